@@ -1,0 +1,326 @@
+"""The canonical tables: their columns, keys, units and meaning; `Company` and `Log`.
+
+This module only declares. `validation` holds a set of tables against the declaration, `sources` bring tables
+from somewhere, and `snapshots` answers what was known on a day. Dates are `datetime64[us]` at midnight, timestamps
+`datetime64[us, UTC]`, periods text such as `2026-10`, amounts and measures float64, everything else pandas `str`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import pandas as pd
+
+from forecast.calendar import Calendar
+
+Kind = Literal["key", "text", "date", "timestamp", "period", "amount", "number"]
+
+TOTAL = "Total"
+"""The reserved name of the sum over segments."""
+
+OUTCOMES = ("open", "won", "lost")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a canonical table.
+
+    `required` columns must be there; `nullable` ones may be empty; `minimum` bounds numbers from below;
+    `values` lists what a text may be.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    required: bool = True
+    nullable: bool = False
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One canonical table: its key (unique together), its columns, and what its absence switches off."""
+
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    without: str
+    extra_columns: bool = False
+
+    def column(self, name: str) -> Column | None:
+        """Return the column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+def _optional(name: str, kind: Kind, meaning: str, *, unit: str = "", minimum: float | None = None) -> Column:
+    return Column(name, kind, meaning, required=False, nullable=True, unit=unit, minimum=minimum)
+
+
+_SEGMENT = Column("segment", "text", "the unit in which joint planning is adopted and forecasts are submitted")
+_PERIOD = Column("period", "period", "month, written 2026-10")
+
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            Table(
+                "opportunities",
+                "one row an opportunity, with today's values",
+                ("opportunity_id",),
+                (
+                    Column("opportunity_id", "key", "the opportunity"),
+                    Column("created_on", "date", "day the opportunity was created", nullable=True),
+                    _SEGMENT,
+                    Column("stage", "text", "stage today"),
+                    Column("amount", "amount", "value today", nullable=True, unit="money", minimum=0),
+                    Column("expected_close_on", "date", "expected close date today", nullable=True),
+                    Column("closed_on", "date", "day it was won or lost; empty while open", nullable=True),
+                    Column("outcome", "text", "open, won or lost", values=OUTCOMES),
+                    _optional("type", "text", "new or existing business"),
+                    _optional("lead_source", "text", "where the opportunity came from"),
+                    _optional("product", "text", "what is sold"),
+                    _optional("owner", "text", "who sells it"),
+                    _optional("account_id", "text", "the customer"),
+                    _optional("lead_score", "number", "score of the lead when it was handed over"),
+                    _optional("currency", "text", "currency of amount, where it is not the reporting currency"),
+                    _optional("units", "number", "how many are sold", minimum=0),
+                    _optional("lost_reason", "text", "why it was lost"),
+                    _optional("promised_on", "date", "day delivery was promised for"),
+                    _optional("delivered_on", "date", "day it was delivered"),
+                ),
+                without="nothing can be forecast",
+                extra_columns=True,
+            ),
+            Table(
+                "opportunity_history",
+                "the state of an opportunity after each change; the first row is its state at creation",
+                ("opportunity_id", "recorded_at"),
+                (
+                    Column("opportunity_id", "key", "the opportunity"),
+                    Column("recorded_at", "timestamp", "when the CRM learned it"),
+                    Column("stage", "text", "stage from then on"),
+                    Column("amount", "amount", "value from then on", nullable=True, unit="money", minimum=0),
+                    Column("expected_close_on", "date", "expected close date from then on", nullable=True),
+                    _optional("probability", "number", "probability the CRM showed", unit="0 to 1", minimum=0),
+                    _optional("forecast_category", "text", "forecast category the seller chose"),
+                    _optional("owner", "text", "who sells it from then on"),
+                    _optional("segment", "text", "segment from then on"),
+                ),
+                without="what stage, amount and close date were on a past day is unknown: only creation and closure are",
+                extra_columns=True,
+            ),
+            Table(
+                "stages",
+                "the stages in order",
+                ("stage",),
+                (
+                    Column("stage", "key", "name of the stage"),
+                    Column("position", "number", "order of the stage, from 1"),
+                    Column("outcome", "text", "open, won or lost", values=OUTCOMES),
+                    _optional("probability", "number", "probability the CRM gives the stage", unit="0 to 1", minimum=0),
+                    _optional("is_proposal", "text", "true where a proposal is out at this stage"),
+                ),
+                without="stages are ordered by how often they end in a win, and proposals cannot be told",
+            ),
+            Table(
+                "leads",
+                "one row a marketing lead",
+                ("lead_id",),
+                (
+                    Column("lead_id", "key", "the lead"),
+                    Column("created_on", "date", "day the lead came in"),
+                    _SEGMENT,
+                    Column("channel", "text", "where it came from"),
+                    _optional("worked_on", "date", "day sales first worked it"),
+                    _optional("qualified_on", "date", "day it was qualified"),
+                    _optional("rejected_on", "date", "day it was rejected"),
+                    _optional("opportunity_id", "text", "the opportunity it became"),
+                ),
+                without="how marketing's leads are worked and handed over cannot be shown",
+            ),
+            Table(
+                "marketing",
+                "marketing's activity by month, known when the month has ended",
+                ("period", "segment", "channel"),
+                (
+                    _PERIOD,
+                    _SEGMENT,
+                    _optional("channel", "text", "where the leads came from"),
+                    Column("leads", "number", "leads in the month", unit="count", minimum=0),
+                    _optional("lead_score", "number", "mean score of the leads"),
+                    _optional("spend", "amount", "money spent", unit="money", minimum=0),
+                ),
+                without="leads cannot announce pipeline: `pipeline` and `pipeline-sales-only` are the same",
+                extra_columns=True,
+            ),
+            Table(
+                "submitted_forecasts",
+                "what people said they would book",
+                ("submitted_on", "target_period", "segment", "submitter", "category"),
+                (
+                    Column("submitted_on", "date", "day it was submitted"),
+                    Column("target_period", "period", "month it is for"),
+                    _SEGMENT,
+                    Column("submitter", "text", "sales, marketing, joint, …"),
+                    _optional("category", "text", "commit, best case, …"),
+                    Column("amount", "amount", "bookings expected", unit="money", minimum=0),
+                ),
+                without="the track record of people's forecasts and the effect of joint planning cannot be shown",
+            ),
+            Table(
+                "plan",
+                "planned bookings",
+                ("period", "segment"),
+                (_PERIOD, _SEGMENT, Column("amount", "amount", "planned bookings", unit="money", minimum=0)),
+                without="the chance of reaching plan cannot be shown",
+            ),
+            Table(
+                "joint_planning",
+                "when each segment began to plan jointly",
+                ("segment",),
+                (_SEGMENT, Column("adopted_on", "date", "first day; empty = not yet", nullable=True)),
+                without="whether joint planning helped cannot be asked",
+            ),
+            Table(
+                "quotas",
+                "quota by owner and month",
+                ("owner", "period"),
+                (
+                    Column("owner", "key", "who sells"),
+                    _PERIOD,
+                    Column("quota", "amount", "bookings asked", unit="money", minimum=0),
+                ),
+                without="the share of reps who made quota cannot be shown",
+            ),
+            Table(
+                "costs",
+                "cost by month, segment and function",
+                ("period", "segment", "function"),
+                (
+                    _PERIOD,
+                    _SEGMENT,
+                    Column("function", "text", "whose cost", values=("sales", "marketing", "delivery")),
+                    Column("amount", "amount", "cost", unit="money", minimum=0),
+                ),
+                without="the cost of sales cannot be shown",
+            ),
+            Table(
+                "delivery",
+                "what can be built or served",
+                ("period", "segment"),
+                (
+                    _PERIOD,
+                    _SEGMENT,
+                    Column("capacity", "amount", "bookings that can be delivered", unit="money", minimum=0),
+                    _optional("delivered_on_time", "number", "share delivered on time", unit="0 to 1", minimum=0),
+                    _optional("satisfaction", "number", "customer satisfaction"),
+                ),
+                without="bookings cannot be held against what can be delivered",
+            ),
+            Table(
+                "currencies",
+                "frozen plan rates",
+                ("currency",),
+                (
+                    Column("currency", "key", "ISO code"),
+                    Column("plan_rate", "number", "reporting currency per unit of this currency", minimum=0),
+                ),
+                without="every amount is taken to be in the reporting currency",
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Company:
+    """What `company.toml` says; every field has a default."""
+
+    name: str = "The company"
+    currency: str = ""
+    timezone: str = "UTC"
+    fiscal_year_start: int = 1
+    calendar: str = "month"
+    logo: str = ""
+    extracted_on: pd.Timestamp | None = None
+    settle_days: int = 7
+    fixed_at_creation: tuple[str, ...] = ()
+
+    @property
+    def periods(self) -> Calendar:
+        """The company's calendar of months and fiscal quarters."""
+        return Calendar(self.fiscal_year_start, self.calendar)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a reader of the data must know that is not fatal: rows left out, values read with a doubt."""
+
+    what: str
+    table: str
+    column: str = ""
+    rows: tuple[str, ...] = ()
+    count: int = 0
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Log:
+    """A validated set of tables. `extracted_on` is the log's last day; tables that are absent are not in `tables`.
+
+    Treat the frames as read-only: everything that works on them copies first.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    company: Company
+    extracted_on: pd.Timestamp
+    source: str = ""
+    notes: tuple[Note, ...] = field(default=())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tables
+
+    def get(self, name: str) -> pd.DataFrame | None:
+        """Return the table of that name, or None where the company has none."""
+        return self.tables.get(name)
+
+    @property
+    def opportunities(self) -> pd.DataFrame:
+        """The one table that is always there."""
+        return self.tables["opportunities"]
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """What each absent table would have brought: table -> what its absence switches off."""
+        return {name: table.without for name, table in TABLES.items() if name not in self.tables}
+
+
+# -- what comes out ------------------------------------------------------------------------------------
+
+QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+QUANTILE_COLUMNS = ("q2.5", "q10", "q25", "q50", "q75", "q90", "q97.5")
+
+FORECAST_KEY = ("model", "origin", "target_period", "horizon", "segment")
+FORECAST_COLUMNS = (*FORECAST_KEY, "mean", *QUANTILE_COLUMNS)
+ADDENDS = ("booked", "open_pipeline", "not_yet_created")
+"""A forecast table has `FORECAST_COLUMNS`, then, where they apply, ADDENDS, plan, p_at_least_plan, observed.
+
+`origin` is a date, `horizon` int64 (months, or quarters on the rows of quarters), amounts float64.
+"""
+
+HORIZONS = 6
+DEAL_COLUMNS = (
+    "opportunity_id",
+    "p_win",
+    *(f"p_win_{horizon}" for horizon in range(1, HORIZONS + 1)),
+    "expected_amount",
+    "factors",
+)
+ERROR_COLUMNS = ("segment", "period", "error", "benchmark_error")
