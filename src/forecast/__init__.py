@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from forecast.data.schema import Company, Log
     from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
     from forecast.data.sources.files import read
-    from forecast.data.schema import Company, Log
     from forecast.evaluation.backtest import backtest
     from forecast.evaluation.planning import planning_effect, planning_errors
     from forecast.evaluation.scores import score, summarise

@@ -1,0 +1,89 @@
+# `make help` lists what there is. Two commands are all a newcomer needs: `make report` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+DATA ?= data/sample
+AS_OF ?= 2026-10-31
+OUT ?= reports
+WORKERS ?= 2
+
+# Compiled modules are wanted: without them every kernel compiles the imports again.
+unexport PYTHONDONTWRITEBYTECODE
+# One BLAS thread a process: the work is many small problems, and processes share the cores.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: help
+help: ## list what there is
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## create .venv and install the locked dependencies (uv where it is there, else pip)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "forecast needs Python 3.11 or newer; name one: make setup PYTHON=python3.12"; exit 1; }
+	@if command -v uv >/dev/null 2>&1; then \
+	  echo "installing with uv"; \
+	  { test -x $(BIN)/python || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); } && \
+	  uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
+	else \
+	  echo "installing with pip (a minute or two)"; \
+	  { test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV); } && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ; \
+	fi
+	@$(BIN)/python -m compileall -q src
+	@touch $(STAMP)
+
+.PHONY: report
+report: $(STAMP) ## the main job on data/sample: reports/<as_of>/index.html (DATA=, AS_OF=, OUT=)
+	@$(BIN)/forecast report --data $(DATA) --as-of $(AS_OF) --out $(OUT)
+
+.PHONY: test
+test: $(STAMP) ## every test (WORKERS=2 at once)
+	@$(BIN)/python -m pytest -q -n $(WORKERS)
+
+.PHONY: test-quick
+test-quick: $(STAMP) ## the tests that take seconds
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not browser"
+
+.PHONY: lint
+lint: $(STAMP) ## ruff (rules and format) and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP) ## let ruff mend what it can
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+.PHONY: lab
+lab: $(STAMP) ## open JupyterLab at notebooks/
+	@$(BIN)/jupyter lab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks
+
+.PHONY: bench
+bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks/README.md)
+	@$(BIN)/python benchmarks/report_speed.py
+
+.PHONY: sample
+sample: $(STAMP) ## make data/sample again
+	@$(BIN)/forecast simulate --out data/sample --opportunities 12000 --seed 1
+
+.PHONY: lock
+lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+
+.PHONY: environment
+environment: $(STAMP) ## write environment.yml from pyproject.toml
+	@$(BIN)/python tools/environment.py
+
+.PHONY: clean
+clean: ## remove what was made: .venv, caches, generated reports
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find reports -mindepth 1 ! -name README.md -prune -exec rm -rf {} +

@@ -1,0 +1,138 @@
+"""Periods and fiscal quarters: answers read off a printed calendar, properties, and bad input."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecast.calendar import (
+    NO_PERIOD,
+    PATTERNS,
+    Calendar,
+    parse_period,
+    parse_periods,
+    period_label,
+    period_labels,
+)
+from forecast.errors import ParameterError
+
+PERIODS = st.integers(min_value=1990 * 12, max_value=2060 * 12)
+
+
+def test_months_by_hand():
+    calendar = Calendar()
+    assert calendar.period_of(["2026-10-31", None, "2026-11-01"]).tolist() == [24321, NO_PERIOD, 24322]
+    assert period_label(24321) == "2026-10"
+    assert calendar.start(24321) == pd.Timestamp("2026-10-01")
+    assert calendar.end(24321) == pd.Timestamp("2026-10-31")
+    assert calendar.end(parse_period("2024-02")) == pd.Timestamp("2024-02-29")
+
+
+@pytest.mark.parametrize(
+    ("start", "month", "label", "position", "months"),
+    [
+        (1, "2026-10", "FY26 Q4", 0, ["2026-10", "2026-11", "2026-12"]),
+        (2, "2026-01", "FY26 Q4", 2, ["2025-11", "2025-12", "2026-01"]),
+        (4, "2026-03", "FY26 Q4", 2, ["2026-01", "2026-02", "2026-03"]),
+        (4, "2026-04", "FY27 Q1", 0, ["2026-04", "2026-05", "2026-06"]),
+        (10, "2026-10", "FY27 Q1", 0, ["2026-10", "2026-11", "2026-12"]),
+    ],
+)
+def test_fiscal_quarters_by_hand(start: int, month: str, label: str, position: int, months: list[str]):
+    calendar = Calendar(start)
+    period = parse_period(month)
+    quarter = calendar.quarter_of(period)
+    assert calendar.quarter_label(quarter) == label
+    assert calendar.quarter_position(period) == position
+    assert period_labels(calendar.quarter_periods(quarter)) == months
+
+
+def test_retail_year_by_hand():
+    # The Monday nearest 1 February 2023, a Wednesday, is 30 January; then 4, 5 and 4 weeks.
+    calendar = Calendar(2, "4-5-4")
+    assert calendar.start(parse_period("2023-02")) == pd.Timestamp("2023-01-30")
+    assert calendar.start(parse_period("2023-03")) == pd.Timestamp("2023-02-27")
+    assert calendar.start(parse_period("2023-04")) == pd.Timestamp("2023-04-03")
+    assert calendar.start(parse_period("2023-05")) == pd.Timestamp("2023-05-01")
+
+
+def test_retail_year_from_january_is_the_iso_year():
+    # ISO 8601: week 1 is the week whose Monday is nearest 1 January; 2020 and 2026 have 53 weeks.
+    calendar = Calendar(1, "4-4-5")
+    for year in range(1995, 2045):
+        assert calendar.start(year * 12).date() == dt.date.fromisocalendar(year, 1, 1)
+    weeks = {
+        year: (calendar.start(year * 12 + 12) - calendar.start(year * 12)).days // 7
+        for year in range(2019, 2028)
+    }
+    assert [year for year, number in weeks.items() if number == 53] == [2020, 2026]
+    assert (
+        calendar.start(2027 * 12) - calendar.start(2026 * 12 + 11)
+    ).days == 6 * 7  # December takes the week
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("start", [1, 2, 7])
+@given(period=PERIODS)
+def test_periods_tile_the_calendar(pattern: str, start: int, period: int):
+    calendar = Calendar(start, pattern)
+    first, last = calendar.start(period), calendar.end(period)
+    assert calendar.period_of([first, last]).tolist() == [period, period]
+    assert calendar.period(last + pd.Timedelta(days=1)) == period + 1
+    assert 27 <= (last - first).days <= 41
+    assert period in calendar.quarter_periods(calendar.quarter_of(period))
+    assert calendar.quarter_periods(calendar.quarter_of(period))[calendar.quarter_position(period)] == period
+
+
+@given(period=PERIODS)
+def test_labels_return(period: int):
+    assert parse_period(period_label(period)) == period
+
+
+def test_months_agree_with_pandas():
+    days = pd.date_range("2019-12-25", "2027-01-10")
+    ours = period_labels(Calendar().period_of(days))
+    assert ours == [str(period) for period in days.to_period("M")]
+    # pandas names a fiscal quarter after the year it ends in, as we do.
+    quarters = days.to_period("Q-MAR")
+    calendar = Calendar(4)
+    theirs = [f"FY{period.qyear % 100:02d} Q{period.quarter}" for period in quarters]
+    assert [calendar.quarter_label(int(q)) for q in calendar.quarter_of(calendar.period_of(days))] == theirs
+
+
+def test_arrays_of_periods_keep_their_shape():
+    calendar = Calendar(4)
+    assert calendar.quarter_of(np.array([24321, 24322])).shape == (2,)
+    assert parse_periods([]).shape == (0,)
+    assert calendar.period_of([]).shape == (0,)
+
+
+def test_a_date_may_be_a_month():
+    calendar = Calendar()
+    assert calendar.parse_day("2026-10") == pd.Timestamp("2026-10-31")
+    assert calendar.parse_day("2026-10-30") == pd.Timestamp("2026-10-30")
+    assert calendar.parse_day(pd.Timestamp("2026-10-30 17:00")) == pd.Timestamp("2026-10-30")
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-13", "2026-02-30", "31.10.2026", "", "October"])
+def test_what_is_no_date_is_refused(text: str):
+    with pytest.raises(ParameterError, match="is not a date"):
+        Calendar().parse_day(text)
+
+
+@pytest.mark.parametrize("text", ["2026-10-31", "2026-00", "26-10", ""])
+def test_what_is_no_month_is_refused(text: str):
+    with pytest.raises(ParameterError, match="is not a month"):
+        parse_period(text)
+
+
+def test_a_calendar_that_does_not_exist_is_refused():
+    with pytest.raises(ParameterError, match="4-4-6"):
+        Calendar(1, "4-4-6")
+    with pytest.raises(ParameterError, match="13"):
+        Calendar(13)
