@@ -92,9 +92,7 @@ def test_only_the_data_room_and_the_evaluation_read_the_log(root: Path):
 
 def test_modules_hold_one_idea(root: Path):
     long = {
-        module: n
-        for module, path in _modules(root).items()
-        if (n := len(path.read_text("utf-8").splitlines())) > 400
+        module: n for module, path in _modules(root).items() if (n := len(path.read_text("utf-8").splitlines())) > 400
     }
     assert not long, f"modules over 400 lines: {long}"
 
@@ -103,9 +101,7 @@ def test_no_clock_in_the_library(root: Path):
     clock = re.compile(
         r"datetime\.(now|today|utcnow)\(|date\.today\(|Timestamp\.(now|today|utcnow)\(|time\.time\(|['\"]now['\"]"
     )
-    found = [
-        module for module, path in _modules(root).items() if clock.search(path.read_text(encoding="utf-8"))
-    ]
+    found = [module for module, path in _modules(root).items() if clock.search(path.read_text(encoding="utf-8"))]
     assert not found, f"a wall clock in {found}"
 
 
@@ -118,9 +114,7 @@ def test_public_functions_take_no_open_keywords(root: Path):
 
 def test_import_forecast_loads_nothing_heavy():
     code = "import sys, json, forecast; print(json.dumps(sorted(sys.modules)))"
-    loaded = json.loads(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     heavy = {
         "numpy",
         "pandas",

@@ -66,14 +66,9 @@ def test_retail_year_from_january_is_the_iso_year():
     calendar = Calendar(1, "4-4-5")
     for year in range(1995, 2045):
         assert calendar.start(year * 12).date() == dt.date.fromisocalendar(year, 1, 1)
-    weeks = {
-        year: (calendar.start(year * 12 + 12) - calendar.start(year * 12)).days // 7
-        for year in range(2019, 2028)
-    }
+    weeks = {year: (calendar.start(year * 12 + 12) - calendar.start(year * 12)).days // 7 for year in range(2019, 2028)}
     assert [year for year, number in weeks.items() if number == 53] == [2020, 2026]
-    assert (
-        calendar.start(2027 * 12) - calendar.start(2026 * 12 + 11)
-    ).days == 6 * 7  # December takes the week
+    assert (calendar.start(2027 * 12) - calendar.start(2026 * 12 + 11)).days == 6 * 7  # December takes the week
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

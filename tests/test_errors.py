@@ -26,10 +26,7 @@ def test_each_error_has_the_exit_code_of_the_contract():
 
 def test_a_notebook_error_names_notebook_cell_and_page():
     error = NotebookError("KeyError: 'x'", notebook="03_bookings", cell=4, partial="reports/failed/03.html")
-    assert (
-        str(error)
-        == "03_bookings, cell 4: KeyError: 'x'\n  the page as far as it came: reports/failed/03.html"
-    )
+    assert str(error) == "03_bookings, cell 4: KeyError: 'x'\n  the page as far as it came: reports/failed/03.html"
 
 
 def test_the_nearest_name_or_all_of_them():

@@ -57,9 +57,7 @@ class Calendar:
         if not known.any():
             return out
         if PATTERNS[self.pattern] is None:
-            out[known] = (
-                np.asarray(index.year[known], dtype=np.int64) * 12 + np.asarray(index.month[known]) - 1
-            )
+            out[known] = np.asarray(index.year[known], dtype=np.int64) * 12 + np.asarray(index.month[known]) - 1
             return out
         years = np.asarray(index.year[known])
         first = (int(years.min()) - 1) * 12
@@ -96,9 +94,7 @@ class Calendar:
                 return pd.Timestamp(value).as_unit("us")
             except ValueError:
                 pass
-        raise ParameterError(
-            f"{value!r} is not a date; write a day such as 2026-10-31 or a month such as 2026-10"
-        )
+        raise ParameterError(f"{value!r} is not a date; write a day such as 2026-10-31 or a month such as 2026-10")
 
     # -- quarters --------------------------------------------------------------------------------------
 

@@ -62,9 +62,7 @@ class NotebookError(ForecastError):
 
     exit_code = 3
 
-    def __init__(
-        self, what: str, *, notebook: str, cell: int | None = None, partial: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, notebook: str, cell: int | None = None, partial: str | None = None) -> None:
         self.notebook, self.cell, self.partial = notebook, cell, partial
         where = f"{notebook}, cell {cell}" if cell is not None else notebook
         text = f"{where}: {what}"

@@ -63,9 +63,7 @@ def _optional(name: str, kind: Kind, meaning: str, *, unit: str = "", minimum: f
     return Column(name, kind, meaning, required=False, nullable=True, unit=unit, minimum=minimum)
 
 
-_SEGMENT = Column(
-    "segment", "text", "the unit in which joint planning is adopted and forecasts are submitted"
-)
+_SEGMENT = Column("segment", "text", "the unit in which joint planning is adopted and forecasts are submitted")
 _PERIOD = Column("period", "period", "month, written 2026-10")
 
 TABLES: Mapping[str, Table] = MappingProxyType(
@@ -91,9 +89,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("owner", "text", "who sells it"),
                     _optional("account_id", "text", "the customer"),
                     _optional("lead_score", "number", "score of the lead when it was handed over"),
-                    _optional(
-                        "currency", "text", "currency of amount, where it is not the reporting currency"
-                    ),
+                    _optional("currency", "text", "currency of amount, where it is not the reporting currency"),
                     _optional("units", "number", "how many are sold", minimum=0),
                     _optional("lost_reason", "text", "why it was lost"),
                     _optional("promised_on", "date", "day delivery was promised for"),
@@ -112,9 +108,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     Column("stage", "text", "stage from then on"),
                     Column("amount", "amount", "value from then on", nullable=True, unit="money", minimum=0),
                     Column("expected_close_on", "date", "expected close date from then on", nullable=True),
-                    _optional(
-                        "probability", "number", "probability the CRM showed", unit="0 to 1", minimum=0
-                    ),
+                    _optional("probability", "number", "probability the CRM showed", unit="0 to 1", minimum=0),
                     _optional("forecast_category", "text", "forecast category the seller chose"),
                     _optional("owner", "text", "who sells it from then on"),
                     _optional("segment", "text", "segment from then on"),
@@ -231,9 +225,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _PERIOD,
                     _SEGMENT,
                     Column("capacity", "amount", "bookings that can be delivered", unit="money", minimum=0),
-                    _optional(
-                        "delivered_on_time", "number", "share delivered on time", unit="0 to 1", minimum=0
-                    ),
+                    _optional("delivered_on_time", "number", "share delivered on time", unit="0 to 1", minimum=0),
                     _optional("satisfaction", "number", "customer satisfaction"),
                 ),
                 without="bookings cannot be held against what can be delivered",
