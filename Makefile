@@ -47,11 +47,11 @@ report: $(STAMP) ## the main job on data/sample: reports/<as_of>/index.html (DAT
 
 .PHONY: test
 test: $(STAMP) ## every test (WORKERS=2 at once)
-	@$(BIN)/python -m pytest -q -n $(WORKERS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 .PHONY: test-quick
 test-quick: $(STAMP) ## the tests that take seconds
-	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not browser"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser"
 
 .PHONY: lint
 lint: $(STAMP) ## ruff (rules and format) and mypy

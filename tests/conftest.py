@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,16 @@ def chromium() -> str:
     if found is None:
         _absent("no Chromium on this machine: install the package chromium")
     return str(found)
+
+
+@pytest.fixture(scope="session")
+def sample_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of reports made by the main job on the sample, run once as a user runs it.
+
+    Tests that use it carry `pytest.mark.xdist_group("report")`, so that one worker makes it once.
+    """
+    out = tmp_path_factory.mktemp("main-job") / "reports"
+    command = [sys.executable, "-m", "forecast", "report", "--data", "data/sample", "--as-of", "2026-10-31"]
+    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return out

@@ -113,7 +113,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("owner", "text", "who sells it from then on"),
                     _optional("segment", "text", "segment from then on"),
                 ),
-                without="what stage, amount and close date were on a past day is unknown: only creation and closure are",
+                without="stage, amount and close date of a past day are unknown: only creation and closure are known",
                 extra_columns=True,
             ),
             Table(
