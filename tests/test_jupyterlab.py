@@ -15,19 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from browser import browser
+
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 NOTEBOOKS = sorted(path.name for path in (Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 # Waiting for "idle" is not enough: before the kernel has answered its first question, Run All does nothing.
 RUN_ALL = """
 async (path) => {
@@ -95,17 +87,13 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def page(lab: str, chromium: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    with browser(chromium) as running:
+        page = running.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(300_000)
         page.goto(f"{lab}/lab?token=test&reset")
         page.wait_for_function("() => window.jupyterapp !== undefined")
         page.evaluate("() => window.jupyterapp.restored.then(() => true)")
         yield page
-        browser.close()
 
 
 def test_there_are_eight_notebooks():
