@@ -1,0 +1,166 @@
+"""The folder of result files, by which notebooks pass tables to each other and a month keeps its numbers.
+
+Each table is there twice: Parquet for programs, CSV for people. Text that a spreadsheet would take for a formula
+is written with an apostrophe before it, in the CSV only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast.errors import MachineError, ParameterError
+
+_NAME = re.compile(r"^[a-z][a-z0-9_-]*$")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_PLAIN_NUMBER = re.compile(r"^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?%?$")
+
+
+class Results:
+    """A folder of result tables; with the folder `""` nothing is kept, and everything is computed when asked for.
+
+    Parameters
+    ----------
+    folder : path of the folder, made when first written to; `""` for none.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] = "") -> None:
+        self.folder = Path(folder) if os.fspath(folder) else None
+
+    def __contains__(self, name: str) -> bool:
+        return self.folder is not None and self._file(name, "parquet").is_file()
+
+    def write(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Write a table as Parquet and CSV, each whole or not at all, and return it. Raises MachineError."""
+        if self.folder is not None:
+            write_table(table, self._file(name, "csv"), parents=True)
+            write_table(table, self._file(name, "parquet"))
+        return table
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Read a table that was written. Raises ParameterError where it is not there."""
+        if name not in self:
+            where = f"in {self.folder}" if self.folder else "because no folder of tables is kept"
+            raise ParameterError(f"there is no table {name!r} {where}; run the notebook that makes it first")
+        return pd.read_parquet(self._file(name, "parquet"))
+
+    def get(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Return the table of that name: read where it is there, else made, and kept for who comes next."""
+        return self.read(name) if name in self else self.write(name, make())
+
+    def write_facts(self, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write a few named values (texts, numbers) as JSON beside the tables, and return them."""
+        if self.folder is not None:
+            text = json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+            write_text(text + "\n", self._file(name, "json"), parents=True)
+        return facts
+
+    def read_facts(self, name: str) -> dict[str, Any]:
+        """Read named values; empty where there are none."""
+        if self.folder is None or not self._file(name, "json").is_file():
+            return {}
+        return dict(json.loads(self._file(name, "json").read_text(encoding="utf-8")))
+
+    def _file(self, name: str, suffix: str) -> Path:
+        if not _NAME.match(name):
+            raise ParameterError(f"{name!r} cannot name a table; use small letters, digits, _ and -")
+        assert self.folder is not None
+        return self.folder / f"{name}.{suffix}"
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str], *, parents: bool = False) -> None:
+    """Write a table to a file ending in .csv or .parquet, whole or not at all.
+
+    Raises ParameterError for any other ending and MachineError where the file cannot be written.
+    """
+    file = Path(path)
+    suffix = table_suffix(file)
+    if suffix == ".csv":
+        write_atomic(file, lambda temporary: _write_csv(table, temporary), parents=parents)
+    else:
+        write_atomic(file, lambda temporary: table.to_parquet(temporary, index=False), parents=parents)
+
+
+def table_suffix(path: str | os.PathLike[str]) -> str:
+    """Return `.csv` or `.parquet`, or raise ParameterError: what a result file's name may end in."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise ParameterError(f"{Path(path).name!r} must end in .csv or .parquet")
+    return suffix
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table that `write_table` wrote. Raises ParameterError where it cannot be read."""
+    file = Path(path)
+    try:
+        if table_suffix(file) == ".csv":
+            return _unguarded(pd.read_csv(file))
+        return pd.read_parquet(file)
+    except FileNotFoundError:
+        raise ParameterError(f"{file}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"{file}: cannot be read as a table ({error})") from None
+
+
+def write_text(text: str, path: str | os.PathLike[str], *, parents: bool = False) -> None:
+    """Write a text file, whole or not at all. Raises MachineError."""
+    write_atomic(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"), parents=parents)
+
+
+def write_atomic(file: Path, write: Callable[[Path], object], *, parents: bool = False) -> None:
+    """Let `write` fill a temporary file beside `file`, then put it in its place in one step.
+
+    Raises MachineError where the folder is missing (unless `parents`), is no folder, is full or not writable.
+    """
+    try:
+        if parents:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        elif not file.parent.is_dir():
+            raise MachineError(f"{file}: the folder {file.parent} is not there; make it first")
+        if file.is_dir():
+            raise MachineError(f"{file}: this is a folder, not a file")
+        temporary = file.with_name(f".{file.stem}-{os.getpid()}-{threading.get_ident()}{file.suffix}")
+        try:
+            write(temporary)
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(f"{file}: cannot be written ({error.strerror or error})") from None
+
+
+def _write_csv(table: pd.DataFrame, file: Path) -> None:
+    guarded = table.copy(deep=False)
+    for column in guarded.columns:
+        if pd.api.types.is_string_dtype(guarded[column].dtype) or guarded[column].dtype == object:
+            guarded[column] = guarded[column].map(_guard, na_action="ignore")
+    guarded.columns = [_guard(str(column)) for column in guarded.columns]
+    guarded.to_csv(file, index=False, lineterminator="\n", date_format=_date_format(table))
+
+
+def _date_format(table: pd.DataFrame) -> str | None:
+    """Return the short form where every date is a day, so that `2026-10-31` does not grow a midnight."""
+    dates = table.select_dtypes(include=["datetime"])
+    days = all(series.dropna().eq(series.dropna().dt.normalize()).all() for _, series in dates.items())
+    return "%Y-%m-%d" if days else None
+
+
+def _guard(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _PLAIN_NUMBER.match(value):
+        return f"'{value}"
+    return value
+
+
+def _unguarded(table: pd.DataFrame) -> pd.DataFrame:
+    for column in table.select_dtypes(include=["str"]).columns:
+        quoted = table[column].str.startswith(tuple(f"'{mark}" for mark in _FORMULA), na=False)
+        if quoted.any():
+            table[column] = table[column].where(~quoted, table[column].str[1:])
+    return table
