@@ -107,7 +107,7 @@ def words(text: str) -> Any:
             return super().link(text, url, title) if own else text
 
         def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
-            return html.escape(text)
+            return text
 
     return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(text))
 
