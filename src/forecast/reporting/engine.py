@@ -106,7 +106,7 @@ class Kernels:
         with theirs:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "forecast.reporting.engine_fork"],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=self.environment(),
@@ -178,7 +178,8 @@ class ForkedKernel:
     stdin = stdout = stderr = None
 
     def __init__(self, kernels: Kernels, pid: int) -> None:
-        self.kernels, self.pid, self.returncode = kernels, pid, None
+        self.kernels, self.pid = kernels, pid
+        self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
@@ -217,7 +218,7 @@ def run_notebook(
     parameters: Mapping[str, Any],
     *,
     kernels: Kernels,
-    on_cell: Callable[[int, int], None] = lambda number, cells: None,
+    on_cell: Callable[[int, int], None] | None = None,
     cell_seconds: float | None = None,
 ) -> Execution:
     """Run one notebook by papermill and return what came of it; a failing notebook is no exception here.
@@ -247,7 +248,7 @@ def run_notebook(
         )
     except PapermillExecutionError as error:
         failure = Failure("cell", _said(error.ename, error.evalue), watch.cell_of(error.cell_index), error.source)
-    except Exception as error:  # noqa: BLE001 - whatever went wrong, the run must go on to say so and end its kernels
+    except Exception as error:  # whatever went wrong, the run must go on to say so and end its kernels
         machine = isinstance(error, OSError) and not isinstance(error, TimeoutError)
         said = str(error) if machine else watch.explain(error, START_SECONDS)
         failure = Failure("machine" if machine else "kernel", said, watch.cell_of(watch.current), watch.source)

@@ -30,8 +30,15 @@ _LIBRARIES = (
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
 )
-_NOT_NEEDED = ("forecast.cli", "forecast.__main__", "forecast.data.simulate", "forecast.reporting.engine")
-_NOT_NEEDED += ("forecast.reporting.export", "forecast.reporting.run", "forecast.reporting.report")
+_NOT_NEEDED = (
+    "forecast.__main__",
+    "forecast.cli",
+    "forecast.data.simulate",
+    "forecast.reporting.engine",
+    "forecast.reporting.export",
+    "forecast.reporting.report",
+    "forecast.reporting.runs",
+)
 
 
 def preload() -> None:
@@ -42,7 +49,7 @@ def preload() -> None:
     for name in (*_LIBRARIES, *(name for name in names if not name.startswith(_NOT_NEEDED))):
         try:
             importlib.import_module(name)
-        except Exception:  # noqa: BLE001, PERF203, S112 - the notebook that needs it will tell
+        except Exception:  # the notebook that needs it will tell
             continue
     gc.collect()
     gc.freeze()  # so that collecting garbage in a kernel does not copy the shared pages

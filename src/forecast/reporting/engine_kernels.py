@@ -29,7 +29,8 @@ class Provisioner(LocalProvisioner):
         """Start it."""
         cwd = kwargs.get("cwd") or str(Path.cwd())
         arguments = cmd[cmd.index("-f") :]
-        forked = self.parent.kernels.fork(arguments, kwargs["env"], cwd)
+        parent: Any = self.parent
+        forked = parent.kernels.fork(arguments, kwargs["env"], cwd)
         if forked is None:
             self.process = launch_kernel(cmd, **self._scrub_kwargs(kwargs))
         else:
@@ -60,7 +61,9 @@ class Manager(AsyncKernelManager):
 class Watch:
     """What is seen of one notebook while it runs."""
 
-    def __init__(self, *, kernels: Kernels, on_cell: Callable[[int, int], None], cell_seconds: float | None) -> None:
+    def __init__(
+        self, *, kernels: Kernels, on_cell: Callable[[int, int], None] | None, cell_seconds: float | None
+    ) -> None:
         self.kernels, self.on_cell, self.cell_seconds = kernels, on_cell, cell_seconds
         self.notebook: Any = None
         self.current: int | None = None
@@ -82,7 +85,8 @@ class Watch:
     def started(self, index: int) -> None:
         """Note that a cell starts."""
         self.current = index
-        self.on_cell(self.cell_of(index) or 1, self.cell_of(len(self.notebook.cells) - 1) or 1)
+        if self.on_cell is not None:
+            self.on_cell(self.cell_of(index) or 1, self.cell_of(len(self.notebook.cells) - 1) or 1)
 
     def explain(self, error: Exception, start_seconds: int) -> str:
         """Say what an exception of the client means."""
@@ -103,7 +107,7 @@ class ForecastEngine(Engine):
     """papermill's engine: one notebook in one kernel from `Kernels`, which ends with it."""
 
     @classmethod
-    def execute_managed_notebook(  # type: ignore[override]
+    def execute_managed_notebook(
         cls,
         nb_man: Any,
         kernel_name: str,  # noqa: ARG003 - kernels are this Python, whatever the notebook names
