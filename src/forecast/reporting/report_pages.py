@@ -1,0 +1,155 @@
+"""The pages of a month: executed notebooks tidied and written, the page of a failure, the index of months."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from forecast.reporting import export
+from forecast.reporting.engine import Execution, Failure
+from forecast.reporting.parameters import Parameter
+from forecast.reporting.results import write_text
+
+_INJECTED = "injected-parameters"
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_RENDERING = threading.Lock()  # the exporter is one, the threads that need it are several
+
+
+def tidy(notebook: Any, parameters: Mapping[str, Any], *, hide: Sequence[Path] = ()) -> Any:
+    """Return an executed notebook as it is kept: the same run gives the same bytes on any machine.
+
+    papermill's clock times go, the injected cell gets `parameters` (paths as they are seen from the finished
+    month) and a fixed id, and the folders of `hide` are cut off paths in what the notebook showed.
+    """
+    kept = copy.deepcopy(notebook)
+    kept.metadata.pop("papermill", None)
+    for cell in kept.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if _INJECTED in cell.metadata.get("tags", []):
+            cell["id"] = _INJECTED
+            cell.source = "# Parameters of this run\n" + "\n".join(f"{k} = {v!r}" for k, v in parameters.items())
+        if cell.cell_type == "code":
+            cell.outputs = _without_paths(cell.outputs, hide)
+    return kept
+
+
+def _without_paths(outputs: Any, hide: Sequence[Path]) -> Any:
+    text = json.dumps(outputs, ensure_ascii=False)
+    shorter = text
+    for folder in sorted({str(path) for path in hide}, key=len, reverse=True):
+        if len(folder) > 1:
+            shorter = shorter.replace(json.dumps(folder, ensure_ascii=False)[1:-1] + "/", "")
+    if shorter == text:
+        return outputs
+    import nbformat
+
+    return [nbformat.from_dict(output) for output in json.loads(shorter)]
+
+
+def folders_to_hide(data: Path) -> list[Path]:
+    """Return the folders whose names are of no interest to a reader: of the data, the code, Python and the run."""
+    return [Path.cwd(), data.parent, Path(export.__file__).parents[2], Path(sys.prefix), Path.home()]
+
+
+def with_failure(execution: Execution) -> Any:
+    """Return the notebook as far as it came, with an error shown in the cell where its kernel ended."""
+    import nbformat.v4
+
+    notebook = execution.notebook
+    failure = execution.failure
+    if notebook is None or failure is None:
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {failure.what if failure else ''}")])
+    if failure.kind != "cell" and failure.cell is not None:
+        injected = [_INJECTED in cell.metadata.get("tags", []) for cell in notebook.cells]
+        numbers = [position for position, ours in enumerate(injected) if not ours]
+        cell = notebook.cells[numbers[failure.cell - 1]]
+        if cell.cell_type == "code":
+            cell.outputs.append(nbformat.v4.new_output("error", ename="Stopped", evalue=failure.what, traceback=[]))
+            cell.outputs[-1].traceback = [failure.what]
+    return notebook
+
+
+def write_notebook(notebook: Any, file: Path) -> None:
+    """Write a notebook, whole or not at all."""
+    write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", file, parents=True)
+
+
+def write_page(notebook: Any, about: export.Page, file: Path) -> None:
+    """Write the page of a notebook, whole or not at all."""
+    with _RENDERING:
+        html = export.page(notebook, about)
+    write_text(html, file, parents=True)
+
+
+def shown(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a page says of the parameters of its run."""
+    return [
+        {
+            "name": parameter.name,
+            "value": _plain(values.get(parameter.name, parameter.default)),
+            "meaning": parameter.meaning,
+            "allowed": parameter.allowed,
+        }
+        for parameter in parameters
+    ]
+
+
+def _plain(value: Any) -> str:
+    if value in ("", []):
+        return "(empty)"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def months(out: Path) -> list[dict[str, Any]]:
+    """Return the finished months in a folder of reports, newest first, each with its headline."""
+    found = []
+    for folder in sorted((path for path in out.iterdir() if _DAY.match(path.name)), reverse=True):
+        if (folder / "index.html").is_file() and (folder / "manifest.json").is_file():
+            facts = _facts(folder / "tables" / "headline.json")
+            headline = facts.get("headline", "")
+            found.append(
+                {
+                    "as_of": folder.name,
+                    "href": f"{folder.name}/index.html",
+                    "headline": headline if isinstance(headline, str) else "",
+                    "facts": facts,
+                }
+            )
+    return found
+
+
+def write_index(out: Path, *, company: str, logo: str = "") -> None:
+    """Write the page that lists the months."""
+    with _RENDERING:
+        html = export.months_page(months(out), company=company, logo=logo)
+    write_text(html, out / "index.html")
+
+
+def seconds_of_last_run(out: Path) -> dict[str, float]:
+    """Return the seconds each notebook took in the newest month, for the progress display."""
+    for month in months(out) if out.is_dir() else []:
+        measured = _facts(out / month["as_of"] / "manifest.json").get("notebooks", {})
+        with_seconds = {name: facts.get("seconds") for name, facts in measured.items() if isinstance(facts, dict)}
+        return {name: value for name, value in with_seconds.items() if isinstance(value, (int, float))}
+    return {}
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def first_line(failure: Failure) -> str:
+    """Return the first line of the cell that failed, for the message."""
+    lines = [line.strip() for line in failure.source.splitlines() if line.strip() and not line.strip().startswith("#")]
+    return lines[0] if lines else ""
