@@ -19,7 +19,7 @@ ROWS = [
     "data/dictionary|data/validation|data/checks",
     "data/sources",
     "data/simulate",
-    "data/snapshots|data/changes|data/history",
+    "data/snapshots|data/changes|data/history|data/settled",
     "data/audit|data/leaks",
     "models/features|models/tables|models/landmarks",
     "models/winprob|models/hazards|models/factors",

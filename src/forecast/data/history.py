@@ -1,0 +1,342 @@
+"""The as-of rules for opportunities: which rows of the log were recorded by the end of a day, and what they say.
+
+Everything is integer and array work on the history sorted by opportunity and time, so that a snapshot of a hundred
+thousand rows of history takes some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.data.schema import OUTCOMES, TABLES, Log
+
+OPEN, WON, LOST = range(3)
+_NOWHEN = np.datetime64("NaT", "us")
+
+FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
+"""The optional columns of `opportunities` that count as fixed at creation unless history carries them."""
+
+_STATE = ("stage", "amount", "expected_close_on")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A log's opportunities and history, sorted and joined by position.
+
+    opportunities : (n) sorted by opportunity_id.
+    history : (m) all rows, sorted by opportunity, then recorded_at; None where the company has none.
+    position : (m,) row of `opportunities` each history row belongs to.
+    recorded_on : (m,) datetime64[us], the day of recorded_at in the company's timezone.
+    outcome : (m,) int8, OPEN, WON or LOST: what the row's stage means.
+    today : (n,) int8, the outcome in `opportunities`.
+    amount, history_amount : (n,) and (m,) in the reporting currency.
+    has_rows : (n,) whether history has any row of the opportunity; says_closure : (n,) any row in a closing stage.
+    """
+
+    opportunities: pd.DataFrame
+    history: pd.DataFrame | None
+    position: np.ndarray
+    recorded_on: np.ndarray
+    outcome: np.ndarray
+    today: np.ndarray
+    amount: np.ndarray
+    history_amount: np.ndarray
+    has_rows: np.ndarray
+    says_closure: np.ndarray
+
+
+def archive(log: Log) -> Archive:
+    """Sort and join a log's opportunities and history."""
+    opportunities = log.opportunities
+    ids = opportunities["opportunity_id"]
+    if not ids.is_monotonic_increasing:
+        opportunities = opportunities.sort_values("opportunity_id", ignore_index=True)
+        ids = opportunities["opportunity_id"]
+    n = len(opportunities)
+    today = _codes(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
+    amount = in_reporting_currency(log, opportunities["amount"], opportunities.get("currency"))
+    history = log.get("opportunity_history")
+    if history is None:
+        none = np.zeros(0)
+        no = np.zeros(n, dtype=bool)
+        return Archive(
+            opportunities,
+            None,
+            none.astype(np.int64),
+            none.astype("datetime64[us]"),
+            none.astype(np.int8),
+            today,
+            amount,
+            none,
+            no,
+            no,
+        )
+    position = _codes(history["opportunity_id"], pa.array(ids))
+    when = history["recorded_at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    belongs = position >= 0
+    in_order = belongs[:-1] & (
+        (position[1:] > position[:-1]) | ((position[1:] == position[:-1]) & (when[1:] >= when[:-1]))
+    )
+    if not (in_order.all() and belongs.all()):
+        order = np.lexsort((when, position))
+        order = order[belongs[order]]
+        history, position = history.take(order), position[order]
+    recorded_on = _local_days(history["recorded_at"], log.company.timezone)
+    stages = stage_outcomes(log)
+    stage = _codes(history["stage"], list(stages))
+    meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
+    outcome = meaning[stage]
+    currency = history.get("currency")
+    if currency is None and "currency" in opportunities:
+        currency = opportunities["currency"].take(position)
+    return Archive(
+        opportunities,
+        history,
+        position,
+        recorded_on,
+        outcome,
+        today,
+        amount,
+        in_reporting_currency(log, history["amount"], currency),
+        np.bincount(position, minlength=n) > 0,
+        np.bincount(position[outcome != OPEN], minlength=n) > 0,
+    )
+
+
+def stage_outcomes(log: Log) -> dict[str, str]:
+    """Return what each stage means: from `stages`, or else from the opportunities that stand in it.
+
+    Without `stages` a stage is won (lost) where all opportunities in it are, and most that came into it stayed.
+    """
+    stages = log.get("stages")
+    if stages is not None:
+        return dict(zip(stages["stage"], stages["outcome"], strict=True))
+    frame = log.opportunities[["stage", "outcome"]].drop_duplicates()
+    alone = frame.groupby("stage", sort=True)["outcome"].agg(["first", "size"])
+    meaning = alone["first"].where(alone["size"] == 1, "open").to_dict()
+    history = log.get("opportunity_history")
+    if history is not None:
+        came = history.drop_duplicates(["opportunity_id", "stage"])["stage"].value_counts()
+        stayed = log.opportunities["stage"].value_counts()
+        for stage in came.index:
+            if stage not in meaning or 2 * stayed.get(stage, 0) < came[stage]:
+                meaning[stage] = "open"
+    return dict(sorted(meaning.items()))
+
+
+def in_reporting_currency(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:
+    """Return amounts times the plan rate of their currency; (n,) float64. An empty currency is the reporting one."""
+    values = amount.to_numpy(dtype=np.float64)
+    rates = log.get("currencies")
+    if currency is None or rates is None:
+        return values.copy()
+    code = _codes(currency, pa.array(rates["currency"]))
+    rate = np.append(rates["plan_rate"].to_numpy(dtype=np.float64), 1.0)
+    return values * rate[code]
+
+
+def carried(log: Log) -> list[str]:
+    """Return the columns that history carries beside its key, in its order."""
+    history = log.get("opportunity_history")
+    return (
+        [] if history is None else [name for name in history.columns if name not in ("opportunity_id", "recorded_at")]
+    )
+
+
+def covariates(log: Log) -> list[str]:
+    """Return the columns of `opportunities` that count as fixed at creation and history does not carry."""
+    there = log.opportunities.columns
+    taken = carried(log)
+    fixed = [name for name in FIXED if name in there and name != "currency"]
+    listed = [name for name in log.company.fixed_at_creation if name in there and name not in (*_STATE, "segment")]
+    return [name for name in dict.fromkeys([*fixed, *listed]) if name not in taken]
+
+
+def known_history(log: Log, kept: Archive, as_of: pd.Timestamp) -> tuple[pd.DataFrame | None, np.ndarray]:
+    """Return the history rows recorded by the end of a day, and their row numbers in the archive's history."""
+    if kept.history is None:
+        return None, np.zeros(0, dtype=np.int64)
+    rows = np.flatnonzero(kept.recorded_on <= as_of.to_datetime64())
+    frame = kept.history.take(rows)
+    columns: dict[str, object] = {
+        "opportunity_id": frame["opportunity_id"].array,
+        "recorded_at": frame["recorded_at"].array,
+        "recorded_on": kept.recorded_on[rows],
+        "stage": frame["stage"].array,
+        "outcome": outcome_text(kept.outcome[rows]),
+        "amount": kept.history_amount[rows],
+        "expected_close_on": frame["expected_close_on"].array,
+    }
+    for name in carried(log):
+        if name not in columns and name != "currency":
+            columns[name] = frame[name].array
+    return pd.DataFrame(columns), rows
+
+
+def outcome_text(codes: np.ndarray) -> pd.Series:
+    """Return outcome codes as text."""
+    return pd.Series(pd.Categorical.from_codes(codes, list(OUTCOMES))).astype("str")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Where each opportunity stands at its last row of a sorted history.
+
+    owner : (k,) position of the opportunities that have a row, ascending; last : (k,) their last row;
+    stage_start, outcome_start : (k,) first row of the run of the same stage, and of the same outcome, up to it;
+    slips : (k,) how often expected_close_on had moved later.
+    """
+
+    owner: np.ndarray
+    last: np.ndarray
+    stage_start: np.ndarray
+    outcome_start: np.ndarray
+    slips: np.ndarray
+
+
+def runs(position: np.ndarray, stage: np.ndarray, outcome: np.ndarray, expected: np.ndarray) -> Runs:
+    """Return the runs of a history sorted by `position`, then time; arrays of shape (m,), `expected` datetime64."""
+    m = len(position)
+    if m == 0:
+        none = np.zeros(0, dtype=np.int64)
+        return Runs(none, none, none, none, none)
+    here = np.arange(m)
+    first = np.ones(m, dtype=bool)
+    first[1:] = position[1:] != position[:-1]
+    last = np.flatnonzero(np.append(first[1:], True))
+    start = np.maximum.accumulate(np.where(first, here, 0))
+
+    def run_start(values: np.ndarray) -> np.ndarray:
+        new = first.copy()
+        new[1:] |= values[1:] != values[:-1]
+        return np.maximum.accumulate(np.where(new, here, 0))[last]
+
+    # The last date that was given before this row, within the opportunity: rows with an empty date are passed over.
+    given = ~np.isnat(expected)
+    latest = np.maximum.accumulate(np.where(given, here, -1))
+    before = np.append(-1, latest[:-1])
+    moved = given & (before >= start) & (expected > expected[np.maximum(before, 0)])
+    total = np.append(0, np.cumsum(moved))
+    return Runs(position[last], last, run_start(stage), run_start(outcome), total[last + 1] - total[start[last]])
+
+
+def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return one row an opportunity known at the end of a day, with what was then known of it.
+
+    `rows` are the archive's history rows recorded by then. The rules are design section 4's:
+
+    - known from its first row of history, or from created_on where it has none;
+    - stage, amount, expected close date and whatever else history carries: from its last row by then;
+    - closed where that row's stage is a closing one. Where history never says so, from closed_on;
+    - the effective date is closed_on (history's where it carries it). Where that belongs to another closure, or is
+      not reached yet, the day the closure was recorded stands in.
+    """
+    base = kept.opportunities
+    n = len(base)
+    day = as_of.to_datetime64()
+    is_last_day = as_of >= log.extracted_on
+    created_on, closed_on = _days(base["created_on"]), _days(base["closed_on"])
+    took_effect = (kept.today != OPEN) & (closed_on <= day)
+
+    # Opportunities without history: creation, closure, and what closing (or the log's last day) settles.
+    bare = ~kept.has_rows & (created_on <= day)
+    outcome = np.where(bare & took_effect, kept.today, OPEN).astype(np.int8)
+    effective = np.where(outcome != OPEN, closed_on, _NOWHEN)
+    shown = bare & (took_effect | is_last_day)
+    listed = log.company.fixed_at_creation
+    source = np.full(n, -1, dtype=np.int64)  # last row of history, where there is one
+    stage_since = np.full(n, _NOWHEN)
+    slips = np.full(n, np.nan)
+    known = bare
+
+    if kept.history is not None and len(rows):
+        position = kept.position[rows]
+        stage_codes = pd.factorize(kept.history["stage"].take(rows))[0]
+        row_outcome = kept.outcome[rows]
+        at = runs(position, stage_codes, row_outcome, _days(kept.history["expected_close_on"].take(rows)))
+        source[at.owner] = rows[at.last]
+        known = bare | (source >= 0)
+        recorded_on = kept.recorded_on[rows]
+        stage_since[at.owner] = recorded_on[at.stage_start]
+        slips[at.owner] = at.slips
+        outcome[at.owner] = row_outcome[at.last]
+        given = closed_on[at.owner]
+        if "closed_on" in kept.history:
+            given = _days(kept.history["closed_on"].take(rows))[at.last]
+            usable = ~np.isnat(given)
+        else:
+            usable = (given <= day) & (kept.today[at.owner] == outcome[at.owner])
+        by_record = np.where(usable, given, recorded_on[at.outcome_start])
+        effective[at.owner] = np.where(outcome[at.owner] != OPEN, by_record, _NOWHEN)
+        silent = (source >= 0) & ~kept.says_closure & took_effect
+        outcome[silent], effective[silent] = kept.today[silent], closed_on[silent]
+    else:
+        silent = np.zeros(n, dtype=bool)
+
+    def current(name: str, today: np.ndarray | pd.Series, history: np.ndarray | pd.Series | None) -> pd.Series:
+        """Return a column as known: history's last row where there is one, today's value where it may be seen."""
+        seen = shown | silent if name == "stage" else shown | (silent & (source < 0))
+        if name in listed or name == "segment":
+            seen = seen | (source < 0)
+        values = pd.Series(today).where(seen)
+        if history is not None and len(history):
+            from_rows = pd.Series(history).take(np.maximum(source, 0)).reset_index(drop=True)
+            values = values.where((source < 0) | (silent & (name == "stage")), from_rows)
+        return values
+
+    taken = carried(log)
+    past = kept.history
+    columns: dict[str, object] = {
+        "opportunity_id": base["opportunity_id"],
+        "created_on": created_on,
+        "segment": current(
+            "segment", base["segment"], past["segment"] if past is not None and "segment" in taken else None
+        )
+        if "segment" in taken
+        else base["segment"],
+        "stage": current("stage", base["stage"], None if past is None else past["stage"]),
+        "amount": current("amount", kept.amount, None if past is None else kept.history_amount),
+        "expected_close_on": current(
+            "expected_close_on", base["expected_close_on"], None if past is None else past["expected_close_on"]
+        ),
+        "outcome": outcome_text(outcome),
+        "closed_on": effective,
+        "stage_since": stage_since,
+        "slips": slips,
+    }
+    for name in covariates(log):
+        columns[name] = base[name]
+    for name in taken:
+        if name not in columns and name != "currency":
+            assert past is not None
+            today = base[name] if name in base else pd.Series(index=range(n), dtype=past[name].dtype)
+            columns[name] = current(name, today, past[name])
+    for name in ("lost_reason", "promised_on", "delivered_on"):
+        if name in base and name not in columns:
+            told = outcome == LOST if name == "lost_reason" else (outcome != OPEN) & (_days(base[name]) <= day)
+            columns[name] = base[name].where(told)
+    frame = pd.DataFrame(columns)
+    return frame[known].reset_index(drop=True)
+
+
+def _codes(values: pd.Series, among: object) -> np.ndarray:
+    """Return the place of each value in a list, -1 where it is not in it or missing; (n,) int64."""
+    found = pc.index_in(pa.array(values), value_set=pa.array(among))
+    return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
+
+
+def _days(values: pd.Series) -> np.ndarray:
+    return values.to_numpy().astype("datetime64[us]")
+
+
+def _local_days(values: pd.Series, timezone: str) -> np.ndarray:
+    local = values.dt.tz_convert(timezone).dt.tz_localize(None)
+    return _days(local).astype("datetime64[D]").astype("datetime64[us]")
+
+
+assert set(FIXED) <= {column.name for column in TABLES["opportunities"].columns}

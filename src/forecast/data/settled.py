@@ -1,0 +1,127 @@
+"""Settled actuals: what each month booked, as the log had it `settle_days` after the month ended."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import Calendar, period_labels
+from forecast.data.history import OPEN, WON, Archive, archive
+from forecast.data.schema import Log
+from forecast.errors import ParameterError
+
+
+def settled_actuals(log: Log, *, settle_days: int | None = None) -> pd.DataFrame:
+    """Return bookings by month and segment as recorded `settle_days` after each month's end.
+
+    Parameters
+    ----------
+    log : a validated log.
+    settle_days : days a month is given to settle; the company's by default.
+
+    Returns
+    -------
+    DataFrame with period (text), segment, amount (reporting currency), deals (int64): every segment in every month from
+    the first record to the last month that has settled by the log's end, zeros included; no rows of `Total`.
+
+    Raises
+    ------
+    ParameterError : settle_days is negative.
+    """
+    days = log.company.settle_days if settle_days is None else settle_days
+    if days < 0:
+        raise ParameterError(f"settle_days: {days} is negative")
+    calendar = log.company.periods
+    kept = archive(log)
+    won = _wins(kept, calendar, days)
+    first = calendar.period(kept.opportunities["created_on"].min())
+    if len(kept.recorded_on):
+        first = min(first, calendar.period(kept.recorded_on.min()))
+    last = calendar.period(log.extracted_on)
+    while calendar.end(last) + pd.Timedelta(days=days) > log.extracted_on:
+        last -= 1
+    segments = sorted(set(kept.opportunities["segment"]) | set(won["segment"]))
+    grid = pd.MultiIndex.from_product([range(first, last + 1), segments], names=["period", "segment"])
+    sums = won.groupby(["period", "segment"])["amount"].agg(["sum", "size"]).reindex(grid, fill_value=0)
+    return pd.DataFrame(
+        {
+            "period": pd.Series(period_labels(grid.get_level_values(0)), dtype="str"),
+            "segment": pd.Series(grid.get_level_values(1), dtype="str"),
+            "amount": sums["sum"].to_numpy(dtype=np.float64),
+            "deals": sums["size"].to_numpy(dtype=np.int64),
+        }
+    )
+
+
+def _wins(kept: Archive, calendar: Calendar, days: int) -> pd.DataFrame:
+    """Return period, segment, amount of every win that stood when its period settled."""
+    base = kept.opportunities
+    closed_on = base["closed_on"].to_numpy().astype("datetime64[us]")
+    segment = base["segment"].to_numpy(dtype=object)
+    # Wins that history does not tell of are recorded on the day they took effect.
+    told = np.flatnonzero((kept.today == WON) & ~kept.says_closure)
+    amount = kept.amount.copy()
+    parts = []
+    if kept.history is not None:
+        parts = _told_by_history(kept, calendar, days, closed_on)
+    parts.append((calendar.period_of(closed_on[told]), segment[told], amount[told]))
+    return pd.DataFrame(
+        {
+            "period": np.concatenate([part[0] for part in parts]),
+            "segment": np.concatenate([part[1] for part in parts]),
+            "amount": np.concatenate([part[2] for part in parts]),
+        }
+    )
+
+
+def _told_by_history(
+    kept: Archive, calendar: Calendar, days: int, closed_on: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    history = kept.history
+    assert history is not None
+    position, recorded_on, outcome = kept.position, kept.recorded_on, kept.outcome
+    m = len(position)
+    same = np.append(position[1:] == position[:-1], False)
+    until = np.full(m, np.datetime64("9999-12-31", "us"))
+    until[:-1] = np.where(same[:-1], recorded_on[1:], until[:-1])  # a row stands until the next one is recorded
+    new = np.ones(m, dtype=bool)
+    new[1:] = (position[1:] != position[:-1]) | (outcome[1:] != outcome[:-1])
+    since = recorded_on[np.maximum.accumulate(np.where(new, np.arange(m), 0))]
+
+    won = np.flatnonzero(outcome == WON)
+    if "closed_on" in history:
+        given = history["closed_on"].to_numpy().astype("datetime64[us]")[won]
+        belongs = ~np.isnat(given)
+    else:
+        given = closed_on[position[won]]
+        belongs = (kept.today[position[won]] == WON) & ~np.isnat(given)
+    segment = (history["segment"] if "segment" in history else kept.opportunities["segment"].take(position)).to_numpy(
+        dtype=object
+    )
+
+    def settles(dates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        period = calendar.period_of(dates)
+        distinct, inverse = np.unique(period, return_inverse=True)
+        ends = [
+            (calendar.end(int(value)) + pd.Timedelta(days=days)).to_datetime64().astype("datetime64[us]")
+            if value >= 0
+            else np.datetime64("NaT", "us")
+            for value in distinct
+        ]
+        return period, np.array(ends, dtype="datetime64[us]")[inverse]
+
+    def stands(at: np.ndarray) -> np.ndarray:
+        return (recorded_on[won] <= at) & (at < until[won])
+
+    parts = []
+    period, at = settles(given)
+    counted = belongs & stands(at)
+    parts.append((period[counted], segment[won][counted], kept.history_amount[won][counted]))
+    period, at = settles(since[won])
+    early = "closed_on" in history
+    counted = stands(at) & (~belongs | ((given > at) & (not early)))
+    parts.append((period[counted], segment[won][counted], kept.history_amount[won][counted]))
+    return parts
+
+
+assert OPEN == 0

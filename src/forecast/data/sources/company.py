@@ -1,0 +1,153 @@
+"""company.toml -> `Company`: every key optional, every value checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast.calendar import PATTERNS
+from forecast.data.schema import Company
+from forecast.errors import DataError, nearest
+
+FILE = "company.toml"
+
+# The columns that say how an opportunity ended can never have been known when it was created.
+NEVER_FIXED = ("opportunity_id", "created_on", "stage", "outcome", "closed_on", "lost_reason", "delivered_on")
+
+# The first bytes of the pictures a page can show.
+_RASTER = {
+    ".png": b"\x89PNG\r\n\x1a\n",
+    ".jpg": b"\xff\xd8\xff",
+    ".jpeg": b"\xff\xd8\xff",
+    ".gif": b"GIF8",
+    ".webp": b"RIFF",
+}
+
+
+def read_company(folder: Path) -> Company:
+    """Read company.toml of a folder, or return the defaults where there is none.
+
+    Raises DataError for an unreadable file, an unknown key, or a value that is not what the key takes.
+    """
+    path = folder / FILE
+    if not path.exists():
+        _refuse_misspelt(folder)
+        return Company()
+    try:
+        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 (byte {error.start:,})", table=FILE, mend="save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"cannot be read: {error}", table=FILE, mend='write lines such as name = "Acme"') from error
+    return company_from(values, folder=folder)
+
+
+def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Company:
+    """Return the company of a mapping with the keys of company.toml; `folder` is where a logo must lie."""
+    known = {field.name for field in fields(Company)}
+    for key in values:
+        if key not in known:
+            raise DataError("this key is not known", table=FILE, column=key, mend=nearest(key, known))
+    taken = dict(values)
+    for key in ("name", "currency", "timezone", "calendar", "logo"):
+        if key in taken and not isinstance(taken[key], str):
+            _refuse(key, taken[key], "text in quotes")
+    if "timezone" in taken:
+        _check_timezone(taken["timezone"])
+    if taken.get("calendar", "month") not in PATTERNS:
+        _refuse("calendar", taken["calendar"], f"one of {', '.join(PATTERNS)}")
+    _check_whole(taken, "fiscal_year_start", 1, 12)
+    _check_whole(taken, "settle_days", 0, 366)
+    if "extracted_on" in taken:
+        taken["extracted_on"] = _day(taken["extracted_on"])
+    if "fixed_at_creation" in taken:
+        taken["fixed_at_creation"] = _columns(taken["fixed_at_creation"])
+    if taken.get("logo"):
+        _check_logo(taken["logo"], folder)
+    return Company(**taken)
+
+
+def _refuse(key: str, value: Any, wanted: str) -> None:
+    raise DataError(f"{value!r} is not {wanted}", table=FILE, column=key, mend=f"write {wanted}")
+
+
+def _check_whole(values: Mapping[str, Any], key: str, low: int, high: int) -> None:
+    value = values.get(key, low)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        _refuse(key, value, f"a whole number from {low} to {high}")
+
+
+def _check_timezone(value: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise DataError(
+            f"{value!r} is not a known timezone",
+            table=FILE,
+            column="timezone",
+            mend=f"write a name of the IANA list such as Europe/Berlin; {nearest(value, _zones(value))}",
+        ) from error
+
+
+def _zones(value: str) -> set[str]:
+    zones = zoneinfo.available_timezones()
+    near = {zone for zone in zones if zone.lower()[:3] == value.lower()[:3]}
+    return near if 0 < len(near) < len(zones) else {"UTC", "Europe/Berlin", "America/New_York"}
+
+
+def _day(value: Any) -> pd.Timestamp:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            value = dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
+        _refuse("extracted_on", value, "a date such as 2026-10-31")
+    return pd.Timestamp(value).as_unit("us")
+
+
+def _columns(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        _refuse("fixed_at_creation", value, 'a list of columns such as ["amount", "region_size"]')
+    for name in value:
+        if name in NEVER_FIXED:
+            raise DataError(
+                f"{name!r} cannot be fixed at creation: it changes until the opportunity has ended",
+                table=FILE,
+                column="fixed_at_creation",
+                mend="take it out of the list",
+            )
+    return tuple(dict.fromkeys(value))
+
+
+def _check_logo(value: str, folder: Path | None) -> None:
+    wanted = "a picture (png, jpg, gif, webp) in the folder of the data, such as logo.png"
+    if "://" in value or value.startswith(("data:", "//")) or Path(value).is_absolute():
+        _refuse("logo", value, wanted + ", never an address")
+    if folder is None:
+        return
+    path = (folder / value).resolve()
+    if folder.resolve() not in path.parents:
+        _refuse("logo", value, wanted)
+    magic = _RASTER.get(path.suffix.lower())
+    if magic is None:
+        _refuse("logo", value, wanted)
+    if not path.is_file():
+        raise DataError(f"there is no file {value!r}", table=FILE, column="logo", mend="put it beside company.toml")
+    with path.open("rb") as file:
+        if not file.read(12).startswith(magic or b""):
+            _refuse("logo", value, f"a {path.suffix.lower()[1:]} picture")
+
+
+def _refuse_misspelt(folder: Path) -> None:
+    for path in sorted(folder.glob("*.toml")):
+        if nearest(path.stem.lower(), ["company"]).startswith("did you mean"):
+            raise DataError(f"looks like a misspelt {FILE}", table=path.name, mend=f"rename it to {FILE}")

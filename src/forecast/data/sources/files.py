@@ -1,0 +1,251 @@
+"""A folder of CSV or Parquet files with the canonical names, and company.toml -> `Log`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as papq
+
+from forecast.data.checks import LINE
+from forecast.data.schema import TABLES, Company, Log
+from forecast.data.sources.company import read_company
+from forecast.data.validation import Problem, problems, validate
+from forecast.errors import DataError, nearest
+
+_SUFFIXES = (".csv", ".parquet")
+
+
+def read(location: str | os.PathLike[str]) -> Log:
+    """Read and validate the tables of a folder.
+
+    Parameters
+    ----------
+    location : the folder. A relative one is looked for in the working directory, then in each folder above it, so
+        that the same `data/sample` works from a notebook and from the command line.
+
+    Raises
+    ------
+    DataError : the folder, a file or a value is not as the data dictionary (data/README.md) says.
+    """
+    tables, company, source = read_raw(location)
+    return validate(tables, company, source=source)
+
+
+def check(location: str | os.PathLike[str]) -> list[Problem]:
+    """Return every problem of a folder: files that cannot be read as well as what is wrong in those that can."""
+    folder = locate(location)
+    found: list[Problem] = []
+    company = Company()
+    try:
+        company = read_company(folder)
+    except DataError as error:
+        found.append(_problem(error))
+    tables, unreadable = _tables(folder)
+    found += [_problem(error) for error in unreadable]
+    missing = {error.table for error in unreadable}
+    found += [p for p in problems(tables, company, source=str(folder)) if p.table not in missing]
+    return found
+
+
+def read_raw(location: str | os.PathLike[str]) -> tuple[dict[str, pd.DataFrame], Company, str]:
+    """Read the files of a folder as they are: CSV as text with file lines as index, Parquet as typed.
+
+    Returns the tables by name, the company, and the folder as text. Raises DataError for the first file that
+    cannot be read.
+    """
+    folder = locate(location)
+    company = read_company(folder)
+    tables, unreadable = _tables(folder)
+    if unreadable:
+        raise unreadable[0]
+    return tables, company, str(folder)
+
+
+def locate(location: str | os.PathLike[str]) -> Path:
+    """Return the folder a location names; a relative one is tried here and then in each folder above."""
+    path = Path(location).expanduser()
+    here = Path.cwd()
+    tried = [path] if path.is_absolute() else [base / path for base in (here, *here.parents)]
+    for candidate in tried:
+        if candidate.is_dir():
+            return candidate
+    for candidate in tried:
+        if candidate.exists():
+            raise DataError(f"{candidate} is a file", mend="name the folder that holds opportunities.csv")
+    raise DataError(
+        f"there is no folder {str(location)!r}",
+        mend="name a folder with opportunities.csv or opportunities.parquet; `forecast simulate` makes one to try",
+    )
+
+
+def _problem(error: DataError) -> Problem:
+    rows = tuple(str(row) for row in error.rows)
+    return Problem("fatal", error.table or "", error.column or "", error.what, rows, error.count, error.mend or "")
+
+
+def _tables(folder: Path) -> tuple[dict[str, pd.DataFrame], list[DataError]]:
+    """Return what could be read, and an error for each file that could not."""
+    tables: dict[str, pd.DataFrame] = {}
+    errors: list[DataError] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        name = path.stem
+        try:
+            if name not in TABLES:
+                _refuse_misspelt(path, folder)
+                continue
+            if path.suffix == ".parquet" and path.with_suffix(".csv").exists():
+                raise DataError(
+                    f"there is {name}.csv and {name}.parquet",
+                    table=name,
+                    mend="keep the one that holds, delete the other",
+                )
+            tables[name] = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+        except DataError as error:
+            errors.append(error)
+    if "opportunities" not in tables and not errors:
+        errors.append(
+            DataError(
+                f"this table is missing in {folder}",
+                table="opportunities",
+                mend="add opportunities.csv or opportunities.parquet; it is the one table that is needed",
+            )
+        )
+    return tables, errors
+
+
+def _refuse_misspelt(path: Path, folder: Path) -> None:
+    there = {other.stem for other in folder.iterdir() if other.suffix.lower() in _SUFFIXES}
+    hint = nearest(path.stem.lower(), set(TABLES) - there)
+    if hint.startswith("did you mean"):
+        raise DataError(
+            f"{path.name} looks like a misspelt table: {hint}",
+            table=path.stem,
+            mend="rename the file; or give it another name or another folder if it is none of ours",
+        )
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name} is empty", table=path.stem, mend="write the table again, or take the file away")
+    try:
+        table = papq.read_table(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise DataError(
+            f"{path.name} cannot be read as Parquet ({_first_line(error)})",
+            table=path.stem,
+            mend="write the file again",
+        ) from error
+    frame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    frame.index = pd.RangeIndex(len(frame))
+    return frame
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    table = path.stem
+    data = path.read_bytes()
+    _check_encoding(data, path)
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    if not data.strip():
+        raise DataError(f"{path.name} is empty", table=table, mend="write the table again, or take the file away")
+    names = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8").rstrip("\r"))))
+    _check_header(names, path)
+    broken: list[tuple[int, int]] = []
+
+    def note_row(row: pacsv.InvalidRow) -> str:
+        broken.append((row.number or 0, row.actual_columns))
+        return "skip"
+
+    try:
+        read_table = pacsv.read_csv(
+            pa.BufferReader(data),
+            read_options=pacsv.ReadOptions(
+                use_threads=False, column_names=[f"c{i}" for i in range(len(names))], skip_rows=1
+            ),
+            parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=note_row),
+            convert_options=pacsv.ConvertOptions(
+                column_types={f"c{i}": pa.string() for i in range(len(names))},
+                strings_can_be_null=True,
+                null_values=[""],
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            read_table = pa.table({f"c{i}": pa.array([], pa.string()) for i in range(len(names))})
+        else:
+            raise DataError(
+                f"{path.name} cannot be read as CSV ({_first_line(error)})", table=table, mend="write the file again"
+            ) from error
+    if broken:
+        raise DataError(
+            f"rows with more or fewer values than the {len(names)} columns",
+            table=table,
+            rows=[f"line {line} ({count} values)" for line, count in broken],
+            mend="put text that holds a comma in double quotes",
+        )
+    frame = read_table.to_pandas()
+    frame.columns = pd.Index(names)
+    frame.index = pd.Index(_lines(data, len(frame)), name=LINE)
+    return frame
+
+
+def _check_encoding(data: bytes, path: Path) -> None:
+    mend = "save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{path.name} is UTF-16, not UTF-8", table=path.stem, rows=["line 1"], mend=mend)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        text = data[data.rfind(b"\n", 0, error.start) + 1 :].split(b"\n", 1)[0][:60].decode("latin-1").strip()
+        raise DataError(
+            f"{path.name} is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start:,}",
+            table=path.stem,
+            rows=[f"line {line} ({text!r})"],
+            mend=mend,
+        ) from error
+
+
+def _check_header(names: list[str], path: Path) -> None:
+    table = path.stem
+    for separator, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(names) == 1 and separator in names[0]:
+            raise DataError(
+                f"the columns of {path.name} are separated by {called}", table=table, mend="save it with commas"
+            )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError("this column is there twice", table=table, column=twice[0], mend="keep one of them")
+    if "" in names:
+        raise DataError(
+            f"column {names.index('') + 1} of {path.name} has no name", table=table, mend="name it, or take it out"
+        )
+
+
+def _lines(data: bytes, rows: int) -> np.ndarray:
+    """Return the line of the file on which each row starts; lines are counted from 1, the header being the first."""
+    ends = data.count(b"\n") + (not data.endswith(b"\n"))
+    if ends == rows + 1:
+        return np.arange(2, rows + 2)
+    lines, start = [], 1
+    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
+    for row in reader:
+        if row:
+            lines.append(start)
+        start = reader.line_num + 1
+    return np.array(lines[1 : rows + 1], dtype=np.int64)
+
+
+def _first_line(error: BaseException) -> str:
+    return re.sub(r"\s+", " ", str(error).splitlines()[0] if str(error) else type(error).__name__)[:200]

@@ -1,0 +1,140 @@
+"""A set of tables -> `Log`, or every problem that stands in the way.
+
+`problems` lists all of them, for whoever mends the data; `validate` raises the first fatal ones, and otherwise
+returns the log with what is not fatal as notes. Nothing that was given is altered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.checks import Problem, check_table, problem_at
+from forecast.data.checks_across import check_across
+from forecast.data.schema import TABLES, Company, Log, Note
+from forecast.errors import DataError, nearest
+
+__all__ = ["Problem", "last_day", "problems", "raise_fatal", "validate"]
+
+_LISTED = 3
+
+# The dates at which something happened; what is only expected, planned or promised does not prolong the log.
+RECORDS = {
+    "opportunities": ("created_on", "closed_on", "delivered_on"),
+    "opportunity_history": ("recorded_at",),
+    "leads": ("created_on", "worked_on", "qualified_on", "rejected_on"),
+    "submitted_forecasts": ("submitted_on",),
+}
+
+
+def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> Log:
+    """Return the validated log of a set of raw tables.
+
+    Parameters
+    ----------
+    raw : table name -> frame, text as in a CSV file or typed. A frame whose index is named `line` came from a file;
+        problems then name the file's lines, otherwise the key.
+    company : what company.toml says.
+    source : where the tables came from, kept in the log.
+
+    Raises
+    ------
+    DataError : the first fatal problem, with up to two more and how many there are in all.
+    """
+    tables, found = _examine(raw, company)
+    raise_fatal(found)
+    notes = tuple(
+        Note(problem.what, problem.table, problem.column, problem.rows, problem.count, problem.mend)
+        for problem in found
+    )
+    return Log(tables, company, company.extracted_on or last_day(tables, company), source, notes)
+
+
+def problems(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> list[Problem]:  # noqa: ARG001
+    """Return every problem of a set of raw tables, fatal ones first, in the order of the tables."""
+    return _examine(raw, company)[1]
+
+
+def raise_fatal(found: list[Problem]) -> None:
+    """Raise a DataError for the fatal problems, if there are any: three in full, the rest as a number."""
+    fatal = [problem for problem in found if problem.severity == "fatal"]
+    if not fatal:
+        return
+    error = fatal[0].error()
+    text = "\n".join(str(problem.error()) for problem in fatal[:_LISTED])
+    if len(fatal) > _LISTED:
+        text += f"\nand {len(fatal) - _LISTED} more; `forecast check` lists them all"
+    error.args = (text,)
+    raise error
+
+
+def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
+    """Return the last day of the month (of the company's calendar) of the last record of typed tables."""
+    latest = []
+    for name, columns in RECORDS.items():
+        for column in columns:
+            if name in tables and column in tables[name]:
+                last = tables[name][column].max()
+                if pd.notna(last):
+                    latest.append(last.tz_convert(company.timezone).tz_localize(None) if last.tzinfo else last)
+    if not latest:
+        raise DataError("no date at all", table="opportunities", mend="fill in created_on")
+    calendar = company.periods
+    return calendar.end(calendar.period(max(latest)))
+
+
+def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    found: list[Problem] = []
+    for name in raw:
+        if name not in TABLES:
+            found.append(Problem("fatal", name, "", "no table of this name is known", (), 0, nearest(name, TABLES)))
+    if "opportunities" not in raw:
+        mend = "add opportunities.csv or opportunities.parquet; it is the one table that is needed"
+        found.append(Problem("fatal", "opportunities", "", "this table is missing", (), 0, mend))
+    typed: dict[str, pd.DataFrame] = {}
+    for name, table in TABLES.items():
+        if name in raw:
+            frame, wrong = check_table(name, raw[name], company)
+            found += wrong
+            whole = all(column.name in frame for column in table.columns if column.required)
+            if whole and (len(frame) or name == "opportunities"):
+                typed[name] = frame
+    if "opportunities" in typed:
+        found += _leave_out_undated(typed)
+        found += check_across(typed, company, raw)
+    found.sort(key=lambda problem: ("fatal", "warning", "info").index(problem.severity))
+    return {name: _tidy(name, frame) for name, frame in typed.items()}, found
+
+
+def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
+    """Take opportunities without a creation date out of the typed tables, and their history with them."""
+    frame = typed["opportunities"]
+    undated = np.asarray(frame["created_on"].isna())
+    if not undated.any():
+        return []
+    history = typed.get("opportunity_history")
+    also = ""
+    if history is not None:
+        theirs = np.asarray(history["opportunity_id"].isin(frame.loc[undated, "opportunity_id"]))
+        typed["opportunity_history"] = history[~theirs]
+        if theirs.any():
+            also = f", with their {int(theirs.sum()):,} rows of history"
+    typed["opportunities"] = frame[~undated]
+    return problem_at(
+        frame,
+        undated,
+        table="opportunities",
+        column="created_on",
+        what=f"{int(undated.sum()):,} opportunities without a creation date are left out{also}",
+        mend="fill in created_on",
+        severity="fatal" if undated.all() else "warning",
+        show="opportunity_id",
+    )
+
+
+def _tidy(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table sorted by its key, with a plain index."""
+    key = [column for column in TABLES[name].key if column in frame]
+    return frame.sort_values(key, kind="stable", ignore_index=True)
