@@ -1,1 +1,1 @@
-
+"""Tables become pictures, pages and a month: notebooks run, exported and published."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -154,3 +155,5 @@ def _look(manager: Any, watch: Watch) -> None:
 
 
 papermill_engines.register("forecast", ForecastEngine)
+# Its own reading of parameter cells stumbles over comments and warns of it; `parameters` has checked them already.
+logging.getLogger("papermill").setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ def report(
     stages: Sequence[Stage] = STAGES,
     cell_seconds: float = CELL_SECONDS,
     progress: Progress | None = None,
+    kernels: Kernels | None = None,
 ) -> Path:
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
@@ -107,6 +108,8 @@ def report(
     resume : take over the notebooks that a failed run of exactly this report has finished.
     jobs : how many notebooks run at once.
     notebooks : folder of the notebooks; by default that of the project.
+    cell_seconds : a cell that takes longer fails.
+    kernels : where kernels come from, already open, to make several reports with one; by default of its own.
 
     Raises
     ------
@@ -121,13 +124,13 @@ def report(
     declared = {name: notebook_parameters(file) for name, file in files.items()}
     standard = {"data": os.fspath(data), "as_of": as_of, "months": months, "seed": seed}
     values = _values(declared, standard, parameters or {})
-    with _terminable(), Kernels() as kernels, progress or Quiet() as shown:
+    with _terminable(), nullcontext(kernels) if kernels else Kernels() as source, progress or Quiet() as shown:
         # The kernels' libraries load in a process of their own while the data are read here.
         day, job = _prepare(Path(os.fspath(data)), as_of, Path(out), stages, files, declared, values, cell_seconds)
         with runs.locked(job.month.out, f"the report of {day}"):
             state = runs.State.open(job.month, runs_manifest.combined(job.made_from), resume=resume)
             shown.plan([stage.name for stage in stages], report_pages.seconds_of_last_run(job.month.out))
-            _run(job, state, kernels, shown, jobs)
+            _run(job, state, source, shown, jobs)
             _write_manifest(job, state)
             runs.publish(job.month)
             report_pages.write_index(job.month.out, company=job.company, logo=job.logo)
@@ -273,10 +276,11 @@ def _stage(job: _Job, stage: Stage, state: runs.State, kernels: Kernels, shown: 
         logo=job.logo,
     )
     if execution.failure is not None:
-        if not kernels.closed:
-            partial = report_pages.tidy(report_pages.with_failure(execution), _as_published(job, name), hide=job.hide)
-            report_pages.write_notebook(partial, job.month.failed / f"{name}.ipynb")
-            report_pages.write_page(partial, about, job.month.failed / f"{name}.html")
+        if kernels.closed:  # stopped from outside: nothing failed
+            return execution
+        partial = report_pages.tidy(report_pages.with_failure(execution), _as_published(job, name), hide=job.hide)
+        report_pages.write_notebook(partial, job.month.failed / f"{name}.ipynb")
+        report_pages.write_page(partial, about, job.month.failed / f"{name}.html")
         shown.end(name, "failed", execution.seconds)
         return execution
     done = report_pages.tidy(execution.notebook, _as_published(job, name), hide=job.hide)
