@@ -7,7 +7,7 @@ pandera schema built from the same declaration (docs/decisions/checks_without_pa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -132,20 +132,20 @@ def _declared(table: Table, raw: pd.DataFrame) -> list[Column]:
     there = [column for column in table.columns if column.name in raw]
     if table.name == "opportunity_history":
         own = {column.name for column in table.columns}
-        for column in TABLES["opportunities"].columns:
-            if column.name in raw and column.name not in own:
-                there.append(Column(column.name, column.kind, column.meaning, False, True, column.unit, column.minimum))
+        there += [
+            replace(column, required=False, nullable=True)
+            for column in TABLES["opportunities"].columns
+            if column.name in raw and column.name not in own
+        ]
     return there
 
 
 def _check_columns(table: Table, raw: pd.DataFrame) -> list[Problem]:
-    found = []
     names = [str(name) for name in raw.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    for name in twice:
-        found.append(
-            Problem("fatal", table.name, name, "this column is there twice", (), names.count(name), "keep one of them")
-        )
+    found = [
+        Problem("fatal", table.name, name, "this column is there twice", (), names.count(name), "keep one of them")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
     known = {column.name for column in table.columns}
     unknown = [name for name in names if name not in known]
     for column in table.columns:
@@ -227,9 +227,10 @@ def _check_values(
             below = (numbers < declared.minimum) & ~np.isinf(numbers)
             what = "is negative" if declared.minimum == 0 else f"is below {declared.minimum:g}"
             add(below, what, "correct the sign, or take the rows out")
-        if declared.maximum is not None:
-            above = (numbers > declared.maximum) & ~np.isinf(numbers)
-            add(above, f"is above {declared.maximum:g}", f"write a number up to {declared.maximum:g}")
+        most = 1.0 if declared.unit == "0 to 1" else declared.maximum
+        if most is not None:
+            mend = "write a share such as 0.25, not 25" if declared.unit == "0 to 1" else "correct it"
+            add((numbers > most) & ~np.isinf(numbers), f"is above {most:g}", mend)
     return found
 
 

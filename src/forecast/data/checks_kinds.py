@@ -56,7 +56,8 @@ def plain(values: pd.Series) -> pd.Series:
     if pd.api.types.is_string_dtype(values.dtype) and values.dtype != "str":
         values = values.astype("str")
     if values.dtype == "str":
-        blank = _matches(values, re.compile(r"\s*"))
+        text = pa.array(values)
+        blank = np.asarray(pc.fill_null(pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)), False))
         if blank.any():
             values = values.mask(blank)
     return values
@@ -99,6 +100,12 @@ def inferred(values: pd.Series, *, timezone: str) -> pd.Series:
         dates, bad = _date(values, timezone)
         return values if bad.any() else dates
     return values
+
+
+def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
+    """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
+    found = pc.is_in(pa.array(values), value_set=pa.array(names, type=pa.array(values).type), skip_nulls=True)
+    return np.asarray(found)
 
 
 def _matches(text: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
@@ -197,6 +204,8 @@ def _stamps(text: pd.Series, timezone: str) -> pd.Series:
     if aware.any():
         read = pd.to_datetime(text[aware].str.upper(), format="ISO8601", utc=True, errors="coerce")
         out[aware] = read.astype("datetime64[us, UTC]")
+    if aware.all():
+        return out
     naive = _matches(text, _STAMP) | _matches(text, _DAY)
     if naive.any():
         read = pd.to_datetime(text[naive], format="ISO8601", errors="coerce")

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.schema import OUTCOMES, TABLES, Log
+from forecast.data.schema import OUTCOMES, Log
 
 OPEN, WON, LOST = range(3)
 _NOWHEN = np.datetime64("NaT", "us")
@@ -32,7 +32,7 @@ class Archive:
     history : (m) all rows, sorted by opportunity, then recorded_at; None where the company has none.
     position : (m,) row of `opportunities` each history row belongs to.
     recorded_on : (m,) datetime64[us], the day of recorded_at in the company's timezone.
-    outcome : (m,) int8, OPEN, WON or LOST: what the row's stage means.
+    stage, outcome : (m,) a number for the row's stage; int8, OPEN, WON or LOST: what that stage means.
     today : (n,) int8, the outcome in `opportunities`.
     amount, history_amount : (n,) and (m,) in the reporting currency.
     has_rows : (n,) whether history has any row of the opportunity; says_closure : (n,) any row in a closing stage.
@@ -42,6 +42,7 @@ class Archive:
     history: pd.DataFrame | None
     position: np.ndarray
     recorded_on: np.ndarray
+    stage: np.ndarray
     outcome: np.ndarray
     today: np.ndarray
     amount: np.ndarray
@@ -69,6 +70,7 @@ def archive(log: Log) -> Archive:
             None,
             none.astype(np.int64),
             none.astype("datetime64[us]"),
+            none.astype(np.int64),
             none.astype(np.int8),
             today,
             amount,
@@ -99,6 +101,7 @@ def archive(log: Log) -> Archive:
         history,
         position,
         recorded_on,
+        stage,
         outcome,
         today,
         amount,
@@ -180,7 +183,7 @@ def known_history(log: Log, kept: Archive, as_of: pd.Timestamp) -> tuple[pd.Data
 
 def outcome_text(codes: np.ndarray) -> pd.Series:
     """Return outcome codes as text."""
-    return pd.Series(pd.Categorical.from_codes(codes, list(OUTCOMES))).astype("str")
+    return pd.Series(pd.array(OUTCOMES, dtype="str").take(codes))
 
 
 @dataclass(frozen=True)
@@ -252,58 +255,57 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
     source = np.full(n, -1, dtype=np.int64)  # last row of history, where there is one
     stage_since = np.full(n, _NOWHEN)
     slips = np.full(n, np.nan)
-    known = bare
-
-    if kept.history is not None and len(rows):
-        position = kept.position[rows]
-        stage_codes = pd.factorize(kept.history["stage"].take(rows))[0]
-        row_outcome = kept.outcome[rows]
-        at = runs(position, stage_codes, row_outcome, _days(kept.history["expected_close_on"].take(rows)))
-        source[at.owner] = rows[at.last]
-        known = bare | (source >= 0)
-        recorded_on = kept.recorded_on[rows]
+    silent = np.zeros(n, dtype=bool)
+    past = kept.history
+    if past is not None and len(rows):
+        expected = _days(past["expected_close_on"])[rows]
+        at = runs(kept.position[rows], kept.stage[rows], kept.outcome[rows], expected)
+        last, recorded_on = rows[at.last], kept.recorded_on[rows]
+        source[at.owner] = last
         stage_since[at.owner] = recorded_on[at.stage_start]
         slips[at.owner] = at.slips
-        outcome[at.owner] = row_outcome[at.last]
-        given = closed_on[at.owner]
-        if "closed_on" in kept.history:
-            given = _days(kept.history["closed_on"].take(rows))[at.last]
+        outcome[at.owner] = kept.outcome[last]
+        if "closed_on" in past:
+            given = _days(past["closed_on"])[last]
             usable = ~np.isnat(given)
         else:
+            given = closed_on[at.owner]
             usable = (given <= day) & (kept.today[at.owner] == outcome[at.owner])
         by_record = np.where(usable, given, recorded_on[at.outcome_start])
         effective[at.owner] = np.where(outcome[at.owner] != OPEN, by_record, _NOWHEN)
         silent = (source >= 0) & ~kept.says_closure & took_effect
         outcome[silent], effective[silent] = kept.today[silent], closed_on[silent]
-    else:
-        silent = np.zeros(n, dtype=bool)
+    known = bare | (source >= 0)
 
-    def current(name: str, today: np.ndarray | pd.Series, history: np.ndarray | pd.Series | None) -> pd.Series:
-        """Return a column as known: history's last row where there is one, today's value where it may be seen."""
-        seen = shown | silent if name == "stage" else shown | (silent & (source < 0))
-        if name in listed or name == "segment":
+    def current(name: str, today: pd.Series | None, history: pd.Series | None) -> pd.Series:
+        """Return a column as known: history's last row where there is one, else today's value where it may be seen."""
+        if history is None:
+            assert today is not None
+            out = pd.Series(today.array)
+            seen = shown
+        else:
+            out = pd.Series(history.array.take(source, allow_fill=True))
+            seen = shown & (source < 0)
+            if name == "stage":
+                seen = seen | silent
+        if name == "segment" or name in listed:
             seen = seen | (source < 0)
-        values = pd.Series(today).where(seen)
-        if history is not None and len(history):
-            from_rows = pd.Series(history).take(np.maximum(source, 0)).reset_index(drop=True)
-            values = values.where((source < 0) | (silent & (name == "stage")), from_rows)
-        return values
+        if today is None:
+            return out
+        return out.where(seen) if history is None else (out.mask(seen, today) if seen.any() else out)
 
     taken = carried(log)
-    past = kept.history
+    told: dict[str, pd.Series] = {}
+    if past is not None:
+        told = {name: past[name] for name in taken if name != "currency"}
+        told["amount"] = pd.Series(kept.history_amount)
     columns: dict[str, object] = {
         "opportunity_id": base["opportunity_id"],
         "created_on": created_on,
-        "segment": current(
-            "segment", base["segment"], past["segment"] if past is not None and "segment" in taken else None
-        )
-        if "segment" in taken
-        else base["segment"],
-        "stage": current("stage", base["stage"], None if past is None else past["stage"]),
-        "amount": current("amount", kept.amount, None if past is None else kept.history_amount),
-        "expected_close_on": current(
-            "expected_close_on", base["expected_close_on"], None if past is None else past["expected_close_on"]
-        ),
+        "segment": current("segment", base["segment"], told["segment"]) if "segment" in told else base["segment"],
+        "stage": current("stage", base["stage"], told.get("stage")),
+        "amount": current("amount", pd.Series(kept.amount), told.get("amount")),
+        "expected_close_on": current("expected_close_on", base["expected_close_on"], told.get("expected_close_on")),
         "outcome": outcome_text(outcome),
         "closed_on": effective,
         "stage_since": stage_since,
@@ -311,15 +313,13 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
     }
     for name in covariates(log):
         columns[name] = base[name]
-    for name in taken:
-        if name not in columns and name != "currency":
-            assert past is not None
-            today = base[name] if name in base else pd.Series(index=range(n), dtype=past[name].dtype)
-            columns[name] = current(name, today, past[name])
+    for name, column in told.items():
+        if name not in columns:
+            columns[name] = current(name, base.get(name), column)
     for name in ("lost_reason", "promised_on", "delivered_on"):
         if name in base and name not in columns:
-            told = outcome == LOST if name == "lost_reason" else (outcome != OPEN) & (_days(base[name]) <= day)
-            columns[name] = base[name].where(told)
+            by_then = outcome == LOST if name == "lost_reason" else (outcome != OPEN) & (_days(base[name]) <= day)
+            columns[name] = base[name].where(by_then)
     frame = pd.DataFrame(columns)
     return frame[known].reset_index(drop=True)
 
@@ -337,6 +337,3 @@ def _days(values: pd.Series) -> np.ndarray:
 def _local_days(values: pd.Series, timezone: str) -> np.ndarray:
     local = values.dt.tz_convert(timezone).dt.tz_localize(None)
     return _days(local).astype("datetime64[D]").astype("datetime64[us]")
-
-
-assert set(FIXED) <= {column.name for column in TABLES["opportunities"].columns}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, period_labels
-from forecast.data.history import OPEN, WON, Archive, archive
+from forecast.data.history import WON, Archive, archive
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 
@@ -122,6 +122,3 @@ def _told_by_history(
     counted = stands(at) & (~belongs | ((given > at) & (not early)))
     parts.append((period[counted], segment[won][counted], kept.history_amount[won][counted]))
     return parts
-
-
-assert OPEN == 0

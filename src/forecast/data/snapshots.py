@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, parse_period, period_label
+from forecast.calendar import Calendar, period_label
 from forecast.data.changes import changes
+from forecast.data.checks_kinds import is_among
 from forecast.data.history import archive, known_history, known_opportunities, stage_outcomes
-from forecast.data.schema import TABLES, Company, Log
+from forecast.data.schema import Company, Log
 from forecast.data.settled import settled_actuals
 from forecast.errors import ParameterError
 
@@ -169,7 +170,7 @@ def _leads(leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Time
     """Return the leads that had come in, each later date blank; their opportunity only once that is known."""
     known = _blank_later(_by(leads, "created_on", day), ["worked_on", "qualified_on", "rejected_on"], day)
     if known is not None and "opportunity_id" in known:
-        there = known["opportunity_id"].isin(opportunities["opportunity_id"])
+        there = is_among(known["opportunity_id"], opportunities["opportunity_id"])
         known["opportunity_id"] = known["opportunity_id"].where(there)
     return known
 
@@ -198,29 +199,26 @@ def _stages(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None)
 
 
 def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, day: pd.Timestamp) -> tuple[str, ...]:
+    """Return what cannot be said, and which table would bring it."""
     notes = []
-    if history is None:
-        if day < log.extracted_on:
-            hidden = ["stage", "amount", "expected close date"]
-            for name, word in (("amount", "amount"), ("expected_close_on", "expected close date")):
-                if name in log.company.fixed_at_creation:
-                    hidden.remove(word)
-            notes.append(
-                f"There is no table opportunity_history: of the opportunities open on {day:%Y-%m-%d} only the creation is "
-                f"known, not {' or '.join(hidden)} on that day."
-            )
-        else:
-            notes.append(
-                "There is no table opportunity_history: stage, amount and expected close date are shown as they stand on "
-                "the log's last day; on any earlier day only creation and closure are known."
-            )
-    else:
-        silent = int(opportunities["stage_since"].isna().sum())
-        if silent:
-            notes.append(
-                f"opportunity_history has no row of {silent:,} opportunities: of these only creation and closure are known."
-            )
-    for name, without in log.missing.items():
-        if name != "opportunity_history":
-            notes.append(f"There is no table {name}: {without}.")
+    if history is None and day < log.extracted_on:
+        words = {"amount": "amount", "expected_close_on": "expected close date"}
+        hidden = ["stage", *(word for name, word in words.items() if name not in log.company.fixed_at_creation)]
+        notes.append(
+            f"There is no table opportunity_history: of the opportunities open on {day:%Y-%m-%d} only the creation "
+            f"is known, not the {' or the '.join(hidden)} of that day."
+        )
+    elif history is None:
+        notes.append(
+            "There is no table opportunity_history: this is the log's last day, so stage, amount and expected close "
+            "date are today's; of any earlier day only creation and closure are known."
+        )
+    elif silent := int(opportunities["stage_since"].isna().sum()):
+        notes.append(
+            f"opportunity_history has no row of {silent:,} opportunities: of these only creation and closure are known."
+        )
+    optional = ("opportunity_history", "currencies")
+    notes += [f"There is no table {name}: {without}." for name, without in log.missing.items() if name not in optional]
+    if "currencies" in log.missing and "currency" in log.opportunities:
+        notes.append(f"There is no table currencies: {log.missing['currencies']}.")
     return tuple(notes)

@@ -12,21 +12,14 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.checks import Problem, check_table, problem_at
-from forecast.data.checks_across import check_across
+from forecast.data.checks_across import HAPPENED, check_across
+from forecast.data.checks_kinds import is_among
 from forecast.data.schema import TABLES, Company, Log, Note
 from forecast.errors import DataError, nearest
 
 __all__ = ["Problem", "last_day", "problems", "raise_fatal", "validate"]
 
 _LISTED = 3
-
-# The dates at which something happened; what is only expected, planned or promised does not prolong the log.
-RECORDS = {
-    "opportunities": ("created_on", "closed_on", "delivered_on"),
-    "opportunity_history": ("recorded_at",),
-    "leads": ("created_on", "worked_on", "qualified_on", "rejected_on"),
-    "submitted_forecasts": ("submitted_on",),
-}
 
 
 def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> Log:
@@ -73,7 +66,7 @@ def raise_fatal(found: list[Problem]) -> None:
 def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
     """Return the last day of the month (of the company's calendar) of the last record of typed tables."""
     latest = []
-    for name, columns in RECORDS.items():
+    for name, columns in HAPPENED.items():
         for column in columns:
             if name in tables and column in tables[name]:
                 last = tables[name][column].max()
@@ -86,10 +79,11 @@ def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timesta
 
 
 def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
-    found: list[Problem] = []
-    for name in raw:
-        if name not in TABLES:
-            found.append(Problem("fatal", name, "", "no table of this name is known", (), 0, nearest(name, TABLES)))
+    found = [
+        Problem("fatal", name, "", "no table of this name is known", (), 0, nearest(name, TABLES))
+        for name in raw
+        if name not in TABLES
+    ]
     if "opportunities" not in raw:
         mend = "add opportunities.csv or opportunities.parquet; it is the one table that is needed"
         found.append(Problem("fatal", "opportunities", "", "this table is missing", (), 0, mend))
@@ -103,7 +97,7 @@ def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[st
                 typed[name] = frame
     if "opportunities" in typed:
         found += _leave_out_undated(typed)
-        found += check_across(typed, company, raw)
+        found += check_across(typed, company)
     found.sort(key=lambda problem: ("fatal", "warning", "info").index(problem.severity))
     return {name: _tidy(name, frame) for name, frame in typed.items()}, found
 
@@ -117,7 +111,7 @@ def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
     history = typed.get("opportunity_history")
     also = ""
     if history is not None:
-        theirs = np.asarray(history["opportunity_id"].isin(frame.loc[undated, "opportunity_id"]))
+        theirs = is_among(history["opportunity_id"], frame.loc[undated, "opportunity_id"])
         typed["opportunity_history"] = history[~theirs]
         if theirs.any():
             also = f", with their {int(theirs.sum()):,} rows of history"

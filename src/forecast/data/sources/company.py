@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import tomllib
@@ -105,10 +106,8 @@ def _zones(value: str) -> set[str]:
 
 def _day(value: Any) -> pd.Timestamp:
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        try:
+        with contextlib.suppress(ValueError):
             value = dt.date.fromisoformat(value)
-        except ValueError:
-            pass
     if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
         _refuse("extracted_on", value, "a date such as 2026-10-31")
     return pd.Timestamp(value).as_unit("us")

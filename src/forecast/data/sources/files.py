@@ -145,7 +145,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             table=path.stem,
             mend="write the file again",
         ) from error
-    frame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    frame = table.combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
     frame.index = pd.RangeIndex(len(frame))
     return frame
 
@@ -194,7 +194,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             rows=[f"line {line} ({count} values)" for line, count in broken],
             mend="put text that holds a comma in double quotes",
         )
-    frame = read_table.to_pandas()
+    frame = read_table.combine_chunks().to_pandas()
     frame.columns = pd.Index(names)
     frame.index = pd.Index(_lines(data, len(frame)), name=LINE)
     return frame
