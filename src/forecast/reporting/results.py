@@ -153,14 +153,17 @@ def _date_format(table: pd.DataFrame) -> str | None:
 
 
 def _guard(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA) and not _PLAIN_NUMBER.match(value):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # a bare carriage return would end the row
+    formula = value.lstrip("'").startswith(_FORMULA) and not _PLAIN_NUMBER.match(value)
+    return f"'{text}" if formula else text
 
 
 def _unguarded(table: pd.DataFrame) -> pd.DataFrame:
     for column in table.select_dtypes(include=["str"]).columns:
-        quoted = table[column].str.startswith(tuple(f"'{mark}" for mark in _FORMULA), na=False)
+        quoted = table[column].str.startswith("'", na=False)
         if quoted.any():
+            quoted &= table[column].str.lstrip("'").str.startswith(_FORMULA, na=False)
             table[column] = table[column].where(~quoted, table[column].str[1:])
     return table
