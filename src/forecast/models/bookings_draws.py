@@ -1,0 +1,107 @@
+"""Draws of what is still to be booked: each open deal as the coin toss it is, deals to come, errors in common."""
+
+from __future__ import annotations
+
+import numpy as np
+
+DRAWS = 2000
+SINGLE = 400
+"""Open deals of a segment that are drawn one by one, the weightiest first; the rest is drawn as one gamma a step."""
+
+_MANY_WINS = 60.0
+_OPEN, _NEW, _SHARED = 1, 2, 3
+
+
+def draw_open(
+    chance: np.ndarray,
+    value: np.ndarray,
+    segment: np.ndarray,
+    *,
+    segments: int,
+    ratios: np.ndarray,
+    seed: int,
+    draws: int = DRAWS,
+) -> np.ndarray:
+    """Return draws of the bookings from open deals, shape (draws, segments, steps).
+
+    Parameters
+    ----------
+    chance : (n, steps), the chance that a deal is won in each step; rows sum to at most 1.
+    value : (n, steps), its expected amount if won then. segment : (n,), codes; NONE (-1) belongs nowhere.
+    ratios : what a won amount may be times its expectation, mean 1.
+    """
+    steps = chance.shape[1]
+    out = np.zeros((draws, segments, steps))
+    for r in range(segments):
+        rng = np.random.default_rng([seed, _OPEN, r])
+        here = np.flatnonzero(segment == r)
+        weight = (chance[here] * value[here] ** 2).sum(axis=1)
+        order = here[np.argsort(-weight, kind="stable")]
+        single, rest = order[:SINGLE], order[SINGLE:]
+        out[:, r] = _coins(chance[single], value[single], ratios, rng, draws)
+        if len(rest):
+            p, v = chance[rest], value[rest]
+            mean = (p * v).sum(axis=0)
+            variance = (p * (1.0 + ratios.var() - p) * v**2).sum(axis=0)
+            out[:, r] += _gamma(mean, variance, rng, draws)
+    return out
+
+
+def _coins(
+    chance: np.ndarray, value: np.ndarray, ratios: np.ndarray, rng: np.random.Generator, draws: int
+) -> np.ndarray:
+    n, steps = chance.shape
+    if n == 0:
+        return np.zeros((draws, steps))
+    u = rng.random((draws, n), dtype=np.float32)
+    step = np.zeros((draws, n), dtype=np.int8)
+    for edge in np.cumsum(chance, axis=1).T.astype(np.float32):
+        step += u >= edge
+    draw, deal = np.nonzero(step < steps)
+    when = step[draw, deal]
+    paid = value[deal, when] * ratios[rng.integers(0, len(ratios), len(draw))]
+    return np.bincount(draw * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
+
+
+def draw_new(wins: np.ndarray, value: np.ndarray, *, pool: np.ndarray, seed: int, draws: int = DRAWS) -> np.ndarray:
+    """Return draws of the bookings from deals not yet created, shape (draws, segments, steps).
+
+    wins, value : (segments, steps), expected number and amount; a Poisson number of wins, each an amount of `pool`
+    (past won amounts) scaled to the expected mean. Where wins are many their sum is drawn as a gamma.
+    """
+    segments, steps = wins.shape
+    out = np.zeros((draws, segments, steps))
+    pool = pool[pool > 0]
+    relative = pool / pool.mean() if len(pool) else np.ones(1)
+    for r in range(segments):
+        rng = np.random.default_rng([seed, _NEW, r])
+        mean = np.divide(value[r], wins[r], out=np.zeros(steps), where=wins[r] > 0)
+        few = np.where(wins[r] <= _MANY_WINS, wins[r], 0.0)
+        number = rng.poisson(few, size=(draws, steps)).ravel()
+        amounts = relative[rng.integers(0, len(relative), int(number.sum()))]
+        total = np.bincount(np.repeat(np.arange(len(number)), number), amounts, minlength=len(number))
+        out[:, r] = total.reshape(draws, steps) * mean
+        many = wins[r] > _MANY_WINS
+        if many.any():
+            variance = np.where(many, wins[r] * mean**2 * (1.0 + relative.var()), 0.0)
+            out[:, r] += _gamma(np.where(many, value[r], 0.0), variance, rng, draws)
+    return out
+
+
+def draw_shared(common: np.ndarray, own: np.ndarray, *, segments: int, seed: int, draws: int = DRAWS) -> np.ndarray:
+    """Return draws of the factor on a forecast, log-normal with mean 1, shape (draws, segments, steps).
+
+    common, own : (steps,) variances of the log error of all segments and of one. An error persists over the steps.
+    """
+    everybody = np.random.default_rng([seed, _SHARED]).standard_normal((draws, 1, 1))
+    each = np.stack(
+        [np.random.default_rng([seed, _SHARED, r + 1]).standard_normal(draws) for r in range(segments)], axis=1
+    )[:, :, None]
+    return np.exp(np.sqrt(common) * everybody + np.sqrt(own) * each - 0.5 * (common + own))
+
+
+def _gamma(mean: np.ndarray, variance: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """Return gamma draws of given mean and variance, shape (draws, steps); 0 where the mean is."""
+    shape = np.divide(mean**2, variance, out=np.ones_like(mean), where=variance > 0)
+    scale = np.divide(variance, mean, out=np.zeros_like(mean), where=mean > 0)
+    return rng.gamma(shape, size=(draws, len(mean))) * scale

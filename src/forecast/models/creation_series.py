@@ -1,0 +1,158 @@
+"""Monthly counts of many short series: level, damped trend, shrunk seasonality, and how long a surprise lasts.
+
+base[i, t] = level_i x trend_t x season_t, with trend and season shared by all series of a family. What a series shows
+beyond its base is smoothed (Brown, *Smoothing, Forecasting and Prediction*, 1963) and carried forward with a weight
+rho_j for each month ahead that is learned from all series together: 1 would be a random walk, 0 a return to the base.
+The forecasts of every past origin come out of the same pass, so that their errors can be learned from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW = 36
+"""Months that set the level."""
+
+SMOOTHING = (0.1, 0.2, 0.3, 0.45, 0.65, 1.0)
+TREND_DAMPING = 0.92
+_SEASON_YEARS = 1.0
+_RHO_PRIOR = 0.1
+
+
+@dataclass(frozen=True)
+class SeriesForecast:
+    """Forecasts from every origin.
+
+    mean : shape (series, origins, ahead); origin t has seen months 0..t, `mean[:, t, j]` is for month t + 1 + j.
+    base : shape (series, months + ahead). rho : shape (ahead,). alpha : the smoothing chosen.
+    """
+
+    mean: np.ndarray
+    base: np.ndarray
+    rho: np.ndarray
+    alpha: float
+
+
+def forecast_series(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray) -> SeriesForecast:
+    """Forecast a family of monthly series from every origin.
+
+    Parameters
+    ----------
+    counts : shape (series, months), at least 0. ahead : months to forecast.
+    month_of_year : of month 0 onwards, 0 to 11, shape (months + ahead,).
+
+    The base and rho are fitted once to all months; only the smoothed surprise is as of each origin.
+    """
+    series, months = counts.shape
+    base = series_base(counts, ahead=ahead, month_of_year=month_of_year)
+    if months < 2:
+        flat = np.stack([base[:, months : months + ahead]] * months, axis=1) if months else base[:, None, :]
+        return SeriesForecast(flat, base, np.zeros(ahead), 1.0)
+    past = base[:, :months]
+    surprise = np.where(past > 0, counts / np.where(past > 0, past, 1.0) - 1.0, 0.0)
+    best: tuple[float, float, np.ndarray, np.ndarray] | None = None
+    for alpha in SMOOTHING:
+        smooth = _smoothed(surprise, past, alpha)
+        rho, error = _carried(smooth, surprise, past, ahead)
+        if best is None or error < best[0]:
+            best = (error, alpha, smooth, rho)
+    assert best is not None
+    _, alpha, smooth, rho = best
+    index = np.arange(months)[:, None] + 1 + np.arange(ahead)
+    mean = base[:, index] * np.maximum(1.0 + rho * smooth[:, :, None], 0.05)
+    return SeriesForecast(mean, base, rho, alpha)
+
+
+def series_base(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray) -> np.ndarray:
+    """Return level x trend x season of each series, shape (series, months + ahead).
+
+    The level is that of the last 36 months in which the series existed (from its first count on).
+    """
+    months = counts.shape[1]
+    total = counts.sum(axis=0)
+    shape = np.exp(_common_trend(total, ahead) + _season(total, month_of_year, ahead))
+    existing = np.cumsum(counts, axis=1) > 0
+    existing[:, : max(0, months - WINDOW)] = False
+    weight = existing * shape[:months]
+    level = (counts * existing).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-12)
+    return level[:, None] * shape[None, :]
+
+
+def _common_trend(total: np.ndarray, ahead: int) -> np.ndarray:
+    """Return the log trend of the family, shape (months + ahead,): a line as steep as the data insist, then damped."""
+    months = len(total)
+    out = np.zeros(months + ahead)
+    first = int(np.argmax(total > 0)) if (total > 0).any() else months
+    span = months - max(first, months - 2 * WINDOW)
+    if span < 12:
+        return out
+    y = np.log(np.maximum(total[-span:], 0.5))
+    # Year on year differences are free of season; below two years of data there is only the line.
+    x = np.arange(span) - (span - 1) / 2
+    season = np.arange(span) % 12
+    if span >= 24:
+        design = np.column_stack([x, *(season == k for k in range(12))])
+    else:
+        design = np.column_stack([x, np.ones(span)])
+    solution = np.linalg.lstsq(design, y, rcond=None)[0]
+    slope = float(solution[0])
+    left = y - design @ solution
+    # Neighbouring months err alike, which makes the line look surer than it is.
+    variance = float(left @ left) / max(span - design.shape[1], 1) / float(x @ x) * 4.0
+    slope *= slope**2 / (slope**2 + variance) if slope else 0.0
+    out[:months] = slope * (np.arange(months) - (months - 1))
+    out[months:] = slope * np.cumsum(TREND_DAMPING ** np.arange(1, ahead + 1))
+    return out
+
+
+def _season(total: np.ndarray, month_of_year: np.ndarray, ahead: int) -> np.ndarray:
+    """Return log seasonal factors, shape (months + ahead,), shrunk as far as the months of a kind disagree."""
+    months = len(total)
+    out = np.zeros(months + ahead)
+    if months < 24:
+        return out
+    y = np.log(np.maximum(total, 0.5))
+    # A centred mean over a year (2 x 12) is level and trend; the rest is season and noise.
+    kernel = np.r_[0.5, np.ones(11), 0.5] / 12
+    padded = np.r_[np.full(6, y[:12].mean()), y, np.full(6, y[-12:].mean())]
+    rest = y - np.convolve(padded, kernel, mode="valid")
+    moy = month_of_year[:months]
+    n = np.bincount(moy, minlength=12)
+    mean = np.bincount(moy, weights=rest, minlength=12) / np.maximum(n, 1)
+    noise = float(((rest - mean[moy]) ** 2).sum()) / max(months - 12, 1)
+    spread = max(float(mean.var()) - noise / max(n.mean(), 1), 0.0)
+    factor = mean * spread / (spread + noise / np.maximum(n, _SEASON_YEARS)) if spread > 0 else np.zeros(12)
+    return (factor - factor.mean())[month_of_year[: months + ahead]]
+
+
+def _smoothed(surprise: np.ndarray, base: np.ndarray, alpha: float) -> np.ndarray:
+    """Return the exponentially weighted surprise up to each month, weighted by the base, shape (series, months)."""
+    out = np.zeros_like(surprise)
+    level = np.zeros(len(surprise))
+    mass = np.zeros(len(surprise))
+    for t in range(surprise.shape[1]):
+        mass = (1 - alpha) * mass + alpha
+        level = (1 - alpha) * level + alpha * surprise[:, t]
+        out[:, t] = level / mass
+    return np.where(base > 0, out, 0.0)
+
+
+def _carried(smooth: np.ndarray, surprise: np.ndarray, base: np.ndarray, ahead: int) -> tuple[np.ndarray, float]:
+    """Return rho for each month ahead (least squares through 0, shrunk towards 0), and the squared error pooled."""
+    months = surprise.shape[1]
+    rho, error, count = np.zeros(ahead), 0.0, 0
+    for j in range(ahead):
+        if months - 1 - j < 3:
+            rho[j] = rho[j - 1] if j else 0.0
+            continue
+        # The first year only sets the smoothing going.
+        skip = min(12, (months - 1 - j) // 3)
+        then, now = smooth[:, skip : months - 1 - j], surprise[:, skip + 1 + j :]
+        weight = base[:, skip + 1 + j :]
+        xx, xy = float((weight * then**2).sum()), float((weight * then * now).sum())
+        rho[j] = np.clip(xy / (xx * (1 + _RHO_PRIOR) + 1e-12), 0.0, 1.0)
+        error += float((weight * (now - rho[j] * then) ** 2).sum())
+        count += 1
+    return rho, error / max(count, 1)
