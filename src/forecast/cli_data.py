@@ -18,11 +18,10 @@ _TABLE_SUFFIXES = (".csv", ".parquet")
 
 def check(data: str) -> int:
     """Print every problem of the data, worst first; return 1 where one is fatal, else 0."""
-    from forecast.data.sources.files import read_raw
-    from forecast.data.validation import problems, validate
+    from forecast.data.sources.files import check as problems_of
+    from forecast.data.sources.files import read
 
-    raw, company, source = read_raw(data)
-    found = problems(raw, company, source=source)
+    found = problems_of(data)
     counts = {"fatal": 0, "warning": 0, "info": 0}
     for problem in found:
         counts[problem.severity] += 1
@@ -30,7 +29,7 @@ def check(data: str) -> int:
             problem.severity, problem.table, problem.column, problem.what, problem.rows, problem.count, problem.mend
         )
     if not counts["fatal"]:
-        log = validate(raw, company, source=source)
+        log = read(data)
         said = {(problem.table, problem.column, problem.what) for problem in found}
         for row in _audited(log):
             if (row["table"], row["column"], row["finding"]) in said:
@@ -107,11 +106,11 @@ def simulate(out: Path, *, opportunities: int, months: int, end: str, seed: int,
 
 def import_(kind: str, source: Path, out: Path) -> None:
     """Turn a CRM's export into a data folder."""
-    from forecast.data.sources.crm import import_crm, write_folder
-
     if not source.is_dir():
         raise ParameterError(f"{source}: there is no such folder")
     _refuse_foreign(out)
+    from forecast.data.sources.crm import import_crm, write_folder
+
     tables, company = import_crm(kind, source)
     fill_folder(out, lambda folder: write_folder(tables, company, folder))
     rows = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())

@@ -61,11 +61,11 @@ def origins(log: Log, first: str, last: str, step: int) -> list[str]:
 
 def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:
     """Write whether joint planning helped, as JSON."""
-    from forecast.reporting import month
-
     if out.suffix.lower() != ".json":
         raise ParameterError(f"{out.name!r} must end in .json")
     _check_folder(out)
+    from forecast.reporting import month
+
     track = None if backtest is None else read_table(backtest)
     log = forecast.read(data)
     effect = month.planning_effect(log, track=track, seed=seed)

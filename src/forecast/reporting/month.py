@@ -1,0 +1,208 @@
+"""How each table of a month is made, so that any notebook runs alone: what it does not find, it makes.
+
+    results = Results(tables)
+    deals = month.table("deals", log, as_of=as_of, results=results)
+
+reads `deals` where an earlier notebook left it, else makes it (and what it is made from) and leaves it for the next.
+Everything is as known on `as_of`: what settled later is not in the track record of that day.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import period_label
+from forecast.data.schema import Log
+from forecast.data.settled import settled_actuals
+from forecast.data.snapshots import Snapshot, snapshot
+from forecast.errors import DataError, ParameterError, nearest
+from forecast.evaluation.backtest import backtest
+from forecast.evaluation.planning import PlanningEffect, planning_errors
+from forecast.evaluation.planning import planning_effect as effect_of
+from forecast.evaluation.scorecard import scorecard
+from forecast.evaluation.scores import score, summarise
+from forecast.models.bookings import forecast_bookings
+from forecast.models.winprob import win_probabilities
+from forecast.reporting.results import Results
+
+ORIGINS = 24
+"""How many past month ends the track record looks back."""
+
+FIRST_MONTHS = 12
+"""Months of history before the first origin: with less, no forecaster knows the year."""
+
+MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
+SCORES_BY = ("model", "span", "level", "horizon")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Month:
+    """What tables are made from."""
+
+    log: Log
+    snap: Snapshot
+    months: int
+    seed: int
+    results: Results
+
+
+def table(
+    name: str,
+    log: Log,
+    *,
+    as_of: str | pd.Timestamp,
+    months: int = 6,
+    seed: int = 0,
+    results: Results | None = None,
+) -> pd.DataFrame:
+    """Return a table of the month by its name: read from `results` where it is there, else made and kept there.
+
+    Parameters
+    ----------
+    name : bookings, deals, backtest, scores, planning or scorecard.
+    log, as_of : the company's tables, and the day whose knowledge is used.
+    months, seed : as `forecast_bookings` and `backtest` take them.
+    results : the folder of result files; None or `Results("")` keeps nothing.
+
+    Raises ParameterError for an unknown name and what the makers raise.
+    """
+    if name not in MAKERS:
+        raise ParameterError(f"there is no table {name!r} in a month; {nearest(name, MAKERS)}")
+    kept = results if results is not None else Results("")
+    if name in kept:
+        return kept.read(name)
+    return _get(_Month(log, snapshot(log, as_of=as_of), months, seed, kept), name)
+
+
+def _get(month: _Month, name: str) -> pd.DataFrame:
+    return month.results.get(name, lambda: MAKERS[name](month))
+
+
+def origins(log: Log, *, as_of: str | pd.Timestamp, count: int = ORIGINS) -> list[str]:
+    """Return the last `count` month ends before the month of `as_of`, oldest first, as ISO days.
+
+    Fewer where the history is shorter: `FIRST_MONTHS` of it come before the first.
+    """
+    calendar = log.company.periods
+    last = calendar.period(calendar.parse_day(as_of)) - 1
+    first = calendar.period(log.opportunities["created_on"].min()) + FIRST_MONTHS
+    return [str(calendar.end(period).date()) for period in range(max(first, last - count + 1), last + 1)]
+
+
+def models(snap: Snapshot) -> list[str]:
+    """Return the names of the forecasters that are compared: ours, the baselines, and everybody who submitted."""
+    submitted = snap.submitted_forecasts
+    submitters = [] if submitted is None else sorted(submitted["submitter"].dropna().unique())
+    return [*MODELS, *(f"submitted-{name}" for name in submitters)]
+
+
+def planning_effect(
+    log: Log, *, as_of: str | pd.Timestamp | None = None, track: pd.DataFrame | None = None, seed: int = 0
+) -> PlanningEffect:
+    """Return whether joint planning helped, as known on `as_of` (by default the log's last day).
+
+    `track` is a forecast table whose `ets` rows serve as the benchmark; what it lacks is computed.
+    Raises DataError where no forecasts were submitted.
+    """
+    day = log.extracted_on if as_of is None else log.company.periods.parse_day(as_of)
+    errors = planning_errors(log, track, as_of=day)
+    table = log.get("joint_planning")
+    if table is None:
+        segments = sorted(errors["segment"].unique())
+        adoption = pd.DataFrame({"segment": segments, "adopted_on": pd.Series(pd.NaT, index=range(len(segments)))})
+        adoption["adopted_on"] = adoption["adopted_on"].astype("datetime64[us]")
+    else:
+        adoption = table.assign(adopted_on=table["adopted_on"].where(table["adopted_on"] <= day))
+    return effect_of(errors, adoption, seed=seed, calendar=log.company.periods)
+
+
+# -- the makers ------------------------------------------------------------------------------------------
+
+
+def _bookings(month: _Month) -> pd.DataFrame:
+    return forecast_bookings(month.snap, months=month.months, seed=month.seed)
+
+
+def _deals(month: _Month) -> pd.DataFrame:
+    return win_probabilities(month.snap, seed=month.seed)
+
+
+def _backtest(month: _Month) -> pd.DataFrame:
+    days = origins(month.log, as_of=month.snap.as_of)
+    names = models(month.snap)
+    track = backtest(month.log, origins=days, models=names, months=month.months, seed=month.seed)
+    settled = _settled(month, track["target_period"])
+    return track.assign(observed=track["observed"].where(settled))
+
+
+def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
+    """Return which target periods (months, quarters) had settled on as_of."""
+    calendar, wait = month.log.company.periods, pd.Timedelta(days=month.log.company.settle_days)
+    ends: dict[str, pd.Timestamp] = {}
+    last = month.snap.period
+    for period in range(last - 12 * 12, last + 1):
+        ends[period_label(period)] = calendar.end(period)
+        quarter = calendar.quarter_of(period)
+        ends[calendar.quarter_label(quarter)] = calendar.end(calendar.quarter_periods(quarter)[-1])
+    known = {label for label, end in ends.items() if end + wait <= month.snap.as_of}
+    return targets.isin(known).to_numpy()
+
+
+def _scores(month: _Month) -> pd.DataFrame:
+    track = _get(month, "backtest")
+    actuals = settled_actuals(month.log)
+    actuals = actuals[_settled(month, actuals["period"])]
+    return summarise(score(track, actuals=actuals), by=list(SCORES_BY))
+
+
+def _planning(month: _Month) -> pd.DataFrame:
+    """One row: the figures and words of the effect; where nothing was submitted, `not identified` and why."""
+    try:
+        effect = planning_effect(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
+    except DataError as error:
+        return pd.DataFrame([{**_NOTHING, "sentence": error.what, "reasons": str(error)}])
+    facts: dict[str, Any] = {}
+    for field in dataclasses.fields(effect):
+        value = getattr(effect, field.name)
+        if field.name == "interval":
+            facts["interval_low"], facts["interval_high"] = value
+        elif isinstance(value, tuple):
+            facts[field.name] = "; ".join(value)
+        elif not isinstance(value, (pd.DataFrame, dict)):
+            facts[field.name] = value
+    return pd.DataFrame([facts])
+
+
+_NOTHING = MappingProxyType(
+    {
+        "relative_change": float("nan"),
+        "interval_low": -1.0,
+        "interval_high": float("inf"),
+        "p_value": 1.0,
+        "verdict": "not identified",
+        "placebo_p_value": float("nan"),
+        "dip_p_value": float("nan"),
+    }
+)
+
+
+def _scorecard(month: _Month) -> pd.DataFrame:
+    return scorecard(month.log, as_of=month.snap.as_of)
+
+
+MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
+    {
+        "bookings": _bookings,
+        "deals": _deals,
+        "backtest": _backtest,
+        "scores": _scores,
+        "planning": _planning,
+        "scorecard": _scorecard,
+    }
+)
