@@ -1,0 +1,206 @@
+"""What every forecaster writes: the forecast table, from draws or from single numbers; and what is booked already.
+
+Arrays are segments x months here: segments sorted as in the snapshot, months as `month_targets` gives them. Quarters
+and `Total` are sums of the same draws, so that their quantiles come from the joint distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import NO_PERIOD, parse_periods, period_labels
+from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, FORECAST_KEY, QUANTILE_COLUMNS, QUANTILES, TOTAL
+from forecast.errors import ParameterError
+
+if TYPE_CHECKING:
+    from forecast.data.snapshots import Snapshot
+
+MOST_MONTHS = 60
+NOTES = "notes"
+"""Key of a table's `attrs`: sentences, such as why a forecaster abstains."""
+
+
+def month_targets(snap: Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the periods forecast and their horizons, both (M,) int64; the month in progress comes first mid-month.
+
+    Raises
+    ------
+    ParameterError : months is not from 1 to 60.
+    """
+    if not 1 <= months <= MOST_MONTHS:
+        raise ParameterError(f"months: {months} is not from 1 to {MOST_MONTHS}")
+    horizons = np.arange(1 if snap.at_month_end else 0, months + 1, dtype=np.int64)
+    return snap.period + horizons, horizons
+
+
+def quarter_targets(snap: Snapshot, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fiscal quarters that past months and the months forecast cover, and their horizons, (Q,) int64.
+
+    Horizon 0 is the quarter in progress, 1 the next; on a quarter's last day there is no 0.
+    """
+    quarters = np.unique(np.asarray(snap.calendar.quarter_of(periods), dtype=np.int64))
+    last = np.array([snap.calendar.quarter_periods(int(quarter))[2] for quarter in quarters], dtype=np.int64)
+    quarters = quarters[last <= periods[-1]]
+    return quarters, quarters - snap.calendar.quarter_of(snap.period)
+
+
+def bookings_in(snap: Snapshot, periods: np.ndarray) -> np.ndarray:
+    """Return the amounts won in each period, as known; (segments, len(periods))."""
+    deals = snap.opportunities
+    won = np.flatnonzero((deals["outcome"] == "won").to_numpy())
+    closed = snap.calendar.period_of(deals["closed_on"].iloc[won])
+    segment = pd.Index(snap.segments).get_indexer(pd.Index(deals["segment"].iloc[won]))
+    place = pd.Index(periods).get_indexer(pd.Index(closed))
+    amount = np.nan_to_num(deals["amount"].to_numpy(dtype=np.float64)[won])
+    keep = (place >= 0) & (segment >= 0)
+    cell = segment[keep] * len(periods) + place[keep]
+    size = len(snap.segments) * len(periods)
+    return np.bincount(cell, weights=amount[keep], minlength=size).reshape(len(snap.segments), len(periods))
+
+
+def known_bookings(snap: Snapshot, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bookings known by month: periods (T,) from the first record on, and amounts (segments, T).
+
+    The last period is that of as_of; with `complete` it is the last one that had ended.
+    """
+    deals = snap.opportunities
+    seen = np.concatenate([snap.calendar.period_of(deals[name]) for name in ("created_on", "closed_on")])
+    seen = seen[seen != NO_PERIOD]
+    last = snap.period - 1 if complete and not snap.at_month_end else snap.period
+    first = min(int(seen.min()), last + 1) if len(seen) else last + 1
+    periods = np.arange(first, last + 1, dtype=np.int64)
+    return periods, bookings_in(snap, periods)
+
+
+def from_draws(
+    snap: Snapshot,
+    *,
+    model: str,
+    draws: np.ndarray,
+    periods: np.ndarray,
+    mean: np.ndarray | None = None,
+    addends: Mapping[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Return the forecast table of joint draws of bookings by month.
+
+    Parameters
+    ----------
+    draws : (n, segments, M), the whole bookings of each month, what is booked already included.
+    periods : (M,), from `month_targets`.
+    mean : (segments, M); the mean of the draws by default.
+    addends : `ADDENDS` by name, each (segments, M), which sum to `mean`; none by default.
+
+    Raises
+    ------
+    ValueError : shapes do not fit, or a draw is not a number.
+    """
+    draws = np.asarray(draws, dtype=np.float64)
+    shape = (len(snap.segments), len(periods))
+    if draws.ndim != 3 or draws.shape[1:] != shape or not np.isfinite(draws).all():
+        raise ValueError(f"draws: {draws.shape} is not (n, {shape[0]}, {shape[1]}), or a draw is not finite")
+    centre = draws.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
+    table, past = _rows(snap, model=model, mean=centre, periods=periods, addends=addends)
+    # One row a target: months, then quarters; the draws last, so that sorting runs along memory.
+    by_target = np.moveaxis(draws, 0, 2).transpose(1, 0, 2)
+    quarters, _ = quarter_targets(snap, periods)
+    parts = [by_target]
+    if len(quarters):
+        inside = np.asarray(snap.calendar.quarter_of(periods))[None, :] == quarters[:, None]
+        summed = np.stack([by_target[mask].sum(axis=0) for mask in inside])
+        parts.append(summed + past.T[:, :, None])
+    values = np.concatenate(parts)
+    values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1).reshape(len(table), -1)
+    values.sort(axis=1)
+    table[list(QUANTILE_COLUMNS)] = np.quantile(values, QUANTILES, axis=1).T
+    plan = table["plan"].to_numpy()
+    reached = (values >= plan[:, None]).mean(axis=1)
+    table["p_at_least_plan"] = np.where(np.isnan(plan), np.nan, reached)
+    return table
+
+
+def from_means(snap: Snapshot, *, model: str, mean: np.ndarray, periods: np.ndarray) -> pd.DataFrame:
+    """Return the forecast table of single numbers, (segments, M), nan where there is none: quantiles stay empty.
+
+    A total or a quarter is given only where all its parts are.
+    """
+    return _rows(snap, model=model, mean=np.asarray(mean, dtype=np.float64), periods=periods, addends=None)[0]
+
+
+def abstain(snap: Snapshot, *, model: str, months: int, notes: Sequence[str]) -> pd.DataFrame:
+    """Return a forecast table without numbers; why stands in `attrs["notes"]`."""
+    periods, _ = month_targets(snap, months)
+    table = from_means(snap, model=model, mean=np.full((len(snap.segments), len(periods)), np.nan), periods=periods)
+    table.attrs[NOTES] = list(notes)
+    return table
+
+
+def _rows(
+    snap: Snapshot,
+    *,
+    model: str,
+    mean: np.ndarray,
+    periods: np.ndarray,
+    addends: Mapping[str, np.ndarray] | None,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the table with its means, addends and plan, and what past months of each quarter booked, (segments, Q)."""
+    calendar, segments = snap.calendar, snap.segments
+    quarters, quarter_horizons = quarter_targets(snap, periods)
+    before = [
+        np.array([p for p in calendar.quarter_periods(int(quarter)) if p < periods[0]], dtype=np.int64)
+        for quarter in quarters
+    ]
+    past = np.array([bookings_in(snap, gone).sum(axis=1) for gone in before]).reshape(len(quarters), len(segments)).T
+    inside = np.asarray(calendar.quarter_of(periods))[:, None] == quarters[None, :]
+
+    def column(values: np.ndarray, gone: np.ndarray | float) -> np.ndarray:
+        """Return values by (segment, month) as one column, with the sums over quarters and segments."""
+        if values.shape != (len(segments), len(periods)):
+            raise ValueError(f"{values.shape} is not (segments, months) = {(len(segments), len(periods))}")
+        summed = np.stack([values[:, mask].sum(axis=1) for mask in inside.T], axis=1) if len(quarters) else past
+        wide = np.concatenate([values, summed + gone], axis=1)
+        return np.concatenate([wide, wide.sum(axis=0, keepdims=True)]).T.ravel()
+
+    labels = period_labels(periods) + [calendar.quarter_label(int(quarter)) for quarter in quarters]
+    horizons = np.concatenate([periods - snap.period, quarter_horizons]).astype(np.int64)
+    each = len(segments) + 1
+    table = pd.DataFrame(
+        {
+            "model": pd.Series([model] * (len(labels) * each), dtype="str"),
+            "origin": pd.Series(snap.as_of, index=range(len(labels) * each), dtype="datetime64[us]"),
+            "target_period": pd.Series(np.repeat(np.array(labels, dtype=object), each), dtype="str"),
+            "horizon": np.repeat(horizons, each),
+            "segment": pd.Series([*segments, TOTAL] * len(labels), dtype="str"),
+            "mean": column(mean, past),
+        }
+    )
+    assert tuple(table.columns[:5]) == FORECAST_KEY
+    table[list(QUANTILE_COLUMNS)] = np.nan
+    assert tuple(table.columns) == FORECAST_COLUMNS
+    if addends is not None:
+        for name in ADDENDS:
+            table[name] = column(np.asarray(addends[name], dtype=np.float64), past if name == "booked" else 0.0)
+    ahead = np.array([list(calendar.quarter_periods(int(quarter))) for quarter in quarters], dtype=np.int64)
+    plan = _plan(snap, np.concatenate([periods, ahead.ravel()]))
+    wide = np.concatenate(
+        [plan[:, : len(periods)], plan[:, len(periods) :].reshape(len(segments), len(quarters), 3).sum(axis=2)], axis=1
+    )
+    table["plan"] = np.concatenate([wide, wide.sum(axis=0, keepdims=True)]).T.ravel()
+    table["p_at_least_plan"] = np.nan
+    return table, past
+
+
+def _plan(snap: Snapshot, periods: np.ndarray) -> np.ndarray:
+    """Return the plan of each segment and period, nan where there is none; (segments, len(periods))."""
+    if snap.plan is None or snap.plan.empty:
+        return np.full((len(snap.segments), len(periods)), np.nan)
+    names, codes = np.unique(snap.plan["period"].to_numpy(dtype=object), return_inverse=True)
+    keys = pd.MultiIndex.from_arrays([snap.plan["segment"].to_numpy(dtype=object), parse_periods(names)[codes]])
+    amounts = pd.Series(snap.plan["amount"].to_numpy(dtype=np.float64), index=keys)
+    wanted = pd.MultiIndex.from_arrays(
+        [np.repeat(np.array(snap.segments, dtype=object), len(periods)), np.tile(periods, len(snap.segments))]
+    )
+    return amounts.reindex(wanted).to_numpy().reshape(len(snap.segments), len(periods))
