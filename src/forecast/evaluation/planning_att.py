@@ -125,9 +125,7 @@ def effects(
         mean = np.where(count > 0, np.where(usable, change, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
         effect[members] = change[members] - mean
         controls[members] = count
-    event = np.where(
-        dates[:, None] < NEVER, months[None, :] - np.minimum(dates, NEVER)[:, None], np.iinfo(np.int64).min
-    )
+    event = months[None, :] - dates[:, None]
     return Effects(effect, controls, event, dates, months)
 
 

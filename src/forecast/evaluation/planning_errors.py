@@ -1,8 +1,8 @@
 """What an error is: the official forecast of each segment and month against what was booked, beside a frozen benchmark.
 
-One row a segment and target month. The official forecast is `joint` where it was submitted, else `sales`, else the only
-submitter there is: that switch is the treatment. The benchmark is `ets` on bookings alone, issued when the people issued
-theirs; never a model that sees marketing or the pipeline, because joint planning changes what goes into those.
+One row a segment and target month. The official forecast is `joint` where it was submitted, else `sales`, else the
+only submitter there is: that switch is the treatment. The benchmark is `ets` on bookings alone, issued when the people
+issued theirs; never a model that sees marketing or the pipeline: joint planning changes what goes into those.
 """
 
 from __future__ import annotations
