@@ -163,15 +163,11 @@ def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.Dat
             rows=names,
             mend=f"name the official submitter {OFFICIAL[-1]!r} or {OFFICIAL[0]!r}",
         )
-    ranks = (
-        {name: rank for rank, name in enumerate(OFFICIAL)} if set(names) & set(OFFICIAL) else dict.fromkeys(names, 0)
-    )
+    known = set(names) & set(OFFICIAL)
+    ranks = {name: rank for rank, name in enumerate(OFFICIAL)} if known else dict.fromkeys(names, 0)
     rows["rank"] = rows["submitter"].map(ranks)
-    rows = rows.dropna(subset=["rank"]).sort_values(
-        ["segment", "target", "origin", "rank", "submitted_on"],
-        ascending=[True, True, True, True, False],
-        kind="stable",
-    )
+    order = ["segment", "target", "origin", "rank", "submitted_on"]
+    rows = rows.dropna(subset=["rank"]).sort_values(order, ascending=[*[True] * 4, False], kind="stable")
     rows = rows.drop_duplicates(["segment", "target", "origin"])
     columns = ["segment", "origin", "target", "horizon", "submitter", "submitted_on", "amount"]
     return rows[columns].reset_index(drop=True)

@@ -53,8 +53,8 @@ def error_panel(errors: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calen
     Segments that adopted before or in their first month with an error have no before and are left out; adoption after
     the last month counts as not yet. Both are said in `notes`.
 
-    Raises DataError for a missing column, text in a number, a negative or infinite error, a period or date that is none,
-    a segment named twice in adoption or a segment-month named twice in errors.
+    Raises DataError for a missing column, text in a number, a negative or infinite error, a period or date that is
+    none, a segment named twice in adoption or a segment-month named twice in errors.
     """
     frame = _checked_errors(errors)
     when = _adoption(adoption, calendar)

@@ -126,7 +126,7 @@ class Design:
             # Row and column means of a regressor are the same however its rows are dealt out, hence so is X'MX.
             gram = np.einsum("rst,qst->rq", panel.demean(self.actual), self.actual)[None]
         else:
-            placed = np.zeros((regressors, segments, dates, segments, months))
+            placed: np.ndarray = np.zeros((regressors, segments, dates, segments, months))
             here = np.arange(segments)
             placed[:, here, :, here, :] = rows[None]
             placed = np.where(panel.observed, placed, 0.0).reshape(regressors, segments * dates, segments, months)
@@ -141,7 +141,7 @@ class Design:
         The first entry is the assignment that happened. NaN where the assignment leaves nothing to estimate from.
         """
         clean = self.panel.demean(np.where(self.panel.observed, y, 0.0))
-        regressors, dates, _ = self.rows.shape
+        regressors = self.rows.shape[0]
         table = np.einsum("...st,rjt->...rsj", clean, self.rows, optimize=True)
         moments = table.reshape(*y.shape[:-2], regressors, -1) @ self._onehot.T
         return np.einsum("...rp,pr->...p", moments, np.broadcast_to(self._row, (len(self.picks), regressors)))

@@ -50,15 +50,15 @@ def sentence(
         text = f"Cannot tell whether planning jointly changed forecast errors: {'; '.join(reasons)}."
         if not math.isnan(change):
             text += (
-                f" In the segments that began, errors relative to the benchmark changed by {percent(change)} from before"
-                " to after; that is an association, from which no cause may be read."
+                f" In the segments that began, errors relative to the benchmark changed by {percent(change)} from"
+                " before to after; that is an association, from which no cause may be read."
             )
         return text
     opening = {
         "improved": f"Forecast errors fell by {abs(round(100 * change))} % when segments began to plan jointly",
         "worsened": f"Forecast errors rose by {abs(round(100 * change))} % when segments began to plan jointly",
-        "no detectable change": f"No detectable change in forecast errors: {percent(change)} when segments began to plan"
-        " jointly",
+        "no detectable change": f"No detectable change in forecast errors: {percent(change)} when segments began to"
+        " plan jointly",
     }[verdict]
     text = f"{opening} ({interval_words(interval)})."
     text += f" With the start dates dealt out by lot, a change as large came out {share(p_value)}."
@@ -83,7 +83,8 @@ def _checks(placebo: tuple[float, float], dip: tuple[float, float]) -> list[str]
     elif p <= ALPHA:
         spell = "worse" if value > 0 else "better"
         out.append(
-            f"In the six months before the starts errors were {spell} than usual ({percent(value)}); they are set aside."
+            f"In the six months before the starts errors were {spell} than usual ({percent(value)}); they are set"
+            " aside."
         )
     else:
         out.append(f"The six months before the starts ({percent(value)}) were nothing unusual; they are set aside.")
