@@ -360,6 +360,29 @@ def test_kernels_are_this_python_whatever_is_installed(place, forking, monkeypat
     assert execution.peak_mb > 20
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_what_forks_has_one_thread_and_no_random_state_in_common(place):
+    code = (
+        "import os\nfrom forecast.reporting.engine_fork import preload\npreload()\n"
+        "import sys\nprint(len(os.listdir('/proc/self/task')), 'pandas' in sys.modules, 'forecast.cli' in sys.modules)"
+    )
+    env = Kernels().environment()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.split() == ["1", "True", "False"]  # a fork keeps one thread only: others would leave locks held
+    file = notebook(place, "chance", "import uuid, random\nprint(uuid.uuid4(), random.random())")
+    with Kernels() as kernels:
+        drawn = [run_notebook(file, {}, kernels=kernels).notebook.cells[-1].outputs[0].text for _ in range(2)]
+    assert drawn[0] != drawn[1]
+
+
+def test_wrong_data_do_not_wait_for_kernels(place):
+    (place / "data" / "opportunities.csv").write_text("")
+    start = time.perf_counter()
+    with pytest.raises(DataError):
+        report("data", as_of="2026-03", notebooks="notebooks", stages=STAGES)
+    assert time.perf_counter() - start < 2
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_leaves_no_kernel_and_no_half_month(place, number, code):
     notebook(

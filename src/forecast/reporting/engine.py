@@ -65,6 +65,7 @@ class Kernels:
         self._server: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._answers: Any = None
+        self._asked = False
         self._lock = threading.Lock()
         self._managers: dict[int, Any] = {}
         self.closed = False
@@ -89,6 +90,8 @@ class Kernels:
                 manager.provisioner.process.kill()
         channel, self._channel = self._channel, None
         if channel is not None and self._server is not None:
+            if not self._asked:  # it is still loading, for nothing
+                self._server.kill()
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
             channel.close()
@@ -119,6 +122,7 @@ class Kernels:
         with self._lock:
             if self._channel is None:
                 raise OSError("the process that forks kernels is gone")
+            self._asked = True
             self._channel.sendall(json.dumps(question).encode() + b"\n")
             line = self._answers.readline()
         if not line:
@@ -142,6 +146,7 @@ class Kernels:
         env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
         env.update(dict.fromkeys(_THREADS, "1"))
         env["PYTHONHASHSEED"] = "0"
+        env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread
         env["IPYTHONDIR"] = str(self._folder / "ipython")
         env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         return env

@@ -9,6 +9,7 @@ kernel is killed with it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -23,6 +24,11 @@ _LIBRARIES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
+    "ipykernel.heartbeat",
+    "ipykernel.iostream",
+    "IPython.core.completer",
+    "IPython.core.magics",
+    "psutil",
     "IPython.core.pylabtools",
     "pandas",
     "pyarrow.parquet",
@@ -45,6 +51,10 @@ def preload() -> None:
     """Import what notebooks import. What cannot be imported is left to the notebook, which then says so."""
     import forecast
 
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody attaches a debugger to these: .1 s a kernel
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ipykernel.debugger")
+    del sys.modules["debugpy"]
     names = [module.name for module in pkgutil.walk_packages(forecast.__path__, "forecast.") if not module.ispkg]
     for name in (*_LIBRARIES, *(name for name in names if not name.startswith(_NOT_NEEDED))):
         try:
