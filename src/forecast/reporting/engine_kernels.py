@@ -104,42 +104,37 @@ class Watch:
         return f"{type(error).__name__}: {error}"
 
 
+def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, **_: Any) -> None:  # noqa: ARG001
+    """Execute the notebook that papermill prepared; kernels are this Python, whatever the notebook names."""
+    from forecast.reporting.engine import START_SECONDS
+
+    watch.notebook = nb_man.nb
+    manager = watch.kernels.manager()
+    client = PapermillNotebookClient(
+        nb_man,
+        km=manager,
+        timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
+        startup_timeout=START_SECONDS,
+        iopub_timeout=60,  # the default of 4 s is missed on a busy machine
+        raise_on_iopub_timeout=True,
+        record_timing=False,
+        shutdown_kernel="immediate",
+        ipython_hist_file=":memory:",
+        on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
+    )
+    try:
+        client.execute(env=watch.kernels.environment())
+    finally:
+        _look(manager, watch)
+        with contextlib.suppress(Exception):
+            client._cleanup_kernel()
+        watch.kernels.release(manager)
+
+
 class ForecastEngine(Engine):
     """papermill's engine: one notebook in one kernel from `Kernels`, which ends with it."""
 
-    @classmethod
-    def execute_managed_notebook(
-        cls,
-        nb_man: Any,
-        kernel_name: str,  # noqa: ARG003 - kernels are this Python, whatever the notebook names
-        *,
-        watch: Watch,
-        **_: Any,
-    ) -> None:
-        """Execute the notebook that papermill prepared."""
-        from forecast.reporting.engine import START_SECONDS
-
-        watch.notebook = nb_man.nb
-        manager = watch.kernels.manager()
-        client = PapermillNotebookClient(
-            nb_man,
-            km=manager,
-            timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
-            startup_timeout=START_SECONDS,
-            iopub_timeout=60,  # the default of 4 s is missed on a busy machine
-            raise_on_iopub_timeout=True,
-            record_timing=False,
-            shutdown_kernel="immediate",
-            ipython_hist_file=":memory:",
-            on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
-        )
-        try:
-            client.execute(env=watch.kernels.environment())
-        finally:
-            _look(manager, watch)
-            with contextlib.suppress(Exception):
-                client._cleanup_kernel()
-            watch.kernels.release(manager)
+    execute_managed_notebook = classmethod(_execute)  # what else papermill passes to engines is of no use here
 
 
 def _look(manager: Any, watch: Watch) -> None:

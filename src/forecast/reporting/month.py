@@ -155,10 +155,12 @@ def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
 
 
 def _scores(month: _Month) -> pd.DataFrame:
-    track = _get(month, "backtest")
+    return summarise(_scored(month), by=list(SCORES_BY))
+
+
+def _scored(month: _Month) -> pd.DataFrame:
     actuals = settled_actuals(month.log)
-    actuals = actuals[_settled(month, actuals["period"])]
-    return summarise(score(track, actuals=actuals), by=list(SCORES_BY))
+    return score(_get(month, "backtest"), actuals=actuals[_settled(month, actuals["period"])])
 
 
 def _planning(month: _Month) -> pd.DataFrame:
@@ -193,7 +195,7 @@ _NOTHING = MappingProxyType(
 
 
 def _scorecard(month: _Month) -> pd.DataFrame:
-    return scorecard(month.log, as_of=month.snap.as_of)
+    return scorecard(month.log, as_of=month.snap.as_of, scores=_scored(month))
 
 
 MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
