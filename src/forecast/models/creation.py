@@ -61,12 +61,14 @@ class Cohorts:
 class Future:
     """Wins expected of deals not yet created. Arrays over segments R, origins T (the last is the present), steps S.
 
-    `wins` (R, T, S) their number and `value` (R, T, S) their amount; `created` (R, G, T, S) deals created by month
-    ahead; `spread` the squared coefficient of variation of one won amount.
+    `wins` (R, T, S) their number and `value` (R, T, S) their amount, `marketed` the part of `value` from groups that
+    are marketing channels; `created` (R, G, T, S) deals created by month ahead; `spread` the squared coefficient of
+    variation of one won amount.
     """
 
     wins: np.ndarray
     value: np.ndarray
+    marketed: np.ndarray
     created: np.ndarray
     groups: tuple[str, ...]
     spread: float
@@ -136,16 +138,19 @@ def expected_wins(snap: Snapshot, *, steps: int, marketing: bool = True, part: f
     months = len(seen.periods)
     target = seen.periods[:, None] + 1 + np.arange(steps)
     calendar_factor = convert.position[snap.calendar.quarter_position(target)]
-    wins, value = np.zeros((len(snap.segments), months, steps)), np.zeros((len(snap.segments), months, steps))
+    wins, value, marketed = (np.zeros((len(snap.segments), months, steps)) for _ in range(3))
+    channel = np.array([bool(name) for name in seen.channels])
     for s in range(steps):
         for j in range(s + 1):
             rate = convert.rate[:, :, s - j] * (late_won[s - j] * late_share if j == 0 and part > 0 else 1.0)
             expected = created[:, :, :, j] * rate[:, :, None] * calendar_factor[None, None, :, s]
             wins[:, :, s] += expected.sum(axis=1)
-            value[:, :, s] += (expected * amounts[:, :, s - j, None]).sum(axis=1)
+            worth = expected * amounts[:, :, s - j, None]
+            value[:, :, s] += worth.sum(axis=1)
+            marketed[:, :, s] += worth[:, channel].sum(axis=1)
     mean = seen.pool.mean() if len(seen.pool) else 0.0
     spread = float(seen.pool.var() / mean**2) if mean > 0 else 0.0
-    return Future(wins, value, created, seen.groups, spread, used)
+    return Future(wins, value, marketed, created, seen.groups, spread, used)
 
 
 # -- how many are created ------------------------------------------------------------------------------
@@ -299,7 +304,8 @@ def _conversion(snap: Snapshot, seen: Cohorts) -> Conversion:
         expected = np.einsum("rgt,ta->ta", created, complete * by_age)
         factor = np.array(
             [
-                (won.sum(axis=(0, 1))[position == q].sum() + _WINS_PRIOR) / (expected[position == q].sum() + _WINS_PRIOR)
+                (won.sum(axis=(0, 1))[position == q].sum() + _WINS_PRIOR)
+                / (expected[position == q].sum() + _WINS_PRIOR)
                 for q in range(3)
             ]
         )
