@@ -1,0 +1,213 @@
+"""What if: the forecast of a snapshot with a lever moved, and which lever brought which part of the change.
+
+A scenario changes what the forecast is made of (`models.bookings.Components`) and leaves everything else: same deals,
+same random numbers. So base and scenario differ by the levers alone, and no lever moved gives the base to the cent.
+
+The change is shared out among the levers by Shapley's value (Shapley 1953): a lever's share is its mean contribution
+over all orders in which the levers could have been moved, so the shares add up to the change exactly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import period_labels
+from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES, TOTAL
+from forecast.errors import ParameterError, nearest
+from forecast.models.bookings import Components, components, draw
+from forecast.models.tables import month_targets
+
+if TYPE_CHECKING:
+    from forecast.data.snapshots import Snapshot
+
+
+@dataclass(frozen=True)
+class Levers:
+    """What is moved; the defaults move nothing.
+
+    leads : marketing's pipeline still to be created, relative change, -1 to 2.
+    win_rate : chances to win, of open deals and of deals to come, relative change, -1 to 1.
+    cycle_time : time to the win, relative change, -0.5 to 1: 0.2 means that everything takes a fifth longer.
+    slippage : months by which open deals are won later, 0 to 6.
+    won, lost : open deals taken as won in the first month, or as lost.
+    """
+
+    leads: float = 0.0
+    win_rate: float = 0.0
+    cycle_time: float = 0.0
+    slippage: float = 0.0
+    won: tuple[str, ...] = field(default=())
+    lost: tuple[str, ...] = field(default=())
+
+
+LEVERS = ("leads", "win_rate", "cycle_time", "slippage", "deals")
+RANGES = {"leads": (-1.0, 2.0), "win_rate": (-1.0, 1.0), "cycle_time": (-0.5, 1.0), "slippage": (0.0, 6.0)}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A snapshot's forecast taken apart, computed once, so that each what-if is quick."""
+
+    parts: Components
+    periods: np.ndarray
+    segments: tuple[str, ...]
+    seed: int
+
+    @property
+    def has_marketing(self) -> bool:
+        """Whether any pipeline to come is marketing's, so that `leads` moves anything."""
+        return bool(self.parts.marketed.sum() > 0)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Base against scenario.
+
+    table : period, segment (and Total), base, scenario (means) and the scenario's quantiles. shares : lever, change;
+    the shares of the total change over all months, which they add up to exactly.
+    """
+
+    table: pd.DataFrame
+    shares: pd.DataFrame
+
+
+def base(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Base:
+    """Take a snapshot's forecast apart. Raises DataError where the data are too thin for a forecast."""
+    periods, _ = month_targets(snap, months)
+    return Base(components(snap, steps=len(periods)), periods, snap.segments, seed)
+
+
+def scenario(given: Base, levers: Levers) -> Scenario:
+    """Return the forecast with the levers moved beside the base, and each lever's share of the change.
+
+    Raises
+    ------
+    ParameterError : a lever is out of its range, or a deal is not open.
+    """
+    _check(given, levers)
+    moved = _moved(given.parts, levers)
+    before, after = _means(given.parts), _means(moved)
+    draws = draw(moved, seed=given.seed).draws + moved.booked
+    draws = np.concatenate([draws, draws.sum(axis=1, keepdims=True)], axis=1)
+    quantiles = np.quantile(draws, QUANTILES, axis=0)
+    names = [*given.segments, TOTAL]
+    table = pd.DataFrame(
+        {
+            "period": np.repeat(period_labels(given.periods), len(names)),
+            "segment": names * len(given.periods),
+            "base": _with_total(before).T.ravel(),
+            "scenario": _with_total(after).T.ravel(),
+        }
+    )
+    for column, values in zip(QUANTILE_COLUMNS, quantiles, strict=True):
+        table[column] = values.T.ravel()
+    return Scenario(table, shapley(given.parts, levers))
+
+
+def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
+    """Return lever and change: Shapley's shares of the change of the total, in the order of `LEVERS`.
+
+    Every one of the 2^5 sets of levers is worked out; no sampling. A lever that is not moved has a share of 0.
+    """
+    worth = {}
+    for size in range(len(LEVERS) + 1):
+        for chosen in itertools.combinations(LEVERS, size):
+            worth[frozenset(chosen)] = float(_means(_moved(parts, _only(levers, chosen))).sum())
+    shares = dict.fromkeys(LEVERS, 0.0)
+    for lever in LEVERS:
+        others = [name for name in LEVERS if name != lever]
+        for size in range(len(LEVERS)):
+            weight = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(LEVERS))
+            for chosen in itertools.combinations(others, size):
+                without = frozenset(chosen)
+                shares[lever] += weight * (worth[without | {lever}] - worth[without])
+    return pd.DataFrame({"lever": list(shares), "change": list(shares.values())})
+
+
+# -- moving the levers ---------------------------------------------------------------------------------
+
+
+def _only(levers: Levers, chosen: tuple[str, ...]) -> Levers:
+    kept = {name: getattr(levers, name) for name in chosen if name != "deals"}
+    if "deals" in chosen:
+        kept.update(won=levers.won, lost=levers.lost)
+    return Levers(**kept)
+
+
+def _moved(parts: Components, levers: Levers) -> Components:
+    """Return what the forecast is made of with the levers moved; pure."""
+    chance = parts.chance
+    if levers.cycle_time or levers.slippage:
+        chance = _later(chance, stretch=1.0 + levers.cycle_time, shift=levers.slippage)
+    chance = _more(chance, 1.0 + levers.win_rate)
+    chance = _settle(chance, np.isin(parts.ids, levers.won), np.isin(parts.ids, levers.lost))
+    leads = levers.leads * _share(parts.marketed, parts.new)
+    factor = (1.0 + leads) * (1.0 + levers.win_rate)
+    new, wins = parts.new * factor, parts.wins * factor
+    if levers.cycle_time:
+        new = _later(new, stretch=1.0 + levers.cycle_time, shift=0.0)
+        wins = _later(wins, stretch=1.0 + levers.cycle_time, shift=0.0)
+    return dataclasses.replace(parts, chance=chance, new=new, wins=wins)
+
+
+def _more(chance: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply chances by a factor; a deal's chances over all steps still add up to at most 1."""
+    raised = chance * factor
+    total = raised.sum(axis=1, keepdims=True)
+    return np.where(total > 1.0, raised / np.maximum(total, 1e-300), raised)
+
+
+def _settle(chance: np.ndarray, won: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Take deals as won in the first step, or as lost."""
+    out = np.where((won | lost)[:, None], 0.0, chance)
+    out[won, 0] = 1.0
+    return out
+
+
+def _later(by_step: np.ndarray, *, stretch: float, shift: float) -> np.ndarray:
+    """Return what comes in each step when time runs slower by `stretch` and everything `shift` steps later.
+
+    The sum up to step t becomes the sum up to (t - shift) / stretch, between steps in proportion; where that lies
+    beyond the last step known, the last step goes on.
+    """
+    steps = by_step.shape[-1]
+    then = np.clip((np.arange(steps + 1) - shift) / stretch, 0.0, None)
+    up_to = np.concatenate([np.zeros((*by_step.shape[:-1], 1)), np.cumsum(by_step, axis=-1)], axis=-1)
+    low = np.minimum(np.floor(then).astype(int), steps - 1)
+    summed = up_to[..., low] + (then - low) * by_step[..., low]
+    return np.diff(summed, axis=-1)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+def _means(parts: Components) -> np.ndarray:
+    """Return expected bookings by segment and step, (R, S)."""
+    out = parts.booked + parts.new
+    np.add.at(out, parts.segment, parts.chance * parts.value)
+    return out
+
+
+def _with_total(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values, values.sum(axis=0, keepdims=True)])
+
+
+def _check(given: Base, levers: Levers) -> None:
+    for name, (low, high) in RANGES.items():
+        value = getattr(levers, name)
+        if not low <= value <= high:
+            raise ParameterError(f"{name}: {value} is not from {low:g} to {high:g}")
+    open_deals = set(given.parts.ids.tolist())
+    for deal in (*levers.won, *levers.lost):
+        if deal not in open_deals:
+            raise ParameterError(f"{deal!r} is not an open deal; {nearest(deal, open_deals)}")
+    if both := set(levers.won) & set(levers.lost):
+        raise ParameterError(f"taken as won and as lost: {', '.join(sorted(both))}")
