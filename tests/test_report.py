@@ -431,3 +431,50 @@ def test_a_stopped_run_leaves_no_kernel_and_no_half_month(place, number, code):
         os.kill(kernel, 0)
     assert not (place / "reports" / "2026-03-31").exists()
     assert not (place / "reports" / "index.html").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_progress_on_a_terminal_shows_notebook_cell_and_time(monkeypatch):
+    import pty
+
+    monkeypatch.setenv("TERM", "xterm")
+    script = (
+        "import sys, time\nfrom forecast.reporting.progress import Live, progress\n"
+        "shown = progress()\nassert isinstance(shown, Live)\n"
+        "with shown:\n"
+        "    shown.plan(['a', 'b'], {'a': 3.0})\n    shown.begin('a')\n    shown.cell('a', 2, 4)\n    time.sleep(.6)\n"
+        "    shown.end('a', 'done', 1.25)\n    shown.end('b', 'kept', 0)\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", script])
+    seen = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux says so when the other end has closed
+            break
+        if not part:
+            break
+        seen += part
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode())
+    assert "cell 2 of 4" in text
+    assert "0 of 2 notebooks" in text
+    assert "to go" in text
+    assert "done   a 1.2 s" in text
+    assert "kept   b" in text
+
+
+def test_progress_is_lines_where_there_is_no_terminal(capsys):
+    from forecast.reporting.progress import Quiet, progress
+
+    assert type(progress(quiet=True)) is Quiet
+    shown = progress()
+    assert isinstance(shown, Lines)
+    with shown:
+        shown.plan(["a"], {})
+        shown.begin("a")
+        shown.cell("a", 1, 2)
+        shown.end("a", "kept", 0)
+    assert capsys.readouterr().err == "start  a\nkept   a (1 of 1)\n"

@@ -88,12 +88,13 @@ class Live(Quiet):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
 
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
+            TimeElapsedColumn(),
             TextColumn("{task.fields[where]}"),
             console=Console(file=stream or sys.stderr),
             transient=True,
@@ -143,7 +144,7 @@ class Live(Quiet):
 
     def _where(self, through: float = 0.0) -> str:
         elapsed = time.perf_counter() - self._start
-        text = f"{self._ended} of {len(self._stages)} notebooks, {_clock(elapsed)}"
+        text = f"{self._ended} of {len(self._stages)} notebooks"
         share = through / sum(self._expected.values()) if self._expected else 0.0
         return f"{text}, about {_clock(elapsed * (1 - share) / share)} to go" if 0.05 < share < 1 else text
 
