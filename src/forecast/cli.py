@@ -219,14 +219,17 @@ def import_(
     ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the export's files.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Data folder to write.")],
+    segment_from: Annotated[
+        str | None, typer.Option("--segment-from", metavar="COLUMN", help="The CRM's column that becomes the segment.")
+    ] = None,
 ) -> None:
-    """Make a data folder from the exports of a CRM.
+    """Make a data folder from the exports of a CRM; other tables in the folder (a plan, marketing) stay.
 
-    Example: forecast import salesforce exports/2026-10 --out data/ours
+    Example: forecast import salesforce exports/2026-10 --out data/ours --segment-from Region__c
     """
     from forecast.cli_data import import_ as run
 
-    run(kind, source, out)
+    run(kind, source, out, segment_column=segment_from)
 
 
 @app.command(short_help="List the parameters of the notebooks.")

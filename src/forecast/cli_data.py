@@ -32,7 +32,8 @@ def check(data: str) -> int:
         log = read(data)
         said = {(problem.table, problem.column, problem.what) for problem in found}
         for row in _audited(log):
-            if (row["table"], row["column"], row["finding"]) in said:
+            told = (row["table"], row["column"], row["finding"]) in said
+            if told or row["finding"] == "there is no such table":  # those are listed below
                 continue
             counts[row["severity"]] = counts.get(row["severity"], 0) + 1
             what = "; ".join(str(part) for part in (row["finding"], row["evidence"]) if part)
@@ -51,12 +52,12 @@ def _audited(log: Any) -> Iterable[dict[str, Any]]:
 
 
 def _print_problem(severity: str, table: str, column: str, what: str, rows: Any, count: int, mend: str) -> None:
-    shown = rows if isinstance(rows, str) or not isinstance(rows, Iterable) else tuple(rows)
+    shown = rows.split(", ") if isinstance(rows, str) else rows
     error = DataError(
         what,
         table=table or None,
         column=column or None,
-        rows=[shown] if isinstance(shown, str) and shown else tuple(shown or ()),
+        rows=tuple(row for row in shown or () if row),
         count=int(count) if count == count else 0,
         mend=mend or None,
     )
@@ -104,16 +105,21 @@ def simulate(out: Path, *, opportunities: int, months: int, end: str, seed: int,
     typer.echo(f"data: {out} ({len(company.tables['opportunities']):,} opportunities)")
 
 
-def import_(kind: str, source: Path, out: Path) -> None:
-    """Turn a CRM's export into a data folder."""
+def import_(kind: str, source: Path, out: Path, *, segment_column: str | None = None) -> None:
+    """Turn a CRM's export into a data folder; say what was mended and what was not brought over."""
     if not source.is_dir():
         raise ParameterError(f"{source}: there is no such folder")
     _refuse_foreign(out)
-    from forecast.data.sources.crm import import_crm, write_folder
+    from forecast.data.sources.crm import read_export, write_folder
 
-    tables, company = import_crm(kind, source)
-    fill_folder(out, lambda folder: write_folder(tables, company, folder))
-    rows = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
+    result = read_export(kind, source, segment_column=segment_column, company_in=out)
+    try:
+        write_folder(result, out)
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written ({error.strerror or error})") from None
+    for note in result.notes:
+        typer.echo(f"note    {note}")
+    rows = ", ".join(f"{name} {len(table):,}" for name, table in result.tables.items())
     typer.echo(f"data: {out} ({rows})")
 
 

@@ -1,0 +1,234 @@
+"""A folder of CSV files as a CRM exports them -> tables whose columns have our names, still as text.
+
+What a CRM calls its files and columns is declared (`Crm`, `File`, `Field`); names are compared without case, blanks
+and signs, so that `StageName`, `stage_name` and `Stage Name` are one. What is not brought over is said.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import DataError, nearest
+
+_PREFIX = re.compile(r"^(?:salesforce|sf|hubspot|hs|dynamics365|dynamics|d365)(?=.)")
+_SUFFIX = re.compile(r"(?:data|export)$")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Field:
+    """One of our columns and what the CRM may call it; the first name that is there counts."""
+
+    name: str
+    names: tuple[str, ...]
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an export: the part it plays, what it may be called (without .csv), its columns."""
+
+    role: str
+    stems: tuple[str, ...]
+    fields: tuple[Field, ...]
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Crm:
+    """What a CRM calls things. `segments`: (role, column) tried in order where no segment column is asked for."""
+
+    name: str
+    files: tuple[File, ...]
+    segments: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Export:
+    """What was read: a frame per role with our column names, the frames as they came, and what there is to say."""
+
+    crm: Crm
+    folder: Path
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    raw: dict[str, pd.DataFrame] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def get(self, role: str) -> pd.DataFrame | None:
+        """Return the frame of a role, or None where the export has no such file or no rows in it."""
+        frame = self.frames.get(role)
+        return None if frame is None or frame.empty else frame
+
+    def column(self, role: str, name: str) -> pd.Series:
+        """Return a column of a role, all missing where it is not there."""
+        frame = self.frames[role]
+        return frame[name] if name in frame else pd.Series(np.nan, index=frame.index, dtype="str")
+
+
+def plain(name: str) -> str:
+    """Return a name as it is compared: small letters and digits alone, without what connectors put around it."""
+    base, _, annotation = str(name).partition("@")
+    if "formattedvalue" in annotation.lower():
+        base += "_name"  # Dataverse gives an option's or a lookup's text beside its code
+    text = re.sub(r"[^a-z0-9]", "", base.lower())
+    return text.removeprefix("property") if text != "property" else text
+
+
+def load(crm: Crm, folder: Path) -> Export:
+    """Read the files of an export.
+
+    Raises
+    ------
+    DataError : the folder or a file that is needed is not there, a file cannot be read, or a column that is needed has
+        none of the names the CRM gives it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
+    export = Export(crm, folder)
+    roles = {stem: file for file in crm.files for stem in (plain(stem) for stem in file.stems)}
+    unused = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() != ".csv" or path.name.startswith("."):
+            continue
+        text = plain(path.stem)
+        file = roles.get(text) or roles.get(_SUFFIX.sub("", _PREFIX.sub("", text)))
+        if file is None:
+            unused.append(path.name)
+            continue
+        if file.role in export.files:
+            raise DataError(
+                f"{export.files[file.role]} and {path.name} are both taken for the {file.role} file",
+                table=path.name,
+                mend="keep the one that holds in the folder",
+            )
+        export.files[file.role] = path.name
+        export.raw[file.role] = read_text(path)
+        export.frames[file.role] = _renamed(export, file)
+    for file in crm.files:
+        if file.required and file.role not in export.frames:
+            there = sorted(path.name for path in folder.iterdir() if path.is_file())
+            raise DataError(
+                f"there is no file of {file.role} in {folder}: looked for "
+                + ", ".join(f"{stem}.csv" for stem in file.stems[:4]),
+                mend=f"export it there; found: {', '.join(there[:_SHOWN]) or 'nothing'}",
+            )
+    if unused:
+        export.notes.append(f"files not brought over: {', '.join(unused)}")
+    return export
+
+
+def read_text(path: Path) -> pd.DataFrame:
+    """Read a CSV file as text; empty values are missing."""
+    mend = "export it again as comma-separated UTF-8"
+    try:
+        frame = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 (byte {error.start:,})", table=path.name, mend=mend) from error
+    except pd.errors.EmptyDataError as error:
+        raise DataError("the file is empty", table=path.name, mend="export it again, or take it away") from error
+    except (pd.errors.ParserError, csv.Error) as error:
+        raise DataError(f"cannot be read as CSV ({error})", table=path.name, mend=mend) from error
+    for column in frame:
+        frame[column] = frame[column].astype("str").str.strip()
+    return frame.mask(frame == "")
+
+
+def _renamed(export: Export, file: File) -> pd.DataFrame:
+    """Return the columns that are mapped, under our names, and note those that are not."""
+    raw, name = export.raw[file.role], export.files[file.role]
+    by_plain: dict[str, str] = {}
+    for column in raw.columns:
+        by_plain.setdefault(plain(column), str(column))
+    taken: dict[str, pd.Series] = {}
+    used = set()
+    for wanted in file.fields:
+        there = [by_plain[plain(alias)] for alias in wanted.names if plain(alias) in by_plain]
+        there = [column for column in there if raw[column].notna().any()] or there
+        if there:
+            taken[wanted.name] = raw[there[0]]
+            used.add(there[0])
+        elif wanted.required:
+            hint = nearest(wanted.names[0], [str(column) for column in raw.columns])
+            raise DataError(
+                f"no column for it: looked for {', '.join(wanted.names)}",
+                table=name,
+                column=wanted.name,
+                mend=f"export that column; {hint}" if hint.startswith("did you mean") else "export that column",
+            )
+    rest = [str(column) for column in raw.columns if column not in used]
+    if rest and file.role == "opportunities":
+        export.notes.append(f"{name}: columns not brought over: {', '.join(rest)}")
+    return pd.DataFrame(taken, index=raw.index)
+
+
+# -- values --------------------------------------------------------------------------------------------
+
+_MILLISECONDS = re.compile(r"\d{12,13}")
+_ISO_DAY = r"\d{4}-\d{2}-\d{2}"
+_SHORT_HOUR = re.compile(rf"^({_ISO_DAY})[ T](\d):")
+
+
+def moments(values: pd.Series, *, table: str, column: str) -> pd.Series:
+    """Return ISO dates, timestamps and milliseconds since 1970 as UTC; without an offset they are UTC.
+
+    Raises DataError for anything else, with the first rows.
+    """
+    out = pd.Series(pd.NaT, index=values.index, dtype="datetime64[us, UTC]")
+    text = values.dropna().astype("str")
+    numbers = text.str.fullmatch(_MILLISECONDS)
+    if numbers.any():
+        out[text.index[numbers]] = pd.to_datetime(text[numbers].astype("int64"), unit="ms", utc=True).dt.as_unit("us")
+    iso = text[~numbers].str.replace(_SHORT_HOUR, r"\1T0\2:", regex=True)
+    parsed = pd.to_datetime(iso, format="ISO8601", utc=True, errors="coerce").dt.as_unit("us")
+    bad = parsed.isna() | ~iso.str.match(_ISO_DAY)
+    if bad.any():
+        first = bad.index[bad]
+        raise DataError(
+            "values are not ISO dates or timestamps",
+            table=table,
+            column=column,
+            rows=[f"line {int(row) + 2} ({values[row]!r})" for row in first[:_SHOWN]],
+            count=len(first),
+            mend="export dates as 2026-10-31 or 2026-10-31T17:05:00Z (day and month cannot be told apart otherwise)",
+        )
+    out[iso.index] = parsed
+    return out
+
+
+def days(values: pd.Series, *, timezone: str, table: str, column: str) -> pd.Series:
+    """Return dates (datetime64[us], midnight): a date as it stands, a timestamp's date in the company's timezone."""
+    moment = moments(values, table=table, column=column)
+    local = moment.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
+    text = values.astype("str")
+    bare = values.notna() & text.str.fullmatch(rf"{_ISO_DAY}(?:[ T]0?0:00(?::00(?:\.0+)?)?)?").fillna(False).astype(
+        bool
+    )
+    local[bare] = pd.to_datetime(text[bare].str[:10], format="%Y-%m-%d").astype("datetime64[us]")
+    return local
+
+
+def numbers(values: pd.Series, *, table: str, column: str) -> pd.Series:
+    """Return numbers (float64); DataError with the first rows for anything else."""
+    out = pd.to_numeric(values, errors="coerce").astype("float64")
+    bad = values.index[out.isna() & values.notna()]
+    if len(bad):
+        raise DataError(
+            "values are not numbers",
+            table=table,
+            column=column,
+            rows=[f"line {int(row) + 2} ({values[row]!r})" for row in bad[:_SHOWN]],
+            count=len(bad),
+            mend="export it without currency sign and thousands separator",
+        )
+    return out
+
+
+def flags(values: pd.Series) -> pd.Series:
+    """Return truth values: true, yes, 1 are True, everything else (also missing) False."""
+    return values.astype("str").str.lower().isin(["true", "yes", "y", "1", "t"])
