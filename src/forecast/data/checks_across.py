@@ -151,7 +151,7 @@ def _histories(tables: Tables, company: Company) -> list[Problem]:
         severity="warning",
     )
     ordered = history.sort_values("recorded_at", kind="stable")
-    first_seen = ids.map(ordered.drop_duplicates("opportunity_id").set_index("opportunity_id")["recorded_at"])
+    first_seen = _looked_up(ids, ordered.drop_duplicates("opportunity_id").set_index("opportunity_id")["recorded_at"])
     first_day = first_seen.dt.tz_convert(company.timezone).dt.tz_localize(None).dt.normalize()
     found += problem_at(
         frame,
@@ -173,10 +173,10 @@ def _history_against_today(tables: Tables, ordered: pd.DataFrame, company: Compa
     meaning = dict(zip(stages["stage"], stages["outcome"], strict=True))
     outcome = ordered["stage"].map(meaning)
     last = ordered.assign(says=outcome).drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")
-    says = frame["opportunity_id"].map(last["says"])
+    says = _looked_up(frame["opportunity_id"], last["says"])
     closing = ordered[outcome.isin(["won", "lost"])].drop_duplicates("opportunity_id", keep="last")
     closing = closing.set_index("opportunity_id")["recorded_at"]
-    recorded = frame["opportunity_id"].map(closing)
+    recorded = _looked_up(frame["opportunity_id"], closing)
     day = recorded.dt.tz_convert(company.timezone).dt.tz_localize(None).dt.normalize()
     return [
         *problem_at(
@@ -352,6 +352,11 @@ def _segments(tables: Tables) -> list[Problem]:
                 severity=severity,
             )
     return found
+
+
+def _looked_up(names: pd.Series, values: pd.Series) -> pd.Series:
+    """Return the value of each name, missing where it has none; keeps the kind, also where nothing is found."""
+    return values.reindex(names).set_axis(names.index)
 
 
 def _near(name: str, ids: pd.Series) -> str:

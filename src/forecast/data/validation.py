@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from forecast.data import checks_pandera
 from forecast.data.checks import Problem, check_table, problem_at
 from forecast.data.checks_across import HAPPENED, check_across
 from forecast.data.checks_kinds import is_among
@@ -46,8 +47,25 @@ def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
 
 
 def problems(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> list[Problem]:  # noqa: ARG001
-    """Return every problem of a set of raw tables, fatal ones first, in the order of the tables."""
-    return _examine(raw, company)[1]
+    """Return every problem of a set of raw tables, fatal ones first, in the order of the tables.
+
+    pandera is asked as well: what it finds in a column that had no fatal problem yet is added.
+    """
+    tables, found = _examine(raw, company)
+    said = {(problem.table, part) for problem in found if problem.severity == "fatal" for part in _parts(problem)}
+    for name, frame in tables.items():
+        second = checks_pandera.second_opinion(name, frame)
+        found += [problem for problem in second if not said & {(name, part) for part in _parts(problem)}]
+    found.sort(key=_rank)
+    return found
+
+
+def _parts(problem: Problem) -> list[str]:
+    return problem.column.split(", ")
+
+
+def _rank(problem: Problem) -> int:
+    return ("fatal", "warning", "info").index(problem.severity)
 
 
 def raise_fatal(found: list[Problem]) -> None:
@@ -98,7 +116,7 @@ def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[st
     if "opportunities" in typed:
         found += _leave_out_undated(typed)
         found += check_across(typed, company)
-    found.sort(key=lambda problem: ("fatal", "warning", "info").index(problem.severity))
+    found.sort(key=_rank)
     return {name: _tidy(name, frame) for name, frame in typed.items()}, found
 
 
