@@ -91,22 +91,17 @@ def estimate(
         return Estimate(nan, -np.inf, np.inf, nan, nan, nan, nan, nan, theta, 1.0, len(picks), False)
     y = outcome - theta * covariate
     coefficients, of_treatment = main.coefficients(y), main.coefficients(main.actual[0])
-    delta = float(coefficients[0])
     low, high = invert(coefficients, of_treatment)
-    # A check must not mistake the effect itself for a sign of something else: what the other regressors explain is
-    # taken out before the dates are dealt out again (Freedman and Lane 1983).
-    both = main.estimate(y)
-    dip_value, dip_p = _check(dip, y - _alone(panel, y, main.actual[0]) * main.actual[0])
-    placebo_value, placebo_p = _check(placebo, y - np.einsum("r,rst->st", both, main.actual))
+    (dip_value, dip_p), (placebo_value, placebo_p) = checks(main, dip, placebo, y)
     return Estimate(
-        delta,
+        float(coefficients[0]),
         low,
         high,
         float(p_value(coefficients)),
-        placebo_value,
-        placebo_p,
-        dip_value,
-        dip_p,
+        float(placebo_value),
+        float(placebo_p),
+        float(dip_value),
+        float(dip_p),
         theta,
         main.smallest_p(),
         len(picks),
@@ -114,14 +109,23 @@ def estimate(
     )
 
 
-def _alone(panel: Panel, y: Floats, x: Floats) -> float:
-    clean = panel.demean(x)
-    size = float(np.sum(clean * x))
-    return float(np.sum(clean * np.where(panel.observed, y, 0.0))) / size if size > 1e-12 else 0.0
+def checks(
+    main: Design, dip: Design, placebo: Design, y: Floats
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Return value and p-value of the dip, then of the placebo; y (..., S, T) -> each (...). NaN where there is none.
+
+    A check must not mistake the effect itself for a sign of something else: what the other regressors explain is taken
+    out before the dates are dealt out again (Freedman and Lane 1983).
+    """
+    treatment_only = Design(main.panel, main.rows[:1], main.picks[:1])
+    without_effect = y - np.einsum("...r,rst->...st", treatment_only.estimate(y), treatment_only.actual)
+    without_either = y - np.einsum("...r,rst->...st", main.estimate(y), main.actual)
+    return _check(dip, without_effect), _check(placebo, without_either)
 
 
-def _check(design: Design, y: Floats) -> tuple[float, float]:
+def _check(design: Design, y: Floats) -> tuple[Floats, Floats]:
     if not design.identified:
-        return float("nan"), float("nan")
+        nothing = np.full(y.shape[:-2], np.nan)
+        return nothing, nothing
     coefficients = design.coefficients(y)
-    return float(coefficients[0]), float(p_value(coefficients))
+    return coefficients[..., 0], p_value(coefficients)

@@ -147,11 +147,11 @@ class Design:
         return np.einsum("...rp,pr->...p", moments, np.broadcast_to(self._row, (len(self.picks), regressors)))
 
     def estimate(self, y: Floats) -> Floats:
-        """Return all coefficients of the assignment that happened; y (S, T) -> (R,)."""
-        x = self.actual
-        clean = self.panel.demean(x)
-        gram = np.einsum("rst,qst->rq", clean, x)
-        return np.linalg.pinv(gram, hermitian=True) @ np.einsum("rst,st->r", clean, np.where(self.panel.observed, y, 0))
+        """Return all coefficients of the assignment that happened; y (..., S, T) -> (..., R)."""
+        clean = self.panel.demean(self.actual)
+        gram = np.einsum("rst,qst->rq", clean, self.actual)
+        moments = np.einsum("rst,...st->...r", clean, np.where(self.panel.observed, y, 0.0))
+        return moments @ np.linalg.pinv(gram, hermitian=True)
 
     def smallest_p(self) -> float:
         """Return the smallest p-value any data could give: the share of assignments that are the actual one again.
