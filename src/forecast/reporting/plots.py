@@ -1,0 +1,38 @@
+"""A finished table -> a chart with its words. Nothing is computed here; each picture says what it found in its title.
+
+    from forecast.reporting import plots
+    plots.bookings_fan(table, company=log.company, as_of=snap.as_of)
+
+Every function returns a `Chart`, also where there is nothing to draw: it then says why, and what is missing.
+"""
+
+from __future__ import annotations
+
+from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table
+from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, segments, small_multiples
+from forecast.reporting.plots_other import scorecard, timeline, waterfall
+from forecast.reporting.plots_planning import effect, event_study, planning_segments
+from forecast.reporting.plots_track import accuracy, calibration, deal_odds, track_record
+
+__all__ = [
+    "Cards",
+    "Chart",
+    "Finding",
+    "Notes",
+    "Table",
+    "accuracy",
+    "addends",
+    "bookings_fan",
+    "calibration",
+    "deal_odds",
+    "effect",
+    "event_study",
+    "plan_dots",
+    "planning_segments",
+    "scorecard",
+    "segments",
+    "small_multiples",
+    "timeline",
+    "track_record",
+    "waterfall",
+]

@@ -1,0 +1,167 @@
+"""The bones of every chart: a canvas in pixels, axes of months and money, labels that keep their distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
+
+from forecast.calendar import Calendar, parse_period
+from forecast.data.schema import Company
+from forecast.reporting import words
+from forecast.reporting.figure import Chart, Format
+from forecast.reporting.style import AXIS, GRID, INK, NARROW, SMALL, SOFT, WIDE, drawing
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How wide a drawing is, in pixels, and whether it is for a phone."""
+
+    width: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is for a phone."""
+        return self.width < 500
+
+    def axes(
+        self, height: float, *, left: float = 44, right: float = 12, top: float = 14, bottom: float = 34
+    ) -> tuple[Figure, Axes]:
+        """Return a figure of this width with one set of axes, all in pixels."""
+        figure = Figure(figsize=(self.width / 72, height / 72))
+        box = (
+            left / self.width,
+            bottom / height,
+            max(self.width - left - right, 20) / self.width,
+            max(height - top - bottom, 20) / height,
+        )
+        return figure, figure.add_axes(box)
+
+
+def chart(
+    draw: Callable[[Canvas], Figure],
+    *,
+    title: str,
+    subtitle: str,
+    description: str,
+    table: pd.DataFrame,
+    company: Company,
+    as_of: Any,
+    formats: dict[str, Format] | None = None,
+) -> Chart:
+    """Draw once for a page's column and once for a phone, and put the words to it."""
+    with drawing():
+        wide, narrow = draw(Canvas(WIDE)), draw(Canvas(NARROW))
+    source = words.source(company, as_of)
+    return Chart(wide, title, subtitle, description, table, source, narrow, formats or {})
+
+
+def empty(what: str, why: str, *, company: Company, as_of: Any, columns: Sequence[str] = ()) -> Chart:
+    """Return a chart that says what cannot be shown and why, with an empty table."""
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(72, left=0, right=0, top=0, bottom=0)
+        axes.axis("off")
+        axes.text(0.5, 0.5, "Nothing to draw", ha="center", va="center", color=SOFT, transform=axes.transAxes)
+        return figure
+
+    table = pd.DataFrame({name: pd.Series(dtype="float64") for name in columns or ("nothing",)})
+    return chart(draw, title=what, subtitle=why, description=f"{what} {why}", table=table, company=company, as_of=as_of)
+
+
+def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:
+    """Put round amounts on an axis, without units, and return the unit for the subtitle."""
+    scale, unit = words.axis_unit(largest, currency=currency)
+    target = axes.yaxis if axis == "y" else axes.xaxis
+    target.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    target.set_major_formatter(FuncFormatter(lambda value, _: words.number(round(value / scale, 6))))
+    axes.grid(True, axis=axis, color=GRID)  # type: ignore[arg-type]
+    return unit
+
+
+def share_axis(axes: Axes, *, axis: str = "y", ticks: int = 5, sign: bool = False) -> None:
+    """Put round percentages on an axis."""
+    target = axes.yaxis if axis == "y" else axes.xaxis
+    target.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    target.set_major_formatter(FuncFormatter(lambda value, _: words.percent(round(value, 6), sign=sign)))
+    axes.grid(True, axis=axis, color=GRID)  # type: ignore[arg-type]
+
+
+def month_axis(axes: Axes, periods: Sequence[str], *, calendar: Calendar | None = None, most: int = 12) -> None:
+    """Name months under an axis whose values are positions in `periods`; the year where it begins; quarters marked."""
+    every = next(step for step in (1, 2, 3, 6, 12, 24, 48) if len(periods) / step <= most)
+    offset = next((i for i, period in enumerate(periods) if (parse_period(period) % 12) % every == 0), 0)
+    shown = list(range(offset % every, len(periods), every))
+    labels, year = [], ""
+    for i in shown:
+        now = periods[i][:4]
+        labels.append(words.short_month(periods[i]) + (f"\n{now}" if now != year else ""))
+        year = now
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_major_formatter(FixedFormatter(labels))
+    axes.set_xlim(-0.6, len(periods) - 0.4)
+    if calendar is not None and every == 1:
+        for i, period in enumerate(periods):
+            if i and calendar.quarter_position(parse_period(period)) == 0:
+                axes.axvline(i - 0.5, color=GRID, linewidth=1, zorder=0)
+
+
+def zero_line(axes: Axes, *, vertical: bool = False, at: float = 0.0) -> None:
+    """Draw the line of zero, stronger than the grid."""
+    (axes.axvline if vertical else axes.axhline)(at, color=AXIS, linewidth=1.2, zorder=1.5)
+
+
+def end_labels(
+    axes: Axes, x: float, labels: Sequence[tuple[float, str, str]], *, gap: float = 15.0, size: float = SMALL
+) -> None:
+    """Write (y, text, colour) beside the right end of the axes, moved apart to `gap` pixels where they would touch."""
+    shown = [entry for entry in labels if words.known(entry[0])]
+    if not shown:
+        return
+    height = axes.get_position().height * axes.figure.get_figheight() * 72
+    low, high = axes.get_ylim()
+    per_pixel = (high - low) / height
+    wanted = [entry[0] / per_pixel for entry in shown]
+    placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
+    for (_, text, colour), y in zip(shown, placed, strict=True):
+        axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+
+
+def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Return positions near the wanted ones, in their order, at least `gap` apart, inside low..high where they fit."""
+    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
+    placed = np.asarray(wanted, dtype=float)[order]
+    for _ in range(200):
+        close = np.flatnonzero(np.diff(placed) < gap - 1e-9)
+        if not len(close):
+            break
+        for i in close:
+            middle = (placed[i] + placed[i + 1]) / 2
+            placed[i], placed[i + 1] = middle - gap / 2, middle + gap / 2
+        placed = np.sort(placed)
+    room = high - low - (placed[-1] - placed[0])
+    if room >= 0:
+        placed += max(low - placed[0], 0.0) - max(placed[-1] - high, 0.0)
+    out = np.empty_like(placed)
+    out[order] = placed
+    return [float(value) for value in out]
+
+
+def row_axis(axes: Axes, names: Sequence[str], *, most: int = 24) -> None:
+    """Name rows from the top down; the axis's values are positions in `names`."""
+    axes.yaxis.set_major_locator(FixedLocator(range(len(names))))
+    axes.yaxis.set_major_formatter(FixedFormatter([words.label(name, most=most) for name in names]))
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.spines["bottom"].set_visible(False)
+
+
+def width_of(names: Sequence[str], *, most: int = 24, pixel: float = 7.0) -> float:
+    """Return about how many pixels the longest of some names needs."""
+    return 14 + pixel * max((len(words.label(name, most=most)) for name in names), default=0)

@@ -1,0 +1,366 @@
+"""Pictures of what will be booked: months with their range, the addends, the chance of reaching plan, segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
+from forecast.reporting import words, words_bookings
+from forecast.reporting.figure import Chart
+from forecast.reporting.plots_axes import (
+    Canvas,
+    chart,
+    empty,
+    end_labels,
+    money_axis,
+    month_axis,
+    row_axis,
+    width_of,
+)
+from forecast.reporting.style import BANDS, BLUE, GREY, INK, MIST, PAPER, SOFT
+
+_ADDEND_LOOK = {"booked": (1.0, BLUE), "open_pipeline": (0.45, BLUE), "not_yet_created": (1.0, PAPER)}
+ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
+DOTS = 20
+
+
+def bookings_fan(
+    bookings: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    actuals: pd.DataFrame | None = None,
+    segment: str = TOTAL,
+    months_back: int = 12,
+) -> Chart:
+    """Draw past months as booked and the months ahead as median, 50/80/95 % bands, what is booked already, and plan.
+
+    bookings : a forecast table. actuals : settled actuals (period, segment, amount), summed over segments for Total.
+    """
+    ahead = words_bookings.months_of(bookings, segment=segment)
+    title = words_bookings.months_finding(ahead, company=company)
+    if ahead.empty or ahead["q50"].isna().all():
+        return empty(title, "No range is known for any month ahead.", company=company, as_of=as_of)
+    past = words_bookings.past_months(actuals, segment=segment).tail(months_back)
+    past = past[past["period"] < ahead["target_period"].iloc[0]]
+    periods = [*past["period"], *ahead["target_period"]]
+    x = np.arange(len(past), len(periods), dtype=float)
+    plan = ahead["plan"] if "plan" in ahead else pd.Series(np.nan, index=ahead.index)
+    largest = float(np.nanmax([*ahead["q97.5"], *past["amount"], *plan, 1.0]))
+    scale_words = words.axis_unit(largest, currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(250 if canvas.narrow else 300, left=34, right=78 if canvas.narrow else 96)
+        shown = len(past) if not canvas.narrow else min(6, len(past))
+        axes.bar(np.arange(len(past)), past["amount"], width=0.62, color=MIST, zorder=2)
+        for _, low, high, alpha in BANDS:
+            axes.fill_between(x, ahead[low], ahead[high], color=BLUE, alpha=alpha, linewidth=0, zorder=2)
+        if len(x) == 1:  # a band needs two months; one month gets bars instead
+            for nominal, low, high, alpha in BANDS:
+                left, wide = x[0] - 0.12 - nominal / 400, 0.24 + nominal / 200
+                low_value, high_value = float(ahead[low].iloc[0]), float(ahead[high].iloc[0])
+                box = Rectangle((left, low_value), wide, high_value - low_value, color=BLUE, alpha=alpha, linewidth=0)
+                axes.add_patch(box)
+        if "booked" in ahead and (ahead["booked"] > 0).any():
+            axes.bar(x, ahead["booked"], width=0.62, color=BLUE, zorder=2.5)
+        axes.plot(x, ahead["q50"], color=BLUE, marker="o", markersize=5, zorder=4)
+        axes.hlines(plan, x - 0.34, x + 0.34, color=INK, linewidth=2, zorder=5)
+        month_axis(axes, periods, calendar=company.periods)
+        axes.set_xlim(len(past) - shown - 0.6, len(periods) - 0.4)
+        axes.set_ylim(0, largest * 1.06)
+        money_axis(axes, largest, currency=company.currency)
+        last = ahead.iloc[-1]
+        labels = [
+            (float(last["q50"]), "median", BLUE),
+            (float(last["q90"]), "80 % range", BLUE),
+            (float(last["q97.5"]), "95 % range", SOFT),
+            (float(plan.iloc[-1]), "plan", INK),
+        ]
+        end_labels(axes, len(periods) - 0.52, labels)
+        if len(past):
+            axes.text(len(past) - shown - 0.4, largest * 1.02, "booked", color=SOFT, va="top")
+        return figure
+
+    subtitle = f"Bookings by month, {scale_words}, {_who(segment)}; bars: booked, line: forecast"
+    columns = ["target_period", "q10", "q50", "mean", "q90", *[c for c in ("plan", "p_at_least_plan") if c in ahead]]
+    table = ahead[columns].rename(
+        columns={"target_period": "month", "q10": "low (80 %)", "q50": "median", "q90": "high (80 %)"}
+    )
+    return chart(
+        draw,
+        title=title,
+        subtitle=subtitle,
+        description=words_bookings.months_description(past, ahead, company=company),
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats=_money_formats(table, company, p="p_at_least_plan"),
+    )
+
+
+def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart:
+    """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created."""
+    ahead = words_bookings.months_of(bookings, segment=segment)
+    title = words_bookings.addends_finding(ahead)
+    names = [name for name in ADDENDS if name in ahead]
+    if ahead.empty or not names or ahead[names].isna().all(axis=None):
+        return empty(title, "The parts of the forecast are not known.", company=company, as_of=as_of)
+    x = np.arange(len(ahead), dtype=float)
+    parts = {name: ahead[name].fillna(0.0).to_numpy() for name in names}
+    total = np.sum(list(parts.values()), axis=0)
+    largest = max(float(total.max()), 1.0)
+    unit = words.axis_unit(largest, currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(230 if canvas.narrow else 260, left=34, right=104 if canvas.narrow else 120)
+        below = np.zeros(len(ahead))
+        labels = []
+        for name in names:
+            alpha, colour = _ADDEND_LOOK[name]
+            axes.bar(x, parts[name], 0.66, below, color=colour, alpha=alpha, linewidth=0, zorder=2)
+            outline = parts[name] > 0
+            axes.bar(x[outline], parts[name][outline], 0.66, below[outline], fill=False, edgecolor=BLUE, zorder=3)
+            if parts[name][-1] > 0:
+                labels.append((below[-1] + parts[name][-1] / 2, ADDEND_WORDS[name], BLUE))
+            elif parts[name].max() > 0 and name == "booked":
+                first = int(np.argmax(parts[name] > 0))
+                axes.text(x[first], parts[name][first], "booked", color=BLUE, ha="center", va="bottom")
+            below = below + parts[name]
+        for i, value in enumerate(total):
+            axes.text(x[i], value + largest * 0.015, words.money(value, digits=2), ha="center", va="bottom", color=INK)
+        month_axis(axes, list(ahead["target_period"]), calendar=company.periods)
+        axes.set_ylim(0, largest * 1.12)
+        money_axis(axes, largest, currency=company.currency)
+        end_labels(axes, len(ahead) - 0.55, labels)
+        return figure
+
+    table = ahead[["target_period", *names, "mean"]].rename(columns={"target_period": "month", **ADDEND_WORDS})
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Expected bookings by month, {unit}, {_who(segment)}",
+        description=f"{title}. " + words_bookings.addends_description(ahead, company=company),
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats=_money_formats(table, company),
+    )
+
+
+def plan_dots(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "", segment: str = TOTAL) -> Chart:
+    """Draw a period's bookings as 20 equally likely outcomes, those that reach plan filled (a quantile dot plot).
+
+    Kay et al. (2016, CHI): most readers judge a chance better by counting dots than from a curve.
+    """
+    row = words_bookings.headline_row(bookings, period=period, segment=segment)
+    title = words_bookings.plan_finding(row, company=company)
+    if row is None or not words.known(row.get("q50")):
+        return empty(title, "No range is known.", company=company, as_of=as_of)
+    levels, values = list(QUANTILES), [float(row[name]) for name in QUANTILE_COLUMNS]
+    plan, p = float(row.get("plan", np.nan)), float(row.get("p_at_least_plan", np.nan))
+    if words.known(plan) and words.known(p) and values[0] < plan < values[-1] and 0 < p < 1:
+        levels, values = _with_knot(levels, values, 1 - p, plan)
+    at = (np.arange(DOTS) + 0.5) / DOTS
+    outcome = np.interp(at, levels, values)
+    reached = at >= 1 - p if words.known(p) else np.zeros(DOTS, dtype=bool)
+    unit = words.axis_unit(float(outcome.max()), currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        columns = 11 if canvas.narrow else 15
+        figure, axes = canvas.axes(190, left=12, right=12, top=26, bottom=24)
+        low, high = (
+            min(values[0], plan if words.known(plan) else values[0]),
+            max(values[-1], plan if words.known(plan) else 0),
+        )
+        width = (high - low) / columns or 1.0
+        origin = plan if words.known(plan) else low
+        column = np.floor((outcome - origin) / width).astype(int)
+        column = np.where(reached, np.maximum(column, 0), np.minimum(column, -1)) if words.known(p) else column
+        height = np.array([int((column[:i] == column[i]).sum()) for i in range(DOTS)])
+        axes.set_xlim(low - 1.2 * width, high + 1.2 * width)
+        tall = max(int(height.max()) + 1, 3)
+        box = axes.get_position()
+        px = min((canvas.width * box.width) / (columns + 2.4), 190 * box.height / tall) * 0.84
+        size = px**2
+        where = origin + (column + 0.5) * width
+        axes.scatter(
+            where[~reached], height[~reached] + 0.5, s=size, facecolor=PAPER, edgecolor=GREY, linewidth=1.6, zorder=3
+        )
+        axes.scatter(
+            where[reached], height[reached] + 0.5, s=size, facecolor=BLUE, edgecolor=BLUE, linewidth=1.6, zorder=3
+        )
+        axes.set_ylim(0, 190 * box.height / (px / 0.84))
+        if words.known(plan):
+            axes.axvline(plan, color=INK, linewidth=2, zorder=2)
+            side = "left" if (plan - low) < (high - low) * 0.6 else "right"
+            gap = width * 0.15 * (1 if side == "left" else -1)
+            label = f"plan {words.money(plan, currency=company.currency)}"
+            top = axes.get_ylim()[1]
+            axes.text(plan + gap, top * 1.02, label, ha=side, va="bottom", color=INK, clip_on=False)
+        money_axis(axes, high, currency=company.currency, axis="x", ticks=4 if canvas.narrow else 6)
+        axes.set_yticks([])
+        return figure
+
+    table = pd.DataFrame({"outcome": np.arange(1, DOTS + 1), "bookings": outcome, "reaches plan": reached})
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"{DOTS} equally likely outcomes of {row['target_period']}, {unit}; filled: plan is reached",
+        description=f"{title}. The outcomes: {words.money_range(outcome[0], outcome[-1], currency=company.currency)}.",
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats={"bookings": lambda v: words.money(v, currency=company.currency)},
+    )
+
+
+def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart:
+    """Draw each segment's range beside its plan, as shares of plan, furthest behind first."""
+    rows = words_bookings.segment_rows(bookings, period=period)
+    title = words_bookings.segments_finding(rows, company=company)
+    known = rows[(rows["plan"] > 0) & rows["q50"].notna()] if "plan" in rows else rows.iloc[:0]
+    if known.empty:
+        return empty(title, "There is no plan to hold the segments against.", company=company, as_of=as_of)
+    share = known[["q2.5", "q10", "q25", "q50", "q75", "q90", "q97.5"]].div(known["plan"], axis=0)
+    names = list(known["segment"])
+    y = np.arange(len(known), dtype=float)
+    chances = known["p_at_least_plan"].to_numpy() if "p_at_least_plan" in known else np.full(len(known), np.nan)
+
+    def draw(canvas: Canvas) -> Figure:
+        left, right = width_of(names, most=14 if canvas.narrow else 24), 58
+        figure, axes = canvas.axes(60 + 26 * len(known), left=left, right=right, top=32, bottom=24)
+        axes.hlines(y, share["q2.5"], share["q97.5"], color=BLUE, alpha=0.3, linewidth=3, zorder=2)
+        axes.hlines(y, share["q10"], share["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
+        axes.scatter(share["q50"], y, s=46, color=BLUE, edgecolor=PAPER, linewidth=1, zorder=4)
+        axes.axvline(1.0, color=INK, linewidth=1.6, zorder=3)
+        row_axis(axes, names, most=14 if canvas.narrow else 24)
+        low, high = float(share["q2.5"].min()), float(share["q97.5"].max())
+        axes.set_xlim(max(0.0, min(low, 0.8)) - 0.02, min(max(high, 1.2), 3.0) + 0.02)
+        axes.xaxis.set_major_formatter(lambda value, _: words.percent(value))
+        axes.xaxis.set_major_locator(_shares(canvas))
+        axes.grid(True, axis="x")
+        axes.text(1.0, -0.72, "plan", ha="center", va="bottom", color=INK, clip_on=False)
+        edge = axes.get_xlim()[1]
+        axes.text(edge, -0.72, "  chance", va="bottom", color=SOFT, clip_on=False)
+        for i, value in enumerate(chances):
+            axes.text(
+                edge,
+                y[i],
+                f"  {words.chance(value).replace('less than', '<').replace('more than', '>')}",
+                va="center",
+                color=INK,
+                clip_on=False,
+            )
+        return figure
+
+    table = known[[c for c in ("segment", "mean", "q10", "q90", "plan", "p_at_least_plan") if c in known]]
+    table = table.rename(columns={"q10": "low (80 %)", "q90": "high (80 %)"})
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Bookings of {known['target_period'].iloc[0]} as a share of plan: median, 80 % and 95 % range",
+        description=f"{title}. " + words_bookings.segments_description(known, company=company),
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats=_money_formats(table, company, p="p_at_least_plan"),
+    )
+
+
+def small_multiples(
+    bookings: pd.DataFrame, *, company: Company, as_of: Any, actuals: pd.DataFrame | None = None, months_back: int = 9
+) -> Chart:
+    """Draw the months of every segment in panels of one scale."""
+    names = sorted(set(bookings["segment"]) - {TOTAL})
+    frames = {name: words_bookings.months_of(bookings, segment=name) for name in names}
+    frames = {name: frame for name, frame in frames.items() if len(frame) and frame["q50"].notna().any()}
+    title = words_bookings.largest_finding(bookings, company=company)
+    if not frames:
+        return empty(title, "No segment has a range.", company=company, as_of=as_of)
+    pasts = {name: words_bookings.past_months(actuals, segment=name).tail(months_back) for name in frames}
+    largest = float(
+        np.nanmax([*(f["q90"].max() for f in frames.values()), *(p["amount"].max() for p in pasts.values())])
+    )
+    unit = words.axis_unit(largest, currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        columns = 2 if canvas.narrow else 4
+        rows = -(-len(frames) // columns)
+        top, cell, gap = 24, 92, 34
+        height = rows * (cell + gap) + 8
+        figure = Figure(figsize=(canvas.width / 72, height / 72))
+        wide = (canvas.width - 34 - 12 * columns) / columns
+        for i, (name, frame) in enumerate(frames.items()):
+            row, column = divmod(i, columns)
+            left = (34 + column * (wide + 12)) / canvas.width
+            bottom = 1 - (top + (row + 1) * cell + row * gap) / height
+            axes = figure.add_axes((left, bottom, wide / canvas.width, cell / height))
+            past = pasts[name][pasts[name]["period"] < frame["target_period"].iloc[0]]
+            x = np.arange(len(past), len(past) + len(frame))
+            axes.bar(np.arange(len(past)), past["amount"], 0.7, color=MIST, zorder=2)
+            axes.fill_between(x, frame["q10"], frame["q90"], color=BLUE, alpha=0.28, linewidth=0, zorder=2)
+            axes.plot(x, frame["q50"], color=BLUE, linewidth=1.8, zorder=3)
+            if "plan" in frame:
+                axes.hlines(frame["plan"], x - 0.36, x + 0.36, color=INK, linewidth=1.3, zorder=4)
+            periods = [*past["period"], *frame["target_period"]]
+            ends = [0, len(periods) - 1]
+            axes.set_xticks(ends, [words.short_month(periods[e], year=True) for e in ends])
+            for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+                tick.set_horizontalalignment(side)
+            axes.set_xlim(-0.5, len(periods) - 0.5)
+            axes.set_ylim(0, largest * 1.05)
+            money_axis(axes, largest, currency=company.currency, ticks=3)
+            if column:
+                axes.tick_params(axis="y", labelleft=False)
+            axes.set_title(words.label(name, most=22), loc="left", fontsize=12.5, color=INK, pad=5)
+        return figure
+
+    table = pd.concat(frames.values())[["segment", "target_period", "q10", "q50", "q90"]]
+    table = table.rename(columns={"target_period": "month", "q10": "low (80 %)", "q50": "median", "q90": "high (80 %)"})
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Bookings by month, {unit}, one scale; bars: booked, band: 80 % range, dash: plan",
+        description=f"{title}. One panel for each of {words.plural(len(frames), 'segment')}: {words.joined(frames)}.",
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats=_money_formats(table, company),
+    )
+
+
+# -- how ------------------------------------------------------------------------------------------------
+
+
+def _who(segment: str) -> str:
+    return "all segments" if segment == TOTAL else words.label(segment)
+
+
+def _money_formats(table: pd.DataFrame, company: Company, *, p: str = "") -> dict[str, Any]:
+    numbers = [name for name in table.columns if pd.api.types.is_float_dtype(table[name].dtype)]
+    formats: dict[str, Any] = {
+        name: lambda v: words.money(v, currency=company.currency) for name in numbers if name != p
+    }
+    if p in table:
+        formats[p] = words.chance
+    return formats
+
+
+def _with_knot(levels: list[float], values: list[float], level: float, value: float) -> tuple[list[float], list[float]]:
+    """Return the quantile function through one more point, still rising: knots that contradict it give way."""
+    kept = [
+        (a, b) for a, b in zip(levels, values, strict=True) if (a < level and b <= value) or (a > level and b >= value)
+    ]
+    kept = sorted([*kept, (level, value)])
+    return [a for a, _ in kept], [b for _, b in kept]
+
+
+def _shares(canvas: Canvas) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(4 if canvas.narrow else 7, steps=[1, 2, 2.5, 5, 10])

@@ -1,0 +1,184 @@
+"""Pictures of what changed, of the scorecard, and of what the tables cover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.dates import date2num
+from matplotlib.figure import Figure
+
+from forecast.data.schema import Company
+from forecast.reporting import words, words_bookings, words_track
+from forecast.reporting.figure import Chart
+from forecast.reporting.plots_axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
+from forecast.reporting.style import AXIS, BLUE, GREY, INK, RED, SOFT
+
+
+def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any, since: Any, period: str) -> Chart:
+    """Draw what changed the pipeline of a period, bar by bar from start to end; bars that moved nothing are left out.
+
+    table : bar, amount, deals, [open_pipeline, booked]; the bars between start and end sum to end - start.
+    """
+    title = words_bookings.changes_finding(table, company=company, period=period)
+    rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])].reset_index(drop=True)
+    ends = rows["bar"].isin(["start", "end"]).to_numpy()
+    amount = rows["amount"].to_numpy(float)
+    level = np.cumsum(np.where(rows["bar"] == "end", 0.0, amount))
+    after = np.where(ends, amount, level)
+    before = np.where(ends, 0.0, level - amount)
+    largest = float(max(before.max(), after.max(), 1.0))
+    names = [words_bookings.CHANGE_WORDS.get(bar, bar) for bar in rows["bar"]]
+    names[0], names[-1] = words.day(since).rsplit(" ", 1)[0], words.day(as_of).rsplit(" ", 1)[0]
+    booked = rows["booked"].to_numpy(float) if "booked" in rows else np.zeros(len(rows))
+    unit = words.axis_unit(largest, currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        left = width_of(names)
+        figure, axes = canvas.axes(56 + 25 * len(rows), left=left, right=86, top=24, bottom=24)
+        for i in range(len(rows)):
+            low, high = sorted((before[i], after[i]))
+            colour = GREY if ends[i] else BLUE if amount[i] >= 0 else RED
+            axes.barh(i, high - low, left=low, height=0.62, color=colour, alpha=0.55 if ends[i] else 0.9, zorder=2)
+            if ends[i] and booked[i] > 0:
+                axes.barh(i, booked[i], height=0.62, color=BLUE, zorder=3)
+            if i + 1 < len(rows):
+                axes.vlines(after[i], i - 0.31, i + 1.31, color=AXIS, linewidth=1, zorder=1)
+            if rows["bar"][i] == "won" and amount[i] == 0:
+                axes.scatter([after[i]], [i], s=40, color=BLUE, zorder=3)
+                said = f"{words.money(booked[i], digits=2)} booked"
+            else:
+                said = (
+                    words.money(amount[i], digits=2, sign=not ends[i])
+                    if amount[i] or ends[i]
+                    else f"{rows['deals'][i]:,} deals"
+                )
+            axes.text(high + largest * 0.012, i, said, va="center", color=INK, clip_on=False, zorder=5)
+        row_axis(axes, names)
+        axes.set_xlim(0, largest * 1.02)
+        money_axis(axes, largest, currency=company.currency, axis="x", ticks=4 if canvas.narrow else 6)
+        return figure
+
+    shown = rows.assign(bar=names)
+    money = lambda v: words.money(v, currency=company.currency, sign=False)  # noqa: E731
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Open and booked deals of {period}, {unit}; solid at the end: booked",
+        description=f"{title}. " + " ".join(f"{n}: {money(a)}." for n, a in zip(names, amount, strict=True)),
+        table=shown,
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(("amount", "open_pipeline", "booked"), money),
+    )
+
+
+def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+    """Draw our shares beside the survey's, on one axis from nothing to all.
+
+    table : measure, ours, unit, survey, survey_text, previous.
+    """
+    title = words_track.scorecard_finding(table)
+    rows = table[table["survey"].notna()].reset_index(drop=True) if len(table) else table
+    if rows.empty:
+        return empty(title, "None of the survey's figures is here.", company=company, as_of=as_of)
+    names = [str(name) for name in rows["measure"]]
+
+    def draw(canvas: Canvas) -> Figure:
+        left = width_of(names)
+        figure, axes = canvas.axes(70 + 34 * len(rows), left=left, right=22, top=34, bottom=24)
+        for i, row in rows.iterrows():
+            axes.hlines(i, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
+            axes.scatter([row["survey"]], [i], marker="|", s=240, color=GREY, linewidth=3, zorder=2)
+            if words.known(row["ours"]):
+                axes.hlines(
+                    i,
+                    min(row["ours"], row["survey"]),
+                    max(row["ours"], row["survey"]),
+                    color=BLUE,
+                    alpha=0.3,
+                    linewidth=5,
+                    zorder=1.5,
+                )
+                axes.scatter([row["ours"]], [i], s=80, color=BLUE, zorder=3)
+                axes.text(row["ours"], i - 0.27, words.percent(row["ours"]), ha="center", va="bottom", color=BLUE)
+            else:
+                axes.text(1.0, i - 0.1, "ours unknown", ha="right", va="bottom", color=SOFT)
+        row_axis(axes, names)
+        axes.set_xlim(-0.01, 1.01)
+        axes.set_ylim(len(rows) - 0.5, -0.75)
+        share_axis(axes, axis="x")
+        axes.text(0, -0.95, "●  ours", color=BLUE, va="bottom")
+        axes.text(0.16 if not canvas.narrow else 0.3, -0.95, "┃ the survey's companies", color=SOFT, va="bottom")
+        return figure
+
+    shown = rows[["measure", "ours", "survey", "survey_text", "previous"]]
+    said = " ".join(
+        f"{row['measure']}: ours {words.percent(row['ours'])}, survey {words.percent(row['survey'])}."
+        for _, row in rows.iterrows()
+    )
+    return chart(
+        draw,
+        title=title,
+        subtitle="Shares of the last 12 months beside the survey's",
+        description=f"{title}. {said}",
+        table=shown.rename(columns={"survey_text": "the survey says", "previous": "12 months before"}),
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(
+            ("ours", "survey", "12 months before"), lambda v: words.percent(v) if words.known(v) else "–"
+        ),
+    )
+
+
+def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+    """Draw from when to when each table speaks, and the day whose knowledge is used.
+
+    table : table, first, last (dates), rows; empty dates for a table without any.
+    """
+    rows = table[table["first"].notna()].reset_index(drop=True) if len(table) else table
+    absent = int((table["rows"] == 0).sum()) if len(table) else 0
+    if rows.empty:
+        return empty("No table has dates", "Nothing can be placed in time.", company=company, as_of=as_of)
+    years = (rows["last"].max() - rows["first"].min()).days / 365.25
+    title = f"The tables cover {words.number(round(years, 1))} years"
+    title += f"; {words.plural(absent, 'table')} {'is' if absent == 1 else 'are'} absent" if absent else ""
+    names = [str(name).replace("_", " ") for name in rows["table"]]
+    first, last = (date2num(rows[name]) for name in ("first", "last"))
+    day = float(date2num(pd.Timestamp(as_of)))
+
+    def draw(canvas: Canvas) -> Figure:
+        left = width_of(names)
+        figure, axes = canvas.axes(56 + 24 * len(rows), left=left, right=80, top=26, bottom=24)
+        y = np.arange(len(rows))
+        axes.hlines(y, first, last, color=BLUE, alpha=0.6, linewidth=9, zorder=2)
+        axes.axvline(day, color=INK, linewidth=1.4, zorder=3)
+        row_axis(axes, names)
+        axes.xaxis_date()
+        low, high = float(first.min()), float(max(last.max(), day))
+        axes.set_xlim(low, high)
+        from matplotlib.dates import DateFormatter, YearLocator
+
+        axes.xaxis.set_major_locator(YearLocator(1 if years < 8 and not canvas.narrow else 2 if years < 16 else 5))
+        axes.xaxis.set_major_formatter(DateFormatter("%Y"))
+        axes.grid(True, axis="x")
+        axes.text(day, -0.72, "as of", ha="right" if day > (low + high) / 2 else "left", va="bottom", color=INK)
+        axes.text(high, -0.72, "   rows", va="bottom", color=SOFT, clip_on=False)
+        for i, count in enumerate(rows["rows"]):
+            axes.text(high, i, f"   {count:,}", va="center", color=SOFT, clip_on=False)
+        return figure
+
+    return chart(
+        draw,
+        title=title,
+        subtitle="First to last date of each table, and its rows",
+        description=f"{title}. "
+        + " ".join(
+            f"{n}: {words.day(a)} to {words.day(b)}."
+            for n, a, b in zip(names, rows["first"], rows["last"], strict=True)
+        ),
+        table=table,
+        company=company,
+        as_of=as_of,
+    )

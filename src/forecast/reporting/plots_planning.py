@@ -1,0 +1,255 @@
+"""Pictures of whether planning together helped: the effect with its checks, before and after, by segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from forecast.data.schema import Company
+from forecast.reporting import words, words_track
+from forecast.reporting.figure import Chart
+from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
+from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, RED, SOFT
+
+SET_ASIDE = 6
+_EDGE = 1.5
+"""Changes beyond +150 % leave the axis, with an arrow."""
+
+
+def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
+    """Draw the estimate with its interval, zero, and the checks before adoption, on one axis.
+
+    row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
+    """
+    title = words_track.planning_finding(row)
+    change = row.get("relative_change")
+    if not words.known(change):
+        return empty(title, str(row.get("sentence", "")), company=company, as_of=as_of)
+    identified = row.get("verdict") != "not identified"
+    low, high = float(row.get("interval_low", -1.0)), float(row.get("interval_high", np.inf))
+    points: list[tuple[str, float, str]] = [("Since the start" if identified else "Association", float(change), "")]
+    for name, label in (("dip", "6 months before"), ("placebo", "7–12 months before")):
+        if words.known(row.get(name)):
+            points.append((label, float(row[name]), _by_lot(row.get(f"{name}_p_value"))))
+    shown = [abs(v) for _, v, _ in points] + [abs(v) for v in (low, high) if words.known(v)]
+    reach = min(max([*shown, 0.3]) * 1.08, _EDGE)
+
+    def draw(canvas: Canvas) -> Figure:
+        names = [name for name, _, _ in points]
+        left = width_of(names) + (0 if canvas.narrow else 20)
+        figure, axes = canvas.axes(96 + 34 * len(points), left=left, right=16, top=26, bottom=26)
+        axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
+        zero_line(axes, vertical=True)
+        colour = BLUE if row.get("verdict") in ("improved", "worsened") else GREY
+        if identified:
+            a, b = max(low, -reach), min(high, reach)
+            axes.hlines(0, a, b, color=colour, linewidth=4, alpha=0.55, zorder=2)
+            for end, value, marker in ((a, low, "<"), (b, high, ">")):
+                if value < -reach or value > reach:
+                    axes.scatter([end], [0], marker=marker, s=60, color=colour, zorder=3)
+        for i, (_, value, note) in enumerate(points):
+            look = (
+                {"color": colour, "s": 90}
+                if i == 0
+                else {"facecolor": PAPER, "edgecolor": GREY, "linewidth": 2, "s": 60}
+            )
+            where = float(np.clip(value, -reach, reach))
+            axes.scatter([where], [i], zorder=4, marker="o" if i == 0 else "D", **look)
+            said = words.percent(value, sign=True) + (f"  {note}" if note and not canvas.narrow else "")
+            right = where < reach * 0.35
+            axes.text(
+                where + (0.04 if right else -0.04) * reach,
+                i - 0.28,
+                said,
+                ha="left" if right else "right",
+                va="center",
+                color=INK,
+            )
+        row_axis(axes, names)
+        axes.set_xlim(-reach, reach)
+        share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
+        axes.text(-reach, -0.72, "◂ smaller errors", ha="left", va="bottom", color=SOFT)
+        axes.text(reach, -0.72, "larger errors ▸", ha="right", va="bottom", color=SOFT)
+        return figure
+
+    table = pd.DataFrame(
+        [
+            {
+                "what": points[0][0],
+                "change": change,
+                "from": low if identified else np.nan,
+                "to": high if identified else np.nan,
+                "p-value": row.get("p_value") if identified else np.nan,
+            },
+            *(
+                {
+                    "what": label,
+                    "change": row[name],
+                    "from": np.nan,
+                    "to": np.nan,
+                    "p-value": row.get(f"{name}_p_value"),
+                }
+                for name, label in (("dip", "6 months before"), ("placebo", "7–12 months before"))
+                if words.known(row.get(name))
+            ),
+        ]
+    )
+    signed = lambda v: words.percent(v, sign=True) if words.known(v) else "–"  # noqa: E731
+    interval = words_track.planning_interval(row) if identified else "not identified"
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Change of the forecast error against segments not yet planning together; 95 % interval {interval}",
+        description=str(row.get("sentence", title)),
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats={
+            "change": signed,
+            "from": signed,
+            "to": signed,
+            "p-value": lambda v: f"{v:.3f}" if words.known(v) else "–",
+        },
+    )
+
+
+def event_study(table: pd.DataFrame, row: Mapping[str, Any], *, company: Company, as_of: Any, reach: int = 18) -> Chart:
+    """Draw the effect by months since the start, the months before in the same picture.
+
+    table : event_time, relative_change, n_segments, n_controls, supported.
+    """
+    title = words_track.planning_finding(row)
+    rows = table[table["event_time"].between(-reach, reach)] if len(table) else table
+    known = rows[rows["relative_change"].notna()] if len(rows) else rows
+    if known.empty:
+        return empty(
+            title,
+            "No month has both segments that plan together and segments that do not.",
+            company=company,
+            as_of=as_of,
+        )
+    before, after = known[known["event_time"] < 0], known[known["event_time"] >= 0]
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(280, left=52, right=10, top=28, bottom=40)
+        axes.axvspan(-SET_ASIDE - 0.5, -0.5, color=MIST, alpha=0.3, linewidth=0, zorder=0)
+        zero_line(axes)
+        axes.axvline(-0.5, color=INK, linewidth=1.4, zorder=1.5)
+        for frame, colour, marker in ((before, GREY, "D"), (after, BLUE, "o")):
+            size = 16 + 9 * frame["n_segments"].clip(upper=8)
+            axes.scatter(
+                frame["event_time"],
+                frame["relative_change"].clip(upper=_EDGE),
+                s=size,
+                color=colour,
+                marker=marker,
+                zorder=3,
+                linewidth=0,
+            )
+        share_axis(axes, sign=True)
+        low, high = float(known["relative_change"].min()), float(known["relative_change"].clip(upper=_EDGE).max())
+        axes.set_ylim(min(low, -0.3) * 1.1, max(high, 0.3) * 1.1)
+        axes.set_xlim(float(known["event_time"].min()) - 0.8, float(known["event_time"].max()) + 0.8)
+        axes.set_xlabel("months since the start", loc="left")
+        top = axes.get_ylim()[1]
+        axes.text(-0.3, top, "start", color=INK, va="bottom")
+        if float(known["event_time"].min()) < -4:
+            axes.text(-0.8, top, "set aside", color=SOFT, va="bottom", ha="right")
+        return figure
+
+    table_shown = known[["event_time", "relative_change", "n_segments", "n_controls"]].rename(
+        columns={
+            "event_time": "months since start",
+            "relative_change": "change",
+            "n_segments": "segments",
+            "n_controls": "compared with",
+        }
+    )
+    return chart(
+        draw,
+        title="Errors month by month, before and after the start",
+        subtitle="Change of the error against segments not yet planning together; larger marks: more segments",
+        description=(
+            f"{words.plural(len(before), 'month')} before the start and {words.plural(len(after), 'month')} after it; "
+            f"{int((after['relative_change'] < 0).sum())} of those after it lie below zero. {title}."
+        ),
+        table=table_shown,
+        company=company,
+        as_of=as_of,
+        formats={"change": lambda v: words.percent(v, sign=True)},
+    )
+
+
+def planning_segments(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+    """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
+    title = _segments_title(table)
+    rows = table[table["error_before"].notna() | table["error_after"].notna()] if len(table) else table
+    if rows.empty:
+        return empty(title, "No segment has errors to show.", company=company, as_of=as_of)
+    begun = rows[rows["adopted"] != ""].sort_values("adopted")
+    rows = pd.concat([begun, rows[rows["adopted"] == ""].sort_values("segment")], ignore_index=True)
+    names = list(rows["segment"])
+    largest = float(np.nanmax(rows[["error_before", "error_after"]].to_numpy()))
+
+    def draw(canvas: Canvas) -> Figure:
+        left = width_of(names, most=14 if canvas.narrow else 24)
+        right = 74
+        figure, axes = canvas.axes(64 + 26 * len(rows), left=left, right=right, top=30, bottom=26)
+        for i, row in rows.iterrows():
+            a, b = row["error_before"], row["error_after"]
+            if words.known(a) and words.known(b):
+                colour = BLUE if b <= a else RED
+                axes.annotate(
+                    "",
+                    xy=(b, i),
+                    xytext=(a, i),
+                    arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0},
+                )
+            if words.known(a):
+                axes.scatter([a], [i], s=46, facecolor=PAPER, edgecolor=GREY, linewidth=2, zorder=3)
+            note = words.short_month(row["adopted"], year=True) if row["adopted"] else "not yet"
+            axes.text(
+                largest * 1.05, i, f"  {note}", va="center", color=SOFT if not row["adopted"] else INK, clip_on=False
+            )
+        row_axis(axes, names, most=14 if canvas.narrow else 24)
+        axes.set_xlim(0, largest * 1.05)
+        share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
+        axes.text(largest * 1.05, -0.72, "  start", va="bottom", color=SOFT, clip_on=False)
+        axes.text(0, -0.72, "○ before   ➤ after", va="bottom", color=SOFT)
+        return figure
+
+    shown = rows[["segment", "adopted", "error_before", "error_after", "benchmark_before", "benchmark_after", "change"]]
+    percents = dict.fromkeys(("error_before", "error_after", "benchmark_before", "benchmark_after"), words.percent)
+    return chart(
+        draw,
+        title=title,
+        subtitle="Mean forecast error as a share of usual bookings, before and after each segment began",
+        description=f"{title}. " + " ".join(_segment_words(row) for _, row in rows.iterrows()),
+        table=shown,
+        company=company,
+        as_of=as_of,
+        formats={**percents, "change": lambda v: words.percent(v, sign=True) if words.known(v) else "–"},
+    )
+
+
+def _segments_title(table: pd.DataFrame) -> str:
+    both = table.dropna(subset=["error_before", "error_after"]) if len(table) else table
+    both = both[both["adopted"] != ""] if len(both) else both
+    if both.empty:
+        return "No segment has errors before and after its start"
+    fell = int((both["error_after"] < both["error_before"]).sum())
+    return f"Errors are smaller than before in {words.spelt(fell)} of {words.plural(len(both), 'segment')}"
+
+
+def _segment_words(row: pd.Series) -> str:
+    before, after = words.percent(row["error_before"]), words.percent(row["error_after"])
+    began = f"began {words.month(row['adopted'])}, after it {after}" if row["adopted"] else "has not begun"
+    return f"{words.label(row['segment'])}: {before} before, {began}."
+
+
+def _by_lot(p: Any) -> str:
+    return f"seen by chance {round(100 * float(p))} of 100 times" if words.known(p) else ""

@@ -1,0 +1,262 @@
+"""Pictures of how good forecasts have been: by model and lead time, as they were made, and how honest the odds are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator
+
+from forecast.data.schema import TOTAL, Company
+from forecast.reporting import words, words_track
+from forecast.reporting.figure import Chart
+from forecast.reporting.plots_axes import Canvas, chart, empty, end_labels, money_axis, month_axis, share_axis
+from forecast.reporting.style import AXIS, BLUE, DASHES, GREEN, GREY, INK, MARKERS, MIST, PAPER, PURPLE, RED, SOFT
+
+_MOST_SERIES = 5
+
+
+def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment") -> Chart:
+    """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
+
+    scores : as `summarise` gives them by model, span, level and horizon.
+    """
+    rows = words_track.monthly(scores, level=level)
+    rows = rows[rows["wape"].notna()]
+    title = words_track.accuracy_finding(scores, level=level)
+    if rows.empty:
+        return empty(title, "No past forecast has settled yet.", company=company, as_of=as_of)
+    models = _chosen(list(rows["model"].unique()))
+    looks = _looks(models)
+    series = {model: rows[rows["model"] == model] for model in models}
+    horizons = sorted({int(h) for frame in series.values() for h in frame["horizon"]})
+    top = max(float(frame["wape"].max()) for frame in series.values())
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(270, left=44, right=124 if canvas.narrow else 160, bottom=40)
+        labels = []
+        for model, frame in series.items():
+            colour, dash, marker = looks[model]
+            axes.plot(
+                frame["horizon"], frame["wape"], color=colour, linestyle=dash, marker=marker, markersize=5, zorder=3
+            )
+            last = frame.iloc[-1]
+            at_end = float(last["wape"])
+            labels.append((at_end, words_track.model_name(model), colour if colour != GREY else SOFT))
+        share_axis(axes)
+        axes.set_ylim(0, top * 1.08)
+        axes.set_xlim(horizons[0] - 0.2, horizons[-1] + 0.15)
+        axes.xaxis.set_major_locator(FixedLocator(horizons))
+        axes.xaxis.set_major_formatter(FixedFormatter([str(h) for h in horizons]))
+        axes.set_xlabel("months ahead", loc="left")
+        end_labels(axes, horizons[-1] + 0.25, labels)
+        return figure
+
+    table = rows[rows["model"].isin(models)]
+    table = table[["model", "horizon", "n", "wape", "bias", "skill", "coverage80"]].rename(
+        columns={"horizon": "months ahead"}
+    )
+    who = "each segment's months" if level == "segment" else "the company's months"
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Miss as a share of what was booked (WAPE), {who}, by months ahead; lower is better",
+        description=f"{title}. " + " ".join(words_track.accuracy_sentences(scores, level=level)),
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats={
+            "model": words_track.model_name,
+            "wape": words.percent,
+            "bias": lambda v: words.percent(v, sign=True),
+            "skill": words.percent,
+            "coverage80": words.percent,
+        },
+    )
+
+
+def track_record(
+    backtest: pd.DataFrame, *, company: Company, as_of: Any, horizon: int = 1, segment: str = TOTAL
+) -> Chart:
+    """Draw past months: the range as it was given `horizon` months before, and what was booked."""
+    rows = words_track.as_made(backtest, horizon=horizon, segment=segment)
+    title = words_track.coverage_finding(rows)
+    if rows.empty or rows["q50"].isna().all():
+        return empty(title, "No past forecast has settled yet.", company=company, as_of=as_of)
+    x = np.arange(len(rows), dtype=float)
+    inside = rows["observed"].between(rows["q10"], rows["q90"]).to_numpy()
+    largest = float(np.nanmax([rows["q97.5"].max(), rows["observed"].max(), 1.0]))
+    unit = words.axis_unit(largest, currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(260, left=34, right=10, top=24)
+        axes.vlines(x, rows["q2.5"], rows["q97.5"], color=BLUE, alpha=0.3, linewidth=2, zorder=2)
+        axes.vlines(x, rows["q10"], rows["q90"], color=BLUE, alpha=0.45, linewidth=5 if canvas.narrow else 9, zorder=2)
+        axes.hlines(rows["q50"], x - 0.3, x + 0.3, color=BLUE, linewidth=2, zorder=3)
+        size = 26 if canvas.narrow else 40
+        observed = rows["observed"].to_numpy()
+        axes.scatter(x[inside], observed[inside], s=size, color=INK, zorder=4)
+        axes.scatter(
+            x[~inside], observed[~inside], s=size, marker="D", facecolor=PAPER, edgecolor=RED, linewidth=2, zorder=4
+        )
+        month_axis(axes, list(rows["target_period"]), calendar=company.periods, most=6 if canvas.narrow else 12)
+        axes.set_ylim(0, largest * 1.06)
+        money_axis(axes, largest, currency=company.currency)
+        top = largest * 1.09
+        axes.text(-0.5, top, "● booked", color=INK, va="bottom")
+        outside = "◇ outside" if canvas.narrow else "◇ booked, outside the 80 % range"
+        axes.text(-0.5 + len(x) * (0.24 if canvas.narrow else 0.13), top, outside, color=RED, va="bottom")
+        place = 0.5 if canvas.narrow else 0.55
+        axes.text(-0.5 + len(x) * place, top, "▬ range and median, as said", color=BLUE, va="bottom")
+        return figure
+
+    table = rows[["target_period", "origin", "q10", "q50", "q90", "observed"]].rename(
+        columns={
+            "target_period": "month",
+            "origin": "said on",
+            "q10": "low (80 %)",
+            "q50": "median",
+            "q90": "high (80 %)",
+        }
+    )
+    who = "all segments" if segment == TOTAL else words.label(segment)
+    amount = lambda v: words.money(v, currency=company.currency)  # noqa: E731
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"What was said {words_track.ahead(horizon)}, and what was booked, {unit}, {who}",
+        description=f"{title}, from {words.month(table['month'].iloc[0])} to {words.month(table['month'].iloc[-1])}.",
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(("low (80 %)", "median", "high (80 %)", "observed"), amount),
+    )
+
+
+def calibration(table: pd.DataFrame, *, company: Company, as_of: Any, what: str = "won within 3 months") -> Chart:
+    """Draw said against happened with the band that chance would show, over how often each was said.
+
+    table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1.
+    """
+    title = words_track.calibration_finding(table)
+    rows = table[table["n"] > 0] if len(table) else table
+    if rows.empty:
+        return empty(title, "Too few deals have closed.", company=company, as_of=as_of)
+
+    def draw(canvas: Canvas) -> Figure:
+        side = 260 if canvas.narrow else 300
+        height = side + 120
+        figure = Figure(figsize=(canvas.width / 72, height / 72))
+        left, wide = 48, min(side * 1.2, canvas.width - 64)
+        box = (left / canvas.width, 96 / height, wide / canvas.width, side / height)
+        axes = figure.add_axes(box)
+        axes.plot([0, 1], [0, 1], color=AXIS, linewidth=1.2, linestyle=DASHES[1], zorder=1.5)
+        axes.fill_between(
+            rows["said"], rows["band_low"], rows["band_high"], color=MIST, alpha=0.55, linewidth=0, zorder=1
+        )
+        axes.plot(rows["said"], rows["happened"], color=BLUE, marker="o", markersize=6, zorder=3)
+        for name in ("x", "y"):
+            share_axis(axes, axis=name)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.tick_params(axis="x", labelbottom=False)
+        axes.text(0.02, 0.97, "happened", color=SOFT, va="top")
+        axes.text(0.97, 0.9, "as said", color=SOFT, ha="right", va="top")
+        below = figure.add_axes((left / canvas.width, 38 / height, wide / canvas.width, 48 / height))
+        below.bar(rows["said"], rows["n"], width=0.045, color=GREY, zorder=2)
+        below.set_xlim(0, 1)
+        share_axis(below, axis="x")
+        below.grid(False)
+        below.set_yticks([])
+        below.text(
+            0.99,
+            1.0,
+            f"deals, {words.number(rows['n'].max())} at most",
+            color=SOFT,
+            ha="right",
+            va="top",
+            transform=below.transAxes,
+        )
+        below.set_xlabel("said", loc="left")
+        return figure
+
+    shown = rows[["said", "happened", "band_low", "band_high", "n"]]
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Probability said against share that came true ({what}); grey band: what chance would show",
+        description=f"{title}. {words_track.calibration_sentence(table)}",
+        table=shown.rename(columns={"band_low": "chance from", "band_high": "chance to", "n": "deals"}),
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(("said", "happened", "chance from", "chance to"), words.percent),
+    )
+
+
+def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+    """Draw how the open deals' win probabilities are spread, and how much money stands at each."""
+    title = words_track.deals_finding(deals, currency=company.currency)
+    known = deals.dropna(subset=["p_win", "expected_amount"])
+    if known.empty:
+        return empty(title, "No deal has a probability.", company=company, as_of=as_of)
+    edges = np.linspace(0, 1, 11)
+    code = np.minimum((known["p_win"].to_numpy() * 10).astype(int), 9)
+    count = np.bincount(code, minlength=10)
+    worth = np.bincount(code, weights=known["expected_amount"].to_numpy(), minlength=10)
+    unit = words.axis_unit(float(worth.max()), currency=company.currency)[1]
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(230, left=44, right=12, top=26, bottom=40)
+        middle = (edges[:-1] + edges[1:]) / 2
+        axes.bar(middle, worth, width=0.092, color=BLUE, alpha=0.8, zorder=2)
+        for x, value, deals_here in zip(middle, worth, count, strict=True):
+            if deals_here:
+                axes.text(x, value + worth.max() * 0.015, f"{deals_here:,}", ha="center", va="bottom", color=SOFT)
+        share_axis(axes, axis="x", ticks=10)
+        axes.grid(False)
+        money_axis(axes, float(worth.max()), currency=company.currency)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, float(worth.max()) * 1.1 or 1.0)
+        axes.set_xlabel("probability of a win, ever; over each bar the number of deals", loc="left")
+        return figure
+
+    table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "deals": count, "expected amount": worth})
+    return chart(
+        draw,
+        title=title,
+        subtitle=f"Expected amount of open deals by their probability of a win, {unit}",
+        description=f"{title}. {words.plural(int(count[5:].sum()), 'deal')} have a chance of one half or more.",
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats={
+            "from": words.percent,
+            "to": words.percent,
+            "expected amount": lambda v: words.money(v, currency=company.currency),
+        },
+    )
+
+
+# -- how ------------------------------------------------------------------------------------------------
+
+
+def _chosen(models: list[str]) -> list[str]:
+    """Return at most five models: ours, people, the benchmark, then the best known of the rest."""
+    order = [words_track.OURS, *sorted(m for m in models if m.startswith("submitted-")), words_track.BENCHMARK]
+    order += ["stage-weighted-future", "seasonal-naive", "stage-weighted", "pipeline-sales-only"]
+    return [model for model in order if model in models][:_MOST_SERIES] or models[:_MOST_SERIES]
+
+
+def _looks(models: list[str]) -> dict[str, tuple[str, Any, str]]:
+    colours = iter((RED, PURPLE, GREEN))
+    out: dict[str, tuple[str, Any, str]] = {}
+    for i, model in enumerate(models):
+        if model == words_track.OURS:
+            out[model] = (BLUE, "-", "o")
+        elif model.startswith("submitted-"):
+            out[model] = (next(colours, GREY), DASHES[0], MARKERS[1 + i % 3])
+        else:
+            out[model] = (GREY, DASHES[1 + i % 3], MARKERS[i % 4])
+    return out

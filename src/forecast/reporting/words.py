@@ -1,0 +1,273 @@
+"""Humane numbers: money, percentages, odds, ranges, months and lists as a person would say them.
+
+Three significant figures at most, a real minus sign, a narrow space between a number and its unit, and `unknown` for
+what is not known: never `nan`. Exact values live in the tables.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+UNKNOWN = "unknown"
+THIN = "\u202f"
+MINUS = "\u2212"
+
+_UNITS = ((1e9, "bn"), (1e6, "m"), (1e3, "k"), (1.0, ""))
+_SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "INR": "₹"}
+_MONTHS = (
+    "January February March April May June July August September October November December".split()  # noqa: SIM905
+)
+_ODDS = (
+    (0.05, "about 1 in 20"),
+    (0.1, "about 1 in 10"),
+    (0.2, "about 1 in 5"),
+    (0.25, "about 1 in 4"),
+    (1 / 3, "about 1 in 3"),
+    (0.4, "about 2 in 5"),
+    (0.5, "about even"),
+    (0.6, "about 3 in 5"),
+    (2 / 3, "about 2 in 3"),
+    (0.75, "about 3 in 4"),
+    (0.8, "about 4 in 5"),
+    (0.9, "about 9 in 10"),
+    (0.95, "about 19 in 20"),
+)
+_SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
+
+
+def known(value: Any) -> bool:
+    """Return whether a value is there and, if a number, finite."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return False
+    return not isinstance(value, (int, float)) or math.isfinite(value)
+
+
+def number(value: float | None, *, digits: int = 3) -> str:
+    """Return a number with at most `digits` significant figures; whole numbers below 10,000 whole."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    if float(value).is_integer() and abs(value) < 10_000:
+        return _signed(value, f"{abs(value):,.0f}")
+    if abs(value) >= 10_000:
+        return money(value, digits=digits)
+    return _signed(value, _figures(abs(value), digits))
+
+
+def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False) -> str:
+    """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    scale, unit = _unit(abs(value), digits)
+    return _priced(value, _figures(abs(value) / scale, digits), unit, currency, sign)
+
+
+def money_range(low: float | None, high: float | None, *, currency: str = "", digits: int = 3) -> str:
+    """Return `€3.7–4.6 m`: one unit and the same decimals at both ends."""
+    if not (known(low) and known(high)):
+        return UNKNOWN
+    assert low is not None
+    assert high is not None
+    scale, unit = _unit(max(abs(low), abs(high)), digits)
+    ends = [value / scale for value in (low, high)]
+    places = max(0, digits - 1 - math.floor(math.log10(max(abs(end) for end in ends) or 1.0)))
+    while places and all(math.isclose(round(end, places), round(end, places - 1), abs_tol=1e-12) for end in ends):
+        places -= 1
+    shown = [f"{abs(end):,.{places}f}" for end in ends]
+    first, second = (_signed(end, text) for end, text in zip(ends, shown, strict=True))
+    joint = f"{THIN}to{THIN}" if MINUS in first + second else "–"
+    return f"{_SYMBOLS.get(currency, '')}{first}{joint}{second}{_tail(unit, currency)}"
+
+
+def percent(value: float | None, *, sign: bool = False, digits: int = 2) -> str:
+    """Return a share as a percentage, two significant figures below one per cent, whole above."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    hundred = abs(value) * 100
+    text = f"{hundred:,.0f}" if hundred >= 1 or hundred < 0.005 else _figures(hundred, digits)
+    return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
+
+
+def points(value: float | None, *, sign: bool = True) -> str:
+    """Return a difference of two shares in percentage points."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    text = f"{abs(value) * 100:.0f}"
+    return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} percentage point{'' if text == '1' else 's'}"
+
+
+def chance(value: float | None) -> str:
+    """Return a probability as a percentage that never says never: `31 %`, `less than 1 %`, `more than 99 %`."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    if value < 0.01:
+        return f"less than 1{THIN}%"
+    return f"more than 99{THIN}%" if value > 0.99 else f"{value * 100:.0f}{THIN}%"
+
+
+def odds(value: float | None) -> str:
+    """Return a probability in plain words with its number: `about 1 in 3 (31 %)`."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    if value < 0.035:
+        said = "very unlikely"
+    elif value > 0.965:
+        said = "almost certain"
+    else:
+        said = min(_ODDS, key=lambda entry: abs(entry[0] - value))[1]
+    return f"{said} ({chance(value)})"
+
+
+def dots(value: float | None, *, of: int = 20) -> str:
+    """Return a probability as so many of `of`: `6 of 20`."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    return f"{round(value * of)} of {of}"
+
+
+def change(value: float | None, *, up: str = "rose by", down: str = "fell by", same: str = "did not change") -> str:
+    """Return a relative change in words: `fell by 30 %`."""
+    if not known(value):
+        return "changed by an unknown amount"
+    assert value is not None
+    shown = percent(abs(value))
+    if shown.startswith("0" + THIN):
+        return same
+    return f"{up if value > 0 else down} {shown}"
+
+
+def spelt(count: int) -> str:
+    """Return a small count as a word, a large one in figures."""
+    return _SPELT[count] if 0 <= count < len(_SPELT) else f"{count:,}"
+
+
+def plural(count: int | float | None, singular: str, plural_form: str = "") -> str:
+    """Return `no deals`, `1 deal`, `1,234 deals`, `an unknown number of deals`."""
+    many = plural_form or _plural_of(singular)
+    if not known(count):
+        return f"an unknown number of {many}"
+    assert count is not None
+    whole = round(count)
+    return f"no {many}" if whole == 0 else f"{_signed(whole, f'{abs(whole):,}')} {singular if whole == 1 else many}"
+
+
+def joined(items: Iterable[object], *, last: str = "and", none: str = "none", most: int = 0) -> str:
+    """Return `a, b and c`; beyond `most`, `a, b and 3 more`."""
+    names = [clean(str(item)) for item in items]
+    if not names:
+        return none
+    if most and len(names) > most:
+        names = [*names[:most], f"{len(names) - most:,} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def month(period: str) -> str:
+    """Return `October 2026` for `2026-10`; a quarter's label is already words."""
+    year, dash, rest = str(period).partition("-")
+    return f"{_MONTHS[int(rest) - 1]} {year}" if dash and rest.isdigit() else str(period)
+
+
+def short_month(period: str, *, year: bool = False) -> str:
+    """Return `Oct` or `Oct 26` for `2026-10`."""
+    name = month(period)
+    first, _, number_of_year = name.partition(" ")
+    return name if "-" not in str(period) else first[:3] + (f" {number_of_year[2:]}" if year else "")
+
+
+def day(date: Any) -> str:
+    """Return `31 October 2026`."""
+    if not known(date):
+        return UNKNOWN
+    stamp = pd.Timestamp(date)
+    return f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}"
+
+
+def clean(value: str) -> str:
+    """Return text without control characters and marks that turn the direction of writing."""
+    return _UNSEEN.sub("", value)
+
+
+def label(value: Any, *, most: int = 28) -> str:
+    """Return a name on one line, cut to `most` characters with an ellipsis."""
+    if not known(value):
+        return UNKNOWN
+    text = " ".join(clean(unicodedata.normalize("NFC", str(value))).split())
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def sentence(said: str) -> str:
+    """Return text with a capital first and one full stop last."""
+    text = said.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?:" else ".")
+
+
+def source(company: Any, as_of: Any, *, what: str = "CRM and planning tables") -> str:
+    """Return the source line of a chart: whose data, as of when."""
+    return f"Source: {label(company.name, most=60)}, {what}, as known on {day(as_of)}."
+
+
+def axis_unit(largest: float, *, currency: str = "") -> tuple[float, str]:
+    """Return what to divide an axis of money by, and the words for it: (1e6, `€ million`)."""
+    scale, unit = _unit(abs(largest) if known(largest) else 0.0, 3)
+    said = {"bn": "billion", "m": "million", "k": "thousand", "": ""}[unit]
+    sign = _SYMBOLS.get(currency, currency)
+    return scale, " ".join(part for part in (sign, said) if part) or "amount"
+
+
+# -- how ------------------------------------------------------------------------------------------------
+
+
+def _unit(size: float, digits: int) -> tuple[float, str]:
+    for scale, unit in _UNITS:
+        if float(f"{size:.{digits}g}") >= scale:
+            return scale, unit
+    return _UNITS[-1]
+
+
+def _figures(size: float, digits: int) -> str:
+    if size == 0:
+        return "0"
+    rounded = float(f"{size:.{digits}g}")
+    places = max(0, digits - 1 - math.floor(math.log10(rounded)))
+    text = f"{rounded:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _signed(value: float, text: str, *, plus: bool = False) -> str:
+    if value < 0 and text.strip("0.,"):
+        return MINUS + text
+    return f"+{text}" if plus and value > 0 and text.strip("0.,") else text
+
+
+def _priced(value: float, figures: str, unit: str, currency: str, sign: bool) -> str:
+    symbol = _SYMBOLS.get(currency, "")
+    signed = _signed(value, figures, plus=sign)
+    if symbol and signed[0] in f"+{MINUS}":
+        return f"{signed[0]}{symbol}{signed[1:]}{_tail(unit, currency)}"
+    return f"{symbol}{signed}{_tail(unit, currency)}"
+
+
+def _tail(unit: str, currency: str) -> str:
+    code = currency if currency and currency not in _SYMBOLS else ""
+    return "".join(f"{THIN}{part}" for part in (unit, clean(code)) if part)
+
+
+def _plural_of(word: str) -> str:
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")

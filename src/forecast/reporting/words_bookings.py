@@ -1,0 +1,278 @@
+"""What a bookings forecast says, in sentences: the headline, months, addends, plan, segments, what changed.
+
+Each sentence is computed from a table and is right at zero, one, many, negative and unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.schema import TOTAL, Company
+from forecast.reporting import words
+
+MODEL = "pipeline"
+
+CHANGE_WORDS = {
+    "start": "then",
+    "created": "created",
+    "reopened": "reopened",
+    "pulled in": "pulled in",
+    "pushed out": "pushed out",
+    "amount up": "amount raised",
+    "amount down": "amount cut",
+    "owner changed": "owner changed",
+    "segment changed": "segment changed",
+    "won": "won",
+    "lost": "lost",
+    "gone": "removed",
+    "end": "now",
+}
+
+
+def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
+    """Return our forecast of one segment's months, in order."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
+    rows = rows[rows["target_period"].str.contains("-")]
+    return rows.sort_values("target_period", ignore_index=True)
+
+
+def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.DataFrame:
+    """Return period and amount of settled months, in order; segments are added up for `Total`."""
+    if actuals is None or actuals.empty:
+        return pd.DataFrame({"period": pd.Series(dtype="str"), "amount": pd.Series(dtype="float64")})
+    rows = actuals if segment == TOTAL else actuals[actuals["segment"] == segment]
+    return rows.groupby("period", as_index=False)["amount"].sum().sort_values("period", ignore_index=True)
+
+
+def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL) -> pd.Series | None:
+    """Return the row of a period; by default of the quarter in progress (else the next, else the next month)."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
+    if period:
+        rows = rows[rows["target_period"] == period]
+    elif rows["target_period"].str.startswith("FY").any():
+        rows = rows[rows["target_period"].str.startswith("FY")]
+    return None if rows.empty else rows.sort_values(["horizon", "target_period"]).iloc[0]
+
+
+def headline(row: pd.Series | None, *, company: Company) -> str:
+    """Return the sentence that answers: the number, its range, the plan, the chance."""
+    if row is None:
+        return "We cannot say what we will book: there is no forecast."
+    period = words.month(row["target_period"])
+    if not words.known(row["mean"]):
+        return f"We cannot say what we will book in {period}: too little is known to forecast it."
+    currency = company.currency
+    said = f"We expect to book {words.money(row['mean'], currency=currency)} in {period}"
+    if words.known(row["q10"]) and words.known(row["q90"]):
+        said += f", 80{words.THIN}% range {words.money_range(row['q10'], row['q90'], currency=currency)}"
+    plan, chance = row.get("plan"), row.get("p_at_least_plan")
+    if not words.known(plan):
+        return said + "; there is no plan to hold it against."
+    said += f"; plan {words.money(plan, currency=currency)}"
+    return said + (f": {words.chance(chance)} likely." if words.known(chance) else ".")
+
+
+def headline_facts(row: pd.Series | None, *, company: Company) -> dict[str, Any]:
+    """Return the headline and its numbers as named values: what the index of months shows."""
+    facts: dict[str, Any] = {"headline": headline(row, company=company), "currency": company.currency}
+    for name in ("target_period", "mean", "q10", "q50", "q90", "plan", "p_at_least_plan"):
+        value = None if row is None else row.get(name)
+        facts[name] = None if not words.known(value) else value if isinstance(value, str) else float(value)  # type: ignore[arg-type]
+    return facts
+
+
+def headline_cards(row: pd.Series | None, *, company: Company, as_of: Any) -> list[tuple[str, str, str]]:
+    """Return the cards under the headline: expected, range, plan, chance, booked, as of."""
+    if row is None:
+        return [("As of", words.day(as_of), "")]
+    currency, period = company.currency, words.month(row["target_period"])
+    low_high = words.money_range(row["q10"], row["q90"], currency=currency)
+    cards = [
+        (f"Expected in {period}", words.money(row["mean"], currency=currency), "the mean of what may happen"),
+        (
+            f"80{words.THIN}% range",
+            low_high,
+            "4 of 5 such quarters end inside" if "FY" in period else "4 of 5 such months end inside",
+        ),
+    ]
+    plan = row.get("plan")
+    if words.known(plan):
+        gap = row["mean"] - plan
+        note = f"expected {words.money(abs(gap), currency=currency)} {'above' if gap >= 0 else 'below'} it"
+        cards.append(("Plan", words.money(plan, currency=currency), note if words.known(gap) else ""))
+        cards.append(
+            (
+                "Chance of plan",
+                words.chance(row.get("p_at_least_plan")),
+                words.odds(row.get("p_at_least_plan")).partition(" (")[0],
+            )
+        )
+    if words.known(row.get("booked")):
+        share = row["booked"] / row["mean"] if row["mean"] else np.nan
+        cards.append(
+            (
+                "Booked already",
+                words.money(row["booked"], currency=currency),
+                f"{words.percent(share)} of what is expected",
+            )
+        )
+    return cards
+
+
+def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the months ahead."""
+    known = ahead[ahead["mean"].notna()] if len(ahead) else ahead
+    if known.empty:
+        return "The months ahead cannot be forecast"
+    best = known.loc[known["mean"].idxmax()]
+    amount = words.money(best["mean"], currency=company.currency)
+    if len(known) == 1:
+        return f"{words.month(best['target_period'])} should bring {amount}"
+    return f"{words.month(best['target_period'])} should bring the most, {amount}"
+
+
+def months_description(past: pd.DataFrame, ahead: pd.DataFrame, *, company: Company) -> str:
+    """Return shape and key values of the picture of months."""
+    parts = []
+    if len(past):
+        first, last = past["period"].iloc[0], past["period"].iloc[-1]
+        amounts = words.money_range(past["amount"].min(), past["amount"].max(), currency=company.currency)
+        parts.append(f"Bars for what was booked from {words.month(first)} to {words.month(last)}, {amounts} a month.")
+    for _, row in ahead.iterrows():
+        said = f"{words.month(row['target_period'])}: median {words.money(row['q50'], currency=company.currency)}, "
+        said += f"80 % range {words.money_range(row['q10'], row['q90'], currency=company.currency)}"
+        if words.known(row.get("plan")):
+            said += f", plan {words.money(row['plan'], currency=company.currency)}"
+        parts.append(said + ".")
+    return " ".join(parts)
+
+
+def addends_finding(ahead: pd.DataFrame) -> str:
+    """Return the title of the three addends: how much of the last month must come from deals nobody has entered."""
+    known = ahead[ahead["mean"] > 0] if len(ahead) else ahead
+    if known.empty or "not_yet_created" not in known:
+        return "The parts of the forecast"
+    last = known.iloc[-1]
+    share = last["not_yet_created"] / last["mean"]
+    if not words.known(share):
+        return "The parts of the forecast"
+    return f"{words.percent(share)} of {words.month(last['target_period'])} must come from deals not yet created"
+
+
+def addends_description(ahead: pd.DataFrame, *, company: Company) -> str:
+    """Return the addends of the first and the last month."""
+    said = []
+    for _, row in ahead.iloc[[0, -1] if len(ahead) > 1 else [0]].iterrows():
+        parts = [
+            f"{words.money(row[name], currency=company.currency)} {name.replace('_', ' ')}"
+            for name in ("booked", "open_pipeline", "not_yet_created")
+            if name in row
+        ]
+        said.append(f"{words.month(row['target_period'])}: {words.joined(parts)}.")
+    return " ".join(said)
+
+
+def plan_finding(row: pd.Series | None, *, company: Company) -> str:  # noqa: ARG001
+    """Return the title of the dot plot."""
+    if row is None or not words.known(row["mean"]):
+        return "The chance of reaching plan is not known"
+    if not words.known(row.get("plan")):
+        return f"There is no plan for {words.month(row['target_period'])}"
+    chance = row.get("p_at_least_plan")
+    if not words.known(chance):
+        return "The chance of reaching plan is not known"
+    return f"{words.dots(chance)} equally likely outcomes reach plan"
+
+
+def segment_rows(bookings: pd.DataFrame, *, period: str = "") -> pd.DataFrame:
+    """Return the segments' rows of a period (as `headline_row` picks it), `gap` = mean - plan, most behind first."""
+    total = headline_row(bookings, period=period)
+    if total is None:
+        return bookings.iloc[:0].assign(gap=np.nan, plan=np.nan)
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    rows = rows[rows["target_period"] == total["target_period"]]
+    rows = rows if "plan" in rows else rows.assign(plan=np.nan)
+    rows = rows.assign(gap=rows["mean"] - rows["plan"])
+    order = (rows["gap"] / rows["plan"].where(rows["plan"] > 0)).rename("order")
+    return rows.assign(order=order).sort_values(["order", "segment"], ignore_index=True).drop(columns="order")
+
+
+def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the segments: who is behind plan, by how much."""
+    known = rows[rows["gap"].notna()] if len(rows) else rows
+    if known.empty:
+        return "Segments cannot be held against a plan"
+    behind = known[known["gap"] < 0]
+    if behind.empty:
+        every = (
+            f"All {words.spelt(len(known))} segments are"
+            if len(known) > 1
+            else f"{words.label(known['segment'].iloc[0])} is"
+        )
+        return f"{every} expected to reach plan"
+    worst = behind.loc[behind["gap"].idxmin()]
+    short = words.money(-worst["gap"], currency=company.currency)
+    if len(behind) == 1:
+        return f"Only {words.label(worst['segment'])} is expected below plan, by {short}"
+    return f"{words.spelt(len(behind)).capitalize()} of {words.spelt(len(known))} segments are below plan, {words.label(worst['segment'])} by {short}"
+
+
+def segments_description(rows: pd.DataFrame, *, company: Company) -> str:
+    """Return each segment's expected bookings, plan and chance."""
+    said = []
+    for _, row in rows.iterrows():
+        chance = (
+            f", chance {words.chance(row.get('p_at_least_plan'))}" if words.known(row.get("p_at_least_plan")) else ""
+        )
+        expected, plan = (words.money(row[name], currency=company.currency) for name in ("mean", "plan"))
+        said.append(f"{words.label(row['segment'])}: {expected} expected, plan {plan}{chance}.")
+    return " ".join(said)
+
+
+def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
+    """Return which segment should bring the most over the months ahead."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    sums = rows[rows["target_period"].str.contains("-")].groupby("segment")["mean"].sum(min_count=1).dropna()
+    if sums.empty:
+        return "The segments' months cannot be forecast"
+    best = sums.idxmax()
+    share = sums[best] / sums.sum() if sums.sum() else np.nan
+    amount = words.money(sums[best], currency=company.currency)
+    return f"{words.label(best)} should bring {amount}, {words.percent(share)} of all"
+
+
+def changes_finding(table: pd.DataFrame, *, company: Company, period: str) -> str:
+    """Return the title of the waterfall: by how much the pipeline of a period moved, and mostly why."""
+    bars = table.set_index("bar")
+    moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
+    between = bars.drop(index=["start", "end"])["amount"]
+    if not between.abs().sum():
+        return f"Nothing changed for {period}"
+    same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
+    reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
+    said = {
+        "created": "deals created",
+        "lost": "deals lost",
+        "pulled in": "deals pulled in",
+        "pushed out": "deals pushed out",
+    }
+    if not moved:
+        return f"Pipeline for {period} is as large as before"
+    verb = "grew" if moved > 0 else "shrank"
+    return f"Pipeline for {period} {verb} by {words.money(abs(moved), currency=company.currency)}, mostly {said.get(reason, reason)}"
+
+
+def changes_sentence(table: pd.DataFrame, *, company: Company, since: Any) -> str:
+    """Return what happened since the day of the earlier snapshot, in one sentence."""
+    bars = table.set_index("bar")
+    won, created, lost = (bars.loc[name] for name in ("won", "created", "lost"))
+    value = float(won["booked"]) if "booked" in bars else float("nan")
+    won_words = f"{words.plural(int(won['deals']), 'deal')} {'was' if won['deals'] == 1 else 'were'} won"
+    if value:
+        won_words += f" ({words.money(value, currency=company.currency)})"
+    created_words = f"{words.plural(int(created['deals']), 'deal')} came new ({words.money(created['amount'], currency=company.currency)})"
+    lost_words = f"{words.plural(int(lost['deals']), 'deal')} fell away ({words.money(abs(lost['amount']), currency=company.currency)})"
+    return words.sentence(f"since {words.day(since)}, {words.joined([won_words, created_words, lost_words])}")

@@ -1,0 +1,235 @@
+"""What the track record, the win probabilities, joint planning and the scorecard say, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.schema import TOTAL
+from forecast.reporting import words
+
+OURS, BENCHMARK = "pipeline", "ets"
+
+_MODELS = {
+    "pipeline": "our forecast",
+    "pipeline-sales-only": "ours without marketing",
+    "ets": "benchmark",
+    "seasonal-naive": "same as last year",
+    "stage-weighted": "stage-weighted",
+    "stage-weighted-future": "stage-weighted + future",
+    "stage-age": "stage and age",
+}
+
+
+def model_name(model: str) -> str:
+    """Return how a forecaster is called on a page."""
+    if model.startswith("submitted-"):
+        return f"{words.label(model.removeprefix('submitted-'))}'s forecast"
+    return _MODELS.get(model, words.label(model))
+
+
+def ahead(horizon: int) -> str:
+    """Return `one month ahead`; 0 is the month in progress."""
+    return "in the month itself" if horizon == 0 else f"{words.plural(horizon, 'month').replace('1 ', 'one ', 1)} ahead"
+
+
+def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
+    """Return the scores of months on one level, by model and horizon."""
+    rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
+    return rows.sort_values(["model", "horizon"], ignore_index=True)
+
+
+def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
+    """Return the title of the track record: our miss beside the benchmark's, at the shortest common horizon."""
+    rows = monthly(scores, level=level)
+    table = rows.pivot_table(index="horizon", columns="model", values="wape")
+    if OURS not in table or table[OURS].isna().all():
+        return "There is no track record yet"
+    horizon = int(table[OURS].dropna().index[0])
+    ours = table[OURS].loc[horizon]
+    said = f"{ahead(horizon).capitalize()} we miss by {words.percent(ours)}"
+    other = table[BENCHMARK].get(horizon, np.nan) if BENCHMARK in table else np.nan
+    return said + (f", the benchmark by {words.percent(other)}" if words.known(other) else "")
+
+
+def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[str]:
+    """Return how our forecast does beside the benchmark and the people, and whether its ranges held."""
+    rows = monthly(scores, level=level)
+    ours = rows[rows["model"] == OURS]
+    if ours.empty:
+        return ["No past forecast has settled yet, so nothing can be said about accuracy."]
+    said = []
+    skilled = ours[ours["skill"].notna()]
+    if len(skilled):
+        worst, best = skilled["skill"].min(), skilled["skill"].max()
+        if worst > 0:
+            said.append(
+                f"At every lead time our forecast misses by less than the benchmark: {_span(worst, best)} less."
+            )
+        elif best <= 0:
+            said.append("At no lead time does our forecast miss by less than the benchmark.")
+        else:
+            better = skilled.loc[skilled["skill"] > 0, "horizon"]
+            leads = words.joined(better.astype(int))
+            said.append(f"Our forecast misses by less than the benchmark at lead times of {leads} months only.")
+    said.extend(_people(rows))
+    held = rows[(rows["model"] == OURS) & rows["coverage80"].notna()]
+    if len(held):
+        share = float(np.average(held["coverage80"], weights=held["n"]))
+        verdict = (
+            "as promised"
+            if abs(share - 0.8) < 0.05
+            else "too rarely: widen them in your mind"
+            if share < 0.8
+            else "more often than promised: they are too wide"
+        )
+        said.append(f"Past 80{words.THIN}% ranges held {words.percent(share)} of the time, {verdict}.")
+    bias = float(np.average(ours["bias"].fillna(0.0), weights=ours["observed"].clip(lower=1e-9)))
+    if abs(bias) >= 0.02:
+        said.append(f"On the whole it promised {words.percent(abs(bias))} too {'much' if bias > 0 else 'little'}.")
+    return said
+
+
+def _span(low: float, high: float) -> str:
+    first, second = words.percent(low), words.percent(high)
+    return first if first == second else f"{first} to {second}"
+
+
+def _people(rows: pd.DataFrame) -> list[str]:
+    people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]
+    said = []
+    for model, group in people.groupby("model"):
+        first = group.sort_values("horizon").iloc[0]
+        missed = f"misses by {words.percent(first['wape'])} {ahead(int(first['horizon']))}"
+        said.append(f"{model_name(str(model)).capitalize()} {missed} ({words.plural(first['n'], 'forecast')}).")
+    return said
+
+
+def coverage_finding(rows: pd.DataFrame) -> str:
+    """Return how many of past months ended inside the range given for them; rows have q10, q90 and observed."""
+    known = rows.dropna(subset=["q10", "q90", "observed"])
+    if known.empty:
+        return "No past range can be checked yet"
+    inside = int(known["observed"].between(known["q10"], known["q90"]).sum())
+    return f"{inside} of {len(known)} months ended inside their 80{words.THIN}% range"
+
+
+def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segment: str = TOTAL) -> pd.DataFrame:
+    """Return past forecasts of one lead time as they were made, beside what was booked, in order of months."""
+    rows = backtest[(backtest["model"] == model) & (backtest["horizon"] == horizon) & (backtest["segment"] == segment)]
+    rows = rows[rows["target_period"].str.contains("-") & rows["observed"].notna()]
+    return rows.sort_values("target_period", ignore_index=True)
+
+
+# -- win probabilities ----------------------------------------------------------------------------------
+
+
+def calibration_finding(table: pd.DataFrame) -> str:
+    """Return whether what was said happened as often as said; table as `reliability` gives it."""
+    known = table[table["n"] > 0] if len(table) else table
+    if known.empty:
+        return "The odds cannot be checked yet"
+    said = float(np.average(known["said"], weights=known["n"]))
+    happened = float(np.average(known["happened"], weights=known["n"]))
+    outside = known[(known["happened"] < known["band_low"]) | (known["happened"] > known["band_high"])]
+    if len(outside) <= max(1, round(0.1 * len(known))) and abs(said - happened) < 0.03:
+        return "The odds are honest: what was said happened as often"
+    if abs(said - happened) < 0.03:
+        return "The odds are right on the whole, not at every level"
+    return f"The odds are too {'high' if said > happened else 'low'}: said {words.percent(said)}, happened {words.percent(happened)}"
+
+
+def calibration_sentence(table: pd.DataFrame) -> str:
+    """Return what it means for one deal, from the level with the most deals among those not near zero or one."""
+    known = table[(table["n"] > 0) & table["said"].between(0.1, 0.9)] if len(table) else table
+    if known.empty:
+        return "Too few deals have closed to say what a probability meant."
+    row = known.loc[known["n"].idxmax()]
+    return (
+        f"Of {words.plural(row['n'], 'deal')} given about {words.percent(row['said'])}, "
+        f"{words.percent(row['happened'])} were won: no verdict on any one of them."
+    )
+
+
+def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
+    """Return what the open deals are worth, weighed by their odds."""
+    known = deals["expected_amount"].dropna()
+    if known.empty:
+        return "No open deal has a probability" if len(deals) else "There are no open deals"
+    worth = words.money(known.sum(), currency=currency)
+    return f"{words.plural(len(known), 'open deal')} should bring {worth} in the end"
+
+
+# -- joint planning -------------------------------------------------------------------------------------
+
+
+def planning_finding(row: Mapping[str, Any]) -> str:
+    """Return the verdict as a title: never louder than the verdict."""
+    change = row.get("relative_change")
+    verdict = str(row.get("verdict", "not identified"))
+    if verdict in ("improved", "worsened") and words.known(change):
+        return f"Forecast errors {words.change(change)} when planning together"
+    if verdict == "no detectable change":
+        return "No detectable change in errors when planning together"
+    return "Cannot tell whether planning together helped"
+
+
+def planning_interval(row: Mapping[str, Any]) -> str:
+    """Return the 95 % interval in words."""
+    low, high = row.get("interval_low", -1.0), row.get("interval_high", np.inf)
+    if not words.known(high) and low <= -1:
+        return "any change is possible"
+    if not words.known(high):
+        return f"{words.percent(low, sign=True)} upwards"
+    if low <= -1:
+        return f"down to no errors at all, up to {words.percent(high, sign=True)}"
+    return f"{words.percent(low, sign=True)} to {words.percent(high, sign=True)}"
+
+
+def planning_next(row: Mapping[str, Any]) -> str:
+    """Return what would change the verdict."""
+    verdict, low, high = str(row.get("verdict", "")), row.get("interval_low", -1.0), row.get("interval_high", np.inf)
+    if verdict == "not identified":
+        return (
+            "More segments that begin in different months, or some that have not begun yet, would let the data answer."
+        )
+    if verdict == "no detectable change":
+        if words.known(high) and words.known(low) and low > -1:
+            return f"The interval still allows {words.percent(low, sign=True)} and {words.percent(high, sign=True)}: more months after the starts, and segments that begin later, would narrow it."
+        return "More months after the starts, and segments that begin later, would narrow the interval."
+    return "New months after the starts that look like those before would move the number towards zero; the interval says how far it is from it."
+
+
+# -- scorecard and audit --------------------------------------------------------------------------------
+
+
+def scorecard_finding(table: pd.DataFrame) -> str:
+    """Return how many of the survey's figures we are above."""
+    known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
+    if known.empty:
+        return "Nothing can be held beside the survey yet"
+    above = int((known["ours"] > known["survey"]).sum())
+    return f"Above the survey's companies on {words.spelt(above)} of {words.plural(len(known), 'figure')}"
+
+
+def scorecard_value(value: float | None, unit: str, *, currency: str) -> str:
+    """Return a figure of the scorecard in its unit."""
+    if not words.known(value):
+        return words.UNKNOWN
+    if unit == "share":
+        return words.percent(value)
+    return words.money(value, currency=currency) if unit == "money" else words.number(value)
+
+
+def audit_finding(table: pd.DataFrame) -> str:
+    """Return whether the data can carry a forecast."""
+    counts = table["severity"].value_counts() if len(table) else {}
+    fatal, warnings = int(counts.get("fatal", 0)), int(counts.get("warning", 0))
+    if fatal:
+        return f"The data cannot carry a forecast: {words.plural(fatal, 'fatal problem')}"
+    if warnings:
+        return f"The data can carry a forecast, with {words.plural(warnings, 'warning')}"
+    return "The data can carry a forecast"
