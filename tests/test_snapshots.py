@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logs import STAGES, log_of, random_tables, table
 
 from forecast.calendar import period_label
 from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
 from forecast.errors import ParameterError
+from logs import STAGES, log_of, random_tables, table
 
 # A slips once, is won on 30 March, which the CRM learns on 2 April. B comes nearer, then changes hands, in the night
 # of 4 to 5 May (22:30 UTC is half past midnight in Berlin).

@@ -72,7 +72,7 @@ def changes(
     if quarter is None:
         quarter = int(after.calendar.quarter_of(after.period))
     old, new = (_worth(snap, quarter) for snap in (before, after))
-    both = old.join(new, how="outer", lsuffix="_0", rsuffix="_1")
+    both = old.add_suffix("_0").join(new.add_suffix("_1"), how="outer")
     count = len(both)
     here_0, here_1 = (both[f"inside_{side}"].notna().to_numpy() for side in "01")
     scope_0, scope_1 = (_in_scope(both, side, segment) for side in "01")
