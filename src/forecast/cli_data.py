@@ -124,7 +124,9 @@ def import_(kind: str, source: Path, out: Path, *, segment_column: str | None = 
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Refuse a folder that holds something else than a company's data."""
+    """Refuse a folder that holds something else than a company's data, or that has no place to be."""
+    if not out.parent.is_dir():
+        raise MachineError(f"{out}: the folder {out.parent} is not there; make it first")
     if out.exists() and not out.is_dir():
         raise ParameterError(f"{out}: this is a file, not a folder")
     if not out.is_dir() or not any(out.iterdir()):
@@ -140,8 +142,6 @@ def fill_folder(out: Path, fill: Callable[[Path], object]) -> None:
     """
     from forecast.data.schema import TABLES
 
-    if not out.parent.is_dir():
-        raise MachineError(f"{out}: the folder {out.parent} is not there; make it first")
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:

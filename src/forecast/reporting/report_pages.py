@@ -18,6 +18,7 @@ from forecast.reporting.results import write_text
 
 _INJECTED = "injected-parameters"
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 _RENDERING = threading.Lock()  # the exporter is one, the threads that need it are several
 
 
@@ -28,7 +29,8 @@ def tidy(notebook: Any, parameters: Mapping[str, Any], *, hide: Sequence[Path] =
     month) and a fixed id, and the folders of `hide` are cut off paths in what the notebook showed.
     """
     kept = copy.deepcopy(notebook)
-    kept.metadata.pop("papermill", None)
+    for facts in ("papermill", "widgets"):  # a widget lives in a kernel; its state names itself at random
+        kept.metadata.pop(facts, None)
     for cell in kept.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
@@ -36,8 +38,17 @@ def tidy(notebook: Any, parameters: Mapping[str, Any], *, hide: Sequence[Path] =
             cell["id"] = _INJECTED
             cell.source = "# Parameters of this run\n" + "\n".join(f"{k} = {v!r}" for k, v in parameters.items())
         if cell.cell_type == "code":
+            for output in cell.outputs:
+                _without_chance(output.get("data", {}))
             cell.outputs = _without_paths(cell.outputs, hide)
     return kept
+
+
+def _without_chance(data: dict[str, Any]) -> None:
+    """Take what differs from run to run out of an output: addresses in memory, names of widgets."""
+    data.pop("application/vnd.jupyter.widget-view+json", None)
+    if isinstance(data.get("text/plain"), str):
+        data["text/plain"] = _ADDRESS.sub("", data["text/plain"])
 
 
 def _without_paths(outputs: Any, hide: Sequence[Path]) -> Any:
