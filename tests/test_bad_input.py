@@ -11,6 +11,7 @@ import pytest
 import forecast
 from forecast import cli
 from forecast.errors import DataError
+from forecast.reporting import report
 from reports import notebook
 from tiny import HISTORY, OPPORTUNITIES, PLAN, STAGES, edited, tiny_company
 
@@ -186,7 +187,8 @@ def test_the_main_job_refuses_as_a_scheduler_sees_it(what: str, tmp_path: Path, 
     changes, words = BROKEN[what]
     folder = tiny_company(tmp_path / "data", **changes)
     out = tmp_path / "reports"
-    notebook(tmp_path / "notebooks", "01_data_audit", "print(as_of)")
+    for stage in report.STAGES:
+        notebook(tmp_path / "notebooks", stage.name, "print(as_of)")
     command = [sys.executable, "-m", "forecast", "report", "--data", str(folder), "--as-of", "2026-03-31"]
     command += ["--out", str(out), "--notebooks", str(tmp_path / "notebooks")]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

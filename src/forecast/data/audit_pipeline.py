@@ -12,7 +12,7 @@ WON_AT_LEAST = 30
 """Won deals below which a segment's win rate and mean amount rest on too little."""
 
 _STALE_WARNS = 0.05
-_GIANT_SHARE = 0.1
+_GIANT_SHARE, _GIANT_DEALS = 0.1, 20
 _ALIKE_WARNS = 0.01
 _ONE_DAY_SHARE = 0.05
 _ONE_DAY_DEALS = 20
@@ -56,7 +56,7 @@ def _giants(snap: Snapshot) -> list[Finding]:
     booked, largest = won["amount"].sum(), won["amount"].iloc[0]
     index = tail_index(won["amount"].to_numpy())
     words = f"; tail index {index:.1f}" if np.isfinite(index) else ""
-    if largest > _GIANT_SHARE * booked and len(won) > 1:
+    if largest > _GIANT_SHARE * booked and len(won) >= _GIANT_DEALS:
         told = (
             f"the largest of {len(won):,} won deals is {money(largest)}, {share(largest, booked)} of all that was won "
             f"and {largest / won['amount'].median():,.0f} times the median{words}"
