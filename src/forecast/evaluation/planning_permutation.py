@@ -27,6 +27,7 @@ NEVER = 1 << 40
 
 ALPHA = 0.05
 _TOLERANCE = 1e-9
+_HAIR = 1e-13
 
 
 @lru_cache(maxsize=32)
@@ -165,7 +166,7 @@ class Design:
         left = self.panel.demean(np.einsum("r,rst->st", weights, self.actual))
         with np.errstate(invalid="ignore"):
             alike = self.coefficients(left) ** 2 * self.norm / self.norm[0]
-        return float(np.mean(~(alike < 1 - 1e-9)))
+        return float(np.mean(~(alike < 1 - 1e-7)))
 
 
 def _first_of_inverse(gram: Floats) -> tuple[Floats, Floats]:
@@ -176,7 +177,7 @@ def _first_of_inverse(gram: Floats) -> tuple[Floats, Floats]:
         weights, norm = np.ones((count, 1)), gram[:, 0, 0]
     else:
         # A hair on the diagonal lets a regressor that is empty (nobody has such months) drop out by itself.
-        others = gram[:, 1:, 1:] + _TOLERANCE * np.eye(size - 1) * scale[:, None, None]
+        others = gram[:, 1:, 1:] + _HAIR * np.eye(size - 1) * scale[:, None, None]
         slopes = np.linalg.solve(others, gram[:, 1:, :1])[:, :, 0]
         weights = np.concatenate([np.ones((count, 1)), -slopes], axis=1)
         norm = gram[:, 0, 0] - np.einsum("pr,pr->p", gram[:, 0, 1:], slopes)
@@ -215,6 +216,7 @@ def invert(coefficients: Floats, of_treatment: Floats, *, alpha: float = ALPHA) 
     curve, slope = 1 - c**2, 2 * (actual - a * c)
     level = np.abs(curve) < _TOLERANCE
     flat = undefined | (level & (np.abs(slope) < _TOLERANCE * (1 + np.abs(actual))))
+    flat[0] = level[0] = True  # the actual assignment is as far as itself, whatever the effect
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = (actual - a) / (1 - c), (actual + a) / (1 + c)
         step = (actual**2 - a**2) / slope
