@@ -174,6 +174,14 @@ _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _SHORT_HOUR = re.compile(rf"^({_ISO_DAY})[ T](\d):")
 
 
+def found(values: pd.Series, labels: pd.Index) -> list[str]:
+    """Return how a user finds the first of the rows: the file's line, and the value; the value alone where the rows
+    are states put together from changes (their index has a name)."""
+    if values.index.name is not None:
+        return [repr(values[label]) for label in labels[:_SHOWN]]
+    return [f"line {int(label) + 2} ({values[label]!r})" for label in labels[:_SHOWN]]
+
+
 def moments(values: pd.Series, *, table: str, column: str) -> pd.Series:
     """Return ISO dates, timestamps and milliseconds since 1970 as UTC; without an offset they are UTC.
 
@@ -193,7 +201,7 @@ def moments(values: pd.Series, *, table: str, column: str) -> pd.Series:
             "values are not ISO dates or timestamps",
             table=table,
             column=column,
-            rows=[f"line {int(row) + 2} ({values[row]!r})" for row in first[:_SHOWN]],
+            rows=found(values, first),
             count=len(first),
             mend="export dates as 2026-10-31 or 2026-10-31T17:05:00Z (day and month cannot be told apart otherwise)",
         )
@@ -222,7 +230,7 @@ def numbers(values: pd.Series, *, table: str, column: str) -> pd.Series:
             "values are not numbers",
             table=table,
             column=column,
-            rows=[f"line {int(row) + 2} ({values[row]!r})" for row in bad[:_SHOWN]],
+            rows=found(values, bad),
             count=len(bad),
             mend="export it without currency sign and thousands separator",
         )

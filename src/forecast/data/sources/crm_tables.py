@@ -166,7 +166,7 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     table = table.drop_duplicates(key, keep="last", ignore_index=True)
     for name in fields:
         table[name] = table[name].where(table[name] != "").astype("str")
-    return table
+    return table.rename_axis("state")
 
 
 def with_unrecorded(history: pd.DataFrame, deals: pd.DataFrame, at: pd.Timestamp, names: list[str]) -> pd.DataFrame:

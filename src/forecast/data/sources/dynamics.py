@@ -12,7 +12,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm_export import Crm, Export, Field, File, days, moments, numbers
+from forecast.data.sources.crm_export import Crm, Export, Field, File, days, found, moments, numbers
 from forecast.data.sources.crm_tables import Deals, choose_segment, join_rows, people, states
 from forecast.errors import DataError
 
@@ -140,7 +140,7 @@ def _outcome(state: pd.Series, table: str) -> pd.Series:
             "is none of 0 (open), 1 (won), 2 (lost)",
             table=table,
             column="statecode",
-            rows=[f"line {int(row) + 2} ({state[row]!r})" for row in bad[:5]],
+            rows=found(state, bad),
             count=len(bad),
             mend="export statecode as its number or its English label",
         )
@@ -227,7 +227,7 @@ def _unpacked(rows: pd.DataFrame, table: str) -> pd.DataFrame:
         ) from error
     flat = pd.DataFrame(unpacked, columns=["row", "attribute", "old", "value"])
     for name in ("old", "value"):
-        flat[name] = flat[name].map(lambda value: None if value is None else str(value)).astype("str")
+        flat[name] = flat[name].map(lambda value: None if pd.isna(value) else str(value)).astype("str")
     return flat.join(told[["opportunity_id", "recorded_at"]], on="row")
 
 
