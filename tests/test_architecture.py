@@ -101,7 +101,8 @@ def test_modules_hold_one_idea(root: Path):
 
 def test_no_clock_in_the_library(root: Path):
     clock = re.compile(
-        r"datetime\.(now|today|utcnow)\(|date\.today\(|Timestamp\.(now|today|utcnow)\(|time\.time\(
+        r"datetime\.(now|today|utcnow)\(|date\.today\(|Timestamp\.(now|today|utcnow)\(|time\.time\("
+        r"|(Timestamp|datetime64)\([\"'](now|today)"
     )
     found = [module for module, path in _modules(root).items() if clock.search(path.read_text(encoding="utf-8"))]
     assert not found, f"a wall clock in {found}"
