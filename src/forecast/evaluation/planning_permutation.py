@@ -120,8 +120,7 @@ class Design:
         self.panel, self.rows, self.picks = panel, rows, picks
         regressors, dates, months = rows.shape
         segments = panel.observed.shape[0]
-        self._onehot = np.zeros((len(picks), segments * dates))
-        np.put_along_axis(self._onehot, picks + np.arange(segments) * dates, 1.0, axis=1)
+        self._onehot = (picks[:, :, None] == np.arange(dates)).reshape(len(picks), -1).astype(np.float64)
         self.actual = np.where(panel.observed, rows[:, picks[0], :], 0.0)
         if panel.balanced:
             # Row and column means of a regressor are the same however its rows are dealt out, hence so is X'MX.
@@ -131,8 +130,8 @@ class Design:
             here = np.arange(segments)
             placed[:, here, :, here, :] = rows[None]
             placed = np.where(panel.observed, placed, 0.0).reshape(regressors, segments * dates, segments, months)
-            inner = np.einsum("rast,qbst->rqab", panel.demean(placed), placed, optimize=True)
-            gram = np.einsum("rqpa,pa->prq", self._onehot @ inner, self._onehot)
+            inner = np.einsum("rast,qbst->abrq", panel.demean(placed), placed, optimize=True)
+            gram = _summed_over_pairs(inner.reshape(segments, dates, segments, dates, regressors, regressors), picks)
         self._row, self.norm = _first_of_inverse(gram)
         self.identified = bool(self.norm[0] > _TOLERANCE * max(1.0, float(gram[0, 0, 0])))
 
@@ -167,6 +166,18 @@ class Design:
         with np.errstate(invalid="ignore"):
             alike = self.coefficients(left) ** 2 * self.norm / self.norm[0]
         return float(np.mean(~(alike < 1 - 1e-7)))
+
+
+def _summed_over_pairs(inner: Floats, picks: Ints) -> Floats:
+    """Return, for each assignment, the sum of inner[k, date of k, s, date of s] over segments k, s: (P, R, R)."""
+    segments, dates, *_, size = inner.shape
+    out = np.zeros((len(picks), size, size))
+    for k in range(segments):
+        for s in range(k, segments):
+            table = inner[k, :, s].reshape(dates * dates, size, size)
+            table = table if k == s else table + table.transpose(0, 2, 1)
+            out += table[picks[:, k] * dates + picks[:, s]]
+    return out
 
 
 def _first_of_inverse(gram: Floats) -> tuple[Floats, Floats]:
