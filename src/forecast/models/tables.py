@@ -122,12 +122,20 @@ def from_draws(
     return table
 
 
-def from_means(snap: Snapshot, *, model: str, mean: np.ndarray, periods: np.ndarray) -> pd.DataFrame:
+def from_means(
+    snap: Snapshot,
+    *,
+    model: str,
+    mean: np.ndarray,
+    periods: np.ndarray,
+    addends: Mapping[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
     """Return the forecast table of single numbers, (segments, M), nan where there is none: quantiles stay empty.
 
     A total or a quarter is given only where all its parts are.
     """
-    return _rows(snap, model=model, mean=np.asarray(mean, dtype=np.float64), periods=periods, addends=None)[0]
+    mean = np.asarray(mean, dtype=np.float64)
+    return _rows(snap, model=model, mean=mean, periods=periods, addends=addends)[0]
 
 
 def abstain(snap: Snapshot, *, model: str, months: int, notes: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,269 @@
+"""The industry's forecasts from the open pipeline: amount x odds of the stage, in the month the close is expected.
+
+- `stage-weighted`: every open deal's amount x the share of deals seen in its stage that were won, booked in the month
+  of its expected close date (an overdue one in the first month). What is created later is not in it.
+- `stage-weighted-future`: that, plus what deals created after the origin brought on average at past origins.
+- `stage-age`: the share of the amount in a stage at an age that was won n months later, plus the same average.
+
+Every rate is learned from what was known, and again as of each past origin, so that past errors are honest ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import NO_PERIOD
+from forecast.models.baselines import generator
+from forecast.models.baselines_draws import draws_from_errors
+from forecast.models.features import UNDATED, Landmarks, States, Vocabulary, landmarks, origin_days, present
+from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, month_targets
+
+if TYPE_CHECKING:
+    from forecast.data.snapshots import Snapshot
+
+STAGE_WEIGHTED, STAGE_WEIGHTED_FUTURE, STAGE_AGE = "stage-weighted", "stage-weighted-future", "stage-age"
+FEWEST_CLOSED = 10
+"""Closed deals below which no odds are learned."""
+AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
+"""Months that part the age groups of `stage-age`."""
+AVERAGED = 12
+"""Past origins whose not yet created bookings are averaged."""
+_FEWEST_AVERAGED = 3
+_RATE_PRIOR = 5.0
+_AGE_PRIOR = 20.0
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Open deals now and at O past origins, and bookings; targets are months 0..M-1 from the first one forecast.
+
+    `stage` codes are 0..K-1, K where unknown. past : the same of `landmarks`. `actual`, `booked_then` : (O, S, M), what
+    was booked in the end (nan = not over) and what was booked by the origin. `booked` : (S, M), now.
+    `days` : (O + 1,), the past origins and now. `new` : (O, S, M), booked by deals created after the origin.
+    """
+
+    periods: np.ndarray
+    words: Vocabulary
+    now: States
+    past: Landmarks
+    days: np.ndarray
+    actual: np.ndarray
+    booked_then: np.ndarray
+    booked: np.ndarray
+    new: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What a rule says: of the open pipeline and of deals not yet created, at past origins and now, (O + 1, S, M)."""
+
+    open_pipeline: np.ndarray
+    not_yet_created: np.ndarray
+
+
+def stage_weighted(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return amount x odds of the stage in the month of the expected close; nothing for deals not yet created.
+
+    Needs opportunity_history and 10 closed deals. Quantiles are from the errors of the same rule at past origins.
+    """
+    return _forecast(snap, model=STAGE_WEIGHTED, months=months, seed=seed)
+
+
+def stage_weighted_future(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return `stage_weighted` plus the average bookings of deals created after past origins, by months ahead."""
+    return _forecast(snap, model=STAGE_WEIGHTED_FUTURE, months=months, seed=seed)
+
+
+def stage_age(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return the open pipeline x conversion by stage, age and months ahead, plus the average of the not yet created."""
+    return _forecast(snap, model=STAGE_AGE, months=months, seed=seed)
+
+
+def _forecast(snap: Snapshot, *, model: str, months: int, seed: int) -> pd.DataFrame:
+    rng = generator(seed, {STAGE_WEIGHTED: 13, STAGE_WEIGHTED_FUTURE: 14, STAGE_AGE: 15}[model])
+    periods, _ = month_targets(snap, months)
+    why = _why_not(snap, model)
+    if why:
+        return abstain(snap, model=model, months=months, notes=[why])
+    panel = _panel(snap, periods)
+    pipeline = _by_age(panel) if model == STAGE_AGE else _by_expected_close(panel, _win_rates(snap, panel))
+    new = np.zeros_like(pipeline) if model == STAGE_WEIGHTED else _average_new(panel)
+    if np.isnan(new[-1]).any():
+        why = f"{model} needs {_FEWEST_AVERAGED} past origins whose {months} months ahead are over, to average over."
+        return abstain(snap, model=model, months=months, notes=[why])
+    parts = {"booked": panel.booked, "open_pipeline": pipeline[-1], "not_yet_created": new[-1]}
+    mean = panel.booked + pipeline[-1] + new[-1]
+    said = panel.booked_then + pipeline[:-1] + new[:-1]
+    draws = draws_from_errors(mean, said, panel.actual, floor=panel.booked, rng=rng)
+    if draws is None:
+        table = from_means(snap, model=model, mean=mean, periods=periods, addends=parts)
+        table.attrs[NOTES] = [f"{model}: too few past origins to learn its errors from, so there are no quantiles."]
+        return table
+    return from_draws(snap, model=model, draws=draws, periods=periods, mean=mean, addends=parts)
+
+
+def _why_not(snap: Snapshot, model: str) -> str:
+    if not snap.has_history or snap.history is None:
+        return (
+            f"{model} needs the table opportunity_history: the odds of a stage are learned from deals that passed it."
+        )
+    closed = int((snap.opportunities["outcome"] != "open").sum())
+    if closed < FEWEST_CLOSED:
+        return f"{model} needs {FEWEST_CLOSED} closed deals to learn odds from: {closed} are known."
+    if not (snap.stages["outcome"] == "open").any():
+        return f"{model} needs stages in which deals are open: there is none."
+    return ""
+
+
+# -- the panel -----------------------------------------------------------------------------------------
+
+
+def _panel(snap: Snapshot, periods: np.ndarray) -> _Panel:
+    stages = snap.stages.sort_values(["position", "stage"])
+    words = Vocabulary(tuple(stages.loc[stages["outcome"] == "open", "stage"]), tuple(snap.segments), {})
+    past, now = landmarks(snap, words), present(snap, words)
+    _, days = origin_days(snap)
+    first = past.origins + bool(snap.at_month_end)  # target 0 of each past origin
+    target = first[:, None] + np.arange(len(periods))[None, :]
+    last_over = snap.period if snap.at_month_end else snap.period - 1
+    span = np.arange(first[0] if len(first) else periods[0], periods[-1] + 1)
+    all_booked = bookings_in(snap, span)
+    came = all_booked[:, target - span[0]].transpose(1, 0, 2)
+    over = (target <= last_over)[:, None, :]
+    shape = (len(first), len(snap.segments), len(periods))
+
+    deals = snap.opportunities
+    won = np.flatnonzero((deals["outcome"] == "won").to_numpy())
+    segment = pd.Index(snap.segments).get_indexer(pd.Index(deals["segment"].iloc[won]))
+    created, closed = (_days(deals[name])[won] for name in ("created_on", "closed_on"))
+    period = snap.calendar.period_of(deals["closed_on"].iloc[won])
+    amount = np.nan_to_num(deals["amount"].to_numpy(dtype=np.float64)[won])
+    then, new = np.zeros(shape), np.zeros(shape)
+    if len(first):
+        for step in range(len(periods)):
+            origin = period - step - first[0]
+            inside = (origin >= 0) & (origin < len(first)) & (period != NO_PERIOD) & (segment >= 0)
+            day = days[np.clip(origin, 0, len(first) - 1)]
+            for out, chosen in ((then, inside & (closed <= day)), (new, inside & (created > day))):
+                np.add.at(out, (origin[chosen], segment[chosen], step), amount[chosen])
+    return _Panel(
+        periods=periods,
+        words=words,
+        now=now,
+        past=past,
+        days=np.append(days, _days(pd.Series([snap.as_of]))),
+        actual=np.where(over, came, np.nan),
+        booked_then=then,
+        booked=bookings_in(snap, periods),
+        new=np.where(over, new, np.nan),
+    )
+
+
+def _days(dates: pd.Series) -> np.ndarray:
+    return dates.to_numpy(dtype="datetime64[D]").astype(np.int64)
+
+
+def _states(panel: _Panel) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return past and present states in a row, and the origin of each (the present's is O)."""
+    past, now = panel.past.states, panel.now
+    names = ("segment", "stage", "amount", "age", "due")
+    both = {name: np.concatenate([getattr(past, name), getattr(now, name)]) for name in names}
+    both["stage"] = np.where(both["stage"] >= 0, both["stage"], len(panel.words.stages))
+    known = np.isfinite(both["amount"])
+    both["amount"] = np.where(known, both["amount"], both["amount"][known].mean() if known.any() else 0.0)
+    return both, np.concatenate([panel.past.origin, np.full(len(now), len(panel.past.origins))])
+
+
+# -- the rules -----------------------------------------------------------------------------------------
+
+
+def _win_rates(snap: Snapshot, panel: _Panel) -> np.ndarray:
+    """Return the share won of the closed deals seen in each stage, as of each origin, (O + 1, K + 1).
+
+    Shares are shrunk to the share of all by as much as 5 deals; the last column is that of all.
+    """
+    deals, history = snap.opportunities, snap.history
+    assert history is not None
+    codes, names = pd.factorize(history["opportunity_id"])
+    deal = pd.Index(deals["opportunity_id"]).get_indexer(pd.Index(names))[codes]
+    codes, names = pd.factorize(history["stage"])
+    stage = np.append(pd.Index(list(panel.words.stages), dtype="str").get_indexer(pd.Index(names)), -1)[codes]
+    count = len(panel.words.stages)
+    seen = np.unique((deal * count + stage)[(stage >= 0) & (deal >= 0)])
+    deal, stage = seen // count, seen % count
+    outcome = deals["outcome"].to_numpy(dtype=object)
+    closed_on = _days(deals["closed_on"])
+    every = np.arange(len(deals))
+    deal, stage = np.concatenate([deal, every]), np.concatenate([stage, np.full(len(every), count)])
+    closed = outcome[deal] != "open"
+    deal, stage = deal[closed], stage[closed]
+    from_origin = np.searchsorted(panel.days, closed_on[deal])  # the first origin by which it was closed
+    shape = (len(panel.days) + 1, count + 1)
+    ended = np.zeros(shape)
+    won = np.zeros(shape)
+    np.add.at(ended, (from_origin, stage), 1.0)
+    np.add.at(won, (from_origin, stage), outcome[deal] == "won")
+    ended, won = np.cumsum(ended, axis=0)[:-1], np.cumsum(won, axis=0)[:-1]
+    overall = (won[:, -1:] + 0.5) / (ended[:, -1:] + 2.0)
+    return (won + _RATE_PRIOR * overall) / (ended + _RATE_PRIOR)
+
+
+def _by_expected_close(panel: _Panel, rates: np.ndarray) -> np.ndarray:
+    """Return amount x rate by segment and month of the expected close, (O + 1, S, M); undated deals are left out."""
+    state, origin = _states(panel)
+    step = np.maximum(state["due"], 0)
+    keep = (state["due"] != UNDATED) & (step < len(panel.periods)) & (state["segment"] >= 0)
+    out = np.zeros((len(rates), len(panel.words.segments), len(panel.periods)))
+    value = state["amount"] * rates[origin, state["stage"]]
+    np.add.at(out, (origin[keep], state["segment"][keep], step[keep]), value[keep])
+    return out
+
+
+def _by_age(panel: _Panel) -> np.ndarray:
+    """Return amount x conversion by stage, age and months ahead, (O + 1, S, M), as learned by each origin.
+
+    The conversion is a share of amounts, shrunk to the stage's by as much as 20 typical deals.
+    """
+    state, origin = _states(panel)
+    count, ahead = len(panel.past.origins), len(panel.periods)
+    group = np.searchsorted(AGE_EDGES, np.nan_to_num(state["age"]), side="right")
+    shape = (count + 1, len(panel.words.stages) + 1, len(AGE_EDGES) + 1)
+    held = np.zeros(shape)
+    np.add.at(held, (origin, state["stage"], group), state["amount"])
+    brought = np.zeros((*shape, ahead))
+    n = len(panel.past)
+    hit = np.flatnonzero(panel.past.won & (panel.past.event < ahead))
+    np.add.at(brought, (origin[hit], state["stage"][hit], group[hit], panel.past.event[hit]), state["amount"][hit])
+    # What origin q held is known to have brought m months later from origin q + m + 1 on.
+    exposed, converted = np.zeros_like(brought), np.zeros_like(brought)
+    for step in range(ahead):
+        until = max(count - step, 0)
+        exposed[step + 1 :, ..., step] = np.cumsum(held[:until], axis=0)
+        converted[step + 1 :, ..., step] = np.cumsum(brought[:until, ..., step], axis=0)
+    typical = state["amount"][:n].mean() if n else 1.0
+    own = converted.sum(axis=2, keepdims=True) / np.maximum(exposed.sum(axis=2, keepdims=True), typical)
+    prior = _AGE_PRIOR * typical
+    share = (converted + prior * own) / (exposed + prior)
+    out = np.zeros((count + 1, len(panel.words.segments), ahead))
+    keep = state["segment"] >= 0
+    value = state["amount"][:, None] * share[origin, state["stage"], group]
+    np.add.at(out, (origin[keep], state["segment"][keep]), value[keep])
+    return out
+
+
+def _average_new(panel: _Panel) -> np.ndarray:
+    """Return the mean of `new` over the last 12 origins whose month was over by each origin, (O + 1, S, M)."""
+    count, segments, ahead = panel.new.shape
+    out = np.full((count + 1, segments, ahead), np.nan)
+    total = np.concatenate([np.zeros((1, segments, ahead)), np.cumsum(np.nan_to_num(panel.new), axis=0)])
+    for step in range(ahead):
+        stop = np.arange(count + 1) - step  # origins before this one are known
+        begin = np.maximum(stop - AVERAGED, 0)
+        enough = stop - begin >= _FEWEST_AVERAGED
+        sums = total[np.maximum(stop, 0), :, step] - total[begin, :, step]
+        out[enough, :, step] = (sums / np.maximum(stop - begin, 1)[:, None])[enough]
+    return out
