@@ -76,7 +76,12 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 ("opportunity_id",),
                 (
                     Column("opportunity_id", "key", "the opportunity"),
-                    Column("created_on", "date", "day the opportunity was created", nullable=True),
+                    Column(
+                        "created_on",
+                        "date",
+                        "day the opportunity was created; rows without it are left out and reported",
+                        nullable=True,
+                    ),
                     _SEGMENT,
                     Column("stage", "text", "stage today"),
                     Column("amount", "amount", "value today", nullable=True, unit="money", minimum=0),

@@ -1,0 +1,129 @@
+"""The data dictionary, data/README.md, written from the declarations so that it cannot differ from them.
+
+`python -m forecast.data.dictionary > data/README.md` writes it; a test compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from forecast.data.schema import TABLES, Column, Company, Table
+
+_COMPANY = {
+    "name": "the company's name, as pages show it",
+    "currency": "reporting currency, e.g. `EUR`; what amounts are in where `currency` is empty",
+    "timezone": "where days begin and end, a name of the IANA list such as `Europe/Berlin`",
+    "fiscal_year_start": "month in which the fiscal year starts, 1 to 12; the year is named after the one it ends in",
+    "calendar": "`month`, or weeks: `4-4-5`, `4-5-4`, `5-4-4`",
+    "logo": "a picture (png, jpg, gif, webp) in this folder for the head of the pages; never an address",
+    "extracted_on": "last day of the data; by default the last day of the month of its last record",
+    "settle_days": "days after a month's end at which its bookings count as settled",
+    "fixed_at_creation": "columns of `opportunities` whose value was known when the opportunity was created",
+}
+
+_HEAD = """# The data
+
+<!-- Generated: python -m forecast.data.dictionary > data/README.md -->
+
+A data location is a folder with the tables below, each as `<table>.csv` or `<table>.parquet`, and optionally
+`company.toml`. `sample/` is a small simulated company with every table. Only `opportunities` is required; what is
+missing switches off what needs it, and every page says which and why. `forecast check --data DIR` lists every problem
+of a folder with rows and mends.
+
+How values are written:
+
+- **CSV** is UTF-8 with commas and one line of column names; text that holds a comma stands in double quotes.
+- **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone.
+- **timestamps** (`recorded_at`) as `2026-10-31T17:05:00`, in the company's timezone, or with an offset:
+  `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant.
+- **months** as `2026-10`. With a calendar of weeks it is the fiscal month of that name.
+- **amounts** as `12500.50`, in the reporting currency unless `currency` says otherwise.
+- **empty** means not known or not yet. Leave it empty; `n/a`, `-` or `9999-12-31` are refused.
+- a **segment** is the unit in which joint planning is adopted and forecasts are submitted. `Total` is reserved.
+- a column not named here is read as numbers or dates where every value is one, as text otherwise. It counts as a
+  covariate only if `fixed_at_creation` lists it.
+"""
+
+_AS_OF = """
+## What was known on a day
+
+Forecasts of the past are made from what was known then. A day counts to its end in the company's timezone.
+
+- `opportunities` holds **today's** values. What stage, amount, expected close date and owner were on a past day comes
+  from `opportunity_history`: the last row recorded by the end of that day. So does every other column that history
+  carries.
+- An opportunity is known from its first row of history, or from `created_on` where it has none.
+- A closure is known from the day its row was **recorded**; its date is `closed_on`. A deal won on 30 March that the CRM
+  learned of on 2 April is open on 31 March, and belongs to March's bookings once they have settled. Where history has
+  no closing row, `closed_on` counts as the day of recording.
+- A deal that was reopened has one `closed_on`, that of its last closure. An earlier closure is dated by the day it was
+  recorded, unless history carries a column `closed_on` of its own. The same holds until the day of a `closed_on` that
+  lies after its recording.
+- Without history only creation and closure are known: stage, amount and expected close date of an open opportunity are
+  empty on every past day. On the log's last day today's values are shown, since they are what is then recorded.
+- {fixed} count as fixed at creation, unless history carries them. `lost_reason`, `promised_on` and `delivered_on` are
+  shown once the opportunity is known closed and the day has come.
+- Leads are known by each of their dates, a month of `marketing` or `costs` on its last day, a submitted forecast on
+  `submitted_on`, an adoption on `adopted_on`. `plan`, `quotas` and the capacity of `delivery` are always known.
+- The log ends on `extracted_on`; a later day is refused, and so is one before the first record.
+- Bookings of a month are **settled** `settle_days` after it ended: what was then recorded as won in it.
+"""
+
+
+def dictionary() -> str:
+    """Return the text of data/README.md."""
+    parts = [_HEAD, _overview(), *(_table(table) for table in TABLES.values()), _company()]
+    fixed = ", ".join(
+        f"`{name}`" for name in ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency")
+    )
+    return "".join([*parts, _AS_OF.format(fixed=f"{fixed} and `units`")])
+
+
+def _overview() -> str:
+    lines = ["\n## The tables\n\n", "| table | one row | without it |\n", "| --- | --- | --- |\n"]
+    for table in TABLES.values():
+        need = "**required**: " if table.name == "opportunities" else ""
+        lines.append(f"| [`{table.name}`](#{table.name}) | {table.meaning} | {need}{table.without} |\n")
+    return "".join(lines)
+
+
+def _table(table: Table) -> str:
+    lines = [f"\n### {table.name}\n\n", f"{table.meaning[0].upper()}{table.meaning[1:]}. "]
+    lines.append(f"Unique: {', '.join(f'`{name}`' for name in table.key)}.")
+    lines.append(" Any other column is welcome.\n\n" if table.extra_columns else "\n\n")
+    lines += ["| column | holds | empty? | meaning |\n", "| --- | --- | --- | --- |\n"]
+    for column in table.columns:
+        name = f"`{column.name}`" if column.required else f"[`{column.name}`]"
+        lines.append(f"| {name} | {_holds(column)} | {'may be' if column.nullable else 'no'} | {column.meaning} |\n")
+    if any(not column.required for column in table.columns):
+        lines.append("\nColumns in brackets are optional.\n")
+    return "".join(lines)
+
+
+def _holds(column: Column) -> str:
+    if column.values:
+        return " / ".join(column.values)
+    kinds = {"key": "text", "period": "month", "amount": "number"}
+    text = kinds.get(column.kind, column.kind)
+    if column.unit:
+        text += f", {column.unit}"
+    if column.minimum is not None and column.unit != "0 to 1":
+        text += f", at least {column.minimum:g}"
+    return text
+
+
+def _company() -> str:
+    lines = ["\n### company.toml\n\n", "Every key is optional.\n\n"]
+    lines += ["| key | default | meaning |\n", "| --- | --- | --- |\n"]
+    defaults = Company()
+    for field in fields(Company):
+        value = getattr(defaults, field.name)
+        shown = {"extracted_on": "the data's", "fixed_at_creation": "`[]`"}.get(
+            field.name, f"`{value}`" if value != "" else "none"
+        )
+        lines.append(f"| `{field.name}` | {shown} | {_COMPANY[field.name]} |\n")
+    return "".join(lines)
+
+
+if __name__ == "__main__":
+    print(dictionary(), end="")
