@@ -234,6 +234,12 @@ def test_hubspot_by_its_property_history(tmp_path: Path):
     assert after.loc["13", "amount"] == 800
 
 
+def test_stages_without_a_meaning_are_said(tmp_path: Path):
+    result = read_export("hubspot", folder(tmp_path, {"deal.csv": HUBSPOT["deal.csv"]}))
+    assert set(result.tables["opportunities"]["outcome"]) == {"open"}
+    assert any(note.startswith("no deal is won or lost") for note in result.notes)
+
+
 def test_hubspot_by_its_stages_alone_lets_no_amount_reach_the_past(tmp_path: Path):
     files = {name: text for name, text in HUBSPOT.items() if name != "deal_property_history.csv"}
     files["deal_stage.csv"] = (

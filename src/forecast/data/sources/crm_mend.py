@@ -88,6 +88,8 @@ def _mended(frame: pd.DataFrame, end: pd.Timestamp, notes: list[str]) -> pd.Data
     frame["amount"] = frame["amount"].where(~unpriced, 0.0)
 
     closed = frame["outcome"] != "open"
+    if not closed.any():
+        notes.append("no deal is won or lost: export the columns or the file of stages that say which stages close")
     touched = frame["touched_at"].dt.tz_localize(None).dt.normalize()
     undated = closed & frame["closed_on"].isna()
     note(undated & touched.notna(), "closed without a date: closed_on = the day of their last change")
