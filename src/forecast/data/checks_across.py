@@ -243,7 +243,7 @@ def _currencies(tables: Tables, company: Company) -> list[Problem]:
                     np.asarray(frame["currency"].notna() & (frame["currency"] != company.currency)),
                     table=table,
                     column="currency",
-                    what=f"amounts in {', '.join(sorted(used)[:5])}, but no table currencies: they are added as they are",
+                    what=f"amounts in {', '.join(sorted(used)[:5])}, but no table currencies: added as they are",
                     mend="add currencies with a plan_rate for each",
                     severity="warning",
                 )
