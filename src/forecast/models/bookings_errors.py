@@ -30,6 +30,8 @@ _TRUST = 0.01
 
 _SMALLEST, _LARGEST = 0.0004, 0.25
 _RATIO_PRIOR = 50.0
+_OPTIMISM = 1.5
+_PRIOR_ORIGINS, _PRIOR_COMMON, _PRIOR_OWN = 4.0, 0.02, 0.04
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ def learn(snap: Snapshot, model: WinModel, future: Future, *, first_period: int)
     forecast = expected_open * open_bias + new * future_bias
     variance = variance_open * open_bias**2 + variance_new * future_bias**2
     common, own = shared_errors(forecast, actual_open + actual_future, variance, usable)
+    # The parts were fitted to the same months, which makes these errors look smaller than those to come; where few
+    # origins are known they are taken to be large.
+    origins = usable.sum(axis=0)
+    common = (origins * _OPTIMISM * common + _PRIOR_ORIGINS * _PRIOR_COMMON) / (origins + _PRIOR_ORIGINS)
+    own = (origins * _OPTIMISM * own + _PRIOR_ORIGINS * _PRIOR_OWN) / (origins + _PRIOR_ORIGINS)
     return Lessons(growth, ratios, open_bias, future_bias, common, own)
 
 

@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 
 from forecast.calendar import parse_periods
 from forecast.models.creation_series import forecast_series, series_base
+from forecast.models.features import first_recorded
 
 if TYPE_CHECKING:
     from forecast.data.snapshots import Snapshot
@@ -180,7 +181,7 @@ def _groups(snap: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarra
 
 
 def _creation(snap: Snapshot, seen: Cohorts, *, steps: int, marketing: bool) -> tuple[np.ndarray, bool]:
-    """Return the deals expected to be created by month ahead as of each month (R, G, T, S), and whether leads helped."""
+    """Return deals expected to be created by month ahead as of each month (R, G, T, S), and whether leads helped."""
     segments, groups, months = seen.created.shape
     moy = _months_of_year(seen.periods, steps)
     leads = _leads(snap, seen) if marketing else None
@@ -294,7 +295,7 @@ def _conversion(snap: Snapshot, seen: Cohorts) -> Conversion:
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
-    complete = target <= periods[-1]
+    complete = (target <= periods[-1]) & (target >= first_recorded(snap))
     position = snap.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)

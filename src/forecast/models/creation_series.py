@@ -18,6 +18,9 @@ WINDOW = 36
 SMOOTHING = (0.1, 0.2, 0.3, 0.45, 0.65, 1.0)
 TREND_DAMPING = 0.92
 _SEASON_YEARS = 1.0
+_SLOPE_SD = 0.015
+"""Growth a month (log) that is thought usual: some 20 % a year."""
+
 _RHO_PRIOR = 0.1
 
 
@@ -45,7 +48,7 @@ def forecast_series(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray
 
     The base and rho are fitted once to all months; only the smoothed surprise is as of each origin.
     """
-    series, months = counts.shape
+    months = counts.shape[1]
     base = series_base(counts, ahead=ahead, month_of_year=month_of_year)
     if months < 2:
         flat = np.stack([base[:, months : months + ahead]] * months, axis=1) if months else base[:, None, :]
@@ -81,27 +84,25 @@ def series_base(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray) ->
 
 
 def _common_trend(total: np.ndarray, ahead: int) -> np.ndarray:
-    """Return the log trend of the family, shape (months + ahead,): a line as steep as the data insist, then damped."""
+    """Return the log trend of the family, shape (months + ahead,): a line as steep as the data insist, then damped.
+
+    Below two years of data growth cannot be told from season, or from a log that begins with an empty pipeline.
+    """
     months = len(total)
     out = np.zeros(months + ahead)
     first = int(np.argmax(total > 0)) if (total > 0).any() else months
     span = months - max(first, months - 2 * WINDOW)
-    if span < 12:
+    if span < 24:
         return out
     y = np.log(np.maximum(total[-span:], 0.5))
-    # Year on year differences are free of season; below two years of data there is only the line.
     x = np.arange(span) - (span - 1) / 2
     season = np.arange(span) % 12
-    if span >= 24:
-        design = np.column_stack([x, *(season == k for k in range(12))])
-    else:
-        design = np.column_stack([x, np.ones(span)])
+    design = np.column_stack([x, *(season == k for k in range(12))])
     solution = np.linalg.lstsq(design, y, rcond=None)[0]
-    slope = float(solution[0])
     left = y - design @ solution
     # Neighbouring months err alike, which makes the line look surer than it is.
     variance = float(left @ left) / max(span - design.shape[1], 1) / float(x @ x) * 4.0
-    slope *= slope**2 / (slope**2 + variance) if slope else 0.0
+    slope = float(solution[0]) * _SLOPE_SD**2 / (_SLOPE_SD**2 + variance)
     out[:months] = slope * (np.arange(months) - (months - 1))
     out[months:] = slope * np.cumsum(TREND_DAMPING ** np.arange(1, ahead + 1))
     return out

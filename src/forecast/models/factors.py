@@ -11,7 +11,9 @@ SMALLEST = 0.05
 """Contributions to the log odds below this are not worth a word."""
 
 
-def describe(parts: dict[str, np.ndarray], states: States, words: Vocabulary, *, high: dict[str, np.ndarray]) -> list[str]:
+def describe(
+    parts: dict[str, np.ndarray], states: States, words: Vocabulary, *, high: dict[str, np.ndarray]
+) -> list[str]:
     """Return, for each deal, its strongest factors with their sign, strongest first, joined by "; ".
 
     Parameters
@@ -42,9 +44,9 @@ def describe(parts: dict[str, np.ndarray], states: States, words: Vocabulary, *,
 def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.ndarray]) -> np.ndarray:
     """Return the phrase of one term for each deal, object array (n,); empty where nothing is known."""
     if term == "age":
-        return _lasting(states.age, "open for", "created this month")
+        return _lasting(states.age, "open for", "open for less than a month")
     if term == "stage_age":
-        return _lasting(states.stage_age, "in its stage for", "entered its stage this month")
+        return _lasting(states.stage_age, "in its stage for", "less than a month in its stage")
     if term == "stage":
         return _named("in ", states.stage, words.stages)
     if term == "segment":
@@ -59,10 +61,12 @@ def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.nd
         return _named(f"{_words(term)} ", states.factors[term], words.factors[term])
     if term in high:
         known = states.amount if term == "amount" else states.numbers[term]
-        sized = ["small amount", "large amount"] if term == "amount" else [f"{_words(term)} {w}" for w in ("low", "high")]
-        said = _take(sized, high[term].astype(int))
-        said[np.isnan(known)] = ""
-        return said
+        sized = (
+            ["small amount", "large amount"] if term == "amount" else [f"{_words(term)} {w}" for w in ("low", "high")]
+        )
+        out = _take(sized, high[term].astype(int))
+        out[np.isnan(known)] = ""
+        return out
     return _take([""], np.zeros(len(states), dtype=int))
 
 
@@ -79,13 +83,8 @@ def _due(states: States) -> np.ndarray:
 def _lasting(months: np.ndarray, since: str, fresh: str) -> np.ndarray:
     whole = np.nan_to_num(months, nan=-1).astype(int)
     values, inverse = np.unique(whole, return_inverse=True)
-    said = [
-        "" if k < 0 else fresh if k == 0 else f"{since} {k} month{'s' if k > 1 else ''}" for k in values
-    ]
-    said = [text if not np.isnan(m) else "" for text, m in zip(said, values.astype(float), strict=True)]
-    out = _take(said, inverse)
-    out[np.isnan(months)] = ""
-    return out
+    said = ["" if k < 0 else fresh if k == 0 else f"{since} {k} month{'s' if k > 1 else ''}" for k in values]
+    return _take(said, inverse)
 
 
 def _named(prefix: str, codes: np.ndarray, levels: tuple[str, ...]) -> np.ndarray:
@@ -97,4 +96,4 @@ def _take(said: list[str], code: np.ndarray) -> np.ndarray:
 
 
 def _words(column: str) -> str:
-    return {"lead_source": "source", "type": "type"}.get(column, column.replace("_", " "))
+    return "source" if column == "lead_source" else column.replace("_", " ")

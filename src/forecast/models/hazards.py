@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
 
+SEASON_RIDGE = 2000.0
+"""Months of the year differ by some 7 % beyond their place in the quarter, and rows of a deal are not independent."""
+
 _DUE_SPAN = 3
 _DUE_LEVELS = 2 * _DUE_SPAN + 2
 OWNER_PRIOR = 10.0
@@ -53,6 +56,7 @@ class Encoding:
         stages, widths = len(self.words.stages), {}
         widths["step"] = (self.steps, 0.01)
         widths["quarter"] = (6, 0.5)
+        widths["season"] = (12, SEASON_RIDGE)
         widths["age"] = (len(AGE_EDGES) + 1, 1.0)
         if self.rich:
             if stages:
@@ -99,8 +103,9 @@ class Encoding:
             return np.where(codes == NONE, none, layout[name][0] + codes)
 
         yield "step", layout["step"][0] + last, None
-        position = self.calendar.quarter_position(states.target[rows] + step)
-        yield "quarter", layout["quarter"][0] + position + 3 * (step > 0), None
+        target = states.target[rows] + step
+        yield "quarter", layout["quarter"][0] + self.calendar.quarter_position(target) + 3 * (step > 0), None
+        yield "quarter", layout["season"][0] + target % 12, None
         age = states.age[rows]
         yield "age", level("age", np.where(np.isnan(age), NONE, np.searchsorted(AGE_EDGES, age, side="right"))), None
         if not self.rich:
@@ -142,7 +147,7 @@ class Encoding:
         return out[:, :-1]
 
     def logits(self, states: States, rows: np.ndarray, step: np.ndarray, beta: np.ndarray) -> np.ndarray:
-        """Return the linear predictors of several causes; `beta` has shape (columns, causes), the answer (rows, causes)."""
+        """Return the linear predictors of several causes; `beta` is (columns, causes), the answer (rows, causes)."""
         padded = np.vstack([beta, np.zeros(beta.shape[1])])
         total = np.zeros((len(rows), beta.shape[1]))
         for _, column, value in self.pieces(states, rows, step):
@@ -206,13 +211,17 @@ def fit_logistic(
         return float(w @ (np.logaddexp(0, eta) - y * eta) + 0.5 * ridge @ candidate**2), eta
 
     value, eta = objective(beta)
+    factor, before = None, np.inf
     for _ in range(most):
         p = expit(eta)
         gradient = _product(design, w * (y - p)) - ridge * beta
-        weighted = design * np.sqrt(w * p * (1 - p)).astype(design.dtype)[:, None]
-        gram = (weighted.T @ weighted).astype(float)
-        gram[np.diag_indices(width)] += ridge + 1e-8 * (1 + gram.diagonal())
-        move = cho_solve(cho_factor(gram, check_finite=False), gradient, check_finite=False)
+        # The Gram matrix is most of the work and changes little near the end: it is kept while steps shrink fast.
+        if factor is None:
+            weighted = design * np.sqrt(w * p * (1 - p)).astype(design.dtype)[:, None]
+            gram = (weighted.T @ weighted).astype(float)
+            gram[np.diag_indices(width)] += ridge + 1e-8 * (1 + gram.diagonal())
+            factor = cho_factor(gram, check_finite=False)
+        move = cho_solve(factor, gradient, check_finite=False)
         promised = float(gradient @ move)
         if promised < tolerance * (1 + 1e-3 * n):
             return beta + move
@@ -223,6 +232,9 @@ def fit_logistic(
                 break
             share /= 2
         beta, value, eta = beta + share * move, trial, trial_eta
+        if share < 1.0 or promised > 0.05 * before:
+            factor = None
+        before = promised
     return beta
 
 
@@ -271,4 +283,3 @@ def log_loss(won: np.ndarray, lost: np.ndarray, is_won: np.ndarray, is_lost: np.
     """Return the mean of -log of the probability given to what happened (won, lost or open), in nats."""
     p = np.where(is_won, won, np.where(is_lost, lost, 1.0 - won - lost))
     return float(-np.log(np.maximum(p, 1e-12)).mean())
-

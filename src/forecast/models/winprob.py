@@ -159,7 +159,9 @@ def filled_amounts(snap: Snapshot, states: States) -> tuple[np.ndarray, int]:
         won = (deals["outcome"] == "won").to_numpy() & deals["amount"].notna().to_numpy()
         value, segment = deals["amount"].to_numpy(float)[won], deals["segment"].to_numpy()[won]
         overall = value.mean() if len(value) else 0.0
-        means = np.array([value[segment == name].mean() if (segment == name).any() else overall for name in snap.segments])
+        means = np.array(
+            [value[segment == name].mean() if (segment == name).any() else overall for name in snap.segments]
+        )
         amount[empty] = means[states.segment[empty]]
     return amount, int(empty.sum())
 
@@ -210,8 +212,9 @@ def _earns_its_place(
 ) -> bool:
     """Say whether the covariates predict better than the base rate by age, on past data only.
 
-    A gain in likelihood far beyond what the number of columns explains (a deal's month appears at up to `steps`
-    origins, so the gain is divided by that) settles it; otherwise the earlier two thirds are held against the rest.
+    A gain in likelihood that the number of columns explains (a deal's month appears at up to `steps` origins, so the
+    gain is divided by that) settles it, and so does one far beyond that where stages are known; otherwise a fit to the
+    earlier two thirds is held against the rest.
     """
     landmark, step, won, lost = rows
 
@@ -219,12 +222,12 @@ def _earns_its_place(
         eta = code.logits(panel.states, landmark[some], step[some], coefficients)
         return log_loss(*both_hazards(eta[:, 0], eta[:, 1]), won[some], lost[some])
 
-    everything = np.arange(len(landmark))
-    gain = (loss(plain, base, everything) - loss(rich, beta, everything)) * len(landmark) / panel.steps
-    if gain > 2 * rich.width:
-        return True
+    some = np.arange(0, len(landmark), 1 + len(landmark) // 20_000)
+    gain = (loss(plain, base, some) - loss(rich, beta, some)) * len(landmark) / panel.steps
     if gain < rich.width / 2:
         return False
+    if gain > 2 * rich.width and panel.states.stage.max(initial=-1) >= 0:
+        return True
     month = panel.states.target[landmark] + step
     cut = np.quantile(panel.states.target, 2 / 3)
     early, late = np.flatnonzero(month < cut), np.flatnonzero(panel.states.target[landmark] >= cut)
@@ -248,7 +251,9 @@ def _finish(
         who = states.factors["owner"][landmark]
         owner = np.column_stack(
             [
-                shrunk_effects(who, y, expit(eta[:, k]), levels=len(words.factors["owner"]), prior=OWNER_PRIOR * overlap)
+                shrunk_effects(
+                    who, y, expit(eta[:, k]), levels=len(words.factors["owner"]), prior=OWNER_PRIOR * overlap
+                )
                 for k, y in enumerate((won, lost))
             ]
         )
@@ -267,8 +272,8 @@ def _finish(
 
 def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
     """Return the chance that a deal open after the last step is won: the mean hazards of a quarter go on for ever."""
-    w, l = won[:, -3:].mean(axis=1), lost[:, -3:].mean(axis=1)
-    return w / np.maximum(w + l, 1e-12)
+    in_won, in_lost = won[:, -3:].mean(axis=1), lost[:, -3:].mean(axis=1)
+    return in_won / np.maximum(in_won + in_lost, 1e-12)
 
 
 def _reasons(model: WinModel, states: States) -> list[str]:
