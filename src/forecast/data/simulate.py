@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import period_label
 from forecast.data import simulate_parameters as par
 from forecast.data.simulate_business import make_business_tables
 from forecast.data.simulate_clock import make_clock
@@ -60,7 +59,7 @@ def simulate(
 
     Parameters
     ----------
-    opportunities : expected number of opportunities created within the log, 100 to 5,000,000; the number itself is drawn.
+    opportunities : expected number of opportunities created within the log, 100 to 5,000,000; the number is drawn.
     months : months of the log, 24 to 240.
     end : last month of the log, such as `2026-10`.
     seed : 0 to 2**32 - 1; the same seed gives the same company.
@@ -86,8 +85,8 @@ def simulate(
     shape = (settings.months, settings.segments, par.N_CHANNELS)
     spend = tables["marketing"]["spend"].to_numpy().reshape(shape).sum(axis=2).T
     tables |= make_business_tables(settings, clock, staff, actual, spend, tables["opportunities"])
-    truth = Truth(clock, staff, demand, leads, pipeline, actual)
-    return Simulation(tables, _company(settings, clock.last_day), settings, truth)
+    truth = Truth(clock, staff, demand, leads, pipeline, actual, settings)
+    return Simulation(tables, _company(clock.last_day), settings, truth)
 
 
 def write(simulation: Simulation, folder: str | os.PathLike[str]) -> None:
@@ -123,7 +122,7 @@ def _toml(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
-def _company(settings: Settings, last_day: int) -> dict[str, object]:
+def _company(last_day: int) -> dict[str, object]:
     return {
         "name": "Sample Company",
         "currency": "EUR",
@@ -134,8 +133,3 @@ def _company(settings: Settings, last_day: int) -> dict[str, object]:
         "settle_days": par.SETTLE_DAYS,
         "fixed_at_creation": [],
     }
-
-
-def month_labels(settings: Settings) -> list[str]:
-    """Return the labels of the log's months."""
-    return [period_label(settings.start_period + m) for m in range(settings.months)]

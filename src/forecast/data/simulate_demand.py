@@ -75,7 +75,7 @@ def make_staff(settings: Settings) -> Staff:
     weight = np.exp(par.SEGMENT_WEIGHT_SD * rng.standard_normal(count))
     weight /= weight.sum()
     quality = par.SEGMENT_QUALITY_SD * rng.standard_normal(count)
-    scale = np.exp(par.SEGMENT_SIZE_SD * rng.standard_normal(count))
+    scale = np.exp(par.SEGMENT_SIZE_SD * rng.standard_normal(count) * (not settings.giant))
     team = np.maximum(4, np.round(weight * settings.opportunities / settings.months / 4.5)).astype(int)
     owner_segment = np.repeat(np.arange(count), team)
     owners = len(owner_segment)
@@ -94,8 +94,8 @@ def make_staff(settings: Settings) -> Staff:
         owner_weight=owner_weight,
         owner_skill=par.OWNER_SD * rng.standard_normal(owners),
         owner_tidy=rng.uniform(0.35, 0.85, owners),
-        owner_diligence=rng.uniform(0.25, 0.85, owners),
-        owner_optimism=np.exp(rng.normal(-0.15, 0.20, owners)),
+        owner_diligence=rng.uniform(0.20, 0.80, owners),
+        owner_optimism=np.exp(rng.normal(-0.45, 0.25, owners)),
         adopted=adopted,
     )
 
@@ -158,3 +158,8 @@ def make_leads(settings: Settings, demand: Demand) -> Leads:
         lag=np.where(converts, lag, -1),
         rejected=np.where(turned_down, rejected, -1),
     )
+
+
+def reorder_rate(demand: Demand, base: np.ndarray, month: int) -> np.ndarray:
+    """Return the expected number of opportunities of existing customers at unit shocks; shape (G,)."""
+    return par.REORDER * base * demand.reorder_factor[month]

@@ -15,7 +15,7 @@ from forecast.calendar import parse_period
 from forecast.errors import ParameterError
 
 TICKS = 4
-BEYOND = 4
+BEYOND = 12
 """Months simulated after the log's end, so that nothing is special about the last months."""
 
 SEGMENTS = (
@@ -34,8 +34,8 @@ EXISTING_SOURCE = "Customer team"
 SOURCES = (*CHANNELS, *OTHER_SOURCES, EXISTING_SOURCE)
 N_CHANNELS, N_SOURCES = len(CHANNELS), len(SOURCES)
 EXISTING = N_SOURCES - 1
-SOURCE_SHARE = np.array([0.14, 0.11, 0.13, 0.10, 0.18, 0.08, 0.07, 0.19])
-CONVERSION = np.array([0.19, 0.24, 0.34, 0.30])
+SOURCE_SHARE = np.array([0.16, 0.12, 0.14, 0.11, 0.15, 0.08, 0.07, 0.17])
+CONVERSION = np.array([0.21, 0.27, 0.37, 0.33])
 """Share of a channel's leads that become opportunities."""
 CONVERSION_LAG = np.array([0.0, 0.55, 0.35, 0.10])
 REJECTION = 0.55
@@ -46,10 +46,10 @@ MAX_LAG = 3
 GROWTH = 0.08
 """Growth of creation a year."""
 CREATION_SEASON = np.array([1.02, 1.06, 1.12, 1.00, 1.03, 1.02, 0.90, 0.78, 1.12, 1.10, 1.05, 0.80])
-LEAD_SHOCK = (0.75, 0.60)
+LEAD_SHOCK = (0.80, 0.90)
 """Persistence and standard deviation of the log intensity of a segment's channel."""
 LEAD_NOISE = 0.30
-REGION_SHOCK = (0.85, 0.22)
+REGION_SHOCK = (0.90, 0.36)
 COMMON_SHOCK = (0.90, 0.10)
 REORDER = 0.03
 """Opportunities a month that an active customer brings; a share ATTRITION of the customers leaves every month."""
@@ -78,11 +78,13 @@ FRAILTY_SD = 0.45
 SCORED = np.array([True, True, True, True, False, True, False, False])
 
 MEDIAN_AMOUNT = 18_000.0
-BODY_SD = 0.55
+BODY_SD = 0.65
 TAIL_INDEX = 2.5
 GIANT_TAIL_INDEX = 1.0
 GIANT_CUT = 1_000.0
 """Largest size at creation as a multiple of the median."""
+GIANT_LEAST = 1.0 / (2.0 - 1.0 / GIANT_CUT)
+"""Least size of the giant law whose median is 1: with F(x) = (1 - L/x) / (1 - L/H), F(1) = 1/2 gives 1 / (2 - 1/H)."""
 REVISION_CHANCE, REVISION_SD = 0.06, 0.18
 DISCOUNT_CHANCE, DISCOUNT_BETA = 0.55, (2.0, 10.0)
 MEAN_CLOSING = 1.0 - DISCOUNT_CHANCE * DISCOUNT_BETA[0] / sum(DISCOUNT_BETA)
@@ -93,8 +95,8 @@ MEAN_CLOSING = 1.0 - DISCOUNT_CHANCE * DISCOUNT_BETA[0] / sum(DISCOUNT_BETA)
 LEVELS = 8
 """Hidden progress 0 to 7; the stage a diligent seller would show is half of it, rounded down."""
 ADVANCE = np.array([0.48, 0.46, 0.44, 0.44, 0.42, 0.42, 0.40, 0.0])
-WON = np.array([0.0, 0.0, 0.0, 0.001, 0.004, 0.02, 0.07, 0.24])
-LOST = np.array([0.085, 0.080, 0.070, 0.065, 0.060, 0.060, 0.060, 0.065])
+WON = np.array([0.0, 0.0, 0.0, 0.002, 0.008, 0.03, 0.08, 0.16])
+LOST = np.array([0.085, 0.080, 0.070, 0.070, 0.068, 0.075, 0.082, 0.088])
 QUALITY_EFFECT = np.array([0.25, 0.60, -0.40])
 """Log rate of advance, won, lost per unit of quality."""
 SIZE_EFFECT = np.array([-0.15, -0.28, 0.05])

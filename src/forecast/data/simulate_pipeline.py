@@ -11,7 +11,7 @@ import numpy as np
 
 from forecast.data import simulate_parameters as par
 from forecast.data.simulate_clock import Clock, chances, rates
-from forecast.data.simulate_demand import Demand, Leads, Staff
+from forecast.data.simulate_demand import Demand, Leads, Staff, reorder_rate
 from forecast.data.simulate_parameters import Settings, generator
 
 OPEN, WON, LOST = 0, 1, 2
@@ -78,12 +78,8 @@ def draw_size(rng: np.random.Generator, settings: Settings, product: np.ndarray,
 
 
 def giant_quantile(u: np.ndarray) -> np.ndarray:
-    """Return quantiles of a Pareto of index 1 with median 1 and nothing above GIANT_CUT.
-
-    With lower end L and upper end H, F(x) = (1 - L/x) / (1 - L/H); F(1) = 1/2 gives L = 1 / (2 - 1/H).
-    """
-    low = 1.0 / (2.0 - 1.0 / par.GIANT_CUT)
-    return low / (1.0 - u * (1.0 - low / par.GIANT_CUT))
+    """Return quantiles of a Pareto of index 1 with median 1 and nothing above GIANT_CUT."""
+    return par.GIANT_LEAST / (1.0 - u * (1.0 - par.GIANT_LEAST / par.GIANT_CUT))
 
 
 def run_pipeline(settings: Settings, clock: Clock, staff: Staff, demand: Demand, leads: Leads) -> Pipeline:
@@ -115,64 +111,83 @@ class _Run:
         self.accounts = int(bounds[-1])
         self.base = np.empty((settings.segments, self.months))
         self.new_wins = np.zeros((settings.segments, self.months))
-        self.won_accounts: list[list[np.ndarray]] = [[] for _ in range(self.months)]
-        self.won_segments: list[list[np.ndarray]] = [[] for _ in range(self.months)]
+        self.new_accounts: list[tuple[np.ndarray, np.ndarray]] = []
+        self.segment = np.empty(0, dtype=np.int64)
+        self.closed: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def run(self) -> Pipeline:
-        settings = self.settings
         empty = np.empty(0, dtype=np.int64)
-        deal, level, amount, factors = empty, empty.astype(np.int8), empty.astype(float), np.empty((0, 3))
-        outcome, closed_tick, closed_amount = [], [], []
-        outcomes = np.empty(0, dtype=np.int8)
+        path, factors = Path(empty, empty.astype(np.int8), empty.astype(float)), np.empty((0, 3))
         paths: list[Path] = []
-        rate = settings.rates
         for month in range(self.months):
+            first = self.n
             fresh = self._create(month)
-            outcomes = np.concatenate([outcomes, np.zeros(len(fresh["segment"]), dtype=np.int8)])
-            segment = np.concatenate(self.columns["segment"])
-            source, account = np.concatenate(self.columns["source"]), np.concatenate(self.columns["account"])
-            first = self.n - len(fresh["segment"])
             fresh_factors = rates(fresh["quality"], fresh["size"])
-            for i in range(par.TICKS):
-                tick = month * par.TICKS + i
-                of_year = (settings.start_period + month) % 12 * par.TICKS + i
-                advance, won, lost = chances(factors, level, of_year)
-                u = self.moves.random(len(deal))
-                is_won = u < won
-                is_lost = ~is_won & (u < won + lost)
-                moves = ~is_won & ~is_lost & (u < won + lost + advance)
-                revise = self.moves.random(len(deal)) < par.REVISION_CHANCE
-                step = par.REVISION_SD * self.moves.standard_normal(int(revise.sum()))
-                amount = amount.copy()
-                amount[revise] *= np.exp(step - 0.5 * par.REVISION_SD**2)
-                level = level + moves.astype(np.int8)
-                who = deal[is_won]
-                cut = self.moves.random(len(who)) < par.DISCOUNT_CHANCE
-                discount = np.where(cut, self.moves.beta(*par.DISCOUNT_BETA, size=len(who)), 0.0)
-                local = rate[segment[who]]
-                outcome.append(np.concatenate([who, deal[is_lost]]))
-                outcomes[who], outcomes[deal[is_lost]] = WON, LOST
-                closed_tick.append(np.full(len(who) + int(is_lost.sum()), tick))
-                paid = np.maximum(1.0, np.round(amount[is_won] * (1.0 - discount) / local)) * local
-                closed_amount.append(np.concatenate([paid, np.zeros(int(is_lost.sum()))]))
-                new = who[source[who] != par.EXISTING]
-                np.add.at(self.new_wins, (segment[new], month), 1.0)
-                self.won_accounts[month].append(account[new])
-                self.won_segments[month].append(segment[new])
-                stays = ~(is_won | is_lost)
+            self.segment = np.concatenate([self.segment, fresh["segment"]])
+            for tick in range(month * par.TICKS, (month + 1) * par.TICKS):
+                path, stays = self._move(tick, path, factors)
                 born = np.flatnonzero(fresh["tick"] == tick)
-                deal = np.concatenate([deal[stays], first + born])
-                level = np.concatenate([level[stays], fresh["start"][born].astype(np.int8)])
-                amount = np.concatenate([amount[stays], fresh["amount"][born]])
+                path = Path(
+                    np.concatenate([path.deal, first + born]),
+                    np.concatenate([path.level, fresh["start"][born].astype(np.int8)]),
+                    np.concatenate([path.amount, fresh["amount"][born]]),
+                )
                 factors = np.concatenate([factors[stays], fresh_factors[born]])
-                paths.append(Path(deal, level, amount))
+                paths.append(path)
+            self._count_customers(month)
         columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
-        ended = np.concatenate(outcome)
-        tick_of, amount_of = np.full(self.n, -1), np.full(self.n, np.nan)
-        tick_of[ended] = np.concatenate(closed_tick)
-        amount_of[ended] = np.concatenate(closed_amount)
-        deals = Deals(**columns, outcome=outcomes, closed_tick=tick_of, closed_amount=amount_of)
+        outcome, closed_tick = np.full(self.n, OPEN, dtype=np.int8), np.full(self.n, -1)
+        closed_amount = np.full(self.n, np.nan)
+        for tick, (won, paid, lost) in enumerate(self.closed):
+            outcome[won], outcome[lost] = WON, LOST
+            closed_tick[won], closed_tick[lost] = tick, tick
+            closed_amount[won] = paid
+        deals = Deals(**columns, outcome=outcome, closed_tick=closed_tick, closed_amount=closed_amount)
         return Pipeline(deals, paths, self.base, self.accounts)
+
+    def _move(self, tick: int, path: Path, factors: np.ndarray) -> tuple[Path, np.ndarray]:
+        """Let the open deals win, lose, advance and change in amount; return those still open, and which they are."""
+        rng = self.moves
+        month, within = divmod(tick, par.TICKS)
+        of_year = (self.settings.start_period + month) % 12 * par.TICKS + within
+        advance, won, lost = chances(factors, path.level, of_year)
+        u = rng.random(len(path.deal))
+        is_won = u < won
+        is_lost = ~is_won & (u < won + lost)
+        stays = ~(is_won | is_lost)
+        level = path.level + (stays & (u < won + lost + advance)).astype(np.int8)
+        revised = rng.random(len(path.deal)) < par.REVISION_CHANCE
+        step = par.REVISION_SD * rng.standard_normal(int(revised.sum()))
+        amount = path.amount.copy()
+        amount[revised] *= np.exp(step - 0.5 * par.REVISION_SD**2)
+        winners = path.deal[is_won]
+        cut = rng.random(len(winners)) < par.DISCOUNT_CHANCE
+        share = 1.0 - np.where(cut, rng.beta(*par.DISCOUNT_BETA, size=len(winners)), 0.0)
+        unit = self.settings.rates[self.segment[winners]]
+        paid = np.maximum(1.0, np.round(amount[is_won] * share / unit)) * unit
+        self.closed.append((winners, paid, path.deal[is_lost]))
+        return Path(path.deal[stays], level[stays], amount[stays]), stays
+
+    def _count_customers(self, month: int) -> None:
+        """Note the accounts that first bought in a month: they come back from a year later on."""
+        winners = np.concatenate([won for won, _, _ in self.closed[-par.TICKS :]])
+        first = min(winners.min(initial=self.n), self.n)
+        source = self._since(first, "source")[winners - first]
+        account = self._since(first, "account")[winners - first]
+        new = source != par.EXISTING
+        segment = self.segment[winners[new]]
+        self.new_accounts.append((segment, account[new]))
+        self.new_wins[:, month] = np.bincount(segment, minlength=self.settings.segments)
+
+    def _since(self, first: int, name: str) -> np.ndarray:
+        """Return a column's values from the deal `first` on, without joining the whole past."""
+        parts, reached = [], self.n
+        for part in reversed(self.columns[name]):
+            if reached <= first:
+                break
+            parts.append(part)
+            reached -= len(part)
+        return np.concatenate(parts[::-1])[first - reached :] if parts else np.empty(0, dtype=np.int64)
 
     def _create(self, month: int) -> dict[str, np.ndarray]:
         """Create the deals of one month."""
@@ -246,7 +261,7 @@ class _Run:
         joining = self.new_wins[:, known] if known >= 0 else par.ATTRITION * demand.base
         self.base[:, month] = (1.0 - par.ATTRITION) * self.base[:, month - 1] + joining
         if known >= 0:
-            accounts, segments = np.concatenate(self.won_accounts[known]), np.concatenate(self.won_segments[known])
+            segments, accounts = self.new_accounts[known]
             for g in range(self.settings.segments):
                 self.pools[g].append(accounts[segments == g])
 
@@ -264,8 +279,3 @@ class _Run:
             pick = (len(pool) * (1.0 - rng.random(len(here)) ** 2)).astype(np.int64)
             account[here] = pool[np.minimum(pick, len(pool) - 1)]
         return account
-
-
-def reorder_rate(demand: Demand, base: np.ndarray, month: int) -> np.ndarray:
-    """Return the expected number of opportunities of existing customers at unit shocks; shape (G,)."""
-    return par.REORDER * base * demand.reorder_factor[month]

@@ -20,7 +20,7 @@ _WON_STAGE = len(par.OPEN_STAGES)
 
 def texts(names: Sequence[str], code: np.ndarray) -> pd.Series:
     """Return names by code as a text column; empty where the code is negative."""
-    labels = np.append(np.array(names, dtype=object), None)
+    labels = np.array([*names, None], dtype=object)
     return pd.Series(labels[np.asarray(code)], dtype="str")
 
 
@@ -201,7 +201,7 @@ def make_marketing_tables(
             "worked_on": until_the_end(worked),
             "qualified_on": until_the_end(qualified),
             "rejected_on": until_the_end(rejected),
-            "opportunity_id": pd.Series(np.append(ids, None)[label[order]], dtype="str"),
+            "opportunity_id": pd.Series(np.array([*ids, None], dtype=object)[label[order]], dtype="str"),
         }
     )
     seen = par.SCORE_RELIABILITY * leads.quality[shown] + np.sqrt(1 - par.SCORE_RELIABILITY**2) * rng.standard_normal(n)
