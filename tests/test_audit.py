@@ -216,6 +216,17 @@ def test_thin_segments_gaps_lookalikes_and_cleared_days():
     assert cleared["count"] == 35
 
 
+def test_far_fewer_deals_of_late():
+    # Thirty deals a month for a year, ten in each of the last two months: the export lacks the youngest.
+    per_month = [30] * 12 + [10, 10]
+    created = [pd.Timestamp("2024-01-15") + pd.DateOffset(months=m) for m, n in enumerate(per_month) for _ in range(n)]
+    deals = len(created)
+    log = many(deals, created_on=created, closed_on=pd.Series(created) + pd.Timedelta(days=10))
+    row = finding(audit(log), "far fewer deals created of late")
+    assert row["evidence"] == "deals created: 2025-01 10, 2025-02 10; the median month of the last 13 has 30"
+    assert not (audit(log, as_of="2025-01-20")["finding"] == "far fewer deals created of late").any()
+
+
 def test_empty_columns_and_open_deals_without_a_date():
     outcome = ["won", "lost", "open", "open"] * 25
     expected = pd.Series(pd.Timestamp("2025-01-01"), index=range(100)).mask(pd.Series(outcome) == "open")

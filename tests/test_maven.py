@@ -69,6 +69,8 @@ def test_close_value_and_account_know_the_outcome(maven_log: Log):
     table = audit(maven_log)
     first = table.iloc[0]
     assert (first["severity"], first["column"]) == ("warning", "close_value")
+    few = table[table["finding"] == "far fewer deals created of late"]["evidence"].item()
+    assert few == "deals created: 2017-11 283, 2017-12 121; the median month of the last 13 has 761"
     assert (table["finding"] == "500 opportunities without a creation date are left out").sum() == 1
 
 

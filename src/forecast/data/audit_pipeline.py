@@ -16,13 +16,22 @@ _GIANT_SHARE, _GIANT_DEALS = 0.1, 20
 _ALIKE_WARNS = 0.01
 _ONE_DAY_SHARE = 0.05
 _ONE_DAY_DEALS = 20
+_USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
 _TAIL_SHARE = 0.05
 _TAIL_DEALS = 20
 
 
 def pipeline_findings(snap: Snapshot) -> list[Finding]:
     """Return what misleads about the opportunities known on a day."""
-    return [*_stale(snap), *_giants(snap), *_thin(snap), *_alike(snap), *_gaps(snap), *_cleared(snap)]
+    return [
+        *_stale(snap),
+        *_giants(snap),
+        *_thin(snap),
+        *_alike(snap),
+        *_gaps(snap),
+        *_falls_off(snap),
+        *_cleared(snap),
+    ]
 
 
 def _stale(snap: Snapshot) -> list[Finding]:
@@ -176,6 +185,34 @@ def _gaps(snap: Snapshot) -> list[Finding]:
             .mended("check whether the export is whole; a month without records reads as a month without business")
         )
     return found
+
+
+def _falls_off(snap: Snapshot) -> list[Finding]:
+    """Last months with far fewer new deals than usual: the export may lack the youngest."""
+    created = snap.calendar.period_of(snap.opportunities["created_on"])
+    last = snap.period if snap.at_month_end else snap.period - 1
+    first = last - _USUAL_MONTHS
+    if not (created <= first).any():
+        return []
+    counts = np.bincount(created[(created >= first) & (created <= last)] - first, minlength=_USUAL_MONTHS + 1)
+    usual = float(np.median(counts))
+    few = counts < _FALLS_OFF * usual
+    length = int(np.argmin(few[::-1])) if not few.all() else 0
+    if not length or usual < _DEALS_A_MONTH:
+        return []
+    months = [period_label(last - back) for back in range(length)][::-1]
+    told = ", ".join(f"{month} {counts[len(counts) - length + i]:,}" for i, month in enumerate(months))
+    return [
+        Finding(
+            "warning",
+            "opportunities",
+            "created_on",
+            "far fewer deals created of late",
+            f"deals created: {told}; the median month of the last {_USUAL_MONTHS + 1} has {usual:,.0f}",
+        )
+        .of(months)
+        .mended("check whether the export holds the youngest deals; if it does not, the forecast is too low")
+    ]
 
 
 def _cleared(snap: Snapshot) -> list[Finding]:
