@@ -124,7 +124,7 @@ def end_labels(
     shown = [entry for entry in labels if words.known(entry[0])]
     if not shown:
         return
-    height = axes.get_position().height * axes.figure.get_figheight() * 72
+    height = axes.get_window_extent().height
     low, high = axes.get_ylim()
     per_pixel = (high - low) / height
     wanted = [entry[0] / per_pixel for entry in shown]

@@ -311,7 +311,7 @@ def small_multiples(
             ends = [0, len(periods) - 1]
             axes.set_xticks(ends, [words.short_month(periods[e], year=True) for e in ends])
             for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-                tick.set_horizontalalignment(side)
+                tick.set(ha=side)
             axes.set_xlim(-0.5, len(periods) - 0.5)
             axes.set_ylim(0, largest * 1.05)
             money_axis(axes, largest, currency=company.currency, ticks=3)

@@ -10,18 +10,22 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
-from forecast.reporting import words, words_bookings, words_track
+from forecast.reporting import words, words_bookings, words_scorecard
 from forecast.reporting.figure import Chart
 from forecast.reporting.plots_axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
 from forecast.reporting.style import AXIS, BLUE, GREY, INK, RED, SOFT
 
 
-def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any, since: Any, period: str) -> Chart:
+def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     """Draw what changed the pipeline of a period, bar by bar from start to end; bars that moved nothing are left out.
 
-    table : bar, amount, deals, [open_pipeline, booked]; the bars between start and end sum to end - start.
+    table : as `changes_since` gives it; the bars between start and end sum to end - start.
     """
-    title = words_bookings.changes_finding(table, company=company, period=period)
+    title = words_bookings.changes_finding(table, company=company)
+    if table.empty:
+        why = words_bookings.changes_sentence(table, company=company)
+        return empty(title, why, company=company, as_of=as_of, columns=("bar", "amount", "deals"))
+    since, period = table["since"].iloc[0], str(table["period"].iloc[0])
     rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])].reset_index(drop=True)
     ends = rows["bar"].isin(["start", "end"]).to_numpy()
     amount = rows["amount"].to_numpy(float)
@@ -60,7 +64,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any, since: Any, 
         money_axis(axes, largest, currency=company.currency, axis="x", ticks=4 if canvas.narrow else 6)
         return figure
 
-    shown = rows.assign(bar=names)
+    shown = rows.assign(bar=names).drop(columns=["since", "period"])
     money = lambda v: words.money(v, currency=company.currency, sign=False)  # noqa: E731
     return chart(
         draw,
@@ -79,7 +83,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
 
     table : measure, ours, unit, survey, survey_text, previous.
     """
-    title = words_track.scorecard_finding(table)
+    title = words_scorecard.finding(table)
     rows = table[table["survey"].notna()].reset_index(drop=True) if len(table) else table
     if rows.empty:
         return empty(title, "None of the survey's figures is here.", company=company, as_of=as_of)

@@ -26,7 +26,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
     row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
     """
     title = words_track.planning_finding(row)
-    change = row.get("relative_change")
+    change = float(row.get("relative_change", np.nan))
     if not words.known(change):
         return empty(title, str(row.get("sentence", "")), company=company, as_of=as_of)
     identified = row.get("verdict") != "not identified"
@@ -52,7 +52,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
                 if value < -reach or value > reach:
                     axes.scatter([end], [0], marker=marker, s=60, color=colour, zorder=3)
         for i, (_, value, note) in enumerate(points):
-            look = (
+            look: Any = (
                 {"color": colour, "s": 90}
                 if i == 0
                 else {"facecolor": PAPER, "edgecolor": GREY, "linewidth": 2, "s": 60}
@@ -117,15 +117,17 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
     )
 
 
-def event_study(table: pd.DataFrame, row: Mapping[str, Any], *, company: Company, as_of: Any, reach: int = 18) -> Chart:
+def event_study(
+    table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any, reach: int = 18
+) -> Chart:
     """Draw the effect by months since the start, the months before in the same picture.
 
     table : event_time, relative_change, n_segments, n_controls, supported.
     """
     title = words_track.planning_finding(row)
-    rows = table[table["event_time"].between(-reach, reach)] if len(table) else table
-    known = rows[rows["relative_change"].notna()] if len(rows) else rows
-    if known.empty:
+    rows = table[table["event_time"].between(-reach, reach)] if table is not None and len(table) else None
+    known = rows[rows["relative_change"].notna()] if rows is not None else None
+    if known is None or known.empty:
         return empty(
             title,
             "No month has both segments that plan together and segments that do not.",
@@ -184,8 +186,10 @@ def event_study(table: pd.DataFrame, row: Mapping[str, Any], *, company: Company
     )
 
 
-def planning_segments(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart:
     """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
+    if table is None:
+        return empty("No segment has errors to show", "No forecasts were submitted.", company=company, as_of=as_of)
     title = _segments_title(table)
     rows = table[table["error_before"].notna() | table["error_after"].notna()] if len(table) else table
     if rows.empty:

@@ -94,7 +94,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-_SETTINGS: Mapping[str, Any] = MappingProxyType(
+_SETTINGS: Any = MappingProxyType(
     {
         "axes.axisbelow": True,
         "axes.edgecolor": AXIS,

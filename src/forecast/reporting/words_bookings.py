@@ -14,6 +14,8 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting import words
 
 MODEL = "pipeline"
+SLIPS = 3
+"""Times a close date has moved later from which a deal needs attention."""
 
 CHANGE_WORDS = {
     "start": "then",
@@ -30,6 +32,8 @@ CHANGE_WORDS = {
     "gone": "removed",
     "end": "now",
 }
+
+_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
 
 
 def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
@@ -217,7 +221,8 @@ def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
     short = words.money(-worst["gap"], currency=company.currency)
     if len(behind) == 1:
         return f"Only {words.label(worst['segment'])} is expected below plan, by {short}"
-    return f"{words.spelt(len(behind)).capitalize()} of {words.spelt(len(known))} segments are below plan, {words.label(worst['segment'])} by {short}"
+    count = f"{words.spelt(len(behind)).capitalize()} of {words.spelt(len(known))} segments are below plan"
+    return f"{count}, {words.label(worst['segment'])} by {short}"
 
 
 def segments_description(rows: pd.DataFrame, *, company: Company) -> str:
@@ -244,8 +249,11 @@ def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
     return f"{words.label(best)} should bring {amount}, {words.percent(share)} of all"
 
 
-def changes_finding(table: pd.DataFrame, *, company: Company, period: str) -> str:
-    """Return the title of the waterfall: by how much the pipeline of a period moved, and mostly why."""
+def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the waterfall: by how much the pipeline of its period moved, and mostly why."""
+    if table.empty:
+        return "What changed cannot be told"
+    period = str(table["period"].iloc[0])
     bars = table.set_index("bar")
     moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
     between = bars.drop(index=["start", "end"])["amount"]
@@ -253,26 +261,60 @@ def changes_finding(table: pd.DataFrame, *, company: Company, period: str) -> st
         return f"Nothing changed for {period}"
     same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
     reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
-    said = {
-        "created": "deals created",
-        "lost": "deals lost",
-        "pulled in": "deals pulled in",
-        "pushed out": "deals pushed out",
-    }
     if not moved:
         return f"Pipeline for {period} is as large as before"
-    verb = "grew" if moved > 0 else "shrank"
-    return f"Pipeline for {period} {verb} by {words.money(abs(moved), currency=company.currency)}, mostly {said.get(reason, reason)}"
+    verb, size = "grew" if moved > 0 else "shrank", words.money(abs(moved), currency=company.currency)
+    return f"Pipeline for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
 
 
-def changes_sentence(table: pd.DataFrame, *, company: Company, since: Any) -> str:
+def changes_sentence(table: pd.DataFrame, *, company: Company) -> str:
     """Return what happened since the day of the earlier snapshot, in one sentence."""
+    if table.empty:
+        return words.sentence(
+            f"what changed cannot be told: {'; '.join(table.attrs.get('notes', ['no earlier day is known']))}"
+        )
+    since = table["since"].iloc[0]
     bars = table.set_index("bar")
-    won, created, lost = (bars.loc[name] for name in ("won", "created", "lost"))
-    value = float(won["booked"]) if "booked" in bars else float("nan")
-    won_words = f"{words.plural(int(won['deals']), 'deal')} {'was' if won['deals'] == 1 else 'were'} won"
-    if value:
-        won_words += f" ({words.money(value, currency=company.currency)})"
-    created_words = f"{words.plural(int(created['deals']), 'deal')} came new ({words.money(created['amount'], currency=company.currency)})"
-    lost_words = f"{words.plural(int(lost['deals']), 'deal')} fell away ({words.money(abs(lost['amount']), currency=company.currency)})"
-    return words.sentence(f"since {words.day(since)}, {words.joined([won_words, created_words, lost_words])}")
+
+    def said(bar: str, one: str, many: str, amount: float) -> str:
+        deals = int(bars.loc[bar, "deals"])
+        worth = f" ({words.money(abs(amount), currency=company.currency)})" if deals and words.known(amount) else ""
+        return f"{words.plural(deals, 'deal')} {one if deals == 1 else many}{worth}"
+
+    amounts = {bar: float(bars.loc[bar, "amount"]) for bar in ("created", "lost")}
+    booked = float(bars.loc["won", "booked"]) if "booked" in bars else float("nan")
+    parts = [
+        said("won", "was won", "were won", booked),
+        said("created", "was created", "were created", amounts["created"]),
+        said("lost", "was lost", "were lost", amounts["lost"]),
+    ]
+    return words.sentence(f"since {words.day(since)}, {words.joined(parts)}")
+
+
+def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_of: Any) -> list[str]:
+    """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
+
+    rows : segments of a period (`segment_rows`). deals : the snapshot's opportunities. No owner is named.
+    """
+    said = []
+    if len(rows) and "p_at_least_plan" in rows:
+        for _, row in rows[rows["p_at_least_plan"] < 0.25].iterrows():
+            short = words.money(-row["gap"], currency=company.currency)
+            chance = words.odds(row["p_at_least_plan"])
+            said.append(f"{words.label(row['segment'])} is {short} short of plan in {row['target_period']}: {chance}.")
+    is_open = deals[deals["outcome"] == "open"]
+    stale = is_open[is_open["expected_close_on"] <= pd.Timestamp(as_of)]
+    if len(stale):
+        verb = "is" if len(stale) == 1 else "are"
+        said.append(f"{_deals(stale, company)} {verb} past the expected close date: give a new date or close.")
+    if "slips" in is_open and (slipped := is_open[is_open["slips"] >= SLIPS]).size:
+        verb, share = "has" if len(slipped) == 1 else "have", words.percent(len(slipped) / len(is_open))
+        said.append(f"{_deals(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
+    undated = int(is_open["expected_close_on"].isna().sum())
+    if undated:
+        said.append(f"{words.plural(undated, 'open deal')} {'has' if undated == 1 else 'have'} no expected close date.")
+    return said
+
+
+def _deals(deals: pd.DataFrame, company: Company) -> str:
+    return f"{words.plural(len(deals), 'open deal')} ({words.money(deals['amount'].sum(), currency=company.currency)})"

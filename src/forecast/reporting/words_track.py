@@ -1,4 +1,4 @@
-"""What the track record, the win probabilities, joint planning and the scorecard say, in sentences."""
+"""What the track record, the win probabilities and joint planning say, in sentences."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.schema import TOTAL
+from forecast.evaluation.scores_events import auc, brier
 from forecast.reporting import words
 
 OURS, BENCHMARK = "pipeline", "ets"
+_GENITIVE = ("’s", "’")
 
 _MODELS = {
     "pipeline": "our forecast",
@@ -27,7 +29,8 @@ _MODELS = {
 def model_name(model: str) -> str:
     """Return how a forecaster is called on a page."""
     if model.startswith("submitted-"):
-        return f"{words.label(model.removeprefix('submitted-'))}'s forecast"
+        name = words.label(model.removeprefix("submitted-"))
+        return f"{name}{_GENITIVE[name.endswith('s')]} forecast"
     return _MODELS.get(model, words.label(model))
 
 
@@ -124,6 +127,17 @@ def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segm
     return rows.sort_values("target_period", ignore_index=True)
 
 
+def by_segment(summary: pd.DataFrame, *, models: int = 5) -> pd.DataFrame:
+    """Return the miss of each forecast by segment, one column a forecast, Total last; summary by model and segment."""
+    known = summary[summary["wape"].notna()]
+    order = [OURS, *sorted(m for m in known["model"].unique() if m.startswith("submitted-")), BENCHMARK]
+    order += sorted(set(known["model"]) - set(order))
+    wide = known.pivot_table(index="segment", columns="model", values="wape")
+    wide = wide[[model for model in order if model in wide][:models]].rename(columns=model_name)
+    names = [*sorted(set(wide.index) - {TOTAL}), *([TOTAL] if TOTAL in wide.index else [])]
+    return wide.reindex(names).rename_axis(None, axis=1).reset_index()
+
+
 # -- win probabilities ----------------------------------------------------------------------------------
 
 
@@ -139,7 +153,8 @@ def calibration_finding(table: pd.DataFrame) -> str:
         return "The odds are honest: what was said happened as often"
     if abs(said - happened) < 0.03:
         return "The odds are right on the whole, not at every level"
-    return f"The odds are too {'high' if said > happened else 'low'}: said {words.percent(said)}, happened {words.percent(happened)}"
+    way = "high" if said > happened else "low"
+    return f"The odds are too {way}: said {words.percent(said)}, happened {words.percent(happened)}"
 
 
 def calibration_sentence(table: pd.DataFrame) -> str:
@@ -161,6 +176,25 @@ def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
         return "No open deal has a probability" if len(deals) else "There are no open deals"
     worth = words.money(known.sum(), currency=currency)
     return f"{words.plural(len(known), 'open deal')} should bring {worth} in the end"
+
+
+def skill_sentences(said: pd.DataFrame, *, within: str) -> list[str]:
+    """Return how well the odds tell deals apart; said has p and won of past deals."""
+    if said.empty or said["won"].nunique() < 2:
+        return ["Too few deals have closed since the days looked at to say how well the odds tell deals apart."]
+    share, area = float(said["won"].mean()), auc(said["won"], said["p"])
+    worth = 1 - brier(said["won"], said["p"]) / (share * (1 - share))
+    out = [
+        f"{words.plural(len(said), 'probability')} were said on {words.plural(said['origin'].nunique(), 'day')}; "
+        f"{words.percent(share)} came true ({within}).",
+        f"Of two deals, one won and one not, the won one had the higher probability {words.percent(area)} of the time "
+        f"(50{words.THIN}% is chance).",
+    ]
+    if worth > 0.01:
+        out.append(f"They are {words.percent(worth)} better than giving every deal the same probability (Brier score).")
+    else:
+        out.append("They are no better than giving every deal the same probability (Brier score).")
+    return out
 
 
 # -- joint planning -------------------------------------------------------------------------------------
@@ -193,43 +227,11 @@ def planning_next(row: Mapping[str, Any]) -> str:
     """Return what would change the verdict."""
     verdict, low, high = str(row.get("verdict", "")), row.get("interval_low", -1.0), row.get("interval_high", np.inf)
     if verdict == "not identified":
-        return (
-            "More segments that begin in different months, or some that have not begun yet, would let the data answer."
-        )
+        return "More segments that begin in different months, or some that have not begun, would let the data answer."
     if verdict == "no detectable change":
+        wider = "More months after the starts, and segments that begin later, would narrow the interval."
         if words.known(high) and words.known(low) and low > -1:
-            return f"The interval still allows {words.percent(low, sign=True)} and {words.percent(high, sign=True)}: more months after the starts, and segments that begin later, would narrow it."
-        return "More months after the starts, and segments that begin later, would narrow the interval."
-    return "New months after the starts that look like those before would move the number towards zero; the interval says how far it is from it."
-
-
-# -- scorecard and audit --------------------------------------------------------------------------------
-
-
-def scorecard_finding(table: pd.DataFrame) -> str:
-    """Return how many of the survey's figures we are above."""
-    known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
-    if known.empty:
-        return "Nothing can be held beside the survey yet"
-    above = int((known["ours"] > known["survey"]).sum())
-    return f"Above the survey's companies on {words.spelt(above)} of {words.plural(len(known), 'figure')}"
-
-
-def scorecard_value(value: float | None, unit: str, *, currency: str) -> str:
-    """Return a figure of the scorecard in its unit."""
-    if not words.known(value):
-        return words.UNKNOWN
-    if unit == "share":
-        return words.percent(value)
-    return words.money(value, currency=currency) if unit == "money" else words.number(value)
-
-
-def audit_finding(table: pd.DataFrame) -> str:
-    """Return whether the data can carry a forecast."""
-    counts = table["severity"].value_counts() if len(table) else {}
-    fatal, warnings = int(counts.get("fatal", 0)), int(counts.get("warning", 0))
-    if fatal:
-        return f"The data cannot carry a forecast: {words.plural(fatal, 'fatal problem')}"
-    if warnings:
-        return f"The data can carry a forecast, with {words.plural(warnings, 'warning')}"
-    return "The data can carry a forecast"
+            between = f"{words.percent(low, sign=True)} and {words.percent(high, sign=True)}"
+            return f"Everything between {between} is still possible. {wider}"
+        return wider
+    return "Months after the starts that look like those before would move the number towards zero."

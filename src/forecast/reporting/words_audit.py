@@ -1,0 +1,53 @@
+"""What the audit of the data says, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from forecast.reporting import words
+
+if TYPE_CHECKING:
+    from forecast.data.snapshots import Snapshot
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Return whether the data can carry a forecast."""
+    number = table["severity"].value_counts() if len(table) else {}
+    fatal, warnings = int(number.get("fatal", 0)), int(number.get("warning", 0))
+    if fatal:
+        return f"The data cannot carry a forecast: {words.plural(fatal, 'fatal problem')}"
+    if warnings:
+        return f"The data can carry a forecast, with {words.plural(warnings, 'warning')}"
+    return "The data can carry a forecast"
+
+
+def counts(table: pd.DataFrame, snap: Snapshot) -> str:
+    """Return what was looked at, and how many findings there are."""
+    deals = snap.opportunities
+    still_open = int((deals["outcome"] == "open").sum())
+    counted = f"{words.plural(len(deals), 'opportunity')}, {words.plural(still_open, 'open deal')}"
+    severities = [(name, int((table["severity"] == name).sum())) for name in ("fatal", "warning", "info")]
+    said = words.joined([f"{count} {name}" for name, count in severities if count], none="none")
+    return f"Looked at: {counted}. Findings: {said}."
+
+
+def revised(table: pd.DataFrame) -> str:
+    """Return the line over what is revised after the fact."""
+    if (table["finding"] == "there is no such table").any():
+        return "There is no history of changes, so what is revised after the fact cannot be seen:"
+    return "What the history of changes shows:" if len(table) else "The history of changes shows no revisions."
+
+
+def conclusion(table: pd.DataFrame, *, without: int) -> str:
+    """Return the finding of the audit with the first thing to mend."""
+    said = f"{finding(table)}."
+    grave = table[table["severity"] != "info"]
+    if len(grave):
+        first = grave.iloc[0]
+        where = ".".join(part for part in (first["table"], first["column"]) if part)
+        said += f" Mend first: {words.label(where, most=60)}, {first['finding']}."
+    if without:
+        said += f" {words.plural(without, 'table').capitalize()} {'is' if without == 1 else 'are'} absent."
+    return said

@@ -1,0 +1,66 @@
+"""What the scorecard says, in sentences and in units."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from forecast.reporting import words
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Return how many of the survey's figures we are above."""
+    known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
+    if known.empty:
+        return "Nothing can be held beside the survey yet"
+    above = int((known["ours"] > known["survey"]).sum())
+    return f"Above the survey's companies on {words.spelt(above)} of {words.plural(len(known), 'figure')}"
+
+
+def value_in(value: float | None, unit: str, *, currency: str) -> str:
+    """Return a figure of the scorecard in its unit."""
+    if not words.known(value):
+        return words.UNKNOWN
+    if unit == "share":
+        return words.percent(value)
+    return words.money(value, currency=currency) if unit == "money" else words.number(value)
+
+
+def missing(table: pd.DataFrame) -> str:
+    """Return which figures the tables cannot say, and what would bring them."""
+    unknown = table[table["ours"].isna()]
+    if unknown.empty:
+        return ""
+    return f"Unknown: {words.joined(unknown['measure'])}. The table below says what would bring them."
+
+
+def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
+    """Return the scorecard for reading: every figure in its unit, as text."""
+    said = {
+        name: [value_in(value, unit, currency=currency) for value, unit in zip(table[name], table["unit"], strict=True)]
+        for name in ("ours", "previous")
+    }
+    out = table[["measure", "note"]].assign(**said)
+    out["change"] = [_change(row) for _, row in table.iterrows()]
+    return out
+
+
+def sentences(table: pd.DataFrame) -> list[str]:
+    """Return which figures rose and which fell against the 12 months before."""
+    known = table[table["change"].notna()]
+    if known.empty:
+        return ["There is no year before to compare with."]
+    said = []
+    for word, rows in (("Higher", known[known["change"] > 0]), ("Lower", known[known["change"] < 0])):
+        if len(rows):
+            said.append(f"{word} than a year ago: {words.joined(rows['measure'])}.")
+    same = known[known["change"] == 0]
+    return [*said, *([f"As a year ago: {words.joined(same['measure'])}."] if len(same) else [])]
+
+
+def _change(row: pd.Series) -> str:
+    now, then = row["ours"], row["previous"]
+    if not (words.known(now) and words.known(then)):
+        return "–"
+    if row["unit"] == "share":
+        return words.points(now - then)
+    return words.percent(now / then - 1, sign=True) if then else "–"
