@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from forecast import cli
-from forecast.cli_tables import jsonable, origins
-from forecast.errors import ParameterError
+from forecast.cli_tables import jsonable
 from reports import PARAMETERS, company, notebook
 
+BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
 COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "import", "params")
 
 
@@ -103,6 +103,9 @@ def test_usage_ends_with_2(run, arguments, said):
         (["deals", "--data", "DATA", "--as-of", "March", "--out", "OUT.csv"], "'March' is not a date"),
         (["deals", "--data", "DATA", "--as-of", "2026-04", "--out", "OUT.csv"], "2026-04-30"),
         (["planning", "--data", "DATA", "--out", "a.csv"], "must end in .json"),
+        ([*BACKTEST, "--from", "2026-02", "--to", "2026-01"], "2026-02 is after 2026-01"),
+        ([*BACKTEST, "--from", "2026-02", "--to", "2026-04"], "2026-04-30"),
+        ([*BACKTEST, "--from", "2026-01", "--to", "2026-02", "--models", "pipline"], "'pipline'"),
         (["simulate", "--out", "DATA/.."], "holds something else"),
         (["simulate", "--out", "OUT", "--end", "2026"], "'2026' is not a month"),
         (["import", "hubspot", "nowhere", "--out", "OUT"], "there is no such folder"),
@@ -189,17 +192,6 @@ def test_params(run, tmp_path):
     code, text = run("params", "03_booking", "--notebooks", tmp_path / "notebooks")
     assert code == 1
     assert "did you mean '03_bookings'?" in text
-
-
-def test_origins_are_month_ends(data):
-    import forecast
-
-    log = forecast.read(data)
-    assert origins(log, "2025-10", "2026-02-15", 2) == ["2025-10-31", "2025-12-31", "2026-02-28"]
-    with pytest.raises(ParameterError, match="is after --to"):
-        origins(log, "2026-03", "2026-02", 1)
-    with pytest.raises(ParameterError, match="after the last day of the data"):
-        origins(log, "2026-03", "2026-04", 1)
 
 
 def test_json_holds_what_json_can_hold():

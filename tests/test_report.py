@@ -360,6 +360,28 @@ def test_kernels_are_this_python_whatever_is_installed(place, forking, monkeypat
     assert execution.peak_mb > 20
 
 
+@pytest.mark.parametrize("forking", [True, False])
+def test_no_kernel_starts_after_the_end(place, forking):
+    kernels = Kernels(forking=forking)
+    with kernels:
+        pass
+    execution = run_notebook(notebook(place, "late", "open('late', 'w')"), {}, kernels=kernels)
+    assert execution.failure is not None
+    assert execution.failure.what == "the run was stopped"
+    assert not (place / "late").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_the_loss_of_what_forks_is_made_good(place):
+    file = notebook(place, "still", "print('ran')")
+    with Kernels(forking=True) as kernels:
+        kernels._server.kill()
+        kernels._server.wait()
+        execution = run_notebook(file, {}, kernels=kernels)
+    assert execution.failure is None
+    assert execution.notebook.cells[-1].outputs[0].text == "ran\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 def test_what_forks_has_one_thread_and_no_random_state_in_common(place):
     code = (

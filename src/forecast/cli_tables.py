@@ -12,7 +12,6 @@ import pandas as pd
 import typer
 
 import forecast
-from forecast.data.schema import Log
 from forecast.errors import MachineError, ParameterError
 from forecast.reporting.results import read_table, table_suffix, write_table, write_text
 
@@ -35,6 +34,7 @@ def backtest(
     data: str, *, first: str, last: str, step: int, models: list[str], months: int, seed: int, out: Path
 ) -> None:
     """Write the forecasts of past month ends beside what happened."""
+    from forecast.evaluation.backtest import month_ends
     from forecast.models.registry import forecaster
 
     _check_out(out)
@@ -42,21 +42,11 @@ def backtest(
     if not names:
         raise ParameterError("--models names no model")
     for name in names:
-        forecaster(name)  # an unknown one is refused before the data are read
+        if name != "submitted":
+            forecaster(name)  # an unknown one is refused before the data are read
     log = forecast.read(data)
-    ends = origins(log, first, last, step)
+    ends = month_ends(log, first=first, last=last, step=step)
     _write(forecast.backtest(log, origins=ends, models=names, months=months, seed=seed), out)
-
-
-def origins(log: Log, first: str, last: str, step: int) -> list[str]:
-    """Return the month ends from `first` to `last`, every `step` months, as ISO days."""
-    calendar = log.company.periods
-    start, end = (calendar.period(calendar.parse_day(text)) for text in (first, last))
-    if start > end:
-        raise ParameterError(f"--from {first} is after --to {last}")
-    if calendar.end(end) > log.extracted_on:
-        raise ParameterError(f"--to {last}: its end is after the last day of the data, {log.extracted_on.date()}")
-    return [str(calendar.end(period).date()) for period in range(start, end + 1, step)]
 
 
 def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:

@@ -130,7 +130,12 @@ class Kernels:
         return json.loads(line)
 
     def fork(self, arguments: list[str], env: Mapping[str, str], cwd: str) -> ForkedKernel | None:
-        """Fork a kernel, or return None where there is nothing to fork from: it then starts by itself."""
+        """Fork a kernel, or return None where there is nothing to fork from: it then starts by itself.
+
+        Raises RuntimeError once the run was stopped.
+        """
+        if self.closed:
+            raise RuntimeError("the run was stopped")
         if self._channel is None:
             return None
         try:
@@ -153,6 +158,8 @@ class Kernels:
 
     def manager(self) -> Any:
         """Return a kernel manager whose kernel is this Python, talking through files that only this user may open."""
+        if self.closed:
+            raise RuntimeError("the run was stopped")
         from jupyter_client.kernelspec import KernelSpec
 
         from forecast.reporting.engine_kernels import Manager
@@ -254,7 +261,7 @@ def run_notebook(
     except PapermillExecutionError as error:
         failure = Failure("cell", _said(error.ename, error.evalue), watch.cell_of(error.cell_index), error.source)
     except Exception as error:  # whatever went wrong, the run must go on to say so and end its kernels
-        machine = isinstance(error, OSError) and not isinstance(error, TimeoutError)
+        machine = isinstance(error, OSError) and not isinstance(error, TimeoutError) and not kernels.closed
         said = str(error) if machine else watch.explain(error, START_SECONDS)
         failure = Failure("machine" if machine else "kernel", said, watch.cell_of(watch.current), watch.source)
     return Execution(watch.notebook, time.perf_counter() - start, watch.peak_mb, failure)

@@ -34,6 +34,8 @@ class Provisioner(LocalProvisioner):
         forked = parent.kernels.fork(arguments, kwargs["env"], cwd)
         if forked is None:
             self.process = launch_kernel(cmd, **self._scrub_kwargs(kwargs))
+            if parent.kernels.closed:  # stopped in the meantime
+                self.process.kill()
         else:
             self.process = forked
         self.pid = self.process.pid

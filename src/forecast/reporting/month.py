@@ -87,11 +87,11 @@ def _get(month: _Month, name: str) -> pd.DataFrame:
 def origins(log: Log, *, as_of: str | pd.Timestamp, count: int = ORIGINS) -> list[str]:
     """Return the last `count` month ends before the month of `as_of`, oldest first, as ISO days.
 
-    Fewer where the history is shorter: `FIRST_MONTHS` of it come before the first.
+    Fewer where the history is shorter, for `FIRST_MONTHS` of it come before the first; but never none.
     """
     calendar = log.company.periods
     last = calendar.period(calendar.parse_day(as_of)) - 1
-    first = calendar.period(log.opportunities["created_on"].min()) + FIRST_MONTHS
+    first = min(last, calendar.period(log.opportunities["created_on"].min()) + FIRST_MONTHS)
     return [str(calendar.end(period).date()) for period in range(max(first, last - count + 1), last + 1)]
 
 
@@ -134,7 +134,7 @@ def _deals(month: _Month) -> pd.DataFrame:
 
 
 def _backtest(month: _Month) -> pd.DataFrame:
-    days = origins(month.log, as_of=month.snap.as_of)
+    days = origins(month.log, as_of=month.snap.as_of, count=ORIGINS)
     names = models(month.snap)
     track = backtest(month.log, origins=days, models=names, months=month.months, seed=month.seed)
     settled = _settled(month, track["target_period"])
