@@ -117,7 +117,8 @@ def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")
 
     share_over = share of segment-months forecast too high; .5 is no habit.
     """
-    rows = scored[(scored["submitter"] != "") & (scored["segment"] != TOTAL) & scored["error"].notna()]
+    of_people = (scored["submitter"] != "") & (scored["segment"] != TOTAL) & (scored["span"] == "month")
+    rows = scored[of_people & scored["error"].notna()]
     keys = list(by)
     for name in keys:
         if name not in rows.columns:
