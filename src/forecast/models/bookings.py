@@ -20,7 +20,7 @@ from forecast.models.bookings_errors import learn
 from forecast.models.creation import COHORTS, expected_wins
 from forecast.models.features import present
 from forecast.models.hazards import incidence
-from forecast.models.tables import NOTES, abstain, from_draws, month_targets
+from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, month_targets
 from forecast.models.winprob import FEWEST_CLOSED, check_seed, filled_amounts, fit_win_model
 
 if TYPE_CHECKING:
@@ -122,15 +122,8 @@ def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Compone
     steps : months forecast, the month in progress included. Raises DataError where the data are too thin, saying what
     is needed.
     """
-    booked = np.zeros((len(snap.segments), steps))
     target = snap.period + bool(snap.at_month_end)
     deals, calendar = snap.opportunities, snap.calendar
-    is_won = (deals["outcome"] == "won").to_numpy()
-    closed = calendar.period_of(deals["closed_on"])
-    paid = np.nan_to_num(deals["amount"].to_numpy(float))
-    code = pd.Index(list(snap.segments)).get_indexer(pd.Index(deals["segment"]))
-    now = is_won & (closed == target)
-    np.add.at(booked[:, 0], code[now], paid[now])
     reason = _too_thin(snap)
     model = fit_win_model(snap) if reason is None else None
     if model is None:
@@ -138,6 +131,7 @@ def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Compone
         raise DataError(reason, table="opportunities", mend="forecast from a later day, or bring a longer history")
     born = calendar.period_of(deals["created_on"])
     first = int(np.min(born, where=born > 0, initial=target))
+    lately = (deals["outcome"] == "won").to_numpy() & (calendar.period_of(deals["closed_on"]) > target - COHORTS)
     future = expected_wins(snap, steps=max(steps, model.panel.steps), marketing=marketing, part=_part(snap))
     lessons = learn(snap, model, future, first_period=first)
     states = present(snap, model.words)
@@ -153,11 +147,11 @@ def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Compone
         segment=states.segment,
         chance=incidence(*model.hazards(states, steps=steps))[0],
         value=amount[:, None] * lessons.growth[step] * lessons.open_bias[step],
-        booked=booked,
+        booked=bookings_in(snap, target + np.arange(steps)),
         wins=future.wins[:, -1, :steps],
         new=future.value[:, -1, :steps] * lessons.future_bias[step],
         marketed=future.marketed[:, -1, :steps] * lessons.future_bias[step],
-        pool=paid[is_won & (closed > target - COHORTS) & (paid > 0)],
+        pool=np.nan_to_num(deals["amount"].to_numpy(float)[lately]),
         ratios=lessons.ratios,
         common=lessons.common[step],
         own=lessons.own[step],
