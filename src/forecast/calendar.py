@@ -68,7 +68,10 @@ class Calendar:
 
     def period(self, date: Any) -> int:
         """Return the period of one date."""
-        return int(self.period_of([pd.Timestamp(date)])[0])
+        day = pd.Timestamp(date)
+        if PATTERNS[self.pattern] is None and not pd.isna(day):
+            return day.year * 12 + day.month - 1  # a single date needs no index
+        return int(self.period_of([day])[0])
 
     # -- periods -> dates ------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ FEWEST_MONTHS = 6
 WINDOW = 72
 """Complete months looked at."""
 _LEARN = 24
+"""Past origins whose errors are looked at."""
 _FEWEST_SEEN = 12
 _SIGMA_PRIOR = 4.0
 _WIDTH_PRIOR = 30.0
@@ -50,7 +51,7 @@ def seasonal_naive(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFram
     back = PERIOD * (np.arange(ahead) // PERIOD + 1) - 1 - np.arange(ahead)
     booked = bookings_in(snap, periods)
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
-    origins = np.arange(max(back.max(), len(past) - 1 - 3 * PERIOD), len(past) - 1)
+    origins = np.arange(max(back.max(), len(past) - 1 - _LEARN - ahead), len(past) - 1)
     said = y[:, origins[:, None] - back].transpose(1, 0, 2)
     draws = draws_from_errors(mean, said, _outcomes(y, origins, ahead), floor=booked, rng=rng)
     return _table(snap, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)

@@ -133,9 +133,9 @@ def ets_path(
     lengths = origins[None, :] - start[:, None] + 1
     longest = int(max(lengths.max(initial=1), 1))
     aligned = np.zeros((series, 1, longest))
-    for i in range(series):
-        here = z[i, start[i] : start[i] + longest]
-        aligned[i, 0, : len(here)] = here
+    for row in range(series):
+        here = z[row, start[row] : start[row] + longest]
+        aligned[row, 0, : len(here)] = here
     errors, levels, trends = recursion(aligned, alpha=points.alpha, beta=points.beta)
     squares = np.cumsum(errors**2, axis=-1)
     response = _responses(_rounded(longest))[0][:, :longest]
@@ -150,22 +150,31 @@ def ets_path(
         np.zeros((*shape, len(points.of))),
         np.full((*shape, PERIOD), np.nan),
     )
-    for n in np.unique(lengths[lengths >= 1]):
+    for length in np.unique(lengths[lengths >= 1]):
+        n = int(length)
         i, o = np.nonzero(lengths == n)
         by_place = ((first_month + start[i])[:, None] + np.arange(PERIOD)) % PERIOD
         prior = np.zeros((len(i), 2 + PERIOD))
         if season is not None:
             prior[:, 2:] = season[o[:, None], by_place]
-        sums = (x[i, :, n - 1] for x in (squares, cross, levels, trends))
-        found = _posterior(int(n), ahead, *sums, prior)
-        out.location[i, o], out.covariance[i, o], out.sigma[i, o], out.weights[i, o], by_month = found
-        out.season[i[:, None], o[:, None], by_place] = by_month
+        found = _posterior(
+            n,
+            ahead,
+            squares=squares[i, :, n - 1],
+            cross=cross[i, :, n - 1],
+            level=levels[i, :, n - 1],
+            trend=trends[i, :, n - 1],
+            prior=prior,
+        )
+        out.location[i, o], out.covariance[i, o], out.sigma[i, o], out.weights[i, o] = found[:4]
+        out.season[i[:, None], o[:, None], by_place] = found[4]
     return out
 
 
 def _posterior(
     n: int,
     ahead: int,
+    *,
     squares: np.ndarray,
     cross: np.ndarray,
     level: np.ndarray,

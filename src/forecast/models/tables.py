@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import NO_PERIOD, parse_periods, period_labels
-from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, FORECAST_KEY, QUANTILE_COLUMNS, QUANTILES, TOTAL
+from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QUANTILES, TOTAL
 from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ def from_draws(
     values = np.concatenate(parts)
     values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1).reshape(len(table), -1)
     values.sort(axis=1)
-    table[list(QUANTILE_COLUMNS)] = np.quantile(values, QUANTILES, axis=1).T
+    place = np.array(QUANTILES) * (values.shape[1] - 1)
+    below = np.floor(place).astype(np.int64)
+    low, high = values[:, below], values[:, np.minimum(below + 1, values.shape[1] - 1)]
+    table[list(QUANTILE_COLUMNS)] = np.clip(low + (high - low) * (place - below), low, high)
     plan = table["plan"].to_numpy()
     reached = (values >= plan[:, None]).mean(axis=1)
     table["p_at_least_plan"] = np.where(np.isnan(plan), np.nan, reached)
@@ -157,11 +160,11 @@ def _rows(
     """Return the table with its means, addends and plan, and what past months of each quarter booked, (segments, Q)."""
     calendar, segments = snap.calendar, snap.segments
     quarters, quarter_horizons = quarter_targets(snap, periods)
-    before = [
-        np.array([p for p in calendar.quarter_periods(int(quarter)) if p < periods[0]], dtype=np.int64)
-        for quarter in quarters
-    ]
-    past = np.array([bookings_in(snap, gone).sum(axis=1) for gone in before]).reshape(len(quarters), len(segments)).T
+    ahead = np.array([calendar.quarter_periods(int(quarter)) for quarter in quarters], dtype=np.int64).reshape(-1, 3)
+    gone = np.where(ahead < periods[0], ahead, NO_PERIOD)
+    before = np.unique(gone[gone != NO_PERIOD])
+    matches = (gone[:, :, None] == before).any(axis=1)  # quarter x past month
+    past = bookings_in(snap, before) @ matches.T.astype(float)
     inside = np.asarray(calendar.quarter_of(periods))[:, None] == quarters[None, :]
 
     def column(values: np.ndarray, gone: np.ndarray | float) -> np.ndarray:
@@ -175,40 +178,38 @@ def _rows(
     labels = period_labels(periods) + [calendar.quarter_label(int(quarter)) for quarter in quarters]
     horizons = np.concatenate([periods - snap.period, quarter_horizons]).astype(np.int64)
     each = len(segments) + 1
-    table = pd.DataFrame(
-        {
-            "model": pd.Series([model] * (len(labels) * each), dtype="str"),
-            "origin": pd.Series(snap.as_of, index=range(len(labels) * each), dtype="datetime64[us]"),
-            "target_period": pd.Series(np.repeat(np.array(labels, dtype=object), each), dtype="str"),
-            "horizon": np.repeat(horizons, each),
-            "segment": pd.Series([*segments, TOTAL] * len(labels), dtype="str"),
-            "mean": column(mean, past),
-        }
-    )
-    assert tuple(table.columns[:5]) == FORECAST_KEY
-    table[list(QUANTILE_COLUMNS)] = np.nan
-    assert tuple(table.columns) == FORECAST_COLUMNS
-    if addends is not None:
-        for name in ADDENDS:
-            table[name] = column(np.asarray(addends[name], dtype=np.float64), past if name == "booked" else 0.0)
-    ahead = np.array([list(calendar.quarter_periods(int(quarter))) for quarter in quarters], dtype=np.int64)
-    plan = _plan(snap, np.concatenate([periods, ahead.ravel()]))
-    wide = np.concatenate(
-        [plan[:, : len(periods)], plan[:, len(periods) :].reshape(len(segments), len(quarters), 3).sum(axis=2)], axis=1
-    )
-    table["plan"] = np.concatenate([wide, wide.sum(axis=0, keepdims=True)]).T.ravel()
-    table["p_at_least_plan"] = np.nan
+    rows = len(labels) * each
+    span = np.arange(min(periods[0], ahead.min(initial=periods[0])), periods[-1] + 1)
+    plan = _plan(snap, span)
+    plan = np.concatenate([plan[:, periods - span[0]], plan[:, ahead - span[0]].sum(axis=2)], axis=1)
+    columns: dict[str, object] = {
+        "model": pd.Series([model] * rows, dtype="str"),
+        "origin": np.full(rows, snap.as_of.to_datetime64().astype("datetime64[us]")),
+        "target_period": pd.Series([label for label in labels for _ in range(each)], dtype="str"),
+        "horizon": np.repeat(horizons, each),
+        "segment": pd.Series([*segments, TOTAL] * len(labels), dtype="str"),
+        "mean": column(mean, past),
+        **{name: np.full(rows, np.nan) for name in QUANTILE_COLUMNS},
+    }
+    assert tuple(columns) == FORECAST_COLUMNS
+    for name in ADDENDS if addends is not None else ():
+        values = np.asarray(addends[name], dtype=np.float64)  # type: ignore[index]
+        columns[name] = column(values, past if name == "booked" else 0.0)
+    columns["plan"] = np.concatenate([plan, plan.sum(axis=0, keepdims=True)]).T.ravel()
+    columns["p_at_least_plan"] = np.full(rows, np.nan)
+    table = pd.DataFrame(columns)
     return table, past
 
 
 def _plan(snap: Snapshot, periods: np.ndarray) -> np.ndarray:
     """Return the plan of each segment and period, nan where there is none; (segments, len(periods))."""
+    out = np.full((len(snap.segments), len(periods)), np.nan)
     if snap.plan is None or snap.plan.empty:
-        return np.full((len(snap.segments), len(periods)), np.nan)
-    names, codes = np.unique(snap.plan["period"].to_numpy(dtype=object), return_inverse=True)
-    keys = pd.MultiIndex.from_arrays([snap.plan["segment"].to_numpy(dtype=object), parse_periods(names)[codes]])
-    amounts = pd.Series(snap.plan["amount"].to_numpy(dtype=np.float64), index=keys)
-    wanted = pd.MultiIndex.from_arrays(
-        [np.repeat(np.array(snap.segments, dtype=object), len(periods)), np.tile(periods, len(snap.segments))]
-    )
-    return amounts.reindex(wanted).to_numpy().reshape(len(snap.segments), len(periods))
+        return out
+    codes, names = pd.factorize(snap.plan["period"])
+    place = pd.Index(periods).get_indexer(pd.Index(parse_periods(names)))[codes]
+    rows = np.flatnonzero(place >= 0)
+    segment = pd.Index(snap.segments).get_indexer(pd.Index(snap.plan["segment"].iloc[rows]))
+    rows, segment = rows[segment >= 0], segment[segment >= 0]
+    out[segment, place[rows]] = snap.plan["amount"].to_numpy(dtype=np.float64)[rows]
+    return out

@@ -1,0 +1,181 @@
+"""What every forecaster would have said at past origins, beside what happened.
+
+A loop over explicit origins: one snapshot each, every forecaster called by its protocol, the settled actual joined to
+the result afterwards. Forecasters see the snapshot alone, so what happened later cannot reach them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import parse_periods
+from forecast.data.history import archive
+from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log
+from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
+from forecast.errors import ParameterError, nearest
+from forecast.models.registry import SUBMITTED, Forecaster, forecaster
+from forecast.models.tables import NOTES, abstain
+
+DEFAULT_MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future", "stage-age")
+
+
+def backtest(
+    log: Log,
+    *,
+    origins: Iterable[str | pd.Timestamp],
+    models: Sequence[str] = DEFAULT_MODELS,
+    months: int = 6,
+    seed: int = 0,
+    on_origin: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return the forecasts of every origin and model, with what was booked in the end.
+
+    Parameters
+    ----------
+    origins : days, or months such as 2025-06 (their last day); no duplicates, none after the log's last day.
+    models : names of forecasters; `submitted` stands for one of every submitter.
+    months : months ahead, as for each forecaster. seed : of every forecaster's draws.
+    on_origin : called after each origin with how many are done and how many there are.
+
+    Returns
+    -------
+    Forecast table, by origin, then model, with `observed`: settled bookings of the month, segment or `Total` (of all
+    segments there are by then); of a quarter only where its three months have settled; nan where not settled yet.
+    Rows of a forecaster that abstained are there with nan; `attrs["notes"]` say which, where and why.
+
+    Raises
+    ------
+    ParameterError : an origin is no date, doubled or beyond the log; a model is unknown or doubled; months or seed is
+    out of range.
+    """
+    days = parse_origins(log, origins)
+    calls = _forecasters(log, models)
+    tables: list[pd.DataFrame] = []
+    reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
+    first = first_day(log)
+    for done, day in enumerate(days, start=1):
+        snap = snapshot(log, as_of=day) if day >= first else _before_all(log, first, day)
+        for name, call in calls.items():
+            if day >= first:
+                table = call(snap, months=months, seed=seed)
+            else:
+                why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
+                table = abstain(snap, model=name, months=months, notes=[why])
+            for note in table.attrs.get(NOTES, ()):
+                reasons.setdefault((name, str(note)), []).append(day)
+            table.attrs = {}
+            tables.append(table)
+        if on_origin is not None:
+            on_origin(done, len(days))
+    track = pd.concat(tables, ignore_index=True)
+    extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
+    track = track[[*FORECAST_COLUMNS, *extra]]
+    track["observed"] = observed(log, track)
+    track.attrs[NOTES] = [_sentence(name, note, when) for (name, note), when in reasons.items()]
+    return track
+
+
+def month_ends(log: Log, *, first: str, last: str, step: int = 1) -> list[pd.Timestamp]:
+    """Return the last days of the months from `first` to `last`, every `step` months, in the company's calendar.
+
+    Raises
+    ------
+    ParameterError : a date cannot be read, first is after last, last ends beyond the log, or step is below 1.
+    """
+    calendar = log.company.periods
+    start, stop = (calendar.period(calendar.parse_day(text)) for text in (first, last))
+    if step < 1:
+        raise ParameterError(f"step: {step} is not at least 1")
+    if start > stop:
+        raise ParameterError(f"origins: {first} is after {last}")
+    ends = [calendar.end(period) for period in range(start, stop + 1, step)]
+    return parse_origins(log, ends)
+
+
+def parse_origins(log: Log, origins: Iterable[str | pd.Timestamp]) -> list[pd.Timestamp]:
+    """Return origins as days, ascending; refuses none at all, duplicates and days after the log's last one."""
+    if isinstance(origins, (str, pd.Timestamp)):
+        raise ParameterError(f"origins: {origins!r} is one date; give a list of them, such as [{str(origins)!r}]")
+    calendar = log.company.periods
+    given = list(origins)
+    if not given:
+        raise ParameterError("origins: there is none")
+    days = sorted(calendar.parse_day(origin) for origin in given)
+    doubled = sorted({day for day, following in itertools.pairwise(days) if day == following})
+    if doubled:
+        raise ParameterError(f"origins: {_listed(doubled)} stands there more than once")
+    beyond = [day for day in days if day > log.extracted_on]
+    if beyond:
+        raise ParameterError(f"origins: {_listed(beyond)} is after the log's last day, {log.extracted_on:%Y-%m-%d}")
+    return days
+
+
+def observed(log: Log, table: pd.DataFrame) -> np.ndarray:
+    """Return the settled bookings of each row of a forecast table, nan where not settled yet; (n,) float64."""
+    calendar = log.company.periods
+    actuals = settled_actuals(log)
+    wide = actuals.pivot(index="period", columns="segment", values="amount")
+    wide.index = pd.Index(parse_periods(wide.index), dtype="int64")
+    wide[TOTAL] = wide.sum(axis=1)
+    quarter = np.asarray(calendar.quarter_of(wide.index.to_numpy()))
+    by_quarter = wide.groupby(quarter).sum().where(wide.groupby(quarter).size() == 3)
+    by_quarter.index = pd.Index([calendar.quarter_label(int(number)) for number in by_quarter.index], dtype="str")
+    by_month = wide.set_axis(pd.Index(sorted(actuals["period"].unique()), dtype="str"))
+    settled = pd.concat([by_month, by_quarter])
+    row = settled.index.get_indexer(pd.Index(table["target_period"]))
+    column = settled.columns.get_indexer(pd.Index(table["segment"]))
+    values = settled.to_numpy(dtype=np.float64)[row, column]
+    return np.where((row >= 0) & (column >= 0), values, np.nan)
+
+
+def first_day(log: Log) -> pd.Timestamp:
+    """Return the day of the log's first record, before which nothing was known."""
+    kept = archive(log)
+    days = [kept.opportunities["created_on"][~kept.has_rows].min()]
+    if len(kept.recorded_on):
+        days.append(pd.Timestamp(kept.recorded_on.min()))
+    return min(day for day in days if not pd.isna(day))
+
+
+def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Forecaster]:
+    """Return the forecasters by name, in the order given; each unknown, doubled or misspelt name is refused."""
+    if isinstance(models, str):
+        raise ParameterError(f"models: {models!r} is one name; give a list of names, such as [{models!r}]")
+    submissions = log.get("submitted_forecasts")
+    submitters = [] if submissions is None else sorted(submissions["submitter"].dropna().unique())
+    known = [f"{SUBMITTED}-{submitter}" for submitter in submitters]
+    calls: dict[str, Forecaster] = {}
+    for name in models:
+        if name == SUBMITTED and not known:
+            raise ParameterError(f"models: {SUBMITTED!r} needs the table submitted_forecasts")
+        for each in known if name == SUBMITTED else [name]:
+            if each in calls:
+                raise ParameterError(f"models: {each!r} stands there more than once")
+            if each.startswith(f"{SUBMITTED}-") and each not in known:
+                raise ParameterError(f"models: nobody submitted forecasts as {each!r}; {nearest(each, known)}")
+            calls[each] = forecaster(each)
+    if not calls:
+        raise ParameterError("models: there is none")
+    return calls
+
+
+def _before_all(log: Log, first: pd.Timestamp, day: pd.Timestamp) -> Snapshot:
+    """Return a snapshot of a day before the first record: of no segment, so that only the empty Total is left."""
+    return replace(snapshot(log, as_of=first), as_of=day, segments=(), plan=None)
+
+
+def _listed(days: Sequence[pd.Timestamp]) -> str:
+    more = f" and {len(days) - 3} more" if len(days) > 3 else ""
+    return ", ".join(f"{day:%Y-%m-%d}" for day in days[:3]) + more
+
+
+def _sentence(model: str, note: str, days: Sequence[pd.Timestamp]) -> str:
+    when = (
+        f"{days[0]:%Y-%m-%d}" if len(days) == 1 else f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, {len(days)} origins"
+    )
+    return f"{note} ({when})" if note.startswith(model) else f"{model}: {note} ({when})"
