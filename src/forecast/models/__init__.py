@@ -1,1 +1,1 @@
-
+"""The models room: a snapshot goes in, a forecast comes out."""

@@ -1,1 +1,1 @@
-
+"""Where a log comes from: files, and the exports of CRMs."""
