@@ -19,6 +19,7 @@ from forecast.reporting.results import write_text
 _INJECTED = "injected-parameters"
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _RENDERING = threading.Lock()  # the exporter is one, the threads that need it are several
 
 
@@ -46,7 +47,8 @@ def tidy(notebook: Any, parameters: Mapping[str, Any], *, hide: Sequence[Path] =
 
 def _without_chance(data: dict[str, Any]) -> None:
     """Take what differs from run to run out of an output: addresses in memory, names of widgets."""
-    data.pop("application/vnd.jupyter.widget-view+json", None)
+    if _WIDGET in data:
+        data[_WIDGET] = {"model_id": ""}
     if isinstance(data.get("text/plain"), str):
         data["text/plain"] = _ADDRESS.sub("", data["text/plain"])
 
@@ -88,7 +90,11 @@ def with_failure(execution: Execution) -> Any:
 
 
 def write_notebook(notebook: Any, file: Path) -> None:
-    """Write a notebook, whole or not at all."""
+    """Write a notebook, whole or not at all; without the widgets, whose kernel is gone."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(_WIDGET, None)
     write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", file, parents=True)
 
 
