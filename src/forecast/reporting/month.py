@@ -168,7 +168,11 @@ def _planning(month: _Month) -> pd.DataFrame:
     try:
         effect = planning_effect(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
     except DataError as error:
-        return pd.DataFrame([{**_NOTHING, "sentence": error.what, "reasons": str(error)}])
+        why = f"{error.table}: {error.what}" if error.table else error.what
+        if error.table == "submitted_forecasts":
+            why = "no forecasts that people submitted are recorded, or none that counts; submitted_forecasts brings them"
+        sentence = f"Cannot tell whether planning together helped: {why}."
+        return pd.DataFrame([{**_NOTHING, "sentence": sentence, "reasons": str(error)}])
     facts: dict[str, Any] = {}
     for field in dataclasses.fields(effect):
         value = getattr(effect, field.name)
