@@ -170,7 +170,7 @@ def _planning(month: _Month) -> pd.DataFrame:
     except DataError as error:
         why = f"{error.table}: {error.what}" if error.table else error.what
         if error.table == "submitted_forecasts":
-            why = "no forecasts that people submitted are recorded, or none that counts; submitted_forecasts brings them"
+            why = "no forecasts that people submitted are recorded, or none counts; submitted_forecasts brings them"
         sentence = f"Cannot tell whether planning together helped: {why}."
         return pd.DataFrame([{**_NOTHING, "sentence": sentence, "reasons": str(error)}])
     facts: dict[str, Any] = {}
