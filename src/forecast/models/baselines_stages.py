@@ -244,7 +244,7 @@ def _by_age(panel: _Panel) -> np.ndarray:
         until = max(count - step, 0)
         exposed[step + 1 :, ..., step] = np.cumsum(held[:until], axis=0)
         converted[step + 1 :, ..., step] = np.cumsum(brought[:until, ..., step], axis=0)
-    typical = state["amount"][:n].mean() if n else 1.0
+    typical = max(float(state["amount"][:n].mean()) if n else 1.0, 1e-9)
     own = converted.sum(axis=2, keepdims=True) / np.maximum(exposed.sum(axis=2, keepdims=True), typical)
     prior = _AGE_PRIOR * typical
     share = (converted + prior * own) / (exposed + prior)

@@ -29,10 +29,10 @@ def month_targets(snap: Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
 
     Raises
     ------
-    ParameterError : months is not from 1 to 60.
+    ParameterError : months is not a whole number from 1 to 60.
     """
-    if not 1 <= months <= MOST_MONTHS:
-        raise ParameterError(f"months: {months} is not from 1 to {MOST_MONTHS}")
+    if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= MOST_MONTHS:
+        raise ParameterError(f"months: {months!r} is not a whole number from 1 to {MOST_MONTHS}")
     horizons = np.arange(1 if snap.at_month_end else 0, months + 1, dtype=np.int64)
     return snap.period + horizons, horizons
 
@@ -173,7 +173,7 @@ def _rows(
             raise ValueError(f"{values.shape} is not (segments, months) = {(len(segments), len(periods))}")
         summed = np.stack([values[:, mask].sum(axis=1) for mask in inside.T], axis=1) if len(quarters) else past
         wide = np.concatenate([values, summed + gone], axis=1)
-        return np.concatenate([wide, wide.sum(axis=0, keepdims=True)]).T.ravel()
+        return _with_total(wide).T.ravel()
 
     labels = period_labels(periods) + [calendar.quarter_label(int(quarter)) for quarter in quarters]
     horizons = np.concatenate([periods - snap.period, quarter_horizons]).astype(np.int64)
@@ -195,10 +195,16 @@ def _rows(
     for name in ADDENDS if addends is not None else ():
         values = np.asarray(addends[name], dtype=np.float64)  # type: ignore[index]
         columns[name] = column(values, past if name == "booked" else 0.0)
-    columns["plan"] = np.concatenate([plan, plan.sum(axis=0, keepdims=True)]).T.ravel()
+    columns["plan"] = _with_total(plan).T.ravel()
     columns["p_at_least_plan"] = np.full(rows, np.nan)
     table = pd.DataFrame(columns)
     return table, past
+
+
+def _with_total(values: np.ndarray) -> np.ndarray:
+    """Return values with the sum over segments below them, nan where there is no segment."""
+    total = values.sum(axis=0, keepdims=True) if len(values) else np.full((1, values.shape[1]), np.nan)
+    return np.concatenate([values, total])
 
 
 def _plan(snap: Snapshot, periods: np.ndarray) -> np.ndarray:
