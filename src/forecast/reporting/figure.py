@@ -31,6 +31,8 @@ _URL = re.compile(r"url\(#([^)]+)\)")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 Format = Callable[[Any], str]
+_LONGEST = 600
+_LONG = 40
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class Table:
 
     columns : column -> header, in order; all columns under their own names by default.
     formats : column -> function that words a value; by default numbers get three significant figures.
-    total : value of the first column whose row is set apart. most : rows shown; the rest is counted beneath.
+    total : value of the first column whose row is set apart. right : columns of worded figures, to be set right.
+    most : rows shown; the rest is counted beneath. fold : the line behind which the table is folded away, if any.
     """
 
     frame: pd.DataFrame
@@ -139,44 +142,49 @@ class Table:
     columns: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     total: str = ""
+    right: Sequence[str] = ()
     most: int = 60
+    fold: str = ""
 
     def _repr_html_(self) -> str:
         names = [name for name in self.columns if name in self.frame] or list(map(str, self.frame.columns))
         heads = {name: self.columns.get(name, name.replace("_", " ")) for name in names}
-        numeric = {name: pd.api.types.is_numeric_dtype(self.frame[name].dtype) for name in names}
-        right = {name: ' class="n"' if numeric[name] and name != names[0] else "" for name in names}
-        head = "".join(f'<th scope="col"{right[name]}>{text(heads[name])}</th>' for name in names)
+        numeric = {name: name in self.right or pd.api.types.is_numeric_dtype(self.frame[name].dtype) for name in names}
         rows = []
         shown = self.frame.iloc[: self.most]
         cells = {name: [self._cell(name, value) for value in shown[name]] for name in names}
+        long = {name: max(map(len, cells[name]), default=0) > _LONG for name in names}
+        side = {name: ' class="n"' if numeric[name] else ' class="t"' if long[name] else "" for name in names}
+        side[names[0]] = ""
+        head = "".join(f'<th scope="col"{side[name]}>{text(heads[name])}</th>' for name in names)
         for i in range(len(shown)):
             last = ' class="total"' if self.total and cells[names[0]][i] == self.total else ""
             row = f'<th scope="row">{text(cells[names[0]][i])}</th>'
-            row += "".join(f"<td{right[name]}>{text(cells[name][i])}</td>" for name in names[1:])
+            row += "".join(f"<td{side[name]}>{text(cells[name][i])}</td>" for name in names[1:])
             rows.append(f"<tr{last}>{row}</tr>")
         more = len(self.frame) - len(shown)
         foot = f'<p class="source">{text(words.plural(more, "more row"))} in the file of tables.</p>' if more else ""
         if not rows:
             rows.append(f'<tr><td colspan="{len(names)}">Nothing to show.</td></tr>')
-        return (
+        table = (
             f'<div class="scroll" role="region" tabindex="0" aria-label="{text(self.caption)}"><table>'
-            f"<caption>{text(self.caption)}</caption>"
+            f"<caption><span>{text(self.caption)}</span></caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{foot}"
         )
+        return f'<details class="notes"><summary>{text(self.fold)}</summary>{table}</details>' if self.fold else table
 
     def _cell(self, name: str, value: Any) -> str:
+        if not words.known(value):
+            return "–"
         if name in self.formats:
             return self.formats[name](value)
-        if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
-            return "–"
         if isinstance(value, (bool, np.bool_)):
             return "yes" if value else "no"
         if isinstance(value, (int, float, np.number)):
             return words.number(float(value))
         if isinstance(value, pd.Timestamp):
             return f"{value:%Y-%m-%d}"
-        return words.label(value, most=200)
+        return words.label(value, most=_LONGEST)
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.frame}"
@@ -250,6 +258,8 @@ def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
         kept = [re.sub(r":\s+", ":", part) for part in parts if part and not part.startswith("font-family")]
         attributes["style"] = _COLOUR.sub(lambda match: css_colour(match[0]), ";".join(kept))
     element.tail = None
+    if element.tag == "text" and element.text:
+        element.text = element.text.replace("  ", "\u00a0\u00a0")  # elsewhere than in print, spaces collapse
     if element.tag != "text":
         element.text = None
 

@@ -83,7 +83,7 @@ def bookings_fan(
         ]
         end_labels(axes, len(periods) - 0.52, labels)
         if len(past):
-            axes.text(len(past) - shown - 0.4, largest * 1.02, "booked", color=SOFT, va="top")
+            axes.text(len(past) - shown - 0.35, float(past["amount"].max()), "booked", color=SOFT, va="bottom")
         return figure
 
     subtitle = f"Bookings by month, {scale_words}, {_who(segment)}; bars: booked, line: forecast"

@@ -32,7 +32,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
     identified = row.get("verdict") != "not identified"
     low, high = float(row.get("interval_low", -1.0)), float(row.get("interval_high", np.inf))
     points: list[tuple[str, float, str]] = [("Since the start" if identified else "Association", float(change), "")]
-    for name, label in (("dip", "6 months before"), ("placebo", "7–12 months before")):
+    for name, label in (("dip", "1–6 months before"), ("placebo", "7–12 months before")):
         if words.known(row.get(name)):
             points.append((label, float(row[name]), _by_lot(row.get(f"{name}_p_value"))))
     shown = [abs(v) for _, v, _ in points] + [abs(v) for v in (low, high) if words.known(v)]
@@ -59,7 +59,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
             )
             where = float(np.clip(value, -reach, reach))
             axes.scatter([where], [i], zorder=4, marker="o" if i == 0 else "D", **look)
-            said = words.percent(value, sign=True) + (f"  {note}" if note and not canvas.narrow else "")
+            said = words.percent(value, sign=True) + (f" ({note})" if note and not canvas.narrow else "")
             right = where < reach * 0.35
             axes.text(
                 where + (0.04 if right else -0.04) * reach,
@@ -93,7 +93,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
                     "to": np.nan,
                     "p-value": row.get(f"{name}_p_value"),
                 }
-                for name, label in (("dip", "6 months before"), ("placebo", "7–12 months before"))
+                for name, label in (("dip", "1–6 months before"), ("placebo", "7–12 months before"))
                 if words.known(row.get(name))
             ),
         ]
@@ -246,7 +246,7 @@ def _segments_title(table: pd.DataFrame) -> str:
     if both.empty:
         return "No segment has errors before and after its start"
     fell = int((both["error_after"] < both["error_before"]).sum())
-    return f"Errors are smaller than before in {words.spelt(fell)} of {words.plural(len(both), 'segment')}"
+    return f"Errors are smaller than before in {words.of_all(fell, len(both), 'segment')}"
 
 
 def _segment_words(row: pd.Series) -> str:
@@ -256,4 +256,4 @@ def _segment_words(row: pd.Series) -> str:
 
 
 def _by_lot(p: Any) -> str:
-    return f"seen by chance {round(100 * float(p))} of 100 times" if words.known(p) else ""
+    return f"by chance {round(100 * float(p))} of 100 times" if words.known(p) else ""

@@ -36,22 +36,23 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
 
     def draw(canvas: Canvas) -> Figure:
         figure, axes = canvas.axes(270, left=44, right=124 if canvas.narrow else 160, bottom=40)
-        labels = []
+        labels: dict[int, list[tuple[float, str, str]]] = {}
         for model, frame in series.items():
             colour, dash, marker = looks[model]
             axes.plot(
                 frame["horizon"], frame["wape"], color=colour, linestyle=dash, marker=marker, markersize=5, zorder=3
             )
             last = frame.iloc[-1]
-            at_end = float(last["wape"])
-            labels.append((at_end, words_track.model_name(model), colour if colour != GREY else SOFT))
+            said = (float(last["wape"]), words_track.model_name(model), colour if colour != GREY else SOFT)
+            labels.setdefault(int(last["horizon"]), []).append(said)
         share_axis(axes)
         axes.set_ylim(0, top * 1.08)
         axes.set_xlim(horizons[0] - 0.2, horizons[-1] + 0.15)
         axes.xaxis.set_major_locator(FixedLocator(horizons))
         axes.xaxis.set_major_formatter(FixedFormatter([str(h) for h in horizons]))
         axes.set_xlabel("months ahead", loc="left")
-        end_labels(axes, horizons[-1] + 0.25, labels)
+        for end, group in labels.items():  # a series that ends early is named where it ends
+            end_labels(axes, end + 0.2, group)
         return figure
 
     table = rows[rows["model"].isin(models)]
@@ -69,10 +70,10 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
         as_of=as_of,
         formats={
             "model": words_track.model_name,
-            "wape": words.percent,
-            "bias": lambda v: words.percent(v, sign=True),
-            "skill": words.percent,
-            "coverage80": words.percent,
+            "wape": words.whole,
+            "bias": words.whole,
+            "skill": words.whole,
+            "coverage80": words.whole,
         },
     )
 
@@ -135,10 +136,18 @@ def track_record(
     )
 
 
-def calibration(table: pd.DataFrame, *, company: Company, as_of: Any, what: str = "won within 3 months") -> Chart:
+def calibration(
+    table: pd.DataFrame,
+    probabilities: pd.Series,
+    *,
+    company: Company,
+    as_of: Any,
+    what: str = "won within 3 months",
+) -> Chart:
     """Draw said against happened with the band that chance would show, over how often each was said.
 
-    table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1.
+    table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1. probabilities : all that
+    were said, for the histogram.
     """
     title = words_track.calibration_finding(table)
     rows = table[table["n"] > 0] if len(table) else table
@@ -165,7 +174,8 @@ def calibration(table: pd.DataFrame, *, company: Company, as_of: Any, what: str 
         axes.text(0.02, 0.97, "happened", color=SOFT, va="top")
         axes.text(0.97, 0.9, "as said", color=SOFT, ha="right", va="top")
         below = figure.add_axes((left / canvas.width, 38 / height, wide / canvas.width, 48 / height))
-        below.bar(rows["said"], rows["n"], width=0.045, color=GREY, zorder=2)
+        counts, edges = np.histogram(probabilities.dropna(), bins=20, range=(0, 1))
+        below.bar((edges[:-1] + edges[1:]) / 2, counts, width=0.044, color=GREY, zorder=2)
         below.set_xlim(0, 1)
         share_axis(below, axis="x")
         below.grid(False)
@@ -173,7 +183,7 @@ def calibration(table: pd.DataFrame, *, company: Company, as_of: Any, what: str 
         below.text(
             0.99,
             1.0,
-            f"deals, {words.number(rows['n'].max())} at most",
+            f"deals; tallest bar {words.number(counts.max())}",
             color=SOFT,
             ha="right",
             va="top",
@@ -208,13 +218,13 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     unit = words.axis_unit(float(worth.max()), currency=company.currency)[1]
 
     def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(230, left=44, right=12, top=26, bottom=40)
+        figure, axes = canvas.axes(230, left=44, right=22, top=26, bottom=40)
         middle = (edges[:-1] + edges[1:]) / 2
         axes.bar(middle, worth, width=0.092, color=BLUE, alpha=0.8, zorder=2)
         for x, value, deals_here in zip(middle, worth, count, strict=True):
             if deals_here:
                 axes.text(x, value + worth.max() * 0.015, f"{deals_here:,}", ha="center", va="bottom", color=SOFT)
-        share_axis(axes, axis="x", ticks=10)
+        share_axis(axes, axis="x", ticks=5 if canvas.narrow else 10)
         axes.grid(False)
         money_axis(axes, float(worth.max()), currency=company.currency)
         axes.set_xlim(0, 1)

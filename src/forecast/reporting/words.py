@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -26,6 +26,7 @@ _MONTHS = (
 _ODDS = (
     (0.05, "about 1 in 20"),
     (0.1, "about 1 in 10"),
+    (1 / 7, "about 1 in 7"),
     (0.2, "about 1 in 5"),
     (0.25, "about 1 in 4"),
     (1 / 3, "about 1 in 3"),
@@ -35,6 +36,7 @@ _ODDS = (
     (2 / 3, "about 2 in 3"),
     (0.75, "about 3 in 4"),
     (0.8, "about 4 in 5"),
+    (6 / 7, "about 6 in 7"),
     (0.9, "about 9 in 10"),
     (0.95, "about 19 in 20"),
 )
@@ -87,14 +89,24 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
     return f"{_SYMBOLS.get(currency, '')}{first}{joint}{second}{_tail(unit, currency)}"
 
 
-def percent(value: float | None, *, sign: bool = False, digits: int = 2) -> str:
-    """Return a share as a percentage, two significant figures below one per cent, whole above."""
+def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
+    """Return a share as a percentage: whole, or below one per cent with `digits` significant figures."""
     if not known(value):
         return UNKNOWN
     assert value is not None
     hundred = abs(value) * 100
-    text = f"{hundred:,.0f}" if hundred >= 1 or hundred < 0.005 else _figures(hundred, digits)
+    text = f"{hundred:,.0f}" if hundred >= 0.95 or hundred < 0.005 or not digits else _figures(hundred, digits)
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
+
+
+def whole(value: float | None) -> str:
+    """Return a share as a whole percentage, for a column of them."""
+    return percent(value, digits=0)
+
+
+def in_currency(currency: str) -> Callable[[Any], str]:
+    """Return the function that words amounts of this currency, for a column of them."""
+    return lambda value: money(value, currency=currency)
 
 
 def points(value: float | None, *, sign: bool = True) -> str:
@@ -143,7 +155,7 @@ def change(value: float | None, *, up: str = "rose by", down: str = "fell by", s
     if not known(value):
         return "changed by an unknown amount"
     assert value is not None
-    shown = percent(abs(value))
+    shown = whole(abs(value))
     if shown.startswith("0" + THIN):
         return same
     return f"{up if value > 0 else down} {shown}"
@@ -152,6 +164,16 @@ def change(value: float | None, *, up: str = "rose by", down: str = "fell by", s
 def spelt(count: int) -> str:
     """Return a small count as a word, a large one in figures."""
     return _SPELT[count] if 0 <= count < len(_SPELT) else f"{count:,}"
+
+
+def of_all(part: int, count: int, noun: str) -> str:
+    """Return `two of five figures`, `both figures`, `the one figure`; part of count, spelt out."""
+    many = _plural_of(noun)
+    if count == 1:
+        return f"the one {noun}" if part else f"not the one {noun}"
+    if part == count:
+        return f"both {many}" if count == 2 else f"all {spelt(count)} {many}"
+    return f"{'none' if part == 0 else spelt(part)} of {spelt(count)} {many}"
 
 
 def plural(count: int | float | None, singular: str, plural_form: str = "") -> str:

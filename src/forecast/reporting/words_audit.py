@@ -51,3 +51,9 @@ def conclusion(table: pd.DataFrame, *, without: int) -> str:
     if without:
         said += f" {words.plural(without, 'table').capitalize()} {'is' if without == 1 else 'are'} absent."
     return said
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings for reading: table and column in one."""
+    where = [": ".join(part for part in pair if part) for pair in zip(table["table"], table["column"], strict=True)]
+    return table.assign(where=pd.Series(where, index=table.index, dtype="str"))

@@ -211,18 +211,18 @@ def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
         return "Segments cannot be held against a plan"
     behind = known[known["gap"] < 0]
     if behind.empty:
-        every = (
-            f"All {words.spelt(len(known))} segments are"
-            if len(known) > 1
-            else f"{words.label(known['segment'].iloc[0])} is"
-        )
-        return f"{every} expected to reach plan"
+        who = words.label(known["segment"].iloc[0]) + " is"
+        if len(known) > 1:
+            who = words.of_all(len(known), len(known), "segment").capitalize() + " are"
+        return f"{who} expected to reach plan"
     worst = behind.loc[behind["gap"].idxmin()]
     short = words.money(-worst["gap"], currency=company.currency)
-    if len(behind) == 1:
+    if len(behind) == 1 and len(known) > 1:
         return f"Only {words.label(worst['segment'])} is expected below plan, by {short}"
-    count = f"{words.spelt(len(behind)).capitalize()} of {words.spelt(len(known))} segments are below plan"
-    return f"{count}, {words.label(worst['segment'])} by {short}"
+    if len(known) == 1:
+        return f"{words.label(worst['segment'])} is expected below plan, by {short}"
+    count = words.of_all(len(behind), len(known), "segment").capitalize()
+    return f"{count} are below plan, {words.label(worst['segment'])} by {short}"
 
 
 def segments_description(rows: pd.DataFrame, *, company: Company) -> str:

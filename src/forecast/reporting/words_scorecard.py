@@ -13,7 +13,7 @@ def finding(table: pd.DataFrame) -> str:
     if known.empty:
         return "Nothing can be held beside the survey yet"
     above = int((known["ours"] > known["survey"]).sum())
-    return f"Above the survey's companies on {words.spelt(above)} of {words.plural(len(known), 'figure')}"
+    return f"Above the survey's companies on {words.of_all(above, len(known), 'figure')}"
 
 
 def value_in(value: float | None, unit: str, *, currency: str) -> str:

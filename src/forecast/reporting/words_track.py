@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def model_name(model: str) -> str:
     """Return how a forecaster is called on a page."""
     if model.startswith("submitted-"):
         name = words.label(model.removeprefix("submitted-"))
-        return f"{name}{_GENITIVE[name.endswith('s')]} forecast"
+        return "joint forecast" if name == "joint" else f"{name}{_GENITIVE[name.endswith('s')]} forecast"
     return _MODELS.get(model, words.label(model))
 
 
@@ -76,8 +77,8 @@ def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[
             said.append("At no lead time does our forecast miss by less than the benchmark.")
         else:
             better = skilled.loc[skilled["skill"] > 0, "horizon"]
-            leads = words.joined(better.astype(int))
-            said.append(f"Our forecast misses by less than the benchmark at lead times of {leads} months only.")
+            leads = f"{words.joined(better.astype(int))} month{'' if list(better) == [1] else 's'}"
+            said.append(f"Our forecast misses by less than the benchmark at lead times of {leads} only.")
     said.extend(_people(rows))
     held = rows[(rows["model"] == OURS) & rows["coverage80"].notna()]
     if len(held):
@@ -101,13 +102,17 @@ def _span(low: float, high: float) -> str:
     return first if first == second else f"{first} to {second}"
 
 
+def _the(name: str) -> str:
+    return f"The {name}" if name == "joint forecast" else name[0].upper() + name[1:]
+
+
 def _people(rows: pd.DataFrame) -> list[str]:
     people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]
     said = []
     for model, group in people.groupby("model"):
         first = group.sort_values("horizon").iloc[0]
         missed = f"misses by {words.percent(first['wape'])} {ahead(int(first['horizon']))}"
-        said.append(f"{model_name(str(model)).capitalize()} {missed} ({words.plural(first['n'], 'forecast')}).")
+        said.append(f"{_the(model_name(str(model)))} {missed} ({words.plural(first['n'], 'forecast')}).")
     return said
 
 
@@ -127,11 +132,23 @@ def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segm
     return rows.sort_values("target_period", ignore_index=True)
 
 
+def in_order(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores with ours first, then the people, the benchmark and the rest."""
+    rank = {name: i for i, name in enumerate(_order(scores["model"].unique()))}
+    order = scores["model"].map(rank)
+    return scores.assign(_order=order).sort_values(["_order", "level", "horizon"]).drop(columns="_order")
+
+
+def _order(models: Iterable[str]) -> list[str]:
+    names = sorted(models)
+    first = [OURS, *(name for name in names if name.startswith("submitted-")), BENCHMARK]
+    return [*first, *(name for name in names if name not in first)]
+
+
 def by_segment(summary: pd.DataFrame, *, models: int = 5) -> pd.DataFrame:
     """Return the miss of each forecast by segment, one column a forecast, Total last; summary by model and segment."""
     known = summary[summary["wape"].notna()]
-    order = [OURS, *sorted(m for m in known["model"].unique() if m.startswith("submitted-")), BENCHMARK]
-    order += sorted(set(known["model"]) - set(order))
+    order = _order(known["model"].unique())
     wide = known.pivot_table(index="segment", columns="model", values="wape")
     wide = wide[[model for model in order if model in wide][:models]].rename(columns=model_name)
     names = [*sorted(set(wide.index) - {TOTAL}), *([TOTAL] if TOTAL in wide.index else [])]
@@ -209,6 +226,14 @@ def planning_finding(row: Mapping[str, Any]) -> str:
     if verdict == "no detectable change":
         return "No detectable change in errors when planning together"
     return "Cannot tell whether planning together helped"
+
+
+def planning_parts(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the verdict's own sentence, and those that qualify it with what would change it; signs as printed."""
+    said = re.sub(r"-(?=\d)", words.MINUS, str(row.get("sentence", "")))
+    said = re.sub(r"(?<=\d) %", f"{words.THIN}%", said)
+    first, stop, rest = said.partition(". ")
+    return first + (stop.strip() or ""), " ".join(part for part in (rest, planning_next(row)) if part)
 
 
 def planning_interval(row: Mapping[str, Any]) -> str:

@@ -1,0 +1,335 @@
+"""Humane numbers and sentences: right at zero, one, many, negative and unknown."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecast.data.schema import TOTAL, Company
+from forecast.reporting import words, words_audit, words_bookings, words_scorecard, words_track
+
+T, M = words.THIN, words.MINUS
+EURO = Company(name="C", currency="EUR")
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (4_102_345.33, f"€4.1{T}m"),
+        (0, "€0"),
+        (0.0, "€0"),
+        (7, "€7"),
+        (999_600, f"€1{T}m"),
+        (999_400, f"€999{T}k"),
+        (-12_345, f"{M}€12.3{T}k"),
+        (2.5e9, f"€2.5{T}bn"),
+        (NAN, "unknown"),
+        (math.inf, "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_money(value, said):
+    assert words.money(value, currency="EUR") == said
+
+
+def test_money_with_a_sign_and_another_currency():
+    assert words.money(1_500, currency="EUR", sign=True) == f"+€1.5{T}k"
+    assert words.money(0, currency="EUR", sign=True) == "€0"
+    assert words.money(1_500, currency="CHF") == f"1.5{T}k{T}CHF"
+    assert words.money(1_500, currency="<b>") == f"1.5{T}k{T}<b>"  # escaped where it becomes HTML
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (3_700_000, 4_600_000, f"€3.7–4.6{T}m"),
+        (3_601_000, 5_523_000, f"€3.60–5.52{T}m"),
+        (0, 0, "€0–0"),
+        (-200_000, 1_234_000, f"€{M}0.20{T}to{T}1.23{T}m"),
+        (NAN, 1, "unknown"),
+    ],
+)
+def test_money_range(low, high, said):
+    assert words.money_range(low, high, currency="EUR") == said
+
+
+@given(st.floats(min_value=-1e12, max_value=1e12))
+def test_money_says_the_number_to_three_figures(value):
+    said = words.money(value)
+    match = re.fullmatch(rf"({M})?([\d,.]+)(?:{T}(bn|m|k))?", said)
+    assert match, said
+    scale = {"bn": 1e9, "m": 1e6, "k": 1e3, None: 1.0}[match[3]]
+    back = float(match[2].replace(",", "")) * scale * (-1 if match[1] else 1)
+    assert back == pytest.approx(value, rel=0.0051, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.31, "31"), (0, "0"), (-0.001, f"{M}0.1"), (0.0042, "0.4"), (1.5, "150"), (-0.4, f"{M}40"), (1e-9, "0")],
+)
+def test_percent(value, said):
+    assert words.percent(value) == f"{said}{T}%"
+    assert words.percent(NAN) == "unknown"
+
+
+def test_percent_with_a_sign_whole_and_points():
+    assert words.percent(0.12, sign=True) == f"+12{T}%"
+    assert words.percent(0.0, sign=True) == f"0{T}%"
+    assert words.whole(0.004) == f"0{T}%"
+    assert words.points(0.01) == "+1 percentage point"
+    assert words.points(-0.07) == f"{M}7 percentage points"
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [
+        (0.31, f"about 1 in 3 (31{T}%)"),
+        (0.15, f"about 1 in 7 (15{T}%)"),
+        (0.5, f"about even (50{T}%)"),
+        (0.0, f"very unlikely (less than 1{T}%)"),
+        (1.0, f"almost certain (more than 99{T}%)"),
+        (None, "unknown"),
+    ],
+)
+def test_odds(p, said):
+    assert words.odds(p) == said
+
+
+@given(st.floats(0, 1))
+def test_odds_are_near_what_they_say(p):
+    match = re.search(r"(\d+) in (\d+)", words.odds(p))
+    if match:
+        assert abs(int(match[1]) / int(match[2]) - p) < 0.051
+
+
+def test_counts_and_lists():
+    assert words.plural(0, "deal") == "no deals"
+    assert words.plural(1, "deal") == "1 deal"
+    assert words.plural(1234, "company") == "1,234 companies"
+    assert words.plural(NAN, "deal") == "an unknown number of deals"
+    assert words.joined([]) == "none"
+    assert words.joined(["a"]) == "a"
+    assert words.joined("abcde", most=2) == "a, b and 3 more"
+    assert words.change(-0.3) == f"fell by 30{T}%"
+    assert words.change(0.0001) == "did not change"
+    assert words.of_all(0, 3, "figure") == "none of three figures"
+    assert words.of_all(1, 1, "company") == "the one company"
+    assert words.of_all(3, 3, "company") == "all three companies"
+    assert words.change(NAN) == "changed by an unknown amount"
+
+
+def test_dates_and_names():
+    assert words.month("2026-10") == "October 2026"
+    assert words.month("FY26 Q4") == "FY26 Q4"
+    assert words.day(pd.Timestamp("2026-10-01")) == "1 October 2026"
+    assert words.day(pd.NaT) == "unknown"
+    assert words.label("a\u202eb\x00c\n d") == "abc d"
+    assert words.label("x" * 500, most=10) == "x" * 9 + "…"
+    assert words.label(None) == "unknown"
+
+
+# -- sentences from tables ------------------------------------------------------------------------------
+
+
+def forecast(**columns: object) -> pd.DataFrame:
+    row = {"model": "pipeline", "origin": pd.Timestamp("2026-10-31"), "target_period": "FY26 Q4", "horizon": 0}
+    row |= {"segment": TOTAL, "mean": 4.1e6, "q10": 3.7e6, "q50": 4.1e6, "q90": 4.6e6, "booked": 1e6}
+    return pd.DataFrame([row | columns])
+
+
+def said(**columns: object) -> str:
+    return words_bookings.headline(words_bookings.headline_row(forecast(**columns)), company=EURO).replace(T, " ")
+
+
+def test_the_headline():
+    assert said(plan=4.4e6, p_at_least_plan=0.31) == (
+        "We expect to book €4.1 m in FY26 Q4, 80 % range €3.7–4.6 m; plan €4.4 m: 31 % likely."
+    )
+    assert said(plan=NAN, p_at_least_plan=NAN).endswith("there is no plan to hold it against.")
+    assert said(mean=NAN) == "We cannot say what we will book in FY26 Q4: too little is known to forecast it."
+    assert "no forecast" in words_bookings.headline(None, company=EURO)
+
+
+def test_the_headline_speaks_of_the_quarter_in_progress_or_the_first_month():
+    months = forecast(target_period="2026-11", horizon=1)
+    assert words_bookings.headline_row(months)["target_period"] == "2026-11"
+    both = pd.concat([months, forecast(target_period="FY27 Q1", horizon=1), forecast()])
+    assert words_bookings.headline_row(both)["target_period"] == "FY26 Q4"
+    facts = words_bookings.headline_facts(words_bookings.headline_row(forecast(mean=NAN)), company=EURO)
+    assert facts["mean"] is None
+    assert facts["target_period"] == "FY26 Q4"
+
+
+def segments(*gaps: float) -> pd.DataFrame:
+    rows = pd.concat(
+        [forecast(plan=10.0), *(forecast(segment=f"S{i}", mean=10 + g, plan=10.0) for i, g in enumerate(gaps))]
+    )
+    return words_bookings.segment_rows(rows)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "told"),
+    [
+        ((), "Segments cannot be held against a plan"),
+        ((1.0,), "S0 is expected to reach plan"),
+        ((1.0, 0.0), "Both segments are expected to reach plan"),
+        ((-1.0,), "S0 is expected below plan, by €1"),
+        ((-1.0, -2.0), "Both segments are below plan, S1 by €2"),
+        ((1.0, -2.0), "Only S1 is expected below plan, by €2"),
+        ((-3.0, -2.0, 5.0), "Two of three segments are below plan, S0 by €3"),
+        ((NAN,), "Segments cannot be held against a plan"),
+    ],
+)
+def test_segments(gaps, told):
+    assert words_bookings.segments_finding(segments(*gaps), company=EURO) == told
+
+
+def waterfall(created: float, lost: float) -> pd.DataFrame:
+    bars = [("start", 100.0, 3), ("created", created, int(created > 0)), ("won", 0.0, 1), ("lost", lost, int(lost < 0))]
+    table = pd.DataFrame([*bars, ("end", 100 + created + lost, 3)], columns=["bar", "amount", "deals"])
+    booked = [0.0, 0.0, 40.0, 0.0, 40.0]
+    return table.assign(open_pipeline=0.0, booked=booked, since=pd.Timestamp("2026-09-30"), period="FY26 Q4")
+
+
+def test_what_changed():
+    grew = waterfall(50.0, -10.0)
+    assert (
+        words_bookings.changes_finding(grew, company=EURO) == "Pipeline for FY26 Q4 grew by €40, mostly deals created"
+    )
+    shrank = waterfall(0.0, -10.0)
+    assert words_bookings.changes_finding(shrank, company=EURO).endswith("shrank by €10, mostly deals lost")
+    assert words_bookings.changes_finding(waterfall(0.0, 0.0), company=EURO) == "Nothing changed for FY26 Q4"
+    assert words_bookings.changes_sentence(shrank, company=EURO) == (
+        "Since 30 September 2026, 1 deal was won (€40), no deals were created and 1 deal was lost (€10)."
+    )
+    nothing = grew.iloc[:0]
+    nothing.attrs["notes"] = ["there is no history"]
+    assert words_bookings.changes_sentence(nothing, company=EURO).startswith("What changed cannot be told: there is no")
+
+
+def test_attention_names_no_owner_and_counts_right():
+    deals = pd.DataFrame(
+        {
+            "outcome": ["open", "open", "won"],
+            "expected_close_on": pd.to_datetime(["2026-10-01", None, "2026-10-01"]),
+            "amount": [10.0, 20.0, 30.0],
+            "slips": [3.0, 0.0, 9.0],
+            "owner": ["Rep 001", "Rep 002", "Rep 003"],
+        }
+    )
+    told = words_bookings.attention(segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31")
+    assert told[0].replace(T, " ") == "S0 is €5 short of plan in FY26 Q4: about 1 in 10 (10 %)."
+    assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
+    assert "slipped 3 times" in told[2]
+    assert told[3] == "1 open deal has no expected close date."
+    assert "Rep" not in " ".join(told)
+    assert words_bookings.attention(segments(), deals.iloc[:0], company=EURO, as_of="2026-10-31") == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "change", "title"),
+    [
+        ("improved", -0.3, f"Forecast errors fell by 30{T}% when planning together"),
+        ("worsened", 0.3, f"Forecast errors rose by 30{T}% when planning together"),
+        ("no detectable change", -0.3, "No detectable change in errors when planning together"),
+        ("not identified", -0.3, "Cannot tell whether planning together helped"),
+        ("not identified", NAN, "Cannot tell whether planning together helped"),
+    ],
+)
+def test_an_improvement_is_claimed_only_where_the_verdict_says_so(verdict, change, title):
+    row = {
+        "verdict": verdict,
+        "relative_change": change,
+        "interval_low": -0.5,
+        "interval_high": 0.1,
+        "sentence": "A -3 %. B.",
+    }
+    assert words_track.planning_finding(row) == title
+    first, rest = words_track.planning_parts(row)
+    assert first == f"A {M}3{T}%."
+    assert rest.startswith("B. ")
+    if verdict != "improved":
+        everything = " ".join([title, words_track.planning_next(row)]).lower()
+        assert "improve" not in everything
+        assert "fell" not in everything
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-0.5, 0.1, f"{M}50{T}% to +10{T}%"),
+        (-1.0, math.inf, "any change is possible"),
+        (-0.5, math.inf, f"{M}50{T}% upwards"),
+        (-1.0, 0.1, f"down to no errors at all, up to +10{T}%"),
+    ],
+)
+def test_open_intervals_are_named(low, high, told):
+    assert words_track.planning_interval({"interval_low": low, "interval_high": high}) == told
+
+
+def scores(*rows: tuple[str, int, float, float]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["model", "horizon", "wape", "skill"])
+    return table.assign(span="month", level="segment", n=10, coverage80=0.8, bias=0.0, observed=1.0)
+
+
+def test_the_track_record():
+    table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.5, -0.1), ("ets", 1, 0.4, 0.0))
+    assert words_track.accuracy_finding(table) == f"One month ahead we miss by 30{T}%, the benchmark by 40{T}%"
+    told = words_track.accuracy_sentences(table)
+    assert told[0] == "Our forecast misses by less than the benchmark at lead times of 1 month only."
+    assert "as promised" in told[1]
+    assert words_track.accuracy_finding(table.iloc[:0]) == "There is no track record yet"
+    assert words_track.accuracy_sentences(table.iloc[:0]) == [
+        "No past forecast has settled yet, so nothing can be said about accuracy."
+    ]
+    worse = scores(("pipeline", 1, 0.5, -0.2))
+    assert (
+        words_track.accuracy_sentences(worse)[0] == "At no lead time does our forecast miss by less than the benchmark."
+    )
+
+
+def reliability(happened: list[float]) -> pd.DataFrame:
+    said = np.array([0.2, 0.5, 0.8])
+    band = {"band_low": said - 0.05, "band_high": said + 0.05}
+    return pd.DataFrame({"said": said, "happened": happened, "n": 100, **band})
+
+
+def test_calibration():
+    assert words_track.calibration_finding(reliability([0.21, 0.5, 0.79])).startswith("The odds are honest")
+    assert words_track.calibration_finding(reliability([0.05, 0.3, 0.5])).startswith("The odds are too high: said 50")
+    assert words_track.calibration_finding(reliability([0.4, 0.5, 0.6])) == (
+        "The odds are right on the whole, not at every level"
+    )
+    assert words_track.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"
+
+
+def test_the_scorecard_and_the_audit():
+    table = pd.DataFrame(
+        {
+            "measure": ["a", "b", "c"],
+            "ours": [0.5, NAN, 30_000.0],
+            "survey": [0.4, 0.6, NAN],
+            "unit": ["share", "share", "money"],
+            "previous": [0.4, NAN, 20_000.0],
+            "change": [0.1, NAN, 10_000.0],
+            "note": "",
+        }
+    )
+    assert words_scorecard.finding(table) == "Above the survey's companies on the one figure"
+    assert words_scorecard.missing(table).startswith("Unknown: b.")
+    shown = words_scorecard.shown(table, currency="EUR")
+    assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]
+    assert list(shown["change"]) == ["+10 percentage points", "–", f"+50{T}%"]
+    assert words_scorecard.sentences(table) == ["Higher than a year ago: a and c."]
+    audit = pd.DataFrame({"severity": ["warning", "info"], "table": "t", "column": ["x", ""], "finding": "f"})
+    assert words_audit.finding(audit) == "The data can carry a forecast, with 1 warning"
+    assert words_audit.conclusion(audit, without=1).endswith("Mend first: t.x, f. 1 table is absent.")
+    assert words_audit.finding(audit.iloc[:0]) == "The data can carry a forecast"
+    assert list(words_audit.shown(audit)["where"]) == ["t: x", "t"]
