@@ -119,7 +119,7 @@ def make_demand(settings: Settings, staff: Staff) -> Demand:
     trend = (1.0 + par.GROWTH) ** (index / 12.0)
     trend /= trend[lag : lag + settings.months].mean()
     season = par.CREATION_SEASON[(settings.start_period + index) % 12] / par.CREATION_SEASON.mean()
-    level = settings.opportunities / settings.months * trend * season
+    level = par.LEVEL * settings.opportunities / settings.months * trend * season
     per_segment = staff.weight[:, None] * level
     lead_base = (par.SOURCE_SHARE[: par.N_CHANNELS] / par.CONVERSION)[None, :, None] * per_segment[:, None, :]
     lead_state = autoregression(rng, lead_base.shape, *par.LEAD_SHOCK)

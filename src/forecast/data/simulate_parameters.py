@@ -43,6 +43,8 @@ REJECTION = 0.55
 REJECTION_LAG = np.array([0.35, 0.45, 0.20, 0.0])
 MAX_LAG = 3
 
+LEVEL = 1.026
+"""Makes the expected number the one asked for over 60 months, as existing business starts below its share."""
 GROWTH = 0.08
 """Growth of creation a year."""
 CREATION_SEASON = np.array([1.02, 1.06, 1.12, 1.00, 1.03, 1.02, 0.90, 0.78, 1.12, 1.10, 1.05, 0.80])

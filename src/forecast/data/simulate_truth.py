@@ -3,7 +3,7 @@
 Two addends, both by the same forward recursion over hidden levels. Deals open at the origin: exact, deal by deal.
 Deals not yet created: expected creation given the hidden intensities and the undecided leads (exact) times the
 conversion of a new deal by age, which is the recursion on a grid of quality and log size, weighted by the law of new
-deals. The grid is the only approximation; halving its step moves the result by less than 1 in 1,000 (a test).
+deals. The grid is the only approximation, good to 1 in 1,000 (a test holds it against Gaussian quadrature).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from forecast.data.simulate_parameters import Settings
 from forecast.data.simulate_pipeline import Pipeline
 from forecast.errors import ParameterError
 
-GRID_STEP = 0.25
+GRID_STEP = 0.5
 _QUALITY_RANGE, _SIZE_RANGE = (-5.0, 5.0), (-4.0, 13.0)
 
 
@@ -191,11 +191,16 @@ def _from_leads(settings: Settings, truth: Truth, month: int, months: int) -> np
     return out
 
 
-def conversion(settings: Settings, staff: Staff, *, step: float = GRID_STEP) -> np.ndarray:
+def conversion(settings: Settings, staff: Staff) -> np.ndarray:
     """Return what a deal created in a month of the year is expected to bring, by month after creation.
 
-    Shape (segments, sources, 12, BEYOND): the last axis counts months from the month of creation itself.
+    Shape (segments, sources, 12, BEYOND): the last axis counts months from the month of creation itself. The midpoint
+    rule's error is of second order in the step, so two steps give an extrapolation of fourth order (Richardson 1911).
     """
+    return (4.0 * _conversion(settings, staff, GRID_STEP / 2) - _conversion(settings, staff, GRID_STEP)) / 3.0
+
+
+def _conversion(settings: Settings, staff: Staff, step: float) -> np.ndarray:
     table = _grid_conversion(step)
     out = np.empty((settings.segments, par.N_SOURCES, 12, par.BEYOND))
     for g in range(settings.segments):
