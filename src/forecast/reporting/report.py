@@ -159,7 +159,7 @@ def _values(
         if name in _OPTIONS:
             raise ParameterError(f"{name} has an option of its own: give {_OPTIONS[name]}")
         if name not in known:
-            raise ParameterError(f"no notebook has a parameter {name!r}; {nearest(name, known - set(_OPTIONS))}")
+            raise ParameterError(f"no notebook has a parameter {name!r}; {nearest(name, known)}")
     values = {}
     for notebook, parameters in declared.items():
         names = {parameter.name for parameter in parameters}
