@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import forecast
+import maven
 from companies import make_snapshot, plain_company
 from forecast.data.schema import DEAL_COLUMNS
 from forecast.errors import ParameterError
@@ -130,3 +131,15 @@ def test_only_wins_or_only_losses_still_give_an_answer(outcome: str):
 def test_a_wrong_seed_is_refused(snap, seed):
     with pytest.raises(ParameterError, match="seed"):
         win_probabilities(snap, seed=seed)
+
+
+def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
+    log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
+    snap = forecast.snapshot(log, as_of="2017-09-30")
+    table = win_probabilities(snap)
+    assert table.attrs["notes"][0].startswith("No skill over the base rate")
+    # Deals of the same age have the same chance, whoever sells what to whom.
+    age = (snap.as_of - snap.opportunities.loc[snap.opportunities["outcome"] == "open", "created_on"]).dt.days
+    young = table[(age < 28).to_numpy()]
+    assert young["p_win_3"].nunique() == 1
+    assert "close_value" not in fit_win_model(snap).words.numbers

@@ -30,8 +30,8 @@ _TRUST = 0.01
 
 _SMALLEST, _LARGEST = 0.0004, 0.25
 _RATIO_PRIOR = 50.0
-_OPTIMISM = 1.5
-_PRIOR_ORIGINS, _PRIOR_COMMON, _PRIOR_OWN = 4.0, 0.02, 0.04
+_OPTIMISM_COMMON, _OPTIMISM_OWN = 2.0, 1.2
+_PRIOR_ORIGINS, _PRIOR_COMMON, _PRIOR_OWN = 4.0, 0.04, 0.02
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def learn(snap: Snapshot, model: WinModel, future: Future, *, first_period: int)
     # The parts were fitted to the same months, which makes these errors look smaller than those to come; where few
     # origins are known they are taken to be large.
     origins = usable.sum(axis=0)
-    common = (origins * _OPTIMISM * common + _PRIOR_ORIGINS * _PRIOR_COMMON) / (origins + _PRIOR_ORIGINS)
-    own = (origins * _OPTIMISM * own + _PRIOR_ORIGINS * _PRIOR_OWN) / (origins + _PRIOR_ORIGINS)
+    common = (origins * _OPTIMISM_COMMON * common + _PRIOR_ORIGINS * _PRIOR_COMMON) / (origins + _PRIOR_ORIGINS)
+    own = (origins * _OPTIMISM_OWN * own + _PRIOR_ORIGINS * _PRIOR_OWN) / (origins + _PRIOR_ORIGINS)
     return Lessons(growth, ratios, open_bias, future_bias, common, own)
 
 
