@@ -1,7 +1,8 @@
 """The industry's forecasts from the open pipeline: amount x odds of the stage, in the month the close is expected.
 
 - `stage-weighted`: every open deal's amount x the share of deals seen in its stage that were won, booked in the month
-  of its expected close date (an overdue one in the first month). What is created later is not in it.
+  of its expected close date, as a report by close date does it: a deal whose month is past, or that has no date, is in
+  none of the months ahead. What is created later is not in it.
 - `stage-weighted-future`: that, plus what deals created after the origin brought on average at past origins.
 - `stage-age`: the share of the amount in a stage at an age that was won n months later, plus the same average.
 
@@ -19,7 +20,7 @@ import pandas as pd
 from forecast.calendar import NO_PERIOD
 from forecast.models.baselines import generator
 from forecast.models.baselines_draws import draws_from_errors
-from forecast.models.features import UNDATED, Landmarks, States, Vocabulary, landmarks, origin_days, present
+from forecast.models.features import Landmarks, States, Vocabulary, landmarks, origin_days, present
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, month_targets
 
 if TYPE_CHECKING:
@@ -188,8 +189,10 @@ def _win_rates(snap: Snapshot, panel: _Panel) -> np.ndarray:
     """
     deals, history = snap.opportunities, snap.history
     assert history is not None
-    codes, names = pd.factorize(history["opportunity_id"])
-    deal = pd.Index(deals["opportunity_id"]).get_indexer(pd.Index(names))[codes]
+    # Both tables are sorted by opportunity_id, so only the places where it changes are looked up.
+    ids = history["opportunity_id"]
+    new = (ids != ids.shift()).to_numpy()
+    deal = pd.Index(deals["opportunity_id"]).get_indexer(pd.Index(ids[new]))[np.cumsum(new) - 1]
     codes, names = pd.factorize(history["stage"])
     stage = np.append(pd.Index(list(panel.words.stages), dtype="str").get_indexer(pd.Index(names)), -1)[codes]
     count = len(panel.words.stages)
@@ -213,10 +216,13 @@ def _win_rates(snap: Snapshot, panel: _Panel) -> np.ndarray:
 
 
 def _by_expected_close(panel: _Panel, rates: np.ndarray) -> np.ndarray:
-    """Return amount x rate by segment and month of the expected close, (O + 1, S, M); undated deals are left out."""
+    """Return amount x rate by segment and month of the expected close, (O + 1, S, M); overdue deals are in none.
+
+    Booking overdue deals in the first month doubles its error where close dates slip.
+    """
     state, origin = _states(panel)
-    step = np.maximum(state["due"], 0)
-    keep = (state["due"] != UNDATED) & (step < len(panel.periods)) & (state["segment"] >= 0)
+    step = state["due"]  # below 0 where overdue or without a date
+    keep = (step >= 0) & (step < len(panel.periods)) & (state["segment"] >= 0)
     out = np.zeros((len(rates), len(panel.words.segments), len(panel.periods)))
     value = state["amount"] * rates[origin, state["stage"]]
     np.add.at(out, (origin[keep], state["segment"][keep], step[keep]), value[keep])
