@@ -322,7 +322,7 @@ def test_the_scorecard_and_the_audit():
             "note": "",
         }
     )
-    assert words_scorecard.finding(table) == "Above the survey's companies on the one figure"
+    assert words_scorecard.finding(table) == "Above the survey's companies on a"
     assert words_scorecard.missing(table).startswith("Unknown: b.")
     shown = words_scorecard.shown(table, currency="EUR")
     assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]

@@ -99,7 +99,7 @@ class Notes:
     def _repr_html_(self) -> str:
         if not self.sentences:
             return ""
-        items = "".join(f"<li>{text(sentence)}</li>" for sentence in self.sentences)
+        items = "".join(f"<li>{text(sentence.replace('`', ''))}</li>" for sentence in self.sentences)
         if self.fold:
             return f'<details class="notes"><summary>{text(self.lead)}</summary><ul>{items}</ul></details>'
         lead = f"<p>{text(self.lead)}</p>" if self.lead else ""
@@ -149,7 +149,7 @@ class Table:
     def _repr_html_(self) -> str:
         names = [name for name in self.columns if name in self.frame] or list(map(str, self.frame.columns))
         heads = {name: self.columns.get(name, name.replace("_", " ")) for name in names}
-        numeric = {name: name in self.right or pd.api.types.is_numeric_dtype(self.frame[name].dtype) for name in names}
+        numeric = {name: name in self.right or _is_figure(self.frame[name].dtype) for name in names}
         rows = []
         shown = self.frame.iloc[: self.most]
         cells = {name: [self._cell(name, value) for value in shown[name]] for name in names}
@@ -195,12 +195,16 @@ def text(value: object) -> str:
     return html.escape(words.clean(str(value)), quote=True)
 
 
+def _is_figure(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+
+
 def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") -> str:
     """Return a figure as inline SVG: named and described, its colours variables of the page, its ids its own."""
     buffer = io.StringIO()
     with drawing():
         figure.savefig(buffer, format="svg", metadata=_METADATA)
-    root = ET.fromstring(buffer.getvalue())
+    root = ET.fromstring(words.clean(buffer.getvalue()))
     stem = "c" + hashlib.sha256((title + variant + buffer.getvalue()).encode()).hexdigest()[:10]
     for parent in root.iter():
         for child in list(parent):

@@ -3,7 +3,7 @@
     from forecast.reporting import plots
     plots.bookings_fan(table, company=log.company, as_of=snap.as_of)
 
-Every function returns a `Chart`, also where there is nothing to draw: it then says why, and what is missing.
+Every function returns a `Chart`, or, where there is nothing to draw, a `Finding` that says why.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
 from forecast.reporting import words
-from forecast.reporting.figure import Chart, Format
-from forecast.reporting.style import AXIS, GRID, INK, NARROW, SMALL, SOFT, WIDE, drawing
+from forecast.reporting.figure import Chart, Finding, Format
+from forecast.reporting.style import AXIS, GRID, INK, NARROW, SMALL, WIDE, drawing
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,9 @@ def chart(
     return Chart(wide, title, subtitle, description, table, source, narrow, formats or {})
 
 
-def empty(what: str, why: str, *, company: Company, as_of: Any, columns: Sequence[str] = ()) -> Chart:
-    """Return a chart that says what cannot be shown and why, with an empty table."""
-
-    def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(72, left=0, right=0, top=0, bottom=0)
-        axes.axis("off")
-        axes.text(0.5, 0.5, "Nothing to draw", ha="center", va="center", color=SOFT, transform=axes.transAxes)
-        return figure
-
-    table = pd.DataFrame({name: pd.Series(dtype="float64") for name in columns or ("nothing",)})
-    return chart(draw, title=what, subtitle=why, description=f"{what} {why}", table=table, company=company, as_of=as_of)
+def empty(what: str, why: str) -> Finding:
+    """Return, in place of a chart, what cannot be shown and why."""
+    return Finding(words.sentence(what), words.sentence(why), kind="note")
 
 
 def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:
@@ -134,22 +126,23 @@ def end_labels(
 
 
 def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
-    """Return positions near the wanted ones, in their order, at least `gap` apart, inside low..high where they fit."""
+    """Return positions nearest the wanted ones, in their order, at least `gap` apart, inside low..high where they fit.
+
+    Least squares under an order: with i * gap taken off the i-th, neighbours that would cross are pooled to their mean.
+    """
     order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
-    placed = np.asarray(wanted, dtype=float)[order]
-    for _ in range(200):
-        close = np.flatnonzero(np.diff(placed) < gap - 1e-9)
-        if not len(close):
-            break
-        for i in close:
-            middle = (placed[i] + placed[i + 1]) / 2
-            placed[i], placed[i + 1] = middle - gap / 2, middle + gap / 2
-        placed = np.sort(placed)
-    room = high - low - (placed[-1] - placed[0])
-    if room >= 0:
-        placed += max(low - placed[0], 0.0) - max(placed[-1] - high, 0.0)
-    out = np.empty_like(placed)
-    out[order] = placed
+    shift = gap * np.arange(len(order))
+    pools: list[tuple[float, int]] = []
+    for value in np.asarray(wanted, dtype=float)[order] - shift:
+        mean, count = float(value), 1
+        while pools and pools[-1][0] > mean:
+            before, many = pools.pop()
+            mean, count = (before * many + mean * count) / (many + count), many + count
+        pools.append((mean, count))
+    free = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.zeros(0)
+    top = max(high - gap * (len(order) - 1), low)
+    out = np.empty(len(order))
+    out[order] = np.clip(free, low, top) + shift
     return [float(value) for value in out]
 
 

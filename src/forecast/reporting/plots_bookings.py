@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
 from forecast.reporting import words, words_bookings
-from forecast.reporting.figure import Chart
+from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import (
     Canvas,
     chart,
@@ -37,7 +37,7 @@ def bookings_fan(
     actuals: pd.DataFrame | None = None,
     segment: str = TOTAL,
     months_back: int = 12,
-) -> Chart:
+) -> Chart | Finding:
     """Draw past months as booked and the months ahead as median, 50/80/95 % bands, what is booked already, and plan.
 
     bookings : a forecast table. actuals : settled actuals (period, segment, amount), summed over segments for Total.
@@ -45,7 +45,7 @@ def bookings_fan(
     ahead = words_bookings.months_of(bookings, segment=segment)
     title = words_bookings.months_finding(ahead, company=company)
     if ahead.empty or ahead["q50"].isna().all():
-        return empty(title, "No range is known for any month ahead.", company=company, as_of=as_of)
+        return empty(title, "No range is known for any month ahead.")
     past = words_bookings.past_months(actuals, segment=segment).tail(months_back)
     past = past[past["period"] < ahead["target_period"].iloc[0]]
     periods = [*past["period"], *ahead["target_period"]]
@@ -103,13 +103,13 @@ def bookings_fan(
     )
 
 
-def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart:
+def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart | Finding:
     """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created."""
     ahead = words_bookings.months_of(bookings, segment=segment)
     title = words_bookings.addends_finding(ahead)
     names = [name for name in ADDENDS if name in ahead]
     if ahead.empty or not names or ahead[names].isna().all(axis=None):
-        return empty(title, "The parts of the forecast are not known.", company=company, as_of=as_of)
+        return empty(title, "The parts of the forecast are not known.")
     x = np.arange(len(ahead), dtype=float)
     parts = {name: ahead[name].fillna(0.0).to_numpy() for name in names}
     total = np.sum(list(parts.values()), axis=0)
@@ -152,7 +152,9 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
     )
 
 
-def plan_dots(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "", segment: str = TOTAL) -> Chart:
+def plan_dots(
+    bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "", segment: str = TOTAL
+) -> Chart | Finding:
     """Draw a period's bookings as 20 equally likely outcomes, those that reach plan filled (a quantile dot plot).
 
     Kay et al. (2016, CHI): most readers judge a chance better by counting dots than from a curve.
@@ -160,7 +162,7 @@ def plan_dots(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: s
     row = words_bookings.headline_row(bookings, period=period, segment=segment)
     title = words_bookings.plan_finding(row, company=company)
     if row is None or not words.known(row.get("q50")):
-        return empty(title, "No range is known.", company=company, as_of=as_of)
+        return empty(title, "No range is known.")
     levels, values = list(QUANTILES), [float(row[name]) for name in QUANTILE_COLUMNS]
     plan, p = float(row.get("plan", np.nan)), float(row.get("p_at_least_plan", np.nan))
     if words.known(plan) and words.known(p) and values[0] < plan < values[-1] and 0 < p < 1:
@@ -206,11 +208,12 @@ def plan_dots(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: s
         axes.set_yticks([])
         return figure
 
+    filled = "; filled: plan is reached" if words.known(p) else ""
     table = pd.DataFrame({"outcome": np.arange(1, DOTS + 1), "bookings": outcome, "reaches plan": reached})
     return chart(
         draw,
         title=title,
-        subtitle=f"{DOTS} equally likely outcomes of {row['target_period']}, {unit}; filled: plan is reached",
+        subtitle=f"{DOTS} equally likely outcomes of {row['target_period']}, {unit}" + filled,
         description=f"{title}. The outcomes: {words.money_range(outcome[0], outcome[-1], currency=company.currency)}.",
         table=table,
         company=company,
@@ -219,13 +222,13 @@ def plan_dots(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: s
     )
 
 
-def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart:
+def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart | Finding:
     """Draw each segment's range beside its plan, as shares of plan, furthest behind first."""
     rows = words_bookings.segment_rows(bookings, period=period)
     title = words_bookings.segments_finding(rows, company=company)
     known = rows[(rows["plan"] > 0) & rows["q50"].notna()] if "plan" in rows else rows.iloc[:0]
     if known.empty:
-        return empty(title, "There is no plan to hold the segments against.", company=company, as_of=as_of)
+        return empty(title, "There is no plan to hold the segments against.")
     share = known[["q2.5", "q10", "q25", "q50", "q75", "q90", "q97.5"]].div(known["plan"], axis=0)
     names = list(known["segment"])
     y = np.arange(len(known), dtype=float)
@@ -274,14 +277,14 @@ def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: st
 
 def small_multiples(
     bookings: pd.DataFrame, *, company: Company, as_of: Any, actuals: pd.DataFrame | None = None, months_back: int = 9
-) -> Chart:
+) -> Chart | Finding:
     """Draw the months of every segment in panels of one scale."""
     names = sorted(set(bookings["segment"]) - {TOTAL})
     frames = {name: words_bookings.months_of(bookings, segment=name) for name in names}
     frames = {name: frame for name, frame in frames.items() if len(frame) and frame["q50"].notna().any()}
     title = words_bookings.largest_finding(bookings, company=company)
     if not frames:
-        return empty(title, "No segment has a range.", company=company, as_of=as_of)
+        return empty(title, "No segment has a range.")
     pasts = {name: words_bookings.past_months(actuals, segment=name).tail(months_back) for name in frames}
     largest = float(
         np.nanmax([*(f["q90"].max() for f in frames.values()), *(p["amount"].max() for p in pasts.values())])

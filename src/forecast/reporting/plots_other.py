@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
 from forecast.reporting import words, words_bookings, words_scorecard
-from forecast.reporting.figure import Chart
+from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
 from forecast.reporting.style import AXIS, BLUE, GREY, INK, RED, SOFT
 
 
-def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
     """Draw what changed the pipeline of a period, bar by bar from start to end; bars that moved nothing are left out.
 
     table : as `changes_since` gives it; the bars between start and end sum to end - start.
@@ -24,7 +24,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     title = words_bookings.changes_finding(table, company=company)
     if table.empty:
         why = words_bookings.changes_sentence(table, company=company)
-        return empty(title, why, company=company, as_of=as_of, columns=("bar", "amount", "deals"))
+        return empty(title, why)
     since, period = table["since"].iloc[0], str(table["period"].iloc[0])
     rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])].reset_index(drop=True)
     ends = rows["bar"].isin(["start", "end"]).to_numpy()
@@ -78,7 +78,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     )
 
 
-def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
     """Draw our shares beside the survey's, on one axis from nothing to all.
 
     table : measure, ours, unit, survey, survey_text, previous.
@@ -86,7 +86,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     title = words_scorecard.finding(table)
     rows = table[table["survey"].notna()].reset_index(drop=True) if len(table) else table
     if rows.empty:
-        return empty(title, "None of the survey's figures is here.", company=company, as_of=as_of)
+        return empty(title, "None of the survey's figures is here.")
     names = [str(name) for name in rows["measure"]]
 
     def draw(canvas: Canvas) -> Figure:
@@ -136,7 +136,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     )
 
 
-def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
     """Draw from when to when each table speaks, and the day whose knowledge is used.
 
     table : table, first, last (dates), rows; empty dates for a table without any.
@@ -144,7 +144,7 @@ def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
     rows = table[table["first"].notna()].reset_index(drop=True) if len(table) else table
     absent = int((table["rows"] == 0).sum()) if len(table) else 0
     if rows.empty:
-        return empty("No table has dates", "Nothing can be placed in time.", company=company, as_of=as_of)
+        return empty("No table has dates", "Nothing can be placed in time.")
     years = (rows["last"].max() - rows["first"].min()).days / 365.25
     title = f"The tables cover {words.number(round(years, 1))} years"
     title += f"; {words.plural(absent, 'table')} {'is' if absent == 1 else 'are'} absent" if absent else ""

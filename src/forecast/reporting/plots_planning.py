@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
 from forecast.reporting import words, words_track
-from forecast.reporting.figure import Chart
+from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
 from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, RED, SOFT
 
@@ -20,7 +20,7 @@ _EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
 
 
-def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
+def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Finding:
     """Draw the estimate with its interval, zero, and the checks before adoption, on one axis.
 
     row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
@@ -28,7 +28,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
     title = words_track.planning_finding(row)
     change = float(row.get("relative_change", np.nan))
     if not words.known(change):
-        return empty(title, str(row.get("sentence", "")), company=company, as_of=as_of)
+        return empty(title, str(row.get("sentence", "")))
     identified = row.get("verdict") != "not identified"
     low, high = float(row.get("interval_low", -1.0)), float(row.get("interval_high", np.inf))
     points: list[tuple[str, float, str]] = [("Since the start" if identified else "Association", float(change), "")]
@@ -119,7 +119,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart:
 
 def event_study(
     table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any, reach: int = 18
-) -> Chart:
+) -> Chart | Finding:
     """Draw the effect by months since the start, the months before in the same picture.
 
     table : event_time, relative_change, n_segments, n_controls, supported.
@@ -128,12 +128,7 @@ def event_study(
     rows = table[table["event_time"].between(-reach, reach)] if table is not None and len(table) else None
     known = rows[rows["relative_change"].notna()] if rows is not None else None
     if known is None or known.empty:
-        return empty(
-            title,
-            "No month has both segments that plan together and segments that do not.",
-            company=company,
-            as_of=as_of,
-        )
+        return empty(title, "No month has both segments that plan together and segments that do not.")
     before, after = known[known["event_time"] < 0], known[known["event_time"] >= 0]
 
     def draw(canvas: Canvas) -> Figure:
@@ -186,14 +181,14 @@ def event_study(
     )
 
 
-def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart:
+def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Finding:
     """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
     if table is None:
-        return empty("No segment has errors to show", "No forecasts were submitted.", company=company, as_of=as_of)
+        return empty("No segment has errors to show", "No forecasts were submitted.")
     title = _segments_title(table)
     rows = table[table["error_before"].notna() | table["error_after"].notna()] if len(table) else table
     if rows.empty:
-        return empty(title, "No segment has errors to show.", company=company, as_of=as_of)
+        return empty(title, "No segment has errors to show.")
     begun = rows[rows["adopted"] != ""].sort_values("adopted")
     rows = pd.concat([begun, rows[rows["adopted"] == ""].sort_values("segment")], ignore_index=True)
     names = list(rows["segment"])

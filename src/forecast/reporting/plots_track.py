@@ -11,14 +11,14 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting import words, words_track
-from forecast.reporting.figure import Chart
+from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, end_labels, money_axis, month_axis, share_axis
 from forecast.reporting.style import AXIS, BLUE, DASHES, GREEN, GREY, INK, MARKERS, MIST, PAPER, PURPLE, RED, SOFT
 
 _MOST_SERIES = 5
 
 
-def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment") -> Chart:
+def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment") -> Chart | Finding:
     """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
 
     scores : as `summarise` gives them by model, span, level and horizon.
@@ -27,7 +27,7 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
     rows = rows[rows["wape"].notna()]
     title = words_track.accuracy_finding(scores, level=level)
     if rows.empty:
-        return empty(title, "No past forecast has settled yet.", company=company, as_of=as_of)
+        return empty(title, "No past forecast has settled yet.")
     models = _chosen(list(rows["model"].unique()))
     looks = _looks(models)
     series = {model: rows[rows["model"] == model] for model in models}
@@ -47,12 +47,13 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
             labels.setdefault(int(last["horizon"]), []).append(said)
         share_axis(axes)
         axes.set_ylim(0, top * 1.08)
-        axes.set_xlim(horizons[0] - 0.2, horizons[-1] + 0.15)
+        wide = max(horizons[-1] - horizons[0], 1)
+        axes.set_xlim(horizons[0] - 0.04 * wide, horizons[0] + 1.03 * wide)
         axes.xaxis.set_major_locator(FixedLocator(horizons))
         axes.xaxis.set_major_formatter(FixedFormatter([str(h) for h in horizons]))
         axes.set_xlabel("months ahead", loc="left")
         for end, group in labels.items():  # a series that ends early is named where it ends
-            end_labels(axes, end + 0.2, group)
+            end_labels(axes, end + 0.04 * wide, group)
         return figure
 
     table = rows[rows["model"].isin(models)]
@@ -80,12 +81,12 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
 
 def track_record(
     backtest: pd.DataFrame, *, company: Company, as_of: Any, horizon: int = 1, segment: str = TOTAL
-) -> Chart:
+) -> Chart | Finding:
     """Draw past months: the range as it was given `horizon` months before, and what was booked."""
     rows = words_track.as_made(backtest, horizon=horizon, segment=segment)
     title = words_track.coverage_finding(rows)
     if rows.empty or rows["q50"].isna().all():
-        return empty(title, "No past forecast has settled yet.", company=company, as_of=as_of)
+        return empty(title, "No past forecast has settled yet.")
     x = np.arange(len(rows), dtype=float)
     inside = rows["observed"].between(rows["q10"], rows["q90"]).to_numpy()
     largest = float(np.nanmax([rows["q97.5"].max(), rows["observed"].max(), 1.0]))
@@ -143,7 +144,7 @@ def calibration(
     company: Company,
     as_of: Any,
     what: str = "won within 3 months",
-) -> Chart:
+) -> Chart | Finding:
     """Draw said against happened with the band that chance would show, over how often each was said.
 
     table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1. probabilities : all that
@@ -152,7 +153,7 @@ def calibration(
     title = words_track.calibration_finding(table)
     rows = table[table["n"] > 0] if len(table) else table
     if rows.empty:
-        return empty(title, "Too few deals have closed.", company=company, as_of=as_of)
+        return empty(title, "Too few deals have closed.")
 
     def draw(canvas: Canvas) -> Figure:
         side = 260 if canvas.narrow else 300
@@ -205,12 +206,12 @@ def calibration(
     )
 
 
-def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart:
+def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
     """Draw how the open deals' win probabilities are spread, and how much money stands at each."""
     title = words_track.deals_finding(deals, currency=company.currency)
     known = deals.dropna(subset=["p_win", "expected_amount"])
     if known.empty:
-        return empty(title, "No deal has a probability.", company=company, as_of=as_of)
+        return empty(title, "No deal has a probability.")
     edges = np.linspace(0, 1, 11)
     code = np.minimum((known["p_win"].to_numpy() * 10).astype(int), 9)
     count = np.bincount(code, minlength=10)

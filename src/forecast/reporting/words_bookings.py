@@ -88,10 +88,10 @@ def headline_facts(row: pd.Series | None, *, company: Company) -> dict[str, Any]
     return facts
 
 
-def headline_cards(row: pd.Series | None, *, company: Company, as_of: Any) -> list[tuple[str, str, str]]:
-    """Return the cards under the headline: expected, range, plan, chance, booked, as of."""
-    if row is None:
-        return [("As of", words.day(as_of), "")]
+def headline_cards(row: pd.Series | None, *, company: Company) -> list[tuple[str, str, str]]:
+    """Return the cards under the headline: expected, range, plan, chance, booked; none where unknown."""
+    if row is None or not words.known(row["mean"]):
+        return []
     currency, period = company.currency, words.month(row["target_period"])
     low_high = words.money_range(row["q10"], row["q90"], currency=currency)
     cards = [
@@ -184,7 +184,7 @@ def plan_finding(row: pd.Series | None, *, company: Company) -> str:  # noqa: AR
     if row is None or not words.known(row["mean"]):
         return "The chance of reaching plan is not known"
     if not words.known(row.get("plan")):
-        return f"There is no plan for {words.month(row['target_period'])}"
+        return f"What {words.month(row['target_period'])} may bring"
     chance = row.get("p_at_least_plan")
     if not words.known(chance):
         return "The chance of reaching plan is not known"

@@ -12,6 +12,9 @@ def finding(table: pd.DataFrame) -> str:
     known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
     if known.empty:
         return "Nothing can be held beside the survey yet"
+    if len(known) == 1:
+        row = known.iloc[0]
+        return f"{'Above' if row['ours'] > row['survey'] else 'Not above'} the survey's companies on {row['measure']}"
     above = int((known["ours"] > known["survey"]).sum())
     return f"Above the survey's companies on {words.of_all(above, len(known), 'figure')}"
 

@@ -251,6 +251,8 @@ def planning_interval(row: Mapping[str, Any]) -> str:
 def planning_next(row: Mapping[str, Any]) -> str:
     """Return what would change the verdict."""
     verdict, low, high = str(row.get("verdict", "")), row.get("interval_low", -1.0), row.get("interval_high", np.inf)
+    if "n_segments" not in row:
+        return "The tables submitted_forecasts and joint_planning would let the data answer."
     if verdict == "not identified":
         return "More segments that begin in different months, or some that have not begun, would let the data answer."
     if verdict == "no detectable change":
