@@ -1,4 +1,5 @@
-"""The two lists of seeds: those looked at while designing, and those that figures come from.
+"""The lists of seeds: those looked at while designing, those that settled how hard the company is, and those that
+figures come from.
 
 A figure of accuracy, size or power that a document states comes from `REPORT` seeds only. Whoever looks at a result of
 a report seed while changing a model has used it up: move it to `DESIGN` and take a new one.
@@ -6,8 +7,11 @@ a report seed while changing a model has used it up: move it to `DESIGN` and tak
 
 from __future__ import annotations
 
-DESIGN = tuple(range(1, 100))
+DESIGN = (*range(1, 1000), *range(6000, 7000))
 """Free for designing; data/sample is seed 1."""
 
-REPORT = tuple(range(7001, 7101))
-"""For figures that are reported."""
+COMPANY = tuple(range(7001, 7013))
+"""How hard the simulated company is, and size and power of the first planning verdict, were measured on these."""
+
+REPORT = tuple(range(7101, 7201))
+"""For figures of models that are reported; none has been looked at yet."""
