@@ -32,6 +32,12 @@ _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 Format = Callable[[Any], str]
 _LONGEST = 600
+_IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
+    "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}.jp-OutputArea .card dd{margin:0}"
+    ".jp-OutputArea .card .value,.jp-OutputArea .card .note{display:block}"
+    ".jp-OutputArea .card .value{font-size:1.5em;font-weight:600}"
+    ".jp-OutputArea .finding .answer{font-size:1.3em;line-height:1.4}</style>"
+)
 _LONG = 40
 
 
@@ -82,7 +88,7 @@ class Finding:
         if self.kind not in ("finding", "headline", "note", "abstain"):
             raise ValueError(f"no finding of kind {self.kind!r}")
         more = f'<p class="more">{text(self.more)}</p>' if self.more else ""
-        return f'<div class="finding {self.kind}"><p class="answer">{text(self.sentence)}</p>{more}</div>'
+        return f'{_IN_LAB}<div class="finding {self.kind}"><p class="answer">{text(self.sentence)}</p>{more}</div>'
 
     def __repr__(self) -> str:
         return " ".join(part for part in (self.sentence, self.more) if part)
@@ -121,7 +127,7 @@ class Cards:
             f"{f'<span class=note>{text(note)}</span>' if note else ''}</dd></div>"
             for label, value, note in self.cards
         )
-        return f'<dl class="cards">{items}</dl>' if items else ""
+        return f'{_IN_LAB}<dl class="cards">{items}</dl>' if items else ""
 
     def __repr__(self) -> str:
         return "; ".join(f"{label}: {value} {note}".strip() for label, value, note in self.cards)

@@ -16,7 +16,7 @@ from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
 from forecast.reporting import words
 from forecast.reporting.figure import Chart, Finding, Format
-from forecast.reporting.style import AXIS, GRID, INK, NARROW, SMALL, WIDE, drawing
+from forecast.reporting.style import AXIS, GRID, INK, NARROW, PAPER, SMALL, WIDE, drawing
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def end_labels(
     wanted = [entry[0] / per_pixel for entry in shown]
     placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
     for (_, text, colour), y in zip(shown, placed, strict=True):
-        axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        said = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
 
 
 def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:

@@ -16,6 +16,11 @@ from forecast.reporting.plots_axes import Canvas, chart, empty, end_labels, mone
 from forecast.reporting.style import AXIS, BLUE, DASHES, GREEN, GREY, INK, MARKERS, MIST, PAPER, PURPLE, RED, SOFT
 
 _MOST_SERIES = 5
+_PEOPLE = {
+    "submitted-joint": (RED, DASHES[0], MARKERS[1]),
+    "submitted-sales": (GREEN, DASHES[0], MARKERS[2]),
+    "submitted-marketing": (PURPLE, DASHES[0], MARKERS[3]),
+}
 
 
 def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment") -> Chart | Finding:
@@ -261,13 +266,14 @@ def _chosen(models: list[str]) -> list[str]:
 
 
 def _looks(models: list[str]) -> dict[str, tuple[str, Any, str]]:
-    colours = iter((RED, PURPLE, GREEN))
+    """Return colour, dash and marker of each model: the usual submitters keep theirs from chart to chart."""
+    spare = iter((GREEN, PURPLE, RED))
     out: dict[str, tuple[str, Any, str]] = {}
     for i, model in enumerate(models):
         if model == words_track.OURS:
             out[model] = (BLUE, "-", "o")
         elif model.startswith("submitted-"):
-            out[model] = (next(colours, GREY), DASHES[0], MARKERS[1 + i % 3])
+            out[model] = _PEOPLE.get(model) or (next(spare, GREY), DASHES[3], MARKERS[1 + i % 3])
         else:
             out[model] = (GREY, DASHES[1 + i % 3], MARKERS[i % 4])
     return out
