@@ -26,7 +26,7 @@ from forecast.data.simulate_pipeline import Pipeline
 from forecast.errors import ParameterError
 
 GRID_STEP = 0.5
-_QUALITY_RANGE, _SIZE_RANGE = (-5.0, 5.0), (-4.0, 13.0)
+_QUALITY_RANGE, _SIZE_RANGE = (-4.0, 4.0), (-4.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,13 @@ def open_pipeline(settings: Settings, truth: Truth, month: int, months: int) -> 
 def win_chances(factors: np.ndarray, state: np.ndarray, first: int, ticks: int) -> np.ndarray:
     """Return the chance of a win in each of the next ticks: the forward recursion over levels.
 
-    `factors` (n, 3) from `rates`; `state` (LEVELS, n) chance of each level now (not altered); `first` the tick of the
-    year that comes next. Shape (ticks, n).
+    `factors` (n, 3) from `rates`; `state` (LEVELS, n) or (LEVELS, k, n) chance of each level now (not altered);
+    `first` the tick of the year that comes next. Shape (ticks, n) or (ticks, k, n).
     """
     state = state.copy()
-    out = np.zeros((ticks, state.shape[1]))
+    out = np.zeros((ticks, *state.shape[1:]))
     for step in range(ticks):
-        arriving = np.zeros(state.shape[1])
+        arriving = np.zeros(state.shape[1:])
         for level in range(par.LEVELS):
             advance, won, lost = chances(factors, np.full(len(factors), level), (first + step) % 48)
             here = state[level].copy()
@@ -224,15 +224,14 @@ def _grid_conversion(step: float) -> np.ndarray:
     nodes = len(factors)
     out = np.zeros((2, 12, par.BEYOND, nodes))
     ticks = par.BEYOND * par.TICKS
-    for start in range(2):
-        for of_year in range(48):
-            month, within = divmod(of_year, par.TICKS)
-            state = np.zeros((par.LEVELS, nodes))
-            state[start] = 1.0
-            won = np.zeros((ticks, nodes))
-            # A deal moves from the tick after its creation on.
-            won[within + 1 :] = win_chances(factors, state, of_year + 1, ticks - within - 1)
-            out[start, month] += won.reshape(par.BEYOND, par.TICKS, nodes).sum(axis=1) / par.TICKS
+    for of_year in range(48):
+        month, within = divmod(of_year, par.TICKS)
+        state = np.zeros((par.LEVELS, 2, nodes))
+        state[0, 0], state[1, 1] = 1.0, 1.0
+        won = np.zeros((ticks, 2, nodes))
+        # A deal moves from the tick after its creation on.
+        won[within + 1 :] = win_chances(factors, state, of_year + 1, ticks - within - 1)
+        out[:, month] += won.reshape(par.BEYOND, par.TICKS, 2, nodes).sum(axis=1).swapaxes(0, 1) / par.TICKS
     return out
 
 
