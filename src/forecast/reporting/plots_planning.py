@@ -226,8 +226,8 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
     return chart(
         draw,
         title=title,
-        subtitle="Mean forecast error as a share of usual bookings; before and after alone proves nothing, since errors may "
-        "have changed for everybody",
+        subtitle="Mean forecast error as a share of usual bookings; before and after alone proves nothing, "
+        "since errors may have changed for everybody",
         description=f"{title}. " + " ".join(_segment_words(row) for _, row in rows.iterrows()),
         table=shown,
         company=company,
