@@ -190,14 +190,14 @@ def planning(
 def simulate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Data folder to write.")],
     opportunities: Annotated[
-        int, typer.Option("--opportunities", metavar="N", min=200, help="How many, about.")
+        int, typer.Option("--opportunities", metavar="N", min=100, help="How many, about.")
     ] = 20_000,
     months: Annotated[int, typer.Option("--months", metavar="N", min=24, max=240, help="Length of its history.")] = 60,
     end: Annotated[str, typer.Option("--end", metavar="MONTH", help="Its last month.")] = "2026-10",
     seed: Seed = 1,
     effect: Annotated[
         float,
-        typer.Option("--effect", metavar="X", min=-1, max=1, help="Share of the error that joint planning removes."),
+        typer.Option("--effect", metavar="X", min=0, max=1, help="Share of the error that joint planning removes."),
     ] = 0.3,
     giant: Annotated[bool, typer.Option("--giant", help="Amounts with a Pareto tail: a few giant deals.")] = False,
 ) -> None:
