@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from browser import browser
+from forecast.data.simulate import simulate, write
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -49,10 +50,13 @@ async (path) => {
 
 @pytest.fixture(scope="module")
 def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start JupyterLab on a copy of the notebooks and the sample, on a free port of this machine; yield its address."""
+    """Start JupyterLab on a copy of the notebooks, on a free port of this machine; yield its address.
+
+    A small company stands where the notebooks expect the sample: the report runs them on the sample itself.
+    """
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(root / "notebooks", folder / "notebooks")
-    shutil.copytree(root / "data" / "sample", folder / "data" / "sample")
+    write(simulate(opportunities=1500, seed=5), folder / "data" / "sample")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
