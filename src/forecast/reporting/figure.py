@@ -33,7 +33,8 @@ _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 Format = Callable[[Any], str]
 _LONGEST = 600
 _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
-    "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}.jp-OutputArea .card dd{margin:0}"
+    "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}"
+    ".jp-OutputArea .card dt,.jp-OutputArea .card dd{float:none!important;width:auto!important;margin:0!important}"
     ".jp-OutputArea .card .value,.jp-OutputArea .card .note{display:block}"
     ".jp-OutputArea .card .value{font-size:1.5em;font-weight:600}"
     ".jp-OutputArea .finding .answer{font-size:1.3em;line-height:1.4}</style>"
