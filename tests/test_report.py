@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -436,7 +437,9 @@ def test_a_stopped_run_leaves_no_kernel_and_no_half_month(place, number, code):
         "--notebooks",
         "notebooks",
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Tests started in the background ignore Ctrl-C, and so would what they start.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     deadline = time.monotonic() + 60
     while not ((place / "there").exists() and (place / "there").read_text()):
         assert time.monotonic() < deadline
