@@ -66,7 +66,7 @@ class TestForm:
 
     def test_it_is_thin(self, path: Path):
         code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
-        assert 4 <= len(code) <= 20
+        assert 6 <= len(code) <= 12
         for cell in code:
             assert len(cell["source"]) <= 15, cell["id"]
             tree = ast.parse(source(cell))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecast.data.audit_pipeline import FEWER_OF_LATE
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting import words, words_audit, words_bookings, words_scorecard, words_track
 
@@ -333,3 +334,34 @@ def test_the_scorecard_and_the_audit():
     assert words_audit.conclusion(audit, without=1).endswith("Mend first: t.x, f. 1 table is absent.")
     assert words_audit.finding(audit.iloc[:0]) == "The data can carry a forecast"
     assert list(words_audit.shown(audit)["where"]) == ["t: x", "t"]
+
+
+class TestAuditWords:
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "severity": ["warning", "warning", "info"],
+                "table": ["opportunities", "opportunities", "plan"],
+                "column": ["created_on", "close_value", ""],
+                "finding": [
+                    "far fewer deals created of late",
+                    "known only after the outcome",
+                    "there is no such table",
+                ],
+                "evidence": ["2 beside 40", "0 for every loss", ""],
+            }
+        )
+
+    def test_a_caveat_stands_by_the_headline_only_where_it_bears_on_it(self):
+        caveats = words_audit.caveats(self.table())
+        assert len(caveats) == 1
+        assert "(2 beside 40)" in caveats[0]
+        assert "too low" in caveats[0]
+        assert words_audit.caveats(self.table().iloc[1:]) == []
+
+    def test_warnings_are_named_without_what_is_in_the_data(self):
+        assert words_audit.warnings(self.table()) == [
+            "opportunities.created_on: far fewer deals created of late.",
+            "opportunities.close_value: known only after the outcome.",
+        ]
+        assert words_audit.warnings(self.table().iloc[2:]) == []

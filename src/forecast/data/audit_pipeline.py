@@ -20,6 +20,9 @@ _USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
 _TAIL_SHARE = 0.05
 _TAIL_DEALS = 20
 
+FEWER_OF_LATE = "far fewer deals created of late"
+"""The finding that bears on the forecast itself: what is not there cannot be won."""
+
 
 def pipeline_findings(snap: Snapshot) -> list[Finding]:
     """Return what misleads about the opportunities known on a day."""
@@ -207,7 +210,7 @@ def _falls_off(snap: Snapshot) -> list[Finding]:
             "warning",
             "opportunities",
             "created_on",
-            "far fewer deals created of late",
+            FEWER_OF_LATE,
             f"deals created: {told}; the median month of the last {_USUAL_MONTHS + 1} has {usual:,.0f}",
         )
         .of(months)

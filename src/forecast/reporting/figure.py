@@ -134,6 +134,19 @@ class Cards:
         return "; ".join(f"{label}: {value} {note}".strip() for label, value, note in self.cards)
 
 
+class Together:
+    """Several of these from one cell, one after the other."""
+
+    def __init__(self, *parts: Chart | Finding | Notes | Cards | Table) -> None:
+        self.parts = parts
+
+    def _repr_html_(self) -> str:
+        return "".join(part._repr_html_() for part in self.parts)
+
+    def __repr__(self) -> str:
+        return "\n".join(repr(part) for part in self.parts)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table for reading: caption, headers with scope, right-aligned figures, the first column as row headers.

@@ -8,7 +8,7 @@ Every function returns a `Chart`, or, where there is nothing to draw, a `Finding
 
 from __future__ import annotations
 
-from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table
+from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table, Together
 from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, segments, small_multiples
 from forecast.reporting.plots_other import scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
@@ -20,6 +20,7 @@ __all__ = [
     "Finding",
     "Notes",
     "Table",
+    "Together",
     "accuracy",
     "addends",
     "bookings_fan",

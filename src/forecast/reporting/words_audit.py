@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from forecast.data.audit_pipeline import FEWER_OF_LATE
 from forecast.reporting import words
 
 if TYPE_CHECKING:
@@ -57,3 +58,20 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the findings for reading: table and column in one."""
     where = [": ".join(part for part in pair if part) for pair in zip(table["table"], table["column"], strict=True)]
     return table.assign(where=pd.Series(where, index=table.index, dtype="str"))
+
+
+def caveats(table: pd.DataFrame) -> list[str]:
+    """Return what bears on the headline number itself: deals missing from the data make it too low."""
+    late = table[table["finding"] == FEWER_OF_LATE]
+    return [
+        f"Far fewer deals were created of late ({row.evidence}). If young deals are missing from the data, "
+        "the forecast is too low and its range too narrow."
+        for row in late.itertuples()
+    ]
+
+
+def warnings(table: pd.DataFrame) -> list[str]:
+    """Return the audit's fatal findings and warnings about columns, a sentence each; no names from the data."""
+    grave = table[table["severity"].isin(["fatal", "warning"]) & (table["column"].fillna("") != "")]
+    where = [f"{name}.{column}" for name, column in zip(grave["table"], grave["column"], strict=True)]
+    return [f"{place}: {said}." for place, said in zip(where, grave["finding"], strict=True)]
