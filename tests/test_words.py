@@ -344,7 +344,7 @@ class TestAuditWords:
                 "table": ["opportunities", "opportunities", "plan"],
                 "column": ["created_on", "close_value", ""],
                 "finding": [
-                    "far fewer deals created of late",
+                    FEWER_OF_LATE,
                     "known only after the outcome",
                     "there is no such table",
                 ],
