@@ -23,8 +23,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
     """
     title = words_bookings.changes_finding(table, company=company)
     if table.empty:
-        why = words_bookings.changes_sentence(table, company=company)
-        return empty(title, why)
+        return empty("There is no picture of what changed", "Two days whose pipeline is known are needed")
     since, period = table["since"].iloc[0], str(table["period"].iloc[0])
     rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])].reset_index(drop=True)
     ends = rows["bar"].isin(["start", "end"]).to_numpy()
