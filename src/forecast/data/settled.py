@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -41,7 +43,12 @@ def settled_actuals(log: Log, *, settle_days: int | None = None) -> pd.DataFrame
     while calendar.end(last) + pd.Timedelta(days=days) > log.extracted_on:
         last -= 1
     segments = sorted(set(kept.opportunities["segment"]) | set(won["segment"]))
-    grid = pd.MultiIndex.from_product([range(first, last + 1), segments], names=["period", "segment"])
+    return by_month(won, periods=range(first, last + 1), segments=segments)
+
+
+def by_month(won: pd.DataFrame, *, periods: range, segments: Sequence[str]) -> pd.DataFrame:
+    """Return period (text), segment, amount and deals of wins (period, segment, amount), zeros included."""
+    grid = pd.MultiIndex.from_product([periods, segments], names=["period", "segment"])
     sums = won.groupby(["period", "segment"])["amount"].agg(["sum", "size"]).reindex(grid, fill_value=0)
     return pd.DataFrame(
         {

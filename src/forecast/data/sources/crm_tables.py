@@ -6,6 +6,7 @@ mend is a rule here, with a note that says how many rows it touched.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -120,6 +121,18 @@ def join_rows(keys: pd.Series, index_of: pd.Series | None) -> pd.Series:
         return pd.Series(np.nan, index=keys.index)
     there = index_of.dropna().drop_duplicates()
     return keys.map(pd.Series(there.index, index=there.to_numpy()))
+
+
+def rows_of(frame: pd.DataFrame, export: Export, keys: Mapping[str, str]) -> dict[str, pd.Series]:
+    """Return, for each file, the row label that belongs to each deal; the deals' own under `opportunities`.
+
+    keys : file -> the column that names its rows, in that file and in the deals; what is absent is left out.
+    """
+    out = {"opportunities": pd.Series(frame.index, index=frame.index)}
+    for role, key in keys.items():
+        if role in export.frames and key in frame:
+            out[role] = join_rows(frame[key], export.frames[role][key])
+    return out
 
 
 def states(changes: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:

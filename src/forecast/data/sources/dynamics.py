@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm_export import Crm, Export, Field, File, days, found, moments, numbers
-from forecast.data.sources.crm_tables import Deals, choose_segment, join_rows, people, states
+from forecast.data.sources.crm_tables import Deals, choose_segment, people, rows_of, states
 from forecast.errors import DataError
 
 CRM = Crm(
@@ -101,14 +101,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     notes = export.notes
     table = export.files["opportunities"]
     frame = export.frames["opportunities"].copy()
-    joined = {
-        "opportunities": pd.Series(frame.index, index=frame.index),
-        **{
-            role: join_rows(frame[key], export.frames[role][key])
-            for role, key in (("users", "owner"), ("accounts", "account_id"))
-            if role in export.frames and key in frame
-        },
-    }
+    joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id"})
     for name in ("actual", "stage", "touched_at"):
         if name not in frame:
             frame[name] = pd.Series(np.nan, index=frame.index, dtype="str")

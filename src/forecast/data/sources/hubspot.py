@@ -13,8 +13,8 @@ from forecast.data.sources.crm_export import Crm, Export, Field, File, days, fla
 from forecast.data.sources.crm_tables import (
     Deals,
     choose_segment,
-    join_rows,
     people,
+    rows_of,
     states,
     with_unrecorded,
     without_deleted,
@@ -123,14 +123,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     table = export.files["opportunities"]
     deleted = flags(export.column("opportunities", "deleted"))
     frame = without_deleted(export.frames["opportunities"], deleted, notes).copy()
-    joined = {
-        "opportunities": pd.Series(frame.index, index=frame.index),
-        **{
-            role: join_rows(frame[key], export.frames[role][key])
-            for role, key in (("users", "owner"), ("accounts", "account_id"), ("pipelines", "pipeline"))
-            if role in export.frames and key in frame
-        },
-    }
+    joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id", "pipelines": "pipeline"})
     names = _stage_names(export)
     reference = None if names is None else names.drop_duplicates("stage")
     frame["created_at"] = moments(frame["created_at"], table=table, column="createdate")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm_export import Crm, Export, Field, File, days, flags, moments, numbers
-from forecast.data.sources.crm_tables import Deals, choose_segment, join_rows, people, without_deleted
+from forecast.data.sources.crm_tables import Deals, choose_segment, people, rows_of, without_deleted
 
 CRM = Crm(
     "Salesforce",
@@ -96,14 +96,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     table = export.files["opportunities"]
     deleted = flags(export.column("opportunities", "deleted"))
     frame = without_deleted(export.frames["opportunities"], deleted, notes).copy()
-    joined = {
-        "opportunities": pd.Series(frame.index, index=frame.index),
-        **{
-            role: join_rows(frame[key], export.frames[role][key])
-            for role, key in (("users", "owner"), ("accounts", "account_id"))
-            if role in export.frames and key in frame
-        },
-    }
+    joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id"})
     reference = _reference(export)
     frame["outcome"] = _outcome(frame, reference)
     frame["segment"], told = choose_segment(export, joined, segment_column)
