@@ -21,6 +21,7 @@ ROWS = [
     "data/sources",
     "data/simulate",
     "data/history|data/snapshots|data/settled|data/changes",
+    "data/replay",
     "data/audit|data/leaks",
     "models/tables|models/features",
     "models/hazards|models/factors|models/winprob",

@@ -13,12 +13,26 @@ from hypothesis import strategies as st
 from companies import make_snapshot, plain_company
 from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.errors import ParameterError
-from forecast.models.baselines import _mean_above, ets, seasonal_naive, submitted, transform
+from forecast.models.baselines import _mean_above, transform
 from forecast.models.baselines_draws import correlated_normals, draws_from_errors, shared_correlation
-from forecast.models.baselines_stages import stage_age, stage_weighted, stage_weighted_future
 from forecast.models.registry import MODELS, forecaster
 
 JANUARY = 2024 * 12
+
+
+def named(name):
+    def call(snap, *, months, seed=0):
+        return forecaster(name)(snap, months=months, seed=seed)
+
+    return call
+
+
+ets, seasonal_naive, stage_age = named("ets"), named("seasonal-naive"), named("stage-age")
+stage_weighted, stage_weighted_future = named("stage-weighted"), named("stage-weighted-future")
+
+
+def submitted(snap, *, submitter, months):
+    return forecaster(f"submitted-{submitter}")(snap, months=months, seed=0)
 
 
 def day(period: int, of_month: int) -> str:

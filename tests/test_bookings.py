@@ -184,7 +184,10 @@ def test_marketing_is_used_where_it_is_there(snap, table):
     assert set(without["model"]) == {"pipeline-sales-only"}
     far = table["horizon"] == 6
     assert not np.allclose(without.loc[far, "not_yet_created"], table.loc[far, "not_yet_created"], rtol=1e-3)
-    np.testing.assert_allclose(without["open_pipeline"], table["open_pipeline"], rtol=1e-9)
+    # Lead scores and lead sources are marketing's too, so the open pipeline is judged without them.
+    near = table["horizon"] == 1
+    assert not np.allclose(without.loc[near, "open_pipeline"], table.loc[near, "open_pipeline"], rtol=1e-3)
+    np.testing.assert_allclose(without["open_pipeline"].sum(), table["open_pipeline"].sum(), rtol=0.1)
 
 
 @pytest.mark.parametrize("months", [0, 25, 1.5, "6", True])

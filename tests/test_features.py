@@ -8,7 +8,33 @@ import pytest
 
 import forecast
 from companies import make_snapshot, plain_company
-from forecast.models.features import NO_EVENT, UNDATED, landmarks, origin_days, present, vocabulary
+from forecast.data.replay import Replay
+from forecast.models.features import (
+    NO_EVENT,
+    UNDATED,
+    landmarks,
+    month_rows,
+    past_days,
+    present,
+    settled_target,
+    vocabulary,
+)
+
+
+def walked(snap, months: int = 36):
+    """Return the last view of a snapshot, and the states at each past origin, by step 0's period."""
+    replay = Replay(snap)
+    first = max(int(replay.born[replay.born > 0].min()), snap.period - months)
+    past = {}
+    for view in replay.views(past_days(replay, snap.as_of, first=first)):
+        if view.as_of < snap.as_of:
+            past[view.first_target] = present(view)
+    return view, past
+
+
+def panel_of(snap, months: int = 36):
+    view, past = walked(snap, months)
+    return landmarks(view, past, months=months)
 
 
 def two_deals():
@@ -40,8 +66,8 @@ def two_deals():
 
 def test_states_by_hand():
     snap = two_deals()
-    words = vocabulary(snap)
-    panel = landmarks(snap, words)
+    words = vocabulary(walked(snap)[0])
+    panel = panel_of(snap)
     january, february = 2024 * 12, 2024 * 12 + 1
     assert panel.origins.tolist() == [january, february, february + 1]
     # A at the ends of January and February, B at the ends of February and March; A is closed by the end of March.
@@ -59,39 +85,61 @@ def test_states_by_hand():
     assert panel.observed.tolist() == [3, 2, 2, 1]
 
 
-def test_rows_end_with_the_event_or_the_last_month():
-    panel = landmarks(snap := two_deals(), vocabulary(snap))
-    landmark, step, won, lost = panel.rows()
-    assert list(zip(landmark.tolist(), step.tolist(), strict=True)) == [
-        (0, 0),
-        (0, 1),
-        (1, 0),
-        (2, 0),
-        (2, 1),
-        (3, 0),
-    ]
-    assert won.tolist() == [False, True, True, False, False, False]
-    assert not lost.any()
+def test_rows_of_a_month_by_hand():
+    view, past = walked(two_deals())
+    february = 2024 * 12 + 1
+    # In March A (open at the ends of January and February) is won; B was open at the end of February.
+    rows = month_rows(view, past, february + 1, most_events=100, most_quiet=100)
+    seen = sorted(zip(rows.states.deal[rows.landmark].tolist(), rows.step.tolist(), rows.won.tolist(), strict=True))
+    assert seen == [(0, 0, True), (0, 1, True), (1, 0, False)]
+    assert not rows.lost.any()
+    assert (rows.weight == 1).all()
+    # In April only B is at risk, seen from two and from one month before.
+    rows = month_rows(view, past, february + 2, most_events=100, most_quiet=100)
+    assert sorted(rows.step.tolist()) == [0, 1]
+    assert month_rows(view, {}, february, most_events=1, most_quiet=1) is None
+
+
+def test_thinned_rows_stand_for_all():
+    view, past = walked(make_snapshot("2022-12-31", plain_company(deals=9000, months=36, seed=5)))
+    target = max(past)
+    every = month_rows(view, past, target, most_events=10**6, most_quiet=10**6)
+    some = month_rows(view, past, target, most_events=100, most_quiet=200)
+    events = int((every.won | every.lost).sum())
+    assert len(some) < 400 < len(every)
+    kept = some.won | some.lost
+    # Weights are inverse shares; the sums come out within four standard errors of a sample of their size.
+    assert abs(some.weight[kept].sum() - events) < 4 * events / np.sqrt(100)
+    assert abs(some.weight[~kept].sum() - (len(every) - events)) < 4 * (len(every) - events) / np.sqrt(200)
+    again = month_rows(view, past, target, most_events=100, most_quiet=200)
+    assert (again.landmark == some.landmark).all()
+
+
+def test_a_month_has_settled_once_the_settle_days_are_over():
+    deals = plain_company(deals=50, months=12, seed=1)
+    november = 2020 * 12 + 10
+    for as_of, settled in (("2020-11-30", november - 1), ("2020-12-06", november - 1), ("2020-12-07", november)):
+        assert settled_target(walked(make_snapshot(as_of, deals))[0]) == settled
 
 
 def test_a_closed_deal_that_history_never_closes_leaves_on_its_closing_day():
     snap = two_deals()
     history = snap.history[snap.history["outcome"] == "open"]
     bare = make_snapshot("2024-04-30", snap.opportunities, history)
-    assert landmarks(bare, vocabulary(bare)).states.deal.tolist() == [0, 0, 1, 1]
+    assert panel_of(bare).states.deal.tolist() == [0, 0, 1, 1]
 
 
 def test_in_the_middle_of_a_month_landmarks_stand_in_the_middle():
     deals = plain_company(deals=50, months=12, seed=1)
     snap = make_snapshot("2020-11-15", deals)
-    periods, days = origin_days(snap)
-    shown = days.astype("datetime64[D]").astype(str).tolist()
-    assert shown[-1] == "2020-10-16"  # 15 of 30 days are half of the month; so are 15.5, rounded to 16, of 31
+    replay = Replay(snap)
+    shown = [str(day.date()) for day in past_days(replay, snap.as_of, first=2020 * 12)]
+    assert shown[-2:] == ["2020-10-16", "2020-11-15"]  # 15 of 30 days are half; so are 15.5, rounded to 16, of 31
     assert shown[0].startswith("2020-01")
-    assert len(periods) == 10
-    panel = landmarks(snap, vocabulary(snap))
+    assert len(shown) == 11
+    panel = panel_of(snap)
     assert panel.steps == 7
-    assert (panel.states.target == periods[panel.origin]).all()
+    assert (panel.states.target == panel.origins[panel.origin]).all()
 
 
 def test_without_history_a_deal_is_open_from_creation_to_closure():
@@ -104,7 +152,7 @@ def test_without_history_a_deal_is_open_from_creation_to_closure():
         }
     )
     snap = make_snapshot("2024-03-31", deals)
-    panel = landmarks(snap, vocabulary(snap))
+    panel = panel_of(snap)
     # A is open at the end of January (created that day) and not at the end of February (closed that day).
     assert list(zip(panel.states.deal.tolist(), panel.origin.tolist(), strict=True)) == [(0, 0), (1, 1)]
     assert panel.event[0] == 0
@@ -114,11 +162,10 @@ def test_without_history_a_deal_is_open_from_creation_to_closure():
 
 def test_the_present_agrees_with_the_last_rows_of_history(sample):
     snap = forecast.snapshot(forecast.read(sample), as_of="2024-06-30")
-    words = vocabulary(snap)
-    now = present(snap, words)
+    now = present(walked(snap, 1)[0])
     # A month later, June's end is a past origin; the same deals must look the same.
     later = forecast.snapshot(forecast.read(sample), as_of="2024-07-31")
-    panel = landmarks(later, vocabulary(later), months=1)
+    panel = panel_of(later, months=1)
     ids_now = snap.opportunities["opportunity_id"].to_numpy()[now.deal]
     ids_then = later.opportunities["opportunity_id"].to_numpy()[panel.states.deal]
     assert ids_now.tolist() == ids_then.tolist()
@@ -135,7 +182,7 @@ def test_columns_that_say_nothing_are_left_out():
         region="one",
         heat=[1, 2, 3, 4, 5],
     )
-    words = vocabulary(make_snapshot("2024-04-30", snap.opportunities, history))
+    words = vocabulary(walked(make_snapshot("2024-04-30", snap.opportunities, history))[0])
     assert words.numbers == ("heat",)  # probability follows from the stage
     assert not words.factors  # region has one value
 
@@ -145,6 +192,6 @@ def test_order_of_history_does_not_matter(shuffle: int):
     snap = two_deals()
     mixed = snap.history.sample(frac=1.0, random_state=shuffle)
     other = make_snapshot("2024-04-30", snap.opportunities, mixed)
-    a, b = landmarks(snap, vocabulary(snap)), landmarks(other, vocabulary(other))
+    a, b = panel_of(snap), panel_of(other)
     assert a.states.amount.tolist() == b.states.amount.tolist()
     assert a.states.slips.tolist() == b.states.slips.tolist()

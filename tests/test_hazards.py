@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from forecast.models.hazards import both_hazards, fit_logistic, incidence, log_loss, shrunk_effects
+from forecast.models.hazards import MOST_CLOSED, both_hazards, fit_logistic, incidence, log_loss, newton
 
 
 def some_rows(n: int = 3000, columns: int = 5, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -83,15 +83,24 @@ def test_probabilities_stay_probabilities(logits: list[tuple[float, float]]):
     assert (p.sum(axis=1) + still_open <= 1 + 1e-9).all()
 
 
-def test_effects_of_groups_are_shrunk():
-    codes = np.array([0] * 40 + [1] * 40 + [-1] * 5)
-    y = np.r_[np.ones(40), np.zeros(40), np.ones(5)]
-    p = np.full(85, 0.5)
-    # excess 20, information 40 x .25 = 10, prior 10: 20 / 20 = 1, not the 2 of no prior.
-    np.testing.assert_allclose(shrunk_effects(codes, y, p, levels=3, prior=10.0), [1.0, -1.0, 0.0])
+def test_the_information_is_that_of_the_logistic_likelihood():
+    design, y, _ = some_rows(seed=7)
+    weight = np.linspace(0.5, 2.0, len(y))
+    beta, information = newton(design, y, ridge=np.full(5, 2.0), weight=weight, tolerance=1e-12)
+    p = 1 / (1 + np.exp(-design @ beta))
+    by_hand = design.T @ (design * (weight * p * (1 - p))[:, None]) + 2.0 * np.eye(5)
+    # It is summed a step before the end.
+    np.testing.assert_allclose(information, by_hand, rtol=0.03, atol=0.01 * by_hand.max())
+
+
+def test_something_is_always_left_open():
+    won, lost = both_hazards(np.array([[3.0]]), np.array([[3.0]]))
+    assert won + lost == pytest.approx(MOST_CLOSED)
+    assert won == pytest.approx(lost)
 
 
 def test_log_loss_by_hand():
-    won, lost = np.array([0.5, 0.2, 0.1]), np.array([0.25, 0.5, 0.1])
-    loss = log_loss(won, lost, np.array([True, False, False]), np.array([False, True, False]))
-    assert loss == pytest.approx(-(np.log(0.5) + np.log(0.5) + np.log(0.8)) / 3)
+    eta = np.log(np.array([[1.0, 1.0], [0.25, 4.0]]))  # p = .5, .5 and .2, .8
+    loss = log_loss(eta, (np.array([True, False]), np.array([False, True])), np.array([1.0, 3.0]))
+    first, second = np.log(0.5) + np.log(0.5), np.log(0.8) + np.log(0.8)
+    assert loss == pytest.approx(-(first + 3 * second) / 4)

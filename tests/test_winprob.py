@@ -45,7 +45,7 @@ def test_an_effect_put_in_is_found():
     second["opportunity_id"] = "P" + second["opportunity_id"]
     both = pd.concat([first.assign(product="Easy"), second.assign(product="Hard")], ignore_index=True)
     snap = make_snapshot("2022-12-31", both)
-    model = fit_win_model(snap)
+    model = fit_win_model(snap)[1]
     assert model.informed
     table = win_probabilities(snap).merge(both[["opportunity_id", "product"]])
     ever = table.groupby("product")["p_win"].mean()
@@ -142,4 +142,4 @@ def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
     age = (snap.as_of - snap.opportunities.loc[snap.opportunities["outcome"] == "open", "created_on"]).dt.days
     young = table[(age < 28).to_numpy()]
     assert young["p_win_3"].nunique() == 1
-    assert "close_value" not in fit_win_model(snap).words.numbers
+    assert "close_value" not in fit_win_model(snap)[1].words.numbers

@@ -15,10 +15,11 @@ import pandas as pd
 
 from forecast.calendar import parse_periods
 from forecast.data.history import archive
+from forecast.data.replay import view
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log
-from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
+from forecast.data.snapshots import settled_actuals, snapshot
 from forecast.errors import ParameterError, nearest
-from forecast.models.registry import SUBMITTED, Forecaster, forecaster
+from forecast.models.registry import SUBMITTED, Along, along
 from forecast.models.tables import NOTES, abstain
 
 DEFAULT_MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future", "stage-age")
@@ -55,24 +56,30 @@ def backtest(
     """
     days = parse_origins(log, origins)
     calls = _forecasters(log, models)
-    tables: list[pd.DataFrame] = []
-    reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
     first = first_day(log)
-    for done, day in enumerate(days, start=1):
-        snap = snapshot(log, as_of=day) if day >= first else _before_all(log, first, day)
+    reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
+    tables: dict[tuple[pd.Timestamp, str], pd.DataFrame] = {}
+    for day in [day for day in days if day < first]:
+        # Nothing was known: no segment, so that only the empty Total is left.
+        nothing = view(replace(snapshot(log, as_of=first), plan=None)).emptied(day)
+        for name in calls:
+            why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
+            tables[day, name] = abstain(nothing, model=name, months=months, notes=[why])
+    done, each = 0, len(days) * len(calls)
+    for group in _groups(log, [day for day in days if day >= first]):
+        snap = snapshot(log, as_of=group[-1])
         for name, call in calls.items():
-            if day >= first:
-                table = call(snap, months=months, seed=seed)
-            else:
-                why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
-                table = abstain(snap, model=name, months=months, notes=[why])
-            for note in table.attrs.get(NOTES, ()):
-                reasons.setdefault((name, str(note)), []).append(day)
-            table.attrs = {}
-            tables.append(table)
-        if on_origin is not None:
-            on_origin(done, len(days))
-    track = pd.concat(tables, ignore_index=True)
+            for day, table in zip(group, call(snap, origins=group, months=months, seed=seed), strict=True):
+                tables[day, name] = table
+                done += 1
+                if on_origin is not None and done % len(calls) == 0:
+                    on_origin(done * len(days) // each, len(days))
+    in_order = [tables[day, name] for day in days for name in calls]
+    for table, (day, name) in zip(in_order, ((day, name) for day in days for name in calls), strict=True):
+        for note in table.attrs.get(NOTES, ()):
+            reasons.setdefault((name, str(note)), []).append(day)
+        table.attrs = {}
+    track = pd.concat(in_order, ignore_index=True)
     extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
     track = track[[*FORECAST_COLUMNS, *extra]]
     track["observed"] = observed(log, track)
@@ -142,14 +149,14 @@ def first_day(log: Log) -> pd.Timestamp:
     return min(day for day in days if not pd.isna(day))
 
 
-def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Forecaster]:
+def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Along]:
     """Return the forecasters by name, in the order given; each unknown, doubled or misspelt name is refused."""
     if isinstance(models, str):
         raise ParameterError(f"models: {models!r} is one name; give a list of names, such as [{models!r}]")
     submissions = log.get("submitted_forecasts")
     submitters = [] if submissions is None else sorted(submissions["submitter"].dropna().unique())
     known = [f"{SUBMITTED}-{submitter}" for submitter in submitters]
-    calls: dict[str, Forecaster] = {}
+    calls: dict[str, Along] = {}
     for name in models:
         if name == SUBMITTED and not known:
             raise ParameterError(f"models: {SUBMITTED!r} needs the table submitted_forecasts")
@@ -158,15 +165,17 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Forecaster]:
                 raise ParameterError(f"models: {each!r} stands there more than once")
             if each.startswith(f"{SUBMITTED}-") and each not in known:
                 raise ParameterError(f"models: nobody submitted forecasts as {each!r}; {nearest(each, known)}")
-            calls[each] = forecaster(each)
+            calls[each] = along(each)
     if not calls:
         raise ParameterError("models: there is none")
     return calls
 
 
-def _before_all(log: Log, first: pd.Timestamp, day: pd.Timestamp) -> Snapshot:
-    """Return a snapshot of a day before the first record: of no segment, so that only the empty Total is left."""
-    return replace(snapshot(log, as_of=first), as_of=day, segments=(), plan=None)
+def _groups(log: Log, days: list[pd.Timestamp]) -> list[list[pd.Timestamp]]:
+    """Return origins, ascending, that one walk can serve: all month ends together, each other day alone."""
+    calendar = log.company.periods
+    ends = [day for day in days if day == calendar.end(calendar.period(day))]
+    return ([ends] if ends else []) + [[day] for day in days if day not in set(ends)]
 
 
 def _listed(days: Sequence[pd.Timestamp]) -> str:

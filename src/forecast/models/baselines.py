@@ -1,6 +1,6 @@
 """The forecasts to hold ours against: last year's bookings, exponential smoothing of bookings, and what people said.
 
-Each takes a snapshot and gives the forecast table; where it cannot be computed it abstains (numbers are nan, and the
+Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are nan, and the
 table's `attrs["notes"]` say why). The stage-based ones are in `baselines_stages`. Bookings are read by month of the
 close date as known; a month in progress is never fitted, but what it has booked so far bounds it from below.
 """
@@ -20,7 +20,7 @@ from forecast.models.ets import PERIOD, Path, ets_path
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
 
 if TYPE_CHECKING:
-    from forecast.data.snapshots import Snapshot
+    from forecast.data.replay import View
 
 SEASONAL_NAIVE, ETS, SUBMITTED = "seasonal-naive", "ets", "submitted"
 COMMIT = "commit"
@@ -35,29 +35,29 @@ _SIGMA_PRIOR = 4.0
 _WIDTH_PRIOR = 30.0
 
 
-def seasonal_naive(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
+def seasonal_naive(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
     """Return the bookings of the same month a year before (two, three years before beyond 12 months ahead).
 
     Quantiles are from the errors the same rule made at past origins. Needs 12 complete months.
     """
     rng = generator(seed, 11)
-    periods, _ = month_targets(snap, months)
-    past, y = known_bookings(snap, complete=True)
+    periods, _ = month_targets(view, months)
+    past, y = known_bookings(view, complete=True)
     ahead = len(periods)
     if len(past) < PERIOD:
         why = f"seasonal-naive needs the same month a year before: {len(past)} complete months are known, not 12."
-        return abstain(snap, model=SEASONAL_NAIVE, months=months, notes=[why])
+        return abstain(view, model=SEASONAL_NAIVE, months=months, notes=[why])
     # From the last complete month, target j lies j + 1 ahead.
     back = PERIOD * (np.arange(ahead) // PERIOD + 1) - 1 - np.arange(ahead)
-    booked = bookings_in(snap, periods)
+    booked = bookings_in(view, periods)
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
     origins = np.arange(max(back.max(), len(past) - 1 - _LEARN - ahead), len(past) - 1)
     said = y[:, origins[:, None] - back].transpose(1, 0, 2)
     draws = draws_from_errors(mean, said, _outcomes(y, origins, ahead), floor=booked, rng=rng)
-    return _table(snap, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
+    return _table(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
 
 
-def ets(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
+def ets(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
     """Return exponential smoothing of each segment's bookings: one fixed specification, see `ets` and docs/methods.
 
     The scale is log(bookings + a segment's typical month), so that months without a booking are points like others.
@@ -66,15 +66,15 @@ def ets(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
     months; a season shows from 24 on.
     """
     rng = generator(seed, 12)
-    periods, _ = month_targets(snap, months)
-    past, y = known_bookings(snap, complete=True)
+    periods, _ = month_targets(view, months)
+    past, y = known_bookings(view, complete=True)
     past, y = past[-WINDOW:], y[:, -WINDOW:]
     if len(past) < FEWEST_MONTHS:
         why = f"ets needs {FEWEST_MONTHS} complete months of bookings: {len(past)} are known."
-        return abstain(snap, model=ETS, months=months, notes=[why])
+        return abstain(view, model=ETS, months=months, notes=[why])
     if not y.any():
         why = "ets needs bookings to smooth: nothing was won in any complete month."
-        return abstain(snap, model=ETS, months=months, notes=[why])
+        return abstain(view, model=ETS, months=months, notes=[why])
     ahead, last = len(periods), len(past) - 1
     origins = np.arange(min(max(_FEWEST_SEEN - 1, last - _LEARN), last), last + 1)
     z, shift = transform(y)
@@ -82,43 +82,43 @@ def ets(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
     covariance, correlation = _widths(path, z, origins)
     alive = np.isfinite(path.location[:, -1, 0])
     location = np.where(alive[:, None], path.location[:, -1], 0.0)
-    booked = bookings_in(snap, periods)
+    booked = bookings_in(view, periods)
     spread = np.sqrt(np.einsum("shh->sh", covariance))
     mean = booked + _mean_above(location, spread, shift[:, None] + booked)
     noise = correlated_normals(correlation, covariance, rng=rng)
     draws = np.maximum(np.exp(location + noise) - shift[:, None], booked)
     mean = np.where(alive[:, None], mean, booked)
     draws = np.where(alive[:, None], draws, booked)
-    return from_draws(snap, model=ETS, draws=draws, periods=periods, mean=mean)
+    return from_draws(view, model=ETS, draws=draws, periods=periods, mean=mean)
 
 
-def submitted(snap: Snapshot, *, submitter: str, months: int, seed: int = 0) -> pd.DataFrame:  # noqa: ARG001
+def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> pd.DataFrame:  # noqa: ARG001
     """Return what a submitter said: the last submission of the origin's month known by as_of.
 
     The category `commit` counts where there are categories. Totals and quarters are given only where every part was
     submitted; there are no quantiles.
     """
     model = f"{SUBMITTED}-{submitter}"
-    table = snap.submitted_forecasts
+    table = view.rows_of("submitted_forecasts")
     if table is None:
         why = f"{model} needs the table submitted_forecasts."
-        return abstain(snap, model=model, months=months, notes=[why])
-    periods, _ = month_targets(snap, months)
+        return abstain(view, model=model, months=months, notes=[why])
+    periods, _ = month_targets(view, months)
     rows = table[(table["submitter"] == submitter).to_numpy()]
     if len(rows) and "category" in rows and rows["category"].notna().any():
         category = rows["category"].str.strip().str.lower()
         rows = rows[(category.isna() | (category == COMMIT)).to_numpy()]
-    rows = rows[snap.calendar.period_of(rows["submitted_on"]) == snap.period]
+    rows = rows[view.calendar.period_of(rows["submitted_on"]) == view.period]
     rows = rows.sort_values("submitted_on", kind="stable")
-    segment = pd.Index(snap.segments).get_indexer(pd.Index(rows["segment"]))
+    segment = pd.Index(view.segments).get_indexer(pd.Index(rows["segment"]))
     place = pd.Index(periods).get_indexer(pd.Index(parse_periods(rows["target_period"])))
     keep = (segment >= 0) & (place >= 0)
     if not keep.any():
-        why = f"{submitter} submitted nothing for the months ahead in the month of {snap.as_of:%Y-%m-%d}."
-        return abstain(snap, model=model, months=months, notes=[why])
-    mean = np.full((len(snap.segments), len(periods)), np.nan)
+        why = f"{submitter} submitted nothing for the months ahead in the month of {view.as_of:%Y-%m-%d}."
+        return abstain(view, model=model, months=months, notes=[why])
+    mean = np.full((len(view.segments), len(periods)), np.nan)
     mean[segment[keep], place[keep]] = rows["amount"].to_numpy(dtype=np.float64)[keep]  # the last one stays
-    return from_means(snap, model=model, mean=mean, periods=periods)
+    return from_means(view, model=model, mean=mean, periods=periods)
 
 
 def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -193,11 +193,9 @@ def _outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
     return np.where(target < y.shape[1], came, np.nan).transpose(1, 0, 2)
 
 
-def _table(
-    snap: Snapshot, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray
-) -> pd.DataFrame:
+def _table(view: View, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray) -> pd.DataFrame:
     if draws is not None:
-        return from_draws(snap, model=model, draws=draws, periods=periods, mean=mean)
-    table = from_means(snap, model=model, mean=mean, periods=periods)
+        return from_draws(view, model=model, draws=draws, periods=periods, mean=mean)
+    table = from_means(view, model=model, mean=mean, periods=periods)
     table.attrs[NOTES] = [f"{model}: too few past origins to learn its errors from, so there are no quantiles."]
     return table

@@ -11,16 +11,17 @@ Every rate is learned from what was known, and again as of each past origin, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import NO_PERIOD
+from forecast.data.replay import OPEN, WON, Replay, View
 from forecast.models.baselines import generator
 from forecast.models.baselines_draws import draws_from_errors
-from forecast.models.features import Landmarks, States, Vocabulary, landmarks, origin_days, present
+from forecast.models.features import Landmarks, States, landmarks, past_days, present
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, month_targets
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ FEWEST_CLOSED = 10
 """Closed deals below which no odds are learned."""
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups of `stage-age`."""
+LEARN_MONTHS = 36
+"""Past origins that are learned from."""
 AVERAGED = 12
 """Past origins whose not yet created bookings are averaged."""
 _FEWEST_AVERAGED = 3
@@ -48,7 +51,8 @@ class _Panel:
     """
 
     periods: np.ndarray
-    words: Vocabulary
+    stages: int
+    local: np.ndarray
     now: States
     past: Landmarks
     days: np.ndarray
@@ -66,56 +70,81 @@ class _Rule:
     not_yet_created: np.ndarray
 
 
-def stage_weighted(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
-    """Return amount x odds of the stage in the month of the expected close; nothing for deals not yet created.
+def stage_weighted(
+    snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0
+) -> Iterator[pd.DataFrame]:
+    """Yield amount x odds of the stage in the month of the expected close; nothing for deals not yet created.
 
     Needs opportunity_history and 10 closed deals. Quantiles are from the errors of the same rule at past origins.
+    origins : ascending, at the same position in their month, none after the snapshot's day.
     """
-    return _forecast(snap, model=STAGE_WEIGHTED, months=months, seed=seed)
+    return _along(snap, model=STAGE_WEIGHTED, origins=origins, months=months, seed=seed)
 
 
-def stage_weighted_future(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
-    """Return `stage_weighted` plus the average bookings of deals created after past origins, by months ahead."""
-    return _forecast(snap, model=STAGE_WEIGHTED_FUTURE, months=months, seed=seed)
+def stage_weighted_future(
+    snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0
+) -> Iterator[pd.DataFrame]:
+    """Yield `stage_weighted` plus the average bookings of deals created after past origins, by months ahead."""
+    return _along(snap, model=STAGE_WEIGHTED_FUTURE, origins=origins, months=months, seed=seed)
 
 
-def stage_age(snap: Snapshot, *, months: int, seed: int = 0) -> pd.DataFrame:
-    """Return the open pipeline x conversion by stage, age and months ahead, plus the average of the not yet created."""
-    return _forecast(snap, model=STAGE_AGE, months=months, seed=seed)
+def stage_age(snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0) -> Iterator[pd.DataFrame]:
+    """Yield the open pipeline x conversion by stage, age and months ahead, plus the average of the not yet created."""
+    return _along(snap, model=STAGE_AGE, origins=origins, months=months, seed=seed)
 
 
-def _forecast(snap: Snapshot, *, model: str, months: int, seed: int) -> pd.DataFrame:
+def _along(
+    snap: Snapshot, *, model: str, origins: Sequence[pd.Timestamp], months: int, seed: int
+) -> Iterator[pd.DataFrame]:
+    generator(seed, 0)
+    replay = Replay(snap)
+    calendar = replay.calendar
+    born = replay.born[replay.born > 0]
+    begin = calendar.period(origins[0]) - LEARN_MONTHS
+    begin = min(max(begin, int(born.min()) if len(born) else begin), calendar.period(origins[0]))
+    wanted = set(origins)
+    past: dict[int, States] = {}
+    for view in replay.views(past_days(replay, origins[-1], first=begin)):
+        now = present(view, ())
+        if view.as_of in wanted:
+            yield _forecast(view, past, now, model=model, months=months, seed=seed)
+        past[view.first_target] = now
+
+
+def _forecast(
+    view: View, past: Mapping[int, States], now: States, *, model: str, months: int, seed: int
+) -> pd.DataFrame:
     rng = generator(seed, {STAGE_WEIGHTED: 13, STAGE_WEIGHTED_FUTURE: 14, STAGE_AGE: 15}[model])
-    periods, _ = month_targets(snap, months)
-    why = _why_not(snap, model)
+    periods, _ = month_targets(view, months)
+    why = _why_not(view, model)
     if why:
-        return abstain(snap, model=model, months=months, notes=[why])
-    panel = _panel(snap, periods)
-    pipeline = _by_age(panel) if model == STAGE_AGE else _by_expected_close(panel, _win_rates(snap, panel))
+        return abstain(view, model=model, months=months, notes=[why])
+    panel = _panel(view, past, now, periods)
+    pipeline = _by_age(panel) if model == STAGE_AGE else _by_expected_close(panel, _win_rates(view, panel))
     new = np.zeros_like(pipeline) if model == STAGE_WEIGHTED else _average_new(panel)
     if np.isnan(new[-1]).any():
         why = f"{model} needs {_FEWEST_AVERAGED} past origins whose {months} months ahead are over, to average over."
-        return abstain(snap, model=model, months=months, notes=[why])
+        return abstain(view, model=model, months=months, notes=[why])
     parts = {"booked": panel.booked, "open_pipeline": pipeline[-1], "not_yet_created": new[-1]}
     mean = panel.booked + pipeline[-1] + new[-1]
     said = panel.booked_then + pipeline[:-1] + new[:-1]
     draws = draws_from_errors(mean, said, panel.actual, floor=panel.booked, rng=rng)
     if draws is None:
-        table = from_means(snap, model=model, mean=mean, periods=periods, addends=parts)
+        table = from_means(view, model=model, mean=mean, periods=periods, addends=parts)
         table.attrs[NOTES] = [f"{model}: too few past origins to learn its errors from, so there are no quantiles."]
         return table
-    return from_draws(snap, model=model, draws=draws, periods=periods, mean=mean, addends=parts)
+    return from_draws(view, model=model, draws=draws, periods=periods, mean=mean, addends=parts)
 
 
-def _why_not(snap: Snapshot, model: str) -> str:
-    if not snap.has_history or snap.history is None:
+def _why_not(view: View, model: str) -> str:
+    if not view.replay.has_history or not len(view.replay.deal):
         return (
             f"{model} needs the table opportunity_history: the odds of a stage are learned from deals that passed it."
         )
-    closed = int((snap.opportunities["outcome"] != "open").sum())
+    closed = int(((view.outcome != OPEN) & view.known).sum())
     if closed < FEWEST_CLOSED:
         return f"{model} needs {FEWEST_CLOSED} closed deals to learn odds from: {closed} are known."
-    if not (snap.stages["outcome"] == "open").any():
+    if not view.replay.stages:
         return f"{model} needs stages in which deals are open: there is none."
     return ""
 
@@ -123,49 +152,49 @@ def _why_not(snap: Snapshot, model: str) -> str:
 # -- the panel -----------------------------------------------------------------------------------------
 
 
-def _panel(snap: Snapshot, periods: np.ndarray) -> _Panel:
-    stages = snap.stages.sort_values(["position", "stage"])
-    words = Vocabulary(tuple(stages.loc[stages["outcome"] == "open", "stage"]), tuple(snap.segments), {})
-    past, now = landmarks(snap, words), present(snap, words)
-    _, days = origin_days(snap)
-    first = past.origins + bool(snap.at_month_end)  # target 0 of each past origin
+def _panel(view: View, past: Mapping[int, States], now: States, periods: np.ndarray) -> _Panel:
+    seen = landmarks(view, past, months=LEARN_MONTHS)
+    first = seen.origins + bool(view.at_month_end)  # target 0 of each past origin
     target = first[:, None] + np.arange(len(periods))[None, :]
-    last_over = snap.period if snap.at_month_end else snap.period - 1
     span = np.arange(first[0] if len(first) else periods[0], periods[-1] + 1)
-    all_booked = bookings_in(snap, span)
+    all_booked = bookings_in(view, span)
     came = all_booked[:, target - span[0]].transpose(1, 0, 2)
-    over = (target <= last_over)[:, None, :]
-    shape = (len(first), len(snap.segments), len(periods))
+    over = (target <= view.last_complete)[:, None, :]
+    shape = (len(first), len(view.segments), len(periods))
 
-    deals = snap.opportunities
-    won = np.flatnonzero((deals["outcome"] == "won").to_numpy())
-    segment = pd.Index(snap.segments).get_indexer(pd.Index(deals["segment"].iloc[won]))
-    created, closed = (_days(deals[name])[won] for name in ("created_on", "closed_on"))
-    period = snap.calendar.period_of(deals["closed_on"].iloc[won])
-    amount = np.nan_to_num(deals["amount"].to_numpy(dtype=np.float64)[won])
+    days = _days_at(view, seen.origins)
+    won = view.won_deals
+    segment, period = view.local[view.segment[won]], view.closed[won]
+    created, closed = view.replay.created[won], view.closed_day[won]
+    amount = np.nan_to_num(view.amount[won])
     then, new = np.zeros(shape), np.zeros(shape)
     if len(first):
         for step in range(len(periods)):
             origin = period - step - first[0]
-            inside = (origin >= 0) & (origin < len(first)) & (period != NO_PERIOD) & (segment >= 0)
+            inside = (origin >= 0) & (origin < len(first)) & (segment >= 0)
             day = days[np.clip(origin, 0, len(first) - 1)]
             for out, chosen in ((then, inside & (closed <= day)), (new, inside & (created > day))):
                 np.add.at(out, (origin[chosen], segment[chosen], step), amount[chosen])
     return _Panel(
         periods=periods,
-        words=words,
+        stages=len(view.replay.stages),
+        local=view.local,
         now=now,
-        past=past,
-        days=np.append(days, _days(pd.Series([snap.as_of]))),
+        past=seen,
+        days=np.append(days, view.day),
         actual=np.where(over, came, np.nan),
         booked_then=then,
-        booked=bookings_in(snap, periods),
+        booked=bookings_in(view, periods),
         new=np.where(over, new, np.nan),
     )
 
 
-def _days(dates: pd.Series) -> np.ndarray:
-    return dates.to_numpy(dtype="datetime64[D]").astype(np.int64)
+def _days_at(view: View, origins: np.ndarray) -> np.ndarray:
+    """Return the day of each past origin, since 1970."""
+    if not len(origins):
+        return np.zeros(0, dtype=np.int64)
+    days = past_days(view.replay, view.as_of, first=int(origins[0]))[:-1]
+    return np.array([day.to_datetime64() for day in days], dtype="datetime64[D]").astype(np.int64)[: len(origins)]
 
 
 def _states(panel: _Panel) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -173,7 +202,8 @@ def _states(panel: _Panel) -> tuple[dict[str, np.ndarray], np.ndarray]:
     past, now = panel.past.states, panel.now
     names = ("segment", "stage", "amount", "age", "due")
     both = {name: np.concatenate([getattr(past, name), getattr(now, name)]) for name in names}
-    both["stage"] = np.where(both["stage"] >= 0, both["stage"], len(panel.words.stages))
+    both["segment"] = panel.local[both["segment"]]
+    both["stage"] = np.where(both["stage"] >= 0, both["stage"], panel.stages)
     known = np.isfinite(both["amount"])
     both["amount"] = np.where(known, both["amount"], both["amount"][known].mean() if known.any() else 0.0)
     return both, np.concatenate([panel.past.origin, np.full(len(now), len(panel.past.origins))])
@@ -182,34 +212,25 @@ def _states(panel: _Panel) -> tuple[dict[str, np.ndarray], np.ndarray]:
 # -- the rules -----------------------------------------------------------------------------------------
 
 
-def _win_rates(snap: Snapshot, panel: _Panel) -> np.ndarray:
+def _win_rates(view: View, panel: _Panel) -> np.ndarray:
     """Return the share won of the closed deals seen in each stage, as of each origin, (O + 1, K + 1).
 
     Shares are shrunk to the share of all by as much as 5 deals; the last column is that of all.
     """
-    deals, history = snap.opportunities, snap.history
-    assert history is not None
-    # Both tables are sorted by opportunity_id, so only the places where it changes are looked up.
-    ids = history["opportunity_id"]
-    new = (ids != ids.shift()).to_numpy()
-    deal = pd.Index(deals["opportunity_id"]).get_indexer(pd.Index(ids[new]))[np.cumsum(new) - 1]
-    codes, names = pd.factorize(history["stage"])
-    stage = np.append(pd.Index(list(panel.words.stages), dtype="str").get_indexer(pd.Index(names)), -1)[codes]
-    count = len(panel.words.stages)
-    seen = np.unique((deal * count + stage)[(stage >= 0) & (deal >= 0)])
+    replay, count = view.replay, panel.stages
+    passed = (replay.day <= view.day) & (replay.stage >= 0)
+    seen = np.unique(replay.deal[passed].astype(np.int64) * count + replay.stage[passed])
     deal, stage = seen // count, seen % count
-    outcome = deals["outcome"].to_numpy(dtype=object)
-    closed_on = _days(deals["closed_on"])
-    every = np.arange(len(deals))
+    every = np.flatnonzero(view.known)
     deal, stage = np.concatenate([deal, every]), np.concatenate([stage, np.full(len(every), count)])
-    closed = outcome[deal] != "open"
+    closed = view.outcome[deal] != OPEN
     deal, stage = deal[closed], stage[closed]
-    from_origin = np.searchsorted(panel.days, closed_on[deal])  # the first origin by which it was closed
+    from_origin = np.searchsorted(panel.days, view.closed_day[deal])  # the first origin by which it was closed
     shape = (len(panel.days) + 1, count + 1)
     ended = np.zeros(shape)
     won = np.zeros(shape)
     np.add.at(ended, (from_origin, stage), 1.0)
-    np.add.at(won, (from_origin, stage), outcome[deal] == "won")
+    np.add.at(won, (from_origin, stage), view.outcome[deal] == WON)
     ended, won = np.cumsum(ended, axis=0)[:-1], np.cumsum(won, axis=0)[:-1]
     overall = (won[:, -1:] + 0.5) / (ended[:, -1:] + 2.0)
     return (won + _RATE_PRIOR * overall) / (ended + _RATE_PRIOR)
@@ -223,7 +244,7 @@ def _by_expected_close(panel: _Panel, rates: np.ndarray) -> np.ndarray:
     state, origin = _states(panel)
     step = state["due"]  # below 0 where overdue or without a date
     keep = (step >= 0) & (step < len(panel.periods)) & (state["segment"] >= 0)
-    out = np.zeros((len(rates), len(panel.words.segments), len(panel.periods)))
+    out = np.zeros((len(rates), len(panel.booked), len(panel.periods)))
     value = state["amount"] * rates[origin, state["stage"]]
     np.add.at(out, (origin[keep], state["segment"][keep], step[keep]), value[keep])
     return out
@@ -237,7 +258,7 @@ def _by_age(panel: _Panel) -> np.ndarray:
     state, origin = _states(panel)
     count, ahead = len(panel.past.origins), len(panel.periods)
     group = np.searchsorted(AGE_EDGES, np.nan_to_num(state["age"]), side="right")
-    shape = (count + 1, len(panel.words.stages) + 1, len(AGE_EDGES) + 1)
+    shape = (count + 1, panel.stages + 1, len(AGE_EDGES) + 1)
     held = np.zeros(shape)
     np.add.at(held, (origin, state["stage"], group), state["amount"])
     brought = np.zeros((*shape, ahead))
@@ -254,7 +275,7 @@ def _by_age(panel: _Panel) -> np.ndarray:
     own = converted.sum(axis=2, keepdims=True) / np.maximum(exposed.sum(axis=2, keepdims=True), typical)
     prior = _AGE_PRIOR * typical
     share = (converted + prior * own) / (exposed + prior)
-    out = np.zeros((count + 1, len(panel.words.segments), ahead))
+    out = np.zeros((count + 1, len(panel.booked), ahead))
     keep = state["segment"] >= 0
     value = state["amount"][:, None] * share[origin, state["stage"], group]
     np.add.at(out, (origin[keep], state["segment"][keep]), value[keep])

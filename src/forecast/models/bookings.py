@@ -7,21 +7,24 @@ past origins showed. So the Total's quantiles are its own, not a sum of quantile
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from forecast.data.replay import OPEN, Replay, View
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS
 from forecast.errors import DataError, ParameterError
 from forecast.models.bookings_draws import draw_new, draw_open, draw_shared
-from forecast.models.bookings_errors import learn
-from forecast.models.creation import COHORTS, expected_wins
-from forecast.models.features import present
+from forecast.models.bookings_errors import Lessons, Said, Track, chance_of_new
+from forecast.models.creation import COHORTS, Future, expected_wins
+from forecast.models.features import STEPS, States, steps_of
 from forecast.models.hazards import incidence
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, month_targets
-from forecast.models.winprob import FEWEST_CLOSED, check_seed, filled_amounts, fit_win_model
+from forecast.models.winprob import FEWEST_CLOSED, WinModel, check_seed, filled_amounts, walk
+from forecast.models.winprob_learn import Learner
 
 if TYPE_CHECKING:
     from forecast.data.snapshots import Snapshot
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 MODEL, MODEL_WITHOUT = "pipeline", "pipeline-sales-only"
 MOST_MONTHS = 24
 _COLUMNS = [*FORECAST_COLUMNS, *ADDENDS, "plan", "p_at_least_plan"]
+MARKETINGS = frozenset({"lead_source", "lead_score"})
+"""What marketing knows of a deal; `pipeline-sales-only` does without, and without the marketing table."""
+
 FEWEST_MONTHS = 3
 """Complete months of records below which nothing is forecast."""
 
@@ -48,7 +54,7 @@ class Addends:
 class Components:
     """What a forecast is made of, over n open deals, R segments and S steps.
 
-    ids (n,); segment (n,) codes; chance (n, S) to be won in each step; value (n, S) expected amount if won then;
+    ids (n,) opportunity_id; segment (n,) codes; chance (n, S) to be won in each step; value (n, S) expected amount if won then;
     booked, new (R, S) amounts and wins (R, S) numbers of deals not yet created, marketed (R, S) the part of `new` from
     marketing's channels; pool, ratios, common, own as `bookings_draws` takes them.
     """
@@ -74,7 +80,8 @@ def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketi
     Parameters
     ----------
     snap : a snapshot. months : months ahead, 1 to 24; the month in progress comes on top where there is one.
-    seed : of the draws, an integer >= 0. marketing : whether marketing's leads may be used.
+    seed : of the draws, an integer >= 0. marketing : whether what marketing knows may be used: the
+        marketing table, lead sources and lead scores.
 
     Returns
     -------
@@ -87,76 +94,157 @@ def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketi
     ------
     ParameterError : months or seed out of range.
     """
+    return next(bookings_along(snap, origins=[snap.as_of], months=months, seed=seed, marketing=marketing))
+
+
+def bookings_along(
+    snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int = 6, seed: int = 0, marketing: bool = True
+) -> Iterator[pd.DataFrame]:
+    """Yield what `forecast_bookings` would have said at each of several origins, in one walk through the past.
+
+    origins : ascending, at the same position in their month, none after the snapshot's day.
+    """
     check_seed(seed)
     if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= MOST_MONTHS:
         raise ParameterError(f"months: {months!r} is not a whole number from 1 to {MOST_MONTHS}")
-    periods, _ = month_targets(snap, months)
     model = MODEL if marketing else MODEL_WITHOUT
-    try:
-        made_of = components(snap, steps=len(periods), marketing=marketing)
-    except DataError as error:
-        table = abstain(snap, model=model, months=months, notes=[f"No forecast: {error.what}."])
-        table[list(ADDENDS)] = np.nan
-        return table[_COLUMNS]
-    parts = draw(made_of, seed=seed)
-    addends = {
-        "booked": parts.booked,
-        "open_pipeline": parts.open_pipeline,
-        "not_yet_created": parts.not_yet_created,
-    }
-    table = from_draws(
-        snap,
-        model=model,
-        draws=parts.draws + parts.booked,
-        periods=periods,
-        mean=parts.booked + parts.open_pipeline + parts.not_yet_created,
-        addends=addends,
-    )[_COLUMNS]
-    table.attrs[NOTES] = list(parts.notes)
-    return table
+    for view, made_of in components_along(snap, origins=origins, steps=months, marketing=marketing):
+        if isinstance(made_of, DataError):
+            table = abstain(view, model=model, months=months, notes=[f"No forecast: {made_of.what}."])
+            table[list(ADDENDS)] = np.nan
+            yield table[_COLUMNS]
+            continue
+        parts = draw(made_of, seed=seed)
+        addends = {
+            "booked": parts.booked,
+            "open_pipeline": parts.open_pipeline,
+            "not_yet_created": parts.not_yet_created,
+        }
+        table = from_draws(
+            view,
+            model=model,
+            draws=parts.draws + parts.booked,
+            periods=month_targets(view, months)[0],
+            mean=parts.booked + parts.open_pipeline + parts.not_yet_created,
+            addends=addends,
+        )[_COLUMNS]
+        table.attrs[NOTES] = list(parts.notes)
+        yield table
 
 
 def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Components:
     """Return what a forecast is made of, so that a what-if can change a part and draw again.
 
-    steps : months forecast, the month in progress included. Raises DataError where the data are too thin, saying what
+    steps : months ahead, the month in progress not counted. Raises DataError where the data are too thin, saying what
     is needed.
     """
-    target = snap.period + bool(snap.at_month_end)
-    deals, calendar = snap.opportunities, snap.calendar
-    reason = _too_thin(snap)
-    model = fit_win_model(snap) if reason is None else None
-    if model is None:
-        reason = reason or "no deal was open at a past month's end, so nothing can be learned"
-        raise DataError(reason, table="opportunities", mend="forecast from a later day, or bring a longer history")
-    born = calendar.period_of(deals["created_on"])
-    first = int(np.min(born, where=born > 0, initial=target))
-    lately = (deals["outcome"] == "won").to_numpy() & (calendar.period_of(deals["closed_on"]) > target - COHORTS)
-    future = expected_wins(snap, steps=max(steps, model.panel.steps), marketing=marketing, part=_part(snap))
-    lessons = learn(snap, model, future, first_period=first)
-    states = present(snap, model.words)
-    amount, without = filled_amounts(snap, states)
+    _, made_of = next(components_along(snap, origins=[snap.as_of], steps=steps, marketing=marketing))
+    if isinstance(made_of, DataError):
+        raise made_of
+    return made_of
+
+
+def components_along(
+    snap: Snapshot, *, origins: Sequence[pd.Timestamp], steps: int, marketing: bool
+) -> Iterator[tuple[View, Components | DataError]]:
+    """Yield the view of each origin, and what its forecast is made of or why there is none."""
+    replay = Replay(snap)
+    days, fit_from = walk(replay, origins[0], origins[-1])
+    wanted = set(origins)
+    learner = Learner(without=frozenset() if marketing else MARKETINGS, fit_from=fit_from)
+    track: Track | None = None
+    for view in replay.views(days):
+        modelled = steps_of(view)
+        asked = steps + modelled - STEPS
+        ahead = max(asked, modelled) if view.as_of in wanted else modelled
+        model = learner.step(view)
+        states = learner.states
+        assert states is not None
+        amount, without = filled_amounts(view, states)
+        track = track or Track(replay, steps=modelled)
+        track.step(view, states.deal, amount)
+        reason = _too_thin(view) if view.as_of in wanted or model is None else None
+        if model is None or reason is not None:
+            if view.as_of in wanted:
+                reason = reason or "no deal was open at a past month's end, so nothing can be learned"
+                mend = "forecast from a later day, or bring a longer history"
+                yield view, DataError(reason, table="opportunities", mend=mend)
+            continue
+        lessons = track.lessons(view, segments=len(view.segments))
+        future = expected_wins(view, steps=ahead, marketing=marketing)
+        made_of = _made_of(view, model, states, amount, lessons, future, steps=ahead)
+        track.keep(view, _said(made_of, lessons, future, steps=modelled, segments=len(replay.segments)))
+        if view.as_of in wanted:
+            notes = []
+            if model.reason:
+                notes.append(f"Open deals have no skill over the base rate: {model.reason}.")
+            if without:
+                notes.append(f"{without:,} open deals have no amount; the mean won amount of their segment stands in.")
+            yield view, _cut(replace(made_of, notes=tuple(notes)), view, steps=asked)
+
+
+def _made_of(
+    view: View,
+    model: WinModel,
+    states: States,
+    amount: np.ndarray,
+    lessons: Lessons,
+    future: Future,
+    *,
+    steps: int,
+) -> Components:
+    """Return the components over all segments of the replay; `ids` are places in it."""
     step = np.minimum(np.arange(steps), len(lessons.growth) - 1)
-    notes = []
-    if model.reason:
-        notes.append(f"Open deals have no skill over the base rate: {model.reason}.")
-    if without:
-        notes.append(f"{without:,} open deals have no amount; the mean won amount of their segment stands in.")
+    target = view.first_target
+    lately = view.won_deals[view.closed[view.won_deals] > target - COHORTS]
+    chance = incidence(*model.hazards(states, steps=steps))[0]
+    chance[:, 0] *= 1.0 - lessons.late
     return Components(
-        ids=deals.loc[(deals["outcome"] == "open").to_numpy(), "opportunity_id"].to_numpy(dtype=object),
+        ids=states.deal,
         segment=states.segment,
-        chance=incidence(*model.hazards(states, steps=steps))[0],
-        value=amount[:, None] * lessons.growth[step] * lessons.open_bias[step],
-        booked=bookings_in(snap, target + np.arange(steps)),
-        wins=future.wins[:, -1, :steps],
-        new=future.value[:, -1, :steps] * lessons.future_bias[step],
-        marketed=future.marketed[:, -1, :steps] * lessons.future_bias[step],
-        pool=np.nan_to_num(deals["amount"].to_numpy(float)[lately]),
+        chance=chance,
+        value=amount[:, None] * (lessons.growth * lessons.open_bias)[step],
+        booked=bookings_in(view, target + np.arange(steps), everywhere=True),
+        wins=future.wins[:, :steps],
+        new=future.value[:, :steps] * lessons.future_bias[step],
+        marketed=future.marketed[:, :steps] * lessons.future_bias[step],
+        pool=np.nan_to_num(view.amount[lately]),
         ratios=lessons.ratios,
         common=lessons.common[step],
         own=lessons.own[step],
-        notes=tuple(notes),
     )
+
+
+def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, segments: int) -> Said:
+    """Return what the components say of the first steps, for the track."""
+    p, value = parts.chance[:, :steps], parts.value[:, :steps]
+    inside = parts.segment >= 0
+
+    def total(per_deal: np.ndarray) -> np.ndarray:
+        columns = [np.bincount(parts.segment[inside], each[inside], minlength=segments) for each in per_deal.T]
+        return np.stack(columns, axis=1)
+
+    noise = 1.0 + float(parts.ratios.var())
+    corrected = total(p * value)
+    new = parts.new[:, :steps]
+    return Said(
+        booked=parts.booked[:, :steps],
+        open_pipeline=corrected / lessons.open_bias[:steps],
+        chance_open=total(p * (noise - p) * value**2),
+        new=future.value[:, :steps],
+        chance_new=chance_of_new(future, steps) * lessons.future_bias[:steps] ** 2,
+        issued=corrected + new,
+    )
+
+
+def _cut(parts: Components, view: View, *, steps: int) -> Components:
+    """Return the components of the segments known by the view's day and of the steps asked for, deals by their ids."""
+    ids = view.replay.snap.opportunities["opportunity_id"].to_numpy(dtype=object)[parts.ids]
+    keep = np.flatnonzero(view.local[:-1] >= 0)
+    by_segment = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed")}
+    by_deal = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}
+    by_step = {name: getattr(parts, name)[:steps] for name in ("common", "own")}
+    return replace(parts, ids=ids, segment=view.local[parts.segment], **by_segment, **by_deal, **by_step)
 
 
 def draw(parts: Components, *, seed: int) -> Addends:
@@ -170,24 +258,14 @@ def draw(parts: Components, *, seed: int) -> Addends:
     return Addends(parts.booked, open_mean, parts.new, draws, parts.notes)
 
 
-def _too_thin(snap: Snapshot) -> str | None:
+def _too_thin(view: View) -> str | None:
     """Return why no forecast can be made, or None."""
-    deals = snap.opportunities
-    closed = int((deals["outcome"] != "open").sum())
+    closed = int(((view.outcome != OPEN) & view.known).sum())
     if closed < FEWEST_CLOSED:
         return f"only {closed} closed deals are known, at least {FEWEST_CLOSED} are needed"
-    created = snap.calendar.period_of(deals["created_on"])
-    created = created[created > 0]
-    last = snap.period if snap.at_month_end else snap.period - 1
-    complete = last - int(created.min()) + 1 if len(created) else 0
+    born = view.replay.born[view.known]
+    born = born[born > 0]
+    complete = view.last_complete - int(born.min()) + 1 if len(born) else 0
     if complete < FEWEST_MONTHS:
         return f"only {max(complete, 0)} complete months are recorded, at least {FEWEST_MONTHS} are needed"
     return None
-
-
-def _part(snap: Snapshot) -> float:
-    """Return how much of its month is over at as_of; 0 at a month's end, where the next month is untouched."""
-    if snap.at_month_end:
-        return 0.0
-    start, end = snap.calendar.start(snap.period), snap.calendar.start(snap.period + 1)
-    return ((snap.as_of - start).days + 1) / (end - start).days

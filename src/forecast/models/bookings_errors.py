@@ -1,28 +1,23 @@
 """What past origins teach about the forecast: how amounts change until the win, its bias, and its common errors.
 
-Every past origin inside the snapshot is forecast again with the fitted parts and held against what came. Ratios of
-sums correct the value (shrunk as far as chance alone could explain them); what scatter is left beyond chance is
-split into an error common to all segments and one of each segment's own (method of moments).
+What was said at every past origin, with the model of that day, is kept and held against what came: errors made in
+earnest, not those of a fit to months it has seen. Ratios of sums correct the value (shrunk as far as chance alone could
+explain them); what scatter is left beyond chance is split into an error common to all segments and one of each
+segment's own (method of moments).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.models.features import origin_days
-from forecast.models.hazards import incidence
-from forecast.models.winprob import filled_amounts
-
-if TYPE_CHECKING:
-    from forecast.data.snapshots import Snapshot
-    from forecast.models.creation import Future
-    from forecast.models.winprob import WinModel
+from forecast.data.replay import WON, Replay, View
+from forecast.models.creation import Future
+from forecast.models.features import settled_target
 
 ORIGINS = 24
-"""Past origins that are forecast again."""
+"""Past origins whose errors are looked at."""
 
 _RECENT = 18
 _TRUST = 0.01
@@ -30,20 +25,23 @@ _TRUST = 0.01
 
 _SMALLEST, _LARGEST = 0.0004, 0.25
 _RATIO_PRIOR = 50.0
-_OPTIMISM_COMMON, _OPTIMISM_OWN = 2.0, 1.2
-_PRIOR_ORIGINS, _PRIOR_COMMON, _PRIOR_OWN = 4.0, 0.04, 0.02
+_MOST_RATIOS = 1000
+_OPTIMISM_COMMON, _OPTIMISM_OWN = 1.0, 1.0
+_PRIOR_ORIGINS, _PRIOR_COMMON, _PRIOR_OWN = 4.0, 0.02, 0.02
 
 
 @dataclass(frozen=True)
 class Lessons:
     """What was learned. Arrays over steps (S,).
 
-    `growth` the won amount over the amount now; `ratios` single won deals' ratios, mean 1; `open_bias`, `future_bias`
+    `growth` the won amount over the amount now; `late` the share of the wins that the model expects in step 0 that lie
+    before it, because they were recorded late; `ratios` single won deals' ratios, mean 1; `open_bias`, `future_bias`
     factors on the value of the open pipeline and of what is not yet created; `common`, `own` variances of the log of
     the error shared by all segments, and of each segment's.
     """
 
     growth: np.ndarray
+    late: float
     ratios: np.ndarray
     open_bias: np.ndarray
     future_bias: np.ndarray
@@ -51,99 +49,155 @@ class Lessons:
     own: np.ndarray
 
 
-def learn(snap: Snapshot, model: WinModel, future: Future, *, first_period: int) -> Lessons:
-    """Forecast past origins again and compare. `first_period` is the month of `future`'s first origin."""
-    panel, deals = model.panel, snap.opportunities
-    steps = min(panel.steps, future.value.shape[2])
-    keep = panel.origin >= len(panel.origins) - ORIGINS
-    states, origin = panel.states.take(keep), panel.origin[keep]
-    offset = max(0, len(panel.origins) - ORIGINS)
-    count, segments = len(panel.origins) - offset, len(snap.segments)
-    origin = origin - offset
-    closed = snap.calendar.period_of(deals["closed_on"])
-    is_won = (deals["outcome"] == "won").to_numpy()
-    paid = np.nan_to_num(deals["amount"].to_numpy(float))
-    event = np.where(is_won[states.deal], closed[states.deal] - states.target, -1)
-    last = snap.period if snap.at_month_end else snap.period - 1
-    amount = filled_amounts(snap, states)[0] if model.panel.states.stage_age.size else states.amount
+@dataclass(frozen=True)
+class Said:
+    """One origin's forecast by segment and step (R, S): what was booked already, both addends before correction, the
+    variance of chance in each, and the mean of what was still to come that was given out."""
 
-    growth, ratios = _growth(amount, np.where(event >= 0, paid[states.deal], np.nan), event, steps)
-    chance, _ = incidence(*model.hazards(states, steps=steps))
-    value = amount[:, None] * growth
-    cell = states.segment * count + origin
-    inside = states.segment >= 0
-
-    def total(per_deal: np.ndarray) -> np.ndarray:
-        flat = [np.bincount(cell[inside], column[inside], minlength=segments * count) for column in per_deal.T]
-        return np.stack(flat, axis=-1).reshape(segments, count, steps)
-
-    expected_open = total(chance * value)
-    noise = 1.0 + float(ratios.var())
-    variance_open = total(chance * (noise - chance) * value**2)
-    hit = event[:, None] == np.arange(steps)
-    actual_open = total(np.where(hit, paid[states.deal][:, None], 0.0))
-
-    _, days = origin_days(snap, months=len(panel.origins))
-    targets = panel.origins[offset:] + int(bool(snap.at_month_end))
-    actual_future = _from_new(snap, paid, closed, is_won, targets, days[-count:], steps)
-    when = targets - 1 - first_period
-    usable = (when >= 0)[:, None] & (targets[:, None] + np.arange(steps) <= last)
-    past = np.maximum(when, 0)
-    wins, new = future.wins[:, past, :steps], future.value[:, past, :steps]
-    variance_new = np.where(wins > 0, new**2 / np.maximum(wins, 1e-12) * (1.0 + future.spread), 0.0)
-
-    recent = usable & (np.arange(count) >= count - _RECENT)[:, None]
-    open_bias = _bias(expected_open, actual_open, variance_open, recent)
-    future_bias = _bias(new, actual_future, variance_new, recent)
-    forecast = expected_open * open_bias + new * future_bias
-    variance = variance_open * open_bias**2 + variance_new * future_bias**2
-    common, own = shared_errors(forecast, actual_open + actual_future, variance, usable)
-    # The parts were fitted to the same months, which makes these errors look smaller than those to come; where few
-    # origins are known they are taken to be large.
-    origins = usable.sum(axis=0)
-    common = (origins * _OPTIMISM_COMMON * common + _PRIOR_ORIGINS * _PRIOR_COMMON) / (origins + _PRIOR_ORIGINS)
-    own = (origins * _OPTIMISM_OWN * own + _PRIOR_ORIGINS * _PRIOR_OWN) / (origins + _PRIOR_ORIGINS)
-    return Lessons(growth, ratios, open_bias, future_bias, common, own)
+    booked: np.ndarray
+    open_pipeline: np.ndarray
+    chance_open: np.ndarray
+    new: np.ndarray
+    chance_new: np.ndarray
+    issued: np.ndarray
 
 
-def _growth(amount: np.ndarray, paid: np.ndarray, event: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return won amount over amount before, by step (S,), and the ratios of single deals scaled to mean 1."""
-    both = np.isfinite(paid) & (amount > 0) & (paid > 0)
-    if not both.any():
-        return np.ones(steps), np.ones(1)
-    overall = paid[both].sum() / amount[both].sum()
-    out = np.full(steps, overall)
-    for s in range(steps):
-        here = both & (event == s)
-        if here.any():
-            n = int(here.sum())
-            out[s] += (paid[here].sum() / amount[here].sum() - overall) * n / (n + _RATIO_PRIOR)
-    ratios = np.sort(np.clip(paid[both] / amount[both] / overall, 0.05, 20.0))
-    # A thousand quantiles say as much as all of them.
-    if len(ratios) > 1000:
-        ratios = np.quantile(ratios, (np.arange(1000) + 0.5) / 1000)
-    return out, ratios / ratios.mean()
+class Track:
+    """Keeps, along the views of a replay, what was said and what came of it. `steps` months ahead are looked at."""
+
+    def __init__(self, replay: Replay, *, steps: int) -> None:
+        self._steps = steps
+        self._segments = len(replay.segments)
+        self._seen = np.zeros(replay.size, dtype=np.int32)
+        self._open: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._growth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._late: dict[int, tuple[float, float]] = {}
+        self._said: dict[int, Said] = {}
+        self._next = 0
+
+    def step(self, view: View, deals: np.ndarray, amount: np.ndarray) -> None:
+        """Take in one more view: the open deals, ascending, and their amounts."""
+        target = view.first_target
+        if not self._open:
+            self._next = target
+        self._seen[view.known & (self._seen == 0)] = target
+        self._open[target] = (deals, amount)
+        settled = settled_target(view)
+        while self._next <= settled:
+            self._growth[self._next] = self._grown(view, self._next)
+            self._late[self._next] = self._recorded_late(view, self._next)
+            self._next += 1
+        for kept, oldest in (
+            (self._open, target - self._steps),
+            (self._growth, target - ORIGINS),
+            (self._late, target - ORIGINS),
+        ):
+            for month in [month for month in kept if month < oldest]:
+                del kept[month]
+
+    def keep(self, view: View, said: Said) -> None:
+        """Keep what is said on the day of a view."""
+        target = view.first_target
+        self._said[target] = said
+        for month in [month for month in self._said if month < target - ORIGINS]:
+            del self._said[month]
+
+    def _grown(self, view: View, month: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return sums of paid, of the amount before, and their number by step (S, 3), and single deals' ratios."""
+        wins = view.won_deals[view.closed[view.won_deals] == month]
+        paid = np.nan_to_num(view.amount[wins])
+        sums, ratios = np.zeros((self._steps, 3)), np.zeros(0)
+        for step in range(self._steps):
+            deals, amount = self._open.get(month - step, (wins[:0], paid[:0]))
+            if not len(deals) or not len(wins):
+                continue
+            at = np.minimum(np.searchsorted(deals, wins), len(deals) - 1)
+            both = (deals[at] == wins) & (amount[at] > 0) & (paid > 0)
+            sums[step] = paid[both].sum(), amount[at][both].sum(), both.sum()
+            if step == 0:
+                ratios = paid[both] / amount[at][both]
+        return sums, ratios
+
+    def _recorded_late(self, view: View, month: int) -> tuple[float, float]:
+        """Return what was won before a month of the deals that were open at its start as known then, and in it."""
+        deals, amount = self._open.get(month, (np.zeros(0, dtype=np.int64), np.zeros(0)))
+        won = view.outcome[deals] == WON
+        closed = view.closed[deals]
+        return float(amount[won & (closed < month)].sum()), float(amount[won & (closed == month)].sum())
+
+    def growth(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return won amount over amount before, by step (S,), and the ratios of single deals scaled to mean 1."""
+        if not self._growth:
+            return np.ones(self._steps), np.ones(1)
+        sums = np.sum([sums for sums, _ in self._growth.values()], axis=0)
+        if sums[:, 1].sum() <= 0:
+            return np.ones(self._steps), np.ones(1)
+        overall = sums[:, 0].sum() / sums[:, 1].sum()
+        n = sums[:, 2]
+        own = np.where(n > 0, sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], 1.0), overall)
+        growth = overall + (own - overall) * n / (n + _RATIO_PRIOR)
+        ratios = np.sort(np.clip(np.concatenate([each for _, each in self._growth.values()]) / overall, 0.05, 20.0))
+        if not len(ratios):
+            return growth, np.ones(1)
+        # A thousand quantiles say as much as all of them.
+        if len(ratios) > _MOST_RATIOS:
+            ratios = np.quantile(ratios, (np.arange(_MOST_RATIOS) + 0.5) / _MOST_RATIOS)
+        return growth, ratios / ratios.mean()
+
+    def _came(self, view: View, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each origin's open deals, and the deals it did not know, brought by step; (R, K, S) both."""
+        first, steps = int(months[0]), self._steps
+        count = int(months[-1]) - first + steps
+        wins = view.won_deals
+        wins = wins[
+            (view.closed[wins] >= first) & (view.closed[wins] <= view.last_complete) & (view.segment[wins] >= 0)
+        ]
+        closed = view.closed[wins]
+        # How many origins before its month a deal was known: -1 where it was learned of only after it had closed.
+        lag = np.clip(closed - self._seen[wins], -1, steps) + 1
+        cell = (view.segment[wins] * count + closed - first) * (steps + 2) + lag
+        size = self._segments * count * (steps + 2)
+        paid = np.bincount(cell, np.nan_to_num(view.amount[wins]), minlength=size)
+        cube = paid.reshape(self._segments, count, steps + 2)
+        upto = np.cumsum(cube, axis=2)
+        step = np.arange(steps)
+        target = (months - first)[:, None] + step
+        new = upto[:, target, step]  # lag below the step: not known at the origin
+        return upto[:, target, -1] - new, new
+
+    def lessons(self, view: View, *, segments: int) -> Lessons:
+        """Return what the origins before a view teach; `segments` is how many there are."""
+        growth, ratios = self.growth()
+        before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
+        late = float(before / (before + within))
+        steps = self._steps
+        months = np.array(sorted(month for month in self._said if month < view.first_target), dtype=np.int64)
+        common, own = np.zeros(steps), np.zeros(steps)
+        open_bias, future_bias, origins = np.ones(steps), np.ones(steps), np.zeros(steps)
+        if len(months):
+            said = [self._said[int(month)] for month in months]
+            parts = {
+                name: np.stack([getattr(each, name) for each in said], axis=1)
+                for name in ("booked", "open_pipeline", "chance_open", "new", "chance_new", "issued")
+            }
+            came_open, came_new = self._came(view, months)
+            came_open = came_open - parts["booked"]
+            usable = months[:, None] + np.arange(steps) <= view.last_complete
+            recent = usable & (months >= view.first_target - _RECENT)[:, None]
+            open_bias = _bias(parts["open_pipeline"], came_open, parts["chance_open"], recent)
+            future_bias = _bias(parts["new"], came_new, parts["chance_new"], recent)
+            chance = parts["chance_open"] + parts["chance_new"]
+            common, own = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
+            origins = usable.sum(axis=0)
+        common = (origins * _OPTIMISM_COMMON * common + _PRIOR_ORIGINS * _PRIOR_COMMON) / (origins + _PRIOR_ORIGINS)
+        own = (origins * _OPTIMISM_OWN * own + _PRIOR_ORIGINS * _PRIOR_OWN) / (origins + _PRIOR_ORIGINS)
+        return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
 
 
-def _from_new(
-    snap: Snapshot,
-    paid: np.ndarray,
-    closed: np.ndarray,
-    is_won: np.ndarray,
-    targets: np.ndarray,
-    days: np.ndarray,
-    steps: int,
-) -> np.ndarray:
-    """Return the bookings (R, K, S) of deals created after each origin."""
-    deals = snap.opportunities
-    created = deals["created_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    code = np.searchsorted(np.array(snap.segments, dtype=object), deals["segment"].to_numpy(dtype=object))
-    out = np.zeros((len(snap.segments), len(targets), steps))
-    for k, (target, day) in enumerate(zip(targets, days, strict=True)):
-        step = closed - target
-        which = np.flatnonzero(is_won & (created > day) & (step >= 0) & (step < steps))
-        np.add.at(out, (code[which], k, step[which]), paid[which])
-    return out
+def chance_of_new(future: Future, steps: int) -> np.ndarray:
+    """Return the variance of what deals not yet created bring, from Poisson wins of scattered amounts; (R, S)."""
+    wins, value = future.wins[:, :steps], future.value[:, :steps]
+    return np.where(wins > 0, value**2 / np.maximum(wins, 1e-12) * (1.0 + future.spread), 0.0)
 
 
 def _bias(expected: np.ndarray, actual: np.ndarray, variance: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -159,7 +213,7 @@ def _bias(expected: np.ndarray, actual: np.ndarray, variance: np.ndarray, usable
 
 
 def shared_errors(
-    forecast: np.ndarray, actual: np.ndarray, variance: np.ndarray, usable: np.ndarray
+    forecast: np.ndarray, actual: np.ndarray, variance: np.ndarray, usable: np.ndarray, *, segments: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split squared errors beyond chance into what all segments share and what is a segment's own.
 
@@ -167,7 +221,8 @@ def shared_errors(
     With e = actual - forecast: sum(e^2 - V) over segments estimates (common + own) sum F^2, and the same of the
     totals estimates common (sum F)^2 + own sum F^2. Steps are smoothed with their neighbours.
     """
-    segments, _, steps = forecast.shape
+    steps = forecast.shape[2]
+    segments = len(forecast) if segments is None else segments
     weight = np.convolve(np.ones(steps), [1, 1, 1], mode="same")
     mask = usable[None]
     squares = np.where(mask, forecast**2, 0.0).sum(axis=(0, 1))

@@ -11,18 +11,15 @@ channel follow its leads of this and the three earlier months (non-negative leas
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import nnls
 
 from forecast.calendar import parse_periods
+from forecast.data.replay import NONE, WON, View
+from forecast.data.replay_coding import codes_of
 from forecast.models.creation_series import forecast_series, series_base
 from forecast.models.features import first_recorded
-
-if TYPE_CHECKING:
-    from forecast.data.snapshots import Snapshot
 
 LAGS = 4
 """Months of leads a month's creation depends on: its own and the three before."""
@@ -60,11 +57,11 @@ class Cohorts:
 
 @dataclass(frozen=True)
 class Future:
-    """Wins expected of deals not yet created. Arrays over segments R, origins T (the last is the present), steps S.
+    """Wins expected of deals not yet created. Arrays over segments R and steps S.
 
-    `wins` (R, T, S) their number and `value` (R, T, S) their amount, `marketed` the part of `value` from groups that
-    are marketing channels; `created` (R, G, T, S) deals created by month ahead; `spread` the squared coefficient of
-    variation of one won amount.
+    `wins` (R, S) their number and `value` (R, S) their amount, `marketed` the part of `value` from groups that are
+    marketing channels; `created` (R, G, S) deals created by month ahead; `spread` the squared coefficient of variation
+    of one won amount.
     """
 
     wins: np.ndarray
@@ -76,79 +73,69 @@ class Future:
     used_leads: bool
 
 
-def cohorts(snap: Snapshot, *, steps: int, part: float = 0.0) -> Cohorts:
-    """Count deals created and won by segment, source group and month, as known in the snapshot.
-
-    `part` is how much of its month is over at `as_of`: 0 at a month's end.
-    """
-    deals, calendar = snap.opportunities, snap.calendar
-    last = snap.period if snap.at_month_end else snap.period - 1
-    born = calendar.period_of(deals["created_on"])
-    known = (born > 0) & (born <= last)
+def cohorts(view: View, *, steps: int, marketing: bool = True) -> Cohorts:
+    """Count deals created and won by segment, source group and month, as known."""
+    replay, calendar, part = view.replay, view.calendar, view.part
+    last = view.last_complete
+    born = replay.born
+    known = view.known & (born > 0) & (born <= last)
     first = int(born[known].min()) if known.any() else last
     periods = np.arange(first, last + 1)
-    names, channels, group = _groups(snap)
-    segment = pd.Index(list(snap.segments)).get_indexer(pd.Index(deals["segment"]))
-    shape = (len(snap.segments), len(names), len(periods))
-    won = (deals["outcome"] == "won").to_numpy() & known
-    closed = calendar.period_of(deals["closed_on"])
-    age = np.where(won, np.maximum(closed - born, 0), -1)
-    value = np.nan_to_num(deals["amount"].to_numpy(float))
-    counted = won & (closed <= last) & (age < steps)
-    cell = (segment * len(names) + group) * len(periods) + born - first
-    late = np.ones(len(deals), dtype=bool)
+    names, channels, group = _groups(view, marketing=marketing)
+    shape = (len(replay.segments), len(names), len(periods))
+    won = known & (view.outcome == WON) & (view.segment != NONE)
+    age = np.maximum(view.closed - born, 0)
+    counted = won & (view.closed <= last) & (age < steps)
+    late = known
     if part > 0:
-        starts = deals["created_on"].to_numpy().astype("datetime64[D]")
         lengths = np.array([(calendar.start(int(p) + 1) - calendar.start(int(p))).days for p in periods])
-        begins = np.array([calendar.start(int(p)) for p in periods], dtype="datetime64[D]")
+        begins = np.array([calendar.start(int(p)) for p in periods], dtype="datetime64[D]").astype(np.int64)
         where = np.clip(born - first, 0, len(periods) - 1)
-        late = (starts - begins[where]).astype(int) + 1 > np.rint(part * lengths[where])
+        late = known & (replay.created - begins[where] + 1 > np.rint(part * lengths[where]))
+    known = known & (view.segment != NONE)
 
-    def count(which: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        used = None if weights is None else weights[which]
-        return np.bincount(cell[which], used, minlength=int(np.prod(shape))).reshape(shape).astype(float)
+    def count(which: np.ndarray) -> np.ndarray:
+        here = np.flatnonzero(which)
+        cell = (view.segment[here] * len(names) + group[here]) * len(periods) + born[here] - first
+        return np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape).astype(float)
 
     def by_age(which: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        used = None if weights is None else weights[which]
-        flat = np.bincount(cell[which] * steps + age[which], used, minlength=int(np.prod(shape)) * steps)
+        here = np.flatnonzero(which)
+        cell = (view.segment[here] * len(names) + group[here]) * len(periods) + born[here] - first
+        flat = np.bincount(
+            cell * steps + age[here], None if weights is None else weights[here], minlength=int(np.prod(shape)) * steps
+        )
         return flat.reshape(*shape, steps).astype(float)
 
-    return Cohorts(
-        periods,
-        names,
-        channels,
-        count(known),
-        by_age(counted),
-        by_age(counted, value),
-        count(known & late),
-        by_age(counted & late),
-        value[(deals["outcome"] == "won").to_numpy() & (closed > last - COHORTS)],
-    )
+    created, wins = count(known), by_age(counted)
+    pool = np.nan_to_num(view.amount[(view.outcome == WON) & (view.closed > last - COHORTS)])
+    late_created, late_wins = (count(known & late), by_age(counted & late)) if part > 0 else (created, wins)
+    value = by_age(counted, np.nan_to_num(view.amount))
+    return Cohorts(periods, names, channels, created, wins, value, late_created, late_wins, pool)
 
 
-def expected_wins(snap: Snapshot, *, steps: int, marketing: bool = True, part: float = 0.0) -> Future:
+def expected_wins(view: View, *, steps: int, marketing: bool = True) -> Future:
     """Return what deals not yet created are expected to bring in each of the `steps` months ahead.
 
-    Step 0 is the next month at a month's end, else the rest of the month in progress, of which `part` is over. The
-    same is computed as of every past month, so that the errors made can be learned from.
+    Step 0 is the next month at a month's end, else the rest of the month in progress.
     """
-    seen = cohorts(snap, steps=steps, part=part)
-    created, used = _creation(snap, seen, steps=steps, marketing=marketing)
-    convert, amounts = _conversion(snap, seen), _mean_amounts(seen)
+    part = view.part
+    seen = cohorts(view, steps=steps, marketing=marketing)
+    created, used = _creation(view, seen, steps=steps, marketing=marketing)
+    convert, amounts = _conversion(view, seen), _mean_amounts(seen)
     late_share, late_won = _lateness(seen)
-    months = len(seen.periods)
-    target = seen.periods[:, None] + 1 + np.arange(steps)
-    calendar_factor = convert.position[snap.calendar.quarter_position(target)]
-    wins, value, marketed = (np.zeros((len(snap.segments), months, steps)) for _ in range(3))
+    position = view.calendar.quarter_position(view.first_target + np.arange(steps))
+    calendar_factor = convert.position[position]
+    wins, value, marketed = (np.zeros((len(view.replay.segments), steps)) for _ in range(3))
     channel = np.array([bool(name) for name in seen.channels])
     for s in range(steps):
         for j in range(s + 1):
             rate = convert.rate[:, :, s - j] * (late_won[s - j] * late_share if j == 0 and part > 0 else 1.0)
-            expected = created[:, :, :, j] * rate[:, :, None] * calendar_factor[None, None, :, s]
-            wins[:, :, s] += expected.sum(axis=1)
-            worth = expected * amounts[:, :, s - j, None]
-            value[:, :, s] += worth.sum(axis=1)
-            marketed[:, :, s] += worth[:, channel].sum(axis=1)
+            expected = created[:, :, j] * rate * calendar_factor[s]
+            wins[:, s] += expected.sum(axis=1)
+            worth = expected * amounts[:, :, s - j]
+            value[:, s] += worth.sum(axis=1)
+            marketed[:, s] += worth[:, channel].sum(axis=1)
     mean = seen.pool.mean() if len(seen.pool) else 0.0
     spread = float(seen.pool.var() / mean**2) if mean > 0 else 0.0
     return Future(wins, value, marketed, created, seen.groups, spread, used)
@@ -157,34 +144,44 @@ def expected_wins(snap: Snapshot, *, steps: int, marketing: bool = True, part: f
 # -- how many are created ------------------------------------------------------------------------------
 
 
-def _groups(snap: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
+def _groups(view: View, *, marketing: bool) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
     """Return the source groups, the channel of each ("" = none), and the group of each deal.
 
     A lead source that is a channel of the marketing table is a group of its own; the others are taken together by
     type (new, existing) where there is one.
     """
-    deals, marketing = snap.opportunities, snap.marketing
-    n = len(deals)
-    label = np.full(n, "all", dtype=object)
+    columns, known = view.replay.columns, view.known
+    n = view.replay.size
+    label, names = np.zeros(n, dtype=np.int64), ["all"]
+    kind, source = columns.get("type"), columns.get("lead_source")
+    if kind is not None and kind.levels is not None:
+        label, names = np.where(kind.fixed == NONE, len(kind.levels), kind.fixed), [*kind.levels, "other"]
     channels: set[str] = set()
-    if "type" in deals.columns:
-        label = deals["type"].fillna("other").to_numpy(dtype=object)
-    if marketing is not None and "channel" in marketing.columns and "lead_source" in deals.columns:
-        channels = set(marketing["channel"].dropna().unique()) & set(deals["lead_source"].dropna().unique())
-        source = deals["lead_source"].to_numpy(dtype=object)
-        label = np.where(np.isin(source.astype(str), list(channels)), source, label)
-    codes, names = pd.factorize(pd.Series(label, dtype="str"), sort=True)
-    if len(names) > _MOST_GROUPS:
+    table = view.rows_of("marketing") if marketing else None
+    if table is not None and "channel" in table.columns and source is not None and source.levels is not None:
+        channels = set(table["channel"].dropna().unique()) & set(source.levels)
+        place = np.array(
+            [*(len(names) + k if level in channels else NONE for k, level in enumerate(source.levels)), NONE]
+        )
+        matched = place[source.fixed]
+        label = np.where(matched != NONE, matched, label)
+        names = [*names, *source.levels]
+    present = np.flatnonzero(np.bincount(label[known], minlength=len(names)))
+    # By name, so that the groups of a day do not depend on what is coded later; a name may be both type and channel.
+    labels = sorted({names[code] for code in present})
+    if len(labels) > _MOST_GROUPS or not labels:
         return ("all",), ("",), np.zeros(n, dtype=np.int64)
-    labels = tuple(str(name) for name in names)
-    return labels, tuple(name if name in channels else "" for name in labels), codes
+    lookup = np.zeros(len(names), dtype=np.int64)
+    for code in present:
+        lookup[code] = labels.index(names[code])
+    return tuple(labels), tuple(name if name in channels else "" for name in labels), lookup[label]
 
 
-def _creation(snap: Snapshot, seen: Cohorts, *, steps: int, marketing: bool) -> tuple[np.ndarray, bool]:
-    """Return deals expected to be created by month ahead as of each month (R, G, T, S), and whether leads helped."""
+def _creation(view: View, seen: Cohorts, *, steps: int, marketing: bool) -> tuple[np.ndarray, bool]:
+    """Return deals expected to be created by month ahead (R, G, S), and whether leads helped."""
     segments, groups, months = seen.created.shape
     moy = _months_of_year(seen.periods, steps)
-    leads = _leads(snap, seen) if marketing else None
+    leads = _leads(view, seen) if marketing else None
     matched = np.array([bool(name) for name in seen.channels])
     out = np.zeros((segments, groups, months, steps))
     for family in (matched, ~matched):
@@ -206,22 +203,23 @@ def _creation(snap: Snapshot, seen: Cohorts, *, steps: int, marketing: bool) -> 
             if of_group is not None:
                 out[:, g], helped = _from_leads(seen.created[:, g], of_group, out[:, g], moy)
                 used = used or helped
-    return out, used
+    return out[:, :, -1], used
 
 
-def _leads(snap: Snapshot, seen: Cohorts) -> dict[str, np.ndarray] | None:
+def _leads(view: View, seen: Cohorts) -> dict[str, np.ndarray] | None:
     """Return leads by segment and month (R, T) of each channel that is a group, and of all channels under ""."""
-    table = snap.marketing
+    table = view.rows_of("marketing")
     if table is None or not len(table):
         return None
-    period = parse_periods(table["period"]) - seen.periods[0]
-    segment = pd.Index(list(snap.segments)).get_indexer(pd.Index(table["segment"]))
+    labels, codes = np.unique(table["period"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    period = parse_periods(labels)[codes] - seen.periods[0]
+    segment = codes_of(table["segment"], view.replay.segments)
     inside = (period >= 0) & (period < len(seen.periods)) & (segment >= 0)
     # Leads that stop short of the last month announce nothing.
     if not (period == len(seen.periods) - 1).any():
         return None
     amount = np.nan_to_num(table["leads"].to_numpy(float))
-    size = (len(snap.segments), len(seen.periods))
+    size = (len(view.replay.segments), len(seen.periods))
     cell = np.where(inside, segment * size[1] + period, 0)
 
     def total(which: np.ndarray) -> np.ndarray:
@@ -289,14 +287,14 @@ class Conversion:
     position: np.ndarray
 
 
-def _conversion(snap: Snapshot, seen: Cohorts) -> Conversion:
+def _conversion(view: View, seen: Cohorts) -> Conversion:
     """Learn conversion by age; each ratio is wins over wins expected from its parent, 20 wins of the parent added."""
     created, won = seen.created[:, :, -COHORTS:], seen.won[:, :, -COHORTS:]
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
-    complete = (target <= periods[-1]) & (target >= first_recorded(snap))
-    position = snap.calendar.quarter_position(target)
+    complete = (target <= periods[-1]) & (target >= first_recorded(view))
+    position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)
     for _ in range(3):

@@ -6,27 +6,18 @@ lists) or where history carries it; without history stage, amount and dates of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-if TYPE_CHECKING:
-    from forecast.data.snapshots import Snapshot
-
-NONE = -1
-"""Code of an unknown level."""
+from forecast.data.replay import NO_DAY, NONE, Column, Replay, View
+from forecast.data.replay_coding import periods_of
 
 UNDATED = -999
 """`due` of a deal without an expected close date."""
 
 MONTH = 30.4375
-NAT = np.iinfo(np.int64).min
-
-_CORE = ("opportunity_id", "recorded_at", "recorded_on", "stage", "outcome", "amount", "expected_close_on", "segment")
-_FIXED = ("type", "lead_source", "product", "owner", "lead_score", "units")
 _MOST_LEVELS = 40
 
 
@@ -34,10 +25,10 @@ _MOST_LEVELS = 40
 class States:
     """Deals, each as it stood on one day; every array has shape (n,).
 
-    `deal` is the row in `snapshot.opportunities`; `stage` and `segment` are codes into `stages` and `segments`
-    (NONE = unknown); `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan
-    without history); `due` is the month of the expected close less the month of step 0; `overdue` says that the
-    expected close has passed; `target` is the period of step 0.
+    `deal` is the opportunity's place in the replay; `stage` and `segment` are codes into the replay's (NONE = unknown);
+    `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan without history);
+    `due` is the month of the expected close less the month of step 0; `overdue` says that the expected close has
+    passed; `target` is the period of step 0.
     """
 
     deal: np.ndarray
@@ -58,115 +49,140 @@ class States:
 
     def take(self, rows: np.ndarray) -> States:
         """Return the states of some rows (indices or a mask)."""
-        arrays = {name: getattr(self, name)[rows] for name in _STATE_ARRAYS}
+        arrays = {name: getattr(self, name)[rows] for name in STATE_ARRAYS}
         factors = {name: codes[rows] for name, codes in self.factors.items()}
         return States(**arrays, factors=factors, numbers={name: x[rows] for name, x in self.numbers.items()})
 
 
-_STATE_ARRAYS = ("deal", "target", "segment", "stage", "amount", "age", "stage_age", "due", "overdue", "slips")
+STATE_ARRAYS = ("deal", "target", "segment", "stage", "amount", "age", "stage_age", "due", "overdue", "slips")
+
+
+def joined(parts: list[States]) -> States:
+    """Return states one after the other; `parts` is not empty."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in STATE_ARRAYS}
+    factors = {name: np.concatenate([part.factors[name] for part in parts]) for name in parts[0].factors}
+    numbers = {name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers}
+    return States(**arrays, factors=factors, numbers=numbers)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The levels behind the codes of one snapshot: stages in order, segments, text columns, number columns."""
+    """The levels behind the codes, and the covariates in use: text columns, number columns.
+
+    `kept` maps the codes of a text column (and NONE, last) to its columns in the design, NONE where a level has none.
+    """
 
     stages: tuple[str, ...]
     segments: tuple[str, ...]
     factors: Mapping[str, tuple[str, ...]]
     numbers: tuple[str, ...] = ()
-    carried: frozenset[str] = field(default=frozenset())
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def width(self, name: str) -> int:
+        """Return how many levels of a text column have a column of their own."""
+        return int(self.kept[name].max(initial=NONE)) + 1
+
+    def without(self, names: frozenset[str]) -> Vocabulary:
+        """Return the vocabulary less some covariates."""
+        factors = {name: levels for name, levels in self.factors.items() if name not in names}
+        numbers = tuple(name for name in self.numbers if name not in names)
+        return Vocabulary(self.stages, self.segments, factors, numbers, {name: self.kept[name] for name in factors})
 
 
-def vocabulary(snap: Snapshot) -> Vocabulary:
-    """Return the levels of a snapshot's columns, each sorted, stages by position.
+def vocabulary(view: View) -> Vocabulary:
+    """Return the levels of the columns known by a day.
 
-    Columns are those fixed at creation and those history carries. A text column of more than 40 levels keeps its 40
-    most frequent ones (owner keeps all). A column of one value, or of one number a stage (the CRM's probability, as a
-    rule), says nothing more and is left out.
+    A text column of more than 40 levels keeps its 40 most frequent ones (owner keeps all). A column of one value, or
+    of one number a stage (the CRM's probability, as a rule), says nothing more and is left out.
     """
-    deals, history = snap.opportunities, snap.history
-    stages: tuple[str, ...] = ()
-    if snap.has_history:
-        table = snap.stages.sort_values(["position", "stage"])
-        stages = tuple(table.loc[table["outcome"] == "open", "stage"])
-    carried = [] if history is None else [name for name in history.columns if name not in _CORE]
-    fixed = [name for name in (*_FIXED, *snap.company.fixed_at_creation) if name in deals.columns and name not in _CORE]
+    replay = view.replay
+    told = replay.day <= view.day
     factors: dict[str, tuple[str, ...]] = {}
+    kept: dict[str, np.ndarray] = {}
     numbers: list[str] = []
-    for name in dict.fromkeys([*fixed, *carried]):
-        column = history[name] if history is not None and name in carried else deals[name]
-        if pd.api.types.is_numeric_dtype(column):
-            if column.nunique() > 1 and not (name in carried and _says_stage(history, name)):
+    for name, column in replay.columns.items():
+        values = _known_values(column, view, told)
+        if column.levels is None:
+            known = values[np.isfinite(values)]
+            varied = len(known) > 0 and known.min() < known.max()
+            if varied and not (column.told is not None and _says_stage(replay, column.told, told)):
                 numbers.append(name)
-        elif not pd.api.types.is_datetime64_any_dtype(column):
-            counts = column.dropna().astype(str).value_counts()
-            counts = counts.iloc[np.lexsort([counts.index.to_numpy(dtype=object), -counts.to_numpy()])]
-            kept = counts.index if name == "owner" else counts.index[:_MOST_LEVELS]
-            if len(kept) > 1:
-                factors[name] = tuple(sorted(kept))
-    return Vocabulary(stages, tuple(snap.segments), factors, tuple(numbers), frozenset(carried))
+            continue
+        counts = np.bincount(values[values != NONE], minlength=len(column.levels))
+        order = np.argsort(-counts, kind="stable")
+        order = order[counts[order] > 0]
+        if len(order) > 1:
+            chosen = np.sort(order if name == "owner" else order[:_MOST_LEVELS])
+            lookup = np.full(len(column.levels) + 1, NONE)
+            lookup[chosen] = np.arange(len(chosen))
+            factors[name], kept[name] = column.levels, lookup
+    return Vocabulary(replay.stages, replay.segments, factors, tuple(numbers), kept)
 
 
-def _says_stage(history: pd.DataFrame | None, name: str) -> bool:
-    """Say whether a number carried by history follows from the stage."""
-    assert history is not None
-    values = history[name].dropna()
-    pairs = pd.DataFrame({"stage": history.loc[values.index, "stage"], name: values}).drop_duplicates()
-    return not pairs["stage"].duplicated().any()
+def _known_values(column: Column, view: View, told: np.ndarray) -> np.ndarray:
+    if column.told is not None:
+        return column.told[told]
+    return column.fixed[view.known]
 
 
-def present(snap: Snapshot, words: Vocabulary) -> States:
-    """Return the open deals of a snapshot as they stand at `as_of`, in the order of `snap.opportunities`."""
-    deals = snap.opportunities
-    rows = np.flatnonzero((deals["outcome"] == "open").to_numpy())
-    n, target = len(rows), snap.period + bool(snap.at_month_end)
-    here = deals.iloc[rows]
-    today = days_of([snap.as_of])[0]
-    known = snap.has_history
-    empty = np.full(n, np.nan)
-    expected = days_of(here["expected_close_on"]) if known else np.full(n, NAT)
+def _says_stage(replay: Replay, values: np.ndarray, told: np.ndarray) -> bool:
+    """Say whether a number carried by history follows from the stage, closing stages told apart by their result."""
+    use = told & np.isfinite(values)
+    stage = np.where(replay.stage[use] == NONE, len(replay.stages) + replay.result[use], replay.stage[use])
+    low, high = np.full(len(replay.stages) + 3, np.inf), np.full(len(replay.stages) + 3, -np.inf)
+    np.minimum.at(low, stage, values[use])
+    np.maximum.at(high, stage, values[use])
+    return bool((low >= high).all())
+
+
+def present(view: View, names: Iterable[str] | None = None) -> States:
+    """Return the open deals of a view as they stand, in the replay's order, with the columns named (default: all)."""
+    replay, deals = view.replay, view.open_deals
+    n = len(deals)
+    row = view.row[deals]
+    has = row >= 0
+    at = np.where(has, row, 0)
+    stage, expected = np.full(n, NONE, dtype=np.int16), np.full(n, NO_DAY, dtype=np.int32)
+    stage_age, slips = np.full(n, np.nan), np.zeros(n, dtype=np.int32)
+    if len(replay.deal):
+        stage[has], expected[has] = replay.stage[row[has]], replay.expected[row[has]]
+        stage_age[has] = np.maximum(view.day - replay.since[row[has]], 0) / MONTH
+        slips[has] = replay.slips[row[has]]
+    if view.is_last and replay.has_history:
+        stage[~has] = replay.bare_stage[deals[~has]]
+        expected[~has] = replay.bare_expected[deals[~has]]
+    created = replay.created[deals]
+    if len(replay.deal):
+        first = replay.day[replay.first_row[deals]]
+        created = np.where((created == NO_DAY) & has, first, created)
+    age = np.where(created == NO_DAY, np.nan, np.maximum(view.day - created.astype(np.int64), 0) / MONTH)
+    due = np.full(n, UNDATED, dtype=np.int32)
+    dated = expected != NO_DAY
+    due[dated] = periods_of(view.calendar, expected[dated]) - view.first_target
+    used = replay.columns if names is None else {name: replay.columns[name] for name in names}
+    values = {name: _values(column, deals, at, has, view) for name, column in used.items()}
     return States(
-        deal=rows,
-        target=np.full(n, target),
-        segment=codes_of(here["segment"], words.segments),
-        stage=codes_of(here["stage"], words.stages) if known else np.full(n, NONE),
-        amount=here["amount"].to_numpy(float),
-        age=months_of(today - days_of(here["created_on"])),
-        stage_age=months_of(today - days_of(here["stage_since"])) if known else empty,
-        due=due_in(snap, expected, np.full(n, target)),
-        overdue=(expected <= today) & (expected != NAT),
-        slips=np.nan_to_num(here["slips"].to_numpy(float)).astype(np.int64) if known else np.zeros(n, dtype=np.int64),
-        factors={name: codes_of(here[name], levels) for name, levels in words.factors.items()},
-        numbers={name: here[name].to_numpy(float) for name in words.numbers},
+        deal=deals,
+        target=np.full(n, view.first_target, dtype=np.int32),
+        segment=view.segment[deals],
+        stage=stage,
+        amount=view.amount[deals],
+        age=age,
+        stage_age=stage_age,
+        due=due,
+        overdue=dated & (expected <= view.day),
+        slips=slips,
+        factors={name: x for name, x in values.items() if used[name].levels is not None},
+        numbers={name: x for name, x in values.items() if used[name].levels is None},
     )
 
 
-# -- dates and codes -----------------------------------------------------------------------------------
-
-
-def days_of(dates: object) -> np.ndarray:
-    """Return dates as days since 1970, int64, `NAT` where missing; shape (n,)."""
-    index = dates if isinstance(dates, pd.Series) else pd.Series(pd.DatetimeIndex(dates))
-    return index.to_numpy(dtype="datetime64[D]").astype(np.int64)
-
-
-def months_of(days: np.ndarray) -> np.ndarray:
-    """Return a number of days as months, at least 0; nan where it came from a missing date."""
-    return np.where(np.abs(days) > 10**9, np.nan, np.maximum(days, 0) / MONTH)
-
-
-def due_in(snap: Snapshot, expected: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return how many months after step 0 the expected close falls (negative = before), UNDATED where missing."""
-    if not len(expected):
-        return np.zeros(0, dtype=np.int64)
-    dated = expected != NAT
-    days, inverse = np.unique(np.where(dated, expected, 0), return_inverse=True)
-    periods = snap.calendar.period_of(pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[s]")))
-    return np.where(dated, periods[inverse] - target, UNDATED)
-
-
-def codes_of(column: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
-    """Return the position of each text in `levels` (NONE where it is not there), int64."""
-    codes, found = pd.factorize(column)
-    lookup = pd.Index(list(levels), dtype=object).get_indexer(pd.Index(found.astype(str), dtype=object))
-    return np.append(lookup, NONE)[codes]
+def _values(column: Column, deals: np.ndarray, row: np.ndarray, has: np.ndarray, view: View) -> np.ndarray:
+    """Return a covariate of some deals: as their last rows tell it where history carries it, else as fixed."""
+    if column.told is None:
+        return column.fixed[deals]
+    unknown = NONE if column.levels is not None else np.nan
+    untold = column.fixed[deals] if view.is_last else unknown
+    if not len(column.told):
+        return np.where(has, unknown, untold)
+    return np.where(has, column.told[row], untold)

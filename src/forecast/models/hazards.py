@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,13 +25,19 @@ if TYPE_CHECKING:
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
 
-SEASON_RIDGE = 2000.0
-"""Months of the year differ by some 7 % beyond their place in the quarter, and rows of a deal are not independent."""
+SEASON_RIDGE = 600.0
+"""Months of the year are thought to differ by some 7 % beyond their place in the quarter (a precision of 200), and a
+win is in the rows of some three landmarks."""
 
 _DUE_SPAN = 3
 _DUE_LEVELS = 2 * _DUE_SPAN + 2
 OWNER_PRIOR = 10.0
 """Information (sum of p (1 - p)) an owner must bring for half of the effect seen to be believed."""
+
+MOST_CLOSED = 0.97
+"""Chance to close in one month that no deal exceeds."""
+
+_CHUNK = 2048
 
 Piece = tuple[str, np.ndarray, np.ndarray | None]
 
@@ -50,7 +57,7 @@ class Encoding:
     scale: dict[str, float]
     rich: bool = True
 
-    @property
+    @cached_property
     def layout(self) -> dict[str, tuple[int, int, float]]:
         """Each block of columns: first column, width, ridge."""
         stages, widths = len(self.words.stages), {}
@@ -66,15 +73,16 @@ class Encoding:
                 widths["overdue"] = (1, 1.0)
                 widths["slips"] = (1, 1.0)
                 widths["stage_age"] = (2, 1.0)
+                widths["stage_age:stage"] = (stages, 3.0)
             if np.isfinite(self.scale["amount"]):
                 widths["amount"] = (1, 1.0)
-                widths["amount:step"] = (3, 1.0)
+                widths["amount:step"] = (self.steps, 1.0)
                 if stages:
                     widths["amount:stage"] = (stages, 1.0)
             widths["segment"] = (len(self.words.segments), 1.0)
-            for name, levels in self.words.factors.items():
+            for name in self.words.factors:
                 if name != "owner":
-                    widths[f"is {name}"] = (len(levels), 1.0)
+                    widths[f"is {name}"] = (self.words.width(name), 1.0)
             for name in self.words.numbers:
                 widths[f"x {name}"] = (1, 1.0)
         out, at = {}, 0
@@ -83,56 +91,68 @@ class Encoding:
             at += width
         return out
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Number of columns."""
         return sum(width for _, width, _ in self.layout.values())
 
-    @property
+    @cached_property
     def ridge(self) -> np.ndarray:
         """Penalty of each column, shape (columns,)."""
         return np.concatenate([np.full(width, ridge) for _, width, ridge in self.layout.values()])
 
-    def pieces(self, states: States, rows: np.ndarray, step: np.ndarray) -> Iterator[Piece]:
-        """Yield (term, column, value) a row; `rows` index `states`. An unknown level points past the last column."""
+    def fixed_pieces(self, states: States) -> Iterator[Piece]:
+        """Yield (term, column, value) a state: what is the same in every step. An unknown level points past the end."""
         layout, none = self.layout, self.width
-        last = np.minimum(step, self.steps - 1)
-        early = np.minimum(step, 2)
 
         def level(name: str, codes: np.ndarray) -> np.ndarray:
             return np.where(codes == NONE, none, layout[name][0] + codes)
 
-        yield "step", layout["step"][0] + last, None
-        target = states.target[rows] + step
-        yield "quarter", layout["quarter"][0] + self.calendar.quarter_position(target) + 3 * (step > 0), None
-        yield "quarter", layout["season"][0] + target % 12, None
-        age = states.age[rows]
+        age = states.age
         yield "age", level("age", np.where(np.isnan(age), NONE, np.searchsorted(AGE_EDGES, age, side="right"))), None
         if not self.rich:
             return
         if "stage" in layout:
-            stage = states.stage[rows]
-            yield "stage", level("stage", stage), None
-            yield "stage", level("stage:step", np.where(stage == NONE, NONE, stage * self.steps + last)), None
+            yield "stage", level("stage", states.stage), None
+            yield "due", np.full(len(states), layout["overdue"][0]), states.overdue.astype(float)
+            yield "slips", np.full(len(states), layout["slips"][0]), np.log1p(states.slips)
+            waited = np.nan_to_num(np.log1p(states.stage_age))
+            yield "stage_age", level("stage_age:stage", states.stage), waited
+        if "amount" in layout:
+            size = self.standard("amount", np.log1p(states.amount))
+            yield "amount", np.full(len(states), layout["amount"][0]), size
+            if "amount:stage" in layout:
+                yield "amount", level("amount:stage", states.stage), size
+        yield "segment", level("segment", states.segment), None
+        for name in self.words.factors:
+            if name != "owner":
+                yield name, level(f"is {name}", self.words.kept[name][states.factors[name]]), None
+        for name in self.words.numbers:
+            yield name, np.full(len(states), layout[f"x {name}"][0]), self.standard(name, states.numbers[name])
+
+    def step_pieces(self, states: States, rows: np.ndarray, step: np.ndarray) -> Iterator[Piece]:
+        """Yield (term, column, value) a row, `rows` indexing `states`: what depends on the step."""
+        layout, none = self.layout, self.width
+        last = np.minimum(step, self.steps - 1)
+        early = np.minimum(step, 2)
+        yield "step", layout["step"][0] + last, None
+        target = states.target[rows] + step
+        yield "quarter", layout["quarter"][0] + self.calendar.quarter_position(target) + 3 * (step > 0), None
+        yield "quarter", layout["season"][0] + target % 12, None
+        if not self.rich:
+            return
+        if "stage" in layout:
+            stage = states.stage[rows].astype(np.int64)
+            at = np.where(stage == NONE, none, layout["stage:step"][0] + stage * self.steps + last)
+            yield "stage", at, None
             due = states.due[rows]
             away = np.where(due == UNDATED, _DUE_SPAN + 1, np.clip(due - step, -_DUE_SPAN, _DUE_SPAN))
             yield "due", layout["due"][0] + (away + _DUE_SPAN) * 3 + early, None
-            yield "due", np.full(len(rows), layout["overdue"][0]), states.overdue[rows].astype(float)
-            yield "slips", np.full(len(rows), layout["slips"][0]), np.log1p(states.slips[rows])
             waited = np.nan_to_num(np.log1p(states.stage_age))[rows]
             yield "stage_age", layout["stage_age"][0] + (step >= 2), waited
         if "amount" in layout:
             size = self.standard("amount", np.log1p(states.amount))[rows]
-            yield "amount", np.full(len(rows), layout["amount"][0]), size
-            yield "amount", layout["amount:step"][0] + early, size
-            if "amount:stage" in layout:
-                yield "amount", level("amount:stage", states.stage[rows]), size
-        yield "segment", level("segment", states.segment[rows]), None
-        for name in self.words.factors:
-            if name != "owner":
-                yield name, level(f"is {name}", states.factors[name][rows]), None
-        for name in self.words.numbers:
-            yield name, np.full(len(rows), layout[f"x {name}"][0]), self.standard(name, states.numbers[name])[rows]
+            yield "amount", layout["amount:step"][0] + last, size
 
     def standard(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return values less their mean over their spread, 0 where unknown."""
@@ -140,17 +160,27 @@ class Encoding:
 
     def matrix(self, states: States, rows: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Return the dense design, shape (rows, columns), float32."""
+        pieces = [(column, value, rows) for _, column, value in self.fixed_pieces(states)]
+        pieces += [(column, value, None) for _, column, value in self.step_pieces(states, rows, step)]
         out = np.zeros((len(rows), self.width + 1), dtype=np.float32)
-        index = np.arange(len(rows))
-        for _, column, value in self.pieces(states, rows, step):
-            out[index, column] = 1.0 if value is None else value
+        # In parts that stay in the cache while every piece is put in its place.
+        for at in range(0, len(rows), _CHUNK):
+            part = slice(at, at + _CHUNK)
+            chunk = out[part]
+            index = np.arange(len(chunk))
+            for column, value, where in pieces:
+                here = part if where is None else where[part]
+                chunk[index, column[here]] = 1.0 if value is None else value[here]
         return out[:, :-1]
 
     def logits(self, states: States, rows: np.ndarray, step: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """Return the linear predictors of several causes; `beta` is (columns, causes), the answer (rows, causes)."""
         padded = np.vstack([beta, np.zeros(beta.shape[1])])
-        total = np.zeros((len(rows), beta.shape[1]))
-        for _, column, value in self.pieces(states, rows, step):
+        fixed = np.zeros((len(states), beta.shape[1]))
+        for _, column, value in self.fixed_pieces(states):
+            fixed += padded[column] if value is None else padded[column] * value[:, None]
+        total = fixed[rows]
+        for _, column, value in self.step_pieces(states, rows, step):
             total += padded[column] if value is None else padded[column] * value[:, None]
         return total
 
@@ -158,15 +188,18 @@ class Encoding:
         """Return what each term adds to the logit, shape (rows,) each; `beta` has shape (columns,)."""
         padded = np.append(beta, 0.0)
         out: dict[str, np.ndarray] = {}
-        for term, column, value in self.pieces(states, rows, step):
-            part = padded[column] if value is None else padded[column] * value
+        pieces = [(term, column, value, rows) for term, column, value in self.fixed_pieces(states)]
+        every = np.arange(len(rows))
+        pieces += [(term, column, value, every) for term, column, value in self.step_pieces(states, rows, step)]
+        for term, column, value, where in pieces:
+            part = (padded[column] if value is None else padded[column] * value)[where]
             out[term] = out[term] + part if term in out else part
         return out
 
 
 def encoding(words: Vocabulary, calendar: Calendar, states: States, *, steps: int, rich: bool = True) -> Encoding:
     """Return the encoding whose means and spreads come from `states`."""
-    values = {"amount": np.log1p(states.amount), **states.numbers}
+    values = {"amount": np.log1p(states.amount), **{name: states.numbers[name] for name in words.numbers}}
     centre, scale = {}, {}
     for name, x in values.items():
         known = x[np.isfinite(x)]
@@ -200,6 +233,26 @@ def fit_logistic(
     Steps are halved where a full one would not lower the objective. The Gram matrix is summed in the precision of
     `design`, the gradient in float64, so that only the path, not the answer, feels single precision.
     """
+    return newton(
+        design, outcome, ridge=ridge, weight=weight, offset=offset, start=start, tolerance=tolerance, most=most
+    )[0]
+
+
+def newton(
+    design: np.ndarray,
+    outcome: np.ndarray,
+    *,
+    ridge: np.ndarray,
+    weight: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+    tolerance: float = 1e-6,
+    most: int = 30,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `fit_logistic` does, and the penalised information  sum w p (1 - p) x x' + diag(ridge)  near it.
+
+    The information, (columns, columns), is that of the last step at which it was summed.
+    """
     n, width = design.shape
     beta = np.zeros(width) if start is None else start.astype(float)
     y = np.asarray(outcome, dtype=float)
@@ -211,20 +264,19 @@ def fit_logistic(
         return float(w @ (np.logaddexp(0, eta) - y * eta) + 0.5 * ridge @ candidate**2), eta
 
     value, eta = objective(beta)
-    factor, before = None, np.inf
+    factor, before, gram = None, np.inf, np.zeros((width, width))
     for _ in range(most):
         p = expit(eta)
         gradient = _product(design, w * (y - p)) - ridge * beta
         # The Gram matrix is most of the work and changes little near the end: it is kept while steps shrink fast.
         if factor is None:
-            weighted = design * np.sqrt(w * p * (1 - p)).astype(design.dtype)[:, None]
-            gram = (weighted.T @ weighted).astype(float)
+            gram = gram_of(design, w * p * (1 - p))
             gram[np.diag_indices(width)] += ridge + 1e-8 * (1 + gram.diagonal())
             factor = cho_factor(gram, check_finite=False)
         move = cho_solve(factor, gradient, check_finite=False)
         promised = float(gradient @ move)
         if promised < tolerance * (1 + 1e-3 * n):
-            return beta + move
+            return beta + move, gram
         share = 1.0
         while True:
             trial, trial_eta = objective(beta + share * move)
@@ -235,7 +287,17 @@ def fit_logistic(
         if share < 1.0 or promised > 0.05 * before:
             factor = None
         before = promised
-    return beta
+    return beta, gram
+
+
+def gram_of(design: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return sum of weight x x' over the rows, (columns, columns) float64; summed in parts that stay in the cache."""
+    root = np.sqrt(weight).astype(design.dtype)
+    total = np.zeros((design.shape[1], design.shape[1]))
+    for at in range(0, len(root), _CHUNK):
+        part = design[at : at + _CHUNK] * root[at : at + _CHUNK, None]
+        total += part.T @ part
+    return total
 
 
 def _product(design: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -244,17 +306,6 @@ def _product(design: np.ndarray, vector: np.ndarray) -> np.ndarray:
     for at in range(0, len(vector), 4096):
         total += vector[at : at + 4096].astype(design.dtype) @ design[at : at + 4096]
     return total
-
-
-def shrunk_effects(codes: np.ndarray, y: np.ndarray, p: np.ndarray, *, levels: int, prior: float) -> np.ndarray:
-    """Return one effect a level on the logit: a Newton step from zero under a N(0, 1/prior) prior; shape (levels,).
-
-    `codes` NONE belongs to no level. A level without rows has effect 0.
-    """
-    known = codes != NONE
-    excess = np.bincount(codes[known], weights=(y - p)[known], minlength=levels)
-    information = np.bincount(codes[known], weights=(p * (1 - p))[known], minlength=levels)
-    return excess / (information + prior)
 
 
 # -- from hazards to probabilities ---------------------------------------------------------------------
@@ -273,13 +324,13 @@ def incidence(won: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def both_hazards(eta_won: np.ndarray, eta_lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return hazards from logits; where the two would exceed 1 together they share it."""
+    """Return hazards from logits; where the two together would leave next to nothing open they share what there is."""
     won, lost = expit(eta_won), expit(eta_lost)
-    excess = np.maximum(won + lost, 1.0)
+    excess = np.maximum((won + lost) / MOST_CLOSED, 1.0)
     return won / excess, lost / excess
 
 
-def log_loss(won: np.ndarray, lost: np.ndarray, is_won: np.ndarray, is_lost: np.ndarray) -> float:
-    """Return the mean of -log of the probability given to what happened (won, lost or open), in nats."""
-    p = np.where(is_won, won, np.where(is_lost, lost, 1.0 - won - lost))
-    return float(-np.log(np.maximum(p, 1e-12)).mean())
+def log_loss(eta: np.ndarray, outcomes: tuple[np.ndarray, ...], weight: np.ndarray | None = None) -> float:
+    """Return the (weighted) mean over rows of -log likelihood, summed over causes; eta (rows, causes), in nats."""
+    total = sum(np.logaddexp(0.0, eta[:, k]) - y * eta[:, k] for k, y in enumerate(outcomes))
+    return float(np.average(total, weights=weight))

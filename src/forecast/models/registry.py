@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
     from forecast.data.snapshots import Snapshot
 
 _HOME = {
-    "pipeline": ("forecast.models.bookings", "forecast_bookings"),
-    "pipeline-sales-only": ("forecast.models.bookings", "forecast_bookings"),
+    "pipeline": ("forecast.models.bookings", "bookings_along"),
+    "pipeline-sales-only": ("forecast.models.bookings", "bookings_along"),
     "ets": ("forecast.models.baselines", "ets"),
     "seasonal-naive": ("forecast.models.baselines", "seasonal_naive"),
     "stage-weighted": ("forecast.models.baselines_stages", "stage_weighted"),
     "stage-weighted-future": ("forecast.models.baselines_stages", "stage_weighted_future"),
     "stage-age": ("forecast.models.baselines_stages", "stage_age"),
 }
+_BY_VIEW = ("ets", "seasonal-naive")
 MODELS = tuple(_HOME)
 """Names of the forecasters; `submitted-<submitter>` is one more for every submitter."""
 
@@ -39,6 +41,19 @@ class Forecaster(Protocol):
         ...
 
 
+class Along(Protocol):
+    """The same forecaster at several origins in one walk through a snapshot's past."""
+
+    def __call__(
+        self, snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int
+    ) -> Iterator[pd.DataFrame]:
+        """Yield the table of each origin: what the forecaster would have said then.
+
+        origins : ascending, at the same position in their month, none after the snapshot's day.
+        """
+        ...
+
+
 def forecaster(name: str) -> Forecaster:
     """Return the forecaster of a name; its module is loaded now, not before.
 
@@ -46,15 +61,40 @@ def forecaster(name: str) -> Forecaster:
     ------
     ParameterError : there is none of that name; the message names the nearest.
     """
+    walk = along(name)
+
+    def at(snap: Snapshot, *, months: int, seed: int) -> pd.DataFrame:
+        return next(iter(walk(snap, origins=[snap.as_of], months=months, seed=seed)))
+
+    return at
+
+
+def along(name: str) -> Along:
+    """Return the forecaster of a name for several origins at once. Raises as `forecaster` does."""
     submitter = name.removeprefix(f"{SUBMITTED}-")
     if name != submitter and submitter.strip():
         function = importlib.import_module("forecast.models.baselines").submitted
-        return cast(Forecaster, partial(function, submitter=submitter))
+        return partial(_each, partial(function, submitter=submitter))
     if name not in _HOME:
         known = [*MODELS, f"{SUBMITTED}-sales"]
         raise ParameterError(f"model: there is no forecaster {name!r}; {nearest(name, known)}")
     module, attribute = _HOME[name]
     function = getattr(importlib.import_module(module), attribute)
+    if name in _BY_VIEW:
+        return partial(_each, function)
     if name == "pipeline-sales-only":
         function = partial(function, marketing=False)
-    return cast(Forecaster, function)
+    return cast(Along, function)
+
+
+def _each(
+    function: Callable[..., pd.DataFrame],
+    snap: Snapshot,
+    *,
+    origins: Sequence[pd.Timestamp],
+    months: int,
+    seed: int,
+) -> Iterator[pd.DataFrame]:
+    """Yield the table of a forecaster that needs one view alone."""
+    for view in importlib.import_module("forecast.data.replay").Replay(snap).views(origins):
+        yield function(view, months=months, seed=seed)

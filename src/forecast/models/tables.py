@@ -17,6 +17,7 @@ from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QU
 from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
+    from forecast.data.replay import View
     from forecast.data.snapshots import Snapshot
 
 MOST_MONTHS = 60
@@ -24,7 +25,7 @@ NOTES = "notes"
 """Key of a table's `attrs`: sentences, such as why a forecaster abstains."""
 
 
-def month_targets(snap: Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
+def month_targets(view: View | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the periods forecast and their horizons, both (M,) int64; the month in progress comes first mid-month.
 
     Raises
@@ -33,51 +34,54 @@ def month_targets(snap: Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= MOST_MONTHS:
         raise ParameterError(f"months: {months!r} is not a whole number from 1 to {MOST_MONTHS}")
-    horizons = np.arange(1 if snap.at_month_end else 0, months + 1, dtype=np.int64)
-    return snap.period + horizons, horizons
+    horizons = np.arange(1 if view.at_month_end else 0, months + 1, dtype=np.int64)
+    return view.period + horizons, horizons
 
 
-def quarter_targets(snap: Snapshot, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quarter_targets(view: View, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the fiscal quarters that past months and the months forecast cover, and their horizons, (Q,) int64.
 
     Horizon 0 is the quarter in progress, 1 the next; on a quarter's last day there is no 0.
     """
-    quarters = np.unique(np.asarray(snap.calendar.quarter_of(periods), dtype=np.int64))
-    last = np.array([snap.calendar.quarter_periods(int(quarter))[2] for quarter in quarters], dtype=np.int64)
+    quarters = np.unique(np.asarray(view.calendar.quarter_of(periods), dtype=np.int64))
+    last = np.array([view.calendar.quarter_periods(int(quarter))[2] for quarter in quarters], dtype=np.int64)
     quarters = quarters[last <= periods[-1]]
-    return quarters, quarters - snap.calendar.quarter_of(snap.period)
+    return quarters, quarters - view.calendar.quarter_of(view.period)
 
 
-def bookings_in(snap: Snapshot, periods: np.ndarray) -> np.ndarray:
-    """Return the amounts won in each period, as known; (segments, len(periods))."""
-    deals = snap.opportunities
-    won = np.flatnonzero((deals["outcome"] == "won").to_numpy())
-    closed = snap.calendar.period_of(deals["closed_on"].iloc[won])
-    segment = pd.Index(snap.segments).get_indexer(pd.Index(deals["segment"].iloc[won]))
-    place = pd.Index(periods).get_indexer(pd.Index(closed))
-    amount = np.nan_to_num(deals["amount"].to_numpy(dtype=np.float64)[won])
-    keep = (place >= 0) & (segment >= 0)
-    cell = segment[keep] * len(periods) + place[keep]
-    size = len(snap.segments) * len(periods)
-    return np.bincount(cell, weights=amount[keep], minlength=size).reshape(len(snap.segments), len(periods))
+def bookings_in(view: View, periods: np.ndarray, *, everywhere: bool = False) -> np.ndarray:
+    """Return the amounts won in each period, as known; (segments, len(periods)).
+
+    Segments are the view's, or with `everywhere` the replay's.
+    """
+    won = view.won_deals
+    segment = view.segment[won] if everywhere else view.local[view.segment[won]]
+    closed = view.closed[won]
+    span = np.arange(int(periods.min()), int(periods.max()) + 1) if len(periods) else np.zeros(0, dtype=np.int64)
+    keep = np.flatnonzero((segment >= 0) & (closed >= periods.min(initial=10**9)) & (closed <= periods.max(initial=0)))
+    count = len(view.replay.segments) if everywhere else len(view.segments)
+    if not len(keep):
+        return np.zeros((count, len(periods)))
+    cell = segment[keep] * len(span) + closed[keep] - span[0]
+    paid = np.nan_to_num(view.amount[won[keep]])
+    return np.bincount(cell, paid, minlength=count * len(span)).reshape(count, len(span))[:, periods - span[0]]
 
 
-def known_bookings(snap: Snapshot, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def known_bookings(view: View, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the bookings known by month: periods (T,) from the first record on, and amounts (segments, T).
 
     The last period is that of as_of; with `complete` it is the last one that had ended.
     """
-    deals = snap.opportunities
-    seen = np.concatenate([snap.calendar.period_of(deals[name]) for name in ("created_on", "closed_on")])
-    seen = seen[seen != NO_PERIOD]
-    last = snap.period - 1 if complete and not snap.at_month_end else snap.period
+    seen = np.concatenate([view.replay.born[view.known], view.closed[view.known]])
+    seen = seen[seen > 0]
+    last = view.last_complete if complete else view.period
     first = min(int(seen.min()), last + 1) if len(seen) else last + 1
     periods = np.arange(first, last + 1, dtype=np.int64)
-    return periods, bookings_in(snap, periods)
+    return periods, bookings_in(view, periods)
 
 
 def from_draws(
-    snap: Snapshot,
+    view: View,
     *,
     model: str,
     draws: np.ndarray,
@@ -99,17 +103,17 @@ def from_draws(
     ValueError : shapes do not fit, or a draw is not a number.
     """
     draws = np.asarray(draws, dtype=np.float64)
-    shape = (len(snap.segments), len(periods))
+    shape = (len(view.segments), len(periods))
     if draws.ndim != 3 or draws.shape[1:] != shape or not np.isfinite(draws).all():
         raise ValueError(f"draws: {draws.shape} is not (n, {shape[0]}, {shape[1]}), or a draw is not finite")
     centre = draws.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
-    table, past = _rows(snap, model=model, mean=centre, periods=periods, addends=addends)
+    table, past = _rows(view, model=model, mean=centre, periods=periods, addends=addends)
     # One row a target: months, then quarters; the draws last, so that sorting runs along memory.
     by_target = np.moveaxis(draws, 0, 2).transpose(1, 0, 2)
-    quarters, _ = quarter_targets(snap, periods)
+    quarters, _ = quarter_targets(view, periods)
     parts = [by_target]
     if len(quarters):
-        inside = np.asarray(snap.calendar.quarter_of(periods))[None, :] == quarters[:, None]
+        inside = np.asarray(view.calendar.quarter_of(periods))[None, :] == quarters[:, None]
         summed = np.stack([by_target[mask].sum(axis=0) for mask in inside])
         parts.append(summed + past.T[:, :, None])
     values = np.concatenate(parts)
@@ -126,7 +130,7 @@ def from_draws(
 
 
 def from_means(
-    snap: Snapshot,
+    view: View,
     *,
     model: str,
     mean: np.ndarray,
@@ -138,19 +142,19 @@ def from_means(
     A total or a quarter is given only where all its parts are.
     """
     mean = np.asarray(mean, dtype=np.float64)
-    return _rows(snap, model=model, mean=mean, periods=periods, addends=addends)[0]
+    return _rows(view, model=model, mean=mean, periods=periods, addends=addends)[0]
 
 
-def abstain(snap: Snapshot, *, model: str, months: int, notes: Sequence[str]) -> pd.DataFrame:
+def abstain(view: View, *, model: str, months: int, notes: Sequence[str]) -> pd.DataFrame:
     """Return a forecast table without numbers; why stands in `attrs["notes"]`."""
-    periods, _ = month_targets(snap, months)
-    table = from_means(snap, model=model, mean=np.full((len(snap.segments), len(periods)), np.nan), periods=periods)
+    periods, _ = month_targets(view, months)
+    table = from_means(view, model=model, mean=np.full((len(view.segments), len(periods)), np.nan), periods=periods)
     table.attrs[NOTES] = list(notes)
     return table
 
 
 def _rows(
-    snap: Snapshot,
+    view: View,
     *,
     model: str,
     mean: np.ndarray,
@@ -158,13 +162,13 @@ def _rows(
     addends: Mapping[str, np.ndarray] | None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the table with its means, addends and plan, and what past months of each quarter booked, (segments, Q)."""
-    calendar, segments = snap.calendar, snap.segments
-    quarters, quarter_horizons = quarter_targets(snap, periods)
+    calendar, segments = view.calendar, view.segments
+    quarters, quarter_horizons = quarter_targets(view, periods)
     ahead = np.array([calendar.quarter_periods(int(quarter)) for quarter in quarters], dtype=np.int64).reshape(-1, 3)
     gone = np.where(ahead < periods[0], ahead, NO_PERIOD)
     before = np.unique(gone[gone != NO_PERIOD])
     matches = (gone[:, :, None] == before).any(axis=1)  # quarter x past month
-    past = bookings_in(snap, before) @ matches.T.astype(float)
+    past = bookings_in(view, before) @ matches.T.astype(float)
     inside = np.asarray(calendar.quarter_of(periods))[:, None] == quarters[None, :]
 
     def column(values: np.ndarray, gone: np.ndarray | float) -> np.ndarray:
@@ -176,15 +180,15 @@ def _rows(
         return _with_total(wide).T.ravel()
 
     labels = period_labels(periods) + [calendar.quarter_label(int(quarter)) for quarter in quarters]
-    horizons = np.concatenate([periods - snap.period, quarter_horizons]).astype(np.int64)
+    horizons = np.concatenate([periods - view.period, quarter_horizons]).astype(np.int64)
     each = len(segments) + 1
     rows = len(labels) * each
     span = np.arange(min(periods[0], ahead.min(initial=periods[0])), periods[-1] + 1)
-    plan = _plan(snap, span)
+    plan = _plan(view, span)
     plan = np.concatenate([plan[:, periods - span[0]], plan[:, ahead - span[0]].sum(axis=2)], axis=1)
     columns: dict[str, object] = {
         "model": pd.Series([model] * rows, dtype="str"),
-        "origin": np.full(rows, snap.as_of.to_datetime64().astype("datetime64[us]")),
+        "origin": np.full(rows, view.as_of.to_datetime64().astype("datetime64[us]")),
         "target_period": pd.Series([label for label in labels for _ in range(each)], dtype="str"),
         "horizon": np.repeat(horizons, each),
         "segment": pd.Series([*segments, TOTAL] * len(labels), dtype="str"),
@@ -207,15 +211,16 @@ def _with_total(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, total])
 
 
-def _plan(snap: Snapshot, periods: np.ndarray) -> np.ndarray:
+def _plan(view: View, periods: np.ndarray) -> np.ndarray:
     """Return the plan of each segment and period, nan where there is none; (segments, len(periods))."""
-    out = np.full((len(snap.segments), len(periods)), np.nan)
-    if snap.plan is None or snap.plan.empty:
+    out = np.full((len(view.segments), len(periods)), np.nan)
+    plan = view.rows_of("plan")
+    if plan is None or plan.empty:
         return out
-    codes, names = pd.factorize(snap.plan["period"])
+    codes, names = pd.factorize(plan["period"])
     place = pd.Index(periods).get_indexer(pd.Index(parse_periods(names)))[codes]
     rows = np.flatnonzero(place >= 0)
-    segment = pd.Index(snap.segments).get_indexer(pd.Index(snap.plan["segment"].iloc[rows]))
+    segment = pd.Index(view.segments).get_indexer(pd.Index(plan["segment"].iloc[rows]))
     rows, segment = rows[segment >= 0], segment[segment >= 0]
-    out[segment, place[rows]] = snap.plan["amount"].to_numpy(dtype=np.float64)[rows]
+    out[segment, place[rows]] = plan["amount"].to_numpy(dtype=np.float64)[rows]
     return out

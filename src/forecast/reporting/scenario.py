@@ -81,7 +81,7 @@ class Scenario:
 def base(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Base:
     """Take a snapshot's forecast apart. Raises DataError where the data are too thin for a forecast."""
     periods, _ = month_targets(snap, months)
-    return Base(components(snap, steps=len(periods)), periods, snap.segments, seed)
+    return Base(components(snap, steps=months), periods, snap.segments, seed)
 
 
 def scenario(given: Base, levers: Levers) -> Scenario:

@@ -1,0 +1,151 @@
+"""A full fit of the two hazards, and whether its covariates earn their place on past data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.calendar import Calendar
+from forecast.models.features import Rows, States, Vocabulary
+from forecast.models.hazards import Encoding, both_hazards, encoding, fit_logistic, log_loss, newton
+
+FEWEST_CLOSED = 10
+"""Closed deals below which no probability is given."""
+
+FEWEST_EACH = 20
+"""Deals won, and deals lost, below which only the base rate by age is given."""
+
+_NEEDED_GAIN = 0.002
+_JUDGED = 30_000
+"""Rows on which base rate and covariates are compared."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Coefficients (columns, 2: won, lost), the Gram matrix of each cause with its ridge, and what is used.
+
+    `informed` says whether covariates are used or only the base rate by age; `reason` says why not.
+    """
+
+    code: Encoding
+    beta: np.ndarray
+    gram: tuple[np.ndarray, np.ndarray]
+    informed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class WinModel:
+    """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
+
+    `informed` says whether covariates are used or only the base rate by age; `reason` says why not.
+    """
+
+    words: Vocabulary
+    code: Encoding
+    beta: np.ndarray
+    owner: np.ndarray
+    informed: bool
+    reason: str
+
+    def base_logits(self, states: States, *, steps: int) -> np.ndarray:
+        """Return the logits of won and lost without the owners' part, (n, steps, 2); beyond the last, the last."""
+        n = len(states)
+        rows = np.tile(np.arange(n), steps)
+        eta = self.code.logits(states, rows, np.repeat(np.arange(steps), n), self.beta)
+        return eta.reshape(steps, n, 2).transpose(1, 0, 2)
+
+    def owner_part(self, states: States) -> np.ndarray:
+        """Return what the owners add to the logits, (n, 2)."""
+        if not len(self.owner):
+            return np.zeros((len(states), 2))
+        known = np.vstack([self.owner, np.zeros(2)])
+        who = states.factors["owner"]
+        return known[np.where(who < len(self.owner), who, -1)]
+
+    def hazards(self, states: States, *, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the hazards of won and lost in each step, shape (n, steps) each; beyond the last, the last goes on."""
+        eta = self.base_logits(states, steps=steps) + self.owner_part(states)[:, None, :]
+        return both_hazards(eta[:, :, 0], eta[:, :, 1])
+
+
+def fit_in_full(
+    words: Vocabulary, calendar: Calendar, rows: Rows, *, steps: int, won: int, lost: int, start: Fit | None = None
+) -> Fit:
+    """Return the hazards fitted to rows; `won` and `lost` are the deals known to have closed so.
+
+    start : an earlier fit to begin from, where it has the same columns; it changes the path, not the answer.
+    """
+    rich = encoding(words, calendar, rows.states, steps=steps)
+    plain = encoding(words, calendar, rows.states, steps=steps, rich=False)
+    design = rich.matrix(rows.states, rows.landmark, rows.step)
+    # The columns of the base rate come first in both. To judge by, some of the rows are enough.
+    some = np.arange(0, len(rows), 1 + len(rows) // _JUDGED)
+    base = _fitted(plain, design[:, : plain.width], rows, some=some)
+    if min(won, lost) < FEWEST_EACH:
+        reason = f"only {won} deals won and {lost} lost: the base rate by age is given to all"
+        return Fit(plain, *_fitted(plain, design[:, : plain.width], rows), informed=False, reason=reason)
+    first = start.beta if start is not None and start.code.layout == rich.layout else None
+    full = _fitted(rich, design, rows, first)
+    if not _earns_its_place(plain, rich, base[0], full[0], design, rows, some):
+        reason = "nothing recorded predicted past outcomes better than the base rate by age"
+        return Fit(plain, *_fitted(plain, design[:, : plain.width], rows), informed=False, reason=reason)
+    return Fit(rich, *full, informed=True, reason="")
+
+
+def _fitted(
+    code: Encoding, design: np.ndarray, rows: Rows, start: np.ndarray | None = None, some: np.ndarray | None = None
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return the coefficients of both causes, (columns, 2), and their Gram matrices, ridge included."""
+    weight, outcomes = rows.weight, (rows.won, rows.lost)
+    if some is not None:
+        design, weight, outcomes = design[some], weight[some], (rows.won[some], rows.lost[some])
+    few = slice(None, None, 6)
+    betas, grams = [], []
+    for cause, y in enumerate(outcomes):
+        # A sixth of the rows brings Newton close; all of them then need a step or two.
+        first = (
+            fit_logistic(design[few], y[few], ridge=code.ridge, weight=weight[few], tolerance=1e-3)
+            if start is None
+            else start[:, cause]
+        )
+        beta, gram = newton(design, y, ridge=code.ridge, weight=weight, start=first)
+        betas.append(beta)
+        grams.append(gram)
+    return np.column_stack(betas), (grams[0], grams[1])
+
+
+def _earns_its_place(
+    plain: Encoding,
+    rich: Encoding,
+    base: np.ndarray,
+    beta: np.ndarray,
+    design: np.ndarray,
+    rows: Rows,
+    some: np.ndarray,
+) -> bool:
+    """Say whether the covariates predict better than the base rate by age, on past data only; `some` rows are judged.
+
+    A gain in likelihood that the number of columns explains (a deal's month appears at up to `steps` origins, so the
+    gain is divided by that) settles it, and so does one far beyond that where stages are known; otherwise a fit to the
+    earlier two thirds is held against the rest.
+    """
+    weight = rows.weight
+
+    def loss(coefficients: np.ndarray, some: np.ndarray) -> float:
+        eta = design[some, : len(coefficients)] @ coefficients
+        return log_loss(eta, (rows.won[some], rows.lost[some]), weight[some])
+
+    gain = (loss(base, some) - loss(beta, some)) * weight.sum() / rich.steps
+    if gain < rich.width / 2:
+        return False
+    if gain > 2 * rich.width and rows.states.stage.max(initial=-1) >= 0:
+        return True
+    start = rows.states.target[rows.landmark]
+    cut = np.quantile(start, 2 / 3)
+    early, late = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
+    if not len(early) or not len(late):
+        return False
+    losses = [loss(_fitted(code, design[:, : code.width], rows, some=early)[0], late) for code in (plain, rich)]
+    return losses[0] - losses[1] > _NEEDED_GAIN * losses[0]
