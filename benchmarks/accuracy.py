@@ -110,7 +110,10 @@ def report_size(rows: pd.DataFrame, size: int, *, giant: bool) -> None:
             if name.startswith("pipeline"):
                 _line(name, *jackknife(ours[name][0], closed))
         for label, bar in zip(("floor", "goal"), BARS.get(size, ()), strict=False):
-            met = ["met" if share[h - 1] >= b else f"missed by {b - share[h - 1]:.2f}" for h, b in zip((1, 3, 6), bar, strict=False)]
+            met = [
+                "met" if share[h - 1] >= b else f"missed by {b - share[h - 1]:.2f}"
+                for h, b in zip((1, 3, 6), bar, strict=False)
+            ]
             print(f"   {label} at 1/3/6 {bar}: {', '.join(met)}")
     print(" bias of the Total")
     _line("pipeline", *jackknife(total, lambda r: bias(r, "mean")))

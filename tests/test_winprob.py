@@ -143,3 +143,18 @@ def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
     young = table[(age < 28).to_numpy()]
     assert young["p_win_3"].nunique() == 1
     assert "close_value" not in fit_win_model(snap)[1].words.numbers
+
+
+@pytest.mark.parametrize("as_of", ["2017-04-30", "2017-06-30", "2017-09-30"])
+def test_without_signal_the_chances_are_the_base_rates(real_data, tmp_path, as_of: str):
+    log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
+    snap = forecast.snapshot(log, as_of=as_of)
+    table = win_probabilities(snap)
+    later = log.opportunities.set_index("opportunity_id").loc[table["opportunity_id"], "outcome"]
+    done = (later != "open").to_numpy()
+    won, p = (later == "won").to_numpy()[done], table["p_win"].to_numpy()[done]
+    closed = snap.opportunities.loc[snap.opportunities["outcome"] != "open", "outcome"]
+    base = np.full(len(p), (closed == "won").mean())
+    losses = [-np.where(won, np.log(x), np.log(1 - x)).mean() for x in (p, base)]
+    assert losses[0] - losses[1] < 0.005
+    assert (table["p_win_6"] <= table["p_win"] + 1e-12).all()

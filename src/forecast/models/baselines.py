@@ -1,8 +1,8 @@
 """The forecasts to hold ours against: last year's bookings, exponential smoothing of bookings, and what people said.
 
-Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are nan, and the
-table's `attrs["notes"]` say why). The stage-based ones are in `baselines_stages`. Bookings are read by month of the
-close date as known; a month in progress is never fitted, but what it has booked so far bounds it from below.
+Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
+nan, and the table's `attrs["notes"]` say why). The stage-based ones are in `baselines_stages`. Bookings are read by
+month of the close date as known; a month in progress is never fitted, but what it has booked bounds it from below.
 """
 
 from __future__ import annotations

@@ -54,9 +54,9 @@ class Addends:
 class Components:
     """What a forecast is made of, over n open deals, R segments and S steps.
 
-    ids (n,) opportunity_id; segment (n,) codes; chance (n, S) to be won in each step; value (n, S) expected amount if won then;
-    booked, new (R, S) amounts and wins (R, S) numbers of deals not yet created, marketed (R, S) the part of `new` from
-    marketing's channels; pool, ratios, common, own as `bookings_draws` takes them.
+    ids (n,) opportunity_id; segment (n,) codes; chance (n, S) to be won in each step; value (n, S) expected amount if
+    won then; booked, new (R, S) amounts and wins (R, S) numbers of deals not yet created, marketed (R, S) the part of
+    `new` from marketing's channels; pool, ratios, common, own as `bookings_draws` takes them.
     """
 
     ids: np.ndarray

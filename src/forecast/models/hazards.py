@@ -160,6 +160,7 @@ class Encoding:
 
     def matrix(self, states: States, rows: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Return the dense design, shape (rows, columns), float32."""
+        pieces: list[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]
         pieces = [(column, value, rows) for _, column, value in self.fixed_pieces(states)]
         pieces += [(column, value, None) for _, column, value in self.step_pieces(states, rows, step)]
         out = np.zeros((len(rows), self.width + 1), dtype=np.float32)
@@ -330,7 +331,6 @@ def both_hazards(eta_won: np.ndarray, eta_lost: np.ndarray) -> tuple[np.ndarray,
     return won / excess, lost / excess
 
 
-def log_loss(eta: np.ndarray, outcomes: tuple[np.ndarray, ...], weight: np.ndarray | None = None) -> float:
-    """Return the (weighted) mean over rows of -log likelihood, summed over causes; eta (rows, causes), in nats."""
-    total = sum(np.logaddexp(0.0, eta[:, k]) - y * eta[:, k] for k, y in enumerate(outcomes))
-    return float(np.average(total, weights=weight))
+def row_losses(eta: np.ndarray, outcomes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return -log likelihood of each row, summed over causes, in nats; eta (rows, causes)."""
+    return np.sum([np.logaddexp(0.0, eta[:, k]) - y * eta[:, k] for k, y in enumerate(outcomes)], axis=0)

@@ -101,6 +101,12 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
     p, still_open = incidence(won, lost)
     by_month = np.cumsum(p, axis=1)[:, ahead:]
     ever = by_month[:, -1] + still_open * _in_the_end(won, lost)
+    if not model.informed:
+        # Nothing tells who wins: the share of all closed deals that were won is as good as any split of it by age.
+        counts = np.bincount(view.outcome[view.known], minlength=3)
+        rate = (counts[WON] + 0.5) / (counts[WON] + counts[LOST] + 1.0)
+        by_month = by_month * (rate / np.maximum(ever, 1e-12))[:, None]
+        ever = np.full(len(ever), rate)
     numbers = np.column_stack([ever, by_month, ever * amount])
     return _table(ids, numbers, _reasons(model, states), notes)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.calendar import Calendar
 from forecast.models.features import Rows, States, Vocabulary
-from forecast.models.hazards import Encoding, both_hazards, encoding, fit_logistic, log_loss, newton
+from forecast.models.hazards import Encoding, both_hazards, encoding, fit_logistic, newton, row_losses
 
 FEWEST_CLOSED = 10
 """Closed deals below which no probability is given."""
@@ -17,6 +17,8 @@ FEWEST_EACH = 20
 """Deals won, and deals lost, below which only the base rate by age is given."""
 
 _NEEDED_GAIN = 0.002
+_BEYOND_CHANCE = 2.5
+"""Standard errors by which later wins must be told from later losses."""
 _JUDGED = 30_000
 """Rows on which base rate and covariates are compared."""
 
@@ -129,15 +131,15 @@ def _earns_its_place(
 
     A gain in likelihood that the number of columns explains (a deal's month appears at up to `steps` origins, so the
     gain is divided by that) settles it, and so does one far beyond that where stages are known; otherwise a fit to the
-    earlier two thirds is held against the rest.
+    earlier two thirds is held against the rest: it must be better, and tell wins from losses beyond chance.
     """
-    weight = rows.weight
 
-    def loss(coefficients: np.ndarray, some: np.ndarray) -> float:
-        eta = design[some, : len(coefficients)] @ coefficients
-        return log_loss(eta, (rows.won[some], rows.lost[some]), weight[some])
+    def losses(coefficients: np.ndarray, which: np.ndarray) -> np.ndarray:
+        eta = (design[which, : len(coefficients)] @ coefficients).astype(float)
+        return rows.weight[which] * row_losses(eta, (rows.won[which], rows.lost[which]))
 
-    gain = (loss(base, some) - loss(beta, some)) * weight.sum() / rich.steps
+    share = rows.weight.sum() / rows.weight[some].sum()
+    gain = (losses(base, some).sum() - losses(beta, some).sum()) * share / rich.steps
     if gain < rich.width / 2:
         return False
     if gain > 2 * rich.width and rows.states.stage.max(initial=-1) >= 0:
@@ -147,5 +149,27 @@ def _earns_its_place(
     early, late = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
     if not len(early) or not len(late):
         return False
-    losses = [loss(_fitted(code, design[:, : code.width], rows, some=early)[0], late) for code in (plain, rich)]
-    return losses[0] - losses[1] > _NEEDED_GAIN * losses[0]
+    then = [_fitted(code, design[:, : code.width], rows, some=early)[0] for code in (plain, rich)]
+    before, after = (losses(coefficients, late) for coefficients in then)
+    if before.sum() - after.sum() <= _NEEDED_GAIN * before.sum():
+        return False
+    # Which deals close sooner may be foreseen where nothing tells who wins; that is no skill in telling wins.
+    closed = late[rows.won[late] | rows.lost[late]]
+    leaning = [(design[closed, : len(beta)] @ beta) @ np.array([1.0, -1.0]) for beta in then]
+    cell = np.unique((start + rows.step)[closed] * 100 + rows.step[closed], return_inverse=True)[1]
+    deal = rows.states.deal[rows.landmark[closed]]
+    return _beyond_chance(leaning[1] - leaning[0], rows.won[closed], cell, deal) > _BEYOND_CHANCE
+
+
+def _beyond_chance(leaning: np.ndarray, won: np.ndarray, cell: np.ndarray, deal: np.ndarray) -> float:
+    """Return by how many standard errors a leaning goes with winning within cells; a deal's rows count as one.
+
+    leaning, won, cell, deal : (n,). The score statistic of leaning in a logistic regression with a level a cell.
+    """
+    n = np.bincount(cell)
+
+    def within(x: np.ndarray) -> np.ndarray:
+        return x - (np.bincount(cell, x) / n)[cell]
+
+    by_deal = np.bincount(deal, within(leaning) * within(won.astype(float)))
+    return float(by_deal.sum() / max(np.sqrt((by_deal**2).sum()), 1e-12))
