@@ -23,7 +23,7 @@ from forecast.models.creation import COHORTS, Future, expected_wins
 from forecast.models.features import STEPS, States, steps_of
 from forecast.models.hazards import incidence
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, month_targets
-from forecast.models.winprob import FEWEST_CLOSED, WinModel, check_seed, filled_amounts, walk
+from forecast.models.winprob import FEWEST_CLOSED, WinModel, check_seed, filled_amounts, left_out_notes, walk
 from forecast.models.winprob_learn import Learner
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def components_along(
             notes = []
             if model.reason:
                 notes.append(f"Open deals have no skill over the base rate: {model.reason}.")
+            notes += left_out_notes(model)
             if without:
                 notes.append(f"{without:,} open deals have no amount; the mean won amount of their segment stands in.")
             yield view, _cut(replace(made_of, notes=tuple(notes)), view, steps=asked)

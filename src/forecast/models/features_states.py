@@ -7,18 +7,23 @@ lists) or where history carries it; without history stage, amount and dates of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
+from forecast.data.leaks import outcome_leaks
 from forecast.data.replay import NO_DAY, NONE, Column, Replay, View
 from forecast.data.replay_coding import periods_of
+from forecast.data.schema import OUTCOMES
 
 UNDATED = -999
 """`due` of a deal without an expected close date."""
 
 MONTH = 30.4375
 _MOST_LEVELS = 40
+_JUDGED = 15_000
+"""Deals on which columns that know the outcome are looked for."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def joined(parts: list[States]) -> States:
 class Vocabulary:
     """The levels behind the codes, and the covariates in use: text columns, number columns.
 
+    `amount` says whether the amount is one; `left_out` are columns that know the outcome, with the evidence.
     `kept` maps the codes of a text column (and NONE, last) to its columns in the design, NONE where a level has none.
     """
 
@@ -76,6 +82,8 @@ class Vocabulary:
     segments: tuple[str, ...]
     factors: Mapping[str, tuple[str, ...]]
     numbers: tuple[str, ...] = ()
+    amount: bool = True
+    left_out: Mapping[str, str] = field(default_factory=dict)
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def width(self, name: str) -> int:
@@ -86,21 +94,25 @@ class Vocabulary:
         """Return the vocabulary less some covariates."""
         factors = {name: levels for name, levels in self.factors.items() if name not in names}
         numbers = tuple(name for name in self.numbers if name not in names)
-        return Vocabulary(self.stages, self.segments, factors, numbers, {name: self.kept[name] for name in factors})
+        return replace(self, factors=factors, numbers=numbers, kept={name: self.kept[name] for name in factors})
 
 
 def vocabulary(view: View) -> Vocabulary:
     """Return the levels of the columns known by a day.
 
     A text column of more than 40 levels keeps its 40 most frequent ones (owner keeps all). A column of one value, or
-    of one number a stage (the CRM's probability, as a rule), says nothing more and is left out.
+    of one number a stage (the CRM's probability, as a rule), says nothing more and is left out; so is one that knows
+    the outcome (`data.leaks`), judged on what was known by the day.
     """
     replay = view.replay
+    left_out = _leaks(view)
     told = replay.day <= view.day
     factors: dict[str, tuple[str, ...]] = {}
     kept: dict[str, np.ndarray] = {}
     numbers: list[str] = []
     for name, column in replay.columns.items():
+        if name in left_out:
+            continue
         values = _known_values(column, view, told)
         if column.levels is None:
             known = values[np.isfinite(values)]
@@ -116,7 +128,26 @@ def vocabulary(view: View) -> Vocabulary:
             lookup = np.full(len(column.levels) + 1, NONE)
             lookup[chosen] = np.arange(len(chosen))
             factors[name], kept[name] = column.levels, lookup
-    return Vocabulary(replay.stages, replay.segments, factors, tuple(numbers), kept)
+    amount = "amount" not in left_out
+    return Vocabulary(replay.stages, replay.segments, factors, tuple(numbers), amount, left_out, kept)
+
+
+def _leaks(view: View) -> dict[str, str]:
+    """Return the columns history does not carry that know the outcome, and the evidence."""
+    replay, deals = view.replay, np.flatnonzero(view.known)
+    deals = deals[np.argsort(replay.created[deals], kind="stable")]
+    deals = deals[:: 1 + len(deals) // _JUDGED]
+    frame = {}
+    for name, column in replay.columns.items():
+        if column.told is None:
+            values = column.fixed[deals]
+            frame[name] = values if column.levels is None else np.where(values == NONE, np.nan, values)
+    if "amount" in view.company.fixed_at_creation:
+        frame["amount"] = view.amount[deals]
+    if not frame:
+        return {}
+    found = outcome_leaks(pd.DataFrame(frame), np.array(OUTCOMES)[view.outcome[deals]])
+    return dict(zip(found["column"], found["evidence"], strict=True))
 
 
 def _known_values(column: Column, view: View, told: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ class Encoding:
                 widths["slips"] = (1, 1.0)
                 widths["stage_age"] = (2, 1.0)
                 widths["stage_age:stage"] = (stages, 3.0)
-            if np.isfinite(self.scale["amount"]):
+            if self.words.amount and np.isfinite(self.scale["amount"]):
                 widths["amount"] = (1, 1.0)
                 widths["amount:step"] = (self.steps, 1.0)
                 if stages:

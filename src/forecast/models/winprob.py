@@ -25,7 +25,16 @@ from forecast.models.winprob_learn import TRACKED, WINDOW, Learner
 if TYPE_CHECKING:
     from forecast.data.snapshots import Snapshot
 
-__all__ = ["FEWEST_CLOSED", "WinModel", "check_seed", "filled_amounts", "fit_win_model", "walk", "win_probabilities"]
+__all__ = [
+    "FEWEST_CLOSED",
+    "WinModel",
+    "check_seed",
+    "filled_amounts",
+    "fit_win_model",
+    "left_out_notes",
+    "walk",
+    "win_probabilities",
+]
 
 
 def walk(replay: Replay, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[pd.Timestamp], int]:
@@ -94,6 +103,7 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
     amount, unknown = filled_amounts(view, states)
     if model.reason:
         notes.append(f"No skill over the base rate: {model.reason}.")
+    notes += left_out_notes(model)
     if unknown:
         notes.append(f"{unknown:,} open deals have no amount; the mean won amount of their segment stands in.")
     ahead = steps_of(view) - HORIZONS
@@ -109,6 +119,14 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
         ever = np.full(len(ever), rate)
     numbers = np.column_stack([ever, by_month, ever * amount])
     return _table(ids, numbers, _reasons(model, states), notes)
+
+
+def left_out_notes(model: WinModel) -> list[str]:
+    """Return a sentence for each column that is kept out of the model because it knows the outcome."""
+    return [
+        f"{name} is kept out of the win model, because it is known only after the outcome: {evidence}."
+        for name, evidence in sorted(model.words.left_out.items())
+    ]
 
 
 def filled_amounts(view: View, states: States) -> tuple[np.ndarray, int]:
