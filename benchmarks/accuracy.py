@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--giant", action="store_true")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--deals", action="store_true", help="deal level too")
+    parser.add_argument("--no-ets", action="store_true", help="leave out statsmodels, for more companies")
     parser.add_argument("--tag", default="now", help="name under which forecasts are kept")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -170,7 +171,14 @@ def main() -> None:
         if options.report:
             seeds = list(REPORT[: 20 if size < 200_000 else 10])
         parts = [
-            track(size, seed, giant=options.giant, tag=options.tag, models=tuple(options.models.split(",")))
+            track(
+                size,
+                seed,
+                giant=options.giant,
+                tag=options.tag,
+                models=tuple(options.models.split(",")),
+                with_ets=not options.no_ets,
+            )
             for seed in seeds
         ]
         report_size(pd.concat(parts, ignore_index=True), size, giant=options.giant)

@@ -173,7 +173,9 @@ def components_along(
         lessons = track.lessons(view, segments=len(view.segments))
         future = expected_wins(view, steps=ahead, marketing=marketing)
         made_of = _made_of(view, model, states, amount, lessons, future, steps=ahead)
-        track.keep(view, _said(made_of, lessons, future, steps=modelled, segments=len(replay.segments)))
+        closed = int(((view.outcome != OPEN) & view.known).sum())
+        said = _said(made_of, lessons, future, steps=modelled, segments=len(replay.segments), closed=closed)
+        track.keep(view, said)
         if view.as_of in wanted:
             notes = []
             if model.reason:
@@ -216,7 +218,7 @@ def _made_of(
     )
 
 
-def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, segments: int) -> Said:
+def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, segments: int, closed: int) -> Said:
     """Return what the components say of the first steps, for the track."""
     p, value = parts.chance[:, :steps], parts.value[:, :steps]
     inside = parts.segment >= 0
@@ -229,6 +231,7 @@ def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, se
     corrected = total(p * value)
     new = parts.new[:, :steps]
     return Said(
+        closed=closed,
         booked=parts.booked[:, :steps],
         open_pipeline=corrected / lessons.open_bias[:steps],
         chance_open=total(p * (noise - p) * value**2),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.replay import WON, Replay, View
+from forecast.data.replay import OPEN, WON, Replay, View
 from forecast.models.creation import Future
 from forecast.models.features import settled_target
 
@@ -26,8 +26,8 @@ _TRUST = 0.01
 _SMALLEST, _LARGEST = 0.0004, 0.25
 _RATIO_PRIOR = 50.0
 _MOST_RATIOS = 1000
-_OPTIMISM_COMMON, _OPTIMISM_OWN = 1.0, 1.0
-_PRIOR_ORIGINS, _PRIOR_COMMON, _PRIOR_OWN = 4.0, 0.02, 0.02
+_PRIOR_ORIGINS, _PRIOR = 4.0, 0.02
+"""Where n origins are known, 4^2 / (4^2 + n^2) of each variance is taken to be .02."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Lessons:
 @dataclass(frozen=True)
 class Said:
     """One origin's forecast by segment and step (R, S): what was booked already, both addends before correction, the
-    variance of chance in each, and the mean of what was still to come that was given out."""
+    variance of chance in each, and the mean of what was still to come that was given out; `closed` deals were known."""
 
+    closed: int
     booked: np.ndarray
     open_pipeline: np.ndarray
     chance_open: np.ndarray
@@ -182,16 +183,24 @@ class Track:
             }
             came_open, came_new = self._came(view, months)
             came_open = came_open - parts["booked"]
-            usable = months[:, None] + np.arange(steps) <= view.last_complete
-            recent = usable & (months >= view.first_target - _RECENT)[:, None]
+            # What was said when much less was known says less of what is said now: errors of estimation fall as the
+            # number of closed deals grows.
+            known = np.array([each.closed for each in said]) / max(_closed(view), 1)
+            trust = np.minimum(known, 1.0) ** 2
+            usable = trust[:, None] * (months[:, None] + np.arange(steps) <= view.last_complete)
+            recent = usable * (months >= view.first_target - _RECENT)[:, None]
             open_bias = _bias(parts["open_pipeline"], came_open, parts["chance_open"], recent)
             future_bias = _bias(parts["new"], came_new, parts["chance_new"], recent)
             chance = parts["chance_open"] + parts["chance_new"]
             common, own = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
             origins = usable.sum(axis=0)
-        common = (origins * _OPTIMISM_COMMON * common + _PRIOR_ORIGINS * _PRIOR_COMMON) / (origins + _PRIOR_ORIGINS)
-        own = (origins * _OPTIMISM_OWN * own + _PRIOR_ORIGINS * _PRIOR_OWN) / (origins + _PRIOR_ORIGINS)
+        doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + origins**2)
+        common, own = (doubt * _PRIOR + (1.0 - doubt) * variance for variance in (common, own))
         return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
+
+
+def _closed(view: View) -> int:
+    return int(((view.outcome != OPEN) & view.known).sum())
 
 
 def chance_of_new(future: Future, steps: int) -> np.ndarray:
@@ -200,39 +209,43 @@ def chance_of_new(future: Future, steps: int) -> np.ndarray:
     return np.where(wins > 0, value**2 / np.maximum(wins, 1e-12) * (1.0 + future.spread), 0.0)
 
 
-def _bias(expected: np.ndarray, actual: np.ndarray, variance: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return exp(s log(sum actual / sum expected)) by step, s = trust / (trust + variance / expected^2); shape (S,)."""
-    mask = np.broadcast_to(usable, expected.shape)
-    sums = [np.where(mask, part, 0.0).sum(axis=(0, 1)) for part in (expected, actual, variance)]
-    out = np.ones(len(sums[0]))
-    for s, (e, a, v) in enumerate(zip(*sums, strict=True)):
-        if e > 0 and a > 0:
-            # A deal appears at several origins, so chance is as large as that of one of them at a time.
-            out[s] = np.exp(_TRUST / (_TRUST + v * (s + 1) / e**2) * np.log(np.clip(a / e, 0.25, 4.0)))
+def _bias(expected: np.ndarray, actual: np.ndarray, variance: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return exp(s log(sum actual / sum expected)) by step, s = trust / (trust + variance / expected^2); shape (S,).
+
+    expected, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
+    """
+    out = np.ones(expected.shape[2])
+    e, a = ((weight * part).sum(axis=(0, 1)) for part in (expected, actual))
+    v = (weight**2 * variance).sum(axis=(0, 1))
+    for s in np.flatnonzero((e > 0) & (a > 0)):
+        # A deal appears at several origins, so chance is as large as that of one of them at a time.
+        out[s] = np.exp(_TRUST / (_TRUST + v[s] * (s + 1) / e[s] ** 2) * np.log(np.clip(a[s] / e[s], 0.25, 4.0)))
     return out
 
 
 def shared_errors(
-    forecast: np.ndarray, actual: np.ndarray, variance: np.ndarray, usable: np.ndarray, *, segments: int | None = None
+    forecast: np.ndarray, actual: np.ndarray, variance: np.ndarray, weight: np.ndarray, *, segments: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split squared errors beyond chance into what all segments share and what is a segment's own.
 
-    forecast, actual, variance : (R, K, S). usable : (K, S). Returns two (S,), variances of the log error.
+    forecast, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
+    Returns two (S,), variances of the log error.
     With e = actual - forecast: sum(e^2 - V) over segments estimates (common + own) sum F^2, and the same of the
     totals estimates common (sum F)^2 + own sum F^2. Steps are smoothed with their neighbours.
     """
     steps = forecast.shape[2]
     segments = len(forecast) if segments is None else segments
-    weight = np.convolve(np.ones(steps), [1, 1, 1], mode="same")
-    mask = usable[None]
-    squares = np.where(mask, forecast**2, 0.0).sum(axis=(0, 1))
-    excess = np.where(mask, (actual - forecast) ** 2 - variance, 0.0).sum(axis=(0, 1))
-    total_f = np.where(usable, forecast.sum(axis=0) ** 2, 0.0).sum(axis=0)
-    total_e = np.where(usable, (actual - forecast).sum(axis=0) ** 2 - variance.sum(axis=0), 0.0).sum(axis=0)
-    both = np.convolve(excess / np.maximum(squares, 1e-12), [1, 1, 1], mode="same") / weight
-    total = np.convolve(total_e, [1, 1, 1], mode="same") / weight
-    f2, t2 = (np.convolve(x, [1, 1, 1], mode="same") / weight for x in (squares, total_f))
-    both = np.clip(both, _SMALLEST, _LARGEST)
+
+    def smoothed(by_step: np.ndarray) -> np.ndarray:
+        neighbours = np.convolve(np.ones(steps), [1, 1, 1], mode="same")
+        return np.convolve(by_step, [1, 1, 1], mode="same") / neighbours
+
+    error = actual - forecast
+    f2 = smoothed((weight * forecast**2).sum(axis=(0, 1)))
+    excess = smoothed((weight * (error**2 - variance)).sum(axis=(0, 1)))
+    t2 = smoothed((weight * forecast.sum(axis=0) ** 2).sum(axis=0))
+    total = smoothed((weight * (error.sum(axis=0) ** 2 - variance.sum(axis=0))).sum(axis=0))
+    both = np.clip(excess / np.maximum(f2, 1e-12), _SMALLEST, _LARGEST)
     if segments == 1:
         return both, np.zeros(steps)
     common = (total - both * f2) / np.maximum(t2 - f2, 1e-12)
