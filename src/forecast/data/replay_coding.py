@@ -23,11 +23,14 @@ class Column:
     """A covariate: codes into `levels` (NONE = unknown), or numbers (nan = unknown) where `levels` is None.
 
     `fixed` (n,) holds the opportunities' values, `told` (m,) those of the history rows where history carries it.
+    Text is read as numbers as long as every value known is one, whatever is written later: `parsed` holds the number
+    of each level (and of NONE, last), nan where it is none.
     """
 
     fixed: np.ndarray
     told: np.ndarray | None
     levels: tuple[str, ...] | None
+    parsed: np.ndarray | None = None
 
 
 def days_of(values: pd.Series) -> np.ndarray:
@@ -86,7 +89,8 @@ def column_of(fixed: pd.Series | None, told: pd.Series | None, n: int) -> Column
         return lookup[part[0]]
 
     values = recoded(parts[0])
-    return Column(np.full(n, NONE, dtype=np.int32) if values is None else values, recoded(parts[1]), levels)
+    parsed = pd.to_numeric(pd.Series([*levels, None], dtype=object), errors="coerce").to_numpy(np.float64)
+    return Column(np.full(n, NONE, dtype=np.int32) if values is None else values, recoded(parts[1]), levels, parsed)
 
 
 def owners(ids: pd.Series, history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:

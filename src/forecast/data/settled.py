@@ -13,13 +13,14 @@ from forecast.data.schema import Log
 from forecast.errors import ParameterError
 
 
-def settled_actuals(log: Log, *, settle_days: int | None = None) -> pd.DataFrame:
+def settled_actuals(log: Log, *, settle_days: int | None = None, kept: Archive | None = None) -> pd.DataFrame:
     """Return bookings by month and segment as recorded `settle_days` after each month's end.
 
     Parameters
     ----------
     log : a validated log.
     settle_days : days a month is given to settle; the company's by default.
+    kept : the log's archive, where there is one already.
 
     Returns
     -------
@@ -34,7 +35,7 @@ def settled_actuals(log: Log, *, settle_days: int | None = None) -> pd.DataFrame
     if days < 0:
         raise ParameterError(f"settle_days: {days} is negative")
     calendar = log.company.periods
-    kept = archive(log)
+    kept = archive(log) if kept is None else kept
     won = _wins(kept, calendar, days)
     first = calendar.period(kept.opportunities["created_on"].min())
     if len(kept.recorded_on):

@@ -14,7 +14,7 @@ import pandas as pd
 from forecast.calendar import Calendar, period_label
 from forecast.data.changes import changes
 from forecast.data.checks_kinds import is_among
-from forecast.data.history import archive, known_history, known_opportunities, stage_outcomes
+from forecast.data.history import Archive, archive, known_history, known_opportunities, stage_outcomes
 from forecast.data.schema import Company, Log
 from forecast.data.settled import settled_actuals
 from forecast.errors import ParameterError
@@ -73,13 +73,14 @@ class Snapshot:
         return self.as_of == self.calendar.end(self.period)
 
 
-def snapshot(log: Log, *, as_of: str | pd.Timestamp) -> Snapshot:
+def snapshot(log: Log, *, as_of: str | pd.Timestamp, kept: Archive | None = None) -> Snapshot:
     """Return what was known at the end of a day in the company's timezone.
 
     Parameters
     ----------
     log : a validated log.
     as_of : a day such as 2026-10-31, or a month such as 2026-10, which means its last day.
+    kept : the log's archive, where there is one already.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp) -> Snapshot:
             f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}; "
             "what happened since is not in it"
         )
-    kept = archive(log)
+    kept = archive(log) if kept is None else kept
     history, rows = known_history(log, kept, day)
     opportunities = known_opportunities(log, kept, rows, day)
     if opportunities.empty:

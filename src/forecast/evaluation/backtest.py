@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
-from forecast.data.history import archive
+from forecast.data.history import Archive, archive
 from forecast.data.replay import view
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log
 from forecast.data.snapshots import settled_actuals, snapshot
@@ -56,18 +56,19 @@ def backtest(
     """
     days = parse_origins(log, origins)
     calls = _forecasters(log, models)
-    first = first_day(log)
+    kept = archive(log)
+    first = first_day(kept)
     reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
     tables: dict[tuple[pd.Timestamp, str], pd.DataFrame] = {}
     for day in [day for day in days if day < first]:
         # Nothing was known: no segment, so that only the empty Total is left.
-        nothing = view(replace(snapshot(log, as_of=first), plan=None)).emptied(day)
+        nothing = view(replace(snapshot(log, as_of=first, kept=kept), plan=None)).emptied(day)
         for name in calls:
             why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
             tables[day, name] = abstain(nothing, model=name, months=months, notes=[why])
     done, each = 0, len(days) * len(calls)
     for group in _groups(log, [day for day in days if day >= first]):
-        snap = snapshot(log, as_of=group[-1])
+        snap = snapshot(log, as_of=group[-1], kept=kept)
         for name, call in calls.items():
             for day, table in zip(group, call(snap, origins=group, months=months, seed=seed), strict=True):
                 tables[day, name] = table
@@ -82,7 +83,7 @@ def backtest(
     track = pd.concat(in_order, ignore_index=True)
     extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
     track = track[[*FORECAST_COLUMNS, *extra]]
-    track["observed"] = observed(log, track)
+    track["observed"] = observed(log, track, kept=kept)
     track.attrs[NOTES] = [_sentence(name, note, when) for (name, note), when in reasons.items()]
     return track
 
@@ -122,10 +123,10 @@ def parse_origins(log: Log, origins: Iterable[str | pd.Timestamp]) -> list[pd.Ti
     return days
 
 
-def observed(log: Log, table: pd.DataFrame) -> np.ndarray:
+def observed(log: Log, table: pd.DataFrame, *, kept: Archive | None = None) -> np.ndarray:
     """Return the settled bookings of each row of a forecast table, nan where not settled yet; (n,) float64."""
     calendar = log.company.periods
-    actuals = settled_actuals(log)
+    actuals = settled_actuals(log, kept=kept)
     wide = actuals.pivot(index="period", columns="segment", values="amount")
     wide.index = pd.Index(parse_periods(wide.index), dtype="int64")
     wide[TOTAL] = wide.sum(axis=1)
@@ -140,9 +141,8 @@ def observed(log: Log, table: pd.DataFrame) -> np.ndarray:
     return np.where((row >= 0) & (column >= 0), values, np.nan)
 
 
-def first_day(log: Log) -> pd.Timestamp:
-    """Return the day of the log's first record, before which nothing was known."""
-    kept = archive(log)
+def first_day(kept: Archive) -> pd.Timestamp:
+    """Return the day of a log's first record, before which nothing was known."""
     days = [kept.opportunities["created_on"][~kept.has_rows].min()]
     if len(kept.recorded_on):
         days.append(pd.Timestamp(kept.recorded_on.min()))

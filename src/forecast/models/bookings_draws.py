@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 DRAWS = 2000
-SINGLE = 200
+SINGLE = 150
 """Open deals of a segment that are drawn one by one, the weightiest first; the rest is drawn as one gamma a step."""
 
 _MANY_WINS = 60.0

@@ -26,8 +26,9 @@ _TRUST = 0.01
 _SMALLEST, _LARGEST = 0.0004, 0.25
 _RATIO_PRIOR = 50.0
 _MOST_RATIOS = 1000
-_PRIOR_ORIGINS, _PRIOR = 4.0, 0.02
-"""Where n origins are known, 4^2 / (4^2 + n^2) of each variance is taken to be .02."""
+_PRIOR_ORIGINS, _PRIOR, _MOST_PRIOR = 4.0, 120.0, 0.04
+"""Where n origins are known, 4^2 / (4^2 + n^2) of each variance is taken to be what fitting some 120 coefficients to
+the closed deals leaves unsure: 120 over their number, at most .04."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,8 @@ class Track:
             common, own = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
             origins = usable.sum(axis=0)
         doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + origins**2)
-        common, own = (doubt * _PRIOR + (1.0 - doubt) * variance for variance in (common, own))
+        prior = min(_PRIOR / max(_closed(view), 1), _MOST_PRIOR)
+        common, own = (doubt * prior + (1.0 - doubt) * variance for variance in (common, own))
         return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
 
 

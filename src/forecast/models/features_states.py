@@ -114,12 +114,16 @@ def vocabulary(view: View) -> Vocabulary:
         if name in left_out:
             continue
         values = _known_values(column, view, told)
-        if column.levels is None:
-            known = values[np.isfinite(values)]
+        if _is_number(column, values):
+            known = _as_numbers(column, values)
+            known = known[np.isfinite(known)]
             varied = len(known) > 0 and known.min() < known.max()
-            if varied and not (column.told is not None and _says_stage(replay, column.told, told)):
+            if column.told is not None and varied:
+                varied = not _says_stage(replay, _as_numbers(column, column.told), told)
+            if varied:
                 numbers.append(name)
             continue
+        assert column.levels is not None
         counts = np.bincount(values[values != NONE], minlength=len(column.levels))
         order = np.argsort(-counts, kind="stable")
         order = order[counts[order] > 0]
@@ -141,13 +145,30 @@ def _leaks(view: View) -> dict[str, str]:
     for name, column in replay.columns.items():
         if column.told is None:
             values = column.fixed[deals]
-            frame[name] = values if column.levels is None else np.where(values == NONE, np.nan, values)
+            plain = _is_number(column, values)
+            frame[name] = _as_numbers(column, values) if plain else np.where(values == NONE, np.nan, values)
     if "amount" in view.company.fixed_at_creation:
         frame["amount"] = view.amount[deals]
     if not frame:
         return {}
     found = outcome_leaks(pd.DataFrame(frame), np.array(OUTCOMES)[view.outcome[deals]])
     return dict(zip(found["column"], found["evidence"], strict=True))
+
+
+def _is_number(column: Column, values: np.ndarray) -> bool:
+    """Say whether a column holds numbers, judged by the values known."""
+    if column.levels is None or column.parsed is None:
+        return True
+    seen = np.unique(values[values != NONE])
+    return len(seen) > 0 and bool(np.isfinite(column.parsed[seen]).all())
+
+
+def _may_be_number(column: Column) -> bool:
+    return column.parsed is None or bool(np.isfinite(column.parsed).any())
+
+
+def _as_numbers(column: Column, values: np.ndarray) -> np.ndarray:
+    return values if column.parsed is None else column.parsed[values]
 
 
 def _known_values(column: Column, view: View, told: np.ndarray) -> np.ndarray:
@@ -204,7 +225,7 @@ def present(view: View, names: Iterable[str] | None = None) -> States:
         overdue=dated & (expected <= view.day),
         slips=slips,
         factors={name: x for name, x in values.items() if used[name].levels is not None},
-        numbers={name: x for name, x in values.items() if used[name].levels is None},
+        numbers={name: _as_numbers(used[name], x) for name, x in values.items() if _may_be_number(used[name])},
     )
 
 

@@ -38,10 +38,12 @@ from forecast.models.winprob_fit import FEWEST_CLOSED, Fit, WinModel, fit_in_ful
 WINDOW = 60
 """Months of rows a full fit learns from."""
 
+_PLENTY = 4000
+
 TRACKED = 36
 """Past origins whose residuals tell the owners' effects."""
 
-MOST_EVENTS, MOST_QUIET = 2500, 4500
+MOST_EVENTS, MOST_QUIET = 2000, 3500
 """Rows kept of a target month, with and without an event; the others are thinned out and weighted."""
 
 
@@ -163,8 +165,8 @@ class Learner:
 
 
 def _halves(closed: int) -> int:
-    """Return how often a number has grown by half from 1 on."""
-    return int(np.log(max(closed, 1)) / np.log(1.5))
+    """Return how often a number has grown by half from 1 on; beyond some thousands a year's step is small enough."""
+    return int(np.log(np.clip(closed, 1, _PLENTY)) / np.log(1.5))
 
 
 def _stacked(parts: list[Rows]) -> Rows:
