@@ -137,6 +137,8 @@ def observed(log: Log, table: pd.DataFrame, *, kept: Archive | None = None) -> n
     settled = pd.concat([by_month, by_quarter])
     row = settled.index.get_indexer(pd.Index(table["target_period"]))
     column = settled.columns.get_indexer(pd.Index(table["segment"]))
+    if settled.empty:
+        return np.full(len(table), np.nan)
     values = settled.to_numpy(dtype=np.float64)[row, column]
     return np.where((row >= 0) & (column >= 0), values, np.nan)
 

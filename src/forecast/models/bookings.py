@@ -23,7 +23,15 @@ from forecast.models.creation import COHORTS, Future, expected_wins
 from forecast.models.features import STEPS, States, steps_of
 from forecast.models.hazards import incidence
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, month_targets
-from forecast.models.winprob import FEWEST_CLOSED, WinModel, check_seed, filled_amounts, left_out_notes, walk
+from forecast.models.winprob import (
+    FEWEST_CLOSED,
+    NOTHING_TO_LEARN,
+    WinModel,
+    check_seed,
+    filled_amounts,
+    left_out_notes,
+    walk,
+)
 from forecast.models.winprob_learn import Learner
 
 if TYPE_CHECKING:
@@ -166,7 +174,7 @@ def components_along(
         reason = _too_thin(view) if view.as_of in wanted or model is None else None
         if model is None or reason is not None:
             if view.as_of in wanted:
-                reason = reason or "no deal was open at a past month's end, so nothing can be learned"
+                reason = reason or NOTHING_TO_LEARN
                 mend = "forecast from a later day, or bring a longer history"
                 yield view, DataError(reason, table="opportunities", mend=mend)
             continue

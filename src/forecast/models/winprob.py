@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
+
+
 def walk(replay: Replay, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[pd.Timestamp], int]:
     """Return the days to walk along for origins from `first` to `last`, and the period of step 0 to fit from.
 
@@ -97,7 +100,7 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
         done = int(np.isin(view.outcome[view.known], (WON, LOST)).sum())
         why = f"too few closed deals to tell ({done}; at least {FEWEST_CLOSED} are needed)"
         if done >= FEWEST_CLOSED:
-            why = "no deal was open at a past month's end, so nothing can be learned"
+            why = NOTHING_TO_LEARN
         numbers = np.full((len(ids), 2 + HORIZONS), np.nan)
         return _table(ids, numbers, [why] * len(ids), [f"No win probability: {why}."])
     amount, unknown = filled_amounts(view, states)
@@ -164,6 +167,8 @@ def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
 def _reasons(model: WinModel, states: States) -> list[str]:
     """Return the factors of each deal: what moves the odds of a win against a loss, beside the mean over the deals."""
     n = len(states)
+    if not n:
+        return []
     steps = model.code.steps
     rows, step = np.tile(np.arange(n), steps), np.repeat(np.arange(steps), n)
     parts: dict[str, np.ndarray] = {}
