@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEWEST_CLOSED",
+    "NOTHING_TO_LEARN",
     "WinModel",
     "check_seed",
     "filled_amounts",
