@@ -171,9 +171,14 @@ class Replay:
         self._amount_is_fixed = "amount" in snap.company.fixed_at_creation
 
     @cached_property
+    def ids(self) -> np.ndarray:
+        """The opportunity_id of each deal, (n,) object."""
+        return self.snap.opportunities["opportunity_id"].to_numpy(dtype=object)
+
+    @cached_property
     def hashes(self) -> np.ndarray:
         """A number a deal, uint64, from its id alone."""
-        return pd.util.hash_array(self.snap.opportunities["opportunity_id"].to_numpy(dtype=object), categorize=False)
+        return pd.util.hash_array(self.ids, categorize=False)
 
     @cached_property
     def bare_stage(self) -> np.ndarray:

@@ -180,7 +180,7 @@ def components_along(
             continue
         lessons = track.lessons(view, segments=len(view.segments))
         future = expected_wins(view, steps=ahead, marketing=marketing)
-        made_of = _made_of(view, model, states, amount, lessons, future, steps=ahead)
+        made_of = _made_of(view, model, states, learner.logits, amount, lessons, future, steps=ahead)
         closed = int(((view.outcome != OPEN) & view.known).sum())
         said = _said(made_of, lessons, future, steps=modelled, segments=len(replay.segments), closed=closed)
         track.keep(view, said)
@@ -198,6 +198,7 @@ def _made_of(
     view: View,
     model: WinModel,
     states: States,
+    logits: np.ndarray,
     amount: np.ndarray,
     lessons: Lessons,
     future: Future,
@@ -208,7 +209,7 @@ def _made_of(
     step = np.minimum(np.arange(steps), len(lessons.growth) - 1)
     target = view.first_target
     lately = view.won_deals[view.closed[view.won_deals] > target - COHORTS]
-    chance = incidence(*model.hazards(states, steps=steps))[0]
+    chance = incidence(*model.hazards(states, steps=steps, logits=logits if logits.shape[1] == steps else None))[0]
     chance[:, 0] *= 1.0 - lessons.late
     return Components(
         ids=states.deal,
@@ -251,7 +252,7 @@ def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, se
 
 def _cut(parts: Components, view: View, *, steps: int) -> Components:
     """Return the components of the segments known by the view's day and of the steps asked for, deals by their ids."""
-    ids = view.replay.snap.opportunities["opportunity_id"].to_numpy(dtype=object)[parts.ids]
+    ids = view.replay.ids[parts.ids]
     keep = np.flatnonzero(view.local[:-1] >= 0)
     by_segment = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed")}
     by_deal = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}

@@ -53,12 +53,13 @@ def _coins(
     n, steps = chance.shape
     if n == 0:
         return np.zeros((draws, steps))
+    edges = np.cumsum(chance, axis=1).astype(np.float32)
     u = rng.random((draws, n), dtype=np.float32)
-    step = np.zeros((draws, n), dtype=np.int8)
-    for edge in np.cumsum(chance, axis=1).T.astype(np.float32):
-        step += u >= edge
-    draw, deal = np.nonzero(step < steps)
-    when = step[draw, deal]
+    draw, deal = np.nonzero(u < edges[:, -1])
+    drawn = u[draw, deal]
+    when = np.zeros(len(draw), dtype=np.int64)
+    for edge in edges[:, :-1].T:
+        when += drawn >= edge[deal]
     paid = value[deal, when] * ratios[rng.integers(0, len(ratios), len(draw))]
     return np.bincount(draw * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
 

@@ -55,14 +55,10 @@ def forecast_series(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray
         return SeriesForecast(flat, base, np.zeros(ahead), 1.0)
     past = base[:, :months]
     surprise = np.where(past > 0, counts / np.where(past > 0, past, 1.0) - 1.0, 0.0)
-    best: tuple[float, float, np.ndarray, np.ndarray] | None = None
-    for alpha in SMOOTHING:
-        smooth = _smoothed(surprise, past, alpha)
-        rho, error = _carried(smooth, surprise, past, ahead)
-        if best is None or error < best[0]:
-            best = (error, alpha, smooth, rho)
-    assert best is not None
-    _, alpha, smooth, rho = best
+    smooth = _smoothed(surprise, past)
+    rho, error = _carried(smooth, surprise, past, ahead)
+    best = int(np.argmin(error))
+    alpha, smooth, rho = SMOOTHING[best], smooth[best], rho[best]
     index = np.arange(months)[:, None] + 1 + np.arange(ahead)
     mean = base[:, index] * np.maximum(1.0 + rho * smooth[:, :, None], 0.05)
     return SeriesForecast(mean, base, rho, alpha)
@@ -128,32 +124,36 @@ def _season(total: np.ndarray, month_of_year: np.ndarray, ahead: int) -> np.ndar
     return (factor - factor.mean())[month_of_year[: months + ahead]]
 
 
-def _smoothed(surprise: np.ndarray, base: np.ndarray, alpha: float) -> np.ndarray:
-    """Return the exponentially weighted surprise up to each month, weighted by the base, shape (series, months)."""
-    out = np.zeros_like(surprise)
-    level = np.zeros(len(surprise))
-    mass = np.zeros(len(surprise))
+def _smoothed(surprise: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Return the exponentially weighted surprise up to each month, for each smoothing; (smoothings, series, months)."""
+    alpha = np.array(SMOOTHING)[:, None]
+    out = np.zeros((len(alpha), *surprise.shape))
+    level, mass = np.zeros((len(alpha), len(surprise))), np.zeros((len(alpha), 1))
     for t in range(surprise.shape[1]):
         mass = (1 - alpha) * mass + alpha
         level = (1 - alpha) * level + alpha * surprise[:, t]
-        out[:, t] = level / mass
+        out[:, :, t] = level / mass
     return np.where(base > 0, out, 0.0)
 
 
-def _carried(smooth: np.ndarray, surprise: np.ndarray, base: np.ndarray, ahead: int) -> tuple[np.ndarray, float]:
-    """Return rho for each month ahead (least squares through 0, shrunk towards 0), and the squared error pooled."""
+def _carried(smooth: np.ndarray, surprise: np.ndarray, base: np.ndarray, ahead: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rho for each smoothing and month ahead, and the squared error pooled; (smoothings, ahead), (smoothings,).
+
+    rho is least squares through 0, shrunk towards 0.
+    """
     months = surprise.shape[1]
-    rho, error, count = np.zeros(ahead), 0.0, 0
+    rho, error, count = np.zeros((len(smooth), ahead)), np.zeros(len(smooth)), 0
     for j in range(ahead):
         if months - 1 - j < 3:
-            rho[j] = rho[j - 1] if j else 0.0
+            rho[:, j] = rho[:, j - 1] if j else 0.0
             continue
         # The first year only sets the smoothing going.
         skip = min(12, (months - 1 - j) // 3)
-        then, now = smooth[:, skip : months - 1 - j], surprise[:, skip + 1 + j :]
+        then, now = smooth[:, :, skip : months - 1 - j], surprise[:, skip + 1 + j :]
         weight = base[:, skip + 1 + j :]
-        xx, xy = float((weight * then**2).sum()), float((weight * then * now).sum())
-        rho[j] = np.clip(xy / (xx * (1 + _RHO_PRIOR) + 1e-12), 0.0, 1.0)
-        error += float((weight * (now - rho[j] * then) ** 2).sum())
+        xx = np.einsum("ast,ast,st->a", then, then, weight)
+        xy = np.einsum("ast,st,st->a", then, now, weight)
+        rho[:, j] = np.clip(xy / (xx * (1 + _RHO_PRIOR) + 1e-12), 0.0, 1.0)
+        error += float((weight * now**2).sum()) - 2 * rho[:, j] * xy + rho[:, j] ** 2 * xx
         count += 1
     return rho, error / max(count, 1)

@@ -66,9 +66,14 @@ class WinModel:
         who = states.factors["owner"]
         return known[np.where(who < len(self.owner), who, -1)]
 
-    def hazards(self, states: States, *, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the hazards of won and lost in each step, shape (n, steps) each; beyond the last, the last goes on."""
-        eta = self.base_logits(states, steps=steps) + self.owner_part(states)[:, None, :]
+    def hazards(self, states: States, *, steps: int, logits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the hazards of won and lost in each step, shape (n, steps) each; beyond the last, the last goes on.
+
+        logits : what `base_logits` gives for them, where it is there already.
+        """
+        eta = (self.base_logits(states, steps=steps) if logits is None else logits) + self.owner_part(states)[
+            :, None, :
+        ]
         return both_hazards(eta[:, :, 0], eta[:, :, 1])
 
 

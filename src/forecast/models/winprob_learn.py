@@ -75,6 +75,7 @@ class Learner:
         self._closed = 0
         self._fit: Fit | None = None
         self.states: States | None = None
+        self.logits = np.zeros((0, 0, 2))
 
     def step(self, view: View) -> WinModel | None:
         """Take in one more view; return the model as of then, None where too few deals have closed."""
@@ -103,6 +104,7 @@ class Learner:
             return None
         model = self._finished(self._fit)
         logits = model.base_logits(states, steps=steps)
+        self.logits = logits
         levels = len(model.words.factors.get("owner", ()))
         self._said[target] = _Said(states, logits.astype(np.float32), np.zeros((levels, 2, 2)))
         return model
