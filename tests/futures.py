@@ -157,6 +157,9 @@ def another_future(
         return (later + pd.Timedelta(minutes=minute)).tz_localize(zone, nonexistent="shift_forward", ambiguous=True)
 
     def go_on(deal: str, state: dict[str, object], *, first: pd.Timestamp, changes: int) -> None:
+        # Closed not before it was created, and where it is reopened not before that: nothing else would tell the date
+        # of its first closure.
+        floor = pd.Timestamp(state["created_on"]) if state["closed_on"] is pd.NaT else cut + pd.Timedelta(days=1)  # type: ignore[arg-type]
         at = first
         for _ in range(changes):
             when = moment(at, 60)
@@ -169,10 +172,6 @@ def another_future(
             )
             state |= {"probability": float(rng.random()), "forecast_category": "Pipeline"}
             closed = at - pd.Timedelta(days=int(rng.integers(0, 12))) if stage in CLOSING else pd.NaT
-            created = pd.Timestamp(state["created_on"])  # type: ignore[arg-type]
-            # Not before it was created, and a deal that was reopened not before that: nothing else would tell the
-            # date of its first closure.
-            floor = created if state["closed_on"] is pd.NaT else cut + pd.Timedelta(days=1)
             closed = max(closed, floor) if stage in CLOSING else closed
             state["closed_on"] = closed
             if carry:
