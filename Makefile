@@ -68,6 +68,9 @@ lab: $(STAMP) ## open JupyterLab at notebooks/
 .PHONY: bench
 bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks/README.md)
 	@$(BIN)/python benchmarks/report_speed.py
+	@$(BIN)/python benchmarks/series.py
+	@$(BIN)/python benchmarks/backtest_speed.py
+	@$(BIN)/python benchmarks/accuracy.py --design --deals
 
 .PHONY: sample
 sample: $(STAMP) ## make data/sample again
