@@ -6,7 +6,7 @@ thousand rows of history takes some tens of milliseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -130,6 +130,30 @@ def stage_outcomes(log: Log) -> dict[str, str]:
             if stage not in meaning or 2 * stayed.get(stage, 0) < came[stage]:
                 meaning[stage] = "open"
     return dict(sorted(meaning.items()))
+
+
+def as_known(log: Log, kept: Archive, as_of: pd.Timestamp) -> Archive:
+    """Return the archive with stages read as they could be on a day; as it is where the company says what they mean.
+
+    As `stage_outcomes`, but on the stages that opportunities stood in by then, and the outcomes that had come by then.
+    """
+    if log.get("stages") is not None or kept.history is None or not len(kept.stage):
+        return kept
+    day = as_of.to_datetime64()
+    rows = np.flatnonzero(kept.recorded_on <= day)
+    position, stage = kept.position[rows], kept.stage[rows]
+    last = np.flatnonzero(np.append(position[1:] != position[:-1], True)) if len(rows) else rows
+    count = int(kept.stage.max()) + 1
+    standing, deals = stage[last], position[last]
+    ended = (kept.today != OPEN) & (_days(kept.opportunities["closed_on"]) <= day)
+    outcome = np.where(ended, kept.today, OPEN)[deals]
+    there = np.stack([np.bincount(standing[outcome == k], minlength=count) for k in (OPEN, WON, LOST)])
+    came = np.bincount(np.unique(position * count + stage) % count, minlength=count)
+    alone = ((there > 0).sum(axis=0) == 1) & (2 * there.sum(axis=0) >= came)
+    meaning = np.append(np.where(alone, there.argmax(axis=0), OPEN), OPEN).astype(np.int8)
+    told = meaning[kept.stage]
+    says = np.bincount(position[told[rows] != OPEN], minlength=len(kept.opportunities)) > 0
+    return replace(kept, outcome=told, says_closure=says)
 
 
 def in_reporting_currency(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:

@@ -14,7 +14,7 @@ import pandas as pd
 from forecast.calendar import Calendar, period_label
 from forecast.data.changes import changes
 from forecast.data.checks_kinds import is_among
-from forecast.data.history import Archive, archive, known_history, known_opportunities, stage_outcomes
+from forecast.data.history import Archive, archive, as_known, known_history, known_opportunities, stage_outcomes
 from forecast.data.schema import Company, Log
 from forecast.data.settled import settled_actuals
 from forecast.errors import ParameterError
@@ -93,7 +93,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, kept: Archive | None = None
             f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}; "
             "what happened since is not in it"
         )
-    kept = archive(log) if kept is None else kept
+    kept = as_known(log, archive(log) if kept is None else kept, day)
     history, rows = known_history(log, kept, day)
     opportunities = known_opportunities(log, kept, rows, day)
     if opportunities.empty:

@@ -174,8 +174,13 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Along]:
 
 
 def _groups(log: Log, days: list[pd.Timestamp]) -> list[list[pd.Timestamp]]:
-    """Return origins, ascending, that one walk can serve: all month ends together, each other day alone."""
+    """Return origins, ascending, that one walk can serve: all month ends together, each other day alone.
+
+    Where the company does not say what its stages mean, that is read off each day's deals: every day goes alone.
+    """
     calendar = log.company.periods
+    if "stages" not in log and "opportunity_history" in log:
+        return [[day] for day in days]
     ends = [day for day in days if day == calendar.end(calendar.period(day))]
     return ([ends] if ends else []) + [[day] for day in days if day not in set(ends)]
 

@@ -134,9 +134,9 @@ def _earns_its_place(
 ) -> bool:
     """Say whether the covariates predict better than the base rate by age, on past data only; `some` rows are judged.
 
-    A gain in likelihood that the number of columns explains (a deal's month appears at up to `steps` origins, so the
-    gain is divided by that) settles it, and so does one far beyond that where stages are known; otherwise a fit to the
-    earlier two thirds is held against the rest: it must be better, and tell wins from losses beyond chance.
+    A gain in likelihood far beyond what the number of columns explains settles it where stages are known (a deal's
+    month appears at up to `steps` origins, so the gain is divided by that). Otherwise the months are halved, each half
+    is judged by a fit to the other, and the covariates must predict better and tell wins from losses beyond chance.
     """
 
     def losses(coefficients: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -145,25 +145,30 @@ def _earns_its_place(
 
     share = rows.weight.sum() / rows.weight[some].sum()
     gain = (losses(base, some).sum() - losses(beta, some).sum()) * share / rich.steps
-    if gain < rich.width / 2:
-        return False
     if gain > 2 * rich.width and rows.states.stage.max(initial=-1) >= 0:
         return True
     start = rows.states.target[rows.landmark]
-    cut = np.quantile(start, 2 / 3)
-    early, late = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
-    if not len(early) or not len(late):
+    cut = np.median(start)
+    halves = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
+    if not all(len(half) for half in halves):
         return False
-    then = [_fitted(code, design[:, : code.width], rows, some=early)[0] for code in (plain, rich)]
-    before, after = (losses(coefficients, late) for coefficients in then)
-    if before.sum() - after.sum() <= _NEEDED_GAIN * before.sum():
+    before = after = 0.0
+    which, leaning = [], []
+    for known, judged in (halves, halves[::-1]):
+        then = [_fitted(code, design[:, : code.width], rows, some=known)[0] for code in (plain, rich)]
+        before += losses(then[0], judged).sum()
+        after += losses(then[1], judged).sum()
+        closed = judged[rows.won[judged] | rows.lost[judged]]
+        which.append(closed)
+        said = [(design[closed, : len(beta)] @ beta) @ np.array([1.0, -1.0]) for beta in then]
+        leaning.append(said[1] - said[0])
+    if before - after <= _NEEDED_GAIN * before:
         return False
     # Which deals close sooner may be foreseen where nothing tells who wins; that is no skill in telling wins.
-    closed = late[rows.won[late] | rows.lost[late]]
-    leaning = [(design[closed, : len(beta)] @ beta) @ np.array([1.0, -1.0]) for beta in then]
+    closed = np.concatenate(which)
     cell = np.unique((start + rows.step)[closed] * 100 + rows.step[closed], return_inverse=True)[1]
     deal = rows.states.deal[rows.landmark[closed]]
-    return _beyond_chance(leaning[1] - leaning[0], rows.won[closed], cell, deal) > _BEYOND_CHANCE
+    return _beyond_chance(np.concatenate(leaning), rows.won[closed], cell, deal) > _BEYOND_CHANCE
 
 
 def _beyond_chance(leaning: np.ndarray, won: np.ndarray, cell: np.ndarray, deal: np.ndarray) -> float:
