@@ -21,6 +21,7 @@ _NOWHEN = np.datetime64("NaT", "us")
 FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
 """The optional columns of `opportunities` that count as fixed at creation unless history carries them."""
 
+_SOME = 0.1
 _STATE = ("stage", "amount", "expected_close_on")
 
 
@@ -133,26 +134,26 @@ def stage_outcomes(log: Log) -> dict[str, str]:
 
 
 def as_known(log: Log, kept: Archive, as_of: pd.Timestamp) -> Archive:
-    """Return the archive with stages read as they could be on a day; as it is where the company says what they mean.
+    """Return the archive with stages read as they stood on a day; as it is where the company says what they mean.
 
-    As `stage_outcomes`, but on the stages that opportunities stood in by then, and the outcomes that had come by then.
+    A stage in which all deals are won in the end may have held open ones on the day: where more than a tenth of
+    those that stood in it and stayed there closed only later, it meant `open` then.
     """
     if log.get("stages") is not None or kept.history is None or not len(kept.stage):
         return kept
     day = as_of.to_datetime64()
     rows = np.flatnonzero(kept.recorded_on <= day)
-    position, stage = kept.position[rows], kept.stage[rows]
-    last = np.flatnonzero(np.append(position[1:] != position[:-1], True)) if len(rows) else rows
+    position = kept.position[rows]
+    last = rows[np.append(position[1:] != position[:-1], True)] if len(rows) else rows
+    deals, standing = kept.position[last], kept.stage[last]
+    final = np.zeros(len(kept.opportunities), dtype=np.int64)
+    final[kept.position] = kept.stage  # in order of time, so the last one stays
+    stayed = final[deals] == standing
     count = int(kept.stage.max()) + 1
-    standing, deals = stage[last], position[last]
-    ended = (kept.today != OPEN) & (_days(kept.opportunities["closed_on"]) <= day)
-    outcome = np.where(ended, kept.today, OPEN)[deals]
-    there = np.stack([np.bincount(standing[outcome == k], minlength=count) for k in (OPEN, WON, LOST)])
-    came = np.bincount(np.unique(position * count + stage) % count, minlength=count)
-    alone = ((there > 0).sum(axis=0) == 1) & (2 * there.sum(axis=0) >= came)
-    meaning = np.append(np.where(alone, there.argmax(axis=0), OPEN), OPEN).astype(np.int8)
-    told = meaning[kept.stage]
-    says = np.bincount(position[told[rows] != OPEN], minlength=len(kept.opportunities)) > 0
+    later = stayed & (_days(kept.opportunities["closed_on"])[deals] > day)
+    open_then = np.bincount(standing[later], minlength=count) > _SOME * np.bincount(standing, minlength=count)
+    told = np.where(open_then[kept.stage], OPEN, kept.outcome).astype(np.int8)
+    says = np.bincount(kept.position[told != OPEN], minlength=len(kept.opportunities)) > 0
     return replace(kept, outcome=told, says_closure=says)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from forecast.calendar import Calendar, period_label
 from forecast.data.changes import changes
 from forecast.data.checks_kinds import is_among
-from forecast.data.history import Archive, archive, as_known, known_history, known_opportunities, stage_outcomes
+from forecast.data.history import Archive, archive, as_known, known_history, known_opportunities
 from forecast.data.schema import Company, Log
 from forecast.data.settled import settled_actuals
 from forecast.errors import ParameterError
@@ -181,7 +181,7 @@ def _stages(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None)
     given = log.get("stages")
     if given is not None:
         return given.sort_values("position", ignore_index=True)
-    meaning = stage_outcomes(log)
+    meaning = _meanings(opportunities) | ({} if history is None else _meanings(history))
     seen = opportunities[["opportunity_id", "stage"]]
     if history is not None:
         seen = pd.concat([seen, history[["opportunity_id", "stage"]]])
@@ -191,12 +191,19 @@ def _stages(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None)
     visits = visits[visits["ended"] != "open"]
     share = (visits["ended"] == "won").groupby(visits["stage"]).mean()
     names = pd.Series(sorted(seen["stage"].unique()), dtype="str")
-    frame = pd.DataFrame({"stage": names, "outcome": names.map(meaning).astype("str")})
+    frame = pd.DataFrame({"stage": names, "outcome": names.map(meaning).fillna("open").astype("str")})
     frame["share"] = frame["stage"].map(share).astype("float64")
     frame["rank"] = frame["outcome"].map({"open": 0, "won": 1, "lost": 2})
     frame = frame.sort_values(["rank", "share", "stage"], na_position="first", ignore_index=True)
     frame["position"] = np.arange(1.0, len(frame) + 1)
     return frame[["stage", "position", "outcome"]]
+
+
+def _meanings(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the outcome of the rows in each stage; stages whose rows have several are left out."""
+    pairs = frame[["stage", "outcome"]].dropna().drop_duplicates()
+    pairs = pairs[~pairs["stage"].duplicated(keep=False).to_numpy()]
+    return dict(zip(pairs["stage"], pairs["outcome"], strict=True))
 
 
 def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, day: pd.Timestamp) -> tuple[str, ...]:

@@ -94,7 +94,9 @@ class Vocabulary:
         """Return the vocabulary less some covariates."""
         factors = {name: levels for name, levels in self.factors.items() if name not in names}
         numbers = tuple(name for name in self.numbers if name not in names)
-        return replace(self, factors=factors, numbers=numbers, kept={name: self.kept[name] for name in factors})
+        return replace(
+            self, factors=factors, numbers=numbers, kept={name: self.kept[name] for name in ("segment", *factors)}
+        )
 
 
 def vocabulary(view: View) -> Vocabulary:
@@ -132,6 +134,9 @@ def vocabulary(view: View) -> Vocabulary:
             lookup = np.full(len(column.levels) + 1, NONE)
             lookup[chosen] = np.arange(len(chosen))
             factors[name], kept[name] = column.levels, lookup
+    # Segments that are not there yet have no column, so that a fit does not depend on what is born later.
+    there = np.bincount(view.segment[view.known & (view.segment != NONE)], minlength=len(replay.segments)) > 0
+    kept["segment"] = np.append(np.where(there, np.cumsum(there) - 1, NONE), NONE)
     amount = "amount" not in left_out
     return Vocabulary(replay.stages, replay.segments, factors, tuple(numbers), amount, left_out, kept)
 

@@ -79,7 +79,7 @@ class Encoding:
                 widths["amount:step"] = (self.steps, 1.0)
                 if stages:
                     widths["amount:stage"] = (stages, 1.0)
-            widths["segment"] = (len(self.words.segments), 1.0)
+            widths["segment"] = (self.words.width("segment"), 1.0)
             for name in self.words.factors:
                 if name != "owner":
                     widths[f"is {name}"] = (self.words.width(name), 1.0)
@@ -123,7 +123,7 @@ class Encoding:
             yield "amount", np.full(len(states), layout["amount"][0]), size
             if "amount:stage" in layout:
                 yield "amount", level("amount:stage", states.stage), size
-        yield "segment", level("segment", states.segment), None
+        yield "segment", level("segment", self.words.kept["segment"][states.segment]), None
         for name in self.words.factors:
             if name != "owner":
                 yield name, level(f"is {name}", self.words.kept[name][states.factors[name]]), None
