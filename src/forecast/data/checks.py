@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecast.data.checks_kinds import LOOKS, inferred, plain, to_kind
+from forecast.data.checks_keys import key_order, ranks
+from forecast.data.checks_kinds import LOOKS, distinct, inferred, padded, plain, to_kind
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Table
 from forecast.errors import DataError, nearest
 
@@ -105,7 +106,8 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
     table = TABLES[name]
     found = _check_columns(table, raw)
     columns: dict[str, pd.Series] = {}
-    raw = raw.loc[:, ~raw.columns.duplicated()]
+    if not raw.columns.is_unique:
+        raw = raw.loc[:, ~raw.columns.duplicated()]
     for declared in _declared(table, raw):
         values = plain(raw[declared.name])
         typed, bad = to_kind(values, declared.kind, timezone=company.timezone)
@@ -122,7 +124,8 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
     if table.extra_columns:
         for extra in raw.columns.difference(list(columns), sort=False):
             columns[extra] = inferred(plain(raw[extra]), timezone=company.timezone)
-    frame = pd.DataFrame(columns, index=raw.index)
+    # Nothing is copied that came typed: a log of millions of rows is there once.
+    frame = pd.DataFrame(columns, index=raw.index, copy=False)
     found += _check_key(table, frame)
     return frame, found
 
@@ -196,8 +199,8 @@ def _check_values(
     if not declared.nullable and missing.any():
         add(missing, "this must not be empty", f"fill in {declared.meaning}, or take the rows out")
     if name == "segment":
-        distinct = pd.Series(typed.dropna().unique(), dtype="str")
-        reserved = set(distinct[distinct.str.strip().str.casefold() == TOTAL.casefold()])
+        names = distinct(typed)
+        reserved = set(names[names.str.strip().str.casefold() == TOTAL.casefold()])
         if reserved:
             add(
                 typed.isin(reserved),
@@ -207,12 +210,11 @@ def _check_values(
         if table.name == "opportunity_history" and missing.any():
             add(missing, "this must not be empty", "fill in the segment in every row, or leave the column out")
     if declared.kind in ("text", "key"):
-        distinct = pd.Series(typed.dropna().unique(), dtype="str")
-        padded = set(distinct[distinct != distinct.str.strip()])
-        if padded:
-            add(typed.isin(padded), "blanks around the text", "take the blanks out: 'North ' is not 'North'", "warning")
+        loose = padded(typed)
+        if loose:
+            add(typed.isin(loose), "blanks around the text", "take the blanks out: 'North ' is not 'North'", "warning")
         if declared.values:
-            wrong = [value for value in distinct if value not in declared.values]
+            wrong = [value for value in distinct(typed) if value not in declared.values]
             if wrong:
                 hint = nearest(wrong[0].strip().lower(), declared.values)
                 add(
@@ -239,7 +241,17 @@ def _check_key(table: Table, frame: pd.DataFrame) -> list[Problem]:
     required = [name for name in table.key if table.column(name).required]  # type: ignore[union-attr]
     if not set(required) <= set(key):
         return []
-    twice = np.asarray(frame.duplicated(key, keep=False)) & np.asarray(frame[required].notna().all(axis=1))
+    numbers = [ranks(frame[name]) for name in key]
+    order = key_order(numbers)
+    same = np.ones(max(len(frame) - 1, 0), dtype=bool)
+    for number in numbers:
+        number = number if order is None else number[order]
+        same &= number[1:] == number[:-1]
+    twice = np.append(same, False)[: len(frame)]
+    twice[1:] |= same
+    if order is not None:
+        twice[order] = twice.copy()
+    twice &= np.asarray(frame[required].notna().all(axis=1))
     mend = "keep one of them" if len(key) == 1 else f"keep one row for each {', '.join(key)}"
     if table.name == "opportunity_history":
         mend = "two states at one moment cannot be put in order: keep the later one, or write the exact times"

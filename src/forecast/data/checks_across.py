@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.checks import Problem, Severity, problem_at
+from forecast.data.checks_keys import key_order, places, ranks
 from forecast.data.checks_kinds import is_among
 from forecast.data.schema import OUTCOMES, Company
 from forecast.errors import nearest
@@ -129,7 +130,9 @@ def _histories(tables: Tables, company: Company) -> list[Problem]:
         return []
     frame = tables[OPPS]
     ids = frame["opportunity_id"]
-    unknown = ~is_among(history["opportunity_id"], ids) & np.asarray(history["opportunity_id"].notna())
+    of = places(history["opportunity_id"], ids)
+    known = of >= 0
+    unknown = ~known & np.asarray(history["opportunity_id"].notna())
     found = []
     if unknown.any():
         first = str(history["opportunity_id"][unknown].iloc[0])
@@ -141,43 +144,66 @@ def _histories(tables: Tables, company: Company) -> list[Problem]:
             what="history of opportunities that are not in opportunities",
             mend=f"add the opportunities, or take their history out; {first!r}: {_near(first, ids)}",
         )
+    own = places(ids, ids)
+    # Rows of history by opportunity, then time; a row without a time comes last.
+    order = key_order([of, ranks(history["recorded_at"])])
+    rows = np.arange(len(of), dtype=np.int32) if order is None else order.astype(np.int32)
+    rows = rows if known.all() else rows[known[rows]]
+    earliest = _row_of(of, rows[::-1], own)
     found += problem_at(
         frame,
-        ~is_among(ids, history["opportunity_id"]),
+        earliest < 0,
         table=OPPS,
         column="opportunity_id",
         what="opportunities without a row in opportunity_history: of these only creation and closure are known",
         mend="add their history, at least the state at creation",
         severity="warning",
     )
-    ordered = history.sort_values("recorded_at", kind="stable")
-    first_seen = _looked_up(ids, ordered.drop_duplicates("opportunity_id").set_index("opportunity_id")["recorded_at"])
-    first_day = first_seen.dt.tz_convert(company.timezone).dt.tz_localize(None).dt.normalize()
     found += problem_at(
         frame,
-        np.asarray(first_day < frame["created_on"]),
+        np.asarray(_day_of(history["recorded_at"], earliest, frame, company) < frame["created_on"]),
         table=OPPS,
         column="created_on",
         what="history begins before the opportunity was created; it counts as known from its first row of history",
         mend="correct created_on, or the timezone in company.toml",
         severity="warning",
     )
-    return found + _history_against_today(tables, ordered, company)
+    return found + _history_against_today(tables, of, rows, own, company)
 
 
-def _history_against_today(tables: Tables, ordered: pd.DataFrame, company: Company) -> list[Problem]:
+def _row_of(of: np.ndarray, rows: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return for each opportunity the last of `rows` that is its own, -1 where none is.
+
+    of : (m,) the opportunity of each row of history. rows : (k,). own : (n,) the first row of the same name, or -1.
+    """
+    last = np.full(len(own) + 1, -1, dtype=np.int32)
+    last[of[rows]] = rows
+    last[-1] = -1
+    return last[own]
+
+
+def _day_of(recorded_at: pd.Series, rows: np.ndarray, frame: pd.DataFrame, company: Company) -> pd.Series:
+    """Return the local day of some rows of history, as a column of `frame`; missing where the row is -1."""
+    taken = pd.Series(recorded_at.array.take(rows, allow_fill=True), index=frame.index)
+    return taken.dt.tz_convert(company.timezone).dt.tz_localize(None).dt.normalize()
+
+
+def _history_against_today(
+    tables: Tables, of: np.ndarray, rows: np.ndarray, own: np.ndarray, company: Company
+) -> list[Problem]:
     """Compare the last row of history with today's values; needs `stages`, which says what closes."""
     stages, frame = tables.get("stages"), tables[OPPS]
-    if stages is None or frame["opportunity_id"].duplicated().any():
+    if stages is None or ((own >= 0) & (own != np.arange(len(own)))).any():
         return []
+    history = tables[HISTORY]
     meaning = dict(zip(stages["stage"], stages["outcome"], strict=True))
-    outcome = ordered["stage"].map(meaning)
-    last = ordered.assign(says=outcome).drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")
-    says = _looked_up(frame["opportunity_id"], last["says"])
-    closing = ordered[outcome.isin(["won", "lost"])].drop_duplicates("opportunity_id", keep="last")
-    closing = closing.set_index("opportunity_id")["recorded_at"]
-    recorded = _looked_up(frame["opportunity_id"], closing)
-    day = recorded.dt.tz_convert(company.timezone).dt.tz_localize(None).dt.normalize()
+    outcomes = pd.Series(list(meaning.values()), dtype="str")
+    stage = places(history["stage"], pd.Series(list(meaning), dtype="str"))
+    last = _row_of(of, rows, own)
+    said = np.where(last >= 0, stage[last], -1) if len(stage) else np.full(len(frame), -1)
+    says = pd.Series(outcomes.array.take(said, allow_fill=True), index=frame.index)
+    closes = np.append(np.asarray(outcomes.isin(["won", "lost"])), False)[stage]
+    recorded = _day_of(history["recorded_at"], _row_of(of, rows[closes[rows]], own), frame, company)
     return [
         *problem_at(
             frame,
@@ -199,7 +225,7 @@ def _history_against_today(tables: Tables, ordered: pd.DataFrame, company: Compa
         ),
         *problem_at(
             frame,
-            np.asarray(day < frame["closed_on"]),
+            np.asarray(recorded < frame["closed_on"]),
             table=OPPS,
             column="closed_on",
             what="closed later than its closure was recorded; until that day the day of recording stands in",
@@ -352,11 +378,6 @@ def _segments(tables: Tables) -> list[Problem]:
                 severity=severity,
             )
     return found
-
-
-def _looked_up(names: pd.Series, values: pd.Series) -> pd.Series:
-    """Return the value of each name, missing where it has none; keeps the kind, also where nothing is found."""
-    return values.reindex(names).set_axis(names.index)
 
 
 def _near(name: str, ids: pd.Series) -> str:

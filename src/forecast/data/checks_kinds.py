@@ -34,6 +34,11 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INFINITY = re.compile(r"[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?")
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?")  # not 007, not a 16-digit identifier
 
+_DAY_LENGTH = 86_400_000_000
+"""Microseconds."""
+
+_PART = 250_000
+
 _FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 
 
@@ -108,6 +113,23 @@ def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
     return np.asarray(found)
 
 
+def distinct(values: pd.Series) -> pd.Series:
+    """Return the distinct values as text, in the order they come, missing ones left out."""
+    if values.dtype != "str":
+        return pd.Series(values.dropna().unique(), dtype="str")
+    return pd.Series(pc.unique(pc.drop_null(pa.array(values))), dtype="str")
+
+
+def padded(values: pd.Series) -> set[str]:
+    """Return the texts with blanks around them; looked through in parts, as a trimmed copy of all would be as large."""
+    text, found = pa.array(values, type=pa.large_string()), set()
+    for start in range(0, len(text), _PART):
+        part = text[start : start + _PART]
+        odd = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(part), part), False)
+        found.update(part.filter(odd).to_pylist())
+    return found
+
+
 def _matches(text: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
     """Return which values match the whole pattern; missing ones do not."""
     found = pc.match_substring_regex(pa.array(text), pattern=f"^(?:{pattern.pattern})$")
@@ -167,7 +189,10 @@ def _date(values: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_convert(timezone).dt.tz_localize(None)
     if pd.api.types.is_datetime64_dtype(values.dtype):
-        days = values.astype("datetime64[us]").dt.normalize()
+        days = values.astype("datetime64[us]")
+        moment = days.to_numpy().view("int64")
+        if ((moment % _DAY_LENGTH != 0) & (moment != pd.NaT.value)).any():
+            days = days.dt.normalize()
     elif values.dtype == "str":
         codes, text = _distinct(values)
         parsed = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from forecast.data import checks_pandera
 from forecast.data.checks import Problem, check_table, problem_at
 from forecast.data.checks_across import HAPPENED, check_across
+from forecast.data.checks_keys import key_order, ranks
 from forecast.data.checks_kinds import is_among
 from forecast.data.schema import TABLES, Company, Log, Note
 from forecast.errors import DataError, nearest
@@ -23,7 +25,7 @@ __all__ = ["Problem", "last_day", "problems", "raise_fatal", "validate"]
 _LISTED = 3
 
 
-def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> Log:
+def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "", keep: bool = True) -> Log:
     """Return the validated log of a set of raw tables.
 
     Parameters
@@ -32,12 +34,14 @@ def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
         problems then name the file's lines, otherwise the key.
     company : what company.toml says.
     source : where the tables came from, kept in the log.
+    keep : False takes each table out of `raw`, a dict of the caller's own, as it is read, so that a log of millions
+        of rows is never there twice.
 
     Raises
     ------
     DataError : the first fatal problem, with up to two more and how many there are in all.
     """
-    tables, found = _examine(raw, company)
+    tables, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
     raise_fatal(found)
     notes = tuple(
         Note(problem.what, problem.table, problem.column, problem.rows, problem.count, problem.mend)
@@ -51,7 +55,7 @@ def problems(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
 
     pandera is asked as well: what it finds in a column that had no fatal problem yet is added.
     """
-    tables, found = _examine(raw, company)
+    tables, found = _examine(dict(raw), company)
     said = {(problem.table, part) for problem in found if problem.severity == "fatal" for part in _parts(problem)}
     for name, frame in tables.items():
         second = checks_pandera.second_opinion(name, frame)
@@ -96,7 +100,8 @@ def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timesta
     return calendar.end(calendar.period(max(latest)))
 
 
-def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    """Return the typed tables, sorted, and every problem; the dict given is emptied."""
     found = [
         Problem("fatal", name, "", "no table of this name is known", (), 0, nearest(name, TABLES))
         for name in raw
@@ -108,8 +113,9 @@ def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[st
     typed: dict[str, pd.DataFrame] = {}
     for name, table in TABLES.items():
         if name in raw:
-            frame, wrong = check_table(name, raw[name], company)
+            frame, wrong = check_table(name, raw.pop(name), company)
             found += wrong
+            _give_back()
             whole = all(column.name in frame for column in table.columns if column.required)
             if whole and (len(frame) or name == "opportunities"):
                 typed[name] = frame
@@ -117,7 +123,8 @@ def _examine(raw: Mapping[str, pd.DataFrame], company: Company) -> tuple[dict[st
         found += _leave_out_undated(typed)
         found += check_across(typed, company)
     found.sort(key=_rank)
-    return {name: _tidy(name, frame) for name, frame in typed.items()}, found
+    _give_back()
+    return {name: _tidy(name, typed.pop(name)) for name in list(typed)}, found
 
 
 def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
@@ -147,6 +154,18 @@ def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
 
 
 def _tidy(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table sorted by its key, with a plain index."""
-    key = [column for column in TABLES[name].key if column in frame]
-    return frame.sort_values(key, kind="stable", ignore_index=True)
+    """Return the table sorted by its key, with a plain index; the one given is emptied column by column."""
+    index = pd.RangeIndex(len(frame))
+    order = key_order([ranks(frame[column]) for column in TABLES[name].key if column in frame])
+    if order is None:
+        return frame.set_axis(index)
+    columns = {}
+    for column in list(frame.columns):
+        columns[column] = pd.Series(frame.pop(column).array.take(order), index=index)
+        _give_back()
+    return pd.DataFrame(columns, index=index, copy=False)
+
+
+def _give_back() -> None:
+    """Give memory that was freed back to the system: Arrow's allocator would keep it."""
+    pa.default_memory_pool().release_unused()

@@ -36,7 +36,7 @@ def read(location: str | os.PathLike[str]) -> Log:
     DataError : the folder, a file or a value is not as the data dictionary (data/README.md) says.
     """
     tables, company, source = read_raw(location)
-    return validate(tables, company, source=source)
+    return validate(tables, company, source=source, keep=False)
 
 
 def check(location: str | os.PathLike[str]) -> list[Problem]:
@@ -138,16 +138,30 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty", table=path.stem, mend="write the table again, or take the file away")
     try:
-        table = papq.read_table(path)
+        frame = _typed_columns(path)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise DataError(
             f"{path.name} cannot be read as Parquet ({_first_line(error)})",
             table=path.stem,
             mend="write the file again",
         ) from error
-    frame = table.combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
     frame.index = pd.RangeIndex(len(frame))
     return frame
+
+
+def _typed_columns(path: Path) -> pd.DataFrame:
+    """Return the columns of a Parquet file, read one by one, so that the table is never there twice."""
+    with papq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        if not names or len(set(names)) < len(names):
+            return file.read().combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
+        columns: dict[str, pd.Series] = {}
+        for name in names:
+            table = file.read(columns=[name], use_threads=False).select([name]).combine_chunks()
+            columns[name] = table.to_pandas(date_as_object=False, ignore_metadata=True)[name]
+            del table
+            pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, copy=False)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
