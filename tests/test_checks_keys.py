@@ -28,7 +28,6 @@ OPPORTUNITIES = table(
 TEXTS = st.lists(
     st.one_of(st.none(), st.sampled_from(["", " a", "a", "A", "b", "é", "O-10", "O-9", "𝒜", "豈"])), max_size=30
 )
-MOMENTS = st.lists(st.one_of(st.none(), st.integers(0, 5)), max_size=30)
 
 
 def text(values: list[str | None]) -> pd.Series:
