@@ -24,7 +24,7 @@ ROWS = [
     "data/replay",
     "data/audit|data/leaks",
     "models/tables|models/features",
-    "models/hazards|models/factors|models/winprob",
+    "models/threads|models/hazards|models/factors|models/winprob",
     "models/creation",
     "models/bookings",
     "models/ets|models/baselines",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.calendar import period_label
+from forecast.data.replay import NO_DAY, Replay
 from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
 from forecast.errors import ParameterError
 from logs import STAGES, log_of, random_tables, table
@@ -194,6 +195,21 @@ REOPENED = {
 def test_a_deal_won_reopened_and_lost(as_of, answer):
     columns = ["opportunity_id", "stage", "amount", "outcome", "closed_on", "stage_since", "slips"]
     assert rows(snapshot(log_of(REOPENED), as_of=as_of), columns) == [answer]
+
+
+def test_the_date_of_a_second_win_is_not_that_of_the_first():
+    # Won in February, opened again, won again and dated back to before the first day looked at: only later recorded.
+    won = REOPENED["opportunities"].assign(stage="Won", outcome="won", closed_on="2026-02-06")
+    history = REOPENED["opportunity_history"]
+    history = history.assign(stage=["Qualify", "Won", "Won", "Propose", "Won"])
+    log = log_of(REOPENED | {"opportunities": won, "opportunity_history": history})
+    columns = ["outcome", "closed_on"]
+    assert rows(snapshot(log, as_of="2026-02-28"), columns) == ["won 02-10"]
+    assert rows(snapshot(log, as_of="2026-03-31"), columns) == ["open ."]
+    assert rows(snapshot(log, as_of="2026-04-30"), columns) == ["won 02-06"]
+    days = [pd.Timestamp(day).as_unit("us") for day in ("2026-02-28", "2026-03-31", "2026-04-30")]
+    seen = list(Replay(snapshot(log, as_of="2026-04-30")).views(days))
+    assert [int(view.closed_day[0]) for view in seen] == [20494, NO_DAY, 20490]
 
 
 def test_the_date_of_a_closure_is_historys_where_it_carries_one():

@@ -37,6 +37,8 @@ class Archive:
     today : (n,) int8, the outcome in `opportunities`.
     amount, history_amount : (n,) and (m,) in the reporting currency.
     has_rows : (n,) whether history has any row of the opportunity; says_closure : (n,) any row in a closing stage.
+    last_run : (n,) the row at which the outcome that stood in the end began, -1 without history: what
+        `opportunities` says of the closure belongs to this one.
     """
 
     opportunities: pd.DataFrame
@@ -50,6 +52,7 @@ class Archive:
     history_amount: np.ndarray
     has_rows: np.ndarray
     says_closure: np.ndarray
+    last_run: np.ndarray
 
 
 def archive(log: Log) -> Archive:
@@ -78,8 +81,9 @@ def archive(log: Log) -> Archive:
             none,
             no,
             no,
+            np.full(n, -1),
         )
-    position = _codes(history["opportunity_id"], pa.array(ids))
+    position = _codes(history["opportunity_id"], pa.array(ids)).astype(np.int32)
     when = history["recorded_at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     belongs = position >= 0
     in_order = belongs[:-1] & (
@@ -91,7 +95,7 @@ def archive(log: Log) -> Archive:
         history, position = history.take(order), position[order]
     recorded_on = _local_days(history["recorded_at"], log.company.timezone)
     stages = stage_outcomes(log)
-    stage = _codes(history["stage"], list(stages))
+    stage = _codes(history["stage"], list(stages)).astype(np.int16)
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
     outcome = meaning[stage]
     currency = history.get("currency")
@@ -109,7 +113,18 @@ def archive(log: Log) -> Archive:
         in_reporting_currency(log, history["amount"], currency),
         np.bincount(position, minlength=n) > 0,
         np.bincount(position[outcome != OPEN], minlength=n) > 0,
+        _last_run(position, outcome, n),
     )
+
+
+def _last_run(position: np.ndarray, outcome: np.ndarray, n: int) -> np.ndarray:
+    """Return the first row of the last run of equal outcomes of each opportunity, -1 where it has no row; (n,)."""
+    new = np.ones(len(position), dtype=bool)
+    new[1:] = (position[1:] != position[:-1]) | (outcome[1:] != outcome[:-1])
+    start = np.flatnonzero(new)
+    out = np.full(n, -1)
+    out[position[start]] = start  # in order of time, so the last one stays
+    return out
 
 
 def stage_outcomes(log: Log) -> dict[str, str]:
@@ -154,7 +169,8 @@ def as_known(log: Log, kept: Archive, as_of: pd.Timestamp) -> Archive:
     open_then = np.bincount(standing[later], minlength=count) > _SOME * np.bincount(standing, minlength=count)
     told = np.where(open_then[kept.stage], OPEN, kept.outcome).astype(np.int8)
     says = np.bincount(kept.position[told != OPEN], minlength=len(kept.opportunities)) > 0
-    return replace(kept, outcome=told, says_closure=says)
+    runs_end = _last_run(kept.position, told, len(kept.opportunities))
+    return replace(kept, outcome=told, says_closure=says, last_run=runs_end)
 
 
 def in_reporting_currency(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:
@@ -190,20 +206,23 @@ def known_history(log: Log, kept: Archive, as_of: pd.Timestamp) -> tuple[pd.Data
     if kept.history is None:
         return None, np.zeros(0, dtype=np.int64)
     rows = np.flatnonzero(kept.recorded_on <= as_of.to_datetime64())
-    frame = kept.history.take(rows)
+    # Where everything is known the log's own columns do; pandas copies them once somebody writes.
+    every = len(rows) == len(kept.history)
+    chosen = slice(None) if every else rows
+    frame = (kept.history if every else kept.history.take(rows)).reset_index(drop=True)
     columns: dict[str, object] = {
-        "opportunity_id": frame["opportunity_id"].array,
-        "recorded_at": frame["recorded_at"].array,
-        "recorded_on": kept.recorded_on[rows],
-        "stage": frame["stage"].array,
-        "outcome": outcome_text(kept.outcome[rows]),
-        "amount": kept.history_amount[rows],
-        "expected_close_on": frame["expected_close_on"].array,
+        "opportunity_id": frame["opportunity_id"],
+        "recorded_at": frame["recorded_at"],
+        "recorded_on": kept.recorded_on[chosen],
+        "stage": frame["stage"],
+        "outcome": outcome_text(kept.outcome[chosen]),
+        "amount": kept.history_amount[chosen],
+        "expected_close_on": frame["expected_close_on"],
     }
     for name in carried(log):
         if name not in columns and name != "currency":
-            columns[name] = frame[name].array
-    return pd.DataFrame(columns), rows
+            columns[name] = frame[name]
+    return pd.DataFrame(columns, copy=False), rows
 
 
 def outcome_text(codes: np.ndarray) -> pd.Series:
@@ -295,7 +314,8 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
             usable = ~np.isnat(given)
         else:
             given = closed_on[at.owner]
-            usable = (given <= day) & (kept.today[at.owner] == outcome[at.owner])
+            same = rows[at.outcome_start] == kept.last_run[at.owner]
+            usable = (given <= day) & (kept.today[at.owner] == outcome[at.owner]) & same
         by_record = np.where(usable, given, recorded_on[at.outcome_start])
         effective[at.owner] = np.where(outcome[at.owner] != OPEN, by_record, _NOWHEN)
         silent = (source >= 0) & ~kept.says_closure & took_effect
@@ -345,8 +365,8 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
         if name in base and name not in columns:
             by_then = outcome == LOST if name == "lost_reason" else (outcome != OPEN) & (_days(base[name]) <= day)
             columns[name] = base[name].where(by_then)
-    frame = pd.DataFrame(columns)
-    return frame[known].reset_index(drop=True)
+    frame = pd.DataFrame(columns, copy=False)
+    return frame if known.all() else frame[known].reset_index(drop=True)
 
 
 def _codes(values: pd.Series, among: object) -> np.ndarray:

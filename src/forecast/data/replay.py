@@ -42,6 +42,9 @@ _NOT_COVARIATES = (*_STATE, "closed_on", "account_id")
 """The state is read apart; an account's name says who it is, not how its deals go."""
 _FIXED = ("type", "lead_source", "product", "owner", "lead_score", "units")
 
+_HASHED = 65_536
+"""Ids that are turned into text at a time."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -170,15 +173,18 @@ class Replay:
         self._silent = ~says & (self._outcome != OPEN)
         self._amount_is_fixed = "amount" in snap.company.fixed_at_creation
 
-    @cached_property
-    def ids(self) -> np.ndarray:
-        """The opportunity_id of each deal, (n,) object."""
-        return self.snap.opportunities["opportunity_id"].to_numpy(dtype=object)
+    def ids_of(self, deals: np.ndarray) -> np.ndarray:
+        """Return the opportunity_id of some deals, object; all of them as text would take much memory."""
+        return self.snap.opportunities["opportunity_id"].iloc[deals].to_numpy(dtype=object)
 
     @cached_property
     def hashes(self) -> np.ndarray:
         """A number a deal, uint64, from its id alone."""
-        return pd.util.hash_array(self.ids, categorize=False)
+        out = np.empty(self.size, dtype=np.uint64)
+        for at in range(0, self.size, _HASHED):
+            part = np.arange(at, min(at + _HASHED, self.size))
+            out[part] = pd.util.hash_array(self.ids_of(part), categorize=False)
+        return out
 
     @cached_property
     def bare_stage(self) -> np.ndarray:
@@ -200,6 +206,21 @@ class Replay:
         numbers = np.array([int(text[:4]) * 12 + int(text[5:7]) - 1 for text in labels], dtype=np.int64)
         return numbers[codes] if len(labels) else np.zeros(0, dtype=np.int64)
 
+    @cached_property
+    def marketing_channels(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The channel of each row of the marketing table as a code, and the channels; NONE where there is none."""
+        frame = self.snap.marketing
+        if frame is None or "channel" not in frame:
+            return np.full(0 if frame is None else len(frame), NONE), ()
+        codes, names = factorized(frame["channel"])
+        return codes, tuple(names)
+
+    @cached_property
+    def marketing_segments(self) -> np.ndarray:
+        """The segment of each row of the marketing table, as a code."""
+        frame = self.snap.marketing
+        return np.zeros(0, dtype=np.int64) if frame is None else codes_of(frame["segment"], self.segments)
+
     def _history(self) -> None:
         snap, n = self.snap, self.size
         history = snap.history if self.has_history else None
@@ -209,6 +230,7 @@ class Replay:
             self.stage, self.result, self.value = none.astype(np.int16), none.astype(np.int8), none.astype(float)
             self.order = self.first_row = none.astype(np.int64)
             self._since_outcome, self._told_closed, self._told_segment = none, None, None
+            self._stood = none.astype(bool)
             return
         deal, order = owners(snap.opportunities["opportunity_id"], history)
         history = history if order is None else history.take(order)
@@ -222,7 +244,11 @@ class Replay:
         new[1:] = deal[1:] != deal[:-1]
         stage = factorized(history["stage"])[0]
         self.since = self.day[run_start(new, stage)]
-        self._since_outcome = self.day[run_start(new, self.result)]
+        run = run_start(new, self.result).astype(np.int32)
+        self._since_outcome = self.day[run]
+        ends = np.flatnonzero(np.append(new[1:], True))
+        # Whether the outcome of a row is the one that stood in the end, with no other in between.
+        self._stood = run == np.repeat(run[ends], np.diff(ends, prepend=-1))
         self.slips = slips_of(new, self.expected)
         self._told_closed = days_of(history["closed_on"]) if "closed_on" in history.columns else None
         self._told_segment = codes_of(history["segment"], self.segments) if "segment" in history.columns else None
@@ -305,7 +331,7 @@ class Replay:
         result = self.result[last]
         given = self._closed_day[deals] if self._told_closed is None else self._told_closed[last]
         if self._told_closed is None:
-            usable = (given != NO_DAY) & (given <= day) & (self._outcome[deals] == result)
+            usable = (given != NO_DAY) & (given <= day) & (self._outcome[deals] == result) & self._stood[last]
         else:
             usable = given != NO_DAY
         return np.where(result == OPEN, NO_DAY, np.where(usable, given, self._since_outcome[last]))

@@ -39,16 +39,27 @@ def days_of(values: pd.Series) -> np.ndarray:
     return np.where(days == np.iinfo(np.int64).min, NO_DAY, days).astype(np.int32)
 
 
+_WIDE = 40_000
+"""Days; a span beyond it is not worth a table."""
+
+
 def periods_of(calendar: Calendar, days: np.ndarray) -> np.ndarray:
     """Return the period of each day, 0 where there is none."""
     if not len(days):
         return np.zeros(0, dtype=np.int32)
-    some, inverse = np.unique(days, return_inverse=True)
-    given = some != NO_DAY
-    out = np.zeros(len(some), dtype=np.int32)
-    stamps = pd.DatetimeIndex(some[given].astype("datetime64[D]").astype("datetime64[s]"))
-    out[given] = calendar.period_of(stamps)
-    return out[inverse]
+    given = days != NO_DAY
+    if not given.any():
+        return np.zeros(len(days), dtype=np.int32)
+    first, last = int(days[given].min()), int(days[given].max())
+    if last - first < _WIDE:
+        # A table of all days between: looking up costs less than sorting.
+        some, place = np.arange(first, last + 1), np.where(given, days - first, 0)
+    else:
+        some, place = np.unique(np.where(given, days, first), return_inverse=True)
+    stamps = pd.DatetimeIndex(some.astype("datetime64[D]").astype("datetime64[s]"))
+    out = calendar.period_of(stamps).astype(np.int32)[place]
+    out[~given] = 0
+    return out
 
 
 def factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -43,7 +43,7 @@ def settled_actuals(log: Log, *, settle_days: int | None = None, kept: Archive |
     last = calendar.period(log.extracted_on)
     while calendar.end(last) + pd.Timedelta(days=days) > log.extracted_on:
         last -= 1
-    segments = sorted(set(kept.opportunities["segment"]) | set(won["segment"]))
+    segments = sorted(set(kept.opportunities["segment"].unique()) | set(won["segment"].unique()))
     return by_month(won, periods=range(first, last + 1), segments=segments)
 
 

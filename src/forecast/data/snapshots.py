@@ -150,21 +150,21 @@ class _Ended:
 
 
 def _copy(frame: pd.DataFrame | None) -> pd.DataFrame | None:
-    return None if frame is None else frame.copy()
+    return None if frame is None else frame.copy(deep=False)
 
 
 def _by(frame: pd.DataFrame | None, column: str, day: pd.Timestamp) -> pd.DataFrame | None:
-    return None if frame is None else frame[frame[column] <= day].reset_index(drop=True)
+    if frame is None:
+        return None
+    known = frame[column] <= day
+    return frame if known.all() else frame[known].reset_index(drop=True)
 
 
 def _blank_later(frame: pd.DataFrame | None, columns: list[str], day: pd.Timestamp) -> pd.DataFrame | None:
     if frame is None:
         return None
-    out = frame.copy()
-    for name in columns:
-        if name in out:
-            out[name] = out[name].where(out[name] <= day)
-    return out
+    later = [name for name in columns if name in frame and (frame[name] > day).any()]
+    return frame.assign(**{name: frame[name].where(frame[name] <= day) for name in later})
 
 
 def _leads(leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame | None:
@@ -172,7 +172,8 @@ def _leads(leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Time
     known = _blank_later(_by(leads, "created_on", day), ["worked_on", "qualified_on", "rejected_on"], day)
     if known is not None and "opportunity_id" in known:
         there = is_among(known["opportunity_id"], opportunities["opportunity_id"])
-        known["opportunity_id"] = known["opportunity_id"].where(there)
+        if not (there | known["opportunity_id"].isna()).all():
+            known["opportunity_id"] = known["opportunity_id"].where(there)
     return known
 
 

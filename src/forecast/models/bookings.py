@@ -23,6 +23,7 @@ from forecast.models.creation import COHORTS, Future, expected_wins
 from forecast.models.features import STEPS, States, steps_of
 from forecast.models.hazards import incidence
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, month_targets
+from forecast.models.threads import one_thread
 from forecast.models.winprob import (
     FEWEST_CLOSED,
     NOTHING_TO_LEARN,
@@ -164,34 +165,40 @@ def components_along(
     for view in replay.views(days):
         modelled = steps_of(view)
         asked = steps + modelled - STEPS
-        ahead = max(asked, modelled) if view.as_of in wanted else modelled
-        model = learner.step(view)
-        states = learner.states
-        assert states is not None
-        amount, without = filled_amounts(view, states)
         track = track or Track(replay, steps=modelled)
-        track.step(view, states.deal, amount)
-        reason = _too_thin(view) if view.as_of in wanted or model is None else None
-        if model is None or reason is not None:
-            if view.as_of in wanted:
-                reason = reason or NOTHING_TO_LEARN
-                mend = "forecast from a later day, or bring a longer history"
-                yield view, DataError(reason, table="opportunities", mend=mend)
-            continue
-        lessons = track.lessons(view, segments=len(view.segments))
-        future = expected_wins(view, steps=ahead, marketing=marketing)
-        made_of = _made_of(view, model, states, learner.logits, amount, lessons, future, steps=ahead)
-        closed = int(((view.outcome != OPEN) & view.known).sum())
-        said = _said(made_of, lessons, future, steps=modelled, segments=len(replay.segments), closed=closed)
-        track.keep(view, said)
+        with one_thread():
+            made_of = _components(view, learner, track, ahead=asked if view.as_of in wanted else 0, marketing=marketing)
         if view.as_of in wanted:
-            notes = []
-            if model.reason:
-                notes.append(f"Open deals have no skill over the base rate: {model.reason}.")
-            notes += left_out_notes(model)
-            if without:
-                notes.append(f"{without:,} open deals have no amount; the mean won amount of their segment stands in.")
-            yield view, _cut(replace(made_of, notes=tuple(notes)), view, steps=asked)
+            yield view, made_of if isinstance(made_of, DataError) else _cut(made_of, view, steps=asked)
+
+
+def _components(view: View, learner: Learner, track: Track, *, ahead: int, marketing: bool) -> Components | DataError:
+    """Take in one more view; return the components over all segments of the replay, or why there are none.
+
+    ahead : steps wanted, 0 where only the track needs them.
+    """
+    modelled = steps_of(view)
+    model = learner.step(view)
+    states = learner.states
+    assert states is not None
+    amount, without = filled_amounts(view, states)
+    track.step(view, states.deal, amount)
+    reason = _too_thin(view) if ahead or model is None else None
+    if model is None or reason is not None:
+        mend = "forecast from a later day, or bring a longer history"
+        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend)
+    steps = max(ahead, modelled)
+    segments = len(view.replay.segments)
+    lessons = track.lessons(view, segments=len(view.segments))
+    future = expected_wins(view, steps=steps, marketing=marketing)
+    made_of = _made_of(view, model, states, learner.logits, amount, lessons, future, steps=steps)
+    closed = int(((view.outcome != OPEN) & view.known).sum())
+    track.keep(view, _said(made_of, lessons, future, steps=modelled, segments=segments, closed=closed))
+    notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
+    notes += left_out_notes(model)
+    if without:
+        notes.append(f"{without:,} open deals have no amount; the mean won amount of their segment stands in.")
+    return replace(made_of, notes=tuple(notes))
 
 
 def _made_of(
@@ -252,7 +259,7 @@ def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, se
 
 def _cut(parts: Components, view: View, *, steps: int) -> Components:
     """Return the components of the segments known by the view's day and of the steps asked for, deals by their ids."""
-    ids = view.replay.ids[parts.ids]
+    ids = view.replay.ids_of(parts.ids)
     keep = np.flatnonzero(view.local[:-1] >= 0)
     by_segment = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed")}
     by_deal = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}

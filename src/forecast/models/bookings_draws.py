@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 DRAWS = 2000
-SINGLE = 150
+SINGLE = 100
 """Open deals of a segment that are drawn one by one, the weightiest first; the rest is drawn as one gamma a step."""
 
-_MANY_WINS = 60.0
+_MANY_WINS = 30.0
 _OPEN, _NEW, _SHARED = 1, 2, 3
 
 
@@ -36,7 +36,7 @@ def draw_open(
         rng = np.random.default_rng([seed, _OPEN, r])
         here = np.flatnonzero(segment == r)
         weight = (chance[here] * value[here] ** 2).sum(axis=1)
-        order = here[np.argsort(-weight, kind="stable")]
+        order = here[np.argsort(-weight, kind="stable")] if len(here) > SINGLE else here
         single, rest = order[:SINGLE], order[SINGLE:]
         out[:, r] = _coins(chance[single], value[single], ratios, rng, draws)
         if len(rest):
@@ -53,15 +53,17 @@ def _coins(
     n, steps = chance.shape
     if n == 0:
         return np.zeros((draws, steps))
-    edges = np.cumsum(chance, axis=1).astype(np.float32)
-    u = rng.random((draws, n), dtype=np.float32)
-    draw, deal = np.nonzero(u < edges[:, -1])
-    drawn = u[draw, deal]
-    when = np.zeros(len(draw), dtype=np.int64)
-    for edge in edges[:, :-1].T:
+    edges = np.ascontiguousarray(np.cumsum(chance, axis=1).T, dtype=np.float32)
+    u = rng.random((n, draws), dtype=np.float32)
+    won = u < edges[-1][:, None]
+    at = np.flatnonzero(won)
+    deal = np.repeat(np.arange(n), np.count_nonzero(won, axis=1))
+    drawn = u.ravel()[at]
+    when = np.zeros(len(at), dtype=np.int32)
+    for edge in edges[:-1]:
         when += drawn >= edge[deal]
-    paid = value[deal, when] * ratios[rng.integers(0, len(ratios), len(draw))]
-    return np.bincount(draw * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
+    paid = value.ravel()[deal * steps + when] * ratios[rng.integers(0, len(ratios), len(at), dtype=np.int32)]
+    return np.bincount((at - deal * draws) * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
 
 
 def draw_new(wins: np.ndarray, value: np.ndarray, *, pool: np.ndarray, seed: int, draws: int = DRAWS) -> np.ndarray:
@@ -79,7 +81,7 @@ def draw_new(wins: np.ndarray, value: np.ndarray, *, pool: np.ndarray, seed: int
         mean = np.divide(value[r], wins[r], out=np.zeros(steps), where=wins[r] > 0)
         few = np.where(wins[r] <= _MANY_WINS, wins[r], 0.0)
         number = rng.poisson(few, size=(draws, steps)).ravel()
-        amounts = relative[rng.integers(0, len(relative), int(number.sum()))]
+        amounts = relative[rng.integers(0, len(relative), int(number.sum()), dtype=np.int32)]
         total = np.bincount(np.repeat(np.arange(len(number)), number), amounts, minlength=len(number))
         out[:, r] = total.reshape(draws, steps) * mean
         many = wins[r] > _MANY_WINS

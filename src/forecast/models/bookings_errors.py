@@ -143,7 +143,8 @@ class Track:
             return growth, np.ones(1)
         # A thousand quantiles say as much as all of them.
         if len(ratios) > _MOST_RATIOS:
-            ratios = np.quantile(ratios, (np.arange(_MOST_RATIOS) + 0.5) / _MOST_RATIOS)
+            place = (np.arange(_MOST_RATIOS) + 0.5) / _MOST_RATIOS * (len(ratios) - 1)
+            ratios = np.interp(place, np.arange(len(ratios)), ratios)
         return growth, ratios / ratios.mean()
 
     def _came(self, view: View, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from forecast.calendar import parse_periods
 from forecast.data.replay import NONE, WON, View
-from forecast.data.replay_coding import codes_of
 from forecast.models.creation_series import forecast_series, series_base
 from forecast.models.features import first_recorded
 
@@ -157,9 +155,10 @@ def _groups(view: View, *, marketing: bool) -> tuple[tuple[str, ...], tuple[str,
     if kind is not None and kind.levels is not None:
         label, names = np.where(kind.fixed == NONE, len(kind.levels), kind.fixed), [*kind.levels, "other"]
     channels: set[str] = set()
-    table = view.rows_of("marketing") if marketing else None
-    if table is not None and "channel" in table.columns and source is not None and source.levels is not None:
-        channels = set(table["channel"].dropna().unique()) & set(source.levels)
+    codes, listed = view.replay.marketing_channels if marketing else (np.zeros(0), ())
+    if listed and source is not None and source.levels is not None:
+        now = codes[(view.replay.marketing_periods <= view.last_complete) & (codes != NONE)]
+        channels = {listed[code] for code in np.unique(now)} & set(source.levels)
         place = np.array(
             [*(len(names) + k if level in channels else NONE for k, level in enumerate(source.levels)), NONE]
         )
@@ -208,17 +207,18 @@ def _creation(view: View, seen: Cohorts, *, steps: int, marketing: bool) -> tupl
 
 def _leads(view: View, seen: Cohorts) -> dict[str, np.ndarray] | None:
     """Return leads by segment and month (R, T) of each channel that is a group, and of all channels under ""."""
-    table = view.rows_of("marketing")
+    table = view.replay.snap.marketing
     if table is None or not len(table):
         return None
-    labels, codes = np.unique(table["period"].to_numpy(dtype=object).astype(str), return_inverse=True)
-    period = parse_periods(labels)[codes] - seen.periods[0]
-    segment = codes_of(table["segment"], view.replay.segments)
+    # The rows of months that were not over at the view's day lie beyond the last of `seen`.
+    period = view.replay.marketing_periods - seen.periods[0]
+    segment = view.replay.marketing_segments
     inside = (period >= 0) & (period < len(seen.periods)) & (segment >= 0)
     # Leads that stop short of the last month announce nothing.
     if not (period == len(seen.periods) - 1).any():
         return None
     amount = np.nan_to_num(table["leads"].to_numpy(float))
+    channels, listed = view.replay.marketing_channels
     size = (len(view.replay.segments), len(seen.periods))
     cell = np.where(inside, segment * size[1] + period, 0)
 
@@ -228,7 +228,7 @@ def _leads(view: View, seen: Cohorts) -> dict[str, np.ndarray] | None:
     out = {"": total(inside)}
     for channel in seen.channels:
         if channel:
-            out[channel] = total(inside & (table["channel"] == channel).to_numpy())
+            out[channel] = total(inside & (channels == listed.index(channel)))
     return out
 
 

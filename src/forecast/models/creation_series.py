@@ -92,13 +92,16 @@ def _common_trend(total: np.ndarray, ahead: int) -> np.ndarray:
         return out
     y = np.log(np.maximum(total[-span:], 0.5))
     x = np.arange(span) - (span - 1) / 2
+    # Least squares on a line and twelve months of the year; what the months explain is taken out first
+    # (Frisch & Waugh, *Econometrica* 1, 1933).
     season = np.arange(span) % 12
-    design = np.column_stack([x, *(season == k for k in range(12))])
-    solution = np.linalg.lstsq(design, y, rcond=None)[0]
-    left = y - design @ solution
+    n = np.bincount(season)
+    x_in, y_in = (each - (np.bincount(season, each) / n)[season] for each in (x, y))
+    steepness = float(x_in @ y_in) / float(x_in @ x_in)
+    left = y_in - steepness * x_in
     # Neighbouring months err alike, which makes the line look surer than it is.
-    variance = float(left @ left) / max(span - design.shape[1], 1) / float(x @ x) * 4.0
-    slope = float(solution[0]) * _SLOPE_SD**2 / (_SLOPE_SD**2 + variance)
+    variance = float(left @ left) / max(span - 13, 1) / float(x @ x) * 4.0
+    slope = steepness * _SLOPE_SD**2 / (_SLOPE_SD**2 + variance)
     out[:months] = slope * (np.arange(months) - (months - 1))
     out[months:] = slope * np.cumsum(TREND_DAMPING ** np.arange(1, ahead + 1))
     return out

@@ -53,10 +53,7 @@ class WinModel:
 
     def base_logits(self, states: States, *, steps: int) -> np.ndarray:
         """Return the logits of won and lost without the owners' part, (n, steps, 2); beyond the last, the last."""
-        n = len(states)
-        rows = np.tile(np.arange(n), steps)
-        eta = self.code.logits(states, rows, np.repeat(np.arange(steps), n), self.beta)
-        return eta.reshape(steps, n, 2).transpose(1, 0, 2)
+        return self.code.logits(states, self.beta, steps=steps)
 
     def owner_part(self, states: States) -> np.ndarray:
         """Return what the owners add to the logits, (n, 2)."""
@@ -140,7 +137,7 @@ def _earns_its_place(
     """
 
     def losses(coefficients: np.ndarray, which: np.ndarray) -> np.ndarray:
-        eta = (design[which, : len(coefficients)] @ coefficients).astype(float)
+        eta = design[which, : len(coefficients)] @ coefficients.astype(design.dtype)
         return rows.weight[which] * row_losses(eta, (rows.won[which], rows.lost[which]))
 
     share = rows.weight.sum() / rows.weight[some].sum()

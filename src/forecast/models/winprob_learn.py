@@ -33,6 +33,7 @@ from forecast.models.features import (
     vocabulary,
 )
 from forecast.models.hazards import OWNER_PRIOR, gram_of
+from forecast.models.threads import one_thread
 from forecast.models.winprob_fit import FEWEST_CLOSED, Fit, WinModel, fit_in_full
 
 WINDOW = 60
@@ -43,7 +44,7 @@ _PLENTY = 4000
 TRACKED = 36
 """Past origins whose residuals tell the owners' effects."""
 
-MOST_EVENTS, MOST_QUIET = 2000, 3500
+MOST_EVENTS, MOST_QUIET = 1500, 2500
 """Rows kept of a target month, with and without an event; the others are thinned out and weighted."""
 
 
@@ -51,11 +52,11 @@ MOST_EVENTS, MOST_QUIET = 2000, 3500
 class _Said:
     """What was said at one origin: logits (n, steps, 2) without the owners' part, and the owners' residuals since.
 
-    `owner` (levels, 2 causes, 2): sums of residuals and of information.
+    `owner` (levels, 2 causes, 2): sums of residuals and of information. States and logits are None once all is known.
     """
 
-    states: States
-    logits: np.ndarray
+    states: States | None
+    logits: np.ndarray | None
     owner: np.ndarray
 
 
@@ -79,6 +80,10 @@ class Learner:
 
     def step(self, view: View) -> WinModel | None:
         """Take in one more view; return the model as of then, None where too few deals have closed."""
+        with one_thread():
+            return self._step(view)
+
+    def _step(self, view: View) -> WinModel | None:
         target, steps = view.first_target, steps_of(view)
         states = present(view)
         self.states = states
@@ -95,6 +100,9 @@ class Learner:
             del self._rows[old]
         for old in [month for month in self._said if month < target - TRACKED]:
             del self._said[old]
+        for over in [month for month in self._said if month + steps <= self._next]:
+            # All its months have settled: the sums are all that is still wanted.
+            self._said[over] = _Said(None, None, self._said[over].owner)
         due = self._due(view)
         if target < self._fit_from:
             return None
@@ -203,6 +211,8 @@ def _newton(fit: Fit, rows: Rows) -> Fit:
 def _residuals(said: _Said, view: View, step: int) -> None:
     """Add what became of the deals of one origin in the month `step` ahead of it to its sums."""
     states = said.states
+    assert states is not None
+    assert said.logits is not None
     closed = view.closed[states.deal]
     event = np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
     rows = np.flatnonzero(event >= step)
