@@ -70,7 +70,11 @@ bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks
 	@$(BIN)/python benchmarks/report_speed.py
 	@$(BIN)/python benchmarks/series.py
 	@$(BIN)/python benchmarks/backtest_speed.py
-	@$(BIN)/python benchmarks/accuracy.py --design --deals
+	@$(BIN)/python benchmarks/cox_speed.py
+	@$(BIN)/python benchmarks/accuracy.py --report --sizes 20000,60000,200000
+	@$(BIN)/python benchmarks/accuracy.py --report --sizes 20000 --giant
+	@$(BIN)/python benchmarks/accuracy.py --report --sizes 20000 --deals
+	@$(BIN)/python benchmarks/prototype.py --sizes 20000,60000,200000 --report --record
 
 .PHONY: sample
 sample: $(STAMP) ## make data/sample again

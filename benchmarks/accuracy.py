@@ -22,6 +22,7 @@ from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
 from forecast.evaluation.scores_events import brier, calibration, log_score
 from forecast.evaluation.scores_quantiles import crps_from_quantiles, interval_score
 from forecast.models.registry import MODELS
+from results import record
 from seeds import REPORT
 
 H = range(1, 7)
@@ -138,6 +139,29 @@ def report_size(rows: pd.DataFrame, size: int, *, giant: bool) -> None:
         _line("WAPE sales-only less pipeline", gain)
 
 
+def figures(rows: pd.DataFrame, size: int, *, giant: bool) -> list[tuple[str, str, float, str]]:
+    """Return what is recorded of one size: share of the gap closed, bias, coverage, CRPS of each model."""
+    case = f"{size} opportunities{', giant deals' if giant else ''}, {rows['seed'].nunique()} companies"
+    segments, total = rows[rows["segment"] != "Total"], rows[rows["segment"] == "Total"]
+    own, own_total = segments[segments["model"] == "pipeline"], total[total["model"] == "pipeline"]
+    values: dict[str, np.ndarray] = {}
+    if not giant:
+        values["gap closed"] = closed(own)
+    values["bias of the Total"] = bias(own_total, "mean")
+    for nominal, low, high in ((80, "q10", "q90"), (95, "q2.5", "q97.5")):
+        values[f"{nominal} % coverage, segments"] = coverage(own, low, high)
+        values[f"{nominal} % coverage, Total"] = coverage(own_total, low, high)
+    for name in segments["model"].unique():
+        values[f"WAPE of {name}"] = wape(segments[segments["model"] == name], "mean")
+        values[f"CRPS of {name}"] = crps(segments[segments["model"] == name])
+    return [
+        (case, f"{name}, h {h}", float(each[h - 1]), "")
+        for name, each in values.items()
+        for h in H
+        if np.isfinite(each[h - 1])
+    ]
+
+
 def report_deals(rows: pd.DataFrame, size: int) -> None:
     """Print the deal-level figures."""
     print(f"\n== deals of {size:,} opportunities: {rows['seed'].nunique()} companies, {len(rows):,} chances")
@@ -169,7 +193,7 @@ def main() -> None:
     for size in [int(text) for text in options.sizes.split(",")]:
         seeds = [int(text) for text in options.seeds.split(",") if text] or list(range(2, 8))
         if options.report:
-            seeds = list(REPORT[: 20 if size < 200_000 else 10])
+            seeds = list(REPORT[: 20 if size < 200_000 and not options.giant else 10])
         parts = [
             track(
                 size,
@@ -181,7 +205,10 @@ def main() -> None:
             )
             for seed in seeds
         ]
-        report_size(pd.concat(parts, ignore_index=True), size, giant=options.giant)
+        every = pd.concat(parts, ignore_index=True)
+        report_size(every, size, giant=options.giant)
+        if options.report:
+            record("accuracy", figures(every, size, giant=options.giant))
         if options.deals:
             report_deals(pd.concat([deals(size, seed, tag=options.tag) for seed in seeds]), size)
 

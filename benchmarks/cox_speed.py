@@ -11,13 +11,10 @@ its own under benchmarks/.cache.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +22,10 @@ import pandas as pd
 
 import analyst_quick
 import forecast
+from peer_environments import run_peer
 from results import record
 
-HERE = Path(__file__).parent
-PLACE = HERE / ".cache" / "lifelines"
 ORIGIN = pd.Timestamp("2026-04-30")
-
-
-def environment() -> Path:
-    """Return the peer's Python; make its environment where it is not there."""
-    python = PLACE / "bin" / "python"
-    if not (PLACE / "done").exists():
-        venv.create(PLACE, with_pip=True, clear=True)
-        wanted = str(HERE / "peers" / "lifelines-requirements.txt")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--requirement", wanted], check=True)
-        (PLACE / "done").touch()
-    return python
 
 
 def rows_of(folder: str) -> pd.DataFrame:
@@ -84,14 +69,6 @@ def ours(log: forecast.Log) -> float:
     return time.process_time() - start
 
 
-def theirs(python: Path, rows: Path) -> dict[str, float]:
-    """Return the peer's CPU seconds by cause, and how many rows and columns there were."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [str(python), str(HERE / "peers" / "lifelines_cox.py"), str(rows)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **threads})
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -99,7 +76,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    python = environment()
     found: list[tuple[str, str, float, str]] = []
     with tempfile.TemporaryDirectory() as place:
         for size in [int(text) for text in options.sizes.split(",")]:
@@ -113,7 +89,7 @@ def main() -> None:
             mine, peer = [], []
             for _ in range(options.repeats):
                 mine.append(ours(log))
-                peer.append(theirs(python, path))
+                peer.append(run_peer("lifelines", "lifelines_cox.py", str(path)))
             our = float(np.median(mine))
             their = float(np.median([each["won"] + each["lost"] for each in peer]))
             case = f"{size} opportunities, one origin"

@@ -8,13 +8,15 @@ the Theta method (Assimakopoulos & Nikolopoulos 2000, as simple exponential smoo
 Billah 2003) on the mixture's seasonally adjusted logs; `median of 3` the median of ours, theta and the same smoothing
 without drift; `statsmodels` the ETS of lowest AICc of six, additive errors on logs, with or without trend and season.
 Speed: 200 series (M1's, repeated where there are fewer) at their last 36 origins; ours in one pass, medians of three;
-statsmodels on a stated number of refits, evenly spaced, and scaled to the 7,200.
+statsmodels, and statsforecast (compiled; in an environment of its own), on a stated number of refits, evenly spaced,
+and scaled to the 7,200.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -24,6 +26,7 @@ import pandas as pd
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from forecast.models.ets import PERIOD, ets_path
+from peer_environments import run_peer
 from results import record
 
 POINTS, AHEAD, ORIGINS, SERIES = 36, 6, 36, 200
@@ -85,6 +88,21 @@ def by_aicc(z: np.ndarray) -> np.ndarray:
     return found
 
 
+def peers(series: list[np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Return statsforecast's forecasts of logs, (series, AHEAD) by method, and CPU seconds by method."""
+    with tempfile.TemporaryDirectory() as place:
+        given, said = Path(place) / "series.parquet", Path(place) / "forecasts.parquet"
+        longest = max(len(one) for one in series)
+        padded = {str(k): np.r_[np.full(longest - len(one), np.nan), one] for k, one in enumerate(series)}
+        pd.DataFrame(padded).to_parquet(given)
+        seconds = run_peer("statsforecast", "statsforecast_series.py", str(given), str(said), str(AHEAD))
+        table = pd.read_parquet(said).sort_values(["method", "series", "step"])
+    found = {
+        f"statsforecast {name}": part["value"].to_numpy().reshape(-1, AHEAD) for name, part in table.groupby("method")
+    }
+    return found, seconds
+
+
 def accuracy(count: int) -> list[tuple[str, str, float, str]]:
     """Return MASE of each method on every n-th series of M1."""
     series = m1(POINTS)
@@ -103,6 +121,7 @@ def accuracy(count: int) -> list[tuple[str, str, float, str]]:
         "median of 3": np.median([ours, with_drift, flat], axis=0),
         "mean of ours and theta": (ours + with_drift) / 2,
         "statsmodels": np.stack([by_aicc(one) for one in z]),
+        **peers(list(z))[0],
     }
     case = f"M1 monthly, {len(y)} series"
     return [
@@ -129,6 +148,11 @@ def speed() -> list[tuple[str, str, float, str]]:
     theirs = (time.process_time() - start) * SERIES * ORIGINS / REFITS
     case = f"{SERIES} series x {ORIGINS} origins"
     rows = [(case, "CPU ours", ours, "s"), (case, f"CPU statsmodels, {REFITS} refits scaled", theirs, "s")]
+    compiled = peers([z[k // ORIGINS, : origins[k % ORIGINS] + 1] for k in chosen])[1]
+    for name, seconds in compiled.items():
+        whole = seconds * SERIES * ORIGINS / REFITS
+        rows += [(case, f"CPU statsforecast {name}, {REFITS} refits scaled", whole, "s")]
+        rows += [(case, f"ratio to statsforecast {name}", whole / ours, "x")]
     return [*rows, (case, "ratio", theirs / ours, "x")]
 
 
