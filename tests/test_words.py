@@ -365,3 +365,10 @@ class TestAuditWords:
             "opportunities.close_value: known only after the outcome.",
         ]
         assert words_audit.warnings(self.table().iloc[2:]) == []
+
+
+def test_factors_have_a_true_minus_and_keep_their_signs():
+    assert words.factors("+ in Negotiation; - large amount") == "+\u00a0in Negotiation; \u2212\u00a0large amount"
+    assert words.factors("- owner Rep - A") == "\u2212\u00a0owner Rep - A"
+    assert words.factors("") == ""
+    assert words.factors("too few closed deals to tell") == "too few closed deals to tell"

@@ -230,6 +230,12 @@ def label(value: Any, *, most: int = 28) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
+def factors(said: str) -> str:
+    """Return the factors of a deal with a true minus sign, and no line break between a sign and what it belongs to."""
+    parts = [part.replace("- ", "\N{MINUS SIGN} ", 1) if part.startswith("- ") else part for part in said.split("; ")]
+    return "; ".join(part[:1] + "\N{NO-BREAK SPACE}" + part[2:] if part[1:2] == " " else part for part in parts)
+
+
 def sentence(said: str) -> str:
     """Return text with a capital first and one full stop last."""
     text = said.strip()
