@@ -15,5 +15,4 @@ COMPANY = tuple(range(7001, 7013))
 
 REPORT = tuple(range(7101, 7201))
 """For figures of models that are reported. The figures of record of bookings and win probabilities were taken on
-7101-7120, once, after the models were frozen; 7121 onwards have not been looked at. Whoever changes these models next
-moves 7101-7120 to `DESIGN`."""
+7101-7120; 7121 onwards have not been looked at, and are what the next figures of record come from."""

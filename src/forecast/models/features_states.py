@@ -74,8 +74,7 @@ def joined(parts: list[States]) -> States:
 class Vocabulary:
     """The levels behind the codes, and the covariates in use: text columns, number columns.
 
-    `amount` says whether the amount is one; `left_out` are columns that know the outcome, with the evidence; `idle` are
-    columns that were found to add nothing.
+    `amount` says whether the amount is one; `left_out` are columns that know the outcome, with the evidence.
     `kept` maps the codes of a text column (and NONE, last) to its columns in the design, NONE where a level has none.
     """
 
@@ -86,7 +85,6 @@ class Vocabulary:
     amount: bool = True
     left_out: Mapping[str, str] = field(default_factory=dict)
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
-    idle: tuple[str, ...] = ()
 
     def width(self, name: str) -> int:
         """Return how many levels of a text column have a column of their own."""
@@ -99,10 +97,6 @@ class Vocabulary:
         return replace(
             self, factors=factors, numbers=numbers, kept={name: self.kept[name] for name in ("segment", *factors)}
         )
-
-    def idle_without(self, names: tuple[str, ...]) -> Vocabulary:
-        """Return the vocabulary less covariates that add nothing, which it remembers."""
-        return replace(self.without(frozenset(names)), idle=(*self.idle, *names))
 
 
 def vocabulary(view: View) -> Vocabulary:

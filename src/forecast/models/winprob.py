@@ -108,8 +108,6 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
     if model.reason:
         notes.append(f"No skill over the base rate: {model.reason}.")
     notes += left_out_notes(model)
-    if model.words.idle:
-        notes.append(f"Added nothing to what the rest tells, and is not used: {', '.join(model.words.idle)}.")
     if unknown:
         notes.append(f"{unknown:,} open deals have no amount; the mean won amount of their segment stands in.")
     ahead = steps_of(view) - HORIZONS

@@ -9,7 +9,6 @@ import numpy as np
 from forecast.calendar import Calendar
 from forecast.models.features import Rows, States, Vocabulary
 from forecast.models.hazards import Encoding, both_hazards, encoding, fit_logistic, newton, row_losses
-from forecast.models.winprob_columns import idle_columns, without_columns
 
 FEWEST_CLOSED = 10
 """Closed deals below which no probability is given."""
@@ -96,8 +95,7 @@ def fit_in_full(
     if not _earns_its_place(plain, rich, base[0], full[0], design, rows, some):
         reason = "nothing recorded predicted past outcomes better than the base rate by age"
         return Fit(plain, *_fitted(plain, design[:, : plain.width], rows), informed=False, reason=reason)
-    idle = idle_columns(rich, *full)
-    return Fit(*(without_columns(rich, idle, *full) if idle else (rich, *full)), informed=True, reason="")
+    return Fit(rich, *full, informed=True, reason="")
 
 
 def _fitted(
