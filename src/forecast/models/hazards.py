@@ -8,7 +8,7 @@ A row of the design is a handful of (column, value) pairs: `Encoding.pieces` giv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 from forecast.models.features import NONE, UNDATED, States, Vocabulary
+from forecast.models.features_scores import NormalScores, normal_scores
 
 if TYPE_CHECKING:
     from forecast.calendar import Calendar
@@ -46,15 +47,16 @@ Piece = tuple[str, np.ndarray, np.ndarray | None]
 class Encoding:
     """How states become columns. `terms` names the term of each column, `ridge` its penalty; both shape (columns,).
 
-    `centre` and `scale` standardise log amount and the number columns. With `rich=False` only step, quarter position
-    and age are there: the base rate by age.
+    `centre` and `spread` standardise log amount (spread inf = it does not vary); `scores` map the number columns that
+    vary. With `rich=False` only step, quarter position and age are there: the base rate by age.
     """
 
     words: Vocabulary
     calendar: Calendar
     steps: int
-    centre: dict[str, float]
-    scale: dict[str, float]
+    centre: float
+    spread: float
+    scores: Mapping[str, NormalScores]
     rich: bool = True
 
     @cached_property
@@ -74,7 +76,7 @@ class Encoding:
                 widths["slips"] = (1, 1.0)
                 widths["stage_age"] = (2, 1.0)
                 widths["stage_age:stage"] = (stages, 3.0)
-            if self.words.amount and np.isfinite(self.scale["amount"]):
+            if self.words.amount and np.isfinite(self.spread):
                 widths["amount"] = (1, 1.0)
                 widths["amount:step"] = (self.steps, 1.0)
                 if stages:
@@ -83,7 +85,7 @@ class Encoding:
             for name in self.words.factors:
                 if name != "owner":
                     widths[f"is {name}"] = (self.words.width(name), 1.0)
-            for name in self.words.numbers:
+            for name in self.scores:
                 widths[f"x {name}"] = (1, 1.0)
         out, at = {}, 0
         for name, (width, ridge) in widths.items():
@@ -119,7 +121,7 @@ class Encoding:
             waited = np.nan_to_num(np.log1p(states.stage_age))
             yield "stage_age", level("stage_age:stage", states.stage), waited
         if "amount" in layout:
-            size = self.standard("amount", np.log1p(states.amount))
+            size = self.size(states)
             yield "amount", np.full(len(states), layout["amount"][0]), size
             if "amount:stage" in layout:
                 yield "amount", level("amount:stage", states.stage), size
@@ -127,8 +129,8 @@ class Encoding:
         for name in self.words.factors:
             if name != "owner":
                 yield name, level(f"is {name}", self.words.kept[name][states.factors[name]]), None
-        for name in self.words.numbers:
-            yield name, np.full(len(states), layout[f"x {name}"][0]), self.standard(name, states.numbers[name])
+        for name, score in self.scores.items():
+            yield name, np.full(len(states), layout[f"x {name}"][0]), score(states.numbers[name])
 
     def step_pieces(self, states: States, rows: np.ndarray, step: np.ndarray) -> Iterator[Piece]:
         """Yield (term, column, value) a row, `rows` indexing `states`: what depends on the step."""
@@ -151,12 +153,12 @@ class Encoding:
             waited = np.nan_to_num(np.log1p(states.stage_age))[rows]
             yield "stage_age", layout["stage_age"][0] + (step >= 2), waited
         if "amount" in layout:
-            size = self.standard("amount", np.log1p(states.amount))[rows]
+            size = self.size(states)[rows]
             yield "amount", layout["amount:step"][0] + last, size
 
-    def standard(self, name: str, values: np.ndarray) -> np.ndarray:
-        """Return values less their mean over their spread, 0 where unknown."""
-        return np.nan_to_num((values - self.centre[name]) / self.scale[name])
+    def size(self, states: States) -> np.ndarray:
+        """Return log amounts less their mean over their spread, 0 where unknown."""
+        return np.nan_to_num((np.log1p(states.amount) - self.centre) / self.spread)
 
     def matrix(self, states: States, rows: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Return the dense design, shape (rows, columns), float32."""
@@ -209,15 +211,19 @@ class Encoding:
 
 
 def encoding(words: Vocabulary, calendar: Calendar, states: States, *, steps: int, rich: bool = True) -> Encoding:
-    """Return the encoding whose means and spreads come from `states`."""
-    values = {"amount": np.log1p(states.amount), **{name: states.numbers[name] for name in words.numbers}}
-    centre, scale = {}, {}
-    for name, x in values.items():
-        known = x[np.isfinite(x)]
-        centre[name] = float(known.mean()) if len(known) else 0.0
-        spread = float(known.std()) if len(known) else 0.0
-        scale[name] = spread if spread > 1e-9 * (1 + abs(centre[name])) else np.inf
-    return Encoding(words, calendar, steps, centre, scale, rich)
+    """Return the encoding whose mean, spread and scores come from `states`."""
+    sizes = np.log1p(states.amount[np.isfinite(states.amount)])
+    centre, spread = (float(sizes.mean()), float(sizes.std())) if len(sizes) else (0.0, 0.0)
+    scores = {name: normal_scores(states.numbers[name]) for name in words.numbers} if rich else {}
+    return Encoding(
+        words,
+        calendar,
+        steps,
+        centre,
+        spread if spread > 1e-9 * (1 + abs(centre)) else np.inf,
+        {name: score for name, score in scores.items() if score is not None},
+        rich,
+    )
 
 
 # -- fitting -------------------------------------------------------------------------------------------

@@ -108,6 +108,10 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
     if model.reason:
         notes.append(f"No skill over the base rate: {model.reason}.")
     notes += left_out_notes(model)
+    if model.idle:
+        notes.append(
+            f"Of no weight, because past deals showed no more than chance would: {', '.join(sorted(model.idle))}."
+        )
     if unknown:
         notes.append(f"{unknown:,} open deals have no amount; the mean won amount of their segment stands in.")
     ahead = steps_of(view) - HORIZONS
@@ -183,8 +187,8 @@ def _reasons(model: WinModel, states: States) -> list[str]:
         part = model.owner_part(states)
         effect = part[:, 0] - part[:, 1]
         parts["owner"] = effect - effect.mean()
-    high = {name: model.code.standard(name, states.numbers[name]) > 0 for name in model.words.numbers}
-    high["amount"] = model.code.standard("amount", np.log1p(states.amount)) > 0
+    high = {name: score(states.numbers[name]) > 0 for name, score in model.code.scores.items()}
+    high["amount"] = model.code.size(states) > 0
     said = describe(parts, states, model.words, high=high)
     return said if model.informed else [f"base rate by age: {text}" for text in said]
 

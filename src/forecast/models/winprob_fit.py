@@ -9,6 +9,7 @@ import numpy as np
 from forecast.calendar import Calendar
 from forecast.models.features import Rows, States, Vocabulary
 from forecast.models.hazards import Encoding, both_hazards, encoding, fit_logistic, newton, row_losses
+from forecast.models.winprob_evidence import learned_ridge
 
 FEWEST_CLOSED = 10
 """Closed deals below which no probability is given."""
@@ -19,6 +20,9 @@ FEWEST_EACH = 20
 _NEEDED_GAIN = 0.002
 _BEYOND_CHANCE = 2.5
 """Standard errors by which later wins must be told from later losses."""
+_TELLS = 0.2
+"""Coefficients, of both causes, that the rows must determine of a column that is not idle."""
+
 _JUDGED = 30_000
 """Rows on which base rate and covariates are compared."""
 
@@ -41,7 +45,8 @@ class Fit:
 class WinModel:
     """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
 
-    `informed` says whether covariates are used or only the base rate by age; `reason` says why not.
+    `informed` and `reason` are as in `Fit`; `idle` are columns that told no more than chance would and so weigh next
+    to nothing.
     """
 
     words: Vocabulary
@@ -50,6 +55,7 @@ class WinModel:
     owner: np.ndarray
     informed: bool
     reason: str
+    idle: tuple[str, ...] = ()
 
     def base_logits(self, states: States, *, steps: int) -> np.ndarray:
         """Return the logits of won and lost without the owners' part, (n, steps, 2); beyond the last, the last."""
@@ -96,6 +102,19 @@ def fit_in_full(
         reason = "nothing recorded predicted past outcomes better than the base rate by age"
         return Fit(plain, *_fitted(plain, design[:, : plain.width], rows), informed=False, reason=reason)
     return Fit(rich, *full, informed=True, reason="")
+
+
+def weighed(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the coefficients with what a company brings on top weighed by its evidence, and the columns left idle.
+
+    The other columns' ridge is set by hand.
+    """
+    brought = [name for name in fit.code.layout if name == "segment" or name.startswith(("is ", "x "))]
+    if not fit.informed or not brought:
+        return fit.beta, ()
+    learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=brought)
+    idle = (name for name, told in learned.told.items() if told < _TELLS and name != "segment")
+    return learned.beta, tuple(name.split(" ", 1)[1] for name in idle)
 
 
 def _fitted(

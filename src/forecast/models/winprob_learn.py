@@ -13,7 +13,7 @@ closures known: from whichever day a replay begins, the model at a given origin 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -34,7 +34,7 @@ from forecast.models.features import (
 )
 from forecast.models.hazards import OWNER_PRIOR, gram_of
 from forecast.models.threads import one_thread
-from forecast.models.winprob_fit import FEWEST_CLOSED, Fit, WinModel, fit_in_full
+from forecast.models.winprob_fit import FEWEST_CLOSED, Fit, WinModel, fit_in_full, weighed
 
 WINDOW = 60
 """Months of rows a full fit learns from."""
@@ -160,8 +160,9 @@ class Learner:
     # -- what the residuals tell ---------------------------------------------------------------------
 
     def _finished(self, fit: Fit) -> WinModel:
-        """Return the model with the owners' effects, shrunk."""
+        """Return the model with columns weighed by their evidence and the owners' effects, shrunk."""
         code = fit.code
+        beta, idle = weighed(fit)
         levels = len(code.words.factors.get("owner", ())) if fit.informed else 0
         owner = np.zeros((levels, 2))
         months = sorted(self._said)
@@ -171,7 +172,7 @@ class Learner:
             # What all owners share is the model's affair, not theirs.
             excess = sums[:, :, 0] - sums[:, :, 1] * total[:, 0] / np.maximum(total[:, 1], 1e-12)
             owner = excess / (sums[:, :, 1] + OWNER_PRIOR * code.steps)
-        return WinModel(code.words, code, fit.beta, owner, fit.informed, fit.reason)
+        return WinModel(code.words, code, beta, owner, fit.informed, fit.reason, idle)
 
 
 def _halves(closed: int) -> int:
@@ -205,7 +206,7 @@ def _newton(fit: Fit, rows: Rows) -> Fit:
         gradient = (weight * (y - p)).astype(design.dtype) @ design
         beta[:, cause] += cho_solve(cho_factor(total, check_finite=False), gradient.astype(float), check_finite=False)
         gram.append(total)
-    return Fit(fit.code, beta, (gram[0], gram[1]), fit.informed, fit.reason)
+    return replace(fit, beta=beta, gram=(gram[0], gram[1]))
 
 
 def _residuals(said: _Said, view: View, step: int) -> None:
