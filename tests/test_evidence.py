@@ -151,8 +151,8 @@ def test_scores_are_those_of_the_ranks():
     assert score is not None
     raw = norm.ppf((rankdata(x) - 0.5) / len(x))
     off = np.abs(score(x) - raw / raw.std())
-    # 64 knots; in the outermost twentieth they stand further apart than the values.
-    assert off[np.abs(raw) < 2].max() < 0.02
+    # 64 knots; in the outermost hundredth they stand further apart than the values.
+    assert off[np.abs(raw) < 2.5].max() < 0.03
     assert off.max() < 0.1
 
 
