@@ -14,7 +14,7 @@ import numpy as np
 
 from forecast.data.replay import OPEN, WON, Replay, View
 from forecast.models.creation import Future
-from forecast.models.features import settled_target
+from forecast.models.features import STEPS, settled_target
 
 ORIGINS = 24
 """Past origins whose errors are looked at."""
@@ -28,7 +28,9 @@ _RATIO_PRIOR = 50.0
 _MOST_RATIOS = 1000
 _PRIOR_ORIGINS, _PRIOR, _MOST_PRIOR = 4.0, 120.0, 0.04
 """Where n origins are known, 4^2 / (4^2 + n^2) of each variance is taken to be what fitting some 120 coefficients to
-the closed deals leaves unsure: 120 over their number, at most .04."""
+the closed deals leaves unsure, 120 over their number, and what nobody can see coming, together at most .04."""
+_UNSEEN, _LATER = 0.001, 6.0
+"""What nobody can see coming: 3 % in the first month, and as pipeline not yet created takes over 8 % in the sixth."""
 
 
 @dataclass(frozen=True)
@@ -185,19 +187,21 @@ class Track:
             }
             came_open, came_new = self._came(view, months)
             came_open = came_open - parts["booked"]
-            # What was said when much less was known says less of what is said now: errors of estimation fall as the
-            # number of closed deals grows.
-            known = np.array([each.closed for each in said]) / max(_closed(view), 1)
-            trust = np.minimum(known, 1.0) ** 2
+            # What was said when much less was known says little of what is said now: the first years of a record, when
+            # neither trend nor season could be told, erred several times as much.
+            known = np.minimum(np.array([each.closed for each in said]) / max(_closed(view), 1), 1.0)
+            trust = known**2
             usable = trust[:, None] * (months[:, None] + np.arange(steps) <= view.last_complete)
             recent = usable * (months >= view.first_target - _RECENT)[:, None]
             open_bias = _bias(parts["open_pipeline"], came_open, parts["chance_open"], recent)
             future_bias = _bias(parts["new"], came_new, parts["chance_new"], recent)
             chance = parts["chance_open"] + parts["chance_new"]
+            usable = usable * trust[:, None]
             common, own = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
             origins = usable.sum(axis=0)
         doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + origins**2)
-        prior = min(_PRIOR / max(_closed(view), 1), _MOST_PRIOR)
+        unseen = _UNSEEN * (1.0 + _LATER * (np.maximum(np.arange(steps) - (steps - STEPS), 0) / (STEPS - 1)) ** 3)
+        prior = np.minimum(_PRIOR / max(_closed(view), 1) + unseen, _MOST_PRIOR)
         common, own = (doubt * prior + (1.0 - doubt) * variance for variance in (common, own))
         return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
 
@@ -234,23 +238,31 @@ def shared_errors(
     forecast, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
     Returns two (S,), variances of the log error.
     With e = actual - forecast: sum(e^2 - V) over segments estimates (common + own) sum F^2, and the same of the
-    totals estimates common (sum F)^2 + own sum F^2. Steps are smoothed with their neighbours.
+    totals estimates common (sum F)^2 + own sum F^2. The steps are smoothed by local lines (Fan & Gijbels, *Local
+    Polynomial Modelling*, 1996), which follow a growth with the horizon to its ends.
     """
-    steps = forecast.shape[2]
     segments = len(forecast) if segments is None else segments
-
-    def smoothed(by_step: np.ndarray) -> np.ndarray:
-        neighbours = np.convolve(np.ones(steps), [1, 1, 1], mode="same")
-        return np.convolve(by_step, [1, 1, 1], mode="same") / neighbours
-
     error = actual - forecast
-    f2 = smoothed((weight * forecast**2).sum(axis=(0, 1)))
-    excess = smoothed((weight * (error**2 - variance)).sum(axis=(0, 1)))
-    t2 = smoothed((weight * forecast.sum(axis=0) ** 2).sum(axis=0))
-    total = smoothed((weight * (error.sum(axis=0) ** 2 - variance.sum(axis=0))).sum(axis=0))
-    both = np.clip(excess / np.maximum(f2, 1e-12), _SMALLEST, _LARGEST)
+    f2 = (weight * forecast**2).sum(axis=(0, 1))
+    t2 = (weight * forecast.sum(axis=0) ** 2).sum(axis=0)
+    known = f2 > 0
+    if not known.any():
+        return np.full(len(f2), _SMALLEST), np.zeros(len(f2))
+    excess = (weight * (error**2 - variance)).sum(axis=(0, 1))[known]
+    total = (weight * (error.sum(axis=0) ** 2 - variance.sum(axis=0))).sum(axis=0)[known]
+    both = excess / f2[known]
+    shared = (total - both * f2[known]) / np.maximum((t2 - f2)[known], 1e-12)
+    # A step without a past month takes after the one before it.
+    last = np.maximum(np.cumsum(known) - 1, 0)
+    both = np.clip(_along_lines(both[last]), _SMALLEST, _LARGEST)
     if segments == 1:
-        return both, np.zeros(steps)
-    common = (total - both * f2) / np.maximum(t2 - f2, 1e-12)
-    common = np.clip(common, 0.0, both)
+        return both, np.zeros(len(f2))
+    common = np.clip(_along_lines(shared[last]), 0.0, both)
     return common, both - common
+
+
+def _along_lines(by_step: np.ndarray) -> np.ndarray:
+    """Return the values of lines through each step and its two neighbours, at the ends through the next two; (S,)."""
+    out = np.convolve(by_step, np.ones(3) / 3, mode="same")
+    out[0], out[-1] = (float(np.dot(np.array([5.0, 2.0, -1.0]) / 6, end)) for end in (by_step[:3], by_step[:-4:-1]))
+    return out
