@@ -1,15 +1,15 @@
-"""Exponential smoothing of many series from many origins in one pass, beside statsmodels' ETS refitted by AICc.
+"""Smoothing of many series from many origins in one pass, alone and pooled, beside statsmodels' ETS refitted by AICc.
 
     python benchmarks/series.py [--series 200]
 
 Accuracy: the last 36 points of M1's monthly series (Makridakis et al., J. Forecasting 1982), six months ahead, MASE
 scaled by the seasonal naive's error within the 36 points. `ours` is the mixture of `models.ets`, its median; `theta`
-the Theta method (Assimakopoulos & Nikolopoulos 2000, as simple exponential smoothing with half the drift: Hyndman &
-Billah 2003) on the mixture's seasonally adjusted logs; `median of 3` the median of ours, theta and the same smoothing
-without drift; `statsmodels` the ETS of lowest AICc of six, additive errors on logs, with or without trend and season.
-Speed: 200 series (M1's, repeated where there are fewer) at their last 36 origins; ours in one pass, medians of three;
-statsmodels, and statsforecast (compiled; in an environment of its own), on a stated number of refits, evenly spaced,
-and scaled to the 7,200.
+the Theta method on the mixture's seasonally adjusted logs, and `pool` the median of ours, theta and the same smoothing
+without drift (`models.theta`; the forecaster `ets-theta`); `statsmodels` the ETS of lowest AICc of six, additive errors
+on logs, with or without trend and season.
+Speed: 200 series (M1's, repeated where there are fewer) at their last 36 origins; ours, and the pool with ours in it,
+in one pass each, medians of three; statsmodels, and statsforecast (compiled; in an environment of its own), on a stated
+number of refits, evenly spaced, and scaled to the 7,200.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ import pandas as pd
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from forecast.models.ets import PERIOD, ets_path
+from forecast.models.theta import pooled, theta_path
 from peer_environments import run_peer
 from results import record
 
@@ -44,26 +46,6 @@ def m1(least: int) -> list[tuple[np.ndarray, np.ndarray]]:
         if len(train) >= least and len(test) >= AHEAD and varied and (train > 0).all():
             out.append((train, test[:AHEAD]))
     return out
-
-
-def theta(z: np.ndarray, season: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Theta forecast and the flat one; z (series, months), season (series, 12) by place; (series, AHEAD)."""
-    months = np.arange(z.shape[1])
-    x = z - season[:, months % PERIOD]
-    centred = months - months.mean()
-    slope = (x * centred).sum(axis=1) / (centred**2).sum()
-    alphas = np.linspace(0.05, 0.95, 19)
-    level = np.repeat(x[:, :1], len(alphas), axis=1)
-    squares = np.zeros_like(level)
-    for t in range(1, x.shape[1]):
-        error = x[:, t, None] - level
-        squares += error**2
-        level = level + alphas * error
-    best = squares.argmin(axis=1)
-    alpha, last = alphas[best], level[np.arange(len(x)), best]
-    back = season[:, (z.shape[1] + np.arange(AHEAD)) % PERIOD]
-    drift = np.arange(AHEAD) + ((1 - (1 - alpha) ** z.shape[1]) / alpha)[:, None]
-    return last[:, None] + 0.5 * slope[:, None] * drift + back, last[:, None] + back
 
 
 def by_aicc(z: np.ndarray) -> np.ndarray:
@@ -111,15 +93,16 @@ def accuracy(count: int) -> list[tuple[str, str, float, str]]:
     y, future = np.array([train[-POINTS:] for train, _ in some]), np.array([test for _, test in some])
     scale = np.abs(y[:, PERIOD:] - y[:, :-PERIOD]).mean(axis=1)[:, None]
     z = np.log(y)
-    path = ets_path(z, origins=np.array([POINTS - 1]), ahead=AHEAD)
+    origins = np.array([POINTS - 1])
+    path = ets_path(z, origins=origins, ahead=AHEAD)
     ours = path.location[:, 0]
-    with_drift, flat = theta(z, path.season[:, 0])
+    theta = theta_path(z, origins=origins, ahead=AHEAD, season=path.season).theta[:, 0]
     forecasts = {
         "seasonal naive": np.log(y[:, -PERIOD:][:, :AHEAD]),
         "ours": ours,
-        "theta": with_drift,
-        "median of 3": np.median([ours, with_drift, flat], axis=0),
-        "mean of ours and theta": (ours + with_drift) / 2,
+        "theta": theta,
+        "pool": pooled(z, path.location, origins=origins, season=path.season)[:, 0],
+        "mean of ours and theta": (ours + theta) / 2,
         "statsmodels": np.stack([by_aicc(one) for one in z]),
         **peers(list(z))[0],
     }
@@ -129,31 +112,42 @@ def accuracy(count: int) -> list[tuple[str, str, float, str]]:
     ]
 
 
+def cpu(run: Callable[[], object]) -> float:
+    """Return CPU seconds, the median of three runs."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        run()
+        times.append(time.process_time() - start)
+    return float(np.median(times))
+
+
 def speed() -> list[tuple[str, str, float, str]]:
-    """Return CPU seconds of ours and of statsmodels for 200 series x 36 origins."""
+    """Return CPU seconds of ours, of the pool and of statsmodels for 200 series x 36 origins."""
     longest = [train for train, _ in m1(POINTS + ORIGINS)]
     length = min(len(train) for train in longest)
     z = np.log(np.array([longest[k % len(longest)][-length:] for k in range(SERIES)]))
     origins = np.arange(length - ORIGINS, length)
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        ets_path(z, origins=origins, ahead=AHEAD)
-        times.append(time.process_time() - start)
-    ours = float(np.median(times))
+
+    def pool() -> np.ndarray:
+        path = ets_path(z, origins=origins, ahead=AHEAD)
+        return pooled(z, path.location, origins=origins, season=path.season)
+
+    ours, both = cpu(lambda: ets_path(z, origins=origins, ahead=AHEAD)), cpu(pool)
     chosen = np.linspace(0, SERIES * ORIGINS - 1, REFITS).astype(int)
     start = time.process_time()
     for k in chosen:
         by_aicc(z[k // ORIGINS, : origins[k % ORIGINS] + 1])
     theirs = (time.process_time() - start) * SERIES * ORIGINS / REFITS
     case = f"{SERIES} series x {ORIGINS} origins"
-    rows = [(case, "CPU ours", ours, "s"), (case, f"CPU statsmodels, {REFITS} refits scaled", theirs, "s")]
+    rows = [(case, "CPU ours", ours, "s"), (case, "CPU pool", both, "s")]
+    rows += [(case, f"CPU statsmodels, {REFITS} refits scaled", theirs, "s")]
     compiled = peers([z[k // ORIGINS, : origins[k % ORIGINS] + 1] for k in chosen])[1]
     for name, seconds in compiled.items():
         whole = seconds * SERIES * ORIGINS / REFITS
         rows += [(case, f"CPU statsforecast {name}, {REFITS} refits scaled", whole, "s")]
         rows += [(case, f"ratio to statsforecast {name}", whole / ours, "x")]
-    return [*rows, (case, "ratio", theirs / ours, "x")]
+    return [*rows, (case, "ratio", theirs / ours, "x"), (case, "ratio of the pool", theirs / both, "x")]
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ ROWS = [
     "models/threads|models/hazards|models/factors|models/winprob",
     "models/creation",
     "models/bookings",
-    "models/ets|models/baselines",
+    "models/ets|models/theta|models/baselines",
     "models/registry",
     "evaluation/backtest",
     "evaluation/scores",

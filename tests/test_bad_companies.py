@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # nothing is d
 
 CHANCES = [f"p_win_{h}" for h in range(1, 7)]
 END = pd.Timestamp("2026-03-31")
-WITH_DRAWS = ("pipeline", "pipeline-sales-only", "ets")
+WITH_DRAWS = ("pipeline", "pipeline-sales-only", "ets", "ets-theta")
 """Models whose answer always has quantiles; the others may lack past errors to learn them from, and say so."""
 
 
@@ -317,7 +317,8 @@ def log_of(plan: Plan, **changes: pd.DataFrame) -> Log:
 
 # Each case, and the models that must answer; the others may abstain.
 ANSWERED = set(MODELS)
-NO_WINS = ANSWERED - {"ets"}
+SERIES = {"ets", "ets-theta", "seasonal-naive"}
+NO_WINS = ANSWERED - {"ets", "ets-theta"}
 CASES: dict[str, tuple[Plan, set[str]]] = {
     "plain": (Plan(), ANSWERED),
     "constant amounts": (Plan(amounts="constant"), ANSWERED),
@@ -337,10 +338,10 @@ CASES: dict[str, tuple[Plan, set[str]]] = {
     "three months": (Plan(months=3, deals=60), set()),
     "one month": (Plan(months=1, deals=30), set()),
     "one deal": (Plan(deals=1), set()),
-    "no history": (Plan(history=False), {"pipeline", "pipeline-sales-only", "ets", "seasonal-naive"}),
-    "no history, amounts fixed": (Plan(history=False, fixed=True), {"pipeline", "ets", "seasonal-naive"}),
+    "no history": (Plan(history=False), {"pipeline", "pipeline-sales-only", *SERIES}),
+    "no history, amounts fixed": (Plan(history=False, fixed=True), {"pipeline", *SERIES}),
     "no table of stages": (Plan(stage_table=False), ANSWERED),
-    "nothing but opportunities": (Plan(history=False, stage_table=False), {"ets", "seasonal-naive"}),
+    "nothing but opportunities": (Plan(history=False, stage_table=False), SERIES),
     "created on one day": (Plan(same_day=True), {"seasonal-naive"}),
     "one timestamp a day": (Plan(at_noon=True), ANSWERED),
     "a single owner": (Plan(owners=1), ANSWERED),

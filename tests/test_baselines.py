@@ -11,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from companies import make_snapshot, plain_company
+from forecast.data.replay import Replay
 from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.errors import ParameterError
+from forecast.models import baselines
 from forecast.models.baselines import _mean_above, transform
 from forecast.models.baselines_draws import correlated_normals, draws_from_errors, shared_correlation
+from forecast.models.ets import ets_path
 from forecast.models.registry import MODELS, forecaster
 
 JANUARY = 2024 * 12
@@ -27,7 +30,8 @@ def named(name):
     return call
 
 
-ets, seasonal_naive, stage_age = named("ets"), named("seasonal-naive"), named("stage-age")
+ets, ets_theta = named("ets"), named("ets-theta")
+seasonal_naive, stage_age = named("seasonal-naive"), named("stage-age")
 stage_weighted, stage_weighted_future = named("stage-weighted"), named("stage-weighted-future")
 
 
@@ -114,6 +118,11 @@ class TestSeasonalNaive:
 # -- smoothing ------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["ets", "ets-theta"])
+def smoothing(request):
+    return named(request.param)
+
+
 class TestEts:
     def test_the_scale_by_hand(self):
         y = np.array([[0.0, 0.0, 2.0, 0.0, 4.0], [0.0] * 5])
@@ -128,16 +137,16 @@ class TestEts:
         assert _mean_above(np.array(1.0), np.array(0.7), np.array(3.0)) == pytest.approx(simulated, rel=0.01)
         assert _mean_above(np.array(1.0), np.array(0.0), np.array(2.0)) == pytest.approx(np.e - 2)
 
-    def test_a_constant_company_goes_on(self):
-        table = ets(monthly({"East": [100.0] * 30, "West": [40.0] * 30}, as_of="2026-06-30"), months=6)
+    def test_a_constant_company_goes_on(self, smoothing):
+        table = smoothing(monthly({"East": [100.0] * 30, "West": [40.0] * 30}, as_of="2026-06-30"), months=6)
         check(table)
         np.testing.assert_allclose(means(table), 140, rtol=1e-3)
         np.testing.assert_allclose(months_of(table)["q50"], months_of(table)["mean"], rtol=1e-2)
 
-    def test_mean_and_scatter_are_recovered(self):
+    def test_mean_and_scatter_are_recovered(self, smoothing):
         rng = np.random.default_rng(5)
         y = {f"S{i}": rng.lognormal(4, 0.5, 60).tolist() for i in range(8)}
-        table = ets(monthly(y, as_of="2028-12-31"), months=6)
+        table = smoothing(monthly(y, as_of="2028-12-31"), months=6)
         check(table)
         one = months_of(table)[lambda t: t["segment"].str.startswith("S")]
         truth = np.exp(4 + 0.125)
@@ -149,33 +158,33 @@ class TestEts:
         together = np.quantile(rng.lognormal(4, 0.5, (20_000, 8)).sum(axis=1), [0.1, 0.9])
         assert spread == pytest.approx(together[1] - together[0], rel=0.3)
 
-    def test_segments_that_move_together_widen_the_total(self):
+    def test_segments_that_move_together_widen_the_total(self, smoothing):
         rng = np.random.default_rng(6)
         shared = np.exp(rng.normal(4, 0.5, 48))
         apart = {f"S{i}": np.exp(rng.normal(4, 0.5, 48)).tolist() for i in range(4)}
         together = {f"S{i}": (shared * np.exp(rng.normal(0, 0.05, 48))).tolist() for i in range(4)}
 
         def spread(amounts):
-            table = months_of(ets(monthly(amounts, as_of="2027-12-31"), months=3))
+            table = months_of(smoothing(monthly(amounts, as_of="2027-12-31"), months=3))
             total = table[table["segment"] == "Total"]
             return ((total["q90"] - total["q10"]) / total["q50"]).mean()
 
         assert spread(together) > 1.5 * spread(apart)
 
-    def test_what_is_booked_is_the_least(self):
+    def test_what_is_booked_is_the_least(self, smoothing):
         snap = monthly({"East": [100.0] * 20}, as_of="2025-09-20", extra=[("East", 20, 500.0)])
-        table = ets(snap, months=2)
+        table = smoothing(snap, months=2)
         assert means(table, "East")[0] == pytest.approx(500, rel=1e-3)
         assert (table.loc[table["horizon"] == 0, "q2.5"].iloc[0]) >= 500
 
-    def test_a_month_in_progress_is_not_fitted(self):
-        before = ets(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-08-31"), months=3)
-        during = ets(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-09-20"), months=2)
+    def test_a_month_in_progress_is_not_fitted(self, smoothing):
+        before = smoothing(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-08-31"), months=3)
+        during = smoothing(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-09-20"), months=2)
         np.testing.assert_allclose(means(during), means(before))
 
-    def test_a_segment_born_last_month_borrows_the_others_scatter(self):
+    def test_a_segment_born_last_month_borrows_the_others_scatter(self, smoothing):
         east = np.random.default_rng(0).lognormal(4, 0.5, 24).tolist()
-        table = ets(monthly({"East": east, "New": [0.0] * 23 + [50.0]}, as_of="2025-12-31"), months=3)
+        table = smoothing(monthly({"East": east, "New": [0.0] * 23 + [50.0]}, as_of="2025-12-31"), months=3)
         check(table)
         new, old = (months_of(table)[lambda t, s=s: t["segment"] == s] for s in ("New", "East"))
         assert new["q50"].between(35, 70).all()
@@ -183,9 +192,9 @@ class TestEts:
         relative = [((one["q90"] - one["q10"]) / one["q50"]).mean() for one in (new, old)]
         assert 0.9 < relative[0] / relative[1] < 2.5
 
-    def test_a_segment_that_never_booked_is_expected_to_book_nothing(self):
+    def test_a_segment_that_never_booked_is_expected_to_book_nothing(self, smoothing):
         snap = monthly({"East": [0.0] * 24, "West": [100.0, 80.0] * 12}, as_of="2025-12-31")
-        table = ets(snap, months=3)
+        table = smoothing(snap, months=3)
         check(table)
         assert means(table, "East") == [0, 0, 0]
 
@@ -193,17 +202,83 @@ class TestEts:
         ("amounts", "as_of", "why"),
         [([1.0] * 5, "2024-05-31", "needs 6 complete months"), ([], "2025-05-31", "nothing was won")],
     )
-    def test_abstains(self, amounts, as_of, why):
-        table = ets(monthly({"East": amounts}, as_of=as_of), months=3)
+    def test_abstains(self, smoothing, amounts, as_of, why):
+        table = smoothing(monthly({"East": amounts}, as_of=as_of), months=3)
         assert table["mean"].isna().all()
         assert why in table.attrs["notes"][0]
 
-    def test_the_same_seed_gives_the_same_table_and_the_mean_needs_none(self):
+    def test_the_same_seed_gives_the_same_table_and_the_mean_needs_none(self, smoothing):
         snap = monthly({"East": list(range(1, 31)), "West": [3.0, 9.0] * 15}, as_of="2026-06-30")
-        one, same, other = ets(snap, months=6, seed=1), ets(snap, months=6, seed=1), ets(snap, months=6, seed=2)
+        one, same, other = (smoothing(snap, months=6, seed=seed) for seed in (1, 1, 2))
         pd.testing.assert_frame_equal(one, same)
         assert (one["mean"] == other["mean"]).all()
         assert (one["q90"] != other["q90"]).any()
+
+
+class TestEtsTheta:
+    def moved(self, snap, *, months: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the numbers of `ets` and of the pool by month and segment, nothing cut off by what is booked."""
+        both = [months_of(model(snap, months=months)) for model in (ets, ets_theta)]
+        return tuple(table.set_index(["target_period", "segment"]).drop(index="Total", level=1) for table in both)
+
+    def growing(self) -> dict[str, list[float]]:
+        rng = np.random.default_rng(9)
+        rates = {"East": 0.02, "West": -0.015}
+        return {s: np.exp(5 + rate * np.arange(40) + rng.normal(0, 0.2, 40)).tolist() for s, rate in rates.items()}
+
+    def test_the_median_of_the_pool_by_hand(self):
+        amounts = self.growing()
+        z, shift = transform(np.array([amounts["East"][:20]]))
+        table = months_of(ets_theta(monthly({"East": amounts["East"][:20]}, as_of="2025-08-31"), months=3))
+        path = ets_path(z, origins=np.array([19]), ahead=3)
+        x = z[0]  # twenty months: no season shows
+        smoothed = []
+        for alpha in np.arange(1, 20) / 20:
+            level, squares = x[0], 0.0
+            for value in x[1:]:
+                squares += (value - level) ** 2
+                level += alpha * (value - level)
+            smoothed.append((squares, alpha, level))
+        _, alpha, level = min(smoothed)
+        slope = np.polyfit(np.arange(20), x, 1)[0]
+        theta = level + slope / 2 * (np.arange(3) + (1 - (1 - alpha) ** 20) / alpha)
+        centre = np.median([path.location[0, 0], theta, np.full(3, level)], axis=0)
+        np.testing.assert_allclose(path.season, 0, atol=1e-6)
+        east = table[table["segment"] == "East"]
+        np.testing.assert_allclose(east["q50"], np.exp(centre) - shift[0], rtol=2e-3)
+
+    def test_every_quantile_of_ets_is_moved_by_the_same_step_of_logs(self):
+        amounts = self.growing()
+        own, pool = self.moved(monthly(amounts, as_of="2027-04-30"), months=6)
+        shift = dict(zip(amounts, transform(np.array(list(amounts.values())))[1], strict=True))
+        add = own.index.get_level_values("segment").map(shift).to_numpy(dtype=float)[:, None]
+        columns = [name for name in QUANTILE_COLUMNS if (own[name] > 0).all() and (pool[name] > 0).all()]
+        assert len(columns) >= 5
+        step = np.log(pool[columns] + add) - np.log(own[columns] + add)
+        np.testing.assert_allclose(step, np.repeat(step[["q50"]].to_numpy(), len(columns), axis=1), atol=2e-3)
+        assert (step["q50"].abs() > 0.005).any()
+
+    def test_the_mean_is_that_of_the_law_moved(self):
+        snap = monthly(self.growing(), as_of="2027-04-30")
+        table = months_of(ets_theta(snap, months=6))
+        # Two thousand draws in mirrored pairs: their mean is near that of the law; a mean not moved would be off.
+        view = next(Replay(snap).views([snap.as_of]))
+        kept = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(baselines, "from_draws", lambda *_, draws, mean, **__: kept.append((draws, mean)))
+            for model in (baselines.ets, baselines.ets_theta):
+                model(view, months=6, seed=0)
+        (before, mean_before), (draws, mean) = kept
+        np.testing.assert_allclose(draws.mean(axis=0), mean, rtol=0.02)
+        np.testing.assert_allclose(mean / mean_before, draws.mean(axis=0) / before.mean(axis=0), rtol=2e-3)
+        assert np.abs(mean / mean_before - 1).max() > 0.01
+        np.testing.assert_allclose(table[table["segment"] == "East"]["mean"], mean[0])
+
+    def test_the_reasons_are_those_of_ets(self):
+        for amounts, as_of in (([1.0] * 5, "2024-05-31"), ([], "2025-05-31")):
+            snap = monthly({"East": amounts}, as_of=as_of)
+            notes = [model(snap, months=3).attrs["notes"] for model in (ets, ets_theta)]
+            assert notes[1] == [note.replace("ets", "ets-theta") for note in notes[0]]
 
 
 # -- draws ----------------------------------------------------------------------------------------------
@@ -449,7 +524,7 @@ def test_numbers_or_a_reason_never_both_and_never_nonsense(deals, seed, last_day
     if company.empty:
         return
     snap = make_snapshot(last_day, *with_history(company.reset_index(drop=True)))
-    for name in ("seasonal-naive", "ets", "stage-weighted", "stage-weighted-future", "stage-age"):
+    for name in ("seasonal-naive", "ets", "ets-theta", "stage-weighted", "stage-weighted-future", "stage-age"):
         table = forecaster(name)(snap, months=3, seed=0)
         if table["mean"].isna().any():
             assert table["mean"].isna().all(), name
@@ -464,7 +539,7 @@ def test_numbers_or_a_reason_never_both_and_never_nonsense(deals, seed, last_day
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "0"])
 def test_seeds_that_are_none(seed):
     snap = monthly({"East": [1.0] * 15}, as_of="2025-03-31")
-    for name in ("seasonal-naive", "ets", "stage-weighted"):
+    for name in ("seasonal-naive", "ets", "ets-theta", "stage-weighted"):
         with pytest.raises(ParameterError, match="seed"):
             forecaster(name)(snap, months=3, seed=seed)
 

@@ -11,6 +11,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from forecast.models.baselines import _mean_above, transform
 from forecast.models.ets import FEWEST_SEASON, FEWEST_TREND, PERIOD, PHI, RESTLESSNESS, ets_path, grid, recursion
+from forecast.models.theta import pooled
 
 
 def series(n: int, seed: int = 0, season: float = 1.0) -> np.ndarray:
@@ -192,20 +193,30 @@ def our_mean(y: np.ndarray) -> np.ndarray:
     return _mean_above(path.location[:, 0], spread, np.broadcast_to(shift[:, None], spread.shape))
 
 
+def pool_median(y: np.ndarray) -> np.ndarray:
+    z, shift = transform(y)
+    origins = np.array([y.shape[1] - 1])
+    path = ets_path(z, origins=origins, ahead=6)
+    return np.exp(pooled(z, path.location, origins=origins, season=path.season)[:, 0]) - shift[:, None]
+
+
 def test_better_than_seasonal_naive_on_m1(real_data):
     y, future, scale = sample_of_m1(real_data, 600)
     mase = (np.abs(our_mean(y) - future).mean(axis=1) / scale).mean()
     naive = (np.abs(y[:, -12:-6] - future).mean(axis=1) / scale).mean()
     assert naive == pytest.approx(0.99, abs=0.01)
     assert mase < 0.70
+    assert (np.abs(pool_median(y) - future).mean(axis=1) / scale).mean() < 0.70
 
 
 @pytest.mark.slow
 def test_better_than_ets_by_aicc_on_m1(real_data):
     y, future, scale = sample_of_m1(real_data, 30)
     theirs = np.stack([_by_aicc(one) for one in y])
-    ours_mase, their_mase = ((np.abs(f - future).mean(axis=1) / scale).mean() for f in (our_mean(y), theirs))
+    forecasts = (our_mean(y), pool_median(y), theirs)
+    ours_mase, pool_mase, their_mase = ((np.abs(f - future).mean(axis=1) / scale).mean() for f in forecasts)
     assert ours_mase < their_mase
+    assert pool_mase < their_mase
 
 
 def _by_aicc(y: np.ndarray) -> np.ndarray:

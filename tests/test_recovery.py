@@ -267,7 +267,7 @@ def test_stage_weighted_is_what_its_rule_says():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["ets", "seasonal-naive", "stage-weighted-future"])
+@pytest.mark.parametrize("model", ["ets", "ets-theta", "seasonal-naive", "stage-weighted-future"])
 def test_the_level_of_a_steady_company_is_recovered(model: str):
     """A month brings rate x worth x P(won); `stage-weighted-future` adds deals by their expected close, which tells
     nothing here, so that only its not yet created part is held to the truth."""
@@ -314,7 +314,7 @@ def covered(model: str) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1], ids=["80 %", "95 %"])
-@pytest.mark.parametrize("model", ["pipeline", "ets", "stage-age"])
+@pytest.mark.parametrize("model", ["pipeline", "ets", "ets-theta", "stage-age"])
 def test_intervals_cover(model: str, which: int):
     """Over 60 companies: each horizon of the Total within the binomial band of 99.9 %; all rows and months of a company
     pooled, which are dependent, within 3.3 standard errors of the mean over companies."""

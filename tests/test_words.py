@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from forecast.data.audit_pipeline import FEWER_OF_LATE
 from forecast.data.schema import TOTAL, Company
+from forecast.models.registry import MODELS
 from forecast.reporting import words, words_audit, words_bookings, words_scorecard, words_track
 
 T, M = words.THIN, words.MINUS
@@ -278,6 +279,12 @@ def test_open_intervals_are_named(low, high, told):
 def scores(*rows: tuple[str, int, float, float]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["model", "horizon", "wape", "skill"])
     return table.assign(span="month", level="segment", n=10, coverage80=0.8, bias=0.0, observed=1.0)
+
+
+def test_every_forecaster_has_a_name_of_its_own_on_a_page():
+    names = [words_track.model_name(model) for model in (*MODELS, "submitted-sales", "submitted-joint")]
+    assert len(set(names)) == len(names)
+    assert words_track.model_name("ets-theta") == "benchmark and Theta"
 
 
 def test_the_track_record():

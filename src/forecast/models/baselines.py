@@ -1,4 +1,4 @@
-"""The forecasts to hold ours against: last year's bookings, exponential smoothing of bookings, and what people said.
+"""The forecasts to hold ours against: last year's bookings, bookings smoothed, alone or pooled, and what people said.
 
 Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
 nan, and the table's `attrs["notes"]` say why). The stage-based ones are in `baselines_stages`. Bookings are read by
@@ -18,11 +18,12 @@ from forecast.errors import ParameterError
 from forecast.models.baselines_draws import correlated_normals, draws_from_errors, shared_correlation
 from forecast.models.ets import PERIOD, Path, ets_path
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
+from forecast.models.theta import pooled
 
 if TYPE_CHECKING:
     from forecast.data.replay import View
 
-SEASONAL_NAIVE, ETS, SUBMITTED = "seasonal-naive", "ets", "submitted"
+SEASONAL_NAIVE, ETS, ETS_THETA, SUBMITTED = "seasonal-naive", "ets", "ets-theta", "submitted"
 COMMIT = "commit"
 FEWEST_MONTHS = 6
 """Complete months below which bookings are not smoothed."""
@@ -65,31 +66,16 @@ def ets(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
     normal, cut at zero; widths are scaled, and segments correlated, as past one-pass forecasts erred. Needs 6 complete
     months; a season shows from 24 on.
     """
-    rng = generator(seed, 12)
-    periods, _ = month_targets(view, months)
-    past, y = known_bookings(view, complete=True)
-    past, y = past[-WINDOW:], y[:, -WINDOW:]
-    if len(past) < FEWEST_MONTHS:
-        why = f"ets needs {FEWEST_MONTHS} complete months of bookings: {len(past)} are known."
-        return abstain(view, model=ETS, months=months, notes=[why])
-    if not y.any():
-        why = "ets needs bookings to smooth: nothing was won in any complete month."
-        return abstain(view, model=ETS, months=months, notes=[why])
-    ahead, last = len(periods), len(past) - 1
-    origins = np.arange(min(max(_FEWEST_SEEN - 1, last - _LEARN), last), last + 1)
-    z, shift = transform(y)
-    path = _smoothed(y, z, origins=origins, ahead=ahead, first_month=int(past[0] % PERIOD))
-    covariance, correlation = _widths(path, z, origins)
-    alive = np.isfinite(path.location[:, -1, 0])
-    location = np.where(alive[:, None], path.location[:, -1], 0.0)
-    booked = bookings_in(view, periods)
-    spread = np.sqrt(np.einsum("shh->sh", covariance))
-    mean = booked + _mean_above(location, spread, shift[:, None] + booked)
-    noise = correlated_normals(correlation, covariance, rng=rng)
-    draws = np.maximum(np.exp(location + noise) - shift[:, None], booked)
-    mean = np.where(alive[:, None], mean, booked)
-    draws = np.where(alive[:, None], draws, booked)
-    return from_draws(view, model=ETS, draws=draws, periods=periods, mean=mean)
+    return _smoothing(view, model=ETS, months=months, seed=seed)
+
+
+def ets_theta(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return the median of `ets`, Theta and flat smoothing, by segment and month, on the scale of `ets`.
+
+    The law is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint draws about
+    another centre, and `mean` is that of the law moved. Needs what `ets` needs.
+    """
+    return _smoothing(view, model=ETS_THETA, months=months, seed=seed)
 
 
 def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> pd.DataFrame:  # noqa: ARG001
@@ -144,6 +130,40 @@ def generator(seed: int, stream: int) -> np.random.Generator:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ParameterError(f"seed: {seed!r} is not an integer of at least 0")
     return np.random.default_rng([int(seed), stream])
+
+
+def _smoothing(view: View, *, model: str, months: int, seed: int) -> pd.DataFrame:
+    """Return the table of `ets` or `ets-theta`: they differ in the centre alone."""
+    rng = generator(seed, 12)
+    periods, _ = month_targets(view, months)
+    past, y = known_bookings(view, complete=True)
+    past, y = past[-WINDOW:], y[:, -WINDOW:]
+    if len(past) < FEWEST_MONTHS:
+        why = f"{model} needs {FEWEST_MONTHS} complete months of bookings: {len(past)} are known."
+        return abstain(view, model=model, months=months, notes=[why])
+    if not y.any():
+        why = f"{model} needs bookings to smooth: nothing was won in any complete month."
+        return abstain(view, model=model, months=months, notes=[why])
+    ahead, last = len(periods), len(past) - 1
+    origins = np.arange(min(max(_FEWEST_SEEN - 1, last - _LEARN), last), last + 1)
+    z, shift = transform(y)
+    first_month = int(past[0] % PERIOD)
+    path = _smoothed(y, z, origins=origins, ahead=ahead, first_month=first_month)
+    covariance, correlation = _widths(path, z, origins)
+    location = path.location[:, -1]
+    if model == ETS_THETA:
+        season = path.season[:, -1:]
+        location = pooled(z, location[:, None], origins=origins[-1:], season=season, first_month=first_month)[:, 0]
+    alive = np.isfinite(location[:, 0])
+    location = np.where(alive[:, None], location, 0.0)
+    booked = bookings_in(view, periods)
+    spread = np.sqrt(np.einsum("shh->sh", covariance))
+    mean = booked + _mean_above(location, spread, shift[:, None] + booked)
+    noise = correlated_normals(correlation, covariance, rng=rng)
+    draws = np.maximum(np.exp(location + noise) - shift[:, None], booked)
+    mean = np.where(alive[:, None], mean, booked)
+    draws = np.where(alive[:, None], draws, booked)
+    return from_draws(view, model=model, draws=draws, periods=periods, mean=mean)
 
 
 def _smoothed(y: np.ndarray, z: np.ndarray, *, origins: np.ndarray, ahead: int, first_month: int) -> Path:

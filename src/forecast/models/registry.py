@@ -18,12 +18,13 @@ _HOME = {
     "pipeline": ("forecast.models.bookings", "bookings_along"),
     "pipeline-sales-only": ("forecast.models.bookings", "bookings_along"),
     "ets": ("forecast.models.baselines", "ets"),
+    "ets-theta": ("forecast.models.baselines", "ets_theta"),
     "seasonal-naive": ("forecast.models.baselines", "seasonal_naive"),
     "stage-weighted": ("forecast.models.baselines_stages", "stage_weighted"),
     "stage-weighted-future": ("forecast.models.baselines_stages", "stage_weighted_future"),
     "stage-age": ("forecast.models.baselines_stages", "stage_age"),
 }
-_BY_VIEW = ("ets", "seasonal-naive")
+_BY_VIEW = ("ets", "ets-theta", "seasonal-naive")
 MODELS = tuple(_HOME)
 """Names of the forecasters; `submitted-<submitter>` is one more for every submitter."""
 

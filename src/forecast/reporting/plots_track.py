@@ -261,7 +261,7 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
 def _chosen(models: list[str]) -> list[str]:
     """Return at most five models: ours, people, the benchmark, then the best known of the rest."""
     order = [words_track.OURS, *sorted(m for m in models if m.startswith("submitted-")), words_track.BENCHMARK]
-    order += ["stage-weighted-future", "seasonal-naive", "stage-weighted", "pipeline-sales-only"]
+    order += ["stage-weighted-future", "seasonal-naive", "stage-weighted", "pipeline-sales-only", "ets-theta"]
     return [model for model in order if model in models][:_MOST_SERIES] or models[:_MOST_SERIES]
 
 

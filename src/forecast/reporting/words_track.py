@@ -20,6 +20,7 @@ _MODELS = {
     "pipeline": "our forecast",
     "pipeline-sales-only": "ours without marketing",
     "ets": "benchmark",
+    "ets-theta": "benchmark and Theta",
     "seasonal-naive": "same as last year",
     "stage-weighted": "stage-weighted",
     "stage-weighted-future": "stage-weighted + future",
