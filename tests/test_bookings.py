@@ -107,8 +107,33 @@ def test_shared_errors_put_in_are_recovered():
     z = z + np.sqrt(own) * rng.standard_normal((segments, origins, steps)) - (common + own) / 2
     actual = forecast_ * np.exp(z) + 5 * rng.standard_normal(forecast_.shape)
     found = shared_errors(forecast_, actual, np.full(forecast_.shape, 25.0), np.ones((origins, steps), dtype=bool))
-    np.testing.assert_allclose(found[0], common, rtol=0.25)
-    np.testing.assert_allclose(found[1], own, rtol=0.25)
+    np.testing.assert_allclose(found[0], common + own, rtol=0.25)
+    np.testing.assert_allclose(found[1], common, rtol=0.25)
+
+
+def test_shared_errors_by_hand():
+    # Two segments, one origin, three steps. F = 10 and 20, e = 3 and -1, V = 1: sum e^2 - V = 8 over sum F^2 = 500 is
+    # .016; the total's e^2 - V is 4 - 2 = 2, so common = (2 - .016 * 500) / (900 - 500) = -.015: below 0, as chance
+    # (or a move from one to the other) explains more. The steps are alike, so smoothing changes nothing.
+    forecast_ = np.broadcast_to(np.array([10.0, 20.0])[:, None, None], (2, 1, 3))
+    actual = forecast_ + np.array([3.0, -1.0])[:, None, None]
+    both, common = shared_errors(forecast_, actual, np.ones((2, 1, 3)), np.ones((1, 3)))
+    np.testing.assert_allclose(both, 0.016)
+    np.testing.assert_allclose(common, -0.015)
+
+
+def test_shared_errors_follow_a_line_to_its_ends():
+    # Squared errors of 1, 2, ... 6 % of F^2, no chance: a line through the steps goes through its ends as well.
+    size = np.sqrt(np.arange(1, 7) / 100)
+    forecast_ = np.full((2, 1, 6), 100.0)
+    actual = forecast_ * (1 + np.array([1.0, -1.0])[:, None, None] * size)
+    both, _ = shared_errors(forecast_, actual, np.zeros((2, 1, 6)), np.ones((1, 6)))
+    np.testing.assert_allclose(both, np.arange(1, 7) / 100)
+    # Months ahead that nobody knows yet take after the last known one.
+    unknown = np.array([[1.0, 1, 1, 0, 0, 0]])
+    both, _ = shared_errors(forecast_, actual, np.zeros((2, 1, 6)), unknown)
+    assert both[0] == pytest.approx(0.01)
+    assert (both[3:] > 0.02).all()
 
 
 # -- the table -----------------------------------------------------------------------------------------

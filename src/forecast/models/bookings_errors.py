@@ -29,8 +29,8 @@ _MOST_RATIOS = 1000
 _PRIOR_ORIGINS, _PRIOR, _MOST_PRIOR = 4.0, 120.0, 0.04
 """Where n origins are known, 4^2 / (4^2 + n^2) of each variance is taken to be what fitting some 120 coefficients to
 the closed deals leaves unsure, 120 over their number, and what nobody can see coming, together at most .04."""
-_UNSEEN, _LATER = 0.001, 6.0
-"""What nobody can see coming: 3 % in the first month, and as pipeline not yet created takes over 8 % in the sixth."""
+_UNSEEN, _LATER = 0.0005, 12.0
+"""What nobody can see coming: 2 % in the first month, and as pipeline not yet created takes over 8 % in the sixth."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Track:
         late = float(before / (before + within))
         steps = self._steps
         months = np.array(sorted(month for month in self._said if month < view.first_target), dtype=np.int64)
-        common, own = np.zeros(steps), np.zeros(steps)
+        both, common = np.zeros(steps), np.zeros(steps)
         open_bias, future_bias, origins = np.ones(steps), np.ones(steps), np.zeros(steps)
         if len(months):
             said = [self._said[int(month)] for month in months]
@@ -197,12 +197,19 @@ class Track:
             future_bias = _bias(parts["new"], came_new, parts["chance_new"], recent)
             chance = parts["chance_open"] + parts["chance_new"]
             usable = usable * trust[:, None]
-            common, own = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
+            both, common = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
             origins = usable.sum(axis=0)
         doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + origins**2)
         unseen = _UNSEEN * (1.0 + _LATER * (np.maximum(np.arange(steps) - (steps - STEPS), 0) / (STEPS - 1)) ** 3)
         prior = np.minimum(_PRIOR / max(_closed(view), 1) + unseen, _MOST_PRIOR)
-        common, own = (doubt * prior + (1.0 - doubt) * variance for variance in (common, own))
+        # Cut to what a variance can be only now: cut one by one, estimates that chance made too small could not make up
+        # for those it made too large.
+        both, common = (
+            doubt * about + (1.0 - doubt) * found for about, found in ((2.0 * prior, both), (prior, common))
+        )
+        both = np.clip(both, _SMALLEST, _LARGEST)
+        common = np.clip(common, 0.0, both)
+        own = both - common
         return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
 
 
@@ -236,7 +243,8 @@ def shared_errors(
     """Split squared errors beyond chance into what all segments share and what is a segment's own.
 
     forecast, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
-    Returns two (S,), variances of the log error.
+    Returns two (S,), variances of the log error: of all of it, and of what all segments share. Where chance explains
+    more than the errors seen, they are below 0.
     With e = actual - forecast: sum(e^2 - V) over segments estimates (common + own) sum F^2, and the same of the
     totals estimates common (sum F)^2 + own sum F^2. The steps are smoothed by local lines (Fan & Gijbels, *Local
     Polynomial Modelling*, 1996), which follow a growth with the horizon to its ends.
@@ -247,18 +255,15 @@ def shared_errors(
     t2 = (weight * forecast.sum(axis=0) ** 2).sum(axis=0)
     known = f2 > 0
     if not known.any():
-        return np.full(len(f2), _SMALLEST), np.zeros(len(f2))
+        return np.zeros(len(f2)), np.zeros(len(f2))
     excess = (weight * (error**2 - variance)).sum(axis=(0, 1))[known]
     total = (weight * (error.sum(axis=0) ** 2 - variance.sum(axis=0))).sum(axis=0)[known]
     both = excess / f2[known]
     shared = (total - both * f2[known]) / np.maximum((t2 - f2)[known], 1e-12)
     # A step without a past month takes after the one before it.
     last = np.maximum(np.cumsum(known) - 1, 0)
-    both = np.clip(_along_lines(both[last]), _SMALLEST, _LARGEST)
-    if segments == 1:
-        return both, np.zeros(len(f2))
-    common = np.clip(_along_lines(shared[last]), 0.0, both)
-    return common, both - common
+    whole = _along_lines(both[last])
+    return (whole, np.zeros(len(f2))) if segments == 1 else (whole, _along_lines(shared[last]))
 
 
 def _along_lines(by_step: np.ndarray) -> np.ndarray:
