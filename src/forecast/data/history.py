@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from forecast.data.coded_text import from_codes, places_in
 from forecast.data.schema import OUTCOMES, Log
 
 OPEN, WON, LOST = range(3)
@@ -63,7 +62,7 @@ def archive(log: Log) -> Archive:
         opportunities = opportunities.sort_values("opportunity_id", ignore_index=True)
         ids = opportunities["opportunity_id"]
     n = len(opportunities)
-    today = _codes(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
+    today = places_in(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
     amount = in_reporting_currency(log, opportunities["amount"], opportunities.get("currency"))
     history = log.get("opportunity_history")
     if history is None:
@@ -83,7 +82,7 @@ def archive(log: Log) -> Archive:
             no,
             np.full(n, -1),
         )
-    position = _codes(history["opportunity_id"], pa.array(ids)).astype(np.int32)
+    position = places_in(history["opportunity_id"], ids)
     when = history["recorded_at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     belongs = position >= 0
     in_order = belongs[:-1] & (
@@ -95,7 +94,7 @@ def archive(log: Log) -> Archive:
         history, position = history.take(order), position[order]
     recorded_on = _local_days(history["recorded_at"], log.company.timezone)
     stages = stage_outcomes(log)
-    stage = _codes(history["stage"], list(stages)).astype(np.int16)
+    stage = places_in(history["stage"], list(stages)).astype(np.int16)
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
     outcome = meaning[stage]
     currency = history.get("currency")
@@ -179,7 +178,7 @@ def in_reporting_currency(log: Log, amount: pd.Series, currency: pd.Series | Non
     rates = log.get("currencies")
     if currency is None or rates is None:
         return values.copy()
-    code = _codes(currency, pa.array(rates["currency"]))
+    code = places_in(currency, rates["currency"])
     rate = np.append(rates["plan_rate"].to_numpy(dtype=np.float64), 1.0)
     return values * rate[code]
 
@@ -227,7 +226,7 @@ def known_history(log: Log, kept: Archive, as_of: pd.Timestamp) -> tuple[pd.Data
 
 def outcome_text(codes: np.ndarray) -> pd.Series:
     """Return outcome codes as text."""
-    return pd.Series(pd.array(OUTCOMES, dtype="str").take(codes))
+    return from_codes(codes, OUTCOMES)
 
 
 @dataclass(frozen=True)
@@ -367,12 +366,6 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
             columns[name] = base[name].where(by_then)
     frame = pd.DataFrame(columns, copy=False)
     return frame if known.all() else frame[known].reset_index(drop=True)
-
-
-def _codes(values: pd.Series, among: object) -> np.ndarray:
-    """Return the place of each value in a list, -1 where it is not in it or missing; (n,) int64."""
-    found = pc.index_in(pa.array(values), value_set=pa.array(among))
-    return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
 
 
 def _days(values: pd.Series) -> np.ndarray:

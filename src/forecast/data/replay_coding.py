@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.calendar import Calendar
+from forecast.data.checks_keys import places
+from forecast.data.coded_text import dictionary_of, row_codes
 
 OPEN, WON, LOST = range(3)
 NONE = -1
@@ -64,20 +65,18 @@ def periods_of(calendar: Calendar, days: np.ndarray) -> np.ndarray:
 
 def factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Return codes (NONE where missing) and the levels in order of appearance."""
-    array = pa.array(column.astype("str") if column.dtype == object else column)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    coded = array if isinstance(array, pa.DictionaryArray) else pc.dictionary_encode(array)
-    codes = np.asarray(pc.fill_null(coded.indices, NONE)).astype(np.int32)
-    return codes, [str(level) for level in coded.dictionary.to_pylist()]
+    found = dictionary_of(column.astype("str") if column.dtype == object else column)
+    order = found.indices.dictionary_encode()  # levels that do not occur are left out
+    codes = np.asarray(pc.fill_null(order.indices, NONE)).astype(np.int32, copy=False)
+    return codes, [str(level) for level in found.dictionary.take(order.dictionary).to_pylist()]
 
 
 def codes_of(column: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
     """Return the place of each text in `levels`, NONE where it is not in it."""
-    codes, found = factorized(column)
+    found = dictionary_of(column.astype("str") if column.dtype == object else column)
     place = {level: k for k, level in enumerate(levels)}
-    lookup = np.array([*(place.get(level, NONE) for level in found), NONE], dtype=np.int32)
-    return lookup[codes]
+    lookup = np.array([*(place.get(level, NONE) for level in found.dictionary.to_pylist()), NONE], dtype=np.int32)
+    return lookup[row_codes(found)]
 
 
 def column_of(fixed: pd.Series | None, told: pd.Series | None, n: int) -> Column | None:
@@ -106,10 +105,7 @@ def column_of(fixed: pd.Series | None, told: pd.Series | None, n: int) -> Column
 
 def owners(ids: pd.Series, history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the deal of each history row, sorted by deal and time, and the order if it had to be sorted."""
-    rows = history["opportunity_id"]
-    starts = np.flatnonzero((rows != rows.shift()).to_numpy())
-    which = pd.Index(ids).get_indexer(pd.Index(rows.iloc[starts]))
-    owner = np.repeat(which, np.diff([*starts, len(rows)]))
+    owner = places(history["opportunity_id"], ids)
     if (owner >= 0).all() and (np.diff(owner) >= 0).all() and _in_time(owner, history["recorded_at"]):
         return owner, None
     order = np.lexsort([history["recorded_at"].to_numpy(), owner])
