@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.coded_text import dictionary_of, is_coded, places_in, row_codes, text_of
+from forecast.data.coded_text import by_level, dictionary_of, is_coded, places_in, text_of
 
 
 def places(values: pd.Series, among: pd.Series) -> np.ndarray:
@@ -34,10 +34,9 @@ def ranks(values: pd.Series) -> np.ndarray:
     if is_coded(values):
         known = dictionary_of(values)
         count = len(known.dictionary)
-        rank = np.empty(count + 1, dtype=np.int32)
+        rank = np.empty(count, dtype=np.int32)
         rank[np.asarray(pc.sort_indices(known.dictionary))] = np.arange(count, dtype=np.int32)
-        rank[count] = count
-        return rank[row_codes(known)]
+        return by_level(known, rank, missing=count)
     runs, lengths = _runs(values)
     order = np.asarray(pc.sort_indices(runs))
     ordered = runs.take(pa.array(order))

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.coded_text import dictionary_of, is_coded, row_codes, text_of
+from forecast.data.coded_text import by_level, dictionary_of, is_coded, text_of
 from forecast.data.schema import Kind
 
 # What a value of each kind looks like, for the sentence that says how to mend it.
@@ -74,8 +74,8 @@ def _answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.nda
     if not is_coded(values):
         return np.asarray(pc.fill_null(asked(text_of(values)), False))
     found = dictionary_of(values)
-    answers = np.append(np.asarray(pc.fill_null(asked(found.dictionary), False)), False)
-    return answers[row_codes(found)] if answers.any() else np.zeros(len(values), dtype=bool)
+    answers = np.asarray(pc.fill_null(asked(found.dictionary), False))
+    return by_level(found, answers, missing=False) if answers.any() else np.zeros(len(values), dtype=bool)
 
 
 def to_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
@@ -120,6 +120,8 @@ def inferred(values: pd.Series, *, timezone: str) -> pd.Series:
 def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
     """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
     among = text_of(names).cast(pa.large_string())
+    if is_coded(values) and dictionary_of(values).dictionary.equals(among):
+        return np.asarray(values.notna())
     return _answers(values, lambda text: pc.is_in(text, value_set=among, skip_nulls=True))
 
 

@@ -18,7 +18,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.arrays import ArrowStringArray
 
-__all__ = ["CodedText", "coded", "dictionary_of", "from_codes", "from_dictionary", "is_coded", "places_in", "row_codes"]
+__all__ = [
+    "CodedText",
+    "blanked",
+    "by_level",
+    "coded",
+    "dictionary_of",
+    "from_codes",
+    "from_dictionary",
+    "is_coded",
+    "places_in",
+    "recoded",
+    "row_codes",
+    "text_of",
+]
 
 _TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 
@@ -144,17 +157,13 @@ class CodedText(ArrowStringArray):
         """Return which values are among some; (n,) bool."""
         if not self.is_coded or self._hasna:
             return np.asarray(super().isin(values))
-        return self._each(self._from_pyarrow_array(self._held.dictionary).isin(values), missing=False)
+        return by_level(self._held, self._from_pyarrow_array(self._held.dictionary).isin(values), missing=False)
 
     def _cmp_method(self, other: Any, op: Any) -> Any:
         if not self.is_coded or not isinstance(other, str) or op not in (operator.eq, operator.ne):
             return super()._cmp_method(other, op)
         answer = np.asarray(pc.equal(self._held.dictionary, other))
-        return self._each(answer if op is operator.eq else ~answer, missing=op is operator.ne)
-
-    def _each(self, answers: np.ndarray, *, missing: bool) -> np.ndarray:
-        """Return the answer of each row, given that of each level; (n,) bool."""
-        return np.append(answers, missing)[row_codes(self._held)]
+        return by_level(self._held, answer if op is operator.eq else ~answer, missing=op is operator.ne)
 
 
 def text_of(values: pd.Series | Sequence[str]) -> pa.Array:
@@ -171,9 +180,43 @@ def places_in(values: pd.Series, among: pd.Series | Sequence[str]) -> np.ndarray
         text = text_of(values)
         found = pc.index_in(text, value_set=text_of(among).cast(text.type), skip_nulls=True)
         return np.asarray(pc.fill_null(found, -1))
-    known = dictionary_of(values)
-    found = pc.index_in(known.dictionary, value_set=text_of(among).cast(pa.large_string()), skip_nulls=True)
-    return np.append(np.asarray(pc.fill_null(found, -1)), np.int32(-1))[row_codes(known)]
+    known, names = dictionary_of(values), text_of(among).cast(pa.large_string())
+    if known.dictionary.equals(names):
+        return row_codes(known).astype(np.int32, copy=False)
+    found = pc.index_in(known.dictionary, value_set=names, skip_nulls=True)
+    return by_level(known, np.asarray(pc.fill_null(found, -1)), missing=-1)
+
+
+def recoded(values: pd.Series, among: pd.Series) -> pd.Series:
+    """Return a column held as places in another, whose texts it then shares; as it is where it holds other texts.
+
+    Rows that name what another table holds are looked up once; whoever asks `places_in` of the same column later has
+    the answer at no cost.
+    """
+    names = text_of(among)
+    found = places_in(values, among)
+    missing = values.isna().to_numpy()
+    if not len(names) or (found[~missing] < 0).any() or len(pc.unique(names)) < len(names):
+        return values
+    indices = pa.array(found, mask=missing) if missing.any() else pa.array(found)
+    return pd.Series(CodedText(pa.DictionaryArray.from_arrays(indices, names)), index=values.index, copy=False)
+
+
+def blanked(values: pd.Series, keep: np.ndarray) -> pd.Series:
+    """Return a column with the values outside a mask missing; codes stay codes."""
+    if keep.all():
+        return values
+    if not is_coded(values):
+        return values.where(keep)
+    held = dictionary_of(values)
+    codes = pc.if_else(pa.array(keep), held.indices, pa.scalar(None, held.indices.type))
+    return pd.Series(CodedText(pa.DictionaryArray.from_arrays(codes, held.dictionary)), index=values.index, copy=False)
+
+
+def by_level(values: pa.DictionaryArray, answers: np.ndarray, *, missing: int | bool) -> np.ndarray:
+    """Return the answer of each row, given that of each level; (n,) of the kind of `answers`."""
+    each = pa.array(answers).take(values.indices)
+    return np.asarray(pc.fill_null(each, missing) if values.null_count else each)
 
 
 def row_codes(values: pa.DictionaryArray) -> np.ndarray:

@@ -17,6 +17,7 @@ from forecast.data.checks import Problem, check_table, problem_at
 from forecast.data.checks_across import HAPPENED, check_across
 from forecast.data.checks_keys import key_order, ranks
 from forecast.data.checks_kinds import is_among
+from forecast.data.coded_text import recoded
 from forecast.data.schema import TABLES, Company, Log, Note
 from forecast.errors import DataError, nearest
 
@@ -124,7 +125,19 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
         found += check_across(typed, company)
     found.sort(key=_rank)
     _give_back()
-    return {name: _tidy(name, typed.pop(name)) for name in list(typed)}, found
+    tables = {name: _tidy(name, typed.pop(name)) for name in list(typed)}
+    _share_names(tables)
+    _give_back()
+    return tables, found
+
+
+def _share_names(tables: dict[str, pd.DataFrame]) -> None:
+    """Let the tables that name opportunities hold places in `opportunities` instead of names of their own."""
+    for name in ("opportunity_history", "leads"):
+        frame = tables.get(name)
+        if frame is not None and "opportunities" in tables and "opportunity_id" in frame:
+            ids = recoded(frame["opportunity_id"], tables["opportunities"]["opportunity_id"])
+            tables[name] = frame.assign(opportunity_id=ids)
 
 
 def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
