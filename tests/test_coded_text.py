@@ -9,7 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from forecast.data.coded_text import coded, dictionary_of, from_codes, from_dictionary, is_coded, places_in
+from forecast.data.coded_text import (
+    blanked,
+    coded,
+    dictionary_of,
+    from_codes,
+    from_dictionary,
+    is_coded,
+    places_in,
+    recoded,
+    reordered,
+)
 
 _NAMES = ["won", None, "open", "open", "lost", "won", None, "open"]
 
@@ -143,3 +153,32 @@ def test_places_are_those_of_the_text(plain: pd.Series, lean: pd.Series):
 
 def test_codes_become_their_text():
     assert from_codes(np.array([1, -1, 0]), ("no", "yes")).tolist()[::2] == ["yes", "no"]
+
+
+def test_names_of_another_table_are_held_as_places_in_it_in_any_order():
+    ids = pd.Series(["D-2", "D-10", "D-1"], dtype="str")
+    rows = pd.Series(["D-1", None, "D-2", "D-2", "D-10"], dtype="str", index=[3, 4, 5, 6, 7])
+    held = recoded(rows, ids)
+    assert dictionary_of(held).dictionary.equals(dictionary_of(recoded(ids, ids)).dictionary)
+    assert places_in(held, ids).tolist() == [2, -1, 0, 0, 1]
+    pd.testing.assert_series_equal(held, rows)
+    moved = ids.sort_values(ignore_index=True)
+    again = reordered(held, ids, moved)
+    assert dictionary_of(again).dictionary.to_pylist() == ["D-1", "D-10", "D-2"]
+    pd.testing.assert_series_equal(again, rows)
+
+
+def test_names_that_the_other_table_does_not_hold_stay_as_they_are():
+    ids = pd.Series(["D-1", "D-2"], dtype="str")
+    strange = pd.Series(["D-1", "D-3"], dtype="str")
+    assert recoded(strange, ids) is strange
+    doubled = pd.Series(["D-1", "D-1"], dtype="str")
+    assert recoded(ids[:1], doubled).equals(ids[:1])
+    assert reordered(strange, ids, ids) is strange
+
+
+def test_blanked_rows_are_missing_and_the_rest_stays(plain: pd.Series, lean: pd.Series):
+    keep = np.arange(len(plain)) % 3 > 0
+    pd.testing.assert_series_equal(blanked(lean, keep), plain.where(keep))
+    pd.testing.assert_series_equal(blanked(plain, keep), plain.where(keep))
+    assert is_coded(blanked(lean, keep))

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecast.data.checks_keys import key_order, ranks
+from forecast.data.checks_keys import key_order, labels
 from forecast.data.checks_kinds import LOOKS, distinct, inferred, padded, plain, to_kind
 from forecast.data.coded_text import coded
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Table
@@ -242,7 +242,7 @@ def _check_key(table: Table, frame: pd.DataFrame) -> list[Problem]:
     required = [name for name in table.key if table.column(name).required]  # type: ignore[union-attr]
     if not set(required) <= set(key):
         return []
-    numbers = [ranks(frame[name]) for name in key]
+    numbers = [labels(frame[name]) for name in key]
     order = key_order(numbers)
     same = np.ones(max(len(frame) - 1, 0), dtype=bool)
     for number in numbers:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.coded_text import by_level, dictionary_of, is_coded, places_in, text_of
+from forecast.data.coded_text import by_level, dictionary_of, is_coded, places_in, row_codes, text_of
 
 
 def places(values: pd.Series, among: pd.Series) -> np.ndarray:
@@ -25,6 +25,11 @@ def places(values: pd.Series, among: pd.Series) -> np.ndarray:
     return np.repeat(np.asarray(pc.fill_null(found, -1)).astype(np.int32), lengths)
 
 
+def labels(values: pd.Series) -> np.ndarray:
+    """Return numbers that are equal for equal values, missing ones too; (n,)."""
+    return row_codes(dictionary_of(values)) if is_coded(values) else ranks(values)
+
+
 def ranks(values: pd.Series) -> np.ndarray:
     """Return numbers that sort as texts, dates or timestamps do, equal for equal values, largest for missing; (n,)."""
     if values.dtype != "str":
@@ -34,6 +39,9 @@ def ranks(values: pd.Series) -> np.ndarray:
     if is_coded(values):
         known = dictionary_of(values)
         count = len(known.dictionary)
+        if pc.all(pc.less(known.dictionary[:-1], known.dictionary[1:])).as_py() is not False:
+            codes = row_codes(known)
+            return codes if not known.null_count else np.where(codes < 0, np.int32(count), codes)
         rank = np.empty(count, dtype=np.int32)
         rank[np.asarray(pc.sort_indices(known.dictionary))] = np.arange(count, dtype=np.int32)
         return by_level(known, rank, missing=count)

@@ -29,6 +29,7 @@ __all__ = [
     "is_coded",
     "places_in",
     "recoded",
+    "reordered",
     "row_codes",
     "text_of",
 ]
@@ -200,6 +201,16 @@ def recoded(values: pd.Series, among: pd.Series) -> pd.Series:
         return values
     indices = pa.array(found, mask=missing) if missing.any() else pa.array(found)
     return pd.Series(CodedText(pa.DictionaryArray.from_arrays(indices, names)), index=values.index, copy=False)
+
+
+def reordered(values: pd.Series, among: pd.Series, moved: pd.Series) -> pd.Series:
+    """Return a column that holds places in `among` holding those in `moved`, the same texts in another order."""
+    held, names = dictionary_of(values) if is_coded(values) else None, text_of(moved)
+    if held is None or not held.dictionary.equals(text_of(among)) or held.dictionary.equals(names):
+        return values
+    place = np.asarray(pc.index_in(held.dictionary, value_set=names))
+    codes = pa.array(place).take(held.indices)
+    return pd.Series(CodedText(pa.DictionaryArray.from_arrays(codes, names)), index=values.index, copy=False)
 
 
 def blanked(values: pd.Series, keep: np.ndarray) -> pd.Series:

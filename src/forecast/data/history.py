@@ -125,7 +125,7 @@ def _last_run(position: np.ndarray, outcome: np.ndarray, n: int) -> np.ndarray:
     new = np.ones(len(position), dtype=bool)
     new[1:] = (position[1:] != position[:-1]) | (outcome[1:] != outcome[:-1])
     start = np.flatnonzero(new)
-    out = np.full(n, -1)
+    out = np.full(n, -1, dtype=np.int32)
     out[position[start]] = start  # in order of time, so the last one stays
     return out
 

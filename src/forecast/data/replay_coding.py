@@ -23,7 +23,8 @@ NO_DAY = np.iinfo(np.int32).min
 class Column:
     """A covariate: codes into `levels` (NONE = unknown), or numbers (nan = unknown) where `levels` is None.
 
-    `fixed` (n,) holds the opportunities' values, `told` (m,) those of the history rows where history carries it.
+    `fixed` (n,) holds the opportunities' values, `told` (m,) those of the history rows where history carries it, codes
+    in the smallest integers that hold them.
     Text is read as numbers as long as every value known is one, whatever is written later: `parsed` holds the number
     of each level (and of NONE, last), nan where it is none.
     """
@@ -136,15 +137,17 @@ def column_of(fixed: pd.Series | None, told: pd.Series | None, n: int) -> Column
     levels = tuple(sorted({level for part in parts if part is not None for level in part[1]}))
     place = {level: k for k, level in enumerate(levels)}
 
-    def recoded(part: tuple[np.ndarray, list[str]] | None) -> np.ndarray | None:
-        if part is None:
-            return None
-        lookup = np.array([*(place[level] for level in part[1]), NONE], dtype=np.int32)
-        return lookup[part[0]]
+    def recoded(part: tuple[np.ndarray, list[str]] | None, kind: np.dtype) -> np.ndarray | None:
+        return None if part is None else np.array([*(place[level] for level in part[1]), NONE], dtype=kind)[part[0]]
 
-    values = recoded(parts[0])
+    values = recoded(parts[0], np.dtype(np.int32))
     parsed = pd.to_numeric(pd.Series([*levels, None], dtype=object), errors="coerce").to_numpy(np.float64)
-    return Column(np.full(n, NONE, dtype=np.int32) if values is None else values, recoded(parts[1]), levels, parsed)
+    return Column(
+        np.full(n, NONE, dtype=np.int32) if values is None else values,
+        recoded(parts[1], np.min_scalar_type(-len(levels) - 1)),
+        levels,
+        parsed,
+    )
 
 
 def owners(ids: pd.Series, history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
