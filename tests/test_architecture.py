@@ -16,7 +16,7 @@ import pytest
 ROWS = [
     "errors",
     "calendar",
-    "data/schema",
+    "data/schema|data/coded_text",
     "data/dictionary|data/checks|data/validation",
     "data/sources",
     "data/simulate",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.data.checks_keys import key_order, places, ranks
-from forecast.data.checks_kinds import padded
+from forecast.data.checks_keys import key_order, labels, places, ranks
+from forecast.data.checks_kinds import is_among, padded
+from forecast.data.coded_text import CodedText, dictionary_of
 from forecast.data.schema import Company
 from forecast.data.sources.files import read
 from forecast.data.validation import validate
@@ -34,6 +35,11 @@ def text(values: list[str | None]) -> pd.Series:
     return pd.Series(values, dtype="str")
 
 
+def held(values: list[str | None]) -> pd.Series:
+    """Return the same texts held as codes, however few rows there are."""
+    return pd.Series(CodedText(dictionary_of(text(values))))
+
+
 def test_places_by_hand():
     among = text(["b", "a", "b", None])
     assert places(text(["a", "a", "b", None, "c", "a"]), among).tolist() == [1, 1, 0, -1, -1, 1]
@@ -50,8 +56,10 @@ def test_ranks_by_hand():
 
 @given(TEXTS, TEXTS)
 def test_places_are_those_of_a_search(values, among):
-    found = places(text(values), text(among))
-    assert found.tolist() == [-1 if value is None or value not in among else among.index(value) for value in values]
+    expected = [-1 if value is None or value not in among else among.index(value) for value in values]
+    for column in (text(values), held(values)):
+        assert places(column, text(among)).tolist() == expected
+        assert is_among(column, text(among)).tolist() == [place >= 0 for place in expected]
 
 
 @given(
@@ -65,6 +73,17 @@ def test_order_is_that_of_a_stable_sort(rows):
     expected = frame.sort_values(["name", "day"], kind="stable").index.to_numpy()
     np.testing.assert_array_equal(np.arange(len(frame)) if order is None else order, expected)
     assert (order is None) == bool((expected == np.arange(len(frame))).all())
+    coded = held([name for name, _ in rows])
+    again = key_order([ranks(coded), ranks(frame["day"])])
+    np.testing.assert_array_equal(np.arange(len(frame)) if again is None else again, expected)
+
+
+@given(TEXTS)
+def test_labels_are_equal_for_equal_texts_alone(values):
+    for column in (text(values), held(values)):
+        found = labels(column)
+        same = found[:, None] == found[None, :]
+        assert (same == [[one == other for other in values] for one in values]).all()
 
 
 def test_padded_finds_blanks_beyond_the_first_part():

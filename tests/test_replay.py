@@ -8,8 +8,9 @@ import pytest
 
 import forecast
 from companies import make_snapshot
+from forecast.data.coded_text import dictionary_of, row_codes
 from forecast.data.replay import Replay, view
-from forecast.data.replay_coding import codes_of, days_of
+from forecast.data.replay_coding import NO_DAY, PeriodTable, codes_of, days_of, in_order, periods_of
 from forecast.data.simulate import simulate, write
 
 CODES = {"open": 0, "won": 1, "lost": 2}
@@ -121,3 +122,34 @@ def test_days_must_ascend():
     with pytest.raises(ValueError, match="end by 2024-04-30"):
         list(Replay(snap).views([pd.Timestamp("2024-05-31").as_unit("us")]))
     assert view(snap).known.tolist() == [True]
+
+
+def test_the_last_day_holds_the_logs_own_columns(log):
+    snap = forecast.snapshot(log, as_of=log.extracted_on)
+    history, past = snap.history, log.get("opportunity_history")
+    assert np.shares_memory(history["expected_close_on"].to_numpy(), past["expected_close_on"].to_numpy())
+    for name in ("opportunity_id", "stage", "owner"):
+        told, kept = (row_codes(dictionary_of(frame[name])) for frame in (history, past))
+        assert np.shares_memory(told, kept), name
+    replay = Replay(snap)
+    assert np.shares_memory(replay.deal, row_codes(dictionary_of(past["opportunity_id"])))
+    assert np.shares_memory(replay.value, history["amount"].to_numpy())
+
+
+def test_days_in_order_are_those_of_a_stable_sort():
+    rng = np.random.default_rng(0)
+    for span in (5, 60_000, 70_000, 10**9):
+        days = rng.integers(-100, span, 1000).astype(np.int32)
+        assert (in_order(days) == np.argsort(days, kind="stable")).all()
+    with_none = np.array([3, NO_DAY, 1, NO_DAY], dtype=np.int32)
+    assert in_order(with_none).tolist() == [1, 3, 2, 0]
+    assert in_order(with_none[:0]).tolist() == []
+
+
+def test_a_table_of_periods_says_what_the_calendar_says(log):
+    calendar = log.company.periods
+    days = np.array([NO_DAY, 20_000, 19_000, 20_030], dtype=np.int32)
+    expected = periods_of(calendar, days)
+    assert expected[0] == 0
+    assert (PeriodTable.over(calendar, days[2:], None, days).of(days) == expected).all()
+    assert PeriodTable.over(calendar, days[:1], None).of(days[:1]).tolist() == [0]

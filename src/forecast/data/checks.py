@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecast.data.checks_keys import key_order, ranks
+from forecast.data.checks_keys import key_order, labels
 from forecast.data.checks_kinds import LOOKS, distinct, inferred, padded, plain, to_kind
+from forecast.data.coded_text import coded
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Table
 from forecast.errors import DataError, nearest
 
@@ -111,7 +112,7 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
     for declared in _declared(table, raw):
         values = plain(raw[declared.name])
         typed, bad = to_kind(values, declared.kind, timezone=company.timezone)
-        columns[declared.name] = typed
+        columns[declared.name] = typed = coded(typed)
         found += problem_at(
             raw,
             bad,
@@ -123,7 +124,7 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
         found += _check_values(table, declared, raw, values, typed)
     if table.extra_columns:
         for extra in raw.columns.difference(list(columns), sort=False):
-            columns[extra] = inferred(plain(raw[extra]), timezone=company.timezone)
+            columns[extra] = coded(inferred(plain(raw[extra]), timezone=company.timezone))
     # Nothing is copied that came typed: a log of millions of rows is there once.
     frame = pd.DataFrame(columns, index=raw.index, copy=False)
     found += _check_key(table, frame)
@@ -241,7 +242,7 @@ def _check_key(table: Table, frame: pd.DataFrame) -> list[Problem]:
     required = [name for name in table.key if table.column(name).required]  # type: ignore[union-attr]
     if not set(required) <= set(key):
         return []
-    numbers = [ranks(frame[name]) for name in key]
+    numbers = [labels(frame[name]) for name in key]
     order = key_order(numbers)
     same = np.ones(max(len(frame) - 1, 0), dtype=bool)
     for number in numbers:

@@ -13,12 +13,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.coded_text import by_level, dictionary_of, is_coded, places_in, row_codes, text_of
+
 
 def places(values: pd.Series, among: pd.Series) -> np.ndarray:
     """Return the first place of each value in `among`, -1 where it is not in it or missing; (n,) int32."""
+    if is_coded(values):
+        return places_in(values, among)
     runs, lengths = _runs(values)
     found = pc.index_in(runs, value_set=pa.array(among, type=runs.type), skip_nulls=True)
     return np.repeat(np.asarray(pc.fill_null(found, -1)).astype(np.int32), lengths)
+
+
+def labels(values: pd.Series) -> np.ndarray:
+    """Return numbers that are equal for equal values, missing ones too; (n,)."""
+    return row_codes(dictionary_of(values)) if is_coded(values) else ranks(values)
 
 
 def ranks(values: pd.Series) -> np.ndarray:
@@ -27,6 +36,15 @@ def ranks(values: pd.Series) -> np.ndarray:
         moment = values.array.view("int64")
         missing = moment == pd.NaT.value
         return np.where(missing, np.iinfo(np.int64).max, moment) if missing.any() else moment
+    if is_coded(values):
+        known = dictionary_of(values)
+        count = len(known.dictionary)
+        if pc.all(pc.less(known.dictionary[:-1], known.dictionary[1:])).as_py() is not False:
+            codes = row_codes(known)
+            return codes if not known.null_count else np.where(codes < 0, np.int32(count), codes)
+        rank = np.empty(count, dtype=np.int32)
+        rank[np.asarray(pc.sort_indices(known.dictionary))] = np.arange(count, dtype=np.int32)
+        return by_level(known, rank, missing=count)
     runs, lengths = _runs(values)
     order = np.asarray(pc.sort_indices(runs))
     ordered = runs.take(pa.array(order))
@@ -49,9 +67,7 @@ def key_order(numbers: Sequence[np.ndarray]) -> np.ndarray | None:
 
 def _runs(values: pd.Series) -> tuple[pa.Array, np.ndarray]:
     """Return the first text of each run of equal ones and the runs' lengths: identifiers mostly come in runs."""
-    text = pa.array(values)
-    if isinstance(text, pa.ChunkedArray):
-        text = text.chunk(0) if text.num_chunks == 1 else text.combine_chunks()
+    text = text_of(values)
     if not len(text):
         return text, np.zeros(0, dtype=np.int64)
     goes_on = np.asarray(pc.fill_null(pc.equal(text[:-1], text[1:]), False))

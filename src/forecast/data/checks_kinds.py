@@ -7,12 +7,14 @@ Text columns are parsed once per distinct value, since a log repeats its dates a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.coded_text import by_level, dictionary_of, is_coded, text_of
 from forecast.data.schema import Kind
 
 # What a value of each kind looks like, for the sentence that says how to mend it.
@@ -61,11 +63,19 @@ def plain(values: pd.Series) -> pd.Series:
     if pd.api.types.is_string_dtype(values.dtype) and values.dtype != "str":
         values = values.astype("str")
     if values.dtype == "str":
-        text = pa.array(values)
-        blank = np.asarray(pc.fill_null(pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)), False))
+        blank = _answers(values, lambda text: pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)))
         if blank.any():
             values = values.mask(blank)
     return values
+
+
+def _answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.ndarray:
+    """Return what is answered for each text, False where it is missing; asked once a level where there are codes."""
+    if not is_coded(values):
+        return np.asarray(pc.fill_null(asked(text_of(values)), False))
+    found = dictionary_of(values)
+    answers = np.asarray(pc.fill_null(asked(found.dictionary), False))
+    return by_level(found, answers, missing=False) if answers.any() else np.zeros(len(values), dtype=bool)
 
 
 def to_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
@@ -109,20 +119,22 @@ def inferred(values: pd.Series, *, timezone: str) -> pd.Series:
 
 def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
     """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
-    found = pc.is_in(pa.array(values), value_set=pa.array(names, type=pa.array(values).type), skip_nulls=True)
-    return np.asarray(found)
+    among = text_of(names).cast(pa.large_string())
+    if is_coded(values) and dictionary_of(values).dictionary.equals(among):
+        return np.asarray(values.notna())
+    return _answers(values, lambda text: pc.is_in(text, value_set=among, skip_nulls=True))
 
 
 def distinct(values: pd.Series) -> pd.Series:
     """Return the distinct values as text, in the order they come, missing ones left out."""
     if values.dtype != "str":
         return pd.Series(values.dropna().unique(), dtype="str")
-    return pd.Series(pc.unique(pc.drop_null(pa.array(values))), dtype="str")
+    return pd.Series(values.array.unique(), dtype="str").dropna().reset_index(drop=True)
 
 
 def padded(values: pd.Series) -> set[str]:
     """Return the texts with blanks around them; looked through in parts, as a trimmed copy of all would be as large."""
-    text, found = pa.array(values, type=pa.large_string()), set()
+    text, found = dictionary_of(values).dictionary if is_coded(values) else text_of(values), set()
     for start in range(0, len(text), _PART):
         part = text[start : start + _PART]
         odd = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(part), part), False)
@@ -132,8 +144,7 @@ def padded(values: pd.Series) -> set[str]:
 
 def _matches(text: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
     """Return which values match the whole pattern; missing ones do not."""
-    found = pc.match_substring_regex(pa.array(text), pattern=f"^(?:{pattern.pattern})$")
-    return np.asarray(pc.fill_null(found, False))
+    return _answers(text, lambda given: pc.match_substring_regex(given, pattern=f"^(?:{pattern.pattern})$"))
 
 
 def _distinct(values: pd.Series) -> tuple[np.ndarray, pd.Series]:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from forecast.data.checks_keys import ranks
+from forecast.data.coded_text import blanked, from_codes, places_in
 from forecast.data.schema import OUTCOMES, Log
 
 OPEN, WON, LOST = range(3)
+_DAY_LENGTH = 86_400_000_000
+"""Microseconds."""
 _NOWHEN = np.datetime64("NaT", "us")
 
 FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
@@ -63,7 +65,7 @@ def archive(log: Log) -> Archive:
         opportunities = opportunities.sort_values("opportunity_id", ignore_index=True)
         ids = opportunities["opportunity_id"]
     n = len(opportunities)
-    today = _codes(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
+    today = places_in(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
     amount = in_reporting_currency(log, opportunities["amount"], opportunities.get("currency"))
     history = log.get("opportunity_history")
     if history is None:
@@ -83,8 +85,8 @@ def archive(log: Log) -> Archive:
             no,
             np.full(n, -1),
         )
-    position = _codes(history["opportunity_id"], pa.array(ids)).astype(np.int32)
-    when = history["recorded_at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    position = places_in(history["opportunity_id"], ids)
+    when = ranks(history["recorded_at"])
     belongs = position >= 0
     in_order = belongs[:-1] & (
         (position[1:] > position[:-1]) | ((position[1:] == position[:-1]) & (when[1:] >= when[:-1]))
@@ -93,14 +95,15 @@ def archive(log: Log) -> Archive:
         order = np.lexsort((when, position))
         order = order[belongs[order]]
         history, position = history.take(order), position[order]
+    del when, belongs, in_order
     recorded_on = _local_days(history["recorded_at"], log.company.timezone)
     stages = stage_outcomes(log)
-    stage = _codes(history["stage"], list(stages)).astype(np.int16)
+    stage = places_in(history["stage"], list(stages)).astype(np.int16)
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
     outcome = meaning[stage]
     currency = history.get("currency")
     if currency is None and "currency" in opportunities:
-        currency = opportunities["currency"].take(position)
+        currency = pd.Series(opportunities["currency"].array.take(position))
     return Archive(
         opportunities,
         history,
@@ -122,7 +125,7 @@ def _last_run(position: np.ndarray, outcome: np.ndarray, n: int) -> np.ndarray:
     new = np.ones(len(position), dtype=bool)
     new[1:] = (position[1:] != position[:-1]) | (outcome[1:] != outcome[:-1])
     start = np.flatnonzero(new)
-    out = np.full(n, -1)
+    out = np.full(n, -1, dtype=np.int32)
     out[position[start]] = start  # in order of time, so the last one stays
     return out
 
@@ -179,9 +182,11 @@ def in_reporting_currency(log: Log, amount: pd.Series, currency: pd.Series | Non
     rates = log.get("currencies")
     if currency is None or rates is None:
         return values.copy()
-    code = _codes(currency, pa.array(rates["currency"]))
+    code = places_in(currency, rates["currency"])
     rate = np.append(rates["plan_rate"].to_numpy(dtype=np.float64), 1.0)
-    return values * rate[code]
+    out = rate[code]
+    out *= values
+    return out
 
 
 def carried(log: Log) -> list[str]:
@@ -205,7 +210,7 @@ def known_history(log: Log, kept: Archive, as_of: pd.Timestamp) -> tuple[pd.Data
     """Return the history rows recorded by the end of a day, and their row numbers in the archive's history."""
     if kept.history is None:
         return None, np.zeros(0, dtype=np.int64)
-    rows = np.flatnonzero(kept.recorded_on <= as_of.to_datetime64())
+    rows = np.flatnonzero(kept.recorded_on <= as_of.to_datetime64()).astype(np.int32)
     # Where everything is known the log's own columns do; pandas copies them once somebody writes.
     every = len(rows) == len(kept.history)
     chosen = slice(None) if every else rows
@@ -227,7 +232,7 @@ def known_history(log: Log, kept: Archive, as_of: pd.Timestamp) -> tuple[pd.Data
 
 def outcome_text(codes: np.ndarray) -> pd.Series:
     """Return outcome codes as text."""
-    return pd.Series(pd.array(OUTCOMES, dtype="str").take(codes))
+    return from_codes(codes, OUTCOMES)
 
 
 @dataclass(frozen=True)
@@ -252,24 +257,26 @@ def runs(position: np.ndarray, stage: np.ndarray, outcome: np.ndarray, expected:
     if m == 0:
         none = np.zeros(0, dtype=np.int64)
         return Runs(none, none, none, none, none)
-    here = np.arange(m)
     first = np.ones(m, dtype=bool)
     first[1:] = position[1:] != position[:-1]
     last = np.flatnonzero(np.append(first[1:], True))
-    start = np.maximum.accumulate(np.where(first, here, 0))
+    owner = position[last]
+    n = int(owner[-1]) + 1
 
     def run_start(values: np.ndarray) -> np.ndarray:
         new = first.copy()
         new[1:] |= values[1:] != values[:-1]
-        return np.maximum.accumulate(np.where(new, here, 0))[last]
+        start = np.flatnonzero(new)
+        latest = np.zeros(n, dtype=np.int32)
+        latest[position[start]] = start  # in order of time, so the last one stays
+        return latest[owner]
 
-    # The last date that was given before this row, within the opportunity: rows with an empty date are passed over.
+    # Each date beside the one given before it, within the opportunity: rows with an empty date are passed over.
     given = ~np.isnat(expected)
-    latest = np.maximum.accumulate(np.where(given, here, -1))
-    before = np.append(-1, latest[:-1])
-    moved = given & (before >= start) & (expected > expected[np.maximum(before, 0)])
-    total = np.append(0, np.cumsum(moved))
-    return Runs(position[last], last, run_start(stage), run_start(outcome), total[last + 1] - total[start[last]])
+    deal, date = (position, expected) if given.all() else (position[given], expected[given])
+    moved = (deal[1:] == deal[:-1]) & (date[1:] > date[:-1])
+    slips = np.bincount(deal[1:][moved], minlength=n)
+    return Runs(owner, last, run_start(stage), run_start(outcome), slips[owner])
 
 
 def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -296,15 +303,16 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
     effective = np.where(outcome != OPEN, closed_on, _NOWHEN)
     shown = bare & (took_effect | is_last_day)
     listed = log.company.fixed_at_creation
-    source = np.full(n, -1, dtype=np.int64)  # last row of history, where there is one
+    source = np.full(n, -1, dtype=np.int32)  # last row of history, where there is one
     stage_since = np.full(n, _NOWHEN)
     slips = np.full(n, np.nan)
     silent = np.zeros(n, dtype=bool)
     past = kept.history
     if past is not None and len(rows):
-        expected = _days(past["expected_close_on"])[rows]
-        at = runs(kept.position[rows], kept.stage[rows], kept.outcome[rows], expected)
-        last, recorded_on = rows[at.last], kept.recorded_on[rows]
+        some = slice(None) if len(rows) == len(past) else rows
+        expected = _days(past["expected_close_on"])[some]
+        at = runs(kept.position[some], kept.stage[some], kept.outcome[some], expected)
+        last, recorded_on = rows[at.last], kept.recorded_on[some]
         source[at.owner] = last
         stage_since[at.owner] = recorded_on[at.stage_start]
         slips[at.owner] = at.slips
@@ -337,7 +345,7 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
             seen = seen | (source < 0)
         if today is None:
             return out
-        return out.where(seen) if history is None else (out.mask(seen, today) if seen.any() else out)
+        return blanked(out, seen) if history is None else (out.mask(seen, today) if seen.any() else out)
 
     taken = carried(log)
     told: dict[str, pd.Series] = {}
@@ -364,15 +372,9 @@ def known_opportunities(log: Log, kept: Archive, rows: np.ndarray, as_of: pd.Tim
     for name in ("lost_reason", "promised_on", "delivered_on"):
         if name in base and name not in columns:
             by_then = outcome == LOST if name == "lost_reason" else (outcome != OPEN) & (_days(base[name]) <= day)
-            columns[name] = base[name].where(by_then)
+            columns[name] = blanked(base[name], by_then)
     frame = pd.DataFrame(columns, copy=False)
     return frame if known.all() else frame[known].reset_index(drop=True)
-
-
-def _codes(values: pd.Series, among: object) -> np.ndarray:
-    """Return the place of each value in a list, -1 where it is not in it or missing; (n,) int64."""
-    found = pc.index_in(pa.array(values), value_set=pa.array(among))
-    return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
 
 
 def _days(values: pd.Series) -> np.ndarray:
@@ -380,5 +382,10 @@ def _days(values: pd.Series) -> np.ndarray:
 
 
 def _local_days(values: pd.Series, timezone: str) -> np.ndarray:
-    local = values.dt.tz_convert(timezone).dt.tz_localize(None)
-    return _days(local).astype("datetime64[D]").astype("datetime64[us]")
+    local = _days(values.dt.tz_convert(timezone).dt.tz_localize(None))
+    moment = local.view(np.int64)
+    start = moment // _DAY_LENGTH
+    start *= _DAY_LENGTH
+    days = start.view("datetime64[us]")
+    days[np.isnat(local)] = _NOWHEN
+    return days

@@ -77,10 +77,10 @@ def outcome_leaks(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> pd.Da
     ------
     ParameterError : the lengths differ, or an outcome is none of the three.
     """
-    result = np.asarray(pd.Series(np.asarray(outcome)).astype("str"))
+    result = pd.Series(np.asarray(outcome)).astype("str")
     if len(result) != len(frame):
         raise ParameterError(f"outcome: {len(result):,} values for {len(frame):,} rows")
-    won, lost, still = result == "won", result == "lost", result == "open"
+    won, lost, still = (np.asarray(result == word) for word in ("won", "lost", "open"))
     if not (won | lost | still).all():
         other = sorted(set(result[~(won | lost | still)]))[0]
         raise ParameterError(f"outcome: {other!r} is not one of won, lost, open")

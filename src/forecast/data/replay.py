@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
+from forecast.data.coded_text import dictionary_of, row_codes
 from forecast.data.replay_coding import (
     LOST,
     NO_DAY,
@@ -23,12 +24,14 @@ from forecast.data.replay_coding import (
     OPEN,
     WON,
     Column,
+    PeriodTable,
+    Queue,
     codes_of,
     column_of,
     days_of,
     factorized,
+    in_order,
     owners,
-    periods_of,
     run_start,
     slips_of,
 )
@@ -158,7 +161,7 @@ class Replay:
         self.stages = tuple(table.loc[table["outcome"] == "open", "stage"]) if self.has_history else ()
         self.created = days_of(deals["created_on"])
         self.born = self.calendar.period_of(deals["created_on"]).astype(np.int32)
-        self._outcome = codes_of(deals["outcome"], ("open", "won", "lost")).astype(np.int8)
+        self._outcome = codes_of(deals["outcome"], ("open", "won", "lost"), kind=np.int8)
         self._closed_day = days_of(deals["closed_on"])
         self._amount = deals["amount"].to_numpy(np.float64)
         self._segment = codes_of(deals["segment"], self.segments)
@@ -228,23 +231,21 @@ class Replay:
             none = np.zeros(0, dtype=np.int32)
             self.deal = self.day = self.expected = self.since = self.slips = none
             self.stage, self.result, self.value = none.astype(np.int16), none.astype(np.int8), none.astype(float)
-            self.order = self.first_row = none.astype(np.int64)
+            self.order = self.first_row = none
             self._since_outcome, self._told_closed, self._told_segment = none, None, None
             self._stood = none.astype(bool)
             return
-        deal, order = owners(snap.opportunities["opportunity_id"], history)
+        self.deal, order = deal, _ = owners(snap.opportunities["opportunity_id"], history)
         history = history if order is None else history.take(order)
-        self.deal = deal.astype(np.int32)
         self.day = days_of(history["recorded_on"])
-        self.stage = codes_of(history["stage"], self.stages).astype(np.int16)
-        self.result = codes_of(history["outcome"], ("open", "won", "lost")).astype(np.int8)
+        self.stage = codes_of(history["stage"], self.stages, kind=np.int16)
+        self.result = codes_of(history["outcome"], ("open", "won", "lost"), kind=np.int8)
         self.value = history["amount"].to_numpy(np.float64)
         self.expected = days_of(history["expected_close_on"])
         new = np.ones(len(deal), dtype=bool)
         new[1:] = deal[1:] != deal[:-1]
-        stage = factorized(history["stage"])[0]
-        self.since = self.day[run_start(new, stage)]
-        run = run_start(new, self.result).astype(np.int32)
+        self.since = self.day[run_start(new, row_codes(dictionary_of(history["stage"])))]
+        run = run_start(new, self.result)
         self._since_outcome = self.day[run]
         ends = np.flatnonzero(np.append(new[1:], True))
         # Whether the outcome of a row is the one that stood in the end, with no other in between.
@@ -252,8 +253,8 @@ class Replay:
         self.slips = slips_of(new, self.expected)
         self._told_closed = days_of(history["closed_on"]) if "closed_on" in history.columns else None
         self._told_segment = codes_of(history["segment"], self.segments) if "segment" in history.columns else None
-        self.order = np.argsort(self.day, kind="stable")
-        self.first_row = np.zeros(n, dtype=np.int64)
+        self.order = in_order(self.day)
+        self.first_row = np.zeros(n, dtype=np.int32)
         self.first_row[deal[new]] = np.flatnonzero(new)
         self._sorted_history = history
 
@@ -282,33 +283,40 @@ class Replay:
         row = np.full(n, -1, dtype=np.int32)
         amount = self._amount.copy() if self._amount_is_fixed else np.full(n, np.nan)
         closed = np.zeros(n, dtype=np.int32)
-        segment = self._segment.copy()
+        segment = self._segment if self._told_segment is None else self._segment.copy()
         known = np.zeros(n, dtype=bool)
         bare = ~self.has_rows
-        newly = _Queue(np.flatnonzero(bare & (self.created != NO_DAY)), self.created)
-        silent = _Queue(np.flatnonzero(self._silent & (self._closed_day != NO_DAY)), self._closed_day)
-        done, recorded = 0, self.day[self.order]
+        newly = Queue(np.flatnonzero(bare & (self.created != NO_DAY)), self.created)
+        silent = Queue(np.flatnonzero(self._silent & (self._closed_day != NO_DAY)), self._closed_day)
+        periods = PeriodTable.over(self.calendar, self._closed_day, self._since_outcome, self._told_closed)
+        done, first = 0, int(self.day.min()) if len(self.day) else 0
+        recorded = np.append(0, np.cumsum(np.bincount(self.day - first)))
+        there = np.zeros(len(self.segments) + 1, dtype=bool)  # the last for code NONE
         at = -(10**9)
         for stamp in days:
             day = int(stamp.to_datetime64().astype("datetime64[D]").astype(np.int64))
             if day < at or stamp > self.snap.as_of:
                 raise ValueError(f"{stamp:%Y-%m-%d}: days must ascend and end by {self.snap.as_of:%Y-%m-%d}")
             at = day
-            stop = int(np.searchsorted(recorded, day, side="right"))
-            fresh, done = self.order[done:stop], stop
-            known[newly.due(day)] = True
+            stop = int(recorded[min(max(day - first + 1, 0), len(recorded) - 1)])
+            fresh, done = np.sort(self.order[done:stop]), stop
+            bare_now = newly.due(day)
+            known[bare_now] = True
+            there[segment[bare_now]] = True
             if len(fresh):
-                known[self.deal[fresh]] = True
-                row[self.deal[fresh]] = fresh  # in the order of recording, so the last one stays
-                touched = np.unique(self.deal[fresh])
-                last = row[touched]
+                deal = self.deal[fresh]
+                ends = np.flatnonzero(np.append(deal[1:] != deal[:-1], True))  # the last row of each deal
+                touched, last = deal[ends], fresh[ends]
+                known[touched] = True
+                row[touched] = last
                 outcome[touched] = self.result[last]
                 amount[touched] = self.value[last]
                 if self._told_segment is not None:
                     segment[touched] = self._told_segment[last]
                 effective = self._effective(touched, last, day)
                 closed_day[touched] = effective
-                closed[touched] = periods_of(self.calendar, effective)
+                closed[touched] = periods.of(effective)
+                there[segment[touched]] = True
             ended = silent.due(day, known)
             if len(fresh):
                 # A row recorded after the closing day of a deal that history never closes does not open it again.
@@ -317,10 +325,12 @@ class Replay:
             if len(ended):
                 outcome[ended] = self._outcome[ended]
                 closed_day[ended] = self._closed_day[ended]
-                closed[ended] = periods_of(self.calendar, self._closed_day[ended])
+                closed[ended] = periods.of(self._closed_day[ended])
                 untold = ended[~self.has_rows[ended]]
                 amount[untold] = self._amount[untold]
-            yield self._view(stamp, day, known, outcome, closed, closed_day, amount, row, segment)
+            if self._told_segment is not None:  # a deal may have left a segment
+                there = np.bincount(segment[known & (segment >= 0)], minlength=len(there)) > 0
+            yield self._view(stamp, day, known, outcome, closed, closed_day, amount, row, segment, there[:-1])
 
     def _effective(self, deals: np.ndarray, last: np.ndarray, day: int) -> np.ndarray:
         """Return the closing day of deals whose last rows are given; NO_DAY where these are open.
@@ -347,12 +357,12 @@ class Replay:
         amount: np.ndarray,
         row: np.ndarray,
         segment: np.ndarray,
+        there: np.ndarray,
     ) -> View:
         value = amount.copy()
         if stamp == self.snap.as_of:
             untold = known & ~self.has_rows
             value[untold] = self._amount[untold]
-        there = np.bincount(segment[known & (segment >= 0)], minlength=len(self.segments)) > 0
         local = np.where(there, np.cumsum(there) - 1, NONE)
         period = self.calendar.period(stamp)
         return View(
@@ -367,7 +377,7 @@ class Replay:
             closed_day.copy(),
             value,
             row.copy(),
-            segment.copy(),
+            segment if self._told_segment is None else segment.copy(),
             tuple(name for name, seen in zip(self.segments, there, strict=True) if seen),
             np.append(local, NONE),  # so that code NONE maps to NONE
         )
@@ -376,21 +386,3 @@ class Replay:
 def view(snap: Snapshot) -> View:
     """Return what a snapshot knows, as arrays."""
     return next(Replay(snap).views([snap.as_of]))
-
-
-class _Queue:
-    """Deals waiting for their day; one whose day has come but who is not ready waits on."""
-
-    def __init__(self, deals: np.ndarray, days: np.ndarray) -> None:
-        order = np.argsort(days[deals], kind="stable")
-        self._deals, self._days, self._at = deals[order], days[deals[order]], 0
-        self._waiting = deals[:0]
-
-    def due(self, day: int, ready: np.ndarray | None = None) -> np.ndarray:
-        stop = int(np.searchsorted(self._days, day, side="right"))
-        come = np.concatenate([self._waiting, self._deals[self._at : stop]])
-        self._at = stop
-        if ready is None:
-            return come
-        self._waiting = come[~ready[come]]
-        return come[ready[come]]

@@ -2,7 +2,8 @@
 
 This module only declares. `validation` holds a set of tables against the declaration, `sources` bring tables
 from somewhere, and `snapshots` answers what was known on a day. Dates are `datetime64[us]` at midnight, timestamps
-`datetime64[us, UTC]`, periods text such as `2026-10`, amounts and measures float64, everything else pandas `str`.
+`datetime64[us, UTC]`, periods text such as `2026-10`, amounts and measures float64, everything else pandas `str` (which
+`coded_text` may hold as codes).
 """
 
 from __future__ import annotations

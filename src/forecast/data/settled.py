@@ -65,18 +65,16 @@ def _wins(kept: Archive, calendar: Calendar, days: int) -> pd.DataFrame:
     """Return period, segment, amount of every win that stood when its period settled."""
     base = kept.opportunities
     closed_on = base["closed_on"].to_numpy().astype("datetime64[us]")
-    segment = base["segment"].to_numpy(dtype=object)
     # Wins that history does not tell of are recorded on the day they took effect.
     told = np.flatnonzero((kept.today == WON) & ~kept.says_closure)
-    amount = kept.amount.copy()
     parts = []
     if kept.history is not None:
         parts = _told_by_history(kept, calendar, days, closed_on)
-    parts.append((calendar.period_of(closed_on[told]), segment[told], amount[told]))
+    parts.append((calendar.period_of(closed_on[told]), base["segment"].take(told), kept.amount[told]))
     return pd.DataFrame(
         {
             "period": np.concatenate([part[0] for part in parts]),
-            "segment": np.concatenate([part[1] for part in parts]),
+            "segment": pd.concat([part[1] for part in parts], ignore_index=True),
             "amount": np.concatenate([part[2] for part in parts]),
         }
     )
@@ -84,27 +82,27 @@ def _wins(kept: Archive, calendar: Calendar, days: int) -> pd.DataFrame:
 
 def _told_by_history(
     kept: Archive, calendar: Calendar, days: int, closed_on: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> list[tuple[np.ndarray, pd.Series, np.ndarray]]:
     history = kept.history
     assert history is not None
     position, recorded_on, outcome = kept.position, kept.recorded_on, kept.outcome
     m = len(position)
-    same = np.append(position[1:] == position[:-1], False)
-    until = np.full(m, np.datetime64("9999-12-31", "us"))
-    until[:-1] = np.where(same[:-1], recorded_on[1:], until[:-1])  # a row stands until the next one is recorded
-    new = np.ones(m, dtype=bool)
-    new[1:] = (position[1:] != position[:-1]) | (outcome[1:] != outcome[:-1])
-    since = recorded_on[np.maximum.accumulate(np.where(new, np.arange(m), 0))]
-
     won = np.flatnonzero(outcome == WON)
+    following = np.minimum(won + 1, max(m - 1, 0))
+    goes_on = (following > won) & (position[following] == position[won])
+    # A row stands until the next one is recorded.
+    until = np.where(goes_on, recorded_on[following], np.datetime64("9999-12-31", "us"))
+    new = won[(won == 0) | (position[won - 1] != position[won]) | (outcome[won - 1] != WON)]
+    since = recorded_on[new[np.searchsorted(new, won, side="right") - 1]]
+
     if "closed_on" in history:
         given = history["closed_on"].to_numpy().astype("datetime64[us]")[won]
         belongs = ~np.isnat(given)
     else:
         given = closed_on[position[won]]
         belongs = (kept.today[position[won]] == WON) & ~np.isnat(given)
-    segment = (history["segment"] if "segment" in history else kept.opportunities["segment"].take(position)).to_numpy(
-        dtype=object
+    segment = (
+        history["segment"].take(won) if "segment" in history else kept.opportunities["segment"].take(position[won])
     )
 
     def settles(dates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,14 +117,14 @@ def _told_by_history(
         return period, np.array(ends, dtype="datetime64[us]")[inverse]
 
     def stands(at: np.ndarray) -> np.ndarray:
-        return (recorded_on[won] <= at) & (at < until[won])
+        return (recorded_on[won] <= at) & (at < until)
 
     parts = []
     period, at = settles(given)
     counted = belongs & stands(at)
-    parts.append((period[counted], segment[won][counted], kept.history_amount[won][counted]))
-    period, at = settles(since[won])
+    parts.append((period[counted], segment[counted], kept.history_amount[won][counted]))
+    period, at = settles(since)
     early = "closed_on" in history
     counted = stands(at) & (~belongs | ((given > at) & (not early)))
-    parts.append((period[counted], segment[won][counted], kept.history_amount[won][counted]))
+    parts.append((period[counted], segment[counted], kept.history_amount[won][counted]))
     return parts

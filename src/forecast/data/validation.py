@@ -17,6 +17,7 @@ from forecast.data.checks import Problem, check_table, problem_at
 from forecast.data.checks_across import HAPPENED, check_across
 from forecast.data.checks_keys import key_order, ranks
 from forecast.data.checks_kinds import is_among
+from forecast.data.coded_text import recoded, reordered
 from forecast.data.schema import TABLES, Company, Log, Note
 from forecast.errors import DataError, nearest
 
@@ -121,10 +122,33 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
                 typed[name] = frame
     if "opportunities" in typed:
         found += _leave_out_undated(typed)
+        _share_names(typed)
         found += check_across(typed, company)
     found.sort(key=_rank)
     _give_back()
-    return {name: _tidy(name, typed.pop(name)) for name in list(typed)}, found
+    names = None if "opportunities" not in typed else typed["opportunities"]["opportunity_id"]
+    tables: dict[str, pd.DataFrame] = {}
+    for name in list(typed):  # opportunities are the first, so that the others can hold their new places
+        tables[name] = _tidy(name, typed.pop(name))
+        if name == "opportunities" and names is not None:
+            _share_names(typed, moved=(names, tables[name]["opportunity_id"]))
+            names = None
+    return tables, found
+
+
+def _share_names(tables: dict[str, pd.DataFrame], *, moved: tuple[pd.Series, pd.Series] | None = None) -> None:
+    """Let the tables that name opportunities hold places in `opportunities` instead of names of their own.
+
+    moved : the names as they stood and in their new order, where the places are to follow.
+    """
+    for name in ("opportunity_history", "leads"):
+        frame = tables.get(name)
+        if frame is None or "opportunity_id" not in frame:
+            continue
+        ids = frame["opportunity_id"]
+        held = recoded(ids, tables["opportunities"]["opportunity_id"]) if moved is None else reordered(ids, *moved)
+        tables[name] = frame.assign(opportunity_id=held)
+        _give_back()
 
 
 def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:

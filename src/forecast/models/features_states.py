@@ -242,4 +242,4 @@ def _values(column: Column, deals: np.ndarray, row: np.ndarray, has: np.ndarray,
     untold = column.fixed[deals] if view.is_last else unknown
     if not len(column.told):
         return np.where(has, unknown, untold)
-    return np.where(has, column.told[row], untold)
+    return np.where(has, column.told[row].astype(column.fixed.dtype), untold)

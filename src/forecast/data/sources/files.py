@@ -15,6 +15,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
 from forecast.data.checks import LINE
+from forecast.data.coded_text import from_dictionary
 from forecast.data.schema import TABLES, Company, Log
 from forecast.data.sources.company import read_company
 from forecast.data.validation import Problem, problems, validate
@@ -150,16 +151,25 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _typed_columns(path: Path) -> pd.DataFrame:
-    """Return the columns of a Parquet file, read one by one, so that the table is never there twice."""
-    with papq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        if not names or len(set(names)) < len(names):
-            return file.read().combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
+    """Return the columns of a Parquet file, read one by one, so that the table is never there twice.
+
+    Text is read as the codes in which Parquet keeps it, so that no column stands there written out.
+    """
+    schema = papq.read_schema(path)
+    names = schema.names
+    text = [name for name in names if schema.field(name).type in (pa.string(), pa.large_string())]
+    if not names or len(set(names)) < len(names):
+        return papq.read_table(path).combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
+    with papq.ParquetFile(path, read_dictionary=text) as file:
         columns: dict[str, pd.Series] = {}
         for name in names:
             table = file.read(columns=[name], use_threads=False).select([name]).combine_chunks()
-            columns[name] = table.to_pandas(date_as_object=False, ignore_metadata=True)[name]
-            del table
+            values = table.column(0)
+            if name in text and values.num_chunks == 1 and pa.types.is_dictionary(values.type):
+                columns[name] = from_dictionary(values.chunk(0))
+            else:
+                columns[name] = table.to_pandas(date_as_object=False, ignore_metadata=True)[name]
+            del table, values
             pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)
 
