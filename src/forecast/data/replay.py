@@ -200,6 +200,11 @@ class Replay:
         return self._expected
 
     @cached_property
+    def close_dates(self) -> PeriodTable:
+        """The periods of all expected close dates, those of history and those of the last day."""
+        return PeriodTable.over(self.calendar, self.expected, self._expected)
+
+    @cached_property
     def marketing_periods(self) -> np.ndarray:
         """The period of each row of the marketing table."""
         frame = self.snap.marketing

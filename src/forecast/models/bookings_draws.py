@@ -6,7 +6,11 @@ import numpy as np
 
 DRAWS = 2000
 SINGLE = 100
-"""Open deals of a segment that are drawn one by one, the weightiest first; the rest is drawn as one gamma a step."""
+"""Open deals of a segment that are drawn one by one at most, the weightiest first; the rest is one gamma a step."""
+
+_SMALL = 1 / 400
+"""Share of the variance of a segment's open deals below which a deal is one of many: its spread is a twentieth of
+theirs, far from being seen as the coin it is."""
 
 _MANY_WINS = 30.0
 _OPEN, _NEW, _SHARED = 1, 2, 3
@@ -36,8 +40,9 @@ def draw_open(
         rng = np.random.default_rng([seed, _OPEN, r])
         here = np.flatnonzero(segment == r)
         weight = (chance[here] * value[here] ** 2).sum(axis=1)
-        order = here[np.argsort(-weight, kind="stable")] if len(here) > SINGLE else here
-        single, rest = order[:SINGLE], order[SINGLE:]
+        order = np.argsort(-weight, kind="stable") if len(here) > SINGLE else np.arange(len(here))
+        count = min(int((weight > _SMALL * weight.sum()).sum()), SINGLE) if len(here) > SINGLE else len(here)
+        single, rest = here[order[:count]], here[order[count:]]
         out[:, r] = _coins(chance[single], value[single], ratios, rng, draws)
         if len(rest):
             p, v = chance[rest], value[rest]

@@ -14,7 +14,6 @@ import pandas as pd
 
 from forecast.data.leaks import outcome_leaks
 from forecast.data.replay import NO_DAY, NONE, Column, Replay, View
-from forecast.data.replay_coding import periods_of
 from forecast.data.schema import OUTCOMES
 
 UNDATED = -999
@@ -215,7 +214,7 @@ def present(view: View, names: Iterable[str] | None = None) -> States:
     age = np.where(created == NO_DAY, np.nan, np.maximum(view.day - created.astype(np.int64), 0) / MONTH)
     due = np.full(n, UNDATED, dtype=np.int32)
     dated = expected != NO_DAY
-    due[dated] = periods_of(view.calendar, expected[dated]) - view.first_target
+    due[dated] = replay.close_dates.of(expected[dated]) - view.first_target
     used = replay.columns if names is None else {name: replay.columns[name] for name in names}
     values = {name: _values(column, deals, at, has, view) for name, column in used.items()}
     return States(
