@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,8 +87,8 @@ def _line(name: str, values: np.ndarray, errors: np.ndarray | None = None) -> No
     print(f"  {name:34s} " + " ".join(shown))
 
 
-def report_size(rows: pd.DataFrame, size: int, *, giant: bool) -> None:
-    """Print the tables of one size."""
+def report_size(rows: pd.DataFrame, size: int, *, giant: bool, more: pd.DataFrame) -> None:
+    """Print the tables of one size; `more` are forecasts of `pipeline` for further companies, for coverage alone."""
     models = [name for name in MODELS if name in set(rows["model"])]
     regions = rows[rows["segment"] != "Total"]
     totals = rows[rows["segment"] == "Total"]
@@ -119,10 +119,14 @@ def report_size(rows: pd.DataFrame, size: int, *, giant: bool) -> None:
     print(" bias of the Total")
     _line("pipeline", *jackknife(total, lambda r: bias(r, "mean")))
     _line("oracle", bias(total, "oracle"))
-    print(" coverage, and interval score over the mean actual")
+    covered = pd.concat([rows[rows["model"] == "pipeline"], more])
+    print(f" coverage ({covered['seed'].nunique()} companies), and interval score over the mean actual")
     for where, table in (("segments", own), ("Total", total)):
+        all_of_them = covered[(covered["segment"] == "Total") == (where == "Total")]
         for nominal, low, high in ((0.8, "q10", "q90"), (0.95, "q2.5", "q97.5")):
-            _line(f"{where} {nominal:.0%} coverage", *jackknife(table, lambda r, a=low, b=high: coverage(r, a, b)))
+            _line(
+                f"{where} {nominal:.0%} coverage", *jackknife(all_of_them, lambda r, a=low, b=high: coverage(r, a, b))
+            )
             _line(f"{where} {nominal:.0%} score", sharpness(table, low, high, nominal))
             if "ets" in ours:
                 _line("   the same of ets", sharpness(ours["ets"][0 if where == "segments" else 1], low, high, nominal))
@@ -139,8 +143,11 @@ def report_size(rows: pd.DataFrame, size: int, *, giant: bool) -> None:
         _line("WAPE sales-only less pipeline", gain)
 
 
-def figures(rows: pd.DataFrame, size: int, *, giant: bool) -> list[tuple[str, str, float, str]]:
-    """Return what is recorded of one size: share of the gap closed, bias, coverage, CRPS of each model."""
+def figures(rows: pd.DataFrame, size: int, *, giant: bool, more: pd.DataFrame) -> list[tuple[str, str, float, str]]:
+    """Return what is recorded of one size: share of the gap closed, bias, coverage, CRPS of each model.
+
+    more : forecasts of `pipeline` for further companies, which the coverage is of too.
+    """
     case = f"{size} opportunities{', giant deals' if giant else ''}, {rows['seed'].nunique()} companies"
     segments, total = rows[rows["segment"] != "Total"], rows[rows["segment"] == "Total"]
     own, own_total = segments[segments["model"] == "pipeline"], total[total["model"] == "pipeline"]
@@ -148,9 +155,12 @@ def figures(rows: pd.DataFrame, size: int, *, giant: bool) -> list[tuple[str, st
     if not giant:
         values["gap closed"] = closed(own)
     values["bias of the Total"] = bias(own_total, "mean")
+    covered = pd.concat([rows[rows["model"] == "pipeline"], more])
+    companies = covered["seed"].nunique()
     for nominal, low, high in ((80, "q10", "q90"), (95, "q2.5", "q97.5")):
-        values[f"{nominal} % coverage, segments"] = coverage(own, low, high)
-        values[f"{nominal} % coverage, Total"] = coverage(own_total, low, high)
+        for where in ("segments", "Total"):
+            part = covered[(covered["segment"] == "Total") == (where == "Total")]
+            values[f"{nominal} % coverage of {companies} companies, {where}"] = coverage(part, low, high)
     for name in segments["model"].unique():
         values[f"WAPE of {name}"] = wape(segments[segments["model"] == name], "mean")
         values[f"CRPS of {name}"] = crps(segments[segments["model"] == name])
@@ -192,23 +202,25 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for size in [int(text) for text in options.sizes.split(",")]:
         seeds = [int(text) for text in options.seeds.split(",") if text] or list(range(2, 8))
+        further: tuple[int, ...] = ()
         if options.report:
-            seeds = list(REPORT[: 20 if size < 200_000 and not options.giant else 10])
-        parts = [
-            track(
-                size,
-                seed,
-                giant=options.giant,
-                tag=options.tag,
-                models=tuple(options.models.split(",")),
-                with_ets=not options.no_ets,
-            )
-            for seed in seeds
-        ]
-        every = pd.concat(parts, ignore_index=True)
-        report_size(every, size, giant=options.giant)
+            seeds, further = list(REPORT[:20]), REPORT[20:40] if size < 200_000 else ()
+
+        def tracks(chosen: Sequence[int], models: str, *, with_ets: bool, size: int = size) -> pd.DataFrame:
+            parts = [
+                track(
+                    size, seed, giant=options.giant, tag=options.tag, models=tuple(models.split(",")), with_ets=with_ets
+                )
+                for seed in chosen
+            ]
+            return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+        every = tracks(seeds, options.models, with_ets=not (options.no_ets or options.giant))
+        more = tracks(further, "pipeline", with_ets=False)
+        more = more if len(more) else every.iloc[:0]
+        report_size(every, size, giant=options.giant, more=more)
         if options.report:
-            record("accuracy", figures(every, size, giant=options.giant))
+            record("accuracy", figures(every, size, giant=options.giant, more=more))
         if options.deals:
             report_deals(pd.concat([deals(size, seed, tag=options.tag) for seed in seeds]), size)
 
