@@ -109,9 +109,8 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
         notes.append(f"No skill over the base rate: {model.reason}.")
     notes += left_out_notes(model)
     if model.idle:
-        notes.append(
-            f"Of no weight, because past deals showed no more than chance would: {', '.join(sorted(model.idle))}."
-        )
+        idle = ", ".join(sorted(model.idle))
+        notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
     if unknown:
         notes.append(f"{unknown:,} open deals have no amount; the mean won amount of their segment stands in.")
     ahead = steps_of(view) - HORIZONS
