@@ -12,6 +12,7 @@ from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table, Toget
 from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, segments, small_multiples
 from forecast.reporting.plots_other import scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
+from forecast.reporting.plots_planning_limits import left_out, planning_information, planning_others, power
 from forecast.reporting.plots_track import accuracy, calibration, deal_odds, track_record
 
 __all__ = [
@@ -28,8 +29,12 @@ __all__ = [
     "deal_odds",
     "effect",
     "event_study",
+    "left_out",
     "plan_dots",
+    "planning_information",
+    "planning_others",
     "planning_segments",
+    "power",
     "scorecard",
     "segments",
     "small_multiples",
