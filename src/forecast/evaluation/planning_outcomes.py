@@ -82,7 +82,8 @@ def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: i
     rows = rows[(rows["segment"] != TOTAL) & rows["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
     rows = rows[rows["horizon"].isin(LEADS) & rows["mean"].notna()]
     target = parse_periods(rows["target_period"])
-    rows = rows[(target >= targets.start) & (target < targets.stop)].reset_index(drop=True)
+    rows = rows[(target >= targets.start) & (target < targets.stop)]
+    rows = rows.sort_values(["model", "origin", "target_period", "segment"], ignore_index=True)
     actual = settled_actuals(log).set_index(["period", "segment"])["amount"]
     known = actual.reindex(pd.MultiIndex.from_frame(rows[["target_period", "segment"]]))
     return rows.assign(observed=known.to_numpy(dtype=np.float64))
