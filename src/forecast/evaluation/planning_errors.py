@@ -105,7 +105,7 @@ def errors_in_detail(
     rows = _without(rows, rows["divisor"].isna(), "no divisor: fewer than 12 months of bookings", dropped)
     rows = _without(rows, rows["divisor"] <= 0, "divisor is zero: nothing booked in 12 months", dropped)
     count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
-    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin)
+    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin).astype(np.float64)
     rows = _without(rows, (count < len(horizons)) & starting, "before every horizon had begun", dropped)
     count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
     rows = _without(rows, count < len(horizons), "a horizon was not submitted", dropped)
