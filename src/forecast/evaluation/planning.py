@@ -21,9 +21,10 @@ import pandas as pd
 from forecast.calendar import Calendar, period_label
 from forecast.errors import ParameterError
 from forecast.evaluation.planning_errors import planning_errors
-from forecast.evaluation.planning_estimate import Estimate, estimate
+from forecast.evaluation.planning_estimate import Estimate
 from forecast.evaluation.planning_panel import ErrorPanel, error_panel, logs
 from forecast.evaluation.planning_permutation import ALPHA
+from forecast.evaluation.planning_ratio import estimate_ratio
 from forecast.evaluation.planning_tables import association, by_segment, event_study, segment_effects
 from forecast.evaluation.planning_words import sentence
 
@@ -113,14 +114,15 @@ def planning_effect(
     found: Estimate | None = None
     reasons = _no_comparison(panel)
     if not reasons:
-        found = estimate(
-            outcome,
-            covariate,
+        found = estimate_ratio(
+            panel.error,
+            panel.benchmark,
             panel.observed,
             panel.dates,
             panel.months,
             permutations=int(permutations),
             seed=int(seed),
+            logs=(outcome, covariate),
         )
         reasons = _too_few_ways(panel, found)
     return _told(panel, outcome, covariate, found, reasons)
