@@ -28,6 +28,7 @@ AROUND = 2
 LIMIT = 32.0
 """Largest change that is looked at, in logs: beyond it there is no error left, or nothing else."""
 
+_ROUNDING = 1e-12
 _HALVINGS = 40
 _STEPS = 0.04 * (LIMIT / 0.04) ** (np.arange(15) / 14)
 _NARROWINGS, _POINTS = 4, 7
@@ -89,8 +90,9 @@ class Ratios:
         left = self.panel.demean(relative(self.panel, self.error * np.exp(-by * self.treated)))
         moments = np.einsum("...kst,...st->...k", self._covariates, left)
         slopes = np.einsum("...kl,...l->...k", self._inverse, moments)
-        out: Floats = left - np.einsum("...k,...kst->...st", slopes, self._covariates)
-        return out
+        out = left - np.einsum("...k,...kst->...st", slopes, self._covariates)
+        # Where nothing is left, rounding is no evidence.
+        return np.where(np.abs(out) < _ROUNDING, 0.0, out)
 
 
 def centre(ratios: Ratios, design: Design) -> Floats:
@@ -116,7 +118,7 @@ def centre(ratios: Ratios, design: Design) -> Floats:
         middle = (near + far) / 2
         short = at(middle) * sign > 0
         near, far = np.where(short, middle, near), np.where(short, far, middle)
-    return np.where(endless, sign * np.inf, (near + far) / 2)
+    return np.where(endless, np.copysign(np.inf, sign), (near + far) / 2)
 
 
 def p_of(ratios: Ratios, design: Design, effect: Floats | float) -> Floats:
@@ -130,18 +132,18 @@ def interval(ratios: Ratios, design: Design, estimate: float) -> tuple[float, fl
     Looked for at steps that grow with the distance from the estimate, up to `LIMIT`, and narrowed down to a 4,096th of
     the step, rounded outwards. Infinite where the last step is not rejected.
     """
-    home = estimate if np.isfinite(estimate) else 0.0
+    home, reach = (estimate, _STEPS) if np.isfinite(estimate) else (np.copysign(LIMIT, estimate), 2 * _STEPS)
 
     def kept(points: Floats) -> np.ndarray:
         return np.asarray(p_of(ratios, design, points.ravel()) > ALPHA).reshape(points.shape)
 
     sides = np.array([[-1.0], [1.0]])
-    steps = np.concatenate([[0.0], _STEPS])
-    inside = kept(home + sides * _STEPS)
+    steps = np.concatenate([[0.0], reach])
+    inside = kept(home + sides * reach)
     # The estimate itself leaves a coefficient of nought and is never rejected.
-    last = np.where(inside.any(axis=1), len(_STEPS) - np.argmax(inside[:, ::-1], axis=1), 0)
-    endless = (last == len(_STEPS)) | (np.isinf(estimate) & (np.sign(estimate) == sides[:, 0]))
-    near, far = steps[last], steps[np.minimum(last + 1, len(_STEPS))]
+    last = np.where(inside.any(axis=1), len(reach) - np.argmax(inside[:, ::-1], axis=1), 0)
+    endless = (last == len(reach)) | (np.isinf(estimate) & (np.sign(estimate) == sides[:, 0]))
+    near, far = steps[last], steps[np.minimum(last + 1, len(reach))]
     for _ in range(_NARROWINGS):
         between = near[:, None] + (far - near)[:, None] * np.arange(1, _POINTS + 1) / (_POINTS + 1)
         inside = kept(home + sides * between)
