@@ -746,7 +746,7 @@ def test_without_submitted_forecasts():
 
 
 @pytest.mark.slow
-def test_size_and_power(root: Path):
+def test_size_and_power(root: Path, monkeypatch: pytest.MonkeyPatch):
     import importlib.util
     import sys
 
@@ -754,7 +754,8 @@ def test_size_and_power(root: Path):
     assert spec is not None
     assert spec.loader is not None
     bench = importlib.util.module_from_spec(spec)
-    sys.modules["size_and_power"] = bench
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    monkeypatch.setitem(sys.modules, "size_and_power", bench)
     spec.loader.exec_module(bench)
     panels = 600
     still = bench.run(bench.Scenario("stationary"), panels=panels, seed=21, permutations=5_000)
@@ -765,3 +766,6 @@ def test_size_and_power(root: Path):
     assert cut.improved > 0.85 - 3 * math.sqrt(0.85 * 0.15 / panels)
     assert cut.worsened == 0
     assert cut.median_change == pytest.approx(-0.3, abs=0.02)
+    one = bench.run(bench.Scenario("one series", series=1, effect=0.3), panels=panels, seed=23, permutations=5_000)
+    assert one.improved > 0.29
+    assert one.median_change == pytest.approx(-0.3, abs=0.04)
