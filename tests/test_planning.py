@@ -205,11 +205,11 @@ def least_squares(errors: pd.DataFrame, adoption: pd.DataFrame, *, effect: float
             out = out / out.groupby(frame["period"]).transform("mean")
         return out.to_numpy()
 
-    own = scaled(frame["benchmark_error"].to_numpy())
+    own = scaled(frame["benchmark_error"].to_numpy() ** 0.7)
     wide = frame.assign(own=own).pivot_table(index="segment", columns="period", values="own").T
     five = wide.rolling(5, center=True, min_periods=1)
     near = ((five.sum() - wide) / (five.count() - 1)).unstack().dropna().to_numpy()
-    y = scaled(frame["error"].to_numpy() / np.exp(effect * after))
+    y = scaled((frame["error"].to_numpy() / np.exp(effect * after)) ** 0.7)
     rest = y - np.column_stack([own, near]) @ beta(y, own, near)
     theta = beta(np.log(np.maximum(frame["error"], 0.005)).to_numpy(), np.log(frame["benchmark_error"] + 0.02))
     return float(theta[0]), float(beta(rest, after, aside)[0])
