@@ -30,6 +30,7 @@ from forecast.evaluation.planning_permutation import (
     treatment,
     window,
 )
+from forecast.evaluation.planning_ratio import Ratios, around, centre, interval, p_of, relative
 from logs import log_of
 
 START = 12 * 2022
@@ -184,25 +185,168 @@ def test_the_effect_is_the_same_whatever_the_units_and_order():
     assert two.interval == pytest.approx(one.interval)
 
 
-def test_theta_and_delta_by_least_squares():
-    errors, adoption = panel_of(cut=0.3, missing=0.05, seed=4)
-    effect = planning_effect(errors, adoption)
-    frame = errors.merge(adoption, on="segment")
+def least_squares(errors: pd.DataFrame, adoption: pd.DataFrame, *, effect: float = 0.0) -> tuple[float, float]:
+    """Return theta of the logs, and the treatment's coefficient once errors are over exp(effect); by other means."""
+    frame = errors.merge(adoption, on="segment").sort_values(["segment", "period"], ignore_index=True)
     adopted = pd.to_datetime(frame["adopted_on"]).dt.strftime("%Y-%m")
-    event = pd.PeriodIndex(frame["period"], freq="M").asi8 - pd.PeriodIndex(adopted, freq="M").asi8
+    month = pd.PeriodIndex(frame["period"], freq="M").asi8
+    event = month - pd.PeriodIndex(adopted, freq="M").asi8
     after = (adopted.notna() & (event >= 0)).to_numpy(dtype=float)
     aside = (adopted.notna() & (event >= -6) & (event < 0)).to_numpy(dtype=float)
     dummies = pd.get_dummies(frame[["segment", "period"]], dtype=float).to_numpy()
 
-    def beta(y: np.ndarray, *x: np.ndarray) -> float:
-        return float(np.linalg.lstsq(np.column_stack([*x, dummies]), y, rcond=None)[0][0])
+    def beta(y: np.ndarray, *x: np.ndarray) -> np.ndarray:
+        return np.linalg.lstsq(np.column_stack([*x, dummies]), y, rcond=None)[0][: len(x)]
 
-    outcome = np.log(np.maximum(frame["error"], 0.005)).to_numpy()
-    covariate = np.log(frame["benchmark_error"] + 0.02).to_numpy()
-    theta = beta(outcome, covariate)
+    def scaled(values: np.ndarray) -> np.ndarray:
+        out = pd.Series(values)
+        for _ in range(12):
+            out = out / out.groupby(frame["segment"]).transform("mean")
+            out = out / out.groupby(frame["period"]).transform("mean")
+        return out.to_numpy()
+
+    own = scaled(frame["benchmark_error"].to_numpy() ** 0.7)
+    wide = frame.assign(own=own).pivot_table(index="segment", columns="period", values="own").T
+    five = wide.rolling(5, center=True, min_periods=1)
+    near = ((five.sum() - wide) / (five.count() - 1)).unstack().dropna().to_numpy()
+    y = scaled((frame["error"].to_numpy() / np.exp(effect * after)) ** 0.7)
+    rest = y - np.column_stack([own, near]) @ beta(y, own, near)
+    theta = beta(np.log(np.maximum(frame["error"], 0.005)).to_numpy(), np.log(frame["benchmark_error"] + 0.02))
+    return float(theta[0]), float(beta(rest, after, aside)[0])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.05])
+def test_the_estimate_leaves_a_coefficient_of_nought(missing: float):
+    errors, adoption = panel_of(cut=0.3, missing=missing, seed=4)
+    effect = planning_effect(errors, adoption)
+    theta, coefficient = least_squares(errors, adoption)
     assert effect.theta == pytest.approx(theta, abs=1e-9)
-    delta = beta(outcome - theta * covariate, after, aside)
-    assert effect.relative_change == pytest.approx(math.expm1(delta), abs=1e-7)
+    assert coefficient < -0.2
+    delta = math.log1p(effect.relative_change)
+    assert least_squares(errors, adoption, effect=delta)[1] == pytest.approx(0, abs=1e-8)
+    assert least_squares(errors, adoption, effect=delta + 0.01)[1] < -1e-3
+
+
+def test_the_p_value_by_dealing_out_the_dates_by_hand():
+    errors, adoption = panel_of(cut=0.25, seed=8, dates=(20, 25, 30, 34, None), months=40)
+    dates = list(adoption["adopted_on"])
+    sizes = {}
+    for ways in set(itertools.permutations(range(5))):
+        dealt = adoption.assign(adopted_on=[dates[i] for i in ways])
+        sizes[ways] = abs(least_squares(errors, dealt)[1])
+    actual = sizes[tuple(range(5))]
+    by_hand = np.mean([size >= actual * (1 - 1e-9) for size in sizes.values()])
+    assert 0 < by_hand < 1
+    assert planning_effect(errors, adoption).p_value == pytest.approx(by_hand)
+
+
+def test_sizes_relative_to_segment_and_month_by_hand():
+    whole = Panel(np.ones((2, 3), dtype=bool))
+    product = np.outer([2.0, 5.0], [1.0, 3.0, 7.0])
+    assert relative(whole, product) == pytest.approx(np.ones((2, 3)))
+    # One round on (1 2; 3 6) with the last cell missing: segment means 1.5 and 3, then month means 5/6 and 4/3.
+    holed = Panel(np.array([[True, True], [True, False]]))
+    got = relative(holed, np.array([[1.0, 2.0], [3.0, 99.0]]))
+    assert got[1, 1] == 0
+    assert got[:, 0].mean() == pytest.approx(1)
+    assert got[0, 1] == pytest.approx(1)
+    nothing = relative(whole, np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]))
+    assert nothing[0].tolist() == [0, 0, 0]
+    assert np.isfinite(nothing).all()
+    random = relative(whole, np.random.default_rng(1).random((4, 2, 3)))
+    assert random.mean(axis=1) == pytest.approx(np.ones((4, 3)))
+    assert random.mean(axis=2) == pytest.approx(np.ones((4, 2)), abs=1e-4)
+
+
+def test_months_around_by_hand():
+    observed = np.array([[True, True, True, True, True], [True, False, False, False, True]])
+    values = np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [7.0, 9.0, 9.0, 9.0, 8.0]])
+    got = around(Panel(observed), values)
+    assert got[0].tolist() == [2.5, (1 + 3 + 4) / 3, (1 + 2 + 4 + 5) / 4, (2 + 3 + 5) / 3, 3.5]
+    # 1, what is usual, where none of the two months on either side is there.
+    assert got[1].tolist() == [1, 7, 7.5, 8, 1]
+
+
+def ratios_of(seed: int, missing: float = 0.0, *, effect: float = 0.0) -> tuple[Ratios, Design]:
+    """Return a panel of six segments of which four adopt, noisy and heavy-tailed, with its design of 360 ways."""
+    rng = np.random.default_rng(seed)
+    dates, months = np.array([8, 10, 13, 16, NEVER, NEVER]), np.arange(24)
+    panel = Panel(rng.random((6, 24)) >= missing)
+    kinds = np.unique(dates)
+    rows = np.stack([treatment(kinds, months), window(kinds, months, first=-3, last=-1)])
+    design = Design(panel, rows, assignments(dates))
+    error, benchmark = np.abs(rng.standard_t(4, (2, 6, 24)))
+    return Ratios(panel, error * np.exp(effect * design.actual[0]), benchmark, design.actual[0]), design
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1]))
+def test_the_interval_of_ratios_holds_what_is_not_rejected(seed: int, missing: float):
+    ratios, design = ratios_of(seed, missing)
+    estimate = float(centre(ratios, design))
+    assert float(p_of(ratios, design, estimate)) == 1
+    low, high = interval(ratios, design, estimate)
+    assert low < estimate < high
+    for edge, outwards in ((low, -1), (high, 1)):
+        if math.isfinite(edge):
+            assert float(p_of(ratios, design, edge)) <= 0.05
+            assert float(p_of(ratios, design, edge - outwards * 2e-3)) > 0.05
+    beyond = np.concatenate([low - np.linspace(0, 3, 40), high + np.linspace(0, 3, 40)])
+    assert (p_of(ratios, design, beyond[np.isfinite(beyond)]) <= 0.05).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1]))
+def test_whichever_way_was_the_real_one_at_most_five_of_a_hundred_are_rejected(seed: int, missing: float):
+    # The heart of it: without an effect each way of dealing out the dates is as good as any other.
+    ratios, design = ratios_of(seed, missing)
+    size = np.abs(design.coefficients(ratios.outcome(0.0)))
+    p = (size[None, :] >= size[:, None] * (1 - 1e-9)).mean(axis=1)
+    assert p[0] == pytest.approx(float(p_of(ratios, design, 0.0)))
+    assert np.mean(p <= 0.05) <= 0.05
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.floats(-1.5, 1.5))
+def test_an_effect_put_in_moves_estimate_and_interval_by_itself(seed: int, effect: float):
+    (plain, design), (moved, _) = ratios_of(seed), ratios_of(seed, effect=effect)
+    one, two = float(centre(plain, design)), float(centre(moved, design))
+    assert two - one == pytest.approx(effect, abs=1e-8)
+    assert float(p_of(moved, design, effect)) == float(p_of(plain, design, 0.0))
+    for edge, other in zip(interval(moved, design, two), interval(plain, design, one), strict=True):
+        assert edge == pytest.approx(other + effect, abs=1e-6)
+
+
+def test_panels_stacked_give_what_each_gives_alone():
+    singles = [ratios_of(seed) for seed in (1, 2, 3)]
+    design = singles[0][1]
+    rng = [np.random.default_rng(seed) for seed in (1, 2, 3)]
+    drawn = []
+    for one in rng:
+        one.random((6, 24))
+        drawn.append(np.abs(one.standard_t(4, (2, 6, 24))))
+    error, benchmark = np.stack(drawn, axis=1)
+    stacked = Ratios(design.panel, error, benchmark, design.actual[0])
+    effects_found = centre(stacked, design)
+    assert effects_found == pytest.approx([float(centre(ratios, design)) for ratios, _ in singles], abs=1e-9)
+    assert p_of(stacked, design, np.array([0.0, 0.1, -0.2])) == pytest.approx(
+        [float(p_of(ratios, design, x)) for (ratios, _), x in zip(singles, (0.0, 0.1, -0.2), strict=True)]
+    )
+
+
+def test_what_makes_a_segment_or_a_month_harder_does_not_matter():
+    errors, adoption = panel_of(cut=0.3)
+    one = planning_effect(errors, adoption)
+    hard = errors["segment"].map({f"S{i:02d}": 1 + i for i in range(8)})
+    months = errors["period"].map({period: 0.5 + (i % 7) for i, period in enumerate(sorted(errors["period"].unique()))})
+    two = planning_effect(errors.assign(error=errors["error"] * hard * months), adoption)
+    assert two.relative_change == pytest.approx(one.relative_change, abs=1e-5)
+    assert two.interval == pytest.approx(one.interval, abs=1e-4)
+
+
+def test_the_effect_is_recovered():
+    found = [planning_effect(*panel_of(cut=0.3, seed=100 + seed)).relative_change for seed in range(40)]
+    assert np.median(found) == pytest.approx(-0.3, abs=0.03)
 
 
 def test_zero_errors_are_valid():
@@ -212,6 +356,26 @@ def test_zero_errors_are_valid():
     effect = planning_effect(errors.assign(error=0.0), adoption)
     assert effect.verdict == "no detectable change"
     assert effect.relative_change == pytest.approx(0)
+    assert effect.p_value == 1
+    assert effect.interval == (-1, math.inf)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.05])
+def test_errors_that_never_vary_show_nothing(missing: float):
+    errors, adoption = panel_of(missing=missing)
+    effect = planning_effect(errors.assign(error=0.3), adoption)
+    assert effect.verdict == "no detectable change"
+    assert effect.p_value == 1
+    assert effect.relative_change == pytest.approx(0, abs=1e-6)
+
+
+def test_errors_that_end_altogether():
+    errors, adoption = panel_of(cut=1.0)
+    effect = planning_effect(errors, adoption)
+    assert effect.verdict == "improved"
+    assert effect.relative_change == -1
+    assert effect.interval == pytest.approx((-1, -1))
+    assert "100 %" in effect.sentence
 
 
 def test_a_bad_spell_before_the_start_is_seen_and_not_taken_for_an_effect():
@@ -582,7 +746,7 @@ def test_without_submitted_forecasts():
 
 
 @pytest.mark.slow
-def test_size_and_power(root: Path):
+def test_size_and_power(root: Path, monkeypatch: pytest.MonkeyPatch):
     import importlib.util
     import sys
 
@@ -590,7 +754,8 @@ def test_size_and_power(root: Path):
     assert spec is not None
     assert spec.loader is not None
     bench = importlib.util.module_from_spec(spec)
-    sys.modules["size_and_power"] = bench
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    monkeypatch.setitem(sys.modules, "size_and_power", bench)
     spec.loader.exec_module(bench)
     panels = 600
     still = bench.run(bench.Scenario("stationary"), panels=panels, seed=21, permutations=5_000)
@@ -601,3 +766,6 @@ def test_size_and_power(root: Path):
     assert cut.improved > 0.85 - 3 * math.sqrt(0.85 * 0.15 / panels)
     assert cut.worsened == 0
     assert cut.median_change == pytest.approx(-0.3, abs=0.02)
+    one = bench.run(bench.Scenario("one series", series=1, effect=0.3), panels=panels, seed=23, permutations=5_000)
+    assert one.improved > 0.29
+    assert one.median_change == pytest.approx(-0.3, abs=0.04)

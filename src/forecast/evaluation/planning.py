@@ -21,10 +21,10 @@ import pandas as pd
 from forecast.calendar import Calendar
 from forecast.errors import ParameterError
 from forecast.evaluation.planning_errors import planning_errors
-from forecast.evaluation.planning_estimate import Estimate, estimate
-from forecast.evaluation.planning_limits import LEFT_OUT_COLUMNS, leave_one_out
+from forecast.evaluation.planning_estimate import Estimate
 from forecast.evaluation.planning_panel import ErrorPanel, error_panel, logs
 from forecast.evaluation.planning_permutation import ALPHA
+from forecast.evaluation.planning_ratio import estimate_ratio
 from forecast.evaluation.planning_reasons import no_comparison, too_few_ways
 from forecast.evaluation.planning_tables import association, by_segment, event_study, segment_effects
 from forecast.evaluation.planning_words import sentence
@@ -32,7 +32,6 @@ from forecast.evaluation.planning_words import sentence
 __all__ = ["PlanningEffect", "planning_effect", "planning_errors"]
 
 PERMUTATIONS = 25_000
-_WAYS_LEFT_OUT = 5_000
 Verdict = Literal["improved", "worsened", "no detectable change", "not identified"]
 
 
@@ -53,8 +52,6 @@ class PlanningEffect:
     by_segment : segment, adopted (period, empty = not yet), months_before, months_after, error_before, error_after,
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
         adopted, as relative change; NaN where none).
-    leave_one_out : the effect without each segment in turn: segment, relative_change, interval_low, interval_high,
-        p_value; see `planning_limits.leave_one_out`. No rows where not identified.
     event_study : event_time, estimate (mean log difference), relative_change, n_segments, n_controls, supported.
     sentence : the verdict in plain words. reasons : why it is not identified, and what else must be known.
     dropped : reason -> segment-months left out.
@@ -80,7 +77,6 @@ class PlanningEffect:
     dropped: dict[str, int]
     by_segment: pd.DataFrame
     event_study: pd.DataFrame
-    leave_one_out: pd.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON can hold them: tables as lists of rows, what is not finite as None."""
@@ -116,22 +112,18 @@ def planning_effect(
     found: Estimate | None = None
     reasons = no_comparison(panel)
     if not reasons:
-        found = estimate(
-            outcome,
-            covariate,
+        found = estimate_ratio(
+            panel.error,
+            panel.benchmark,
             panel.observed,
             panel.dates,
             panel.months,
             permutations=int(permutations),
             seed=int(seed),
+            logs=(outcome, covariate),
         )
         reasons = too_few_ways(panel, found)
-    left_out = pd.DataFrame({name: pd.Series(dtype="float64") for name in LEFT_OUT_COLUMNS}).astype({"segment": "str"})
-    if not reasons:
-        left_out = leave_one_out(
-            panel, outcome, covariate, permutations=min(int(permutations), _WAYS_LEFT_OUT), seed=int(seed)
-        )
-    return _told(panel, outcome, covariate, found, reasons, left_out)
+    return _told(panel, outcome, covariate, found, reasons)
 
 
 def _told(
@@ -140,7 +132,6 @@ def _told(
     covariate: np.ndarray,
     found: Estimate | None,
     reasons: list[str],
-    left_out: pd.DataFrame,
 ) -> PlanningEffect:
     """Put the numbers together; not identified where there are reasons."""
     related = association(panel)
@@ -184,7 +175,6 @@ def _told(
         dropped=panel.dropped,
         by_segment=by_segment(panel, by_cell),
         event_study=event_study(by_cell),
-        leave_one_out=left_out,
     )
 
 

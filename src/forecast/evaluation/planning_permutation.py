@@ -142,6 +142,9 @@ class Design:
         """
         clean = self.panel.demean(np.where(self.panel.observed, y, 0.0))
         regressors = self.rows.shape[0]
+        if len(self._row) == 1:
+            table = np.einsum("...st,jt->...sj", clean, np.einsum("r,rjt->jt", self._row[0], self.rows), optimize=True)
+            return table.reshape(*y.shape[:-2], -1) @ self._onehot.T
         table = np.einsum("...st,rjt->...rsj", clean, self.rows, optimize=True)
         moments = table.reshape(*y.shape[:-2], regressors, -1) @ self._onehot.T
         return np.einsum("...rp,pr->...p", moments, np.broadcast_to(self._row, (len(self.picks), regressors)))

@@ -12,28 +12,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, parse_periods
+from forecast.calendar import parse_periods
 from forecast.data.schema import Log
 from forecast.evaluation.planning import PERMUTATIONS, PlanningEffect, plain, planning_effect
 from forecast.evaluation.planning_errors import PlanningErrors, errors_in_detail
 from forecast.evaluation.planning_information import information
-from forecast.evaluation.planning_limits import detectable_change, power
+from forecast.evaluation.planning_limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
 from forecast.evaluation.planning_outcomes import last_settled, model_track, secondary_outcomes
-from forecast.evaluation.planning_panel import error_panel, logs
+from forecast.evaluation.planning_panel import ErrorPanel, error_panel
 from forecast.evaluation.planning_secondary import secondary
+
+_WAYS_LEFT_OUT = 1_000
 
 
 @dataclass(frozen=True, eq=False)
 class PlanningStudy:
     """The verdict and what qualifies it.
 
-    effect : the answer. power : segments, relative_change, power: how often a fall of the errors would have been seen,
-    by this company's segments, twice and four times as many. detectable : segments -> the smallest fall seen 4 of 5
-    times (-0.25 = 25 %), NaN where none is. secondary : see `planning_secondary.secondary`. information : see
+    effect : the answer. leave_one_out : the effect without each segment in turn, see `planning_limits.leave_one_out`;
+    no rows where it is not identified. power : segments, relative_change, power: how often a fall of the errors would
+    have been seen, by this company's segments, twice and four times as many. detectable : segments -> the smallest fall
+    seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `planning_secondary.secondary` and
     `planning_information.information`.
     """
 
     effect: PlanningEffect
+    leave_one_out: pd.DataFrame
     power: pd.DataFrame
     detectable: dict[int, float]
     secondary: pd.DataFrame
@@ -43,6 +47,7 @@ class PlanningStudy:
         """Return the effect's attributes, then the rest, as JSON can hold them; what is not finite is None."""
         return {
             **self.effect.to_dict(),
+            "leave_one_out": plain(self.leave_one_out),
             "detectable_change": plain(self.detectable.get(self.effect.n_segments, float("nan"))),
             "detectable_by_segments": plain(self.detectable),
             "power": plain(self.power),
@@ -70,7 +75,7 @@ def planning_study(
     errors = detail.errors.copy()
     errors.attrs["dropped"] = dict(detail.dropped)
     effect = planning_effect(errors, adoption, seed=seed, calendar=calendar)
-    table = _power(errors, adoption, effect, calendar=calendar, seed=seed)
+    left_out, table = _limits(error_panel(errors, adoption, calendar=calendar), effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
     targets = _targets(log, detail, day)
     models = model_track(log, track, targets=targets, seed=seed)
@@ -78,7 +83,7 @@ def planning_study(
     others = secondary(
         found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent
     )
-    return PlanningStudy(effect, table, detectable, others, information(models, adoption, calendar=calendar))
+    return PlanningStudy(effect, left_out, table, detectable, others, information(models, adoption, calendar=calendar))
 
 
 def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.DataFrame:
@@ -104,10 +109,11 @@ def _targets(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> range:
     return range(int(months.min()), min(int(months.max()), settled) + 1)
 
 
-def _power(
-    errors: pd.DataFrame, adoption: pd.DataFrame, effect: PlanningEffect, *, calendar: Calendar, seed: int
-) -> pd.DataFrame:
-    panel = error_panel(errors, adoption, calendar=calendar)
-    outcome, covariate = logs(panel)
-    theta = effect.theta if np.isfinite(effect.theta) else 0.0
-    return power(panel, outcome - theta * covariate, seed=seed)
+def _limits(panel: ErrorPanel, effect: PlanningEffect, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the effect without each segment, and the power; no rows where the effect is not identified."""
+    identified = effect.verdict != "not identified"
+    left_out = pd.DataFrame({name: pd.Series(dtype="float64") for name in LEFT_OUT_COLUMNS}).astype({"segment": "str"})
+    if identified:
+        left_out = leave_one_out(panel, permutations=_WAYS_LEFT_OUT, seed=seed)
+    change = effect.relative_change if identified and -1 < effect.relative_change < np.inf else 0.0
+    return left_out, power(panel, effect=float(np.log1p(change)), seed=seed)

@@ -47,7 +47,7 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
     nan = float("nan")
     facts["detectable_change"] = study.detectable.get(effect.n_segments, nan)
     facts["detectable_twice"] = study.detectable.get(2 * effect.n_segments, nan)
-    left = effect.leave_one_out
+    left = study.leave_one_out
     facts["left_out_low"], facts["left_out_high"] = left["relative_change"].min(), left["relative_change"].max()
     other = (left["p_value"] <= ALPHA) != (effect.p_value <= ALPHA)
     facts["decided_by"] = ", ".join(left.loc[other, "segment"])
@@ -68,7 +68,7 @@ def nothing(error: DataError) -> pd.DataFrame:
 def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
     """Return the tables beside the row, by the names under which a month keeps them."""
     effect = study.effect
-    left = effect.leave_one_out.set_index("segment").add_prefix("left_out_")
+    left = study.leave_one_out.set_index("segment").add_prefix("left_out_")
     return {
         "planning_segments": effect.by_segment.join(left, on="segment"),
         "planning_months": effect.event_study,
