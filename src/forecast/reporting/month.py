@@ -37,7 +37,7 @@ ORIGINS = 24
 FIRST_MONTHS = 12
 """Months of history before the first origin: with less, no forecaster knows the year."""
 
-MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
+MODELS = ("pipeline", "pipeline-sales-only", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
 SCORES_BY = ("model", "span", "level", "horizon")
 
 
