@@ -7,7 +7,7 @@ targets that both have, with a paired test of equal accuracy; over all steps tog
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -167,10 +167,27 @@ def compared(pair: pd.DataFrame) -> tuple[int, int, float, float, float, float, 
     return len(pair), len(losses), was, now, was - now, test.statistic, test.df, test.p_value
 
 
-def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")) -> pd.DataFrame:
-    """Return how people over- and under-forecast: n, bias (sum e / sum observed), share_over, wape.
+def ladder_of(models: Iterable[str]) -> dict[str, str]:
+    """Return `LADDER` for the models there are: whoever else submitted stands beside the model.
 
-    share_over = share of segment-months forecast too high; .5 is no habit.
+    `joint` stands beside the model too where there is no `sales`.
+    """
+    names = sorted(set(models))
+    others = {name: "pipeline" for name in names if name.startswith(_PEOPLE) and name not in LADDER}
+    if "submitted-sales" not in names:
+        others["submitted-joint"] = "pipeline"
+    return {**LADDER, **others}
+
+
+def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")) -> pd.DataFrame:
+    """Return how people over- and under-forecast, one row a group.
+
+    The `by` columns; n (segment-months); bias = sum e / sum observed, positive = too high; share_over = share of them
+    forecast too high, .5 is no habit; wape; months (target months among them); p_value of a mean error of zero:
+    `diebold_mariano` of the errors averaged by target month against none, NaN below 8 months; p_holm, corrected for
+    the number of rows.
+
+    Raises ParameterError for a name of `by` that is not a column of the scores.
     """
     of_people = (scored["submitter"] != "") & (scored["segment"] != TOTAL) & (scored["span"] == "month")
     rows = scored[of_people & scored["error"].notna()]
@@ -185,4 +202,9 @@ def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")
     out = total[[*keys, "n"]].copy()
     out["bias"], out["share_over"] = ratio(total["e"], total["y"]), ratio(total["over"], total["n"])
     out["wape"] = ratio(total["a"], total["y"].abs())
-    return out
+    errors = rows[[*keys, "error"]].assign(t=parse_periods(rows["target_period"]))
+    by_month = errors.groupby([*keys, "t"], sort=True)["error"].mean().groupby(keys, sort=True)
+    tests = [diebold_mariano(series, np.zeros(len(series))) for _, series in by_month]
+    out["months"] = np.array([test.n for test in tests], dtype=np.int64)
+    out["p_value"] = np.array([test.p_value for test in tests], dtype=np.float64)
+    return out.assign(p_holm=holm(out["p_value"]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table, Together
 from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, segments, small_multiples
+from forecast.reporting.plots_fva import ladder
 from forecast.reporting.plots_other import scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
 from forecast.reporting.plots_track import accuracy, calibration, deal_odds, track_record
@@ -28,6 +29,7 @@ __all__ = [
     "deal_odds",
     "effect",
     "event_study",
+    "ladder",
     "plan_dots",
     "planning_segments",
     "scorecard",
