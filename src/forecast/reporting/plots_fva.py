@@ -14,7 +14,7 @@ from forecast.reporting.plots_axes import Canvas, chart, empty, share_axis
 from forecast.reporting.style import BLUE, GREY, INK, RED, SOFT
 from forecast.reporting.words_track import model_name
 
-_ROW = 62
+_ROW = 66
 _COLOURS = {"better": BLUE, "worse": RED, "unclear": GREY, "untested": GREY}
 
 
@@ -32,17 +32,17 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
     top = float(rows[["wape", "wape_before"]].to_numpy().max()) or 1.0
 
     def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(60 + _ROW * len(rows), left=4, right=12, top=28, bottom=28)
+        figure, axes = canvas.axes(60 + _ROW * len(rows), left=16, right=12, top=28, bottom=28)
         for i, row in enumerate(records):
             found = words_fva.verdict(row)
             axes.barh(i, row["wape"], height=0.24, color=_COLOURS[found], alpha=0.85, zorder=2)
-            axes.vlines(row["wape_before"], i - 0.19, i + 0.19, color=INK, linewidth=3, zorder=3)
+            axes.vlines(row["wape_before"], i - 0.15, i + 0.15, color=INK, linewidth=3, zorder=3)
             end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * top else 0.0)
             axes.text(end + 0.015 * top, i, words.percent(row["wape"]), va="center", color=INK)
             name = model_name(str(row["step"]))
-            axes.text(0, i - 0.5, name[0].upper() + name[1:], va="center", color=INK, fontweight="bold")
+            axes.text(0, i - 0.51, name[0].upper() + name[1:], va="center", color=INK, fontweight="bold")
             note = words.label(words_fva.step_note(row), most=52 if canvas.narrow else 90)
-            axes.text(0, i - 0.27, note, va="center", color=_COLOURS[found] if found in ("better", "worse") else SOFT)
+            axes.text(0, i - 0.28, note, va="center", color=_COLOURS[found] if found in ("better", "worse") else SOFT)
         axes.set_ylim(len(rows) - 0.78, -0.72)
         axes.set_xlim(0, top * 1.14)
         axes.set_yticks([])
@@ -73,7 +73,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
             "beside": model_name,
             "missed before": words.whole,
             "missed": words.whole,
-            "added": lambda value: words.points(value).replace(" percentage", ""),
-            "p-value": lambda value: f"{value:.3f}" if value >= 0.001 else "under 0.001",
+            "added": words_fva.more,
+            "p-value": words_fva.p_value,
         },
     )

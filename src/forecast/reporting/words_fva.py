@@ -6,13 +6,16 @@ made it", and what could not be tested is "too few months to tell".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from forecast.data.schema import Company
 from forecast.reporting import words
 from forecast.reporting.words_track import model_name
+
+Columns = tuple[dict[str, str], dict[str, Callable[[Any], str]]]
 
 LEVEL = 0.05
 _KINDS = {
@@ -215,6 +218,42 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
             "afterwards, or given up for lost then."
         )
     return said
+
+
+# -- columns of the tables ------------------------------------------------------------------------------
+
+
+def p_value(value: float) -> str:
+    """Return a p-value to three decimals; the least as `under 0.001`."""
+    return "–" if not words.known(value) else f"{value:.3f}" if value >= 0.001 else "under 0.001"
+
+
+def more(value: float) -> str:
+    """Return a difference of misses in points, with its sign."""
+    return words.points(value).replace(" percentage", "")
+
+
+HABITS: Columns = (
+    {"submitter": "submitter", "n": "forecasts", "bias": "bias", "share_over": "too high", "wape": "miss (WAPE)"}
+    | {"p_holm": "p-value of the bias"},
+    dict.fromkeys(("bias", "share_over", "wape"), words.whole) | {"p_holm": p_value},
+)
+"""Headers and formats of what `habits` gives by submitter."""
+
+ADJUSTMENTS: Columns = (
+    {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than ours"}
+    | {"wape_before": "our miss", "wape": "their miss", "p_holm": "p-value"},
+    dict.fromkeys(("share_better", "wape_before", "wape"), words.whole) | {"p_holm": p_value},
+)
+"""Headers and formats of what `adjustments` gives."""
+
+
+def late_columns(company: Company) -> Columns:
+    """Return headers and formats of what `late_wins` gives."""
+    names = {"quarter": "quarter", "won": "deals won", "late": "late", "late_share": "late, of deals"}
+    names |= {"won_amount": "amount won", "late_amount": "late amount", "late_amount_share": "late, of amount"}
+    amounts = dict.fromkeys(("won_amount", "late_amount"), words.in_currency(company.currency))
+    return names, {**amounts, **dict.fromkeys(("late_share", "late_amount_share"), words.percent)}
 
 
 # -- how ------------------------------------------------------------------------------------------------
