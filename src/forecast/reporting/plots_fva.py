@@ -63,7 +63,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
                 "n": "forecasts",
                 "wape_before": "missed before",
                 "wape": "missed",
-                "p_holm": "p-value",
+                "p_holm": "p, corrected",
             }
         ),
         company=company,
@@ -74,6 +74,6 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
             "missed before": words.whole,
             "missed": words.whole,
             "added": words_fva.more,
-            "p-value": words_fva.p_value,
+            "p, corrected": words_fva.p_value,
         },
     )

@@ -224,8 +224,8 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
 
 
 def p_value(value: float) -> str:
-    """Return a p-value to three decimals; the least as `under 0.001`."""
-    return "–" if not words.known(value) else f"{value:.3f}" if value >= 0.001 else "under 0.001"
+    """Return a p-value to three decimals; the least as `< 0.001`."""
+    return "–" if not words.known(value) else f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def more(value: float) -> str:
@@ -233,16 +233,21 @@ def more(value: float) -> str:
     return words.points(value).replace(" percentage", "")
 
 
+def signed(value: float) -> str:
+    """Return a share as a percentage with its sign."""
+    return words.percent(value, sign=True)
+
+
 HABITS: Columns = (
     {"submitter": "submitter", "n": "forecasts", "bias": "bias", "share_over": "too high", "wape": "miss (WAPE)"}
-    | {"p_holm": "p-value of the bias"},
-    dict.fromkeys(("bias", "share_over", "wape"), words.whole) | {"p_holm": p_value},
+    | {"p_holm": "p, corrected"},
+    dict.fromkeys(("share_over", "wape"), words.whole) | {"bias": signed, "p_holm": p_value},
 )
 """Headers and formats of what `habits` gives by submitter."""
 
 ADJUSTMENTS: Columns = (
     {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than ours"}
-    | {"wape_before": "our miss", "wape": "their miss", "p_holm": "p-value"},
+    | {"wape_before": "our miss", "wape": "their miss", "p_holm": "p, corrected"},
     dict.fromkeys(("share_better", "wape_before", "wape"), words.whole) | {"p_holm": p_value},
 )
 """Headers and formats of what `adjustments` gives."""
@@ -250,10 +255,10 @@ ADJUSTMENTS: Columns = (
 
 def late_columns(company: Company) -> Columns:
     """Return headers and formats of what `late_wins` gives."""
-    names = {"quarter": "quarter", "won": "deals won", "late": "late", "late_share": "late, of deals"}
+    names = {"quarter": "quarter", "won": "deals won", "late": "late"}
     names |= {"won_amount": "amount won", "late_amount": "late amount", "late_amount_share": "late, of amount"}
     amounts = dict.fromkeys(("won_amount", "late_amount"), words.in_currency(company.currency))
-    return names, {**amounts, **dict.fromkeys(("late_share", "late_amount_share"), words.percent)}
+    return names, {**amounts, "late_amount_share": words.percent}
 
 
 # -- how ------------------------------------------------------------------------------------------------
