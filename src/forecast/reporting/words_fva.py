@@ -167,6 +167,11 @@ def adjustments_sentences(table: pd.DataFrame) -> list[str]:
         said.append(
             f"What the other {others} of change did, chance could have done, or the months are too few to tell."
         )
+    if any(row not in open_rows for row in rows):
+        said.append(
+            "Of two equally good forecasts the higher one is more often the one that is too high: this says when to "
+            "stay with ours, not who forecasts better; the ladder says that."
+        )
     return said
 
 
@@ -202,13 +207,16 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
     if table.empty or not table["won"].sum():
         return []
     won, late = int(table["won"].sum()), int(table["late"].sum())
+    if not late:
+        of = f"{words.plural(won, 'deal')} won in {words.plural(len(table), 'quarter')}"
+        return [f"Of {of}, all were known as open or as won by the end of the quarter’s 21st day."]
     part = f"{words.spelt(late)} ({words.percent(late / won)}) {'was' if late == 1 else 'were'}"
     said = [
         f"Of {words.plural(won, 'deal')} won in {words.plural(len(table), 'quarter')}, {part} known neither as open "
         "nor as won at the end of the quarter’s 21st day."
     ]
     shares = table["late_amount_share"].dropna()
-    if len(shares) > 1 and late:
+    if len(shares) > 1:
         low, high = words.percent(shares.min()), words.percent(shares.max())
         said.append(f"By quarter that was {low if low == high else f'{low} to {high}'} of the amount.")
     back = int(table["backdated"].sum())
