@@ -115,6 +115,23 @@ def test_upward_changes_that_hurt_are_found_and_money_has_no_unit():
     pd.testing.assert_frame_equal(adjustments(thousand), table.reset_index())
 
 
+def test_of_two_equally_good_skewed_forecasts_the_higher_is_the_worse():
+    """Why the page says that changes tell when to stay with ours, not who forecasts better."""
+    rng = np.random.default_rng(6)
+    rows: list[tuple[str, str, int, int, float, float]] = []
+    for t in range(300):
+        for segment in "ABCD":
+            model, person = 100 * np.exp(rng.normal(0, 0.5, 2))
+            rows.append(("pipeline", segment, t, 2, float(model), 100.0))
+            rows.append(("submitted-sales", segment, t, 1, float(person), 100.0))
+    track = scored(rows)
+    pooled = track.groupby("model")["abs_error"].mean()
+    assert pooled["submitted-sales"] == pytest.approx(pooled["pipeline"], rel=0.05)
+    added = adjustments(track).set_index("kind")["added"]
+    assert added["up large"] < -0.1
+    assert added["down large"] > 0.1
+
+
 def test_nothing_to_compare_and_bad_input():
     rows = scored(HAND)
     before = rows.copy()
