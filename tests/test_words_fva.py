@@ -99,7 +99,7 @@ def test_the_words_take_what_the_functions_give():
 
 def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["submitter", "bias", "p_holm"])
-    return table.assign(n=10, share_over=0.6, wape=0.5, months=23, p_value=table["p_holm"])
+    return table.assign(n=10, share_over=0.6, wape=0.5, months=23, statistic=table["bias"], p_value=table["p_holm"])
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,11 @@ def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
 )
 def test_habits(rows, said):
     assert words_fva.habits_finding(people(*rows)) == said
+
+
+def test_a_habit_needs_months_and_money_to_agree():
+    table = people(("sales", 0.3, 0.01)).assign(statistic=-3.0)
+    assert words_fva.habits_finding(table) == "Nobody forecasts too high or too low beyond chance"
 
 
 def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:

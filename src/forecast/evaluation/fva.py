@@ -183,9 +183,9 @@ def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")
     """Return how people over- and under-forecast, one row a group.
 
     The `by` columns; n (segment-months); bias = sum e / sum observed, positive = too high; share_over = share of them
-    forecast too high, .5 is no habit; wape; months (target months among them); p_value of a mean error of zero:
-    `diebold_mariano` of the errors averaged by target month against none, NaN below 8 months; p_holm, corrected for
-    the number of rows.
+    forecast too high, .5 is no habit; wape; months (target months among them); statistic and p_value of a mean error
+    of zero: `diebold_mariano` of the errors averaged by target month against none, NaN below 8 months; p_holm,
+    corrected for the number of rows.
 
     Raises ParameterError for a name of `by` that is not a column of the scores.
     """
@@ -206,5 +206,6 @@ def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")
     by_month = errors.groupby([*keys, "t"], sort=True)["error"].mean().groupby(keys, sort=True)
     tests = [diebold_mariano(series, np.zeros(len(series))) for _, series in by_month]
     out["months"] = np.array([test.n for test in tests], dtype=np.int64)
+    out["statistic"] = np.array([test.statistic for test in tests], dtype=np.float64)
     out["p_value"] = np.array([test.p_value for test in tests], dtype=np.float64)
     return out.assign(p_holm=holm(out["p_value"]))

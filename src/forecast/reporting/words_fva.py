@@ -116,7 +116,7 @@ def habits_finding(table: pd.DataFrame) -> str:
     tested = table[table["p_holm"].notna() & table["bias"].notna()]
     if tested.empty:
         return "Too few months to tell whether anybody forecasts too high or too low"
-    clear = tested[(tested["p_holm"] <= LEVEL) & (tested["bias"] != 0)]
+    clear = tested[(tested["p_holm"] <= LEVEL) & (tested["bias"] * tested["statistic"] > 0)]
     if clear.empty:
         return "Nobody forecasts too high or too low beyond chance"
     parts = []
