@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecast import cli
-from forecast.cli_tables import jsonable
+from forecast.evaluation.planning import plain
 from reports import PARAMETERS, company, notebook
 
 BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
@@ -195,28 +194,19 @@ def test_params(run, tmp_path):
 
 
 def test_json_holds_what_json_can_hold():
-    @dataclass
-    class Effect:
-        verdict: str
-        interval: tuple[float, float]
-        p_value: np.float64
-        n: np.int64
-        when: pd.Timestamp
-        curve: pd.DataFrame
-
-    effect = Effect(
-        "improved",
-        (-1.0, float("inf")),
-        np.float64(0.5),
-        np.int64(3),
-        pd.Timestamp("2026-10-31"),
-        pd.DataFrame({"month": [1, 2], "value": [0.5, np.nan]}),
-    )
-    assert json.loads(json.dumps(jsonable(effect), allow_nan=False)) == {
+    facts = {
+        "verdict": "improved",
+        "interval": (-1.0, float("inf")),
+        "p_value": np.float64(0.5),
+        "n": np.int64(3),
+        16: float("nan"),
+        "curve": pd.DataFrame({"month": [1, 2], "value": [0.5, np.nan]}),
+    }
+    assert json.loads(json.dumps(plain(facts), allow_nan=False)) == {
         "verdict": "improved",
         "interval": [-1.0, None],
         "p_value": 0.5,
         "n": 3,
-        "when": "2026-10-31",
+        "16": None,
         "curve": [{"month": 1, "value": 0.5}, {"month": 2, "value": None}],
     }

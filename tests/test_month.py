@@ -11,6 +11,7 @@ import forecast
 from forecast.calendar import parse_period
 from forecast.data.simulate import simulate, write
 from forecast.errors import ParameterError
+from forecast.evaluation.planning_study import planning_study
 from forecast.reporting import month
 from forecast.reporting.results import Results
 
@@ -77,10 +78,10 @@ def test_the_track_record_of_a_day_holds_what_had_settled_then(log, tmp_path):
 
 def test_planning_as_of_a_day_knows_no_later_adoption(log):
     day = log.get("joint_planning")["adopted_on"].dropna().min() - pd.Timedelta(days=1)
-    effect = month.planning_effect(log, as_of=day)
+    effect = planning_study(log, as_of=day).effect
     assert effect.n_adopting == 0
     assert effect.verdict == "not identified"
-    assert month.planning_effect(log).n_adopting > 0
+    assert planning_study(log).effect.n_adopting > 0
 
 
 @pytest.mark.parametrize("missing", ["submitted_forecasts", "joint_planning"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from forecast.data.audit_pipeline import FEWER_OF_LATE
 from forecast.data.schema import TOTAL, Company
 from forecast.models.registry import MODELS
-from forecast.reporting import words, words_audit, words_bookings, words_scorecard, words_track
+from forecast.reporting import words, words_audit, words_bookings, words_planning, words_scorecard, words_track
 
 T, M = words.THIN, words.MINUS
 EURO = Company(name="C", currency="EUR")
@@ -253,12 +253,12 @@ def test_an_improvement_is_claimed_only_where_the_verdict_says_so(verdict, chang
         "interval_high": 0.1,
         "sentence": "A -3 %. B.",
     }
-    assert words_track.planning_finding(row) == title
-    first, rest = words_track.planning_parts(row)
+    assert words_planning.finding(row) == title
+    first, rest = words_planning.parts(row)
     assert first == f"A {M}3{T}%."
     assert rest.startswith("B. ")
     if verdict != "improved":
-        everything = " ".join([title, words_track.planning_next(row)]).lower()
+        everything = " ".join([title, words_planning.next_step(row)]).lower()
         assert "improve" not in everything
         assert "fell" not in everything
 
@@ -273,7 +273,7 @@ def test_an_improvement_is_claimed_only_where_the_verdict_says_so(verdict, chang
     ],
 )
 def test_open_intervals_are_named(low, high, told):
-    assert words_track.planning_interval({"interval_low": low, "interval_high": high}) == told
+    assert words_planning.interval({"interval_low": low, "interval_high": high}) == told
 
 
 def scores(*rows: tuple[str, int, float, float]) -> pd.DataFrame:

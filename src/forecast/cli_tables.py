@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import typer
@@ -54,37 +51,14 @@ def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:
     if out.suffix.lower() != ".json":
         raise ParameterError(f"{out.name!r} must end in .json")
     _check_folder(out)
-    from forecast.reporting import month
+    from forecast.evaluation.planning_study import planning_study
 
     track = None if backtest is None else read_table(backtest)
     log = forecast.read(data)
-    effect = month.planning_effect(log, track=track, seed=seed)
-    text = json.dumps(jsonable(effect), indent=2, ensure_ascii=False, allow_nan=False)
+    study = planning_study(log, track=track, seed=seed)
+    text = json.dumps(study.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(text + "\n", out)
-    typer.echo(f"planning: {effect.verdict} ({out})")
-
-
-def jsonable(value: Any) -> Any:
-    """Return a value as JSON can hold it: what is not a finite number becomes null, tables become lists of rows."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, pd.DataFrame):
-        return jsonable(value.to_dict("records"))
-    if isinstance(value, pd.Series):
-        return jsonable(value.to_dict())
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(item) for item in value]
-    if isinstance(value, pd.Timestamp):
-        return None if pd.isna(value) else str(value.date())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or value is pd.NaT:
-        return None
-    return value if isinstance(value, (str, int, bool)) else str(value)
+    typer.echo(f"planning: {study.effect.verdict} ({out})")
 
 
 def _check_out(out: Path) -> None:

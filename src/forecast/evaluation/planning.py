@@ -18,21 +18,21 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, period_label
+from forecast.calendar import Calendar
 from forecast.errors import ParameterError
 from forecast.evaluation.planning_errors import planning_errors
 from forecast.evaluation.planning_estimate import Estimate, estimate
+from forecast.evaluation.planning_limits import LEFT_OUT_COLUMNS, leave_one_out
 from forecast.evaluation.planning_panel import ErrorPanel, error_panel, logs
 from forecast.evaluation.planning_permutation import ALPHA
+from forecast.evaluation.planning_reasons import no_comparison, too_few_ways
 from forecast.evaluation.planning_tables import association, by_segment, event_study, segment_effects
 from forecast.evaluation.planning_words import sentence
 
 __all__ = ["PlanningEffect", "planning_effect", "planning_errors"]
 
 PERMUTATIONS = 25_000
-FEWEST_MONTHS = 3
-"""Fewest months with errors for anything to be compared."""
-
+_WAYS_LEFT_OUT = 5_000
 Verdict = Literal["improved", "worsened", "no detectable change", "not identified"]
 
 
@@ -53,6 +53,8 @@ class PlanningEffect:
     by_segment : segment, adopted (period, empty = not yet), months_before, months_after, error_before, error_after,
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
         adopted, as relative change; NaN where none).
+    leave_one_out : the effect without each segment in turn: segment, relative_change, interval_low, interval_high,
+        p_value; see `planning_limits.leave_one_out`. No rows where not identified.
     event_study : event_time, estimate (mean log difference), relative_change, n_segments, n_controls, supported.
     sentence : the verdict in plain words. reasons : why it is not identified, and what else must be known.
     dropped : reason -> segment-months left out.
@@ -78,10 +80,11 @@ class PlanningEffect:
     dropped: dict[str, int]
     by_segment: pd.DataFrame
     event_study: pd.DataFrame
+    leave_one_out: pd.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON can hold them: tables as lists of rows, what is not finite as None."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 def planning_effect(
@@ -111,7 +114,7 @@ def planning_effect(
     panel = error_panel(errors, adoption, calendar=calendar or Calendar())
     outcome, covariate = logs(panel)
     found: Estimate | None = None
-    reasons = _no_comparison(panel)
+    reasons = no_comparison(panel)
     if not reasons:
         found = estimate(
             outcome,
@@ -122,12 +125,22 @@ def planning_effect(
             permutations=int(permutations),
             seed=int(seed),
         )
-        reasons = _too_few_ways(panel, found)
-    return _told(panel, outcome, covariate, found, reasons)
+        reasons = too_few_ways(panel, found)
+    left_out = pd.DataFrame({name: pd.Series(dtype="float64") for name in LEFT_OUT_COLUMNS}).astype({"segment": "str"})
+    if not reasons:
+        left_out = leave_one_out(
+            panel, outcome, covariate, permutations=min(int(permutations), _WAYS_LEFT_OUT), seed=int(seed)
+        )
+    return _told(panel, outcome, covariate, found, reasons, left_out)
 
 
 def _told(
-    panel: ErrorPanel, outcome: np.ndarray, covariate: np.ndarray, found: Estimate | None, reasons: list[str]
+    panel: ErrorPanel,
+    outcome: np.ndarray,
+    covariate: np.ndarray,
+    found: Estimate | None,
+    reasons: list[str],
+    left_out: pd.DataFrame,
 ) -> PlanningEffect:
     """Put the numbers together; not identified where there are reasons."""
     related = association(panel)
@@ -171,40 +184,8 @@ def _told(
         dropped=panel.dropped,
         by_segment=by_segment(panel, by_cell),
         event_study=event_study(by_cell),
+        leave_one_out=left_out,
     )
-
-
-def _no_comparison(panel: ErrorPanel) -> list[str]:
-    """Return why nothing can be compared, if so, before anything is computed."""
-    segments, months = panel.observed.shape
-    if not segments or months < FEWEST_MONTHS:
-        return [f"errors of {segments} segments over {months} months are left to compare", *panel.notes]
-    if not panel.adopting.any():
-        first, last = period_label(int(panel.months[0])), period_label(int(panel.months[-1]))
-        return [f"no segment began to plan jointly between {first} and {last}, the months with errors"]
-    if segments == 1:
-        return [f"{panel.segments[0]} is the only segment with errors, and there is nothing to compare it with"]
-    dates = np.unique(panel.dates)
-    if len(dates) == 1:
-        return [
-            f"every segment began in {period_label(int(dates[0]))}, so that nothing tells planning jointly from"
-            " whatever else happened then"
-        ]
-    return []
-
-
-def _too_few_ways(panel: ErrorPanel, found: Estimate) -> list[str]:
-    """Return why no p-value could have been small enough, if so."""
-    segments = len(panel.segments)
-    if not found.identified:
-        return [f"the start dates of the {segments} segments leave nothing that tells before from after"]
-    if found.smallest_p > ALPHA:
-        ways = f"{found.assignments} way{'s' if found.assignments != 1 else ''}"
-        return [
-            f"with {segments} segments and these start dates there are only {ways} to deal the dates out, so that"
-            f" chance alone reaches any result {round(100 * found.smallest_p)} of 100 times"
-        ]
-    return []
 
 
 def _change(log_change: float) -> float:
@@ -212,13 +193,14 @@ def _change(log_change: float) -> float:
     return math.inf if log_change > 700 else math.expm1(log_change)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: tables as lists of rows, what is not finite as None."""
     if isinstance(value, pd.DataFrame):
-        return [{str(k): _plain(v) for k, v in row.items()} for row in value.to_dict("records")]
+        return [{str(k): plain(v) for k, v in row.items()} for row in value.to_dict("records")]
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -15,8 +15,9 @@ import pandas as pd
 
 from forecast.calendar import Calendar, parse_periods, period_label, period_labels
 from forecast.data.schema import ERROR_COLUMNS, TOTAL, Log
-from forecast.data.snapshots import settled_actuals, snapshot
+from forecast.data.snapshots import settled_actuals
 from forecast.errors import DataError, ParameterError
+from forecast.evaluation.backtest import backtest
 
 OFFICIAL = ("joint", "sales")
 """Whose forecast is official, first come first."""
@@ -36,6 +37,8 @@ class PlanningErrors:
 
     errors : ERROR_COLUMNS: segment, period (text), error, benchmark_error; both are shares of a month's usual
         bookings, [0, inf). Sorted by segment and period.
+    signed : segment, period, value = mean over the series of (forecast - actual) over the same divisor, the same rows;
+        positive = over-forecast.
     horizons : the series: the horizons, in months, that the company submits throughout.
     dropped : reason -> how many segment-months were left out for it.
     submitters : submitter -> how many of the forecasts used are theirs.
@@ -43,6 +46,7 @@ class PlanningErrors:
     """
 
     errors: pd.DataFrame
+    signed: pd.DataFrame
     horizons: tuple[int, ...]
     dropped: dict[str, int]
     submitters: dict[str, int]
@@ -101,15 +105,17 @@ def errors_in_detail(
     rows = _without(rows, rows["divisor"].isna(), "no divisor: fewer than 12 months of bookings", dropped)
     rows = _without(rows, rows["divisor"] <= 0, "divisor is zero: nothing booked in 12 months", dropped)
     count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
-    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin)
+    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin).astype(np.float64)
     rows = _without(rows, (count < len(horizons)) & starting, "before every horizon had begun", dropped)
     count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
     rows = _without(rows, count < len(horizons), "a horizon was not submitted", dropped)
     rows["benchmark"], computed = _benchmark(log, track, rows, calendar)
     rows = _without(rows, rows["benchmark"].isna(), "the benchmark gives no forecast", dropped)
-    rows["error"] = (rows["amount"] - rows["actual"]).abs() / rows["divisor"]
+    rows["signed"] = (rows["amount"] - rows["actual"]) / rows["divisor"]
+    rows["error"] = rows["signed"].abs()
     rows["benchmark_error"] = (rows["benchmark"] - rows["actual"]).abs() / rows["divisor"]
-    means = rows.groupby(["segment", "target"], sort=True)[["error", "benchmark_error"]].mean().reset_index()
+    means = rows.groupby(["segment", "target"], sort=True)[["error", "benchmark_error", "signed"]].mean()
+    means = means.reset_index()
     errors = pd.DataFrame(
         {
             "segment": means["segment"].astype("str"),
@@ -118,8 +124,9 @@ def errors_in_detail(
             "benchmark_error": means["benchmark_error"].astype(np.float64),
         }
     )[list(ERROR_COLUMNS)]
+    signed = errors[["segment", "period"]].assign(value=means["signed"].astype(np.float64))
     who = rows["submitter"].value_counts().sort_index()
-    return PlanningErrors(errors, horizons, dropped, {str(k): int(v) for k, v in who.items()}, computed)
+    return PlanningErrors(errors, signed, horizons, dropped, {str(k): int(v) for k, v in who.items()}, computed)
 
 
 def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.DataFrame:
@@ -223,12 +230,13 @@ def _benchmark(
     known = _of_track(track, calendar)
     missing = np.unique(issued[~wanted.isin(known.index)])
     parts, computed = [known], []
-    for period in missing:
-        months = int((rows["target"].to_numpy() - issued)[issued == period].max())
-        part = _computed(log, calendar, int(period), months)
-        if part is not None:
-            parts.append(part)
-            computed.append(period_label(int(period)))
+    if len(missing):
+        days = {calendar.end(int(period)): int(period) for period in missing}
+        months = int((rows["target"].to_numpy() - issued).max())
+        table = backtest(log, origins=list(days), models=[BENCHMARK], months=months, seed=0)
+        table = table[table["target_period"].str.fullmatch(r"\d{4}-\d{2}") & table["mean"].notna()]
+        parts.append(_as_series(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
+        computed = [period_label(days[day]) for day in sorted(set(table["origin"]))]
     values = pd.concat(parts)
     values = values[~values.index.duplicated()]
     return values.reindex(wanted).to_numpy(dtype=np.float64), tuple(computed)
@@ -247,19 +255,6 @@ def _of_track(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
     ends = {int(p): calendar.end(int(p)) for p in np.unique(period)}
     at_end = np.array([day == ends[int(p)] for day, p in zip(origin, period, strict=True)], dtype=bool)
     return _as_series(rows[at_end], period[at_end])
-
-
-def _computed(log: Log, calendar: Calendar, period: int, months: int) -> pd.Series | None:
-    """Return the benchmark issued at a month end; None where nothing was known then."""
-    from forecast.models.registry import forecaster
-
-    try:
-        snap = snapshot(log, as_of=calendar.end(period))
-    except ParameterError:
-        return None
-    table = forecaster(BENCHMARK)(snap, months=months, seed=0)
-    table = table[table["target_period"].str.fullmatch(r"\d{4}-\d{2}") & table["mean"].notna()]
-    return _as_series(table, np.full(len(table), period))
 
 
 def _as_series(rows: pd.DataFrame, period: Sequence[int] | np.ndarray) -> pd.Series:

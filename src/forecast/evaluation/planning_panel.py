@@ -57,12 +57,28 @@ def error_panel(errors: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calen
     none, a segment named twice in adoption or a segment-month named twice in errors.
     """
     frame = _checked_errors(errors)
-    when = _adoption(adoption, calendar)
+    when = adoption_periods(adoption, calendar=calendar)
     dropped = {str(k): int(v) for k, v in dict(errors.attrs.get("dropped", {})).items()}
     empty = frame["error"].isna() | frame["benchmark_error"].isna()
     if empty.any():
         dropped["error or benchmark error is empty"] = int(empty.sum())
         frame = frame[~empty]
+    return _laid_out(frame, when, dropped)
+
+
+def value_panel(values: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar) -> ErrorPanel:
+    """Lay out any other outcome (segment, period, value; NaN = missing) as a panel: `error` holds it, `benchmark` 0.
+
+    The same segments are left out as by `error_panel`. Raises DataError for an adoption that cannot be read.
+    """
+    frame = values.loc[values["value"].notna() & (values["segment"] != TOTAL), ["segment", "period", "value"]]
+    frame = frame.reset_index(drop=True)
+    frame = frame.assign(error=frame["value"].astype(np.float64), benchmark_error=0.0, t=_periods(frame))
+    return _laid_out(frame, adoption_periods(adoption, calendar=calendar), {})
+
+
+def _laid_out(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -> ErrorPanel:
+    """Return the panel of a frame with segment, t, error and benchmark_error, none of them empty."""
     notes: list[str] = []
     present = sorted(frame["segment"].unique())
     absent = sorted(set(when) - set(present))
@@ -164,7 +180,11 @@ def _rows(frame: pd.DataFrame, where: pd.Series) -> list[str]:
     ]
 
 
-def _adoption(adoption: pd.DataFrame, calendar: Calendar) -> dict[str, int]:
+def adoption_periods(adoption: pd.DataFrame, *, calendar: Calendar) -> dict[str, int]:
+    """Return segment -> period of adoption, `NEVER` where not yet.
+
+    Raises DataError where a column is missing, a segment stands there twice or a date is none.
+    """
     for name in ("segment", "adopted_on"):
         if name not in adoption.columns:
             mend = nearest(name, [str(column) for column in adoption.columns])

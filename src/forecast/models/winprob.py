@@ -29,6 +29,7 @@ __all__ = [
     "FEWEST_CLOSED",
     "NOTHING_TO_LEARN",
     "WinModel",
+    "chances",
     "check_seed",
     "filled_amounts",
     "fit_win_model",
@@ -113,10 +114,17 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
         notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
     if unknown:
         notes.append(f"{unknown:,} open deals have no amount; the mean won amount of their segment stands in.")
+    by_month, ever = chances(view, model, states)
+    numbers = np.column_stack([ever, by_month, ever * amount])
+    return _table(ids, numbers, _reasons(model, states), notes)
+
+
+def chances(view: View, model: WinModel, states: States) -> tuple[np.ndarray, np.ndarray]:
+    """Return the chances of open deals to be won by the end of each of six months (n, 6), and ever (n,)."""
     ahead = steps_of(view) - HORIZONS
     won, lost = model.hazards(states, steps=HORIZONS + ahead)
     p, still_open = incidence(won, lost)
-    by_month = np.cumsum(p, axis=1)[:, ahead:]
+    by_month: np.ndarray = np.cumsum(p, axis=1)[:, ahead:]
     ever = by_month[:, -1] + still_open * _in_the_end(won, lost)
     if not model.informed:
         # Nothing tells who wins: the share of all closed deals that were won is as good as any split of it by age.
@@ -124,8 +132,7 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
         rate = (counts[WON] + 0.5) / (counts[WON] + counts[LOST] + 1.0)
         by_month = by_month * (rate / np.maximum(ever, 1e-12))[:, None]
         ever = np.full(len(ever), rate)
-    numbers = np.column_stack([ever, by_month, ever * amount])
-    return _table(ids, numbers, _reasons(model, states), notes)
+    return by_month, ever
 
 
 def left_out_notes(model: WinModel) -> list[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,12 +25,12 @@ from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.fva import habits, ladder_of, value_added
 from forecast.evaluation.fva_adjustments import adjustments
-from forecast.evaluation.planning import PlanningEffect, planning_errors
-from forecast.evaluation.planning import planning_effect as effect_of
+from forecast.evaluation.planning_study import PlanningStudy, planning_study
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores import score, summarise
 from forecast.models.bookings import forecast_bookings
 from forecast.models.winprob import win_probabilities
+from forecast.reporting import month_planning
 from forecast.reporting.results import Results
 
 ORIGINS = 24
@@ -105,24 +104,16 @@ def models(snap: Snapshot) -> list[str]:
     return [*MODELS, *(f"submitted-{name}" for name in submitters)]
 
 
-def planning_effect(
-    log: Log, *, as_of: str | pd.Timestamp | None = None, track: pd.DataFrame | None = None, seed: int = 0
-) -> PlanningEffect:
-    """Return whether joint planning helped, as known on `as_of` (by default the log's last day).
+def planning(
+    log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
+) -> tuple[PlanningStudy | None, pd.DataFrame]:
+    """Return whether joint planning helped, as known on `as_of`: the study, and its row of the table `planning`.
 
-    `track` is a forecast table whose `ets` rows serve as the benchmark; what it lacks is computed.
-    Raises DataError where no forecasts were submitted.
+    The row and the tables beside it (`month_planning.tables_of`) are kept in `results`. Where no forecast of people can
+    be judged there is no study, and the row says why.
     """
-    day = log.extracted_on if as_of is None else log.company.periods.parse_day(as_of)
-    errors = planning_errors(log, track, as_of=day)
-    table = log.get("joint_planning")
-    if table is None:
-        segments = sorted(errors["segment"].unique())
-        adoption = pd.DataFrame({"segment": segments, "adopted_on": pd.Series(pd.NaT, index=range(len(segments)))})
-        adoption["adopted_on"] = adoption["adopted_on"].astype("datetime64[us]")
-    else:
-        adoption = table.assign(adopted_on=table["adopted_on"].where(table["adopted_on"] <= day))
-    return effect_of(errors, adoption, seed=seed, calendar=log.company.periods)
+    kept = results if results is not None else Results("")
+    return _study(_Month(log, snapshot(log, as_of=as_of), months, seed, kept))
 
 
 # -- the makers ------------------------------------------------------------------------------------------
@@ -167,38 +158,17 @@ def _scored(month: _Month) -> pd.DataFrame:
 
 
 def _planning(month: _Month) -> pd.DataFrame:
-    """One row: the figures and words of the effect; where nothing was submitted, `not identified` and why."""
+    return _study(month)[1]
+
+
+def _study(month: _Month) -> tuple[PlanningStudy | None, pd.DataFrame]:
     try:
-        effect = planning_effect(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
+        study = planning_study(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
     except DataError as error:
-        why = f"{error.table}: {error.what}" if error.table else error.what
-        if error.table == "submitted_forecasts":
-            why = "no forecasts that people submitted are recorded, or none counts; submitted_forecasts brings them"
-        sentence = f"Cannot tell whether planning together helped: {why}."
-        return pd.DataFrame([{**_NOTHING, "sentence": sentence, "reasons": str(error)}])
-    facts: dict[str, Any] = {}
-    for field in dataclasses.fields(effect):
-        value = getattr(effect, field.name)
-        if field.name == "interval":
-            facts["interval_low"], facts["interval_high"] = value
-        elif isinstance(value, tuple):
-            facts[field.name] = "; ".join(value)
-        elif not isinstance(value, (pd.DataFrame, dict)):
-            facts[field.name] = value
-    return pd.DataFrame([facts])
-
-
-_NOTHING = MappingProxyType(
-    {
-        "relative_change": float("nan"),
-        "interval_low": -1.0,
-        "interval_high": float("inf"),
-        "p_value": 1.0,
-        "verdict": "not identified",
-        "placebo_p_value": float("nan"),
-        "dip_p_value": float("nan"),
-    }
-)
+        return None, month.results.write("planning", month_planning.nothing(error))
+    for name, beside in month_planning.tables_of(study).items():
+        month.results.write(name, beside)
+    return study, month.results.write("planning", month_planning.row_of(study))
 
 
 def _scorecard(month: _Month) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, 
 from forecast.reporting.plots_fva import ladder
 from forecast.reporting.plots_other import scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
+from forecast.reporting.plots_planning_limits import left_out, planning_information, planning_others, power
 from forecast.reporting.plots_track import accuracy, calibration, deal_odds, track_record
 
 __all__ = [
@@ -30,8 +31,12 @@ __all__ = [
     "effect",
     "event_study",
     "ladder",
+    "left_out",
     "plan_dots",
+    "planning_information",
+    "planning_others",
     "planning_segments",
+    "power",
     "scorecard",
     "segments",
     "small_multiples",

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
-from forecast.reporting import words, words_track
+from forecast.reporting import words, words_planning
 from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
 from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, RED, SOFT
@@ -25,7 +25,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
 
     row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
     """
-    title = words_track.planning_finding(row)
+    title = words_planning.finding(row)
     change = float(row.get("relative_change", np.nan))
     if not words.known(change):
         return empty(title, str(row.get("sentence", "")))
@@ -99,7 +99,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
         ]
     )
     signed = lambda v: words.percent(v, sign=True) if words.known(v) else "–"  # noqa: E731
-    interval = words_track.planning_interval(row) if identified else "not identified"
+    interval = words_planning.interval(row) if identified else "not identified"
     return chart(
         draw,
         title=title,
@@ -124,7 +124,7 @@ def event_study(
 
     table : event_time, relative_change, n_segments, n_controls, supported.
     """
-    title = words_track.planning_finding(row)
+    title = words_planning.finding(row)
     rows = table[table["event_time"].between(-reach, reach)] if table is not None and len(table) else None
     known = rows[rows["relative_change"].notna()] if rows is not None else None
     if known is None or known.empty:

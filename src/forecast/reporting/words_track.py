@@ -1,10 +1,8 @@
-"""What the track record, the win probabilities and joint planning say, in sentences."""
+"""What the track record and the win probabilities say, in sentences."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -213,53 +211,3 @@ def skill_sentences(said: pd.DataFrame, *, within: str) -> list[str]:
     else:
         out.append("They are no better than giving every deal the same probability (Brier score).")
     return out
-
-
-# -- joint planning -------------------------------------------------------------------------------------
-
-
-def planning_finding(row: Mapping[str, Any]) -> str:
-    """Return the verdict as a title: never louder than the verdict."""
-    change = row.get("relative_change")
-    verdict = str(row.get("verdict", "not identified"))
-    if verdict in ("improved", "worsened") and words.known(change):
-        return f"Forecast errors {words.change(change)} when planning together"
-    if verdict == "no detectable change":
-        return "No detectable change in errors when planning together"
-    return "Cannot tell whether planning together helped"
-
-
-def planning_parts(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the verdict's own sentence, and those that qualify it with what would change it; signs as printed."""
-    said = re.sub(r"-(?=\d)", words.MINUS, str(row.get("sentence", "")))
-    said = re.sub(r"(?<=\d) %", f"{words.THIN}%", said)
-    first, stop, rest = said.partition(". ")
-    return first + (stop.strip() or ""), " ".join(part for part in (rest, planning_next(row)) if part)
-
-
-def planning_interval(row: Mapping[str, Any]) -> str:
-    """Return the 95 % interval in words."""
-    low, high = row.get("interval_low", -1.0), row.get("interval_high", np.inf)
-    if not words.known(high) and low <= -1:
-        return "any change is possible"
-    if not words.known(high):
-        return f"{words.percent(low, sign=True)} upwards"
-    if low <= -1:
-        return f"down to no errors at all, up to {words.percent(high, sign=True)}"
-    return f"{words.percent(low, sign=True)} to {words.percent(high, sign=True)}"
-
-
-def planning_next(row: Mapping[str, Any]) -> str:
-    """Return what would change the verdict."""
-    verdict, low, high = str(row.get("verdict", "")), row.get("interval_low", -1.0), row.get("interval_high", np.inf)
-    if "n_segments" not in row:
-        return "The tables submitted_forecasts and joint_planning would let the data answer."
-    if verdict == "not identified":
-        return "More segments that begin in different months, or some that have not begun, would let the data answer."
-    if verdict == "no detectable change":
-        wider = "More months after the starts, and segments that begin later, would narrow the interval."
-        if words.known(high) and words.known(low) and low > -1:
-            between = f"{words.percent(low, sign=True)} and {words.percent(high, sign=True)}"
-            return f"Everything between {between} is still possible. {wider}"
-        return wider
-    return "Months after the starts that look like those before would move the number towards zero."

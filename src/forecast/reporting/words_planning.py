@@ -1,0 +1,217 @@
+"""What joint planning did, in sentences: the verdict, what would change it, and what stands beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.reporting import words
+
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "bias": ("forecast less booked, of a usual month", "positive: promised too much"),
+    "interval coverage": ("80 % ranges of the model that held", "80 % is promised"),
+    "win-probability calibration": ("wins expected less wins, per open deal", "positive: the odds were too high"),
+    "slippage": ("open deals whose close moved later in a month", "less is better"),
+}
+"""Secondary outcome -> what it measures, how to read it."""
+
+_PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
+
+
+def finding(row: Mapping[str, Any]) -> str:
+    """Return the verdict as a title: never louder than the verdict."""
+    change = row.get("relative_change")
+    verdict = str(row.get("verdict", "not identified"))
+    if verdict in ("improved", "worsened") and words.known(change):
+        return f"Forecast errors {words.change(change)} when planning together"
+    if verdict == "no detectable change":
+        return "No detectable change in errors when planning together"
+    return "Cannot tell whether planning together helped"
+
+
+def parts(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the verdict's own sentence, and those that qualify it with what would change it; signs as printed."""
+    said = re.sub(r"-(?=\d)", words.MINUS, str(row.get("sentence", "")))
+    said = re.sub(r"(?<=\d) %", f"{words.THIN}%", said)
+    first, stop, rest = said.partition(". ")
+    return first + (stop.strip() or ""), " ".join(part for part in (rest, next_step(row)) if part)
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """Return the 95 % interval in words."""
+    low, high = row.get("interval_low", -1.0), row.get("interval_high", np.inf)
+    if not words.known(high) and low <= -1:
+        return "any change is possible"
+    if not words.known(high):
+        return f"{words.percent(low, sign=True)} upwards"
+    if low <= -1:
+        return f"down to no errors at all, up to {words.percent(high, sign=True)}"
+    return f"{words.percent(low, sign=True)} to {words.percent(high, sign=True)}"
+
+
+def next_step(row: Mapping[str, Any]) -> str:
+    """Return what would change the verdict."""
+    verdict, low, high = str(row.get("verdict", "")), row.get("interval_low", -1.0), row.get("interval_high", np.inf)
+    if "n_segments" not in row:
+        return "The tables submitted_forecasts and joint_planning would let the data answer."
+    if verdict == "not identified":
+        said = "More segments that begin in different months, or some that have not begun, would let the data answer."
+        twice = row.get("detectable_twice")
+        if words.known(twice):
+            said += f" With twice as many segments like these a fall of {words.percent(-float(str(twice)))} would show."
+        return said
+    if verdict == "no detectable change":
+        said = detectable_sentence(row)
+        if words.known(high) and words.known(low) and low > -1:
+            between = f"{words.percent(low, sign=True)} and {words.percent(high, sign=True)}"
+            said = f"Everything between {between} is still possible. {said}"
+        return said
+    decided = str(row.get("decided_by") or "")
+    if decided:
+        names = words.joined([words.label(name) for name in decided.split(", ")], last="or", most=3)
+        return f"The verdict hangs on single segments: without {names} the data would show no detectable change."
+    said = "Months after the starts that look like those before would move the number towards zero."
+    if words.known(row.get("left_out_low")):
+        ends = [words.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
+        said += f" No single segment decides it: without any one of them it lies between {ends[0]} and {ends[1]}."
+    return said
+
+
+def detectable_sentence(row: Mapping[str, Any]) -> str:
+    """Return how large a fall these data would have shown, and twice as many segments."""
+    here, twice = row.get("detectable_change"), row.get("detectable_twice")
+    wider = "More months after the starts, and segments that begin later, would narrow the interval."
+    if words.known(here):
+        said = f"A fall of {_size(here)} or more would have shown in 4 of 5 such companies"
+        return said + (f", with twice as many segments one of {_size(twice)}." if words.known(twice) else f". {wider}")
+    if words.known(twice):
+        return f"With twice as many segments a fall of {_size(twice)} would show in 4 of 5 such companies."
+    return wider
+
+
+def power_finding(row: Mapping[str, Any]) -> str:
+    """Return the title of how much these data could have shown."""
+    here, twice = row.get("detectable_change"), row.get("detectable_twice")
+    if words.known(here):
+        return f"A fall of {_size(here)} or more would most likely have shown"
+    if words.known(twice):
+        return f"No fall would have shown; with twice as many segments one of {_size(twice)}"
+    return "No fall, however large, would have shown"
+
+
+def left_out_finding(row: Mapping[str, Any]) -> str:
+    """Return the title of the effect without each segment in turn."""
+    if not words.known(row.get("left_out_low")):
+        return "Whether one segment decides cannot be told"
+    ends = [words.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
+    said = f"Without any one segment the change lies between {ends[0]} and {ends[1]}"
+    decided = str(row.get("decided_by") or "")
+    if not decided:
+        return said
+    names = [words.label(name) for name in decided.split(", ")]
+    return f"{said}; the verdict hangs on {words.joined(names, most=3)}"
+
+
+def others(table: pd.DataFrame) -> tuple[str, str]:
+    """Return what the secondary outcomes say: the finding, and how many were looked at and how they were corrected."""
+    tested = table[table["verdict"] != "not identified"]
+    changed = tested[tested["verdict"] == "changed"]
+    if tested.empty:
+        said = "Cannot tell whether anything else changed"
+    elif changed.empty:
+        said = "Nothing else changed that chance would not show"
+    else:
+        each = [f"{row.outcome} by {words.points(row.change)}" for row in changed.itertuples()]
+        said = f"Something else changed: {words.joined(each)}"
+    missing = [f"{row.outcome} cannot be told ({row.reason})" for row in table.itertuples() if row.reason]
+    more = ""
+    if len(tested):
+        more = (
+            f"{words.plural(len(tested), 'outcome')} named in advance; with several looked at, one changes by chance "
+            "more easily, and the last column allows for that (Holm)."
+        )
+    if missing:
+        more += f" {words.sentence('; '.join(missing))}"
+    return f"{said}.", more.strip()
+
+
+def others_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the secondary outcomes as a reader wants them: measure, before, after, change, interval, by chance."""
+    rows = []
+    for row in table.itertuples():
+        measure, reading = OUTCOMES.get(row.outcome, ("", ""))
+        ends = [_points(value) for value in (row.interval_low, row.interval_high)]
+        known = words.known(row.change)
+        rows.append(
+            {
+                "outcome": words.sentence(f"{row.outcome}: {measure} ({reading})").rstrip("."),
+                "before": words.percent(row.before, sign=row.outcome in ("bias", "win-probability calibration")),
+                "after": words.percent(row.after, sign=row.outcome in ("bias", "win-probability calibration")),
+                "change": _points(row.change) if known else "cannot tell",
+                "interval": f"{ends[0]} to {ends[1]}" if known else "–",
+                "chance": by_lot(row.p_holm) if known else "–",
+            }
+        )
+    columns = ["outcome", "before", "after", "change", "interval", "chance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def information(table: pd.DataFrame) -> tuple[str, str]:
+    """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
+    if table.empty:
+        return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
+    said = [
+        f"{words.percent(row.wape_without)} without and {words.percent(row.wape_with)} with it {_PARTS[row.when]}"
+        for row in table.itertuples()
+    ]
+    apart = table[(table["p_holm"] <= 0.05) & table["added"].notna()]
+    if apart.empty:
+        first = "Knowing marketing made no difference to the model that chance would not show"
+    else:
+        each = [
+            f"{words.points(abs(row.added), sign=False)} {'off' if row.added > 0 else 'more'} {_PARTS[row.when]}"
+            for row in apart.itertuples()
+        ]
+        first = f"Knowing marketing changed the model’s miss: {words.joined(each)}"
+    more = f"The model missed by {'; by '.join(said)}."
+    return f"{first}.", f"{more} The months differ, so this is no effect of planning together."
+
+
+def information_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparison as a reader wants it: when, forecasts, without, with, added, by chance."""
+    return pd.DataFrame(
+        {
+            "when": [words.sentence(_PARTS[str(when)]).rstrip(".") for when in table["when"]],
+            "forecasts": table["n"].to_numpy(),
+            "without": [words.percent(value) for value in table["wape_without"]],
+            "with": [words.percent(value) for value in table["wape_with"]],
+            "added": [_points(value, digits=1) for value in table["added"]],
+            "chance": [by_lot(p) for p in table["p_holm"]],
+        }
+    )
+
+
+def by_lot(p: Any) -> str:
+    """Return how often chance alone shows as much: `21 of 100 times`, `always`, `less than 1 of 100 times`."""
+    if not words.known(p):
+        return "–"
+    if p > 0.995:
+        return "always"
+    return "less than 1 of 100 times" if p < 0.01 else f"{round(100 * float(p))} of 100 times"
+
+
+def _size(value: Any) -> str:
+    return words.percent(abs(float(value)))
+
+
+def _points(value: Any, *, digits: int = 0) -> str:
+    """Return a difference of shares in points, such as `+5 points`; the sign as printed."""
+    if not words.known(value):
+        return "unbounded" if value is not None and not np.isnan(float(value)) else "–"
+    text = f"{abs(float(value)) * 100:.{digits}f}"
+    sign = "" if float(text) == 0 else words.MINUS if value < 0 else "+"
+    return f"{sign}{text}"
