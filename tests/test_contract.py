@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from forecast.data.schema import DEAL_COLUMNS, FORECAST_COLUMNS, QUANTILE_COLUMNS, TABLES, TOTAL
+from forecast.evaluation.fva import LADDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
 
@@ -165,7 +166,8 @@ def test_report_folder(sample_report: Path):
     assert (month / "index.html").is_file()
     assert {path.stem for path in (month / "analysis").glob("*.html")} >= set(NOTEBOOKS[:-1])
     assert {path.stem for path in (month / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
-    for name in ("bookings", "deals", "backtest", "scores", "planning", "scorecard"):
+    added = ("value_added", "habits", "adjustments", "late_wins")
+    for name in ("bookings", "deals", "backtest", "scores", "planning", "scorecard", *added):
         parquet, csv = table(month / "tables" / f"{name}.parquet"), table(month / "tables" / f"{name}.csv")
         assert list(parquet.columns) == list(csv.columns)
         assert len(parquet) == len(csv) > 0
@@ -183,6 +185,8 @@ def test_report_tables(sample_report: Path):
     assert "observed" in backtest
     assert {"pipeline", "ets", "seasonal-naive", "stage-weighted", "submitted-sales"} <= set(backtest["model"])
     assert list(table(tables / "deals.parquet").columns) == list(DEAL_COLUMNS)
+    steps = table(tables / "value_added.parquet")["step"]
+    assert steps.tolist() == list(LADDER)
     assert set(table(tables / "planning.parquet").columns) >= PLANNING_KEYS - {"interval"}
     scorecard = table(tables / "scorecard.parquet")
     assert len(scorecard) >= 9

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from forecast.calendar import period_label
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.fva import diebold_mariano, habits, value_added
+from forecast.evaluation.fva import LADDER, diebold_mariano, habits, holm, ladder_of, value_added
 from forecast.evaluation.scores import score
 
 
@@ -100,3 +101,95 @@ def test_habits(scored: pd.DataFrame):
     assert table.loc["sales", "share_over"] == pytest.approx((sales["error"] > 0).mean())
     with pytest.raises(ParameterError, match="region"):
         habits(scored, by=["region"])
+    assert (table["n"] == [24, 48]).all()
+    assert (table["months"] == [12, 24]).all()
+
+
+def test_a_habit_is_tested_on_the_errors_of_months(scored: pd.DataFrame):
+    table = habits(scored, by=["submitter"]).set_index("submitter")
+    sales = scored[scored["model"] == "submitted-sales"]
+    by_month = sales.groupby("target_period")["error"].mean()
+    test = diebold_mariano(by_month, np.zeros(24))
+    assert table.loc["sales", "p_value"] == pytest.approx(test.p_value)
+    assert test.statistic > 0  # too high is positive
+    assert (table["p_holm"] >= table["p_value"]).all()
+    few = habits(scored[scored["target_period"] <= "2024-06"], by=["submitter"]).set_index("submitter")
+    assert np.isnan(few.loc["sales", "p_value"])
+    assert few.loc["sales", "months"] == 5
+    assert habits(scored[scored["submitter"] == ""]).empty
+
+
+def test_holm_by_hand():
+    # 3 x .01 = .03; 2 x .02 = .04; 1 x .03 = .03, but no smaller than the one before it: .04
+    assert holm([0.03, 0.01, np.nan, 0.02]) == pytest.approx([0.04, 0.03, np.nan, 0.04], nan_ok=True)
+    assert holm([0.6, 0.7]) == pytest.approx([1, 1])
+    assert holm([]).shape == (0,)
+    for wrong in ([1.2], [-0.1]):
+        with pytest.raises(DataError, match="between 0 and 1"):
+            holm(wrong)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_holm_agrees_with_statsmodels(count: int):
+    p = np.random.default_rng(count).uniform(0, 0.3, count)
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def plain(rows: list[tuple[str, str, str, int, float, float]]) -> pd.DataFrame:
+    """Score forecasts of one segment: model, origin, target, horizon, said, observed."""
+    frame = pd.DataFrame(rows, columns=["model", "origin", "target_period", "horizon", "mean", "observed"])
+    return score(frame.assign(origin=pd.to_datetime(frame["origin"]), segment="A"))
+
+
+def test_people_stand_beside_what_the_model_said_a_month_before_them():
+    rows = [
+        ("pipeline", "2026-01-31", "2026-03", 2, 130.0, 100.0),  # what people could have had: 30 off
+        ("pipeline", "2026-02-28", "2026-03", 1, 101.0, 100.0),  # made after them
+        ("submitted-sales", "2026-02-28", "2026-03", 1, 90.0, 100.0),
+        ("submitted-joint", "2026-02-28", "2026-03", 1, 95.0, 100.0),
+    ]
+    same = value_added(plain(rows)).set_index("step")
+    before = value_added(plain(rows), lag=1).set_index("step")
+    assert same.loc["submitted-sales", "added"] == pytest.approx(0.01 - 0.10)
+    assert before.loc["submitted-sales", "added"] == pytest.approx(0.30 - 0.10)
+    assert before.loc["submitted-sales", ["lag", "n"]].tolist() == [1, 1]
+    # from people to people nothing is moved
+    assert before.loc["submitted-joint", ["lag", "added"]].tolist() == pytest.approx([0, 0.05])
+    # two origins in one month: the last one stands for it
+    twice = [("pipeline", "2026-01-15", "2026-03", 2, 200.0, 100.0), *rows]
+    assert value_added(plain(twice), lag=1).set_index("step").loc["submitted-sales", "wape_before"] == pytest.approx(
+        0.3
+    )
+    assert value_added(plain(rows), lag=2)["step"].tolist() == ["submitted-joint"]
+    with pytest.raises(ParameterError, match="negative"):
+        value_added(plain(rows), lag=-1)
+
+
+def test_the_ladder_has_a_step_for_everybody_who_submitted():
+    assert ladder_of(["pipeline", "submitted-sales"]) == dict(LADDER)
+    other = ladder_of(["submitted-joint", "submitted-finance"])
+    assert (other["submitted-finance"], other["submitted-joint"]) == ("pipeline", "pipeline")
+
+
+@pytest.mark.slow
+def test_a_ladder_of_equals_is_seldom_said_to_add_anything():
+    """Forecasts of one accuracy, errors that last: any step is claimed in about one ladder of twenty at most."""
+    rng = np.random.default_rng(4)
+    models = ["seasonal-naive", *LADDER]
+    months, segments, repeats = 24, 3, 200
+    names = pd.MultiIndex.from_product([models, range(months), list("ABC")], names=["model", "t", "segment"]).to_frame(
+        index=False
+    )
+    names["target_period"] = [period_label(12 * 2024 + t) for t in names["t"]]
+    names["origin"] = pd.Timestamp("2024-01-31") + pd.to_timedelta(names["t"] * 30, unit="D")
+    names = names.assign(horizon=1, span="month", observed=100.0)
+    claimed = 0
+    for _ in range(repeats):
+        e = rng.normal(size=(len(models), months, segments))
+        for t in range(1, months):
+            e[:, t] = 0.4 * e[:, t - 1] + np.sqrt(1 - 0.16) * e[:, t]
+        error = 30 * e.ravel()
+        table = value_added(names.assign(error=error, mean=100 + error, abs_error=np.abs(error)))
+        claimed += bool((table["p_holm"] <= 0.05).any())
+    assert len(table) == 6
+    assert claimed / repeats <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)

@@ -101,6 +101,22 @@ SCORECARD = pd.DataFrame(
 RELIABLE = pd.DataFrame(
     {"said": [0.2, 0.8], "happened": [0.25, 0.8], "n": [50, 50], "band_low": [0.1, 0.7], "band_high": [0.3, 0.9]}
 )
+LADDER = pd.DataFrame(
+    {
+        "step": ["stage-weighted", "pipeline", "submitted-" + HOSTILE],
+        "before": ["seasonal-naive", "stage-weighted", "pipeline"],
+        "lag": [0, 0, 1],
+        "n": 100,
+        "months": [23, 23, 5],
+        "wape_before": [0.7, 0.65, 0.4],
+        "wape": [0.65, 0.4, 0.8],
+        "added": [0.05, 0.25, -0.4],
+        "statistic": [0.5, 9.0, np.nan],
+        "df": [4, 4, 0],
+        "p_value": [0.6, 0.001, np.nan],
+        "p_holm": [0.6, 0.002, np.nan],
+    }
+)
 DEALS = pd.DataFrame({"p_win": [0.05, 0.5, 0.95, 1.0], "expected_amount": [1.0, 2.0, 3.0, 4.0]})
 COVERAGE = pd.DataFrame(
     {
@@ -120,6 +136,7 @@ DRAWN = {
     "segments": lambda: plots.segments(bookings(), **PAGE),
     "small_multiples": lambda: plots.small_multiples(bookings(), actuals=ACTUALS, **PAGE),
     "accuracy": lambda: plots.accuracy(SCORES, **PAGE),
+    "ladder": lambda: plots.ladder(LADDER, **PAGE),
     "track_record": lambda: plots.track_record(TRACK, **PAGE),
     "calibration": lambda: plots.calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), **PAGE),
     "deal_odds": lambda: plots.deal_odds(DEALS, **PAGE),
@@ -142,6 +159,7 @@ EMPTY = {
     "segments": lambda: plots.segments(bookings(plan=np.nan), **PAGE),
     "small_multiples": lambda: plots.small_multiples(bookings(known=False), **PAGE),
     "accuracy": lambda: plots.accuracy(SCORES.iloc[:0], **PAGE),
+    "ladder": lambda: plots.ladder(LADDER.iloc[:0], **PAGE),
     "track_record": lambda: plots.track_record(TRACK.assign(observed=np.nan), **PAGE),
     "calibration": lambda: plots.calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), **PAGE),
     "deal_odds": lambda: plots.deal_odds(DEALS * np.nan, **PAGE),
@@ -225,6 +243,20 @@ def test_the_waterfall_ends_where_its_bars_lead():
     assert (0.0, 80.0) in drawn
     assert "pulled in" not in set(chart.table["bar"])  # a bar that moved nothing is left out
     assert chart.title == "Pipeline for FY26 Q4 shrank by €20, mostly deals lost"
+
+
+def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_colour():
+    from matplotlib.colors import to_hex
+
+    from forecast.reporting.style import BLUE, GREY
+
+    chart = plots.ladder(LADDER, **PAGE)
+    assert bars(chart) == [(0.0, 0.65), (0.0, 0.4), (0.0, 0.8)]
+    assert [to_hex(patch.get_facecolor()) for patch in chart.figure.axes[0].patches] == [GREY, BLUE, GREY]
+    said = [text.get_text() for text in chart.figure.axes[0].texts]
+    assert "no clear difference from same as last year" in said
+    assert "25 points less than stage-weighted" in said
+    assert "too few months to tell from our forecast, a month older" in said
 
 
 def test_scales_are_shared_where_panels_are_compared():

@@ -20,8 +20,11 @@ from forecast.calendar import period_label
 from forecast.data.schema import Log
 from forecast.data.settled import settled_actuals
 from forecast.data.snapshots import Snapshot, snapshot
+from forecast.data.snapshots_late import late_wins
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.fva import habits, ladder_of, value_added
+from forecast.evaluation.fva_adjustments import adjustments
 from forecast.evaluation.planning_study import PlanningStudy, planning_study
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores import score, summarise
@@ -36,7 +39,7 @@ ORIGINS = 24
 FIRST_MONTHS = 12
 """Months of history before the first origin: with less, no forecaster knows the year."""
 
-MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
+MODELS = ("pipeline", "pipeline-sales-only", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
 SCORES_BY = ("model", "span", "level", "horizon")
 
 
@@ -64,7 +67,7 @@ def table(
 
     Parameters
     ----------
-    name : bookings, deals, backtest, scores, planning or scorecard.
+    name : bookings, deals, backtest, scores, planning, scorecard, value_added, habits, adjustments or late_wins.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings` and `backtest` take them.
     results : the folder of result files; None or `Results("")` keeps nothing.
@@ -172,6 +175,24 @@ def _scorecard(month: _Month) -> pd.DataFrame:
     return scorecard(month.log, as_of=month.snap.as_of, scores=_scored(month))
 
 
+def _value_added(month: _Month) -> pd.DataFrame:
+    """People beside the model of the month end before: it must not win by knowing up to a month more."""
+    scored = _scored(month)
+    return value_added(scored, ladder=ladder_of(scored["model"]), lag=1)
+
+
+def _habits(month: _Month) -> pd.DataFrame:
+    return habits(_scored(month), by=["submitter"])
+
+
+def _adjustments(month: _Month) -> pd.DataFrame:
+    return adjustments(_scored(month))
+
+
+def _late_wins(month: _Month) -> pd.DataFrame:
+    return late_wins(month.log, as_of=month.snap.as_of)
+
+
 MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
     {
         "bookings": _bookings,
@@ -180,5 +201,9 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "scores": _scores,
         "planning": _planning,
         "scorecard": _scorecard,
+        "value_added": _value_added,
+        "habits": _habits,
+        "adjustments": _adjustments,
+        "late_wins": _late_wins,
     }
 )

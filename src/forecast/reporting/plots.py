@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table, Together
 from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, segments, small_multiples
+from forecast.reporting.plots_fva import ladder
 from forecast.reporting.plots_other import scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
 from forecast.reporting.plots_planning_limits import left_out, planning_information, planning_others, power
@@ -29,6 +30,7 @@ __all__ = [
     "deal_odds",
     "effect",
     "event_study",
+    "ladder",
     "left_out",
     "plan_dots",
     "planning_information",

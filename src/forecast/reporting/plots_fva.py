@@ -1,0 +1,79 @@
+"""The ladder of forecasts: how far each step misses, and what it adds to the step before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from forecast.data.schema import Company
+from forecast.reporting import words, words_fva
+from forecast.reporting.figure import Chart, Finding
+from forecast.reporting.plots_axes import Canvas, chart, empty, share_axis
+from forecast.reporting.style import BLUE, GREY, INK, RED, SOFT
+from forecast.reporting.words_track import model_name
+
+_ROW = 66
+_COLOURS = {"better": BLUE, "worse": RED, "unclear": GREY, "untested": GREY}
+
+
+def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
+    """Draw each step's miss as a bar, the miss of the step before on the same months as a tick, and what it added.
+
+    table : as `value_added` gives it. Blue bars are better than the step before beyond chance, red ones worse, grey
+    ones not told apart; the words beside each bar say the same.
+    """
+    title = words_fva.ladder_finding(table)
+    rows = table[table["wape"].notna() & table["wape_before"].notna()].reset_index(drop=True)
+    if rows.empty:
+        return empty(title, words_fva.ladder_sentences(table.iloc[:0])[0])
+    records = rows.to_dict("records")
+    top = float(rows[["wape", "wape_before"]].to_numpy().max()) or 1.0
+
+    def draw(canvas: Canvas) -> Figure:
+        figure, axes = canvas.axes(60 + _ROW * len(rows), left=16, right=12, top=28, bottom=28)
+        for i, row in enumerate(records):
+            found = words_fva.verdict(row)
+            axes.barh(i, row["wape"], height=0.24, color=_COLOURS[found], alpha=0.85, zorder=2)
+            axes.vlines(row["wape_before"], i - 0.15, i + 0.15, color=INK, linewidth=3, zorder=3)
+            end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * top else 0.0)
+            axes.text(end + 0.015 * top, i, words.percent(row["wape"]), va="center", color=INK)
+            name = model_name(str(row["step"]))
+            axes.text(0, i - 0.51, name[0].upper() + name[1:], va="center", color=INK, fontweight="bold")
+            note = words.label(words_fva.step_note(row), most=52 if canvas.narrow else 90)
+            axes.text(0, i - 0.28, note, va="center", color=_COLOURS[found] if found in ("better", "worse") else SOFT)
+        axes.set_ylim(len(rows) - 0.78, -0.72)
+        axes.set_xlim(0, top * 1.14)
+        axes.set_yticks([])
+        axes.spines["bottom"].set_visible(False)
+        share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
+        axes.text(0, -0.86, "▬ miss of the step   ┃ of the step before, same months", va="bottom", color=SOFT)
+        return figure
+
+    shown = rows[["step", "before", "n", "months", "wape_before", "wape", "added", "p_holm"]]
+    return chart(
+        draw,
+        title=title,
+        subtitle="Miss as a share of what was booked (WAPE), each segment’s months; lower is better",
+        description=f"{title}. " + " ".join(words_fva.ladder_sentences(table)),
+        table=shown.rename(
+            columns={
+                "before": "beside",
+                "n": "forecasts",
+                "wape_before": "missed before",
+                "wape": "missed",
+                "p_holm": "p, corrected",
+            }
+        ),
+        company=company,
+        as_of=as_of,
+        formats={
+            "step": model_name,
+            "beside": model_name,
+            "missed before": words.whole,
+            "missed": words.whole,
+            "added": words_fva.more,
+            "p, corrected": words_fva.p_value,
+        },
+    )
