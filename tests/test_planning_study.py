@@ -10,19 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests
 
 import forecast
 from forecast.calendar import period_label
 from forecast.data.schema import Log
 from forecast.errors import DataError
-from forecast.evaluation.fva import diebold_mariano
+from forecast.evaluation.fva import diebold_mariano, holm
 from forecast.evaluation.planning_errors import errors_in_detail
 from forecast.evaluation.planning_information import information
 from forecast.evaluation.planning_outcomes import LEADS, OUTCOMES, WITH, WITHOUT, model_track, secondary_outcomes
-from forecast.evaluation.planning_secondary import holm, secondary
+from forecast.evaluation.planning_secondary import secondary
 from forecast.evaluation.planning_study import planning_study
 from forecast.evaluation.scores_deals import deal_track
 from futures import CLOSING, another_future, eventful
@@ -40,25 +37,6 @@ def log(root: Path) -> Log:
 @pytest.fixture(scope="module")
 def study(log: Log):
     return planning_study(log)
-
-
-# -- Holm ------------------------------------------------------------------------------------------------
-
-
-def test_holm_by_hand():
-    # Sorted .005 .01 .03 .04 times 4 3 2 1: .02 .03 .06 .04, which may not fall: .06.
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm(np.zeros(0)).tolist() == []
-    # One that could not be tested is no chance of a false yes.
-    told = holm(np.array([np.nan, 0.02, 0.9]))
-    assert math.isnan(told[0])
-    assert told[1:].tolist() == pytest.approx([0.04, 0.9])
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_is_that_of_statsmodels(p: list[float]):
-    assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 # -- the secondary outcomes ------------------------------------------------------------------------------

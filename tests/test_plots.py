@@ -78,6 +78,18 @@ BY_SEGMENT = pd.DataFrame(
         "change": [-0.3, 0.1, np.nan],
     }
 )
+LEFT_OUT = pd.DataFrame(
+    {
+        "segment": ["A", HOSTILE, "Never"],
+        "relative_change": [-0.4, -0.1, np.nan],
+        "interval_low": [-0.6, -0.5, -1.0],
+        "interval_high": [-0.05, np.inf, np.inf],
+        "p_value": [0.03, 0.4, 1.0],
+    }
+)
+POWER = pd.DataFrame(
+    {"segments": [8, 8, 8, 16, 16, 16], "relative_change": [-0.1, -0.3, -0.6] * 2, "power": [0.1, 0.5, 1, 0.3, 0.9, 1]}
+)
 CHANGES = pd.DataFrame(
     {
         "bar": ["start", "created", "pulled in", "won", "lost", "end"],
@@ -146,6 +158,8 @@ DRAWN = {
     ),
     "event_study": lambda: plots.event_study(EVENTS, EFFECT, **PAGE),
     "planning_segments": lambda: plots.planning_segments(BY_SEGMENT, **PAGE),
+    "left_out": lambda: plots.left_out(LEFT_OUT, EFFECT, **PAGE),
+    "power": lambda: plots.power(POWER, EFFECT, **PAGE),
     "waterfall": lambda: plots.waterfall(CHANGES, **PAGE),
     "scorecard": lambda: plots.scorecard(SCORECARD, **PAGE),
     "timeline": lambda: plots.timeline(COVERAGE, **PAGE),
@@ -166,6 +180,12 @@ EMPTY = {
     "effect": lambda: plots.effect(pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE),
     "event_study": lambda: plots.event_study(None, EFFECT, **PAGE),
     "planning_segments": lambda: plots.planning_segments(None, **PAGE),
+    "left_out": lambda: plots.left_out(LEFT_OUT.iloc[2:], EFFECT, **PAGE),
+    "left_out_nothing": lambda: plots.left_out(None, EFFECT, **PAGE),
+    "power": lambda: plots.power(POWER.iloc[:0], EFFECT, **PAGE),
+    "power_nothing": lambda: plots.power(None, EFFECT, **PAGE),
+    "planning_others": lambda: plots.planning_others(None),
+    "planning_information": lambda: plots.planning_information(None),
     "waterfall": lambda: plots.waterfall(CHANGES.iloc[:0], **PAGE),
     "scorecard": lambda: plots.scorecard(SCORECARD.iloc[:0], **PAGE),
     "timeline": lambda: plots.timeline(COVERAGE.assign(first=pd.NaT), **PAGE),

@@ -14,11 +14,10 @@ import pandas as pd
 
 from forecast.calendar import Calendar, parse_periods
 from forecast.data.schema import TOTAL
-from forecast.evaluation.fva import diebold_mariano
+from forecast.evaluation.fva import diebold_mariano, holm
 from forecast.evaluation.planning_outcomes import WITH, WITHOUT
 from forecast.evaluation.planning_panel import adoption_periods
 from forecast.evaluation.planning_permutation import NEVER
-from forecast.evaluation.planning_secondary import holm
 from forecast.evaluation.scores_points import ratio
 
 PARTS = ("before", "after", "not begun")

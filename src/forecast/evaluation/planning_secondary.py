@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.errors import DataError
+from forecast.evaluation.fva import holm
 from forecast.evaluation.planning_estimate import estimate
 from forecast.evaluation.planning_outcomes import OUTCOMES
 from forecast.evaluation.planning_panel import ErrorPanel, value_panel
@@ -36,20 +37,6 @@ COLUMNS = (
     "segments",
     "months",
 )
-
-
-def holm(p_values: Floats) -> Floats:
-    """Return p-values corrected for their number; (n,) -> (n,), NaN stays NaN and is not counted.
-
-    The k-th smallest of n becomes the largest of (n - j + 1) p_(j) over j <= k, at most 1 (Holm 1979).
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    out = np.full(p.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    out[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0) if len(order) else out[order]
-    return out
 
 
 def secondary(

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
 from forecast.reporting import words, words_planning
-from forecast.reporting.figure import Chart, Finding, Table, Together
-from forecast.reporting.plots_axes import Canvas, chart, empty, end_labels, row_axis, share_axis, width_of, zero_line
+from forecast.reporting.figure import Chart, Finding, Format, Notes, Table, Together
+from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
 from forecast.reporting.style import AXIS, BLUE, GREY, INK, MIST, SMALL, SOFT
 
 _EDGE = 1.5
@@ -44,7 +44,7 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
         zero_line(axes, vertical=True)
         for i, (low, high) in enumerate(ends):
             value = float(rows["relative_change"].iloc[i])
-            colour = BLUE if i == 0 else GREY
+            colour = BLUE if i == 0 and row.get("verdict") in ("improved", "worsened") else GREY
             axes.hlines(i, max(low, -reach), min(high, reach), color=colour, linewidth=4 if i == 0 else 2, alpha=0.6)
             place = float(np.clip(value, -reach, reach))
             axes.scatter([place], [i], color=colour, s=80 if i == 0 else 40, marker="o" if i == 0 else "D", zorder=3)
@@ -89,13 +89,14 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
     looks = [(BLUE, "-", 2.6), (GREY, (0, (5, 2)), 1.8), (GREY, (0, (1, 1.5)), 1.8)]
 
     def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(270, left=48, right=104, top=26, bottom=42)
-        labels = []
+        figure, axes = canvas.axes(280, left=48, right=20, top=34, bottom=42)
         for size, (colour, dash, width) in zip(sizes, looks, strict=False):
             line = table[table["segments"] == size].sort_values("relative_change", ascending=False)
             line = line[line["relative_change"] >= -0.605]
-            axes.plot(-line["relative_change"], line["power"], color=colour, linestyle=dash, linewidth=width)
-            labels.append((float(line["power"].iloc[-1]), f"{size:,} segments", colour if colour != GREY else SOFT))
+            name = f"{size:,} segments" if size == sizes[0] else f"{size:,}"
+            axes.plot(
+                -line["relative_change"], line["power"], color=colour, linestyle=dash, linewidth=width, label=name
+            )
         axes.axhline(_WANTED, color=AXIS, linewidth=1.2, zorder=1.5)
         axes.text(0.055, _WANTED + 0.015, "4 of 5", color=SOFT, va="bottom")
         share_axis(axes, axis="x", ticks=5)
@@ -103,7 +104,16 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
         axes.set_xlim(0.05, 0.6)
         axes.set_ylim(0, 1.04)
         axes.set_xlabel("true fall of the errors", loc="left")
-        end_labels(axes, 0.61, labels, size=SMALL)
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            borderaxespad=0.2,
+            ncols=len(sizes),
+            frameon=False,
+            fontsize=SMALL,
+            labelcolor=INK,
+            handlelength=2.4,
+        )
         return figure
 
     wide = table.pivot(index="relative_change", columns="segments", values="power").sort_index(ascending=False)
@@ -133,11 +143,14 @@ def planning_others(table: pd.DataFrame | None) -> Together | Finding:
     """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
     if table is None:
         return empty("Nothing else can be compared", "No forecasts were submitted.")
-    heads = {"outcome": "outcome", "before": "before", "after": "after", "change": "effect, points"}
-    heads |= {"interval": "95 % interval", "chance": "by chance"}
+    heads = {"outcome": "", "before": "before", "after": "after", "change": "effect, points"}
+    heads |= {"interval": "95 % interval", "chance": "chance alone"}
+    formats: dict[str, Format] = {"before": words.percent, "after": words.percent, "chance": words_planning.by_chance}
     shown = words_planning.others_shown(table)
-    rows = Table(shown, "What else may have changed with planning together", heads, right=list(heads)[1:])
-    return Together(Finding(*words_planning.others(table)), rows)
+    caption = "What else may have changed with planning together"
+    rows = Table(shown, caption, heads, formats, right=list(heads)[1:])
+    explained = Notes(words_planning.others_explained(table), "What these measure", fold=True)
+    return Together(Finding(*words_planning.others(table)), rows, explained)
 
 
 def planning_information(table: pd.DataFrame | None) -> Together | Finding:
@@ -145,9 +158,11 @@ def planning_information(table: pd.DataFrame | None) -> Together | Finding:
     if table is None or table.empty:
         return empty("What knowing marketing is worth cannot be told", "No month has forecasts of both models.")
     heads = {"when": "", "forecasts": "forecasts", "without": "miss without", "with": "miss with"}
-    heads |= {"added": "taken off, points", "chance": "by chance"}
+    heads |= {"added": "taken off, points", "chance": "chance alone"}
+    formats: dict[str, Format] = {"without": words.percent, "with": words.percent, "chance": words_planning.by_chance}
     shown = words_planning.information_shown(table)
-    rows = Table(shown, "How far the model misses, without and with marketing", heads, right=list(heads)[1:])
+    caption = "How far the model misses, without and with marketing"
+    rows = Table(shown, caption, heads, formats, right=list(heads)[1:])
     return Together(Finding(*words_planning.information(table)), rows)
 
 

@@ -12,12 +12,18 @@ import pandas as pd
 from forecast.reporting import words
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
-    "bias": ("forecast less booked, of a usual month", "positive: promised too much"),
-    "interval coverage": ("80 % ranges of the model that held", "80 % is promised"),
-    "win-probability calibration": ("wins expected less wins, per open deal", "positive: the odds were too high"),
-    "slippage": ("open deals whose close moved later in a month", "less is better"),
+    "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero too much was promised"),
+    "interval coverage": (
+        "Ranges that held",
+        "of the model’s 80 % ranges one to three months ahead; 80 % is promised",
+    ),
+    "win-probability calibration": (
+        "Odds less wins",
+        "wins expected at a month’s start less wins, per open deal; above zero the odds were too high",
+    ),
+    "slippage": ("Slipped deals", "open deals whose expected close moved later during the month"),
 }
-"""Secondary outcome -> what it measures, how to read it."""
+"""Secondary outcome -> how it is called on a page, what it measures and how to read it."""
 
 _PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
 
@@ -108,12 +114,10 @@ def left_out_finding(row: Mapping[str, Any]) -> str:
     if not words.known(row.get("left_out_low")):
         return "Whether one segment decides cannot be told"
     ends = [words.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
-    said = f"Without any one segment the change lies between {ends[0]} and {ends[1]}"
     decided = str(row.get("decided_by") or "")
     if not decided:
-        return said
-    names = [words.label(name) for name in decided.split(", ")]
-    return f"{said}; the verdict hangs on {words.joined(names, most=3)}"
+        return f"Leaving out any one segment gives {ends[0]} to {ends[1]}"
+    return f"The verdict hangs on {words.joined([words.label(name) for name in decided.split(', ')], most=3)}"
 
 
 def others(table: pd.DataFrame) -> tuple[str, str]:
@@ -131,8 +135,8 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     more = ""
     if len(tested):
         more = (
-            f"{words.plural(len(tested), 'outcome')} named in advance; with several looked at, one changes by chance "
-            "more easily, and the last column allows for that (Holm)."
+            f"{words.plural(len(tested), 'outcome')} named in advance; of several, one changes by chance more easily, "
+            "and the last column allows for that (Holm)."
         )
     if missing:
         more += f" {words.sentence('; '.join(missing))}"
@@ -140,24 +144,25 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def others_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the secondary outcomes as a reader wants them: measure, before, after, change, interval, by chance."""
-    rows = []
-    for row in table.itertuples():
-        measure, reading = OUTCOMES.get(row.outcome, ("", ""))
-        ends = [_points(value) for value in (row.interval_low, row.interval_high)]
-        known = words.known(row.change)
-        rows.append(
-            {
-                "outcome": words.sentence(f"{row.outcome}: {measure} ({reading})").rstrip("."),
-                "before": words.percent(row.before, sign=row.outcome in ("bias", "win-probability calibration")),
-                "after": words.percent(row.after, sign=row.outcome in ("bias", "win-probability calibration")),
-                "change": _points(row.change) if known else "cannot tell",
-                "interval": f"{ends[0]} to {ends[1]}" if known else "–",
-                "chance": by_lot(row.p_holm) if known else "–",
-            }
-        )
-    columns = ["outcome", "before", "after", "change", "interval", "chance"]
-    return pd.DataFrame(rows, columns=columns)
+    """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
+    known = table["change"].notna()
+    ends = [f"{_points(a)} to {_points(b)}" for a, b in zip(table["interval_low"], table["interval_high"], strict=True)]
+    return pd.DataFrame(
+        {
+            "outcome": [OUTCOMES[str(name)][0] for name in table["outcome"]],
+            "before": table["before"],
+            "after": table["after"],
+            "change": [_points(value) for value in table["change"]],
+            "interval": pd.Series(ends, index=table.index, dtype="str").where(known, "cannot tell"),
+            "chance": table["p_holm"],
+        }
+    )
+
+
+def others_explained(table: pd.DataFrame) -> list[str]:
+    """Return what each secondary outcome measures."""
+    named = [OUTCOMES[str(name)] for name in table["outcome"]]
+    return [f"{name}: {meaning}." for name, meaning in named]
 
 
 def information(table: pd.DataFrame) -> tuple[str, str]:
@@ -182,26 +187,22 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def information_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparison as a reader wants it: when, forecasts, without, with, added, by chance."""
+    """Return the comparison as a reader wants it: when, n, wape_without, wape_with, added, p_holm."""
     return pd.DataFrame(
         {
             "when": [words.sentence(_PARTS[str(when)]).rstrip(".") for when in table["when"]],
-            "forecasts": table["n"].to_numpy(),
-            "without": [words.percent(value) for value in table["wape_without"]],
-            "with": [words.percent(value) for value in table["wape_with"]],
+            "forecasts": table["n"],
+            "without": table["wape_without"],
+            "with": table["wape_with"],
             "added": [_points(value, digits=1) for value in table["added"]],
-            "chance": [by_lot(p) for p in table["p_holm"]],
+            "chance": table["p_holm"],
         }
     )
 
 
-def by_lot(p: Any) -> str:
-    """Return how often chance alone shows as much: `21 of 100 times`, `always`, `less than 1 of 100 times`."""
-    if not words.known(p):
-        return "–"
-    if p > 0.995:
-        return "always"
-    return "less than 1 of 100 times" if p < 0.01 else f"{round(100 * float(p))} of 100 times"
+def by_chance(p: Any) -> str:
+    """Return how often chance alone shows as much, for a column: `80 %`, `less than 1 %`."""
+    return words.percent(1.0) if words.known(p) and p > 0.995 else words.chance(p)
 
 
 def _size(value: Any) -> str:
