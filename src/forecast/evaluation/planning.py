@@ -4,8 +4,8 @@ The outcome is the official forecast's error over what is usual for its segment 
 benchmark's errors explain; the comparison is between segments that have begun to plan jointly and those that have not
 yet; the uncertainty comes from dealing out the start dates again (`planning_ratio`, `planning_permutation`). The months
 just before a start are set aside, because segments often begin after a bad spell and what follows a bad spell looks
-better by itself. Where no arrangement of the data could have given a p-value of .05 or less, the verdict is `not identified`.
-docs/methods/planning.md has the why and the false-positive rates measured.
+better by itself. Where no arrangement of the data could have given a p-value of .05 or less, the verdict is
+`not identified`. docs/methods/planning.md has the why and the false-positive rates measured.
 """
 
 from __future__ import annotations
