@@ -1,11 +1,11 @@
 """Did joint planning help: the effect on forecast errors, its interval, its checks and a verdict in plain words.
 
-The outcome is the log of the official forecast's error, relative to a frozen benchmark's error on the same months; the
-comparison is between segments that have begun to plan jointly and those that have not yet; the uncertainty comes from
-dealing out the start dates again (`planning_permutation`). The months just before a start are set aside, because
-segments often begin after a bad spell and what follows a bad spell looks better by itself. Where no arrangement of the
-data could have given a p-value of .05 or less, the verdict is `not identified`. docs/methods/planning.md has the why
-and the false-positive rates measured.
+The outcome is the official forecast's error over what is usual for its segment and month, less what a frozen
+benchmark's errors explain; the comparison is between segments that have begun to plan jointly and those that have not
+yet; the uncertainty comes from dealing out the start dates again (`planning_ratio`, `planning_permutation`). The months
+just before a start are set aside, because segments often begin after a bad spell and what follows a bad spell looks
+better by itself. Where no arrangement of the data could have given a p-value of .05 or less, the verdict is
+`not identified`. docs/methods/planning.md has the why and the false-positive rates measured.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PlanningEffect:
     association : change of the error relative to the benchmark's from before to after, in the adopting segments only
         (geometric mean over segments); no cause may be read from it.
     n_segments, n_adopting, n_months, n_assignments : how many segments, adopting ones, months, ways to deal the dates.
-    theta : how much of a log change of the benchmark's error the official error follows.
+    theta : how much of a log change of the benchmark's error the official error follows (for checks and tables).
     by_segment : segment, adopted (period, empty = not yet), months_before, months_after, error_before, error_after,
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
         adopted, as relative change; NaN where none).

@@ -1,5 +1,6 @@
-"""The numbers of the answer: effect, interval, placebo, dip; from log errors and adoption months, arrays only.
+"""Effect, interval, placebo and dip of an outcome that effects add to, such as log errors; arrays only.
 
+The verdict on errors takes its effect and interval from `planning_ratio`, the placebo and the dip from here.
 With `D` = 1 from adoption on and `Q` = 1 in the months set aside before it:
 `y* = log error - theta log benchmark error`, theta the slope between the two, both without segment and month means,
 computed without the treatment; delta = coefficient of D given Q, segments and months. See docs/methods/planning.md.
