@@ -7,6 +7,7 @@ is not told to trust; what it may trust is markup that the library made (figures
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import mimetypes
 import re
@@ -53,6 +54,7 @@ def page(notebook: Any, about: Page) -> str:
         "logo": about.logo,
         "css": _css(),
         "code_css": _code_css() if about.kind == "analysis" else "",
+        "scripts": _scripts("readouts", *(("switch",) if about.kind == "analysis" else ())),
     }
     body, _ = _exporter().from_notebook_node(notebook, resources)
     return str(body)
@@ -110,6 +112,13 @@ def words(text: str) -> Any:
             return text
 
     return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(text))
+
+
+def _scripts(*names: str) -> dict[str, Any]:
+    """Return the texts of the page's own scripts and the words of a policy that allows these and no other."""
+    texts = [(TEMPLATES / "page" / f"{name}.js").read_text(encoding="utf-8") for name in names]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in texts]
+    return {"texts": texts, "policy": " ".join(f"'sha256-{value}'" for value in hashes)}
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ _URL = re.compile(r"url\(#([^)]+)\)")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 Format = Callable[[Any], str]
+Said = tuple[float, float, str]
 _LONGEST = 600
 _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
     "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}"
@@ -49,6 +51,8 @@ class Chart:
     figure : drawn for a page's column; `narrow`, where given, is the same redrawn for a phone.
     title : the finding, a sentence. subtitle : measure, unit, who, when. description : shape and key values, for those
     who cannot see it. table : the data shown. source : where they come from, and as of when.
+    said, said_narrow : what the marks say when pointed at, (x, y, text) in pixels from the drawing's top left corner;
+    by : whether the nearest one is sought along `x`, along `y`, or in both.
     """
 
     figure: Figure
@@ -59,11 +63,14 @@ class Chart:
     source: str = ""
     narrow: Figure | None = None
     formats: Mapping[str, Format] = field(default_factory=dict)
+    said: Sequence[Said] = ()
+    said_narrow: Sequence[Said] = ()
+    by: str = ""
 
     def _repr_html_(self) -> str:
-        pictures = [svg(self.figure, title=self.title, description=self.description, variant="wide")]
+        pictures = [self._plot(self.figure, self.said, "wide")]
         if self.narrow is not None:
-            pictures.append(svg(self.narrow, title=self.title, description=self.description, variant="narrow"))
+            pictures.append(self._plot(self.narrow, self.said_narrow, "narrow"))
         shown = Table(self.table, caption=self.title, formats=self.formats)._repr_html_()
         source = f'<p class="source">{text(self.source)}</p>' if self.source else ""
         return (
@@ -72,6 +79,16 @@ class Chart:
             f"{''.join(pictures)}{source}"
             f'<details class="data"><summary>The data of this chart</summary>{shown}</details></figure>'
         )
+
+    def _plot(self, figure: Figure, said: Sequence[Said], variant: str) -> str:
+        """Return one drawing with what its marks say, for the page's script; without the script nothing of it shows."""
+        picture = svg(figure, title=self.title, description=self.description, variant=variant)
+        hidden = ' style="display:none"' if variant == "narrow" else ""
+        kept = [[round(x), round(y), words.clean(what)] for x, y, what in said]
+        spoken = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        by = f' data-by="{text(self.by)}"' if self.by else ""
+        data = f' data-say="{html.escape(spoken, quote=True)}"{by}' if kept else ""
+        return f'<div class="plot {variant}"{hidden}{data}>{picture}</div>'
 
     def __repr__(self) -> str:
         return f"Chart: {self.title} ({self.subtitle})"
@@ -251,7 +268,7 @@ def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") 
         "aria-labelledby": f"{stem}-t {stem}-d",
         "font-family": FONT,
         "stroke-linejoin": "round",
-        "style": "max-width:100%;height:auto" + (";display:none" if variant == "narrow" else ""),
+        "style": "max-width:100%;height:auto",
     }
     for position, (tag, said) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, {"id": f"{stem}-{tag[0]}"})
