@@ -16,6 +16,8 @@ from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_
 from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, RED, SOFT
 
 SET_ASIDE = 6
+_COLUMNS = 142
+"""Pixels right of the effect's axis, for its two columns of figures."""
 _EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
 
@@ -42,9 +44,8 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
     def draw(canvas: Canvas) -> Figure:
         names = [name for name, _, _ in points]
         left = 14 if canvas.narrow else width_of(names) + 20
-        figure, axes = canvas.axes(
-            96 + (44 if canvas.narrow else 34) * len(points), left=left, right=128, top=28, bottom=26
-        )
+        tall = 96 + (44 if canvas.narrow else 34) * len(points)
+        figure, axes = canvas.axes(tall, left=left, right=_COLUMNS, top=28, bottom=26)
         axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
         zero_line(axes, vertical=True)
         colour = BLUE if row.get("verdict") in ("improved", "worsened") else GREY
@@ -57,8 +58,8 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
         row_axis(axes, ["" for _ in names] if canvas.narrow else names)
         axes.set_xlim(-reach, reach)
         share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
-        pixel = 2 * reach / (canvas.width - left - 128)
-        column = {"va": "center", "ha": "right", "clip_on": False}
+        pixel = 2 * reach / (canvas.width - left - _COLUMNS)
+        column: Any = {"va": "center", "ha": "right", "clip_on": False}
         for i, (name, value, p) in enumerate(points):
             look: Any = (
                 {"color": colour, "s": 90}
@@ -68,13 +69,13 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
             where = float(np.clip(value, -reach, reach))
             axes.scatter([where], [i], zorder=4, marker="o" if i == 0 else "D", **look)
             axes.text(reach + 50 * pixel, i, words.percent(value, sign=True), color=INK, **column)
-            axes.text(reach + 124 * pixel, i, _of_hundred(p), color=INK if i == 0 else SOFT, **column)
+            axes.text(reach + (_COLUMNS - 6) * pixel, i, _of_hundred(p), color=INK if i == 0 else SOFT, **column)
             if canvas.narrow:
                 axes.text(-reach, i - 0.36, f" {name}", va="center", color=INK)
             interval_said = f"95{words.THIN}% interval {words_planning.interval(row)}" if i == 0 and identified else ""
             change_said = words_readouts.share("errors", value, sign=True)
             canvas.say(axes, where, i, words_readouts.values(name, change_said, interval_said, _by_lot(p)))
-        for place, head in ((50, "change"), (124, "by chance")):
+        for place, head in ((50, "change"), (_COLUMNS - 6, "chance alone")):
             axes.text(reach + place * pixel, -0.72, head, color=SOFT, va="bottom", ha="right", clip_on=False)
         axes.text(-reach, -0.72, "◂ smaller errors", ha="left", va="bottom", color=SOFT)
         axes.text(reach, -0.72, "larger ▸", ha="right", va="bottom", color=SOFT)
