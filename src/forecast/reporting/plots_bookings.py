@@ -139,7 +139,8 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
             below = below + parts[name]
         for i, value in enumerate(total):
             axes.text(x[i], value + largest * 0.015, words.money(value, digits=2), ha="center", va="bottom", color=INK)
-            said = [words_readouts.amount(ADDEND_WORDS[n], parts[n][i], currency=company.currency) for n in names]
+            there = [n for n in names if parts[n][i]]
+            said = [words_readouts.amount(ADDEND_WORDS[n], parts[n][i], currency=company.currency) for n in there]
             whole = words_readouts.amount("expected", value, currency=company.currency)
             month = words.month(ahead["target_period"].iloc[i])
             canvas.say(axes, x[i], value, words_readouts.values(month, whole, *said))

@@ -57,7 +57,16 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
                     if amount[i] or ends[i]
                     else f"{rows['deals'][i]:,} deals"
                 )
-            axes.text(high + largest * 0.012, i, said, va="center", color=INK, clip_on=False, zorder=5)
+            axes.annotate(
+                said,
+                (high, i),
+                xytext=(8 if rows["bar"][i] == "won" else 5, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
+                annotation_clip=False,
+                zorder=5,
+            )
             canvas.say(axes, high, i, _bar(names[i], rows.iloc[i], ends=bool(ends[i]), company=company))
         row_axis(axes, names)
         axes.set_xlim(0, largest * 1.02)

@@ -9,7 +9,7 @@
 
   document.querySelectorAll("[data-say]").forEach(function (plot) {
     var svg = plot.querySelector("svg"), said = JSON.parse(plot.dataset.say), by = plot.dataset.by, at = 0;
-    // To a screen reader, a slider from value to value.
+    // To a screen reader: a slider.
     var keys = add(plot, "keys"), box, scale;
     if (!tip) {
       tip = add(main, "readout");
@@ -36,7 +36,7 @@
       measure();
       var page = main.getBoundingClientRect();
       var x = box.left - page.left + said[at][0] * scale, y = box.top - page.top + said[at][1] * scale;
-      tip.textContent = said[at][2];
+      tip.textContent = said[at][2].replace(/: |; /g, "\n");
       tip.style.left = tip.style.top = 0;
       var wide = tip.offsetWidth, high = tip.offsetHeight;
       tip.style.left = Math.max(4, Math.min(x - wide / 2, main.clientWidth - wide - 4)) + "px";
