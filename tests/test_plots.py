@@ -276,7 +276,7 @@ def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_co
     said = [text.get_text() for text in chart.figure.axes[0].texts]
     assert "no clear difference from same as last year" in said
     assert "25 points less than stage-weighted" in said
-    assert "too few months to tell from our forecast, a month older" in said
+    assert "too few months to tell from the model, a month older" in said
 
 
 def test_scales_are_shared_where_panels_are_compared():
