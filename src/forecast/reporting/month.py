@@ -23,7 +23,7 @@ from forecast.data.snapshots import Snapshot, snapshot
 from forecast.data.snapshots_late import late_wins
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
-from forecast.evaluation.fva import habits, ladder_of, value_added
+from forecast.evaluation.fva import habits, ladder_of, skill_tests, value_added
 from forecast.evaluation.fva_adjustments import adjustments
 from forecast.evaluation.planning_study import PlanningStudy, planning_study
 from forecast.evaluation.scorecard import scorecard
@@ -149,7 +149,10 @@ def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
 
 
 def _scores(month: _Month) -> pd.DataFrame:
-    return summarise(_scored(month), by=list(SCORES_BY))
+    """Scores by SCORES_BY, and for months whether a model and the benchmark are further apart than luck (p_holm)."""
+    scored = _scored(month)
+    tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
+    return summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
 
 
 def _scored(month: _Month) -> pd.DataFrame:
