@@ -37,7 +37,7 @@ ROWS = [
     "reporting/plots",
     "reporting/scenario",
     "reporting/explore",
-    "reporting/results|reporting/month",
+    "reporting/results|reporting/month|reporting/months",
     "reporting/parameters|reporting/progress|reporting/engine|reporting/export",
     "reporting/runs",
     "reporting/report",

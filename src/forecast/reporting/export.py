@@ -15,9 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from forecast.data.schema import Company
 from forecast.reporting.engine_imports import without_iri_grammar
+from forecast.reporting.words import day
+
+if TYPE_CHECKING:
+    from forecast.reporting.figure import Chart, Finding
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LOGO_BYTES = 200_000
@@ -28,7 +33,8 @@ class Page:
     """What a page says besides its notebook.
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
-    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty.
+    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
+    what the company calls the report, `footer` its sentence at the foot, if it has one of its own.
     """
 
     kind: str
@@ -39,6 +45,8 @@ class Page:
     parameters: Sequence[Mapping[str, Any]] = ()
     pages: Sequence[Mapping[str, str]] = ()
     logo: str = ""
+    report: str = Company.title
+    footer: str = ""
 
 
 def page(notebook: Any, about: Page) -> str:
@@ -52,6 +60,8 @@ def page(notebook: Any, about: Page) -> str:
         "parameters": [dict(parameter) for parameter in about.parameters],
         "pages": [dict(entry) for entry in about.pages],
         "logo": about.logo,
+        "report": about.report,
+        "footer": about.footer,
         "css": _css(),
         "code_css": _code_css() if about.kind == "analysis" else "",
         "scripts": _scripts("readouts", *(("switch",) if about.kind == "analysis" else ())),
@@ -60,10 +70,23 @@ def page(notebook: Any, about: Page) -> str:
     return str(body)
 
 
-def months_page(months: Sequence[Mapping[str, Any]], *, company: str, logo: str = "") -> str:
-    """Return the HTML of the index of months: as_of, href and headline of each, in the order given."""
+def months_page(
+    months: Sequence[Mapping[str, Any]],
+    *,
+    company: str,
+    logo: str = "",
+    report: str = Company.title,
+    footer: str = "",
+    moved: Sequence[Chart | Finding] = (),
+) -> str:
+    """Return the HTML of the index of months: as_of, href and headline of each, in the order given.
+
+    moved : how the forecast moved from month to month.
+    """
     template = _exporter().environment.get_template("months.html.j2")
-    return str(template.render(months=months, company=company, logo=logo, css=_css()))
+    facts = {"months": months, "company": company, "logo": logo, "report": report, "footer": footer}
+    shown = [part._repr_html_() for part in moved]
+    return str(template.render(**facts, moved=shown, scripts=_scripts("readouts"), css=_css()))
 
 
 def logo(file: Path | None) -> str:
@@ -92,6 +115,7 @@ def _exporter() -> Any:
     )
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("words", words)
+    exporter.register_filter("day", day)
     exporter.environment.autoescape = True
     return exporter
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from forecast.reporting.figure import Cards, Chart, Finding, Folds, Notes, Table, Together
 from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots
 from forecast.reporting.plots_fva import ladder
+from forecast.reporting.plots_months import movement
 from forecast.reporting.plots_other import moved_deals, scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
 from forecast.reporting.plots_planning_limits import left_out, planning_information, planning_others, power
@@ -35,6 +36,7 @@ __all__ = [
     "ladder",
     "left_out",
     "moved_deals",
+    "movement",
     "plan_dots",
     "planning_information",
     "planning_others",

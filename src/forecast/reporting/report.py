@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from forecast.data.schema import Company
 from forecast.errors import MachineError, NotebookError, ParameterError, nearest
 from forecast.reporting import export, report_pages, runs, runs_manifest
 from forecast.reporting.engine import Execution, Kernels, run_notebook
@@ -75,7 +76,7 @@ class _Job:
     data: str
     cell_seconds: float
     titles: dict[str, str] = field(default_factory=dict)
-    company: str = ""
+    company: Company = field(default_factory=Company)
     logo: str = ""
     hide: list[Path] = field(default_factory=list)
     made_from: dict[str, Any] = field(default_factory=dict)
@@ -189,7 +190,7 @@ def _prepare(
     day = str(moment.date())
     place = locate(data)
     job = _Job(runs.Month(out, day), stages, files, declared, values, str(data), cell_seconds)
-    job.company = log.company.name
+    job.company = log.company
     picture = (place / log.company.logo).resolve() if log.company.logo else None
     job.logo = export.logo(picture if picture and picture.is_relative_to(place.resolve()) else None)
     job.hide = report_pages.folders_to_hide(place.resolve())
@@ -269,7 +270,9 @@ def _stage(job: _Job, stage: Stage, state: runs.State, kernels: Kernels, shown: 
         kind=stage.kind,
         title=job.titles[name],
         notebook=name,
-        company=job.company,
+        company=job.company.name,
+        report=job.company.title,
+        footer=job.company.footer,
         as_of=job.month.as_of,
         parameters=report_pages.shown(job.declared[name], _as_published(job, name)),
         pages=_pages(job, stage) if execution.failure is None else (),
@@ -321,7 +324,7 @@ def _raise(job: _Job, stage: Stage, execution: Execution) -> None:
 def _write_manifest(job: _Job, state: runs.State) -> None:
     seeds = {name: values["seed"] for name, values in job.values.items() if "seed" in values}
     measured = {name: state.finished[name] for name in sorted(state.finished)}
-    manifest = {"company": job.company, **job.made_from, "seeds": seeds, "notebooks": measured}
+    manifest = {"company": job.company.name, **job.made_from, "seeds": seeds, "notebooks": measured}
     text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(text + "\n", job.month.work / "manifest.json")
 
