@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_PERCENT = re.compile(r"(\d) %")
+_RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _URL = re.compile(r"url\(#([^)]+)\)")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -106,7 +108,7 @@ class Finding:
         if self.kind not in ("finding", "headline", "note", "abstain"):
             raise ValueError(f"no finding of kind {self.kind!r}")
         more = f'<p class="more">{text(self.more)}</p>' if self.more else ""
-        return f'{_IN_LAB}<div class="finding {self.kind}"><p class="answer">{text(self.sentence)}</p>{more}</div>'
+        return f'{_IN_LAB}<div class="finding {self.kind}"><p class="answer">{_tied(self.sentence)}</p>{more}</div>'
 
     def __repr__(self) -> str:
         return " ".join(part for part in (self.sentence, self.more) if part)
@@ -252,7 +254,12 @@ class Table:
 
 def text(value: object) -> str:
     """Return a value as HTML text, safe in elements and in quoted attributes."""
-    return html.escape(words.clean(str(value)), quote=True)
+    return html.escape(words.clean(_PERCENT.sub(rf"\1{words.THIN}%", str(value))), quote=True)
+
+
+def _tied(value: str) -> str:
+    """Return a sentence as HTML in which no line ends within a range such as `€3.7–4.6 m`."""
+    return _RANGE.sub(r'<span class="tied">\g<0></span>', text(value))
 
 
 def _is_figure(dtype: Any) -> bool:

@@ -39,7 +39,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
 
     def draw(canvas: Canvas) -> Figure:
         left = width_of(names)
-        figure, axes = canvas.axes(56 + 25 * len(rows), left=left, right=86, top=24, bottom=24)
+        figure, axes = canvas.axes(38 + 25 * len(rows), left=left, right=86, top=6, bottom=24)
         for i in range(len(rows)):
             low, high = sorted((before[i], after[i]))
             colour = GREY if ends[i] else BLUE if amount[i] >= 0 else RED
@@ -146,7 +146,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
                     linewidth=5,
                     zorder=1.5,
                 )
-                axes.scatter([row["ours"]], [i], s=80, color=BLUE, zorder=3)
+                axes.scatter([row["ours"]], [i], s=80, color=BLUE, zorder=3, clip_on=False)
                 axes.text(row["ours"], i - 0.27, words.percent(row["ours"]), ha="center", va="bottom", color=BLUE)
             else:
                 axes.text(1.0, i - 0.1, "ours unknown", ha="right", va="bottom", color=SOFT)

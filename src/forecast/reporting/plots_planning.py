@@ -13,7 +13,7 @@ from forecast.data.schema import Company
 from forecast.reporting import words, words_planning, words_readouts
 from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
-from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, SOFT
+from forecast.reporting.style import AXIS, BLUE, GREY, INK, MIST, PAPER, SOFT
 
 SET_ASIDE = 6
 _COLUMNS = 142
@@ -48,7 +48,10 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
         tall = 96 + (44 if canvas.narrow else 34) * len(points)
         figure, axes = canvas.axes(tall, left=left, right=_COLUMNS, top=28, bottom=26)
         axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
-        zero_line(axes, vertical=True)
+        y = np.arange(len(points))
+        axes.vlines(
+            np.zeros(len(y)), y - (0.2 if canvas.narrow else 0.5), y + 0.5, color=AXIS, linewidth=1.2, zorder=1.5
+        )
         colour = BLUE if row.get("verdict") in ("improved", "worsened") else GREY
         if identified:
             a, b = max(low, -reach), min(high, reach)
