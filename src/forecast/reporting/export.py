@@ -156,7 +156,7 @@ def _code_css() -> str:
     from pygments.formatters import HtmlFormatter
 
     light = str(HtmlFormatter(style="default").get_style_defs(".highlight"))
-    light = light.replace("#AA22FF", "#9215E0")  # as it is, its contrast with the wash behind code is 4.46
+    light = light.replace("#A2F", "#9215E0")  # as it is, its contrast with the wash behind code is 4.46
     dark = str(HtmlFormatter(style="github-dark").get_style_defs(".highlight"))
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 

@@ -48,10 +48,8 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
         tall = 96 + (44 if canvas.narrow else 34) * len(points)
         figure, axes = canvas.axes(tall, left=left, right=_COLUMNS, top=28, bottom=26)
         axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
-        y = np.arange(len(points))
-        axes.vlines(
-            np.zeros(len(y)), y - (0.2 if canvas.narrow else 0.5), y + 0.5, color=AXIS, linewidth=1.2, zorder=1.5
-        )
+        y, above = np.arange(len(points)), 0.2 if canvas.narrow else 0.5  # on a phone the names stand above the rows
+        axes.vlines(np.zeros(len(y)), y - above, y + 0.5, color=AXIS, linewidth=1.2, zorder=1.5)
         colour = BLUE if row.get("verdict") in ("improved", "worsened") else GREY
         if identified:
             a, b = max(low, -reach), min(high, reach)

@@ -92,7 +92,7 @@ def small_multiples(
     def draw(canvas: Canvas) -> Figure:
         columns = 2 if canvas.narrow else 4
         rows = -(-len(frames) // columns)
-        top, cell, gap = 24, 92, 34
+        top, cell, gap = 24, 92, 46
         height = rows * (cell + gap) + 8
         figure = Figure(figsize=(canvas.width / 72, height / 72))
         wide = (canvas.width - 34 - 12 * columns) / columns

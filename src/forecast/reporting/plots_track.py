@@ -49,7 +49,8 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
     top = max(float(frame["wape"].max()) for frame in series.values())
 
     def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(270, left=44, right=124 if canvas.narrow else 160, bottom=40)
+        longest = max(width_of([words_track.model_name(model)], most=40) for model in models)
+        figure, axes = canvas.axes(270, left=44, right=min(longest, 148) if canvas.narrow else 160, bottom=40)
         drawn: list[tuple[np.ndarray, str, str]] = []
         for model, frame in series.items():
             colour, dash, marker = looks[model]
