@@ -21,6 +21,7 @@ from forecast.reporting.plots_axes import (
     money_axis,
     month_axis,
     share_axis,
+    width_of,
 )
 from forecast.reporting.style import AXIS, BLUE, DASHES, GREEN, GREY, INK, MARKERS, MIST, PAPER, PURPLE, RED, SOFT
 
