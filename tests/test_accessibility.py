@@ -142,7 +142,7 @@ def test_pages_are_small(sample_report: Path):
         assert path.stat().st_size < 400_000, f"{path.name}: {path.stat().st_size:,} bytes"
 
 
-def test_the_leader_s_page_prints_on_four_pages_at_most(chrome, sample_report: Path, tmp_path: Path):
+def test_the_leader_s_page_prints_on_four_pages_at_most(chrome, sample_report: Path):
     page = open_page(chrome, sample_report / MONTH / "index.html")
     printed = page.pdf(prefer_css_page_size=True, print_background=True)
     pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", printed))

@@ -179,7 +179,7 @@ def line_labels(
         _, name, colour = lines[i]
         wide = 0.56 * size * len(name)
         boxes = around([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
-        box = first_free(boxes, lines=drawn, taken=taken, inside=inside)
+        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
         taken.append(box)
         x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
         axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)

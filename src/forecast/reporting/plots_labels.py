@@ -32,24 +32,37 @@ def around(points: Sequence[tuple[float, float]], *, width: float, height: float
     return boxes
 
 
-def first_free(boxes: Sequence[Box], *, lines: Sequence[np.ndarray], taken: Sequence[Box], inside: Box) -> Box:
+def first_free(
+    boxes: Sequence[Box], *, lines: Sequence[np.ndarray], own: int, taken: Sequence[Box], inside: Box
+) -> Box:
     """Return the first box inside a frame that touches no line and no other box; else the one that touches least.
 
-    lines : arrays of shape (points, 2) in pixels.
+    lines : arrays of shape (points, 2) in pixels. own : which of them is named: of free boxes, one that is nearer to
+    another line than to this comes last.
     """
-    dots = np.concatenate([_dense(line) for line in lines]) if lines else np.zeros((0, 2))
+    dense = [_dense(line) for line in lines]
+    dots = np.concatenate(dense)
+    others = np.concatenate([np.full((1, 2), np.inf), *(line for i, line in enumerate(dense) if i != own)])
 
     def touched(box: Box) -> float:
         x, y = dots[:, 0], dots[:, 1]
         on_lines = int(((x > box.left) & (x < box.right) & (y > box.low) & (y < box.high)).sum())
         out = box.left < inside.left or box.right > inside.right or box.low < inside.low or box.high > inside.high
-        return on_lines + 100 * sum(_overlap(box, other) for other in taken) + 1000 * out
+        stray = _away(box, others) < _away(box, dense[own])
+        return on_lines + 100 * sum(_overlap(box, other) for other in taken) + 1000 * out + 0.5 * stray
 
     return min(boxes, key=touched)  # the first of the least
 
 
 def _overlap(one: Box, other: Box) -> bool:
     return one.left < other.right and other.left < one.right and one.low < other.high and other.low < one.high
+
+
+def _away(box: Box, dots: np.ndarray) -> float:
+    """Return how far a box is from the nearest of some points."""
+    across = np.maximum(np.maximum(box.left - dots[:, 0], dots[:, 0] - box.right), 0.0)
+    along = np.maximum(np.maximum(box.low - dots[:, 1], dots[:, 1] - box.high), 0.0)
+    return float(np.hypot(across, along).min())
 
 
 def _dense(line: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: flo
     observed : what was booked, where the quarter is settled.
     """
     known = table[table["mean"].notna()].reset_index(drop=True) if len(table) else table
-    title = words_months.movement_finding(known, company=company, observed=observed)
+    title = words_months.movement_finding(known, company=company, observed=observed, as_of=as_of)
     if len(known) < 2:
         return empty(*words_months.one_month(known)) if len(known) else empty(title, "Nothing can be compared.")
     known = known.assign(plan=known.get("plan", np.nan))

@@ -18,10 +18,11 @@ def when(as_of: Any, *, beside: Any = None) -> str:
     return f"in {name}{year}" if day.is_month_end else f"on {day.day} {name}{year}"
 
 
-def movement_finding(table: pd.DataFrame, *, company: Company, observed: float | None = None) -> str:
+def movement_finding(table: pd.DataFrame, *, company: Company, observed: float | None = None, as_of: Any = None) -> str:
     """Return how the forecast of one quarter moved, as a title.
 
     table : as_of (dates, rising), target_period, mean; one row a month. observed : what was booked, where settled.
+    as_of : the day that is now, by default that of the last row.
     """
     known = table[table["mean"].notna()] if len(table) else table
     if known.empty:
@@ -34,11 +35,13 @@ def movement_finding(table: pd.DataFrame, *, company: Company, observed: float |
         return f"{quarter} brought {amount(observed)}; {then} we expected {amount(first['mean'])}"
     if len(known) == 1:
         return f"We expect to book {amount(first['mean'])} in {quarter}"
-    before, now = amount(first["mean"]), amount(last["mean"])
-    if before == now:
-        return f"The forecast of {quarter} is {now}, as it was {then}"
+    before, after = amount(first["mean"]), amount(last["mean"])
+    old = as_of is not None and pd.Timestamp(as_of) != last["as_of"]
+    if before == after:
+        return f"The forecast of {quarter} {'stayed at' if old else 'is'} {after}, as it was {then}"
     verb = "rose" if last["mean"] > first["mean"] else "fell"
-    return f"The forecast of {quarter} {verb} from {before} {then} to {now} now"
+    now = when(last["as_of"], beside=first["as_of"]) if old else "now"
+    return f"The forecast of {quarter} {verb} from {before} {then} to {after} {now}"
 
 
 def one_month(table: pd.DataFrame) -> tuple[str, str]:
