@@ -2,6 +2,7 @@
 
 Nothing of nbconvert's own templates is used: they load scripts from the network. The template escapes whatever it
 is not told to trust; what it may trust is markup that the library made (figures, tables) and the notebooks' own text.
+Marks that turn the direction of writing are taken out of the whole page.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast.reporting.engine_imports import without_iri_grammar
+from forecast.reporting.words import clean
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LOGO_BYTES = 200_000
@@ -55,13 +57,13 @@ def page(notebook: Any, about: Page) -> str:
         "code_css": _code_css() if about.kind == "analysis" else "",
     }
     body, _ = _exporter().from_notebook_node(notebook, resources)
-    return str(body)
+    return clean(str(body))
 
 
 def months_page(months: Sequence[Mapping[str, Any]], *, company: str, logo: str = "") -> str:
     """Return the HTML of the index of months: as_of, href and headline of each, in the order given."""
     template = _exporter().environment.get_template("months.html.j2")
-    return str(template.render(months=months, company=company, logo=logo, css=_css()))
+    return clean(str(template.render(months=months, company=company, logo=logo, css=_css())))
 
 
 def logo(file: Path | None) -> str:
