@@ -149,7 +149,18 @@ def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
 
 
 def _scores(month: _Month) -> pd.DataFrame:
-    return summarise(_scored(month), by=list(SCORES_BY))
+    table = summarise(_scored(month), by=list(SCORES_BY))
+    reps = {f"submitted-{name}" for name in _reps(month.log)}
+    by_rep = table["model"].isin(reps)
+    return table.assign(by_rep=by_rep) if by_rep.any() else table
+
+
+def _reps(log: Log) -> set[str]:
+    """Return everybody who sells: a rep who submits forecasts is a line of the tables, not of a leader's page."""
+    tables = (log.get(name) for name in ("opportunities", "opportunity_history", "quotas"))
+    return {
+        name for frame in tables if frame is not None and "owner" in frame for name in frame["owner"].dropna().unique()
+    }
 
 
 def _scored(month: _Month) -> pd.DataFrame:
