@@ -29,7 +29,8 @@ class Page:
     """What a page says besides its notebook.
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
-    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty.
+    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty;
+    `redacted` pages say that names on them are pseudonyms.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Page:
     parameters: Sequence[Mapping[str, Any]] = ()
     pages: Sequence[Mapping[str, str]] = ()
     logo: str = ""
+    redacted: bool = False
 
 
 def page(notebook: Any, about: Page) -> str:
@@ -53,6 +55,7 @@ def page(notebook: Any, about: Page) -> str:
         "parameters": [dict(parameter) for parameter in about.parameters],
         "pages": [dict(entry) for entry in about.pages],
         "logo": about.logo,
+        "redacted": about.redacted,
         "css": _css(),
         "code_css": _code_css() if about.kind == "analysis" else "",
     }
