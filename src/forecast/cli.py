@@ -120,7 +120,8 @@ def report(
             salt_file=salt_file,
         )
     except (KeyboardInterrupt, SystemExit) as stop:
-        typer.echo("stopped; the last good month is as it was, and the same command continues", err=True)
+        then = "starts anew" if redact and salt_file is None else "continues"
+        typer.echo(f"stopped; the last good month is as it was, and the same command {then}", err=True)
         raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else 143) from None
     typer.echo(f"report: {page}")
 
