@@ -42,7 +42,8 @@ def figure(label: str = "a") -> Figure:
 
 def chart(label: str = "a") -> Chart:
     table = pd.DataFrame({"name": [label], "value": [1.5]})
-    return Chart(figure(label), f"T {label}", f"S {label}", f"D {label}", table, f"Source {label}", figure(label))
+    words_of = (f"T {label}", f"S {label}", f"D {label}")
+    return Chart(figure(label), *words_of, table, f"Source {label}", figure(label), said=[(1, 2, label)])
 
 
 class Seen(HTMLParser):
@@ -181,6 +182,12 @@ def test_the_policy_allows_the_pages_own_script_and_nothing_else():
         allowed = " ".join(f"'sha256-{value}'" for value in hashes)
         assert f"script-src {allowed};" in policy[1]
         assert policy[1].startswith("default-src 'none'")
+
+
+def test_a_page_whose_charts_say_nothing_has_no_script():
+    html = export.page(v4.new_notebook(cells=[]), export.Page("leader", "T", "n", "C", "2026-10-31"))
+    assert "<script" not in html
+    assert "script-src 'none';" in html
 
 
 def test_the_readouts_script_is_small_and_writes_text_only():

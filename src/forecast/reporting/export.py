@@ -2,6 +2,7 @@
 
 Nothing of nbconvert's own templates is used: they load scripts from the network. The template escapes whatever it
 is not told to trust; what it may trust is markup that the library made (figures, tables) and the notebooks' own text.
+Marks that turn the direction of writing are taken out of the whole page.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.data.schema import Company
 from forecast.reporting.engine_imports import without_iri_grammar
-from forecast.reporting.words import day
+from forecast.reporting.words import clean, day
 
 if TYPE_CHECKING:
     from forecast.reporting.figure import Chart, Finding
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LOGO_BYTES = 200_000
+_SPEAKS = " data-say="
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Page:
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
     as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
-    what the company calls the report, `footer` its sentence at the foot, if it has one of its own.
+    what the company calls the report, `footer` its sentence at the foot, if it has one of its own;
+    `redacted` pages say that names on them are pseudonyms.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Page:
     logo: str = ""
     report: str = Company.title
     footer: str = ""
+    redacted: bool = False
 
 
 def page(notebook: Any, about: Page) -> str:
@@ -62,12 +66,13 @@ def page(notebook: Any, about: Page) -> str:
         "logo": about.logo,
         "report": about.report,
         "footer": about.footer,
+        "redacted": about.redacted,
         "css": _css(),
         "code_css": _code_css() if about.kind == "analysis" else "",
-        "scripts": _scripts("readouts", *(("switch",) if about.kind == "analysis" else ())),
+        "scripts": _scripts(readouts=_speaks(notebook), switch=about.kind == "analysis"),
     }
     body, _ = _exporter().from_notebook_node(notebook, resources)
-    return str(body)
+    return clean(str(body))
 
 
 def months_page(
@@ -86,7 +91,13 @@ def months_page(
     template = _exporter().environment.get_template("months.html.j2")
     facts = {"months": months, "company": company, "logo": logo, "report": report, "footer": footer}
     shown = [part._repr_html_() for part in moved]
-    return str(template.render(**facts, moved=shown, scripts=_scripts("readouts"), css=_css()))
+    return clean(
+        str(
+            template.render(
+                **facts, moved=shown, scripts=_scripts(readouts=any(_SPEAKS in part for part in shown)), css=_css()
+            )
+        )
+    )
 
 
 def logo(file: Path | None) -> str:
@@ -138,11 +149,18 @@ def words(text: str) -> Any:
     return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(text))
 
 
-def _scripts(*names: str) -> dict[str, Any]:
+def _speaks(notebook: Any) -> bool:
+    """Return whether a chart of the notebook has marks that say something."""
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
+    return any(_SPEAKS in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def _scripts(*, readouts: bool, switch: bool = False) -> dict[str, Any]:
     """Return the texts of the page's own scripts and the words of a policy that allows these and no other."""
+    names = [name for name, wanted in (("readouts", readouts), ("switch", switch)) if wanted]
     texts = [(TEMPLATES / "page" / f"{name}.js").read_text(encoding="utf-8") for name in names]
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in texts]
-    return {"texts": texts, "policy": " ".join(f"'sha256-{value}'" for value in hashes)}
+    return {"texts": texts, "policy": " ".join(f"'sha256-{value}'" for value in hashes) or "'none'"}
 
 
 @lru_cache(maxsize=1)

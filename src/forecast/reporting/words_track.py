@@ -43,8 +43,10 @@ def ahead(horizon: int) -> str:
 
 
 def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
-    """Return the scores of months on one level, by model and horizon."""
+    """Return the scores of months on one level, by model and horizon; not those of single reps (`by_rep`)."""
     rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
+    if "by_rep" in rows:
+        rows = rows[~rows["by_rep"].astype(bool)]
     return rows.sort_values(["model", "horizon"], ignore_index=True)
 
 
