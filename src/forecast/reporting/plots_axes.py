@@ -164,20 +164,28 @@ def end_labels(
 
 
 def line_labels(
-    axes: Axes, lines: Sequence[tuple[np.ndarray, str, str]], *, named: Sequence[int], size: float = SMALL
+    axes: Axes,
+    lines: Sequence[tuple[np.ndarray, str, str]],
+    *,
+    named: Sequence[int],
+    beside: Sequence[tuple[float, float, str]] = (),
+    size: float = SMALL,
 ) -> None:
     """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
 
     lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
-    For after the limits are set.
+    beside : (x, y, name) of labels that stand already. For after the limits are set.
     """
     drawn = [axes.transData.transform(points) for points, _, _ in lines]
     frame = axes.get_window_extent()
-    inside = Box(frame.x0, frame.y0, frame.x1 + 8, frame.y1 + 4)
-    taken: list[Box] = []
+    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
+    taken = []
+    for x, y, name in beside:
+        left, middle = (float(value) for value in axes.transData.transform((x, y)))
+        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
     for i in named:
         _, name, colour = lines[i]
-        wide = 0.56 * size * len(name)
+        wide = 0.6 * size * len(name)
         boxes = around([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
         box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
         taken.append(box)

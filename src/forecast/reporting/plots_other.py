@@ -39,7 +39,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
 
     def draw(canvas: Canvas) -> Figure:
         left = width_of(names)
-        figure, axes = canvas.axes(38 + 25 * len(rows), left=left, right=86, top=6, bottom=24)
+        figure, axes = canvas.axes(38 + 23 * len(rows), left=left, right=86, top=6, bottom=24)
         for i in range(len(rows)):
             low, high = sorted((before[i], after[i]))
             colour = GREY if ends[i] else BLUE if amount[i] >= 0 else RED

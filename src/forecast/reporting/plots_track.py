@@ -48,10 +48,10 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
     series = {model: rows[rows["model"] == model] for model in models}
     horizons = sorted({int(h) for frame in series.values() for h in frame["horizon"]})
     top = max(float(frame["wape"].max()) for frame in series.values())
+    at_end = [words_track.model_name(name) for name in models if series[name]["horizon"].iloc[-1] == horizons[-1]]
 
     def draw(canvas: Canvas) -> Figure:
-        longest = max(width_of([words_track.model_name(model)], most=40) for model in models)
-        figure, axes = canvas.axes(270, left=44, right=min(longest, 148) if canvas.narrow else 160, bottom=40)
+        figure, axes = canvas.axes(270, left=44, right=width_of(at_end, most=40) if canvas.narrow else 160, bottom=40)
         drawn: list[tuple[np.ndarray, str, str]] = []
         for model, frame in series.items():
             colour, dash, marker = looks[model]
@@ -72,7 +72,9 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
         early = [i for i, (points, _, _) in enumerate(drawn) if points[-1, 0] < horizons[-1]]
         late = [(float(points[-1, 1]), name, colour) for points, name, colour in drawn if points[-1, 0] == horizons[-1]]
         end_labels(axes, horizons[-1] + 0.04 * wide, late)
-        line_labels(axes, drawn, named=early)  # a series that ends early is named where it runs
+        line_labels(
+            axes, drawn, named=early, beside=[(horizons[-1] + 0.04 * wide, y, name) for y, name, _ in late]
+        )  # a series that ends early is named where it runs
         return figure
 
     table = rows[rows["model"].isin(models)]
