@@ -269,7 +269,8 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
         money_axis(axes, float(worth.max()), currency=company.currency)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, float(worth.max()) * 1.1 or 1.0)
-        axes.set_xlabel("probability of a win, ever; over each bar the number of deals", loc="left")
+        over = "over bars: deals" if canvas.narrow else "over each bar the number of deals"
+        axes.set_xlabel(f"probability of a win, ever; {over}", loc="left")
         return figure
 
     table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "deals": count, "expected amount": worth})
