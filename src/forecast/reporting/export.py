@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.data.schema import Company
 from forecast.reporting.engine_imports import without_iri_grammar
-from forecast.reporting.words import clean, day
+from forecast.reporting.words import THIN, clean, day
 
 if TYPE_CHECKING:
     from forecast.reporting.figure import Chart, Finding
@@ -127,8 +127,14 @@ def _exporter() -> Any:
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("words", words)
     exporter.register_filter("day", day)
+    exporter.register_filter("tied", tied)
     exporter.environment.autoescape = True
     return exporter
+
+
+def tied(text: str) -> str:
+    """Return text in which no line ends between a number and its per cent sign."""
+    return re.sub(r"(?<=\d) %", f"{THIN}%", text)
 
 
 def words(text: str) -> Any:
@@ -146,7 +152,7 @@ def words(text: str) -> Any:
         def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             return text
 
-    return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(text))
+    return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(tied(text)))
 
 
 def _speaks(notebook: Any) -> bool:
