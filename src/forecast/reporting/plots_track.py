@@ -72,9 +72,8 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
         early = [i for i, (points, _, _) in enumerate(drawn) if points[-1, 0] < horizons[-1]]
         late = [(float(points[-1, 1]), name, colour) for points, name, colour in drawn if points[-1, 0] == horizons[-1]]
         end_labels(axes, horizons[-1] + 0.04 * wide, late)
-        line_labels(
-            axes, drawn, named=early, beside=[(horizons[-1] + 0.04 * wide, y, name) for y, name, _ in late]
-        )  # a series that ends early is named where it runs
+        beside = [(horizons[-1] + 0.04 * wide, y, name) for y, name, _ in late]
+        line_labels(axes, drawn, named=early, beside=beside)  # a series that ends early is named where it runs
         return figure
 
     table = rows[rows["model"].isin(models)]
