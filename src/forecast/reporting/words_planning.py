@@ -44,7 +44,7 @@ def parts(row: Mapping[str, Any]) -> tuple[str, str]:
     said = re.sub(r"-(?=\d)", words.MINUS, str(row.get("sentence", "")))
     said = re.sub(r"(?<=\d) %", f"{words.THIN}%", said)
     first, stop, rest = said.partition(". ")
-    return first + (stop.strip() or ""), " ".join(part for part in (rest, next_step(row)) if part)
+    return first + (stop.strip() or ""), " ".join(part for part in (who_began(row), rest, next_step(row)) if part)
 
 
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
