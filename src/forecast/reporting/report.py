@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forecast.errors import MachineError, NotebookError, ParameterError, nearest
 from forecast.reporting import export, report_pages, runs, runs_manifest
@@ -24,8 +24,14 @@ from forecast.reporting.parameters import Parameter, check, notebook_parameters
 from forecast.reporting.progress import Progress, Quiet
 from forecast.reporting.results import write_text
 
+if TYPE_CHECKING:
+    from forecast.data.schema import Log
+
 CELL_SECONDS = 3600.0
 """A cell that takes longer than this has lost its way."""
+
+EXPLORER = "00_explore"
+"""The notebook that shows a scenario."""
 
 _OPTIONS = {"data": "--data", "as_of": "--as-of", "months": "--months", "seed": "--seed", "tables": "--out"}
 
@@ -46,7 +52,7 @@ STAGES = (
     Stage("01_data_audit"),
     Stage("02_win_probability"),
     Stage("05_joint_planning", after=("04_track_record",)),
-    Stage("00_explore", after=("03_bookings",)),
+    Stage("00_explore", after=("02_win_probability", "05_joint_planning")),
     Stage("06_scorecard", after=("02_win_probability", "03_bookings", "04_track_record", "05_joint_planning")),
     Stage(
         "07_leadership_brief",
@@ -89,6 +95,7 @@ def report(
     months: int = 6,
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
+    scenario: str | os.PathLike[str] | None = None,
     resume: bool = True,
     jobs: int = 2,
     notebooks: str | os.PathLike[str] | None = None,
@@ -105,6 +112,7 @@ def report(
     as_of : the day whose knowledge is used, or a month, which means its last day.
     out : folder of reports; made where it is not there.
     months, seed, parameters : passed to every notebook that has a parameter of that name.
+    scenario : a file of parameters for 00_explore, as `scenario_file.write_scenario` writes it.
     resume : take over the notebooks that a failed run of exactly this report has finished.
     jobs : how many notebooks run at once.
     notebooks : folder of the notebooks; by default that of the project.
@@ -123,7 +131,7 @@ def report(
     files = {stage.name: folder / f"{stage.name}.ipynb" for stage in stages}
     declared = {name: notebook_parameters(file) for name, file in files.items()}
     standard = {"data": os.fspath(data), "as_of": as_of, "months": months, "seed": seed}
-    values = _values(declared, standard, parameters or {})
+    values = _values(declared, standard, parameters or {}, _scene(scenario))
     with _terminable(), nullcontext(kernels) if kernels else Kernels() as source, progress or Quiet() as shown:
         # The kernels' libraries load in a process of their own while the data are read here.
         day, job = _prepare(Path(os.fspath(data)), as_of, Path(out), stages, files, declared, values, cell_seconds)
@@ -151,9 +159,16 @@ def notebooks_folder(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def _values(
-    declared: Mapping[str, list[Parameter]], standard: Mapping[str, Any], given: Mapping[str, Any]
+    declared: Mapping[str, list[Parameter]],
+    standard: Mapping[str, Any],
+    given: Mapping[str, Any],
+    scenario: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each notebook, checked and typed."""
+    """Return the parameters of each notebook, checked and typed; those of a scenario go to 00_explore alone."""
+    if scenario and EXPLORER not in declared:
+        raise ParameterError(f"there is no notebook {EXPLORER} that could show a scenario")
+    if twice := sorted(set(scenario) & set(given)):
+        raise ParameterError(f"{twice[0]} is given twice: by --scenario and by --parameter")
     known = {parameter.name for parameters in declared.values() for parameter in parameters}
     for name in given:
         if name in _OPTIONS:
@@ -164,6 +179,7 @@ def _values(
     for notebook, parameters in declared.items():
         names = {parameter.name for parameter in parameters}
         mine = {name: value for name, value in {**standard, **given}.items() if name in names}
+        mine.update(scenario if notebook == EXPLORER else {})
         values[notebook] = check(mine, parameters, where=notebook)
     return values
 
@@ -187,6 +203,7 @@ def _prepare(
     if moment > end:
         raise ParameterError(f"as_of: {moment.date()} is after the last day of the data, {end.date()}")
     day = str(moment.date())
+    _check_scene(log, day, values.get(EXPLORER, {}))
     place = locate(data)
     job = _Job(runs.Month(out, day), stages, files, declared, values, str(data), cell_seconds)
     job.company = log.company.name
@@ -210,6 +227,28 @@ def _prepare(
         "versions": runs_manifest.versions(),
     }
     return day, job
+
+
+def _scene(file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Return the parameters of a scenario file, none where there is none; what reads it is loaded only if asked for."""
+    if file is None:
+        return {}
+    from forecast.reporting.scenario_file import read_scenario
+
+    return read_scenario(file)
+
+
+def _check_scene(log: Log, day: str, values: Mapping[str, Any]) -> None:
+    """Raise ParameterError where 00_explore is to show a segment, product or open deal that the day does not know."""
+    if not any(values.get(name) for name in ("segment", "product", "won", "lost")):
+        return
+    from forecast.data.snapshots import snapshot
+    from forecast.reporting.scenario_file import check_scenario
+
+    snap = snapshot(log, as_of=day)
+    open_ = snap.opportunities[snap.opportunities["outcome"] == "open"]
+    products = open_["product"].dropna().astype(str) if "product" in open_ else ()
+    check_scenario(values, segments=snap.segments, products=products, open_deals=open_["opportunity_id"])
 
 
 def _as_published(job: _Job, name: str) -> dict[str, Any]:

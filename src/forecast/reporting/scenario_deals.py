@@ -94,7 +94,7 @@ def by_stage(frame: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
 def by_month(frame: pd.DataFrame, snap: Snapshot, *, months: int) -> pd.DataFrame:
     """Return month, deals, amount, expected_amount by month of expected close.
 
-    Rows: `overdue` (before as_of), each month from that of as_of (from the next, on its last day) to `months` ahead,
+    Rows: `overdue` (by as_of), each month from that of as_of (from the next, on its last day) to `months` ahead,
     `later`, and `no date` where a deal has none. They add up to all deals; expected_amount is p_win (ever) x amount.
     """
     first = snap.period + (1 if snap.at_month_end else 0)
@@ -103,8 +103,8 @@ def by_month(frame: pd.DataFrame, snap: Snapshot, *, months: int) -> pd.DataFram
     dated = frame["expected_close_on"].notna().to_numpy()
     place = np.full(len(frame), len(labels) - 1)
     day = frame.loc[dated, "expected_close_on"]
-    month = np.clip(np.asarray(snap.calendar.period(day), dtype=np.int64) - first, 0, len(ahead)) + 1
-    place[dated] = np.where((day < snap.as_of).to_numpy(), 0, month)
+    month = np.clip(np.asarray(snap.calendar.period_of(day), dtype=np.int64) - first, 0, len(ahead)) + 1
+    place[dated] = np.where((day <= snap.as_of).to_numpy(), 0, month)
     counts = {"deals": np.bincount(place, minlength=len(labels))}
     for name in ("amount", "expected_amount"):
         counts[name] = np.bincount(place, np.nan_to_num(frame[name].to_numpy(dtype=float)), minlength=len(labels))

@@ -21,9 +21,6 @@ from forecast.errors import ParameterError, nearest
 from forecast.reporting.results import write_text
 from forecast.reporting.scenario import RANGES, Levers, check_deals
 
-NOTEBOOK = "00_explore"
-"""The notebook whose parameters a scenario is."""
-
 TEXTS, DEALS, SWITCH = ("segment", "product"), ("won", "lost"), "joint_planning"
 FIELDS = (*TEXTS, *RANGES, *DEALS, SWITCH)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
