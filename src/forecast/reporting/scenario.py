@@ -101,11 +101,21 @@ class Scenario:
     """Base against scenario.
 
     table : period, segment (and Total), base, scenario (means), the scenario's quantiles, and base_q10, base_q50 and
-    base_q90. shares : lever, change; the shares of the total change over all months, which they add up to exactly.
+    base_q90. by_lever : segment (and Total), lever, change; the shares of the segment's change over all months, which
+    they add up to exactly.
     """
 
     table: pd.DataFrame
-    shares: pd.DataFrame
+    by_lever: pd.DataFrame
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """The shares of the total: lever, change."""
+        return self.shares_of(TOTAL)
+
+    def shares_of(self, segment: str) -> pd.DataFrame:
+        """Return the shares of one segment: lever, change."""
+        return self.by_lever.loc[self.by_lever["segment"] == segment, ["lever", "change"]].reset_index(drop=True)
 
 
 RANGE = ("q10", "q50", "q90")
@@ -146,7 +156,11 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
         table[column] = values.T.ravel()
     for column in RANGE:
         table[f"base_{column}"] = given.quantiles[QUANTILE_COLUMNS.index(column)].T.ravel()
-    return Scenario(table, shapley(given.parts, levers))
+    changes = _with_total(shapley_by_segment(given.parts, levers).T)
+    by_lever = pd.DataFrame(
+        {"segment": np.repeat(names, len(LEVERS)), "lever": [*LEVERS] * len(names), "change": changes.ravel()}
+    )
+    return Scenario(table, by_lever)
 
 
 def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
@@ -154,19 +168,24 @@ def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
 
     Every one of the 2^5 sets of levers is worked out; no sampling. A lever that is not moved has a share of 0.
     """
+    return pd.DataFrame({"lever": LEVERS, "change": shapley_by_segment(parts, levers).sum(axis=1)})
+
+
+def shapley_by_segment(parts: Components, levers: Levers) -> np.ndarray:
+    """Return Shapley's shares of the change of each segment, (5, R); they add up over levers to its change."""
     worth = {}
     for size in range(len(LEVERS) + 1):
-        for chosen in itertools.combinations(LEVERS, size):
-            worth[frozenset(chosen)] = float(_means(_moved(parts, _only(levers, chosen))).sum())
-    shares = dict.fromkeys(LEVERS, 0.0)
-    for lever in LEVERS:
+        for picked in itertools.combinations(LEVERS, size):
+            worth[frozenset(picked)] = _means(_moved(parts, _only(levers, picked))).sum(axis=1)
+    shares = np.zeros((len(LEVERS), len(parts.booked)))
+    for place, lever in enumerate(LEVERS):
         others = [name for name in LEVERS if name != lever]
         for size in range(len(LEVERS)):
             weight = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(LEVERS))
-            for chosen in itertools.combinations(others, size):
-                without = frozenset(chosen)
-                shares[lever] += weight * (worth[without | {lever}] - worth[without])
-    return pd.DataFrame({"lever": list(shares), "change": list(shares.values())})
+            for picked in itertools.combinations(others, size):
+                without = frozenset(picked)
+                shares[place] += weight * (worth[without | {lever}] - worth[without])
+    return shares
 
 
 def by_deal(given: Base, levers: Levers) -> tuple[np.ndarray, np.ndarray]:

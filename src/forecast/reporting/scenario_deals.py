@@ -56,7 +56,7 @@ def chosen(
 ) -> pd.DataFrame:
     """Return the deals that fit all of it; what is empty (for the segment: Total) does not narrow.
 
-    text : words, each of which must occur in one of `SEARCHED`, in capitals or not; nothing in it has a special meaning.
+    text : words, each of which must occur in one of `SEARCHED`, in capitals or not; no character is special.
     """
     keep = np.ones(len(frame), dtype=bool)
     for column, value in (("segment", "" if segment == TOTAL else segment), ("product", product), ("stage", stage)):

@@ -65,7 +65,7 @@ def read_scenario(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ParameterError(f"{file.name}: this is not a scenario: {error}") from None
     if not isinstance(given, dict):
-        raise ParameterError(f"{file.name}: a scenario is one JSON object, such as {{\"win_rate\": 0.1}}")
+        raise ParameterError(f'{file.name}: a scenario is one JSON object, such as {{"win_rate": 0.1}}')
     for name in given:
         if name not in FIELDS:
             raise ParameterError(f"{file.name}: a scenario has no {name!r}; {nearest(name, FIELDS)}")
