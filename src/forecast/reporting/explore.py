@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from forecast.data.schema import TOTAL, Log
+from forecast.calendar import period_labels
+from forecast.data.schema import HORIZONS, TOTAL, Log
 from forecast.data.snapshots import Snapshot, snapshot
 from forecast.errors import DataError, ForecastError, ParameterError, nearest
 from forecast.models.winprob import win_probabilities
@@ -185,7 +187,7 @@ class Explorer:
             Table(
                 by_stage(deals, self.snapshot().stages),
                 caption="Open deals by stage",
-                columns={"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount x chance"},
+                columns={"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"},
                 formats={"amount": money, "expected_amount": money},
                 right=("amount", "expected_amount"),
             ),
@@ -294,12 +296,16 @@ class Explorer:
         note = "narrows the open pipeline and the deals. " + _NOT_NARROWED if self.product.value else ""
         self.said.value = f'<p class="forecast-note">{text("The product " + note)}</p>' if note else ""
         self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
-        self.table.show(self.deals())
+        ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
+        self.table.show(self.deals(), months=ahead)
         self._answer()
 
     def _answer(self) -> None:
         self.panel.say_deals(self.table.won, self.table.lost)
-        self.picture.value = "".join(part._repr_html_() for part in self.answer(self.moved()))
+        shown = self.answer(self.moved())
+        if len(shown) > 1:  # the chart's title is the finding
+            shown = [*shown[1:], Finding(_CAVEAT, kind="note")]
+        self.picture.value = "".join(part._repr_html_() for part in shown)
 
     def _back(self, _: Any = None) -> None:
         self.panel.back()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -44,7 +44,7 @@ class DealTable:
 
         self._currency, self._changed, self._held = currency, changed, False
         self.taken = dict(taken)
-        self._frame = pd.DataFrame()
+        self._frame, self._months = pd.DataFrame(), [""] * HORIZONS
         style = {"description_width": "initial"}
         self.search = w.Text(placeholder="any word: deal, stage, owner, factor", description="Find", style=style)
         self.stage = w.Dropdown(options=[("every stage", "")], description="Stage", style=style)
@@ -62,14 +62,13 @@ class DealTable:
             box.layout = w.Layout(width=width)
         self.count = w.HTML()
         self.head = w.HTML(_pre(_line([name for name, _ in _COLUMNS])))
-        self.rows = w.Select(options=[], rows=12, layout=w.Layout(width="100%", min_width="620px"))
+        self.rows = w.Select(options=[], rows=12, layout=w.Layout(width="calc(100% - 6px)", min_width="690px"))
         self.rows.add_class("forecast-rows")
         self.outcome = w.ToggleButtons(
             options=[AS_FORECAST, WON, LOST],
             value=AS_FORECAST,
-            description="Take it as",
             disabled=True,
-            style={"description_width": "initial", "button_width": "100px"},
+            style={"button_width": "100px"},
         )
         self.why = w.HTML()
         for box in (self.search, self.stage, self.owner, self.sort, self.direction):
@@ -85,7 +84,8 @@ class DealTable:
         boxes = [self.search, self.stage, self.owner, self.sort, self.direction]
         filters = w.HBox(boxes, layout=w.Layout(flex_flow="row wrap"))
         listed = w.VBox([self.head, self.rows], layout=w.Layout(overflow="auto"))
-        return w.VBox([filters, self.count, listed, self.outcome, self.why])
+        take = w.HBox([w.Label("Take the chosen deal as"), self.outcome], layout=w.Layout(flex_flow="row wrap"))
+        return w.VBox([filters, self.count, listed, take, self.why])
 
     @property
     def won(self) -> tuple[str, ...]:
@@ -97,9 +97,12 @@ class DealTable:
         """The deals taken as lost, sorted."""
         return tuple(sorted(deal for deal, how in self.taken.items() if how == LOST))
 
-    def show(self, frame: pd.DataFrame) -> None:
-        """Show other deals, as `scenario_deals.open_deals` returns them; the filters stay where they still mean any."""
-        self._frame = frame
+    def show(self, frame: pd.DataFrame, *, months: Sequence[str]) -> None:
+        """Show other deals, as `scenario_deals.open_deals` returns them; the filters stay where they still mean any.
+
+        months : the six months ahead, as `2026-11`, by whose ends the chances p_win_1 ... p_win_6 are.
+        """
+        self._frame, self._months = frame, list(months)
         self._held = True
         try:
             for box, column, everything in (
@@ -128,7 +131,7 @@ class DealTable:
     # -- what the widgets call -------------------------------------------------------------------------
 
     def _filtered(self, _: Any = None) -> None:
-        if self._held or self._frame.empty and not len(self._frame.columns):
+        if self._held or (self._frame.empty and not len(self._frame.columns)):
             return
         frame = self.listed()
         self.count.value = f'<p class="forecast-note">{text(self._counted(frame))}</p>'
@@ -181,8 +184,8 @@ class DealTable:
             return Finding(f"{deal}: no chance to win can be told.", row["factors"], kind="abstain")._repr_html_()
         said = f"{words.label(deal)} is won in the end with a chance of {words.odds(float(row['p_win']))}."
         cards = [
-            (f"within {words.plural(ahead, 'month')}", words.chance(float(row[f"p_win_{ahead}"])), "")
-            for ahead in range(1, HORIZONS + 1)
+            (f"by the end of {words.short_month(month)}", words.chance(float(row[f"p_win_{ahead}"])), "")
+            for ahead, month in enumerate(self._months, start=1)
         ]
         reasons = [part for part in words.factors(row["factors"]).split("; ") if part]
         parts = (

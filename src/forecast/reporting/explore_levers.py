@@ -43,7 +43,7 @@ class LeverPanel:
                 readout_format=".2f" if name == "slippage" else "+.0%",
                 continuous_update=False,
                 style={"description_width": "135px"},
-                layout=w.Layout(width="100%"),
+                layout=w.Layout(width="345px"),
             )
         self.joint = w.Checkbox(
             value=levers.joint_planning, description="Start joint planning", indent=False, layout=w.Layout(width="auto")
@@ -71,7 +71,7 @@ class LeverPanel:
             self.judge,
             self.reset,
         ]
-        return w.VBox(parts, layout=w.Layout(flex="0 1 370px", min_width="300px"))
+        return w.VBox(parts, layout=w.Layout(align_items="flex-start", padding="0 12px 0 0"))
 
     def levers(self, *, won: tuple[str, ...] = (), lost: tuple[str, ...] = ()) -> Levers:
         """Return the levers as they stand, with the deals set by hand."""

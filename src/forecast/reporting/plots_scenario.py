@@ -99,7 +99,8 @@ def shares(shares_: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
     largest = max(float(np.abs(values).max(initial=0.0)), 1.0)
     unit = words.axis_unit(largest, currency=company.currency)[1]
     moved = [name for name, value in zip(names, values, strict=True) if abs(value) >= 0.005]
-    title = f"{words.joined(moved)} together bring {total}" if moved else "No lever is moved"
+    bring = "brings" if len(moved) == 1 else "together bring"
+    title = f"{words.joined(moved)} {bring} {total}" if moved else "No lever is moved"
     title = title[0].upper() + title[1:]
 
     def draw(canvas: Canvas) -> Figure:
@@ -155,12 +156,12 @@ def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, who: str) -> 
     return chart(
         draw,
         title=title,
-        subtitle=f"Open deals by month of expected close, {unit}, {who}; grey: amount, blue: amount x chance",
+        subtitle=f"Open deals by month of expected close, {unit}, {who}; grey: amount, blue: amount × chance",
         description=f"{title}. One bar a month of expected close, and within it the amount times the chance to win.",
-        table=table.rename(columns={"expected_amount": "amount x chance"}),
+        table=table.rename(columns={"expected_amount": "amount × chance"}),
         company=company,
         as_of=as_of,
-        formats={name: words.in_currency(company.currency) for name in ("amount", "amount x chance")},
+        formats={name: words.in_currency(company.currency) for name in ("amount", "amount × chance")},
     )
 
 
