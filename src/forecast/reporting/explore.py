@@ -85,7 +85,9 @@ class Explorer:
         taken = {**dict.fromkeys(start.won, WON), **dict.fromkeys(start.lost, LOST)}
         self.panel = LeverPanel(start, changed=self._answer, judge=self._work_out)
         self.table = DealTable(currency=log.company.currency, changed=self._answer, taken=taken)
-        self.name = w.Text(value="what-if", description="Name", style=style, layout=w.Layout(width="220px"))
+        self.name = w.Text(
+            value="what-if", placeholder="a name", description="Name", style=style, layout=w.Layout(width="220px")
+        )
         self.save = w.Button(description="Save scenario", icon="save", layout=w.Layout(width="auto"))
         self.saved = w.HTML()
         self._held = False

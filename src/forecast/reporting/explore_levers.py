@@ -39,7 +39,7 @@ class LeverPanel:
                 max=high,
                 step=step,
                 description=label,
-                description_tooltip=tooltip,
+                tooltip=tooltip,
                 readout_format=".2f" if name == "slippage" else "+.0%",
                 continuous_update=False,
                 style={"description_width": "135px"},

@@ -99,7 +99,7 @@ def shares(shares_: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
     largest = max(float(np.abs(values).max(initial=0.0)), 1.0)
     unit = words.axis_unit(largest, currency=company.currency)[1]
     moved = [name for name, value in zip(names, values, strict=True) if abs(value) >= 0.005]
-    bring = "brings" if len(moved) == 1 else "together bring"
+    bring = "together bring" if len(moved) > 1 else "bring" if moved == [LEVER_WORDS["deals"]] else "brings"
     title = f"{words.joined(moved)} {bring} {total}" if moved else "No lever is moved"
     title = title[0].upper() + title[1:]
 
