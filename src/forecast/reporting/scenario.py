@@ -300,7 +300,7 @@ def check_deals(levers: Levers, open_deals: Iterable[str]) -> None:
     for deal in (*levers.won, *levers.lost):
         if deal not in known:
             close = nearest(deal, known)
-            hint = close if close.startswith("did you mean") else "02_win_probability and the table deals list those"
+            hint = close if close.startswith("did you mean") else "the table deals lists those that are"
             raise ParameterError(f"{deal!r} is not an open deal; {hint}")
     if both := set(levers.won) & set(levers.lost):
         raise ParameterError(f"taken as won and as lost: {', '.join(sorted(both))}")
