@@ -23,4 +23,4 @@ beside them for coverage, 7161: size and power of the planning verdict (used). 7
 SIZE_AND_POWER = 7161
 
 PLANNING = tuple(range(8001, 8201))
-"""Companies with and without an effect, on which the whole road from forecasts to the planning verdict is reported."""
+"""Companies with and without an effect, on which the road from forecasts to the planning verdict is reported (used)."""

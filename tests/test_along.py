@@ -49,6 +49,23 @@ def test_one_walk_is_as_one_by_one(log, last, name: str):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["pipeline", "pipeline-sales-only"])
+def test_a_walk_begins_early_enough_for_a_long_past(tmp_path, name: str):
+    # Nine years: the walk of one origin begins in the middle of them, the other's earlier.
+    write(simulate(opportunities=3000, months=108, seed=23, segments=3), tmp_path)
+    log = forecast.read(tmp_path)
+    calendar, last = log.company.periods, log.company.periods.period(log.extracted_on)
+    origins = [str(calendar.end(period).date()) for period in range(last - 25, last)]
+    whole = forecast.backtest(log, origins=origins, models=[name], months=3, seed=1)
+    for origin in (origins[-1], origins[-9]):
+        alone = forecast.backtest(log, origins=[origin], models=[name], months=3, seed=1)
+        same = whole[whole["origin"] == origin].reset_index(drop=True)
+        for column in ("mean", "q2.5", "q10", "q90", "q97.5"):
+            difference = (same[column] - alone[column]).abs() / (alone["mean"].abs() + 1.0)
+            assert difference.max() < 1e-4, (origin, column, float(difference.max()))
+
+
+@pytest.mark.slow
 def test_a_step_a_month_is_as_a_full_fit_a_month(last):
     replay = Replay(last)
     days, fit_from = walk(replay, pd.Timestamp("2024-06-30"), last.as_of)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.data.changes import BARS, changes
+from forecast.data.changes import BARS, changes, moves
+from forecast.data.changes_since import changes_since, moves_since
 from forecast.data.snapshots import snapshot
 from forecast.errors import DataError, ParameterError
 from logs import STAGES, log_of, random_tables, table
@@ -102,6 +103,42 @@ def test_the_next_quarter_sees_the_other_side():
     assert following == {"start": (30, 1), "pulled in": (40, 1), "pushed out": (-30, 1), "end": (40, 1)}
 
 
+def test_the_deals_behind_each_bar_by_hand():
+    table = moves(*two())
+    listed = {bar: rows["opportunity_id"].tolist() for bar, rows in table.groupby("bar", sort=False)}
+    assert listed == {
+        "created": ["F"],
+        "reopened": ["H"],
+        "pulled in": ["D"],
+        "pushed out": ["C"],
+        "amount up": ["A"],
+        "amount down": ["D"],
+        "owner changed": ["G"],
+        "segment changed": ["G"],
+        "won": ["B"],
+        "lost": ["E"],
+    }
+    won = table.set_index("bar").loc["won"]
+    assert (won["amount"], won["open_pipeline"], won["booked"], won["value"]) == (0, -50, 50, 50)
+    assert table.set_index("bar").loc["owner changed", ["segment", "value"]].tolist() == ["West", 25]
+
+
+def test_since_the_month_before():
+    log = log_of(TABLES, extracted_on=pd.Timestamp("2026-08-31"))
+    snap = snapshot(log, as_of="2026-08-31")
+    deals = moves_since(log, snap, since="2026-07-31")
+    bars_of = changes_since(log, snap, since="2026-07-31").set_index("bar")
+    assert deals.groupby("bar")["amount"].sum().to_dict() == pytest.approx(
+        bars_of.loc[bars_of["deals"] > 0, "amount"].drop(["start", "end"]).to_dict()
+    )
+    bare = log_of({"opportunities": OPPORTUNITIES}, extracted_on=pd.Timestamp("2026-08-31"))
+    nothing = moves_since(bare, snapshot(bare, as_of="2026-08-31"))
+    assert nothing.empty
+    assert list(nothing.columns) == list(deals.columns)
+    with pytest.raises(ParameterError, match="not before"):
+        moves_since(log, snap, since="2026-08-31")
+
+
 def test_what_cannot_be_asked_is_refused():
     before, after = two()
     with pytest.raises(ParameterError, match="2026-08-31 is later than 2026-07-31"):
@@ -126,6 +163,11 @@ def test_the_bars_sum_exactly(seed, start, span, quarter):
             assert frame.loc["start", column] + steps[column].sum() == frame.loc["end", column]
         assert (frame["amount"] == frame["open_pipeline"] + frame["booked"]).all()
         assert frame.loc[["won", "owner changed"], "amount"].tolist() == [0, 0]
+        behind = moves(before, after, quarter=chosen, segment=segment).groupby("bar")
+        for column in ("amount", "open_pipeline", "booked"):
+            sums = behind[column].sum().reindex(steps.index, fill_value=0.0)
+            assert (sums == steps[column]).all()
+        assert (behind.size().reindex(steps.index, fill_value=0) == steps["deals"]).all()
         parts.append(frame)
     whole, east, west = parts
     for bar in ("start", "end"):

@@ -10,6 +10,7 @@ import pytest
 from forecast.reporting import export, report_pages
 from forecast.reporting.engine import Execution, Failure
 
+TURNED = "\u202egnp.exe\u202c"
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 
 
@@ -49,6 +50,17 @@ def test_names_from_a_crm_are_shown_as_text(kind):
     assert "<img src=x" not in html
     assert not re.search(r"<script[^>]*>alert", html)
     assert html.count("alert(1)") >= 8
+
+
+def test_nothing_turns_the_direction_of_writing():
+    cells = [code("1", shown(text_plain=TURNED)), code("2", v4.new_output("stream", text=TURNED))]
+    pages = [
+        export.page(v4.new_notebook(cells=cells), about(title=TURNED, company=TURNED)),
+        export.months_page([{"as_of": "2026-10-31", "href": "x", "headline": TURNED}], company=TURNED),
+    ]
+    for html in pages:
+        assert html.count("gnp.exe") >= 3
+        assert "\u202e" not in html
 
 
 def test_markup_of_the_library_is_trusted_and_code_is_for_analysts():
@@ -137,5 +149,7 @@ def test_where_a_kernel_died_is_shown():
     execution = Execution(v4.new_notebook(cells=cells), 1.0, None, Failure("kernel", "its kernel died", 2))
     shown_in = [bool(cell.outputs) for cell in report_pages.with_failure(execution).cells]
     assert shown_in == [False, False, True]
-    nothing = report_pages.with_failure(Execution(None, 1.0, None, Failure("kernel", "it did not start", None)))
-    assert "it did not start" in nothing.cells[0].source
+    nothing = report_pages.with_failure(Execution(None, 1.0, None, Failure("kernel", f"it died: {HOSTILE}", None)))
+    html = export.page(nothing, about())
+    assert "it died: &#34;&gt;&lt;img src=x" in html
+    assert "<img" not in html

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from forecast.calendar import period_label
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.fva import LADDER, diebold_mariano, habits, holm, ladder_of, value_added
+from forecast.evaluation.fva import LADDER, diebold_mariano, habits, holm, ladder_of, skill_tests, value_added
 from forecast.evaluation.scores import score
 
 
@@ -193,3 +193,48 @@ def test_a_ladder_of_equals_is_seldom_said_to_add_anything():
         claimed += bool((table["p_holm"] <= 0.05).any())
     assert len(table) == 6
     assert claimed / repeats <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
+
+
+def test_skill_is_tested_by_lead_time_beside_the_benchmark():
+    rng = np.random.default_rng(8)
+    rows = []
+    for month in range(24):
+        for horizon in (1, 2):
+            for segment in ("East", "West"):
+                period, y = f"{2024 + month // 12}-{month % 12 + 1:02d}", 100.0 + rng.normal(0, 5)
+                origin = str((pd.Period(period) - horizon).end_time.date())
+                rows.append(("ets", origin, period, horizon, segment, y + rng.normal(0, 30), y))
+                spread = 10 if horizon == 1 else 30
+                rows.append(("pipeline", origin, period, horizon, segment, y + rng.normal(0, spread), y))
+    names = ["model", "origin", "target_period", "horizon", "segment", "mean", "observed"]
+    found = score(pd.DataFrame(rows, columns=names))
+    table = skill_tests(found).set_index(["model", "level", "horizon"])
+    assert list(table.index) == [("pipeline", "segment", 1), ("pipeline", "segment", 2)]
+    near = found[(found["horizon"] == 1) & (found["level"] == "segment")]
+    mean = near.groupby(["model", "target_period"])["abs_error"].mean()
+    test = diebold_mariano(mean["ets"], mean["pipeline"])
+    row = table.loc[("pipeline", "segment", 1)]
+    assert (row["statistic"], row["p_value"]) == pytest.approx((test.statistic, test.p_value))
+    assert row["p_value"] < 0.01 < 0.1 < table.loc[("pipeline", "segment", 2), "p_value"]
+    assert table["p_holm"].to_numpy() == pytest.approx(holm(table["p_value"].to_numpy()))
+    assert skill_tests(found[found["model"] == "pipeline"]).empty
+    few = skill_tests(found[found["target_period"] <= "2024-05"])
+    assert few["p_holm"].isna().all()
+
+
+def test_equals_are_seldom_said_to_have_skill():
+    claimed = 0
+    for seed in range(200):
+        rng = np.random.default_rng([seed, 3])
+        rows = []
+        for month in range(23):
+            for horizon in range(1, 7):
+                y = 100 + rng.normal(0, 10)
+                for model in ("ets", "pipeline"):
+                    period = str(pd.Period("2024-01") + month)
+                    rows.append((model, "2023-12-31", period, horizon, "East", "segment", y, abs(rng.normal(0, 30))))
+        names = ["model", "origin", "target_period", "horizon", "segment", "level", "observed", "abs_error"]
+        frame = pd.DataFrame(rows, columns=names).assign(span="month", mean=0.0)
+        frame["error"] = frame["abs_error"]
+        claimed += bool((skill_tests(frame)["p_holm"] <= 0.05).any())
+    assert claimed <= 18  # 5 % of 200 is 10; more than 18 would be seen less than once in 100 times

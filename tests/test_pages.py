@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+import forecast
 from browser import browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("report")]
@@ -60,6 +61,13 @@ def test_every_page_stands_alone(chrome, sample_report: Path, width: int, dark: 
 
 def test_the_leaders_page_has_pictures(chrome, sample_report: Path):
     assert visit(chrome, sample_report / "2026-10-31" / "index.html", width=1280)["pictures"] >= 3
+
+
+def test_the_leaders_page_names_no_rep(sample: Path, sample_report: Path):
+    text = (sample_report / "2026-10-31" / "index.html").read_text(encoding="utf-8")
+    owners = forecast.read(sample).opportunities["owner"].dropna().unique()
+    assert len(owners) > 10
+    assert not [owner for owner in owners if owner in text]
 
 
 def test_every_link_leads_somewhere(sample_report: Path):

@@ -769,3 +769,17 @@ def test_size_and_power(root: Path, monkeypatch: pytest.MonkeyPatch):
     one = bench.run(bench.Scenario("one series", series=1, effect=0.3), panels=panels, seed=23, permutations=5_000)
     assert one.improved > 0.29
     assert one.median_change == pytest.approx(-0.3, abs=0.04)
+
+
+def test_by_segment_shows_what_changed_for_those_who_wait():
+    errors, adoption = panel_of(cut=0.5, seed=3, dates=(24, 30, 36, None), months=48)
+    table = planning_effect(errors, adoption).by_segment.set_index("segment")
+    middle = period_label(START + 30)
+    for name, row in table.iterrows():
+        own = errors[errors["segment"] == name]
+        assert row["error_early"] == pytest.approx(own.loc[own["period"] < middle, "error"].mean())
+        assert row["error_late"] == pytest.approx(own.loc[own["period"] >= middle, "error"].mean())
+    nobody, none_yet = panel_of(dates=(None, None), months=12)
+    waiting = planning_effect(nobody, none_yet).by_segment
+    assert waiting["error_late"].isna().all()
+    assert waiting["error_early"].notna().all()

@@ -276,7 +276,7 @@ def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_co
     said = [text.get_text() for text in chart.figure.axes[0].texts]
     assert "no clear difference from same as last year" in said
     assert "25 points less than stage-weighted" in said
-    assert "too few months to tell from our forecast, a month older" in said
+    assert "too few months to tell from the model, a month older" in said
 
 
 def test_scales_are_shared_where_panels_are_compared():
@@ -296,3 +296,24 @@ def test_labels_keep_their_distance_and_their_order(wanted: list[float]):
         assert max(placed) <= 100 + 1e-6
     if len(wanted) == 1:
         assert placed == pytest.approx(wanted)
+
+
+def test_the_deals_behind_each_bar_are_folded_away():
+    table = pd.DataFrame(
+        {
+            "bar": ["created", "won", "won", "owner changed"],
+            "opportunity_id": ["O-1", HOSTILE, "O-3", "O-4"],
+            "segment": "A",
+            "amount": [30.0, 0.0, 0.0, 0.0],
+            "open_pipeline": [30.0, -20.0, -5.0, 0.0],
+            "booked": [0.0, 20.0, 5.0, 0.0],
+            "value": [30.0, 20.0, 5.0, 9.0],
+        }
+    )
+    folds = plots.moved_deals(table, company=PAGE["company"], most=1)
+    assert [line for line, _ in folds.parts] == ["created: 1 deal, €30", "won: 2 deals, €25", "owner changed: 1 deal"]
+    html = folds._repr_html_()
+    assert html.count("<details") == 3
+    assert "1 more row" in html
+    assert "<script" not in html
+    assert plots.moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""

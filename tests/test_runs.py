@@ -91,12 +91,17 @@ def test_csv_holds_no_formula(tmp_path, text):
     assert raw.columns[1].startswith("'")
 
 
+def test_csv_holds_no_formula_where_a_semicolon_divides_cells(tmp_path):
+    write_table(pd.DataFrame({"x": ["a;=1+1", "a;'@b", "a; +b", "a;b"]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "x\na;'=1+1\na;''@b\na; +b\na;b\n"
+
+
 def test_numbers_are_no_formulas(tmp_path):
     write_table(pd.DataFrame({"x": [-1.5], "period": ["-3"], "id": ["+49"]}), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text() == "x,period,id\n-1.5,-3,+49\n"
 
 
-@given(st.lists(st.text(alphabet="ab='+-@,\"\n\té", min_size=1, max_size=6), min_size=1, max_size=5))
+@given(st.lists(st.text(alphabet="ab='+-@,;\"\n\té", min_size=1, max_size=6), min_size=1, max_size=5))
 def test_what_is_guarded_comes_back(tmp_path_factory, texts):
     file = tmp_path_factory.mktemp("csv") / "a.csv"
     written = [*texts, "'=1", "''=1", "'a", "x"]

@@ -289,18 +289,69 @@ def test_every_forecaster_has_a_name_of_its_own_on_a_page():
 
 def test_the_track_record():
     table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.5, -0.1), ("ets", 1, 0.4, 0.0))
-    assert words_track.accuracy_finding(table) == f"One month ahead we miss by 30{T}%, the benchmark by 40{T}%"
+    assert words_track.accuracy_finding(table) == (
+        f"One month ahead the model misses segments by 30{T}%, the benchmark 40{T}%"
+    )
     told = words_track.accuracy_sentences(table)
-    assert told[0] == "Our forecast misses by less than the benchmark at lead times of 1 month only."
+    assert told[0].startswith("Whether the model is better than the benchmark at a segment’s month cannot be told")
+    assert "too few" in told[0]
     assert "as promised" in told[1]
     assert words_track.accuracy_finding(table.iloc[:0]) == "There is no track record yet"
     assert words_track.accuracy_sentences(table.iloc[:0]) == [
         "No past forecast has settled yet, so nothing can be said about accuracy."
     ]
-    worse = scores(("pipeline", 1, 0.5, -0.2))
-    assert (
-        words_track.accuracy_sentences(worse)[0] == "At no lead time does our forecast miss by less than the benchmark."
-    )
+    people = scores(("pipeline", 1, 0.3, 0.2), ("submitted-joint", 1, 0.55, -0.1), ("ets", 1, 0.4, 0.0))
+    told = words_track.accuracy_sentences(people)
+    assert told[1] == f"The joint forecast misses by 55{T}% one month ahead, the benchmark by 50{T}% (10 forecasts)."
+
+
+@pytest.mark.parametrize(
+    ("skills", "p", "said"),
+    [
+        (
+            (0.2, 0.3),
+            (0.01, 0.05),
+            f"At every lead time the model misses a segment’s month by less than the benchmark, beyond luck: "
+            f"20{T}% to 30{T}% less.",
+        ),
+        (
+            (0.2, 0.3),
+            (0.01, 0.2),
+            f"The model misses a segment’s month one month ahead by 20{T}% less than the benchmark, beyond luck; "
+            "2 months ahead luck could have made the difference.",
+        ),
+        (
+            (0.2, -0.3),
+            (0.01, 0.02),
+            f"The model misses a segment’s month one month ahead by 20{T}% less than the benchmark and 2 months "
+            f"ahead by 30{T}% more than the benchmark, beyond luck.",
+        ),
+        (
+            (0.2, 0.3),
+            (0.06, 0.9),
+            "Whether the model is better than the benchmark at a segment’s month cannot be told: it missed by "
+            f"20{T}% to 30{T}% less, and luck could have made that.",
+        ),
+        (
+            (-0.2, 0.3),
+            (0.06, NAN),
+            "Whether the model is better than the benchmark at a segment’s month cannot be told: it missed from "
+            f"20{T}% more to 30{T}% less, and luck could have made that.",
+        ),
+        (
+            (-0.2, -0.2),
+            (NAN, NAN),
+            "Whether the model is better than the benchmark at a segment’s month cannot be told: it missed by "
+            f"20{T}% more, and the months are too few to tell that from luck.",
+        ),
+    ],
+)
+def test_a_skill_is_claimed_only_beyond_luck(skills, p, said):
+    table = scores(*(("pipeline", at, 0.3, skill) for at, skill in enumerate(skills, start=1))).assign(p_holm=p)
+    assert words_track.accuracy_sentences(table)[0] == said
+    assert words_track.company_sentence(table) == ""
+    company = words_track.company_sentence(table.assign(level="total"))
+    assert company == said.replace("a segment’s month", "the company’s month")
 
 
 def reliability(happened: list[float]) -> pd.DataFrame:

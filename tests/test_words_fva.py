@@ -53,15 +53,15 @@ def test_the_ladder_in_a_title(rows, said):
 
 def test_a_sentence_for_each_step():
     said = words_fva.ladder_sentences(ladder(BETTER, WORSE, UNCLEAR, UNTESTED))
-    assert (
-        said[0]
-        == f"Ours without marketing misses by 30{T}%, stage-weighted by 50{T}%: 20 percentage points less in 23 months."
+    assert said[0] == (
+        f"The model without marketing misses by 30{T}%, stage-weighted by 50{T}%: 20 percentage points less in 23 "
+        "months."
     )
-    assert said[1].endswith(f"our forecast of the month end before by 50{T}%: 20 percentage points more in 23 months.")
-    assert said[2].startswith("Our forecast adds nothing to ours without marketing that chance would not: 40")
+    assert said[1].endswith(f"the model of the month end before by 50{T}%: 20 percentage points more in 23 months.")
+    assert said[2].startswith("The model and the model without marketing cannot be told apart: 40")
     assert said[3].endswith("; too few months to tell (23 months).")
-    assert said[4].startswith("Three steps were tested")
-    assert said[5].startswith("People stand beside our forecast of the month end before theirs")
+    assert said[4].startswith("Three comparisons were tested")
+    assert said[5].startswith("People stand beside the model’s forecast of the month end before theirs")
     assert len(said) == 6
     one = words_fva.ladder_sentences(ladder(BETTER))
     assert len(one) == 1
@@ -72,6 +72,11 @@ def test_a_sentence_for_each_step():
 def test_what_joint_forecasts_add_is_not_what_planning_together_did():
     joint = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001))
     assert any("not whether planning together helped" in said for said in words_fva.ladder_sentences(joint))
+    # It is in no count of steps that add accuracy, and its bar says so.
+    assert "no effect of planning together" in words_fva.ladder_finding(joint)
+    both = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001), UNCLEAR)
+    assert words_fva.ladder_finding(both) == "No step adds or takes away accuracy beyond chance"
+    assert words_fva.step_note(joint.to_dict("records")[0]).endswith("; no effect of planning together")
 
 
 @pytest.mark.parametrize("row", [UNCLEAR, UNTESTED, ("pipeline", "stage-weighted", 0.2, 0.0501), ("a", "b", 0.0, 0.01)])
@@ -133,7 +138,7 @@ def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ((), "No forecast of people can be held against ours yet"),
+        ((), "No forecast of people can be held against the model’s yet"),
         ((("sales", "up small", -0.2, NAN),), "Too few months to tell whether people's changes helped"),
         ((("sales", "up small", -0.2, 0.06),), "No kind of change helped or hurt beyond chance"),
         ((("sales", "up small", -0.2, 0.01), ("joint", "up small", -0.1, 0.01)), "Small upward changes hurt"),
@@ -151,18 +156,15 @@ def test_changes_in_sentences():
     clear = words_fva.adjustments_sentences(
         changes(("sales", "up small", -0.2, 0.01), ("sales", "up large", -0.1, 0.5))
     )
-    assert (
-        clear[0]
-        == f"Small upward changes of sales (40): 60{T}% missed where ours missed 40{T}%; 25{T}% of them came closer."
+    assert clear[0] == (
+        f"Small upward changes of sales (40): 60{T}% missed where the model missed 40{T}%; 25{T}% of them came closer."
     )
-    assert clear[1].startswith("What the other kind of change did, chance could have done")
+    assert clear[1].startswith("The other change in the table: luck could have made the difference")
     assert "not who forecasts better" in clear[-1]
     still = words_fva.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5)))
-    assert still == [
-        f"25{T}% of 40 small upward changes came closer than ours, in errors no larger or smaller than chance allows."
-    ]
+    assert still == [f"Small upward changes: 25{T}% of 40 came closer than the model; no effect beyond luck."]
     few = words_fva.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
-    assert few == [f"25{T}% of 40 small upward changes came closer than ours, in too few months to tell more."]
+    assert few == [f"Small upward changes: 25{T}% of 40 came closer than the model; too few months to tell more."]
     assert len(words_fva.adjustments_sentences(changes())) == 1
 
 
@@ -191,7 +193,7 @@ def test_late_wins():
 
 
 def test_figures_of_the_tables():
-    assert [words_fva.p_value(p) for p in (NAN, 0.00001, 0.0404)] == ["–", "< 0.001", "0.040"]
+    assert [words_fva.luck(p) for p in (NAN, 0.00001, 0.0501)] == ["too few months", "no", "yes"]
     assert words_fva.more(-0.34) == f"{M}34 points"
     names, formats = words_fva.late_columns(Company(name="C", currency="EUR"))
     assert set(formats) <= set(names)

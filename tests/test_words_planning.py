@@ -27,10 +27,10 @@ def row(verdict: str = "no detectable change", **more: object) -> dict[str, obje
             -0.38,
             -0.27,
             f"A fall of 38{T}% or more would most likely have shown",
-            f"twice as many segments one of 27{T}%",
+            f"With 16 segments 27{T}% would be enough",
         ),
         (-0.38, NAN, f"A fall of 38{T}% or more would most likely have shown", "More months"),
-        (NAN, -0.27, f"No fall would have shown; with twice as many segments one of 27{T}%", "With twice as many"),
+        (NAN, -0.27, f"No fall would have shown; with 16 segments one of 27{T}%", f"With 16 segments a fall of 27{T}%"),
         (NAN, NAN, "No fall, however large, would have shown", "More months"),
     ],
 )
@@ -39,7 +39,6 @@ def test_what_could_have_shown(here, twice, title, says):
     assert words_planning.power_finding(told) == title
     assert says in words_planning.detectable_sentence(told)
     assert says in words_planning.next_step(told)
-    assert f"Everything between {M}46{T}% and +14{T}%" in words_planning.next_step(told)
 
 
 def test_what_would_change_a_claim():
@@ -47,12 +46,13 @@ def test_what_would_change_a_claim():
     assert f"No single segment decides it: without any one of them it lies between {M}35{T}% and {M}20{T}%." in (
         words_planning.next_step(steady)
     )
-    assert words_planning.left_out_finding(steady) == f"Leaving out any one segment gives {M}35{T}% to {M}20{T}%"
+    assert words_planning.left_out_finding(steady) == f"Leaving one out gives {M}35{T}% to {M}20{T}%"
     shaky = steady | {"decided_by": "North, South"}
     assert "without North or South the data would show no detectable change" in words_planning.next_step(shaky)
-    assert words_planning.left_out_finding(shaky) == "The verdict hangs on North and South"
-    # Where nothing is claimed, a segment without which it would be is no news for the page's first lines.
-    assert "North" not in words_planning.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
+    assert words_planning.left_out_finding(shaky) == "Leaving out North or South would turn the answer"
+    # Where nothing is claimed, a segment without which something would be is no reason to claim it.
+    told = words_planning.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
+    assert "Leaving out North would turn the answer: with so few segments, lean on it neither way." in told
     assert words_planning.left_out_finding(row()) == "Whether one segment decides cannot be told"
 
 
@@ -83,8 +83,8 @@ def others(*verdicts: str, change: float = 0.1) -> pd.DataFrame:
 
 def test_the_other_outcomes():
     none = words_planning.others(others(*["no detectable change"] * 4))
-    assert none[0] == "Nothing else changed that chance would not show."
-    assert none[1].startswith("4 outcomes named in advance")
+    assert none[0] == "Nothing else changed beyond luck."
+    assert none[1].startswith("Four outcomes named in advance were looked at. Of several")
     one = words_planning.others(others("changed", "no detectable change", change=-0.11))
     assert one[0] == f"Something else changed: bias by {M}11 percentage points."
     lost = words_planning.others(others("not identified", "not identified"))
@@ -107,19 +107,44 @@ def worth(**more: object) -> pd.DataFrame:
 def test_what_marketing_was_worth():
     first, more = words_planning.information(worth())
     assert first == "Knowing marketing changed the model’s miss: 10 percentage points off since the start."
-    assert f"by 50{T}% without and 49{T}% with it before the start" in more
-    assert "no effect of planning together" in more
+    assert "Points it took off the model’s miss: +1.0 before the start; +10.0 since the start." in more
+    assert more.endswith("what differs between them is no effect.")
     first, _ = words_planning.information(worth(added=[0.01, -0.1]))
     assert "10 percentage points more since the start" in first
     first, _ = words_planning.information(worth(p_holm=[0.4, NAN]))
-    assert first == "Knowing marketing made no difference to the model that chance would not show."
+    assert first == "Knowing marketing made no difference to the model beyond luck."
     assert words_planning.information(worth().iloc[:0])[0].startswith("Cannot tell")
     assert words_planning.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
     assert "nan" not in plots.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
 
 
+@pytest.mark.parametrize(("p", "said"), [(1.0, "yes"), (0.0501, "yes"), (0.05, "no"), (NAN, "–")])
+def test_whether_it_could_be_luck(p, said):
+    assert words_planning.luck(p) == said
+
+
 @pytest.mark.parametrize(
-    ("p", "said"), [(1.0, f"100{T}%"), (0.8, f"80{T}%"), (0.001, f"less than 1{T}%"), (NAN, "unknown")]
+    ("began", "count", "said"),
+    [
+        (6, 8, "Six of eight segments have begun; two have not and serve for comparison."),
+        (1, 2, "One of two segments has begun; one has not and serves for comparison."),
+        (3, 3, "All three segments have begun."),
+    ],
 )
-def test_chance_alone(p, said):
-    assert words_planning.by_chance(p) == said
+def test_who_began(began, count, said):
+    assert words_planning.who_began(row(n_adopting=began, n_segments=count)) == said
+    assert words_planning.who_began({"verdict": "not identified"}) == ""
+
+
+def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
+    told = row(
+        "improved", n_adopting=6, sentence="Errors fell by 20 % (95 % interval -30 % to -8 %). By lot 1 of 100 times."
+    )
+    first, more = words_planning.brief(told)
+    assert first == f"Errors fell by 20{T}% (95{T}% interval {M}30{T}% to {M}8{T}%)."
+    assert "By lot" not in more
+    assert more.startswith("Six of eight segments")
+    bad = told | {
+        "sentence": f"{told['sentence']} But the months before show -19 % (1 of 100 times by lot): distrust the number."
+    }
+    assert "distrust the number." in words_planning.brief(bad)[1]

@@ -84,12 +84,23 @@ def report(
     cell_seconds: Annotated[
         float, typer.Option("--cell-seconds", metavar="S", min=1, help="A cell that takes longer fails.")
     ] = 3600,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Pseudonyms for deals, accounts and owners, in every file of the month.")
+    ] = False,
+    salt_file: Annotated[
+        Path | None,
+        typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")] = False,
 ) -> None:
     """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
 
     Writes OUT/<as_of>/ and OUT/index.html. A run that fails leaves the last good month as it was, keeps the page of
     the notebook that failed in OUT/failed/, and is continued by running it again.
+
+    With --redact the month is made from a copy of the data without names, which is gone afterwards. The pseudonyms are
+    new in every run, which then starts from the first notebook; with --salt-file (made, readable by you alone, where it
+    is not there) they stay the same, and a run that failed is continued.
 
     Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
     """
@@ -110,9 +121,12 @@ def report(
             notebooks=notebooks,
             cell_seconds=cell_seconds,
             progress=progress(quiet=quiet),
+            redacted=redact,
+            salt_file=salt_file,
         )
     except (KeyboardInterrupt, SystemExit) as stop:
-        typer.echo("stopped; the last good month is as it was, and the same command continues", err=True)
+        then = "starts anew" if redact and salt_file is None else "continues"
+        typer.echo(f"stopped; the last good month is as it was, and the same command {then}", err=True)
         raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else 143) from None
     typer.echo(f"report: {page}")
 

@@ -61,6 +61,55 @@ def changes(
     ParameterError : `before` is later than `after`.
     DataError : without history it is not known what was expected on a past day.
     """
+    parts, _ = _parts(before, after, quarter=quarter, segment=segment)
+    bars = dict.fromkeys(BARS, (0.0, 0.0, 0))
+    for name, rows, to_open, to_booked in parts:
+        opened, booked, deals = bars[name]
+        bars[name] = (opened + float(to_open.sum()), booked + float(to_booked.sum()), deals + len(rows))
+    frame = pd.DataFrame.from_dict(bars, orient="index", columns=["open_pipeline", "booked", "deals"])
+    frame.insert(0, "amount", frame["open_pipeline"] + frame["booked"])
+    frame = frame.rename_axis("bar").reset_index().astype({"bar": "str", "deals": "int64"})
+    return frame[["bar", "amount", "deals", "open_pipeline", "booked"]]
+
+
+def moves(before: Snapshot, after: Snapshot, *, quarter: int | None = None, segment: str | None = None) -> pd.DataFrame:
+    """Return the deals behind each bar of `changes` between `start` and `end`, which take the same arguments.
+
+    Returns
+    -------
+    DataFrame with bar (in the order of `BARS`), opportunity_id, segment (where it is now), amount, open_pipeline,
+    booked, value (what it is worth now, or was): one row a deal and bar, the largest first; they sum to the bar. A deal
+    may be in several bars: one that came in and grew is in two.
+    """
+    parts, both = _parts(before, after, quarter=quarter, segment=segment)
+    now = both["segment_1"].fillna(both["segment_0"]).to_numpy(dtype=object)
+    value = both["amount_1"].fillna(both["amount_0"]).fillna(0.0).to_numpy()
+    frames = [
+        pd.DataFrame(
+            {
+                "bar": name,
+                "opportunity_id": both.index.to_numpy(dtype=object)[rows],
+                "segment": now[rows],
+                "amount": to_open + to_booked,
+                "open_pipeline": to_open,
+                "booked": to_booked,
+                "value": value[rows],
+            }
+        )
+        for name, rows, to_open, to_booked in parts
+        if name not in ("start", "end")
+    ]
+    table = pd.concat(frames, ignore_index=True).astype({"bar": "str", "opportunity_id": "str", "segment": "str"})
+    order = table["bar"].map({name: at for at, name in enumerate(BARS)})
+    size = -table[["open_pipeline", "booked", "value"]].abs().max(axis=1)
+    table = table.assign(_order=order, _size=size).sort_values(["_order", "_size", "opportunity_id"], ignore_index=True)
+    return table.drop(columns=["_order", "_size"])
+
+
+def _parts(
+    before: Snapshot, after: Snapshot, *, quarter: int | None, segment: str | None
+) -> tuple[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], pd.DataFrame]:
+    """Return (bar, rows, to open pipeline, to booked) in turn, and the deals, known then or now, that rows point to."""
     if before.as_of > after.as_of:
         raise ParameterError(f"changes: {before.as_of:%Y-%m-%d} is later than {after.as_of:%Y-%m-%d}")
     if not before.has_history:
@@ -104,15 +153,11 @@ def changes(
     now_won = in_1 & (state_1 == "won") & ~was_won
     undone = in_1 & (state_1 == "open") & was_won
 
-    bars = dict.fromkeys(BARS, (0.0, 0.0, 0))
+    parts: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(name: str, mask: np.ndarray, to_open: np.ndarray, to_booked: np.ndarray) -> None:
-        opened, booked, deals = bars[name]
-        bars[name] = (
-            opened + float(to_open[mask].sum()),
-            booked + float(to_booked[mask].sum()),
-            deals + int(mask.sum()),
-        )
+        rows = np.flatnonzero(mask)
+        parts.append((name, rows, to_open[rows], to_booked[rows]))
 
     def add_worth(name: str, mask: np.ndarray, worth: np.ndarray) -> None:
         add(name, mask, np.where(was_won, 0.0, worth), np.where(was_won, worth, 0.0))
@@ -133,10 +178,7 @@ def changes(
         owner_0, owner_1 = (both[f"owner_{side}"].fillna("").to_numpy(dtype=object) for side in "01")
         add("owner changed", here_0 & here_1 & (in_0 | in_1) & (owner_0 != owner_1), zero, zero)
     add("end", in_1, np.where(state_1 == "open", amount_1, 0.0), np.where(state_1 == "won", amount_1, 0.0))
-    frame = pd.DataFrame.from_dict(bars, orient="index", columns=["open_pipeline", "booked", "deals"])
-    frame.insert(0, "amount", frame["open_pipeline"] + frame["booked"])
-    frame = frame.rename_axis("bar").reset_index().astype({"bar": "str", "deals": "int64"})
-    return frame[["bar", "amount", "deals", "open_pipeline", "booked"]]
+    return parts, both
 
 
 def _worth(snap: Snapshot, quarter: int) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from forecast.data.changes import changes
+from forecast.data.changes import changes, moves
 from forecast.data.schema import Log
 from forecast.data.snapshots import Snapshot, snapshot
 from forecast.errors import DataError, ParameterError
@@ -29,11 +29,7 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
     ------
     ParameterError : `since` is given and is no date, or not before the later day.
     """
-    calendar = snap.calendar
-    day = calendar.parse_day(since) if since else calendar.end(snap.period - 1)
-    if day >= snap.as_of:
-        raise ParameterError(f"since: {day:%Y-%m-%d} is not before {snap.as_of:%Y-%m-%d}")
-    quarter = int(calendar.quarter_of(snap.period + snap.at_month_end))
+    day, quarter = _span(snap, since)
     try:
         table = changes(snapshot(log, as_of=day), snap, quarter=quarter)
     except (DataError, ParameterError) as error:
@@ -41,4 +37,25 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
         out = out.astype({"bar": "str", "deals": "int64", "since": "datetime64[us]", "period": "str"})
         out.attrs["notes"] = [error.what if isinstance(error, DataError) else str(error)]
         return out
-    return table.assign(since=day, period=calendar.quarter_label(quarter))[list(COLUMNS)]
+    return table.assign(since=day, period=snap.calendar.quarter_label(quarter))[list(COLUMNS)]
+
+
+def moves_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
+    """Return the deals behind each bar of `changes_since`, see `moves`; none where that has no rows."""
+    day, quarter = _span(snap, since)
+    try:
+        return moves(snapshot(log, as_of=day), snap, quarter=quarter)
+    except (DataError, ParameterError):
+        text = {name: pd.Series(dtype="str") for name in ("bar", "opportunity_id", "segment")}
+        return pd.DataFrame(
+            {**text, **dict.fromkeys(("amount", "open_pipeline", "booked", "value"), pd.Series(dtype="float64"))}
+        )
+
+
+def _span(snap: Snapshot, since: str) -> tuple[pd.Timestamp, int]:
+    """Return the earlier day and the quarter looked at."""
+    calendar = snap.calendar
+    day = calendar.parse_day(since) if since else calendar.end(snap.period - 1)
+    if day >= snap.as_of:
+        raise ParameterError(f"since: {day:%Y-%m-%d} is not before {snap.as_of:%Y-%m-%d}")
+    return day, int(calendar.quarter_of(snap.period + snap.at_month_end))

@@ -167,6 +167,28 @@ def compared(pair: pd.DataFrame) -> tuple[int, int, float, float, float, float, 
     return len(pair), len(losses), was, now, was - now, test.statistic, test.df, test.p_value
 
 
+def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
+    """Return, for every other model, level and lead time of months, whether its errors and the baseline's are apart.
+
+    scored : what `score` gave. Returns model, level, horizon, statistic (positive = more accurate than the baseline),
+    df and p_value of `diebold_mariano` on absolute errors averaged by target month, on the targets both have, and
+    p_holm: corrected over the lead times of a model and level. NaN with fewer than eight months.
+    """
+    rows = scored[(scored["span"] == "month") & scored["error"].notna()]
+    out = []
+    for (model, level, horizon), part in rows.groupby(["model", "level", "horizon"], sort=True):
+        if model == baseline:
+            continue
+        same = rows[(rows["model"] == baseline) & (rows["level"] == level) & (rows["horizon"] == horizon)]
+        pair = beside(pd.concat([part, same]), str(model), baseline)
+        if not pair.empty:
+            *_, statistic, df, p_value = compared(pair)
+            out.append((model, level, horizon, statistic, df, p_value))
+    table = pd.DataFrame(out, columns=["model", "level", "horizon", "statistic", "df", "p_value"])
+    table["p_holm"] = table.groupby(["model", "level"])["p_value"].transform(holm)
+    return table
+
+
 def ladder_of(models: Iterable[str]) -> dict[str, str]:
     """Return `LADDER` for the models there are: whoever else submitted stands beside the model.
 

@@ -51,7 +51,7 @@ class PlanningEffect:
     theta : how much of a log change of the benchmark's error the official error follows (for checks and tables).
     by_segment : segment, adopted (period, empty = not yet), months_before, months_after, error_before, error_after,
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
-        adopted, as relative change; NaN where none).
+        adopted, as relative change; NaN where none), error_early, error_late (before and from the median start on).
     event_study : event_time, estimate (mean log difference), relative_change, n_segments, n_controls, supported.
     sentence : the verdict in plain words. reasons : why it is not identified, and what else must be known.
     dropped : reason -> segment-months left out.

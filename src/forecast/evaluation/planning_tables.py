@@ -45,11 +45,18 @@ def segment_effects(panel: ErrorPanel, y: Floats) -> Effects:
 
 
 def by_segment(panel: ErrorPanel, found: Effects) -> pd.DataFrame:
-    """Return one row a segment: months and mean errors before and after, and its effect as relative change."""
+    """Return one row a segment: months and mean errors before and after, and its effect as relative change.
+
+    error_early, error_late : mean errors before the median start of the segments that began, and from it on: what
+    changed for those that have not begun, over about the same months.
+    """
     before, after = before_and_after(panel)
     never = (panel.dates == NEVER)[:, None] | (panel.dates > (panel.months[-1] if len(panel.months) else 0))[:, None]
     before = np.where(never, panel.observed, before)
     effect = np.expm1(_mean(np.nan_to_num(found.effect), after & ~np.isnan(found.effect)))
+    starts = panel.dates[panel.adopting]
+    middle = float(np.median(starts)) if len(starts) else np.inf
+    late = panel.observed & (panel.months[None, :] >= middle)
     return pd.DataFrame(
         {
             "segment": pd.Series(panel.segments, dtype="str"),
@@ -61,6 +68,8 @@ def by_segment(panel: ErrorPanel, found: Effects) -> pd.DataFrame:
             "benchmark_before": _mean(np.nan_to_num(panel.benchmark), before),
             "benchmark_after": _mean(np.nan_to_num(panel.benchmark), after),
             "change": effect,
+            "error_early": _mean(np.nan_to_num(panel.error), panel.observed & ~late),
+            "error_late": _mean(np.nan_to_num(panel.error), late),
         }
     )
 

@@ -62,21 +62,26 @@ def sentence(
     }[verdict]
     text = f"{opening} ({interval_words(interval)})."
     text += f" With the start dates dealt out by lot, a change as large came out {share(p_value)}."
-    return " ".join([text, *_checks(placebo, dip)])
+    return " ".join([text, *_checks(change, placebo, dip)])
 
 
-def _checks(placebo: tuple[float, float], dip: tuple[float, float]) -> list[str]:
+def _checks(change: float, placebo: tuple[float, float], dip: tuple[float, float]) -> list[str]:
     out = []
     value, p = placebo
     if math.isnan(p):
         out.append("There are too few months before the starts for a placebo.")
     elif p <= ALPHA:
         out.append(
-            f"But the placebo, 7 to 12 months before the starts, where there can be no effect, shows {percent(value)}"
-            f" ({share(p)} by lot): distrust the number."
+            f"But in the 7 to 12 months before the starts, when nothing had begun (placebo), the same comparison shows"
+            f" {percent(value)} ({share(p)} by lot): distrust the number."
         )
     else:
-        out.append(f"The placebo, 7 to 12 months before the starts, shows {percent(value)}, no more than chance would.")
+        said = (
+            f"In the 7 to 12 months before the starts, when nothing had begun (placebo), the same comparison shows"
+            f" {percent(value)} ({share(p)} by lot)"
+        )
+        large = abs(value) >= abs(change) / 2 and round(100 * value) != 0
+        out.append(f"{said}: so large by luck alone, a reason to lean on the number less." if large else f"{said}.")
     value, p = dip
     if math.isnan(p):
         out.append("The six months before the starts cannot be checked.")

@@ -50,7 +50,8 @@ def walk(replay: Replay, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[
     """
     calendar = replay.calendar
     at_end = last == calendar.end(calendar.period(last))
-    wanted = calendar.period(first) + at_end - TRACKED
+    # What is learned from errors looks back TRACKED months, and the owners' effects in them as many again.
+    wanted = calendar.period(first) + at_end - 2 * TRACKED
     year_start = (replay.snap.company.fiscal_year_start - 1) % 12
     fit_from = wanted - (wanted - year_start) % 12
     born = replay.born[replay.born > 0]

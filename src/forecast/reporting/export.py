@@ -2,6 +2,7 @@
 
 Nothing of nbconvert's own templates is used: they load scripts from the network. The template escapes whatever it
 is not told to trust; what it may trust is markup that the library made (figures, tables) and the notebooks' own text.
+Marks that turn the direction of writing are taken out of the whole page.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast.reporting.engine_imports import without_iri_grammar
+from forecast.reporting.words import clean
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LOGO_BYTES = 200_000
@@ -27,7 +29,8 @@ class Page:
     """What a page says besides its notebook.
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
-    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty.
+    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty;
+    `redacted` pages say that names on them are pseudonyms.
     """
 
     kind: str
@@ -38,6 +41,7 @@ class Page:
     parameters: Sequence[Mapping[str, Any]] = ()
     pages: Sequence[Mapping[str, str]] = ()
     logo: str = ""
+    redacted: bool = False
 
 
 def page(notebook: Any, about: Page) -> str:
@@ -51,17 +55,18 @@ def page(notebook: Any, about: Page) -> str:
         "parameters": [dict(parameter) for parameter in about.parameters],
         "pages": [dict(entry) for entry in about.pages],
         "logo": about.logo,
+        "redacted": about.redacted,
         "css": _css(),
         "code_css": _code_css() if about.kind == "analysis" else "",
     }
     body, _ = _exporter().from_notebook_node(notebook, resources)
-    return str(body)
+    return clean(str(body))
 
 
 def months_page(months: Sequence[Mapping[str, Any]], *, company: str, logo: str = "") -> str:
     """Return the HTML of the index of months: as_of, href and headline of each, in the order given."""
     template = _exporter().environment.get_template("months.html.j2")
-    return str(template.render(months=months, company=company, logo=logo, css=_css()))
+    return clean(str(template.render(months=months, company=company, logo=logo, css=_css())))
 
 
 def logo(file: Path | None) -> str:

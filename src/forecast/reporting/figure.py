@@ -137,7 +137,7 @@ class Cards:
 class Together:
     """Several of these from one cell, one after the other."""
 
-    def __init__(self, *parts: Chart | Finding | Notes | Cards | Table) -> None:
+    def __init__(self, *parts: Chart | Finding | Notes | Cards | Table | Folds) -> None:
         self.parts = parts
 
     def _repr_html_(self) -> str:
@@ -145,6 +145,27 @@ class Together:
 
     def __repr__(self) -> str:
         return "\n".join(repr(part) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Things folded away one by one, each behind a line that says what it is: (line, what is behind it)."""
+
+    parts: Sequence[tuple[str, Table]]
+    lead: str = ""
+
+    def _repr_html_(self) -> str:
+        if not self.parts:
+            return ""
+        lead = f"<p>{text(self.lead)}</p>" if self.lead else ""
+        folds = "".join(
+            f'<details class="notes"><summary>{text(line)}</summary>{inside._repr_html_()}</details>'
+            for line, inside in self.parts
+        )
+        return f'<div class="folds">{lead}{folds}</div>'
+
+    def __repr__(self) -> str:
+        return "\n".join([self.lead, *(f"- {line}" for line, _ in self.parts)]).strip()
 
 
 @dataclass(frozen=True)

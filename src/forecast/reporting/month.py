@@ -23,7 +23,7 @@ from forecast.data.snapshots import Snapshot, snapshot
 from forecast.data.snapshots_late import late_wins
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
-from forecast.evaluation.fva import habits, ladder_of, value_added
+from forecast.evaluation.fva import habits, ladder_of, skill_tests, value_added
 from forecast.evaluation.fva_adjustments import adjustments
 from forecast.evaluation.planning_study import PlanningStudy, planning_study
 from forecast.evaluation.scorecard import scorecard
@@ -149,7 +149,25 @@ def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
 
 
 def _scores(month: _Month) -> pd.DataFrame:
-    return summarise(_scored(month), by=list(SCORES_BY))
+    """Scores by SCORES_BY, and for months whether a model and the benchmark are further apart than luck (p_holm).
+
+    Where reps submit forecasts themselves, `by_rep` says which models are theirs.
+    """
+    scored = _scored(month)
+    tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
+    table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
+    by_rep = table["model"].isin({f"submitted-{name}" for name in _reps(month.log)})
+    return table.assign(by_rep=by_rep) if by_rep.any() else table
+
+
+def _reps(log: Log) -> set[str]:
+    """Return everybody who sells: a rep who submits forecasts is a line of the tables, not of a leader's page."""
+    found: set[str] = set()
+    for name in ("opportunities", "opportunity_history", "quotas"):
+        frame = log.get(name)
+        if frame is not None and "owner" in frame:
+            found.update(frame["owner"].dropna().unique())
+    return found
 
 
 def _scored(month: _Month) -> pd.DataFrame:

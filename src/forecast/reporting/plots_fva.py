@@ -34,7 +34,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
     def draw(canvas: Canvas) -> Figure:
         figure, axes = canvas.axes(60 + _ROW * len(rows), left=16, right=12, top=28, bottom=28)
         for i, row in enumerate(records):
-            found = words_fva.verdict(row)
+            found = "unclear" if words_fva.is_joint(row) else words_fva.verdict(row)
             axes.barh(i, row["wape"], height=0.24, color=_COLOURS[found], alpha=0.85, zorder=2)
             axes.vlines(row["wape_before"], i - 0.15, i + 0.15, color=INK, linewidth=3, zorder=3)
             end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * top else 0.0)
@@ -48,7 +48,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
         axes.set_yticks([])
         axes.spines["bottom"].set_visible(False)
         share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
-        axes.text(0, -0.86, "▬ miss of the step   ┃ of the step before, same months", va="bottom", color=SOFT)
+        axes.text(0, -0.86, "▬ its miss   ┃ of what it is compared with, same months", va="bottom", color=SOFT)
         return figure
 
     shown = rows[["step", "before", "n", "months", "wape_before", "wape", "added", "p_holm"]]
@@ -61,9 +61,9 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
             columns={
                 "before": "beside",
                 "n": "forecasts",
-                "wape_before": "missed before",
+                "wape_before": "beside it",
                 "wape": "missed",
-                "p_holm": "p, corrected",
+                "p_holm": "could be luck?",
             }
         ),
         company=company,
@@ -71,9 +71,9 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
         formats={
             "step": model_name,
             "beside": model_name,
-            "missed before": words.whole,
+            "beside it": words.whole,
             "missed": words.whole,
             "added": words_fva.more,
-            "p, corrected": words_fva.p_value,
+            "could be luck?": words_fva.luck,
         },
     )

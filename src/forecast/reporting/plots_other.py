@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
 from forecast.reporting import words, words_bookings, words_scorecard
-from forecast.reporting.figure import Chart, Finding
+from forecast.reporting.figure import Chart, Finding, Folds, Table
 from forecast.reporting.plots_axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
 from forecast.reporting.style import AXIS, BLUE, GREY, INK, RED, SOFT
 
@@ -75,6 +75,26 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
         as_of=as_of,
         formats=dict.fromkeys(("amount", "open_pipeline", "booked"), money),
     )
+
+
+def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Folds:
+    """List the deals behind each bar of the waterfall, the largest first, folded away; table as `moves_since` gives it.
+
+    most : deals shown a bar; the rest is counted.
+    """
+    money = words.in_currency(company.currency)
+    columns = {"opportunity_id": "deal", "segment": "segment", "moved": "moved", "value": "worth now"}
+    parts = []
+    for bar, rows in table.groupby("bar", sort=False):
+        name = words_bookings.CHANGE_WORDS.get(str(bar), str(bar))
+        # A win moves its amount from open to booked, so that the bar itself is nothing.
+        moved = rows["booked"] if bar == "won" else rows["amount"]
+        total = f", {words.money(moved.sum(), currency=company.currency)}" if moved.abs().sum() > 0 else ""
+        line = f"{name}: {words.plural(len(rows), 'deal')}{total}"
+        shown = rows.assign(moved=moved)
+        formats = {"moved": money, "value": money}
+        parts.append((line, Table(shown, f"Deals {name}", columns, formats, most=most)))
+    return Folds(parts, "The deals behind each bar:" if parts else "")
 
 
 def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:

@@ -13,9 +13,10 @@ from forecast.data.schema import Company
 from forecast.reporting import words, words_planning
 from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
-from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, RED, SOFT
+from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, SOFT
 
 SET_ASIDE = 6
+_AGAINST = "change against segments still waiting"
 _EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
 
@@ -168,7 +169,7 @@ def event_study(
     )
     return chart(
         draw,
-        title="Errors month by month, before and after the start",
+        title=_months_title(known),
         subtitle="Change of the error against segments not yet planning together; larger marks: more segments",
         description=(
             f"{words.plural(len(before), 'month')} before the start and {words.plural(len(after), 'month')} after it; "
@@ -179,6 +180,12 @@ def event_study(
         as_of=as_of,
         formats={"change": lambda v: words.percent(v, sign=True)},
     )
+
+
+def _months_title(known: pd.DataFrame) -> str:
+    values = known["relative_change"].to_numpy(dtype=np.float64)
+    low, high = words.percent(float(values.min()), sign=True), words.percent(float(values.max()), sign=True)
+    return f"Single months swing from {low} to {high}: read the whole"
 
 
 def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Finding:
@@ -192,7 +199,8 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
     begun = rows[rows["adopted"] != ""].sort_values("adopted")
     rows = pd.concat([begun, rows[rows["adopted"] == ""].sort_values("segment")], ignore_index=True)
     names = list(rows["segment"])
-    largest = float(np.nanmax(rows[["error_before", "error_after"]].to_numpy()))
+    sizes = [name for name in ("error_before", "error_after", "error_early", "error_late") if name in rows]
+    largest = float(np.nanmax(rows[sizes].to_numpy(dtype=np.float64)))
 
     def draw(canvas: Canvas) -> Figure:
         left = width_of(names, most=14 if canvas.narrow else 24)
@@ -200,14 +208,12 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
         figure, axes = canvas.axes(64 + 26 * len(rows), left=left, right=right, top=30, bottom=26)
         for i, row in rows.iterrows():
             a, b = row["error_before"], row["error_after"]
+            waits = not row["adopted"]
+            if waits:  # the same months as the others', for comparison
+                a, b = row.get("error_early", np.nan), row.get("error_late", np.nan)
             if words.known(a) and words.known(b):
-                colour = BLUE if b <= a else RED
-                axes.annotate(
-                    "",
-                    xy=(b, i),
-                    xytext=(a, i),
-                    arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0},
-                )
+                arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
+                axes.annotate("", xy=(b, i), xytext=(a, i), arrowprops=arrow | ({"linestyle": ":"} if waits else {}))
             if words.known(a):
                 axes.scatter([a], [i], s=46, facecolor=PAPER, edgecolor=GREY, linewidth=2, zorder=3)
             note = words.short_month(row["adopted"], year=True) if row["adopted"] else "not yet"
@@ -218,21 +224,23 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
         axes.set_xlim(0, largest * 1.05)
         share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
         axes.text(largest * 1.05, -0.72, "  start", va="bottom", color=SOFT, clip_on=False)
-        axes.text(0, -0.72, "○ before   ➤ after", va="bottom", color=SOFT)
+        said = "○ before ➤ after" if canvas.narrow else "○ before   ➤ after   ┈➤ not begun, earlier and later months"
+        axes.text(0, -0.72, said, va="bottom", color=SOFT)
         return figure
 
-    shown = rows[["segment", "adopted", "error_before", "error_after", "benchmark_before", "benchmark_after", "change"]]
-    percents = dict.fromkeys(("error_before", "error_after", "benchmark_before", "benchmark_after"), words.percent)
+    figures = ["error_before", "error_after", "benchmark_before", "benchmark_after"]
+    shown = rows[["segment", "adopted", *figures, "change"]].rename(columns={"change": _AGAINST})
+    percents = dict.fromkeys(figures, words.percent)
     return chart(
         draw,
         title=title,
-        subtitle="Mean forecast error as a share of usual bookings; before and after alone proves nothing, "
-        "since errors may have changed for everybody",
+        subtitle="Mean forecast error as a share of usual bookings; dotted: segments that have not begun, before and "
+        "after the middle start",
         description=f"{title}. " + " ".join(_segment_words(row) for _, row in rows.iterrows()),
         table=shown,
         company=company,
         as_of=as_of,
-        formats={**percents, "change": lambda v: words.percent(v, sign=True) if words.known(v) else "–"},
+        formats={**percents, _AGAINST: lambda v: words.percent(v, sign=True) if words.known(v) else "–"},
     )
 
 
@@ -242,7 +250,7 @@ def _segments_title(table: pd.DataFrame) -> str:
     if both.empty:
         return "No segment has errors before and after its start"
     fell = int((both["error_after"] < both["error_before"]).sum())
-    return f"Errors are smaller than before in {words.of_all(fell, len(both), 'segment')}"
+    return f"Errors fell in {words.of_all(fell, len(both), 'segment')}, which alone proves nothing"
 
 
 def _segment_words(row: pd.Series) -> str:

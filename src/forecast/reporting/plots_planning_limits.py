@@ -143,9 +143,9 @@ def planning_others(table: pd.DataFrame | None) -> Together | Finding:
     """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
     if table is None:
         return empty("Nothing else can be compared", "No forecasts were submitted.")
-    heads = {"outcome": "", "before": "before", "after": "after", "change": "effect, points"}
-    heads |= {"interval": "95 % interval", "chance": "chance alone"}
-    formats: dict[str, Format] = {"before": words.percent, "after": words.percent, "chance": words_planning.by_chance}
+    heads = {"outcome": "", "before": "before", "after": "after", "change": "left, points"}
+    heads |= {"interval": "95 % interval", "chance": "could be luck?"}
+    formats: dict[str, Format] = {"before": words.percent, "after": words.percent, "chance": words_planning.luck}
     shown = words_planning.others_shown(table)
     caption = "What else may have changed with planning together"
     rows = Table(shown, caption, heads, formats, right=list(heads)[1:])
@@ -158,8 +158,8 @@ def planning_information(table: pd.DataFrame | None) -> Together | Finding:
     if table is None or table.empty:
         return empty("What knowing marketing is worth cannot be told", "No month has forecasts of both models.")
     heads = {"when": "", "forecasts": "forecasts", "without": "miss without", "with": "miss with"}
-    heads |= {"added": "taken off, points", "chance": "chance alone"}
-    formats: dict[str, Format] = {"without": words.percent, "with": words.percent, "chance": words_planning.by_chance}
+    heads |= {"added": "taken off, points", "chance": "could be luck?"}
+    formats: dict[str, Format] = {"without": words.percent, "with": words.percent, "chance": words_planning.luck}
     shown = words_planning.information_shown(table)
     caption = "How far the model misses, without and with marketing"
     rows = Table(shown, caption, heads, formats, right=list(heads)[1:])

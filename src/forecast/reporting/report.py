@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forecast.errors import MachineError, NotebookError, ParameterError, nearest
-from forecast.reporting import export, report_pages, runs, runs_manifest
+from forecast.reporting import export, report_pages, report_scenario, runs, runs_manifest
 from forecast.reporting.engine import Execution, Kernels, run_notebook
 from forecast.reporting.parameters import Parameter, check, notebook_parameters
 from forecast.reporting.progress import Progress, Quiet
 from forecast.reporting.results import write_text
 
-if TYPE_CHECKING:
-    from forecast.data.schema import Log
-
 CELL_SECONDS = 3600.0
 """A cell that takes longer than this has lost its way."""
-
-EXPLORER = "00_explore"
-"""The notebook that shows a scenario."""
 
 _OPTIONS = {"data": "--data", "as_of": "--as-of", "months": "--months", "seed": "--seed", "tables": "--out"}
 
@@ -84,6 +80,7 @@ class _Job:
     company: str = ""
     logo: str = ""
     hide: list[Path] = field(default_factory=list)
+    private: Path | None = None
     made_from: dict[str, Any] = field(default_factory=dict)
 
 
@@ -103,6 +100,8 @@ def report(
     cell_seconds: float = CELL_SECONDS,
     progress: Progress | None = None,
     kernels: Kernels | None = None,
+    redacted: bool = False,
+    salt_file: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
@@ -118,6 +117,9 @@ def report(
     notebooks : folder of the notebooks; by default that of the project.
     cell_seconds : a cell that takes longer fails.
     kernels : where kernels come from, already open, to make several reports with one; by default of its own.
+    redacted : make it from a copy of the data in which deals, accounts, owners and free text carry pseudonyms.
+    salt_file : the secret of the pseudonyms, made where it is not there; with it they are the same in every month. By
+        default one is drawn for this run and never written.
 
     Raises
     ------
@@ -127,16 +129,27 @@ def report(
     """
     if jobs < 1:
         raise ParameterError(f"jobs: {jobs} is not at least 1")
+    if salt_file is not None and not redacted:
+        raise ParameterError("a salt is of use in a redacted report only: give --redact too")
     folder = notebooks_folder(notebooks)
     files = {stage.name: folder / f"{stage.name}.ipynb" for stage in stages}
     declared = {name: notebook_parameters(file) for name, file in files.items()}
     standard = {"data": os.fspath(data), "as_of": as_of, "months": months, "seed": seed}
-    values = _values(declared, standard, parameters or {}, _scene(scenario))
-    with _terminable(), nullcontext(kernels) if kernels else Kernels() as source, progress or Quiet() as shown:
+    values = _values(declared, standard, parameters or {}, report_scenario.read(scenario))
+    with (
+        _terminable(),
+        _private() if redacted else nullcontext() as private,
+        nullcontext(kernels) if kernels else Kernels() as source,
+        progress or Quiet() as shown,
+    ):
         # The kernels' libraries load in a process of their own while the data are read here.
-        day, job = _prepare(Path(os.fspath(data)), as_of, Path(out), stages, files, declared, values, cell_seconds)
+        day, job = _prepare(
+            Path(os.fspath(data)), as_of, Path(out), stages, files, declared, values, cell_seconds, private, salt_file
+        )
         with runs.locked(job.month.out, f"the report of {day}"):
             state = runs.State.open(job.month, runs_manifest.combined(job.made_from), resume=resume)
+            if redacted:  # what a run with names has left there
+                shutil.rmtree(job.month.failed, ignore_errors=True)
             shown.plan([stage.name for stage in stages], report_pages.seconds_of_last_run(job.month.out))
             _run(job, state, source, shown, jobs)
             _write_manifest(job, state)
@@ -165,10 +178,7 @@ def _values(
     scenario: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Return the parameters of each notebook, checked and typed; those of a scenario go to 00_explore alone."""
-    if scenario and EXPLORER not in declared:
-        raise ParameterError(f"there is no notebook {EXPLORER} that could show a scenario")
-    if twice := sorted(set(scenario) & set(given)):
-        raise ParameterError(f"{twice[0]} is given twice: by --scenario and by --parameter")
+    report_scenario.check_given(scenario, given, declared)
     known = {parameter.name for parameters in declared.values() for parameter in parameters}
     for name in given:
         if name in _OPTIONS:
@@ -179,7 +189,7 @@ def _values(
     for notebook, parameters in declared.items():
         names = {parameter.name for parameter in parameters}
         mine = {name: value for name, value in {**standard, **given}.items() if name in names}
-        mine.update(scenario if notebook == EXPLORER else {})
+        mine.update(scenario if notebook == report_scenario.NOTEBOOK else {})
         values[notebook] = check(mine, parameters, where=notebook)
     return values
 
@@ -193,9 +203,12 @@ def _prepare(
     declared: Mapping[str, list[Parameter]],
     values: dict[str, dict[str, Any]],
     cell_seconds: float,
+    private: Path | None,
+    salt_file: str | os.PathLike[str] | None,
 ) -> tuple[str, _Job]:
-    """Read and check the data, and settle what the month is made from. Writes nothing."""
+    """Read and check the data, and settle what the month is made from. Writes nothing but the redacted copy."""
     from forecast.data.sources.files import locate, read
+    from forecast.data.sources.redact import read_salt, redact
 
     log = read(data)
     end = log.extracted_on
@@ -203,13 +216,22 @@ def _prepare(
     if moment > end:
         raise ParameterError(f"as_of: {moment.date()} is after the last day of the data, {end.date()}")
     day = str(moment.date())
-    _check_scene(log, day, values.get(EXPLORER, {}))
+    scene = values.get(report_scenario.NOTEBOOK, {})
+    report_scenario.check_day(scene, log, as_of=day)
     place = locate(data)
     job = _Job(runs.Month(out, day), stages, files, declared, values, str(data), cell_seconds)
     job.company = log.company.name
     picture = (place / log.company.logo).resolve() if log.company.logo else None
     job.logo = export.logo(picture if picture and picture.is_relative_to(place.resolve()) else None)
     job.hide = report_pages.folders_to_hide(place.resolve())
+    if private is not None:
+        # From here on nothing knows the names: kernels, fingerprints and pages see the copy only.
+        salt = read_salt(None if salt_file is None else Path(salt_file), outside=out)
+        job.private, place, original = private, private / "data", place
+        scene.update(report_scenario.renamed(scene, redact(original, place, log=log, salt=salt)))
+        job.hide += [private, private.resolve()]
+        for mine in values.values():
+            mine.update({"data": str(place)} if "data" in mine else {})
     contents = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
     for stage in stages:
         names = {parameter.name for parameter in declared[stage.name]}
@@ -218,6 +240,7 @@ def _prepare(
         job.titles[stage.name] = export.heading(contents[stage.name], stage.name)
     job.made_from = {
         "as_of": day,
+        "redacted": private is not None,
         "parameters": {name: _as_published(job, name) for name in files},
         "fingerprints": {
             "data": runs_manifest.data_fingerprints(place),
@@ -229,35 +252,13 @@ def _prepare(
     return day, job
 
 
-def _scene(file: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Return the parameters of a scenario file, none where there is none; what reads it is loaded only if asked for."""
-    if file is None:
-        return {}
-    from forecast.reporting.scenario_file import read_scenario
-
-    return read_scenario(file)
-
-
-def _check_scene(log: Log, day: str, values: Mapping[str, Any]) -> None:
-    """Raise ParameterError where 00_explore is to show a segment, product or open deal that the day does not know."""
-    if not any(values.get(name) for name in ("segment", "product", "won", "lost")):
-        return
-    from forecast.data.snapshots import snapshot
-    from forecast.reporting.scenario_file import check_scenario
-
-    snap = snapshot(log, as_of=day)
-    open_ = snap.opportunities[snap.opportunities["outcome"] == "open"]
-    products = open_["product"].dropna().astype(str) if "product" in open_ else ()
-    check_scenario(values, segments=snap.segments, products=products, open_deals=open_["opportunity_id"])
-
-
 def _as_published(job: _Job, name: str) -> dict[str, Any]:
     """Return a notebook's parameters as seen from the finished month, without the paths of this machine."""
     values = dict(job.values[name])
     if "tables" in values:
         values["tables"] = "../tables"
-    if "data" in values and Path(values["data"]).is_absolute():
-        values["data"] = Path(values["data"]).name
+    if "data" in values:
+        values["data"] = Path(job.data).name if Path(job.data).is_absolute() else job.data
     return values
 
 
@@ -313,6 +314,7 @@ def _stage(job: _Job, stage: Stage, state: runs.State, kernels: Kernels, shown: 
         parameters=report_pages.shown(job.declared[name], _as_published(job, name)),
         pages=_pages(job, stage) if execution.failure is None else (),
         logo=job.logo,
+        redacted=job.private is not None,
     )
     if execution.failure is not None:
         if kernels.closed:  # stopped from outside: nothing failed
@@ -349,12 +351,13 @@ def _pages(job: _Job, here: Stage) -> list[dict[str, str]]:
 def _raise(job: _Job, stage: Stage, execution: Execution) -> None:
     failure = execution.failure
     assert failure is not None
+    what = failure.what if job.private is None else failure.what.replace(f"{job.private}{os.sep}", "")
     page = str(job.month.failed / f"{stage.name}.html")
     if failure.kind == "machine" or failure.what.startswith(("MachineError", "OSError: [Errno 28]")):
-        raise MachineError(f"{stage.name}: {failure.what}\n  the page as far as it came: {page}")
+        raise MachineError(f"{stage.name}: {what}\n  the page as far as it came: {page}")
     line = report_pages.first_line(failure)
     where = f"\n  in: {line}" if line else ""
-    raise NotebookError(f"{failure.what}{where}", notebook=stage.name, cell=failure.cell, partial=page)
+    raise NotebookError(f"{what}{where}", notebook=stage.name, cell=failure.cell, partial=page)
 
 
 def _write_manifest(job: _Job, state: runs.State) -> None:
@@ -363,6 +366,19 @@ def _write_manifest(job: _Job, state: runs.State) -> None:
     manifest = {"company": job.company, **job.made_from, "seeds": seeds, "notebooks": measured}
     text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(text + "\n", job.month.work / "manifest.json")
+
+
+@contextmanager
+def _private() -> Iterator[Path]:
+    """Make a folder that only this user can read; it is gone when the run ends, however it ends."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="forecast-redacted-"))
+    except OSError as error:
+        raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -78,15 +78,27 @@ def with_failure(execution: Execution) -> Any:
     notebook = execution.notebook
     failure = execution.failure
     if notebook is None or failure is None:
-        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {failure.what if failure else ''}")])
+        return nbformat.v4.new_notebook(
+            cells=[
+                nbformat.v4.new_markdown_cell("# The notebook did not run"),
+                _stopped(failure.what if failure else ""),
+            ]
+        )
     if failure.kind != "cell" and failure.cell is not None:
         injected = [_INJECTED in cell.metadata.get("tags", []) for cell in notebook.cells]
         numbers = [position for position, ours in enumerate(injected) if not ours]
         cell = notebook.cells[numbers[failure.cell - 1]]
         if cell.cell_type == "code":
-            cell.outputs.append(nbformat.v4.new_output("error", ename="Stopped", evalue=failure.what, traceback=[]))
-            cell.outputs[-1].traceback = [failure.what]
+            cell.outputs.extend(_stopped(failure.what).outputs)
     return notebook
+
+
+def _stopped(what: str) -> Any:
+    """Return an empty cell that shows an error; what it says may come from anywhere, so it is text, not Markdown."""
+    import nbformat.v4
+
+    said = nbformat.v4.new_output("error", ename="Stopped", evalue=what, traceback=[what])
+    return nbformat.v4.new_code_cell("", outputs=[said])
 
 
 def write_notebook(notebook: Any, file: Path) -> None:

@@ -1,7 +1,8 @@
 """The folder of result files, by which notebooks pass tables to each other and a month keeps its numbers.
 
 Each table is there twice: Parquet for programs, CSV for people. Text that a spreadsheet would take for a formula
-is written with an apostrophe before it, in the CSV only.
+is written with an apostrophe before it, in the CSV only; also within a text after a semicolon, tab or line break, where
+a spreadsheet set to another country begins a cell.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from forecast.errors import MachineError, ParameterError
 
 _NAME = re.compile(r"^[a-z][a-z0-9_-]*$")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_INSIDE = re.compile(
+    r"(?<=[;\t\n])('*)(?=[=+\-@＝＋－＠])"
+)  # where a spreadsheet may divide a cell, a formula may begin
+_GUARDED = re.compile(r"(?<=[;\t\n])'('*)(?=[=+\-@＝＋－＠])")
 _PLAIN_NUMBER = re.compile(r"^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?%?$")
 
 
@@ -157,6 +162,7 @@ def _guard(value: Any) -> Any:
         return value
     text = value.replace("\r\n", "\n").replace("\r", "\n")  # a bare carriage return would end the row
     formula = value.lstrip("'").startswith(_FORMULA) and not _PLAIN_NUMBER.match(value)
+    text = _INSIDE.sub(r"'\1", text)
     return f"'{text}" if formula else text
 
 
@@ -166,4 +172,5 @@ def _unguarded(table: pd.DataFrame) -> pd.DataFrame:
         if quoted.any():
             quoted &= table[column].str.lstrip("'").str.startswith(_FORMULA, na=False)
             table[column] = table[column].where(~quoted, table[column].str[1:])
+        table[column] = table[column].map(lambda text: _GUARDED.sub(r"\1", text), na_action="ignore")
     return table

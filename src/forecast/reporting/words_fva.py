@@ -40,9 +40,13 @@ def verdict(row: Mapping[str, Any]) -> str:
 
 def ladder_finding(table: pd.DataFrame) -> str:
     """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
-    verdicts = _verdicts(table)
-    if not verdicts:
+    if table.empty:
         return "There are no two forecasts of the same months yet"
+    # Joint beside sales says who was closer; counted as a step it would read as what planning together did.
+    steps_only = table[~_is_joint(table)]
+    verdicts = _verdicts(steps_only if len(steps_only) else table)
+    if not len(steps_only):
+        return "Joint and sales’ forecasts stand side by side; that is no effect of planning together"
     tested = [said for said in verdicts if said != "untested"]
     if not tested:
         return "Too few months to tell what any step adds"
@@ -66,20 +70,33 @@ def ladder_sentences(table: pd.DataFrame) -> list[str]:
     tests = int(table["p_holm"].notna().sum())
     if tests > 1:
         said.append(
-            f"{words.spelt(tests).capitalize()} steps were tested; a difference counts where chance alone would show "
-            "one in fewer than 1 in 20 such ladders."
+            f"{words.spelt(tests).capitalize()} comparisons were tested; a difference is named only where it is too "
+            f"large to be luck, allowing for {words.spelt(tests)} tries."
         )
     if (table["lag"] > 0).any():
         said.append(
-            "People stand beside our forecast of the month end before theirs, which they could have had and which knew "
-            "up to a month less."
+            "People stand beside the model’s forecast of the month end before theirs, which they could have had and "
+            "which knew up to a month less. Each comparison uses only the months that both have, so a miss differs a "
+            "little from one to the next."
         )
-    if {("submitted-joint", "submitted-sales")} & set(zip(table["step"], table["before"], strict=True)):
-        said.append(
-            "Joint and sales’ forecasts of the same months say who was closer, not whether planning together helped: "
-            "that is the question of the page on joint planning."
-        )
+    if _is_joint(table).any():
+        said.append(JOINT_CAVEAT)
     return said
+
+
+JOINT_CAVEAT = (
+    "That joint and sales’ forecasts differ says who was closer in the same months, not whether planning together "
+    "helped: the page on joint planning asks that."
+)
+
+
+def _is_joint(table: pd.DataFrame) -> pd.Series:
+    return (table["step"] == "submitted-joint") & (table["before"] == "submitted-sales")
+
+
+def is_joint(row: Mapping[str, Any]) -> bool:
+    """Return whether a step is joint beside sales, which says nothing of what planning together did."""
+    return row["step"] == "submitted-joint" and row["before"] == "submitted-sales"
 
 
 def step_sentence(row: Mapping[str, Any]) -> str:
@@ -89,7 +106,7 @@ def step_sentence(row: Mapping[str, Any]) -> str:
     months = words.plural(row["months"], "month").replace("1 month", "one month")
     found = verdict(row)
     if found == "unclear":
-        return f"{name} adds nothing to {before} that chance would not: {now} missed beside {was} in {months}."
+        return f"{name} and {before} cannot be told apart: {now} missed beside {was} in {months}."
     both = f"{name} misses by {now}, {before} by {was}"
     if found == "untested":
         return f"{both}; too few months to tell ({months})."
@@ -98,12 +115,13 @@ def step_sentence(row: Mapping[str, Any]) -> str:
 
 def step_note(row: Mapping[str, Any]) -> str:
     """Return the label of a step in the chart: `23 points less than stage-weighted`."""
-    found, before = verdict(row), model_name(str(row["before"])) + (", a month older" if row["lag"] else "")
+    found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
     if found == "untested":
         return f"too few months to tell from {before}"
     if found == "unclear":
         return f"no clear difference from {before}"
-    return f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
+    said = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
+    return f"{said}; no effect of planning together" if is_joint(row) else said
 
 
 # -- people ---------------------------------------------------------------------------------------------
@@ -133,7 +151,7 @@ def habits_finding(table: pd.DataFrame) -> str:
 def adjustments_finding(table: pd.DataFrame) -> str:
     """Return which kinds of changes hurt and which helped, beyond chance; table as `adjustments` gives it."""
     if table.empty:
-        return "No forecast of people can be held against ours yet"
+        return "No forecast of people can be held against the model’s yet"
     found = _verdicts(table)
     if set(found) == {"untested"}:
         return "Too few months to tell whether people's changes helped"
@@ -151,7 +169,7 @@ def adjustments_finding(table: pd.DataFrame) -> str:
 def adjustments_sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each change that helped or hurt beyond chance, then what is open, small upward first."""
     if table.empty:
-        return ["It takes submitted forecasts and our forecast of the month end before, of the same settled months."]
+        return ["It takes submitted forecasts and the model’s of the month end before, of the same settled months."]
     rows = table.to_dict("records")
     open_rows = [row for row in rows if verdict(row) in ("unclear", "untested")]
     said = [_change_sentence(row) for row in rows if row not in open_rows]
@@ -159,18 +177,17 @@ def adjustments_sentences(table: pd.DataFrame) -> list[str]:
     if small and all(row in open_rows for row in small):
         count = sum(row["n"] for row in small)
         closer = words.percent(sum(row["n"] * row["share_better"] for row in small) / count)
-        chance = "in errors no larger or smaller than chance allows"
-        why = chance if all(verdict(row) == "unclear" for row in small) else "in too few months to tell more"
-        said.append(f"{closer} of {words.plural(count, 'small upward change')} came closer than ours, {why}.")
+        unclear = all(verdict(row) == "unclear" for row in small)
+        why = "no effect beyond luck" if unclear else "too few months to tell more"
+        said.append(f"Small upward changes: {closer} of {count:,} came closer than the model; {why}.")
+        open_rows = [row for row in open_rows if row not in small]
     if 0 < len(open_rows) < len(rows):
-        others = f"{words.spelt(len(open_rows))} kinds" if len(open_rows) > 1 else "kind"
-        said.append(
-            f"What the other {others} of change did, chance could have done, or the months are too few to tell."
-        )
-    if any(row not in open_rows for row in rows):
+        others = f"{words.spelt(len(open_rows))} changes" if len(open_rows) > 1 else "change"
+        said.append(f"The other {others} in the table: luck could have made the difference, or the months are too few.")
+    if any(verdict(row) in ("better", "worse") for row in rows):
         said.append(
             "Of two equally good forecasts the higher one is more often the one that is too high: this says when to "
-            "stay with ours, not who forecasts better; the ladder says that."
+            "stay with the model, not who forecasts better; the steps above say that."
         )
     return said
 
@@ -179,7 +196,7 @@ def _change_sentence(row: Mapping[str, Any]) -> str:
     kind = _KINDS[row["kind"]]
     return (
         f"{kind[0].upper()}{kind[1:]} of {words.label(row['submitter'])} ({row['n']:,}): "
-        f"{words.percent(row['wape'])} missed where ours missed {words.percent(row['wape_before'])}; "
+        f"{words.percent(row['wape'])} missed where the model missed {words.percent(row['wape_before'])}; "
         f"{words.percent(row['share_better'])} of them came closer."
     )
 
@@ -231,9 +248,9 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
 # -- columns of the tables ------------------------------------------------------------------------------
 
 
-def p_value(value: float) -> str:
-    """Return a p-value to three decimals; the least as `< 0.001`."""
-    return "–" if not words.known(value) else f"{value:.3f}" if value >= 0.001 else "< 0.001"
+def luck(p_holm: float) -> str:
+    """Return whether luck could have made a difference, `yes` or `no`; `too few months` where it was not tested."""
+    return "too few months" if not words.known(p_holm) else "yes" if p_holm > LEVEL else "no"
 
 
 def more(value: float) -> str:
@@ -248,15 +265,15 @@ def signed(value: float) -> str:
 
 HABITS: Columns = (
     {"submitter": "submitter", "n": "forecasts", "bias": "bias", "share_over": "too high", "wape": "miss (WAPE)"}
-    | {"p_holm": "p, corrected"},
-    dict.fromkeys(("share_over", "wape"), words.whole) | {"bias": signed, "p_holm": p_value},
+    | {"p_holm": "could be luck?"},
+    dict.fromkeys(("share_over", "wape"), words.whole) | {"bias": signed, "p_holm": luck},
 )
 """Headers and formats of what `habits` gives by submitter."""
 
 ADJUSTMENTS: Columns = (
-    {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than ours"}
-    | {"wape_before": "our miss", "wape": "their miss", "p_holm": "p, corrected"},
-    dict.fromkeys(("share_better", "wape_before", "wape"), words.whole) | {"p_holm": p_value},
+    {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than the model"}
+    | {"wape_before": "its miss", "wape": "their miss", "p_holm": "could be luck?"},
+    dict.fromkeys(("share_better", "wape_before", "wape"), words.whole) | {"p_holm": luck},
 )
 """Headers and formats of what `adjustments` gives."""
 

@@ -47,6 +47,14 @@ def parts(row: Mapping[str, Any]) -> tuple[str, str]:
     return first + (stop.strip() or ""), " ".join(part for part in (rest, next_step(row)) if part)
 
 
+def brief(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the verdict's own sentence, and what would change it; a check that speaks against it is never left out."""
+    first, rest = parts(row)
+    warning = [said for said in rest.split(". ") if "distrust" in said]
+    told = [f"{said.rstrip('.')}." for said in warning]
+    return first, " ".join([*told, who_began(row), next_step(row)]).replace("  ", " ").strip()
+
+
 def interval(row: Mapping[str, Any]) -> str:
     """Return the 95 % interval in words."""
     low, high = row.get("interval_low", -1.0), row.get("interval_high", np.inf)
@@ -61,25 +69,24 @@ def interval(row: Mapping[str, Any]) -> str:
 
 def next_step(row: Mapping[str, Any]) -> str:
     """Return what would change the verdict."""
-    verdict, low, high = str(row.get("verdict", "")), row.get("interval_low", -1.0), row.get("interval_high", np.inf)
+    verdict = str(row.get("verdict", ""))
     if "n_segments" not in row:
         return "The tables submitted_forecasts and joint_planning would let the data answer."
     if verdict == "not identified":
         said = "More segments that begin in different months, or some that have not begun, would let the data answer."
         twice = row.get("detectable_twice")
         if words.known(twice):
-            said += f" With twice as many segments like these a fall of {words.percent(-float(str(twice)))} would show."
+            said += f" With {_twice(row)} segments like these a fall of {_size(twice)} would show."
         return said
     if verdict == "no detectable change":
         said = detectable_sentence(row)
-        if words.known(high) and words.known(low) and low > -1:
-            between = f"{words.percent(low, sign=True)} and {words.percent(high, sign=True)}"
-            said = f"Everything between {between} is still possible. {said}"
+        decided = _decided(row)
+        if decided:
+            said += f" Leaving out {decided} would turn the answer: with so few segments, lean on it neither way."
         return said
-    decided = str(row.get("decided_by") or "")
+    decided = _decided(row)
     if decided:
-        names = words.joined([words.label(name) for name in decided.split(", ")], last="or", most=3)
-        return f"The verdict hangs on single segments: without {names} the data would show no detectable change."
+        return f"The verdict hangs on single segments: without {decided} the data would show no detectable change."
     said = "Months after the starts that look like those before would move the number towards zero."
     if words.known(row.get("left_out_low")):
         ends = [words.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
@@ -92,10 +99,11 @@ def detectable_sentence(row: Mapping[str, Any]) -> str:
     here, twice = row.get("detectable_change"), row.get("detectable_twice")
     wider = "More months after the starts, and segments that begin later, would narrow the interval."
     if words.known(here):
-        said = f"A fall of {_size(here)} or more would have shown in 4 of 5 such companies"
-        return said + (f", with twice as many segments one of {_size(twice)}." if words.known(twice) else f". {wider}")
+        said = f"A fall of {_size(here)} would have shown in 4 of 5 such companies: that is unlikely, not excluded."
+        more = f"With {_twice(row)} segments {_size(twice)} would be enough." if words.known(twice) else wider
+        return f"{said} {more}"
     if words.known(twice):
-        return f"With twice as many segments a fall of {_size(twice)} would show in 4 of 5 such companies."
+        return f"With {_twice(row)} segments a fall of {_size(twice)} would show in 4 of 5 such companies."
     return wider
 
 
@@ -105,7 +113,7 @@ def power_finding(row: Mapping[str, Any]) -> str:
     if words.known(here):
         return f"A fall of {_size(here)} or more would most likely have shown"
     if words.known(twice):
-        return f"No fall would have shown; with twice as many segments one of {_size(twice)}"
+        return f"No fall would have shown; with {_twice(row)} segments one of {_size(twice)}"
     return "No fall, however large, would have shown"
 
 
@@ -114,10 +122,20 @@ def left_out_finding(row: Mapping[str, Any]) -> str:
     if not words.known(row.get("left_out_low")):
         return "Whether one segment decides cannot be told"
     ends = [words.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
-    decided = str(row.get("decided_by") or "")
-    if not decided:
-        return f"Leaving out any one segment gives {ends[0]} to {ends[1]}"
-    return f"The verdict hangs on {words.joined([words.label(name) for name in decided.split(', ')], most=3)}"
+    if decided := _decided(row):
+        return f"Leaving out {decided} would turn the answer"
+    return f"Leaving one out gives {ends[0]} to {ends[1]}"
+
+
+def who_began(row: Mapping[str, Any]) -> str:
+    """Return how many segments began and how many serve for comparison only."""
+    if not words.known(row.get("n_segments")) or not words.known(row.get("n_adopting")):
+        return ""
+    began, count = int(row["n_adopting"]), int(row["n_segments"])
+    still = count - began
+    rest = f"{words.spelt(still)} {'has not and serves' if still == 1 else 'have not and serve'} for comparison"
+    said = f"{words.of_all(began, count, 'segment')} {'has' if began == 1 else 'have'} begun"
+    return words.sentence(f"{said}; {rest}" if still and began else said)
 
 
 def others(table: pd.DataFrame) -> tuple[str, str]:
@@ -127,17 +145,17 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     if tested.empty:
         said = "Cannot tell whether anything else changed"
     elif changed.empty:
-        said = "Nothing else changed that chance would not show"
+        said = "Nothing else changed beyond luck"
     else:
         each = [f"{row.outcome} by {words.points(row.change)}" for row in changed.itertuples()]
         said = f"Something else changed: {words.joined(each)}"
     missing = [f"{row.outcome} cannot be told ({row.reason})" for row in table.itertuples() if row.reason]
     more = ""
     if len(tested):
-        more = (
-            f"{words.plural(len(tested), 'outcome')} named in advance; of several, one changes by chance more easily, "
-            "and the last column allows for that (Holm)."
-        )
+        count = f"{words.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"
+        more = f"{count.capitalize()} named in advance {'was' if len(tested) == 1 else 'were'} looked at."
+        if len(tested) > 1:
+            more += " Of several one may move by luck more easily; the last column allows for that."
     if missing:
         more += f" {words.sentence('; '.join(missing))}"
     return f"{said}.", more.strip()
@@ -169,21 +187,18 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
     if table.empty:
         return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
-    said = [
-        f"{words.percent(row.wape_without)} without and {words.percent(row.wape_with)} with it {_PARTS[row.when]}"
-        for row in table.itertuples()
-    ]
+    said = [f"{_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
     apart = table[(table["p_holm"] <= 0.05) & table["added"].notna()]
     if apart.empty:
-        first = "Knowing marketing made no difference to the model that chance would not show"
+        first = "Knowing marketing made no difference to the model beyond luck"
     else:
         each = [
             f"{words.points(abs(row.added), sign=False)} {'off' if row.added > 0 else 'more'} {_PARTS[row.when]}"
             for row in apart.itertuples()
         ]
         first = f"Knowing marketing changed the model’s miss: {words.joined(each)}"
-    more = f"The model missed by {'; by '.join(said)}."
-    return f"{first}.", f"{more} The months differ, so this is no effect of planning together."
+    more = f"Points it took off the model’s miss: {'; '.join(said)}."
+    return f"{first}.", f"{more} The three parts have different months: what differs between them is no effect."
 
 
 def information_shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -200,9 +215,19 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def by_chance(p: Any) -> str:
-    """Return how often chance alone shows as much, for a column: `80 %`, `less than 1 %`."""
-    return words.percent(1.0) if words.known(p) and p > 0.995 else words.chance(p)
+def luck(p_holm: Any) -> str:
+    """Return whether luck could have made a change, for a column: `yes` or `no`."""
+    return "–" if not words.known(p_holm) else "yes" if p_holm > 0.05 else "no"
+
+
+def _decided(row: Mapping[str, Any]) -> str:
+    """Return the segments without any of which the verdict would be another; empty where there is none."""
+    names = str(row.get("decided_by") or "")
+    return words.joined([words.label(name) for name in names.split(", ")], last="or", most=3) if names else ""
+
+
+def _twice(row: Mapping[str, Any]) -> str:
+    return f"{2 * int(row['n_segments']):,}"
 
 
 def _size(value: Any) -> str:

@@ -12,11 +12,14 @@ from forecast.evaluation.scores_events import auc, brier
 from forecast.reporting import words
 
 OURS, BENCHMARK = "pipeline", "ets"
+LUCK = 0.05
+"""A difference counts where luck alone shows as much at most this often, corrected for how many are looked at."""
+
 _GENITIVE = ("’s", "’")
 
 _MODELS = {
-    "pipeline": "our forecast",
-    "pipeline-sales-only": "ours without marketing",
+    "pipeline": "the model",
+    "pipeline-sales-only": "the model without marketing",
     "ets": "benchmark",
     "ets-theta": "benchmark and Theta",
     "seasonal-naive": "same as last year",
@@ -40,46 +43,39 @@ def ahead(horizon: int) -> str:
 
 
 def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
-    """Return the scores of months on one level, by model and horizon."""
+    """Return the scores of months on one level, by model and horizon; not those of single reps (`by_rep`)."""
     rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
+    if "by_rep" in rows:
+        rows = rows[~rows["by_rep"].astype(bool)]
     return rows.sort_values(["model", "horizon"], ignore_index=True)
 
 
 def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
-    """Return the title of the track record: our miss beside the benchmark's, at the shortest common horizon."""
+    """Return the title of the track record: the model's miss beside the benchmark's, at the shortest lead time."""
     rows = monthly(scores, level=level)
     table = rows.pivot_table(index="horizon", columns="model", values="wape")
     if OURS not in table or table[OURS].isna().all():
         return "There is no track record yet"
     horizon = int(table[OURS].dropna().index[0])
     ours = table[OURS].loc[horizon]
-    said = f"{ahead(horizon).capitalize()} we miss by {words.percent(ours)}"
+    what = "segments" if level == "segment" else "the company"
+    said = f"{ahead(horizon).capitalize()} the model misses {what} by {words.percent(ours)}"
     other = table[BENCHMARK].get(horizon, np.nan) if BENCHMARK in table else np.nan
-    return said + (f", the benchmark by {words.percent(other)}" if words.known(other) else "")
+    return said + (f", the benchmark {words.percent(other)}" if words.known(other) else "")
 
 
 def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[str]:
-    """Return how our forecast does beside the benchmark and the people, and whether its ranges held."""
+    """Return how the model does beside the benchmark and the people, and whether its ranges held.
+
+    scores : of `month.table("scores")`; p_holm tells a difference from luck.
+    """
     rows = monthly(scores, level=level)
     ours = rows[rows["model"] == OURS]
     if ours.empty:
         return ["No past forecast has settled yet, so nothing can be said about accuracy."]
-    said = []
-    skilled = ours[ours["skill"].notna()]
-    if len(skilled):
-        worst, best = skilled["skill"].min(), skilled["skill"].max()
-        if worst > 0:
-            said.append(
-                f"At every lead time our forecast misses by less than the benchmark: {_span(worst, best)} less."
-            )
-        elif best <= 0:
-            said.append("At no lead time does our forecast miss by less than the benchmark.")
-        else:
-            better = skilled.loc[skilled["skill"] > 0, "horizon"]
-            leads = f"{words.joined(better.astype(int))} month{'' if list(better) == [1] else 's'}"
-            said.append(f"Our forecast misses by less than the benchmark at lead times of {leads} only.")
+    said = [_skill_sentence(ours, level)] if ours["skill"].notna().any() else []
     said.extend(_people(rows))
-    held = rows[(rows["model"] == OURS) & rows["coverage80"].notna()]
+    held = ours[ours["coverage80"].notna()]
     if len(held):
         share = float(np.average(held["coverage80"], weights=held["n"]))
         verdict = (
@@ -89,11 +85,63 @@ def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[
             if share < 0.8
             else "more often than promised: they are too wide"
         )
-        said.append(f"Past 80{words.THIN}% ranges held {words.percent(share)} of the time, {verdict}.")
+        said.append(f"The model’s 80{words.THIN}% ranges held {words.percent(share)} of the time, {verdict}.")
     bias = float(np.average(ours["bias"].fillna(0.0), weights=ours["observed"].clip(lower=1e-9)))
     if abs(bias) >= 0.02:
-        said.append(f"On the whole it promised {words.percent(abs(bias))} too {'much' if bias > 0 else 'little'}.")
+        said.append(
+            f"On the whole the model promised {words.percent(abs(bias))} too {'much' if bias > 0 else 'little'}."
+        )
     return said
+
+
+def company_sentence(scores: pd.DataFrame) -> str:
+    """Return how the model does beside the benchmark for the company as a whole; empty where nothing is known."""
+    rows = monthly(scores, level="total")
+    ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
+    return _skill_sentence(ours, "total") if len(ours) else ""
+
+
+def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
+    """Return at which lead times the model beats the benchmark or loses to it beyond luck; rows of one model."""
+    known = ours[ours["skill"].notna()]
+    what = "a segment’s month" if level == "segment" else "the company’s month"
+    p = known["p_holm"] if "p_holm" in known else pd.Series(np.nan, index=known.index)
+    better, worse = known[(p <= LUCK) & (known["skill"] > 0)], known[(p <= LUCK) & (known["skill"] < 0)]
+    if len(better) == len(known):
+        span = _span(better["skill"].min(), better["skill"].max())
+        return f"At every lead time the model misses {what} by less than the benchmark, beyond luck: {span} less."
+    if better.empty and worse.empty:
+        low, high = float(known["skill"].min()), float(known["skill"].max())
+        why = "luck could have made that" if p.notna().any() else "the months are too few to tell that from luck"
+        return (
+            f"Whether the model is better than the benchmark at {what} cannot be told: it missed "
+            f"{_between(low, high)}, and {why}."
+        )
+    parts = []
+    for part, way in ((better, "less"), (worse, "more")):
+        if len(part):
+            span = _span(part["skill"].abs().min(), part["skill"].abs().max())
+            parts.append(f"{_leads(part)} by {span} {way} than the benchmark")
+    rest = known.drop(index=[*better.index, *worse.index])
+    said = f"The model misses {what} {' and '.join(parts)}, beyond luck"
+    return f"{said}; {_leads(rest)} luck could have made the difference." if len(rest) else f"{said}."
+
+
+def _between(low: float, high: float) -> str:
+    """Return `by 3 % to 30 % less`, `by 2 % to 5 % more`, `from 2 % more to 30 % less` of two skills."""
+    if low >= 0 or high <= 0:
+        return f"by {_span(*sorted((abs(low), abs(high))))} {'less' if low >= 0 else 'more'}"
+    return f"from {words.percent(-low)} more to {words.percent(high)} less"
+
+
+def _leads(rows: pd.DataFrame) -> str:
+    """Return `one month ahead`, `1, 2 and 4 months ahead`."""
+    horizons = sorted(rows["horizon"].astype(int))
+    if len(horizons) == 1:
+        return ahead(horizons[0])
+    if horizons == list(range(horizons[0], horizons[-1] + 1)) and len(horizons) > 2:
+        return f"{horizons[0]} to {horizons[-1]} months ahead"
+    return f"{words.joined(horizons)} months ahead"
 
 
 def _span(low: float, high: float) -> str:
@@ -111,7 +159,10 @@ def _people(rows: pd.DataFrame) -> list[str]:
     for model, group in people.groupby("model"):
         first = group.sort_values("horizon").iloc[0]
         missed = f"misses by {words.percent(first['wape'])} {ahead(int(first['horizon']))}"
-        said.append(f"{_the(model_name(str(model)))} {missed} ({words.plural(first['n'], 'forecast')}).")
+        # skill = 1 - miss / miss of the benchmark on the same targets
+        same = first["wape"] / (1 - first["skill"]) if first["skill"] < 1 else np.nan
+        beside = f", the benchmark by {words.percent(same)}" if words.known(same) else ""
+        said.append(f"{_the(model_name(str(model)))} {missed}{beside} ({words.plural(first['n'], 'forecast')}).")
     return said
 
 
