@@ -1,7 +1,7 @@
 """How soon the explorer of 00_explore answers: from a lever moved to the new picture, on the sample.
 
-A move is what a slider let go does in the kernel: the scenario, Shapley's shares, the draws, two charts as SVG, wide and
-narrow. What the browser adds (some milliseconds to put the picture in its place) is not in it.
+A move is what a slider let go does in the kernel: the scenario, Shapley's shares, the draws, two charts as SVG, wide
+and narrow. What the browser adds (some milliseconds to put the picture in its place) is not in it.
 
     python benchmarks/what_if.py --moves 40 [--record]
 """
@@ -13,10 +13,9 @@ import statistics
 import time
 from collections.abc import Callable
 
-from results import record
-
 import forecast
 from forecast.reporting.explore import Explorer
+from results import record
 
 
 def main() -> None:

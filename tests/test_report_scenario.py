@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import ParameterError
+from forecast.reporting import report_scenario
 from forecast.reporting.report import Stage, report
 from reports import company, notebook
 
@@ -91,6 +92,27 @@ def test_it_reaches_its_notebook_alone_and_the_manifest(place):
     assert "segment" not in manifest["parameters"]["07_brief"]
     assert "South 0.25 [&#39;O3&#39;] []" in (page.parent / "analysis" / "00_explore.html").read_text(encoding="utf-8")
     assert "all" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("tiny-report")
+def test_in_a_redacted_month_a_deal_has_its_pseudonym(place):
+    page = make(scene(place, segment="South", won=["O3"]), redacted=True)
+    manifest = json.loads((page.parent / "manifest.json").read_text(encoding="utf-8"))
+    given = manifest["parameters"]["00_explore"]
+    assert given["segment"] == "South"
+    (deal,) = given["won"]
+    assert deal.startswith("deal-")
+    for file in page.parent.rglob("*"):
+        assert not file.is_file() or b"O3" not in file.read_bytes(), file.name
+
+
+def test_renamed_by_hand():
+    names = {"deal": {"O1": "deal-1", "O2": "deal-2"}, "owner": {"Ann": "owner-1"}, "category": {"Ann": "owner-1"}}
+    values = {"won": ["O2 "], "lost": [], "segment": "Ann", "product": "Core", "win_rate": 0.1, "as_of": "2026-03-31"}
+    expected = {"won": ["deal-2"], "lost": [], "segment": "owner-1", "product": "Core"}
+    assert report_scenario.renamed(values, names) == expected
+    assert report_scenario.renamed({}, names) == {}
 
 
 def test_the_command_line_says_what_is_wrong(place):

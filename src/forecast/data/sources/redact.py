@@ -80,8 +80,8 @@ def read_salt(file: Path | None, *, outside: Path) -> bytes:
 def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> dict[str, dict[str, str]]:
     """Write a copy of a data folder, with pseudonyms for names, into a folder that is not there yet.
 
-    Returns name -> pseudonym by kind (the values of `NAMES`), and under `category` those of accounts and owners, which are
-    replaced where they are a category too.
+    Returns name -> pseudonym by kind (the values of `NAMES`), and under `category` those of accounts and owners, which
+    are replaced where they are a category too.
 
     Parameters
     ----------
