@@ -269,7 +269,9 @@ class Explorer:
     def _product_note(self, given: Base, levers: Levers) -> Finding:
         money = self.log.company.currency
         before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
-        said = f"Open deals of {self._who()} bring {words.money(before, currency=money)} in {self.months} months"
+        where = "all segments" if self.segment.value == TOTAL else words.label(self.segment.value)
+        bring = f"bring {words.money(before, currency=money)} in {self.months} months"
+        said = f"Open deals of {words.label(self.product.value)} in {where} {bring}"
         said += f", {words.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
         return Finding(f"{said}.", _NOT_NARROWED, kind="note")
 
@@ -305,9 +307,11 @@ class Explorer:
     def _answer(self) -> None:
         self.panel.say_deals(self.table.won, self.table.lost)
         shown = self.answer(self.moved())
-        if len(shown) > 1:  # the chart's title is the finding
-            shown = [*shown[1:], Finding(_CAVEAT, kind="note")]
-        self.picture.value = "".join(part._repr_html_() for part in shown)
+        if len(shown) == 1:
+            self.picture.value = shown[0]._repr_html_()
+            return  # why it cannot be told
+        caveat = f'<p class="forecast-note">{text(_CAVEAT)}</p>'  # the chart's title is the finding
+        self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
 
     def _back(self, _: Any = None) -> None:
         self.panel.back()

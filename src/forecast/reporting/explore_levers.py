@@ -43,7 +43,7 @@ class LeverPanel:
                 readout_format=".2f" if name == "slippage" else "+.0%",
                 continuous_update=False,
                 style={"description_width": "135px"},
-                layout=w.Layout(width="345px"),
+                layout=w.Layout(width="370px"),
             )
         self.joint = w.Checkbox(
             value=levers.joint_planning, description="Start joint planning", indent=False, layout=w.Layout(width="auto")

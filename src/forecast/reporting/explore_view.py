@@ -47,7 +47,7 @@ def arranged(explorer: Explorer) -> Any:
         box.layout = w.Layout(width="215px")
     chosen = w.HBox([explorer.day, explorer.segment, explorer.product], layout=wrap)
     save = w.VBox([w.HBox([explorer.name, explorer.save], layout=wrap), explorer.saved])
-    left = w.VBox([explorer.panel.view, save], layout=w.Layout(flex="0 1 360px", min_width="300px"))
+    left = w.VBox([explorer.panel.view, save], layout=w.Layout(flex="0 0 385px"))
     right = w.VBox([explorer.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
     right.add_class("forecast-picture")
     what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))

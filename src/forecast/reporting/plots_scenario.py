@@ -31,8 +31,9 @@ def finding(table: pd.DataFrame, *, segment: str, company: Company) -> str:
     if abs(after - before) < 0.005:
         lever = "that moves bookings " if ranges_differ(rows) else ""
         return f"No lever {lever}is moved: {words.money(before, currency=company.currency)} in {months}"
-    change = words.money(after - before, currency=company.currency, sign=True)
-    return f"The levers change {months} by {change} to {words.money(after, currency=company.currency)}"
+    change = words.money(abs(after - before), currency=company.currency)
+    moves = f"add {change} to" if after > before else f"take {change} from"
+    return f"The levers {moves} {months}: {words.money(after, currency=company.currency)} in all"
 
 
 def ranges_differ(rows: pd.DataFrame) -> bool:
@@ -95,12 +96,13 @@ def shares(shares_: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
     """
     values = shares_["change"].to_numpy(dtype=float)
     names = [LEVER_WORDS.get(lever, lever) for lever in shares_["lever"]]
-    total = words.money(float(values.sum()), currency=company.currency, sign=True)
+    total = words.money(abs(float(values.sum())), currency=company.currency)
     largest = max(float(np.abs(values).max(initial=0.0)), 1.0)
     unit = words.axis_unit(largest, currency=company.currency)[1]
     moved = [name for name, value in zip(names, values, strict=True) if abs(value) >= 0.005]
-    bring = "together bring" if len(moved) > 1 else "bring" if moved == [LEVER_WORDS["deals"]] else "brings"
-    title = f"{words.joined(moved)} {bring} {total}" if moved else "No lever is moved"
+    many, verb = len(moved) > 1 or moved == [LEVER_WORDS["deals"]], "bring" if values.sum() >= 0 else "cost"
+    verb = f"together {verb}" if len(moved) > 1 else verb if many else f"{verb}s"
+    title = f"{words.joined(moved)} {verb} {total}" if moved else "No lever is moved"
     title = title[0].upper() + title[1:]
 
     def draw(canvas: Canvas) -> Figure:
@@ -116,7 +118,15 @@ def shares(shares_: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
         money_axis(axes, largest, currency=company.currency, axis="x", ticks=4)
         for row, value in zip(y, values, strict=True):
             label = words.money(value, currency=company.currency, sign=True) if abs(value) >= 0.005 else "0"
-            axes.text(max(value, 0.0), row, f" {label}", va="center", color=INK, clip_on=False)
+            axes.annotate(
+                label,
+                (max(value, 0.0), row),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
+                annotation_clip=False,
+            )
         return figure
 
     return chart(
