@@ -38,7 +38,7 @@ ROWS = [
     "reporting/results",
     "reporting/scenario",
     "reporting/explore",
-    "reporting/month",
+    "reporting/month|reporting/months",
     "reporting/parameters|reporting/progress|reporting/engine|reporting/export",
     "reporting/runs",
     "reporting/report",

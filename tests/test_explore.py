@@ -126,6 +126,20 @@ def test_the_pipeline_is_all_open_deals(explorer, deals):
     assert stages.frame["expected_amount"].sum() == pytest.approx(deals["expected_amount"].sum())
 
 
+def test_every_mark_says_its_values(explorer):
+    explorer.levers["win_rate"].value = 0.2
+    _, months, shares, *_ = explorer.answer(explorer.moved())
+    pipeline = explorer.pipeline()[0]
+    for chart, count, begins in (
+        (months, 6, "November 2026: base €"),
+        (shares, 5, "marketing"),
+        (pipeline, 8, "overdue"),
+    ):
+        assert len(chart.said) == len(chart.said_narrow) == count
+        assert chart.said[0][2].startswith(begins)
+    assert "range €" in months.said[0][2]
+
+
 def test_deals_are_filtered_and_sorted(explorer):
     table = explorer.table
     table.stage.value = "Negotiation"
@@ -233,7 +247,7 @@ def test_joint_planning_is_refused_with_the_reason(log, deals):
     panel.judge.click()
     assert made == [1]
     assert panel.joint.disabled
-    assert "Not offered. No detectable change: -16 %." in panel.joint_says.value
+    assert "Not offered. No detectable change: -16" in panel.joint_says.value
     assert panel.judge.layout.display == "none"
     shown = explorer.answer(Levers(joint_planning=True))
     assert shown[-1].sentence == "Joint planning does not start."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 from nbformat import v4
 
-from forecast.reporting import export, style
+from forecast.reporting import export, style, words
 from forecast.reporting.figure import Cards, Chart, Finding, Notes, Table, svg
 
 HOSTILE = [
@@ -41,7 +42,8 @@ def figure(label: str = "a") -> Figure:
 
 def chart(label: str = "a") -> Chart:
     table = pd.DataFrame({"name": [label], "value": [1.5]})
-    return Chart(figure(label), f"T {label}", f"S {label}", f"D {label}", table, f"Source {label}", figure(label))
+    words_of = (f"T {label}", f"S {label}", f"D {label}")
+    return Chart(figure(label), *words_of, table, f"Source {label}", figure(label), said=[(1, 2, label)])
 
 
 class Seen(HTMLParser):
@@ -170,13 +172,30 @@ def page(kind: str) -> str:
 
 
 def test_the_policy_allows_the_pages_own_script_and_nothing_else():
-    html = page("analysis")
-    (script,) = re.findall(r"<script>(.*?)</script>", html, re.S)
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
-    assert policy
-    assert f"script-src 'sha256-{allowed}'" in policy[1]
-    assert policy[1].startswith("default-src 'none'")
+    for kind, count in (("leader", 1), ("analysis", 2)):
+        html = page(kind)
+        scripts = re.findall(r"<script>(.*?)</script>", html, re.S)
+        assert len(scripts) == html.count("<script") == count
+        hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+        policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+        assert policy
+        allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+        assert f"script-src {allowed};" in policy[1]
+        assert policy[1].startswith("default-src 'none'")
+
+
+def test_a_page_whose_charts_say_nothing_has_no_script():
+    html = export.page(v4.new_notebook(cells=[]), export.Page("leader", "T", "n", "C", "2026-10-31"))
+    assert "<script" not in html
+    assert "script-src 'none';" in html
+
+
+def test_the_readouts_script_is_small_and_writes_text_only():
+    script = (export.TEMPLATES / "page" / "readouts.js").read_text(encoding="utf-8")
+    assert len(script.encode()) < 3 * 1024
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|fetch\(|XMLHttp|import\(|</", script
+    )
 
 
 def test_an_analysis_page_has_contents_parameters_and_folded_code():
@@ -194,7 +213,20 @@ def test_an_analysis_page_has_contents_parameters_and_folded_code():
 def test_a_leaders_page_has_no_code():
     html = page("leader")
     assert "secret_call" not in html
-    assert "<script" not in html
+    assert "all-code" not in html
     assert 'details class="code"' not in html
     assert html.count("<h1") == 1
     assert "C &amp; Co" in html
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_marks_say_comes_back_as_it_was_and_is_only_text(name: str):
+    said = [(1.26, 2.5, name), (3.0, 4.0, "plain")]
+    one = Chart(figure(), "T", "S", "D", pd.DataFrame({"a": [1.0]}), narrow=figure(), said=said, by="x")
+    seen = Seen(one._repr_html_())
+    assert "script" not in seen.tags
+    (kept,) = [
+        json.loads(value) for attribute, value in seen.attributes if attribute == "data-say"
+    ]  # the narrow has none
+    assert kept == [[1, 2, words.clean(name)], [3, 4, "plain"]]
+    assert ("data-by", "x") in seen.attributes

@@ -385,7 +385,7 @@ def test_the_scorecard_and_the_audit():
     assert words_scorecard.missing(table).startswith("Unknown: b.")
     shown = words_scorecard.shown(table, currency="EUR")
     assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]
-    assert list(shown["change"]) == ["+10 percentage points", "–", f"+50{T}%"]
+    assert list(shown["change"]) == ["+10 points", "–", f"+50{T}%"]
     assert words_scorecard.sentences(table) == ["Higher than a year ago: a and c."]
     audit = pd.DataFrame({"severity": ["warning", "info"], "table": "t", "column": ["x", ""], "finding": "f"})
     assert words_audit.finding(audit) == "The data can carry a forecast, with 1 warning"

@@ -16,6 +16,8 @@ _COMPANY = {
     "fiscal_year_start": "month in which the fiscal year starts, 1 to 12; the year is named after the one it ends in",
     "calendar": "`month`, or weeks: `4-4-5`, `4-5-4`, `5-4-4`",
     "logo": "a picture (png, jpg, gif, webp) in this folder for the head of the pages; never an address",
+    "title": "what the pages call the report, one line of at most 60 characters",
+    "footer": "what stands at the foot of the pages instead of where the numbers come from, at most 400 characters",
     "extracted_on": "last day of the data; by default the last day of the month of its last record",
     "settle_days": "days after a month's end at which its bookings count as settled",
     "fixed_at_creation": "columns of `opportunities` whose value was known when the opportunity was created",

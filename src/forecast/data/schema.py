@@ -261,6 +261,8 @@ class Company:
     fiscal_year_start: int = 1
     calendar: str = "month"
     logo: str = ""
+    title: str = "Sales forecast"
+    footer: str = ""
     extracted_on: pd.Timestamp | None = None
     settle_days: int = 7
     fixed_at_creation: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ Marks that turn the direction of writing are taken out of the whole page.
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import mimetypes
 import re
@@ -15,13 +16,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from forecast.data.schema import Company
 from forecast.reporting.engine_imports import without_iri_grammar
-from forecast.reporting.words import clean
+from forecast.reporting.words import THIN, clean, day
+
+if TYPE_CHECKING:
+    from forecast.reporting.figure import Chart, Finding
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LOGO_BYTES = 200_000
+_SPEAKS = " data-say="
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Page:
     """What a page says besides its notebook.
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
-    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty;
+    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
+    what the company calls the report, `footer` its sentence at the foot, if it has one of its own;
     `redacted` pages say that names on them are pseudonyms.
     """
 
@@ -41,6 +48,8 @@ class Page:
     parameters: Sequence[Mapping[str, Any]] = ()
     pages: Sequence[Mapping[str, str]] = ()
     logo: str = ""
+    report: str = Company.title
+    footer: str = ""
     redacted: bool = False
 
 
@@ -55,18 +64,40 @@ def page(notebook: Any, about: Page) -> str:
         "parameters": [dict(parameter) for parameter in about.parameters],
         "pages": [dict(entry) for entry in about.pages],
         "logo": about.logo,
+        "report": about.report,
+        "footer": about.footer,
         "redacted": about.redacted,
         "css": _css(),
         "code_css": _code_css() if about.kind == "analysis" else "",
+        "scripts": _scripts(readouts=_speaks(notebook), switch=about.kind == "analysis"),
     }
     body, _ = _exporter().from_notebook_node(notebook, resources)
     return clean(str(body))
 
 
-def months_page(months: Sequence[Mapping[str, Any]], *, company: str, logo: str = "") -> str:
-    """Return the HTML of the index of months: as_of, href and headline of each, in the order given."""
+def months_page(
+    months: Sequence[Mapping[str, Any]],
+    *,
+    company: str,
+    logo: str = "",
+    report: str = Company.title,
+    footer: str = "",
+    moved: Sequence[Chart | Finding] = (),
+) -> str:
+    """Return the HTML of the index of months: as_of, href and headline of each, in the order given.
+
+    moved : how the forecast moved from month to month.
+    """
     template = _exporter().environment.get_template("months.html.j2")
-    return clean(str(template.render(months=months, company=company, logo=logo, css=_css())))
+    facts = {"months": months, "company": company, "logo": logo, "report": report, "footer": footer}
+    shown = [part._repr_html_() for part in moved]
+    return clean(
+        str(
+            template.render(
+                **facts, moved=shown, scripts=_scripts(readouts=any(_SPEAKS in part for part in shown)), css=_css()
+            )
+        )
+    )
 
 
 def logo(file: Path | None) -> str:
@@ -95,8 +126,15 @@ def _exporter() -> Any:
     )
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("words", words)
+    exporter.register_filter("day", day)
+    exporter.register_filter("tied", tied)
     exporter.environment.autoescape = True
     return exporter
+
+
+def tied(text: str) -> str:
+    """Return text in which no line ends between a number and its per cent sign."""
+    return re.sub(r"(?<=\d) %", f"{THIN}%", text)
 
 
 def words(text: str) -> Any:
@@ -114,7 +152,21 @@ def words(text: str) -> Any:
         def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             return text
 
-    return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(text))
+    return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(tied(text)))
+
+
+def _speaks(notebook: Any) -> bool:
+    """Return whether a chart of the notebook has marks that say something."""
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
+    return any(_SPEAKS in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def _scripts(*, readouts: bool, switch: bool = False) -> dict[str, Any]:
+    """Return the texts of the page's own scripts and the words of a policy that allows these and no other."""
+    names = [name for name, wanted in (("readouts", readouts), ("switch", switch)) if wanted]
+    texts = [(TEMPLATES / "page" / f"{name}.js").read_text(encoding="utf-8") for name in names]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in texts]
+    return {"texts": texts, "policy": " ".join(f"'sha256-{value}'" for value in hashes) or "'none'"}
 
 
 @lru_cache(maxsize=1)
@@ -128,6 +180,7 @@ def _code_css() -> str:
     from pygments.formatters import HtmlFormatter
 
     light = str(HtmlFormatter(style="default").get_style_defs(".highlight"))
+    light = light.replace("#A2F", "#9215E0")  # as it is, its contrast with the wash behind code is 4.46
     dark = str(HtmlFormatter(style="github-dark").get_style_defs(".highlight"))
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 

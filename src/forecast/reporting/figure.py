@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_PERCENT = re.compile(r"(\d) %")
+_RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _URL = re.compile(r"url\(#([^)]+)\)")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 Format = Callable[[Any], str]
+Said = tuple[float, float, str]
 _LONGEST = 600
 _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
     "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}"
@@ -49,6 +53,8 @@ class Chart:
     figure : drawn for a page's column; `narrow`, where given, is the same redrawn for a phone.
     title : the finding, a sentence. subtitle : measure, unit, who, when. description : shape and key values, for those
     who cannot see it. table : the data shown. source : where they come from, and as of when.
+    said, said_narrow : what the marks say when pointed at, (x, y, text) in pixels from the drawing's top left corner;
+    by : whether the nearest one is sought along `x`, along `y`, or in both.
     """
 
     figure: Figure
@@ -59,11 +65,14 @@ class Chart:
     source: str = ""
     narrow: Figure | None = None
     formats: Mapping[str, Format] = field(default_factory=dict)
+    said: Sequence[Said] = ()
+    said_narrow: Sequence[Said] = ()
+    by: str = ""
 
     def _repr_html_(self) -> str:
-        pictures = [svg(self.figure, title=self.title, description=self.description, variant="wide")]
+        pictures = [self._plot(self.figure, self.said, "wide")]
         if self.narrow is not None:
-            pictures.append(svg(self.narrow, title=self.title, description=self.description, variant="narrow"))
+            pictures.append(self._plot(self.narrow, self.said_narrow, "narrow"))
         shown = Table(self.table, caption=self.title, formats=self.formats)._repr_html_()
         source = f'<p class="source">{text(self.source)}</p>' if self.source else ""
         return (
@@ -72,6 +81,16 @@ class Chart:
             f"{''.join(pictures)}{source}"
             f'<details class="data"><summary>The data of this chart</summary>{shown}</details></figure>'
         )
+
+    def _plot(self, figure: Figure, said: Sequence[Said], variant: str) -> str:
+        """Return one drawing with what its marks say, for the page's script; without the script nothing of it shows."""
+        picture = svg(figure, title=self.title, description=self.description, variant=variant)
+        hidden = ' style="display:none"' if variant == "narrow" else ""
+        kept = [[round(x), round(y), words.clean(what)] for x, y, what in said]
+        spoken = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        by = f' data-by="{text(self.by)}"' if self.by else ""
+        data = f' data-say="{html.escape(spoken, quote=True)}"{by}' if kept else ""
+        return f'<div class="plot {variant}"{hidden}{data}>{picture}</div>'
 
     def __repr__(self) -> str:
         return f"Chart: {self.title} ({self.subtitle})"
@@ -89,7 +108,7 @@ class Finding:
         if self.kind not in ("finding", "headline", "note", "abstain"):
             raise ValueError(f"no finding of kind {self.kind!r}")
         more = f'<p class="more">{text(self.more)}</p>' if self.more else ""
-        return f'{_IN_LAB}<div class="finding {self.kind}"><p class="answer">{text(self.sentence)}</p>{more}</div>'
+        return f'{_IN_LAB}<div class="finding {self.kind}"><p class="answer">{_tied(self.sentence)}</p>{more}</div>'
 
     def __repr__(self) -> str:
         return " ".join(part for part in (self.sentence, self.more) if part)
@@ -197,7 +216,9 @@ class Table:
         long = {name: max(map(len, cells[name]), default=0) > _LONG for name in names}
         side = {name: ' class="n"' if numeric[name] else ' class="t"' if long[name] else "" for name in names}
         side[names[0]] = ""
-        head = "".join(f'<th scope="col"{side[name]}>{text(heads[name])}</th>' for name in names)
+        head = "".join(
+            f'<th scope="col"{side[name]}>{text(heads[name])}</th>' if heads[name] else "<td></td>" for name in names
+        )
         for i in range(len(shown)):
             last = ' class="total"' if self.total and cells[names[0]][i] == self.total else ""
             row = f'<th scope="row">{text(cells[names[0]][i])}</th>'
@@ -233,7 +254,12 @@ class Table:
 
 def text(value: object) -> str:
     """Return a value as HTML text, safe in elements and in quoted attributes."""
-    return html.escape(words.clean(str(value)), quote=True)
+    return html.escape(words.clean(_PERCENT.sub(rf"\1{words.THIN}%", str(value))), quote=True)
+
+
+def _tied(value: str) -> str:
+    """Return a sentence as HTML in which no line ends within a range such as `€3.7–4.6 m`."""
+    return _RANGE.sub(r'<span class="tied">\g<0></span>', text(value))
 
 
 def _is_figure(dtype: Any) -> bool:
@@ -272,7 +298,7 @@ def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") 
         "aria-labelledby": f"{stem}-t {stem}-d",
         "font-family": FONT,
         "stroke-linejoin": "round",
-        "style": "max-width:100%;height:auto" + (";display:none" if variant == "narrow" else ""),
+        "style": "max-width:100%;height:auto",
     }
     for position, (tag, said) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, {"id": f"{stem}-{tag[0]}"})

@@ -9,11 +9,13 @@ Every function returns a `Chart`, or, where there is nothing to draw, a `Finding
 from __future__ import annotations
 
 from forecast.reporting.figure import Cards, Chart, Finding, Folds, Notes, Table, Together
-from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots, segments, small_multiples
+from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots
 from forecast.reporting.plots_fva import ladder
+from forecast.reporting.plots_months import movement
 from forecast.reporting.plots_other import moved_deals, scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
 from forecast.reporting.plots_planning_limits import left_out, planning_information, planning_others, power
+from forecast.reporting.plots_segments import segments, small_multiples
 from forecast.reporting.plots_track import accuracy, calibration, deal_odds, track_record
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "ladder",
     "left_out",
     "moved_deals",
+    "movement",
     "plan_dots",
     "planning_information",
     "planning_others",

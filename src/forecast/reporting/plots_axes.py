@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,17 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
 from forecast.reporting import words
-from forecast.reporting.figure import Chart, Finding, Format
+from forecast.reporting.figure import Chart, Finding, Format, Said
+from forecast.reporting.plots_labels import Box, around, first_free
 from forecast.reporting.style import AXIS, GRID, INK, NARROW, PAPER, SMALL, WIDE, drawing
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """How wide a drawing is, in pixels, and whether it is for a phone."""
+    """How wide a drawing is, in pixels, whether it is for a phone, and what its marks say when pointed at."""
 
     width: int
+    _said: list[tuple[Axes, float, float, str]] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def narrow(self) -> bool:
@@ -43,6 +45,24 @@ class Canvas:
         )
         return figure, figure.add_axes(box)
 
+    def say(self, axes: Axes, x: Any, y: Any, text: str) -> None:
+        """Let the mark at (x, y), in the units of `axes`, say `text`; nothing where its place is not known."""
+        if words.known(x) and words.known(y) and text:
+            self._said.append((axes, float(x), float(y), text))
+
+    def said(self) -> list[Said]:
+        """Return what was said as (x, y, text), in pixels from the drawing's top left corner.
+
+        For after the drawing, when the axes have their limits. A mark outside them is not to be seen and says nothing.
+        """
+        out = []
+        for axes, x, y, text in self._said:
+            (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+            if left <= x <= right and low <= y <= high:
+                across, up = axes.transData.transform((x, y)) * 72.0 / axes.figure.dpi
+                out.append((float(across), float(axes.figure.bbox.height * 72.0 / axes.figure.dpi - up), text))
+        return out
+
 
 def chart(
     draw: Callable[[Canvas], Figure],
@@ -54,12 +74,18 @@ def chart(
     company: Company,
     as_of: Any,
     formats: dict[str, Format] | None = None,
+    by: str = "",
 ) -> Chart:
-    """Draw once for a page's column and once for a phone, and put the words to it."""
+    """Draw once for a page's column and once for a phone, and put the words to it.
+
+    by : `x` or `y` where what the marks say is sought along that axis (months, rows); else the nearest in both.
+    """
+    page, phone = Canvas(WIDE), Canvas(NARROW)
     with drawing():
-        wide, narrow = draw(Canvas(WIDE)), draw(Canvas(NARROW))
+        wide, narrow = draw(page), draw(phone)
+        said, said_narrow = page.said(), phone.said()
     source = words.source(company, as_of)
-    return Chart(wide, title, subtitle, description, table, source, narrow, formats or {})
+    return Chart(wide, title, subtitle, description, table, source, narrow, formats or {}, said, said_narrow, by)
 
 
 def empty(what: str, why: str) -> Finding:
@@ -75,6 +101,17 @@ def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ti
     target.set_major_formatter(FuncFormatter(lambda value, _: words.number(round(value / scale, 6))))
     axes.grid(True, axis=axis, color=GRID)  # type: ignore[arg-type]
     return unit
+
+
+def money_formats(table: pd.DataFrame, company: Company, *, p: str = "") -> dict[str, Format]:
+    """Return how the amounts of a table are worded, and its column `p` of probabilities."""
+    numbers = [name for name in table.columns if pd.api.types.is_float_dtype(table[name].dtype)]
+    formats: dict[str, Format] = {
+        name: lambda v: words.money(v, currency=company.currency) for name in numbers if name != p
+    }
+    if p in table:
+        formats[p] = words.chance
+    return formats
 
 
 def share_axis(axes: Axes, *, axis: str = "y", ticks: int = 5, sign: bool = False) -> None:
@@ -124,6 +161,36 @@ def end_labels(
     for (_, text, colour), y in zip(shown, placed, strict=True):
         said = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
         said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
+
+
+def line_labels(
+    axes: Axes,
+    lines: Sequence[tuple[np.ndarray, str, str]],
+    *,
+    named: Sequence[int],
+    beside: Sequence[tuple[float, float, str]] = (),
+    size: float = SMALL,
+) -> None:
+    """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
+
+    lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
+    beside : (x, y, name) of labels that stand already. For after the limits are set.
+    """
+    drawn = [axes.transData.transform(points) for points, _, _ in lines]
+    frame = axes.get_window_extent()
+    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
+    taken = []
+    for x, y, name in beside:
+        left, middle = (float(value) for value in axes.transData.transform((x, y)))
+        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
+    for i in named:
+        _, name, colour = lines[i]
+        wide = 0.6 * size * len(name)
+        boxes = around([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
+        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
+        taken.append(box)
+        x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
+        axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)
 
 
 def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
-from forecast.reporting import words, words_fva
+from forecast.reporting import words, words_fva, words_readouts
 from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, share_axis
 from forecast.reporting.style import BLUE, GREY, INK, RED, SOFT
@@ -41,6 +41,8 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
             axes.text(end + 0.015 * top, i, words.percent(row["wape"]), va="center", color=INK)
             name = model_name(str(row["step"]))
             axes.text(0, i - 0.51, name[0].upper() + name[1:], va="center", color=INK, fontweight="bold")
+            said = (words_readouts.share("misses by", row["wape"]), words_fva.step_note(row))
+            canvas.say(axes, row["wape"], i, words_readouts.values(name[0].upper() + name[1:], *said))
             note = words.label(words_fva.step_note(row), most=52 if canvas.narrow else 90)
             axes.text(0, i - 0.28, note, va="center", color=_COLOURS[found] if found in ("better", "worse") else SOFT)
         axes.set_ylim(len(rows) - 0.78, -0.72)
@@ -57,6 +59,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Find
         title=title,
         subtitle="Miss as a share of what was booked (WAPE), each segment’s months; lower is better",
         description=f"{title}. " + " ".join(words_fva.ladder_sentences(table)),
+        by="y",
         table=shown.rename(
             columns={
                 "before": "beside",

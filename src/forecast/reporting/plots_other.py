@@ -10,7 +10,7 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
-from forecast.reporting import words, words_bookings, words_scorecard
+from forecast.reporting import words, words_bookings, words_readouts, words_scorecard
 from forecast.reporting.figure import Chart, Finding, Folds, Table
 from forecast.reporting.plots_axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
 from forecast.reporting.style import AXIS, BLUE, GREY, INK, RED, SOFT
@@ -39,7 +39,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
 
     def draw(canvas: Canvas) -> Figure:
         left = width_of(names)
-        figure, axes = canvas.axes(56 + 25 * len(rows), left=left, right=86, top=24, bottom=24)
+        figure, axes = canvas.axes(38 + 23 * len(rows), left=left, right=86, top=6, bottom=24)
         for i in range(len(rows)):
             low, high = sorted((before[i], after[i]))
             colour = GREY if ends[i] else BLUE if amount[i] >= 0 else RED
@@ -57,7 +57,17 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
                     if amount[i] or ends[i]
                     else f"{rows['deals'][i]:,} deals"
                 )
-            axes.text(high + largest * 0.012, i, said, va="center", color=INK, clip_on=False, zorder=5)
+            axes.annotate(
+                said,
+                (high, i),
+                xytext=(8 if rows["bar"][i] == "won" else 5, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
+                annotation_clip=False,
+                zorder=5,
+            )
+            canvas.say(axes, high, i, _bar(names[i], rows.iloc[i], ends=bool(ends[i]), company=company))
         row_axis(axes, names)
         axes.set_xlim(0, largest * 1.02)
         money_axis(axes, largest, currency=company.currency, axis="x", ticks=4 if canvas.narrow else 6)
@@ -71,9 +81,21 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
         subtitle=f"Open and booked deals of {period}, {unit}; solid at the end: booked",
         description=f"{title}. " + " ".join(f"{n}: {money(a)}." for n, a in zip(names, amount, strict=True)),
         table=shown,
+        by="y",
         company=company,
         as_of=as_of,
         formats=dict.fromkeys(("amount", "open_pipeline", "booked"), money),
+    )
+
+
+def _bar(name: str, row: pd.Series, *, ends: bool, company: Company) -> str:
+    """Return what a bar of the waterfall says."""
+    booked = row.get("booked")
+    return words_readouts.values(
+        name,
+        words_readouts.amount("", row["amount"], currency=company.currency, sign=not ends),
+        words_readouts.amount("booked", booked, currency=company.currency) if words.known(booked) and booked else "",
+        words.plural(row["deals"], "deal"),
     )
 
 
@@ -124,10 +146,14 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
                     linewidth=5,
                     zorder=1.5,
                 )
-                axes.scatter([row["ours"]], [i], s=80, color=BLUE, zorder=3)
+                axes.scatter([row["ours"]], [i], s=80, color=BLUE, zorder=3, clip_on=False)
                 axes.text(row["ours"], i - 0.27, words.percent(row["ours"]), ha="center", va="bottom", color=BLUE)
             else:
                 axes.text(1.0, i - 0.1, "ours unknown", ha="right", va="bottom", color=SOFT)
+            said = (words_readouts.share("ours", row["ours"]), words_readouts.share("survey", row["survey"]))
+            before = words_readouts.share("ours 12 months before", row["previous"])
+            place = row["ours"] if words.known(row["ours"]) else row["survey"]
+            canvas.say(axes, place, i, words_readouts.values(row["measure"], *said, before))
         row_axis(axes, names)
         axes.set_xlim(-0.01, 1.01)
         axes.set_ylim(len(rows) - 0.5, -0.75)
@@ -146,6 +172,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
         title=title,
         subtitle="Shares of the last 12 months beside the survey's",
         description=f"{title}. {said}",
+        by="y",
         table=shown.rename(columns={"survey_text": "the survey says", "previous": "12 months before"}),
         company=company,
         as_of=as_of,

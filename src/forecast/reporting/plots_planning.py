@@ -10,12 +10,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
-from forecast.reporting import words, words_planning
+from forecast.reporting import words, words_planning, words_readouts
 from forecast.reporting.figure import Chart, Finding
 from forecast.reporting.plots_axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
-from forecast.reporting.style import BLUE, GREY, INK, MIST, PAPER, SOFT
+from forecast.reporting.style import AXIS, BLUE, GREY, INK, MIST, PAPER, SOFT
 
 SET_ASIDE = 6
+_COLUMNS = 142
+"""Pixels right of the effect's axis, for its two columns of figures."""
 _AGAINST = "change against segments still waiting"
 _EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
@@ -32,19 +34,22 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
         return empty(title, str(row.get("sentence", "")))
     identified = row.get("verdict") != "not identified"
     low, high = float(row.get("interval_low", -1.0)), float(row.get("interval_high", np.inf))
-    points: list[tuple[str, float, str]] = [("Since the start" if identified else "Association", float(change), "")]
+    first = ("Since the start" if identified else "Association", change, row.get("p_value") if identified else None)
+    points: list[tuple[str, float, Any]] = [first]
     for name, label in (("dip", "1–6 months before"), ("placebo", "7–12 months before")):
         if words.known(row.get(name)):
-            points.append((label, float(row[name]), _by_lot(row.get(f"{name}_p_value"))))
+            points.append((label, float(row[name]), row.get(f"{name}_p_value")))
     shown = [abs(v) for _, v, _ in points] + [abs(v) for v in (low, high) if words.known(v)]
     reach = min(max([*shown, 0.3]) * 1.08, _EDGE)
 
     def draw(canvas: Canvas) -> Figure:
         names = [name for name, _, _ in points]
-        left = width_of(names) + (0 if canvas.narrow else 20)
-        figure, axes = canvas.axes(96 + 34 * len(points), left=left, right=16, top=26, bottom=26)
+        left = 14 if canvas.narrow else width_of(names) + 20
+        tall = 96 + (44 if canvas.narrow else 34) * len(points)
+        figure, axes = canvas.axes(tall, left=left, right=_COLUMNS, top=28, bottom=26)
         axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
-        zero_line(axes, vertical=True)
+        y, above = np.arange(len(points)), 0.2 if canvas.narrow else 0.5  # on a phone the names stand above the rows
+        axes.vlines(np.zeros(len(y)), y - above, y + 0.5, color=AXIS, linewidth=1.2, zorder=1.5)
         colour = BLUE if row.get("verdict") in ("improved", "worsened") else GREY
         if identified:
             a, b = max(low, -reach), min(high, reach)
@@ -52,7 +57,12 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
             for end, value, marker in ((a, low, "<"), (b, high, ">")):
                 if value < -reach or value > reach:
                     axes.scatter([end], [0], marker=marker, s=60, color=colour, zorder=3)
-        for i, (_, value, note) in enumerate(points):
+        row_axis(axes, ["" for _ in names] if canvas.narrow else names)
+        axes.set_xlim(-reach, reach)
+        share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
+        pixel = 2 * reach / (canvas.width - left - _COLUMNS)
+        column: Any = {"va": "center", "ha": "right", "clip_on": False}
+        for i, (name, value, p) in enumerate(points):
             look: Any = (
                 {"color": colour, "s": 90}
                 if i == 0
@@ -60,21 +70,17 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
             )
             where = float(np.clip(value, -reach, reach))
             axes.scatter([where], [i], zorder=4, marker="o" if i == 0 else "D", **look)
-            said = words.percent(value, sign=True) + (f" ({note})" if note and not canvas.narrow else "")
-            right = where < reach * 0.35
-            axes.text(
-                where + (0.04 if right else -0.04) * reach,
-                i - 0.28,
-                said,
-                ha="left" if right else "right",
-                va="center",
-                color=INK,
-            )
-        row_axis(axes, names)
-        axes.set_xlim(-reach, reach)
-        share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
+            axes.text(reach + 50 * pixel, i, words.percent(value, sign=True), color=INK, **column)
+            axes.text(reach + (_COLUMNS - 6) * pixel, i, _of_hundred(p), color=INK if i == 0 else SOFT, **column)
+            if canvas.narrow:
+                axes.text(-reach, i - 0.36, f" {name}", va="center", color=INK)
+            interval_said = f"95{words.THIN}% interval {words_planning.interval(row)}" if i == 0 and identified else ""
+            change_said = words_readouts.share("errors", value, sign=True)
+            canvas.say(axes, where, i, words_readouts.values(name, change_said, interval_said, _by_lot(p)))
+        for place, head in ((50, "change"), (_COLUMNS - 6, "chance alone")):
+            axes.text(reach + place * pixel, -0.72, head, color=SOFT, va="bottom", ha="right", clip_on=False)
         axes.text(-reach, -0.72, "◂ smaller errors", ha="left", va="bottom", color=SOFT)
-        axes.text(reach, -0.72, "larger errors ▸", ha="right", va="bottom", color=SOFT)
+        axes.text(reach, -0.72, "larger ▸", ha="right", va="bottom", color=SOFT)
         return figure
 
     table = pd.DataFrame(
@@ -107,6 +113,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
         subtitle=f"Change of the forecast error against segments not yet planning together; 95 % interval {interval}",
         description=str(row.get("sentence", title)),
         table=table,
+        by="y",
         company=company,
         as_of=as_of,
         formats={
@@ -155,6 +162,8 @@ def event_study(
         axes.set_xlabel("months since the start", loc="left")
         top = axes.get_ylim()[1]
         axes.text(-0.3, top, "start", color=INK, va="bottom")
+        for event in known.sort_values("event_time").to_dict("records"):
+            canvas.say(axes, event["event_time"], min(event["relative_change"], _EDGE), _event_words(event))
         if float(known["event_time"].min()) < -4:
             axes.text(-0.8, top, "set aside", color=SOFT, va="bottom", ha="right")
         return figure
@@ -176,6 +185,7 @@ def event_study(
             f"{int((after['relative_change'] < 0).sum())} of those after it lie below zero. {title}."
         ),
         table=table_shown,
+        by="x",
         company=company,
         as_of=as_of,
         formats={"change": lambda v: words.percent(v, sign=True)},
@@ -217,6 +227,9 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
             if words.known(a):
                 axes.scatter([a], [i], s=46, facecolor=PAPER, edgecolor=GREY, linewidth=2, zorder=3)
             note = words.short_month(row["adopted"], year=True) if row["adopted"] else "not yet"
+            errors = (words_readouts.share("before", a), words_readouts.share("after", b))
+            began = f"began {words.month(row['adopted'])}" if row["adopted"] else "has not begun"
+            canvas.say(axes, b if words.known(b) else a, i, words_readouts.values(row["segment"], *errors, began))
             axes.text(
                 largest * 1.05, i, f"  {note}", va="center", color=SOFT if not row["adopted"] else INK, clip_on=False
             )
@@ -238,6 +251,7 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
         "after the middle start",
         description=f"{title}. " + " ".join(_segment_words(row) for _, row in rows.iterrows()),
         table=shown,
+        by="y",
         company=company,
         as_of=as_of,
         formats={**percents, _AGAINST: lambda v: words.percent(v, sign=True) if words.known(v) else "–"},
@@ -259,5 +273,22 @@ def _segment_words(row: pd.Series) -> str:
     return f"{words.label(row['segment'])}: {before} before, {began}."
 
 
+def _event_words(event: Mapping[str, Any]) -> str:
+    """Return what a month of the event study says."""
+    when = int(event["event_time"])
+    side = "before" if when < 0 else "after"
+    name = f"{words.plural(abs(when), 'month')} {side} the start" if when else "The first month"
+    many = words.plural(event["n_segments"], "segment")
+    beside = f"{many} beside {words.number(event['n_controls'])} not yet planning together"
+    return words_readouts.values(name, words_readouts.share("errors", event["relative_change"], sign=True), beside)
+
+
+def _of_hundred(p: Any) -> str:
+    """Return how often chance alone would show as much: `25 of 100`."""
+    if not words.known(p):
+        return "–"
+    return f"{round(100 * float(p))} of 100" if float(p) >= 0.01 else "under 1 of 100"
+
+
 def _by_lot(p: Any) -> str:
-    return f"by chance {round(100 * float(p))} of 100 times" if words.known(p) else ""
+    return f"by chance {_of_hundred(p)} times" if words.known(p) else ""

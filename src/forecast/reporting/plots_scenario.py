@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting import words
+from forecast.reporting import words, words_readouts
 from forecast.reporting.figure import Chart
 from forecast.reporting.plots_axes import Canvas, chart, end_labels, money_axis, month_axis, row_axis, zero_line
 from forecast.reporting.style import BLUE, GREY, INK, MIST, RED
@@ -60,6 +60,10 @@ def what_if(table: pd.DataFrame, *, company: Company, as_of: Any, segment: str =
         month_axis(axes, list(rows["period"]), calendar=company.periods)
         axes.set_ylim(0, largest * 1.08)
         money_axis(axes, largest, currency=company.currency)
+        for i, row in rows.iterrows():
+            span = words_readouts.span(row["q10"], row["q90"], currency=company.currency)
+            sums = (words_readouts.amount(n, row[n], currency=company.currency) for n in ("base", "scenario"))
+            canvas.say(axes, i, row["scenario"], words_readouts.values(words.month(row["period"]), *sums, span))
         last = rows.iloc[-1]
         labels = [(float(last["base"]), "base", GREY), (float(last["scenario"]), "scenario", BLUE)]
         end_labels(axes, len(rows) - 0.5, [*labels, (float(last["q90"]), "80 % range", INK)])
@@ -86,6 +90,7 @@ def what_if(table: pd.DataFrame, *, company: Company, as_of: Any, segment: str =
         company=company,
         as_of=as_of,
         formats=money,
+        by="x",
     )
 
 
@@ -118,6 +123,7 @@ def shares(shares_: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
         money_axis(axes, largest, currency=company.currency, axis="x", ticks=4)
         for row, value in zip(y, values, strict=True):
             label = words.money(value, currency=company.currency, sign=True) if abs(value) >= 0.005 else "0"
+            canvas.say(axes, value, row, words_readouts.values(names[int(row)], label))
             axes.annotate(
                 label,
                 (max(value, 0.0), row),
@@ -138,6 +144,7 @@ def shares(shares_: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
         company=company,
         as_of=as_of,
         formats={"change": lambda value: words.money(value, currency=company.currency, sign=True)},
+        by="y",
     )
 
 
@@ -158,6 +165,12 @@ def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, who: str) -> 
         axes.bar(x, table["expected_amount"], 0.62, color=BLUE, zorder=3)
         turned = [name.replace(" ", "\n") for name in names]
         axes.set_xticks(x, turned)
+        for i, row in table.iterrows():
+            chances = words_readouts.amount("by the chances", row["expected_amount"], currency=company.currency)
+            open_ = words_readouts.amount(
+                words.plural(row["deals"], "deal") + ",", row["amount"], currency=company.currency
+            )
+            canvas.say(axes, i, row["amount"], words_readouts.values(words.month(row["month"]), open_, chances))
         axes.set_xlim(-0.6, len(x) - 0.4)
         axes.set_ylim(0, largest * 1.08)
         money_axis(axes, largest, currency=company.currency)
@@ -172,6 +185,7 @@ def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, who: str) -> 
         company=company,
         as_of=as_of,
         formats={name: words.in_currency(company.currency) for name in ("amount", "amount × chance")},
+        by="x",
     )
 
 

@@ -10,9 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting import words, words_track
+from forecast.reporting import words, words_readouts, words_track
 from forecast.reporting.figure import Chart, Finding
-from forecast.reporting.plots_axes import Canvas, chart, empty, end_labels, money_axis, month_axis, share_axis
+from forecast.reporting.plots_axes import (
+    Canvas,
+    chart,
+    empty,
+    end_labels,
+    line_labels,
+    money_axis,
+    month_axis,
+    share_axis,
+    width_of,
+)
 from forecast.reporting.style import AXIS, BLUE, DASHES, GREEN, GREY, INK, MARKERS, MIST, PAPER, PURPLE, RED, SOFT
 
 _MOST_SERIES = 5
@@ -38,18 +48,20 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
     series = {model: rows[rows["model"] == model] for model in models}
     horizons = sorted({int(h) for frame in series.values() for h in frame["horizon"]})
     top = max(float(frame["wape"].max()) for frame in series.values())
+    at_end = [words_track.model_name(name) for name in models if series[name]["horizon"].iloc[-1] == horizons[-1]]
 
     def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(270, left=44, right=124 if canvas.narrow else 160, bottom=40)
-        labels: dict[int, list[tuple[float, str, str]]] = {}
+        figure, axes = canvas.axes(270, left=44, right=width_of(at_end, most=40) if canvas.narrow else 160, bottom=40)
+        drawn: list[tuple[np.ndarray, str, str]] = []
         for model, frame in series.items():
             colour, dash, marker = looks[model]
             axes.plot(
                 frame["horizon"], frame["wape"], color=colour, linestyle=dash, marker=marker, markersize=5, zorder=3
             )
-            last = frame.iloc[-1]
-            said = (float(last["wape"]), words_track.model_name(model), colour if colour != GREY else SOFT)
-            labels.setdefault(int(last["horizon"]), []).append(said)
+            for row in frame.to_dict("records"):
+                canvas.say(axes, row["horizon"], row["wape"], _missed(model, row))
+            points = frame[["horizon", "wape"]].to_numpy(float)
+            drawn.append((points, words_track.model_name(model), colour if colour != GREY else SOFT))
         share_axis(axes)
         axes.set_ylim(0, top * 1.08)
         wide = max(horizons[-1] - horizons[0], 1)
@@ -57,8 +69,11 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
         axes.xaxis.set_major_locator(FixedLocator(horizons))
         axes.xaxis.set_major_formatter(FixedFormatter([str(h) for h in horizons]))
         axes.set_xlabel("months ahead", loc="left")
-        for end, group in labels.items():  # a series that ends early is named where it ends
-            end_labels(axes, end + 0.04 * wide, group)
+        early = [i for i, (points, _, _) in enumerate(drawn) if points[-1, 0] < horizons[-1]]
+        late = [(float(points[-1, 1]), name, colour) for points, name, colour in drawn if points[-1, 0] == horizons[-1]]
+        end_labels(axes, horizons[-1] + 0.04 * wide, late)
+        beside = [(horizons[-1] + 0.04 * wide, y, name) for y, name, _ in late]
+        line_labels(axes, drawn, named=early, beside=beside)  # a series that ends early is named where it runs
         return figure
 
     table = rows[rows["model"].isin(models)]
@@ -117,6 +132,15 @@ def track_record(
         axes.text(-0.5 + len(x) * (0.24 if canvas.narrow else 0.13), top, outside, color=RED, va="bottom")
         place = 0.5 if canvas.narrow else 0.55
         axes.text(-0.5 + len(x) * place, top, "▬ range and median, as said", color=BLUE, va="bottom")
+        for i, row in enumerate(rows.to_dict("records")):
+            said = words_readouts.values(
+                words.month(row["target_period"]),
+                words_readouts.amount("booked", row["observed"], currency=company.currency),
+                words_readouts.amount("said: median", row["q50"], currency=company.currency),
+                words_readouts.span(row["q10"], row["q90"], currency=company.currency),
+                "" if inside[i] else "outside it",
+            )
+            canvas.say(axes, i, row["observed"], said)
         return figure
 
     table = rows[["target_period", "origin", "q10", "q50", "q90", "observed"]].rename(
@@ -136,6 +160,7 @@ def track_record(
         subtitle=f"What was said {words_track.ahead(horizon)}, and what was booked, {unit}, {who}",
         description=f"{title}, from {words.month(table['month'].iloc[0])} to {words.month(table['month'].iloc[-1])}.",
         table=table,
+        by="x",
         company=company,
         as_of=as_of,
         formats=dict.fromkeys(("low (80 %)", "median", "high (80 %)", "observed"), amount),
@@ -196,6 +221,11 @@ def calibration(
             transform=below.transAxes,
         )
         below.set_xlabel("said", loc="left")
+        for row in rows.to_dict("records"):
+            happened = words_readouts.share("happened", row["happened"])
+            alone = f"by chance {words.percent(row['band_low'])} to {words.percent(row['band_high'])}"
+            said = (f"Said {words.percent(row['said'])}", happened, alone, words.plural(row["n"], "deal"))
+            canvas.say(axes, row["said"], row["happened"], words_readouts.values(*said))
         return figure
 
     shown = rows[["said", "happened", "band_low", "band_high", "n"]]
@@ -230,12 +260,16 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
         for x, value, deals_here in zip(middle, worth, count, strict=True):
             if deals_here:
                 axes.text(x, value + worth.max() * 0.015, f"{deals_here:,}", ha="center", va="bottom", color=SOFT)
+                name = f"{words.percent(x - 0.05)} to {words.percent(x + 0.05)}"
+                expected = words_readouts.amount("expected", value, currency=company.currency)
+                canvas.say(axes, x, value, words_readouts.values(name, words.plural(deals_here, "deal"), expected))
         share_axis(axes, axis="x", ticks=5 if canvas.narrow else 10)
         axes.grid(False)
         money_axis(axes, float(worth.max()), currency=company.currency)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, float(worth.max()) * 1.1 or 1.0)
-        axes.set_xlabel("probability of a win, ever; over each bar the number of deals", loc="left")
+        over = "over bars: deals" if canvas.narrow else "over each bar the number of deals"
+        axes.set_xlabel(f"probability of a win, ever; {over}", loc="left")
         return figure
 
     table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "deals": count, "expected amount": worth})
@@ -245,6 +279,7 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
         subtitle=f"Expected amount of open deals by their probability of a win, {unit}",
         description=f"{title}. {words.plural(int(count[5:].sum()), 'deal')} have a chance of one half or more.",
         table=table,
+        by="x",
         company=company,
         as_of=as_of,
         formats={
@@ -256,6 +291,17 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
 
 
 # -- how ------------------------------------------------------------------------------------------------
+
+
+def _missed(model: str, row: Any) -> str:
+    """Return what a model's mark says at one lead time."""
+    name = words_track.model_name(model)
+    bias = row.get("bias", np.nan)
+    return words_readouts.values(
+        f"{name[:1].upper()}{name[1:]}, {words_track.ahead(int(row['horizon']))}",
+        words_readouts.share("misses by", row["wape"]),
+        words_readouts.share("on the whole too high by" if bias > 0 else "on the whole too low by", abs(bias)),
+    )
 
 
 def _chosen(models: list[str]) -> list[str]:

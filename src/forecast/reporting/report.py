@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from forecast.data.schema import Company
 from forecast.errors import MachineError, NotebookError, ParameterError, nearest
 from forecast.reporting import export, report_pages, report_scenario, runs, runs_manifest
 from forecast.reporting.engine import Execution, Kernels, run_notebook
@@ -77,7 +78,7 @@ class _Job:
     data: str
     cell_seconds: float
     titles: dict[str, str] = field(default_factory=dict)
-    company: str = ""
+    company: Company = field(default_factory=Company)
     logo: str = ""
     hide: list[Path] = field(default_factory=list)
     private: Path | None = None
@@ -216,11 +217,10 @@ def _prepare(
     if moment > end:
         raise ParameterError(f"as_of: {moment.date()} is after the last day of the data, {end.date()}")
     day = str(moment.date())
-    scene = values.get(report_scenario.NOTEBOOK, {})
-    report_scenario.check_day(scene, log, as_of=day)
+    report_scenario.check_day(scene := values.get(report_scenario.NOTEBOOK, {}), log, as_of=day)
     place = locate(data)
     job = _Job(runs.Month(out, day), stages, files, declared, values, str(data), cell_seconds)
-    job.company = log.company.name
+    job.company = log.company
     picture = (place / log.company.logo).resolve() if log.company.logo else None
     job.logo = export.logo(picture if picture and picture.is_relative_to(place.resolve()) else None)
     job.hide = report_pages.folders_to_hide(place.resolve())
@@ -309,7 +309,9 @@ def _stage(job: _Job, stage: Stage, state: runs.State, kernels: Kernels, shown: 
         kind=stage.kind,
         title=job.titles[name],
         notebook=name,
-        company=job.company,
+        company=job.company.name,
+        report=job.company.title,
+        footer=job.company.footer,
         as_of=job.month.as_of,
         parameters=report_pages.shown(job.declared[name], _as_published(job, name)),
         pages=_pages(job, stage) if execution.failure is None else (),
@@ -363,7 +365,7 @@ def _raise(job: _Job, stage: Stage, execution: Execution) -> None:
 def _write_manifest(job: _Job, state: runs.State) -> None:
     seeds = {name: values["seed"] for name, values in job.values.items() if "seed" in values}
     measured = {name: state.finished[name] for name in sorted(state.finished)}
-    manifest = {"company": job.company, **job.made_from, "seeds": seeds, "notebooks": measured}
+    manifest = {"company": job.company.name, **job.made_from, "seeds": seeds, "notebooks": measured}
     text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(text + "\n", job.month.work / "manifest.json")
 

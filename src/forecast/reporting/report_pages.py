@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forecast.data.schema import Company
 from forecast.reporting import export
 from forecast.reporting.engine import Execution, Failure
 from forecast.reporting.parameters import Parameter
@@ -154,10 +155,16 @@ def months(out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def write_index(out: Path, *, company: str, logo: str = "") -> None:
-    """Write the page that lists the months."""
+def write_index(out: Path, *, company: Company, logo: str = "") -> None:
+    """Write the page that lists the months and shows how the forecast moved between them."""
+    from forecast.reporting.months import movements
+
+    listed = months(out)
+    alike = [month["as_of"] for month in listed if month["facts"].get("currency", company.currency) == company.currency]
+    moved = movements(out, alike, company=company)
+    about = {"company": company.name, "report": company.title, "footer": company.footer}
     with _RENDERING:
-        html = export.months_page(months(out), company=company, logo=logo)
+        html = export.months_page(listed, logo=logo, moved=moved, **about)
     write_text(html, out / "index.html")
 
 

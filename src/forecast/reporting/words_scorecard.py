@@ -65,5 +65,5 @@ def _change(row: pd.Series) -> str:
     if not (words.known(now) and words.known(then)):
         return "–"
     if row["unit"] == "share":
-        return words.points(now - then)
+        return words.points(now - then).replace(" percentage", "")
     return words.percent(now / then - 1, sign=True) if then else "–"

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import re
 import tomllib
+import unicodedata
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import fields
@@ -58,9 +59,12 @@ def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Co
         if key not in known:
             raise DataError("this key is not known", table=FILE, column=key, mend=nearest(key, known))
     taken = dict(values)
-    for key in ("name", "currency", "timezone", "calendar", "logo"):
+    for key in ("name", "currency", "timezone", "calendar", "logo", "title", "footer"):
         if key in taken and not isinstance(taken[key], str):
             _refuse(key, taken[key], "text in quotes")
+    for key, most in (("title", 60), ("footer", 400)):
+        if key in taken:
+            taken[key] = _line(key, taken[key], most)
     if "timezone" in taken:
         _check_timezone(taken["timezone"])
     if taken.get("calendar", "month") not in PATTERNS:
@@ -84,6 +88,18 @@ def _check_whole(values: Mapping[str, Any], key: str, low: int, high: int) -> No
     value = values.get(key, low)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         _refuse(key, value, f"a whole number from {low} to {high}")
+
+
+def _line(key: str, value: str, most: int) -> str:
+    """Return one line of text for the pages; refuses more lines, marks that are not seen, and too long a text."""
+    text = value.strip()
+    if any(unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") for sign in text):
+        _refuse(key, value, "one line of text, without line breaks, tabs or invisible marks")
+    if len(text) > most:
+        _refuse(key, f"{text[:20]}…", f"a text of at most {most} characters (it has {len(text):,})")
+    if key == "title" and not text:
+        _refuse(key, value, "a title, such as Sales forecast")
+    return text
 
 
 def _check_timezone(value: str) -> None:

@@ -1,0 +1,169 @@
+"""Every page for everyone: axe finds nothing in light and dark, wide and narrow; pictures, read-outs, paper."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from browser import browser
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("report")]
+
+MONTH = "2026-10-31"
+PICTURES = """() => [...document.querySelectorAll('svg[role=img]')].map(svg => {
+    const named = (svg.getAttribute('aria-labelledby') || '').split(' ').map(id => document.getElementById(id));
+    const figure = svg.closest('figure');
+    return {
+        names: named.map(element => element && element.closest('svg') === svg ? element.textContent : null),
+        title: (figure && figure.querySelector('figcaption .title') || {}).textContent,
+        rows: figure ? figure.querySelectorAll('details.data tbody tr').length : 0,
+        summary: figure && figure.querySelector('details.data > summary') ? 1 : 0,
+    };
+})"""
+
+
+@pytest.fixture(scope="module")
+def chrome(chromium: str):
+    with browser(chromium) as running:
+        yield running
+
+
+def pages_of(report: Path) -> list[Path]:
+    pages = sorted(report.rglob("*.html"))
+    assert len(pages) >= 9
+    return pages
+
+
+def open_page(chrome, path: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True, free: bool = False):
+    """Return a page, offline; `free` of its policy, which forbids the script of axe as it forbids every other."""
+    context = chrome.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        offline=True,
+        bypass_csp=free,
+        java_script_enabled=scripts,
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    return page
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(chrome, sample_report: Path, width: int, dark: bool):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    for path in pages_of(sample_report):
+        page = open_page(chrome, path, width=width, dark=dark, free=True)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        for rule in Axe().run(page).response["violations"]:
+            where = [node["target"] for node in rule["nodes"]][:3]
+            found.append(f"{path.relative_to(sample_report)}: {rule['id']} ({rule['impact']}) {rule['help']} {where}")
+        page.context.close()
+    assert not found, "\n".join(found)
+
+
+def test_every_picture_names_its_finding_and_has_its_data(chrome, sample_report: Path):
+    seen = 0
+    for path in pages_of(sample_report):
+        page = open_page(chrome, path)
+        for picture in page.evaluate(PICTURES):
+            seen += 1
+            title, description = picture["names"]
+            assert title == picture["title"], path.name
+            assert len(title.split()) >= 3, f"{path.name}: {title!r} is no sentence"
+            assert title[0].isupper() or title[0].isdigit(), f"{path.name}: {title!r}"
+            assert len(description) > len("a shape and values"), f"{path.name}: {description!r}"
+            assert picture["summary"] == 1, f"{path.name}: {title}: no disclosure"
+            assert picture["rows"] >= 1, f"{path.name}: {title}: no table"
+        page.context.close()
+    assert seen >= 20
+
+
+def test_a_mark_says_what_it_is_to_the_pointer_and_to_the_keys(chrome, sample_report: Path):
+    page = open_page(chrome, sample_report / MONTH / "index.html")
+    plots = [plot for plot in page.query_selector_all(".plot[data-say]") if plot.is_visible()]
+    assert len(plots) >= 6
+    for plot in plots:
+        said = [text for _, _, text in json.loads(plot.get_attribute("data-say"))]
+        keys = plot.query_selector(".keys")
+        keys.focus()
+        assert keys.get_attribute("aria-valuetext") == said[0]
+        keys.press("End")
+        assert keys.get_attribute("aria-valuetext") == said[-1]
+        keys.press("ArrowLeft")
+        assert keys.get_attribute("aria-valuenow") == str(max(len(said) - 1, 1))
+        assert page.inner_text(".readout.on").split() == re.sub(": |; ", " ", said[max(len(said) - 2, 0)]).split()
+        keys.press("Home")
+        assert keys.get_attribute("aria-valuenow") == "1"
+        keys.press("Escape")
+        assert not page.query_selector(".readout.on")
+        plot.scroll_into_view_if_needed()
+        x, y, text = json.loads(plot.get_attribute("data-say"))[1]
+        box = plot.bounding_box()
+        scale = box["width"] / float(plot.query_selector("svg").get_attribute("viewBox").split()[2])
+        page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
+        assert page.inner_text(".readout.on").split() == re.sub(": |; ", " ", text).split()
+        page.mouse.move(0, 0)
+        assert not page.query_selector(".readout.on")
+    page.context.close()
+
+
+def test_a_phone_s_readout_stays_on_the_page(chrome, sample_report: Path):
+    page = open_page(chrome, sample_report / MONTH / "index.html", width=390)
+    for plot in page.query_selector_all(".plot[data-say]"):
+        keys = plot.query_selector(".keys")
+        if not plot.is_visible():
+            assert not keys.is_visible()
+            continue
+        for key in ("Home", "End"):
+            keys.press(key)
+            box = page.query_selector(".readout.on").bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
+
+
+def test_without_scripts_a_page_looks_the_same(chrome, sample_report: Path):
+    path = sample_report / MONTH / "index.html"
+    with_scripts, without = (open_page(chrome, path, scripts=scripts) for scripts in (True, False))
+    assert with_scripts.screenshot(full_page=True) == without.screenshot(full_page=True)
+    for page in (with_scripts, without):
+        page.context.close()
+
+
+def test_pages_are_small(sample_report: Path):
+    for path in pages_of(sample_report):
+        assert path.stat().st_size < 400_000, f"{path.name}: {path.stat().st_size:,} bytes"
+
+
+def test_the_leader_s_page_prints_on_four_pages_at_most(chrome, sample_report: Path):
+    page = open_page(chrome, sample_report / MONTH / "index.html")
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", printed))
+    assert 1 <= pages <= 4
+    assert re.search(rb"/MediaBox\s*\[\s*0 0 59[45][.\d]* 84[12][.\d]*\s*\]", printed), "not on A4"
+    page.emulate_media(media="print")
+    cut = page.evaluate(
+        "() => [...document.querySelectorAll('tr, figure, .card, .finding')]"
+        ".filter(one => getComputedStyle(one).breakInside !== 'avoid').map(one => one.outerHTML.slice(0, 80))"
+    )
+    assert not cut
+    hidden = "() => ['.readout', '.ring', '.keys', '.skip'].filter(one => document.querySelector(one)?.offsetParent)"
+    assert page.evaluate(hidden) == []
+    page.context.close()
+
+
+def test_a_table_that_goes_on_shows_it(chrome, sample_report: Path):
+    for path in pages_of(sample_report):
+        page = open_page(chrome, path, width=390)
+        shades = page.evaluate(
+            "() => [...document.querySelectorAll('.scroll')].map(one => getComputedStyle(one).backgroundAttachment)"
+        )
+        assert all(shade == "local, local, scroll, scroll" for shade in shades), path.name
+        page.context.close()
