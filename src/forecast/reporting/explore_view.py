@@ -32,8 +32,9 @@ _LOOKS = """<style>
 .forecast-explorer .notes li { line-height: 1.45; }
 .forecast-explorer .forecast-picture { container-type: inline-size; }
 @container (max-width: 620px) {
-  .chart.both svg.wide { display: none; }
-  .chart.both svg.narrow { display: block !important; width: 100%; max-width: 440px !important; }
+  .chart.both .plot.wide { display: none; }
+  .chart.both .plot.narrow { display: block !important; }
+  .plot.narrow svg { width: 100%; max-width: 440px !important; }
 }
 </style>"""
 
