@@ -62,12 +62,13 @@ format: $(STAMP) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: lab
-lab: $(STAMP) ## open JupyterLab at notebooks/
-	@$(BIN)/jupyter lab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks
+lab: $(STAMP) ## open JupyterLab at notebooks/, where 00_explore tells where to start
+	@$(BIN)/jupyter lab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks/00_explore.ipynb
 
 .PHONY: bench
 bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks/README.md)
 	@$(BIN)/python benchmarks/report_speed.py
+	@$(BIN)/python benchmarks/what_if.py
 	@$(BIN)/python benchmarks/series.py
 	@$(BIN)/python benchmarks/backtest_speed.py
 	@$(BIN)/python benchmarks/cox_speed.py

@@ -184,6 +184,5 @@ def test_the_projects_notebooks_declare_what_the_report_passes(root):
         found = {parameter.name: parameter for parameter in notebook_parameters(file)}
         assert {"data", "as_of"} <= set(found), file.name
         assert found["as_of"].type == "date"
-        if file.stem != "00_explore":  # it makes what it shows anew at each move of a lever
-            assert found["tables"].default == ""
+        assert found["tables"].default == ""
         assert all(parameter.meaning for parameter in found.values()), file.name

@@ -68,6 +68,10 @@ def report(
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A notebook's parameter (`forecast params`)."),
     ] = None,
+    scenario: Annotated[
+        Path | None,
+        typer.Option("--scenario", metavar="FILE", help="What-if that 00_explore saved, for its page of the month."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Continue the same report where a run of it failed.")
     ] = True,
@@ -111,6 +115,7 @@ def report(
             months=months,
             seed=seed,
             parameters=_pairs(parameter or []),
+            scenario=scenario,
             resume=resume,
             jobs=jobs,
             notebooks=notebooks,

@@ -1,32 +1,39 @@
-"""The explorer of 00_explore: pick a day and a segment, move levers, see the forecast answer.
+"""The explorer of 00_explore: pick a day, a segment and a product, move levers, see the forecast answer.
 
-ipywidgets around `scenario`; no server of its own. Nothing is computed here but what the widgets ask for.
+ipywidgets around `scenario` and its neighbours; no server of its own. What a page shows of it without a browser -
+`answer`, `pipeline`, `deal_list` - are the same figures.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable
+from typing import Any
 
-from forecast.data.schema import TOTAL, Log
-from forecast.data.snapshots import snapshot
-from forecast.errors import ForecastError
-from forecast.reporting import plots_scenario
-from forecast.reporting.figure import Chart, Finding
-from forecast.reporting.scenario import Base, Levers, base, scenario
+import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    import ipywidgets
+from forecast.calendar import period_labels
+from forecast.data.schema import HORIZONS, TOTAL, Log
+from forecast.data.snapshots import Snapshot, snapshot
+from forecast.errors import DataError, ForecastError, ParameterError, nearest
+from forecast.models.winprob import win_probabilities
+from forecast.reporting import plots_scenario, words
+from forecast.reporting.explore_deals import LOST, WON, DealTable
+from forecast.reporting.explore_levers import LeverPanel
+from forecast.reporting.explore_view import arranged
+from forecast.reporting.figure import Chart, Finding, Table, text
+from forecast.reporting.scenario import Base, Levers, base, check, scenario
+from forecast.reporting.scenario_deals import by_month, by_stage, chosen, in_order, open_deals, share_of_open
+from forecast.reporting.scenario_file import write_scenario
+from forecast.reporting.scenario_planning import JointPlanning, joint_planning
 
-_LEVERS = (
-    ("leads", "Marketing's pipeline", 0.05, "pipeline still to be created from marketing's leads"),
-    ("win_rate", "Win rate", 0.05, "chances to win, of open deals and of deals to come"),
-    ("cycle_time", "Cycle time", 0.05, "time until a deal is won"),
-    ("slippage", "Slippage, months", 0.25, "months by which open deals are won later"),
-)
-_SLIDER = {"leads": (-1.0, 1.0), "win_rate": (-0.5, 0.5), "cycle_time": (-0.5, 1.0), "slippage": (0.0, 3.0)}
 _DAYS_BACK = 24
 _CAVEAT = "It says what the forecast would be if the levers moved, not that they can be moved."
-_NO_MARKETING = "No pipeline is known to be marketing's: a marketing table would bring this lever."
+_NOT_NARROWED = (
+    "The forecast, its range and the shares of the levers are of all products: what is booked and what is not yet "
+    "created is forecast by segment alone."
+)
 
 
 class Explorer:
@@ -35,63 +42,85 @@ class Explorer:
     Parameters
     ----------
     log : the company's tables.
-    as_of, segment : what is shown at first.
-    months : months ahead, 1 to 24. seed : of the draws.
+    as_of, segment, product : what is shown at first; product empty for all.
+    months : months ahead, 1 to 24. seed : of the draws. levers : where they stand at first.
+    deals : the win probabilities of `as_of`, where they are there already. planning : the row of the table `planning`
+        of `as_of`, likewise; judge : makes it where it is not, when asked by a button.
+    scenarios : folder in which scenarios are saved.
+
+    Raises
+    ------
+    ParameterError : a segment, product or open deal that the day does not know, or a lever out of its range.
     """
 
-    def __init__(self, log: Log, *, as_of: str, segment: str = TOTAL, months: int = 6, seed: int = 0) -> None:
+    def __init__(
+        self,
+        log: Log,
+        *,
+        as_of: str,
+        segment: str = TOTAL,
+        product: str = "",
+        months: int = 6,
+        seed: int = 0,
+        levers: Levers | None = None,
+        deals: pd.DataFrame | None = None,
+        planning: pd.DataFrame | None = None,
+        judge: Callable[[], pd.DataFrame] | None = None,
+        scenarios: str | os.PathLike[str] = "scenarios",
+    ) -> None:
         import ipywidgets as w
 
-        self.log, self.months, self.seed = log, months, seed
-        calendar = log.company.periods
-        day = calendar.parse_day(as_of)
-        ends = [calendar.end(calendar.period(day) - back) for back in range(1, _DAYS_BACK)]
-        first = log.opportunities["created_on"].min()
-        days = [day, *(end for end in ends if end >= first and end < day)]
+        self.log, self.months, self.seed, self.scenarios = log, months, seed, scenarios
+        self._first, self._planning, self._judge = str(log.company.periods.parse_day(as_of).date()), planning, judge
         self._bases: dict[str, Base] = {}
-        self.day = w.Dropdown(options=[str(d.date()) for d in days], value=str(day.date()), description="As of")
-        self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description="Segment")
-        style = {"description_width": "150px"}
-        self.levers: dict[str, Any] = {}
-        for name, label, step, tooltip in _LEVERS:
-            low, high = _SLIDER[name]
-            shown = ".2f" if name == "slippage" else "+.0%"
-            layout = w.Layout(width="100%", max_width="460px")
-            self.levers[name] = w.FloatSlider(
-                value=0.0,
-                min=low,
-                max=high,
-                step=step,
-                description=label,
-                description_tooltip=tooltip,
-                readout_format=shown,
-                continuous_update=False,
-                style=style,
-                layout=layout,
-            )
-        self.reset = w.Button(description="All levers back", icon="undo")
-        self.told = w.HTML()
-        self.picture = w.HTML()
-        self._segments(segment)
-        for widget in (self.segment, *self.levers.values()):
-            widget.observe(self._show, names="value")
-        self.day.observe(self._new_day, names="value")
-        self.reset.on_click(self._reset)
-        self._show()
+        self._snaps: dict[str, Snapshot] = {}
+        self._deals: dict[str, pd.DataFrame] = {}
+        self._given = deals
+        start = levers or Levers()
+        style = {"description_width": "initial"}
+        self.day = w.Dropdown(options=self._days(), value=self._first, description="As of", style=style)
+        self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description="Segment", style=style)
+        self.product = w.Dropdown(options=[("all products", "")], value="", description="Product", style=style)
+        self.said, self.picture, self.pipe = w.HTML(), w.HTML(), w.HTML()
+        taken = {**dict.fromkeys(start.won, WON), **dict.fromkeys(start.lost, LOST)}
+        self.panel = LeverPanel(start, changed=self._answer, judge=self._work_out)
+        self.table = DealTable(currency=log.company.currency, changed=self._answer, taken=taken)
+        self.name = w.Text(
+            value="what-if", placeholder="a name", description="Name", style=style, layout=w.Layout(width="220px")
+        )
+        self.save = w.Button(description="Save scenario", icon="save", layout=w.Layout(width="auto"))
+        self.saved = w.HTML()
+        self._held = False
+        self._start(segment, product, start)
+        self._whole_day()
+        self.day.observe(self._whole_day, names="value")
+        self.segment.observe(self._narrowed, names="value")
+        self.product.observe(self._narrowed, names="value")
+        self.panel.reset.on_click(self._back)
+        self.save.on_click(self._save)
 
     @property
-    def view(self) -> ipywidgets.Widget:
-        """The whole explorer as one widget."""
-        import ipywidgets as w
+    def levers(self) -> dict[str, Any]:
+        """The sliders by the name of their lever."""
+        return self.panel.sliders
 
-        left = w.VBox([self.day, self.segment, *self.levers.values(), self.reset], layout=w.Layout(max_width="480px"))
-        right = w.VBox([self.told, self.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
-        return w.HBox([left, right], layout=w.Layout(flex_flow="row wrap"))
+    @property
+    def view(self) -> Any:
+        """The whole explorer as one widget."""
+        return arranged(self)
 
     def moved(self) -> Levers:
-        """Return the levers as the sliders stand."""
-        leads, win_rate, cycle_time, slippage = (float(self.levers[name].value) for name, *_ in _LEVERS)
-        return Levers(leads, win_rate, cycle_time, slippage)
+        """Return the levers as the widgets stand."""
+        return self.panel.levers(won=self.table.won, lost=self.table.lost)
+
+    # -- what is known of the day shown ----------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return what was known on the day shown."""
+        day = self.day.value
+        if day not in self._snaps:
+            self._snaps[day] = snapshot(self.log, as_of=day)
+        return self._snaps[day]
 
     def base(self) -> Base:
         """Return the forecast of the day shown, taken apart; computed once a day.
@@ -100,47 +129,215 @@ class Explorer:
         """
         day = self.day.value
         if day not in self._bases:
-            self._bases[day] = base(snapshot(self.log, as_of=day), months=self.months, seed=self.seed)
+            self._bases[day] = base(self.snapshot(), months=self.months, seed=self.seed)
         return self._bases[day]
 
-    def pictures(self, levers: Levers) -> list[Chart | Finding]:
-        """Return what levers do to the day and segment shown: a finding and two charts, or why it cannot be told."""
+    def deals(self) -> pd.DataFrame:
+        """Return the open deals of the day, segment and product shown, with their chances."""
+        day = self.day.value
+        if day not in self._deals:
+            ready = self._given if day == self._first else None
+            found = win_probabilities(self.snapshot(), seed=self.seed) if ready is None else ready
+            self._deals[day] = open_deals(self.snapshot(), found)
+        return chosen(self._deals[day], segment=self.segment.value, product=self.product.value)
+
+    def joint_planning(self) -> JointPlanning:
+        """Return the lever of joint planning as it stands on the day shown."""
+        row = self._planning if self.day.value == self._first else None
+        return joint_planning(row, self.snapshot(), self.base().segments)
+
+    # -- what is shown ---------------------------------------------------------------------------------
+
+    def answer(self, levers: Levers) -> list[Chart | Finding]:
+        """Return what levers do to the day and segment shown: finding, charts and notes, or why it cannot be told."""
         company, day, segment = self.log.company, self.day.value, self.segment.value
         try:
-            result = scenario(self.base(), levers)
-        except ForecastError as error:
+            given = self.base()
+        except DataError as error:
             return [Finding("The data are too thin for a what-if.", str(error), kind="abstain")]
+        joint = self.joint_planning()
+        starts = levers.joint_planning and joint.offered
+        result = scenario(given, levers, width=joint.width if starts else None)
         said = plots_scenario.finding(result.table, segment=segment, company=company)
-        return [
+        shown: list[Chart | Finding] = [
             Finding(f"{said}.", _CAVEAT),
             plots_scenario.what_if(result.table, company=company, as_of=day, segment=segment),
-            plots_scenario.shares(result.shares, company=company, as_of=day),
         ]
+        if levers != Levers(joint_planning=levers.joint_planning):
+            changes = result.shares_of(segment)
+            shown.append(plots_scenario.shares(changes, company=company, as_of=day, segment=segment))
+        if levers.joint_planning:
+            title = (
+                "Joint planning starts: the range moves, bookings do not."
+                if starts
+                else "Joint planning does not start."
+            )
+            shown.append(Finding(title, joint.says, kind="note"))
+        if self.product.value:
+            shown.append(self._product_note(given, levers))
+        return shown
+
+    def pipeline(self) -> list[Chart | Finding | Table]:
+        """Return the open pipeline of what is chosen: by month of expected close, and by stage."""
+        deals, company = self.deals(), self.log.company
+        if deals.empty:
+            return [Finding("No deal is open here.", kind="note")]
+        months = by_month(deals, self.snapshot(), months=self.months)
+        money = words.in_currency(company.currency)
+        return [
+            plots_scenario.pipeline(months, company=company, as_of=self.day.value, who=self._who()),
+            Table(
+                by_stage(deals, self.snapshot().stages),
+                caption="Open deals by stage",
+                columns={"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"},
+                formats={"amount": money, "expected_amount": money},
+                right=("amount", "expected_amount"),
+            ),
+        ]
+
+    def deal_list(self, *, most: int = 15) -> Table:
+        """Return the largest open deals of what is chosen, with their chances and what drives them."""
+        rows = in_order(self.deals(), "amount").iloc[:most]
+        columns = {
+            "opportunity_id": "deal",
+            "segment": "segment",
+            "stage": "stage",
+            "product": "product",
+            "amount": "amount",
+            "p_win": "chance to win",
+            "factors": "for (+) and against (−), strongest first",
+        }
+        if not (rows["product"] != "").any():
+            del columns["product"]
+        return Table(
+            rows,
+            caption=f"The {len(rows)} largest open deals, {self._who()}",
+            columns=columns,
+            formats={
+                "amount": words.in_currency(self.log.company.currency),
+                "p_win": words.chance,
+                "factors": words.factors,
+            },
+            right=("amount", "p_win"),
+        )
+
+    # -- how -------------------------------------------------------------------------------------------
+
+    def _days(self) -> list[str]:
+        calendar = self.log.company.periods
+        day = pd.Timestamp(self._first)
+        ends = [calendar.end(calendar.period(day) - back) for back in range(1, _DAYS_BACK)]
+        first = self.log.opportunities["created_on"].min()
+        return [self._first, *(str(end.date()) for end in ends if end >= first and end < day)]
+
+    def _start(self, segment: str, product: str, levers: Levers) -> None:
+        """Take over what is shown at first, refusing what the day does not know."""
+        known = [TOTAL, *self.snapshot().segments]
+        if segment not in known:
+            raise ParameterError(f"segment: there is no segment {segment!r}; {nearest(segment, known)}")
+        products = self._products()
+        if product and product not in products:
+            raise ParameterError(f"product: no open deal is of the product {product!r}; {nearest(product, products)}")
+        self._options()
+        self.segment.value, self.product.value = segment, product
+        try:
+            check(self.base(), levers)
+        except DataError:
+            self.table.forget()
+
+    def _products(self) -> list[str]:
+        known = self.snapshot().opportunities
+        if "product" not in known:
+            return []
+        return sorted({str(value) for value in known.loc[known["outcome"] == "open", "product"].dropna()})
+
+    def _options(self) -> None:
+        """Offer the segments and products of the day shown; what was chosen stays where it is still known."""
+        for box, everything, names in (
+            (self.segment, (TOTAL, TOTAL), self.snapshot().segments),
+            (self.product, ("all products", ""), self._products()),
+        ):
+            before = box.value
+            box.options = [everything, *((words.label(name), name) for name in names)]
+            box.value = before if before in names else everything[1]
+        self.product.disabled = len(self.product.options) < 2
+
+    def _who(self) -> str:
+        segment = "all segments" if self.segment.value == TOTAL else words.label(self.segment.value)
+        return f"{segment}, {words.label(self.product.value)}" if self.product.value else segment
+
+    def _product_note(self, given: Base, levers: Levers) -> Finding:
+        money = self.log.company.currency
+        before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
+        where = "all segments" if self.segment.value == TOTAL else words.label(self.segment.value)
+        bring = f"bring {words.money(before, currency=money)} in {self.months} months"
+        said = f"Open deals of {words.label(self.product.value)} in {where} {bring}"
+        said += f", {words.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
+        return Finding(f"{said}.", _NOT_NARROWED, kind="note")
 
     # -- what the widgets call -------------------------------------------------------------------------
 
-    def _segments(self, wanted: str) -> None:
+    def _whole_day(self, _: Any = None) -> None:
+        self._held = True
         try:
-            names = [TOTAL, *self.base().segments]
-        except ForecastError:
-            names = [TOTAL]
-        self.segment.options = names
-        self.segment.value = wanted if wanted in names else TOTAL
-
-    def _new_day(self, _: Any = None) -> None:
-        self._segments(self.segment.value)
-        self._show()
-
-    def _reset(self, _: Any = None) -> None:
-        for slider in self.levers.values():
-            slider.value = 0.0
-
-    def _show(self, _: Any = None) -> None:
+            self._options()
+        finally:
+            self._held = False
         try:
-            self.levers["leads"].disabled = not self.base().has_marketing
-        except ForecastError:
-            for slider in self.levers.values():
-                slider.disabled = True
-        fixed = self.levers["leads"].disabled and not self.levers["win_rate"].disabled
-        self.told.value = f"<p>{_NO_MARKETING}</p>" if fixed else ""
-        self.picture.value = "".join(part._repr_html_() for part in self.pictures(self.moved()))
+            given: Base | None = self.base()
+        except DataError:
+            given = None
+        joint = JointPlanning(False, "") if given is None else self.joint_planning()
+        ask = self._planning is None and self._judge is not None and self.day.value == self._first
+        marketing = given is not None and given.has_marketing
+        self.panel.offer(thin=given is None, has_marketing=marketing, joint=joint, ask=ask and given is not None)
+        self.table.forget(set(self.snapshot().opportunities.query("outcome == 'open'")["opportunity_id"]))
+        self._narrowed()
+
+    def _narrowed(self, _: Any = None) -> None:
+        if self._held:
+            return
+        note = "narrows the open pipeline and the deals. " + _NOT_NARROWED if self.product.value else ""
+        self.said.value = f'<p class="forecast-note">{text("The product " + note)}</p>' if note else ""
+        self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
+        ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
+        self.table.show(self.deals(), months=ahead)
+        self._answer()
+
+    def _answer(self) -> None:
+        self.panel.say_deals(self.table.won, self.table.lost)
+        shown = self.answer(self.moved())
+        if len(shown) == 1:
+            self.picture.value = shown[0]._repr_html_()
+            return  # why it cannot be told
+        caveat = f'<p class="forecast-note">{text(_CAVEAT)}</p>'  # the chart's title is the finding
+        self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
+
+    def _back(self, _: Any = None) -> None:
+        self.panel.back()
+        self.table.forget()
+        self._answer()
+
+    def _work_out(self) -> None:
+        assert self._judge is not None
+        self.panel.judge.disabled, self.panel.judge.description = True, "Working it out …"
+        try:
+            self._planning = self._judge()
+        finally:
+            self.panel.judge.disabled, self.panel.judge.description = False, "Work it out now"
+        self._whole_day()
+
+    def _save(self, _: Any = None) -> None:
+        try:
+            file = write_scenario(
+                self.moved(),
+                name=self.name.value.strip(),
+                folder=self.scenarios,
+                segment=self.segment.value,
+                product=self.product.value,
+            )
+        except ForecastError as error:
+            self.saved.value = f'<p class="forecast-note"><strong>Not saved.</strong> {text(error)}</p>'
+            return
+        command = f"forecast report --data DIR --as-of {self.day.value} --scenario {file.resolve()}"
+        self.saved.value = f'<p class="forecast-note">Saved. Its page of the month:<br><code>{text(command)}</code></p>'

@@ -21,7 +21,7 @@ from typing import Any
 
 from forecast.data.schema import Company
 from forecast.errors import MachineError, NotebookError, ParameterError, nearest
-from forecast.reporting import export, report_pages, runs, runs_manifest
+from forecast.reporting import export, report_pages, report_scenario, runs, runs_manifest
 from forecast.reporting.engine import Execution, Kernels, run_notebook
 from forecast.reporting.parameters import Parameter, check, notebook_parameters
 from forecast.reporting.progress import Progress, Quiet
@@ -49,7 +49,7 @@ STAGES = (
     Stage("01_data_audit"),
     Stage("02_win_probability"),
     Stage("05_joint_planning", after=("04_track_record",)),
-    Stage("00_explore", after=("03_bookings",)),
+    Stage("00_explore", after=("02_win_probability", "05_joint_planning")),
     Stage("06_scorecard", after=("02_win_probability", "03_bookings", "04_track_record", "05_joint_planning")),
     Stage(
         "07_leadership_brief",
@@ -93,6 +93,7 @@ def report(
     months: int = 6,
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
+    scenario: str | os.PathLike[str] | None = None,
     resume: bool = True,
     jobs: int = 2,
     notebooks: str | os.PathLike[str] | None = None,
@@ -111,6 +112,7 @@ def report(
     as_of : the day whose knowledge is used, or a month, which means its last day.
     out : folder of reports; made where it is not there.
     months, seed, parameters : passed to every notebook that has a parameter of that name.
+    scenario : a file of parameters for 00_explore, as `scenario_file.write_scenario` writes it.
     resume : take over the notebooks that a failed run of exactly this report has finished.
     jobs : how many notebooks run at once.
     notebooks : folder of the notebooks; by default that of the project.
@@ -134,7 +136,7 @@ def report(
     files = {stage.name: folder / f"{stage.name}.ipynb" for stage in stages}
     declared = {name: notebook_parameters(file) for name, file in files.items()}
     standard = {"data": os.fspath(data), "as_of": as_of, "months": months, "seed": seed}
-    values = _values(declared, standard, parameters or {})
+    values = _values(declared, standard, parameters or {}, report_scenario.read(scenario))
     with (
         _terminable(),
         _private() if redacted else nullcontext() as private,
@@ -171,9 +173,13 @@ def notebooks_folder(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def _values(
-    declared: Mapping[str, list[Parameter]], standard: Mapping[str, Any], given: Mapping[str, Any]
+    declared: Mapping[str, list[Parameter]],
+    standard: Mapping[str, Any],
+    given: Mapping[str, Any],
+    scenario: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each notebook, checked and typed."""
+    """Return the parameters of each notebook, checked and typed; those of a scenario go to 00_explore alone."""
+    report_scenario.check_given(scenario, given, declared)
     known = {parameter.name for parameters in declared.values() for parameter in parameters}
     for name in given:
         if name in _OPTIONS:
@@ -184,6 +190,7 @@ def _values(
     for notebook, parameters in declared.items():
         names = {parameter.name for parameter in parameters}
         mine = {name: value for name, value in {**standard, **given}.items() if name in names}
+        mine.update(scenario if notebook == report_scenario.NOTEBOOK else {})
         values[notebook] = check(mine, parameters, where=notebook)
     return values
 
@@ -210,6 +217,7 @@ def _prepare(
     if moment > end:
         raise ParameterError(f"as_of: {moment.date()} is after the last day of the data, {end.date()}")
     day = str(moment.date())
+    report_scenario.check_day(scene := values.get(report_scenario.NOTEBOOK, {}), log, as_of=day)
     place = locate(data)
     job = _Job(runs.Month(out, day), stages, files, declared, values, str(data), cell_seconds)
     job.company = log.company
@@ -220,7 +228,7 @@ def _prepare(
         # From here on nothing knows the names: kernels, fingerprints and pages see the copy only.
         salt = read_salt(None if salt_file is None else Path(salt_file), outside=out)
         job.private, place, original = private, private / "data", place
-        redact(original, place, log=log, salt=salt)
+        scene.update(report_scenario.renamed(scene, redact(original, place, log=log, salt=salt)))
         job.hide += [private, private.resolve()]
         for mine in values.values():
             mine.update({"data": str(place)} if "data" in mine else {})

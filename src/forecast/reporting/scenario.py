@@ -12,7 +12,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +39,8 @@ class Levers:
     cycle_time : time to the win, relative change, -0.5 to 1: 0.2 means that everything takes a fifth longer.
     slippage : months by which open deals are won later, 0 to 6.
     won, lost : open deals taken as won in the first month, or as lost.
+    joint_planning : whether segments that do not plan jointly yet begin to; it moves the width of the range and
+        nothing else (`scenario_planning`).
     """
 
     leads: float = 0.0
@@ -45,6 +49,27 @@ class Levers:
     slippage: float = 0.0
     won: tuple[str, ...] = field(default=())
     lost: tuple[str, ...] = field(default=())
+    joint_planning: bool = False
+
+    @classmethod
+    def given(
+        cls,
+        *,
+        leads: float = 0.0,
+        win_rate: float = 0.0,
+        cycle_time: float = 0.0,
+        slippage: float = 0.0,
+        won: str | Sequence[str] = (),
+        lost: str | Sequence[str] = (),
+        joint_planning: bool = False,
+    ) -> Levers:
+        """Return levers from a notebook's parameters: deals as a list, or as text with commas between."""
+        return cls(leads, win_rate, cycle_time, slippage, _listed(won), _listed(lost), joint_planning)
+
+
+def _listed(deals: str | Sequence[str]) -> tuple[str, ...]:
+    parts = deals.split(",") if isinstance(deals, str) else deals
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 LEVERS = ("leads", "win_rate", "cycle_time", "slippage", "deals")
@@ -65,17 +90,36 @@ class Base:
         """Whether any pipeline to come is marketing's, so that `leads` moves anything."""
         return bool(self.parts.marketed.sum() > 0)
 
+    @cached_property
+    def quantiles(self) -> np.ndarray:
+        """The base's quantiles, (7, R + 1, S); drawn once."""
+        return _quantiles(_draws(self.parts, seed=self.seed), np.ones(len(self.segments)), self.parts.booked)
+
 
 @dataclass(frozen=True)
 class Scenario:
     """Base against scenario.
 
-    table : period, segment (and Total), base, scenario (means) and the scenario's quantiles. shares : lever, change;
-    the shares of the total change over all months, which they add up to exactly.
+    table : period, segment (and Total), base, scenario (means), the scenario's quantiles, and base_q10, base_q50 and
+    base_q90. by_lever : segment (and Total), lever, change; the shares of the segment's change over all months, which
+    they add up to exactly.
     """
 
     table: pd.DataFrame
-    shares: pd.DataFrame
+    by_lever: pd.DataFrame
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """The shares of the total: lever, change."""
+        return self.shares_of(TOTAL)
+
+    def shares_of(self, segment: str) -> pd.DataFrame:
+        """Return the shares of one segment: lever, change."""
+        return self.by_lever.loc[self.by_lever["segment"] == segment, ["lever", "change"]].reset_index(drop=True)
+
+
+RANGE = ("q10", "q50", "q90")
+"""Quantiles that are also given of the base."""
 
 
 def base(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Base:
@@ -84,19 +128,21 @@ def base(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Base:
     return Base(components(snap, steps=months), periods, snap.segments, seed)
 
 
-def scenario(given: Base, levers: Levers) -> Scenario:
+def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) -> Scenario:
     """Return the forecast with the levers moved beside the base, and each lever's share of the change.
+
+    width : (R,), what each segment's range is multiplied by around its median, at least 0; 1 for all by default. The
+    means do not move, and the Total's range follows from the same draws around its own median.
 
     Raises
     ------
     ParameterError : a lever is out of its range, or a deal is not open.
     """
-    _check(given, levers)
+    check(given, levers)
     moved = _moved(given.parts, levers)
     before, after = _means(given.parts), _means(moved)
-    draws = draw(moved, seed=given.seed).draws + moved.booked
-    draws = np.concatenate([draws, draws.sum(axis=1, keepdims=True)], axis=1)
-    quantiles = np.quantile(draws, QUANTILES, axis=0)
+    stretch = np.ones(len(given.segments)) if width is None else width
+    quantiles = _quantiles(_draws(moved, seed=given.seed), stretch, moved.booked)
     names = [*given.segments, TOTAL]
     table = pd.DataFrame(
         {
@@ -108,7 +154,13 @@ def scenario(given: Base, levers: Levers) -> Scenario:
     )
     for column, values in zip(QUANTILE_COLUMNS, quantiles, strict=True):
         table[column] = values.T.ravel()
-    return Scenario(table, shapley(given.parts, levers))
+    for column in RANGE:
+        table[f"base_{column}"] = given.quantiles[QUANTILE_COLUMNS.index(column)].T.ravel()
+    changes = _with_total(shapley_by_segment(given.parts, levers).T)
+    by_lever = pd.DataFrame(
+        {"segment": np.repeat(names, len(LEVERS)), "lever": [*LEVERS] * len(names), "change": changes.ravel()}
+    )
+    return Scenario(table, by_lever)
 
 
 def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
@@ -116,19 +168,52 @@ def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
 
     Every one of the 2^5 sets of levers is worked out; no sampling. A lever that is not moved has a share of 0.
     """
+    return pd.DataFrame({"lever": LEVERS, "change": shapley_by_segment(parts, levers).sum(axis=1)})
+
+
+def shapley_by_segment(parts: Components, levers: Levers) -> np.ndarray:
+    """Return Shapley's shares of the change of each segment, (5, R); they add up over levers to its change."""
     worth = {}
     for size in range(len(LEVERS) + 1):
-        for chosen in itertools.combinations(LEVERS, size):
-            worth[frozenset(chosen)] = float(_means(_moved(parts, _only(levers, chosen))).sum())
-    shares = dict.fromkeys(LEVERS, 0.0)
-    for lever in LEVERS:
+        for picked in itertools.combinations(LEVERS, size):
+            worth[frozenset(picked)] = _means(_moved(parts, _only(levers, picked))).sum(axis=1)
+    shares = np.zeros((len(LEVERS), len(parts.booked)))
+    for place, lever in enumerate(LEVERS):
         others = [name for name in LEVERS if name != lever]
         for size in range(len(LEVERS)):
             weight = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(LEVERS))
-            for chosen in itertools.combinations(others, size):
-                without = frozenset(chosen)
-                shares[lever] += weight * (worth[without | {lever}] - worth[without])
-    return pd.DataFrame({"lever": list(shares), "change": list(shares.values())})
+            for picked in itertools.combinations(others, size):
+                without = frozenset(picked)
+                shares[place] += weight * (worth[without | {lever}] - worth[without])
+    return shares
+
+
+def by_deal(given: Base, levers: Levers) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each open deal is expected to bring in each step, in the base and with the levers moved; (n, S).
+
+    In the order of `given.parts.ids`. Raises ParameterError as `scenario` does.
+    """
+    check(given, levers)
+    return given.parts.chance * given.parts.value, _moved(given.parts, levers).chance * given.parts.value
+
+
+# -- the range -----------------------------------------------------------------------------------------
+
+
+def _draws(parts: Components, *, seed: int) -> np.ndarray:
+    return draw(parts, seed=seed).draws + parts.booked
+
+
+def _quantiles(draws: np.ndarray, width: np.ndarray, booked: np.ndarray) -> np.ndarray:
+    """Return quantiles of draws (D, R, S) by segment and in total, (7, R + 1, S), with ranges as wide as asked."""
+    total = draws.sum(axis=1, keepdims=True)
+    if not (width == 1.0).all():
+        centre, middle = np.median(draws, axis=0), np.median(total, axis=0)
+        draws = centre + width[:, None] * (draws - centre)
+        total = draws.sum(axis=1, keepdims=True)
+        total += middle - np.median(total, axis=0)
+    both = np.concatenate([draws, total], axis=1)
+    return np.asarray(np.quantile(np.maximum(both, _with_total(booked)), QUANTILES, axis=0))
 
 
 # -- moving the levers ---------------------------------------------------------------------------------
@@ -200,14 +285,22 @@ def _with_total(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, values.sum(axis=0, keepdims=True)])
 
 
-def _check(given: Base, levers: Levers) -> None:
+def check(given: Base, levers: Levers) -> None:
+    """Raise ParameterError where a lever is out of its range or a deal is not open."""
     for name, (low, high) in RANGES.items():
         value = getattr(levers, name)
         if not low <= value <= high:
             raise ParameterError(f"{name}: {value} is not from {low:g} to {high:g}")
-    open_deals = set(given.parts.ids.tolist())
+    check_deals(levers, given.parts.ids.tolist())
+
+
+def check_deals(levers: Levers, open_deals: Iterable[str]) -> None:
+    """Raise ParameterError where a deal taken as won or lost is not open, or is taken as both."""
+    known = set(open_deals)
     for deal in (*levers.won, *levers.lost):
-        if deal not in open_deals:
-            raise ParameterError(f"{deal!r} is not an open deal; {nearest(deal, open_deals)}")
+        if deal not in known:
+            close = nearest(deal, known)
+            hint = close if close.startswith("did you mean") else "the table deals lists those that are"
+            raise ParameterError(f"{deal!r} is not an open deal; {hint}")
     if both := set(levers.won) & set(levers.lost):
         raise ParameterError(f"taken as won and as lost: {', '.join(sorted(both))}")

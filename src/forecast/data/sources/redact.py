@@ -77,8 +77,11 @@ def read_salt(file: Path | None, *, outside: Path) -> bytes:
     return hashlib.blake2b(content).digest()
 
 
-def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> None:
+def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> dict[str, dict[str, str]]:
     """Write a copy of a data folder, with pseudonyms for names, into a folder that is not there yet.
+
+    Returns name -> pseudonym by kind (the values of `NAMES`), and under `category` those of accounts and owners, which
+    are replaced where they are a category too.
 
     Parameters
     ----------
@@ -109,6 +112,7 @@ def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> None:
             changed = {column: _replaced(_text(frame[column]), names[kind]) for column, kind in kinds[name].items()}
             changed |= _followed(name, frame, followed, but=changed)
             _copy(name, frame, changed, folder, into)
+        return {**names, "category": followed}
     except OSError as error:
         raise MachineError(f"the redacted copy of the data cannot be written ({error.strerror or error})") from None
 
