@@ -247,7 +247,7 @@ def test_joint_planning_is_refused_with_the_reason(log, deals):
     panel.judge.click()
     assert made == [1]
     assert panel.joint.disabled
-    assert "Not offered. No detectable change: -16" in panel.joint_says.value
+    assert "Not offered. No detectable change: −16" in panel.joint_says.value
     assert panel.judge.layout.display == "none"
     shown = explorer.answer(Levers(joint_planning=True))
     assert shown[-1].sentence == "Joint planning does not start."

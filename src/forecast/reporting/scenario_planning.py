@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.reporting import words
+from forecast.reporting import words, words_planning
 
 if TYPE_CHECKING:
     from forecast.data.snapshots import Snapshot
@@ -48,7 +48,7 @@ def joint_planning(row: pd.DataFrame | None, snap: Snapshot, segments: tuple[str
     facts = row.iloc[0]
     change = float(facts["relative_change"])
     if facts["verdict"] not in OFFERED or not np.isfinite(change):
-        return JointPlanning(False, f"Not offered. {words.sentence(str(facts['sentence']))}", width)
+        return JointPlanning(False, f"Not offered. {words.sentence(words_planning.parts(facts)[0])}", width)
     begun = _begun(snap)
     waiting = [name for name in segments if name not in begun]
     if not waiting:
