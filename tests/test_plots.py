@@ -262,7 +262,7 @@ def test_the_waterfall_ends_where_its_bars_lead():
     assert (80.0, 50.0) in drawn  # lost: from 130 down to 80
     assert (0.0, 80.0) in drawn
     assert "pulled in" not in set(chart.table["bar"])  # a bar that moved nothing is left out
-    assert chart.title == "Pipeline for FY26 Q4 shrank by €20, mostly deals lost"
+    assert chart.title == "Booked and open for FY26 Q4 shrank by €20, mostly deals lost"
 
 
 def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_colour():
@@ -317,3 +317,21 @@ def test_the_deals_behind_each_bar_are_folded_away():
     assert "1 more row" in html
     assert "<script" not in html
     assert plots.moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""
+
+
+def test_misses_beside_the_benchmark_on_the_same_forecasts():
+    table = pd.DataFrame(
+        {
+            "model": ["pipeline", "pipeline", "ets", "ets", "submitted-joint", "seasonal-naive"],
+            "horizon": [1, 2, 1, 2, 1, 1],
+            "wape": [0.3, 0.4, 0.5, 0.5, 0.45, 0.9],
+            "skill": [0.4, 0.2, 0.0, 0.0, -0.1, -0.8],
+        }
+    ).assign(span="month", level="segment", n=10, bias=0.0, coverage80=0.8, observed=1.0, p_holm=0.01)
+    chart = plots.accuracy(table, relative=True, **PAGE)
+    drawn = {tuple(np.round(y, 6)) for y in lines(chart)}
+    assert {(0.6, 0.8), (1.0, 1.0), (1.1,)} <= drawn  # 1 - skill; the benchmark is 1; nobody else
+    assert (1.8,) not in drawn
+    assert "benchmark’s on the same forecasts" in chart.subtitle
+    alone = plots.accuracy(table[table["model"] == "pipeline"], relative=True, **PAGE)
+    assert "WAPE" in alone.subtitle  # without a benchmark there is nothing to compare with

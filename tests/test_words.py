@@ -203,7 +203,8 @@ def waterfall(created: float, lost: float) -> pd.DataFrame:
 def test_what_changed():
     grew = waterfall(50.0, -10.0)
     assert (
-        words_bookings.changes_finding(grew, company=EURO) == "Pipeline for FY26 Q4 grew by €40, mostly deals created"
+        words_bookings.changes_finding(grew, company=EURO)
+        == "Booked and open for FY26 Q4 grew by €40, mostly deals created"
     )
     shrank = waterfall(0.0, -10.0)
     assert words_bookings.changes_finding(shrank, company=EURO).endswith("shrank by €10, mostly deals lost")
@@ -227,7 +228,7 @@ def test_attention_names_no_owner_and_counts_right():
         }
     )
     told = words_bookings.attention(segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31")
-    assert told[0].replace(T, " ") == "S0 is €5 short of plan in FY26 Q4: about 1 in 10 (10 %)."
+    assert told[0].replace(T, " ") == "S0 is expected €5 below plan in FY26 Q4; reaching it is about 1 in 10 (10 %)."
     assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
     assert "slipped 3 times" in told[2]
     assert told[3] == "1 open deal has no expected close date."
@@ -381,7 +382,7 @@ def test_the_scorecard_and_the_audit():
             "note": "",
         }
     )
-    assert words_scorecard.finding(table) == "Above the survey's companies on a"
+    assert words_scorecard.finding(table) == "Above the survey on a"
     assert words_scorecard.missing(table).startswith("Unknown: b.")
     shown = words_scorecard.shown(table, currency="EUR")
     assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]

@@ -53,7 +53,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
                 said = f"{words.money(booked[i], digits=2)} booked"
             else:
                 said = (
-                    words.money(amount[i], digits=2, sign=not ends[i])
+                    words.money(amount[i], digits=3 if ends[i] else 2, sign=not ends[i])
                     if amount[i] or ends[i]
                     else f"{rows['deals'][i]:,} deals"
                 )

@@ -110,7 +110,8 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
     return chart(
         draw,
         title=title,
-        subtitle=f"Change of the forecast error against segments not yet planning together; 95 % interval {interval}",
+        subtitle=f"Change of the forecast error against segments not yet planning together; 95 % interval {interval}; "
+        "diamonds: before anybody began",
         description=str(row.get("sentence", title)),
         table=table,
         by="y",

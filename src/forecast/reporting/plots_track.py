@@ -33,21 +33,30 @@ _PEOPLE = {
 }
 
 
-def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment") -> Chart | Finding:
+def accuracy(
+    scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment", relative: bool = False
+) -> Chart | Finding:
     """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
 
-    scores : as `summarise` gives them by model, span, level and horizon.
+    scores : as `summarise` gives them by model, span, level and horizon. relative : draw each miss as a share of the
+    benchmark's on the same forecasts instead, so that lines of different forecasts can be compared.
     """
     rows = words_track.monthly(scores, level=level)
     rows = rows[rows["wape"].notna()]
     title = words_track.accuracy_finding(scores, level=level)
+    relative = relative and bool((rows["model"] == words_track.BENCHMARK).any())
+    if relative:
+        base = rows["model"] == words_track.BENCHMARK
+        compared = (rows["model"] == words_track.OURS) | rows["model"].str.startswith("submitted-")
+        rows = rows[base | (compared & rows["skill"].notna())]
+    rows = rows.assign(drawn=_share_of_benchmark(rows) if relative else rows["wape"])
     if rows.empty:
         return empty(title, "No past forecast has settled yet.")
     models = _chosen(list(rows["model"].unique()))
     looks = _looks(models)
     series = {model: rows[rows["model"] == model] for model in models}
     horizons = sorted({int(h) for frame in series.values() for h in frame["horizon"]})
-    top = max(float(frame["wape"].max()) for frame in series.values())
+    top = max(float(frame["drawn"].max()) for frame in series.values())
     at_end = [words_track.model_name(name) for name in models if series[name]["horizon"].iloc[-1] == horizons[-1]]
 
     def draw(canvas: Canvas) -> Figure:
@@ -56,11 +65,11 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
         for model, frame in series.items():
             colour, dash, marker = looks[model]
             axes.plot(
-                frame["horizon"], frame["wape"], color=colour, linestyle=dash, marker=marker, markersize=5, zorder=3
+                frame["horizon"], frame["drawn"], color=colour, linestyle=dash, marker=marker, markersize=5, zorder=3
             )
             for row in frame.to_dict("records"):
-                canvas.say(axes, row["horizon"], row["wape"], _missed(model, row))
-            points = frame[["horizon", "wape"]].to_numpy(float)
+                canvas.say(axes, row["horizon"], row["drawn"], _missed(model, row))
+            points = frame[["horizon", "drawn"]].to_numpy(float)
             drawn.append((points, words_track.model_name(model), colour if colour != GREY else SOFT))
         share_axis(axes)
         axes.set_ylim(0, top * 1.08)
@@ -80,11 +89,16 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
     table = table[["model", "horizon", "n", "wape", "bias", "skill", "coverage80"]].rename(
         columns={"horizon": "months ahead"}
     )
-    who = "each segment's months" if level == "segment" else "the company's months"
+    who = "each segment’s months" if level == "segment" else "the company’s months"
+    miss = (
+        "Miss as a share of the benchmark’s on the same forecasts"
+        if relative
+        else "Miss as a share of what was booked (WAPE)"
+    )
     return chart(
         draw,
         title=title,
-        subtitle=f"Miss as a share of what was booked (WAPE), {who}, by months ahead; lower is better",
+        subtitle=f"{miss}, {who}, by months ahead; lower is better",
         description=f"{title}. " + " ".join(words_track.accuracy_sentences(scores, level=level)),
         table=table,
         company=company,
@@ -97,6 +111,11 @@ def accuracy(scores: pd.DataFrame, *, company: Company, as_of: Any, level: str =
             "coverage80": words.whole,
         },
     )
+
+
+def _share_of_benchmark(rows: pd.DataFrame) -> pd.Series:
+    """Return 1 - skill: the miss over the benchmark's on the targets both have; 1 for the benchmark itself."""
+    return (1 - rows["skill"]).where(rows["model"] != words_track.BENCHMARK, 1.0)
 
 
 def track_record(

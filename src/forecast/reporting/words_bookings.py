@@ -36,6 +36,10 @@ CHANGE_WORDS = {
 _REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
 
 
+_LEVEL = 0.03
+"""Months that differ by less than this share are not told apart in a title."""
+
+
 def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
     """Return our forecast of one segment's months, in order."""
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
@@ -135,6 +139,13 @@ def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
     amount = words.money(best["mean"], currency=company.currency)
     if len(known) == 1:
         return f"{words.month(best['target_period'])} should bring {amount}"
+    level = (
+        known[known["mean"] >= (1 - _LEVEL) * best["mean"]] if best["mean"] > 0 else known.loc[[known["mean"].idxmax()]]
+    )
+    if 1 < len(level) <= 3:
+        names = words.joined(words.month(period) for period in level["target_period"])
+        about = words.money(best["mean"], currency=company.currency, digits=2)
+        return f"{names} should bring the most, about {about} each"
     return f"{words.month(best['target_period'])} should bring the most, {amount}"
 
 
@@ -262,9 +273,9 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
     reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
     if not moved:
-        return f"Pipeline for {period} is as large as before"
+        return f"Booked and open for {period} is as much as before"
     verb, size = "grew" if moved > 0 else "shrank", words.money(abs(moved), currency=company.currency)
-    return f"Pipeline for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
+    return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
 
 
 def changes_sentence(table: pd.DataFrame, *, company: Company) -> str:
@@ -301,7 +312,10 @@ def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_o
         for _, row in rows[rows["p_at_least_plan"] < 0.25].iterrows():
             short = words.money(-row["gap"], currency=company.currency)
             chance = words.odds(row["p_at_least_plan"])
-            said.append(f"{words.label(row['segment'])} is {short} short of plan in {row['target_period']}: {chance}.")
+            said.append(
+                f"{words.label(row['segment'])} is expected {short} below plan in {row['target_period']}; "
+                f"reaching it is {chance}."
+            )
     is_open = deals[deals["outcome"] == "open"]
     stale = is_open[is_open["expected_close_on"] <= pd.Timestamp(as_of)]
     if len(stale):

@@ -52,7 +52,14 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     first, rest = parts(row)
     warning = [said for said in rest.split(". ") if "distrust" in said]
     told = [f"{said.rstrip('.')}." for said in warning]
-    return first, " ".join([*told, who_began(row), next_step(row)]).replace("  ", " ").strip()
+    if not told and "lean on the number less" in rest:
+        told = ["Nearly the same difference was there before anybody began."]
+    step = next_step(row)
+    if row.get("verdict") == "no detectable change" and words.known(row.get("detectable_change")):
+        step = f"Only a large fall, {_size(row.get('detectable_change'))} or more, would most likely have shown."
+        if decided := _decided(row):
+            step += f" One segment less, {decided}, would turn the answer: there are too few to lean on it."
+    return first, " ".join(part for part in (who_began(row), *told, step) if part)
 
 
 def interval(row: Mapping[str, Any]) -> str:

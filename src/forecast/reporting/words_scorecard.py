@@ -6,6 +6,8 @@ import pandas as pd
 
 from forecast.reporting import words
 
+_SAME = 0.02
+
 
 def finding(table: pd.DataFrame) -> str:
     """Return how many of the survey's figures we are above."""
@@ -14,9 +16,16 @@ def finding(table: pd.DataFrame) -> str:
         return "Nothing can be held beside the survey yet"
     if len(known) == 1:
         row = known.iloc[0]
-        return f"{'Above' if row['ours'] > row['survey'] else 'Not above'} the survey's companies on {row['measure']}"
-    above = int((known["ours"] > known["survey"]).sum())
-    return f"Above the survey's companies on {words.of_all(above, len(known), 'figure')}"
+        return f"{'Above' if row['ours'] > row['survey'] else 'Not above'} the survey on {row['measure']}"
+    # A figure within two points of the survey's is about the same.
+    apart = known["ours"] - known["survey"]
+    counts = [
+        (int((apart > _SAME).sum()), "above"),
+        (int((apart.abs() <= _SAME).sum()), "about the same"),
+        (int((apart < -_SAME).sum()), "below"),
+    ]
+    said = words.joined(f"{words.spelt(count)} {word}" for count, word in counts if count)
+    return f"Beside the survey, {said}"
 
 
 def value_in(value: float | None, unit: str, *, currency: str) -> str:
@@ -43,6 +52,8 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
         for name in ("ours", "previous")
     }
     out = table[["measure", "note"]].assign(**said)
+    # "more people", "lower cost" are what one hopes for; the table says what came.
+    out["measure"] = out["measure"].str.replace(r"^(more [a-z]+|lower cost): ", "", regex=True)
     out["change"] = [_change(row) for _, row in table.iterrows()]
     return out
 

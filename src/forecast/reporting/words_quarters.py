@@ -1,0 +1,98 @@
+"""What was said of quarters before: a month ago of the quarter ahead, and of the last quarters before they began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from forecast.data.schema import TOTAL, Company
+from forecast.reporting import words
+
+MODEL = "pipeline"
+
+
+def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company) -> str:
+    """Return how the forecast of a period moved since the last month end: `On 30 September we expected …; now …`.
+
+    backtest : forecasts as they were made, past month ends. row : the headline's row, as of now. Empty where either is
+    not known.
+    """
+    if row is None or not words.known(row["mean"]):
+        return ""
+    period = str(row["target_period"])
+    rows = _total(backtest)
+    rows = rows[(rows["target_period"] == period) & rows["mean"].notna()].sort_values("origin")
+    if rows.empty:
+        return ""
+    then = rows.iloc[-1]
+    return words.sentence(
+        f"on {words.day(then['origin']).rsplit(' ', 1)[0]} we expected {_expected(then, company)} for "
+        f"{words.month(period)}; now {_expected(row, company)}"
+    )
+
+
+def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
+    """Return what was said of the last settled quarters at the month end before each began, and what came.
+
+    backtest : as `month.table` makes it; the Total's quarters. Returns quarter, said (mean), q10, q90, plan, happened,
+    inside (whether q10 <= happened <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
+    """
+    rows = _total(backtest)
+    rows = rows[rows["target_period"].str.startswith("FY") & rows["observed"].notna() & rows["mean"].notna()]
+    last = rows[rows["horizon"] == 1].sort_values("origin").drop_duplicates("target_period", keep="last")
+    last = last.sort_values("target_period").tail(most)
+    plan = last["plan"] if "plan" in last else pd.Series(float("nan"), index=last.index)
+    out = pd.DataFrame(
+        {
+            "quarter": last["target_period"],
+            "said": last["mean"],
+            "q10": last["q10"],
+            "q90": last["q90"],
+            "plan": plan,
+            "happened": last["observed"],
+        }
+    )
+    known = out[["q10", "q90"]].notna().all(axis=1)
+    inside = out["happened"].between(out["q10"], out["q90"])
+    said = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
+    return out.assign(inside=said).reset_index(drop=True)
+
+
+def quarters_finding(table: pd.DataFrame) -> str:
+    """Return how many of the last quarters ended inside the range given before they began."""
+    known = table[table["inside"] != "unknown"]
+    if known.empty:
+        return "No quarter has settled whose forecast was made before it began"
+    inside = int((known["inside"] == "yes").sum())
+    ended = words.of_all(inside, len(known), "quarter").replace("all", "All", 1)
+    return f"{ended[0].upper()}{ended[1:]} ended inside the 80{words.THIN}% range given before it began"
+
+
+def quarters_shown(table: pd.DataFrame, *, company: Company) -> pd.DataFrame:
+    """Return the last quarters for reading: quarter, said, range, plan, happened, inside."""
+    money = words.in_currency(company.currency)
+    return pd.DataFrame(
+        {
+            "quarter": table["quarter"],
+            "said": [money(value) for value in table["said"]],
+            "range": [
+                words.money_range(low, high, currency=company.currency)
+                for low, high in zip(table["q10"], table["q90"], strict=True)
+            ],
+            "plan": [money(value) if words.known(value) else "–" for value in table["plan"]],
+            "happened": [money(value) for value in table["happened"]],
+            "inside": table["inside"],
+        }
+    )
+
+
+def _total(backtest: pd.DataFrame) -> pd.DataFrame:
+    return backtest[(backtest["model"] == MODEL) & (backtest["segment"] == TOTAL)]
+
+
+def _expected(row: Mapping[str, Any], company: Company) -> str:
+    said = words.money(row["mean"], currency=company.currency)
+    chance = row.get("p_at_least_plan")
+    return f"{said} ({words.chance(chance)} likely to reach plan)" if words.known(chance) else said
