@@ -196,7 +196,8 @@ def pipeline_finding(table: pd.DataFrame, *, company: Company) -> str:
         return "No deal is open here"
     money = words.money(amount, currency=company.currency)
     worth = words.money(expected, currency=company.currency)
-    return f"{money} is open in {words.plural(count, 'deal')}, worth {worth} by the chances to win"
+    holds = "holds" if count == 1 else "hold"
+    return f"{words.plural(count, 'open deal')} {holds} {money}, worth {worth} by the chances to win"
 
 
 def _who(segment: str) -> str:
