@@ -335,3 +335,29 @@ def test_misses_beside_the_benchmark_on_the_same_forecasts():
     assert "benchmark’s on the same forecasts" in chart.subtitle
     alone = plots.accuracy(table[table["model"] == "pipeline"], relative=True, **PAGE)
     assert "WAPE" in alone.subtitle  # without a benchmark there is nothing to compare with
+
+
+def test_the_deals_that_need_attention_are_listed_without_their_owners():
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": ["O-1", HOSTILE, "O-3", "O-4"],
+            "segment": "A",
+            "stage": "Proposal",
+            "amount": [10.0, 30.0, 20.0, 40.0],
+            "outcome": ["open", "open", "open", "won"],
+            "expected_close_on": pd.to_datetime(["2026-10-01", "2026-10-31", "2026-12-01", "2026-01-01"]),
+            "slips": [0, 3, 5, 9],
+            "owner": "Nobody Else",
+        }
+    )
+    folds = plots.attention_deals(deals, most=1, **PAGE)
+    assert [line for line, _ in folds.parts] == [
+        "Past the expected close date: 2 open deals",
+        "Slipped 3 times or more: 2 open deals",
+    ]
+    html = folds._repr_html_()
+    assert "Nobody Else" not in html
+    assert "<script" not in html
+    assert html.count("1 more row") == 2
+    assert plots.attention_deals(deals.iloc[3:], **PAGE)._repr_html_() == ""
+    assert [line[:7] for line, _ in plots.attention_deals(deals.drop(columns="slips"), **PAGE).parts] == ["Past th"]

@@ -431,3 +431,33 @@ def test_factors_have_a_true_minus_and_keep_their_signs():
     assert words.factors("- owner Rep - A") == "\u2212\u00a0owner Rep - A"
     assert words.factors("") == ""
     assert words.factors("too few closed deals to tell") == "too few closed deals to tell"
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [
+        ((0.5, 0.5, 0.5), "Beside the survey, one above, one about the same and one below"),
+        ((0.1, 0.1, 0.1), "Beside the survey, three below"),
+        ((0.9, 0.9, 0.9), "Beside the survey, three above"),
+        ((0.41, 0.505, NAN), "Beside the survey, two about the same"),
+    ],
+)
+def test_the_survey_is_no_contest(ours, said):
+    table = pd.DataFrame({"measure": ["a", "b", "c"], "ours": ours, "survey": [0.4, 0.5, 0.6]})
+    assert words_scorecard.finding(table) == said
+
+
+def test_months_as_good_as_level_share_a_title():
+    ahead = pd.DataFrame({"target_period": ["2026-12", "2027-01", "2027-03"], "mean": [2.09e6, 1e6, 2.11e6]})
+    assert words_bookings.months_finding(ahead, company=EURO).replace(T, " ") == (
+        "December 2026 and March 2027 should bring the most, about €2.1 m each"
+    )
+    apart = ahead.assign(mean=[1.9e6, 1e6, 2.11e6])
+    assert (
+        words_bookings.months_finding(apart, company=EURO).replace(T, " ")
+        == "March 2027 should bring the most, €2.11 m"
+    )
+    level = ahead.assign(mean=1e6)
+    assert words_bookings.months_finding(level, company=EURO).startswith("December 2026, January 2027 and March 2027")
+    none = ahead.assign(mean=0.0)
+    assert words_bookings.months_finding(none, company=EURO).startswith("December 2026 should bring the most")

@@ -12,7 +12,7 @@ from forecast.reporting.figure import Cards, Chart, Finding, Folds, Notes, Table
 from forecast.reporting.plots_bookings import addends, bookings_fan, plan_dots
 from forecast.reporting.plots_fva import ladder
 from forecast.reporting.plots_months import movement
-from forecast.reporting.plots_other import moved_deals, scorecard, timeline, waterfall
+from forecast.reporting.plots_other import attention_deals, moved_deals, scorecard, timeline, waterfall
 from forecast.reporting.plots_planning import effect, event_study, planning_segments
 from forecast.reporting.plots_planning_limits import left_out, planning_information, planning_others, power
 from forecast.reporting.plots_segments import segments, small_multiples
@@ -28,6 +28,7 @@ __all__ = [
     "Together",
     "accuracy",
     "addends",
+    "attention_deals",
     "bookings_fan",
     "calibration",
     "deal_odds",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from forecast.data.schema import Company
 from forecast.reporting import words, words_bookings, words_readouts, words_scorecard
-from forecast.reporting.figure import Chart, Finding, Folds, Table
+from forecast.reporting.figure import Chart, Finding, Folds, Format, Table
 from forecast.reporting.plots_axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
 from forecast.reporting.style import AXIS, BLUE, GREY, INK, RED, SOFT
 
@@ -117,6 +117,26 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
         formats = {"moved": money, "value": money}
         parts.append((line, Table(shown, f"Deals {name}", columns, formats, most=most)))
     return Folds(parts, "The deals behind each bar:" if parts else "")
+
+
+def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: int = 20) -> Folds:
+    """List the open deals that need attention, the largest first, folded away; no owner is named.
+
+    deals : the snapshot's opportunities. most : deals shown a list; the rest is counted.
+    """
+    columns = {"opportunity_id": "deal", "segment": "segment", "stage": "stage", "amount": "amount"}
+    columns |= {"expected_close_on": "expected close"}
+    formats: dict[str, Format] = {"amount": words.in_currency(company.currency)}
+    parts = []
+    for line, which in (
+        ("Past the expected close date", words_bookings.is_stale(deals, as_of)),
+        (f"Slipped {words_bookings.SLIPS} times or more", words_bookings.has_slipped(deals)),
+    ):
+        rows = deals[which].sort_values(["amount", "opportunity_id"], ascending=[False, True])
+        if len(rows):
+            told = f"{line}: {words.plural(len(rows), 'open deal')}"
+            parts.append((told, Table(rows, line, columns, formats, most=most)))
+    return Folds(parts)
 
 
 def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:

@@ -302,6 +302,17 @@ def changes_sentence(table: pd.DataFrame, *, company: Company) -> str:
     return words.sentence(f"since {words.day(since)}, {words.joined(parts)}")
 
 
+def is_stale(deals: pd.DataFrame, as_of: Any) -> pd.Series:
+    """Return which deals are open and past their expected close date."""
+    return (deals["outcome"] == "open") & (deals["expected_close_on"] <= pd.Timestamp(as_of))
+
+
+def has_slipped(deals: pd.DataFrame) -> pd.Series:
+    """Return which deals are open and have slipped SLIPS times or more."""
+    slips = deals["slips"] if "slips" in deals else pd.Series(0, index=deals.index)
+    return (deals["outcome"] == "open") & (slips >= SLIPS)
+
+
 def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_of: Any) -> list[str]:
     """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
 
@@ -317,11 +328,11 @@ def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_o
                 f"reaching it is {chance}."
             )
     is_open = deals[deals["outcome"] == "open"]
-    stale = is_open[is_open["expected_close_on"] <= pd.Timestamp(as_of)]
+    stale = deals[is_stale(deals, as_of)]
     if len(stale):
         verb = "is" if len(stale) == 1 else "are"
         said.append(f"{_deals(stale, company)} {verb} past the expected close date: give a new date or close.")
-    if "slips" in is_open and (slipped := is_open[is_open["slips"] >= SLIPS]).size:
+    if (slipped := deals[has_slipped(deals)]).size:
         verb, share = "has" if len(slipped) == 1 else "have", words.percent(len(slipped) / len(is_open))
         said.append(f"{_deals(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
     undated = int(is_open["expected_close_on"].isna().sum())

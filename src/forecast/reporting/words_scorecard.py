@@ -76,5 +76,6 @@ def _change(row: pd.Series) -> str:
     if not (words.known(now) and words.known(then)):
         return "–"
     if row["unit"] == "share":
-        return words.points(now - then).replace(" percentage", "")
+        # Of the figures as they are shown, so that the row adds up.
+        return words.points(round(now, 2) - round(then, 2)).replace(" percentage", "")
     return words.percent(now / then - 1, sign=True) if then else "–"
