@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
 from forecast.data.schema import Company
 from forecast.reporting import words_quarters
+from forecast.reporting.figure import Table
 from forecast.reporting.words import THIN as T
 
 EURO = Company(name="Test", currency="EUR")
@@ -37,8 +40,9 @@ def test_the_last_quarters_as_they_were_forecast_before_they_began():
     assert table["inside"].tolist() == ["yes", "no"]
     told = words_quarters.quarters_finding(table)
     assert told == f"One of two quarters ended inside the 80{T}% range given before it began"
-    shown = words_quarters.quarters_shown(table, company=EURO)
-    assert shown.iloc[1].tolist() == ["FY26 Q3", f"€4.7{T}m", f"€4.0–5.5{T}m", f"€4{T}m", f"€3.9{T}m", "no"]
+    shown = Table(table, told, *words_quarters.columns(EURO), right=["inside"])._repr_html_()
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])
+    assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€4{T}m", f"€3.9{T}m", "no"]
     assert words_quarters.closed_quarters(TRACK, most=1)["quarter"].tolist() == ["FY26 Q3"]
 
 
@@ -47,12 +51,12 @@ def test_ranges_that_are_not_there_are_not_judged():
     table = words_quarters.closed_quarters(empty)
     assert table["inside"].tolist() == ["unknown", "unknown"]
     assert words_quarters.quarters_finding(table) == "No quarter has settled whose forecast was made before it began"
-    shown = words_quarters.quarters_shown(table, company=EURO)
-    assert shown["plan"].tolist() == ["–", "–"]
-    assert "nan" not in shown.to_string()
+    shown = Table(table, "", *words_quarters.columns(EURO))._repr_html_()
+    assert "nan" not in shown
+    assert shown.count(">–<") == 6
     nothing = words_quarters.closed_quarters(TRACK.iloc[:0])
     assert nothing.empty
-    assert words_quarters.quarters_shown(nothing, company=EURO).empty
+    assert "Nothing to show" in Table(nothing, "", *words_quarters.columns(EURO))._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -70,21 +70,12 @@ def quarters_finding(table: pd.DataFrame) -> str:
     return f"{ended[0].upper()}{ended[1:]} ended inside the 80{words.THIN}% range given before it began"
 
 
-def quarters_shown(table: pd.DataFrame, *, company: Company) -> pd.DataFrame:
-    """Return the last quarters for reading: quarter, said, range, plan, happened, inside."""
+def columns(company: Company) -> tuple[dict[str, str], dict[str, Callable[[Any], str]]]:
+    """Return headers and formats of what `closed_quarters` gives."""
+    names = {"quarter": "", "said": "expected", "q10": f"80{words.THIN}% from", "q90": "to", "plan": "plan"}
     money = words.in_currency(company.currency)
-    return pd.DataFrame(
-        {
-            "quarter": table["quarter"],
-            "said": [money(value) for value in table["said"]],
-            "range": [
-                words.money_range(low, high, currency=company.currency)
-                for low, high in zip(table["q10"], table["q90"], strict=True)
-            ],
-            "plan": [money(value) if words.known(value) else "–" for value in table["plan"]],
-            "happened": [money(value) for value in table["happened"]],
-            "inside": table["inside"],
-        }
+    return names | {"happened": "booked", "inside": "inside"}, dict.fromkeys(
+        ("said", "q10", "q90", "plan", "happened"), money
     )
 
 
