@@ -72,11 +72,10 @@ def quarters_finding(table: pd.DataFrame) -> str:
 
 def columns(company: Company) -> tuple[dict[str, str], dict[str, Callable[[Any], str]]]:
     """Return headers and formats of what `closed_quarters` gives."""
-    names = {"quarter": "", "said": "expected", "q10": f"80{words.THIN}% from", "q90": "to", "plan": "plan"}
+    names = {"quarter": "", "said": "expected", "q10": f"80{words.THIN}% from", "q90": "to"}
+    names |= {"happened": "booked", "inside": "inside", "plan": "plan"}
     money = words.in_currency(company.currency)
-    return names | {"happened": "booked", "inside": "inside"}, dict.fromkeys(
-        ("said", "q10", "q90", "plan", "happened"), money
-    )
+    return names, dict.fromkeys(("said", "q10", "q90", "plan", "happened"), money)
 
 
 def _total(backtest: pd.DataFrame) -> pd.DataFrame:
