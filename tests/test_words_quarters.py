@@ -39,7 +39,12 @@ def test_the_last_quarters_as_they_were_forecast_before_they_began():
     assert table["happened"].tolist() == [4.4e6, 3.9e6]
     assert table["inside"].tolist() == ["yes", "no"]
     told = words_quarters.quarters_finding(table)
-    assert told == f"One of two quarters ended inside the 80{T}% range given before it began"
+    assert told == f"FY26 Q3 ended below its 80{T}% range; inside theirs: one of one before it"
+    assert words_quarters.quarters_finding(table.iloc[:1]) == (
+        f"The one quarter ended inside the 80{T}% range given before it began"
+    )
+    above = table.iloc[1:].assign(happened=9e6)
+    assert words_quarters.quarters_finding(above) == f"FY26 Q3 ended above its 80{T}% range"
     shown = Table(table, told, *words_quarters.columns(EURO), right=["inside"])._repr_html_()
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])
     assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€3.9{T}m", "no", f"€4{T}m"]

@@ -78,7 +78,8 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
     return chart(
         draw,
         title=title,
-        subtitle=f"Open and booked deals of {period}, {unit}; solid at the end: booked",
+        subtitle=f"Open and booked deals of {period} at full value, {unit}; the forecast weighs them by their odds; "
+        "solid at the end: booked",
         description=f"{title}. " + " ".join(f"{n}: {money(a)}." for n, a in zip(names, amount, strict=True)),
         table=shown,
         by="y",

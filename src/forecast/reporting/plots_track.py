@@ -49,6 +49,7 @@ def accuracy(
         base = rows["model"] == words_track.BENCHMARK
         compared = (rows["model"] == words_track.OURS) | rows["model"].str.startswith("submitted-")
         rows = rows[base | (compared & rows["skill"].notna())]
+        title = words_track.relative_finding(scores, level=level)
     rows = rows.assign(drawn=_share_of_benchmark(rows) if relative else rows["wape"])
     if rows.empty:
         return empty(title, "No past forecast has settled yet.")

@@ -61,13 +61,21 @@ def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
 
 
 def quarters_finding(table: pd.DataFrame) -> str:
-    """Return how many of the last quarters ended inside the range given before they began."""
+    """Return how many of the last quarters ended inside the range given before they began; a miss of the last first."""
     known = table[table["inside"] != "unknown"]
     if known.empty:
         return "No quarter has settled whose forecast was made before it began"
+    held = f"80{words.THIN}% range"
+    last, before = known.iloc[-1], known.iloc[:-1]
+    if last["inside"] == "no":
+        way = "below" if last["happened"] < last["q10"] else "above"
+        said = f"{last['quarter']} ended {way} its {held}"
+        inside = int((before["inside"] == "yes").sum())
+        rest = f"; inside theirs: {words.spelt(inside)} of {words.spelt(len(before))} before it"
+        return said + (rest if len(before) else "")
     inside = int((known["inside"] == "yes").sum())
-    ended = words.of_all(inside, len(known), "quarter").replace("all", "All", 1)
-    return f"{ended[0].upper()}{ended[1:]} ended inside the 80{words.THIN}% range given before it began"
+    ended = words.of_all(inside, len(known), "quarter")
+    return f"{ended[0].upper()}{ended[1:]} ended inside the {held} given before it began"
 
 
 def columns(company: Company) -> tuple[dict[str, str], dict[str, Callable[[Any], str]]]:

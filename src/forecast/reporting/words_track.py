@@ -64,6 +64,17 @@ def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     return said + (f", the benchmark {words.percent(other)}" if words.known(other) else "")
 
 
+def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
+    """Return the title of misses beside the benchmark's on the same forecasts, at the shortest lead time."""
+    rows = monthly(scores, level=level)
+    ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
+    if ours.empty:
+        return accuracy_finding(scores, level=level)
+    first = ours.iloc[0]
+    share = words.percent(1 - first["skill"])
+    return f"{ahead(int(first['horizon'])).capitalize()} the model’s miss is {share} of the benchmark’s"
+
+
 def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[str]:
     """Return how the model does beside the benchmark and the people, and whether its ranges held.
 
@@ -85,12 +96,11 @@ def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[
             if share < 0.8
             else "more often than promised: they are too wide"
         )
-        said.append(f"The model’s 80{words.THIN}% ranges held {words.percent(share)} of the time, {verdict}.")
+        of = "segments’ months" if level == "segment" else "the company’s months"
+        said.append(f"The model’s 80{words.THIN}% ranges of {of} held {words.percent(share)} of the time, {verdict}.")
     bias = float(np.average(ours["bias"].fillna(0.0), weights=ours["observed"].clip(lower=1e-9)))
     if abs(bias) >= 0.02:
-        said.append(
-            f"On the whole the model promised {words.percent(abs(bias))} too {'much' if bias > 0 else 'little'}."
-        )
+        said.append(f"On the whole it forecast {words.percent(abs(bias))} too {'much' if bias > 0 else 'little'}.")
     return said
 
 
@@ -111,12 +121,17 @@ def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
         span = _span(better["skill"].min(), better["skill"].max())
         return f"At every lead time the model misses {what} by less than the benchmark, beyond luck: {span} less."
     if better.empty and worse.empty:
-        low, high = float(known["skill"].min()), float(known["skill"].max())
-        why = "luck could have made that" if p.notna().any() else "the months are too few to tell that from luck"
-        return (
-            f"Whether the model is better than the benchmark at {what} cannot be told: it missed "
-            f"{_between(low, high)}, and {why}."
+        first = known.sort_values("horizon").iloc[0]
+        same = first["wape"] / (1 - first["skill"]) if first["skill"] < 1 else np.nan
+        beside = f", the benchmark by {words.percent(same)}" if words.known(same) else ""
+        why = (
+            "luck could have made the difference"
+            if p.notna().any()
+            else "the months are too few to tell that from luck"
         )
+        when, missed = ahead(int(first["horizon"])).capitalize(), words.percent(first["wape"])
+        said = f"{when} the model misses {what} by {missed}{beside}"
+        return f"{said}; {why}{', also further ahead' if len(known) > 1 else ''}."
     parts = []
     for part, way in ((better, "less"), (worse, "more")):
         if len(part):
@@ -125,13 +140,6 @@ def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
     rest = known.drop(index=[*better.index, *worse.index])
     said = f"The model misses {what} {' and '.join(parts)}, beyond luck"
     return f"{said}; {_leads(rest)} luck could have made the difference." if len(rest) else f"{said}."
-
-
-def _between(low: float, high: float) -> str:
-    """Return `by 3 % to 30 % less`, `by 2 % to 5 % more`, `from 2 % more to 30 % less` of two skills."""
-    if low >= 0 or high <= 0:
-        return f"by {_span(*sorted((abs(low), abs(high))))} {'less' if low >= 0 else 'more'}"
-    return f"from {words.percent(-low)} more to {words.percent(high)} less"
 
 
 def _leads(rows: pd.DataFrame) -> str:
