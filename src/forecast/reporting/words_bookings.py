@@ -103,7 +103,7 @@ def headline_cards(row: pd.Series | None, *, company: Company) -> list[tuple[str
         (
             f"80{words.THIN}% range",
             low_high,
-            "4 of 5 such quarters end inside" if "FY" in period else "4 of 5 such months end inside",
+            "4 of 5 such quarters should end inside" if "FY" in period else "4 of 5 such months should end inside",
         ),
     ]
     plan = row.get("plan")
