@@ -22,6 +22,7 @@ from forecast.calendar import Calendar
 from forecast.errors import ParameterError
 from forecast.evaluation.planning_errors import planning_errors
 from forecast.evaluation.planning_estimate import Estimate
+from forecast.evaluation.planning_estimate import change as log_change
 from forecast.evaluation.planning_panel import ErrorPanel, error_panel, logs
 from forecast.evaluation.planning_permutation import ALPHA
 from forecast.evaluation.planning_ratio import estimate_ratio
@@ -139,11 +140,11 @@ def _told(
     verdict: Verdict = "not identified"
     change, interval, p = related, (-1.0, math.inf), 1.0
     if found is not None and not reasons:
-        change, interval, p = _change(found.delta), (_change(found.low), _change(found.high)), found.p
+        change, interval, p = log_change(found.delta), (log_change(found.low), log_change(found.high)), found.p
         apart = p <= ALPHA and (found.low > 0 or found.high < 0)
         verdict = ("improved" if found.delta < 0 else "worsened") if apart else "no detectable change"
-    placebo = (_change(found.placebo), found.placebo_p) if found else (nan, nan)
-    dip = (_change(found.dip), found.dip_p) if found else (nan, nan)
+    placebo = (log_change(found.placebo), found.placebo_p) if found else (nan, nan)
+    dip = (log_change(found.dip), found.dip_p) if found else (nan, nan)
     theta = found.theta if found else 0.0
     by_cell = segment_effects(panel, outcome - theta * covariate)
     return PlanningEffect(
@@ -176,11 +177,6 @@ def _told(
         by_segment=by_segment(panel, by_cell),
         event_study=event_study(by_cell),
     )
-
-
-def _change(log_change: float) -> float:
-    """Return exp(x) - 1; infinite where it overflows."""
-    return math.inf if log_change > 700 else math.expm1(log_change)
 
 
 def plain(value: Any) -> Any:

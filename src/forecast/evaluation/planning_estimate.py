@@ -8,6 +8,8 @@ computed without the treatment; delta = coefficient of D given Q, segments and m
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +85,30 @@ def estimate(
     seed: int,
 ) -> Estimate:
     """Return the estimate of one panel; outcome, covariate, observed (S, T), dates (S,), months (T,)."""
+
+    def effect(main: Design, y: Floats) -> tuple[float, float, float, float]:
+        coefficients = main.coefficients(y)
+        low, high = invert(coefficients, main.coefficients(main.actual[0]))
+        return float(coefficients[0]), low, high, float(p_value(coefficients))
+
+    return judged(outcome, covariate, observed, dates, months, permutations=permutations, seed=seed, effect=effect)
+
+
+def judged(
+    outcome: Floats,
+    covariate: Floats,
+    observed: np.ndarray,
+    dates: Ints,
+    months: Ints,
+    *,
+    permutations: int,
+    seed: int,
+    effect: Callable[[Design, Floats], tuple[float, float, float, float]],
+) -> Estimate:
+    """Return the estimate of one panel whose effect is found by `effect`; placebo and dip are those of the outcome.
+
+    effect : (design of the treatment, outcome less what the covariate explains (S, T)) -> delta, low, high, p.
+    """
     panel = Panel(observed)
     picks = assignments(dates, limit=permutations, seed=seed)
     main, dip, placebo = designs(panel, dates, months, picks)
@@ -91,14 +117,13 @@ def estimate(
     if not main.identified:
         return Estimate(nan, -np.inf, np.inf, nan, nan, nan, nan, nan, theta, 1.0, len(picks), False)
     y = outcome - theta * covariate
-    coefficients, of_treatment = main.coefficients(y), main.coefficients(main.actual[0])
-    low, high = invert(coefficients, of_treatment)
+    delta, low, high, p = effect(main, y)
     (dip_value, dip_p), (placebo_value, placebo_p) = checks(main, dip, placebo, y)
     return Estimate(
-        float(coefficients[0]),
+        delta,
         low,
         high,
-        float(p_value(coefficients)),
+        p,
         float(placebo_value),
         float(placebo_p),
         float(dip_value),
@@ -108,6 +133,11 @@ def estimate(
         len(picks),
         True,
     )
+
+
+def change(log_change: float) -> float:
+    """Return exp(x) - 1; infinite where it overflows."""
+    return math.inf if log_change > 700 else math.expm1(log_change)
 
 
 def checks(

@@ -14,11 +14,10 @@ import pandas as pd
 
 from forecast.calendar import Calendar, parse_periods
 from forecast.data.schema import TOTAL
-from forecast.evaluation.fva import diebold_mariano, holm
+from forecast.evaluation.fva import compared, holm
 from forecast.evaluation.planning_outcomes import WITH, WITHOUT
 from forecast.evaluation.planning_panel import adoption_periods
 from forecast.evaluation.planning_permutation import NEVER
-from forecast.evaluation.scores_points import ratio
 
 PARTS = ("before", "after", "not begun")
 COLUMNS = ("when", "n", "months", "wape_without", "wape_with", "added", "statistic", "df", "p_value", "p_holm")
@@ -42,22 +41,13 @@ def information(models: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calen
     keys = ["origin", "target_period", "segment"]
     rows = models[(models["segment"] != TOTAL) & models["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
     rows = rows[rows["observed"].notna() & rows["mean"].notna()]
-    rows = rows.assign(miss=(rows["mean"] - rows["observed"]).abs())
-    first = rows.loc[rows["model"] == WITHOUT, [*keys, "observed", "miss"]]
-    second = rows.loc[rows["model"] == WITH, [*keys, "miss"]]
-    pair = first.merge(second, on=keys, suffixes=("_without", "_with"), validate="one_to_one")
-    pair["t"] = parse_periods(pair["target_period"])
+    rows = rows.assign(abs_error=(rows["mean"] - rows["observed"]).abs())
+    first = rows.loc[rows["model"] == WITHOUT, [*keys, "abs_error"]]
+    second = rows.loc[rows["model"] == WITH, [*keys, "observed", "abs_error"]]
+    pair = second.merge(first, on=keys, suffixes=("", "_before"), validate="one_to_one")
     start = pair["segment"].map(when).fillna(NEVER).astype(np.int64).to_numpy()
-    pair["when"] = np.select([start == NEVER, pair["t"].to_numpy() < start], ["not begun", "before"], "after")
-    out = []
-    for part in PARTS:
-        here = pair[pair["when"] == part]
-        if here.empty:
-            continue
-        losses = here.groupby("t")[["miss_without", "miss_with"]].mean()
-        test = diebold_mariano(losses["miss_without"], losses["miss_with"])
-        size = here["observed"].abs().sum()
-        was, now = ratio(here["miss_without"].sum(), size), ratio(here["miss_with"].sum(), size)
-        out.append((part, len(here), len(losses), was, now, was - now, test.statistic, test.df, test.p_value, np.nan))
-    table = pd.DataFrame(out, columns=list(COLUMNS))
-    return table.assign(p_holm=holm(table["p_value"].to_numpy(dtype=np.float64)))
+    begun = parse_periods(pair["target_period"]) >= start
+    pair["when"] = np.select([start == NEVER, ~begun], ["not begun", "before"], "after")
+    parts = [(part, pair[pair["when"] == part]) for part in PARTS]
+    table = pd.DataFrame([(part, *compared(here)) for part, here in parts if len(here)], columns=list(COLUMNS[:-1]))
+    return table.assign(p_holm=holm(table["p_value"]))

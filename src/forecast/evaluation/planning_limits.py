@@ -14,7 +14,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.planning_estimate import designs
+from forecast.evaluation.planning_estimate import change, designs
 from forecast.evaluation.planning_panel import ErrorPanel, logs
 from forecast.evaluation.planning_permutation import ALPHA, Floats, Panel, assignments, p_value, treatment
 from forecast.evaluation.planning_ratio import Ratios, estimate_ratio, relative
@@ -58,8 +58,7 @@ def leave_one_out(panel: ErrorPanel, *, permutations: int, seed: int) -> pd.Data
         if found is None or not found.identified or found.smallest_p > ALPHA:
             rows.append((name, math.nan, -1.0, math.inf, 1.0))
         else:
-            change, low, high = (float(np.expm1(min(end, 700.0))) for end in (found.delta, found.low, found.high))
-            rows.append((name, change, low, high if found.high < 700 else math.inf, found.p))
+            rows.append((name, change(found.delta), change(found.low), change(found.high), found.p))
     return pd.DataFrame(rows, columns=list(LEFT_OUT_COLUMNS))
 
 

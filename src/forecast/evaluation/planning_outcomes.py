@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, parse_periods, period_labels
+from forecast.calendar import parse_periods, period_labels
 from forecast.data.replay import OPEN, WON, Replay, View
 from forecast.data.schema import TOTAL, Log
 from forecast.data.snapshots import settled_actuals, snapshot
@@ -42,14 +42,6 @@ class Outcomes:
 
     table: pd.DataFrame
     absent: dict[str, str]
-
-
-def last_settled(calendar: Calendar, day: pd.Timestamp, *, settle_days: int) -> int:
-    """Return the last period that had settled on a day."""
-    period = calendar.period(day)
-    while calendar.end(period) + pd.Timedelta(days=settle_days) > day:
-        period -= 1
-    return period
 
 
 def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: int) -> pd.DataFrame:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.evaluation.planning_estimate import Estimate, checks, designs, slope
-from forecast.evaluation.planning_permutation import ALPHA, Design, Floats, Ints, Panel, assignments, p_value
+from forecast.evaluation.planning_estimate import Estimate, judged
+from forecast.evaluation.planning_permutation import ALPHA, Design, Floats, Ints, Panel, p_value
 
 POWER = 0.7
 """Errors are taken to this power: 1 would be best with one series, less where errors were gross before the start."""
@@ -174,32 +174,12 @@ def estimate_ratio(
 
     logs : log errors and log benchmark errors, (S, T) each: placebo and dip are looked for in these.
     """
-    panel = Panel(observed)
-    picks = assignments(dates, limit=permutations, seed=seed)
-    main, dip, placebo = designs(panel, dates, months, picks)
-    outcome, covariate = logs
-    theta = float(slope(panel, outcome, covariate))
-    nan = float("nan")
-    if not main.identified:
-        return Estimate(nan, -np.inf, np.inf, nan, nan, nan, nan, nan, theta, 1.0, len(picks), False)
-    ratios = Ratios(panel, error, benchmark, main.actual[0])
-    found = float(centre(ratios, main))
-    p = float(p_of(ratios, main, 0.0))
-    low, high = interval(ratios, main, found)
-    if p > ALPHA:
-        low, high = min(low, 0.0), max(high, 0.0)
-    (dip_value, dip_p), (placebo_value, placebo_p) = checks(main, dip, placebo, outcome - theta * covariate)
-    return Estimate(
-        found,
-        low,
-        high,
-        p,
-        float(placebo_value),
-        float(placebo_p),
-        float(dip_value),
-        float(dip_p),
-        theta,
-        main.smallest_p(),
-        len(picks),
-        True,
-    )
+
+    def effect(main: Design, _: Floats) -> tuple[float, float, float, float]:
+        ratios = Ratios(main.panel, error, benchmark, main.actual[0])
+        found = float(centre(ratios, main))
+        p = float(p_of(ratios, main, 0.0))
+        low, high = interval(ratios, main, found)
+        return (found, min(low, 0.0), max(high, 0.0), p) if p > ALPHA else (found, low, high, p)
+
+    return judged(*logs, observed, dates, months, permutations=permutations, seed=seed, effect=effect)

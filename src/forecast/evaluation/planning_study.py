@@ -18,7 +18,7 @@ from forecast.evaluation.planning import PERMUTATIONS, PlanningEffect, plain, pl
 from forecast.evaluation.planning_errors import PlanningErrors, errors_in_detail
 from forecast.evaluation.planning_information import information
 from forecast.evaluation.planning_limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
-from forecast.evaluation.planning_outcomes import last_settled, model_track, secondary_outcomes
+from forecast.evaluation.planning_outcomes import model_track, secondary_outcomes
 from forecast.evaluation.planning_panel import ErrorPanel, error_panel
 from forecast.evaluation.planning_secondary import secondary
 
@@ -77,7 +77,7 @@ def planning_study(
     effect = planning_effect(errors, adoption, seed=seed, calendar=calendar)
     left_out, table = _limits(error_panel(errors, adoption, calendar=calendar), effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
-    targets = _targets(log, detail, day)
+    targets = _targets(detail)
     models = model_track(log, track, targets=targets, seed=seed)
     found = secondary_outcomes(log, signed=detail.signed, models=models, as_of=day, targets=targets)
     others = secondary(
@@ -100,13 +100,12 @@ def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.Da
     return table.assign(adopted_on=table["adopted_on"].where(table["adopted_on"] <= day))
 
 
-def _targets(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> range:
-    """Return the months with errors that had settled: the other outcomes are looked at in the same months."""
+def _targets(detail: PlanningErrors) -> range:
+    """Return the months with errors, all of them settled: the other outcomes are looked at in the same months."""
     if detail.errors.empty:
         return range(0)
     months = parse_periods(detail.errors["period"])
-    settled = last_settled(log.company.periods, day, settle_days=log.company.settle_days)
-    return range(int(months.min()), min(int(months.max()), settled) + 1)
+    return range(int(months.min()), int(months.max()) + 1)
 
 
 def _limits(panel: ErrorPanel, effect: PlanningEffect, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

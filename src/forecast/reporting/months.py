@@ -16,8 +16,8 @@ import pandas as pd
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting import plots, words_months
 from forecast.reporting.figure import Chart, Finding
+from forecast.reporting.words_bookings import MODEL
 
-_MODEL = "pipeline"
 _NEEDED = ("model", "segment", "target_period", "horizon", "mean", "q10", "q90")
 _AMOUNTS = ("mean", "q2.5", "q10", "q90", "q97.5", "booked", "plan")
 
@@ -73,7 +73,7 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
     table = _read(file)
     if table is None or not set(_NEEDED) <= set(table):
         return _none()
-    rows = table[(table["model"] == _MODEL) & (table["segment"] == TOTAL)]
+    rows = table[(table["model"] == MODEL) & (table["segment"] == TOTAL)]
     rows = rows[rows["target_period"].astype(str).str.startswith("FY")]
     kept = pd.DataFrame({"as_of": pd.Timestamp(day), "target_period": rows["target_period"].astype(str)})
     for name in ("horizon", *_AMOUNTS):

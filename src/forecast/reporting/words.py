@@ -109,13 +109,13 @@ def in_currency(currency: str) -> Callable[[Any], str]:
     return lambda value: money(value, currency=currency)
 
 
-def points(value: float | None, *, sign: bool = True) -> str:
-    """Return a difference of two shares in percentage points."""
+def points(value: float | None, *, sign: bool = True, short: bool = False) -> str:
+    """Return a difference of two shares in percentage points; `short`: in points."""
     if not known(value):
         return UNKNOWN
     assert value is not None
-    text = f"{abs(value) * 100:.0f}"
-    return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} percentage point{'' if text == '1' else 's'}"
+    text, unit = f"{abs(value) * 100:.0f}", "point" if short else "percentage point"
+    return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
 
 
 def chance(value: float | None) -> str:

@@ -13,11 +13,10 @@ import pandas as pd
 
 from forecast.data.schema import Company
 from forecast.reporting import words
-from forecast.reporting.words_track import model_name
+from forecast.reporting.words_track import LUCK, model_name
 
 Columns = tuple[dict[str, str], dict[str, Callable[[Any], str]]]
 
-LEVEL = 0.05
 _KINDS = {
     "up small": "small upward changes",
     "up large": "large upward changes",
@@ -30,7 +29,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     """Return `better`, `worse`, `unclear` (chance could have made the difference) or `untested` (too few months)."""
     if not words.known(row["p_holm"]) or not words.known(row["added"]):
         return "untested"
-    if row["p_holm"] > LEVEL or not row["added"] * row["statistic"] > 0:
+    if row["p_holm"] > LUCK or not row["added"] * row["statistic"] > 0:
         return "unclear"  # also where the pooled miss and the months' mean point in different ways
     return "better" if row["added"] > 0 else "worse"
 
@@ -134,7 +133,7 @@ def habits_finding(table: pd.DataFrame) -> str:
     tested = table[table["p_holm"].notna() & table["bias"].notna()]
     if tested.empty:
         return "Too few months to tell whether anybody forecasts too high or too low"
-    clear = tested[(tested["p_holm"] <= LEVEL) & (tested["bias"] * tested["statistic"] > 0)]
+    clear = tested[(tested["p_holm"] <= LUCK) & (tested["bias"] * tested["statistic"] > 0)]
     if clear.empty:
         return "Nobody forecasts too high or too low beyond chance"
     parts = []
@@ -250,12 +249,12 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
 
 def luck(p_holm: float) -> str:
     """Return whether luck could have made a difference, `yes` or `no`; `too few months` where it was not tested."""
-    return "too few months" if not words.known(p_holm) else "yes" if p_holm > LEVEL else "no"
+    return "too few months" if not words.known(p_holm) else "yes" if p_holm > LUCK else "no"
 
 
 def more(value: float) -> str:
     """Return a difference of misses in points, with its sign."""
-    return words.points(value).replace(" percentage", "")
+    return words.points(value, short=True)
 
 
 def signed(value: float) -> str:
@@ -301,8 +300,7 @@ def _counted(part: int, count: int) -> str:
 def _gap(added: float, *, short: bool = False) -> str:
     if abs(added) < 0.005:
         return "less than 1 point" if short else "less than 1 percentage point"
-    said = words.points(abs(added), sign=False)
-    return said.replace("percentage ", "") if short else said
+    return words.points(abs(added), sign=False, short=short)
 
 
 def _of(model: str) -> str:

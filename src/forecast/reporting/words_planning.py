@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.reporting import words
+from forecast.reporting.words_track import LUCK
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
     "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero too much was promised"),
@@ -195,7 +196,7 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     if table.empty:
         return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
     said = [f"{_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
-    apart = table[(table["p_holm"] <= 0.05) & table["added"].notna()]
+    apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:
         first = "Knowing marketing made no difference to the model beyond luck"
     else:
@@ -224,7 +225,7 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def luck(p_holm: Any) -> str:
     """Return whether luck could have made a change, for a column: `yes` or `no`."""
-    return "–" if not words.known(p_holm) else "yes" if p_holm > 0.05 else "no"
+    return "–" if not words.known(p_holm) else "yes" if p_holm > LUCK else "no"
 
 
 def _decided(row: Mapping[str, Any]) -> str:

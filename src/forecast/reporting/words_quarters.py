@@ -9,8 +9,7 @@ import pandas as pd
 
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting import words
-
-MODEL = "pipeline"
+from forecast.reporting.words_bookings import MODEL
 
 
 def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company) -> str:

@@ -77,5 +77,5 @@ def _change(row: pd.Series) -> str:
         return "–"
     if row["unit"] == "share":
         # Of the figures as they are shown, so that the row adds up.
-        return words.points(round(now, 2) - round(then, 2)).replace(" percentage", "")
+        return words.points(round(now, 2) - round(then, 2), short=True)
     return words.percent(now / then - 1, sign=True) if then else "–"

@@ -122,15 +122,13 @@ def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
         return f"At every lead time the model misses {what} by less than the benchmark, beyond luck: {span} less."
     if better.empty and worse.empty:
         first = known.sort_values("horizon").iloc[0]
-        same = first["wape"] / (1 - first["skill"]) if first["skill"] < 1 else np.nan
-        beside = f", the benchmark by {words.percent(same)}" if words.known(same) else ""
         why = (
             "luck could have made the difference"
             if p.notna().any()
             else "the months are too few to tell that from luck"
         )
         when, missed = ahead(int(first["horizon"])).capitalize(), words.percent(first["wape"])
-        said = f"{when} the model misses {what} by {missed}{beside}"
+        said = f"{when} the model misses {what} by {missed}{_beside(first)}"
         return f"{said}; {why}{', also further ahead' if len(known) > 1 else ''}."
     parts = []
     for part, way in ((better, "less"), (worse, "more")):
@@ -140,6 +138,12 @@ def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
     rest = known.drop(index=[*better.index, *worse.index])
     said = f"The model misses {what} {' and '.join(parts)}, beyond luck"
     return f"{said}; {_leads(rest)} luck could have made the difference." if len(rest) else f"{said}."
+
+
+def _beside(row: pd.Series) -> str:
+    """Return `, the benchmark by 51 %`: its miss on the same targets, since skill = 1 - miss / that miss."""
+    same = row["wape"] / (1 - row["skill"]) if row["skill"] < 1 else np.nan
+    return f", the benchmark by {words.percent(same)}" if words.known(same) else ""
 
 
 def _leads(rows: pd.DataFrame) -> str:
@@ -167,10 +171,9 @@ def _people(rows: pd.DataFrame) -> list[str]:
     for model, group in people.groupby("model"):
         first = group.sort_values("horizon").iloc[0]
         missed = f"misses by {words.percent(first['wape'])} {ahead(int(first['horizon']))}"
-        # skill = 1 - miss / miss of the benchmark on the same targets
-        same = first["wape"] / (1 - first["skill"]) if first["skill"] < 1 else np.nan
-        beside = f", the benchmark by {words.percent(same)}" if words.known(same) else ""
-        said.append(f"{_the(model_name(str(model)))} {missed}{beside} ({words.plural(first['n'], 'forecast')}).")
+        said.append(
+            f"{_the(model_name(str(model)))} {missed}{_beside(first)} ({words.plural(first['n'], 'forecast')})."
+        )
     return said
 
 
