@@ -11,8 +11,8 @@ import pandas as pd
 import forecast
 from ends import AHEAD, FIRST, kept, origins_of
 from forecast.data.schema import QUANTILE_COLUMNS, Log
-from forecast.data.simulate import Simulation, simulate, write
 from forecast.models.registry import MODELS
+from forecast.simulation.company import Simulation, simulate, write
 
 CACHE = Path(__file__).parent / ".cache" / "tracks"
 PRIOR = 5.0

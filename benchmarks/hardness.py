@@ -20,9 +20,9 @@ import pandas as pd
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from forecast.calendar import period_label
-from forecast.data import simulate_parameters as par
-from forecast.data.simulate import Simulation, expected_bookings, simulate
-from forecast.data.simulate_pipeline import WON
+from forecast.simulation import parameters as par
+from forecast.simulation.company import Simulation, expected_bookings, simulate
+from forecast.simulation.pipeline import WON
 from seeds import REPORT
 
 HORIZONS = (1, 3, 6)

@@ -19,7 +19,7 @@ import pandas as pd
 
 import forecast
 from accuracy_tracks import log_of
-from forecast.data.simulate import simulate
+from forecast.simulation.company import simulate
 from results import record
 from seeds import PLANNING
 

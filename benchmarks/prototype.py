@@ -23,7 +23,7 @@ from accuracy import closed, jackknife, wape
 from accuracy_tracks import log_of
 from analyst_quick import STEPS
 from ends import kept, origins_of
-from forecast.data.simulate import simulate
+from forecast.simulation.company import simulate
 from results import record
 from seeds import REPORT
 

@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-from forecast.models.ets import PERIOD, ets_path
-from forecast.models.theta import pooled, theta_path
+from forecast.models.baselines.ets import PERIOD, ets_path
+from forecast.models.baselines.theta import pooled, theta_path
 from peer_environments import run_peer
 from results import record
 

@@ -1,7 +1,7 @@
 """How often the planning verdict is wrong where nothing changed, and how often it sees a change that is there.
 
 Simulates panels of forecast errors, all of a scenario at once, and asks the library's own code
-(`forecast.evaluation.planning_ratio`) for every one of them. Run it with
+(`forecast.evaluation.planning.ratio`) for every one of them. Run it with
 `python benchmarks/size_and_power.py`; the table goes to standard output, as Markdown.
 
 The process (docs/methods/planning.md): 48 months; 6, 8 or 12 segments of which 2, 2 and 3 never adopt, dates evenly
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.evaluation.planning_estimate import checks, designs, slope
-from forecast.evaluation.planning_panel import FLOOR, OFFSET
-from forecast.evaluation.planning_permutation import ALPHA, NEVER, Panel, assignments
-from forecast.evaluation.planning_ratio import Ratios, centre, estimate_ratio, p_of
+from forecast.evaluation.planning.logs import checks, designs, slope
+from forecast.evaluation.planning.panel import FLOOR, OFFSET
+from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Panel, assignments
+from forecast.evaluation.planning.ratio import Ratios, centre, estimate_ratio, p_of
 from seeds import SIZE_AND_POWER
 
 MONTHS = 48

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 import forecast
-from forecast.reporting.explore import Explorer
+from forecast.reporting.explorer.explorer import Explorer
 from results import record
 
 

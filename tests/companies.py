@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import Company
-from forecast.data.snapshots import Snapshot
 
 STAGES = pd.DataFrame(
     {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.simulate import simulate
+from forecast.simulation.company import simulate
 
 CLOSING = {"Closed won": "won", "Closed lost": "lost"}
 OPEN_STAGES = ("Qualification", "Needs analysis", "Proposal")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecast.data.simulate import simulate
+from forecast.simulation.company import simulate
 
 RUNS = "window.harm=1;alert(1)"
 ATTACKS = (

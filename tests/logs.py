@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
-from forecast.data.validation import validate
 
 STAGES = pd.DataFrame(
     {

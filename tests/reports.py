@@ -15,7 +15,7 @@ months: int = 6  # how many months ahead; allowed: 1 to 12"""
 
 WRITES = """\
 import pandas as pd
-from forecast.reporting.results import Results
+from forecast.reporting.month.results import Results
 Results(tables).write("{name}", pd.DataFrame({{"months": [months], "as_of": [as_of]}}))"""
 
 

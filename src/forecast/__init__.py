@@ -9,31 +9,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
     from forecast.data.schema import Company, Log
-    from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
     from forecast.data.sources.files import read
     from forecast.evaluation.backtest import backtest
-    from forecast.evaluation.planning import planning_effect, planning_errors
-    from forecast.evaluation.scores import score, summarise
-    from forecast.models.bookings import forecast_bookings
-    from forecast.models.winprob import win_probabilities
+    from forecast.evaluation.planning.effect import planning_effect, planning_errors
+    from forecast.evaluation.scores.scoring import score, summarise
+    from forecast.models.pipeline.bookings import forecast_bookings
+    from forecast.models.win.probabilities import win_probabilities
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Company": "forecast.data.schema",
     "Log": "forecast.data.schema",
-    "Snapshot": "forecast.data.snapshots",
+    "Snapshot": "forecast.data.known.snapshot",
     "backtest": "forecast.evaluation.backtest",
-    "forecast_bookings": "forecast.models.bookings",
-    "planning_effect": "forecast.evaluation.planning",
-    "planning_errors": "forecast.evaluation.planning",
+    "forecast_bookings": "forecast.models.pipeline.bookings",
+    "planning_effect": "forecast.evaluation.planning.effect",
+    "planning_errors": "forecast.evaluation.planning.effect",
     "read": "forecast.data.sources.files",
-    "score": "forecast.evaluation.scores",
-    "settled_actuals": "forecast.data.snapshots",
-    "snapshot": "forecast.data.snapshots",
-    "summarise": "forecast.evaluation.scores",
-    "win_probabilities": "forecast.models.winprob",
+    "score": "forecast.evaluation.scores.scoring",
+    "settled_actuals": "forecast.data.known.snapshot",
+    "snapshot": "forecast.data.known.snapshot",
+    "summarise": "forecast.evaluation.scores.scoring",
+    "win_probabilities": "forecast.models.win.probabilities",
 }
 
 __all__ = [

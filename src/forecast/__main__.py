@@ -1,6 +1,6 @@
 """`python -m forecast` is the command line."""
 
-from forecast.cli import main
+from forecast.cli.app import main
 
 if __name__ == "__main__":
     main()

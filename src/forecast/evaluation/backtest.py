@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
-from forecast.data.history import Archive, archive
-from forecast.data.replay import view
+from forecast.data.known.history import Archive, archive
+from forecast.data.known.replay import view
+from forecast.data.known.snapshot import settled_actuals, snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log
-from forecast.data.snapshots import settled_actuals, snapshot
 from forecast.errors import ParameterError, nearest
 from forecast.models.registry import SUBMITTED, Along, along
 from forecast.models.tables import NOTES, abstain

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods, period_label
+from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
 from forecast.data.schema import TOTAL, Log
-from forecast.data.snapshots import Snapshot, settled_actuals, snapshot
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation import scorecard_measures as measures
-from forecast.evaluation.planning_errors import official_forecasts
-from forecast.evaluation.scorecard_measures import Known, Span
+from forecast.evaluation import measures as measures
+from forecast.evaluation.measures import Known, Span
+from forecast.evaluation.planning.errors import official_forecasts
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous")
 MODEL = "pipeline"

@@ -12,17 +12,17 @@ from forecast.errors import ParameterError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecast.data.snapshots import Snapshot
+    from forecast.data.known.snapshot import Snapshot
 
 _HOME = {
-    "pipeline": ("forecast.models.bookings", "bookings_along"),
-    "pipeline-sales-only": ("forecast.models.bookings", "bookings_along"),
-    "ets": ("forecast.models.baselines", "ets"),
-    "ets-theta": ("forecast.models.baselines", "ets_theta"),
-    "seasonal-naive": ("forecast.models.baselines", "seasonal_naive"),
-    "stage-weighted": ("forecast.models.baselines_stages", "stage_weighted"),
-    "stage-weighted-future": ("forecast.models.baselines_stages", "stage_weighted_future"),
-    "stage-age": ("forecast.models.baselines_stages", "stage_age"),
+    "pipeline": ("forecast.models.pipeline.bookings", "bookings_along"),
+    "pipeline-sales-only": ("forecast.models.pipeline.bookings", "bookings_along"),
+    "ets": ("forecast.models.baselines.series", "ets"),
+    "ets-theta": ("forecast.models.baselines.series", "ets_theta"),
+    "seasonal-naive": ("forecast.models.baselines.series", "seasonal_naive"),
+    "stage-weighted": ("forecast.models.baselines.stages", "stage_weighted"),
+    "stage-weighted-future": ("forecast.models.baselines.stages", "stage_weighted_future"),
+    "stage-age": ("forecast.models.baselines.stages", "stage_age"),
 }
 _BY_VIEW = ("ets", "ets-theta", "seasonal-naive")
 MODELS = tuple(_HOME)
@@ -74,7 +74,7 @@ def along(name: str) -> Along:
     """Return the forecaster of a name for several origins at once. Raises as `forecaster` does."""
     submitter = name.removeprefix(f"{SUBMITTED}-")
     if name != submitter and submitter.strip():
-        function = importlib.import_module("forecast.models.baselines").submitted
+        function = importlib.import_module("forecast.models.baselines.series").submitted
         return partial(_each, partial(function, submitter=submitter))
     if name not in _HOME:
         known = [*MODELS, f"{SUBMITTED}-sales"]
@@ -97,5 +97,5 @@ def _each(
     seed: int,
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of a forecaster that needs one view alone."""
-    for view in importlib.import_module("forecast.data.replay").Replay(snap).views(origins):
+    for view in importlib.import_module("forecast.data.known.replay").Replay(snap).views(origins):
         yield function(view, months=months, seed=seed)

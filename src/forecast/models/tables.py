@@ -17,8 +17,8 @@ from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QU
 from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
-    from forecast.data.replay import View
-    from forecast.data.snapshots import Snapshot
+    from forecast.data.known.replay import View
+    from forecast.data.known.snapshot import Snapshot
 
 MOST_MONTHS = 60
 NOTES = "notes"

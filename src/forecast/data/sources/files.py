@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
-from forecast.data.checks import LINE
-from forecast.data.coded_text import from_dictionary
+from forecast.data.checks.table import LINE
+from forecast.data.checks.validation import Problem, problems, validate
 from forecast.data.schema import TABLES, Company, Log
 from forecast.data.sources.company import read_company
-from forecast.data.validation import Problem, problems, validate
+from forecast.data.text import from_dictionary
 from forecast.errors import DataError, nearest
 
 _SUFFIXES = (".csv", ".parquet")

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as papq
 
-from forecast.data.checks_kinds import plain, to_kind
+from forecast.data.checks.kinds import plain, to_kind
 from forecast.data.schema import OUTCOMES, TABLES, TOTAL, Log
 from forecast.data.sources.company import FILE
 from forecast.data.sources.files import read_raw

@@ -1,0 +1,311 @@
+"""`forecast …`: the command line, a thin skin over the library.
+
+Each command imports what it needs when it runs, so that help comes at once. Exit codes: 0 done, 1 the data or a
+parameter is wrong, 2 the command itself was, 3 a notebook failed, 4 the machine would not (or a defect of ours).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecast.errors import ForecastError, MachineError, ParameterError
+
+_CRMS = ("salesforce", "hubspot", "dynamics")
+
+app = typer.Typer(
+    name="forecast",
+    help="Sales forecasts, and whether planning together made them better.\n\n"
+    "Exit codes: 0 done, 1 the data or a parameter is wrong, 2 usage, 3 a notebook failed, 4 the machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Data = Annotated[str, typer.Option("--data", metavar="DIR", help="Data folder: CSV or Parquet files, company.toml.")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", metavar="DATE", help="The day whose knowledge is used; a month means its last day.")
+]
+Months = Annotated[int, typer.Option("--months", metavar="N", min=1, max=24, help="How many months ahead.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same numbers.")]
+OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="Result, ending in .csv or .parquet.")]
+
+
+def _crm(kind: str) -> str:
+    if kind not in _CRMS:
+        raise typer.BadParameter(f"{kind!r} is not one of {', '.join(_CRMS)}")
+    return kind
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a defect.")] = False,
+) -> None:
+    if debug:
+        os.environ["FORECAST_DEBUG"] = "1"
+    if version:
+        from forecast import __version__
+
+        typer.echo(f"forecast {__version__}")
+        raise typer.Exit
+
+
+@app.command(short_help="Make the month's report: pages, tables, manifest.")
+def report(
+    data: Data,
+    as_of: AsOf,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")] = Path("reports"),
+    months: Months = 6,
+    seed: Seed = 0,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A notebook's parameter (`forecast params`)."),
+    ] = None,
+    scenario: Annotated[
+        Path | None,
+        typer.Option("--scenario", metavar="FILE", help="What-if that 00_explore saved, for its page of the month."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Continue the same report where a run of it failed.")
+    ] = True,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, max=16, help="How many notebooks run at once.")
+    ] = 2,
+    notebooks: Annotated[
+        Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")
+    ] = None,
+    cell_seconds: Annotated[
+        float, typer.Option("--cell-seconds", metavar="S", min=1, help="A cell that takes longer fails.")
+    ] = 3600,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Pseudonyms for deals, accounts and owners, in every file of the month.")
+    ] = False,
+    salt_file: Annotated[
+        Path | None,
+        typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")] = False,
+) -> None:
+    """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
+
+    Writes OUT/<as_of>/ and OUT/index.html. A run that fails leaves the last good month as it was, keeps the page of
+    the notebook that failed in OUT/failed/, and is continued by running it again.
+
+    With --redact the month is made from a copy of the data without names, which is gone afterwards. The pseudonyms are
+    new in every run, which then starts from the first notebook; with --salt-file (made, readable by you alone, where it
+    is not there) they stay the same, and a run that failed is continued.
+
+    Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
+    """
+    from forecast.reporting.run.progress import progress
+    from forecast.reporting.run.report import report as make
+
+    try:
+        page = make(
+            data,
+            as_of=as_of,
+            out=out,
+            months=months,
+            seed=seed,
+            parameters=_pairs(parameter or []),
+            scenario=scenario,
+            resume=resume,
+            jobs=jobs,
+            notebooks=notebooks,
+            cell_seconds=cell_seconds,
+            progress=progress(quiet=quiet),
+            redacted=redact,
+            salt_file=salt_file,
+        )
+    except (KeyboardInterrupt, SystemExit) as stop:
+        then = "starts anew" if redact and salt_file is None else "continues"
+        typer.echo(f"stopped; the last good month is as it was, and the same command {then}", err=True)
+        raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else 143) from None
+    typer.echo(f"report: {page}")
+
+
+@app.command(short_help="List every problem of the data.")
+def check(data: Data) -> None:
+    """List every problem of the data, with rows and the mend of each; ends with 1 if any is fatal.
+
+    Example: forecast check --data data/sample
+    """
+    from forecast.cli.data import check as run
+
+    raise typer.Exit(run(data))
+
+
+@app.command(short_help="Write the bookings forecast.")
+def bookings(data: Data, as_of: AsOf, out: OutFile, months: Months = 6, seed: Seed = 0) -> None:
+    """Write the bookings forecast: months and quarters, segments and Total, with quantiles.
+
+    Example: forecast bookings --data data/sample --as-of 2026-10 --months 6 --out bookings.csv
+    """
+    from forecast.cli.tables import bookings as run
+
+    run(data, as_of=as_of, out=out, months=months, seed=seed)
+
+
+@app.command(short_help="Write the open deals' win probabilities.")
+def deals(data: Data, as_of: AsOf, out: OutFile, seed: Seed = 0) -> None:
+    """Write every open deal with its win probabilities, expected amount and what drives them.
+
+    Example: forecast deals --data data/sample --as-of 2026-10-31 --out deals.csv
+    """
+    from forecast.cli.tables import deals as run
+
+    run(data, as_of=as_of, out=out, seed=seed)
+
+
+@app.command(short_help="Write past forecasts beside what happened.")
+def backtest(
+    data: Data,
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First origin, a month.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last origin, a month.")],
+    out: OutFile,
+    step: Annotated[int, typer.Option("--step", metavar="N", min=1, help="Months from one origin to the next.")] = 1,
+    models: Annotated[
+        str, typer.Option("--models", metavar="NAMES", help="Models, with commas between.")
+    ] = "pipeline,ets,seasonal-naive,stage-weighted",
+    months: Months = 6,
+    seed: Seed = 0,
+) -> None:
+    """Write the forecasts as they would have been made at past month ends, beside what happened.
+
+    Example: forecast backtest --data data/sample --from 2025-06 --to 2026-04 --models pipeline,ets --out track.parquet
+    """
+    from forecast.cli.tables import backtest as run
+
+    run(data, first=first, last=last, step=step, models=models.split(","), months=months, seed=seed, out=out)
+
+
+@app.command(short_help="Say whether joint planning helped.")
+def planning(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Result, ending in .json.")],
+    backtest: Annotated[
+        Path | None,
+        typer.Option("--backtest", metavar="FILE", help="A backtest that holds `ets`; without it one is made."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Say whether forecasts got better when sales and marketing began to plan together, as JSON.
+
+    Example: forecast planning --data data/sample --backtest track.parquet --out planning.json
+    """
+    from forecast.cli.tables import planning as run
+
+    run(data, backtest=backtest, seed=seed, out=out)
+
+
+@app.command(short_help="Make a company whose truth is known.")
+def simulate(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Data folder to write.")],
+    opportunities: Annotated[
+        int, typer.Option("--opportunities", metavar="N", min=100, help="How many, about.")
+    ] = 20_000,
+    months: Annotated[int, typer.Option("--months", metavar="N", min=24, max=240, help="Length of its history.")] = 60,
+    end: Annotated[str, typer.Option("--end", metavar="MONTH", help="Its last month.")] = "2026-10",
+    seed: Seed = 1,
+    effect: Annotated[
+        float,
+        typer.Option("--effect", metavar="X", min=0, max=1, help="Share of the error that joint planning removes."),
+    ] = 0.3,
+    giant: Annotated[bool, typer.Option("--giant", help="Amounts with a Pareto tail: a few giant deals.")] = False,
+) -> None:
+    """Make a company whose truth is known: every table, with history and submitted forecasts.
+
+    Writes into an empty folder, or over a data folder that is there; into no other.
+
+    Example: forecast simulate --out data/twin --opportunities 12000 --seed 1 --effect 0
+    """
+    from forecast.cli.data import simulate as run
+
+    run(out, opportunities=opportunities, months=months, end=end, seed=seed, effect=effect, giant=giant)
+
+
+@app.command("import", short_help="Make a data folder from a CRM's exports.")
+def import_(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", callback=_crm, help="Whose export: salesforce, hubspot or dynamics.")
+    ],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the export's files.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Data folder to write.")],
+    segment_from: Annotated[
+        str | None, typer.Option("--segment-from", metavar="COLUMN", help="The CRM's column that becomes the segment.")
+    ] = None,
+) -> None:
+    """Make a data folder from the exports of a CRM; other tables in the folder (a plan, marketing) stay.
+
+    Example: forecast import salesforce exports/2026-10 --out data/ours --segment-from Region__c
+    """
+    from forecast.cli.data import import_ as run
+
+    run(kind, source, out, segment_column=segment_from)
+
+
+@app.command(short_help="List the parameters of the notebooks.")
+def params(
+    notebook: Annotated[str | None, typer.Argument(metavar="[NOTEBOOK]", help="Name, such as 03_bookings.")] = None,
+    notebooks: Annotated[
+        Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")
+    ] = None,
+) -> None:
+    """List the parameters of the notebooks: type, default, allowed values, meaning.
+
+    Example: forecast params 03_bookings
+    """
+    from forecast.cli.data import params as run
+
+    run(notebook, notebooks)
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """Read NAME=VALUE."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ParameterError(f"{text!r} is not NAME=VALUE")
+        if name.strip() in pairs:
+            raise ParameterError(f"{name.strip()} is given twice")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; always ends with SystemExit, whose code is the contract's."""
+    try:
+        app(args=arguments)
+    except ForecastError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if _debugging():
+            raise
+        file = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{file}", MachineError.exit_code)
+    except MemoryError:
+        _fail("there is not enough memory", MachineError.exit_code)
+    except Exception as error:
+        if _debugging():
+            raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        _fail(f"a defect of this program: {said}\n  `forecast --debug …` shows where", MachineError.exit_code)
+
+
+def _debugging() -> bool:
+    return os.environ.get("FORECAST_DEBUG", "") not in ("", "0")
+
+
+def _fail(message: str, code: int) -> None:
+    try:
+        print(f"error: {message}", file=sys.stderr)
+    finally:
+        sys.exit(code)

@@ -1,0 +1,161 @@
+"""What the commands `check`, `simulate`, `import` and `params` do."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from forecast.errors import DataError, MachineError, ParameterError, nearest
+
+_TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+def check(data: str) -> int:
+    """Print every problem of the data, worst first; return 1 where one is fatal, else 0."""
+    from forecast.data.sources.files import check as problems_of
+    from forecast.data.sources.files import read
+
+    found = problems_of(data)
+    counts = {"fatal": 0, "warning": 0, "info": 0}
+    for problem in found:
+        counts[problem.severity] += 1
+        _print_problem(
+            problem.severity, problem.table, problem.column, problem.what, problem.rows, problem.count, problem.mend
+        )
+    if not counts["fatal"]:
+        log = read(data)
+        said = {(problem.table, problem.column, problem.what) for problem in found}
+        for row in _audited(log):
+            told = (row["table"], row["column"], row["finding"]) in said
+            if told or row["finding"] == "there is no such table":  # those are listed below
+                continue
+            counts[row["severity"]] = counts.get(row["severity"], 0) + 1
+            what = "; ".join(str(part) for part in (row["finding"], row["evidence"]) if part)
+            _print_problem(row["severity"], row["table"], row["column"], what, row["rows"], row["count"], row["mend"])
+        for table, without in log.missing.items():
+            typer.echo(f"absent  {table}: {without}")
+        typer.echo(f"{len(log.opportunities):,} opportunities, {len(log.tables)} tables, to {log.extracted_on.date()}")
+    typer.echo(", ".join(f"{number} {severity}" for severity, number in counts.items()))
+    return 1 if counts["fatal"] else 0
+
+
+def _audited(log: Any) -> Iterable[dict[str, Any]]:
+    from forecast.data.audit.audit import audit
+
+    return audit(log).fillna({"evidence": "", "mend": "", "column": ""}).to_dict("records")
+
+
+def _print_problem(severity: str, table: str, column: str, what: str, rows: Any, count: int, mend: str) -> None:
+    shown = rows.split(", ") if isinstance(rows, str) else rows
+    error = DataError(
+        what,
+        table=table or None,
+        column=column or None,
+        rows=tuple(row for row in shown or () if row),
+        count=int(count) if count == count else 0,
+        mend=mend or None,
+    )
+    typer.echo(f"{severity:7} {error}".replace("\n  ", "\n          "))
+
+
+def params(notebook: str | None, folder: Path | None) -> None:
+    """Print the parameters of one notebook or of all."""
+    import json
+
+    from forecast.reporting.run.parameters import notebook_parameters
+    from forecast.reporting.run.report import notebooks_folder
+
+    files = {file.stem: file for file in sorted(notebooks_folder(folder).glob("*.ipynb"))}
+    if notebook is not None:
+        name = Path(notebook).name.removesuffix(".ipynb")
+        if name not in files:
+            raise ParameterError(f"there is no notebook {name!r}; {nearest(name, files)}")
+        files = {name: files[name]}
+    for number, (name, file) in enumerate(files.items()):
+        rows = [
+            (parameter.name, parameter.type, json.dumps(parameter.default), parameter.allowed, parameter.meaning)
+            for parameter in notebook_parameters(file)
+        ]
+        typer.echo(("\n" if number else "") + name)
+        _print_rows([("parameter", "type", "default", "allowed", "meaning"), *rows] if rows else [("(none)",)])
+
+
+def _print_rows(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def simulate(out: Path, *, opportunities: int, months: int, end: str, seed: int, effect: float, giant: bool) -> None:
+    """Simulate a company and write its data folder."""
+    from forecast.calendar import parse_period
+    from forecast.simulation.company import simulate as make
+    from forecast.simulation.company import write
+
+    parse_period(end)
+    _refuse_foreign(out)
+    company = make(opportunities=opportunities, months=months, end=end, seed=seed, effect=effect, giant=giant)
+    fill_folder(out, lambda folder: write(company, folder))
+    typer.echo(f"data: {out} ({len(company.tables['opportunities']):,} opportunities)")
+
+
+def import_(kind: str, source: Path, out: Path, *, segment_column: str | None = None) -> None:
+    """Turn a CRM's export into a data folder; say what was mended and what was not brought over."""
+    if not source.is_dir():
+        raise ParameterError(f"{source}: there is no such folder")
+    _refuse_foreign(out)
+    from forecast.data.sources.crm.convert import read_export, write_folder
+
+    result = read_export(kind, source, segment_column=segment_column, company_in=out)
+    try:
+        write_folder(result, out)
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written ({error.strerror or error})") from None
+    for note in result.notes:
+        typer.echo(f"note    {note}")
+    rows = ", ".join(f"{name} {len(table):,}" for name, table in result.tables.items())
+    typer.echo(f"data: {out} ({rows})")
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a folder that holds something else than a company's data, or that has no place to be."""
+    if not out.parent.is_dir():
+        raise MachineError(f"{out}: the folder {out.parent} is not there; make it first")
+    if out.exists() and not out.is_dir():
+        raise ParameterError(f"{out}: this is a file, not a folder")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not any((out / f"opportunities{suffix}").is_file() for suffix in _TABLE_SUFFIXES):
+        raise ParameterError(f"{out}: this folder holds something else than a company's data; give an empty one")
+
+
+def fill_folder(out: Path, fill: Callable[[Path], object]) -> None:
+    """Let `fill` write the files of a data folder beside it, and move them in when all are there.
+
+    A table that is there under the other ending (.csv, .parquet) or that the new company lacks is removed.
+    """
+    from forecast.data.schema import TABLES
+
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            fill(temporary)
+            out.mkdir(exist_ok=True)
+            made = {file.name for file in temporary.iterdir()}
+            for file in temporary.iterdir():
+                file.replace(out / file.name)
+            for table in TABLES:
+                for suffix in _TABLE_SUFFIXES:
+                    if f"{table}{suffix}" not in made:
+                        (out / f"{table}{suffix}").unlink(missing_ok=True)
+        finally:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(temporary)
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written ({error.strerror or error})") from None

@@ -1,0 +1,160 @@
+"""What is changed after the fact: closures recorded late, amounts revised, deals reopened."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.audit.finding import Finding, money, share
+from forecast.data.known.snapshot import Snapshot
+
+LATE_SHARE = 0.01
+"""Share of bookings recorded after a month has settled from which on `settle_days` is too short."""
+
+_REVISED_SHARE = 0.01
+_SETTLED_FOR = pd.Timedelta(days=31)
+
+
+def history_findings(snap: Snapshot) -> list[Finding]:
+    """Return what was recorded or changed after the fact, as far as history tells."""
+    history = snap.history
+    if history is None or history.empty:
+        return []
+    closures = _closures(snap, history)
+    return [*_late(snap, closures), *_revised(closures), *_at_closing(closures), *_reopened(history)]
+
+
+def _closures(snap: Snapshot, history: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a deal that stands closed: when that was recorded, and its amount before, then and now."""
+    ids = history["opportunity_id"].to_numpy()
+    new = np.append(True, ids[1:] != ids[:-1])
+    outcome = history["outcome"].to_numpy()
+    change = new | np.append(True, outcome[1:] != outcome[:-1])
+    start = np.maximum.accumulate(np.where(change, np.arange(len(history)), 0))
+    last = np.flatnonzero(np.append(new[1:], True))
+    closed = last[outcome[last] != "open"]
+    first = start[closed]
+    amount = history["amount"].to_numpy()
+    before = np.where(new[first], np.nan, amount[np.maximum(first - 1, 0)])
+    table = pd.DataFrame(
+        {
+            "opportunity_id": ids[closed],
+            "recorded_on": history["recorded_on"].to_numpy()[first],
+            "before": before,
+            "then": amount[first],
+            "now": amount[closed],
+        }
+    )
+    known = snap.opportunities[["opportunity_id", "outcome", "closed_on", "segment"]]
+    return table.merge(known, on="opportunity_id", how="inner")
+
+
+def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Finding]:
+    """How much of a month's bookings is recorded after the month, and is `settle_days` enough."""
+    won = closures[(closures["outcome"] == "won") & closures["now"].notna()]
+    ends = month_ends(snap, won["closed_on"])
+    old = (ends <= snap.as_of - _SETTLED_FOR).to_numpy()  # a young month has not had the time to be late
+    won, ends = won[old], ends[old]
+    if won.empty:
+        return []
+    days_after = (won["recorded_on"] - won["closed_on"]).dt.days
+    after_end = (won["recorded_on"] - ends).dt.days.to_numpy()
+    amount = won["now"].to_numpy()
+    settle = snap.company.settle_days
+    late, unsettled = amount[after_end > 0].sum(), amount[after_end > settle].sum()
+    enough = settles_after(after_end, amount, LATE_SHARE)
+    told = (
+        f"{share((days_after > 0).sum(), len(won))} of {len(won):,} wins are recorded after the day they closed "
+        f"(95 % of all within {days_after.quantile(0.95):.0f} days); {share(late, amount.sum())} of a month's bookings "
+        f"arrives after the month has ended, {share(unsettled, amount.sum())} more than {settle} days after; "
+        f"{share(1 - LATE_SHARE, 1)} is in after {enough} days"
+    )
+    if not late:
+        return []
+    rows = won.loc[after_end > settle, "opportunity_id"]
+    if unsettled > LATE_SHARE * amount.sum():
+        return [
+            Finding("warning", "opportunity_history", "recorded_at", "closures are recorded late", told)
+            .of(rows)
+            .mended(f"set settle_days = {enough} in company.toml, or have wins recorded by the month's end")
+        ]
+    return [
+        Finding("info", "opportunity_history", "recorded_at", "closures are recorded late", told)
+        .of(won.loc[after_end > 0, "opportunity_id"])
+        .mended(f"nothing to mend: settle_days = {settle} covers it")
+    ]
+
+
+def month_ends(snap: Snapshot, dates: pd.Series) -> pd.Series:
+    """Return the last day of the month (of the company's calendar) each date lies in."""
+    periods = snap.calendar.period_of(dates)
+    distinct, inverse = np.unique(periods, return_inverse=True)
+    ends = [snap.calendar.end(int(period)).to_datetime64() for period in distinct]
+    return pd.Series(np.array(ends, dtype="datetime64[us]")[inverse], index=dates.index)
+
+
+def settles_after(days: np.ndarray, amount: np.ndarray, tolerated: float) -> int:
+    """Return after how many days at most a share `tolerated` of the amount is still to come.
+
+    days, amount : (n,) day each amount arrives on, counted from the month's end, and the amount.
+    """
+    order = np.argsort(days, kind="stable")
+    arrived = np.cumsum(amount[order])
+    enough = int(np.searchsorted(arrived, (1 - tolerated) * arrived[-1] - 1e-9))
+    return max(0, int(days[order][min(enough, len(days) - 1)]))
+
+
+def _revised(closures: pd.DataFrame) -> list[Finding]:
+    """Amounts that were changed after the deal had closed."""
+    won = closures[(closures["outcome"] == "won") & closures["then"].notna() & closures["now"].notna()]
+    changed = won[~np.isclose(won["then"], won["now"])]
+    if changed.empty:
+        return []
+    difference = (changed["now"] - changed["then"]).sum()
+    told = (
+        f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) had their amount changed after "
+        f"they closed; bookings changed by {money(difference)} ({100 * difference / won['then'].sum():+.1f} %)"
+    )
+    severity = "warning" if len(changed) > _REVISED_SHARE * len(won) else "info"
+    return [
+        Finding(severity, "opportunity_history", "amount", "amounts revised after the fact", told)
+        .of(changed["opportunity_id"])
+        .mended("record a later change as a deal of its own; past bookings otherwise move")
+    ]
+
+
+def _at_closing(closures: pd.DataFrame) -> list[Finding]:
+    """How the amount of a win compares with what it stood at while open."""
+    won = closures[(closures["outcome"] == "won") & (closures["before"] > 0) & closures["then"].notna()]
+    changed = won[~np.isclose(won["before"], won["then"])]
+    if changed.empty:
+        return []
+    ratio = (changed["then"] / changed["before"]).median()
+    total = won["then"].sum() / won["before"].sum()
+    told = (
+        f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) closed at another amount than the "
+        f"last one while open, {ratio:.2f} times it (median); all wins together at {total:.2f} times"
+    )
+    return [
+        Finding("info", "opportunity_history", "amount", "amounts change when a deal is won", told)
+        .of(changed["opportunity_id"])
+        .mended("nothing to mend, but an open deal's amount is worth about that much of what it says")
+    ]
+
+
+def _reopened(history: pd.DataFrame) -> list[Finding]:
+    """Deals that were open again after they had closed."""
+    ids, outcome = history["opportunity_id"].to_numpy(), history["outcome"].to_numpy()
+    again = (ids[1:] == ids[:-1]) & (outcome[:-1] != "open") & (outcome[1:] == "open")
+    if not again.any():
+        return []
+    rows = pd.unique(ids[1:][again])
+    closed = pd.unique(ids[outcome != "open"])
+    told = (
+        f"{len(rows):,} of {len(closed):,} deals that ever closed ({share(len(rows), len(closed))}) were opened again"
+    )
+    return [
+        Finding("info", "opportunity_history", "stage", "deals reopened", told)
+        .of(rows)
+        .mended("nothing to mend: a month's bookings count what stood when it settled")
+    ]

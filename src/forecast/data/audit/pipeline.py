@@ -1,0 +1,239 @@
+"""What misleads about the opportunities as they stand: stale dates, look-alikes, gaps, thin segments, giants."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.calendar import period_label
+from forecast.data.audit.finding import Finding, money, share
+from forecast.data.known.snapshot import Snapshot
+
+WON_AT_LEAST = 30
+"""Won deals below which a segment's win rate and mean amount rest on too little."""
+
+_STALE_WARNS = 0.05
+_GIANT_SHARE, _GIANT_DEALS = 0.1, 20
+_ALIKE_WARNS = 0.01
+_ONE_DAY_SHARE = 0.05
+_ONE_DAY_DEALS = 20
+_USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
+_TAIL_SHARE = 0.05
+_TAIL_DEALS = 20
+
+FEWER_OF_LATE = "far fewer deals created of late"
+"""The finding that bears on the forecast itself: what is not there cannot be won."""
+
+
+def pipeline_findings(snap: Snapshot) -> list[Finding]:
+    """Return what misleads about the opportunities known on a day."""
+    return [
+        *_stale(snap),
+        *_giants(snap),
+        *_thin(snap),
+        *_alike(snap),
+        *_gaps(snap),
+        *_falls_off(snap),
+        *_cleared(snap),
+    ]
+
+
+def _stale(snap: Snapshot) -> list[Finding]:
+    """Open deals that ought to have closed already."""
+    frame = snap.opportunities
+    is_open = frame["outcome"] == "open"
+    stale = frame[is_open & (frame["expected_close_on"] < snap.as_of)].sort_values("expected_close_on")
+    if stale.empty:
+        return []
+    dated = int((is_open & frame["expected_close_on"].notna()).sum())
+    days = (snap.as_of - stale["expected_close_on"]).dt.days
+    told = (
+        f"{len(stale):,} of {dated:,} open deals with a date ({share(len(stale), dated)}), "
+        f"worth {money(stale['amount'].sum())}; overdue by {days.median():.0f} days (median), at most {days.max():,}"
+    )
+    severity = "warning" if len(stale) > _STALE_WARNS * dated else "info"
+    return [
+        Finding(severity, "opportunities", "expected_close_on", "expected to close by now, but still open", told)
+        .of(stale["opportunity_id"])
+        .mended("give them a new date, or close them as lost")
+    ]
+
+
+def _giants(snap: Snapshot) -> list[Finding]:
+    """A heavy tail: one deal that is a large part of what is booked, or of a month."""
+    frame = snap.opportunities
+    won = frame[(frame["outcome"] == "won") & (frame["amount"] > 0)].sort_values("amount", ascending=False)
+    if won.empty:
+        return []
+    found = []
+    booked, largest = won["amount"].sum(), won["amount"].iloc[0]
+    index = tail_index(won["amount"].to_numpy())
+    words = f"; tail index {index:.1f}" if np.isfinite(index) else ""
+    if largest > _GIANT_SHARE * booked and len(won) >= _GIANT_DEALS:
+        told = (
+            f"the largest of {len(won):,} won deals is {money(largest)}, {share(largest, booked)} of all that was won "
+            f"and {largest / won['amount'].median():,.0f} times the median{words}"
+        )
+        found.append(
+            Finding("warning", "opportunities", "amount", "one deal dominates the bookings", told)
+            .of(won["opportunity_id"].head(1))
+            .mended("check the amount; if it holds, read ranges rather than the mean")
+        )
+    elif np.isfinite(index) and index < 2:
+        told = (
+            f"tail index {index:.1f} over the largest {share(_TAIL_SHARE, 1)} of {len(won):,} won deals: below 2 a few "
+            f"deals decide a month; the largest is {money(largest)}, {largest / won['amount'].median():,.0f} times "
+            "the median"
+        )
+        found.append(
+            Finding("warning", "opportunities", "amount", "amounts have a heavy tail", told)
+            .of(won["opportunity_id"].head())
+            .mended("check the largest amounts; if they hold, read ranges rather than the mean")
+        )
+    months = len(np.unique(snap.calendar.period_of(won["closed_on"])))
+    monthly = booked / max(months, 1)
+    giants = frame[(frame["outcome"] == "open") & (frame["amount"] > monthly)].sort_values("amount", ascending=False)
+    if len(giants):
+        top = giants["amount"].iloc[0]
+        told = (
+            f"{len(giants):,} open deals, the largest {money(top)} = {top / monthly:.1f} average months "
+            f"of {money(monthly)}"
+        )
+        found.append(
+            Finding("warning", "opportunities", "amount", "open deals larger than an average month's bookings", told)
+            .of(giants["opportunity_id"])
+            .mended("check the amounts; such a deal is a coin toss that no mean describes")
+        )
+    return found
+
+
+def tail_index(amounts: np.ndarray) -> float:
+    """Return Hill's estimate of the tail index (1975, Annals of Statistics 3) from the largest 5 % of amounts.
+
+    amounts : (n,) positive. NaN where 5 % are fewer than 20, or the tail is all one value. Below 2 the variance is
+    infinite, below 1 the mean.
+    """
+    k = int(_TAIL_SHARE * len(amounts))
+    if k < _TAIL_DEALS:
+        return np.nan
+    top = np.sort(amounts)[::-1][: k + 1]
+    excess = float(np.log(top[:k] / top[k]).mean())
+    return 1 / excess if excess > 0 else np.nan
+
+
+def _thin(snap: Snapshot) -> list[Finding]:
+    """Segments with few won deals."""
+    frame = snap.opportunities
+    won = frame[frame["outcome"] == "won"].groupby("segment").size().reindex(list(snap.segments), fill_value=0)
+    thin = won[won < WON_AT_LEAST].sort_values(kind="stable")
+    if thin.empty:
+        return []
+    told = ", ".join(f"{name} {count:,}" for name, count in thin.head(5).items())
+    more = f" and {len(thin) - 5:,} more" if len(thin) > 5 else ""
+    return [
+        Finding(
+            "warning",
+            "opportunities",
+            "segment",
+            f"segments with fewer than {WON_AT_LEAST} won deals",
+            f"won deals: {told}{more}, of {len(snap.segments):,} segments",
+        )
+        .of(thin.index)
+        .mended("their own rates are drawn to the company's; put small segments together, or bring more history")
+    ]
+
+
+def _alike(snap: Snapshot) -> list[Finding]:
+    """Opportunities that agree in everything that tells deals apart: entered twice?"""
+    frame = snap.opportunities
+    who = [name for name in ("account_id", "owner", "product", "lead_source", "units") if name in frame]
+    if "account_id" not in who:
+        return []
+    told_apart = ["created_on", "segment", "amount", *who]
+    full = frame[frame["account_id"].notna() & frame["amount"].notna()]
+    alike = full[full.duplicated(told_apart, keep=False)].sort_values([*told_apart, "opportunity_id"])
+    if alike.empty:
+        return []
+    groups = len(alike.drop_duplicates(told_apart))
+    told = (
+        f"{len(alike):,} opportunities in {groups:,} groups agree in {', '.join(told_apart)}; "
+        f"counted once, {len(alike) - groups:,} fewer"
+    )
+    severity = "warning" if len(alike) - groups > _ALIKE_WARNS * len(frame) else "info"
+    return [
+        Finding(severity, "opportunities", "opportunity_id", "deals that look alike", told)
+        .of(alike["opportunity_id"])
+        .mended("merge what was entered twice")
+    ]
+
+
+def _gaps(snap: Snapshot) -> list[Finding]:
+    """Months in which nothing was created, or nothing was won, between months in which something was."""
+    frame = snap.opportunities
+    found = []
+    created = snap.calendar.period_of(frame["created_on"])
+    won = snap.calendar.period_of(frame.loc[frame["outcome"] == "won", "closed_on"])
+    last = snap.period if snap.at_month_end else snap.period - 1
+    for periods, column, word in ((created, "created_on", "created"), (won, "closed_on", "won")):
+        seen = np.unique(periods[periods >= 0])
+        if not len(seen):
+            continue
+        empty = np.setdiff1d(np.arange(seen[0], max(last, seen[-1]) + 1), seen)
+        if not len(empty):
+            continue
+        span = max(last, seen[-1]) - seen[0] + 1
+        told = f"{len(empty):,} of {span:,} months from {period_label(int(seen[0]))}"
+        found.append(
+            Finding("warning", "opportunities", column, f"months in which nothing was {word}", told)
+            .of([period_label(int(period)) for period in empty])
+            .mended("check whether the export is whole; a month without records reads as a month without business")
+        )
+    return found
+
+
+def _falls_off(snap: Snapshot) -> list[Finding]:
+    """Last months with far fewer new deals than usual: the export may lack the youngest."""
+    created = snap.calendar.period_of(snap.opportunities["created_on"])
+    last = snap.period if snap.at_month_end else snap.period - 1
+    first = last - _USUAL_MONTHS
+    if not (created <= first).any():
+        return []
+    counts = np.bincount(created[(created >= first) & (created <= last)] - first, minlength=_USUAL_MONTHS + 1)
+    usual = float(np.median(counts))
+    few = counts < _FALLS_OFF * usual
+    length = int(np.argmin(few[::-1])) if not few.all() else 0
+    if not length or usual < _DEALS_A_MONTH:
+        return []
+    months = [period_label(last - back) for back in range(length)][::-1]
+    told = ", ".join(f"{month} {counts[len(counts) - length + i]:,}" for i, month in enumerate(months))
+    return [
+        Finding(
+            "warning",
+            "opportunities",
+            "created_on",
+            FEWER_OF_LATE,
+            f"deals created: {told}; the median month of the last {_USUAL_MONTHS + 1} has {usual:,.0f}",
+        )
+        .of(months)
+        .mended("check whether the export holds the youngest deals; if it does not, the forecast is too low")
+    ]
+
+
+def _cleared(snap: Snapshot) -> list[Finding]:
+    """Many losses on one day: the day the pipeline was cleared, not the day the customers said no."""
+    frame = snap.opportunities
+    lost = frame[frame["outcome"] == "lost"]
+    if lost.empty:
+        return []
+    days = lost.groupby("closed_on").size()
+    big = days[(days >= _ONE_DAY_DEALS) & (days > _ONE_DAY_SHARE * len(lost))].sort_values(ascending=False)
+    if big.empty:
+        return []
+    told = ", ".join(f"{count:,} on {day:%Y-%m-%d}" for day, count in big.head(3).items())
+    rows = lost.loc[lost["closed_on"].isin(big.index), "opportunity_id"]
+    return [
+        Finding(
+            "warning", "opportunities", "closed_on", "many deals lost on one day", f"{told}, of {len(lost):,} losses"
+        )
+        .of(rows)
+        .mended("if that was a clean-up, date them to when they were lost")
+    ]

@@ -1,0 +1,263 @@
+"""Turn a column as it came (text of a CSV file, or whatever a Parquet file held) into its declared kind.
+
+Every function returns the typed values and a mask of the values that would not go; nothing is guessed.
+Text columns are parsed once per distinct value, since a log repeats its dates and numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.data.schema import Kind
+from forecast.data.text import by_level, dictionary_of, is_coded, text_of
+
+# What a value of each kind looks like, for the sentence that says how to mend it.
+LOOKS = {
+    "key": "text",
+    "text": "text",
+    "date": "a date such as 2026-10-31",
+    "timestamp": "a timestamp such as 2026-10-31T17:05:00 (company time) or 2026-10-31T17:05:00Z",
+    "period": "a month such as 2026-10",
+    "amount": "a number such as 12500.50, without currency sign or thousands separator",
+    "number": "a number such as 12500.50, without thousands separator",
+}
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?")
+_AWARE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)? ?(Z|z|[+-]\d{2}(:?\d{2})?)")
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_INFINITY = re.compile(r"[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?")
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?")  # not 007, not a 16-digit identifier
+
+_DAY_LENGTH = 86_400_000_000
+"""Microseconds."""
+
+_PART = 250_000
+
+_FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
+
+
+def plain(values: pd.Series) -> pd.Series:
+    """Return the column with Python objects, categories and Arrow types taken out; empty text is missing."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if isinstance(values.dtype, pd.ArrowDtype):
+        values = pd.Series(pa.array(values).to_pandas(date_as_object=False), index=values.index)
+    if values.dtype == object:
+        inside = pd.api.types.infer_dtype(values, skipna=True)
+        if inside in ("date", "datetime", "datetime64"):
+            values = pd.to_datetime(values)
+        elif inside in ("decimal", "floating", "integer", "mixed-integer-float"):
+            values = pd.to_numeric(values.astype("float64"))
+        elif inside == "boolean":
+            values = values.map({True: "true", False: "false"}).astype("str")
+        else:
+            values = values.where(values.isna(), values.map(str)).astype("str")
+    if pd.api.types.is_string_dtype(values.dtype) and values.dtype != "str":
+        values = values.astype("str")
+    if values.dtype == "str":
+        blank = _answers(values, lambda text: pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)))
+        if blank.any():
+            values = values.mask(blank)
+    return values
+
+
+def _answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.ndarray:
+    """Return what is answered for each text, False where it is missing; asked once a level where there are codes."""
+    if not is_coded(values):
+        return np.asarray(pc.fill_null(asked(text_of(values)), False))
+    found = dictionary_of(values)
+    answers = np.asarray(pc.fill_null(asked(found.dictionary), False))
+    return by_level(found, answers, missing=False) if answers.any() else np.zeros(len(values), dtype=bool)
+
+
+def to_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
+    """Return the column in its kind and a mask (n,) of the values that do not fit it.
+
+    `timezone` is the company's: timestamps without an offset are read in it (of two occurrences in the hour a clock
+    is put back the first; a time skipped when it is put forward moves to the next that exists), and the date of a
+    timestamp with an offset is its date there. Values must have been through `plain`.
+    """
+    if kind in ("key", "text"):
+        return _text(values)
+    if kind in ("amount", "number"):
+        return _number(values)
+    if kind == "period":
+        return _period(values)
+    if kind == "date":
+        return _date(values, timezone)
+    return _timestamp(values, timezone)
+
+
+def inferred(values: pd.Series, *, timezone: str) -> pd.Series:
+    """Return a column nobody declared: a number or a date where every value is one, text otherwise."""
+    if values.dtype != "str":
+        if pd.api.types.is_bool_dtype(values.dtype):
+            return values.map({True: "true", False: "false"}).astype("str")
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            return values.astype("float64")
+        if isinstance(values.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_dtype(values.dtype):
+            return _date(values, timezone)[0]
+        return values.astype("str")
+    some = values.dropna()
+    if some.empty:
+        return values
+    if _matches(some, _PLAIN_NUMBER).all():
+        return _number(values)[0]
+    if _matches(some, _DAY).all():
+        dates, bad = _date(values, timezone)
+        return values if bad.any() else dates
+    return values
+
+
+def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
+    """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
+    among = text_of(names).cast(pa.large_string())
+    if is_coded(values) and dictionary_of(values).dictionary.equals(among):
+        return np.asarray(values.notna())
+    return _answers(values, lambda text: pc.is_in(text, value_set=among, skip_nulls=True))
+
+
+def distinct(values: pd.Series) -> pd.Series:
+    """Return the distinct values as text, in the order they come, missing ones left out."""
+    if values.dtype != "str":
+        return pd.Series(values.dropna().unique(), dtype="str")
+    return pd.Series(values.array.unique(), dtype="str").dropna().reset_index(drop=True)
+
+
+def padded(values: pd.Series) -> set[str]:
+    """Return the texts with blanks around them; looked through in parts, as a trimmed copy of all would be as large."""
+    text, found = dictionary_of(values).dictionary if is_coded(values) else text_of(values), set()
+    for start in range(0, len(text), _PART):
+        part = text[start : start + _PART]
+        odd = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(part), part), False)
+        found.update(part.filter(odd).to_pylist())
+    return found
+
+
+def _matches(text: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
+    """Return which values match the whole pattern; missing ones do not."""
+    return _answers(text, lambda given: pc.match_substring_regex(given, pattern=f"^(?:{pattern.pattern})$"))
+
+
+def _distinct(values: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Return codes (-1 = missing) and the distinct values, stripped of surrounding blanks."""
+    codes, distinct = pd.factorize(values)
+    return codes, pd.Series(distinct, dtype="str").str.strip()
+
+
+def _text(values: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    good = np.zeros(len(values), dtype=bool)
+    if values.dtype == "str":
+        return values, good
+    missing = values.isna()
+    if pd.api.types.is_bool_dtype(values.dtype):
+        out = values.map({True: "true", False: "false"}).astype("str")
+    elif pd.api.types.is_float_dtype(values.dtype) and (values.dropna() % 1 == 0).all():
+        out = values.astype("Int64").astype("str")  # identifiers that a missing value had turned into floats
+    else:
+        out = values.astype("str")
+    return out.mask(missing), good
+
+
+def _number(values: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    missing = np.asarray(values.isna())
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.astype("float64"), np.zeros(len(values), dtype=bool)
+    out = np.full(len(values), np.nan)
+    if values.dtype != "str":
+        return pd.Series(out, index=values.index), ~missing
+    codes, text = _distinct(values)
+    parsed = np.full(len(text), np.nan)
+    fits = _matches(text, _NUMBER)
+    # Arrow's parser is exact to the last bit, so that CSV and Parquet give the same number.
+    parsed[fits] = np.asarray(pc.cast(pc.replace_substring_regex(pa.array(text[fits]), r"^\+", ""), pa.float64()))
+    infinite = _matches(text, _INFINITY)
+    parsed[infinite] = np.inf
+    if len(text):
+        out = np.where(codes >= 0, parsed[codes], np.nan)
+    return pd.Series(out, index=values.index), ~missing & np.isnan(out)
+
+
+def _period(values: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    if isinstance(values.dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return values.dt.strftime("%Y-%m").astype("str"), np.zeros(len(values), dtype=bool)
+    if values.dtype != "str":
+        values = values.astype("str").mask(values.isna())
+    text = values.str.strip()
+    return text, np.asarray(values.notna()) & ~_matches(text, _MONTH)
+
+
+def _date(values: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
+    missing = np.asarray(values.isna())
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_convert(timezone).dt.tz_localize(None)
+    if pd.api.types.is_datetime64_dtype(values.dtype):
+        days = values.astype("datetime64[us]")
+        moment = days.to_numpy().view("int64")
+        if ((moment % _DAY_LENGTH != 0) & (moment != pd.NaT.value)).any():
+            days = days.dt.normalize()
+    elif values.dtype == "str":
+        codes, text = _distinct(values)
+        parsed = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
+        day = _matches(text, _DAY)
+        parsed[day] = pd.to_datetime(text[day], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
+        if not day.all():
+            stamp = ~day
+            local = _stamps(text[stamp], timezone).dt.tz_convert(timezone).dt.tz_localize(None)
+            parsed[stamp] = local.dt.normalize().astype("datetime64[us]")
+        taken = parsed.to_numpy()[codes] if len(text) else np.full(len(codes), np.datetime64("NaT", "us"))
+        days = pd.Series(np.where(codes >= 0, taken, np.datetime64("NaT", "us")), index=values.index)
+    else:
+        days = pd.Series(pd.NaT, index=values.index, dtype="datetime64[us]")
+    return _in_range(days, missing)
+
+
+def _timestamp(values: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
+    missing = np.asarray(values.isna())
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        out = values.dt.tz_convert("UTC")
+    elif pd.api.types.is_datetime64_dtype(values.dtype):
+        out = _localised(values, timezone)
+    elif values.dtype == "str":
+        out = _stamps(values.str.strip(), timezone)
+    else:
+        out = pd.Series(pd.NaT, index=values.index, dtype="datetime64[us, UTC]")
+    return _in_range(out.astype("datetime64[us, UTC]"), missing)
+
+
+def _stamps(text: pd.Series, timezone: str) -> pd.Series:
+    """Return ISO dates and timestamps as UTC, NaT where the text is none."""
+    out = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us, UTC]")
+    aware = _matches(text, _AWARE)
+    if aware.any():
+        read = pd.to_datetime(text[aware].str.upper(), format="ISO8601", utc=True, errors="coerce")
+        out[aware] = read.astype("datetime64[us, UTC]")
+    if aware.all():
+        return out
+    naive = _matches(text, _STAMP) | _matches(text, _DAY)
+    if naive.any():
+        read = pd.to_datetime(text[naive], format="ISO8601", errors="coerce")
+        out[naive] = _localised(read, timezone)
+    return out
+
+
+def _localised(values: pd.Series, timezone: str) -> pd.Series:
+    first = np.ones(len(values), dtype=bool)
+    local = values.astype("datetime64[us]").dt.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward")
+    return local.dt.tz_convert("UTC")
+
+
+def _in_range(values: pd.Series, missing: np.ndarray) -> tuple[pd.Series, np.ndarray]:
+    """Take out dates that only a slip of the pen can have produced, such as 0206-10-31 or 9999-12-31."""
+    zone = "UTC" if isinstance(values.dtype, pd.DatetimeTZDtype) else None
+    fits = (values >= _FIRST.tz_localize(zone)) & (values < _LAST.tz_localize(zone))
+    bad = ~missing & ~np.asarray(fits)
+    return (values.mask(bad) if bad.any() else values), bad

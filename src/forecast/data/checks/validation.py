@@ -1,0 +1,195 @@
+"""A set of tables -> `Log`, or every problem that stands in the way.
+
+`problems` lists all of them, for whoever mends the data; `validate` raises the first fatal ones, and otherwise
+returns the log with what is not fatal as notes. Nothing that was given is altered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from forecast.data.checks import declared
+from forecast.data.checks.across import HAPPENED, check_across
+from forecast.data.checks.kinds import is_among
+from forecast.data.checks.table import Problem, check_table, problem_at
+from forecast.data.keys import key_order, ranks
+from forecast.data.schema import TABLES, Company, Log, Note
+from forecast.data.text import recoded, reordered
+from forecast.errors import DataError, nearest
+
+__all__ = ["Problem", "last_day", "problems", "raise_fatal", "validate"]
+
+_LISTED = 3
+
+
+def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "", keep: bool = True) -> Log:
+    """Return the validated log of a set of raw tables.
+
+    Parameters
+    ----------
+    raw : table name -> frame, text as in a CSV file or typed. A frame whose index is named `line` came from a file;
+        problems then name the file's lines, otherwise the key.
+    company : what company.toml says.
+    source : where the tables came from, kept in the log.
+    keep : False takes each table out of `raw`, a dict of the caller's own, as it is read, so that a log of millions
+        of rows is never there twice.
+
+    Raises
+    ------
+    DataError : the first fatal problem, with up to two more and how many there are in all.
+    """
+    tables, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
+    raise_fatal(found)
+    notes = tuple(
+        Note(problem.what, problem.table, problem.column, problem.rows, problem.count, problem.mend)
+        for problem in found
+    )
+    return Log(tables, company, company.extracted_on or last_day(tables, company), source, notes)
+
+
+def problems(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> list[Problem]:  # noqa: ARG001
+    """Return every problem of a set of raw tables, fatal ones first, in the order of the tables.
+
+    pandera is asked as well: what it finds in a column that had no fatal problem yet is added.
+    """
+    tables, found = _examine(dict(raw), company)
+    said = {(problem.table, part) for problem in found if problem.severity == "fatal" for part in _parts(problem)}
+    for name, frame in tables.items():
+        second = declared.second_opinion(name, frame)
+        found += [problem for problem in second if not said & {(name, part) for part in _parts(problem)}]
+    found.sort(key=_rank)
+    return found
+
+
+def _parts(problem: Problem) -> list[str]:
+    return problem.column.split(", ")
+
+
+def _rank(problem: Problem) -> int:
+    return ("fatal", "warning", "info").index(problem.severity)
+
+
+def raise_fatal(found: list[Problem]) -> None:
+    """Raise a DataError for the fatal problems, if there are any: three in full, the rest as a number."""
+    fatal = [problem for problem in found if problem.severity == "fatal"]
+    if not fatal:
+        return
+    error = fatal[0].error()
+    text = "\n".join(str(problem.error()) for problem in fatal[:_LISTED])
+    if len(fatal) > _LISTED:
+        text += f"\nand {len(fatal) - _LISTED} more; `forecast check` lists them all"
+    error.args = (text,)
+    raise error
+
+
+def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
+    """Return the last day of the month (of the company's calendar) of the last record of typed tables."""
+    latest = []
+    for name, columns in HAPPENED.items():
+        for column in columns:
+            if name in tables and column in tables[name]:
+                last = tables[name][column].max()
+                if pd.notna(last):
+                    latest.append(last.tz_convert(company.timezone).tz_localize(None) if last.tzinfo else last)
+    if not latest:
+        raise DataError("no date at all", table="opportunities", mend="fill in created_on")
+    calendar = company.periods
+    return calendar.end(calendar.period(max(latest)))
+
+
+def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    """Return the typed tables, sorted, and every problem; the dict given is emptied."""
+    found = [
+        Problem("fatal", name, "", "no table of this name is known", (), 0, nearest(name, TABLES))
+        for name in raw
+        if name not in TABLES
+    ]
+    if "opportunities" not in raw:
+        mend = "add opportunities.csv or opportunities.parquet; it is the one table that is needed"
+        found.append(Problem("fatal", "opportunities", "", "this table is missing", (), 0, mend))
+    typed: dict[str, pd.DataFrame] = {}
+    for name, table in TABLES.items():
+        if name in raw:
+            frame, wrong = check_table(name, raw.pop(name), company)
+            found += wrong
+            _give_back()
+            whole = all(column.name in frame for column in table.columns if column.required)
+            if whole and (len(frame) or name == "opportunities"):
+                typed[name] = frame
+    if "opportunities" in typed:
+        found += _leave_out_undated(typed)
+        _share_names(typed)
+        found += check_across(typed, company)
+    found.sort(key=_rank)
+    _give_back()
+    names = None if "opportunities" not in typed else typed["opportunities"]["opportunity_id"]
+    tables: dict[str, pd.DataFrame] = {}
+    for name in list(typed):  # opportunities are the first, so that the others can hold their new places
+        tables[name] = _tidy(name, typed.pop(name))
+        if name == "opportunities" and names is not None:
+            _share_names(typed, moved=(names, tables[name]["opportunity_id"]))
+            names = None
+    return tables, found
+
+
+def _share_names(tables: dict[str, pd.DataFrame], *, moved: tuple[pd.Series, pd.Series] | None = None) -> None:
+    """Let the tables that name opportunities hold places in `opportunities` instead of names of their own.
+
+    moved : the names as they stood and in their new order, where the places are to follow.
+    """
+    for name in ("opportunity_history", "leads"):
+        frame = tables.get(name)
+        if frame is None or "opportunity_id" not in frame:
+            continue
+        ids = frame["opportunity_id"]
+        held = recoded(ids, tables["opportunities"]["opportunity_id"]) if moved is None else reordered(ids, *moved)
+        tables[name] = frame.assign(opportunity_id=held)
+        _give_back()
+
+
+def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
+    """Take opportunities without a creation date out of the typed tables, and their history with them."""
+    frame = typed["opportunities"]
+    undated = np.asarray(frame["created_on"].isna())
+    if not undated.any():
+        return []
+    history = typed.get("opportunity_history")
+    also = ""
+    if history is not None:
+        theirs = is_among(history["opportunity_id"], frame.loc[undated, "opportunity_id"])
+        typed["opportunity_history"] = history[~theirs]
+        if theirs.any():
+            also = f", with their {int(theirs.sum()):,} rows of history"
+    typed["opportunities"] = frame[~undated]
+    return problem_at(
+        frame,
+        undated,
+        table="opportunities",
+        column="created_on",
+        what=f"{int(undated.sum()):,} opportunities without a creation date are left out{also}",
+        mend="fill in created_on",
+        severity="fatal" if undated.all() else "warning",
+        show="opportunity_id",
+    )
+
+
+def _tidy(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table sorted by its key, with a plain index; the one given is emptied column by column."""
+    index = pd.RangeIndex(len(frame))
+    order = key_order([ranks(frame[column]) for column in TABLES[name].key if column in frame])
+    if order is None:
+        return frame.set_axis(index)
+    columns = {}
+    for column in list(frame.columns):
+        columns[column] = pd.Series(frame.pop(column).array.take(order), index=index)
+        _give_back()
+    return pd.DataFrame(columns, index=index, copy=False)
+
+
+def _give_back() -> None:
+    """Give memory that was freed back to the system: Arrow's allocator would keep it."""
+    pa.default_memory_pool().release_unused()

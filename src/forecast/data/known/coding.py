@@ -1,0 +1,212 @@
+"""Columns as numbers: days and periods, codes of levels, runs of a deal's rows, deals by day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from forecast.calendar import Calendar
+from forecast.data.keys import places
+from forecast.data.text import by_level, dictionary_of
+
+OPEN, WON, LOST = range(3)
+NONE = -1
+"""Code of an unknown level."""
+NO_DAY = np.iinfo(np.int32).min
+"""A missing day; days are counted since 1970, int32."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A covariate: codes into `levels` (NONE = unknown), or numbers (nan = unknown) where `levels` is None.
+
+    `fixed` (n,) holds the opportunities' values, `told` (m,) those of the history rows where history carries it, codes
+    in the smallest integers that hold them.
+    Text is read as numbers as long as every value known is one, whatever is written later: `parsed` holds the number
+    of each level (and of NONE, last), nan where it is none.
+    """
+
+    fixed: np.ndarray
+    told: np.ndarray | None
+    levels: tuple[str, ...] | None
+    parsed: np.ndarray | None = None
+
+
+def days_of(values: pd.Series) -> np.ndarray:
+    """Return dates as days since 1970, int32, NO_DAY where missing."""
+    moment = values.to_numpy(dtype="datetime64[us]").view(np.int64)
+    days = (moment // _DAY_LENGTH).astype(np.int32)
+    days[moment == _NO_MOMENT] = NO_DAY
+    return days
+
+
+def in_order(days: np.ndarray) -> np.ndarray:
+    """Return the stable order of days; (n,) int32. A span of days is short, so that counting them is enough."""
+    if len(days):
+        first, last = int(days.min()), int(days.max())
+        if last - first <= np.iinfo(np.uint16).max:
+            days = (days - first).astype(np.uint16)
+    return np.argsort(days, kind="stable").astype(np.int32)
+
+
+_DAY_LENGTH = 86_400_000_000
+"""Microseconds."""
+_NO_MOMENT = np.iinfo(np.int64).min
+
+_WIDE = 40_000
+"""Days; a span beyond it is not worth a table."""
+
+
+def periods_of(calendar: Calendar, days: np.ndarray) -> np.ndarray:
+    """Return the period of each day, 0 where there is none."""
+    if not len(days):
+        return np.zeros(0, dtype=np.int32)
+    given = days != NO_DAY
+    if not given.any():
+        return np.zeros(len(days), dtype=np.int32)
+    first, last = int(days[given].min()), int(days[given].max())
+    if last - first < _WIDE:
+        # A table of all days between: looking up costs less than sorting.
+        return PeriodTable(calendar, first, last).of(days)
+    some, place = np.unique(np.where(given, days, first), return_inverse=True)
+    out = _periods(calendar, some)[place]
+    out[~given] = 0
+    return out
+
+
+class PeriodTable:
+    """The periods of all days from a first to a last one, to look up many times."""
+
+    def __init__(self, calendar: Calendar, first: int, last: int) -> None:
+        self._first = first
+        # The day that is missing stands at the end, where the place -1 finds it.
+        self._periods = np.append(_periods(calendar, np.arange(first, last + 1)), np.int32(0))
+
+    @classmethod
+    def over(cls, calendar: Calendar, *columns: np.ndarray | None) -> PeriodTable:
+        """Return the table of the days of several columns."""
+        ends = [day for days in columns if days is not None for day in _span(days)]
+        return cls(calendar, min(ends, default=0), max(ends, default=0))
+
+    def of(self, days: np.ndarray) -> np.ndarray:
+        """Return the period of each day, 0 where there is none; each day lies between the first and the last."""
+        place = days - self._first
+        place[days == NO_DAY] = -1
+        return self._periods[place]
+
+
+def _span(days: np.ndarray) -> list[int]:
+    given = days[days != NO_DAY]
+    return [int(given.min()), int(given.max())] if len(given) else []
+
+
+def _periods(calendar: Calendar, days: np.ndarray) -> np.ndarray:
+    stamps = pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[s]"))
+    return calendar.period_of(stamps).astype(np.int32)
+
+
+def factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Return codes (NONE where missing) and the levels in order of appearance."""
+    found = dictionary_of(column.astype("str") if column.dtype == object else column)
+    order = found.indices.dictionary_encode()  # levels that do not occur are left out
+    codes = np.asarray(pc.fill_null(order.indices, NONE)).astype(np.int32, copy=False)
+    return codes, [str(level) for level in found.dictionary.take(order.dictionary).to_pylist()]
+
+
+def codes_of(column: pd.Series, levels: tuple[str, ...], *, kind: type[np.signedinteger] = np.int32) -> np.ndarray:
+    """Return the place of each text in `levels`, NONE where it is not in it; (n,) integers of a kind."""
+    found = dictionary_of(column.astype("str") if column.dtype == object else column)
+    place = {level: k for k, level in enumerate(levels)}
+    lookup = np.array([place.get(level, NONE) for level in found.dictionary.to_pylist()], dtype=kind)
+    return by_level(found, lookup, missing=NONE)
+
+
+def column_of(fixed: pd.Series | None, told: pd.Series | None, n: int) -> Column | None:
+    """Return a covariate, None where it is neither text nor number."""
+    sample = fixed if fixed is not None else told
+    assert sample is not None
+    if pd.api.types.is_datetime64_any_dtype(sample):
+        return None
+    if pd.api.types.is_numeric_dtype(sample):
+        values = np.full(n, np.nan) if fixed is None else fixed.to_numpy(np.float64)
+        return Column(values, None if told is None else told.to_numpy(np.float64), None)
+    parts = [None if x is None else factorized(x) for x in (fixed, told)]
+    levels = tuple(sorted({level for part in parts if part is not None for level in part[1]}))
+    place = {level: k for k, level in enumerate(levels)}
+
+    def recoded(part: tuple[np.ndarray, list[str]] | None, kind: np.dtype) -> np.ndarray | None:
+        return None if part is None else np.array([*(place[level] for level in part[1]), NONE], dtype=kind)[part[0]]
+
+    values = recoded(parts[0], np.dtype(np.int32))
+    parsed = pd.to_numeric(pd.Series([*levels, None], dtype=object), errors="coerce").to_numpy(np.float64)
+    return Column(
+        np.full(n, NONE, dtype=np.int32) if values is None else values,
+        recoded(parts[1], np.min_scalar_type(-len(levels) - 1)),
+        levels,
+        parsed,
+    )
+
+
+def owners(ids: pd.Series, history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the deal of each history row, sorted by deal and time, and the order if it had to be sorted."""
+    owner = places(history["opportunity_id"], ids)
+    if (owner >= 0).all() and (np.diff(owner) >= 0).all() and _in_time(owner, history["recorded_at"]):
+        return owner, None
+    order = np.lexsort([history["recorded_at"].to_numpy(), owner])
+    order = order[owner[order] >= 0]
+    return owner[order], order
+
+
+def _in_time(owner: np.ndarray, when: pd.Series) -> bool:
+    stamp = pd.DatetimeIndex(when).asi8
+    return bool(((owner[1:] != owner[:-1]) | (stamp[1:] >= stamp[:-1])).all())
+
+
+def run_start(new: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the first row of the run of equal values that each row is in; `new` marks a deal's first row."""
+    starts = new.copy()
+    starts[1:] |= values[1:] != values[:-1]
+    here = np.arange(len(new), dtype=np.int32)
+    here[~starts] = 0
+    return np.maximum.accumulate(here, out=here) if len(new) else here
+
+
+def slips_of(new: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return how often the expected close had moved later by each row; empty dates in between are passed over."""
+    count = len(new)
+    moved = np.zeros(count, dtype=bool)
+    given = expected != NO_DAY
+    if given.all():
+        moved[1:] = ~new[1:] & (expected[1:] > expected[:-1])
+    else:
+        rows = np.flatnonzero(given)
+        deal = np.cumsum(new, dtype=np.int32)[rows]
+        dates = expected[rows]
+        moved[rows[1:]] = (deal[1:] == deal[:-1]) & (dates[1:] > dates[:-1])
+    total = np.cumsum(moved, dtype=np.int32)
+    starts = np.flatnonzero(new)
+    # The first row of a deal has not moved, so that the count there is that of all deals before.
+    return total - np.repeat(total[starts], np.diff(starts, append=count))
+
+
+class Queue:
+    """Deals waiting for their day; one whose day has come but who is not ready waits on."""
+
+    def __init__(self, deals: np.ndarray, days: np.ndarray) -> None:
+        """Let deals wait for their days."""
+        order = in_order(days[deals])
+        self._deals, self._days, self._at = deals[order], days[deals[order]], 0
+        self._waiting = deals[:0]
+
+    def due(self, day: int, ready: np.ndarray | None = None) -> np.ndarray:
+        """Return the deals whose day has come by now, of those not returned before; with `ready` only who is."""
+        stop = int(np.searchsorted(self._days, day, side="right"))
+        come = np.concatenate([self._waiting, self._deals[self._at : stop]])
+        self._at = stop
+        if ready is None:
+            return come
+        self._waiting = come[~ready[come]]
+        return come[ready[come]]

@@ -1,0 +1,263 @@
+"""What an error is: the official forecast of each segment and month against what was booked, beside a frozen benchmark.
+
+One row a segment and target month. The official forecast is `joint` where it was submitted, else `sales`, else the
+only submitter there is: that switch is the treatment. The benchmark is `ets` on bookings alone, issued when the people
+issued theirs; never a model that sees marketing or the pipeline: joint planning changes what goes into those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import Calendar, parse_periods, period_label, period_labels
+from forecast.data.known.snapshot import settled_actuals
+from forecast.data.schema import ERROR_COLUMNS, TOTAL, Log
+from forecast.errors import DataError, ParameterError
+from forecast.evaluation.backtest import backtest
+
+OFFICIAL = ("joint", "sales")
+"""Whose forecast is official, first come first."""
+
+CATEGORY = "commit"
+HORIZONS = (0, 1, 2, 3)
+THROUGHOUT = 0.9
+"""A horizon belongs to the series where at least this share of the months that could have it does."""
+
+DIVISOR_MONTHS = 12
+BENCHMARK = "ets"
+
+
+@dataclass(frozen=True)
+class PlanningErrors:
+    """The errors, and what was left out on the way.
+
+    errors : ERROR_COLUMNS: segment, period (text), error, benchmark_error; both are shares of a month's usual
+        bookings, [0, inf). Sorted by segment and period.
+    signed : segment, period, value = mean over the series of (forecast - actual) over the same divisor, the same rows;
+        positive = over-forecast.
+    horizons : the series: the horizons, in months, that the company submits throughout.
+    dropped : reason -> how many segment-months were left out for it.
+    submitters : submitter -> how many of the forecasts used are theirs.
+    benchmark_origins : month ends for which the benchmark was computed here because the track had none.
+    """
+
+    errors: pd.DataFrame
+    signed: pd.DataFrame
+    horizons: tuple[int, ...]
+    dropped: dict[str, int]
+    submitters: dict[str, int]
+    benchmark_origins: tuple[str, ...]
+
+
+def planning_errors(
+    log: Log, track: pd.DataFrame | None = None, *, as_of: str | pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """Return one row a segment and month: segment, period, error, benchmark_error (see `errors_in_detail`).
+
+    `attrs` of the frame carries `dropped` (reason -> segment-months left out) and `horizons` (the series).
+    """
+    detail = errors_in_detail(log, track, as_of=as_of)
+    out = detail.errors.copy()
+    out.attrs.update(dropped=dict(detail.dropped), horizons=list(detail.horizons))
+    return out
+
+
+def errors_in_detail(
+    log: Log, track: pd.DataFrame | None = None, *, as_of: str | pd.Timestamp | None = None
+) -> PlanningErrors:
+    """Return the errors of the official forecasts and of the benchmark on the same targets.
+
+    error = mean over the series of |forecast - settled actual| / mean settled actual of that segment over the 12
+    months ending in the month. Left out and counted: months whose divisor is not there (the first 11) or zero, months
+    in which a series is missing, months without a benchmark.
+
+    Parameters
+    ----------
+    log : with `submitted_forecasts`.
+    track : a forecast table with `ets` rows at month ends; what it lacks is computed here.
+    as_of : only what was submitted and settled by that day; default the log's last day.
+
+    Raises DataError where no forecasts were submitted, or none is official.
+    """
+    calendar = log.company.periods
+    day = log.extracted_on if as_of is None else calendar.parse_day(as_of)
+    if day > log.extracted_on:
+        raise ParameterError(f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}")
+    official = official_forecasts(log, as_of=day)
+    actuals = _actuals(log, day)
+    official = official[official["target"].isin(actuals.index) & official["segment"].isin(actuals.columns)]
+    horizons, first_origin = _series(official, int(actuals.index.max()) if len(actuals) else 0)
+    if not horizons:
+        raise DataError(
+            f"no horizon from {HORIZONS[0]} to {HORIZONS[-1]} months was submitted throughout",
+            table="submitted_forecasts",
+            column="target_period",
+            mend="submit at least one horizon every month for every segment",
+        )
+    rows = official[official["horizon"].isin(horizons)].copy()
+    mean = actuals.rolling(DIVISOR_MONTHS).mean()
+    rows["actual"], rows["divisor"] = _look_up(actuals, rows), _look_up(mean, rows)
+    dropped: dict[str, int] = {}
+    rows = _without(rows, rows["divisor"].isna(), "no divisor: fewer than 12 months of bookings", dropped)
+    rows = _without(rows, rows["divisor"] <= 0, "divisor is zero: nothing booked in 12 months", dropped)
+    count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
+    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin).astype(np.float64)
+    rows = _without(rows, (count < len(horizons)) & starting, "before every horizon had begun", dropped)
+    count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
+    rows = _without(rows, count < len(horizons), "a horizon was not submitted", dropped)
+    rows["benchmark"], computed = _benchmark(log, track, rows, calendar)
+    rows = _without(rows, rows["benchmark"].isna(), "the benchmark gives no forecast", dropped)
+    rows["signed"] = (rows["amount"] - rows["actual"]) / rows["divisor"]
+    rows["error"] = rows["signed"].abs()
+    rows["benchmark_error"] = (rows["benchmark"] - rows["actual"]).abs() / rows["divisor"]
+    means = rows.groupby(["segment", "target"], sort=True)[["error", "benchmark_error", "signed"]].mean()
+    means = means.reset_index()
+    errors = pd.DataFrame(
+        {
+            "segment": means["segment"].astype("str"),
+            "period": pd.Series(period_labels(means["target"]), dtype="str"),
+            "error": means["error"].astype(np.float64),
+            "benchmark_error": means["benchmark_error"].astype(np.float64),
+        }
+    )[list(ERROR_COLUMNS)]
+    signed = errors[["segment", "period"]].assign(value=means["signed"].astype(np.float64))
+    who = rows["submitter"].value_counts().sort_index()
+    return PlanningErrors(errors, signed, horizons, dropped, {str(k): int(v) for k, v in who.items()}, computed)
+
+
+def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Return the official forecast of each segment, origin month and target month.
+
+    Columns: segment, origin (period submitted in), target (period), horizon = target - origin in HORIZONS, submitter,
+    submitted_on, amount. The last submission of an origin month counts, of category `commit` where categories exist.
+
+    Raises DataError where the table is missing, categories exist but none is `commit`, or several submit and none is
+    `joint` or `sales`.
+    """
+    table = log.get("submitted_forecasts")
+    if table is None or table.empty:
+        raise DataError("is missing or empty", table="submitted_forecasts", mend="add what people said they would book")
+    calendar = log.company.periods
+    rows = table[table["segment"] != TOTAL].copy()
+    if as_of is not None:
+        rows = rows[rows["submitted_on"] <= as_of]
+    if "category" in rows.columns and rows["category"].notna().any():
+        category = rows["category"].str.strip().str.lower()
+        if not (category == CATEGORY).any():
+            raise DataError(
+                f"categories exist but none is {CATEGORY!r}",
+                table="submitted_forecasts",
+                column="category",
+                rows=sorted(category.dropna().unique()),
+                mend=f"call the official forecast's category {CATEGORY!r}, or leave the column out",
+            )
+        rows = rows[(category == CATEGORY) | category.isna()]
+    rows["origin"] = calendar.period_of(rows["submitted_on"])
+    rows["target"] = parse_periods(rows["target_period"])
+    rows["horizon"] = rows["target"] - rows["origin"]
+    rows = rows[rows["horizon"].isin(HORIZONS)]
+    rows["submitter"] = rows["submitter"].str.strip().str.lower()
+    names = sorted(rows["submitter"].unique())
+    if not set(names) & set(OFFICIAL) and len(names) > 1:
+        raise DataError(
+            f"several submit and none is {' or '.join(OFFICIAL)}, so none is official",
+            table="submitted_forecasts",
+            column="submitter",
+            rows=names,
+            mend=f"name the official submitter {OFFICIAL[-1]!r} or {OFFICIAL[0]!r}",
+        )
+    known = set(names) & set(OFFICIAL)
+    ranks = {name: rank for rank, name in enumerate(OFFICIAL)} if known else dict.fromkeys(names, 0)
+    rows["rank"] = rows["submitter"].map(ranks)
+    order = ["segment", "target", "origin", "rank", "submitted_on"]
+    rows = rows.dropna(subset=["rank"]).sort_values(order, ascending=[*[True] * 4, False], kind="stable")
+    rows = rows.drop_duplicates(["segment", "target", "origin"])
+    columns = ["segment", "origin", "target", "horizon", "submitter", "submitted_on", "amount"]
+    return rows[columns].reset_index(drop=True)
+
+
+def _actuals(log: Log, day: pd.Timestamp) -> pd.DataFrame:
+    """Return settled actuals, rows periods (int), columns segments, of the months that had settled by `day`."""
+    settled = settled_actuals(log)
+    wide = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
+    wide.index = pd.Index(parse_periods(wide.index))
+    calendar, days = log.company.periods, pd.Timedelta(days=log.company.settle_days)
+    known = [period for period in wide.index if calendar.end(int(period)) + days <= day]
+    return wide.loc[known]
+
+
+def _series(official: pd.DataFrame, last: int) -> tuple[tuple[int, ...], dict[str, int]]:
+    """Return the horizons submitted throughout, and each segment's first origin."""
+    first = official.groupby("segment")["origin"].min()
+    kept = []
+    for horizon in HORIZONS:
+        possible = int((last - horizon - first + 1).clip(lower=0).sum())
+        there = int((official["horizon"] == horizon).sum())
+        if possible and there >= THROUGHOUT * possible:
+            kept.append(horizon)
+    return tuple(kept), {str(name): int(origin) for name, origin in first.items()}
+
+
+def _look_up(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    row, column = table.index.get_indexer(rows["target"]), table.columns.get_indexer(rows["segment"])
+    return table.to_numpy(dtype=np.float64)[row, column]
+
+
+def _without(rows: pd.DataFrame, out: pd.Series, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
+    """Leave out every row of a segment-month that has one to leave out, and count the segment-months."""
+    cells = rows.loc[out, ["segment", "target"]].drop_duplicates()
+    if not len(cells):
+        return rows
+    dropped[reason] = len(cells)
+    key = pd.MultiIndex.from_frame(rows[["segment", "target"]])
+    return rows[~key.isin(pd.MultiIndex.from_frame(cells))].copy()
+
+
+def _benchmark(
+    log: Log, track: pd.DataFrame | None, rows: pd.DataFrame, calendar: Calendar
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return what `ets` said of each row's target as of the last month end on or before submitted_on."""
+    in_month = calendar.period_of(rows["submitted_on"])
+    ends = {int(period): calendar.end(int(period)) for period in np.unique(in_month)}
+    at_end = rows["submitted_on"].to_numpy() == np.array([ends[int(p)].to_datetime64() for p in in_month])
+    # A forecast of the month in progress made on its very last day is still held against one made before it began.
+    issued = np.minimum(np.where(at_end, in_month, in_month - 1), rows["target"] - 1)
+    wanted = pd.MultiIndex.from_arrays([issued, rows["target"], rows["segment"]])
+    known = _of_track(track, calendar)
+    missing = np.unique(issued[~wanted.isin(known.index)])
+    parts, computed = [known], []
+    if len(missing):
+        days = {calendar.end(int(period)): int(period) for period in missing}
+        months = int((rows["target"].to_numpy() - issued).max())
+        table = backtest(log, origins=list(days), models=[BENCHMARK], months=months, seed=0)
+        table = table[table["target_period"].str.fullmatch(r"\d{4}-\d{2}") & table["mean"].notna()]
+        parts.append(_as_series(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
+        computed = [period_label(days[day]) for day in sorted(set(table["origin"]))]
+    values = pd.concat(parts)
+    values = values[~values.index.duplicated()]
+    return values.reindex(wanted).to_numpy(dtype=np.float64), tuple(computed)
+
+
+def _of_track(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
+    if track is None or track.empty:
+        return _as_series(pd.DataFrame(columns=["target_period", "segment", "mean"]), [])
+    for name in ("model", "origin", "target_period", "segment", "mean"):
+        if name not in track.columns:
+            raise DataError("the column is missing", table="track", column=name, mend="give a forecast table")
+    rows = track[(track["model"] == BENCHMARK) & track["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    rows = rows[rows["mean"].notna()]
+    origin = pd.to_datetime(rows["origin"])
+    period = calendar.period_of(origin)
+    ends = {int(p): calendar.end(int(p)) for p in np.unique(period)}
+    at_end = np.array([day == ends[int(p)] for day, p in zip(origin, period, strict=True)], dtype=bool)
+    return _as_series(rows[at_end], period[at_end])
+
+
+def _as_series(rows: pd.DataFrame, period: Sequence[int] | np.ndarray) -> pd.Series:
+    keys = [np.asarray(period, dtype=np.int64), parse_periods(rows["target_period"]), rows["segment"].astype("str")]
+    index = pd.MultiIndex.from_arrays(keys)
+    return pd.Series(rows["mean"].to_numpy(dtype=np.float64), index=index)

@@ -1,0 +1,189 @@
+"""What else may have changed when segments began to plan jointly, measured by segment and month.
+
+Four outcomes, named in advance, beside the one that the verdict is about (the size of the error):
+
+- `bias`: forecast less actual over the usual month, the mean over the series; positive = promised too much;
+- `interval coverage`: share of the 80 % ranges of `pipeline`, one to three months ahead, that held;
+- `win-probability calibration`: wins expected at the month's start less wins, per deal open then; positive = the odds
+  were too high;
+- `slippage`: share of the deals open at the month's start whose expected close was moved later during the month.
+
+A month counts once it has settled. What a company's tables do not tell is left out, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import parse_periods, period_labels
+from forecast.data.known.replay import OPEN, WON, Replay, View
+from forecast.data.known.snapshot import settled_actuals, snapshot
+from forecast.data.schema import TOTAL, Log
+from forecast.evaluation.backtest import backtest
+from forecast.models.win.learn import Learner
+from forecast.models.win.probabilities import chances, walk
+
+OUTCOMES = ("bias", "interval coverage", "win-probability calibration", "slippage")
+WITH, WITHOUT = "pipeline", "pipeline-sales-only"
+"""The model that knows what marketing knows, and the one that does not."""
+
+LEADS = (1, 2, 3)
+"""Months ahead of the forecasts looked at: those that people submit and both models give at a month's end."""
+
+COLUMNS = ("outcome", "segment", "period", "value")
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """table : COLUMNS, one row an outcome, segment and month, sorted. absent : outcome -> why it is not measured."""
+
+    table: pd.DataFrame
+    absent: dict[str, str]
+
+
+def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: int) -> pd.DataFrame:
+    """Return both models' forecasts of the target periods, one to three months ahead, by segment; `observed` settled.
+
+    Parameters
+    ----------
+    track : a forecast table; what it lacks at month ends is computed.
+    targets : target periods, all of them settled. seed : of the forecasts computed.
+
+    Returns
+    -------
+    Forecast table: segments only, months only, `horizon` in LEADS.
+    """
+    if not len(targets):
+        empty = {name: pd.Series(dtype="float64") for name in ("mean", "q10", "q90", "horizon", "observed")}
+        text = {name: pd.Series(dtype="str") for name in ("model", "origin", "target_period", "segment")}
+        return pd.DataFrame({**text, **empty})
+    calendar = log.company.periods
+    wanted = range(targets.start - LEADS[-1], targets.stop - LEADS[0])
+    ends = {pd.Timestamp(calendar.end(period)): period for period in wanted}
+    there = _of_both(track, ends)
+    missing = [day for day in sorted(ends) if day not in there]
+    parts = []
+    if track is not None and there:
+        parts.append(track[track["model"].isin((WITH, WITHOUT)) & pd.to_datetime(track["origin"]).isin(there)])
+    if missing:
+        parts.append(backtest(log, origins=missing, models=[WITH, WITHOUT], months=LEADS[-1], seed=seed))
+    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    rows = rows[(rows["segment"] != TOTAL) & rows["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    rows = rows[rows["horizon"].isin(LEADS) & rows["mean"].notna()]
+    target = parse_periods(rows["target_period"])
+    rows = rows[(target >= targets.start) & (target < targets.stop)]
+    rows = rows.sort_values(["model", "origin", "target_period", "segment"], ignore_index=True)
+    actual = settled_actuals(log).set_index(["period", "segment"])["amount"]
+    known = actual.reindex(pd.MultiIndex.from_frame(rows[["target_period", "segment"]]))
+    return rows.assign(observed=known.to_numpy(dtype=np.float64))
+
+
+def _of_both(track: pd.DataFrame | None, ends: dict[pd.Timestamp, int]) -> set[pd.Timestamp]:
+    """Return the month ends at which a forecast table has both models, as far ahead as wanted."""
+    if track is None or track.empty:
+        return set()
+    far = track[(track["horizon"] == LEADS[-1]) & track["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    days = [set(pd.to_datetime(far.loc[far["model"] == name, "origin"])) for name in (WITH, WITHOUT)]
+    return days[0] & days[1] & set(ends)
+
+
+def secondary_outcomes(
+    log: Log, *, signed: pd.DataFrame, models: pd.DataFrame, as_of: pd.Timestamp, targets: range
+) -> Outcomes:
+    """Return the four outcomes of the target periods as known on `as_of`.
+
+    Parameters
+    ----------
+    signed : segment, period, value, of `PlanningErrors`. models : of `model_track`. targets : periods, all settled.
+    """
+    replay = Replay(snapshot(log, as_of=as_of))
+    parts = {"bias": signed[["segment", "period", "value"]], "interval coverage": _coverage(models)}
+    parts["win-probability calibration"], parts["slippage"] = _deals(replay, targets)
+    absent = {}
+    if not replay.has_history:
+        absent["slippage"] = "without opportunity_history it is not known which close dates moved"
+    why = {
+        "bias": "no forecast that people submitted has settled",
+        "interval coverage": "the model gave no ranges",
+        "win-probability calibration": "too few deals had closed for win probabilities",
+        "slippage": "no deal was open at the start of a month",
+    }
+    absent = {name: absent.get(name, why[name]) for name in OUTCOMES if parts[name].empty}
+    frames = [frame.assign(outcome=name) for name, frame in parts.items() if not frame.empty]
+    if not frames:
+        empty = pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS})
+        return Outcomes(empty.astype({"value": "float64"}), absent)
+    table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+    order = table["outcome"].map({name: at for at, name in enumerate(OUTCOMES)})
+    table = table.assign(_order=order).sort_values(["_order", "segment", "period"], ignore_index=True)
+    return Outcomes(table.drop(columns="_order"), absent)
+
+
+def _coverage(models: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of the ranges that held; a month counts where every lead time is there."""
+    rows = models[(models["model"] == WITH) & models[["q10", "q90", "observed"]].notna().all(axis=1)]
+    held = rows["observed"].between(rows["q10"], rows["q90"]).astype(np.float64)
+    cells = rows.assign(held=held).groupby(["segment", "target_period"])["held"].agg(["mean", "size"]).reset_index()
+    cells = cells[cells["size"] == len(LEADS)]
+    return cells.rename(columns={"target_period": "period", "mean": "value"})[["segment", "period", "value"]]
+
+
+def _deals(replay: Replay, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the calibration of the odds and the slippage of the target periods."""
+    calendar = replay.calendar
+    empty = pd.DataFrame({"segment": [], "period": [], "value": []}).astype({"segment": "str", "period": "str"})
+    if not len(targets):
+        return empty, empty
+    said: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+    moved: list[pd.DataFrame] = []
+    first, last = (pd.Timestamp(calendar.end(p)) for p in (targets.start - 1, targets.stop - 1))
+    days, fit_from = walk(replay, first, last)
+    learner = Learner(fit_from=fit_from)
+    before: View | None = None
+    for view in replay.views(days):
+        model = learner.step(view)
+        if before is not None and view.period in targets:
+            moved.append(_moved(before, view))
+        if model is not None and learner.states is not None and view.period + 1 in targets:
+            deals = learner.states.deal
+            p = chances(view, model, learner.states)[0][:, 0]
+            said.append((view.period + 1, deals, view.segment[deals], p))
+        before = view
+    slippage = pd.concat(moved, ignore_index=True) if moved and replay.has_history else empty
+    wait = pd.Timedelta(days=replay.snap.company.settle_days)
+    judged = replay.views([pd.Timestamp(calendar.end(target)) + wait for target, *_ in said])
+    odds = [_gap(entry, view) for entry, view in zip(said, judged, strict=True)]
+    return (pd.concat(odds, ignore_index=True) if odds else empty), slippage
+
+
+def _gap(said: tuple[int, np.ndarray, np.ndarray, np.ndarray], view: View) -> pd.DataFrame:
+    """Return, by segment, expected less actual wins of a period per deal open at its start."""
+    target, deals, segment, p = said
+    won = (view.outcome[deals] == WON) & (view.closed[deals] == target)
+    return _by_segment(view, target, segment, p - won)
+
+
+def _moved(before: View, view: View) -> pd.DataFrame:
+    """Return, by segment, the share of the deals open before whose expected close was moved later since."""
+    deals = np.flatnonzero(before.known & (before.outcome == OPEN) & (before.row >= 0))
+    slips = view.replay.slips
+    later = slips[view.row[deals]] > slips[before.row[deals]] if len(deals) else np.zeros(0, dtype=bool)
+    return _by_segment(view, view.period, before.segment[deals], later.astype(np.float64))
+
+
+def _by_segment(view: View, period: int, segment: np.ndarray, value: np.ndarray) -> pd.DataFrame:
+    names = view.replay.segments
+    inside = segment >= 0
+    count = np.bincount(segment[inside], minlength=len(names))
+    total = np.bincount(segment[inside], value[inside], minlength=len(names))
+    there = np.flatnonzero(count)
+    return pd.DataFrame(
+        {
+            "segment": pd.Series([names[code] for code in there], dtype="str"),
+            "period": pd.Series(period_labels(np.full(len(there), period)), dtype="str"),
+            "value": total[there] / count[there],
+        }
+    )

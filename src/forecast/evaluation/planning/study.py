@@ -1,0 +1,118 @@
+"""The whole answer on joint planning for a company: the verdict, and everything that stands beside it.
+
+`planning_effect` judges errors; this puts together what a reader needs to weigh the verdict: which segment decides it,
+what these data could have shown, what else changed, and what marketing's information was worth to the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import parse_periods
+from forecast.data.schema import Log
+from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, plain, planning_effect
+from forecast.evaluation.planning.errors import PlanningErrors, errors_in_detail
+from forecast.evaluation.planning.information import information
+from forecast.evaluation.planning.limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
+from forecast.evaluation.planning.outcomes import model_track, secondary_outcomes
+from forecast.evaluation.planning.panel import ErrorPanel, error_panel
+from forecast.evaluation.planning.secondary import secondary
+
+_WAYS_LEFT_OUT = 1_000
+
+
+@dataclass(frozen=True, eq=False)
+class PlanningStudy:
+    """The verdict and what qualifies it.
+
+    effect : the answer. leave_one_out : the effect without each segment in turn, see `planning_limits.leave_one_out`;
+    no rows where it is not identified. power : segments, relative_change, power: how often a fall of the errors would
+    have been seen, by this company's segments, twice and four times as many. detectable : segments -> the smallest fall
+    seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `planning_secondary.secondary` and
+    `planning_information.information`.
+    """
+
+    effect: PlanningEffect
+    leave_one_out: pd.DataFrame
+    power: pd.DataFrame
+    detectable: dict[int, float]
+    secondary: pd.DataFrame
+    information: pd.DataFrame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the effect's attributes, then the rest, as JSON can hold them; what is not finite is None."""
+        return {
+            **self.effect.to_dict(),
+            "leave_one_out": plain(self.leave_one_out),
+            "detectable_change": plain(self.detectable.get(self.effect.n_segments, float("nan"))),
+            "detectable_by_segments": plain(self.detectable),
+            "power": plain(self.power),
+            "secondary": plain(self.secondary),
+            "information": plain(self.information),
+        }
+
+
+def planning_study(
+    log: Log, *, as_of: str | pd.Timestamp | None = None, track: pd.DataFrame | None = None, seed: int = 0
+) -> PlanningStudy:
+    """Return whether joint planning helped, as known on `as_of` (by default the log's last day), and what qualifies it.
+
+    Parameters
+    ----------
+    track : a forecast table whose `ets`, `pipeline` and `pipeline-sales-only` rows serve; what it lacks is computed.
+    seed : of forecasts computed here, of assignments drawn and of the simulation of the power.
+
+    Raises DataError where no forecasts were submitted, or none is official.
+    """
+    calendar = log.company.periods
+    day = log.extracted_on if as_of is None else calendar.parse_day(as_of)
+    detail = errors_in_detail(log, track, as_of=day)
+    adoption = known_adoption(log, detail, day)
+    errors = detail.errors.copy()
+    errors.attrs["dropped"] = dict(detail.dropped)
+    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar)
+    left_out, table = _limits(error_panel(errors, adoption, calendar=calendar), effect, seed=seed)
+    detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
+    targets = _targets(detail)
+    models = model_track(log, track, targets=targets, seed=seed)
+    found = secondary_outcomes(log, signed=detail.signed, models=models, as_of=day, targets=targets)
+    others = secondary(
+        found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent
+    )
+    return PlanningStudy(effect, left_out, table, detectable, others, information(models, adoption, calendar=calendar))
+
+
+def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.DataFrame:
+    """Return segment, adopted_on as known on a day: a start that lies ahead is none yet, and no table, none."""
+    table = log.get("joint_planning")
+    if table is None:
+        segments = sorted(detail.errors["segment"].unique())
+        return pd.DataFrame(
+            {
+                "segment": pd.Series(segments, dtype="str"),
+                "adopted_on": np.full(len(segments), np.datetime64("NaT", "us")),
+            }
+        )
+    return table.assign(adopted_on=table["adopted_on"].where(table["adopted_on"] <= day))
+
+
+def _targets(detail: PlanningErrors) -> range:
+    """Return the months with errors, all of them settled: the other outcomes are looked at in the same months."""
+    if detail.errors.empty:
+        return range(0)
+    months = parse_periods(detail.errors["period"])
+    return range(int(months.min()), int(months.max()) + 1)
+
+
+def _limits(panel: ErrorPanel, effect: PlanningEffect, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the effect without each segment, and the power; no rows where the effect is not identified."""
+    identified = effect.verdict != "not identified"
+    left_out = pd.DataFrame({name: pd.Series(dtype="float64") for name in LEFT_OUT_COLUMNS}).astype({"segment": "str"})
+    if identified:
+        left_out = leave_one_out(panel, permutations=_WAYS_LEFT_OUT, seed=seed)
+    change = effect.relative_change if identified and -1 < effect.relative_change < np.inf else 0.0
+    return left_out, power(panel, effect=float(np.log1p(change)), seed=seed)

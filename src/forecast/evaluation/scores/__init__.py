@@ -1,0 +1,1 @@
+"""Scores of points, quantiles, events and deals."""

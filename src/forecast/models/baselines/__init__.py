@@ -1,0 +1,1 @@
+"""The forecasts to hold ours against."""

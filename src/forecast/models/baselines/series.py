@@ -1,0 +1,221 @@
+"""The forecasts to hold ours against: last year's bookings, bookings smoothed, alone or pooled, and what people said.
+
+Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
+nan, and the table's `attrs["notes"]` say why). The stage-based ones are in `baselines_stages`. Bookings are read by
+month of the close date as known; a month in progress is never fitted, but what it has booked bounds it from below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from forecast.calendar import parse_periods
+from forecast.errors import ParameterError
+from forecast.models.baselines.draws import correlated_normals, draws_from_errors, shared_correlation
+from forecast.models.baselines.ets import PERIOD, Path, ets_path
+from forecast.models.baselines.theta import pooled
+from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
+
+if TYPE_CHECKING:
+    from forecast.data.known.replay import View
+
+SEASONAL_NAIVE, ETS, ETS_THETA, SUBMITTED = "seasonal-naive", "ets", "ets-theta", "submitted"
+COMMIT = "commit"
+FEWEST_MONTHS = 6
+"""Complete months below which bookings are not smoothed."""
+WINDOW = 72
+"""Complete months looked at."""
+_LEARN = 24
+"""Past origins whose errors are looked at."""
+_FEWEST_SEEN = 12
+_SIGMA_PRIOR = 4.0
+_WIDTH_PRIOR = 30.0
+
+
+def seasonal_naive(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return the bookings of the same month a year before (two, three years before beyond 12 months ahead).
+
+    Quantiles are from the errors the same rule made at past origins. Needs 12 complete months.
+    """
+    rng = generator(seed, 11)
+    periods, _ = month_targets(view, months)
+    past, y = known_bookings(view, complete=True)
+    ahead = len(periods)
+    if len(past) < PERIOD:
+        why = f"seasonal-naive needs the same month a year before: {len(past)} complete months are known, not 12."
+        return abstain(view, model=SEASONAL_NAIVE, months=months, notes=[why])
+    # From the last complete month, target j lies j + 1 ahead.
+    back = PERIOD * (np.arange(ahead) // PERIOD + 1) - 1 - np.arange(ahead)
+    booked = bookings_in(view, periods)
+    mean = np.maximum(y[:, len(past) - 1 - back], booked)
+    origins = np.arange(max(back.max(), len(past) - 1 - _LEARN - ahead), len(past) - 1)
+    said = y[:, origins[:, None] - back].transpose(1, 0, 2)
+    draws = draws_from_errors(mean, said, _outcomes(y, origins, ahead), floor=booked, rng=rng)
+    return _table(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
+
+
+def ets(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return exponential smoothing of each segment's bookings: one fixed specification, see `ets` and docs/methods.
+
+    The scale is log(bookings + a segment's typical month), so that months without a booking are points like others.
+    The season is expected to be the Total's and shrunk towards it. Mean and median are those of the transformed
+    normal, cut at zero; widths are scaled, and segments correlated, as past one-pass forecasts erred. Needs 6 complete
+    months; a season shows from 24 on.
+    """
+    return _smoothing(view, model=ETS, months=months, seed=seed)
+
+
+def ets_theta(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+    """Return the median of `ets`, Theta and flat smoothing, by segment and month, on the scale of `ets`.
+
+    The law is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint draws about
+    another centre, and `mean` is that of the law moved. Needs what `ets` needs.
+    """
+    return _smoothing(view, model=ETS_THETA, months=months, seed=seed)
+
+
+def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> pd.DataFrame:  # noqa: ARG001
+    """Return what a submitter said: the last submission of the origin's month known by as_of.
+
+    The category `commit` counts where there are categories. Totals and quarters are given only where every part was
+    submitted; there are no quantiles.
+    """
+    model = f"{SUBMITTED}-{submitter}"
+    table = view.rows_of("submitted_forecasts")
+    if table is None:
+        why = f"{model} needs the table submitted_forecasts."
+        return abstain(view, model=model, months=months, notes=[why])
+    periods, _ = month_targets(view, months)
+    rows = table[(table["submitter"] == submitter).to_numpy()]
+    if len(rows) and "category" in rows and rows["category"].notna().any():
+        category = rows["category"].str.strip().str.lower()
+        rows = rows[(category.isna() | (category == COMMIT)).to_numpy()]
+    rows = rows[view.calendar.period_of(rows["submitted_on"]) == view.period]
+    rows = rows.sort_values("submitted_on", kind="stable")
+    segment = pd.Index(view.segments).get_indexer(pd.Index(rows["segment"]))
+    place = pd.Index(periods).get_indexer(pd.Index(parse_periods(rows["target_period"])))
+    keep = (segment >= 0) & (place >= 0)
+    if not keep.any():
+        why = f"{submitter} submitted nothing for the months ahead in the month of {view.as_of:%Y-%m-%d}."
+        return abstain(view, model=model, months=months, notes=[why])
+    mean = np.full((len(view.segments), len(periods)), np.nan)
+    mean[segment[keep], place[keep]] = rows["amount"].to_numpy(dtype=np.float64)[keep]  # the last one stays
+    return from_means(view, model=model, mean=mean, periods=periods)
+
+
+def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return log(y + shift), nan before a series' first booking, and the shift (S,): a typical early month.
+
+    The shift is the mean of the first 12 months from the first booking on that hold one, so that it stays as it is
+    when months are added; 1 where nothing was ever booked.
+    """
+    started = np.cumsum(y > 0, axis=1)
+    early = (y > 0) & (np.cumsum(started > 0, axis=1) <= PERIOD)
+    count = early.sum(axis=1)
+    shift = np.where(count > 0, (y * early).sum(axis=1) / np.maximum(count, 1), 1.0)
+    return np.where(started > 0, np.log(y + shift[:, None]), np.nan), shift
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """Return the random stream of one forecaster.
+
+    Raises
+    ------
+    ParameterError : seed is not an integer of at least 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ParameterError(f"seed: {seed!r} is not an integer of at least 0")
+    return np.random.default_rng([int(seed), stream])
+
+
+def _smoothing(view: View, *, model: str, months: int, seed: int) -> pd.DataFrame:
+    """Return the table of `ets` or `ets-theta`: they differ in the centre alone."""
+    rng = generator(seed, 12)
+    periods, _ = month_targets(view, months)
+    past, y = known_bookings(view, complete=True)
+    past, y = past[-WINDOW:], y[:, -WINDOW:]
+    if len(past) < FEWEST_MONTHS:
+        why = f"{model} needs {FEWEST_MONTHS} complete months of bookings: {len(past)} are known."
+        return abstain(view, model=model, months=months, notes=[why])
+    if not y.any():
+        why = f"{model} needs bookings to smooth: nothing was won in any complete month."
+        return abstain(view, model=model, months=months, notes=[why])
+    ahead, last = len(periods), len(past) - 1
+    origins = np.arange(min(max(_FEWEST_SEEN - 1, last - _LEARN), last), last + 1)
+    z, shift = transform(y)
+    first_month = int(past[0] % PERIOD)
+    path = _smoothed(y, z, origins=origins, ahead=ahead, first_month=first_month)
+    covariance, correlation = _widths(path, z, origins)
+    location = path.location[:, -1]
+    if model == ETS_THETA:
+        season = path.season[:, -1:]
+        location = pooled(z, location[:, None], origins=origins[-1:], season=season, first_month=first_month)[:, 0]
+    alive = np.isfinite(location[:, 0])
+    location = np.where(alive[:, None], location, 0.0)
+    booked = bookings_in(view, periods)
+    spread = np.sqrt(np.einsum("shh->sh", covariance))
+    mean = booked + _mean_above(location, spread, shift[:, None] + booked)
+    noise = correlated_normals(correlation, covariance, rng=rng)
+    draws = np.maximum(np.exp(location + noise) - shift[:, None], booked)
+    mean = np.where(alive[:, None], mean, booked)
+    draws = np.where(alive[:, None], draws, booked)
+    return from_draws(view, model=model, draws=draws, periods=periods, mean=mean)
+
+
+def _smoothed(y: np.ndarray, z: np.ndarray, *, origins: np.ndarray, ahead: int, first_month: int) -> Path:
+    """Smooth the Total for its season, then every series with that season as what is expected of its own."""
+    season = None
+    if len(y) > 1:
+        total, _ = transform(y.sum(axis=0, keepdims=True))
+        season = ets_path(total, origins=origins, ahead=1, first_month=first_month).season[0]
+        # Each segment is part of the Total it is pulled towards.
+        season = np.nan_to_num(season) * (1 - 1 / len(y))
+    return ets_path(z, origins=origins, ahead=ahead, first_month=first_month, season=season)
+
+
+def _widths(path: Path, z: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the covariance over months, (S, M, M), at the last origin, and the correlation over segments, (S, S)."""
+    ahead = path.location.shape[2]
+    target = origins[:, None] + 1 + np.arange(ahead)[None, :]
+    known = target < z.shape[1]
+    came = np.where(known, z[:, np.minimum(target, z.shape[1] - 1)], np.nan)
+    seen = (path.length >= _FEWEST_SEEN)[:, :, None]
+    spread = np.sqrt(np.maximum(np.einsum("sohh->soh", path.covariance), 1e-12))
+    errors = np.where(seen, (came - path.location) / spread, np.nan)
+    squares = np.minimum(errors[np.isfinite(errors)] ** 2, 16.0)
+    width = (squares.sum() + _WIDTH_PRIOR) / (len(squares) + _WIDTH_PRIOR)
+    # A short series borrows the others' scatter.
+    sigma, length = path.sigma[:, -1], path.length[:, -1]
+    long = (length >= _FEWEST_SEEN) & (sigma > 0)
+    pooled = np.exp(np.log(sigma[long]).mean()) if long.any() else 0.5
+    freedom = np.maximum(length - 1, 0)
+    borrowed = (freedom * np.nan_to_num(sigma) ** 2 + _SIGMA_PRIOR * pooled**2) / (freedom + _SIGMA_PRIOR)
+    ratio = np.where(sigma > 0, borrowed / np.where(sigma > 0, sigma, 1.0) ** 2, 1.0)
+    covariance = np.nan_to_num(path.covariance[:, -1]) * (ratio * width)[:, None, None]
+    return covariance, shared_correlation(errors[:, :-1, 0].T)
+
+
+def _mean_above(location: np.ndarray, spread: np.ndarray, strike: np.ndarray) -> np.ndarray:
+    """Return the mean of max(exp(Z) - strike, 0) for a normal Z (Black, J. Financial Economics 1976)."""
+    spread = np.maximum(spread, 1e-9)
+    d = (location - np.log(strike)) / spread
+    return np.exp(location + spread**2 / 2) * ndtr(d + spread) - strike * ndtr(d)
+
+
+def _outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
+    """Return what was booked in the months after each origin, nan where not over, (origins, segments, ahead)."""
+    target = origins[:, None] + 1 + np.arange(ahead)[None, :]
+    came = y[:, np.minimum(target, y.shape[1] - 1)]
+    return np.where(target < y.shape[1], came, np.nan).transpose(1, 0, 2)
+
+
+def _table(view: View, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray) -> pd.DataFrame:
+    if draws is not None:
+        return from_draws(view, model=model, draws=draws, periods=periods, mean=mean)
+    table = from_means(view, model=model, mean=mean, periods=periods)
+    table.attrs[NOTES] = [f"{model}: too few past origins to learn its errors from, so there are no quantiles."]
+    return table

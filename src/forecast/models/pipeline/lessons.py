@@ -1,0 +1,273 @@
+"""What past origins teach about the forecast: how amounts change until the win, its bias, and its common errors.
+
+What was said at every past origin, with the model of that day, is kept and held against what came: errors made in
+earnest, not those of a fit to months it has seen. Ratios of sums correct the value (shrunk as far as chance alone could
+explain them); what scatter is left beyond chance is split into an error common to all segments and one of each
+segment's own (method of moments).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.data.known.replay import OPEN, WON, Replay, View
+from forecast.models.pipeline.creation import Future
+from forecast.models.win.rows import STEPS, settled_target
+
+ORIGINS = 24
+"""Past origins whose errors are looked at."""
+
+_RECENT = 18
+_TRUST = 0.01
+"""Squared relative error of a past sum at which half of the correction is applied."""
+
+_SMALLEST, _LARGEST = 0.0004, 0.25
+_RATIO_PRIOR = 50.0
+_MOST_RATIOS = 1000
+_PRIOR_ORIGINS, _PRIOR, _MOST_PRIOR = 4.0, 120.0, 0.04
+"""Where n origins are known, 4^2 / (4^2 + n^2) of each variance is taken to be what fitting some 120 coefficients to
+the closed deals leaves unsure, 120 over their number, and what nobody can see coming, together at most .04."""
+_UNSEEN, _LATER = 0.0005, 12.0
+"""What nobody can see coming: 2 % in the first month, and as pipeline not yet created takes over 8 % in the sixth."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What was learned. Arrays over steps (S,).
+
+    `growth` the won amount over the amount now; `late` the share of the wins that the model expects in step 0 that lie
+    before it, because they were recorded late; `ratios` single won deals' ratios, mean 1; `open_bias`, `future_bias`
+    factors on the value of the open pipeline and of what is not yet created; `common`, `own` variances of the log of
+    the error shared by all segments, and of each segment's.
+    """
+
+    growth: np.ndarray
+    late: float
+    ratios: np.ndarray
+    open_bias: np.ndarray
+    future_bias: np.ndarray
+    common: np.ndarray
+    own: np.ndarray
+
+
+@dataclass(frozen=True)
+class Said:
+    """One origin's forecast by segment and step (R, S): what was booked already, both addends before correction, the
+    variance of chance in each, and the mean of what was still to come that was given out; `closed` deals were known."""
+
+    closed: int
+    booked: np.ndarray
+    open_pipeline: np.ndarray
+    chance_open: np.ndarray
+    new: np.ndarray
+    chance_new: np.ndarray
+    issued: np.ndarray
+
+
+class Track:
+    """Keeps, along the views of a replay, what was said and what came of it. `steps` months ahead are looked at."""
+
+    def __init__(self, replay: Replay, *, steps: int) -> None:
+        self._steps = steps
+        self._segments = len(replay.segments)
+        self._seen = np.zeros(replay.size, dtype=np.int32)
+        self._open: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._growth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._late: dict[int, tuple[float, float]] = {}
+        self._said: dict[int, Said] = {}
+        self._next = 0
+
+    def step(self, view: View, deals: np.ndarray, amount: np.ndarray) -> None:
+        """Take in one more view: the open deals, ascending, and their amounts."""
+        target = view.first_target
+        if not self._open:
+            self._next = target
+        self._seen[view.known & (self._seen == 0)] = target
+        self._open[target] = (deals, amount)
+        settled = settled_target(view)
+        while self._next <= settled:
+            self._growth[self._next] = self._grown(view, self._next)
+            self._late[self._next] = self._recorded_late(view, self._next)
+            self._next += 1
+        for kept, oldest in (
+            (self._open, target - self._steps),
+            (self._growth, target - ORIGINS),
+            (self._late, target - ORIGINS),
+        ):
+            for month in [month for month in kept if month < oldest]:
+                del kept[month]
+
+    def keep(self, view: View, said: Said) -> None:
+        """Keep what is said on the day of a view."""
+        target = view.first_target
+        self._said[target] = said
+        for month in [month for month in self._said if month < target - ORIGINS]:
+            del self._said[month]
+
+    def _grown(self, view: View, month: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return sums of paid, of the amount before, and their number by step (S, 3), and single deals' ratios."""
+        wins = view.won_deals[view.closed[view.won_deals] == month]
+        paid = np.nan_to_num(view.amount[wins])
+        sums, ratios = np.zeros((self._steps, 3)), np.zeros(0)
+        for step in range(self._steps):
+            deals, amount = self._open.get(month - step, (wins[:0], paid[:0]))
+            if not len(deals) or not len(wins):
+                continue
+            at = np.minimum(np.searchsorted(deals, wins), len(deals) - 1)
+            both = (deals[at] == wins) & (amount[at] > 0) & (paid > 0)
+            sums[step] = paid[both].sum(), amount[at][both].sum(), both.sum()
+            if step == 0:
+                ratios = paid[both] / amount[at][both]
+        return sums, ratios
+
+    def _recorded_late(self, view: View, month: int) -> tuple[float, float]:
+        """Return what was won before a month of the deals that were open at its start as known then, and in it."""
+        deals, amount = self._open.get(month, (np.zeros(0, dtype=np.int64), np.zeros(0)))
+        won = view.outcome[deals] == WON
+        closed = view.closed[deals]
+        return float(amount[won & (closed < month)].sum()), float(amount[won & (closed == month)].sum())
+
+    def growth(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return won amount over amount before, by step (S,), and the ratios of single deals scaled to mean 1."""
+        if not self._growth:
+            return np.ones(self._steps), np.ones(1)
+        sums = np.sum([sums for sums, _ in self._growth.values()], axis=0)
+        if sums[:, 1].sum() <= 0:
+            return np.ones(self._steps), np.ones(1)
+        overall = sums[:, 0].sum() / sums[:, 1].sum()
+        n = sums[:, 2]
+        own = np.where(n > 0, sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], 1.0), overall)
+        growth = overall + (own - overall) * n / (n + _RATIO_PRIOR)
+        ratios = np.sort(np.clip(np.concatenate([each for _, each in self._growth.values()]) / overall, 0.05, 20.0))
+        if not len(ratios):
+            return growth, np.ones(1)
+        # A thousand quantiles say as much as all of them.
+        if len(ratios) > _MOST_RATIOS:
+            place = (np.arange(_MOST_RATIOS) + 0.5) / _MOST_RATIOS * (len(ratios) - 1)
+            ratios = np.interp(place, np.arange(len(ratios)), ratios)
+        return growth, ratios / ratios.mean()
+
+    def _came(self, view: View, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each origin's open deals, and the deals it did not know, brought by step; (R, K, S) both."""
+        first, steps = int(months[0]), self._steps
+        count = int(months[-1]) - first + steps
+        wins = view.won_deals
+        wins = wins[
+            (view.closed[wins] >= first) & (view.closed[wins] <= view.last_complete) & (view.segment[wins] >= 0)
+        ]
+        closed = view.closed[wins]
+        # How many origins before its month a deal was known: -1 where it was learned of only after it had closed.
+        lag = np.clip(closed - self._seen[wins], -1, steps) + 1
+        cell = (view.segment[wins] * count + closed - first) * (steps + 2) + lag
+        size = self._segments * count * (steps + 2)
+        paid = np.bincount(cell, np.nan_to_num(view.amount[wins]), minlength=size)
+        cube = paid.reshape(self._segments, count, steps + 2)
+        upto = np.cumsum(cube, axis=2)
+        step = np.arange(steps)
+        target = (months - first)[:, None] + step
+        new = upto[:, target, step]  # lag below the step: not known at the origin
+        return upto[:, target, -1] - new, new
+
+    def lessons(self, view: View, *, segments: int) -> Lessons:
+        """Return what the origins before a view teach; `segments` is how many there are."""
+        growth, ratios = self.growth()
+        before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
+        late = float(before / (before + within))
+        steps = self._steps
+        months = np.array(sorted(month for month in self._said if month < view.first_target), dtype=np.int64)
+        both, common = np.zeros(steps), np.zeros(steps)
+        open_bias, future_bias, origins = np.ones(steps), np.ones(steps), np.zeros(steps)
+        if len(months):
+            said = [self._said[int(month)] for month in months]
+            parts = {
+                name: np.stack([getattr(each, name) for each in said], axis=1)
+                for name in ("booked", "open_pipeline", "chance_open", "new", "chance_new", "issued")
+            }
+            came_open, came_new = self._came(view, months)
+            came_open = came_open - parts["booked"]
+            # What was said when much less was known says little of what is said now: the first years of a record, when
+            # neither trend nor season could be told, erred several times as much.
+            known = np.minimum(np.array([each.closed for each in said]) / max(_closed(view), 1), 1.0)
+            trust = known**2
+            usable = trust[:, None] * (months[:, None] + np.arange(steps) <= view.last_complete)
+            recent = usable * (months >= view.first_target - _RECENT)[:, None]
+            open_bias = _bias(parts["open_pipeline"], came_open, parts["chance_open"], recent)
+            future_bias = _bias(parts["new"], came_new, parts["chance_new"], recent)
+            chance = parts["chance_open"] + parts["chance_new"]
+            usable = usable * trust[:, None]
+            both, common = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
+            origins = usable.sum(axis=0)
+        doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + origins**2)
+        unseen = _UNSEEN * (1.0 + _LATER * (np.maximum(np.arange(steps) - (steps - STEPS), 0) / (STEPS - 1)) ** 3)
+        prior = np.minimum(_PRIOR / max(_closed(view), 1) + unseen, _MOST_PRIOR)
+        # Cut to what a variance can be only now: cut one by one, estimates that chance made too small could not make up
+        # for those it made too large.
+        both, common = (
+            doubt * about + (1.0 - doubt) * found for about, found in ((2.0 * prior, both), (prior, common))
+        )
+        both = np.clip(both, _SMALLEST, _LARGEST)
+        common = np.clip(common, 0.0, both)
+        own = both - common
+        return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
+
+
+def _closed(view: View) -> int:
+    return int(((view.outcome != OPEN) & view.known).sum())
+
+
+def chance_of_new(future: Future, steps: int) -> np.ndarray:
+    """Return the variance of what deals not yet created bring, from Poisson wins of scattered amounts; (R, S)."""
+    wins, value = future.wins[:, :steps], future.value[:, :steps]
+    return np.where(wins > 0, value**2 / np.maximum(wins, 1e-12) * (1.0 + future.spread), 0.0)
+
+
+def _bias(expected: np.ndarray, actual: np.ndarray, variance: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return exp(s log(sum actual / sum expected)) by step, s = trust / (trust + variance / expected^2); shape (S,).
+
+    expected, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
+    """
+    out = np.ones(expected.shape[2])
+    e, a = ((weight * part).sum(axis=(0, 1)) for part in (expected, actual))
+    v = (weight**2 * variance).sum(axis=(0, 1))
+    for s in np.flatnonzero((e > 0) & (a > 0)):
+        # A deal appears at several origins, so chance is as large as that of one of them at a time.
+        out[s] = np.exp(_TRUST / (_TRUST + v[s] * (s + 1) / e[s] ** 2) * np.log(np.clip(a[s] / e[s], 0.25, 4.0)))
+    return out
+
+
+def shared_errors(
+    forecast: np.ndarray, actual: np.ndarray, variance: np.ndarray, weight: np.ndarray, *, segments: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split squared errors beyond chance into what all segments share and what is a segment's own.
+
+    forecast, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
+    Returns two (S,), variances of the log error: of all of it, and of what all segments share. Where chance explains
+    more than the errors seen, they are below 0.
+    With e = actual - forecast: sum(e^2 - V) over segments estimates (common + own) sum F^2, and the same of the
+    totals estimates common (sum F)^2 + own sum F^2. The steps are smoothed by local lines (Fan & Gijbels, *Local
+    Polynomial Modelling*, 1996), which follow a growth with the horizon to its ends.
+    """
+    segments = len(forecast) if segments is None else segments
+    error = actual - forecast
+    f2 = (weight * forecast**2).sum(axis=(0, 1))
+    t2 = (weight * forecast.sum(axis=0) ** 2).sum(axis=0)
+    known = f2 > 0
+    if not known.any():
+        return np.zeros(len(f2)), np.zeros(len(f2))
+    excess = (weight * (error**2 - variance)).sum(axis=(0, 1))[known]
+    total = (weight * (error.sum(axis=0) ** 2 - variance.sum(axis=0))).sum(axis=0)[known]
+    both = excess / f2[known]
+    shared = (total - both * f2[known]) / np.maximum((t2 - f2)[known], 1e-12)
+    # A step without a past month takes after the one before it.
+    last = np.maximum(np.cumsum(known) - 1, 0)
+    whole = _along_lines(both[last])
+    return (whole, np.zeros(len(f2))) if segments == 1 else (whole, _along_lines(shared[last]))
+
+
+def _along_lines(by_step: np.ndarray) -> np.ndarray:
+    """Return the values of lines through each step and its two neighbours, at the ends through the next two; (S,)."""
+    out = np.convolve(by_step, np.ones(3) / 3, mode="same")
+    out[0], out[-1] = (float(np.dot(np.array([5.0, 2.0, -1.0]) / 6, end)) for end in (by_step[:3], by_step[:-4:-1]))
+    return out

@@ -1,0 +1,1 @@
+"""Is this deal won, by when, and why."""

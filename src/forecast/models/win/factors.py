@@ -1,0 +1,99 @@
+"""What speaks for and against a deal, in words a seller understands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.models.win.rows import NONE, UNDATED, States, Vocabulary
+
+MOST = 5
+SMALLEST = 0.05
+"""Contributions to the log odds below this are not worth a word."""
+
+
+def describe(
+    parts: dict[str, np.ndarray], states: States, words: Vocabulary, *, high: dict[str, np.ndarray]
+) -> list[str]:
+    """Return, for each deal, its strongest factors with their sign, strongest first, joined by "; ".
+
+    Parameters
+    ----------
+    parts : what each term adds to the log odds of a win against a loss, less its mean; shape (n,) each.
+    high : for the amount and number columns, whether the deal lies above the mean; shape (n,) each.
+    """
+    terms = list(parts)
+    n = len(states)
+    if not terms or not n:
+        return [""] * n
+    table = np.stack([parts[term] for term in terms], axis=1)
+    order = np.argsort(-np.abs(table), axis=1, kind="stable")[:, :MOST]
+    phrases = np.stack([_phrases(term, states, words, high) for term in terms], axis=1)
+    strength = np.take_along_axis(table, order, axis=1)
+    texts = np.take_along_axis(phrases, order, axis=1)
+    out = []
+    for values, said in zip(strength, texts, strict=True):
+        shown = [
+            f"{'+' if value > 0 else '-'} {text}"
+            for value, text in zip(values, said, strict=True)
+            if text and abs(value) >= SMALLEST
+        ]
+        out.append("; ".join(shown) or "close to the average deal")
+    return out
+
+
+def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the phrase of one term for each deal, object array (n,); empty where nothing is known."""
+    if term == "age":
+        return _lasting(states.age, "open for", "open for less than a month")
+    if term == "stage_age":
+        return _lasting(states.stage_age, "in its stage for", "less than a month in its stage")
+    if term == "stage":
+        return _named("in ", states.stage, words.stages)
+    if term == "segment":
+        return _named("segment ", states.segment, words.segments)
+    if term == "due":
+        return _due(states)
+    if term == "slips":
+        times = np.unique(states.slips, return_inverse=True)
+        said = ["close date never moved", "close date moved once"]
+        return _take([said[k] if k < 2 else f"close date moved {k} times" for k in times[0]], times[1])
+    if term in words.factors:
+        return _named(f"{_words(term)} ", states.factors[term], words.factors[term])
+    if term in high:
+        known = states.amount if term == "amount" else states.numbers[term]
+        sized = (
+            ["small amount", "large amount"] if term == "amount" else [f"{_words(term)} {w}" for w in ("low", "high")]
+        )
+        out = _take(sized, high[term].astype(int))
+        out[np.isnan(known)] = ""
+        return out
+    return _take([""], np.zeros(len(states), dtype=int))
+
+
+def _due(states: States) -> np.ndarray:
+    said = [f"expected to close {k} months ahead" for k in range(2, 13)]
+    said = ["expected to close in the next month to end", "expected to close the month after", *said[:-1]]
+    said += ["expected to close a year ahead or later", "close date has passed", "no expected close date"]
+    code = np.clip(states.due, 0, 12)
+    code[(states.due < 0) | states.overdue] = 13
+    code[states.due == UNDATED] = 14
+    return _take(said, code)
+
+
+def _lasting(months: np.ndarray, since: str, fresh: str) -> np.ndarray:
+    whole = np.nan_to_num(months, nan=-1).astype(int)
+    values, inverse = np.unique(whole, return_inverse=True)
+    said = ["" if k < 0 else fresh if k == 0 else f"{since} {k} month{'s' if k > 1 else ''}" for k in values]
+    return _take(said, inverse)
+
+
+def _named(prefix: str, codes: np.ndarray, levels: tuple[str, ...]) -> np.ndarray:
+    return _take([*(prefix + level for level in levels), ""], np.where(codes == NONE, len(levels), codes))
+
+
+def _take(said: list[str], code: np.ndarray) -> np.ndarray:
+    return np.array(said, dtype=object)[code]
+
+
+def _words(column: str) -> str:
+    return "source" if column == "lead_source" else column.replace("_", " ")

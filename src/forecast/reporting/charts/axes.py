@@ -1,0 +1,228 @@
+"""The bones of every chart: a canvas in pixels, axes of months and money, labels that keep their distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
+
+from forecast import wording
+from forecast.calendar import Calendar, parse_period
+from forecast.data.schema import Company
+from forecast.reporting.charts.figure import Chart, Finding, Format, Said
+from forecast.reporting.charts.labels import Box, around, first_free
+from forecast.reporting.charts.style import AXIS, GRID, INK, NARROW, PAPER, SMALL, WIDE, drawing
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How wide a drawing is, in pixels, whether it is for a phone, and what its marks say when pointed at."""
+
+    width: int
+    _said: list[tuple[Axes, float, float, str]] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is for a phone."""
+        return self.width < 500
+
+    def axes(
+        self, height: float, *, left: float = 44, right: float = 12, top: float = 14, bottom: float = 34
+    ) -> tuple[Figure, Axes]:
+        """Return a figure of this width with one set of axes, all in pixels."""
+        figure = Figure(figsize=(self.width / 72, height / 72))
+        box = (
+            left / self.width,
+            bottom / height,
+            max(self.width - left - right, 20) / self.width,
+            max(height - top - bottom, 20) / height,
+        )
+        return figure, figure.add_axes(box)
+
+    def say(self, axes: Axes, x: Any, y: Any, text: str) -> None:
+        """Let the mark at (x, y), in the units of `axes`, say `text`; nothing where its place is not known."""
+        if wording.known(x) and wording.known(y) and text:
+            self._said.append((axes, float(x), float(y), text))
+
+    def said(self) -> list[Said]:
+        """Return what was said as (x, y, text), in pixels from the drawing's top left corner.
+
+        For after the drawing, when the axes have their limits. A mark outside them is not to be seen and says nothing.
+        """
+        out = []
+        for axes, x, y, text in self._said:
+            (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+            if left <= x <= right and low <= y <= high:
+                across, up = axes.transData.transform((x, y)) * 72.0 / axes.figure.dpi
+                out.append((float(across), float(axes.figure.bbox.height * 72.0 / axes.figure.dpi - up), text))
+        return out
+
+
+def chart(
+    draw: Callable[[Canvas], Figure],
+    *,
+    title: str,
+    subtitle: str,
+    description: str,
+    table: pd.DataFrame,
+    company: Company,
+    as_of: Any,
+    formats: dict[str, Format] | None = None,
+    by: str = "",
+) -> Chart:
+    """Draw once for a page's column and once for a phone, and put the words to it.
+
+    by : `x` or `y` where what the marks say is sought along that axis (months, rows); else the nearest in both.
+    """
+    page, phone = Canvas(WIDE), Canvas(NARROW)
+    with drawing():
+        wide, narrow = draw(page), draw(phone)
+        said, said_narrow = page.said(), phone.said()
+    source = wording.source(company, as_of)
+    return Chart(wide, title, subtitle, description, table, source, narrow, formats or {}, said, said_narrow, by)
+
+
+def empty(what: str, why: str) -> Finding:
+    """Return, in place of a chart, what cannot be shown and why."""
+    return Finding(wording.sentence(what), wording.sentence(why), kind="note")
+
+
+def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:
+    """Put round amounts on an axis, without units, and return the unit for the subtitle."""
+    scale, unit = wording.axis_unit(largest, currency=currency)
+    target = axes.yaxis if axis == "y" else axes.xaxis
+    target.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    target.set_major_formatter(FuncFormatter(lambda value, _: wording.number(round(value / scale, 6))))
+    axes.grid(True, axis=axis, color=GRID)  # type: ignore[arg-type]
+    return unit
+
+
+def money_formats(table: pd.DataFrame, company: Company, *, p: str = "") -> dict[str, Format]:
+    """Return how the amounts of a table are worded, and its column `p` of probabilities."""
+    numbers = [name for name in table.columns if pd.api.types.is_float_dtype(table[name].dtype)]
+    formats: dict[str, Format] = {
+        name: lambda v: wording.money(v, currency=company.currency) for name in numbers if name != p
+    }
+    if p in table:
+        formats[p] = wording.chance
+    return formats
+
+
+def share_axis(axes: Axes, *, axis: str = "y", ticks: int = 5, sign: bool = False) -> None:
+    """Put round percentages on an axis."""
+    target = axes.yaxis if axis == "y" else axes.xaxis
+    target.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    target.set_major_formatter(FuncFormatter(lambda value, _: wording.percent(round(value, 6), sign=sign)))
+    axes.grid(True, axis=axis, color=GRID)  # type: ignore[arg-type]
+
+
+def month_axis(axes: Axes, periods: Sequence[str], *, calendar: Calendar | None = None, most: int = 12) -> None:
+    """Name months under an axis whose values are positions in `periods`; the year where it begins; quarters marked."""
+    every = next(step for step in (1, 2, 3, 6, 12, 24, 48) if len(periods) / step <= most)
+    offset = next((i for i, period in enumerate(periods) if (parse_period(period) % 12) % every == 0), 0)
+    shown = list(range(offset % every, len(periods), every))
+    labels, year = [], ""
+    for i in shown:
+        now = periods[i][:4]
+        labels.append(wording.short_month(periods[i]) + (f"\n{now}" if now != year else ""))
+        year = now
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_major_formatter(FixedFormatter(labels))
+    axes.set_xlim(-0.6, len(periods) - 0.4)
+    if calendar is not None and every == 1:
+        for i, period in enumerate(periods):
+            if i and calendar.quarter_position(parse_period(period)) == 0:
+                axes.axvline(i - 0.5, color=GRID, linewidth=1, zorder=0)
+
+
+def zero_line(axes: Axes, *, vertical: bool = False, at: float = 0.0) -> None:
+    """Draw the line of zero, stronger than the grid."""
+    (axes.axvline if vertical else axes.axhline)(at, color=AXIS, linewidth=1.2, zorder=1.5)
+
+
+def end_labels(
+    axes: Axes, x: float, labels: Sequence[tuple[float, str, str]], *, gap: float = 15.0, size: float = SMALL
+) -> None:
+    """Write (y, text, colour) beside the right end of the axes, moved apart to `gap` pixels where they would touch."""
+    shown = [entry for entry in labels if wording.known(entry[0])]
+    if not shown:
+        return
+    height = axes.get_window_extent().height
+    low, high = axes.get_ylim()
+    per_pixel = (high - low) / height
+    wanted = [entry[0] / per_pixel for entry in shown]
+    placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
+    for (_, text, colour), y in zip(shown, placed, strict=True):
+        said = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
+
+
+def line_labels(
+    axes: Axes,
+    lines: Sequence[tuple[np.ndarray, str, str]],
+    *,
+    named: Sequence[int],
+    beside: Sequence[tuple[float, float, str]] = (),
+    size: float = SMALL,
+) -> None:
+    """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
+
+    lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
+    beside : (x, y, name) of labels that stand already. For after the limits are set.
+    """
+    drawn = [axes.transData.transform(points) for points, _, _ in lines]
+    frame = axes.get_window_extent()
+    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
+    taken = []
+    for x, y, name in beside:
+        left, middle = (float(value) for value in axes.transData.transform((x, y)))
+        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
+    for i in named:
+        _, name, colour = lines[i]
+        wide = 0.6 * size * len(name)
+        boxes = around([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
+        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
+        taken.append(box)
+        x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
+        axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)
+
+
+def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Return positions nearest the wanted ones, in their order, at least `gap` apart, inside low..high where they fit.
+
+    Least squares under an order: with i * gap taken off the i-th, neighbours that would cross are pooled to their mean.
+    """
+    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
+    shift = gap * np.arange(len(order))
+    pools: list[tuple[float, int]] = []
+    for value in np.asarray(wanted, dtype=float)[order] - shift:
+        mean, count = float(value), 1
+        while pools and pools[-1][0] > mean:
+            before, many = pools.pop()
+            mean, count = (before * many + mean * count) / (many + count), many + count
+        pools.append((mean, count))
+    free = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.zeros(0)
+    top = max(high - gap * (len(order) - 1), low)
+    out = np.empty(len(order))
+    out[order] = np.clip(free, low, top) + shift
+    return [float(value) for value in out]
+
+
+def row_axis(axes: Axes, names: Sequence[str], *, most: int = 24) -> None:
+    """Name rows from the top down; the axis's values are positions in `names`."""
+    axes.yaxis.set_major_locator(FixedLocator(range(len(names))))
+    axes.yaxis.set_major_formatter(FixedFormatter([wording.label(name, most=most) for name in names]))
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.spines["bottom"].set_visible(False)
+
+
+def width_of(names: Sequence[str], *, most: int = 24, pixel: float = 7.0) -> float:
+    """Return about how many pixels the longest of some names needs."""
+    return 14 + pixel * max((len(wording.label(name, most=most)) for name in names), default=0)

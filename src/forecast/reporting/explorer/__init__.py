@@ -1,0 +1,1 @@
+"""The explorer of 00_explore, and scenarios."""

@@ -1,0 +1,344 @@
+"""The explorer of 00_explore: pick a day, a segment and a product, move levers, see the forecast answer.
+
+ipywidgets around `scenario` and its neighbours; no server of its own. What a page shows of it without a browser -
+`answer`, `pipeline`, `deal_list` - are the same figures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.calendar import period_labels
+from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.schema import HORIZONS, TOTAL, Log
+from forecast.errors import DataError, ForecastError, ParameterError, nearest
+from forecast.models.win.probabilities import win_probabilities
+from forecast.reporting.charts.figure import Chart, Finding, Table, text
+from forecast.reporting.explorer import charts as explorer_charts
+from forecast.reporting.explorer.deal_table import LOST, WON, DealTable
+from forecast.reporting.explorer.deals import by_month, by_stage, chosen, in_order, open_deals, share_of_open
+from forecast.reporting.explorer.joint_planning import JointPlanning, joint_planning
+from forecast.reporting.explorer.layout import arranged
+from forecast.reporting.explorer.levers import LeverPanel
+from forecast.reporting.explorer.scenario import Base, Levers, base, check, scenario
+from forecast.reporting.explorer.scenario_file import write_scenario
+
+_DAYS_BACK = 24
+_CAVEAT = "It says what the forecast would be if the levers moved, not that they can be moved."
+_NOT_NARROWED = (
+    "The forecast, its range and the shares of the levers are of all products: what is booked and what is not yet "
+    "created is forecast by segment alone."
+)
+
+
+class Explorer:
+    """The widgets and the state behind them: one log, the day looked at, its forecast taken apart.
+
+    Parameters
+    ----------
+    log : the company's tables.
+    as_of, segment, product : what is shown at first; product empty for all.
+    months : months ahead, 1 to 24. seed : of the draws. levers : where they stand at first.
+    deals : the win probabilities of `as_of`, where they are there already. planning : the row of the table `planning`
+        of `as_of`, likewise; judge : makes it where it is not, when asked by a button.
+    scenarios : folder in which scenarios are saved.
+
+    Raises
+    ------
+    ParameterError : a segment, product or open deal that the day does not know, or a lever out of its range.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        as_of: str,
+        segment: str = TOTAL,
+        product: str = "",
+        months: int = 6,
+        seed: int = 0,
+        levers: Levers | None = None,
+        deals: pd.DataFrame | None = None,
+        planning: pd.DataFrame | None = None,
+        judge: Callable[[], pd.DataFrame] | None = None,
+        scenarios: str | os.PathLike[str] = "scenarios",
+    ) -> None:
+        import ipywidgets as w
+
+        self.log, self.months, self.seed, self.scenarios = log, months, seed, scenarios
+        self._first, self._planning, self._judge = str(log.company.periods.parse_day(as_of).date()), planning, judge
+        self._bases: dict[str, Base] = {}
+        self._snaps: dict[str, Snapshot] = {}
+        self._deals: dict[str, pd.DataFrame] = {}
+        self._given = deals
+        start = levers or Levers()
+        style = {"description_width": "initial"}
+        self.day = w.Dropdown(options=self._days(), value=self._first, description="As of", style=style)
+        self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description="Segment", style=style)
+        self.product = w.Dropdown(options=[("all products", "")], value="", description="Product", style=style)
+        self.said, self.picture, self.pipe = w.HTML(), w.HTML(), w.HTML()
+        taken = {**dict.fromkeys(start.won, WON), **dict.fromkeys(start.lost, LOST)}
+        self.panel = LeverPanel(start, changed=self._answer, judge=self._work_out)
+        self.table = DealTable(currency=log.company.currency, changed=self._answer, taken=taken)
+        self.name = w.Text(
+            value="what-if", placeholder="a name", description="Name", style=style, layout=w.Layout(width="220px")
+        )
+        self.save = w.Button(description="Save scenario", icon="save", layout=w.Layout(width="auto"))
+        self.saved = w.HTML()
+        self._held = False
+        self._start(segment, product, start)
+        self._whole_day()
+        self.day.observe(self._whole_day, names="value")
+        self.segment.observe(self._narrowed, names="value")
+        self.product.observe(self._narrowed, names="value")
+        self.panel.reset.on_click(self._back)
+        self.save.on_click(self._save)
+
+    @property
+    def levers(self) -> dict[str, Any]:
+        """The sliders by the name of their lever."""
+        return self.panel.sliders
+
+    @property
+    def view(self) -> Any:
+        """The whole explorer as one widget."""
+        return arranged(self)
+
+    def moved(self) -> Levers:
+        """Return the levers as the widgets stand."""
+        return self.panel.levers(won=self.table.won, lost=self.table.lost)
+
+    # -- what is known of the day shown ----------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return what was known on the day shown."""
+        day = self.day.value
+        if day not in self._snaps:
+            self._snaps[day] = snapshot(self.log, as_of=day)
+        return self._snaps[day]
+
+    def base(self) -> Base:
+        """Return the forecast of the day shown, taken apart; computed once a day.
+
+        Raises DataError where the data are too thin, saying what is needed.
+        """
+        day = self.day.value
+        if day not in self._bases:
+            self._bases[day] = base(self.snapshot(), months=self.months, seed=self.seed)
+        return self._bases[day]
+
+    def deals(self) -> pd.DataFrame:
+        """Return the open deals of the day, segment and product shown, with their chances."""
+        day = self.day.value
+        if day not in self._deals:
+            ready = self._given if day == self._first else None
+            found = win_probabilities(self.snapshot(), seed=self.seed) if ready is None else ready
+            self._deals[day] = open_deals(self.snapshot(), found)
+        return chosen(self._deals[day], segment=self.segment.value, product=self.product.value)
+
+    def joint_planning(self) -> JointPlanning:
+        """Return the lever of joint planning as it stands on the day shown."""
+        row = self._planning if self.day.value == self._first else None
+        return joint_planning(row, self.snapshot(), self.base().segments)
+
+    # -- what is shown ---------------------------------------------------------------------------------
+
+    def answer(self, levers: Levers) -> list[Chart | Finding]:
+        """Return what levers do to the day and segment shown: finding, charts and notes, or why it cannot be told."""
+        company, day, segment = self.log.company, self.day.value, self.segment.value
+        try:
+            given = self.base()
+        except DataError as error:
+            return [Finding("The data are too thin for a what-if.", str(error), kind="abstain")]
+        joint = self.joint_planning()
+        starts = levers.joint_planning and joint.offered
+        result = scenario(given, levers, width=joint.width if starts else None)
+        said = explorer_charts.finding(result.table, segment=segment, company=company)
+        shown: list[Chart | Finding] = [
+            Finding(f"{said}.", _CAVEAT),
+            explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
+        ]
+        if levers != Levers(joint_planning=levers.joint_planning):
+            changes = result.shares_of(segment)
+            shown.append(explorer_charts.shares(changes, company=company, as_of=day, segment=segment))
+        if levers.joint_planning:
+            title = (
+                "Joint planning starts: the range moves, bookings do not."
+                if starts
+                else "Joint planning does not start."
+            )
+            shown.append(Finding(title, joint.says, kind="note"))
+        if self.product.value:
+            shown.append(self._product_note(given, levers))
+        return shown
+
+    def pipeline(self) -> list[Chart | Finding | Table]:
+        """Return the open pipeline of what is chosen: by month of expected close, and by stage."""
+        deals, company = self.deals(), self.log.company
+        if deals.empty:
+            return [Finding("No deal is open here.", kind="note")]
+        months = by_month(deals, self.snapshot(), months=self.months)
+        money = wording.in_currency(company.currency)
+        return [
+            explorer_charts.pipeline(months, company=company, as_of=self.day.value, who=self._who()),
+            Table(
+                by_stage(deals, self.snapshot().stages),
+                caption="Open deals by stage",
+                columns={"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"},
+                formats={"amount": money, "expected_amount": money},
+                right=("amount", "expected_amount"),
+            ),
+        ]
+
+    def deal_list(self, *, most: int = 15) -> Table:
+        """Return the largest open deals of what is chosen, with their chances and what drives them."""
+        rows = in_order(self.deals(), "amount").iloc[:most]
+        columns = {
+            "opportunity_id": "deal",
+            "segment": "segment",
+            "stage": "stage",
+            "product": "product",
+            "amount": "amount",
+            "p_win": "chance to win",
+            "factors": "for (+) and against (−), strongest first",
+        }
+        if not (rows["product"] != "").any():
+            del columns["product"]
+        return Table(
+            rows,
+            caption=f"The {len(rows)} largest open deals, {self._who()}",
+            columns=columns,
+            formats={
+                "amount": wording.in_currency(self.log.company.currency),
+                "p_win": wording.chance,
+                "factors": wording.factors,
+            },
+            right=("amount", "p_win"),
+        )
+
+    # -- how -------------------------------------------------------------------------------------------
+
+    def _days(self) -> list[str]:
+        calendar = self.log.company.periods
+        day = pd.Timestamp(self._first)
+        ends = [calendar.end(calendar.period(day) - back) for back in range(1, _DAYS_BACK)]
+        first = self.log.opportunities["created_on"].min()
+        return [self._first, *(str(end.date()) for end in ends if end >= first and end < day)]
+
+    def _start(self, segment: str, product: str, levers: Levers) -> None:
+        """Take over what is shown at first, refusing what the day does not know."""
+        known = [TOTAL, *self.snapshot().segments]
+        if segment not in known:
+            raise ParameterError(f"segment: there is no segment {segment!r}; {nearest(segment, known)}")
+        products = self._products()
+        if product and product not in products:
+            raise ParameterError(f"product: no open deal is of the product {product!r}; {nearest(product, products)}")
+        self._options()
+        self.segment.value, self.product.value = segment, product
+        try:
+            check(self.base(), levers)
+        except DataError:
+            self.table.forget()
+
+    def _products(self) -> list[str]:
+        known = self.snapshot().opportunities
+        if "product" not in known:
+            return []
+        return sorted({str(value) for value in known.loc[known["outcome"] == "open", "product"].dropna()})
+
+    def _options(self) -> None:
+        """Offer the segments and products of the day shown; what was chosen stays where it is still known."""
+        for box, everything, names in (
+            (self.segment, (TOTAL, TOTAL), self.snapshot().segments),
+            (self.product, ("all products", ""), self._products()),
+        ):
+            before = box.value
+            box.options = [everything, *((wording.label(name), name) for name in names)]
+            box.value = before if before in names else everything[1]
+        self.product.disabled = len(self.product.options) < 2
+
+    def _who(self) -> str:
+        segment = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
+        return f"{segment}, {wording.label(self.product.value)}" if self.product.value else segment
+
+    def _product_note(self, given: Base, levers: Levers) -> Finding:
+        money = self.log.company.currency
+        before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
+        where = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
+        bring = f"bring {wording.money(before, currency=money)} in {self.months} months"
+        said = f"Open deals of {wording.label(self.product.value)} in {where} {bring}"
+        said += f", {wording.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
+        return Finding(f"{said}.", _NOT_NARROWED, kind="note")
+
+    # -- what the widgets call -------------------------------------------------------------------------
+
+    def _whole_day(self, _: Any = None) -> None:
+        self._held = True
+        try:
+            self._options()
+        finally:
+            self._held = False
+        try:
+            given: Base | None = self.base()
+        except DataError:
+            given = None
+        joint = JointPlanning(False, "") if given is None else self.joint_planning()
+        ask = self._planning is None and self._judge is not None and self.day.value == self._first
+        marketing = given is not None and given.has_marketing
+        self.panel.offer(thin=given is None, has_marketing=marketing, joint=joint, ask=ask and given is not None)
+        self.table.forget(set(self.snapshot().opportunities.query("outcome == 'open'")["opportunity_id"]))
+        self._narrowed()
+
+    def _narrowed(self, _: Any = None) -> None:
+        if self._held:
+            return
+        note = "narrows the open pipeline and the deals. " + _NOT_NARROWED if self.product.value else ""
+        self.said.value = f'<p class="forecast-note">{text("The product " + note)}</p>' if note else ""
+        self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
+        ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
+        self.table.show(self.deals(), months=ahead)
+        self._answer()
+
+    def _answer(self) -> None:
+        self.panel.say_deals(self.table.won, self.table.lost)
+        shown = self.answer(self.moved())
+        if len(shown) == 1:
+            self.picture.value = shown[0]._repr_html_()
+            return  # why it cannot be told
+        caveat = f'<p class="forecast-note">{text(_CAVEAT)}</p>'  # the chart's title is the finding
+        self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
+
+    def _back(self, _: Any = None) -> None:
+        self.panel.back()
+        self.table.forget()
+        self._answer()
+
+    def _work_out(self) -> None:
+        assert self._judge is not None
+        self.panel.judge.disabled, self.panel.judge.description = True, "Working it out …"
+        try:
+            self._planning = self._judge()
+        finally:
+            self.panel.judge.disabled, self.panel.judge.description = False, "Work it out now"
+        self._whole_day()
+
+    def _save(self, _: Any = None) -> None:
+        try:
+            file = write_scenario(
+                self.moved(),
+                name=self.name.value.strip(),
+                folder=self.scenarios,
+                segment=self.segment.value,
+                product=self.product.value,
+            )
+        except ForecastError as error:
+            self.saved.value = f'<p class="forecast-note"><strong>Not saved.</strong> {text(error)}</p>'
+            return
+        command = f"forecast report --data DIR --as-of {self.day.value} --scenario {file.resolve()}"
+        self.saved.value = f'<p class="forecast-note">Saved. Its page of the month:<br><code>{text(command)}</code></p>'

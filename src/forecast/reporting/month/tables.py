@@ -1,0 +1,227 @@
+"""How each table of a month is made, so that any notebook runs alone: what it does not find, it makes.
+
+    results = Results(tables)
+    deals = month.table("deals", log, as_of=as_of, results=results)
+
+reads `deals` where an earlier notebook left it, else makes it (and what it is made from) and leaves it for the next.
+Everything is as known on `as_of`: what settled later is not in the track record of that day.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import period_label
+from forecast.data.known.late_wins import late_wins
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.schema import Log
+from forecast.errors import DataError, ParameterError, nearest
+from forecast.evaluation.adjustments import adjustments
+from forecast.evaluation.backtest import backtest
+from forecast.evaluation.planning.study import PlanningStudy, planning_study
+from forecast.evaluation.scorecard import scorecard
+from forecast.evaluation.scores.scoring import score, summarise
+from forecast.evaluation.value_added import habits, ladder_of, skill_tests, value_added
+from forecast.models.pipeline.bookings import forecast_bookings
+from forecast.models.win.probabilities import win_probabilities
+from forecast.reporting.month import planning as planning_tables
+from forecast.reporting.month.results import Results
+
+ORIGINS = 24
+"""How many past month ends the track record looks back."""
+
+FIRST_MONTHS = 12
+"""Months of history before the first origin: with less, no forecaster knows the year."""
+
+MODELS = ("pipeline", "pipeline-sales-only", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
+SCORES_BY = ("model", "span", "level", "horizon")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Month:
+    """What tables are made from."""
+
+    log: Log
+    snap: Snapshot
+    months: int
+    seed: int
+    results: Results
+
+
+def table(
+    name: str,
+    log: Log,
+    *,
+    as_of: str | pd.Timestamp,
+    months: int = 6,
+    seed: int = 0,
+    results: Results | None = None,
+) -> pd.DataFrame:
+    """Return a table of the month by its name: read from `results` where it is there, else made and kept there.
+
+    Parameters
+    ----------
+    name : bookings, deals, backtest, scores, planning, scorecard, value_added, habits, adjustments or late_wins.
+    log, as_of : the company's tables, and the day whose knowledge is used.
+    months, seed : as `forecast_bookings` and `backtest` take them.
+    results : the folder of result files; None or `Results("")` keeps nothing.
+
+    Raises ParameterError for an unknown name and what the makers raise.
+    """
+    if name not in MAKERS:
+        raise ParameterError(f"there is no table {name!r} in a month; {nearest(name, MAKERS)}")
+    kept = results if results is not None else Results("")
+    if name in kept:
+        return kept.read(name)
+    return _get(_Month(log, snapshot(log, as_of=as_of), months, seed, kept), name)
+
+
+def _get(month: _Month, name: str) -> pd.DataFrame:
+    return month.results.get(name, lambda: MAKERS[name](month))
+
+
+def origins(log: Log, *, as_of: str | pd.Timestamp, count: int = ORIGINS) -> list[str]:
+    """Return the last `count` month ends before the month of `as_of`, oldest first, as ISO days.
+
+    Fewer where the history is shorter, for `FIRST_MONTHS` of it come before the first; but never none.
+    """
+    calendar = log.company.periods
+    last = calendar.period(calendar.parse_day(as_of)) - 1
+    first = min(last, calendar.period(log.opportunities["created_on"].min()) + FIRST_MONTHS)
+    return [str(calendar.end(period).date()) for period in range(max(first, last - count + 1), last + 1)]
+
+
+def models(snap: Snapshot) -> list[str]:
+    """Return the names of the forecasters that are compared: ours, the baselines, and everybody who submitted."""
+    submitted = snap.submitted_forecasts
+    submitters = [] if submitted is None else sorted(submitted["submitter"].dropna().unique())
+    return [*MODELS, *(f"submitted-{name}" for name in submitters)]
+
+
+def planning(
+    log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
+) -> tuple[PlanningStudy | None, pd.DataFrame]:
+    """Return whether joint planning helped, as known on `as_of`: the study, and its row of the table `planning`.
+
+    The row and the tables beside it (`planning.tables_of`) are kept in `results`. Where no forecast of people can
+    be judged there is no study, and the row says why.
+    """
+    kept = results if results is not None else Results("")
+    return _study(_Month(log, snapshot(log, as_of=as_of), months, seed, kept))
+
+
+# -- the makers ------------------------------------------------------------------------------------------
+
+
+def _bookings(month: _Month) -> pd.DataFrame:
+    return forecast_bookings(month.snap, months=month.months, seed=month.seed)
+
+
+def _deals(month: _Month) -> pd.DataFrame:
+    return win_probabilities(month.snap, seed=month.seed)
+
+
+def _backtest(month: _Month) -> pd.DataFrame:
+    days = origins(month.log, as_of=month.snap.as_of, count=ORIGINS)
+    names = models(month.snap)
+    track = backtest(month.log, origins=days, models=names, months=month.months, seed=month.seed)
+    settled = _settled(month, track["target_period"])
+    return track.assign(observed=track["observed"].where(settled))
+
+
+def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
+    """Return which target periods (months, quarters) had settled on as_of."""
+    calendar, wait = month.log.company.periods, pd.Timedelta(days=month.log.company.settle_days)
+    ends: dict[str, pd.Timestamp] = {}
+    last = month.snap.period
+    for period in range(last - 12 * 12, last + 1):
+        ends[period_label(period)] = calendar.end(period)
+        quarter = calendar.quarter_of(period)
+        ends[calendar.quarter_label(quarter)] = calendar.end(calendar.quarter_periods(quarter)[-1])
+    known = {label for label, end in ends.items() if end + wait <= month.snap.as_of}
+    return targets.isin(known).to_numpy()
+
+
+def _scores(month: _Month) -> pd.DataFrame:
+    """Scores by SCORES_BY, and for months whether a model and the benchmark are further apart than luck (p_holm).
+
+    Where reps submit forecasts themselves, `by_rep` says which models are theirs.
+    """
+    scored = _scored(month)
+    tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
+    table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
+    by_rep = table["model"].isin({f"submitted-{name}" for name in _reps(month.log)})
+    return table.assign(by_rep=by_rep) if by_rep.any() else table
+
+
+def _reps(log: Log) -> set[str]:
+    """Return everybody who sells: a rep who submits forecasts is a line of the tables, not of a leader's page."""
+    found: set[str] = set()
+    for name in ("opportunities", "opportunity_history", "quotas"):
+        frame = log.get(name)
+        if frame is not None and "owner" in frame:
+            found.update(frame["owner"].dropna().unique())
+    return found
+
+
+def _scored(month: _Month) -> pd.DataFrame:
+    actuals = settled_actuals(month.log)
+    return score(_get(month, "backtest"), actuals=actuals[_settled(month, actuals["period"])])
+
+
+def _planning(month: _Month) -> pd.DataFrame:
+    return _study(month)[1]
+
+
+def _study(month: _Month) -> tuple[PlanningStudy | None, pd.DataFrame]:
+    try:
+        study = planning_study(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
+    except DataError as error:
+        return None, month.results.write("planning", planning_tables.nothing(error))
+    for name, beside in planning_tables.tables_of(study).items():
+        month.results.write(name, beside)
+    return study, month.results.write("planning", planning_tables.row_of(study))
+
+
+def _scorecard(month: _Month) -> pd.DataFrame:
+    return scorecard(month.log, as_of=month.snap.as_of, scores=_scored(month))
+
+
+def _value_added(month: _Month) -> pd.DataFrame:
+    """People beside the model of the month end before: it must not win by knowing up to a month more."""
+    scored = _scored(month)
+    return value_added(scored, ladder=ladder_of(scored["model"]), lag=1)
+
+
+def _habits(month: _Month) -> pd.DataFrame:
+    return habits(_scored(month), by=["submitter"])
+
+
+def _adjustments(month: _Month) -> pd.DataFrame:
+    return adjustments(_scored(month))
+
+
+def _late_wins(month: _Month) -> pd.DataFrame:
+    return late_wins(month.log, as_of=month.snap.as_of)
+
+
+MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
+    {
+        "bookings": _bookings,
+        "deals": _deals,
+        "backtest": _backtest,
+        "scores": _scores,
+        "planning": _planning,
+        "scorecard": _scorecard,
+        "value_added": _value_added,
+        "habits": _habits,
+        "adjustments": _adjustments,
+        "late_wins": _late_wins,
+    }
+)

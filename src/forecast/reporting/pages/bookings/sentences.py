@@ -1,0 +1,353 @@
+"""What a bookings forecast says, in sentences: the headline, months, addends, plan, segments, what changed.
+
+Each sentence is computed from a table and is right at zero, one, many, negative and unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.data.schema import TOTAL, Company
+
+MODEL = "pipeline"
+SLIPS = 3
+"""Times a close date has moved later from which a deal needs attention."""
+
+CHANGE_WORDS = {
+    "start": "then",
+    "created": "created",
+    "reopened": "reopened",
+    "pulled in": "pulled in",
+    "pushed out": "pushed out",
+    "amount up": "amount raised",
+    "amount down": "amount cut",
+    "owner changed": "owner changed",
+    "segment changed": "segment changed",
+    "won": "won",
+    "lost": "lost",
+    "gone": "removed",
+    "end": "now",
+}
+
+_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
+
+
+_LEVEL = 0.03
+"""Months that differ by less than this share are not told apart in a title."""
+
+
+def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
+    """Return our forecast of one segment's months, in order."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
+    rows = rows[rows["target_period"].str.contains("-")]
+    return rows.sort_values("target_period", ignore_index=True)
+
+
+def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.DataFrame:
+    """Return period and amount of settled months, in order; segments are added up for `Total`."""
+    if actuals is None or actuals.empty:
+        return pd.DataFrame({"period": pd.Series(dtype="str"), "amount": pd.Series(dtype="float64")})
+    rows = actuals if segment == TOTAL else actuals[actuals["segment"] == segment]
+    return rows.groupby("period", as_index=False)["amount"].sum().sort_values("period", ignore_index=True)
+
+
+def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL) -> pd.Series | None:
+    """Return the row of a period; by default of the quarter in progress (else the next, else the next month)."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
+    if period:
+        rows = rows[rows["target_period"] == period]
+    elif rows["target_period"].str.startswith("FY").any():
+        rows = rows[rows["target_period"].str.startswith("FY")]
+    return None if rows.empty else rows.sort_values(["horizon", "target_period"]).iloc[0]
+
+
+def headline(row: pd.Series | None, *, company: Company) -> str:
+    """Return the sentence that answers: the number, its range, the plan, the chance."""
+    if row is None:
+        return "We cannot say what we will book: there is no forecast."
+    period = wording.month(row["target_period"])
+    if not wording.known(row["mean"]):
+        return f"We cannot say what we will book in {period}: too little is known to forecast it."
+    currency = company.currency
+    said = f"We expect to book {wording.money(row['mean'], currency=currency)} in {period}"
+    if wording.known(row["q10"]) and wording.known(row["q90"]):
+        said += f", 80{wording.THIN}% range {wording.money_range(row['q10'], row['q90'], currency=currency)}"
+    plan, chance = row.get("plan"), row.get("p_at_least_plan")
+    if not wording.known(plan):
+        return said + "; there is no plan to hold it against."
+    said += f"; plan {wording.money(plan, currency=currency)}"
+    return said + (f": {wording.chance(chance)} likely." if wording.known(chance) else ".")
+
+
+def headline_facts(row: pd.Series | None, *, company: Company) -> dict[str, Any]:
+    """Return the headline and its numbers as named values: what the index of months shows."""
+    facts: dict[str, Any] = {"headline": headline(row, company=company), "currency": company.currency}
+    for name in ("target_period", "mean", "q10", "q50", "q90", "plan", "p_at_least_plan"):
+        value = None if row is None else row.get(name)
+        facts[name] = None if not wording.known(value) else value if isinstance(value, str) else float(value)  # type: ignore[arg-type]
+    return facts
+
+
+def headline_cards(row: pd.Series | None, *, company: Company) -> list[tuple[str, str, str]]:
+    """Return the cards under the headline: expected, range, plan, chance, booked; none where unknown."""
+    if row is None or not wording.known(row["mean"]):
+        return []
+    currency, period = company.currency, wording.month(row["target_period"])
+    low_high = wording.money_range(row["q10"], row["q90"], currency=currency)
+    cards = [
+        (f"Expected in {period}", wording.money(row["mean"], currency=currency), "the mean of what may happen"),
+        (
+            f"80{wording.THIN}% range",
+            low_high,
+            "4 of 5 such quarters should end inside" if "FY" in period else "4 of 5 such months should end inside",
+        ),
+    ]
+    plan = row.get("plan")
+    if wording.known(plan):
+        gap = row["mean"] - plan
+        note = f"expected {wording.money(abs(gap), currency=currency)} {'above' if gap >= 0 else 'below'} it"
+        cards.append(("Plan", wording.money(plan, currency=currency), note if wording.known(gap) else ""))
+        cards.append(
+            (
+                "Chance of plan",
+                wording.chance(row.get("p_at_least_plan")),
+                wording.odds(row.get("p_at_least_plan")).partition(" (")[0],
+            )
+        )
+    if wording.known(row.get("booked")):
+        share = row["booked"] / row["mean"] if row["mean"] else np.nan
+        cards.append(
+            (
+                "Booked already",
+                wording.money(row["booked"], currency=currency),
+                f"{wording.percent(share)} of what is expected",
+            )
+        )
+    return cards
+
+
+def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the months ahead."""
+    known = ahead[ahead["mean"].notna()] if len(ahead) else ahead
+    if known.empty:
+        return "The months ahead cannot be forecast"
+    best = known.loc[known["mean"].idxmax()]
+    amount = wording.money(best["mean"], currency=company.currency)
+    if len(known) == 1:
+        return f"{wording.month(best['target_period'])} should bring {amount}"
+    level = (
+        known[known["mean"] >= (1 - _LEVEL) * best["mean"]] if best["mean"] > 0 else known.loc[[known["mean"].idxmax()]]
+    )
+    if 1 < len(level) <= 3:
+        names = wording.joined(wording.month(period) for period in level["target_period"])
+        about = wording.money(best["mean"], currency=company.currency, digits=2)
+        return f"{names} should bring the most, about {about} each"
+    return f"{wording.month(best['target_period'])} should bring the most, {amount}"
+
+
+def months_description(past: pd.DataFrame, ahead: pd.DataFrame, *, company: Company) -> str:
+    """Return shape and key values of the picture of months."""
+    parts = []
+    if len(past):
+        first, last = past["period"].iloc[0], past["period"].iloc[-1]
+        amounts = wording.money_range(past["amount"].min(), past["amount"].max(), currency=company.currency)
+        parts.append(
+            f"Bars for what was booked from {wording.month(first)} to {wording.month(last)}, {amounts} a month."
+        )
+    for _, row in ahead.iterrows():
+        said = f"{wording.month(row['target_period'])}: median {wording.money(row['q50'], currency=company.currency)}, "
+        said += f"80 % range {wording.money_range(row['q10'], row['q90'], currency=company.currency)}"
+        if wording.known(row.get("plan")):
+            said += f", plan {wording.money(row['plan'], currency=company.currency)}"
+        parts.append(said + ".")
+    return " ".join(parts)
+
+
+def addends_finding(ahead: pd.DataFrame) -> str:
+    """Return the title of the three addends: how much of the last month must come from deals nobody has entered."""
+    known = ahead[ahead["mean"] > 0] if len(ahead) else ahead
+    if known.empty or "not_yet_created" not in known:
+        return "The parts of the forecast"
+    last = known.iloc[-1]
+    share = last["not_yet_created"] / last["mean"]
+    if not wording.known(share):
+        return "The parts of the forecast"
+    return f"{wording.percent(share)} of {wording.month(last['target_period'])} must come from deals not yet created"
+
+
+def addends_description(ahead: pd.DataFrame, *, company: Company) -> str:
+    """Return the addends of the first and the last month."""
+    said = []
+    for _, row in ahead.iloc[[0, -1] if len(ahead) > 1 else [0]].iterrows():
+        parts = [
+            f"{wording.money(row[name], currency=company.currency)} {name.replace('_', ' ')}"
+            for name in ("booked", "open_pipeline", "not_yet_created")
+            if name in row
+        ]
+        said.append(f"{wording.month(row['target_period'])}: {wording.joined(parts)}.")
+    return " ".join(said)
+
+
+def plan_finding(row: pd.Series | None, *, company: Company) -> str:  # noqa: ARG001
+    """Return the title of the dot plot."""
+    if row is None or not wording.known(row["mean"]):
+        return "The chance of reaching plan is not known"
+    if not wording.known(row.get("plan")):
+        return f"What {wording.month(row['target_period'])} may bring"
+    chance = row.get("p_at_least_plan")
+    if not wording.known(chance):
+        return "The chance of reaching plan is not known"
+    return f"{wording.dots(chance)} equally likely outcomes reach plan"
+
+
+def segment_rows(bookings: pd.DataFrame, *, period: str = "") -> pd.DataFrame:
+    """Return the segments' rows of a period (as `headline_row` picks it), `gap` = mean - plan, most behind first."""
+    total = headline_row(bookings, period=period)
+    if total is None:
+        return bookings.iloc[:0].assign(gap=np.nan, plan=np.nan)
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    rows = rows[rows["target_period"] == total["target_period"]]
+    rows = rows if "plan" in rows else rows.assign(plan=np.nan)
+    rows = rows.assign(gap=rows["mean"] - rows["plan"])
+    order = (rows["gap"] / rows["plan"].where(rows["plan"] > 0)).rename("order")
+    return rows.assign(order=order).sort_values(["order", "segment"], ignore_index=True).drop(columns="order")
+
+
+def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the segments: who is behind plan, by how much."""
+    known = rows[rows["gap"].notna()] if len(rows) else rows
+    if known.empty:
+        return "Segments cannot be held against a plan"
+    behind = known[known["gap"] < 0]
+    if behind.empty:
+        who = wording.label(known["segment"].iloc[0]) + " is"
+        if len(known) > 1:
+            who = wording.of_all(len(known), len(known), "segment").capitalize() + " are"
+        return f"{who} expected to reach plan"
+    worst = behind.loc[behind["gap"].idxmin()]
+    short = wording.money(-worst["gap"], currency=company.currency)
+    if len(behind) == 1 and len(known) > 1:
+        return f"Only {wording.label(worst['segment'])} is expected below plan, by {short}"
+    if len(known) == 1:
+        return f"{wording.label(worst['segment'])} is expected below plan, by {short}"
+    count = wording.of_all(len(behind), len(known), "segment").capitalize()
+    return f"{count} are below plan, {wording.label(worst['segment'])} by {short}"
+
+
+def segments_description(rows: pd.DataFrame, *, company: Company) -> str:
+    """Return each segment's expected bookings, plan and chance."""
+    said = []
+    for _, row in rows.iterrows():
+        chance = (
+            f", chance {wording.chance(row.get('p_at_least_plan'))}"
+            if wording.known(row.get("p_at_least_plan"))
+            else ""
+        )
+        expected, plan = (wording.money(row[name], currency=company.currency) for name in ("mean", "plan"))
+        said.append(f"{wording.label(row['segment'])}: {expected} expected, plan {plan}{chance}.")
+    return " ".join(said)
+
+
+def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
+    """Return which segment should bring the most over the months ahead."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    sums = rows[rows["target_period"].str.contains("-")].groupby("segment")["mean"].sum(min_count=1).dropna()
+    if sums.empty:
+        return "The segments' months cannot be forecast"
+    best = sums.idxmax()
+    share = sums[best] / sums.sum() if sums.sum() else np.nan
+    amount = wording.money(sums[best], currency=company.currency)
+    return f"{wording.label(best)} should bring {amount}, {wording.percent(share)} of all"
+
+
+def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the waterfall: by how much the pipeline of its period moved, and mostly why."""
+    if table.empty:
+        return "What changed cannot be told"
+    period = str(table["period"].iloc[0])
+    bars = table.set_index("bar")
+    moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
+    between = bars.drop(index=["start", "end"])["amount"]
+    if not between.abs().sum():
+        return f"Nothing changed for {period}"
+    same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
+    reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
+    if not moved:
+        return f"Booked and open for {period} is as much as before"
+    verb, size = "grew" if moved > 0 else "shrank", wording.money(abs(moved), currency=company.currency)
+    return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
+
+
+def changes_sentence(table: pd.DataFrame, *, company: Company) -> str:
+    """Return what happened since the day of the earlier snapshot, in one sentence."""
+    if table.empty:
+        return wording.sentence(
+            f"what changed cannot be told: {'; '.join(table.attrs.get('notes', ['no earlier day is known']))}"
+        )
+    since = table["since"].iloc[0]
+    bars = table.set_index("bar")
+
+    def said(bar: str, one: str, many: str, amount: float) -> str:
+        deals = int(bars.loc[bar, "deals"])
+        worth = f" ({wording.money(abs(amount), currency=company.currency)})" if deals and wording.known(amount) else ""
+        return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{worth}"
+
+    amounts = {bar: float(bars.loc[bar, "amount"]) for bar in ("created", "lost")}
+    booked = float(bars.loc["won", "booked"]) if "booked" in bars else float("nan")
+    parts = [
+        said("won", "was won", "were won", booked),
+        said("created", "was created", "were created", amounts["created"]),
+        said("lost", "was lost", "were lost", amounts["lost"]),
+    ]
+    return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
+
+
+def is_stale(deals: pd.DataFrame, as_of: Any) -> pd.Series:
+    """Return which deals are open and past their expected close date."""
+    return (deals["outcome"] == "open") & (deals["expected_close_on"] <= pd.Timestamp(as_of))
+
+
+def has_slipped(deals: pd.DataFrame) -> pd.Series:
+    """Return which deals are open and have slipped SLIPS times or more."""
+    slips = deals["slips"] if "slips" in deals else pd.Series(0, index=deals.index)
+    return (deals["outcome"] == "open") & (slips >= SLIPS)
+
+
+def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_of: Any) -> list[str]:
+    """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
+
+    rows : segments of a period (`segment_rows`). deals : the snapshot's opportunities. No owner is named.
+    """
+    said = []
+    if len(rows) and "p_at_least_plan" in rows:
+        for _, row in rows[rows["p_at_least_plan"] < 0.25].iterrows():
+            short = wording.money(-row["gap"], currency=company.currency)
+            chance = wording.odds(row["p_at_least_plan"])
+            said.append(
+                f"{wording.label(row['segment'])} is expected {short} below plan in {row['target_period']}; "
+                f"reaching it is {chance}."
+            )
+    is_open = deals[deals["outcome"] == "open"]
+    stale = deals[is_stale(deals, as_of)]
+    if len(stale):
+        verb = "is" if len(stale) == 1 else "are"
+        said.append(f"{_deals(stale, company)} {verb} past the expected close date: give a new date or close.")
+    if (slipped := deals[has_slipped(deals)]).size:
+        verb, share = "has" if len(slipped) == 1 else "have", wording.percent(len(slipped) / len(is_open))
+        said.append(f"{_deals(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
+    undated = int(is_open["expected_close_on"].isna().sum())
+    if undated:
+        said.append(
+            f"{wording.plural(undated, 'open deal')} {'has' if undated == 1 else 'have'} no expected close date."
+        )
+    return said
+
+
+def _deals(deals: pd.DataFrame, company: Company) -> str:
+    return (
+        f"{wording.plural(len(deals), 'open deal')} ({wording.money(deals['amount'].sum(), currency=company.currency)})"
+    )

@@ -1,0 +1,1 @@
+"""What joint planning did."""

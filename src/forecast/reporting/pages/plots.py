@@ -1,0 +1,52 @@
+"""A finished table -> a chart with its words. Nothing is computed here; each picture says what it found in its title.
+
+    from forecast.reporting.pages import plots
+    plots.bookings_fan(table, company=log.company, as_of=snap.as_of)
+
+Every function returns a `Chart`, or, where there is nothing to draw, a `Finding` that says why.
+"""
+
+from __future__ import annotations
+
+from forecast.reporting.charts.figure import Cards, Chart, Finding, Folds, Notes, Table, Together
+from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan_dots
+from forecast.reporting.pages.movement import movement
+from forecast.reporting.pages.other import attention_deals, moved_deals, scorecard, timeline, waterfall
+from forecast.reporting.pages.planning.charts import effect, event_study, planning_segments
+from forecast.reporting.pages.planning.limits import left_out, planning_information, planning_others, power
+from forecast.reporting.pages.segments import segments, small_multiples
+from forecast.reporting.pages.track.charts import accuracy, calibration, deal_odds, track_record
+from forecast.reporting.pages.value_added.chart import ladder
+
+__all__ = [
+    "Cards",
+    "Chart",
+    "Finding",
+    "Folds",
+    "Notes",
+    "Table",
+    "Together",
+    "accuracy",
+    "addends",
+    "attention_deals",
+    "bookings_fan",
+    "calibration",
+    "deal_odds",
+    "effect",
+    "event_study",
+    "ladder",
+    "left_out",
+    "moved_deals",
+    "movement",
+    "plan_dots",
+    "planning_information",
+    "planning_others",
+    "planning_segments",
+    "power",
+    "scorecard",
+    "segments",
+    "small_multiples",
+    "timeline",
+    "track_record",
+    "waterfall",
+]

@@ -1,0 +1,271 @@
+"""Running a notebook: papermill, with kernels that are this very Python, whatever kernels are installed.
+
+papermill injects the parameters and keeps the executed notebook; its engine is replaced by one that takes its
+kernel from `Kernels`, reports each cell, notices a kernel that died or a cell that takes too long, and measures memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forecast.errors import MachineError
+from forecast.reporting.run.quick_imports import without_iri_grammar
+
+ENGINE = "forecast"
+START_SECONDS = 120
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_SOCKET_PATH = 90  # the longest path of a Unix socket is 104-108 bytes; leave room for the suffix
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook failed: what was said, in which cell (1 = first of the notebook's file; None = before any)."""
+
+    kind: str
+    what: str
+    cell: int | None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What came of running a notebook: the notebook as far as it came, seconds, peak memory in MB, and the failure."""
+
+    notebook: Any
+    seconds: float
+    peak_mb: float | None
+    failure: Failure | None
+
+
+class Kernels:
+    """Where kernels come from; leaving the context ends every one of them.
+
+    Parameters
+    ----------
+    forking : fork kernels from a process that has imported the libraries; by default on Linux only, because
+        elsewhere a fork of such a process is not safe. Otherwise each kernel starts by itself.
+    """
+
+    def __init__(self, *, forking: bool | None = None) -> None:
+        self._forking = sys.platform == "linux" if forking is None else forking
+        self._folder = Path()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._answers: Any = None
+        self._asked = False
+        self._lock = threading.Lock()
+        self._managers: dict[int, Any] = {}
+        self.closed = False
+
+    def __enter__(self) -> Kernels:
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="forecast-"))
+        except OSError as error:
+            raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
+        if self._forking:
+            self._start_server()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every kernel at once. May be called from another thread than those that wait for them."""
+        self.closed = True
+        for manager in list(self._managers.values()):
+            with contextlib.suppress(Exception):
+                manager.provisioner.process.kill()
+        channel, self._channel = self._channel, None
+        if channel is not None and self._server is not None:
+            if not self._asked:  # it is still loading, for nothing
+                self._server.kill()
+            with contextlib.suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+            channel.close()
+            try:
+                self._server.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- the process that forks ------------------------------------------------------------------------
+
+    def _start_server(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "forecast.reporting.run.fork"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=self.environment(),
+                start_new_session=True,
+            )
+        self._channel, self._answers = ours, ours.makefile("rb")
+
+    def ask(self, question: Mapping[str, Any]) -> Any:
+        """Ask the forking process; raises OSError where it is gone."""
+        with self._lock:
+            if self._channel is None:
+                raise OSError("the process that forks kernels is gone")
+            self._asked = True
+            self._channel.sendall(json.dumps(question).encode() + b"\n")
+            line = self._answers.readline()
+        if not line:
+            raise OSError("the process that forks kernels is gone")
+        return json.loads(line)
+
+    def fork(self, arguments: list[str], env: Mapping[str, str], cwd: str) -> ForkedKernel | None:
+        """Fork a kernel, or return None where there is nothing to fork from: it then starts by itself.
+
+        Raises RuntimeError once the run was stopped.
+        """
+        if self.closed:
+            raise RuntimeError("the run was stopped")
+        if self._channel is None:
+            return None
+        try:
+            question = {"ask": "fork", "arguments": arguments, "env": dict(env), "cwd": cwd}
+            return ForkedKernel(self, self.ask(question))
+        except (OSError, ValueError):
+            return None
+
+    # -- kernel managers -------------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of kernels: one BLAS thread, sets in a fixed order, no IPython habits of the user."""
+        env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+        env.update(dict.fromkeys(_THREADS, "1"))
+        env["PYTHONHASHSEED"] = "0"
+        env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread
+        env["IPYTHONDIR"] = str(self._folder / "ipython")
+        env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        return env
+
+    def manager(self) -> Any:
+        """Return a kernel manager whose kernel is this Python, talking through files that only this user may open."""
+        if self.closed:
+            raise RuntimeError("the run was stopped")
+        from jupyter_client.kernelspec import KernelSpec
+
+        from forecast.reporting.run.kernels import Manager
+
+        manager = Manager()
+        manager.kernels = self
+        manager._kernel_spec = KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            display_name="Python 3",
+            language="python",
+        )
+        file = self._folder / f"kernel-{len(self._managers)}-{threading.get_ident()}.json"
+        manager.connection_file = str(file)
+        if len(str(file)) < _SOCKET_PATH:
+            manager.transport = "ipc"
+            manager.ip = str(file.with_suffix(""))
+        self._managers[id(manager)] = manager
+        return manager
+
+    def release(self, manager: Any) -> None:
+        """Forget a manager whose kernel has ended."""
+        self._managers.pop(id(manager), None)
+
+
+class ForkedKernel:
+    """A forked kernel, with what jupyter_client asks of a `subprocess.Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, kernels: Kernels, pid: int) -> None:
+        self.kernels, self.pid = kernels, pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        if self.returncode is None:
+            try:
+                self.returncode = self.kernels.ask({"ask": "poll", "pid": self.pid})
+            except OSError:
+                self.returncode = -9  # the process that forked it ends its kernels when it goes
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end."""
+        start = time.perf_counter()
+        while (code := self.poll()) is None:
+            if timeout is not None and time.perf_counter() - start > timeout:
+                raise subprocess.TimeoutExpired("kernel", timeout)
+            time.sleep(0.01)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Signal it."""
+        with contextlib.suppress(OSError):
+            self.kernels.ask({"ask": "signal", "pid": self.pid, "signal": int(number)})
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(15)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(9)
+
+
+def run_notebook(
+    path: Path,
+    parameters: Mapping[str, Any],
+    *,
+    kernels: Kernels,
+    on_cell: Callable[[int, int], None] | None = None,
+    cell_seconds: float | None = None,
+) -> Execution:
+    """Run one notebook by papermill and return what came of it; a failing notebook is no exception here.
+
+    `on_cell` hears the number of each cell that starts and how many there are; a cell that takes longer than
+    `cell_seconds` fails. Several notebooks may run at once, each in a thread of its own.
+    """
+    with without_iri_grammar():
+        from papermill.exceptions import PapermillExecutionError
+        from papermill.execute import execute_notebook
+
+        from forecast.reporting.run.kernels import Watch
+
+    watch = Watch(kernels=kernels, on_cell=on_cell, cell_seconds=cell_seconds)
+    start = time.perf_counter()
+    failure: Failure | None = None
+    try:
+        execute_notebook(
+            str(path).replace("{", "{{").replace("}", "}}"),
+            None,  # kept by the run when it is whole, not cell by cell
+            parameters=dict(parameters),
+            engine_name=ENGINE,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            watch=watch,
+        )
+    except PapermillExecutionError as error:
+        failure = Failure("cell", _said(error.ename, error.evalue), watch.cell_of(error.cell_index), error.source)
+    except Exception as error:  # whatever went wrong, the run must go on to say so and end its kernels
+        machine = isinstance(error, OSError) and not isinstance(error, TimeoutError) and not kernels.closed
+        said = str(error) if machine else watch.explain(error, START_SECONDS)
+        failure = Failure("machine" if machine else "kernel", said, watch.cell_of(watch.current), watch.source)
+    return Execution(watch.notebook, time.perf_counter() - start, watch.peak_mb, failure)
+
+
+def _said(name: str, value: str) -> str:
+    return f"{name}: {value}".rstrip(": ")

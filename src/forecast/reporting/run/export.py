@@ -1,0 +1,195 @@
+"""An executed notebook -> one HTML page, by nbconvert through a template of our own.
+
+Nothing of nbconvert's own templates is used: they load scripts from the network. The template escapes whatever it
+is not told to trust; what it may trust is markup that the library made (figures, tables) and the notebooks' own text.
+Marks that turn the direction of writing are taken out of the whole page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecast.data.schema import Company
+from forecast.reporting.run.quick_imports import without_iri_grammar
+from forecast.wording import THIN, clean, day
+
+if TYPE_CHECKING:
+    from forecast.reporting.charts.figure import Chart, Finding
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+_LOGO_BYTES = 200_000
+_SPEAKS = " data-say="
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says besides its notebook.
+
+    `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
+    as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
+    what the company calls the report, `footer` its sentence at the foot, if it has one of its own;
+    `redacted` pages say that names on them are pseudonyms.
+    """
+
+    kind: str
+    title: str
+    notebook: str
+    company: str
+    as_of: str
+    parameters: Sequence[Mapping[str, Any]] = ()
+    pages: Sequence[Mapping[str, str]] = ()
+    logo: str = ""
+    report: str = Company.title
+    footer: str = ""
+    redacted: bool = False
+
+
+def page(notebook: Any, about: Page) -> str:
+    """Return the HTML of an executed notebook (an nbformat node, not changed)."""
+    resources = {
+        "kind": about.kind,
+        "title": about.title,
+        "notebook": about.notebook,
+        "company": about.company,
+        "as_of": about.as_of,
+        "parameters": [dict(parameter) for parameter in about.parameters],
+        "pages": [dict(entry) for entry in about.pages],
+        "logo": about.logo,
+        "report": about.report,
+        "footer": about.footer,
+        "redacted": about.redacted,
+        "css": _css(),
+        "code_css": _code_css() if about.kind == "analysis" else "",
+        "scripts": _scripts(readouts=_speaks(notebook), switch=about.kind == "analysis"),
+    }
+    body, _ = _exporter().from_notebook_node(notebook, resources)
+    return clean(str(body))
+
+
+def months_page(
+    months: Sequence[Mapping[str, Any]],
+    *,
+    company: str,
+    logo: str = "",
+    report: str = Company.title,
+    footer: str = "",
+    moved: Sequence[Chart | Finding] = (),
+) -> str:
+    """Return the HTML of the index of months: as_of, href and headline of each, in the order given.
+
+    moved : how the forecast moved from month to month.
+    """
+    template = _exporter().environment.get_template("months.html.j2")
+    facts = {"months": months, "company": company, "logo": logo, "report": report, "footer": footer}
+    shown = [part._repr_html_() for part in moved]
+    return clean(
+        str(
+            template.render(
+                **facts, moved=shown, scripts=_scripts(readouts=any(_SPEAKS in part for part in shown)), css=_css()
+            )
+        )
+    )
+
+
+def logo(file: Path | None) -> str:
+    """Return a raster picture as a data address; empty for none, for a drawing (it may hold scripts) or a large one."""
+    if file is None or not file.is_file() or file.stat().st_size > _LOGO_BYTES:
+        return ""
+    kind = mimetypes.guess_type(file.name)[0] or ""
+    if kind not in ("image/png", "image/jpeg", "image/gif", "image/webp"):
+        return ""
+    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
+
+
+@lru_cache(maxsize=1)
+def _exporter() -> Any:
+    """Build the exporter once: it costs as much as five pages."""
+    with without_iri_grammar():
+        from nbconvert.exporters.templateexporter import TemplateExporter
+        from nbconvert.filters import Highlight2HTML
+
+    exporter = TemplateExporter(
+        template_name="page",
+        template_file="index.html.j2",
+        extra_template_basedirs=[str(TEMPLATES)],
+        default_preprocessors=[],
+        file_extension=".html",
+    )
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
+    exporter.register_filter("words", words)
+    exporter.register_filter("day", day)
+    exporter.register_filter("tied", tied)
+    exporter.environment.autoescape = True
+    return exporter
+
+
+def tied(text: str) -> str:
+    """Return text in which no line ends between a number and its per cent sign."""
+    return re.sub(r"(?<=\d) %", f"{THIN}%", text)
+
+
+def words(text: str) -> Any:
+    """Turn Markdown that was computed into HTML: names in it may come from a CRM, so markup in it is shown as text."""
+    from markupsafe import Markup
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Computed(IPythonRenderer):
+        """Links lead to the report's own pages only, and no picture is fetched."""
+
+        def link(self, text: str, url: str, title: str | None = None) -> str:
+            own = re.fullmatch(r"[\w./-]*(#[\w.-]*)?", url) and not url.startswith("//")
+            return super().link(text, url, title) if own else text
+
+        def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
+            return text
+
+    return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(tied(text)))
+
+
+def _speaks(notebook: Any) -> bool:
+    """Return whether a chart of the notebook has marks that say something."""
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
+    return any(_SPEAKS in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def _scripts(*, readouts: bool, switch: bool = False) -> dict[str, Any]:
+    """Return the texts of the page's own scripts and the words of a policy that allows these and no other."""
+    names = [name for name, wanted in (("readouts", readouts), ("switch", switch)) if wanted]
+    texts = [(TEMPLATES / "page" / f"{name}.js").read_text(encoding="utf-8") for name in names]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in texts]
+    return {"texts": texts, "policy": " ".join(f"'sha256-{value}'" for value in hashes) or "'none'"}
+
+
+@lru_cache(maxsize=1)
+def _css() -> str:
+    files = sorted((TEMPLATES / "page").glob("*.css"))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+@lru_cache(maxsize=1)
+def _code_css() -> str:
+    from pygments.formatters import HtmlFormatter
+
+    light = str(HtmlFormatter(style="default").get_style_defs(".highlight"))
+    light = light.replace("#A2F", "#9215E0")  # as it is, its contrast with the wash behind code is 4.46
+    dark = str(HtmlFormatter(style="github-dark").get_style_defs(".highlight"))
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def heading(notebook: Mapping[str, Any], default: str) -> str:
+    """Return the first heading of a notebook as plain text, or `default`."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            for line in "".join(cell["source"]).splitlines():
+                if line.startswith("# "):
+                    return html.unescape(line[2:].strip().strip("*_`"))
+    return default

@@ -1,0 +1,144 @@
+"""A process that has imported everything once and forks a kernel from itself for each notebook (Linux only).
+
+A kernel of its own imports pandas, matplotlib and the rest anew: 2-3 CPU seconds a notebook. Forked, it starts in
+a few tenths and shares the memory of what was imported. Nothing is computed before the fork, so a notebook finds
+the same fresh kernel as anywhere. The process listens on a socket inherited from the run (descriptor 0), one JSON
+line a question: `fork`, `poll`, `signal`. When the run goes away, however it ends, the socket closes and every
+kernel is killed with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import sys
+from typing import Any
+
+_LIBRARIES = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "ipykernel.heartbeat",
+    "ipykernel.iostream",
+    "IPython.core.completer",
+    "IPython.core.magics",
+    "psutil",
+    "IPython.core.pylabtools",
+    "pandas",
+    "pyarrow.parquet",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.pyplot",
+)
+_NOT_NEEDED = (
+    "forecast.__main__",
+    "forecast.cli.app",
+    "forecast.simulation.company",
+    "forecast.reporting.run.engine",
+    "forecast.reporting.run.export",
+    "forecast.reporting.run.report",
+    "forecast.reporting.run.workspace",
+)
+
+
+def preload() -> None:
+    """Import what notebooks import. What cannot be imported is left to the notebook, which then says so."""
+    import forecast
+
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody attaches a debugger to these: .1 s a kernel
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ipykernel.debugger")
+    del sys.modules["debugpy"]
+    names = [module.name for module in pkgutil.walk_packages(forecast.__path__, "forecast.") if not module.ispkg]
+    for name in (*_LIBRARIES, *(name for name in names if not name.startswith(_NOT_NEEDED))):
+        try:
+            importlib.import_module(name)
+        except Exception:  # the notebook that needs it will tell
+            continue
+    gc.collect()
+    gc.freeze()  # so that collecting garbage in a kernel does not copy the shared pages
+
+
+def serve(channel: socket.socket) -> None:
+    """Answer questions until the run goes away, then end every kernel."""
+    kernels: dict[int, int | None] = {}
+    with channel, channel.makefile("rb") as questions:
+        for line in questions:
+            question = json.loads(line)
+            answer = _answer(question, kernels, channel)
+            channel.sendall(json.dumps(answer).encode() + b"\n")
+    for pid in kernels:
+        if _poll(pid, kernels) is None:
+            _signal(pid, signal.SIGKILL)
+            kernels[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: socket.socket) -> Any:
+    if question["ask"] == "fork":
+        pid = os.fork()
+        if pid == 0:
+            os.close(channel.fileno())
+            _become_kernel(question)
+        kernels[pid] = None
+        return pid
+    if question["ask"] == "poll":
+        return _poll(question["pid"], kernels)
+    if kernels.get(question["pid"], 0) is None:
+        _signal(question["pid"], question["signal"])
+    return None
+
+
+def _poll(pid: int, kernels: dict[int, int | None]) -> int | None:
+    if pid in kernels and kernels[pid] is None:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            kernels[pid] = os.waitstatus_to_exitcode(status)
+    return kernels.get(pid, 1)
+
+
+def _signal(pid: int, number: int) -> None:
+    """Signal a kernel and what it started: its process group, or itself where it has not made one yet."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+
+
+def _become_kernel(question: dict[str, Any]) -> None:
+    """Turn this fresh fork into an IPython kernel; never returns."""
+    status = 1
+    try:
+        os.setsid()
+        empty = os.open(os.devnull, os.O_RDWR)
+        os.dup2(empty, 0)
+        os.environ.clear()
+        os.environ.update(question["env"])
+        os.environ["JPY_PARENT_PID"] = str(os.getppid())
+        os.chdir(question["cwd"])
+        sys.argv = ["ipykernel_launcher", *question["arguments"]]
+        sys.path.insert(0, "")
+        from ipykernel.kernelapp import IPKernelApp
+
+        app = IPKernelApp.instance()
+        app.initialize(question["arguments"])
+        app.start()
+        status = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _channel = socket.socket(fileno=os.dup(0))
+    preload()
+    serve(_channel)

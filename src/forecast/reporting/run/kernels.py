@@ -1,0 +1,156 @@
+"""The papermill engine and the kernel manager behind `engine`; apart because importing papermill takes its time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.launcher import launch_kernel
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from traitlets import Any as AnyTrait
+
+if TYPE_CHECKING:
+    from forecast.reporting.run.engine import Kernels
+
+_INJECTED = "injected-parameters"
+
+
+class Provisioner(LocalProvisioner):
+    """Starts the kernel by a fork where that is offered, else as a process of its own."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start it."""
+        cwd = kwargs.get("cwd") or str(Path.cwd())
+        arguments = cmd[cmd.index("-f") :]
+        parent: Any = self.parent
+        forked = parent.kernels.fork(arguments, kwargs["env"], cwd)
+        if forked is None:
+            self.process = launch_kernel(cmd, **self._scrub_kwargs(kwargs))
+            if parent.kernels.closed:  # stopped in the meantime
+                self.process.kill()
+        else:
+            self.process = forked
+        self.pid = self.process.pid
+        self.pgid = os.getpgid(self.pid) if forked is None else None
+        self.cwd = cwd
+        return self.connection_info
+
+    async def wait(self) -> int | None:
+        """Wait for the end, looking more often than the base class: it is killed, and ends at once."""
+        process, self.process = self.process, None
+        return process.wait(timeout=10) if process else 0
+
+
+class Manager(AsyncKernelManager):
+    """A kernel manager that knows where its kernel comes from."""
+
+    kernels = AnyTrait()
+
+    async def _async_pre_start_kernel(self, **kw: Any) -> Any:
+        if self.provisioner is None:
+            self.kernel_id = self.kernel_id or os.urandom(8).hex()
+            self.provisioner = Provisioner(kernel_id=self.kernel_id, kernel_spec=self._kernel_spec, parent=self)
+        return await super()._async_pre_start_kernel(**kw)
+
+
+class Watch:
+    """What is seen of one notebook while it runs."""
+
+    def __init__(
+        self, *, kernels: Kernels, on_cell: Callable[[int, int], None] | None, cell_seconds: float | None
+    ) -> None:
+        self.kernels, self.on_cell, self.cell_seconds = kernels, on_cell, cell_seconds
+        self.notebook: Any = None
+        self.current: int | None = None
+        self.peak_mb: float | None = None
+        self.exit_code: int | None = None
+
+    @property
+    def source(self) -> str:
+        """The source of the cell that ran last."""
+        return "" if self.current is None else str(self.notebook.cells[self.current].source)
+
+    def cell_of(self, index: int | None) -> int | None:
+        """Return the number, from 1, that a cell has in the notebook's file: injected cells do not count."""
+        if index is None or self.notebook is None:
+            return None
+        cells = self.notebook.cells[: index + 1]
+        return max(1, sum(_INJECTED not in cell.metadata.get("tags", []) for cell in cells))
+
+    def started(self, index: int) -> None:
+        """Note that a cell starts."""
+        self.current = index
+        if self.on_cell is not None:
+            self.on_cell(self.cell_of(index) or 1, self.cell_of(len(self.notebook.cells) - 1) or 1)
+
+    def explain(self, error: Exception, start_seconds: int) -> str:
+        """Say what an exception of the client means."""
+        if self.kernels.closed:
+            return "the run was stopped"
+        if isinstance(error, CellTimeoutError):
+            return f"the cell took longer than {self.cell_seconds:g} s and was stopped"
+        if isinstance(error, DeadKernelError) or "died" in str(error):
+            memory = ", perhaps for want of memory" if self.exit_code == -9 else ""
+            code = f" (exit code {self.exit_code}{memory})" if self.exit_code is not None else ""
+            return f"its kernel died{code}"
+        if self.current is None and isinstance(error, RuntimeError):
+            return f"its kernel did not start within {start_seconds} s ({error})"
+        return f"{type(error).__name__}: {error}"
+
+
+def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, **_: Any) -> None:  # noqa: ARG001
+    """Execute the notebook that papermill prepared; kernels are this Python, whatever the notebook names."""
+    from forecast.reporting.run.engine import START_SECONDS
+
+    watch.notebook = nb_man.nb
+    manager = watch.kernels.manager()
+    client = PapermillNotebookClient(
+        nb_man,
+        km=manager,
+        timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
+        startup_timeout=START_SECONDS,
+        iopub_timeout=60,  # the default of 4 s is missed on a busy machine
+        raise_on_iopub_timeout=True,
+        record_timing=False,
+        shutdown_kernel="immediate",
+        ipython_hist_file=":memory:",
+        on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
+    )
+    try:
+        client.execute(env=watch.kernels.environment())
+    finally:
+        _look(manager, watch)
+        with contextlib.suppress(Exception):
+            client._cleanup_kernel()
+        watch.kernels.release(manager)
+
+
+class ForecastEngine(Engine):
+    """papermill's engine: one notebook in one kernel from `Kernels`, which ends with it."""
+
+    execute_managed_notebook = classmethod(_execute)  # what else papermill passes to engines is of no use here
+
+
+def _look(manager: Any, watch: Watch) -> None:
+    """Note the kernel's peak memory, or how it ended."""
+    process = getattr(manager.provisioner, "process", None)
+    if process is None:
+        return
+    watch.exit_code = process.poll()
+    with contextlib.suppress(OSError, ValueError):
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        lines = [line for line in status.splitlines() if line.startswith("VmHWM")]  # none where it has ended
+        watch.peak_mb = int(lines[0].split()[1]) / 1024 if lines else None
+
+
+papermill_engines.register("forecast", ForecastEngine)
+# Its own reading of parameter cells stumbles over comments and warns of it; `parameters` has checked them already.
+logging.getLogger("papermill").setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""A company with known truth, for tests, benchmarks and the sample."""

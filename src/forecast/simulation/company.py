@@ -1,0 +1,135 @@
+"""A simulated company whose truth is known: `simulate` makes it, `write` puts it into a folder that `read` accepts.
+
+See docs/methods/simulation.md for the process, what its oracle means, and how hard its defaults are.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import MachineError
+from forecast.simulation import parameters as par
+from forecast.simulation.business import make_business_tables
+from forecast.simulation.clock import make_clock
+from forecast.simulation.demand import make_demand, make_leads, make_staff
+from forecast.simulation.desk import keep_records
+from forecast.simulation.parameters import Settings
+from forecast.simulation.pipeline import run_pipeline
+from forecast.simulation.submitted import bookings, make_submitted
+from forecast.simulation.tables import make_marketing_tables, make_opportunity_tables
+from forecast.simulation.truth import Truth, expected_bookings
+
+__all__ = ["Simulation", "Truth", "company_toml", "expected_bookings", "simulate", "write"]
+
+PARQUET = ("opportunities", "opportunity_history", "leads", "submitted_forecasts")
+"""Tables written as Parquet; the others are small and written as CSV, to be read by eye."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated company: its tables, what company.toml says, the settings, and the truth that no table shows."""
+
+    tables: dict[str, pd.DataFrame]
+    company: dict[str, object]
+    settings: Settings
+    truth: Truth
+
+    @property
+    def effect(self) -> float:
+        """The share by which joint planning lowers the official forecast's error."""
+        return float(self.settings.effect)
+
+
+def simulate(
+    *,
+    opportunities: int = 20_000,
+    months: int = 60,
+    end: str = "2026-10",
+    seed: int = 1,
+    effect: float = 0.3,
+    giant: bool = False,
+    segments: int = 8,
+) -> Simulation:
+    """Simulate a company.
+
+    Parameters
+    ----------
+    opportunities : expected number of opportunities created within the log, 100 to 5,000,000; the number is drawn.
+    months : months of the log, 24 to 240.
+    end : last month of the log, such as `2026-10`.
+    seed : 0 to 2**32 - 1; the same seed gives the same company.
+    effect : share, 0 to 1, by which joint planning lowers the error of the official forecast. It touches the amounts
+        of `joint` in submitted_forecasts and nothing else: `effect=0` is the zero-effect twin.
+    giant : sizes with a Pareto tail of index 1 cut at 1,000 times the median instead of index 2.5.
+    segments : 2 to 20; a quarter of them, and at least one, never adopts joint planning.
+
+    Raises ParameterError where a value is out of range.
+    """
+    settings = Settings(opportunities, months, end, seed, effect, giant, segments)
+    clock = make_clock(settings)
+    staff = make_staff(settings)
+    demand = make_demand(settings, staff)
+    leads = make_leads(settings, demand)
+    pipeline = run_pipeline(settings, clock, staff, demand, leads)
+    records = keep_records(settings, clock, staff, pipeline)
+    owners = len(staff.owner_segment)
+    tables, _ = make_opportunity_tables(settings, clock, pipeline.deals, records, owners)
+    tables |= make_marketing_tables(settings, clock, demand, leads, pipeline.deals)
+    tables["submitted_forecasts"] = make_submitted(settings, clock, staff, pipeline.deals)
+    actual = bookings(settings, pipeline.deals)
+    shape = (settings.months, settings.segments, par.N_CHANNELS)
+    spend = tables["marketing"]["spend"].to_numpy().reshape(shape).sum(axis=2).T
+    tables |= make_business_tables(settings, clock, staff, actual, spend, tables["opportunities"])
+    truth = Truth(clock, staff, demand, leads, pipeline, actual, settings)
+    return Simulation(tables, _company(clock.last_day), settings, truth)
+
+
+def write(simulation: Simulation, folder: str | os.PathLike[str]) -> None:
+    """Write the tables and company.toml into a folder, made where it is not there.
+
+    The large tables are Parquet, the others CSV; files of the same names are replaced. Raises MachineError where the
+    folder cannot be written.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, table in simulation.tables.items():
+            if name in PARQUET:
+                table.to_parquet(target / f"{name}.parquet", index=False, compression="zstd")
+            else:
+                # Exact decimals and plain dates, so that reading gives back the same values.
+                table.to_csv(target / f"{name}.csv", index=False, date_format="%Y-%m-%d", lineterminator="\n")
+        (target / "company.toml").write_text(company_toml(simulation), encoding="utf-8")
+    except OSError as error:
+        raise MachineError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def company_toml(simulation: Simulation) -> str:
+    """Return the text of company.toml."""
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in simulation.company.items())
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d")
+    return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+def _company(last_day: int) -> dict[str, object]:
+    return {
+        "name": "Sample Company",
+        "currency": "EUR",
+        "timezone": par.TIMEZONE,
+        "fiscal_year_start": 1,
+        "calendar": "month",
+        "extracted_on": pd.Timestamp(np.datetime64(last_day, "D")).as_unit("us"),
+        "settle_days": par.SETTLE_DAYS,
+        "fixed_at_creation": [],
+    }

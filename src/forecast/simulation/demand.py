@@ -1,0 +1,165 @@
+"""Where the simulated company's opportunities come from: regions, sellers, leads, and intensities of creation.
+
+Creation is Poisson given log-intensities that follow stationary AR(1) processes; marketing's opportunities are
+converted leads, one to three months after the lead; existing customers come back at a rate known a year ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.simulation import parameters as par
+from forecast.simulation.parameters import Settings, generator
+
+
+@dataclass(frozen=True)
+class Staff:
+    """The company's regions and sellers; arrays over segments (G,) or owners (W,)."""
+
+    weight: np.ndarray
+    quality: np.ndarray
+    scale: np.ndarray
+    owner_segment: np.ndarray
+    owner_weight: np.ndarray
+    owner_skill: np.ndarray
+    owner_tidy: np.ndarray
+    owner_diligence: np.ndarray
+    owner_optimism: np.ndarray
+    adopted: np.ndarray
+    """Index of the month of adoption; -1 = never."""
+
+
+@dataclass(frozen=True)
+class Leads:
+    """One element a lead, in order of month; `lag` of conversion and `rejected` lag are -1 where it does not happen."""
+
+    month: np.ndarray
+    segment: np.ndarray
+    channel: np.ndarray
+    quality: np.ndarray
+    lag: np.ndarray
+    rejected: np.ndarray
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Intensities and their hidden states; months run from -MAX_LAG for leads, from 0 for the rest.
+
+    `lead_rate` and `lead_state` (G, channels, MAX_LAG + M); `other_rate` (G, sources, M) of new business that is not
+    marketing's, at unit shocks; `region` (G, M) and `common` (M,) log shocks; `reorder_factor` (M,) the calendar's
+    factor on existing business; `base` (G,) customers at the start.
+    """
+
+    lead_base: np.ndarray
+    lead_state: np.ndarray
+    lead_rate: np.ndarray
+    other_base: np.ndarray
+    region: np.ndarray
+    common: np.ndarray
+    reorder_factor: np.ndarray
+    base: np.ndarray
+
+    def shock(self, month: int) -> np.ndarray:
+        """Return the factor that the shocks put on a month's creation; shape (G,), mean 1."""
+        _, region_sd = par.REGION_SHOCK
+        _, common_sd = par.COMMON_SHOCK
+        return np.exp(self.region[:, month] + self.common[month] - 0.5 * (region_sd**2 + common_sd**2))
+
+
+def make_staff(settings: Settings) -> Staff:
+    """Draw the regions and the sellers."""
+    rng = generator(settings, "company")
+    count = settings.segments
+    weight = np.exp(par.SEGMENT_WEIGHT_SD * rng.standard_normal(count))
+    weight /= weight.sum()
+    quality = par.SEGMENT_QUALITY_SD * rng.standard_normal(count)
+    scale = np.exp(par.SEGMENT_SIZE_SD * rng.standard_normal(count) * (not settings.giant))
+    team = np.maximum(4, np.round(weight * settings.opportunities / settings.months / 4.5)).astype(int)
+    owner_segment = np.repeat(np.arange(count), team)
+    owners = len(owner_segment)
+    owner_weight = rng.gamma(4.0, size=owners)
+    owner_weight /= np.bincount(owner_segment, owner_weight)[owner_segment]
+    never = max(1, round(count / 4))
+    adopters = count - never
+    first, last = round(0.45 * settings.months), round(0.72 * settings.months)
+    adopted = np.full(count, -1)
+    adopted[rng.permutation(count)[:adopters]] = np.round(np.linspace(first, last, adopters)).astype(int)
+    return Staff(
+        weight=weight,
+        quality=quality,
+        scale=scale,
+        owner_segment=owner_segment,
+        owner_weight=owner_weight,
+        owner_skill=par.OWNER_SD * rng.standard_normal(owners),
+        owner_tidy=rng.uniform(0.35, 0.85, owners),
+        owner_diligence=rng.uniform(0.20, 0.80, owners),
+        owner_optimism=np.exp(rng.normal(-0.45, 0.25, owners)),
+        adopted=adopted,
+    )
+
+
+def autoregression(rng: np.random.Generator, shape: tuple[int, ...], persistence: float, sd: float) -> np.ndarray:
+    """Return stationary Gaussian AR(1) paths along the last axis, with standard deviation `sd`."""
+    draws = rng.standard_normal(shape)
+    out = np.empty(shape)
+    out[..., 0] = draws[..., 0]
+    step = np.sqrt(1.0 - persistence**2)
+    for t in range(1, shape[-1]):
+        out[..., t] = persistence * out[..., t - 1] + step * draws[..., t]
+    return sd * out
+
+
+def make_demand(settings: Settings, staff: Staff) -> Demand:
+    """Draw the log-intensities."""
+    rng = generator(settings, "demand")
+    months, lag, count = settings.simulated_months, par.MAX_LAG, settings.segments
+    index = np.arange(-lag, months)
+    trend = (1.0 + par.GROWTH) ** (index / 12.0)
+    trend /= trend[lag : lag + settings.months].mean()
+    season = par.CREATION_SEASON[(settings.start_period + index) % 12] / par.CREATION_SEASON.mean()
+    level = par.LEVEL * settings.opportunities / settings.months * trend * season
+    per_segment = staff.weight[:, None] * level
+    lead_base = (par.SOURCE_SHARE[: par.N_CHANNELS] / par.CONVERSION)[None, :, None] * per_segment[:, None, :]
+    lead_state = autoregression(rng, lead_base.shape, *par.LEAD_SHOCK)
+    noise = par.LEAD_NOISE * rng.standard_normal(lead_base.shape)
+    centre = 0.5 * (par.LEAD_SHOCK[1] ** 2 + par.LEAD_NOISE**2)
+    others = par.SOURCE_SHARE[par.N_CHANNELS : par.EXISTING]
+    return Demand(
+        lead_base=lead_base,
+        lead_state=lead_state,
+        lead_rate=lead_base * np.exp(lead_state + noise - centre),
+        other_base=others[None, :, None] * per_segment[:, None, lag:],
+        region=autoregression(rng, (count, months), *par.REGION_SHOCK),
+        common=autoregression(rng, (1, months), *par.COMMON_SHOCK)[0],
+        reorder_factor=season[lag:],
+        base=staff.weight * level[lag] / season[lag] * par.SOURCE_SHARE[par.EXISTING] / par.REORDER,
+    )
+
+
+def make_leads(settings: Settings, demand: Demand) -> Leads:
+    """Draw the leads, and what becomes of each."""
+    rng = generator(settings, "leads")
+    counts = rng.poisson(demand.lead_rate)
+    by_month = np.moveaxis(counts, -1, 0)
+    cell = np.repeat(np.arange(by_month.size), by_month.ravel())
+    month, segment, channel = np.unravel_index(cell, by_month.shape)
+    n = len(cell)
+    converts = rng.random(n) < par.CONVERSION[channel]
+    lag = rng.choice(par.MAX_LAG + 1, size=n, p=par.CONVERSION_LAG)
+    rejected = rng.choice(par.MAX_LAG + 1, size=n, p=par.REJECTION_LAG)
+    turned_down = ~converts & (rng.random(n) < par.REJECTION)
+    return Leads(
+        month=month - par.MAX_LAG,
+        segment=segment,
+        channel=channel,
+        quality=rng.standard_normal(n),
+        lag=np.where(converts, lag, -1),
+        rejected=np.where(turned_down, rejected, -1),
+    )
+
+
+def reorder_rate(demand: Demand, base: np.ndarray, month: int) -> np.ndarray:
+    """Return the expected number of opportunities of existing customers at unit shocks; shape (G,)."""
+    return par.REORDER * base * demand.reorder_factor[month]

@@ -1,0 +1,193 @@
+"""The constants of the simulated company, and the settings a user may choose.
+
+The constants are the process described in docs/methods/simulation.md. They were set before any model was tuned
+and are frozen: a change here changes every figure that was measured on simulated companies.
+A tick is a quarter of a month (four a month, aligned to month ends); rates are per tick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.calendar import parse_period
+from forecast.errors import ParameterError
+
+TICKS = 4
+BEYOND = 12
+"""Months simulated after the log's end, so that nothing is special about the last months."""
+
+SEGMENTS = (
+    *("Alps", "Benelux", "Central", "East", "Iberia", "Isles", "Nordics", "South"),
+    *("Baltics", "Coast", "Delta", "Highlands", "Islands", "Lakes", "Midlands", "North", "Plains", "Rivers"),
+    *("Valleys", "West"),
+)
+CURRENCY = {"Isles": "GBP", "Nordics": "SEK"}
+PLAN_RATE = {"EUR": 1.0, "GBP": 1.16, "SEK": 0.088}
+
+# -- where opportunities come from -----------------------------------------------------------------------
+
+CHANNELS = ("Advertising", "Content", "Events", "Webinars")
+OTHER_SOURCES = ("Outbound", "Partner", "Referral")
+EXISTING_SOURCE = "Customer team"
+SOURCES = (*CHANNELS, *OTHER_SOURCES, EXISTING_SOURCE)
+N_CHANNELS, N_SOURCES = len(CHANNELS), len(SOURCES)
+EXISTING = N_SOURCES - 1
+SOURCE_SHARE = np.array([0.16, 0.12, 0.14, 0.11, 0.15, 0.08, 0.07, 0.17])
+CONVERSION = np.array([0.21, 0.27, 0.37, 0.33])
+"""Share of a channel's leads that become opportunities."""
+CONVERSION_LAG = np.array([0.0, 0.55, 0.35, 0.10])
+REJECTION = 0.55
+"""Share of the other leads that are rejected; the rest is never decided."""
+REJECTION_LAG = np.array([0.35, 0.45, 0.20, 0.0])
+MAX_LAG = 3
+
+LEVEL = 1.026
+"""Makes the expected number the one asked for over 60 months, as existing business starts below its share."""
+GROWTH = 0.08
+"""Growth of creation a year."""
+CREATION_SEASON = np.array([1.02, 1.06, 1.12, 1.00, 1.03, 1.02, 0.90, 0.78, 1.12, 1.10, 1.05, 0.80])
+LEAD_SHOCK = (0.80, 0.90)
+"""Persistence and standard deviation of the log intensity of a segment's channel."""
+LEAD_NOISE = 0.30
+REGION_SHOCK = (0.90, 0.36)
+COMMON_SHOCK = (0.90, 0.10)
+REORDER = 0.03
+"""Opportunities a month that an active customer brings; a share ATTRITION of the customers leaves every month."""
+ATTRITION = 0.03
+REORDER_LAG = 12
+"""Months after its first win before a new customer counts as active."""
+
+# -- what a deal is ---------------------------------------------------------------------------------------
+
+PRODUCTS = ("Core", "Extended", "Platform", "Service")
+PRODUCT_SHARE = np.array([0.38, 0.24, 0.14, 0.24])
+PRODUCT_QUALITY = np.array([0.10, 0.0, -0.25, 0.15])
+PRODUCT_SIZE = np.array([0.0, 0.35, 0.80, -0.45])
+UNIT_PRICE = np.array([900.0, 1400.0, 5200.0, 640.0])
+SOURCE_QUALITY = np.array([-0.35, -0.15, 0.10, 0.0, -0.30, 0.15, 0.35, 0.55])
+SOURCE_SIZE = np.array([-0.15, -0.05, 0.10, 0.0, 0.15, 0.20, 0.05, -0.10])
+SOURCE_HEAD_START = np.array([0.15, 0.15, 0.25, 0.25, 0.10, 0.30, 0.45, 0.60])
+"""Chance that a deal starts at level 1 rather than 0."""
+SEGMENT_QUALITY_SD, SEGMENT_SIZE_SD, SEGMENT_WEIGHT_SD = 0.12, 0.25, 0.25
+OWNER_SD = 0.40
+SCORE_WEIGHT = 0.50
+"""Weight of the lead's quality, for sources that have a lead score, in the quality of the deal."""
+SCORE_RELIABILITY = 0.70
+"""Correlation of the lead score with the lead's quality."""
+FRAILTY_SD = 0.45
+SCORED = np.array([True, True, True, True, False, True, False, False])
+
+MEDIAN_AMOUNT = 18_000.0
+BODY_SD = 0.65
+TAIL_INDEX = 2.5
+GIANT_TAIL_INDEX = 1.0
+GIANT_CUT = 1_000.0
+"""Largest size at creation as a multiple of the median."""
+GIANT_LEAST = 1.0 / (2.0 - 1.0 / GIANT_CUT)
+"""Least size of the giant law whose median is 1: with F(x) = (1 - L/x) / (1 - L/H), F(1) = 1/2 gives 1 / (2 - 1/H)."""
+REVISION_CHANCE, REVISION_SD = 0.06, 0.18
+DISCOUNT_CHANCE, DISCOUNT_BETA = 0.55, (2.0, 10.0)
+MEAN_CLOSING = 1.0 - DISCOUNT_CHANCE * DISCOUNT_BETA[0] / sum(DISCOUNT_BETA)
+"""Expected amount at the win as a share of the amount before it."""
+
+# -- how a deal moves -------------------------------------------------------------------------------------
+
+LEVELS = 8
+"""Hidden progress 0 to 7; the stage a diligent seller would show is half of it, rounded down."""
+ADVANCE = np.array([0.48, 0.46, 0.44, 0.44, 0.42, 0.42, 0.40, 0.0])
+WON = np.array([0.0, 0.0, 0.0, 0.002, 0.008, 0.03, 0.08, 0.16])
+LOST = np.array([0.085, 0.080, 0.070, 0.070, 0.068, 0.075, 0.082, 0.088])
+QUALITY_EFFECT = np.array([0.25, 0.60, -0.40])
+"""Log rate of advance, won, lost per unit of quality."""
+SIZE_EFFECT = np.array([-0.15, -0.28, 0.05])
+"""Log rate of advance, won, lost per unit of log size at creation."""
+
+WON_MONTH = np.array([0.80, 0.90, 1.25, 0.85, 0.92, 1.25, 0.82, 0.78, 1.25, 0.88, 0.95, 1.35])
+WON_TICK = np.array([0.72, 0.82, 1.00, 1.46])
+QUARTER_END_RUSH = 1.5
+ADVANCE_MONTH = np.array([1.0, 1.05, 1.05, 1.0, 1.0, 1.0, 0.92, 0.80, 1.05, 1.05, 1.05, 0.88])
+LOST_MONTH = np.array([1.35, 0.95, 1.0, 1.15, 0.95, 1.0, 1.15, 0.90, 1.0, 1.15, 0.95, 1.05])
+
+# -- how it is recorded -----------------------------------------------------------------------------------
+
+OPEN_STAGES = ("Qualification", "Needs analysis", "Proposal", "Negotiation")
+WON_STAGE, LOST_STAGE = "Closed won", "Closed lost"
+STAGES = (*OPEN_STAGES, WON_STAGE, LOST_STAGE)
+STAGE_PROBABILITY = (0.10, 0.25, 0.50, 0.75, 1.0, 0.0)
+"""What the CRM shows: the usual defaults, higher than what happens."""
+CATEGORIES = ("Pipeline", "Best case", "Commit", "Closed", "Omitted")
+LOST_REASONS = ("Price", "Competitor", "No decision", "Timing", "Product fit")
+LATE_CHANCE, LATE_DAYS = 0.10, 6
+"""Share of closures recorded late, and by how many days at most; below the seven settle days."""
+REASSIGNED = 0.004
+SETTLE_DAYS = 7
+TIMEZONE = "Europe/Berlin"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose; see `forecast.simulation.company.simulate`."""
+
+    opportunities: int
+    months: int
+    end: str
+    seed: int
+    effect: float
+    giant: bool
+    segments: int
+
+    def __post_init__(self) -> None:
+        _whole("opportunities", self.opportunities, 100, 5_000_000)
+        _whole("months", self.months, 24, 240)
+        _whole("seed", self.seed, 0, 2**32 - 1)
+        _whole("segments", self.segments, 2, len(SEGMENTS))
+        real = isinstance(self.effect, (int, float, np.floating, np.integer)) and not isinstance(self.effect, bool)
+        if not real or not 0.0 <= self.effect <= 1.0:
+            raise ParameterError(f"effect: {self.effect!r} is not a number from 0 to 1")
+        if not isinstance(self.giant, (bool, np.bool_)):
+            raise ParameterError(f"giant: {self.giant!r} is not true or false")
+        parse_period(self.end)
+
+    @property
+    def start_period(self) -> int:
+        """The first month of the log."""
+        return parse_period(self.end) - self.months + 1
+
+    @property
+    def simulated_months(self) -> int:
+        """Months simulated: the log's and those beyond."""
+        return self.months + BEYOND
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the segments, sorted."""
+        return tuple(sorted(SEGMENTS[: self.segments]))
+
+    @property
+    def rates(self) -> np.ndarray:
+        """Plan rate of each segment's currency; shape (segments,)."""
+        return np.array([PLAN_RATE[CURRENCY.get(name, "EUR")] for name in self.names])
+
+    @property
+    def tail_index(self) -> float:
+        """Tail index of the size of a deal at creation."""
+        return GIANT_TAIL_INDEX if self.giant else TAIL_INDEX
+
+    def months_of_year(self) -> np.ndarray:
+        """Month of the year, 0 to 11, of every simulated month."""
+        return (self.start_period + np.arange(self.simulated_months)) % 12
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+        raise ParameterError(f"{name}: {value!r} is not a whole number from {low:,} to {high:,}")
+
+
+STREAMS = ("company", "demand", "leads", "deals", "moves", "desk", "submitted", "business", "labels")
+
+
+def generator(settings: Settings, stream: str) -> np.random.Generator:
+    """Return the random stream of one part of the company, independent of every other part."""
+    return np.random.default_rng([settings.seed, STREAMS.index(stream)])

@@ -1,0 +1,212 @@
+"""The command line as a user and a scheduler meet it: exit codes, messages, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.cli import app
+from forecast.evaluation.planning.effect import plain
+from reports import PARAMETERS, company, notebook
+
+BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
+COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "import", "params")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Return a function that runs the command line and returns its exit code and what it printed."""
+    monkeypatch.setenv("FORECAST_DEBUG", "0")
+
+    def ran(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            app.main([str(argument) for argument in arguments])
+        code = end.value.code
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return int(code or 0), said.out + said.err
+
+    return ran
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return company(tmp_path / "data")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(run, command):
+    code, text = run(command, "--help")
+    assert code == 0
+    assert f"Example: forecast {command} " in text
+    assert "Usage: forecast " in text or "Usage: " in text
+
+
+def test_help_lists_the_commands_and_the_exit_codes(run):
+    code, text = run("--help")
+    assert code == 0
+    listed = [line.split()[0] for line in text[text.index("Commands:") :].splitlines()[1:] if line.strip()]
+    assert tuple(listed) == COMMANDS
+    assert "0 done" in text
+    assert "..." not in text[text.index("Commands:") :]
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom forecast import cli\n"
+        "try: app.main(['report', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'pandas', 'numpy', 'papermill', 'nbconvert', 'rich', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(run):
+    from forecast import __version__
+
+    assert run("--version") == (0, f"forecast {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["reprot"], "No such command 'reprot'"),
+        (["bookings", "--data", "x", "--as-off", "2026"], "--as-of"),
+        (["bookings", "--data", "x"], "Missing option"),
+        (
+            ["bookings", "--data", "x", "--as-of", "2026-10", "--months", "0", "--out", "a.csv"],
+            "greater than or equal to 1",
+        ),
+        (["report", "--data", "x", "--as-of", "2026-10", "--jobs", "two"], "should be a valid integer"),
+        (["import", "sales", "x", "--out", "y"], "'sales' is not one of salesforce, hubspot, dynamics"),
+    ],
+)
+def test_usage_ends_with_2(run, arguments, said):
+    code, text = run(*arguments)
+    assert code == 2
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "--data", "nowhere"], "there is no folder 'nowhere'"),
+        (["bookings", "--data", "DATA", "--as-of", "2026-03", "--out", "a.xlsx"], "must end in .csv or .parquet"),
+        (["deals", "--data", "DATA", "--as-of", "March", "--out", "OUT.csv"], "'March' is not a date"),
+        (["deals", "--data", "DATA", "--as-of", "2026-04", "--out", "OUT.csv"], "2026-04-30"),
+        (["planning", "--data", "DATA", "--out", "a.csv"], "must end in .json"),
+        ([*BACKTEST, "--from", "2026-02", "--to", "2026-01"], "2026-02 is after 2026-01"),
+        ([*BACKTEST, "--from", "2026-02", "--to", "2026-04"], "2026-04-30"),
+        ([*BACKTEST, "--from", "2026-01", "--to", "2026-02", "--models", "pipline"], "'pipline'"),
+        (["simulate", "--out", "DATA/.."], "holds something else"),
+        (["simulate", "--out", "OUT", "--end", "2026"], "'2026' is not a month"),
+        (["import", "hubspot", "nowhere", "--out", "OUT"], "there is no such folder"),
+        (["report", "--data", "DATA", "--as-of", "2026-03", "-p", "months"], "'months' is not NAME=VALUE"),
+        (["report", "--data", "DATA", "--as-of", "2026-03", "-p", "a=1", "-p", "a=2"], "a is given twice"),
+    ],
+)
+def test_wrong_data_and_parameters_end_with_1_and_write_nothing(run, data, tmp_path, arguments, said):
+    before = sorted(tmp_path.rglob("*"))
+    filled = [text.replace("DATA", str(data)).replace("OUT", str(tmp_path / "out")) for text in arguments]
+    code, text = run(*filled)
+    assert code == 1, text
+    assert text.startswith("error: ")
+    assert said in text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_missing_folder_is_told_before_anything_is_computed(run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("forecast.data.sources.files.read", lambda _: pytest.fail("read"))
+    code, text = run("deals", "--data", data, "--as-of", "2026-03", "--out", tmp_path / "no" / "deals.csv")
+    assert code == 4
+    assert "make it first" in text
+
+
+def test_a_defect_is_one_line_and_with_debug_a_traceback(run, data, monkeypatch):
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr("forecast.data.sources.files.check", broken)
+    code, text = run("check", "--data", data)
+    assert code == 4
+    assert "a defect of this program: ZeroDivisionError: inside" in text
+    with pytest.raises(ZeroDivisionError):
+        app.main(["--debug", "check", "--data", str(data)])
+
+
+def test_check_lists_rows_and_mends(run, data):
+    code, text = run("check", "--data", data)
+    assert code == 0
+    assert "absent  opportunity_history: " in text
+    assert "3 opportunities" in text
+    rows = (data / "opportunities.csv").read_text(encoding="utf-8") + "O4,2026-03-03,Total,Open,-5,2026-05-01,,open\n"
+    (data / "opportunities.csv").write_text(rows, encoding="utf-8")
+    code, text = run("check", "--data", data)
+    assert code == 1
+    assert "fatal   opportunities.amount" in text
+    assert "fatal   opportunities.segment" in text
+    assert "rows: line 5" in text
+    assert "mend: " in text
+    assert "2 fatal" in text
+
+
+def test_simulate_writes_over_a_company_but_over_nothing_else(run, tmp_path):
+    out = tmp_path / "company"
+    assert run("simulate", "--out", out, "--opportunities", "400", "--months", "30", "--seed", "3")[0] == 0
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "opportunities.parquet" in first
+    (out / "PROVENANCE.md").write_text("ours")
+    (out / "leads.csv").write_text("stale")
+    again = run("simulate", "--out", out, "--opportunities", "400", "--months", "30", "--seed", "3")
+    assert again[0] == 0
+    now = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert now.pop("PROVENANCE.md") == b"ours"
+    assert now == first
+    assert [path.name for path in tmp_path.iterdir()] == ["company"]
+
+
+def test_params(run, tmp_path):
+    notebook(tmp_path / "notebooks", "07_leadership_brief", "1")
+    notebook(tmp_path / "notebooks", "03_bookings", "1", parameters=PARAMETERS)
+    code, text = run("params", "--notebooks", tmp_path / "notebooks")
+    assert code == 0
+    assert text.index("03_bookings") < text.index("07_leadership_brief")
+    code, one = run("params", "03_bookings", "--notebooks", tmp_path / "notebooks")
+    assert code == 0
+    assert one.splitlines() == [
+        "03_bookings",
+        "  parameter  type  default       allowed  meaning",
+        '  data       str   "data"                 folder of the company\'s tables',
+        '  as_of      date  "2026-03-31"           the day whose knowledge is used',
+        '  tables     str   ""                     folder of result files; empty = none',
+        "  months     int   6             1 to 12  how many months ahead",
+    ]
+    code, text = run("params", "03_booking", "--notebooks", tmp_path / "notebooks")
+    assert code == 1
+    assert "did you mean '03_bookings'?" in text
+
+
+def test_json_holds_what_json_can_hold():
+    facts = {
+        "verdict": "improved",
+        "interval": (-1.0, float("inf")),
+        "p_value": np.float64(0.5),
+        "n": np.int64(3),
+        16: float("nan"),
+        "curve": pd.DataFrame({"month": [1, 2], "value": [0.5, np.nan]}),
+    }
+    assert json.loads(json.dumps(plain(facts), allow_nan=False)) == {
+        "verdict": "improved",
+        "interval": [-1.0, None],
+        "p_value": 0.5,
+        "n": 3,
+        "16": None,
+        "curve": [{"month": 1, "value": 0.5}, {"month": 2, "value": None}],
+    }

@@ -1,0 +1,345 @@
+"""The audit, finding by finding, on small logs whose answer is worked out by hand; the leak detector on random ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+import forecast
+from forecast.data.audit.audit import AUDIT_COLUMNS, audit
+from forecast.data.audit.history import settles_after
+from forecast.data.audit.labels import near_duplicates
+from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
+from forecast.data.audit.pipeline import tail_index
+from forecast.data.checks.validation import validate
+from forecast.data.schema import Company, Log
+from forecast.errors import ParameterError
+from tiny import HISTORY, OPPORTUNITIES, edited, tiny_company
+
+
+def finding(table: pd.DataFrame, what: str) -> pd.Series:
+    """Return the one row of a finding."""
+    rows = table[table["finding"] == what]
+    assert len(rows) == 1, f"{what}: {table['finding'].tolist()}"
+    return rows.iloc[0]
+
+
+def many(deals: int, *, outcome: list[str] | None = None, **columns: object) -> Log:
+    """Return a log of deals created a day apart, closed 30 days later; `columns` replace or add columns."""
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(deals), unit="D")
+    result = np.array(outcome if outcome is not None else ["won", "lost"] * deals)[:deals]
+    frame = pd.DataFrame(
+        {
+            "opportunity_id": [f"O{number:05d}" for number in range(deals)],
+            "created_on": day,
+            "segment": "North",
+            "stage": pd.Series(result).map({"won": "Won", "lost": "Lost", "open": "Open"}).to_numpy(),
+            "amount": 100.0,
+            "expected_close_on": day + pd.Timedelta(days=30),
+            "closed_on": pd.Series(day + pd.Timedelta(days=30)).where(pd.Series(result) != "open").to_numpy(),
+            "outcome": result,
+        }
+    )
+    return validate({"opportunities": frame.assign(**columns)}, Company())
+
+
+# -- the table -----------------------------------------------------------------------------------------
+
+
+def test_a_clean_company_has_only_missing_tables(tmp_path: Path):
+    table = audit(forecast.read(tiny_company(tmp_path)))
+    assert list(table.columns) == list(AUDIT_COLUMNS)
+    left = table[table["finding"] != "there is no such table"]["finding"].tolist()
+    # An open deal of 3,000 beats an average month's 1,533; both segments have a handful of wins; March had none.
+    assert left == [
+        "open deals larger than an average month's bookings",
+        "segments with fewer than 30 won deals",
+        "months in which nothing was won",
+    ]
+    assert str(table["count"].dtype) == "int64"
+    assert set(table["severity"]) <= {"warning", "info"}
+    ranks = table["severity"].map({"warning": 0, "info": 1})
+    assert ranks.is_monotonic_increasing
+
+
+def test_the_sample_has_no_leak_and_settles_in_time(sample: Path):
+    log = forecast.read(sample)
+    assert leaks(log).empty
+    table = audit(log)
+    assert finding(table, "closures are recorded late")["severity"] == "info"
+    assert not (table["finding"] == "one name written in several ways").any()
+
+
+def test_missing_tables_say_what_they_switch_off(tmp_path: Path):
+    table = audit(forecast.read(tiny_company(tmp_path, history=None, stages=None, plan=None)))
+    rows = table[table["finding"] == "there is no such table"].set_index("table")
+    assert rows.loc["opportunity_history", "severity"] == "warning"
+    assert "only creation and closure are known" in rows.loc["opportunity_history", "evidence"]
+    assert rows.loc["plan", "evidence"] == "the chance of reaching plan cannot be shown"
+    assert "recorded_at" in rows.loc["opportunity_history", "mend"]
+    assert "currencies" not in rows.index  # nothing is in another currency
+
+
+def test_as_of_moves_what_is_judged(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path))
+    assert not (audit(log)["finding"] == "expected to close by now, but still open").any()
+    then = audit(log, as_of="2026-01-21")
+    # O2 was expected on 2025-12-20 (its history never says otherwise) and was lost on 22 January.
+    stale = finding(then, "expected to close by now, but still open")
+    assert stale["rows"] == "O2"
+    assert stale["evidence"].startswith("1 of 5 open deals with a date (20 %), worth 800; overdue by 32 days")
+    with pytest.raises(ParameterError, match="later than the log's last day"):
+        audit(log, as_of="2026-04-30")
+
+
+# -- findings ------------------------------------------------------------------------------------------
+
+
+def test_late_closures_and_what_settle_days_would_cover_them():
+    deals = 40
+    log = many(deals, outcome=["won"] * deals, closed_on=pd.Timestamp("2024-03-30"), created_on="2024-01-02")
+    # Of 40 equal wins closed on 30 March 36 are recorded that day, 3 on 5 April, 1 on 12 April.
+    days = np.array([0] * 36 + [6] * 3 + [13])
+    start = log.opportunities.assign(recorded_at=pd.Timestamp("2024-01-02T09:00Z"), stage="Open")
+    close = log.opportunities.assign(
+        recorded_at=pd.Timestamp("2024-03-30T09:00Z") + pd.to_timedelta(days, unit="D"), stage="Won"
+    )
+    history = pd.concat([start, close])[["opportunity_id", "recorded_at", "stage", "amount", "expected_close_on"]]
+    company = Company(extracted_on=pd.Timestamp("2024-06-30"))
+    tables = {"opportunities": log.opportunities, "opportunity_history": history}
+    late = finding(audit(validate(tables, company)), "closures are recorded late")
+    assert late["severity"] == "warning"
+    assert "10 % of 40 wins are recorded after the day they closed" in late["evidence"]
+    assert "10 % of a month's bookings arrives after the month has ended, 2.5 % more than 7 days" in late["evidence"]
+    assert late["mend"].startswith("set settle_days = 12 in company.toml")  # 12 April is 12 days after 31 March
+    assert late["count"] == 1
+    enough = Company(extracted_on=pd.Timestamp("2024-06-30"), settle_days=12)
+    assert finding(audit(validate(tables, enough)), "closures are recorded late")["severity"] == "info"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(-30, 40), st.floats(0.1, 100)), min_size=1, max_size=60))
+def test_settling_leaves_no_more_than_was_tolerated(arrivals: list[tuple[int, float]]):
+    days, amount = np.array([day for day, _ in arrivals]), np.array([value for _, value in arrivals])
+    enough = settles_after(days, amount, 0.01)
+    assert amount[days > enough].sum() <= 0.01 * amount.sum() + 1e-6
+    assert enough == 0 or amount[days > enough - 1].sum() > 0.01 * amount.sum() - 1e-6
+
+
+def test_amounts_revised_after_closing(tmp_path: Path):
+    later = HISTORY + "O3,2026-02-20T09:00:00Z,Won,2000,2026-01-31\n"
+    folder = tiny_company(tmp_path, history=later, opportunities=edited(OPPORTUNITIES, 4, amount="2000"))
+    row = finding(audit(forecast.read(folder)), "amounts revised after the fact")
+    assert row["rows"] == "O3"
+    assert row["evidence"] == (
+        "1 of 3 wins (33 %) had their amount changed after they closed; bookings changed by -500 (-10.9 %)"
+    )
+
+
+def test_amounts_changed_at_closing_and_reopened_deals(tmp_path: Path):
+    again = HISTORY.replace("O2,2026-01-22T11:00:00Z,Lost", "O2,2025-11-22T11:00:00Z,Lost")
+    again = again.replace("O5,2026-02-25T15:00:00Z,Won,900", "O5,2026-02-25T15:00:00Z,Won,600")
+    again += "O2,2025-12-22T11:00:00Z,Propose,800,2026-01-20\nO2,2026-01-22T11:00:00Z,Lost,800,2026-01-20\n"
+    folder = tiny_company(tmp_path, history=again, opportunities=edited(OPPORTUNITIES, 6, amount="600"))
+    table = audit(forecast.read(folder))
+    row = finding(table, "amounts change when a deal is won")
+    assert row["rows"] == "O5"
+    # 1,200 + 2,500 + 600 of 1,200 + 2,500 + 900.
+    assert "0.67 times it (median); all wins together at 0.93 times" in row["evidence"]
+    assert finding(table, "deals reopened")["rows"] == "O2"
+
+
+def test_labels_that_differ_by_blanks_case_and_signs():
+    counts = pd.Series(
+        {"GTX Pro": 5, "GTXPro": 3, "gtx-pro": 1, "MG Special": 7, "A-12": 1, "A12": 1, "1-2": 1, "12": 1}
+    )
+    assert near_duplicates(counts) == [{"A-12": 1, "A12": 1}, {"GTX Pro": 5, "GTXPro": 3, "gtx-pro": 1}]
+    assert near_duplicates(pd.Series({"Rep 001": 1, "Rep 010": 1, "Straße": 1, "STRASSE": 2}))[0] == {
+        "STRASSE": 2,
+        "Straße": 1,
+    }
+
+
+def test_labels_are_compared_between_tables(tmp_path: Path):
+    plan = "period,segment,amount\n2026-04,north,1000\n2026-04,South,1500\n"
+    row = finding(audit(forecast.read(tiny_company(tmp_path, plan=plan))), "one name written in several ways")
+    assert (row["table"], row["column"]) == ("opportunities, plan", "segment")
+    assert row["evidence"] == "'North' (4 rows), 'north' (1 rows)"
+    assert row["mend"].startswith("write 'North' throughout")
+
+
+def test_one_deal_dominates_and_open_giants():
+    amount = np.r_[np.full(99, 100.0), 9_900.0]
+    log = many(100, outcome=["won"] * 99 + ["won"], amount=amount)
+    row = finding(audit(log), "one deal dominates the bookings")
+    assert "9,900, 50 % of all that was won and 99 times the median" in row["evidence"]
+    assert row["rows"] == "O00099"
+    log = many(60, outcome=["won"] * 59 + ["open"], amount=np.r_[np.full(59, 100.0), 50_000.0])
+    assert finding(audit(log), "open deals larger than an average month's bookings")["rows"] == "O00059"
+
+
+def test_hills_tail_index():
+    # Exact quantiles of a Pareto law of index 1.5; a lognormal's tail is lighter.
+    uniform = (np.arange(20_000) + 0.5) / 20_000
+    assert tail_index((1 - uniform) ** (-1 / 1.5)) == pytest.approx(1.5, rel=0.01)
+    by_hand = np.r_[np.ones(399), np.full(20, np.e)]  # 20 of 419 are e times the next one: mean log excess 1
+    assert tail_index(by_hand) == pytest.approx(1.0)
+    assert np.isnan(tail_index(np.ones(1000)))
+    assert np.isnan(tail_index(np.arange(1.0, 100.0)))
+
+
+def test_thin_segments_gaps_lookalikes_and_cleared_days():
+    deals = 80
+    outcome = ["won"] * 35 + ["lost"] * 40 + ["won"] * 5
+    segment = np.where(np.arange(deals) < 75, "North", "South")
+    created = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.r_[np.arange(75), np.arange(200, 205)], unit="D")
+    account = [f"Account {number}" for number in range(deals)]
+    account[1], created_on = account[0], pd.Series(created)
+    created_on[1] = created_on[0]
+    closed_on = pd.Series(created_on + pd.Timedelta(days=30))
+    closed_on[40:75] = pd.Timestamp("2024-06-28")
+    table = audit(
+        many(deals, outcome=outcome, segment=segment, created_on=created_on, closed_on=closed_on, account_id=account)
+    )
+    thin = finding(table, "segments with fewer than 30 won deals")
+    assert thin["evidence"] == "won deals: South 5, of 2 segments"
+    assert finding(table, "months in which nothing was created")["rows"] == "2024-04, 2024-05, 2024-06, 2024-08"
+    assert finding(table, "deals that look alike")["rows"] == "O00000, O00001"
+    cleared = finding(table, "many deals lost on one day")
+    assert cleared["evidence"] == "35 on 2024-06-28, of 40 losses"
+    assert cleared["count"] == 35
+
+
+def test_far_fewer_deals_of_late():
+    # Thirty deals a month for a year, ten in each of the last two months: the export lacks the youngest.
+    per_month = [30] * 12 + [10, 10]
+    created = [pd.Timestamp("2024-01-15") + pd.DateOffset(months=m) for m, n in enumerate(per_month) for _ in range(n)]
+    deals = len(created)
+    log = many(deals, created_on=created, closed_on=pd.Series(created) + pd.Timedelta(days=10))
+    row = finding(audit(log), "far fewer deals created of late")
+    assert row["evidence"] == "deals created: 2025-01 10, 2025-02 10; the median month of the last 13 has 30"
+    assert not (audit(log, as_of="2025-01-20")["finding"] == "far fewer deals created of late").any()
+
+
+def test_empty_columns_and_open_deals_without_a_date():
+    outcome = ["won", "lost", "open", "open"] * 25
+    expected = pd.Series(pd.Timestamp("2025-01-01"), index=range(100)).mask(pd.Series(outcome) == "open")
+    expected[2] = pd.Timestamp("2025-01-01")
+    table = audit(many(100, outcome=outcome, expected_close_on=expected, lead_score=np.nan))
+    row = finding(table, "open deals without it")
+    assert row["evidence"].startswith("empty for 49 of 50 open deals (98 %)")
+    empty = finding(table, "this column is empty")
+    assert (empty["severity"], empty["column"], empty["count"]) == ("info", "lead_score", 100)
+
+
+# -- leaks ---------------------------------------------------------------------------------------------
+
+
+def test_each_sign_of_a_leak_with_its_numbers():
+    outcome = np.array(["won"] * 60 + ["lost"] * 40 + ["open"] * 50)
+    rng = np.random.default_rng([3, 1])
+    order = rng.permutation(150)
+    outcome = outcome[order]
+    won, closed = outcome == "won", outcome != "open"
+    frame = pd.DataFrame(
+        {
+            "paid": np.where(won, 10.0 + rng.random(150), np.where(closed, 0.0, np.nan)),
+            "contract": pd.Series(np.where(won, "signed", None), dtype="str"),
+            "closing_note": pd.Series(np.where(closed, [f"text {i}" for i in range(150)], None), dtype="str"),
+            "duration": np.where(closed, np.where(won, 300, 100) + rng.normal(0, 60, 150), np.nan),
+            "owner": pd.Series([f"Rep {i % 7}" for i in range(150)], dtype="str"),
+            "lead_score": rng.normal(0, 1, 150) + won,
+        }
+    )
+    found = outcome_leaks(frame, outcome)
+    assert list(found.columns) == list(LEAK_COLUMNS)
+    assert list(zip(found["column"], found["kind"], strict=True)) == [
+        ("paid", "value"),
+        ("contract", "missing"),
+        ("duration", "separates"),
+        ("closing_note", "closing"),
+    ]
+    told = found.set_index("column")["evidence"]
+    assert told["paid"] == "0 for 40 of 40 lost, > 0 for 60 of 60 won; empty for all 50 open"
+    assert told["contract"] == "empty for 0 of 60 won, 40 of 40 lost, 50 of 50 open"
+    assert told["closing_note"] == "filled for 100 of 100 closed, for 0 of 50 open"
+    assert "empty for all 50 open" in told["duration"]
+
+
+def test_a_strong_column_that_open_deals_have_is_no_leak():
+    rng = np.random.default_rng([3, 2])
+    outcome = rng.choice(["won", "lost", "open"], 900)
+    score = rng.normal(0, 1, 900) + 3 * (outcome == "won") + 1.5 * (outcome == "open")
+    assert outcome_leaks(pd.DataFrame({"score": score}), outcome).empty
+    hidden = np.where(outcome == "open", np.nan, score)
+    assert outcome_leaks(pd.DataFrame({"score": hidden}), outcome)["kind"].tolist() == ["separates"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_columns_are_not_flagged(seed: int):
+    rng = np.random.default_rng([4, seed])
+    deals = 2_000
+    outcome = rng.choice(["won", "lost", "open"], deals, p=[0.2, 0.5, 0.3])
+    frame = pd.DataFrame(
+        {
+            "owner": pd.Series(rng.choice([f"Rep {i}" for i in range(150)], deals), dtype="str"),
+            "account": pd.Series([f"Account {i}" for i in rng.integers(0, 1500, deals)], dtype="str"),
+            "score": np.where(rng.random(deals) < 0.3, np.nan, rng.normal(0, 1, deals) + (outcome == "won")),
+            "units": rng.poisson(2, deals).astype(float),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, deals), unit="D"),
+        }
+    )
+    assert outcome_leaks(frame, outcome).empty
+
+
+def test_one_owner_who_lost_everything_is_no_leak():
+    outcome = np.array(["lost"] * 40 + ["won", "lost"] * 400)
+    owner = pd.Series(["Rep 99"] * 40 + [f"Rep {i // 2 % 10}" for i in range(800)], dtype="str")
+    assert outcome_leaks(pd.DataFrame({"owner": owner}), outcome).empty
+
+
+def test_a_drifting_base_rate_is_no_leak():
+    rng = np.random.default_rng([5])
+    share = np.repeat([0.05, 0.95], 2_000)
+    outcome = np.where(rng.random(4_000) < share, "won", "lost")
+    indicator = share + rng.normal(0, 0.01, 4_000)
+    assert roc_auc_score(outcome == "won", indicator) > 0.9
+    assert outcome_leaks(pd.DataFrame({"indicator": indicator}), outcome).empty
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=99))
+def test_the_auc_of_one_block_is_scikit_learns(pairs: list[tuple[int, bool]]):
+    score, won = np.array([pair[0] for pair in pairs], dtype=float), np.array([pair[1] for pair in pairs])
+    auc, low = blocked_auc(score, won)
+    if won.all() or not won.any():
+        assert np.isnan(auc)
+    else:
+        assert auc == pytest.approx(roc_auc_score(won, score))
+        assert low <= auc + 1e-12
+
+
+def test_hanley_and_mcneils_bound_by_hand():
+    # 10 wins and 10 losses, AUC 0.75: Q1 = .6, Q2 = .642857, variance = (.1875 + 9 * .0375 + 9 * .080357) / 100.
+    score = np.r_[np.zeros(5), np.ones(5), np.ones(5), np.ones(5)]
+    won = np.r_[np.zeros(10, dtype=bool), np.ones(10, dtype=bool)]
+    auc, low = blocked_auc(score, won)
+    assert auc == 0.75
+    assert auc - low == pytest.approx(1.96 * np.sqrt((0.1875 + 9 * 0.0375 + 9 * 0.0803571) / 100), rel=1e-5)
+
+
+def test_what_is_known_by_date_is_not_examined(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path))
+    assert leaks(log).empty
+    zero = many(200, amount=np.tile([100.0, 0.0], 100))
+    assert leaks(zero)["column"].tolist() == ["amount"]  # without history today's amount is all there is
+    with pytest.raises(ParameterError, match="'maybe' is not one of won, lost, open"):
+        outcome_leaks(pd.DataFrame({"a": [1.0]}), ["maybe"])
+    with pytest.raises(ParameterError, match="2 values for 1 rows"):
+        outcome_leaks(pd.DataFrame({"a": [1.0]}), ["won", "lost"])

@@ -1,0 +1,113 @@
+"""Keys as numbers: places and order agree with what pandas says, for any texts, missing ones and repeated ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecast.data.checks.kinds import is_among, padded
+from forecast.data.checks.validation import validate
+from forecast.data.keys import key_order, labels, places, ranks
+from forecast.data.schema import Company
+from forecast.data.sources.files import read
+from forecast.data.text import CodedText, dictionary_of
+from logs import STAGES, table
+
+OPPORTUNITIES = table(
+    """
+    opportunity_id created_on segment stage   amount expected_close_on closed_on  outcome
+    C              2026-02-11 West    Lost    61     2026-04-30        2026-04-29 lost
+    A              2026-01-10 East    Won     120    2026-04-30        2026-03-30 won
+    B              2026-02-10 West    Propose 60     2026-04-30        .          open
+    """
+)
+TEXTS = st.lists(
+    st.one_of(st.none(), st.sampled_from(["", " a", "a", "A", "b", "é", "O-10", "O-9", "𝒜", "豈"])), max_size=30
+)
+
+
+def text(values: list[str | None]) -> pd.Series:
+    return pd.Series(values, dtype="str")
+
+
+def held(values: list[str | None]) -> pd.Series:
+    """Return the same texts held as codes, however few rows there are."""
+    return pd.Series(CodedText(dictionary_of(text(values))))
+
+
+def test_places_by_hand():
+    among = text(["b", "a", "b", None])
+    assert places(text(["a", "a", "b", None, "c", "a"]), among).tolist() == [1, 1, 0, -1, -1, 1]
+    assert places(text([]), among).tolist() == []
+    assert places(text(["a"]), text([])).tolist() == [-1]
+
+
+def test_ranks_by_hand():
+    # As texts sort: O-10 before O-9; a missing one after all.
+    assert np.argsort(ranks(text(["O-9", None, "O-10", "O-9"])), kind="stable").tolist() == [2, 0, 3, 1]
+    dates = pd.Series(pd.to_datetime(["2026-02-01", None, "2026-01-01"]))
+    assert np.argsort(ranks(dates)).tolist() == [2, 0, 1]
+
+
+@given(TEXTS, TEXTS)
+def test_places_are_those_of_a_search(values, among):
+    expected = [-1 if value is None or value not in among else among.index(value) for value in values]
+    for column in (text(values), held(values)):
+        assert places(column, text(among)).tolist() == expected
+        assert is_among(column, text(among)).tolist() == [place >= 0 for place in expected]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "O-10", "O-9", "é", None]), st.one_of(st.none(), st.integers(0, 3))))
+)
+@settings(max_examples=200)
+def test_order_is_that_of_a_stable_sort(rows):
+    days = pd.to_datetime(pd.Series([day for _, day in rows], dtype="Int64"), unit="D", utc=True)
+    frame = pd.DataFrame({"name": text([name for name, _ in rows]), "day": days.astype("datetime64[us, UTC]")})
+    order = key_order([ranks(frame["name"]), ranks(frame["day"])])
+    expected = frame.sort_values(["name", "day"], kind="stable").index.to_numpy()
+    np.testing.assert_array_equal(np.arange(len(frame)) if order is None else order, expected)
+    assert (order is None) == bool((expected == np.arange(len(frame))).all())
+    coded = held([name for name, _ in rows])
+    again = key_order([ranks(coded), ranks(frame["day"])])
+    np.testing.assert_array_equal(np.arange(len(frame)) if again is None else again, expected)
+
+
+@given(TEXTS)
+def test_labels_are_equal_for_equal_texts_alone(values):
+    for column in (text(values), held(values)):
+        found = labels(column)
+        same = found[:, None] == found[None, :]
+        assert (same == [[one == other for other in values] for one in values]).all()
+
+
+def test_padded_finds_blanks_beyond_the_first_part():
+    values = text(["a"] * 300_000 + ["b ", None, "\u00a0c"])
+    assert padded(values) == {"b ", "\u00a0c"}
+    assert padded(text(["a", None, "a b"])) == set()
+
+
+def test_validation_leaves_what_it_was_given_unless_told_otherwise():
+    given_tables = {"opportunities": OPPORTUNITIES.copy(), "stages": STAGES.copy()}
+    kept = validate(given_tables, Company())
+    pd.testing.assert_frame_equal(given_tables["opportunities"], OPPORTUNITIES)
+    given_up = validate(given_tables, Company(), keep=False)
+    assert given_tables == {}
+    pd.testing.assert_frame_equal(kept.opportunities, given_up.opportunities)
+    assert kept.opportunities["opportunity_id"].tolist() == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("rows_a_group", [1, 2, 100])
+def test_parquet_is_read_column_by_column_whatever_its_groups_and_names(tmp_path, rows_a_group):
+    frame = OPPORTUNITIES.reset_index(drop=True).assign(**{"a.b": ["x", "y", "z"]})
+    written = pa.Table.from_pandas(frame, preserve_index=False)
+    written = written.append_column("a", pa.array([{"b": 1}, {"b": 2}, {"b": 3}]))
+    pq.write_table(written, tmp_path / "opportunities.parquet", row_group_size=rows_a_group)
+    log = read(tmp_path)
+    assert log.opportunities["a.b"].tolist() == ["y", "z", "x"]
+    assert log.opportunities["amount"].tolist() == [120.0, 60.0, 61.0]

@@ -1,0 +1,149 @@
+"""How far the planning verdict carries: each segment left out, and the power simulated from its own months."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.calendar import Calendar
+from forecast.evaluation.planning.effect import planning_effect
+from forecast.evaluation.planning.limits import CUTS, detectable_change, leave_one_out, power
+from forecast.evaluation.planning.logs import designs
+from forecast.evaluation.planning.panel import ErrorPanel, error_panel
+from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Panel, assignments, p_value
+from forecast.evaluation.planning.ratio import Ratios
+from panels import panel_of
+
+WAYS = 1_000
+
+
+def laid_out(errors: pd.DataFrame, adoption: pd.DataFrame) -> ErrorPanel:
+    return error_panel(errors, adoption, calendar=Calendar())
+
+
+# -- one segment less ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.08])
+def test_left_out_is_the_effect_of_the_others(missing: float):
+    errors, adoption = panel_of(cut=0.3, seed=4, missing=missing)
+    table = leave_one_out(laid_out(errors, adoption), permutations=WAYS, seed=2).set_index("segment")
+    assert list(table.index) == [f"S{i:02d}" for i in range(8)]
+    for name in ("S00", "S05", "S07"):
+        rest = planning_effect(
+            errors[errors["segment"] != name], adoption[adoption["segment"] != name], permutations=WAYS, seed=2
+        )
+        row = table.loc[name]
+        assert row["relative_change"] == pytest.approx(rest.relative_change)
+        assert (row["interval_low"], row["interval_high"]) == pytest.approx(rest.interval)
+        assert row["p_value"] == rest.p_value
+
+
+def test_where_the_others_tell_nothing_the_row_says_so():
+    # Of five, two begin together and two not at all: without the one that begins alone the dates give no small p-value.
+    errors, adoption = panel_of(dates=(20, 26, 26, None, None), seed=3)
+    table = leave_one_out(laid_out(errors, adoption), permutations=WAYS, seed=0).set_index("segment")
+    alone = table.loc["S00"]
+    assert math.isnan(alone["relative_change"])
+    assert (alone["interval_low"], alone["interval_high"], alone["p_value"]) == (-1.0, math.inf, 1.0)
+    # Two segments: with one less there is nothing to compare with.
+    pair = leave_one_out(laid_out(*panel_of(dates=(20, None))), permutations=WAYS, seed=0)
+    assert pair["relative_change"].isna().all()
+    assert pair["p_value"].eq(1.0).all()
+
+
+# -- what could have shown -------------------------------------------------------------------------------
+
+
+def test_detectable_by_hand():
+    table = pd.DataFrame(
+        {
+            "segments": [8] * 4 + [16] * 4,
+            "relative_change": [-0.1, -0.2, -0.3, -0.4] * 2,
+            "power": [0.2, 0.6, 0.5, 1.0, 0.9, 1.0, 1.0, 1.0],
+        }
+    )
+    # .8 lies half way between .6 (a dip to .5 is noise) at -.3 and 1.0 at -.4.
+    assert detectable_change(table, segments=8) == pytest.approx(-0.35)
+    assert detectable_change(table, segments=16) == -0.1
+    assert math.isnan(detectable_change(table, segments=4))
+    assert math.isnan(detectable_change(table[table["relative_change"] > -0.25], segments=8))
+
+
+def ratios_of(panels: int, cut: float, *, seed: int) -> tuple[Ratios, Panel]:
+    """Return many panels of the process of `panel_of` at once, with a cut from the start on."""
+    rng = np.random.default_rng(seed)
+    dates, months = np.array([24, 26, 28, 31, 33, 36, NEVER, NEVER]), np.arange(48)
+    sizes = 0.3 * np.abs(rng.standard_t(5, (2, panels, 8, 48, 6))).mean(axis=-1)
+    treated = (months[None, :] >= dates[:, None]).astype(float)
+    whole = Panel(np.ones((8, 48), dtype=bool))
+    return Ratios(whole, sizes[0] * (1 - cut * treated), sizes[1], treated), whole
+
+
+@pytest.mark.slow
+def test_the_power_simulated_is_the_power_there_is():
+    dates, months = np.array([24, 26, 28, 31, 33, 36, NEVER, NEVER]), np.arange(48)
+    picks = assignments(dates, limit=WAYS, seed=0)
+    said = []
+    for seed in range(12):
+        panel = laid_out(*panel_of(seed=300 + seed))
+        said.append(power(panel, effect=0.0, seed=seed, times=(1,)).set_index("relative_change")["power"])
+    mean = pd.concat(said, axis=1).mean(axis=1)
+    for cut in (0.15, 0.25):
+        ratios, whole = ratios_of(500, cut, seed=9)
+        main = designs(whole, dates, months, picks)[0]
+        found = main.coefficients(ratios.outcome(0.0))
+        actual = float(np.mean((p_value(found) <= ALPHA) & (found[:, 0] < 0)))
+        assert 0.2 < actual < 0.98
+        assert mean[-cut] == pytest.approx(actual, abs=0.08)
+
+
+def test_more_segments_show_more_and_a_larger_fall_shows_more():
+    panel = laid_out(*panel_of(seed=6))
+    table = power(panel, effect=0.0, seed=1)
+    wide = table.pivot(index="relative_change", columns="segments", values="power")
+    assert list(wide.columns) == [8, 16, 32]
+    assert sorted(-wide.index) == list(CUTS)
+    assert (np.diff(wide.sort_index(ascending=False).to_numpy(), axis=0) > -0.06).all()
+    assert (np.diff(wide.to_numpy(), axis=1) > -0.06).all()
+    falls = [detectable_change(table, segments=n) for n in (8, 16, 32)]
+    assert -0.5 < falls[0] < falls[1] < falls[2] < 0
+
+
+def test_an_effect_that_is_there_is_taken_out_first():
+    # The same company with its errors cut by 60 % from the starts on: known, the power is as without the cut.
+    without, with_ = laid_out(*panel_of(seed=8)), laid_out(*panel_of(seed=8, cut=0.6))
+    plain = power(without, effect=0.0, seed=1, times=(1,))
+    known = power(with_, effect=math.log(0.4), seed=1, times=(1,))
+    assert known["power"].to_numpy() == pytest.approx(plain["power"].to_numpy())
+    unknown = power(with_, effect=0.0, seed=1, times=(1,))
+    assert detectable_change(unknown, segments=8) < detectable_change(known, segments=8) - 0.05
+
+
+def test_missing_months_and_zero_errors_are_borne():
+    errors, adoption = panel_of(seed=8, missing=0.1)
+    errors.loc[errors.index % 9 == 0, "error"] = 0.0
+    panel = laid_out(errors, adoption)
+    before = panel.error.copy()
+    table = power(panel, effect=0.0, seed=0, times=(1, 2))
+    assert table["power"].between(0, 1).all()
+    assert -0.7 < detectable_change(table, segments=8) < -0.15
+    np.testing.assert_array_equal(panel.error, before)
+    pd.testing.assert_frame_equal(table, power(panel, effect=0.0, seed=0, times=(1, 2)))
+    assert not table.equals(power(panel, effect=0.0, seed=1, times=(1, 2)))
+
+
+@pytest.mark.parametrize("dates", [(20,), (20, 20, 20), (None, None)])
+def test_where_nothing_can_be_compared_there_is_no_power(dates):
+    assert power(laid_out(*panel_of(dates=dates)), effect=0.0, seed=0).empty
+
+
+def test_too_few_segments_show_nothing_and_twice_as_many_something():
+    # Three segments can be dealt out in six ways: no p-value is below 1/6, whatever the fall.
+    table = power(laid_out(*panel_of(dates=(20, 28, None), seed=2)), effect=0.0, seed=0, times=(1, 2))
+    assert table.loc[table["segments"] == 3, "power"].eq(0).all()
+    assert math.isnan(detectable_change(table, segments=3))
+    assert detectable_change(table, segments=6) < 0

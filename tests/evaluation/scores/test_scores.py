@@ -1,0 +1,373 @@
+"""Scores: by hand, as properties, against scikit-learn and statsmodels, and against published figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
+from forecast.errors import DataError, ParameterError
+from forecast.evaluation.scores import scoring
+from forecast.evaluation.scores.quantiles import crps_weights
+
+# -- points: three rows by hand --------------------------------------------------------------------------
+
+OBSERVED, PREDICTED = [100.0, 200.0, 0.0], [110.0, 150.0, 20.0]
+
+
+def test_points_by_hand():
+    # errors +10, -50, +20; observed together 300
+    assert scoring.wape(OBSERVED, PREDICTED) == pytest.approx(80 / 300)
+    assert scoring.bias(OBSERVED, PREDICTED) == pytest.approx(-20 / 300)
+    assert scoring.mae(OBSERVED, PREDICTED) == pytest.approx(80 / 3)
+    assert scoring.smape(OBSERVED, PREDICTED) == pytest.approx((2 * 10 / 210 + 2 * 50 / 350 + 2) / 3)
+    # history 10, 20, 40, 20: steps of one 10, 20, 20 (mean 50/3); of two 30, 0 (mean 15)
+    history = [10.0, 20.0, 40.0, 20.0]
+    assert scoring.mase(OBSERVED, PREDICTED, history, season=1) == pytest.approx((80 / 3) / (50 / 3))
+    assert scoring.mase(OBSERVED, PREDICTED, history, season=2) == pytest.approx((80 / 3) / 15)
+    assert scoring.rmsse(OBSERVED, PREDICTED, history, season=2) == pytest.approx(np.sqrt(1000 / 450))
+    assert scoring.skill(0.3, 0.5) == pytest.approx(0.4)
+    assert scoring.relative_error([1, -2], [2, 2]) == pytest.approx(0.75)
+
+
+def test_a_ratio_to_nothing_is_unknown_not_infinite():
+    assert np.isnan(scoring.wape([0, 0], [1, 2]))
+    assert np.isnan(scoring.bias([0, 0], [1, 2]))
+    assert np.isnan(scoring.mase([1.0], [2.0], [5, 5, 5], season=1))
+    assert np.isnan(scoring.skill(1, 0))
+    assert np.isnan(scoring.mae([], []))
+    assert scoring.smape([0], [0]) == 0
+
+
+def test_missing_pairs_are_left_out_and_bad_input_is_named():
+    assert scoring.wape([100, np.nan, 50], [90, 5, np.nan]) == pytest.approx(0.1)
+    with pytest.raises(DataError, match="predicted"):
+        scoring.wape([1, 2], ["1", "two"])
+    with pytest.raises(ParameterError, match="shape"):
+        scoring.wape([1, 2], [1, 2, 3])
+    with pytest.raises(ParameterError, match="season"):
+        scoring.mase([1], [1], [1, 2], season=0)
+
+
+positive = st.floats(0.1, 1e6)
+
+
+@given(arrays(float, 7, elements=positive), arrays(float, 7, elements=positive), st.floats(0.01, 100))
+def test_ratios_do_not_know_the_currency(y, f, rate):
+    assert scoring.wape(rate * y, rate * f) == pytest.approx(scoring.wape(y, f))
+    assert abs(scoring.bias(y, f)) <= scoring.wape(y, f) + 1e-12
+    assert 0 <= scoring.smape(y, f) <= 2
+
+
+@pytest.mark.parametrize("method", ["Naive", "sNaive", "Naive2", "SES", "024", "218", "249"])
+def test_published_m4_weekly_figures(real_data: Path, method: str):
+    folder = real_data / "m4_weekly"
+    test = pd.read_csv(folder / "Weekly-test.csv", index_col=0)
+    train = pd.read_csv(folder / "Weekly-train.csv.gz", index_col=0)
+    submitted = pd.read_csv(folder / f"weekly_forecast_{method}.csv", index_col=0)
+    # The submissions are in an order of their own.
+    submitted = submitted.set_axis(submitted.index.str.strip()).loc[test.index]
+    predicted = submitted.iloc[:, : test.shape[1]].astype(float).to_numpy()
+    observed = test.to_numpy(dtype=float)
+    history = [row[~np.isnan(row)] for row in train.to_numpy(dtype=float)]
+    smape = np.mean([100 * scoring.smape(y, f) for y, f in zip(observed, predicted, strict=True)])
+    mase = np.mean([scoring.mase(y, f, h, season=1) for y, f, h in zip(observed, predicted, history, strict=True)])
+    published = pd.read_csv(folder / "published_results_by_frequency.csv", dtype={"method": str})
+    published = published.set_index(published["method"].str.strip().str.lstrip("0"))
+    row = published.loc[method.lstrip("0")]
+    assert round(smape, 3) == pytest.approx(row["sMAPE_Weekly"], abs=1e-9)
+    assert round(mase, 3) == pytest.approx(row["MASE_Weekly"], abs=1e-9)
+
+
+# -- distributions ---------------------------------------------------------------------------------------
+
+
+def test_quantile_scores_by_hand():
+    assert scoring.pinball([10.0, 10.0], [8.0, 13.0], level=0.9).tolist() == pytest.approx([1.8, 0.3])
+    # levels .25, .5, .75 stand for widths .375, .25, .375; y = 3 beside 1, 2, 5: losses .5, .5, .5
+    assert crps_weights([0.25, 0.5, 0.75]).tolist() == pytest.approx([0.375, 0.25, 0.375])
+    assert scoring.crps_from_quantiles(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(1.0)
+    assert scoring.mean_pinball(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(0.5)
+    # width 10; below by 2 at 80 %: 10 + 2/.2 * 2
+    assert scoring.interval_score([5.0, -2.0, 11.0], 0.0, 10.0, nominal=0.8).tolist() == pytest.approx([10, 30, 20])
+    inside = scoring.interval_coverage([0.0, 10.0, 10.1, np.nan], 0.0, 10.0)
+    assert inside[:3].tolist() == [1, 1, 0]
+    assert np.isnan(inside[3])
+
+
+def test_pit_by_hand():
+    q = [[0.0, 0.0, 0.0, 10.0, 20.0, 30.0, 40.0]] * 6
+    pit = scoring.pit_from_quantiles([-1.0, 0.0, 5.0, 10.0, 35.0, 41.0], q)
+    # below all: half of .025; on the mass of three: the middle of .025 to .25; halfway .25 to .5; on q50; beyond
+    assert pit.tolist() == pytest.approx([0.0125, 0.1375, 0.375, 0.5, (0.9 + 0.975) / 2, 0.9875])
+
+
+def test_crps_goes_to_the_closed_form_of_the_normal():
+    taus = np.linspace(0.0005, 0.9995, 1000)
+    q = stats.norm.ppf(taus, loc=3, scale=2)
+    y = np.array([-2.0, 3.0, 4.5])
+    z = (y - 3) / 2
+    closed = 2 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    got = scoring.crps_from_quantiles(y, np.tile(q, (3, 1)), levels=taus)
+    np.testing.assert_allclose(got, closed, rtol=1e-3)
+
+
+def test_seven_levels_score_a_normal_three_per_cent_low():
+    y = np.random.default_rng(1).normal(size=200_000)
+    q = np.tile(stats.norm.ppf(QUANTILES), (len(y), 1))
+    assert scoring.crps_from_quantiles(y, q).mean() * np.sqrt(np.pi) == pytest.approx(0.971, abs=0.004)
+    pit = scoring.pit_from_quantiles(y, q)
+    assert pit.mean() == pytest.approx(0.5, abs=0.003)
+    inside = [np.mean(pit < tau) for tau in QUANTILES]
+    np.testing.assert_allclose(inside, QUANTILES, atol=0.004)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
+def test_a_point_scores_its_distance(y, point):
+    assert scoring.crps_from_quantiles(y, [point] * 7) == pytest.approx(abs(y - point), abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", [-0.5, 0.5])
+def test_the_true_quantiles_score_best(shift):
+    y = np.random.default_rng(2).normal(size=50_000)
+    q = np.tile(stats.norm.ppf(QUANTILES), (len(y), 1))
+    best = scoring.crps_from_quantiles(y, q).mean()
+    assert best < scoring.crps_from_quantiles(y, q + shift).mean()
+    assert best < scoring.crps_from_quantiles(y, q * (1 + shift)).mean()
+    at = [scoring.interval_score(y, s * q[:, 1], s * q[:, 5], nominal=0.8).mean() for s in (1.0, 1.0 + shift)]
+    assert at[0] < at[1]
+
+
+@pytest.mark.parametrize("levels", [[], [0.5, 0.5], [0.9, 0.1], [0, 0.5], [0.5, 1]])
+def test_levels_must_increase_within_0_and_1(levels):
+    with pytest.raises(ParameterError, match="levels"):
+        scoring.crps_from_quantiles([1.0], np.ones((1, len(levels))), levels=levels)
+
+
+# -- events ----------------------------------------------------------------------------------------------
+
+
+def test_event_scores_by_hand():
+    happened, said = [1, 0, 1], [0.8, 0.4, 0.4]
+    assert scoring.brier(happened, said) == pytest.approx((0.04 + 0.16 + 0.36) / 3)
+    assert scoring.log_score(happened, said) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.4)) / 3)
+    # pairs: .8 over .4, and a tie
+    assert scoring.auc(happened, said) == pytest.approx(0.75)
+    parts = scoring.brier_decomposition(happened, said, bins=10)
+    # groups: .4 twice with rate 1/2; .8 once with rate 1; base rate 2/3
+    assert parts.reliability == pytest.approx((2 * 0.1**2 + 0.2**2) / 3)
+    assert parts.resolution == pytest.approx((2 * (1 / 6) ** 2 + (1 / 3) ** 2) / 3)
+    assert parts.uncertainty == pytest.approx(2 / 9)
+    assert parts.within == pytest.approx(0, abs=1e-15)
+
+
+@pytest.fixture(scope="module")
+def events() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    logit = rng.normal(-1, 1.2, 20_000)
+    said = 1 / (1 + np.exp(-logit))
+    happened = (rng.random(len(said)) < 1 / (1 + np.exp(-(0.3 + 0.7 * logit)))).astype(float)
+    return happened, np.round(said, 3)
+
+
+def test_events_against_scikit_learn(events):
+    metrics = pytest.importorskip("sklearn.metrics")
+    happened, said = events
+    assert scoring.brier(happened, said) == pytest.approx(metrics.brier_score_loss(happened, said))
+    assert scoring.log_score(happened, said) == pytest.approx(metrics.log_loss(happened, said))
+    assert scoring.auc(happened, said) == pytest.approx(metrics.roc_auc_score(happened, said))
+
+
+def test_calibration_recovers_the_line_and_agrees_with_statsmodels(events):
+    import statsmodels.api as sm
+
+    happened, said = events
+    line = scoring.calibration(happened, said)
+    assert line.intercept == pytest.approx(0.3, abs=0.06)
+    assert line.slope == pytest.approx(0.7, abs=0.05)
+    p = np.clip(said, 1e-6, 1 - 1e-6)
+    x = np.log(p / (1 - p))
+    reference = sm.Logit(happened, sm.add_constant(x)).fit(disp=0).params
+    assert [line.intercept, line.slope] == pytest.approx(list(reference), abs=1e-6)
+    large = sm.GLM(happened, np.ones(len(x)), family=sm.families.Binomial(), offset=x).fit().params
+    assert line.in_the_large == pytest.approx(float(large[0]), abs=1e-6)
+
+
+def test_brier_parts_add_up(events):
+    parts = scoring.brier_decomposition(*events, bins=10)
+    assert parts.brier == pytest.approx(parts.reliability - parts.resolution + parts.uncertainty + parts.within)
+    assert abs(parts.within) < 0.002
+    exact = scoring.brier_decomposition(events[0], np.round(events[1], 1), bins=1000)
+    assert exact.within == pytest.approx(0, abs=1e-12)
+
+
+def test_events_that_cannot_be_scored():
+    assert np.isnan(scoring.auc([1, 1], [0.3, 0.4]))
+    assert np.isnan(scoring.calibration([0, 0], [0.3, 0.4]).slope)
+    assert np.isnan(scoring.calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).slope)  # no overlap
+    assert scoring.log_score([1], [0.0]) == pytest.approx(-np.log(1e-15))
+    with pytest.raises(DataError, match="probability"):
+        scoring.brier([1, 0], [0.5, 1.2])
+    with pytest.raises(DataError, match="happened"):
+        scoring.brier([1, 2], [0.5, 0.2])
+
+
+# -- one row a forecast, then ratios of sums -------------------------------------------------------------
+
+
+def forecasts(rows: list[tuple], *, quantiles: bool = True) -> pd.DataFrame:
+    """Return a forecast table from (model, origin, target, horizon, segment, mean, observed)."""
+    names = ["model", "origin", "target_period", "horizon", "segment", "mean", "observed"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame["origin"] = pd.to_datetime(frame["origin"])
+    for column, level in zip(QUANTILE_COLUMNS, QUANTILES, strict=True):
+        frame[column] = frame["mean"] * (0.5 + level) if quantiles else np.nan
+    return frame
+
+
+TRACK = forecasts(
+    [
+        ("pipeline", "2026-01-31", "2026-02", 1, "A", 90.0, 100.0),
+        ("pipeline", "2026-01-31", "2026-02", 1, "B", 12.0, 10.0),
+        ("pipeline", "2026-02-28", "2026-03", 1, "A", 130.0, 100.0),
+        ("pipeline", "2026-02-28", "2026-03", 1, "B", np.nan, 10.0),
+        ("pipeline", "2026-03-31", "2026-04", 1, "A", 130.0, np.nan),
+        ("ets", "2026-01-31", "2026-02", 1, "A", 80.0, 100.0),
+        ("ets", "2026-01-31", "2026-02", 1, "B", 30.0, 10.0),
+        ("ets", "2026-02-28", "2026-03", 1, "B", 90.0, 10.0),
+    ]
+)
+
+
+def test_score_and_summarise_by_hand():
+    scored = scoring.score(TRACK)
+    assert len(scored) == 7  # the row without an outcome is left out
+    assert scored["error"].round(6).tolist()[:3] == [-10, 2, 30]
+    assert scored["abstained"].sum() == 1
+    # quantiles of the first: 90 x (.525 .6 .75 1 1.25 1.4 1.475); 100 lies in all three intervals
+    first = scored.iloc[0]
+    assert (first["in50"], first["in80"], first["in95"]) == (1, 1, 1)
+    assert first["interval80"] == pytest.approx(90 * 0.8)
+    assert first["pit"] == pytest.approx(0.5 + 0.25 * (100 - 90) / (90 * 0.25))
+    table = scoring.summarise(scored, by=["model"]).set_index("model")
+    ours = table.loc["pipeline"]
+    assert (ours["n"], ours["abstained"], ours["observed"]) == (3, 1, 210)
+    assert ours["wape"] == pytest.approx(42 / 210)
+    assert ours["bias"] == pytest.approx(22 / 210)
+    # Both have February only: ours 10 + 2, theirs 20 + 20.
+    assert ours["n_common"] == 2
+    assert ours["skill"] == pytest.approx(1 - 12 / 40)
+    assert table.loc["ets", "skill"] == pytest.approx(0)
+    assert table.loc["ets", "wape"] == pytest.approx(120 / 120)
+
+
+def test_pooled_not_a_mean_of_ratios():
+    table = scoring.summarise(scoring.score(TRACK), by=["model", "segment"]).set_index(["model", "segment"])
+    each = table.loc["pipeline", "wape"]
+    assert each["A"] == pytest.approx(40 / 200)
+    assert each["B"] == pytest.approx(0.2)
+    # ets on B: 20 of 10 and 80 of 10; the mean of the ratios would be 5, too, but of 2 and 8 weighted by money
+    assert table.loc[("ets", "B"), "wape"] == pytest.approx(100 / 20)
+
+
+def test_common_targets():
+    common = scoring.common_targets(scoring.score(TRACK))
+    assert len(common) == 4
+    assert set(common["target_period"]) == {"2026-02"}
+    with pytest.raises(ParameterError, match="did you mean 'pipeline'"):
+        scoring.common_targets(scoring.score(TRACK), models=["pipelin"])
+
+
+def test_scale_of_mase_ends_at_the_origin():
+    periods = [f"{2023 + m // 12}-{m % 12 + 1:02d}" for m in range(40)]
+    amounts = np.arange(40.0) ** 2
+    actuals = pd.DataFrame({"period": periods, "segment": "A", "amount": amounts})
+    track = forecasts(
+        [
+            ("ets", "2025-06-30", "2025-07", 1, "A", 900.0, 900.0 + 12),
+            ("ets", "2025-06-15", "2025-07", 1, "A", 900.0, 900.0 + 12),
+            ("ets", "2024-03-31", "2024-04", 1, "A", 900.0, 900.0 + 12),
+            ("ets", "2025-06-30", "2025-07", 1, "B", 900.0, 900.0 + 12),
+        ]
+    )
+    scored = scoring.score(track, actuals=actuals)
+    steps = amounts[12:] - amounts[:-12]
+    assert scored["scale"].iloc[0] == pytest.approx(steps[:18].mean())  # January 2024 to June 2025
+    assert scored["scale"].iloc[1] == pytest.approx(steps[:17].mean())  # June had not ended
+    assert np.isnan(scored["scale"].iloc[2])  # three steps are too few
+    assert np.isnan(scored["scale"].iloc[3])
+    changed = actuals.assign(amount=np.where(np.arange(40) > 29, 1e9, amounts))
+    assert scoring.score(track, actuals=changed)["scale"].iloc[0] == pytest.approx(steps[:18].mean())
+
+
+def test_scale_from_the_track_itself():
+    rows = [
+        (
+            "ets",
+            f"{2023 + (m - 1) // 12}-{(m - 1) % 12 + 1:02d}-28",
+            f"{2023 + m // 12}-{m % 12 + 1:02d}",
+            1,
+            "A",
+            5.0,
+            m,
+        )
+        for m in range(1, 30)
+    ]
+    scored = scoring.score(forecasts(rows))
+    # every seasonal step is 12; the 28th is no month end except in February
+    assert scored["scale"].iloc[-1] == 12
+    assert scored["scale"].isna().sum() > 12
+
+
+def test_zero_bookings_give_unknown_ratios():
+    track = forecasts([("ets", "2026-01-31", "2026-02", 1, "A", 5.0, 0.0)])
+    row = scoring.summarise(scoring.score(track), by=["model"]).iloc[0]
+    assert row[["wape", "bias", "crps"]].isna().all()
+    assert row["n"] == 1
+
+
+def test_submitted_forecasts_have_no_distribution_and_did_not_abstain():
+    track = forecasts([("submitted-sales", "2026-01-31", "2026-02", 1, "A", 5.0, 4.0)], quantiles=False)
+    row = scoring.summarise(scoring.score(track), by=["submitter"]).iloc[0]
+    assert row["submitter"] == "sales"
+    assert row["abstained"] == 0
+    assert np.isnan(row["coverage80"])
+    assert row["wape"] == pytest.approx(0.25)
+
+
+def test_coverage_counts_forecasts_with_intervals_only():
+    both = pd.concat([TRACK, forecasts([("pipeline", "2026-01-31", "2026-02", 1, "C", 1.0, 50.0)], quantiles=False)])
+    row = scoring.summarise(scoring.score(both), by="model").set_index("model").loc["pipeline"]
+    assert row["coverage80"] == pytest.approx(1.0)
+    assert row["n"] == 4
+
+
+def test_bad_requests_name_the_nearest():
+    scored = scoring.score(TRACK)
+    with pytest.raises(ParameterError, match="did you mean 'horizon'"):
+        scoring.summarise(scored, by=["model", "horizn"])
+    with pytest.raises(ParameterError, match="did you mean 'pipeline'"):
+        scoring.summarise(scored, by=["model"], baseline="pipelines")
+    with pytest.raises(ParameterError, match="at least one"):
+        scoring.summarise(scored, by=[])
+    with pytest.raises(ParameterError, match="'error'"):
+        scoring.summarise(scored, by=["error"])
+    with pytest.raises(DataError, match=r"track\.observed"):
+        scoring.score(TRACK.drop(columns="observed"))
+    with pytest.raises(DataError, match="text where a number"):
+        scoring.score(TRACK.assign(mean=["x"] * len(TRACK)))
+    with pytest.raises(DataError, match="twice"):
+        scoring.score(pd.concat([TRACK, TRACK]))
+
+
+def test_inputs_stay_as_they_were():
+    before = TRACK.copy(deep=True)
+    scoring.summarise(scoring.score(TRACK), by=["model", "horizon"])
+    pd.testing.assert_frame_equal(TRACK, before)

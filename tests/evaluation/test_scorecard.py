@@ -1,0 +1,220 @@
+"""The scorecard: every measure by hand on a company of six deals, and what it says where a table is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.data.schema import Log
+from forecast.errors import ParameterError
+from forecast.evaluation.measures import within_share
+from forecast.evaluation.scorecard import COLUMNS, scorecard
+from logs import log_of, table
+
+OPPORTUNITIES = """
+opportunity_id created_on segment stage amount expected_close_on closed_on outcome
+O1 2024-01-10 A Won 100 2024-11-20 2024-11-20 won
+O2 2024-11-05 A Won 300 2025-02-10 2025-02-10 won
+O3 2024-11-05 A Won 200 2025-06-15 2025-06-15 won
+O4 2024-12-05 A Lost 50 2025-08-15 2025-08-15 lost
+O5 2025-01-05 A Won 500 2025-10-20 2025-10-20 won
+O6 2025-03-05 A Qualify 70 2025-12-15 . open
+"""
+DETAILS = """
+opportunity_id type owner account_id units promised_on delivered_on
+O1 new Ann K1 10 2024-12-20 2024-12-19
+O2 existing Ann K1 20 2025-03-10 2025-03-20
+O3 new Bob K2 20 2025-07-15 2025-07-15
+O4 new Bob K3 5 . .
+O5 new Ann K1 10 2025-12-20 .
+O6 new Bob K4 5 . .
+"""
+HISTORY = """
+opportunity_id recorded_at stage amount expected_close_on
+O1 2024-01-10T09:00:00 Qualify 100 2024-11-20
+O1 2024-06-10T09:00:00 Propose 100 2024-11-20
+O1 2024-11-20T09:00:00 Won     100 2024-11-20
+O2 2024-11-05T09:00:00 Propose 300 2025-02-10
+O2 2025-02-10T09:00:00 Won     300 2025-02-10
+O3 2024-11-05T09:00:00 Qualify 200 2025-06-15
+O3 2025-06-15T09:00:00 Won     200 2025-06-15
+O4 2024-12-05T09:00:00 Qualify  50 2025-08-15
+O4 2025-03-05T09:00:00 Propose  50 2025-08-15
+O4 2025-08-15T09:00:00 Lost     50 2025-08-15
+O5 2025-01-05T09:00:00 Qualify 500 2025-10-20
+O5 2025-05-05T09:00:00 Propose 500 2025-10-20
+O5 2025-10-20T09:00:00 Won     500 2025-10-20
+O6 2025-03-05T09:00:00 Qualify  70 2025-12-15
+"""
+STAGES = """
+stage position outcome is_proposal
+Qualify 1 open false
+Propose 2 open true
+Won 3 won false
+Lost 4 lost false
+"""
+SUBMITTED = """
+submitted_on target_period segment submitter amount
+2025-01-15 2025-02 A sales 500
+2025-01-20 2025-02 A sales 320
+2025-02-03 2025-02 A sales 300
+2025-05-15 2025-06 A sales 250
+2025-06-01 2025-06 A sales 200
+2025-09-15 2025-10 A sales 505
+2025-06-03 2025-07 A sales 10
+"""
+QUOTAS = """
+owner period quota
+Ann 2025-02 500
+Ann 2025-10 300
+Bob 2025-06 201
+Bob 2024-06 1
+"""
+COSTS = """
+period segment function amount
+2025-02 A sales 120
+2025-03 A marketing 80
+2025-03 A delivery 900
+2024-09 A sales 50
+"""
+DELIVERY = """
+period segment capacity
+2025-02 A 400
+2025-06 A 100
+"""
+
+
+def company(*, without: tuple[str, ...] = ()) -> Log:
+    """Return the company; its trailing year is 2024-12 to 2025-11, before it 2023-12 to 2024-11."""
+    tables = {
+        "opportunities": table(OPPORTUNITIES).merge(table(DETAILS), on="opportunity_id"),
+        "opportunity_history": table(HISTORY),
+        "stages": table(STAGES),
+        "submitted_forecasts": table(SUBMITTED),
+        "quotas": table(QUOTAS),
+        "costs": table(COSTS),
+        "delivery": table(DELIVERY),
+    }
+    kept = {name: frame for name, frame in tables.items() if name not in without}
+    return log_of(kept, extracted_on=pd.Timestamp("2025-12-31"))
+
+
+@pytest.fixture(scope="module")
+def card() -> pd.DataFrame:
+    return scorecard(company(), as_of="2025-12-10").set_index("measure")
+
+
+def test_columns_and_period(card: pd.DataFrame):
+    assert tuple(card.reset_index().columns) == COLUMNS
+    assert set(card["period"]) == {"2024-12 to 2025-11"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "ours"),
+    [
+        # Forecasts made before their month: February 320 for 300 (6.7 % off), June 250 for 200 (25 %), October 505 for
+        # 500 (1 %), July 10 for nothing. Settled by 10 December: through November.
+        ("forecast accuracy", 2 / 4),
+        ("reps at quota", 1 / 2),  # Ann 800 of 800, Bob 200 of 201
+        ("formal process", 4 / 12),
+        ("existing business", 300 / 1000),
+        ("proposals won", 2 / 3),  # O2, O5 won, O4 lost; O3 was won without a proposal
+        ("more people: customers won", 2),
+        ("more often: orders per customer", 3 / 2),
+        ("more money: mean deal", 1000 / 3),
+        ("more money: price per unit", 1000 / 50),
+        ("lower cost: cost of sales per booked", 200 / 1000),
+        ("delivery: on time", 2 / 3),  # O1 and O3 in time, O2 late; O5 is not due yet
+        ("delivery: bookings against capacity", 500 / 500),
+    ],
+)
+def test_measures_by_hand(card: pd.DataFrame, measure: str, ours: float):
+    assert card.loc[measure, "ours"] == pytest.approx(ours)
+
+
+def test_survey_stands_beside(card: pd.DataFrame):
+    shown = card["survey"].dropna()
+    assert shown.tolist() == [0.38, 0.60, 0.37, 0.63, 0.50]
+    assert "under half of proposals closed" in card.loc["proposals won", "survey_text"]
+
+
+def test_change_against_the_year_before():
+    log = company()
+    early = scorecard(log, as_of="2025-12-10").set_index("measure")
+    # The log starts in January 2024: the twelve months before December 2024 are not whole.
+    assert early["change"].isna().all()
+    assert early["note"].str.contains("does not hold the 12 months before").all()
+    later = scorecard(log, as_of="2025-12-31").set_index("measure")
+    assert later.loc["more money: mean deal", "period"] == "2025-01 to 2025-12"
+    assert later.loc["more money: mean deal", "previous"] == 100
+    assert later.loc["more money: mean deal", "change"] == pytest.approx((1000 / 3) / 100 - 1)
+    assert later.loc["existing business", "change"] == pytest.approx(0.3 - 0)
+
+
+def test_nothing_later_than_as_of_is_known():
+    past = scorecard(company(), as_of="2025-09-30").set_index("measure")
+    assert past.loc["more money: mean deal", "ours"] == pytest.approx(600 / 3)
+    assert past.loc["proposals won", "ours"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("missing", "measure"),
+    [
+        ("submitted_forecasts", "forecast accuracy"),
+        ("submitted_forecasts", "formal process"),
+        ("quotas", "reps at quota"),
+        ("opportunity_history", "proposals won"),
+        ("stages", "proposals won"),
+        ("costs", "lower cost: cost of sales per booked"),
+        ("delivery", "delivery: bookings against capacity"),
+    ],
+)
+def test_a_missing_table_is_named(missing: str, measure: str):
+    row = scorecard(company(without=(missing,)), as_of="2025-12-10").set_index("measure").loc[measure]
+    assert np.isnan(row["ours"])
+    assert np.isnan(row["change"])
+    assert missing in row["note"]
+
+
+def test_existing_business_without_types_counts_earlier_wins():
+    log = company()
+    tables = dict(log.tables)
+    tables["opportunities"] = tables["opportunities"].drop(columns="type")
+    row = scorecard(Log(tables, log.company, log.extracted_on), as_of="2025-12-10").set_index("measure")
+    # K1 had bought in November 2024: 300 and 500 are existing, K2's 200 is new.
+    assert row.loc["existing business", "ours"] == pytest.approx(0.8)
+
+
+def test_the_model_beside_the_people():
+    scored = pd.DataFrame(
+        {
+            "model": ["pipeline"] * 4 + ["ets"],
+            "horizon": [1, 1, 2, 1, 1],
+            "segment": ["A", "A", "A", "Total", "A"],
+            "target_period": ["2025-02", "2025-06", "2025-06", "2025-06", "2025-06"],
+            "observed": [300.0, 200.0, 200.0, 200.0, 200.0],
+            "mean": [310.0, 300.0, 200.0, 200.0, 200.0],
+        }
+    )
+    row = scorecard(company(), as_of="2025-12-10", scores=scored).set_index("measure")
+    assert row.loc["forecast accuracy of the model", "ours"] == 0.5
+    with pytest.raises(ParameterError, match="'horizon'"):
+        scorecard(company(), as_of="2025-12-10", scores=scored.drop(columns="horizon"))
+
+
+def test_within_share():
+    assert within_share(np.array([100.0, 100.0, 0.0, 0.0]), np.array([110.0, 110.1, 0.0, 1.0])) == 0.5
+    assert np.isnan(within_share(np.array([]), np.array([])))
+
+
+def test_only_opportunities():
+    log = log_of({"opportunities": table(OPPORTUNITIES)}, extracted_on=pd.Timestamp("2025-12-31"))
+    row = scorecard(log, as_of="2025-12-10").set_index("measure")
+    assert row["ours"].notna().sum() == 1
+    assert row.loc["more money: mean deal", "ours"] == pytest.approx(1000 / 3)
+
+
+def test_as_of_later_than_the_log_is_refused():
+    with pytest.raises(ParameterError, match="later than the log"):
+        scorecard(company(), as_of="2026-05-31")

@@ -1,0 +1,160 @@
+"""Win probabilities: constant hazards recovered, no skill where there is none, words that fit, thin data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecast
+import maven
+from companies import make_snapshot, plain_company
+from forecast.data.schema import DEAL_COLUMNS
+from forecast.errors import ParameterError
+from forecast.models.win.probabilities import FEWEST_CLOSED, fit_win_model, win_probabilities
+
+CHANCES = [f"p_win_{h}" for h in range(1, 7)] + ["p_win"]
+
+
+@pytest.fixture(scope="module")
+def snap(sample):
+    return forecast.snapshot(forecast.read(sample), as_of="2025-06-30")
+
+
+@pytest.fixture(scope="module")
+def deals(snap):
+    return win_probabilities(snap, seed=0)
+
+
+def test_constant_hazards_are_recovered():
+    w, lose = 0.12, 0.18
+    table = win_probabilities(
+        make_snapshot("2022-12-31", plain_company(deals=6000, months=36, seed=1, won=w, lost=lose))
+    )
+    h = np.arange(1, 7)
+    # Won in h months at constant hazards: w / (w + l) (1 - (1 - w - l)^h); ever: w / (w + l).
+    expected = np.append(w / (w + lose) * (1 - (1 - w - lose) ** h), w / (w + lose))
+    np.testing.assert_allclose(table[CHANCES].mean(), expected, atol=0.02)
+    assert table.attrs["notes"][0].startswith("No skill over the base rate")
+    assert table["factors"].str.startswith("base rate").all()
+
+
+def test_an_effect_put_in_is_found():
+    first = plain_company(deals=3000, months=36, seed=2, won=0.20, lost=0.10)
+    second = plain_company(deals=3000, months=36, seed=3, won=0.08, lost=0.22)
+    second["opportunity_id"] = "P" + second["opportunity_id"]
+    both = pd.concat([first.assign(product="Easy"), second.assign(product="Hard")], ignore_index=True)
+    snap = make_snapshot("2022-12-31", both)
+    model = fit_win_model(snap)[1]
+    assert model.informed
+    table = win_probabilities(snap).merge(both[["opportunity_id", "product"]])
+    ever = table.groupby("product")["p_win"].mean()
+    np.testing.assert_allclose(ever, [0.20 / 0.30, 0.08 / 0.30], atol=0.04)
+    assert table.loc[table["product"] == "Easy", "factors"].str.contains(r"\+ product Easy", regex=True).all()
+    assert table.loc[table["product"] == "Hard", "factors"].str.contains("- product Hard").all()
+
+
+def test_table_of_the_contract(snap, deals):
+    assert list(deals.columns) == list(DEAL_COLUMNS)
+    open_ids = snap.opportunities.loc[snap.opportunities["outcome"] == "open", "opportunity_id"]
+    assert deals["opportunity_id"].tolist() == sorted(open_ids)
+    chances = deals[CHANCES].to_numpy()
+    assert ((chances >= 0) & (chances <= 1)).all()
+    assert (np.diff(chances, axis=1) >= 0).all()
+    amount = snap.opportunities.set_index("opportunity_id").loc[deals["opportunity_id"], "amount"].to_numpy()
+    np.testing.assert_allclose(deals["expected_amount"], deals["p_win"] * amount)
+    assert deals["factors"].str.count(";").max() == 4
+    assert deals["factors"].str.match(r"[+-] |close to").all()
+
+
+def test_probabilities_beat_the_base_rate_of_the_stage_and_are_calibrated(sample):
+    """By what was won in the following three months, which the snapshots do not hold."""
+    log = forecast.read(sample)
+    last = forecast.snapshot(log, as_of="2026-10-31").opportunities.set_index("opportunity_id")
+    chances, won, rates = [], [], []
+    for origin, end in (("2024-11-30", "2025-02-28"), ("2025-06-30", "2025-09-30"), ("2026-03-31", "2026-06-30")):
+        then = forecast.snapshot(log, as_of=origin).opportunities.set_index("opportunity_id")
+        table = win_probabilities(forecast.snapshot(log, as_of=origin))
+        known = last.loc[table["opportunity_id"]]
+        won.append(((known["outcome"] == "won") & (known["closed_on"] <= end)).to_numpy().astype(float))
+        chances.append(table["p_win_3"].to_numpy())
+        # The share won of the same stage, with hindsight, which favours it.
+        stage = then.loc[table["opportunity_id"], "stage"].to_numpy()
+        rates.append(pd.Series(won[-1]).groupby(stage).transform("mean").to_numpy())
+    p, y, rate = (np.concatenate(part) for part in (chances, won, rates))
+    losses = [-(y * np.log(q) + (1 - y) * np.log(1 - q)).mean() for q in (p, np.clip(rate, 1e-6, 1 - 1e-6))]
+    assert losses[0] < losses[1]
+    assert p.sum() == pytest.approx(y.sum(), rel=0.08)
+
+
+def test_deterministic_and_blind_to_names(snap, deals):
+    pd.testing.assert_frame_equal(win_probabilities(snap, seed=5), deals)
+    renamed = snap.opportunities.copy()
+    renamed["segment"] = "x" + renamed["segment"]
+    other = make_like(snap, renamed)
+    np.testing.assert_allclose(win_probabilities(other)[CHANCES], deals[CHANCES], rtol=1e-6)
+
+
+def make_like(snap, opportunities):
+    from dataclasses import replace
+
+    return replace(snap, opportunities=opportunities, segments=tuple(sorted(opportunities["segment"].unique())))
+
+
+def test_in_the_middle_of_a_month_the_rest_of_it_counts(sample):
+    middle = forecast.snapshot(forecast.read(sample), as_of="2025-06-10")
+    table = win_probabilities(middle)
+    ahead = win_probabilities(forecast.snapshot(forecast.read(sample), as_of="2025-05-31"))
+    # By the end of July: seven weeks from 10 June, against two months from the end of May.
+    assert 0.8 < table["p_win_1"].mean() / ahead["p_win_2"].mean() < 1.25
+
+
+def test_too_few_closed_deals_abstain_with_a_reason():
+    few = plain_company(deals=12, months=3, seed=1, won=0.1, lost=0.1)
+    assert (few["outcome"] != "open").sum() < FEWEST_CLOSED
+    table = win_probabilities(make_snapshot("2020-03-31", few))
+    assert table[CHANCES].isna().all().all()
+    assert table["factors"].str.contains("too few closed deals").all()
+    assert "at least 10" in table.attrs["notes"][0]
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_only_wins_or_only_losses_still_give_an_answer(outcome: str):
+    deals = plain_company(deals=200, months=12, seed=4, won=0.2 * (outcome == "won"), lost=0.2 * (outcome == "lost"))
+    table = win_probabilities(make_snapshot("2020-12-31", deals))
+    assert table[CHANCES].notna().all().all()
+    assert (table["p_win"] > 0.9).all() if outcome == "won" else (table["p_win"] < 0.1).all()
+    assert "the base rate by age is given to all" in table.attrs["notes"][0]
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
+def test_a_wrong_seed_is_refused(snap, seed):
+    with pytest.raises(ParameterError, match="seed"):
+        win_probabilities(snap, seed=seed)
+
+
+def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
+    log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
+    snap = forecast.snapshot(log, as_of="2017-09-30")
+    table = win_probabilities(snap)
+    assert table.attrs["notes"][0].startswith("No skill over the base rate")
+    # Deals of the same age have the same chance, whoever sells what to whom.
+    age = (snap.as_of - snap.opportunities.loc[snap.opportunities["outcome"] == "open", "created_on"]).dt.days
+    young = table[(age < 28).to_numpy()]
+    assert young["p_win_3"].nunique() == 1
+    assert "close_value" not in fit_win_model(snap)[1].words.numbers
+
+
+@pytest.mark.parametrize("as_of", ["2017-04-30", "2017-06-30", "2017-09-30"])
+def test_without_signal_the_chances_are_the_base_rates(real_data, tmp_path, as_of: str):
+    log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
+    snap = forecast.snapshot(log, as_of=as_of)
+    table = win_probabilities(snap)
+    later = log.opportunities.set_index("opportunity_id").loc[table["opportunity_id"], "outcome"]
+    done = (later != "open").to_numpy()
+    won, p = (later == "won").to_numpy()[done], table["p_win"].to_numpy()[done]
+    closed = snap.opportunities.loc[snap.opportunities["outcome"] != "open", "outcome"]
+    base = np.full(len(p), (closed == "won").mean())
+    losses = [-np.where(won, np.log(x), np.log(1 - x)).mean() for x in (p, base)]
+    assert losses[0] - losses[1] < 0.005
+    assert (table["p_win_6"] <= table["p_win"] + 1e-12).all()

@@ -1,0 +1,100 @@
+"""The tables of a month: made once, as known on the day, and from one another."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.calendar import parse_period
+from forecast.errors import ParameterError
+from forecast.evaluation.planning.study import planning_study
+from forecast.reporting.month import tables as month_tables
+from forecast.reporting.month.results import Results
+from forecast.simulation.company import simulate, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("company")
+    write(simulate(opportunities=1500, months=40, end="2026-10", seed=5), folder)
+    return forecast.read(folder)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    monkeypatch.setattr(month_tables, "ORIGINS", 4)
+    monkeypatch.setattr(month_tables, "MODELS", ("seasonal-naive", "ets"))
+
+
+def test_an_unknown_table_is_told(log):
+    with pytest.raises(ParameterError, match="did you mean 'bookings'"):
+        month_tables.table("booking", log, as_of="2026-10")
+
+
+def test_origins_are_the_month_ends_before(log):
+    assert month_tables.origins(log, as_of="2026-10", count=3) == ["2026-07-31", "2026-08-31", "2026-09-30"]
+    assert month_tables.origins(log, as_of="2026-09-15", count=1) == ["2026-08-31"]
+    early = month_tables.origins(log, as_of="2026-10", count=600)
+    first = log.opportunities["created_on"].min()
+    assert parse_period(early[0][:7]) == first.year * 12 + first.month - 1 + month_tables.FIRST_MONTHS
+
+
+def test_a_table_is_made_once_and_kept(log, tmp_path, monkeypatch):
+    results = Results(tmp_path / "tables")
+    made = month_tables.table("deals", log, as_of="2026-10", results=results)
+    monkeypatch.setattr(month_tables, "MAKERS", {"deals": lambda _: pytest.fail("made twice")})
+    again = month_tables.table("deals", log, as_of="2026-10", results=results)
+    pd.testing.assert_frame_equal(again, made, check_dtype=False)
+
+
+def test_the_track_record_of_a_day_holds_what_had_settled_then(log, tmp_path):
+    results = Results(tmp_path)
+    track = month_tables.table("backtest", log, as_of="2026-04-05", months=3, results=results)
+    assert sorted(track["origin"].astype("str").unique()) == ["2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31"]
+    months = track[track["target_period"].str.match(r"\d{4}-\d{2}$")]
+    known = months[months["observed"].notna()]["target_period"]
+    # settle_days is 7: on 5 April, March has ended but not settled; the log itself goes on to October
+    assert sorted(known.unique()) == ["2026-01", "2026-02"]
+    assert months["target_period"].max() == "2026-06"
+    quarters = track[track["target_period"].str.startswith("FY")]
+    ends = {
+        label: log.company.periods.end(log.company.periods.quarter_periods(quarter)[-1])
+        for quarter in range(2024 * 4, 2029 * 4)
+        for label in [log.company.periods.quarter_label(quarter)]
+    }
+    late = quarters["target_period"].map(ends) + pd.Timedelta(days=7) > pd.Timestamp("2026-04-05")
+    assert quarters.loc[late, "observed"].isna().all()
+    assert {"submitted-sales", "ets", "seasonal-naive"} <= set(track["model"])
+    scores = month_tables.table("scores", log, as_of="2026-04-05", months=3, results=results)
+    assert set(month_tables.SCORES_BY) <= set(scores.columns)
+    assert "backtest" in results
+    assert "scores" in results
+
+
+def test_planning_as_of_a_day_knows_no_later_adoption(log):
+    day = log.get("joint_planning")["adopted_on"].dropna().min() - pd.Timedelta(days=1)
+    effect = planning_study(log, as_of=day).effect
+    assert effect.n_adopting == 0
+    assert effect.verdict == "not identified"
+    assert planning_study(log).effect.n_adopting > 0
+
+
+@pytest.mark.parametrize("missing", ["submitted_forecasts", "joint_planning"])
+def test_planning_without_its_tables_is_not_identified_and_says_why(log, missing):
+    tables = {name: table for name, table in log.tables.items() if name != missing}
+    row = month_tables.table("planning", dataclasses.replace(log, tables=tables), as_of="2026-10", months=2)
+    assert len(row) == 1
+    assert row["verdict"].item() == "not identified"
+    assert row["sentence"].item()
+    assert (row["interval_low"].item(), row["interval_high"].item()) == (-1, float("inf"))
+
+
+def test_the_scorecard_is_made(log):
+    card = month_tables.table("scorecard", log, as_of="2026-10", months=1)
+    assert {"measure", "ours", "survey"} <= set(card.columns)
+    assert card["ours"].notna().any()

@@ -1,0 +1,151 @@
+"""What page 05 says beside the verdict: right at none, one and many, and never louder than the numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from forecast.evaluation.planning.outcomes import OUTCOMES
+from forecast.reporting.pages import plots
+from forecast.reporting.pages.planning import sentences as planning_sentences
+from forecast.wording import MINUS as M
+from forecast.wording import THIN as T
+
+NAN = float("nan")
+
+
+def row(verdict: str = "no detectable change", **more: object) -> dict[str, object]:
+    told = {"verdict": verdict, "relative_change": -0.2, "interval_low": -0.46, "interval_high": 0.14, "n_segments": 8}
+    return told | {"detectable_change": NAN, "detectable_twice": NAN, "decided_by": ""} | more
+
+
+@pytest.mark.parametrize(
+    ("here", "twice", "title", "says"),
+    [
+        (
+            -0.38,
+            -0.27,
+            f"A fall of 38{T}% or more would most likely have shown",
+            f"With 16 segments 27{T}% would be enough",
+        ),
+        (-0.38, NAN, f"A fall of 38{T}% or more would most likely have shown", "More months"),
+        (NAN, -0.27, f"No fall would have shown; with 16 segments one of 27{T}%", f"With 16 segments a fall of 27{T}%"),
+        (NAN, NAN, "No fall, however large, would have shown", "More months"),
+    ],
+)
+def test_what_could_have_shown(here, twice, title, says):
+    told = row(detectable_change=here, detectable_twice=twice)
+    assert planning_sentences.power_finding(told) == title
+    assert says in planning_sentences.detectable_sentence(told)
+    assert says in planning_sentences.next_step(told)
+
+
+def test_what_would_change_a_claim():
+    steady = row("improved", left_out_low=-0.35, left_out_high=-0.2)
+    assert f"No single segment decides it: without any one of them it lies between {M}35{T}% and {M}20{T}%." in (
+        planning_sentences.next_step(steady)
+    )
+    assert planning_sentences.left_out_finding(steady) == f"Leaving one out gives {M}35{T}% to {M}20{T}%"
+    shaky = steady | {"decided_by": "North, South"}
+    assert "without North or South the data would show no detectable change" in planning_sentences.next_step(shaky)
+    assert planning_sentences.left_out_finding(shaky) == "Leaving out North or South would turn the answer"
+    # Where nothing is claimed, a segment without which something would be is no reason to claim it.
+    told = planning_sentences.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
+    assert "Leaving out North would turn the answer: with so few segments, lean on it neither way." in told
+    assert planning_sentences.left_out_finding(row()) == "Whether one segment decides cannot be told"
+
+
+def test_not_identified_says_what_would_identify():
+    told = planning_sentences.next_step(row("not identified", detectable_twice=-0.3))
+    assert "More segments that begin in different months" in told
+    assert f"a fall of 30{T}% would show" in told
+    assert "fall" not in planning_sentences.next_step(row("not identified"))
+
+
+def others(*verdicts: str, change: float = 0.1) -> pd.DataFrame:
+    known = [verdict != "not identified" for verdict in verdicts]
+    return pd.DataFrame(
+        {
+            "outcome": OUTCOMES[: len(verdicts)],
+            "before": 0.5,
+            "after": 0.4,
+            "change": [change if there else NAN for there in known],
+            "interval_low": [-math.inf if not there else change - 0.1 for there in known],
+            "interval_high": [math.inf if not there else change + 0.1 for there in known],
+            "p_value": [0.01 if there else NAN for there in known],
+            "p_holm": [0.02 if there else NAN for there in known],
+            "verdict": verdicts,
+            "reason": ["" if there else "no history" for there in known],
+        }
+    )
+
+
+def test_the_other_outcomes():
+    none = planning_sentences.others(others(*["no detectable change"] * 4))
+    assert none[0] == "Nothing else changed beyond luck."
+    assert none[1].startswith("Four outcomes named in advance were looked at. Of several")
+    one = planning_sentences.others(others("changed", "no detectable change", change=-0.11))
+    assert one[0] == f"Something else changed: bias by {M}11 percentage points."
+    lost = planning_sentences.others(others("not identified", "not identified"))
+    assert lost[0] == "Cannot tell whether anything else changed."
+    assert lost[1] == "Bias cannot be told (no history); interval coverage cannot be told (no history)."
+    assert "changed by" not in lost[0]
+    shown = planning_sentences.others_shown(others("changed", "not identified"))
+    assert shown["interval"].tolist() == ["0 to +20", "cannot tell"]
+    assert shown["change"].tolist() == ["+10", "–"]
+    html = plots.planning_others(others("changed", "not identified"))._repr_html_()
+    assert "nan" not in html
+    assert "inf" not in html.replace("info", "")
+
+
+def worth(**more: object) -> pd.DataFrame:
+    told = {"when": ["before", "after"], "n": [40, 30], "wape_without": [0.5, 0.4], "wape_with": [0.49, 0.3]}
+    return pd.DataFrame(told | {"added": [0.01, 0.1], "p_value": [0.4, 0.01], "p_holm": [0.4, 0.02]} | more)
+
+
+def test_what_marketing_was_worth():
+    first, more = planning_sentences.information(worth())
+    assert first == "Knowing marketing changed the model’s miss: 10 percentage points off since the start."
+    assert "Points it took off the model’s miss: +1.0 before the start; +10.0 since the start." in more
+    assert more.endswith("what differs between them is no effect.")
+    first, _ = planning_sentences.information(worth(added=[0.01, -0.1]))
+    assert "10 percentage points more since the start" in first
+    first, _ = planning_sentences.information(worth(p_holm=[0.4, NAN]))
+    assert first == "Knowing marketing made no difference to the model beyond luck."
+    assert planning_sentences.information(worth().iloc[:0])[0].startswith("Cannot tell")
+    assert planning_sentences.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
+    assert "nan" not in plots.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
+
+
+@pytest.mark.parametrize(("p", "said"), [(1.0, "yes"), (0.0501, "yes"), (0.05, "no"), (NAN, "–")])
+def test_whether_it_could_be_luck(p, said):
+    assert planning_sentences.luck(p) == said
+
+
+@pytest.mark.parametrize(
+    ("began", "count", "said"),
+    [
+        (6, 8, "Six of eight segments have begun; two have not and serve for comparison."),
+        (1, 2, "One of two segments has begun; one has not and serves for comparison."),
+        (3, 3, "All three segments have begun."),
+    ],
+)
+def test_who_began(began, count, said):
+    assert planning_sentences.who_began(row(n_adopting=began, n_segments=count)) == said
+    assert planning_sentences.who_began({"verdict": "not identified"}) == ""
+
+
+def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
+    told = row(
+        "improved", n_adopting=6, sentence="Errors fell by 20 % (95 % interval -30 % to -8 %). By lot 1 of 100 times."
+    )
+    first, more = planning_sentences.brief(told)
+    assert first == f"Errors fell by 20{T}% (95{T}% interval {M}30{T}% to {M}8{T}%)."
+    assert "By lot" not in more
+    assert more.startswith("Six of eight segments")
+    bad = told | {
+        "sentence": f"{told['sentence']} But the months before show -19 % (1 of 100 times by lot): distrust the number."
+    }
+    assert "distrust the number." in planning_sentences.brief(bad)[1]

@@ -1,0 +1,363 @@
+"""Every picture draws what its table says, and says why where there is nothing to draw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
+from forecast.reporting.charts.axes import spread
+from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.pages import plots
+
+PAGE = {"company": Company(name="C", currency="EUR"), "as_of": pd.Timestamp("2026-10-31")}
+HOSTILE = '"><script>alert(1)</script> $x$ ' + "n" * 100
+
+
+def bookings(
+    *, known: bool = True, p: float = 0.31, plan: float = 1.05e6, names: tuple[str, ...] = ("A", HOSTILE)
+) -> pd.DataFrame:
+    rows = []
+    for segment in (*names, TOTAL):
+        for horizon, period in enumerate(["FY26 Q4", "2026-11", "2026-12", "2027-01"]):
+            mean = 1e6 * (1 + 0.1 * horizon) if known else np.nan
+            quantiles = {name: mean * q for name, q in zip(QUANTILE_COLUMNS, np.linspace(0.7, 1.4, 7), strict=True)}
+            parts = {"booked": mean * 0.1 * (horizon < 2), "open_pipeline": mean * 0.5, "not_yet_created": mean * 0.4}
+            row = {"model": "pipeline", "origin": PAGE["as_of"], "target_period": period, "horizon": horizon}
+            rows.append(
+                row | {"segment": segment, "mean": mean} | quantiles | parts | {"plan": plan, "p_at_least_plan": p}
+            )
+    return pd.DataFrame(rows)
+
+
+ACTUALS = pd.DataFrame({"period": ["2026-09", "2026-10"] * 2, "segment": ["A", "A", HOSTILE, HOSTILE], "amount": 5e5})
+SCORES = pd.DataFrame(
+    {
+        "model": ["pipeline", "pipeline", "ets", "ets", "submitted-sales"],
+        "horizon": [1, 2, 1, 2, 1],
+        "wape": [0.3, 0.35, 0.4, 0.45, 0.5],
+        "bias": 0.01,
+        "skill": 0.2,
+        "coverage80": 0.8,
+        "n": 24,
+        "observed": 1.0,
+        "level": "segment",
+        "span": "month",
+    }
+)
+TRACK = bookings().assign(observed=1e6).query("horizon == 1")
+EFFECT = pd.Series(
+    {
+        "relative_change": -0.2,
+        "interval_low": -0.45,
+        "interval_high": 0.12,
+        "p_value": 0.2,
+        "verdict": "no detectable change",
+        "placebo": -0.1,
+        "placebo_p_value": 0.3,
+        "dip": 0.1,
+        "dip_p_value": 0.4,
+        "sentence": "No detectable change: -20 %. More.",
+        "n_segments": 8,
+    }
+)
+EVENTS = pd.DataFrame(
+    {"event_time": range(-8, 9), "relative_change": np.linspace(0.1, -0.3, 17), "n_segments": 3, "n_controls": 2}
+)
+BY_SEGMENT = pd.DataFrame(
+    {
+        "segment": ["A", HOSTILE, "Never"],
+        "adopted": ["2024-02", "2025-03", ""],
+        "error_before": [0.5, 0.4, 0.6],
+        "error_after": [0.3, 0.45, np.nan],
+        "benchmark_before": 0.5,
+        "benchmark_after": 0.5,
+        "change": [-0.3, 0.1, np.nan],
+    }
+)
+LEFT_OUT = pd.DataFrame(
+    {
+        "segment": ["A", HOSTILE, "Never"],
+        "relative_change": [-0.4, -0.1, np.nan],
+        "interval_low": [-0.6, -0.5, -1.0],
+        "interval_high": [-0.05, np.inf, np.inf],
+        "p_value": [0.03, 0.4, 1.0],
+    }
+)
+POWER = pd.DataFrame(
+    {"segments": [8, 8, 8, 16, 16, 16], "relative_change": [-0.1, -0.3, -0.6] * 2, "power": [0.1, 0.5, 1, 0.3, 0.9, 1]}
+)
+CHANGES = pd.DataFrame(
+    {
+        "bar": ["start", "created", "pulled in", "won", "lost", "end"],
+        "amount": [100.0, 30.0, 0.0, 0.0, -50.0, 80.0],
+        "deals": [5, 2, 0, 1, 3, 4],
+        "open_pipeline": [100.0, 30.0, 0.0, -20.0, -50.0, 60.0],
+        "booked": [0.0, 0.0, 0.0, 20.0, 0.0, 20.0],
+        "since": pd.Timestamp("2026-09-30"),
+        "period": "FY26 Q4",
+    }
+)
+SCORECARD = pd.DataFrame(
+    {
+        "measure": ["forecast accuracy", "reps at quota", "mean deal"],
+        "ours": [0.5, np.nan, 1e4],
+        "survey": [0.38, 0.6, np.nan],
+        "survey_text": ["38 %", "60 %", ""],
+        "previous": [0.4, np.nan, 9e3],
+    }
+)
+RELIABLE = pd.DataFrame(
+    {"said": [0.2, 0.8], "happened": [0.25, 0.8], "n": [50, 50], "band_low": [0.1, 0.7], "band_high": [0.3, 0.9]}
+)
+LADDER = pd.DataFrame(
+    {
+        "step": ["stage-weighted", "pipeline", "submitted-" + HOSTILE],
+        "before": ["seasonal-naive", "stage-weighted", "pipeline"],
+        "lag": [0, 0, 1],
+        "n": 100,
+        "months": [23, 23, 5],
+        "wape_before": [0.7, 0.65, 0.4],
+        "wape": [0.65, 0.4, 0.8],
+        "added": [0.05, 0.25, -0.4],
+        "statistic": [0.5, 9.0, np.nan],
+        "df": [4, 4, 0],
+        "p_value": [0.6, 0.001, np.nan],
+        "p_holm": [0.6, 0.002, np.nan],
+    }
+)
+DEALS = pd.DataFrame({"p_win": [0.05, 0.5, 0.95, 1.0], "expected_amount": [1.0, 2.0, 3.0, 4.0]})
+COVERAGE = pd.DataFrame(
+    {
+        "table": ["opportunities", "plan"],
+        "first": pd.to_datetime(["2021-11-01", None]),
+        "last": pd.to_datetime(["2026-10-31", None]),
+        "rows": [10, 0],
+    }
+)
+
+DRAWN = {
+    "bookings_fan": lambda: plots.bookings_fan(bookings(), actuals=ACTUALS, **PAGE),
+    "bookings_fan_one_month": lambda: plots.bookings_fan(bookings().query("horizon < 2"), **PAGE),
+    "addends": lambda: plots.addends(bookings(), **PAGE),
+    "plan_dots": lambda: plots.plan_dots(bookings(), **PAGE),
+    "plan_dots_without_plan": lambda: plots.plan_dots(bookings(plan=np.nan, p=np.nan), **PAGE),
+    "segments": lambda: plots.segments(bookings(), **PAGE),
+    "small_multiples": lambda: plots.small_multiples(bookings(), actuals=ACTUALS, **PAGE),
+    "accuracy": lambda: plots.accuracy(SCORES, **PAGE),
+    "ladder": lambda: plots.ladder(LADDER, **PAGE),
+    "track_record": lambda: plots.track_record(TRACK, **PAGE),
+    "calibration": lambda: plots.calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), **PAGE),
+    "deal_odds": lambda: plots.deal_odds(DEALS, **PAGE),
+    "effect": lambda: plots.effect(EFFECT, **PAGE),
+    "effect_open": lambda: plots.effect(
+        pd.Series(dict(EFFECT) | {"interval_low": -1.0, "interval_high": np.inf}), **PAGE
+    ),
+    "event_study": lambda: plots.event_study(EVENTS, EFFECT, **PAGE),
+    "planning_segments": lambda: plots.planning_segments(BY_SEGMENT, **PAGE),
+    "left_out": lambda: plots.left_out(LEFT_OUT, EFFECT, **PAGE),
+    "power": lambda: plots.power(POWER, EFFECT, **PAGE),
+    "waterfall": lambda: plots.waterfall(CHANGES, **PAGE),
+    "scorecard": lambda: plots.scorecard(SCORECARD, **PAGE),
+    "timeline": lambda: plots.timeline(COVERAGE, **PAGE),
+}
+EMPTY = {
+    "bookings_fan": lambda: plots.bookings_fan(bookings(known=False), **PAGE),
+    "bookings_fan_no_rows": lambda: plots.bookings_fan(bookings().iloc[:0], **PAGE),
+    "addends": lambda: plots.addends(bookings(known=False), **PAGE),
+    "plan_dots": lambda: plots.plan_dots(bookings(known=False), **PAGE),
+    "plan_dots_no_rows": lambda: plots.plan_dots(bookings().iloc[:0], **PAGE),
+    "segments": lambda: plots.segments(bookings(plan=np.nan), **PAGE),
+    "small_multiples": lambda: plots.small_multiples(bookings(known=False), **PAGE),
+    "accuracy": lambda: plots.accuracy(SCORES.iloc[:0], **PAGE),
+    "ladder": lambda: plots.ladder(LADDER.iloc[:0], **PAGE),
+    "track_record": lambda: plots.track_record(TRACK.assign(observed=np.nan), **PAGE),
+    "calibration": lambda: plots.calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), **PAGE),
+    "deal_odds": lambda: plots.deal_odds(DEALS * np.nan, **PAGE),
+    "effect": lambda: plots.effect(pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE),
+    "event_study": lambda: plots.event_study(None, EFFECT, **PAGE),
+    "planning_segments": lambda: plots.planning_segments(None, **PAGE),
+    "left_out": lambda: plots.left_out(LEFT_OUT.iloc[2:], EFFECT, **PAGE),
+    "left_out_nothing": lambda: plots.left_out(None, EFFECT, **PAGE),
+    "power": lambda: plots.power(POWER.iloc[:0], EFFECT, **PAGE),
+    "power_nothing": lambda: plots.power(None, EFFECT, **PAGE),
+    "planning_others": lambda: plots.planning_others(None),
+    "planning_information": lambda: plots.planning_information(None),
+    "waterfall": lambda: plots.waterfall(CHANGES.iloc[:0], **PAGE),
+    "scorecard": lambda: plots.scorecard(SCORECARD.iloc[:0], **PAGE),
+    "timeline": lambda: plots.timeline(COVERAGE.assign(first=pd.NaT), **PAGE),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_picture_has_its_words_and_its_data(name: str):
+    chart = DRAWN[name]()
+    assert isinstance(chart, Chart)
+    for said in (chart.title, chart.subtitle, chart.description, chart.source):
+        assert said
+        assert "nan" not in said.split()
+    assert len(chart.title.split()) <= 14
+    assert len(chart.table)
+    assert chart.narrow is not None
+    html = chart._repr_html_()
+    assert html.count('role="img"') == 2
+    assert "<script" not in html
+    assert len(html) < 120_000
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_where_there_is_nothing_to_draw_it_says_why(name: str):
+    said = EMPTY[name]()
+    assert isinstance(said, Finding)
+    assert said.sentence.endswith(".")
+    assert len(said.more) > 10
+    assert "nan" not in f"{said.sentence} {said.more}".split()
+
+
+def lines(chart: Chart) -> list[np.ndarray]:
+    return [np.asarray(line.get_ydata(), dtype=float) for axes in chart.figure.axes for line in axes.get_lines()]
+
+
+def bars(chart: Chart) -> list[tuple[float, float]]:
+    return [(p.get_x(), p.get_width()) for p in chart.figure.axes[0].patches]
+
+
+def test_the_fan_draws_the_median_and_the_bars_what_was_booked():
+    table = bookings()
+    chart = plots.bookings_fan(table, actuals=ACTUALS, **PAGE)
+    total = table[(table["segment"] == TOTAL) & (table["horizon"] > 0)]
+    assert any(len(y) == 3 and np.allclose(y, total["q50"]) for y in lines(chart))
+    heights = [patch.get_height() for patch in chart.figure.axes[0].patches]
+    assert heights[:2] == [1e6, 1e6]  # two segments of 500,000 in each of two months
+    assert chart.figure.axes[0].get_ylim()[0] == 0
+
+
+def test_the_addends_stand_on_one_another():
+    chart = plots.addends(bookings(), **PAGE)
+    first = [p for p in chart.figure.axes[0].patches if p.get_fill() and abs(p.get_x() + p.get_width() / 2) < 1e-9]
+    assert [round(p.get_y()) for p in first] == [0, 110_000, 660_000]
+    assert first[-1].get_y() + first[-1].get_height() == pytest.approx(1.1e6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.0, 1.0), st.floats(5e5, 2e6))
+def test_as_many_dots_are_filled_as_the_chance_says(p: float, plan: float):
+    from forecast.reporting.pages.bookings.charts import DOTS
+
+    chart = plots.plan_dots(bookings(p=p, plan=plan, names=()), **PAGE)
+    reached = chart.table["reaches plan"]
+    assert abs(int(reached.sum()) - p * DOTS) <= 0.5 + 1e-9
+    assert (np.diff(chart.table["bookings"]) >= 0).all()
+    assert not (np.diff(reached.astype(int)) < 0).any()  # the best outcomes are the ones that reach it
+
+
+def test_the_waterfall_ends_where_its_bars_lead():
+    chart = plots.waterfall(CHANGES, **PAGE)
+    drawn = bars(chart)
+    assert drawn[0] == (0.0, 100.0)
+    assert drawn[1] == (100.0, 30.0)
+    assert (80.0, 50.0) in drawn  # lost: from 130 down to 80
+    assert (0.0, 80.0) in drawn
+    assert "pulled in" not in set(chart.table["bar"])  # a bar that moved nothing is left out
+    assert chart.title == "Booked and open for FY26 Q4 shrank by €20, mostly deals lost"
+
+
+def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_colour():
+    from matplotlib.colors import to_hex
+
+    from forecast.reporting.charts.style import BLUE, GREY
+
+    chart = plots.ladder(LADDER, **PAGE)
+    assert bars(chart) == [(0.0, 0.65), (0.0, 0.4), (0.0, 0.8)]
+    assert [to_hex(patch.get_facecolor()) for patch in chart.figure.axes[0].patches] == [GREY, BLUE, GREY]
+    said = [text.get_text() for text in chart.figure.axes[0].texts]
+    assert "no clear difference from same as last year" in said
+    assert "25 points less than stage-weighted" in said
+    assert "too few months to tell from the model, a month older" in said
+
+
+def test_scales_are_shared_where_panels_are_compared():
+    chart = plots.small_multiples(bookings(), actuals=ACTUALS, **PAGE)
+    assert len(chart.figure.axes) == 2
+    assert len({axes.get_ylim() for axes in chart.figure.axes}) == 1
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=6))
+def test_labels_keep_their_distance_and_their_order(wanted: list[float]):
+    placed = spread(wanted, gap=15, low=0, high=100)
+    order = np.argsort(wanted, kind="stable")
+    gaps = np.diff(np.asarray(placed)[order])
+    assert (gaps >= 15 - 1e-6).all()
+    if len(wanted) * 15 <= 100:
+        assert min(placed) >= -1e-6
+        assert max(placed) <= 100 + 1e-6
+    if len(wanted) == 1:
+        assert placed == pytest.approx(wanted)
+
+
+def test_the_deals_behind_each_bar_are_folded_away():
+    table = pd.DataFrame(
+        {
+            "bar": ["created", "won", "won", "owner changed"],
+            "opportunity_id": ["O-1", HOSTILE, "O-3", "O-4"],
+            "segment": "A",
+            "amount": [30.0, 0.0, 0.0, 0.0],
+            "open_pipeline": [30.0, -20.0, -5.0, 0.0],
+            "booked": [0.0, 20.0, 5.0, 0.0],
+            "value": [30.0, 20.0, 5.0, 9.0],
+        }
+    )
+    folds = plots.moved_deals(table, company=PAGE["company"], most=1)
+    assert [line for line, _ in folds.parts] == ["created: 1 deal, €30", "won: 2 deals, €25", "owner changed: 1 deal"]
+    html = folds._repr_html_()
+    assert html.count("<details") == 3
+    assert "1 more row" in html
+    assert "<script" not in html
+    assert plots.moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""
+
+
+def test_misses_beside_the_benchmark_on_the_same_forecasts():
+    table = pd.DataFrame(
+        {
+            "model": ["pipeline", "pipeline", "ets", "ets", "submitted-joint", "seasonal-naive"],
+            "horizon": [1, 2, 1, 2, 1, 1],
+            "wape": [0.3, 0.4, 0.5, 0.5, 0.45, 0.9],
+            "skill": [0.4, 0.2, 0.0, 0.0, -0.1, -0.8],
+        }
+    ).assign(span="month", level="segment", n=10, bias=0.0, coverage80=0.8, observed=1.0, p_holm=0.01)
+    chart = plots.accuracy(table, relative=True, **PAGE)
+    drawn = {tuple(np.round(y, 6)) for y in lines(chart)}
+    assert {(0.6, 0.8), (1.0, 1.0), (1.1,)} <= drawn  # 1 - skill; the benchmark is 1; nobody else
+    assert (1.8,) not in drawn
+    assert "benchmark’s on the same forecasts" in chart.subtitle
+    alone = plots.accuracy(table[table["model"] == "pipeline"], relative=True, **PAGE)
+    assert "WAPE" in alone.subtitle  # without a benchmark there is nothing to compare with
+
+
+def test_the_deals_that_need_attention_are_listed_without_their_owners():
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": ["O-1", HOSTILE, "O-3", "O-4"],
+            "segment": "A",
+            "stage": "Proposal",
+            "amount": [10.0, 30.0, 20.0, 40.0],
+            "outcome": ["open", "open", "open", "won"],
+            "expected_close_on": pd.to_datetime(["2026-10-01", "2026-10-31", "2026-12-01", "2026-01-01"]),
+            "slips": [0, 3, 5, 9],
+            "owner": "Nobody Else",
+        }
+    )
+    folds = plots.attention_deals(deals, most=1, **PAGE)
+    assert [line for line, _ in folds.parts] == [
+        "Past the expected close date: 2 open deals",
+        "Slipped 3 times or more: 2 open deals",
+    ]
+    html = folds._repr_html_()
+    assert "Nobody Else" not in html
+    assert "<script" not in html
+    assert html.count("1 more row") == 2
+    assert plots.attention_deals(deals.iloc[3:], **PAGE)._repr_html_() == ""
+    assert [line[:7] for line, _ in plots.attention_deals(deals.drop(columns="slips"), **PAGE).parts] == ["Past th"]

@@ -1,0 +1,85 @@
+"""What was said of quarters before they began, and how the forecast moved: by hand, at none and unknown."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from forecast.data.schema import Company
+from forecast.reporting.charts.figure import Table
+from forecast.reporting.pages.bookings import quarters
+from forecast.wording import THIN as T
+
+EURO = Company(name="Test", currency="EUR")
+NAN = float("nan")
+
+
+def track(*rows: tuple[str, str, int, float, float, float, float]) -> pd.DataFrame:
+    """Return forecasts of the Total: origin, quarter, horizon, mean, low, high, observed."""
+    table = pd.DataFrame(rows, columns=["origin", "target_period", "horizon", "mean", "q10", "q90", "observed"])
+    table["origin"] = pd.to_datetime(table["origin"])
+    return table.assign(model="pipeline", segment="Total", plan=4e6, p_at_least_plan=0.5)
+
+
+TRACK = track(
+    ("2026-02-28", "FY26 Q2", 1, 9e6, 8e6, 10e6, 4.4e6),  # an earlier forecast of the same quarter
+    ("2026-03-31", "FY26 Q2", 1, 4.8e6, 3.9e6, 5.8e6, 4.4e6),
+    ("2026-04-30", "FY26 Q2", 0, 4.7e6, 4.1e6, 5.4e6, 4.4e6),
+    ("2026-06-30", "FY26 Q3", 1, 4.7e6, 4.0e6, 5.5e6, 3.9e6),
+    ("2026-09-30", "FY26 Q4", 1, 4.9e6, 4.4e6, 5.5e6, NAN),
+)
+
+
+def test_the_last_quarters_as_they_were_forecast_before_they_began():
+    table = quarters.closed_quarters(TRACK)
+    assert table["quarter"].tolist() == ["FY26 Q2", "FY26 Q3"]
+    assert table["said"].tolist() == [4.8e6, 4.7e6]
+    assert table["happened"].tolist() == [4.4e6, 3.9e6]
+    assert table["inside"].tolist() == ["yes", "no"]
+    told = quarters.quarters_finding(table)
+    assert told == f"FY26 Q3 ended below its 80{T}% range; inside theirs: one of one before it"
+    assert quarters.quarters_finding(table.iloc[:1]) == (
+        f"The one quarter ended inside the 80{T}% range given before it began"
+    )
+    above = table.iloc[1:].assign(happened=9e6)
+    assert quarters.quarters_finding(above) == f"FY26 Q3 ended above its 80{T}% range"
+    shown = Table(table, told, *quarters.columns(EURO), right=["inside"])._repr_html_()
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])
+    assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€3.9{T}m", "no", f"€4{T}m"]
+    assert quarters.closed_quarters(TRACK, most=1)["quarter"].tolist() == ["FY26 Q3"]
+
+
+def test_ranges_that_are_not_there_are_not_judged():
+    empty = TRACK.assign(q10=NAN, q90=NAN).drop(columns="plan")
+    table = quarters.closed_quarters(empty)
+    assert table["inside"].tolist() == ["unknown", "unknown"]
+    assert quarters.quarters_finding(table) == "No quarter has settled whose forecast was made before it began"
+    shown = Table(table, "", *quarters.columns(EURO))._repr_html_()
+    assert "nan" not in shown
+    assert shown.count(">–<") == 6
+    nothing = quarters.closed_quarters(TRACK.iloc[:0])
+    assert nothing.empty
+    assert "Nothing to show" in Table(nothing, "", *quarters.columns(EURO))._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            {"target_period": "FY26 Q4", "mean": 4.7e6, "p_at_least_plan": 0.32},
+            f"On 30 September we expected €4.9{T}m (50{T}% likely to reach plan) for FY26 Q4; now €4.7{T}m "
+            f"(32{T}% likely to reach plan).",
+        ),
+        (
+            {"target_period": "FY26 Q4", "mean": 4.7e6, "p_at_least_plan": NAN},
+            f"On 30 September we expected €4.9{T}m (50{T}% likely to reach plan) for FY26 Q4; now €4.7{T}m.",
+        ),
+        ({"target_period": "FY27 Q4", "mean": 4.7e6}, ""),
+        ({"target_period": "FY26 Q4", "mean": NAN}, ""),
+        (None, ""),
+    ],
+)
+def test_how_the_forecast_moved(row, said):
+    assert quarters.moved(TRACK, row, company=EURO) == said

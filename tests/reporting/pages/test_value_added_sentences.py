@@ -1,0 +1,210 @@
+"""Words on value added, people's changes and late wins: never louder than the test, right at none, one and many."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import wording
+from forecast.data.schema import Company
+from forecast.evaluation.adjustments import COLUMNS as CHANGED
+from forecast.evaluation.scores.scoring import score
+from forecast.evaluation.value_added import COLUMNS, value_added
+from forecast.reporting.pages.value_added import sentences as value_added_sentences
+
+T, M = wording.THIN, wording.MINUS
+NAN = float("nan")
+
+
+def ladder(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
+    """Return steps: step, before, added, corrected p-value; the step before misses by half."""
+    table = pd.DataFrame(rows, columns=["step", "before", "added", "p_holm"])
+    table = table.assign(n=100, months=23, wape_before=0.5, df=4, p_value=table["p_holm"], statistic=table["added"])
+    table["wape"], table["lag"] = 0.5 - table["added"], (table["before"] == "pipeline").astype(int)
+    return table[list(COLUMNS)]
+
+
+BETTER = ("pipeline-sales-only", "stage-weighted", 0.2, 0.001)
+WORSE = ("submitted-sales", "pipeline", -0.2, 0.01)
+UNCLEAR = ("pipeline", "pipeline-sales-only", 0.1, 0.06)
+UNTESTED = ("stage-weighted", "seasonal-naive", 0.3, NAN)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((), "There are no two forecasts of the same months yet"),
+        ((UNTESTED,), "Too few months to tell what any step adds"),
+        ((UNCLEAR,), "No step adds or takes away accuracy beyond chance"),
+        ((UNCLEAR, UNTESTED), "No step adds or takes away accuracy beyond chance"),
+        ((BETTER,), "The one step adds accuracy beyond chance"),
+        ((BETTER, BETTER), "Both steps add accuracy beyond chance"),
+        ((BETTER, UNCLEAR), "One of two steps adds accuracy beyond chance"),
+        ((WORSE, UNCLEAR), "One of two steps takes accuracy away, none adds any"),
+        ((BETTER, WORSE, UNCLEAR), "One of three steps adds accuracy, one takes it away"),
+        ((BETTER, BETTER, WORSE, WORSE), "Two of four steps add accuracy, two take it away"),
+    ],
+)
+def test_the_ladder_in_a_title(rows, said):
+    assert value_added_sentences.ladder_finding(ladder(*rows)) == said
+
+
+def test_a_sentence_for_each_step():
+    said = value_added_sentences.ladder_sentences(ladder(BETTER, WORSE, UNCLEAR, UNTESTED))
+    assert said[0] == (
+        f"The model without marketing misses by 30{T}%, stage-weighted by 50{T}%: 20 percentage points less in 23 "
+        "months."
+    )
+    assert said[1].endswith(f"the model of the month end before by 50{T}%: 20 percentage points more in 23 months.")
+    assert said[2].startswith("The model and the model without marketing cannot be told apart: 40")
+    assert said[3].endswith("; too few months to tell (23 months).")
+    assert said[4].startswith("Three comparisons were tested")
+    assert said[5].startswith("People stand beside the model’s forecast of the month end before theirs")
+    assert len(said) == 6
+    one = value_added_sentences.ladder_sentences(ladder(BETTER))
+    assert len(one) == 1
+    tiny = value_added_sentences.step_sentence(
+        ladder(("stage-weighted", "seasonal-naive", 0.001, 0.01)).to_dict("records")[0]
+    )
+    assert "less than 1 percentage point less" in tiny
+
+
+def test_what_joint_forecasts_add_is_not_what_planning_together_did():
+    joint = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001))
+    assert any("not whether planning together helped" in said for said in value_added_sentences.ladder_sentences(joint))
+    # It is in no count of steps that add accuracy, and its bar says so.
+    assert "no effect of planning together" in value_added_sentences.ladder_finding(joint)
+    both = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001), UNCLEAR)
+    assert value_added_sentences.ladder_finding(both) == "No step adds or takes away accuracy beyond chance"
+    assert value_added_sentences.step_note(joint.to_dict("records")[0]).endswith("; no effect of planning together")
+
+
+@pytest.mark.parametrize("row", [UNCLEAR, UNTESTED, ("pipeline", "stage-weighted", 0.2, 0.0501), ("a", "b", 0.0, 0.01)])
+def test_what_is_not_told_apart_is_never_said_to_help_or_hurt(row):
+    table = ladder(row)
+    note = value_added_sentences.step_note(table.to_dict("records")[0])
+    everything = " ".join(
+        [value_added_sentences.ladder_finding(table), *value_added_sentences.ladder_sentences(table), note]
+    )
+    assert not re.search(r"\d (percentage )?points? (less|more)|steps? adds? accuracy|beyond chance, ", everything)
+    assert value_added_sentences.verdict(table.to_dict("records")[0]) in ("unclear", "untested")
+
+
+def test_where_the_pooled_miss_and_the_test_point_in_different_ways_nothing_is_claimed():
+    row = ladder(BETTER).assign(statistic=-3.0).to_dict("records")[0]
+    assert value_added_sentences.verdict(row) == "unclear"
+
+
+def test_the_words_take_what_the_functions_give():
+    empty = score(
+        pd.DataFrame(columns=["model", "origin", "target_period", "horizon", "segment", "mean", "observed"]).astype(
+            {"model": "str", "target_period": "str", "segment": "str"}
+        )
+    )
+    assert value_added_sentences.ladder_finding(value_added(empty)).startswith("There are no two")
+
+
+def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["submitter", "bias", "p_holm"])
+    return table.assign(n=10, share_over=0.6, wape=0.5, months=23, statistic=table["bias"], p_value=table["p_holm"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((), "Nobody's forecasts have settled yet"),
+        ((("sales", 0.3, NAN),), "Too few months to tell whether anybody forecasts too high or too low"),
+        ((("sales", 0.3, 0.2),), "Nobody forecasts too high or too low beyond chance"),
+        ((("sales", 0.3, 0.01), ("joint", 0.9, 0.2)), f"Sales forecasts too high, by 30{T}%"),
+        (
+            (("sales", 0.3, 0.01), ("joint", 0.1, 0.01), ("marketing", -0.2, 0.01)),
+            f"Sales and joint forecast too high, by 30{T}% and 10{T}%; marketing forecasts too low, by 20{T}%",
+        ),
+    ],
+)
+def test_habits(rows, said):
+    assert value_added_sentences.habits_finding(people(*rows)) == said
+
+
+def test_a_habit_needs_months_and_money_to_agree():
+    table = people(("sales", 0.3, 0.01)).assign(statistic=-3.0)
+    assert value_added_sentences.habits_finding(table) == "Nobody forecasts too high or too low beyond chance"
+
+
+def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["submitter", "kind", "added", "p_holm"])
+    table = table.assign(n=40, months=12, share_better=0.25, wape_before=0.4, df=4, p_value=table["p_holm"])
+    return table.assign(wape=0.4 - table["added"], statistic=table["added"])[list(CHANGED)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((), "No forecast of people can be held against the model’s yet"),
+        ((("sales", "up small", -0.2, NAN),), "Too few months to tell whether people's changes helped"),
+        ((("sales", "up small", -0.2, 0.06),), "No kind of change helped or hurt beyond chance"),
+        ((("sales", "up small", -0.2, 0.01), ("joint", "up small", -0.1, 0.01)), "Small upward changes hurt"),
+        (
+            (("sales", "up large", -0.2, 0.01), ("sales", "down large", 0.1, 0.01)),
+            "Large upward changes hurt, large downward changes helped",
+        ),
+    ],
+)
+def test_changes_in_a_title(rows, said):
+    assert value_added_sentences.adjustments_finding(changes(*rows)) == said
+
+
+def test_changes_in_sentences():
+    clear = value_added_sentences.adjustments_sentences(
+        changes(("sales", "up small", -0.2, 0.01), ("sales", "up large", -0.1, 0.5))
+    )
+    assert clear[0] == (
+        f"Small upward changes of sales (40): 60{T}% missed where the model missed 40{T}%; 25{T}% of them came closer."
+    )
+    assert clear[1].startswith("The other change in the table: luck could have made the difference")
+    assert "not who forecasts better" in clear[-1]
+    still = value_added_sentences.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5)))
+    assert still == [f"Small upward changes: 25{T}% of 40 came closer than the model; no effect beyond luck."]
+    few = value_added_sentences.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
+    assert few == [f"Small upward changes: 25{T}% of 40 came closer than the model; too few months to tell more."]
+    assert len(value_added_sentences.adjustments_sentences(changes())) == 1
+
+
+def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["won", "late", "won_amount", "late_amount", "backdated"])
+    return table.assign(late_amount_share=table["late_amount"] / table["won_amount"].replace(0, np.nan))
+
+
+def test_late_wins():
+    assert value_added_sentences.late_finding(late()).startswith("Late wins cannot be told")
+    assert value_added_sentences.late_sentences(late()) == []
+    nothing = late((0, 0, 0.0, 0.0, 0), (0, 0, 0.0, 0.0, 0))
+    assert value_added_sentences.late_finding(nothing) == "Nothing was won in 2 settled quarters"
+    assert value_added_sentences.late_sentences(nothing) == []
+    none = late((5, 0, 50.0, 0.0, 0))
+    assert value_added_sentences.late_finding(none) == "Every deal won was in the pipeline three weeks into its quarter"
+    assert value_added_sentences.late_sentences(none)[0].startswith(
+        "Of 5 deals won in 1 quarter, all were known as open"
+    )
+    some = late((10, 1, 100.0, 5.0, 1), (10, 0, 100.0, 0.0, 0))
+    assert (
+        value_added_sentences.late_finding(some)
+        == f"2{T}% of the amount won was in no pipeline three weeks into its quarter"
+    )
+    told = value_added_sentences.late_sentences(some)
+    assert told[0].startswith(f"Of 20 deals won in 2 quarters, one (5{T}%) was known neither")
+    assert told[1] == f"By quarter that was 0{T}% to 5{T}% of the amount."
+    assert told[2].startswith("1 of them bears a creation date")
+    unpriced = late((4, 1, 0.0, 0.0, 0))
+    assert value_added_sentences.late_finding(unpriced).startswith(f"25{T}% of the deals won")
+
+
+def test_figures_of_the_tables():
+    assert [value_added_sentences.luck(p) for p in (NAN, 0.00001, 0.0501)] == ["too few months", "no", "yes"]
+    assert value_added_sentences.more(-0.34) == f"{M}34 points"
+    names, formats = value_added_sentences.late_columns(Company(name="C", currency="EUR"))
+    assert set(formats) <= set(names)
+    assert formats["won_amount"](1500.0) == f"€1.5{T}k"

@@ -1,0 +1,232 @@
+"""A walk through the contract: every command of the command line, every column of every table that comes out."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.data.schema import DEAL_COLUMNS, FORECAST_COLUMNS, QUANTILE_COLUMNS, TABLES, TOTAL
+from forecast.evaluation.value_added import LADDER
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
+
+COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "import", "params")
+PLANNING_KEYS = {"relative_change", "interval", "p_value", "verdict", "placebo_p_value", "dip_p_value"}
+VERDICTS = {"improved", "worsened", "no detectable change", "not identified"}
+ADDENDS = ["booked", "open_pipeline", "not_yet_created"]
+NOTEBOOKS = (
+    "00_explore",
+    "01_data_audit",
+    "02_win_probability",
+    "03_bookings",
+    "04_track_record",
+    "05_joint_planning",
+    "06_scorecard",
+    "07_leadership_brief",
+)
+
+
+def run(*arguments: str, root: Path, code: int = 0) -> str:
+    """Run the command line as a user does; return what it printed."""
+    command = [sys.executable, "-m", "forecast", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
+
+
+def table(path: Path) -> pd.DataFrame:
+    """Read a table that came out."""
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def check_forecast_table(frame: pd.DataFrame) -> None:
+    """Hold a forecast table against the contract."""
+    assert list(frame.columns[: len(FORECAST_COLUMNS)]) == list(FORECAST_COLUMNS)
+    assert not frame.duplicated(["model", "origin", "target_period", "segment"]).any()
+    assert frame["target_period"].str.fullmatch(r"\d{4}-\d{2}|FY\d{2} Q[1-4]").all()
+    assert (frame["horizon"] >= 0).all()
+    quantiles = frame[list(QUANTILE_COLUMNS)].dropna()
+    assert (np.diff(quantiles.to_numpy(), axis=1) >= -1e-6).all()
+    segments = frame[frame["segment"] != TOTAL].groupby(["model", "origin", "target_period"])["mean"].sum(min_count=1)
+    totals = frame[frame["segment"] == TOTAL].set_index(["model", "origin", "target_period"])["mean"]
+    both = pd.concat([segments, totals], axis=1, keys=["sum", "total"]).dropna()
+    assert len(both)
+    np.testing.assert_allclose(both["sum"], both["total"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help(root: Path, command: str):
+    text = run(*([command] if command else []), "--help", root=root)
+    assert "Usage" in text
+    if not command:
+        for name in COMMANDS:
+            assert re.search(rf"\b{name}\b", text), name
+
+
+def test_check(root: Path):
+    run("check", "--data", "data/sample", root=root)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_bookings(root: Path, tmp_path: Path, ending: str):
+    out = tmp_path / f"bookings.{ending}"
+    run("bookings", "--data", "data/sample", "--as-of", "2026-09", "--months", "6", "--out", str(out), root=root)
+    frame = table(out)
+    check_forecast_table(frame)
+    assert list(frame.columns) == [*FORECAST_COLUMNS, *ADDENDS, "plan", "p_at_least_plan"]
+    months = frame[frame["target_period"].str.contains("-")]
+    assert sorted(months["horizon"].unique()) == [1, 2, 3, 4, 5, 6]
+    assert frame["segment"].nunique() == 9
+    np.testing.assert_allclose(frame[ADDENDS].sum(axis=1), frame["mean"], rtol=1e-6)
+    assert frame["p_at_least_plan"].dropna().between(0, 1).all()
+    assert frame["plan"].notna().any()
+    assert set(frame["model"]) == {"pipeline"}
+
+
+def test_bookings_in_the_middle_of_a_month(root: Path, tmp_path: Path):
+    out = tmp_path / "bookings.csv"
+    run("bookings", "--data", "data/sample", "--as-of", "2026-09-15", "--months", "2", "--out", str(out), root=root)
+    frame = table(out)
+    months = frame[frame["target_period"].str.contains("-")]
+    assert sorted(months["horizon"].unique()) == [0, 1, 2]
+    assert (months.loc[months["horizon"] == 0, "booked"] >= 0).all()
+    assert months.loc[(months["horizon"] == 0) & (months["segment"] == TOTAL), "booked"].item() > 0
+
+
+def test_deals(root: Path, tmp_path: Path):
+    out = tmp_path / "deals.csv"
+    run("deals", "--data", "data/sample", "--as-of", "2026-10-31", "--out", str(out), root=root)
+    frame = table(out)
+    assert list(frame.columns) == list(DEAL_COLUMNS)
+    chances = frame[[f"p_win_{h}" for h in range(1, 7)] + ["p_win"]].to_numpy()
+    assert ((chances >= 0) & (chances <= 1)).all()
+    assert (np.diff(chances, axis=1) >= -1e-9).all()
+    assert frame["opportunity_id"].is_unique
+    assert frame["factors"].str.len().gt(0).all()
+
+
+def test_backtest_and_planning(root: Path, tmp_path: Path):
+    out = tmp_path / "backtest.parquet"
+    models = "pipeline,ets,seasonal-naive,stage-weighted,submitted-sales"
+    span = ("--from", "2026-02", "--to", "2026-06", "--step", "2", "--models", models)
+    run("backtest", "--data", "data/sample", *span, "--out", str(out), root=root)
+    frame = table(out)
+    check_forecast_table(frame)
+    assert set(frame["model"]) == set(models.split(","))
+    assert "observed" in frame
+    assert pd.to_datetime(frame["origin"]).dt.strftime("%Y-%m-%d").unique().tolist() == [
+        "2026-02-28",
+        "2026-04-30",
+        "2026-06-30",
+    ]
+    result = tmp_path / "planning.json"
+    run("planning", "--data", "data/sample", "--backtest", str(out), "--out", str(result), root=root)
+    told = json.loads(result.read_text(encoding="utf-8"))
+    assert set(told) >= PLANNING_KEYS
+    assert told["verdict"] in VERDICTS
+    low, high = told["interval"]
+    assert low is None or high is None or low <= told["relative_change"] <= high
+
+
+def test_simulate(root: Path, tmp_path: Path):
+    out = tmp_path / "company"
+    run("simulate", "--out", str(out), "--opportunities", "1500", "--seed", "3", "--effect", "0", root=root)
+    names = {path.stem for path in out.iterdir()}
+    assert names >= (set(TABLES) - {"currencies"}) | {"company"}
+    run("check", "--data", str(out), root=root)
+
+
+@pytest.mark.parametrize("kind", ["salesforce", "hubspot"])
+def test_import(root: Path, tmp_path: Path, real_data: Path, kind: str):
+    out = tmp_path / kind
+    run("import", kind, str(real_data / "fivetran_seeds" / kind), "--out", str(out), root=root)
+    assert any(path.stem == "opportunities" for path in out.iterdir())
+
+
+def test_params(root: Path):
+    text = run("params", root=root)
+    for name in NOTEBOOKS:
+        assert name in text
+    one = run("params", "03_bookings", root=root)
+    for word in ("as_of", "2026-10-31", "months", "seed"):
+        assert word in one
+
+
+def test_report_folder(sample_report: Path):
+    month = sample_report / "2026-10-31"
+    assert (sample_report / "index.html").is_file()
+    assert (month / "index.html").is_file()
+    assert {path.stem for path in (month / "analysis").glob("*.html")} >= set(NOTEBOOKS[:-1])
+    assert {path.stem for path in (month / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
+    beside = ("segments", "months", "outcomes", "information", "power")
+    added = ("value_added", "habits", "adjustments", "late_wins", *(f"planning_{name}" for name in beside))
+    for name in ("bookings", "deals", "backtest", "scores", "planning", "scorecard", *added):
+        parquet, csv = table(month / "tables" / f"{name}.parquet"), table(month / "tables" / f"{name}.csv")
+        assert list(parquet.columns) == list(csv.columns)
+        assert len(parquet) == len(csv) > 0
+    manifest = json.loads((month / "manifest.json").read_text(encoding="utf-8"))
+    text = json.dumps(manifest)
+    for word in ("parameters", "seed", "fingerprint", "versions", "seconds", "memory"):
+        assert word in text, word
+
+
+def test_report_tables(sample_report: Path):
+    tables = sample_report / "2026-10-31" / "tables"
+    check_forecast_table(table(tables / "bookings.parquet"))
+    backtest = table(tables / "backtest.parquet")
+    check_forecast_table(backtest)
+    assert "observed" in backtest
+    assert {"pipeline", "ets", "seasonal-naive", "stage-weighted", "submitted-sales"} <= set(backtest["model"])
+    assert list(table(tables / "deals.parquet").columns) == list(DEAL_COLUMNS)
+    steps = table(tables / "value_added.parquet")["step"]
+    assert steps.tolist() == list(LADDER)
+    assert set(table(tables / "planning.parquet").columns) >= PLANNING_KEYS - {"interval"}
+    scorecard = table(tables / "scorecard.parquet")
+    assert len(scorecard) >= 9
+    assert scorecard.select_dtypes("number").notna().any().any()
+
+
+def test_pages_ask_nothing_of_the_network(sample_report: Path):
+    pages = list(sample_report.rglob("*.html"))
+    assert len(pages) >= 9
+    reference = re.compile(
+        r"""(?:src|href|action|data|poster|srcset)\s*=\s*["']?\s*(?:https?:)?//|@import|url\(\s*["']?(?:https?:)?//"""
+    )
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert not reference.search(text), page.name
+        assert "Content-Security-Policy" in text
+        assert len(text) < 600_000
+        assert text.count("<h1") == 1
+        assert str(Path.cwd()) not in text
+
+
+def test_code_is_folded_for_analysts_and_absent_for_leaders(sample_report: Path):
+    month = sample_report / "2026-10-31"
+    leader = (month / "index.html").read_text(encoding="utf-8")
+    assert "import forecast" not in leader
+    assert "results." not in leader
+    analysis = (month / "analysis" / "03_bookings.html").read_text(encoding="utf-8")
+    assert "forecast_bookings" in analysis
+    assert "<details" in analysis
+
+
+def test_the_guide_to_a_report_tells_of_the_sample_as_it_is(sample_report: Path, root: Path):
+    row = table(sample_report / "2026-10-31" / "tables" / "planning.parquet").iloc[0]
+    guide = (root / "docs" / "reading_a_report.md").read_text(encoding="utf-8")
+    assert row["verdict"] == "no detectable change"
+    change, low, high = (round(100 * row[name]) for name in ("relative_change", "interval_low", "interval_high"))
+    assert f'"−{-change} %, 95 % interval −{-low} % to +{high} %"' in guide
+    assert f"A fall of {round(-100 * row['detectable_change'])} % or more" in guide
+    assert f"about {round(10 * row['p_value'])} times in 10" in guide
+    fell = table(sample_report / "2026-10-31" / "tables" / "planning_segments.parquet").dropna(subset=["error_after"])
+    assert len(fell) == 6
+    assert (fell["error_after"] < fell["error_before"]).all()

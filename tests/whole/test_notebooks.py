@@ -1,0 +1,131 @@
+"""The notebooks are thin, clean and parameterised, and run to the end whatever tables a company lacks."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forecast.reporting.run.parameters import notebook_parameters
+from tiny import tiny_company
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+REPORTS = [path for path in NOTEBOOKS if not path.name.startswith("00")]
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def run(path: Path, **parameters: object) -> str:
+    """Run a notebook's cells as one script and return the HTML of what each cell shows."""
+    names: dict[str, Any] = {}
+    shown = []
+    for cell in cells(path):
+        if cell["cell_type"] != "code":
+            continue
+        body = ast.parse(source(cell)).body
+        last = body.pop() if isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), cell["id"], "exec"), names)
+        if "parameters" in cell["metadata"].get("tags", []):
+            names.update(parameters)
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), cell["id"], "eval"), names)
+            shown.append(value._repr_html_())
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestForm:
+    def test_it_opens_with_a_question(self, path: Path):
+        first = cells(path)[0]
+        assert first["cell_type"] == "markdown"
+        title = source(first).splitlines()[0]
+        assert title.startswith("# ")
+        assert title.endswith("?")
+        assert (
+            sum(line.startswith("# ") for c in cells(path) if c["cell_type"] == "markdown" for line in c["source"]) == 1
+        )
+
+    def test_it_has_one_parameters_cell(self, path: Path):
+        tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
+        assert len(tagged) == 1
+        parameters = {parameter.name: parameter for parameter in notebook_parameters(path)}
+        assert parameters["data"].default == "data/sample"
+        assert parameters["as_of"].default == "2026-10-31"
+        assert all(parameter.meaning for parameter in parameters.values())
+
+    def test_it_is_thin(self, path: Path):
+        code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
+        assert 6 <= len(code) <= 12
+        for cell in code:
+            assert len(cell["source"]) <= 15, cell["id"]
+            tree = ast.parse(source(cell))
+            made = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef, ast.For, ast.While)
+            assert not [node for node in ast.walk(tree) if isinstance(node, made)], cell["id"]
+            assert max(map(len, source(cell).splitlines())) <= 120, cell["id"]
+
+    def test_it_carries_no_outputs_and_readable_ids(self, path: Path):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert content["metadata"]["kernelspec"]["name"] == "python3"
+        ids = [cell["id"] for cell in content["cells"]]
+        assert len(set(ids)) == len(ids)
+        assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in ids)
+        for cell in content["cells"]:
+            if cell["cell_type"] == "code":
+                assert cell["outputs"] == []
+                assert cell["execution_count"] is None
+
+    def test_every_name_it_imports_is_used(self, path: Path):
+        text = "\n".join(source(cell) for cell in cells(path) if cell["cell_type"] == "code")
+        tree = ast.parse(text)
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    assert (alias.asname or alias.name).split(".")[0] in used, alias.name
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a company of eight deals without history, plan or anything else: too thin for any forecast."""
+    folder = tiny_company(tmp_path_factory.mktemp("bare") / "data")
+    for file in folder.iterdir():
+        if file.stem not in ("opportunities", "company"):
+            file.unlink()
+    return folder
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_it_says_what_it_cannot_show_where_almost_everything_is_missing(path: Path, bare: Path):
+    html = run(path, data=str(bare), as_of="2026-03-31")
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", html).lower().replace("finance", "")
+    assert html.count("<figure") + html.count("finding") >= 2
+    if path.stem.startswith("07"):
+        assert "We cannot say what we will book" in html
+        assert "There is no table submitted_forecasts" in html
+        assert "Rep 1" not in html
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_it_runs_on_a_real_export_without_history(path: Path, real_data: Path, tmp_path: Path):
+    import maven
+
+    data = maven.build(real_data / "maven_crm", tmp_path / "maven")
+    html = run(path, data=str(data), as_of="2017-12-31")
+    assert "<figure" in html or "finding abstain" in html
+    if path.stem.startswith("02"):
+        assert "No skill over the base rate" in html
+    if path.stem.startswith("07"):
+        assert "Cannot tell" in html
+        assert "There is no table opportunity_history" in html
