@@ -18,7 +18,7 @@ from nbformat import v4
 
 from forecast import wording
 from forecast.reporting.charts import style
-from forecast.reporting.charts.figure import Cards, Chart, Finding, Notes, Table, svg
+from forecast.reporting.charts.figure import Cards, Chart, Notes, Statement, TableView, svg
 from forecast.reporting.run import export
 
 HOSTILE = [
@@ -115,11 +115,11 @@ def test_names_are_only_ever_text(name: str):
     frame = pd.DataFrame({name: [name], "amount": [1.0]})
     parts = [
         chart(name),
-        Finding(name, name),
+        Statement(name, name),
         Notes([name], name),
         Notes([name], name, fold=True),
         Cards([(name, name, name)]),
-        Table(frame, name, total=name, fold=name),
+        TableView(frame, name, total=name, fold=name),
     ]
     for part in parts:
         seen = Seen(part._repr_html_())
@@ -138,24 +138,24 @@ def test_a_table_reads_without_its_looks():
             "yes": [True, False],
         }
     )
-    html = Table(frame, "Amounts", {"segment": "Segment", "amount": "Amount"}, total="Total")._repr_html_()
+    html = TableView(frame, "Amounts", {"segment": "Segment", "amount": "Amount"}, total="Total")._repr_html_()
     assert '<th scope="col">Segment</th><th scope="col" class="n">Amount</th>' in html
     assert '<th scope="row">North</th><td class="n">1.23\u202fm</td>' in html
     assert '<tr class="total"><th scope="row">Total</th><td class="n">–</td>' in html
     assert "<caption><span>Amounts</span></caption>" in html
-    everything = Table(frame, "All")._repr_html_()
+    everything = TableView(frame, "All")._repr_html_()
     assert "2026-10-31" in everything
     assert "<td>yes</td>" in everything
-    long = Table(pd.DataFrame({"n": range(100)}), "Long", most=10)._repr_html_()
+    long = TableView(pd.DataFrame({"n": range(100)}), "Long", most=10)._repr_html_()
     assert "90 more rows" in long
-    assert "Nothing to show" in Table(frame.iloc[:0], "None")._repr_html_()
+    assert "Nothing to show" in TableView(frame.iloc[:0], "None")._repr_html_()
 
 
 def test_empty_notes_and_cards_show_nothing():
     assert Notes([])._repr_html_() == ""
     assert Cards([])._repr_html_() == ""
     with pytest.raises(ValueError, match="no finding of kind 'loud'"):
-        Finding("a", kind="loud")._repr_html_()
+        Statement("a", kind="loud")._repr_html_()
 
 
 def page(kind: str) -> str:

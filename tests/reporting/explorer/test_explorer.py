@@ -13,7 +13,7 @@ import pytest
 
 import forecast
 from forecast.errors import ParameterError
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.explorer.explorer import Explorer
 from forecast.reporting.explorer.scenario import Levers
 from forecast.reporting.explorer.scenario_file import read_scenario
@@ -310,7 +310,7 @@ def test_thin_data_abstain_and_still_list_the_deals(tmp_path):
     folder = tiny_company(tmp_path / "data")
     explorer = Explorer(forecast.read(folder), as_of="2026-03-31", levers=Levers(win_rate=0.1))
     (said,) = explorer.answer(explorer.moved())
-    assert isinstance(said, Finding)
+    assert isinstance(said, Statement)
     assert said.kind == "abstain"
     assert all(slider.disabled for slider in explorer.levers.values())
     assert explorer.panel.joint.disabled

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.month import movements
 from forecast.reporting.pages import movement_sentences, plots
 from forecast.reporting.run import export
@@ -85,7 +85,7 @@ def test_one_month_is_told_in_words():
     assert repr(said) == (
         "How the forecast of FY26 Q4 moves shows from the second month on. So far it was made once, in August 2026."
     )
-    assert isinstance(plots.movement(table(), company=COMPANY, as_of="2026-08-31"), Finding)
+    assert isinstance(plots.movement(table(), company=COMPANY, as_of="2026-08-31"), Statement)
 
 
 def test_months_are_read_as_they_were_left(tmp_path: Path):
@@ -127,7 +127,7 @@ def test_a_month_that_cannot_be_read_is_left_out(tmp_path: Path):
     words = leave(tmp_path, "2026-11-30", {"FY26 Q4": np.inf})
     days = [good, damaged, other, words, "2026-12-31"]
     (said,) = movements.movements(tmp_path, days, company=COMPANY)
-    assert isinstance(said, Finding)
+    assert isinstance(said, Statement)
     assert "August 2026" in said.more
     assert movements.movements(tmp_path, days[1:], company=COMPANY) == []
     assert movements.movements(tmp_path, [], company=COMPANY) == []

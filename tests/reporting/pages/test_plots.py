@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import spread
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages import plots
 
 PAGE = {"company": Company(name="C", currency="EUR"), "as_of": pd.Timestamp("2026-10-31")}
@@ -211,7 +211,7 @@ def test_every_picture_has_its_words_and_its_data(name: str):
 @pytest.mark.parametrize("name", EMPTY)
 def test_where_there_is_nothing_to_draw_it_says_why(name: str):
     said = EMPTY[name]()
-    assert isinstance(said, Finding)
+    assert isinstance(said, Statement)
     assert said.sentence.endswith(".")
     assert len(said.more) > 10
     assert "nan" not in f"{said.sentence} {said.more}".split()

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 from forecast import wording
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
-from forecast.reporting.charts.figure import Chart, Finding, Format, Said
+from forecast.reporting.charts.figure import Chart, Format, Said, Statement
 from forecast.reporting.charts.labels import Box, around, first_free
 from forecast.reporting.charts.style import AXIS, GRID, INK, NARROW, PAPER, SMALL, WIDE, drawing
 
@@ -88,9 +88,9 @@ def chart(
     return Chart(wide, title, subtitle, description, table, source, narrow, formats or {}, said, said_narrow, by)
 
 
-def empty(what: str, why: str) -> Finding:
+def empty(what: str, why: str) -> Statement:
     """Return, in place of a chart, what cannot be shown and why."""
-    return Finding(wording.sentence(what), wording.sentence(why), kind="note")
+    return Statement(wording.sentence(what), wording.sentence(why), kind="note")
 
 
 def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:

@@ -73,7 +73,7 @@ class Chart:
         pictures = [self._plot(self.figure, self.said, "wide")]
         if self.narrow is not None:
             pictures.append(self._plot(self.narrow, self.said_narrow, "narrow"))
-        shown = Table(self.table, caption=self.title, formats=self.formats)._repr_html_()
+        shown = TableView(self.table, caption=self.title, formats=self.formats)._repr_html_()
         source = f'<p class="source">{text(self.source)}</p>' if self.source else ""
         return (
             f'<figure class="chart{" both" if self.narrow is not None else ""}"><figcaption><p class="title">'
@@ -97,7 +97,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Statement:
     """A sentence that answers, and what qualifies it. `kind`: finding, headline, note or abstain (cannot tell)."""
 
     sentence: str
@@ -156,7 +156,7 @@ class Cards:
 class Together:
     """Several of these from one cell, one after the other."""
 
-    def __init__(self, *parts: Chart | Finding | Notes | Cards | Table | Folds) -> None:
+    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds) -> None:
         self.parts = parts
 
     def _repr_html_(self) -> str:
@@ -170,7 +170,7 @@ class Together:
 class Folds:
     """Things folded away one by one, each behind a line that says what it is: (line, what is behind it)."""
 
-    parts: Sequence[tuple[str, Table]]
+    parts: Sequence[tuple[str, TableView]]
     lead: str = ""
 
     def _repr_html_(self) -> str:
@@ -188,7 +188,7 @@ class Folds:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableView:
     """A table for reading: caption, headers with scope, right-aligned figures, the first column as row headers.
 
     columns : column -> header, in order; all columns under their own names by default.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import HORIZONS
-from forecast.reporting.charts.figure import Cards, Finding, Notes, text
+from forecast.reporting.charts.figure import Cards, Notes, Statement, text
 from forecast.reporting.explorer.deals import SORTS, chosen, in_order
 
 MOST = 200
@@ -181,7 +181,7 @@ class DealTable:
         """Return, as HTML, a deal's chances by month and what speaks for and against it."""
         row = self._frame[self._frame["opportunity_id"] == deal].iloc[0]
         if pd.isna(row["p_win"]):
-            return Finding(f"{deal}: no chance to win can be told.", row["factors"], kind="abstain")._repr_html_()
+            return Statement(f"{deal}: no chance to win can be told.", row["factors"], kind="abstain")._repr_html_()
         said = f"{wording.label(deal)} is won in the end with a chance of {wording.odds(float(row['p_win']))}."
         cards = [
             (f"by the end of {wording.short_month(month)}", wording.chance(float(row[f"p_win_{ahead}"])), "")
@@ -189,7 +189,7 @@ class DealTable:
         ]
         reasons = [part for part in wording.factors(row["factors"]).split("; ") if part]
         parts = (
-            Finding(said),
+            Statement(said),
             Cards(cards),
             Notes(reasons, "What speaks for it (+) and against it (−), strongest first:"),
         )

@@ -19,7 +19,7 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
 from forecast.errors import DataError, ForecastError, ParameterError, nearest
 from forecast.models.win.probabilities import win_probabilities
-from forecast.reporting.charts.figure import Chart, Finding, Table, text
+from forecast.reporting.charts.figure import Chart, Statement, TableView, text
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer.deal_table import LOST, WON, DealTable
 from forecast.reporting.explorer.deals import by_month, by_stage, chosen, in_order, open_deals, share_of_open
@@ -149,19 +149,19 @@ class Explorer:
 
     # -- what is shown ---------------------------------------------------------------------------------
 
-    def answer(self, levers: Levers) -> list[Chart | Finding]:
+    def answer(self, levers: Levers) -> list[Chart | Statement]:
         """Return what levers do to the day and segment shown: finding, charts and notes, or why it cannot be told."""
         company, day, segment = self.log.company, self.day.value, self.segment.value
         try:
             given = self.base()
         except DataError as error:
-            return [Finding("The data are too thin for a what-if.", str(error), kind="abstain")]
+            return [Statement("The data are too thin for a what-if.", str(error), kind="abstain")]
         joint = self.joint_planning()
         starts = levers.joint_planning and joint.offered
         result = scenario(given, levers, width=joint.width if starts else None)
         said = explorer_charts.finding(result.table, segment=segment, company=company)
-        shown: list[Chart | Finding] = [
-            Finding(f"{said}.", _CAVEAT),
+        shown: list[Chart | Statement] = [
+            Statement(f"{said}.", _CAVEAT),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
@@ -173,21 +173,21 @@ class Explorer:
                 if starts
                 else "Joint planning does not start."
             )
-            shown.append(Finding(title, joint.says, kind="note"))
+            shown.append(Statement(title, joint.says, kind="note"))
         if self.product.value:
             shown.append(self._product_note(given, levers))
         return shown
 
-    def pipeline(self) -> list[Chart | Finding | Table]:
+    def pipeline(self) -> list[Chart | Statement | TableView]:
         """Return the open pipeline of what is chosen: by month of expected close, and by stage."""
         deals, company = self.deals(), self.log.company
         if deals.empty:
-            return [Finding("No deal is open here.", kind="note")]
+            return [Statement("No deal is open here.", kind="note")]
         months = by_month(deals, self.snapshot(), months=self.months)
         money = wording.in_currency(company.currency)
         return [
             explorer_charts.pipeline(months, company=company, as_of=self.day.value, who=self._who()),
-            Table(
+            TableView(
                 by_stage(deals, self.snapshot().stages),
                 caption="Open deals by stage",
                 columns={"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"},
@@ -196,7 +196,7 @@ class Explorer:
             ),
         ]
 
-    def deal_list(self, *, most: int = 15) -> Table:
+    def deal_list(self, *, most: int = 15) -> TableView:
         """Return the largest open deals of what is chosen, with their chances and what drives them."""
         rows = in_order(self.deals(), "amount").iloc[:most]
         columns = {
@@ -210,7 +210,7 @@ class Explorer:
         }
         if not (rows["product"] != "").any():
             del columns["product"]
-        return Table(
+        return TableView(
             rows,
             caption=f"The {len(rows)} largest open deals, {self._who()}",
             columns=columns,
@@ -267,14 +267,14 @@ class Explorer:
         segment = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
         return f"{segment}, {wording.label(self.product.value)}" if self.product.value else segment
 
-    def _product_note(self, given: Base, levers: Levers) -> Finding:
+    def _product_note(self, given: Base, levers: Levers) -> Statement:
         money = self.log.company.currency
         before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
         where = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
         bring = f"bring {wording.money(before, currency=money)} in {self.months} months"
         said = f"Open deals of {wording.label(self.product.value)} in {where} {bring}"
         said += f", {wording.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
-        return Finding(f"{said}.", _NOT_NARROWED, kind="note")
+        return Statement(f"{said}.", _NOT_NARROWED, kind="note")
 
     # -- what the widgets call -------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages import movement_sentences, plots
 from forecast.reporting.pages.bookings.sentences import MODEL
 
@@ -43,7 +43,7 @@ def settled(out: Path, day: str, quarter: str) -> float | None:
     return float(values.iloc[-1]) if len(values) else None
 
 
-def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart | Finding]:
+def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart | Statement]:
     """Return how the newest month's quarter moved from month to month, and the quarter before it where it was seen to.
 
     Nothing where no month can be read; a sentence where only one has forecast the quarter.
@@ -53,10 +53,10 @@ def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart
         return []
     newest = table["as_of"].max()
     now = table[table["as_of"] == newest].sort_values("horizon")["target_period"].iloc[0]
-    shown: list[Chart | Finding] = []
+    shown: list[Chart | Statement] = []
     rows = table[table["target_period"] == now]
     if len(rows) == 1:
-        shown.append(Finding(*movement_sentences.one_month(rows), kind="note"))
+        shown.append(Statement(*movement_sentences.one_month(rows), kind="note"))
     else:
         shown.append(plots.movement(rows, company=company, as_of=newest))
     earlier = table[(table["target_period"] < now) & (table["horizon"] == 0)]

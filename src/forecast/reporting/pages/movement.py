@@ -13,12 +13,12 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from forecast import wording
 from forecast.data.schema import Company
 from forecast.reporting.charts.axes import Canvas, chart, empty, end_labels, money_axis, money_formats
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, DASHES, INK, RED
 from forecast.reporting.pages import movement_sentences
 
 
-def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: float | None = None) -> Chart | Finding:
+def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: float | None = None) -> Chart | Statement:
     """Draw one quarter's forecasts by the day they were made on, with their ranges, plan, and what was booked.
 
     table : as_of, target_period, mean, q10, q90 and, where known, q2.5, q97.5, booked, plan; one row a month, rising.

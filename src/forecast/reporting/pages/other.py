@@ -13,13 +13,13 @@ from forecast import wording
 from forecast.data.schema import Company
 from forecast.reporting.charts import tooltips
 from forecast.reporting.charts.axes import Canvas, chart, empty, money_axis, row_axis, share_axis, width_of
-from forecast.reporting.charts.figure import Chart, Finding, Folds, Format, Table
+from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, RED, SOFT
 from forecast.reporting.pages import scorecard as scorecard_sentences
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
 
 
-def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
+def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw what changed the pipeline of a period, bar by bar from start to end; bars that moved nothing are left out.
 
     table : as `changes_since` gives it; the bars between start and end sum to end - start.
@@ -119,7 +119,7 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
         line = f"{name}: {wording.plural(len(rows), 'deal')}{total}"
         shown = rows.assign(moved=moved)
         formats = {"moved": money, "value": money}
-        parts.append((line, Table(shown, f"Deals {name}", columns, formats, most=most)))
+        parts.append((line, TableView(shown, f"Deals {name}", columns, formats, most=most)))
     return Folds(parts, "The deals behind each bar:" if parts else "")
 
 
@@ -139,11 +139,11 @@ def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: 
         rows = deals[which].sort_values(["amount", "opportunity_id"], ascending=[False, True])
         if len(rows):
             told = f"{line}: {wording.plural(len(rows), 'open deal')}"
-            parts.append((told, Table(rows, line, columns, formats, most=most)))
+            parts.append((told, TableView(rows, line, columns, formats, most=most)))
     return Folds(parts)
 
 
-def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
+def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw our shares beside the survey's, on one axis from nothing to all.
 
     table : measure, ours, unit, survey, survey_text, previous.
@@ -206,7 +206,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | F
     )
 
 
-def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
+def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw from when to when each table speaks, and the day whose knowledge is used.
 
     table : table, first, last (dates), rows; empty dates for a table without any.

@@ -3,12 +3,12 @@
     from forecast.reporting.pages import plots
     plots.bookings_fan(table, company=log.company, as_of=snap.as_of)
 
-Every function returns a `Chart`, or, where there is nothing to draw, a `Finding` that says why.
+Every function returns a `Chart`, or, where there is nothing to draw, a `Statement` that says why.
 """
 
 from __future__ import annotations
 
-from forecast.reporting.charts.figure import Cards, Chart, Finding, Folds, Notes, Table, Together
+from forecast.reporting.charts.figure import Cards, Chart, Folds, Notes, Statement, TableView, Together
 from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan_dots
 from forecast.reporting.pages.movement import movement
 from forecast.reporting.pages.other import attention_deals, moved_deals, scorecard, timeline, waterfall
@@ -21,10 +21,10 @@ from forecast.reporting.pages.value_added.chart import ladder
 __all__ = [
     "Cards",
     "Chart",
-    "Finding",
     "Folds",
     "Notes",
-    "Table",
+    "Statement",
+    "TableView",
     "Together",
     "accuracy",
     "addends",

@@ -13,12 +13,12 @@ from forecast import wording
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts import tooltips
 from forecast.reporting.charts.axes import Canvas, chart, empty, money_axis, money_formats, row_axis, width_of
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
 
 
-def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart | Finding:
+def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart | Statement:
     """Draw each segment's range beside its plan, as shares of plan, furthest behind first."""
     rows = bookings_sentences.segment_rows(bookings, period=period)
     title = bookings_sentences.segments_finding(rows, company=company)
@@ -77,7 +77,7 @@ def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: st
 
 def small_multiples(
     bookings: pd.DataFrame, *, company: Company, as_of: Any, actuals: pd.DataFrame | None = None, months_back: int = 9
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw the months of every segment in panels of one scale."""
     names = sorted(set(bookings["segment"]) - {TOTAL})
     frames = {name: bookings_sentences.months_of(bookings, segment=name) for name in names}

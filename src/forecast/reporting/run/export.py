@@ -23,7 +23,7 @@ from forecast.reporting.run.quick_imports import without_iri_grammar
 from forecast.wording import THIN, clean, day
 
 if TYPE_CHECKING:
-    from forecast.reporting.charts.figure import Chart, Finding
+    from forecast.reporting.charts.figure import Chart, Statement
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _LOGO_BYTES = 200_000
@@ -82,7 +82,7 @@ def months_page(
     logo: str = "",
     report: str = Company.title,
     footer: str = "",
-    moved: Sequence[Chart | Finding] = (),
+    moved: Sequence[Chart | Statement] = (),
 ) -> str:
     """Return the HTML of the index of months: as_of, href and headline of each, in the order given.
 

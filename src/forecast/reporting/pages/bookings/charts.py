@@ -21,7 +21,7 @@ from forecast.reporting.charts.axes import (
     money_formats,
     month_axis,
 )
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BANDS, BLUE, GREY, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
 
@@ -38,7 +38,7 @@ def bookings_fan(
     actuals: pd.DataFrame | None = None,
     segment: str = TOTAL,
     months_back: int = 12,
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw past months as booked and the months ahead as median, 50/80/95 % bands, what is booked already, and plan.
 
     bookings : a forecast table. actuals : settled actuals (period, segment, amount), summed over segments for Total.
@@ -111,7 +111,7 @@ def bookings_fan(
     )
 
 
-def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart | Finding:
+def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart | Statement:
     """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created."""
     ahead = bookings_sentences.months_of(bookings, segment=segment)
     title = bookings_sentences.addends_finding(ahead)
@@ -170,7 +170,7 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
 
 def plan_dots(
     bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "", segment: str = TOTAL
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw a period's bookings as 20 equally likely outcomes, those that reach plan filled (a quantile dot plot).
 
     Kay et al. (2016, CHI): most readers judge a chance better by counting dots than from a curve.

@@ -13,7 +13,7 @@ from forecast import wording
 from forecast.data.schema import Company
 from forecast.reporting.charts import tooltips
 from forecast.reporting.charts.axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.planning import sentences as planning_sentences
 
@@ -25,7 +25,7 @@ _EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
 
 
-def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Finding:
+def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw the estimate with its interval, zero, and the checks before adoption, on one axis.
 
     row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
@@ -132,7 +132,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | F
 
 def event_study(
     table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any, reach: int = 18
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw the effect by months since the start, the months before in the same picture.
 
     table : event_time, relative_change, n_segments, n_controls, supported.
@@ -203,7 +203,7 @@ def _months_title(known: pd.DataFrame) -> str:
     return f"Single months swing from {low} to {high}: read the whole"
 
 
-def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Finding:
+def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
     if table is None:
         return empty("No segment has errors to show", "No forecasts were submitted.")

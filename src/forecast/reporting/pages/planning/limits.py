@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from forecast import wording
 from forecast.data.schema import Company
 from forecast.reporting.charts.axes import Canvas, chart, empty, row_axis, share_axis, width_of, zero_line
-from forecast.reporting.charts.figure import Chart, Finding, Format, Notes, Table, Together
+from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, SMALL, SOFT
 from forecast.reporting.pages.planning import sentences as planning_sentences
 
@@ -20,7 +20,7 @@ _EDGE = 1.5
 _WANTED = 0.8
 
 
-def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Finding:
+def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw the effect with its interval without each segment in turn, under the one with all.
 
     table : segment, relative_change, interval_low, interval_high, p_value. row : the planning table's row.
@@ -78,7 +78,7 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
     )
 
 
-def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Finding:
+def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw how often a fall of the errors would have been seen, for this company and for larger ones like it.
 
     table : segments, relative_change (negative), power. row : the planning table's row.
@@ -140,7 +140,7 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
     )
 
 
-def planning_others(table: pd.DataFrame | None) -> Together | Finding:
+def planning_others(table: pd.DataFrame | None) -> Together | Statement:
     """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
     if table is None:
         return empty("Nothing else can be compared", "No forecasts were submitted.")
@@ -153,12 +153,12 @@ def planning_others(table: pd.DataFrame | None) -> Together | Finding:
     }
     shown = planning_sentences.others_shown(table)
     caption = "What else may have changed with planning together"
-    rows = Table(shown, caption, heads, formats, right=list(heads)[1:])
+    rows = TableView(shown, caption, heads, formats, right=list(heads)[1:])
     explained = Notes(planning_sentences.others_explained(table), "What these measure", fold=True)
-    return Together(Finding(*planning_sentences.others(table)), rows, explained)
+    return Together(Statement(*planning_sentences.others(table)), rows, explained)
 
 
-def planning_information(table: pd.DataFrame | None) -> Together | Finding:
+def planning_information(table: pd.DataFrame | None) -> Together | Statement:
     """Show what knowing marketing was worth to the model, before and after the starts."""
     if table is None or table.empty:
         return empty("What knowing marketing is worth cannot be told", "No month has forecasts of both models.")
@@ -171,8 +171,8 @@ def planning_information(table: pd.DataFrame | None) -> Together | Finding:
     }
     shown = planning_sentences.information_shown(table)
     caption = "How far the model misses, without and with marketing"
-    rows = Table(shown, caption, heads, formats, right=list(heads)[1:])
-    return Together(Finding(*planning_sentences.information(table)), rows)
+    rows = TableView(shown, caption, heads, formats, right=list(heads)[1:])
+    return Together(Statement(*planning_sentences.information(table)), rows)
 
 
 def _at(table: pd.DataFrame, size: int, change: float) -> float:

@@ -23,7 +23,7 @@ from forecast.reporting.charts.axes import (
     share_axis,
     width_of,
 )
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import (
     AXIS,
     BLUE,
@@ -50,7 +50,7 @@ _PEOPLE = {
 
 def accuracy(
     scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment", relative: bool = False
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
 
     scores : as `summarise` gives them by model, span, level and horizon. relative : draw each miss as a share of the
@@ -136,7 +136,7 @@ def _share_of_benchmark(rows: pd.DataFrame) -> pd.Series:
 
 def track_record(
     backtest: pd.DataFrame, *, company: Company, as_of: Any, horizon: int = 1, segment: str = TOTAL
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw past months: the range as it was given `horizon` months before, and what was booked."""
     rows = track_sentences.as_made(backtest, horizon=horizon, segment=segment)
     title = track_sentences.coverage_finding(rows)
@@ -209,7 +209,7 @@ def calibration(
     company: Company,
     as_of: Any,
     what: str = "won within 3 months",
-) -> Chart | Finding:
+) -> Chart | Statement:
     """Draw said against happened with the band that chance would show, over how often each was said.
 
     table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1. probabilities : all that
@@ -276,7 +276,7 @@ def calibration(
     )
 
 
-def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
+def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw how the open deals' win probabilities are spread, and how much money stands at each."""
     title = track_sentences.deals_finding(deals, currency=company.currency)
     known = deals.dropna(subset=["p_win", "expected_amount"])

@@ -11,7 +11,7 @@ from forecast import wording
 from forecast.data.schema import Company
 from forecast.reporting.charts import tooltips
 from forecast.reporting.charts.axes import Canvas, chart, empty, share_axis
-from forecast.reporting.charts.figure import Chart, Finding
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, GREY, INK, RED, SOFT
 from forecast.reporting.pages.track.sentences import model_name
 from forecast.reporting.pages.value_added import sentences as value_added_sentences
@@ -20,7 +20,7 @@ _ROW = 66
 _COLOURS = {"better": BLUE, "worse": RED, "unclear": GREY, "untested": GREY}
 
 
-def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Finding:
+def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw each step's miss as a bar, the miss of the step before on the same months as a tick, and what it added.
 
     table : as `value_added` gives it. Blue bars are better than the step before beyond chance, red ones worse, grey
