@@ -17,7 +17,7 @@ from house import arrows, circles, modules
 ROWS = [
     "errors",
     "calendar",
-    "wording",
+    "wording|seeds",
     "data/schema|data/text|data/keys",
     "data/dictionary|data/checks",
     "data/sources",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecast import seeds
 from forecast.calendar import parse_period
 from forecast.errors import ParameterError
 
@@ -141,7 +142,7 @@ class Settings:
     def __post_init__(self) -> None:
         _whole("opportunities", self.opportunities, 100, 5_000_000)
         _whole("months", self.months, 24, 240)
-        _whole("seed", self.seed, 0, 2**32 - 1)
+        seeds.check_seed(self.seed, most=2**32 - 1)
         _whole("segments", self.segments, 2, len(SEGMENTS))
         real = isinstance(self.effect, (int, float, np.floating, np.integer)) and not isinstance(self.effect, bool)
         if not real or not 0.0 <= self.effect <= 1.0:
@@ -190,4 +191,4 @@ STREAMS = ("company", "demand", "leads", "deals", "moves", "desk", "submitted", 
 
 def generator(settings: Settings, stream: str) -> np.random.Generator:
     """Return the random stream of one part of the company, independent of every other part."""
-    return np.random.default_rng([settings.seed, STREAMS.index(stream)])
+    return seeds.generator(settings.seed, STREAMS.index(stream))

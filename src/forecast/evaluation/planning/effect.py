@@ -29,6 +29,7 @@ from forecast.evaluation.planning.ratio import estimate_ratio
 from forecast.evaluation.planning.reasons import no_comparison, too_few_ways
 from forecast.evaluation.planning.tables import association, by_segment, event_study, segment_effects
 from forecast.evaluation.planning.verdict import sentence
+from forecast.seeds import check_seed
 
 __all__ = ["PlanningEffect", "planning_effect", "planning_errors"]
 
@@ -104,8 +105,7 @@ def planning_effect(
 
     Raises DataError for input that cannot be read as such (see `error_panel`), ParameterError for the options.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ParameterError(f"seed: {seed!r} is not a whole number of 0 or more")
+    seed = check_seed(seed)
     if isinstance(permutations, bool) or not isinstance(permutations, (int, np.integer)) or permutations < 1_000:
         raise ParameterError(f"permutations: {permutations!r} is not a whole number of 1,000 or more")
     panel = error_panel(errors, adoption, calendar=calendar or Calendar())
@@ -120,7 +120,7 @@ def planning_effect(
             panel.dates,
             panel.months,
             permutations=int(permutations),
-            seed=int(seed),
+            seed=seed,
             logs=(outcome, covariate),
         )
         reasons = too_few_ways(panel, found)

@@ -18,6 +18,7 @@ from forecast.evaluation.planning.logs import change, designs
 from forecast.evaluation.planning.panel import ErrorPanel, logs
 from forecast.evaluation.planning.randomisation import ALPHA, Floats, Panel, assignments, p_value, treatment
 from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, relative
+from forecast.seeds import generator
 
 CUTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.75, 0.9)
 """Shares by which errors fall, of which the power is looked at."""
@@ -73,7 +74,7 @@ def power(panel: ErrorPanel, *, effect: float, seed: int, times: tuple[int, ...]
     """
     if len(panel.segments) < 2 or len(np.unique(panel.dates)) < 2:
         return pd.DataFrame(columns=list(POWER_COLUMNS)).astype({"relative_change": float, "power": float})
-    rng = np.random.default_rng([seed, 72])
+    rng = generator(seed, 72)
     histories = _histories(panel, effect, rng)
     rows = []
     for many in times:

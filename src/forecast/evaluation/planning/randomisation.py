@@ -19,6 +19,8 @@ from math import factorial, prod
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.seeds import generator
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -45,7 +47,7 @@ def _assignments(dates: tuple[int, ...], limit: int, seed: int) -> Ints:
         identity = (rows == labels).all(axis=1)
         rows = np.concatenate([rows[identity], rows[~identity]])
     else:
-        random = np.random.default_rng([seed, 71]).permuted(np.tile(labels, (limit - 1, 1)), axis=1)
+        random = generator(seed, 71).permuted(np.tile(labels, (limit - 1, 1)), axis=1)
         rows = np.concatenate([labels[None, :], random])
     rows.setflags(write=False)
     return rows

@@ -14,11 +14,11 @@ import pandas as pd
 from scipy.special import ndtr
 
 from forecast.calendar import parse_periods
-from forecast.errors import ParameterError
 from forecast.models.baselines.draws import correlated_normals, draws_from_errors, shared_correlation
 from forecast.models.baselines.ets import PERIOD, Path, ets_path
 from forecast.models.baselines.theta import pooled
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
+from forecast.seeds import generator
 
 if TYPE_CHECKING:
     from forecast.data.known.replay import View
@@ -118,18 +118,6 @@ def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = early.sum(axis=1)
     shift = np.where(count > 0, (y * early).sum(axis=1) / np.maximum(count, 1), 1.0)
     return np.where(started > 0, np.log(y + shift[:, None]), np.nan), shift
-
-
-def generator(seed: int, stream: int) -> np.random.Generator:
-    """Return the random stream of one forecaster.
-
-    Raises
-    ------
-    ParameterError : seed is not an integer of at least 0.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ParameterError(f"seed: {seed!r} is not an integer of at least 0")
-    return np.random.default_rng([int(seed), stream])
 
 
 def _smoothing(view: View, *, model: str, months: int, seed: int) -> pd.DataFrame:

@@ -20,9 +20,9 @@ import pandas as pd
 
 from forecast.data.known.replay import OPEN, WON, Replay, View
 from forecast.models.baselines.draws import draws_from_errors
-from forecast.models.baselines.series import generator
 from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, month_targets
 from forecast.models.win.rows import Landmarks, States, landmarks, past_days, present
+from forecast.seeds import check_seed, generator
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
@@ -96,7 +96,7 @@ def stage_age(snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, s
 def _along(
     snap: Snapshot, *, model: str, origins: Sequence[pd.Timestamp], months: int, seed: int
 ) -> Iterator[pd.DataFrame]:
-    generator(seed, 0)
+    check_seed(seed)
     replay = Replay(snap)
     calendar = replay.calendar
     born = replay.born[replay.born > 0]

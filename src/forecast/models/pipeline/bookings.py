@@ -28,12 +28,12 @@ from forecast.models.win.probabilities import (
     FEWEST_CLOSED,
     NOTHING_TO_LEARN,
     WinModel,
-    check_seed,
     filled_amounts,
     left_out_notes,
     walk,
 )
 from forecast.models.win.rows import STEPS, States, steps_of
+from forecast.seeds import check_seed
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from forecast.seeds import generator
+
 DRAWS = 2000
 SINGLE = 100
 """Open deals of a segment that are drawn one by one at most, the weightiest first; the rest is one gamma a step."""
@@ -37,7 +39,7 @@ def draw_open(
     steps = chance.shape[1]
     out = np.zeros((draws, segments, steps))
     for r in range(segments):
-        rng = np.random.default_rng([seed, _OPEN, r])
+        rng = generator(seed, _OPEN, r)
         here = np.flatnonzero(segment == r)
         weight = (chance[here] * value[here] ** 2).sum(axis=1)
         order = np.argsort(-weight, kind="stable") if len(here) > SINGLE else np.arange(len(here))
@@ -82,7 +84,7 @@ def draw_new(wins: np.ndarray, value: np.ndarray, *, pool: np.ndarray, seed: int
     pool = pool[pool > 0]
     relative = pool / pool.mean() if len(pool) else np.ones(1)
     for r in range(segments):
-        rng = np.random.default_rng([seed, _NEW, r])
+        rng = generator(seed, _NEW, r)
         mean = np.divide(value[r], wins[r], out=np.zeros(steps), where=wins[r] > 0)
         few = np.where(wins[r] <= _MANY_WINS, wins[r], 0.0)
         number = rng.poisson(few, size=(draws, steps)).ravel()
@@ -101,10 +103,9 @@ def draw_shared(common: np.ndarray, own: np.ndarray, *, segments: int, seed: int
 
     common, own : (steps,) variances of the log error of all segments and of one. An error persists over the steps.
     """
-    everybody = np.random.default_rng([seed, _SHARED]).standard_normal((draws, 1, 1))
-    each = np.stack(
-        [np.random.default_rng([seed, _SHARED, r + 1]).standard_normal(draws) for r in range(segments)], axis=1
-    )[:, :, None]
+    everybody = generator(seed, _SHARED).standard_normal((draws, 1, 1))
+    each = np.stack([generator(seed, _SHARED, r + 1).standard_normal(draws) for r in range(segments)], axis=1)
+    each = each[:, :, None]
     return np.exp(np.sqrt(common) * everybody + np.sqrt(own) * each - 0.5 * (common + own))
 
 

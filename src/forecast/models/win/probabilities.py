@@ -15,12 +15,12 @@ import pandas as pd
 
 from forecast.data.known.replay import LOST, NONE, WON, Replay, View
 from forecast.data.schema import DEAL_COLUMNS, HORIZONS
-from forecast.errors import ParameterError
 from forecast.models.win.factors import describe
 from forecast.models.win.fit import FEWEST_CLOSED, WinModel
 from forecast.models.win.hazards import incidence
 from forecast.models.win.learn import TRACKED, WINDOW, Learner
 from forecast.models.win.rows import States, past_days, steps_of
+from forecast.seeds import check_seed
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
@@ -30,7 +30,6 @@ __all__ = [
     "NOTHING_TO_LEARN",
     "WinModel",
     "chances",
-    "check_seed",
     "filled_amounts",
     "fit_win_model",
     "left_out_notes",
@@ -159,12 +158,6 @@ def filled_amounts(view: View, states: States) -> tuple[np.ndarray, int]:
         means = np.append(np.where(n > 0, total / np.maximum(n, 1), overall), overall)
         amount[empty] = means[states.segment[empty]]
     return amount, int(empty.sum())
-
-
-def check_seed(seed: int) -> None:
-    """Raise ParameterError unless `seed` is an integer >= 0."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ParameterError(f"seed: {seed!r} is not an integer >= 0")
 
 
 # -- what comes out ------------------------------------------------------------------------------------
