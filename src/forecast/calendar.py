@@ -85,6 +85,14 @@ class Calendar:
         """Return the last day of a period (midnight at its start, like every date here)."""
         return self.start(period + 1) - pd.Timedelta(days=1)
 
+    def settles_on(self, period: int, *, settle_days: int) -> pd.Timestamp:
+        """Return the day on which the bookings of a period count as settled: `settle_days` after its last day."""
+        return self.end(period) + pd.Timedelta(days=settle_days)
+
+    def last_settled(self, as_of: pd.Timestamp, *, settle_days: int) -> int:
+        """Return the last period that had settled by the end of a day: the last whose end + settle_days <= as_of."""
+        return self.period(as_of - pd.Timedelta(days=settle_days - 1)) - 1
+
     def parse_day(self, text: Any) -> pd.Timestamp:
         """Read a DATE: an ISO day, or a month such as `2026-10`, which means its last day."""
         if isinstance(text, pd.Timestamp):

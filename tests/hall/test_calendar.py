@@ -52,6 +52,28 @@ def test_fiscal_quarters_by_hand(start: int, month: str, label: str, position: i
     assert period_labels(calendar.quarter_periods(quarter)) == months
 
 
+@pytest.mark.parametrize(
+    ("settle_days", "settled"),
+    [(0, 10), (1, 9), (7, 9), (31, 9), (32, 8), (45, 8), (61, 8), (62, 7), (90, 7), (92, 7), (93, 6), (123, 6)],
+)
+def test_the_last_settled_month_by_hand(settle_days: int, settled: int):
+    # 31 October is 31 days after 30 September, 61 after 31 August, 92 after 31 July, 123 after 30 June.
+    calendar, day = Calendar(), pd.Timestamp("2026-10-31")
+    assert period_label(calendar.last_settled(day, settle_days=settle_days)) == f"2026-{settled:02d}"
+
+
+@given(
+    st.dates(dt.date(2000, 1, 1), dt.date(2050, 12, 31)),
+    st.integers(min_value=0, max_value=366),
+    st.sampled_from(sorted(PATTERNS)),
+)
+def test_the_last_settled_period_has_settled_and_the_next_has_not(day: dt.date, settle_days: int, pattern: str):
+    calendar, as_of = Calendar(2, pattern), pd.Timestamp(day)
+    last = calendar.last_settled(as_of, settle_days=settle_days)
+    assert calendar.settles_on(last, settle_days=settle_days) <= as_of
+    assert calendar.settles_on(last + 1, settle_days=settle_days) > as_of
+
+
 def test_retail_year_by_hand():
     # The Monday nearest 1 February 2023, a Wednesday, is 30 January; then 4, 5 and 4 weeks.
     calendar = Calendar(2, "4-5-4")

@@ -165,8 +165,7 @@ def _known(log: Log, snap: Snapshot) -> Known:
     closed["period"] = calendar.period_of(closed["closed_on"])
     actuals = settled_actuals(log).pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
     actuals.index = pd.Index(parse_periods(actuals.index))
-    wait = pd.Timedelta(days=snap.company.settle_days)
-    settled = [period for period in actuals.index if calendar.end(int(period)) + wait <= snap.as_of]
+    settled = actuals[actuals.index <= calendar.last_settled(snap.as_of, settle_days=snap.company.settle_days)]
     official = None
     if log.get("submitted_forecasts") is not None:
         try:
@@ -177,7 +176,7 @@ def _known(log: Log, snap: Snapshot) -> Known:
         made = official["submitted_on"].to_numpy() < _starts(official["target"], calendar.start)
         official = official[made].sort_values(["segment", "target", "origin"])
         official = official.drop_duplicates(["segment", "target"], keep="last").reset_index(drop=True)
-    return Known(snap, closed[closed["outcome"] == "won"], closed, official, actuals.loc[settled])
+    return Known(snap, closed[closed["outcome"] == "won"], closed, official, settled)
 
 
 def _starts(periods: pd.Series, start: Callable[[int], pd.Timestamp]) -> np.ndarray:

@@ -8,17 +8,21 @@ import pytest
 
 import forecast
 from companies import make_snapshot, plain_company
+from forecast.calendar import parse_periods
 from forecast.data.known.replay import Replay
+from forecast.models.pipeline.lessons import Track
+from forecast.models.win.learn import Learner
 from forecast.models.win.rows import (
     NO_EVENT,
+    STEPS,
     UNDATED,
     landmarks,
     month_rows,
     past_days,
     present,
-    settled_target,
     vocabulary,
 )
+from logs import log_of
 
 
 def walked(snap, months: int = 36):
@@ -119,7 +123,7 @@ def test_a_month_has_settled_once_the_settle_days_are_over():
     deals = plain_company(deals=50, months=12, seed=1)
     november = 2020 * 12 + 10
     for as_of, settled in (("2020-11-30", november - 1), ("2020-12-06", november - 1), ("2020-12-07", november)):
-        assert settled_target(walked(make_snapshot(as_of, deals))[0]) == settled
+        assert walked(make_snapshot(as_of, deals))[0].last_settled == settled
 
 
 def test_a_closed_deal_that_history_never_closes_leaves_on_its_closing_day():
@@ -195,3 +199,22 @@ def test_order_of_history_does_not_matter(shuffle: int):
     a, b = panel_of(snap), panel_of(other)
     assert a.states.amount.tolist() == b.states.amount.tolist()
     assert a.states.slips.tolist() == b.states.slips.tolist()
+
+
+@pytest.mark.parametrize("settle_days", [0, 7, 45, 90, 200])
+def test_models_learn_from_the_months_that_the_settled_actuals_hold(settle_days: int):
+    deals = plain_company(deals=400, months=30, seed=2)
+    deals = deals.assign(segment="North", stage="Early", amount=100.0, expected_close_on=deals["created_on"])
+    company = {"settle_days": settle_days, "extracted_on": pd.Timestamp("2022-06-30")}
+    log = log_of({"opportunities": deals}, **company)
+    last = int(parse_periods(forecast.settled_actuals(log)["period"]).max())
+    replay = Replay(forecast.snapshot(log, as_of="2022-06-30"))
+    learner, track = Learner(), Track(replay, steps=STEPS)
+    for view in replay.views(past_days(replay, log.extracted_on, first=2020 * 12)):
+        learner.step(view)
+        track.step(view, view.open_deals, view.amount[view.open_deals])
+        last_of_day = view.last_settled
+        assert max(learner._rows, default=0) <= last_of_day
+    assert last_of_day == max(learner._rows) == max(track._growth) == last
+    # A month is learned from with all the origins it was looked ahead to from, however long it took to settle.
+    assert set(learner._rows[last].step) == set(range(STEPS))

@@ -58,15 +58,16 @@ def late_wins(
         raise ParameterError(f"days: {days} is not from 1 to {LONGEST}, the days of a quarter")
     kept = archive(log) if kept is None else kept
     now = snapshot(log, as_of=as_of, kept=kept)
-    calendar, wait = now.calendar, pd.Timedelta(days=log.company.settle_days)
+    calendar, wait = now.calendar, log.company.settle_days
+    settled = calendar.last_settled(now.as_of, settle_days=wait)
     first = _first_record(now)
     last = int(calendar.quarter_of(now.period))
     out: list[tuple[object, ...]] = []
     for quarter in range(last, last - quarters - 5, -1):
         periods = calendar.quarter_periods(quarter)
-        start, settled_on = calendar.start(periods[0]), calendar.end(periods[-1]) + wait
-        if settled_on > now.as_of:
+        if periods[-1] > settled:
             continue
+        start, settled_on = calendar.start(periods[0]), calendar.settles_on(periods[-1], settle_days=wait)
         if start < first or len(out) == quarters:
             break
         day = start + pd.Timedelta(days=days - 1)

@@ -99,6 +99,11 @@ class View:
         """The last period that is over."""
         return self.first_target - 1
 
+    @property
+    def last_settled(self) -> int:
+        """The last period whose closures have had the company's settle days to be recorded."""
+        return self.calendar.last_settled(self.as_of, settle_days=self.company.settle_days)
+
     @cached_property
     def part(self) -> float:
         """How much of the period in progress is over; 0 at a month's end, where the next one is untouched."""

@@ -40,9 +40,7 @@ def settled_actuals(log: Log, *, settle_days: int | None = None, kept: Archive |
     first = calendar.period(kept.opportunities["created_on"].min())
     if len(kept.recorded_on):
         first = min(first, calendar.period(kept.recorded_on.min()))
-    last = calendar.period(log.extracted_on)
-    while calendar.end(last) + pd.Timedelta(days=days) > log.extracted_on:
-        last -= 1
+    last = calendar.last_settled(log.extracted_on, settle_days=days)
     segments = sorted(set(kept.opportunities["segment"].unique()) | set(won["segment"].unique()))
     return by_month(won, periods=range(first, last + 1), segments=segments)
 
@@ -109,7 +107,7 @@ def _told_by_history(
         period = calendar.period_of(dates)
         distinct, inverse = np.unique(period, return_inverse=True)
         ends = [
-            (calendar.end(int(value)) + pd.Timedelta(days=days)).to_datetime64().astype("datetime64[us]")
+            calendar.settles_on(int(value), settle_days=days).to_datetime64().astype("datetime64[us]")
             if value >= 0
             else np.datetime64("NaT", "us")
             for value in distinct

@@ -185,9 +185,7 @@ def _actuals(log: Log, day: pd.Timestamp) -> pd.DataFrame:
     settled = settled_actuals(log)
     wide = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
     wide.index = pd.Index(parse_periods(wide.index))
-    calendar, days = log.company.periods, pd.Timedelta(days=log.company.settle_days)
-    known = [period for period in wide.index if calendar.end(int(period)) + days <= day]
-    return wide.loc[known]
+    return wide[wide.index <= log.company.periods.last_settled(day, settle_days=log.company.settle_days)]
 
 
 def _series(official: pd.DataFrame, last: int) -> tuple[tuple[int, ...], dict[str, int]]:

@@ -153,8 +153,8 @@ def _deals(replay: Replay, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
             said.append((view.period + 1, deals, view.segment[deals], p))
         before = view
     slippage = pd.concat(moved, ignore_index=True) if moved and replay.has_history else empty
-    wait = pd.Timedelta(days=replay.snap.company.settle_days)
-    judged = replay.views([pd.Timestamp(calendar.end(target)) + wait for target, *_ in said])
+    wait = replay.snap.company.settle_days
+    judged = replay.views([calendar.settles_on(target, settle_days=wait) for target, *_ in said])
     odds = [_gap(entry, view) for entry, view in zip(said, judged, strict=True)]
     return (pd.concat(odds, ignore_index=True) if odds else empty), slippage
 

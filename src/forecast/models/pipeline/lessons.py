@@ -14,7 +14,7 @@ import numpy as np
 
 from forecast.data.known.replay import OPEN, WON, Replay, View
 from forecast.models.pipeline.creation import Future
-from forecast.models.win.rows import STEPS, settled_target
+from forecast.models.win.rows import STEPS
 
 ORIGINS = 24
 """Past origins whose errors are looked at."""
@@ -86,13 +86,12 @@ class Track:
             self._next = target
         self._seen[view.known & (self._seen == 0)] = target
         self._open[target] = (deals, amount)
-        settled = settled_target(view)
-        while self._next <= settled:
+        while self._next <= view.last_settled:
             self._growth[self._next] = self._grown(view, self._next)
             self._late[self._next] = self._recorded_late(view, self._next)
             self._next += 1
         for kept, oldest in (
-            (self._open, target - self._steps),
+            (self._open, self._next - self._steps),
             (self._growth, target - ORIGINS),
             (self._late, target - ORIGINS),
         ):

@@ -31,7 +31,6 @@ from forecast.models.win.rows import (
     joined,
     month_rows,
     present,
-    settled_target,
     steps_of,
     vocabulary,
 )
@@ -90,11 +89,12 @@ class Learner:
         if not self._past:
             self._next = target
         self._past[target] = states
-        settled = settled_target(view)
+        settled = view.last_settled
         while self._next <= settled:
             self._take(view, self._next)
             self._next += 1
-        for old in [month for month in self._past if month <= target - steps - 1]:
+        # The next month to settle is seen from up to `steps` origins back.
+        for old in [month for month in self._past if month <= self._next - steps]:
             del self._past[old]
         for old in [month for month in self._rows if month < target - WINDOW - 12]:
             del self._rows[old]

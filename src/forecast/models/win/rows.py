@@ -33,7 +33,6 @@ __all__ = [
     "month_rows",
     "past_days",
     "present",
-    "settled_target",
     "steps_of",
     "vocabulary",
 ]
@@ -64,13 +63,6 @@ def past_days(replay: Replay, as_of: pd.Timestamp, *, first: int) -> list[pd.Tim
         elapsed = min(max(round(done * length), 1), length - 1)
         out.append((start + pd.Timedelta(days=elapsed - 1)).as_unit("us"))
     return [*out, as_of]
-
-
-def settled_target(view: View) -> int:
-    """Return the last period whose closures have had the company's settle days to be recorded."""
-    last = view.last_complete
-    waited = (view.as_of - view.calendar.end(last)).days
-    return last if waited >= view.company.settle_days else last - 1
 
 
 def first_recorded(view: View) -> int:

@@ -137,14 +137,14 @@ def _backtest(month: _Month) -> pd.DataFrame:
 
 def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
     """Return which target periods (months, quarters) had settled on as_of."""
-    calendar, wait = month.log.company.periods, pd.Timedelta(days=month.log.company.settle_days)
-    ends: dict[str, pd.Timestamp] = {}
-    last = month.snap.period
+    calendar = month.log.company.periods
+    last = calendar.last_settled(month.snap.as_of, settle_days=month.log.company.settle_days)
+    known: set[str] = set()
     for period in range(last - 12 * 12, last + 1):
-        ends[period_label(period)] = calendar.end(period)
+        known.add(period_label(period))
         quarter = calendar.quarter_of(period)
-        ends[calendar.quarter_label(quarter)] = calendar.end(calendar.quarter_periods(quarter)[-1])
-    known = {label for label, end in ends.items() if end + wait <= month.snap.as_of}
+        if calendar.quarter_periods(quarter)[-1] <= last:
+            known.add(calendar.quarter_label(quarter))
     return targets.isin(known).to_numpy()
 
 
