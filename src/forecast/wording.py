@@ -1,7 +1,9 @@
-"""Humane numbers: money, percentages, odds, ranges, months and lists as a person would say them.
+"""Numbers in words: money, percentages, odds, ranges, months and lists, for every room of the house.
 
-Three significant figures at most, a real minus sign, a narrow space between a number and its unit, and `unknown` for
-what is not known: never `nan`. Exact values live in the tables.
+Nothing else writes a number into a sentence, so one rule holds everywhere: amounts have three significant figures at
+most, shares are whole per cents (below one per cent, one significant figure), a negative number has a true minus sign,
+a narrow space stands between a number and its unit, and what is not known is `unknown`, never `nan`. Exact values live
+in the tables.
 """
 
 from __future__ import annotations
@@ -21,7 +23,18 @@ MINUS = "\u2212"
 _UNITS = ((1e9, "bn"), (1e6, "m"), (1e3, "k"), (1.0, ""))
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "INR": "₹"}
 _MONTHS = (
-    "January February March April May June July August September October November December".split()  # noqa: SIM905
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 )
 _ODDS = (
     (0.05, "about 1 in 20"),
@@ -85,8 +98,8 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
         places -= 1
     shown = [f"{abs(end):,.{places}f}" for end in ends]
     first, second = (_signed(end, text) for end, text in zip(ends, shown, strict=True))
-    joint = f"{THIN}to{THIN}" if MINUS in first + second else "–"
-    return f"{_SYMBOLS.get(currency, '')}{first}{joint}{second}{_tail(unit, currency)}"
+    between = f"{THIN}to{THIN}" if MINUS in first + second else "–"
+    return f"{_SYMBOLS.get(currency, '')}{first}{between}{second}{_tail(unit, currency)}"
 
 
 def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
@@ -97,6 +110,11 @@ def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
     hundred = abs(value) * 100
     text = f"{hundred:,.0f}" if hundred >= 0.95 or hundred < 0.005 or not digits else _figures(hundred, digits)
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a part of a whole as a percentage; `unknown` where the whole is nothing."""
+    return percent(part / whole if whole else math.nan)
 
 
 def whole(value: float | None) -> str:
@@ -134,12 +152,20 @@ def odds(value: float | None) -> str:
         return UNKNOWN
     assert value is not None
     if value < 0.035:
-        said = "very unlikely"
+        words = "very unlikely"
     elif value > 0.965:
-        said = "almost certain"
+        words = "almost certain"
     else:
-        said = min(_ODDS, key=lambda entry: abs(entry[0] - value))[1]
-    return f"{said} ({chance(value)})"
+        words = min(_ODDS, key=lambda entry: abs(entry[0] - value))[1]
+    return f"{words} ({chance(value)})"
+
+
+def cases(value: float | None) -> str:
+    """Return a probability as so many cases: `31 of 100`, below a hundredth `12 of 10,000`; never `0 of`."""
+    if not known(value):
+        return UNKNOWN
+    assert value is not None
+    return f"{round(100 * value)} of 100" if value >= 0.01 else f"{max(1, round(10_000 * value))} of 10,000"
 
 
 def dots(value: float | None, *, of: int = 20) -> str:
@@ -182,8 +208,10 @@ def plural(count: int | float | None, singular: str, plural_form: str = "") -> s
     if not known(count):
         return f"an unknown number of {many}"
     assert count is not None
-    whole = round(count)
-    return f"no {many}" if whole == 0 else f"{_signed(whole, f'{abs(whole):,}')} {singular if whole == 1 else many}"
+    nearest = round(count)
+    if nearest == 0:
+        return f"no {many}"
+    return f"{_signed(nearest, f'{abs(nearest):,}')} {singular if nearest == 1 else many}"
 
 
 def joined(items: Iterable[object], *, last: str = "and", none: str = "none", most: int = 0) -> str:
@@ -230,18 +258,18 @@ def label(value: Any, *, most: int = 28) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def factors(said: str) -> str:
+def factors(text: str) -> str:
     """Return the factors of a deal with a true minus sign, and no line break between a sign and what it belongs to."""
-    parts = [part.replace("- ", "\N{MINUS SIGN} ", 1) if part.startswith("- ") else part for part in said.split("; ")]
+    parts = [f"{MINUS}{part[1:]}" if part.startswith("- ") else part for part in text.split("; ")]
     return "; ".join(part[:1] + "\N{NO-BREAK SPACE}" + part[2:] if part[1:2] == " " else part for part in parts)
 
 
-def sentence(said: str) -> str:
+def sentence(text: str) -> str:
     """Return text with a capital first and one full stop last."""
-    text = said.strip()
-    if not text:
+    words = text.strip()
+    if not words:
         return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?:" else ".")
+    return words[0].upper() + words[1:] + ("" if words[-1] in ".!?:" else ".")
 
 
 def source(company: Any, as_of: Any, *, what: str = "CRM and planning tables") -> str:
@@ -252,12 +280,12 @@ def source(company: Any, as_of: Any, *, what: str = "CRM and planning tables") -
 def axis_unit(largest: float, *, currency: str = "") -> tuple[float, str]:
     """Return what to divide an axis of money by, and the words for it: (1e6, `€ million`)."""
     scale, unit = _unit(abs(largest) if known(largest) else 0.0, 3)
-    said = {"bn": "billion", "m": "million", "k": "thousand", "": ""}[unit]
-    sign = _SYMBOLS.get(currency, currency)
-    return scale, " ".join(part for part in (sign, said) if part) or "amount"
+    words = {"bn": "billion", "m": "million", "k": "thousand", "": ""}[unit]
+    symbol = _SYMBOLS.get(currency, currency)
+    return scale, " ".join(part for part in (symbol, words) if part) or "amount"
 
 
-# -- how ------------------------------------------------------------------------------------------------
+# -- digits, signs and units ----------------------------------------------------------------------------
 
 
 def _unit(size: float, digits: int) -> tuple[float, str]:

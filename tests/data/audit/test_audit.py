@@ -20,6 +20,8 @@ from forecast.data.audit.pipeline import tail_index
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
 from forecast.errors import ParameterError
+from forecast.wording import MINUS as M
+from forecast.wording import THIN as T
 from tiny import HISTORY, OPPORTUNITIES, edited, tiny_company
 
 
@@ -93,7 +95,7 @@ def test_as_of_moves_what_is_judged(tmp_path: Path):
     # O2 was expected on 2025-12-20 (its history never says otherwise) and was lost on 22 January.
     stale = finding(then, "expected to close by now, but still open")
     assert stale["rows"] == "O2"
-    assert stale["evidence"].startswith("1 of 5 open deals with a date (20 %), worth 800; overdue by 32 days")
+    assert stale["evidence"].startswith(f"1 of 5 open deals with a date (20{T}%), worth €800; overdue by 32 days")
     with pytest.raises(ParameterError, match="later than the log's last day"):
         audit(log, as_of="2026-04-30")
 
@@ -115,8 +117,8 @@ def test_late_closures_and_what_settle_days_would_cover_them():
     tables = {"opportunities": log.opportunities, "opportunity_history": history}
     late = finding(audit(validate(tables, company)), "closures are recorded late")
     assert late["severity"] == "warning"
-    assert "10 % of 40 wins are recorded after the day they closed" in late["evidence"]
-    assert "10 % of a month's bookings arrives after the month has ended, 2.5 % more than 7 days" in late["evidence"]
+    assert f"10{T}% of 40 wins are recorded after the day they closed" in late["evidence"]
+    assert f"10{T}% of a month's bookings arrives after the month has ended, 2{T}% more than 7 days" in late["evidence"]
     assert late["mend"].startswith("set settle_days = 12 in company.toml")  # 12 April is 12 days after 31 March
     assert late["count"] == 1
     enough = Company(extracted_on=pd.Timestamp("2024-06-30"), settle_days=12)
@@ -138,7 +140,7 @@ def test_amounts_revised_after_closing(tmp_path: Path):
     row = finding(audit(forecast.read(folder)), "amounts revised after the fact")
     assert row["rows"] == "O3"
     assert row["evidence"] == (
-        "1 of 3 wins (33 %) had their amount changed after they closed; bookings changed by -500 (-10.9 %)"
+        f"1 of 3 wins (33{T}%) had their amount changed after they closed; bookings changed by {M}€500 ({M}11{T}%)"
     )
 
 
@@ -178,7 +180,7 @@ def test_one_deal_dominates_and_open_giants():
     amount = np.r_[np.full(99, 100.0), 9_900.0]
     log = many(100, outcome=["won"] * 99 + ["won"], amount=amount)
     row = finding(audit(log), "one deal dominates the bookings")
-    assert "9,900, 50 % of all that was won and 99 times the median" in row["evidence"]
+    assert f"9.9{T}k, 50{T}% of all that was won and 99 times the median" in row["evidence"]
     assert row["rows"] == "O00099"
     log = many(60, outcome=["won"] * 59 + ["open"], amount=np.r_[np.full(59, 100.0), 50_000.0])
     assert finding(audit(log), "open deals larger than an average month's bookings")["rows"] == "O00059"
@@ -233,7 +235,7 @@ def test_empty_columns_and_open_deals_without_a_date():
     expected[2] = pd.Timestamp("2025-01-01")
     table = audit(many(100, outcome=outcome, expected_close_on=expected, lead_score=np.nan))
     row = finding(table, "open deals without it")
-    assert row["evidence"].startswith("empty for 49 of 50 open deals (98 %)")
+    assert row["evidence"].startswith(f"empty for 49 of 50 open deals (98{T}%)")
     empty = finding(table, "this column is empty")
     assert (empty["severity"], empty["column"], empty["count"]) == ("info", "lead_score", 100)
 

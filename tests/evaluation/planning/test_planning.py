@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ from forecast.evaluation.planning.randomisation import (
     window,
 )
 from forecast.evaluation.planning.ratio import Ratios, around, centre, interval, p_of, relative
+from forecast.wording import MINUS as M
+from forecast.wording import THIN as T
 from logs import log_of
 from panels import DATES, START, panel_of
 
@@ -128,7 +131,7 @@ def test_a_cut_is_found_and_its_size_is_in_the_interval():
     assert effect.p_value <= 0.05
     assert effect.n_assignments == math.factorial(8) // 2
     assert effect.smallest_p == pytest.approx(1 / effect.n_assignments)
-    assert f"fell by {abs(round(100 * effect.relative_change))} %" in effect.sentence
+    assert f"fell by {abs(round(100 * effect.relative_change))}{T}%" in effect.sentence
     assert "significant" not in effect.sentence
 
 
@@ -137,6 +140,15 @@ def test_a_rise_is_told_as_a_rise():
     assert effect.verdict == "worsened"
     assert effect.relative_change > 0.3
     assert "rose by" in effect.sentence
+
+
+@pytest.mark.parametrize("cut", [0.4, 0.0, -0.6])
+def test_numbers_in_the_sentence_are_written_as_on_every_page(cut: float):
+    # The sentence is a chart's description too: a hyphen for a minus sign would be read out as a dash there.
+    effect = planning_effect(*panel_of(cut=cut))
+    assert not re.search(r"-\d|\d %", effect.sentence)
+    low = f"{M}{abs(round(100 * effect.interval[0]))}" if effect.interval[0] < 0 else round(100 * effect.interval[0])
+    assert f"95{T}% interval {low if cut >= 0 else f'+{low}'}{T}% to" in effect.sentence
 
 
 def test_no_change_is_not_called_one():
@@ -346,7 +358,7 @@ def test_errors_that_end_altogether():
     assert effect.verdict == "improved"
     assert effect.relative_change == -1
     assert effect.interval == pytest.approx((-1, -1))
-    assert "100 %" in effect.sentence
+    assert f"100{T}%" in effect.sentence
 
 
 def test_a_bad_spell_before_the_start_is_seen_and_not_taken_for_an_effect():

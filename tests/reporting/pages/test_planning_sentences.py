@@ -139,13 +139,61 @@ def test_who_began(began, count, said):
 
 def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
     told = row(
-        "improved", n_adopting=6, sentence="Errors fell by 20 % (95 % interval -30 % to -8 %). By lot 1 of 100 times."
+        "improved",
+        n_adopting=6,
+        sentence=f"Errors fell by 20{T}% (95{T}% interval {M}30{T}% to {M}8{T}%). By chance in 1 of 100 cases.",
     )
     first, more = planning_sentences.brief(told)
     assert first == f"Errors fell by 20{T}% (95{T}% interval {M}30{T}% to {M}8{T}%)."
-    assert "By lot" not in more
+    assert "By chance" not in more
     assert more.startswith("Six of eight segments")
-    bad = told | {
-        "sentence": f"{told['sentence']} But the months before show -19 % (1 of 100 times by lot): distrust the number."
+    bad = told | {"placebo": -0.19, "placebo_p_value": 0.01}
+    assert (
+        f"{M}19{T}% (chance alone gives as much in 1 of 100 cases): distrust the number."
+        in (planning_sentences.brief(bad)[1])
+    )
+    luck = told | {"placebo": -0.19, "placebo_p_value": 0.2}
+    assert "Nearly the same difference was there before anybody began." in planning_sentences.brief(luck)[1]
+    for quiet in ({"placebo": -0.05, "placebo_p_value": 0.2}, {"placebo": NAN, "placebo_p_value": NAN}):
+        assert planning_sentences.brief(told | quiet) == (first, more)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "change", "title"),
+    [
+        ("improved", -0.3, f"Forecast errors fell by 30{T}% when planning together"),
+        ("worsened", 0.3, f"Forecast errors rose by 30{T}% when planning together"),
+        ("no detectable change", -0.3, "No detectable change in errors when planning together"),
+        ("not identified", -0.3, "Cannot tell whether planning together helped"),
+        ("not identified", NAN, "Cannot tell whether planning together helped"),
+    ],
+)
+def test_an_improvement_is_claimed_only_where_the_verdict_says_so(verdict, change, title):
+    row = {
+        "verdict": verdict,
+        "relative_change": change,
+        "interval_low": -0.5,
+        "interval_high": 0.1,
+        "sentence": f"A {M}3{T}%. B.",
     }
-    assert "distrust the number." in planning_sentences.brief(bad)[1]
+    assert planning_sentences.finding(row) == title
+    first, rest = planning_sentences.parts(row)
+    assert first == f"A {M}3{T}%."
+    assert rest.startswith("B. ")
+    if verdict != "improved":
+        everything = " ".join([title, planning_sentences.next_step(row)]).lower()
+        assert "improve" not in everything
+        assert "fell" not in everything
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-0.5, 0.1, f"{M}50{T}% to +10{T}%"),
+        (-1.0, math.inf, "any change is possible"),
+        (-0.5, math.inf, f"{M}50{T}% upwards"),
+        (-1.0, 0.1, f"down to no errors at all, up to +10{T}%"),
+    ],
+)
+def test_open_intervals_are_named(low, high, told):
+    assert planning_sentences.interval({"interval_low": low, "interval_high": high}) == told

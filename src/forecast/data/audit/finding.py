@@ -1,4 +1,4 @@
-"""One finding of the audit, and how its numbers are written."""
+"""One finding of the audit."""
 
 from __future__ import annotations
 
@@ -43,18 +43,3 @@ class Finding:
             "count": self.count,
             "mend": self.mend,
         }
-
-
-def share(part: float, whole: float) -> str:
-    """Write a part of a whole as a percentage: `12 %`, `0.4 %`, `< 0.1 %`."""
-    if not whole:
-        return "0 %"
-    percent = 100 * part / whole
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
-
-
-def money(amount: float) -> str:
-    """Write an amount: `1,234,567`."""
-    return f"{amount:,.0f}"

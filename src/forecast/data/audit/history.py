@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.audit.finding import Finding, money, share
+from forecast.data.audit.finding import Finding
 from forecast.data.known.snapshot import Snapshot
+from forecast.wording import THIN, money, percent, share
 
 LATE_SHARE = 0.01
 """Share of bookings recorded after a month has settled from which on `settle_days` is too short."""
@@ -21,7 +22,12 @@ def history_findings(snap: Snapshot) -> list[Finding]:
     if history is None or history.empty:
         return []
     closures = _closures(snap, history)
-    return [*_late(snap, closures), *_revised(closures), *_at_closing(closures), *_reopened(history)]
+    return [
+        *_late(snap, closures),
+        *_revised(closures, currency=snap.company.currency),
+        *_at_closing(closures),
+        *_reopened(history),
+    ]
 
 
 def _closures(snap: Snapshot, history: pd.DataFrame) -> pd.DataFrame:
@@ -65,9 +71,9 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Finding]:
     enough = settles_after(after_end, amount, LATE_SHARE)
     told = (
         f"{share((days_after > 0).sum(), len(won))} of {len(won):,} wins are recorded after the day they closed "
-        f"(95 % of all within {days_after.quantile(0.95):.0f} days); {share(late, amount.sum())} of a month's bookings "
-        f"arrives after the month has ended, {share(unsettled, amount.sum())} more than {settle} days after; "
-        f"{share(1 - LATE_SHARE, 1)} is in after {enough} days"
+        f"(95{THIN}% of all within {days_after.quantile(0.95):.0f} days); {share(late, amount.sum())} of a month's "
+        f"bookings arrives after the month has ended, {share(unsettled, amount.sum())} more than {settle} days after; "
+        f"{percent(1 - LATE_SHARE)} is in after {enough} days"
     )
     if not late:
         return []
@@ -104,16 +110,17 @@ def settles_after(days: np.ndarray, amount: np.ndarray, tolerated: float) -> int
     return max(0, int(days[order][min(enough, len(days) - 1)]))
 
 
-def _revised(closures: pd.DataFrame) -> list[Finding]:
+def _revised(closures: pd.DataFrame, *, currency: str) -> list[Finding]:
     """Amounts that were changed after the deal had closed."""
     won = closures[(closures["outcome"] == "won") & closures["then"].notna() & closures["now"].notna()]
     changed = won[~np.isclose(won["then"], won["now"])]
     if changed.empty:
         return []
     difference = (changed["now"] - changed["then"]).sum()
+    relative = difference / won["then"].sum() if won["then"].sum() else np.nan
     told = (
         f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) had their amount changed after "
-        f"they closed; bookings changed by {money(difference)} ({100 * difference / won['then'].sum():+.1f} %)"
+        f"they closed; bookings changed by {money(difference, currency=currency)} ({percent(relative, sign=True)})"
     )
     severity = "warning" if len(changed) > _REVISED_SHARE * len(won) else "info"
     return [

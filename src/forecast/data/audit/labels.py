@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from forecast.data.audit.finding import Finding, share
+from forecast.data.audit.finding import Finding
 from forecast.data.schema import TABLES, Log
+from forecast.wording import share
 
 _IDENTIFIERS = ("opportunity_id", "lead_id")
 

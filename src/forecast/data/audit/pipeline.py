@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.calendar import period_label
-from forecast.data.audit.finding import Finding, money, share
+from forecast.data.audit.finding import Finding
 from forecast.data.known.snapshot import Snapshot
+from forecast.wording import in_currency, percent, share
 
 WON_AT_LEAST = 30
 """Won deals below which a segment's win rate and mean amount rest on too little."""
@@ -39,7 +40,7 @@ def pipeline_findings(snap: Snapshot) -> list[Finding]:
 
 def _stale(snap: Snapshot) -> list[Finding]:
     """Open deals that ought to have closed already."""
-    frame = snap.opportunities
+    frame, money = snap.opportunities, in_currency(snap.company.currency)
     is_open = frame["outcome"] == "open"
     stale = frame[is_open & (frame["expected_close_on"] < snap.as_of)].sort_values("expected_close_on")
     if stale.empty:
@@ -60,7 +61,7 @@ def _stale(snap: Snapshot) -> list[Finding]:
 
 def _giants(snap: Snapshot) -> list[Finding]:
     """A heavy tail: one deal that is a large part of what is booked, or of a month."""
-    frame = snap.opportunities
+    frame, money = snap.opportunities, in_currency(snap.company.currency)
     won = frame[(frame["outcome"] == "won") & (frame["amount"] > 0)].sort_values("amount", ascending=False)
     if won.empty:
         return []
@@ -80,7 +81,7 @@ def _giants(snap: Snapshot) -> list[Finding]:
         )
     elif np.isfinite(index) and index < 2:
         told = (
-            f"tail index {index:.1f} over the largest {share(_TAIL_SHARE, 1)} of {len(won):,} won deals: below 2 a few "
+            f"tail index {index:.1f} over the largest {percent(_TAIL_SHARE)} of {len(won):,} won deals: below 2 a few "
             f"deals decide a month; the largest is {money(largest)}, {largest / won['amount'].median():,.0f} times "
             "the median"
         )

@@ -26,9 +26,8 @@ from forecast.evaluation.planning.logs import change as log_change
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel, logs
 from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.evaluation.planning.ratio import estimate_ratio
-from forecast.evaluation.planning.reasons import no_comparison, too_few_ways
 from forecast.evaluation.planning.tables import association, by_segment, event_study, segment_effects
-from forecast.evaluation.planning.verdict import sentence
+from forecast.evaluation.planning.verdict import no_comparison, sentence, too_few_ways
 from forecast.seeds import check_seed
 
 __all__ = ["PlanningEffect", "planning_effect", "planning_errors"]

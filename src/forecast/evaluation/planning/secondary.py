@@ -19,8 +19,8 @@ from forecast.evaluation.planning.logs import estimate
 from forecast.evaluation.planning.outcomes import OUTCOMES
 from forecast.evaluation.planning.panel import ErrorPanel, value_panel
 from forecast.evaluation.planning.randomisation import ALPHA, Floats
-from forecast.evaluation.planning.reasons import no_comparison, too_few_ways
 from forecast.evaluation.planning.tables import before_and_after
+from forecast.evaluation.planning.verdict import no_comparison, too_few_ways
 from forecast.evaluation.value_added import holm
 
 COLUMNS = (

@@ -1,38 +1,60 @@
-"""The verdict in plain words: computed from the numbers, never typed, and never louder than they are."""
+"""The verdict in plain words: computed from the numbers, never typed, and never louder than they are.
+
+First why nothing can be identified, if so: before anything is computed, and once the number of possible assignments is
+known. Then the sentences of the verdict, in order: the number with its interval, how often chance alone gives as much,
+and the two checks before the start. Numbers are written by `forecast.wording`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from forecast.calendar import period_label
+from forecast.evaluation.planning.logs import Estimate
+from forecast.evaluation.planning.panel import ErrorPanel
 from forecast.evaluation.planning.randomisation import ALPHA
+from forecast.wording import THIN, cases, percent
+
+FEWEST_MONTHS = 3
+"""Fewest months with errors for anything to be compared."""
+
+_PLACEBO = "In the 7 to 12 months before the starts, when nothing had begun (a placebo), the same comparison shows"
 
 
-def percent(value: float) -> str:
-    """Write -0.274 as `-27 %`, 0 as `0 %`, 0.051 as `+5 %`."""
-    if math.isnan(value):
-        return "unknown"
-    whole = round(100 * value)
-    return f"{whole:+,} %" if whole else "0 %"
+def no_comparison(panel: ErrorPanel) -> list[str]:
+    """Return why nothing can be compared, if so, before anything is computed."""
+    segments, months = panel.observed.shape
+    if not segments or months < FEWEST_MONTHS:
+        return [f"errors of {segments} segments over {months} months are left to compare", *panel.notes]
+    if not panel.adopting.any():
+        first, last = period_label(int(panel.months[0])), period_label(int(panel.months[-1]))
+        return [f"no segment began to plan jointly between {first} and {last}, the months with errors"]
+    if segments == 1:
+        return [f"{panel.segments[0]} is the only segment with errors, and there is nothing to compare it with"]
+    dates = np.unique(panel.dates)
+    if len(dates) == 1:
+        return [
+            f"every segment began in {period_label(int(dates[0]))}, so that nothing tells planning jointly from"
+            " whatever else happened then"
+        ]
+    return []
 
 
-def share(p: float) -> str:
-    """Write a p-value as `3 of 100 times`, below a hundredth per 10,000."""
-    if p >= 0.01:
-        return f"{round(100 * p):.0f} of 100 times"
-    return f"{max(1, round(10_000 * p)):.0f} of 10,000 times"
-
-
-def interval_words(interval: tuple[float, float]) -> str:
-    """Write an interval on a relative change; open ends are named."""
-    low, high = interval
-    if low <= -1 and math.isinf(high):
-        return "anything is possible"
-    if math.isinf(high):
-        return f"95 % interval {percent(low)} upwards, without an upper end"
-    if low <= -1:
-        return f"95 % interval up to {percent(high)}, without a lower end"
-    return f"95 % interval {percent(low)} to {percent(high)}"
+def too_few_ways(panel: ErrorPanel, found: Estimate) -> list[str]:
+    """Return why no p-value could have been small enough, if so."""
+    segments = len(panel.segments)
+    if not found.identified:
+        return [f"the start dates of the {segments} segments leave nothing that tells before from after"]
+    if found.smallest_p > ALPHA:
+        ways = f"{found.assignments} way{'s' if found.assignments != 1 else ''}"
+        return [
+            f"with {segments} segments and these start dates there are only {ways} to assign the dates, so that"
+            f" chance alone gives any result in {cases(found.smallest_p)} cases"
+        ]
+    return []
 
 
 def sentence(
@@ -45,52 +67,82 @@ def sentence(
     dip: tuple[float, float],
     reasons: Sequence[str],
 ) -> str:
-    """Return the verdict with its number, its interval and its two checks."""
+    """Return the verdict with its number, its interval and its two checks.
+
+    change : relative, -0.3 = errors fell by 30 %. placebo, dip : relative change and p-value, NaN where there is none.
+    """
     if verdict == "not identified":
         text = f"Cannot tell whether planning jointly changed forecast errors: {'; '.join(reasons)}."
-        if not math.isnan(change):
-            text += (
-                f" In the segments that began, errors relative to the benchmark changed by {percent(change)} from"
-                " before to after; that is an association, from which no cause may be read."
-            )
-        return text
-    opening = {
-        "improved": f"Forecast errors fell by {abs(round(100 * change))} % when segments began to plan jointly",
-        "worsened": f"Forecast errors rose by {abs(round(100 * change))} % when segments began to plan jointly",
-        "no detectable change": f"No detectable change in forecast errors: {percent(change)} when segments began to"
-        " plan jointly",
-    }[verdict]
-    text = f"{opening} ({interval_words(interval)})."
-    text += f" With the start dates dealt out by lot, a change as large came out {share(p_value)}."
-    return " ".join([text, *_checks(change, placebo, dip)])
+        return " ".join([text, *_association(change)])
+    return " ".join(
+        [
+            f"{_opening(verdict, change)} ({interval_words(interval)}).",
+            f"If start dates had been assigned at random, a change this large would appear in {cases(p_value)} cases.",
+            placebo_sentence(change, *placebo),
+            dip_sentence(*dip),
+        ]
+    )
 
 
-def _checks(change: float, placebo: tuple[float, float], dip: tuple[float, float]) -> list[str]:
-    out = []
-    value, p = placebo
+def interval_words(interval: tuple[float, float]) -> str:
+    """Write an interval on a relative change; open ends are named."""
+    low, high = (percent(end, sign=True) for end in interval)
+    if interval[0] <= -1 and math.isinf(interval[1]):
+        return "anything is possible"
+    if math.isinf(interval[1]):
+        return f"95{THIN}% interval {low} upwards, without an upper end"
+    if interval[0] <= -1:
+        return f"95{THIN}% interval up to {high}, without a lower end"
+    return f"95{THIN}% interval {low} to {high}"
+
+
+def _opening(verdict: str, change: float) -> str:
+    when = "when segments began to plan jointly"
+    if verdict == "improved":
+        return f"Forecast errors fell by {percent(abs(change))} {when}"
+    if verdict == "worsened":
+        return f"Forecast errors rose by {percent(abs(change))} {when}"
+    return f"No detectable change in forecast errors: {percent(change, sign=True)} {when}"
+
+
+def _association(change: float) -> list[str]:
+    """Return what can be told where nothing is identified; no sentence where there is no number either."""
+    if math.isnan(change):
+        return []
+    return [
+        f"In the segments that began, errors relative to the benchmark changed by {percent(change, sign=True)} from"
+        " before to after; that is an association, from which no cause may be read."
+    ]
+
+
+def placebo_contradicts(p: float) -> bool:
+    """Return whether the placebo speaks against the verdict: a difference beyond chance where there can be none."""
+    return p <= ALPHA  # False for NaN, where there is no placebo
+
+
+def placebo_is_as_large(change: float, placebo: float) -> bool:
+    """Return whether the placebo, though chance may have made it, is at least half the change; False for NaN."""
+    return math.isfinite(placebo) and abs(placebo) >= abs(change) / 2 and round(100 * placebo) != 0
+
+
+def placebo_sentence(change: float, placebo: float, p: float) -> str:
+    """Return what the same comparison shows 7 to 12 months before the starts."""
     if math.isnan(p):
-        out.append("There are too few months before the starts for a placebo.")
-    elif p <= ALPHA:
-        out.append(
-            f"But in the 7 to 12 months before the starts, when nothing had begun (placebo), the same comparison shows"
-            f" {percent(value)} ({share(p)} by lot): distrust the number."
-        )
-    else:
-        said = (
-            f"In the 7 to 12 months before the starts, when nothing had begun (placebo), the same comparison shows"
-            f" {percent(value)} ({share(p)} by lot)"
-        )
-        large = abs(value) >= abs(change) / 2 and round(100 * value) != 0
-        out.append(f"{said}: so large by luck alone, a reason to lean on the number less." if large else f"{said}.")
-    value, p = dip
+        return "There are too few months before the starts for a placebo."
+    shown = f"{percent(placebo, sign=True)} (chance alone gives as much in {cases(p)} cases)"
+    if placebo_contradicts(p):
+        return f"But {_PLACEBO[0].lower()}{_PLACEBO[1:]} {shown}: distrust the number."
+    if placebo_is_as_large(change, placebo):
+        return f"{_PLACEBO} {shown}: a reason to rely on the number less."
+    return f"{_PLACEBO} {shown}."
+
+
+def dip_sentence(dip: float, p: float) -> str:
+    """Return what is known of the six months before the starts, which are set aside."""
     if math.isnan(p):
-        out.append("The six months before the starts cannot be checked.")
-    elif p <= ALPHA:
-        spell = "worse" if value > 0 else "better"
-        out.append(
-            f"In the six months before the starts errors were {spell} than usual ({percent(value)}); they are set"
-            " aside."
-        )
-    else:
-        out.append(f"The six months before the starts ({percent(value)}) were nothing unusual; they are set aside.")
-    return out
+        return "The six months before the starts cannot be checked."
+    shown = percent(dip, sign=True)
+    if p <= ALPHA:
+        spell = "worse" if dip > 0 else "better"
+        return f"In the six months before the starts errors were {spell} than usual ({shown}); they are set aside."
+    return f"The six months before the starts were not unusual ({shown}); they are set aside."

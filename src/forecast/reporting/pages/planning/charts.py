@@ -289,10 +289,8 @@ def _event_words(event: Mapping[str, Any]) -> str:
 
 
 def _of_hundred(p: Any) -> str:
-    """Return how often chance alone would show as much: `25 of 100`."""
-    if not wording.known(p):
-        return "–"
-    return f"{round(100 * float(p))} of 100" if float(p) >= 0.01 else "under 1 of 100"
+    """Return how often chance alone would show as much: `25 of 100`, `12 of 10,000`."""
+    return wording.cases(float(p)) if wording.known(p) else "–"
 
 
 def _by_lot(p: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
+from forecast.evaluation.planning.verdict import placebo_contradicts, placebo_is_as_large, placebo_sentence
 from forecast.reporting.pages.track.sentences import LUCK
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
@@ -41,26 +41,32 @@ def finding(row: Mapping[str, Any]) -> str:
 
 
 def parts(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the verdict's own sentence, and those that qualify it with what would change it; signs as printed."""
-    said = re.sub(r"-(?=\d)", wording.MINUS, str(row.get("sentence", "")))
-    said = re.sub(r"(?<=\d) %", f"{wording.THIN}%", said)
-    first, stop, rest = said.partition(". ")
+    """Return the verdict's own sentence, and those that qualify it with what would change it."""
+    first, stop, rest = str(row.get("sentence", "")).partition(". ")
     return first + (stop.strip() or ""), " ".join(part for part in (who_began(row), rest, next_step(row)) if part)
 
 
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict's own sentence, and what would change it; a check that speaks against it is never left out."""
-    first, rest = parts(row)
-    warning = [said for said in rest.split(". ") if "distrust" in said]
-    told = [f"{said.rstrip('.')}." for said in warning]
-    if not told and "lean on the number less" in rest:
-        told = ["Nearly the same difference was there before anybody began."]
+    first, _ = parts(row)
+    warning = _warning(row)
     step = next_step(row)
     if row.get("verdict") == "no detectable change" and wording.known(row.get("detectable_change")):
         step = f"Only a large fall, {_size(row.get('detectable_change'))} or more, would most likely have shown."
         if decided := _decided(row):
             step += f" One segment less, {decided}, would turn the answer: there are too few to lean on it."
-    return first, " ".join(part for part in (who_began(row), *told, step) if part)
+    return first, " ".join(part for part in (who_began(row), warning, step) if part)
+
+
+def _warning(row: Mapping[str, Any]) -> str:
+    """Return the sentence of a placebo that speaks against the verdict; empty where none does."""
+    change, placebo, p = (float(row.get(name, np.nan)) for name in ("relative_change", "placebo", "placebo_p_value"))
+    if row.get("verdict") == "not identified":
+        return ""
+    if placebo_contradicts(p):
+        return placebo_sentence(change, placebo, p)
+    same = placebo_is_as_large(change, placebo)
+    return "Nearly the same difference was there before anybody began." if same else ""
 
 
 def interval(row: Mapping[str, Any]) -> str:
