@@ -59,7 +59,7 @@ def test_help_lists_the_commands_and_the_exit_codes(run):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys\nfrom forecast import cli\n"
+        "import sys\nfrom forecast.cli import app\n"
         "try: app.main(['report', '--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'pandas', 'numpy', 'papermill', 'nbconvert', 'rich', 'matplotlib'} & set(sys.modules)))"

@@ -165,7 +165,7 @@ def month(tmp_path) -> workspace.Month:
 
 def test_one_run_at_a_time_also_from_another_process(month):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom forecast.reporting import runs\n"
+        "import sys\nfrom pathlib import Path\nfrom forecast.reporting.run import workspace\n"
         "from forecast.errors import MachineError\n"
         "try:\n"
         "    with workspace.locked(Path(sys.argv[1]), 'another'): print('in')\n"
