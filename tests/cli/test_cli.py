@@ -122,6 +122,49 @@ def test_wrong_data_and_parameters_end_with_1_and_write_nothing(run, data, tmp_p
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "note"),
+    [
+        (["bookings", "--as-of", "2026-03"], "note: No forecast: "),
+        (["deals", "--as-of", "2026-03"], "note: No win probability: too few closed deals"),
+        (
+            ["backtest", "--from", "2026-02", "--to", "2026-02", "--models", "stage-weighted"],
+            "note: stage-weighted needs",
+        ),
+    ],
+)
+def test_why_a_table_is_empty_is_said_where_no_program_reads(data, tmp_path, capsys, command, note):
+    with pytest.raises(SystemExit) as end:
+        app.main([command[0], "--data", str(data), *command[1:], "--out", str(tmp_path / "out.csv")])
+    printed = capsys.readouterr()
+    assert not end.value.code
+    assert note in printed.err
+    assert "note" not in printed.out
+    assert printed.out.startswith("table: ")
+
+
+def test_why_nothing_is_identified_is_said_too(tmp_path, capsys):
+    folder = company(tmp_path / "data")
+    months = [str(month) for month in pd.period_range("2024-01", "2026-03", freq="M")]
+    deals = [
+        f"{segment}{month},{month}-01,{segment},Won,100,{month}-20,{month}-20,won"
+        for month in months
+        for segment in "AB"
+    ]
+    header = (folder / "opportunities.csv").read_text(encoding="utf-8").splitlines()[0]
+    (folder / "opportunities.csv").write_text("\n".join([header, *deals]) + "\n", encoding="utf-8")
+    forecasts = [f"{month}-02,{month},{segment},sales,110" for month in months for segment in "AB"]
+    text = "\n".join(["submitted_on,target_period,segment,submitter,amount", *forecasts]) + "\n"
+    (folder / "submitted_forecasts.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        app.main(["planning", "--data", str(folder), "--out", str(tmp_path / "out.json")])
+    printed = capsys.readouterr()
+    assert not end.value.code, printed.err
+    assert printed.out.startswith("planning: not identified")
+    assert "note: no segment" in printed.err
+    assert "note: 22 segment-months are left out: no divisor" in printed.err
+
+
 def test_a_missing_folder_is_told_before_anything_is_computed(run, data, tmp_path, monkeypatch):
     monkeypatch.setattr("forecast.data.sources.files.read", lambda _: pytest.fail("read"))
     code, text = run("deals", "--data", data, "--as-of", "2026-03", "--out", tmp_path / "no" / "deals.csv")

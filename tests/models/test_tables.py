@@ -162,10 +162,13 @@ def test_single_numbers_give_sums_only_where_every_part_is_there():
 def test_abstaining_leaves_no_number_and_a_reason(segments):
     snap = snap_at("2026-10-31")
     snap = snap if segments else snap.emptied(snap.as_of)
-    table = abstain(snap, model="test", months=3, notes=["too little is known"])
+    result = abstain(snap, model="test", months=3, notes=["too little is known"])
+    table = result.table
     assert len(table) == 4 * (len(segments) + 1)
     assert table["mean"].isna().all()
-    assert table.attrs["notes"] == ["too little is known"]
+    assert result.notes == ("too little is known",)
+    assert result.frame().attrs["notes"] == ["too little is known"]
+    assert not table.attrs
 
 
 @pytest.mark.parametrize("bad", [np.ones((3, 2, 4)), np.ones((2, 2)), np.full((3, 2, 2), np.nan)])

@@ -318,6 +318,24 @@ class Log:
 
 # -- what comes out ------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True, kw_only=True)
+class NotedTable:
+    """A table, and the sentences its reader must know: why a forecaster abstains, which rows have no number.
+
+    Inside the library results travel as this record, because what hangs on a DataFrame is lost on the way.
+    """
+
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table as the public functions hand it out: a DataFrame with the notes in `attrs["notes"]`."""
+        frame = self.table.copy(deep=False)
+        frame.attrs["notes"] = list(self.notes)
+        return frame
+
+
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 QUANTILE_COLUMNS = ("q2.5", "q10", "q25", "q50", "q75", "q90", "q97.5")
 

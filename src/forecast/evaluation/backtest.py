@@ -17,10 +17,10 @@ from forecast.calendar import parse_periods
 from forecast.data.known.history import Archive, archive
 from forecast.data.known.replay import view
 from forecast.data.known.snapshot import settled_actuals, snapshot
-from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log
+from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
 from forecast.errors import ParameterError, nearest
 from forecast.models.registry import SUBMITTED, Along, along
-from forecast.models.tables import NOTES, abstain
+from forecast.models.tables import abstain
 
 DEFAULT_MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future", "stage-age")
 
@@ -54,38 +54,49 @@ def backtest(
     ParameterError : an origin is no date, doubled or beyond the log; a model is unknown or doubled; months or seed is
     out of range.
     """
+    return track_record(log, origins=origins, models=models, months=months, seed=seed, on_origin=on_origin).frame()
+
+
+def track_record(
+    log: Log,
+    *,
+    origins: Iterable[str | pd.Timestamp],
+    models: Sequence[str] = DEFAULT_MODELS,
+    months: int = 6,
+    seed: int = 0,
+    on_origin: Callable[[int, int], None] | None = None,
+) -> NotedTable:
+    """Return what `backtest` hands out, with its notes by name."""
     days = parse_origins(log, origins)
     calls = _forecasters(log, models)
     kept = archive(log)
     first = first_day(kept)
     reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
-    tables: dict[tuple[pd.Timestamp, str], pd.DataFrame] = {}
+    results: dict[tuple[pd.Timestamp, str], NotedTable] = {}
     for day in [day for day in days if day < first]:
         # Nothing was known: no segment, so that only the empty Total is left.
         nothing = view(replace(snapshot(log, as_of=first, kept=kept), plan=None)).emptied(day)
         for name in calls:
             why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
-            tables[day, name] = abstain(nothing, model=name, months=months, notes=[why])
+            results[day, name] = abstain(nothing, model=name, months=months, notes=[why])
     done, each = 0, len(days) * len(calls)
     for group in _groups(log, [day for day in days if day >= first]):
         snap = snapshot(log, as_of=group[-1], kept=kept)
         for name, call in calls.items():
-            for day, table in zip(group, call(snap, origins=group, months=months, seed=seed), strict=True):
-                tables[day, name] = table
+            for day, result in zip(group, call(snap, origins=group, months=months, seed=seed), strict=True):
+                results[day, name] = result
                 done += 1
                 if on_origin is not None and done % len(calls) == 0:
                     on_origin(done * len(days) // each, len(days))
-    in_order = [tables[day, name] for day in days for name in calls]
-    for table, (day, name) in zip(in_order, ((day, name) for day in days for name in calls), strict=True):
-        for note in table.attrs.get(NOTES, ()):
-            reasons.setdefault((name, str(note)), []).append(day)
-        table.attrs = {}
-    track = pd.concat(in_order, ignore_index=True)
+    for day, name in itertools.product(days, calls):
+        for note in results[day, name].notes:
+            reasons.setdefault((name, note), []).append(day)
+    track = pd.concat([results[key].table for key in itertools.product(days, calls)], ignore_index=True)
     extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
     track = track[[*FORECAST_COLUMNS, *extra]]
     track["observed"] = observed(log, track, kept=kept)
-    track.attrs[NOTES] = [_sentence(name, note, when) for (name, note), when in reasons.items()]
-    return track
+    notes = tuple(_sentence(name, note, when) for (name, note), when in reasons.items())
+    return NotedTable(table=track, notes=notes)
 
 
 def month_ends(log: Log, *, first: str, last: str, step: int = 1) -> list[pd.Timestamp]:

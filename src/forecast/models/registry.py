@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.data.known.snapshot import Snapshot
+    from forecast.data.schema import NotedTable
 
 _HOME = {
     "pipeline": ("forecast.models.pipeline.bookings", "bookings_along"),
@@ -47,8 +48,8 @@ class Along(Protocol):
 
     def __call__(
         self, snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int
-    ) -> Iterator[pd.DataFrame]:
-        """Yield the table of each origin: what the forecaster would have said then.
+    ) -> Iterator[NotedTable]:
+        """Yield the table of each origin, with its notes: what the forecaster would have said then.
 
         origins : ascending, at the same position in their month, none after the snapshot's day.
         """
@@ -65,7 +66,7 @@ def forecaster(name: str) -> Forecaster:
     walk = along(name)
 
     def at(snap: Snapshot, *, months: int, seed: int) -> pd.DataFrame:
-        return next(iter(walk(snap, origins=[snap.as_of], months=months, seed=seed)))
+        return next(iter(walk(snap, origins=[snap.as_of], months=months, seed=seed))).frame()
 
     return at
 
@@ -89,13 +90,13 @@ def along(name: str) -> Along:
 
 
 def _each(
-    function: Callable[..., pd.DataFrame],
+    function: Callable[..., NotedTable],
     snap: Snapshot,
     *,
     origins: Sequence[pd.Timestamp],
     months: int,
     seed: int,
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[NotedTable]:
     """Yield the table of a forecaster that needs one view alone."""
     for view in importlib.import_module("forecast.data.known.replay").Replay(snap).views(origins):
         yield function(view, months=months, seed=seed)

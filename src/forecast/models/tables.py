@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import NO_PERIOD, parse_periods, period_labels
-from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QUANTILES, TOTAL
+from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QUANTILES, TOTAL, NotedTable
 from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
 
 MOST_MONTHS = 60
-NOTES = "notes"
-"""Key of a table's `attrs`: sentences, such as why a forecaster abstains."""
 
 
 def month_targets(view: View | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,12 +143,11 @@ def from_means(
     return _rows(view, model=model, mean=mean, periods=periods, addends=addends)[0]
 
 
-def abstain(view: View, *, model: str, months: int, notes: Sequence[str]) -> pd.DataFrame:
-    """Return a forecast table without numbers; why stands in `attrs["notes"]`."""
+def abstain(view: View, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
+    """Return a forecast table without numbers, with notes that say why."""
     periods, _ = month_targets(view, months)
     table = from_means(view, model=model, mean=np.full((len(view.segments), len(periods)), np.nan), periods=periods)
-    table.attrs[NOTES] = list(notes)
-    return table
+    return NotedTable(table=table, notes=tuple(notes))
 
 
 def _rows(

@@ -88,10 +88,8 @@ def test_what_changed():
         "Since 30 September 2026, 1 deal was won (€40), no deals were created and 1 deal was lost (€10)."
     )
     nothing = grew.iloc[:0]
-    nothing.attrs["notes"] = ["there is no history"]
-    assert bookings_sentences.changes_sentence(nothing, company=EURO).startswith(
-        "What changed cannot be told: there is no"
-    )
+    sentence = bookings_sentences.changes_sentence(nothing, company=EURO, notes=["there is no history"])
+    assert sentence.startswith("What changed cannot be told: there is no")
 
 
 def test_attention_names_no_owner_and_counts_right():

@@ -6,7 +6,7 @@ import pandas as pd
 
 from forecast.data.known.changes import changes, moves
 from forecast.data.known.snapshot import Snapshot, snapshot
-from forecast.data.schema import Log
+from forecast.data.schema import Log, NotedTable
 from forecast.errors import DataError, ParameterError
 
 COLUMNS = ("bar", "amount", "deals", "open_pipeline", "booked", "since", "period")
@@ -35,9 +35,10 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
     except (DataError, ParameterError) as error:
         out = pd.DataFrame({name: pd.Series(dtype="float64") for name in COLUMNS})
         out = out.astype({"bar": "str", "deals": "int64", "since": "datetime64[us]", "period": "str"})
-        out.attrs["notes"] = [error.what if isinstance(error, DataError) else str(error)]
-        return out
-    return table.assign(since=day, period=snap.calendar.quarter_label(quarter))[list(COLUMNS)]
+        why = error.what if isinstance(error, DataError) else str(error)
+        return NotedTable(table=out, notes=(why,)).frame()
+    table = table.assign(since=day, period=snap.calendar.quarter_label(quarter))
+    return NotedTable(table=table[list(COLUMNS)]).frame()
 
 
 def moves_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -91,6 +92,7 @@ def planning_effect(
     seed: int = 0,
     permutations: int = PERMUTATIONS,
     calendar: Calendar | None = None,
+    dropped: Mapping[str, int] | None = None,
 ) -> PlanningEffect:
     """Return whether errors changed when segments began to plan jointly.
 
@@ -101,13 +103,17 @@ def planning_effect(
     seed : of the assignments drawn where there are more than `permutations` of them; else without meaning.
     permutations : how many ways to deal out the dates are looked at, at most.
     calendar : the company's, to tell the month adopted_on falls in; calendar months by default.
+    dropped : reason -> segment-months left out of `errors` already; by default what `planning_errors` noted in
+        `errors.attrs["dropped"]`.
 
     Raises DataError for input that cannot be read as such (see `error_panel`), ParameterError for the options.
     """
     seed = check_seed(seed)
     if isinstance(permutations, bool) or not isinstance(permutations, (int, np.integer)) or permutations < 1_000:
         raise ParameterError(f"permutations: {permutations!r} is not a whole number of 1,000 or more")
-    panel = error_panel(errors, adoption, calendar=calendar or Calendar())
+    if dropped is None:
+        dropped = errors.attrs.get("dropped", {})
+    panel = error_panel(errors, adoption, calendar=calendar or Calendar(), dropped=dropped)
     outcome, covariate = logs(panel)
     found: Estimate | None = None
     reasons = no_comparison(panel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,23 +48,25 @@ class ErrorPanel:
         return (self.dates <= self.months[-1]) if len(self.months) else np.zeros(len(self.dates), dtype=bool)
 
 
-def error_panel(errors: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar) -> ErrorPanel:
+def error_panel(
+    errors: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar, dropped: Mapping[str, int] | None = None
+) -> ErrorPanel:
     """Check errors (ERROR_COLUMNS) and adoption (segment, adopted_on) and lay them out as a panel.
 
     Segments that adopted before or in their first month with an error have no before and are left out; adoption after
-    the last month counts as not yet. Both are said in `notes`.
+    the last month counts as not yet. Both are said in `notes`. `dropped` counts what was left out before, by reason.
 
     Raises DataError for a missing column, text in a number, a negative or infinite error, a period or date that is
     none, a segment named twice in adoption or a segment-month named twice in errors.
     """
     frame = _checked_errors(errors)
     when = adoption_periods(adoption, calendar=calendar)
-    dropped = {str(k): int(v) for k, v in dict(errors.attrs.get("dropped", {})).items()}
+    left_out = {str(reason): int(count) for reason, count in (dropped or {}).items()}
     empty = frame["error"].isna() | frame["benchmark_error"].isna()
     if empty.any():
-        dropped["error or benchmark error is empty"] = int(empty.sum())
+        left_out["error or benchmark error is empty"] = int(empty.sum())
         frame = frame[~empty]
-    return _laid_out(frame, when, dropped)
+    return _laid_out(frame, when, left_out)
 
 
 def value_panel(values: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar) -> ErrorPanel:

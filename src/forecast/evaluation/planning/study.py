@@ -72,9 +72,8 @@ def planning_study(
     day = log.extracted_on if as_of is None else calendar.parse_day(as_of)
     detail = errors_in_detail(log, track, as_of=day)
     adoption = known_adoption(log, detail, day)
-    errors = detail.errors.copy()
-    errors.attrs["dropped"] = dict(detail.dropped)
-    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar)
+    errors = detail.errors
+    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar, dropped=detail.dropped)
     left_out, table = _limits(error_panel(errors, adoption, calendar=calendar), effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
     targets = _targets(detail)

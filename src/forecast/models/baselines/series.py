@@ -1,7 +1,7 @@
 """The forecasts to hold ours against: last year's bookings, bookings smoothed, alone or pooled, and what people said.
 
 Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
-nan, and the table's `attrs["notes"]` say why). The stage-based ones are in `baselines_stages`. Bookings are read by
+nan, and the notes say why). The stage-based ones are in `baselines_stages`. Bookings are read by
 month of the close date as known; a month in progress is never fitted, but what it has booked bounds it from below.
 """
 
@@ -14,10 +14,11 @@ import pandas as pd
 from scipy.special import ndtr
 
 from forecast.calendar import parse_periods
+from forecast.data.schema import NotedTable
 from forecast.models.baselines.draws import correlated_normals, draws_from_errors, shared_correlation
 from forecast.models.baselines.ets import PERIOD, Path, ets_path
 from forecast.models.baselines.theta import pooled
-from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
+from forecast.models.tables import abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
 from forecast.seeds import generator
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _SIGMA_PRIOR = 4.0
 _WIDTH_PRIOR = 30.0
 
 
-def seasonal_naive(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+def seasonal_naive(view: View, *, months: int, seed: int = 0) -> NotedTable:
     """Return the bookings of the same month a year before (two, three years before beyond 12 months ahead).
 
     Quantiles are from the errors the same rule made at past origins. Needs 12 complete months.
@@ -58,7 +59,7 @@ def seasonal_naive(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
     return _table(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
 
 
-def ets(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+def ets(view: View, *, months: int, seed: int = 0) -> NotedTable:
     """Return exponential smoothing of each segment's bookings: one fixed specification, see `ets` and docs/methods.
 
     The scale is log(bookings + a segment's typical month), so that months without a booking are points like others.
@@ -69,7 +70,7 @@ def ets(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
     return _smoothing(view, model=ETS, months=months, seed=seed)
 
 
-def ets_theta(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
+def ets_theta(view: View, *, months: int, seed: int = 0) -> NotedTable:
     """Return the median of `ets`, Theta and flat smoothing, by segment and month, on the scale of `ets`.
 
     The law is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint draws about
@@ -78,7 +79,7 @@ def ets_theta(view: View, *, months: int, seed: int = 0) -> pd.DataFrame:
     return _smoothing(view, model=ETS_THETA, months=months, seed=seed)
 
 
-def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> pd.DataFrame:  # noqa: ARG001
+def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> NotedTable:  # noqa: ARG001
     """Return what a submitter said: the last submission of the origin's month known by as_of.
 
     The category `commit` counts where there are categories. Totals and quarters are given only where every part was
@@ -104,7 +105,7 @@ def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> pd.D
         return abstain(view, model=model, months=months, notes=[why])
     mean = np.full((len(view.segments), len(periods)), np.nan)
     mean[segment[keep], place[keep]] = rows["amount"].to_numpy(dtype=np.float64)[keep]  # the last one stays
-    return from_means(view, model=model, mean=mean, periods=periods)
+    return NotedTable(table=from_means(view, model=model, mean=mean, periods=periods))
 
 
 def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +121,7 @@ def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(started > 0, np.log(y + shift[:, None]), np.nan), shift
 
 
-def _smoothing(view: View, *, model: str, months: int, seed: int) -> pd.DataFrame:
+def _smoothing(view: View, *, model: str, months: int, seed: int) -> NotedTable:
     """Return the table of `ets` or `ets-theta`: they differ in the centre alone."""
     rng = generator(seed, 12)
     periods, _ = month_targets(view, months)
@@ -151,7 +152,7 @@ def _smoothing(view: View, *, model: str, months: int, seed: int) -> pd.DataFram
     draws = np.maximum(np.exp(location + noise) - shift[:, None], booked)
     mean = np.where(alive[:, None], mean, booked)
     draws = np.where(alive[:, None], draws, booked)
-    return from_draws(view, model=model, draws=draws, periods=periods, mean=mean)
+    return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean))
 
 
 def _smoothed(y: np.ndarray, z: np.ndarray, *, origins: np.ndarray, ahead: int, first_month: int) -> Path:
@@ -201,9 +202,8 @@ def _outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
     return np.where(target < y.shape[1], came, np.nan).transpose(1, 0, 2)
 
 
-def _table(view: View, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray) -> pd.DataFrame:
+def _table(view: View, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray) -> NotedTable:
     if draws is not None:
-        return from_draws(view, model=model, draws=draws, periods=periods, mean=mean)
-    table = from_means(view, model=model, mean=mean, periods=periods)
-    table.attrs[NOTES] = [f"{model}: too few past origins to learn its errors from, so there are no quantiles."]
-    return table
+        return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean))
+    why = f"{model}: too few past origins to learn its errors from, so there are no quantiles."
+    return NotedTable(table=from_means(view, model=model, mean=mean, periods=periods), notes=(why,))

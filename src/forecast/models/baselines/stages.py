@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.replay import OPEN, WON, Replay, View
+from forecast.data.schema import NotedTable
 from forecast.models.baselines.draws import draws_from_errors
-from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, from_means, month_targets
+from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
 from forecast.models.win.rows import Landmarks, States, landmarks, past_days, present
 from forecast.seeds import check_seed, generator
 
@@ -72,7 +73,7 @@ class _Rule:
 
 def stage_weighted(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[NotedTable]:
     """Yield amount x odds of the stage in the month of the expected close; nothing for deals not yet created.
 
     Needs opportunity_history and 10 closed deals. Quantiles are from the errors of the same rule at past origins.
@@ -83,19 +84,19 @@ def stage_weighted(
 
 def stage_weighted_future(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[NotedTable]:
     """Yield `stage_weighted` plus the average bookings of deals created after past origins, by months ahead."""
     return _along(snap, model=STAGE_WEIGHTED_FUTURE, origins=origins, months=months, seed=seed)
 
 
-def stage_age(snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0) -> Iterator[pd.DataFrame]:
+def stage_age(snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int = 0) -> Iterator[NotedTable]:
     """Yield the open pipeline x conversion by stage, age and months ahead, plus the average of the not yet created."""
     return _along(snap, model=STAGE_AGE, origins=origins, months=months, seed=seed)
 
 
 def _along(
     snap: Snapshot, *, model: str, origins: Sequence[pd.Timestamp], months: int, seed: int
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[NotedTable]:
     check_seed(seed)
     replay = Replay(snap)
     calendar = replay.calendar
@@ -111,9 +112,7 @@ def _along(
         past[view.first_target] = now
 
 
-def _forecast(
-    view: View, past: Mapping[int, States], now: States, *, model: str, months: int, seed: int
-) -> pd.DataFrame:
+def _forecast(view: View, past: Mapping[int, States], now: States, *, model: str, months: int, seed: int) -> NotedTable:
     rng = generator(seed, {STAGE_WEIGHTED: 13, STAGE_WEIGHTED_FUTURE: 14, STAGE_AGE: 15}[model])
     periods, _ = month_targets(view, months)
     why = _why_not(view, model)
@@ -130,10 +129,9 @@ def _forecast(
     said = panel.booked_then + pipeline[:-1] + new[:-1]
     draws = draws_from_errors(mean, said, panel.actual, floor=panel.booked, rng=rng)
     if draws is None:
-        table = from_means(view, model=model, mean=mean, periods=periods, addends=parts)
-        table.attrs[NOTES] = [f"{model}: too few past origins to learn its errors from, so there are no quantiles."]
-        return table
-    return from_draws(view, model=model, draws=draws, periods=periods, mean=mean, addends=parts)
+        why = f"{model}: too few past origins to learn its errors from, so there are no quantiles."
+        return NotedTable(table=from_means(view, model=model, mean=mean, periods=periods, addends=parts), notes=(why,))
+    return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean, addends=parts))
 
 
 def _why_not(view: View, model: str) -> str:

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.replay import OPEN, Replay, View
-from forecast.data.schema import ADDENDS, FORECAST_COLUMNS
+from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, NotedTable
 from forecast.errors import DataError, ParameterError
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
 from forecast.models.pipeline.lessons import Lessons, Said, Track, chance_of_new
-from forecast.models.tables import NOTES, abstain, bookings_in, from_draws, month_targets
+from forecast.models.tables import abstain, bookings_in, from_draws, month_targets
 from forecast.models.threads import one_thread
 from forecast.models.win.hazards import incidence
 from forecast.models.win.learn import Learner
@@ -103,12 +103,12 @@ def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketi
     ------
     ParameterError : months or seed out of range.
     """
-    return next(bookings_along(snap, origins=[snap.as_of], months=months, seed=seed, marketing=marketing))
+    return next(bookings_along(snap, origins=[snap.as_of], months=months, seed=seed, marketing=marketing)).frame()
 
 
 def bookings_along(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int = 6, seed: int = 0, marketing: bool = True
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[NotedTable]:
     """Yield what `forecast_bookings` would have said at each of several origins, in one walk through the past.
 
     origins : ascending, at the same position in their month, none after the snapshot's day.
@@ -119,9 +119,9 @@ def bookings_along(
     model = MODEL if marketing else MODEL_WITHOUT
     for view, made_of in components_along(snap, origins=origins, steps=months, marketing=marketing):
         if isinstance(made_of, DataError):
-            table = abstain(view, model=model, months=months, notes=[f"No forecast: {made_of.what}."])
-            table[list(ADDENDS)] = np.nan
-            yield table[_COLUMNS]
+            empty = abstain(view, model=model, months=months, notes=[f"No forecast: {made_of.what}."])
+            table = empty.table.assign(**dict.fromkeys(ADDENDS, np.nan))
+            yield NotedTable(table=table[_COLUMNS], notes=empty.notes)
             continue
         parts = draw(made_of, seed=seed)
         addends = {
@@ -137,8 +137,7 @@ def bookings_along(
             mean=parts.booked + parts.open_pipeline + parts.not_yet_created,
             addends=addends,
         )[_COLUMNS]
-        table.attrs[NOTES] = list(parts.notes)
-        yield table
+        yield NotedTable(table=table, notes=tuple(parts.notes))
 
 
 def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Components:

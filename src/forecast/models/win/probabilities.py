@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.replay import LOST, NONE, WON, Replay, View
-from forecast.data.schema import DEAL_COLUMNS, HORIZONS
+from forecast.data.schema import DEAL_COLUMNS, HORIZONS, NotedTable
 from forecast.models.win.factors import describe
 from forecast.models.win.fit import FEWEST_CLOSED, WinModel
 from forecast.models.win.hazards import incidence
@@ -94,6 +94,11 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
     ------
     ParameterError : seed is not an integer >= 0.
     """
+    return deal_probabilities(snap, seed=seed).frame()
+
+
+def deal_probabilities(snap: Snapshot, *, seed: int = 0) -> NotedTable:
+    """Return what `win_probabilities` hands out, with its notes by name."""
     check_seed(seed)
     view, model, states = fit_win_model(snap)
     ids = snap.opportunities["opportunity_id"].iloc[states.deal].reset_index(drop=True)
@@ -193,11 +198,10 @@ def _reasons(model: WinModel, states: States) -> list[str]:
     return said if model.informed else [f"base rate by age: {text}" for text in said]
 
 
-def _table(ids: pd.Series, numbers: np.ndarray, factors: list[str], notes: list[str]) -> pd.DataFrame:
+def _table(ids: pd.Series, numbers: np.ndarray, factors: list[str], notes: list[str]) -> NotedTable:
     frame = pd.DataFrame(numbers, columns=list(DEAL_COLUMNS[1:-1]))
     chances = frame.columns[:-1]
     frame[chances] = frame[chances].clip(0.0, 1.0)
     frame.insert(0, "opportunity_id", ids)
     frame["factors"] = pd.Series(factors, index=frame.index, dtype="str")
-    frame.attrs["notes"] = notes
-    return frame[list(DEAL_COLUMNS)]
+    return NotedTable(table=frame[list(DEAL_COLUMNS)], notes=tuple(notes))

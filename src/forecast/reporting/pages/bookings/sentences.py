@@ -5,6 +5,7 @@ Each sentence is computed from a table and is right at zero, one, many, negative
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -282,12 +283,10 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
 
 
-def changes_sentence(table: pd.DataFrame, *, company: Company) -> str:
-    """Return what happened since the day of the earlier snapshot, in one sentence."""
+def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[str] = ()) -> str:
+    """Return what happened since the day of the earlier snapshot, in one sentence; notes say why there is no row."""
     if table.empty:
-        return wording.sentence(
-            f"what changed cannot be told: {'; '.join(table.attrs.get('notes', ['no earlier day is known']))}"
-        )
+        return wording.sentence(f"what changed cannot be told: {'; '.join(notes or ['no earlier day is known'])}")
     since = table["since"].iloc[0]
     bars = table.set_index("bar")
 
