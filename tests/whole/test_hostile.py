@@ -17,7 +17,8 @@ import hostile
 import reports
 from browser import browser
 from forecast.errors import NotebookError
-from forecast.reporting.run.report import Stage, report
+from forecast.reporting.run.prepare import Stage
+from forecast.reporting.run.report import report
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
@@ -46,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             as_of="2026-09",
             out=place / "reports",
             notebooks=place / "notebooks",
-            stages=[Stage("01_first")],
+            stages=[Stage(name="01_first")],
         )
     return place
 

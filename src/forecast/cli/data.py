@@ -69,7 +69,7 @@ def params(notebook: str | None, folder: Path | None) -> None:
     import json
 
     from forecast.reporting.run.parameters import notebook_parameters
-    from forecast.reporting.run.report import notebooks_folder
+    from forecast.reporting.run.prepare import notebooks_folder
 
     files = {file.stem: file for file in sorted(notebooks_folder(folder).glob("*.ipynb"))}
     if notebook is not None:

@@ -170,7 +170,16 @@ def page(kind: str) -> str:
     )
     pages = [{"name": "n", "title": "What?", "href": "index.html"}, {"name": "m", "title": "More", "href": "m.html"}]
     parameters = [{"name": "months", "value": "6", "meaning": "months ahead"}]
-    return export.page(notebook, export.Page(kind, "What?", "n", "C & Co", "2026-10-31", parameters, pages))
+    frame = export.Page(
+        kind=kind,
+        title="What?",
+        notebook="n",
+        company="C & Co",
+        as_of="2026-10-31",
+        parameters=parameters,
+        pages=pages,
+    )
+    return export.page(notebook, frame)
 
 
 def test_the_policy_allows_the_pages_own_script_and_nothing_else():
@@ -187,13 +196,15 @@ def test_the_policy_allows_the_pages_own_script_and_nothing_else():
 
 
 def test_a_page_whose_charts_say_nothing_has_no_script():
-    html = export.page(v4.new_notebook(cells=[]), export.Page("leader", "T", "n", "C", "2026-10-31"))
+    html = export.page(
+        v4.new_notebook(cells=[]), export.Page(kind="leader", title="T", notebook="n", company="C", as_of="2026-10-31")
+    )
     assert "<script" not in html
     assert "script-src 'none';" in html
 
 
-def test_the_readouts_script_is_small_and_writes_text_only():
-    script = (export.TEMPLATES / "page" / "readouts.js").read_text(encoding="utf-8")
+def test_the_tooltips_script_is_small_and_writes_text_only():
+    script = (export.TEMPLATES / "page" / "tooltips.js").read_text(encoding="utf-8")
     assert len(script.encode()) < 3 * 1024
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|fetch\(|XMLHttp|import\(|</", script

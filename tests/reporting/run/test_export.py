@@ -146,10 +146,15 @@ def test_tidy_takes_out_what_differs_from_run_to_run(tmp_path):
 
 def test_where_a_kernel_died_is_shown():
     cells = [v4.new_code_cell("a", metadata={"tags": ["injected-parameters"]}), code("1"), code("2")]
-    execution = Execution(v4.new_notebook(cells=cells), 1.0, None, Failure("kernel", "its kernel died", 2))
+    execution = Execution(
+        notebook=v4.new_notebook(cells=cells),
+        seconds=1.0,
+        failure=Failure(kind="kernel", message="its kernel died", cell=2),
+    )
     shown_in = [bool(cell.outputs) for cell in pages.with_failure(execution).cells]
     assert shown_in == [False, False, True]
-    nothing = pages.with_failure(Execution(None, 1.0, None, Failure("kernel", f"it died: {HOSTILE}", None)))
+    failure = Failure(kind="kernel", message=f"it died: {HOSTILE}", cell=None)
+    nothing = pages.with_failure(Execution(notebook=None, seconds=1.0, failure=failure))
     html = export.page(nothing, about())
     assert "it died: &#34;&gt;&lt;img src=x" in html
     assert "<img" not in html

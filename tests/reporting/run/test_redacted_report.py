@@ -17,14 +17,19 @@ import forecast
 import reports
 from forecast.data.sources.redact import redact
 from forecast.errors import NotebookError, ParameterError
-from forecast.reporting.run.engine import Kernels
-from forecast.reporting.run.report import STAGES as ALL_STAGES
-from forecast.reporting.run.report import Stage, report
+from forecast.reporting.run.kernels import Kernels
+from forecast.reporting.run.prepare import STAGES as ALL_STAGES
+from forecast.reporting.run.prepare import Stage
+from forecast.reporting.run.report import report
 from forecast.simulation.company import simulate, write
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("redacted")]
 
-STAGES = (Stage("01_first"), Stage("02_second"), Stage("07_brief", after=("01_first", "02_second"), kind="leader"))
+STAGES = (
+    Stage(name="01_first"),
+    Stage(name="02_second"),
+    Stage(name="07_brief", after=("01_first", "02_second"), kind="leader"),
+)
 TELLS = (
     "import forecast\nlog = forecast.read(data)\n"
     "print(data, log.source, [frame.head(99).to_csv() for frame in log.tables.values()])\n"

@@ -17,15 +17,21 @@ import pandas as pd
 import pytest
 
 from forecast.errors import DataError, MachineError, NotebookError, ParameterError
-from forecast.reporting.run import engine, pages, workspace
-from forecast.reporting.run.engine import Kernels, run_notebook
+from forecast.reporting.run import pages, workspace
+from forecast.reporting.run.engine import run_notebook
+from forecast.reporting.run.kernels import Kernels
+from forecast.reporting.run.prepare import Stage
 from forecast.reporting.run.progress import Lines
-from forecast.reporting.run.report import Stage, report
+from forecast.reporting.run.report import report
 from reports import PARAMETERS, WRITES, company, notebook
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tiny-report")]
 
-STAGES = (Stage("01_first"), Stage("02_second"), Stage("07_brief", after=("01_first", "02_second"), kind="leader"))
+STAGES = (
+    Stage(name="01_first"),
+    Stage(name="02_second"),
+    Stage(name="07_brief", after=("01_first", "02_second"), kind="leader"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -259,8 +265,8 @@ def test_what_is_wrong_is_refused_before_a_kernel_starts(place, monkeypatch, opt
         parameters=PARAMETERS + "\nextra: int = 1  # something else; allowed: 0 to 10",
     )
     started = []
-    monkeypatch.setattr(engine.Kernels, "manager", lambda self: started.append(self))
-    monkeypatch.setattr(engine.Kernels, "fork", lambda self, *_: started.append(self))
+    monkeypatch.setattr(Kernels, "register", lambda self, *_: started.append(self))
+    monkeypatch.setattr(Kernels, "fork", lambda self, *_: started.append(self))
     asked = {"as_of": "2026-03", "out": "reports", "notebooks": "notebooks", "stages": STAGES, **options}
     with Kernels(forking=False) as kernels, pytest.raises(ParameterError) as error:
         report("data", **asked, kernels=kernels)
@@ -294,7 +300,7 @@ def test_an_out_folder_that_cannot_be(make, place):
 
 def test_a_run_killed_while_it_swapped_is_mended(make, place):
     make()
-    month = workspace.Month(Path("reports"), "2026-03-31")
+    month = workspace.Month(out=Path("reports"), as_of="2026-03-31")
     good = snapshot_of(place / "reports")
     month.old.parent.mkdir()
     month.final.rename(month.old)  # as far as a killed run came
@@ -368,7 +374,7 @@ def test_no_kernel_starts_after_the_end(place, forking):
         pass
     execution = run_notebook(notebook(place, "late", "open('late', 'w')"), {}, kernels=kernels)
     assert execution.failure is not None
-    assert execution.failure.what == "the run was stopped"
+    assert execution.failure.message == "the run was stopped"
     assert not (place / "late").exists()
 
 
@@ -387,7 +393,8 @@ def test_the_loss_of_what_forks_is_made_good(place):
 def test_what_forks_has_one_thread_and_no_random_state_in_common(place):
     code = (
         "import os\nfrom forecast.reporting.run.fork import preload\npreload()\n"
-        "import sys\nprint(len(os.listdir('/proc/self/task')), 'pandas' in sys.modules, 'forecast.cli.app' in sys.modules)"  # noqa: E501
+        "import sys\nprint(len(os.listdir('/proc/self/task')), 'pandas' in sys.modules, "
+        "'forecast.cli.app' in sys.modules)"
     )
     env = Kernels().environment()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import ParameterError
-from forecast.reporting.run import scenario
-from forecast.reporting.run.report import Stage, report
+from forecast.reporting.run.prepare import Stage, renamed
+from forecast.reporting.run.report import report
 from reports import company, notebook
 
-STAGES = (Stage("00_explore"), Stage("07_brief", after=("00_explore",), kind="leader"))
+STAGES = (Stage(name="00_explore"), Stage(name="07_brief", after=("00_explore",), kind="leader"))
 PARAMETERS = """\
 data: str = "data"  # folder of the company's tables
 as_of: str = "2026-03-31"  # the day whose knowledge is used
@@ -74,7 +74,7 @@ def test_a_parameter_given_twice_and_a_scenario_for_nobody_are_refused(place):
     with pytest.raises(ParameterError, match="win_rate is given twice: by --scenario and by --parameter"):
         make(file, parameters={"win_rate": "0.3"})
     with pytest.raises(ParameterError, match="there is no notebook 00_explore"):
-        make(file, stages=(Stage("07_brief", kind="leader"),))
+        make(file, stages=(Stage(name="07_brief", kind="leader"),))
     with pytest.raises(ParameterError, match="there is no such scenario"):
         make(place / "none.json")
     with pytest.raises(ParameterError, match="'O2' is not an open deal"):  # the same by parameters
@@ -111,8 +111,8 @@ def test_renamed_by_hand():
     names = {"deal": {"O1": "deal-1", "O2": "deal-2"}, "owner": {"Ann": "owner-1"}, "category": {"Ann": "owner-1"}}
     values = {"won": ["O2 "], "lost": [], "segment": "Ann", "product": "Core", "win_rate": 0.1, "as_of": "2026-03-31"}
     expected = {"won": ["deal-2"], "lost": [], "segment": "owner-1", "product": "Core"}
-    assert scenario.renamed(values, names) == expected
-    assert scenario.renamed({}, names) == {}
+    assert renamed(values, names) == expected
+    assert renamed({}, names) == {}
 
 
 def test_the_command_line_says_what_is_wrong(place):

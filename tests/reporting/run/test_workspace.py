@@ -160,7 +160,7 @@ def test_a_file_may_be_read_by_others(tmp_path, table):
 
 @pytest.fixture
 def month(tmp_path) -> workspace.Month:
-    return workspace.Month(tmp_path / "reports", "2026-10-31")
+    return workspace.Month(out=tmp_path / "reports", as_of="2026-10-31")
 
 
 def test_one_run_at_a_time_also_from_another_process(month):

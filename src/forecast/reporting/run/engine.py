@@ -1,228 +1,63 @@
 """Running a notebook: papermill, with kernels that are this very Python, whatever kernels are installed.
 
-papermill injects the parameters and keeps the executed notebook; its engine is replaced by one that takes its
-kernel from `Kernels`, reports each cell, notices a kernel that died or a cell that takes too long, and measures memory.
+papermill injects the parameters and returns the executed notebook; its engine is replaced by one that takes its kernel
+from `Kernels`, reports each cell, notices a kernel that died or a cell that takes too long, and measures memory.
+Importing papermill takes a second: import this module only when a notebook is to run.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import os
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forecast.errors import MachineError
-from forecast.reporting.run.quick_imports import without_iri_grammar
+from forecast.reporting.run.kernels import Kernels, without_iri_grammar
 
-ENGINE = "forecast"
-START_SECONDS = 120
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+with without_iri_grammar():
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.launcher import launch_kernel
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import Engine, papermill_engines
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+    from traitlets import Any as AnyTrait
+
+_ENGINE = "forecast"
+_START_SECONDS = 120
 _SOCKET_PATH = 90  # the longest path of a Unix socket is 104-108 bytes; leave room for the suffix
+_INJECTED = "injected-parameters"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a notebook failed: what was said, in which cell (1 = first of the notebook's file; None = before any)."""
+    """Why a notebook failed.
+
+    `kind` is `cell`, `kernel` or `machine`; `cell` its number (1 = first of the notebook's file; None = before any).
+    """
 
     kind: str
-    what: str
+    message: str
     cell: int | None
     source: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """What came of running a notebook: the notebook as far as it came, seconds, peak memory in MB, and the failure."""
 
     notebook: Any
     seconds: float
-    peak_mb: float | None
-    failure: Failure | None
-
-
-class Kernels:
-    """Where kernels come from; leaving the context ends every one of them.
-
-    Parameters
-    ----------
-    forking : fork kernels from a process that has imported the libraries; by default on Linux only, because
-        elsewhere a fork of such a process is not safe. Otherwise each kernel starts by itself.
-    """
-
-    def __init__(self, *, forking: bool | None = None) -> None:
-        self._forking = sys.platform == "linux" if forking is None else forking
-        self._folder = Path()
-        self._server: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
-        self._answers: Any = None
-        self._asked = False
-        self._lock = threading.Lock()
-        self._managers: dict[int, Any] = {}
-        self.closed = False
-
-    def __enter__(self) -> Kernels:
-        try:
-            self._folder = Path(tempfile.mkdtemp(prefix="forecast-"))
-        except OSError as error:
-            raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
-        if self._forking:
-            self._start_server()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End every kernel at once. May be called from another thread than those that wait for them."""
-        self.closed = True
-        for manager in list(self._managers.values()):
-            with contextlib.suppress(Exception):
-                manager.provisioner.process.kill()
-        channel, self._channel = self._channel, None
-        if channel is not None and self._server is not None:
-            if not self._asked:  # it is still loading, for nothing
-                self._server.kill()
-            with contextlib.suppress(OSError):
-                channel.shutdown(socket.SHUT_RDWR)
-            channel.close()
-            try:
-                self._server.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    # -- the process that forks ------------------------------------------------------------------------
-
-    def _start_server(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, "-m", "forecast.reporting.run.fork"],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=self.environment(),
-                start_new_session=True,
-            )
-        self._channel, self._answers = ours, ours.makefile("rb")
-
-    def ask(self, question: Mapping[str, Any]) -> Any:
-        """Ask the forking process; raises OSError where it is gone."""
-        with self._lock:
-            if self._channel is None:
-                raise OSError("the process that forks kernels is gone")
-            self._asked = True
-            self._channel.sendall(json.dumps(question).encode() + b"\n")
-            line = self._answers.readline()
-        if not line:
-            raise OSError("the process that forks kernels is gone")
-        return json.loads(line)
-
-    def fork(self, arguments: list[str], env: Mapping[str, str], cwd: str) -> ForkedKernel | None:
-        """Fork a kernel, or return None where there is nothing to fork from: it then starts by itself.
-
-        Raises RuntimeError once the run was stopped.
-        """
-        if self.closed:
-            raise RuntimeError("the run was stopped")
-        if self._channel is None:
-            return None
-        try:
-            question = {"ask": "fork", "arguments": arguments, "env": dict(env), "cwd": cwd}
-            return ForkedKernel(self, self.ask(question))
-        except (OSError, ValueError):
-            return None
-
-    # -- kernel managers -------------------------------------------------------------------------------
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment of kernels: one BLAS thread, sets in a fixed order, no IPython habits of the user."""
-        env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-        env.update(dict.fromkeys(_THREADS, "1"))
-        env["PYTHONHASHSEED"] = "0"
-        env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread
-        env["IPYTHONDIR"] = str(self._folder / "ipython")
-        env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-        return env
-
-    def manager(self) -> Any:
-        """Return a kernel manager whose kernel is this Python, talking through files that only this user may open."""
-        if self.closed:
-            raise RuntimeError("the run was stopped")
-        from jupyter_client.kernelspec import KernelSpec
-
-        from forecast.reporting.run.kernels import Manager
-
-        manager = Manager()
-        manager.kernels = self
-        manager._kernel_spec = KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            display_name="Python 3",
-            language="python",
-        )
-        file = self._folder / f"kernel-{len(self._managers)}-{threading.get_ident()}.json"
-        manager.connection_file = str(file)
-        if len(str(file)) < _SOCKET_PATH:
-            manager.transport = "ipc"
-            manager.ip = str(file.with_suffix(""))
-        self._managers[id(manager)] = manager
-        return manager
-
-    def release(self, manager: Any) -> None:
-        """Forget a manager whose kernel has ended."""
-        self._managers.pop(id(manager), None)
-
-
-class ForkedKernel:
-    """A forked kernel, with what jupyter_client asks of a `subprocess.Popen`."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, kernels: Kernels, pid: int) -> None:
-        self.kernels, self.pid = kernels, pid
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Return the exit code, or None while it runs."""
-        if self.returncode is None:
-            try:
-                self.returncode = self.kernels.ask({"ask": "poll", "pid": self.pid})
-            except OSError:
-                self.returncode = -9  # the process that forked it ends its kernels when it goes
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end."""
-        start = time.perf_counter()
-        while (code := self.poll()) is None:
-            if timeout is not None and time.perf_counter() - start > timeout:
-                raise subprocess.TimeoutExpired("kernel", timeout)
-            time.sleep(0.01)
-        return code
-
-    def send_signal(self, number: int) -> None:
-        """Signal it."""
-        with contextlib.suppress(OSError):
-            self.kernels.ask({"ask": "signal", "pid": self.pid, "signal": int(number)})
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(15)
-
-    def kill(self) -> None:
-        """End it."""
-        self.send_signal(9)
+    peak_mb: float | None = None
+    failure: Failure | None = None
 
 
 def run_notebook(
@@ -238,34 +73,175 @@ def run_notebook(
     `on_cell` hears the number of each cell that starts and how many there are; a cell that takes longer than
     `cell_seconds` fails. Several notebooks may run at once, each in a thread of its own.
     """
-    with without_iri_grammar():
-        from papermill.exceptions import PapermillExecutionError
-        from papermill.execute import execute_notebook
-
-        from forecast.reporting.run.kernels import Watch
-
     watch = Watch(kernels=kernels, on_cell=on_cell, cell_seconds=cell_seconds)
     start = time.perf_counter()
     failure: Failure | None = None
     try:
         execute_notebook(
             str(path).replace("{", "{{").replace("}", "}}"),
-            None,  # kept by the run when it is whole, not cell by cell
+            None,  # the run writes it when it is whole, not cell by cell
             parameters=dict(parameters),
-            engine_name=ENGINE,
+            engine_name=_ENGINE,
             kernel_name="python3",
             language="python",
             progress_bar=False,
             watch=watch,
         )
     except PapermillExecutionError as error:
-        failure = Failure("cell", _said(error.ename, error.evalue), watch.cell_of(error.cell_index), error.source)
+        message = f"{error.ename}: {error.evalue}".rstrip(": ")
+        failure = Failure(kind="cell", message=message, cell=watch.cell_of(error.cell_index), source=error.source)
     except Exception as error:  # whatever went wrong, the run must go on to say so and end its kernels
         machine = isinstance(error, OSError) and not isinstance(error, TimeoutError) and not kernels.closed
-        said = str(error) if machine else watch.explain(error, START_SECONDS)
-        failure = Failure("machine" if machine else "kernel", said, watch.cell_of(watch.current), watch.source)
-    return Execution(watch.notebook, time.perf_counter() - start, watch.peak_mb, failure)
+        message = str(error) if machine else watch.explain(error)
+        kind, cell = "machine" if machine else "kernel", watch.cell_of(watch.current)
+        failure = Failure(kind=kind, message=message, cell=cell, source=watch.source)
+    seconds = time.perf_counter() - start
+    return Execution(notebook=watch.notebook, seconds=seconds, peak_mb=watch.peak_mb, failure=failure)
 
 
-def _said(name: str, value: str) -> str:
-    return f"{name}: {value}".rstrip(": ")
+class Provisioner(LocalProvisioner):
+    """Starts the kernel by a fork where that is offered, else as a process of its own."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start it."""
+        cwd = kwargs.get("cwd") or str(Path.cwd())
+        arguments = cmd[cmd.index("-f") :]
+        parent: Any = self.parent
+        forked = parent.kernels.fork(arguments, kwargs["env"], cwd)
+        if forked is None:
+            self.process = launch_kernel(cmd, **self._scrub_kwargs(kwargs))
+            if parent.kernels.closed:  # stopped in the meantime
+                self.process.kill()
+        else:
+            self.process = forked
+        self.pid = self.process.pid
+        self.pgid = os.getpgid(self.pid) if forked is None else None
+        self.cwd = cwd
+        return self.connection_info
+
+    async def wait(self) -> int | None:
+        """Wait for the end, looking more often than the base class: it is killed, and ends at once."""
+        process, self.process = self.process, None
+        return process.wait(timeout=10) if process else 0
+
+
+class Manager(AsyncKernelManager):
+    """A kernel manager that knows where its kernel comes from."""
+
+    kernels = AnyTrait()
+
+    async def _async_pre_start_kernel(self, **kw: Any) -> Any:
+        if self.provisioner is None:
+            self.kernel_id = self.kernel_id or os.urandom(8).hex()
+            self.provisioner = Provisioner(kernel_id=self.kernel_id, kernel_spec=self._kernel_spec, parent=self)
+        return await super()._async_pre_start_kernel(**kw)
+
+
+def _manager(kernels: Kernels) -> Manager:
+    """Return a kernel manager whose kernel is this Python, talking through files that only this user may open."""
+    manager = Manager()
+    manager.kernels = kernels
+    manager._kernel_spec = KernelSpec(
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        display_name="Python 3",
+        language="python",
+    )
+    file = kernels.register(manager)
+    manager.connection_file = str(file)
+    if len(str(file)) < _SOCKET_PATH:
+        manager.transport = "ipc"
+        manager.ip = str(file.with_suffix(""))
+    return manager
+
+
+class Watch:
+    """What is seen of one notebook while it runs: the cell it has reached, its peak memory, how its kernel ended."""
+
+    def __init__(
+        self, *, kernels: Kernels, on_cell: Callable[[int, int], None] | None, cell_seconds: float | None
+    ) -> None:
+        self.kernels, self.on_cell, self.cell_seconds = kernels, on_cell, cell_seconds
+        self.notebook: Any = None
+        self.current: int | None = None
+        self.peak_mb: float | None = None
+        self.exit_code: int | None = None
+
+    @property
+    def source(self) -> str:
+        """The source of the cell that ran last."""
+        return "" if self.current is None else str(self.notebook.cells[self.current].source)
+
+    def cell_of(self, index: int | None) -> int | None:
+        """Return the number, from 1, that a cell has in the notebook's file: injected cells do not count."""
+        if index is None or self.notebook is None:
+            return None
+        cells = self.notebook.cells[: index + 1]
+        return max(1, sum(_INJECTED not in cell.metadata.get("tags", []) for cell in cells))
+
+    def started(self, index: int) -> None:
+        """Note that a cell starts."""
+        self.current = index
+        if self.on_cell is not None:
+            self.on_cell(self.cell_of(index) or 1, self.cell_of(len(self.notebook.cells) - 1) or 1)
+
+    def explain(self, error: Exception) -> str:
+        """Say what an exception of the client means."""
+        if self.kernels.closed:
+            return "the run was stopped"
+        if isinstance(error, CellTimeoutError):
+            return f"the cell took longer than {self.cell_seconds:g} s and was stopped"
+        if isinstance(error, DeadKernelError) or "died" in str(error):
+            memory = ", perhaps for want of memory" if self.exit_code == -9 else ""
+            code = f" (exit code {self.exit_code}{memory})" if self.exit_code is not None else ""
+            return f"its kernel died{code}"
+        if self.current is None and isinstance(error, RuntimeError):
+            return f"its kernel did not start within {_START_SECONDS} s ({error})"
+        return f"{type(error).__name__}: {error}"
+
+
+def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, **_: Any) -> None:  # noqa: ARG001
+    """Execute the notebook that papermill prepared; kernels are this Python, whatever the notebook names."""
+    watch.notebook = nb_man.nb
+    manager = _manager(watch.kernels)
+    client = PapermillNotebookClient(
+        nb_man,
+        km=manager,
+        timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
+        startup_timeout=_START_SECONDS,
+        iopub_timeout=60,  # the default of 4 s is missed on a busy machine
+        raise_on_iopub_timeout=True,
+        record_timing=False,
+        shutdown_kernel="immediate",
+        ipython_hist_file=":memory:",
+        on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
+    )
+    try:
+        client.execute(env=watch.kernels.environment())
+    finally:
+        _measure(manager, watch)
+        with contextlib.suppress(Exception):
+            client._cleanup_kernel()
+        watch.kernels.release(manager)
+
+
+class ForecastEngine(Engine):
+    """papermill's engine: one notebook in one kernel from `Kernels`, which ends with it."""
+
+    execute_managed_notebook = classmethod(_execute)  # what else papermill passes to engines is of no use here
+
+
+def _measure(manager: Any, watch: Watch) -> None:
+    """Note the kernel's peak memory, or how it ended."""
+    process = getattr(manager.provisioner, "process", None)
+    if process is None:
+        return
+    watch.exit_code = process.poll()
+    with contextlib.suppress(OSError, ValueError):
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        lines = [line for line in status.splitlines() if line.startswith("VmHWM")]  # none where it has ended
+        watch.peak_mb = int(lines[0].split()[1]) / 1024 if lines else None
+
+
+papermill_engines.register(_ENGINE, ForecastEngine)
+# Its own reading of parameter cells stumbles over comments and warns of it; `parameters` has checked them already.
+logging.getLogger("papermill").setLevel(logging.ERROR)

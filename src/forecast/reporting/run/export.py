@@ -1,7 +1,7 @@
 """An executed notebook -> one HTML page, by nbconvert through a template of our own.
 
 Nothing of nbconvert's own templates is used: they load scripts from the network. The template escapes whatever it
-is not told to trust; what it may trust is markup that the library made (figures, tables) and the notebooks' own text.
+is not asked to trust; what it may trust is markup that the library made (figures, tables) and the notebooks' own text.
 Marks that turn the direction of writing are taken out of the whole page.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.data.schema import Company
-from forecast.reporting.run.quick_imports import without_iri_grammar
+from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.wording import THIN, clean, day
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _LOGO_BYTES = 200_000
-_SPEAKS = " data-say="
+_TOOLTIP = " data-say="
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a page says besides its notebook.
+    """What stands on a page around its notebook.
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
     as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
@@ -53,23 +53,23 @@ class Page:
     redacted: bool = False
 
 
-def page(notebook: Any, about: Page) -> str:
+def page(notebook: Any, frame: Page) -> str:
     """Return the HTML of an executed notebook (an nbformat node, not changed)."""
     resources = {
-        "kind": about.kind,
-        "title": about.title,
-        "notebook": about.notebook,
-        "company": about.company,
-        "as_of": about.as_of,
-        "parameters": [dict(parameter) for parameter in about.parameters],
-        "pages": [dict(entry) for entry in about.pages],
-        "logo": about.logo,
-        "report": about.report,
-        "footer": about.footer,
-        "redacted": about.redacted,
+        "kind": frame.kind,
+        "title": frame.title,
+        "notebook": frame.notebook,
+        "company": frame.company,
+        "as_of": frame.as_of,
+        "parameters": [dict(parameter) for parameter in frame.parameters],
+        "pages": [dict(entry) for entry in frame.pages],
+        "logo": frame.logo,
+        "report": frame.report,
+        "footer": frame.footer,
+        "redacted": frame.redacted,
         "css": _css(),
-        "code_css": _code_css() if about.kind == "analysis" else "",
-        "scripts": _scripts(readouts=_speaks(notebook), switch=about.kind == "analysis"),
+        "code_css": _code_css() if frame.kind == "analysis" else "",
+        "scripts": _scripts(tooltips=_has_tooltips(notebook), switch=frame.kind == "analysis"),
     }
     body, _ = _exporter().from_notebook_node(notebook, resources)
     return clean(str(body))
@@ -94,7 +94,7 @@ def months_page(
     return clean(
         str(
             template.render(
-                **facts, moved=shown, scripts=_scripts(readouts=any(_SPEAKS in part for part in shown)), css=_css()
+                **facts, moved=shown, scripts=_scripts(tooltips=any(_TOOLTIP in part for part in shown)), css=_css()
             )
         )
     )
@@ -133,7 +133,7 @@ def _exporter() -> Any:
 
 
 def tied(text: str) -> str:
-    """Return text in which no line ends between a number and its per cent sign."""
+    """Return text in which no line breaks between a number and its per cent sign."""
     return re.sub(r"(?<=\d) %", f"{THIN}%", text)
 
 
@@ -155,15 +155,15 @@ def words(text: str) -> Any:
     return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(tied(text)))
 
 
-def _speaks(notebook: Any) -> bool:
-    """Return whether a chart of the notebook has marks that say something."""
+def _has_tooltips(notebook: Any) -> bool:
+    """Return whether a chart of the notebook has marks with a tooltip."""
     outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
-    return any(_SPEAKS in output.get("data", {}).get("text/html", "") for output in outputs)
+    return any(_TOOLTIP in output.get("data", {}).get("text/html", "") for output in outputs)
 
 
-def _scripts(*, readouts: bool, switch: bool = False) -> dict[str, Any]:
+def _scripts(*, tooltips: bool, switch: bool = False) -> dict[str, Any]:
     """Return the texts of the page's own scripts and the words of a policy that allows these and no other."""
-    names = [name for name, wanted in (("readouts", readouts), ("switch", switch)) if wanted]
+    names = [name for name, wanted in (("tooltips", tooltips), ("switch", switch)) if wanted]
     texts = [(TEMPLATES / "page" / f"{name}.js").read_text(encoding="utf-8") for name in names]
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in texts]
     return {"texts": texts, "policy": " ".join(f"'sha256-{value}'" for value in hashes) or "'none'"}

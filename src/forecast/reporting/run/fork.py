@@ -42,6 +42,7 @@ _NOT_NEEDED = (
     "forecast.simulation.company",
     "forecast.reporting.run.engine",
     "forecast.reporting.run.export",
+    "forecast.reporting.run.prepare",
     "forecast.reporting.run.report",
     "forecast.reporting.run.workspace",
 )

@@ -43,7 +43,7 @@ def code_fingerprint() -> str:
 
 
 def notebook_fingerprint(notebook: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what a notebook says, whatever it showed when it was saved."""
+    """Return the SHA-256 of the cells of a notebook, whatever outputs it was saved with."""
     cells = [
         [cell["cell_type"], "".join(cell["source"]), sorted(cell.get("metadata", {}).get("tags", []))]
         for cell in notebook["cells"]

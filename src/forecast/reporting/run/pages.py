@@ -9,13 +9,15 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forecast.data.schema import Company
 from forecast.reporting.month.results import write_text
 from forecast.reporting.run import export
-from forecast.reporting.run.engine import Execution, Failure
 from forecast.reporting.run.parameters import Parameter
+
+if TYPE_CHECKING:
+    from forecast.reporting.run.engine import Execution
 
 _INJECTED = "injected-parameters"
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -25,15 +27,15 @@ _RENDERING = threading.Lock()  # the exporter is one, the threads that need it a
 
 
 def tidy(notebook: Any, parameters: Mapping[str, Any], *, hide: Sequence[Path] = ()) -> Any:
-    """Return an executed notebook as it is kept: the same run gives the same bytes on any machine.
+    """Return an executed notebook as it is published: the same run gives the same bytes on any machine.
 
     papermill's clock times go, the injected cell gets `parameters` (paths as they are seen from the finished
     month) and a fixed id, and the folders of `hide` are cut off paths in what the notebook showed.
     """
-    kept = copy.deepcopy(notebook)
+    tidied = copy.deepcopy(notebook)
     for facts in ("papermill", "widgets"):  # a widget lives in a kernel; its state names itself at random
-        kept.metadata.pop(facts, None)
-    for cell in kept.cells:
+        tidied.metadata.pop(facts, None)
+    for cell in tidied.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if _INJECTED in cell.metadata.get("tags", []):
@@ -43,7 +45,7 @@ def tidy(notebook: Any, parameters: Mapping[str, Any], *, hide: Sequence[Path] =
             for output in cell.outputs:
                 _without_chance(output.get("data", {}))
             cell.outputs = _without_paths(cell.outputs, hide)
-    return kept
+    return tidied
 
 
 def _without_chance(data: dict[str, Any]) -> None:
@@ -82,7 +84,7 @@ def with_failure(execution: Execution) -> Any:
         return nbformat.v4.new_notebook(
             cells=[
                 nbformat.v4.new_markdown_cell("# The notebook did not run"),
-                _stopped(failure.what if failure else ""),
+                _stopped(failure.message if failure else ""),
             ]
         )
     if failure.kind != "cell" and failure.cell is not None:
@@ -90,16 +92,16 @@ def with_failure(execution: Execution) -> Any:
         numbers = [position for position, ours in enumerate(injected) if not ours]
         cell = notebook.cells[numbers[failure.cell - 1]]
         if cell.cell_type == "code":
-            cell.outputs.extend(_stopped(failure.what).outputs)
+            cell.outputs.extend(_stopped(failure.message).outputs)
     return notebook
 
 
-def _stopped(what: str) -> Any:
-    """Return an empty cell that shows an error; what it says may come from anywhere, so it is text, not Markdown."""
+def _stopped(message: str) -> Any:
+    """Return an empty cell that shows an error; its message may come from anywhere, so it is text, not Markdown."""
     import nbformat.v4
 
-    said = nbformat.v4.new_output("error", ename="Stopped", evalue=what, traceback=[what])
-    return nbformat.v4.new_code_cell("", outputs=[said])
+    error = nbformat.v4.new_output("error", ename="Stopped", evalue=message, traceback=[message])
+    return nbformat.v4.new_code_cell("", outputs=[error])
 
 
 def write_notebook(notebook: Any, file: Path) -> None:
@@ -111,15 +113,15 @@ def write_notebook(notebook: Any, file: Path) -> None:
     write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", file, parents=True)
 
 
-def write_page(notebook: Any, about: export.Page, file: Path) -> None:
+def write_page(notebook: Any, frame: export.Page, file: Path) -> None:
     """Write the page of a notebook, whole or not at all."""
     with _RENDERING:
-        html = export.page(notebook, about)
+        html = export.page(notebook, frame)
     write_text(html, file, parents=True)
 
 
-def shown(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what a page says of the parameters of its run."""
+def parameter_rows(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a page's table of parameters: name, value, meaning, what is allowed."""
     return [
         {
             "name": parameter.name,
@@ -162,9 +164,10 @@ def write_index(out: Path, *, company: Company, logo: str = "") -> None:
     listed = months(out)
     alike = [month["as_of"] for month in listed if month["facts"].get("currency", company.currency) == company.currency]
     moved = movements(out, alike, company=company)
-    about = {"company": company.name, "report": company.title, "footer": company.footer}
     with _RENDERING:
-        html = export.months_page(listed, logo=logo, moved=moved, **about)
+        html = export.months_page(
+            listed, company=company.name, report=company.title, footer=company.footer, logo=logo, moved=moved
+        )
     write_text(html, out / "index.html")
 
 
@@ -185,7 +188,7 @@ def _facts(file: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def first_line(failure: Failure) -> str:
-    """Return the first line of the cell that failed, for the message."""
-    lines = [line.strip() for line in failure.source.splitlines() if line.strip() and not line.strip().startswith("#")]
+def first_line(source: str) -> str:
+    """Return the first line of code in a cell, for the message of its failure."""
+    lines = [line.strip() for line in source.splitlines() if line.strip() and not line.strip().startswith("#")]
     return lines[0] if lines else ""

@@ -1,6 +1,6 @@
 """The parameters of a notebook: read from its `parameters` cell without running it, checked before a kernel starts.
 
-The cell holds plain literals, one a line, with the meaning beside each:
+The cell holds plain literals, one a line, with the meaning in a comment:
 
     months: int = 6  # how many months ahead; allowed: 1 to 12
     model: str = "pipeline"  # which forecaster; allowed: pipeline, ets
@@ -32,14 +32,14 @@ _RANGE = re.compile(rf"^({_NUMBER})\s*(?:to|\.\.|–)\s*({_NUMBER})$")
 _AT_LEAST = re.compile(rf"^(?:({_NUMBER}) or more|at least ({_NUMBER})|>=\s*({_NUMBER}))$")
 _DATE = re.compile(r"^\d{4}-(0[1-9]|1[0-2])(-\d{2})?$")
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_SAID = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "date": "a date"}
+_TYPE_NAMES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "date": "a date"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Parameter:
     """One parameter: its name, type (one of `TYPES`), default, what it may be, and what it means.
 
-    `allowed` is what the notebook says after `allowed:`; `choices` and `low`..`high` are the same, read.
+    `allowed` is the text after `allowed:` in its comment; `choices` and `low`..`high` are the same, read.
     """
 
     name: str
@@ -127,9 +127,18 @@ def _parameter(name: str, annotation: str, default: Any, comment: str, where: st
             low = float(next(group for group in match.groups() if group))
         elif "," in allowed or element != "str":
             words = [word.strip().strip("\"'`") for word in re.split(r",|\bor\b", allowed)]
-            bare = Parameter(name, element, None)
+            bare = Parameter(name=name, type=element, default=None)
             choices = tuple(_typed("" if word == "empty" else word, bare, where) for word in words if word)
-    parameter = Parameter(name, kind, default, allowed, meaning, choices, low, high)
+    parameter = Parameter(
+        name=name,
+        type=kind,
+        default=default,
+        allowed=allowed,
+        meaning=meaning,
+        choices=choices,
+        low=low,
+        high=high,
+    )
     check({name: default}, [parameter], where=where)
     return parameter
 
@@ -164,7 +173,7 @@ def _typed(value: Any, parameter: Parameter, where: str) -> Any:
         elif isinstance(value, (list, tuple)):
             items = value
         else:
-            raise _wrong(value, parameter, where, f"a list of {_SAID[element]}")
+            raise _wrong(value, parameter, where, f"a list of {_TYPE_NAMES[element]}")
         return [_one(item, element, parameter, where) for item in items]
     return _one(value, element, parameter, where)
 
@@ -172,7 +181,7 @@ def _typed(value: Any, parameter: Parameter, where: str) -> Any:
 def _one(value: Any, kind: str, parameter: Parameter, where: str) -> Any:
     out = _converted(value, kind, parameter.default)
     if out is None:
-        raise _wrong(value, parameter, where, _SAID[kind], hint=_hint(value, kind))
+        raise _wrong(value, parameter, where, _TYPE_NAMES[kind], hint=_hint(value, kind))
     if parameter.choices and out not in parameter.choices:
         shown = ", ".join("empty" if choice == "" else str(choice) for choice in parameter.choices)
         close = nearest(str(out), [str(choice) for choice in parameter.choices])

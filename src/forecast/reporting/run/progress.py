@@ -24,7 +24,7 @@ class Progress(Protocol):
         """Hear that a cell of a stage starts."""
 
     def end(self, stage: str, outcome: str, seconds: float) -> None:
-        """Hear that a stage ended: `done`, `kept` (from a run before) or `failed`."""
+        """Hear that a stage ended: `done`, `kept` (finished by the run before) or `failed`."""
 
     def __enter__(self) -> Progress: ...
 

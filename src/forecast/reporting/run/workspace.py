@@ -1,7 +1,7 @@
 """One run of one month: where it works, its lock, what it can take over from a run that failed, and publication.
 
 A run works in `<out>/.work/<as_of>/` and swaps that folder in for `<out>/<as_of>/` when it is whole. What a
-failed notebook showed is kept in `<out>/failed/<as_of>/`. Nothing else in `<out>` is touched.
+failed notebook showed stays in `<out>/failed/<as_of>/`. Nothing else in `<out>` is touched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from forecast.reporting.month.results import write_text
 _STATE = "state.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Month:
     """The folders of one month below the folder of reports."""
 
@@ -47,7 +47,7 @@ class Month:
 
     @property
     def failed(self) -> Path:
-        """Where the partial pages of a failed run are kept."""
+        """Where the partial pages of a failed run stay."""
         return self.out / "failed" / self.as_of
 
 
@@ -91,7 +91,7 @@ def locked(out: Path, who: str) -> Iterator[None]:
 
 
 class State:
-    """Which notebooks of a run are finished, kept in its work folder after each, so that a re-run continues.
+    """Which notebooks of a run are finished, written to its work folder after each, so that a re-run continues.
 
     `fingerprint` says what the work was made from; work made from anything else is thrown away.
     """
@@ -106,25 +106,25 @@ class State:
         """Take over the work of a failed run, or start afresh where there is none, it differs or `resume` is off."""
         recover(month)
         state = cls(month, fingerprint)
-        kept = _read(state._file) if resume else {}
+        saved = _read(state._file) if resume else {}
         with machine(f"{month.work} cannot be written"):
-            if kept.get("fingerprint") == fingerprint:
-                state.finished = kept["finished"]
+            if saved.get("fingerprint") == fingerprint:
+                state.finished = saved["finished"]
             else:
                 shutil.rmtree(month.work, ignore_errors=True)
             for name in ("tables", "notebooks", "analysis"):
                 (month.work / name).mkdir(parents=True, exist_ok=True)
-        state._keep()
+        state._save()
         return state
 
     def finish(self, notebook: str, measured: Mapping[str, Any]) -> None:
         """Note that a notebook is finished, with what was measured."""
         self.finished[notebook] = dict(measured)
-        self._keep()
+        self._save()
 
-    def _keep(self) -> None:
-        kept = {"fingerprint": self._fingerprint, "finished": self.finished}
-        write_text(json.dumps(kept, indent=1) + "\n", self._file)
+    def _save(self) -> None:
+        saved = {"fingerprint": self._fingerprint, "finished": self.finished}
+        write_text(json.dumps(saved, indent=1) + "\n", self._file)
 
 
 def publish(month: Month) -> None:
@@ -158,7 +158,7 @@ def recover(month: Month) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        saved = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return kept if isinstance(kept, dict) and isinstance(kept.get("finished"), dict) else {}
+    return saved if isinstance(saved, dict) and isinstance(saved.get("finished"), dict) else {}

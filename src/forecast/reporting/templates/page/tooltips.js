@@ -8,7 +8,7 @@
   function hide() { tip.className = "readout"; ring.className = "ring"; }
 
   document.querySelectorAll("[data-say]").forEach(function (plot) {
-    var svg = plot.querySelector("svg"), said = JSON.parse(plot.dataset.say), by = plot.dataset.by, at = 0;
+    var svg = plot.querySelector("svg"), marks = JSON.parse(plot.dataset.say), by = plot.dataset.by, at = 0;
     // To a screen reader: a slider.
     var keys = add(plot, "keys"), box, scale;
     if (!tip) {
@@ -20,13 +20,13 @@
     set("role", "slider");
     set("aria-label", "Values of the chart, one by one");
     set("aria-valuemin", 1);
-    set("aria-valuemax", said.length);
+    set("aria-valuemax", marks.length);
 
     function set(name, value) { keys.setAttribute(name, value); }
     function put(which) {
       at = which;
       set("aria-valuenow", at + 1);
-      set("aria-valuetext", said[at][2]);
+      set("aria-valuetext", marks[at][2]);
     }
     function measure() {
       box = svg.getBoundingClientRect();
@@ -35,8 +35,8 @@
     function show() {
       measure();
       var page = main.getBoundingClientRect();
-      var x = box.left - page.left + said[at][0] * scale, y = box.top - page.top + said[at][1] * scale;
-      tip.textContent = said[at][2].replace(/: |; /g, "\n");
+      var x = box.left - page.left + marks[at][0] * scale, y = box.top - page.top + marks[at][1] * scale;
+      tip.textContent = marks[at][2].replace(/: |; /g, "\n");
       tip.style.left = tip.style.top = 0;
       var wide = tip.offsetWidth, high = tip.offsetHeight;
       tip.style.left = Math.max(4, Math.min(x - wide / 2, main.clientWidth - wide - 4)) + "px";
@@ -49,7 +49,7 @@
     function point(event) {
       measure();
       var least = Infinity;
-      said.forEach(function (one, i) {
+      marks.forEach(function (one, i) {
         var far = Math.abs(one[0] * scale + box.left - event.clientX) * (by === "y" ? 0.1 : 1)
           + Math.abs(one[1] * scale + box.top - event.clientY) * (by === "x" ? 0.1 : 1);
         if (far < least) { least = far; put(i); }
@@ -62,7 +62,7 @@
     keys.onfocus = show;
     keys.onblur = hide;
     keys.onkeydown = function (event) {
-      var last = said.length - 1, key = event.key;
+      var last = marks.length - 1, key = event.key;
       var to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: last }[key];
       if (to === undefined) return;
       event.preventDefault();

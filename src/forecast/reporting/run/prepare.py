@@ -1,0 +1,278 @@
+"""What is settled before the first notebook starts: which notebooks, their parameters, the data, the scenario.
+
+Everything that can be wrong with a request is found here, and nothing is written but the redacted copy of the data.
+What reads and checks a scenario is loaded only where one is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from forecast.data.schema import Company, Log
+from forecast.errors import ParameterError, nearest
+from forecast.reporting.run import export, manifest, pages, workspace
+from forecast.reporting.run.parameters import Parameter, check, notebook_parameters
+
+SCENARIO_NOTEBOOK = "00_explore"
+"""The notebook that shows a scenario; no other receives it."""
+
+_TEXTS, _DEALS = ("segment", "product"), ("won", "lost")
+_OPTIONS = {"data": "--data", "as_of": "--as-of", "months": "--months", "seed": "--seed", "tables": "--out"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One notebook of the report and the notebooks whose tables it reads; `kind` is `analysis` or `leader`."""
+
+    name: str
+    after: tuple[str, ...] = ()
+    kind: str = "analysis"
+
+
+_BEFORE_THE_SCORECARD = ("02_win_probability", "03_bookings", "04_track_record", "05_joint_planning")
+
+# In the order in which they are taken up: the longest first, so that the others fit next to it.
+STAGES = (
+    Stage(name="04_track_record"),
+    Stage(name="03_bookings"),
+    Stage(name="01_data_audit"),
+    Stage(name="02_win_probability"),
+    Stage(name="05_joint_planning", after=("04_track_record",)),
+    Stage(name="00_explore", after=("02_win_probability", "05_joint_planning")),
+    Stage(name="06_scorecard", after=_BEFORE_THE_SCORECARD),
+    Stage(name="07_leadership_brief", after=("01_data_audit", *_BEFORE_THE_SCORECARD, "06_scorecard"), kind="leader"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notebook:
+    """One notebook of the report.
+
+    `content` is its file as JSON, `declared` the parameters it has; `values` are what it receives in this run,
+    `published` the same as seen from the finished month, without the paths of this machine.
+    """
+
+    stage: Stage
+    file: Path
+    content: Mapping[str, Any]
+    declared: Sequence[Parameter]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    published: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of its parameters."""
+        return {parameter.name for parameter in self.declared}
+
+    @property
+    def title(self) -> str:
+        """Its first heading."""
+        return export.heading(self.content, self.stage.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that is known of a report before its first notebook starts.
+
+    `notebooks` are by name, in the order in which they are taken up; `logo` is a data address or empty; the folders of
+    `hide` are cut off paths in what notebooks show; `private` is the folder of the redacted copy, None without one;
+    `made_from` is what the manifest records.
+    """
+
+    month: workspace.Month
+    notebooks: Mapping[str, Notebook]
+    company: Company
+    logo: str
+    hide: Sequence[Path]
+    private: Path | None
+    made_from: Mapping[str, Any]
+
+
+def notebooks_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of the notebooks: the given one, else the project's, else `notebooks` here or above."""
+    if given is not None:
+        if not Path(given).is_dir():
+            raise ParameterError(f"{Path(given)}: there is no such folder of notebooks")
+        return Path(given)
+    here = Path.cwd()
+    for base in (Path(__file__).parents[4], here, *here.parents):
+        if (base / "notebooks" / f"{STAGES[-1].name}.ipynb").is_file():
+            return base / "notebooks"
+    raise ParameterError("the notebooks are not found; give their folder with --notebooks")
+
+
+def read_notebooks(folder: Path, stages: Sequence[Stage]) -> dict[str, Notebook]:
+    """Return the notebooks of the stages by name, not yet with values. Raises ParameterError."""
+    found = {}
+    for stage in stages:
+        file = folder / f"{stage.name}.ipynb"
+        declared = notebook_parameters(file)
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found[stage.name] = Notebook(stage=stage, file=file, content=content, declared=declared)
+    return found
+
+
+def with_values(
+    notebooks: Mapping[str, Notebook],
+    *,
+    standard: Mapping[str, Any],
+    given: Mapping[str, Any],
+    scenario: str | os.PathLike[str] | None,
+) -> dict[str, Notebook]:
+    """Return the notebooks with the values of their parameters, checked and typed.
+
+    standard : what each notebook receives that has a parameter of that name.
+    given : the same, by `--parameter`; each must be a parameter of some notebook.
+    scenario : a file whose values go to `SCENARIO_NOTEBOOK` alone.
+    """
+    scene = _read_scenario(scenario, given, notebooks)
+    known = set().union(*(notebook.names for notebook in notebooks.values()))
+    for name in given:
+        if name in _OPTIONS:
+            raise ParameterError(f"{name} has an option of its own: give {_OPTIONS[name]}")
+        if name not in known:
+            raise ParameterError(f"no notebook has a parameter {name!r}; {nearest(name, known)}")
+    found = {}
+    for name, notebook in notebooks.items():
+        own = {key: value for key, value in {**standard, **given}.items() if key in notebook.names}
+        own.update(scene if name == SCENARIO_NOTEBOOK else {})
+        found[name] = replace(notebook, values=check(own, notebook.declared, where=name))
+    return found
+
+
+def prepare(
+    notebooks: Mapping[str, Notebook],
+    *,
+    data: Path,
+    as_of: str,
+    out: Path,
+    private: Path | None,
+    salt_file: str | os.PathLike[str] | None,
+) -> Job:
+    """Read and check the data, and settle what the month is made from.
+
+    With a `private` folder a redacted copy is made there, and from then on nothing knows the names: kernels,
+    fingerprints and pages see the copy only. Raises ParameterError, DataError.
+    """
+    from forecast.data.sources.files import locate, read
+    from forecast.data.sources.redact import read_salt, redact
+
+    log = read(data)
+    day = _day(log, as_of)
+    if SCENARIO_NOTEBOOK in notebooks:
+        _check_scenario(notebooks[SCENARIO_NOTEBOOK].values, log, as_of=day)
+    place = locate(data)
+    picture = (place / log.company.logo).resolve() if log.company.logo else None
+    logo = export.logo(picture if picture and picture.is_relative_to(place.resolve()) else None)
+    hide = pages.folders_to_hide(place.resolve())
+    names, copy = None, None
+    if private is not None:
+        salt = read_salt(None if salt_file is None else Path(salt_file), outside=out)
+        copy = private / "data"
+        names = redact(place, copy, log=log, salt=salt)
+        hide += [private, private.resolve()]
+    month = workspace.Month(out=out, as_of=day)
+    settled = {name: _settled(one, month=month, data=data, copy=copy, names=names) for name, one in notebooks.items()}
+    return Job(
+        month=month,
+        notebooks=settled,
+        company=log.company,
+        logo=logo,
+        hide=hide,
+        private=private,
+        made_from=_made_from(settled, day, place if copy is None else copy, redacted=copy is not None),
+    )
+
+
+def _day(log: Log, as_of: str) -> str:
+    """Return the day meant by as_of. Raises ParameterError where the data end before it."""
+    day = log.company.periods.parse_day(as_of)
+    if day > log.extracted_on:
+        raise ParameterError(f"as_of: {day.date()} is after the last day of the data, {log.extracted_on.date()}")
+    return str(day.date())
+
+
+def _settled(
+    notebook: Notebook,
+    *,
+    month: workspace.Month,
+    data: Path,
+    copy: Path | None,
+    names: Mapping[str, Mapping[str, str]] | None,
+) -> Notebook:
+    """Return a notebook with the final values of its parameters, and these as the finished month shows them.
+
+    copy, names : the folder of the redacted copy and its pseudonyms, None without one.
+    """
+    values = dict(notebook.values)
+    if names is not None and notebook.stage.name == SCENARIO_NOTEBOOK:
+        values.update(renamed(values, names))
+    settled = {"as_of": month.as_of, "tables": str(month.work / "tables")}
+    if copy is not None:
+        settled["data"] = str(copy)
+    values.update({name: value for name, value in settled.items() if name in notebook.names})
+    seen = {"tables": "../tables", "data": data.name if data.is_absolute() else str(data)}
+    published = {**values, **{name: value for name, value in seen.items() if name in values}}
+    return replace(notebook, values=values, published=published)
+
+
+def _made_from(notebooks: Mapping[str, Notebook], day: str, place: Path, *, redacted: bool) -> dict[str, Any]:
+    return {
+        "as_of": day,
+        "redacted": redacted,
+        "parameters": {name: notebook.published for name, notebook in notebooks.items()},
+        "fingerprints": {
+            "data": manifest.data_fingerprints(place),
+            "code": manifest.code_fingerprint(),
+            "notebooks": {name: manifest.notebook_fingerprint(one.content) for name, one in notebooks.items()},
+        },
+        "versions": manifest.versions(),
+    }
+
+
+# -- scenario --------------------------------------------------------------------------------------------
+
+
+def _read_scenario(
+    file: str | os.PathLike[str] | None, given: Mapping[str, Any], notebooks: Mapping[str, Notebook]
+) -> dict[str, Any]:
+    """Return the parameters of a scenario file, none where there is no file.
+
+    Raises ParameterError where no notebook could show it, or a parameter is given twice.
+    """
+    if file is None:
+        return {}
+    from forecast.reporting.explorer.scenario_file import read_scenario
+
+    scenario = read_scenario(file)
+    if scenario and SCENARIO_NOTEBOOK not in notebooks:
+        raise ParameterError(f"there is no notebook {SCENARIO_NOTEBOOK} that could show a scenario")
+    if twice := sorted(set(scenario) & set(given)):
+        raise ParameterError(f"{twice[0]} is given twice: by --scenario and by --parameter")
+    return scenario
+
+
+def _check_scenario(values: Mapping[str, Any], log: Log, *, as_of: str) -> None:
+    """Raise ParameterError where values name a segment, product or open deal that the day does not know."""
+    if not any(values.get(name) for name in (*_TEXTS, *_DEALS)):
+        return
+    from forecast.data.known.snapshot import snapshot
+    from forecast.reporting.explorer.scenario_file import check_scenario
+
+    snap = snapshot(log, as_of=as_of)
+    still_open = snap.opportunities[snap.opportunities["outcome"] == "open"]
+    products = still_open["product"].dropna().astype(str) if "product" in still_open else ()
+    check_scenario(values, segments=snap.segments, products=products, open_deals=still_open["opportunity_id"])
+
+
+def renamed(values: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Return the values that name something, with its pseudonym instead; `names` as `redact` returns them."""
+    deals, categories = names.get("deal", {}), names.get("category", {})
+    found: dict[str, Any] = {name: [deals[deal.strip()] for deal in values[name]] for name in _DEALS if name in values}
+    found.update({name: categories.get(values[name], values[name]) for name in _TEXTS if name in values})
+    return found
