@@ -11,7 +11,7 @@ import pytest
 import forecast
 from forecast.cli import app
 from forecast.errors import DataError
-from forecast.reporting.run import report
+from forecast.reporting.run import prepare
 from reports import notebook
 from tiny import HISTORY, OPPORTUNITIES, PLAN, STAGES, edited, tiny_company
 
@@ -187,7 +187,7 @@ def test_the_main_job_refuses_as_a_scheduler_sees_it(what: str, tmp_path: Path, 
     changes, words = BROKEN[what]
     folder = tiny_company(tmp_path / "data", **changes)
     out = tmp_path / "reports"
-    for stage in report.STAGES:
+    for stage in prepare.STAGES:
         notebook(tmp_path / "notebooks", stage.name, "print(as_of)")
     command = [sys.executable, "-m", "forecast", "report", "--data", str(folder), "--as-of", "2026-03-31"]
     command += ["--out", str(out), "--notebooks", str(tmp_path / "notebooks")]

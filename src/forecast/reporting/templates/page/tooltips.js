@@ -9,7 +9,7 @@
 
   document.querySelectorAll("[data-say]").forEach(function (plot) {
     var svg = plot.querySelector("svg"), marks = JSON.parse(plot.dataset.say), by = plot.dataset.by, at = 0;
-    // To a screen reader: a slider.
+    // A slider to screen readers.
     var keys = add(plot, "keys"), box, scale;
     if (!tip) {
       tip = add(main, "readout");
