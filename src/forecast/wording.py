@@ -272,6 +272,29 @@ def sentence(text: str) -> str:
     return words[0].upper() + words[1:] + ("" if words[-1] in ".!?:" else ".")
 
 
+def listed(name: Any, *parts: str, most: int = 60) -> str:
+    """Return `name: one; two`, without the parts that are empty; a tooltip is worded so."""
+    title, rest = label(name, most=most), "; ".join(part for part in parts if part)
+    return f"{title}: {rest}" if rest else title
+
+
+def named_amount(what: str, value: Any, *, currency: str, sign: bool = False) -> str:
+    """Return `plan €4.9 m`, or nothing where the amount is not known."""
+    return f"{what} {money(value, currency=currency, sign=sign)}".strip() if known(value) else ""
+
+
+def named_share(what: str, value: Any, *, sign: bool = False) -> str:
+    """Return `plan reached 31 %`, or nothing where the share is not known."""
+    return f"{what} {percent(value, sign=sign)}".strip() if known(value) else ""
+
+
+def named_range(low: Any, high: Any, *, currency: str, nominal: int = 80) -> str:
+    """Return `80 % range €3.7–4.6 m`, or nothing where an end is not known."""
+    if not (known(low) and known(high)):
+        return ""
+    return f"{nominal}{THIN}% range {money_range(low, high, currency=currency)}"
+
+
 def source(company: Any, as_of: Any, *, what: str = "CRM and planning tables") -> str:
     """Return the source line of a chart: whose data, as of when."""
     return f"Source: {label(company.name, most=60)}, {what}, as known on {day(as_of)}."

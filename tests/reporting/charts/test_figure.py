@@ -18,7 +18,7 @@ from nbformat import v4
 
 from forecast import wording
 from forecast.reporting.charts import style
-from forecast.reporting.charts.figure import Cards, Chart, Notes, Statement, TableView, svg
+from forecast.reporting.charts.figure import Cards, Chart, Notes, Statement, TableView, Tooltip, svg
 from forecast.reporting.run import export
 
 HOSTILE = [
@@ -44,8 +44,16 @@ def figure(label: str = "a") -> Figure:
 
 def chart(label: str = "a") -> Chart:
     table = pd.DataFrame({"name": [label], "value": [1.5]})
-    words_of = (f"T {label}", f"S {label}", f"D {label}")
-    return Chart(figure(label), *words_of, table, f"Source {label}", figure(label), said=[(1, 2, label)])
+    return Chart(
+        figure=figure(label),
+        title=f"T {label}",
+        subtitle=f"S {label}",
+        description=f"D {label}",
+        table=table,
+        source=f"Source {label}",
+        narrow=figure(label),
+        tooltips=[Tooltip(1, 2, label)],
+    )
 
 
 class Seen(HTMLParser):
@@ -233,13 +241,21 @@ def test_a_leaders_page_has_no_code():
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_marks_say_comes_back_as_it_was_and_is_only_text(name: str):
-    said = [(1.26, 2.5, name), (3.0, 4.0, "plain")]
-    one = Chart(figure(), "T", "S", "D", pd.DataFrame({"a": [1.0]}), narrow=figure(), said=said, by="x")
+def test_tooltips_come_back_as_they_were_and_are_only_text(name: str):
+    one = Chart(
+        figure=figure(),
+        title="T",
+        subtitle="S",
+        description="D",
+        table=pd.DataFrame({"a": [1.0]}),
+        narrow=figure(),
+        tooltips=[Tooltip(1.26, 2.5, name), Tooltip(3.0, 4.0, "plain")],
+        by="x",
+    )
     seen = Seen(one._repr_html_())
     assert "script" not in seen.tags
-    (kept,) = [
+    (encoded,) = [
         json.loads(value) for attribute, value in seen.attributes if attribute == "data-say"
     ]  # the narrow has none
-    assert kept == [[1, 2, wording.clean(name)], [3, 4, "plain"]]
+    assert encoded == [[1, 2, wording.clean(name)], [3, 4, "plain"]]
     assert ("data-by", "x") in seen.attributes

@@ -135,8 +135,8 @@ def test_every_mark_says_its_values(explorer):
         (shares, 5, "marketing"),
         (pipeline, 8, "overdue"),
     ):
-        assert len(chart.said) == len(chart.said_narrow) == count
-        assert chart.said[0][2].startswith(begins)
+        assert len(chart.tooltips) == len(chart.tooltips_narrow) == count
+        assert chart.tooltips[0][2].startswith(begins)
     assert "range €" in months.said[0][2]
 
 

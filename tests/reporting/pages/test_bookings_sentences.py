@@ -7,6 +7,7 @@ import pytest
 
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
+from forecast.reporting.pages.bookings.prepare import headline_row, segment_rows
 from forecast.wording import THIN as T
 
 EURO = Company(name="C", currency="EUR")
@@ -20,9 +21,7 @@ def forecast(**columns: object) -> pd.DataFrame:
 
 
 def said(**columns: object) -> str:
-    return bookings_sentences.headline(bookings_sentences.headline_row(forecast(**columns)), company=EURO).replace(
-        T, " "
-    )
+    return bookings_sentences.headline(headline_row(forecast(**columns)), company=EURO).replace(T, " ")
 
 
 def test_the_headline():
@@ -36,10 +35,10 @@ def test_the_headline():
 
 def test_the_headline_speaks_of_the_quarter_in_progress_or_the_first_month():
     months = forecast(target_period="2026-11", horizon=1)
-    assert bookings_sentences.headline_row(months)["target_period"] == "2026-11"
+    assert headline_row(months)["target_period"] == "2026-11"
     both = pd.concat([months, forecast(target_period="FY27 Q1", horizon=1), forecast()])
-    assert bookings_sentences.headline_row(both)["target_period"] == "FY26 Q4"
-    facts = bookings_sentences.headline_facts(bookings_sentences.headline_row(forecast(mean=NAN)), company=EURO)
+    assert headline_row(both)["target_period"] == "FY26 Q4"
+    facts = bookings_sentences.headline_facts(headline_row(forecast(mean=NAN)), company=EURO)
     assert facts["mean"] is None
     assert facts["target_period"] == "FY26 Q4"
 
@@ -48,7 +47,7 @@ def segments(*gaps: float) -> pd.DataFrame:
     rows = pd.concat(
         [forecast(plan=10.0), *(forecast(segment=f"S{i}", mean=10 + g, plan=10.0) for i, g in enumerate(gaps))]
     )
-    return bookings_sentences.segment_rows(rows)
+    return segment_rows(rows)
 
 
 @pytest.mark.parametrize(

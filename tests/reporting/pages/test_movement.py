@@ -75,7 +75,7 @@ def test_the_movement_is_drawn_as_it_was_made(plan, observed, means):
     drawn = [np.asarray(line.get_ydata(), float) for line in chart.figure.axes[0].get_lines()]
     assert any(np.array_equal(y, means) for y in drawn)
     assert len(drawn) == 1 + bool(plan == plan) + (observed is not None)
-    assert len(chart.said) == len(chart.said_narrow) == len(means)
+    assert len(chart.tooltips) == len(chart.tooltips_narrow) == len(means)
     assert "nan" not in chart._repr_html_()
     assert ("plan" in chart.table) == bool(plan == plan)
 

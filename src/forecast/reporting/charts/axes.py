@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,53 +14,11 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 from forecast import wording
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
-from forecast.reporting.charts.figure import Chart, Format, Said, Statement
+from forecast.reporting.charts.canvas import Canvas
+from forecast.reporting.charts.canvas import empty as empty
+from forecast.reporting.charts.figure import Chart, Format
 from forecast.reporting.charts.labels import Box, around, first_free
 from forecast.reporting.charts.style import AXIS, GRID, INK, NARROW, PAPER, SMALL, WIDE, drawing
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """How wide a drawing is, in pixels, whether it is for a phone, and what its marks say when pointed at."""
-
-    width: int
-    _said: list[tuple[Axes, float, float, str]] = field(default_factory=list, compare=False, repr=False)
-
-    @property
-    def narrow(self) -> bool:
-        """Whether it is for a phone."""
-        return self.width < 500
-
-    def axes(
-        self, height: float, *, left: float = 44, right: float = 12, top: float = 14, bottom: float = 34
-    ) -> tuple[Figure, Axes]:
-        """Return a figure of this width with one set of axes, all in pixels."""
-        figure = Figure(figsize=(self.width / 72, height / 72))
-        box = (
-            left / self.width,
-            bottom / height,
-            max(self.width - left - right, 20) / self.width,
-            max(height - top - bottom, 20) / height,
-        )
-        return figure, figure.add_axes(box)
-
-    def say(self, axes: Axes, x: Any, y: Any, text: str) -> None:
-        """Let the mark at (x, y), in the units of `axes`, say `text`; nothing where its place is not known."""
-        if wording.known(x) and wording.known(y) and text:
-            self._said.append((axes, float(x), float(y), text))
-
-    def said(self) -> list[Said]:
-        """Return what was said as (x, y, text), in pixels from the drawing's top left corner.
-
-        For after the drawing, when the axes have their limits. A mark outside them is not to be seen and says nothing.
-        """
-        out = []
-        for axes, x, y, text in self._said:
-            (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
-            if left <= x <= right and low <= y <= high:
-                across, up = axes.transData.transform((x, y)) * 72.0 / axes.figure.dpi
-                out.append((float(across), float(axes.figure.bbox.height * 72.0 / axes.figure.dpi - up), text))
-        return out
 
 
 def chart(
@@ -85,12 +42,19 @@ def chart(
         wide, narrow = draw(page), draw(phone)
         said, said_narrow = page.said(), phone.said()
     source = wording.source(company, as_of)
-    return Chart(wide, title, subtitle, description, table, source, narrow, formats or {}, said, said_narrow, by)
-
-
-def empty(what: str, why: str) -> Statement:
-    """Return, in place of a chart, what cannot be shown and why."""
-    return Statement(wording.sentence(what), wording.sentence(why), kind="note")
+    return Chart(
+        figure=wide,
+        title=title,
+        subtitle=subtitle,
+        description=description,
+        table=table,
+        source=source,
+        narrow=narrow,
+        formats=formats or {},
+        tooltips=said,
+        tooltips_narrow=said_narrow,
+        by=by,
+    )
 
 
 def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:

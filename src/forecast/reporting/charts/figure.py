@@ -15,7 +15,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,6 @@ _URL = re.compile(r"url\(#([^)]+)\)")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 Format = Callable[[Any], str]
-Said = tuple[float, float, str]
 _LONGEST = 600
 _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
     "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}"
@@ -46,15 +45,23 @@ _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
 _LONG = 40
 
 
-@dataclass(frozen=True)
+class Tooltip(NamedTuple):
+    """What a mark means, shown when it is pointed at or stepped to; in pixels from the drawing's top left corner."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     """A picture with its words.
 
     figure : drawn for a page's column; `narrow`, where given, is the same redrawn for a phone.
     title : the finding, a sentence. subtitle : measure, unit, who, when. description : shape and key values, for those
     who cannot see it. table : the data shown. source : where they come from, and as of when.
-    said, said_narrow : what the marks say when pointed at, (x, y, text) in pixels from the drawing's top left corner;
-    by : whether the nearest one is sought along `x`, along `y`, or in both.
+    tooltips, tooltips_narrow : of either drawing; by : whether the nearest one is sought along `x`, along `y`, or in
+    both.
     """
 
     figure: Figure
@@ -65,14 +72,14 @@ class Chart:
     source: str = ""
     narrow: Figure | None = None
     formats: Mapping[str, Format] = field(default_factory=dict)
-    said: Sequence[Said] = ()
-    said_narrow: Sequence[Said] = ()
+    tooltips: Sequence[Tooltip] = ()
+    tooltips_narrow: Sequence[Tooltip] = ()
     by: str = ""
 
     def _repr_html_(self) -> str:
-        pictures = [self._plot(self.figure, self.said, "wide")]
+        pictures = [self._plot(self.figure, self.tooltips, "wide")]
         if self.narrow is not None:
-            pictures.append(self._plot(self.narrow, self.said_narrow, "narrow"))
+            pictures.append(self._plot(self.narrow, self.tooltips_narrow, "narrow"))
         shown = TableView(self.table, caption=self.title, formats=self.formats)._repr_html_()
         source = f'<p class="source">{text(self.source)}</p>' if self.source else ""
         return (
@@ -82,14 +89,14 @@ class Chart:
             f'<details class="data"><summary>The data of this chart</summary>{shown}</details></figure>'
         )
 
-    def _plot(self, figure: Figure, said: Sequence[Said], variant: str) -> str:
-        """Return one drawing with what its marks say, for the page's script; without the script nothing of it shows."""
+    def _plot(self, figure: Figure, tooltips: Sequence[Tooltip], variant: str) -> str:
+        """Return one drawing with its tooltips, for the page's script; without the script nothing of them shows."""
         picture = svg(figure, title=self.title, description=self.description, variant=variant)
         hidden = ' style="display:none"' if variant == "narrow" else ""
-        kept = [[round(x), round(y), wording.clean(what)] for x, y, what in said]
-        spoken = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        rounded = [[round(tip.x), round(tip.y), wording.clean(tip.text)] for tip in tooltips]
+        encoded = json.dumps(rounded, ensure_ascii=False, separators=(",", ":"))
         by = f' data-by="{text(self.by)}"' if self.by else ""
-        data = f' data-say="{html.escape(spoken, quote=True)}"{by}' if kept else ""
+        data = f' data-say="{html.escape(encoded, quote=True)}"{by}' if rounded else ""
         return f'<div class="plot {variant}"{hidden}{data}>{picture}</div>'
 
     def __repr__(self) -> str:

@@ -9,30 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecast import wording
+from forecast.wording import listed as values
+from forecast.wording import named_amount as amount
+from forecast.wording import named_range as span
+from forecast.wording import named_share as share
 
-
-def values(name: Any, *parts: str, most: int = 60) -> str:
-    """Return `name: one; two`, without the parts that are empty."""
-    said = "; ".join(part for part in parts if part)
-    title = wording.label(name, most=most)
-    return f"{title}: {said}" if said else title
-
-
-def amount(what: str, value: Any, *, currency: str, sign: bool = False) -> str:
-    """Return `plan €4.9 m`, or nothing where the amount is not known."""
-    return f"{what} {wording.money(value, currency=currency, sign=sign)}".strip() if wording.known(value) else ""
-
-
-def share(what: str, value: Any, *, sign: bool = False) -> str:
-    """Return `plan reached 31 %`, or nothing where the share is not known."""
-    return f"{what} {wording.percent(value, sign=sign)}".strip() if wording.known(value) else ""
-
-
-def span(low: Any, high: Any, *, currency: str, nominal: int = 80) -> str:
-    """Return `80 % range €3.7–4.6 m`, or nothing where an end is not known."""
-    if not (wording.known(low) and wording.known(high)):
-        return ""
-    return f"{nominal}{wording.THIN}% range {wording.money_range(low, high, currency=currency)}"
+__all__ = ["amount", "forecast", "share", "span", "values"]
 
 
 def forecast(name: Any, row: Mapping[str, Any], *, currency: str) -> str:

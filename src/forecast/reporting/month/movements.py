@@ -16,7 +16,7 @@ import pandas as pd
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages import movement_sentences, plots
-from forecast.reporting.pages.bookings.sentences import MODEL
+from forecast.reporting.pages.bookings.prepare import MODEL
 
 _NEEDED = ("model", "segment", "target_period", "horizon", "mean", "q10", "q90")
 _AMOUNTS = ("mean", "q2.5", "q10", "q90", "q97.5", "booked", "plan")

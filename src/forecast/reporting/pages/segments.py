@@ -16,11 +16,12 @@ from forecast.reporting.charts.axes import Canvas, chart, empty, money_axis, mon
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
+from forecast.reporting.pages.bookings.prepare import months_of, past_months, segment_rows
 
 
 def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart | Statement:
     """Draw each segment's range beside its plan, as shares of plan, furthest behind first."""
-    rows = bookings_sentences.segment_rows(bookings, period=period)
+    rows = segment_rows(bookings, period=period)
     title = bookings_sentences.segments_finding(rows, company=company)
     known = rows[(rows["plan"] > 0) & rows["q50"].notna()] if "plan" in rows else rows.iloc[:0]
     if known.empty:
@@ -80,12 +81,12 @@ def small_multiples(
 ) -> Chart | Statement:
     """Draw the months of every segment in panels of one scale."""
     names = sorted(set(bookings["segment"]) - {TOTAL})
-    frames = {name: bookings_sentences.months_of(bookings, segment=name) for name in names}
+    frames = {name: months_of(bookings, segment=name) for name in names}
     frames = {name: frame for name, frame in frames.items() if len(frame) and frame["q50"].notna().any()}
     title = bookings_sentences.largest_finding(bookings, company=company)
     if not frames:
         return empty(title, "No segment has a range.")
-    pasts = {name: bookings_sentences.past_months(actuals, segment=name).tail(months_back) for name in frames}
+    pasts = {name: past_months(actuals, segment=name).tail(months_back) for name in frames}
     largest = float(
         np.nanmax([*(f["q90"].max() for f in frames.values()), *(p["amount"].max() for p in pasts.values())])
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -13,17 +14,18 @@ from forecast import wording
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
 from forecast.reporting.charts import tooltips
 from forecast.reporting.charts.axes import (
-    Canvas,
     chart,
-    empty,
     end_labels,
     money_axis,
     money_formats,
     month_axis,
 )
+from forecast.reporting.charts.canvas import Canvas, Drawing, empty, places
+from forecast.reporting.charts.canvas import chart as canvas_chart
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BANDS, BLUE, GREY, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
+from forecast.reporting.pages.bookings.prepare import Fan, headline_row, months_of, prepare_fan
 
 _ADDEND_LOOK = {"booked": (1.0, BLUE), "open_pipeline": (0.45, BLUE), "not_yet_created": (1.0, PAPER)}
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
@@ -43,77 +45,62 @@ def bookings_fan(
 
     bookings : a forecast table. actuals : settled actuals (period, segment, amount), summed over segments for Total.
     """
-    ahead = bookings_sentences.months_of(bookings, segment=segment)
-    title = bookings_sentences.months_finding(ahead, company=company)
-    if ahead.empty or ahead["q50"].isna().all():
-        return empty(title, "No range is known for any month ahead.")
-    past = bookings_sentences.past_months(actuals, segment=segment).tail(months_back)
-    past = past[past["period"] < ahead["target_period"].iloc[0]]
-    periods = [*past["period"], *ahead["target_period"]]
-    x = np.arange(len(past), len(periods), dtype=float)
-    plan = ahead["plan"] if "plan" in ahead else pd.Series(np.nan, index=ahead.index)
-    largest = float(np.nanmax([*ahead["q97.5"], *past["amount"], *plan, 1.0]))
-    scale_words = wording.axis_unit(largest, currency=company.currency)[1]
-
-    def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(250 if canvas.narrow else 300, left=34, right=78 if canvas.narrow else 96)
-        shown = len(past) if not canvas.narrow else min(6, len(past))
-        axes.bar(np.arange(len(past)), past["amount"], width=0.62, color=MIST, zorder=2)
-        for _, low, high, alpha in BANDS:
-            axes.fill_between(x, ahead[low], ahead[high], color=BLUE, alpha=alpha, linewidth=0, zorder=2)
-        if len(x) == 1:  # a band needs two months; one month gets bars instead
-            for nominal, low, high, alpha in BANDS:
-                left, wide = x[0] - 0.12 - nominal / 400, 0.24 + nominal / 200
-                low_value, high_value = float(ahead[low].iloc[0]), float(ahead[high].iloc[0])
-                box = Rectangle((left, low_value), wide, high_value - low_value, color=BLUE, alpha=alpha, linewidth=0)
-                axes.add_patch(box)
-        if "booked" in ahead and (ahead["booked"] > 0).any():
-            axes.bar(x, ahead["booked"], width=0.62, color=BLUE, zorder=2.5)
-        axes.plot(x, ahead["q50"], color=BLUE, marker="o", markersize=5, zorder=4)
-        axes.hlines(plan, x - 0.34, x + 0.34, color=INK, linewidth=2, zorder=5)
-        month_axis(axes, periods, calendar=company.periods)
-        axes.set_xlim(len(past) - shown - 0.6, len(periods) - 0.4)
-        axes.set_ylim(0, largest * 1.06)
-        money_axis(axes, largest, currency=company.currency)
-        last = ahead.iloc[-1]
-        labels = [
-            (float(last["q50"]), "median", BLUE),
-            (float(last["q90"]), "80 % range", BLUE),
-            (float(last["q97.5"]), "95 % range", SOFT),
-            (float(plan.iloc[-1]), "plan", INK),
-        ]
-        end_labels(axes, len(periods) - 0.52, labels)
-        if len(past):
-            axes.text(len(past) - shown - 0.35, float(past["amount"].max()), "booked", color=SOFT, va="bottom")
-        for i, value in enumerate(past["amount"]):
-            booked = tooltips.amount("booked", value, currency=company.currency)
-            canvas.say(axes, i, value, tooltips.values(wording.month(periods[i]), booked))
-        for at, row in zip(x, ahead.to_dict("records"), strict=True):
-            name = wording.month(row["target_period"])
-            canvas.say(axes, at, row["q50"], tooltips.forecast(name, row, currency=company.currency))
-        return figure
-
-    subtitle = f"Bookings by month, {scale_words}, {_who(segment)}; bars: booked, line: forecast"
-    columns = ["target_period", "q10", "q50", "mean", "q90", *[c for c in ("plan", "p_at_least_plan") if c in ahead]]
-    table = ahead[columns].rename(
+    fan = prepare_fan(bookings, company=company, actuals=actuals, segment=segment, months_back=months_back)
+    caption = bookings_sentences.describe_fan(fan)
+    if not fan.has_range:
+        return empty(caption.title, "No range is known for any month ahead.")
+    columns = ["target_period", "q10", "q50", "mean", "q90", "plan", "p_at_least_plan"]
+    table = fan.ahead[[name for name in columns if name in fan.ahead]].rename(
         columns={"target_period": "month", "q10": "low (80 %)", "q50": "median", "q90": "high (80 %)"}
     )
-    return chart(
-        draw,
-        title=title,
-        subtitle=subtitle,
-        description=bookings_sentences.months_description(past, ahead, company=company),
-        table=table,
-        by="x",
-        company=company,
-        as_of=as_of,
-        formats=money_formats(table, company, p="p_at_least_plan"),
-    )
+    formats = money_formats(table, company, p="p_at_least_plan")
+    return canvas_chart(fan, draw_fan, caption, table=table, company=company, as_of=as_of, formats=formats, by="x")
+
+
+def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
+    """Draw bars for months past, bands and a line for months ahead, a dash for each plan."""
+    figure, axes = canvas.axes(250 if canvas.narrow else 300, left=34, right=78 if canvas.narrow else 96)
+    shown = len(fan.past) if not canvas.narrow else min(6, len(fan.past))
+    ahead, x, last = fan.ahead, fan.x, fan.ahead.iloc[-1]
+    axes.bar(np.arange(len(fan.past)), fan.past["amount"], width=0.62, color=MIST, zorder=2)
+    _draw_bands(axes, fan)
+    if "booked" in ahead and (ahead["booked"] > 0).any():
+        axes.bar(x, ahead["booked"], width=0.62, color=BLUE, zorder=2.5)
+    axes.plot(x, ahead["q50"], color=BLUE, marker="o", markersize=5, zorder=4)
+    axes.hlines(fan.plan, x - 0.34, x + 0.34, color=INK, linewidth=2, zorder=5)
+    month_axis(axes, fan.periods, calendar=fan.company.periods)
+    axes.set_xlim(len(fan.past) - shown - 0.6, len(fan.periods) - 0.4)
+    axes.set_ylim(0, fan.largest * 1.06)
+    money_axis(axes, fan.largest, currency=fan.company.currency)
+    labels = [
+        (float(last["q50"]), "median", BLUE),
+        (float(last["q90"]), "80 % range", BLUE),
+        (float(last["q97.5"]), "95 % range", SOFT),
+        (float(fan.plan[-1]), "plan", INK),
+    ]
+    end_labels(axes, len(fan.periods) - 0.52, labels)
+    if len(fan.past):
+        highest = float(fan.past["amount"].max())
+        axes.text(len(fan.past) - shown - 0.35, highest, "booked", color=SOFT, va="bottom")
+    marks = places(axes, range(len(fan.periods)), [*fan.past["amount"], *ahead["q50"]])
+    return Drawing(figure=figure, marks=marks)
+
+
+def _draw_bands(axes: Axes, fan: Fan) -> None:
+    """Draw the 50, 80 and 95 % ranges, one over the other; a band needs two months, one month gets bars instead."""
+    for _, low, high, alpha in BANDS:
+        axes.fill_between(fan.x, fan.ahead[low], fan.ahead[high], color=BLUE, alpha=alpha, linewidth=0, zorder=2)
+    if len(fan.x) > 1:
+        return
+    for nominal, low, high, alpha in BANDS:
+        left, width = fan.x[0] - 0.12 - nominal / 400, 0.24 + nominal / 200
+        bottom, top = float(fan.ahead[low].iloc[0]), float(fan.ahead[high].iloc[0])
+        axes.add_patch(Rectangle((left, bottom), width, top - bottom, color=BLUE, alpha=alpha, linewidth=0))
 
 
 def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart | Statement:
     """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created."""
-    ahead = bookings_sentences.months_of(bookings, segment=segment)
+    ahead = months_of(bookings, segment=segment)
     title = bookings_sentences.addends_finding(ahead)
     names = [name for name in ADDENDS if name in ahead]
     if ahead.empty or not names or ahead[names].isna().all(axis=None):
@@ -158,7 +145,7 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
     return chart(
         draw,
         title=title,
-        subtitle=f"Expected bookings by month, {unit}, {_who(segment)}",
+        subtitle=f"Expected bookings by month, {unit}, {bookings_sentences.who(segment)}",
         description=f"{title}. " + bookings_sentences.addends_description(ahead, company=company),
         table=table,
         by="x",
@@ -175,7 +162,7 @@ def plan_dots(
 
     Kay et al. (2016, CHI): most readers judge a chance better by counting dots than from a curve.
     """
-    row = bookings_sentences.headline_row(bookings, period=period, segment=segment)
+    row = headline_row(bookings, period=period, segment=segment)
     title = bookings_sentences.plan_finding(row, company=company)
     if row is None or not wording.known(row.get("q50")):
         return empty(title, "No range is known.")
@@ -244,10 +231,6 @@ def plan_dots(
 
 
 # -- how ------------------------------------------------------------------------------------------------
-
-
-def _who(segment: str) -> str:
-    return "all segments" if segment == TOTAL else wording.label(segment)
 
 
 def _with_knot(levels: list[float], values: list[float], level: float, value: float) -> tuple[list[float], list[float]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.pages.bookings.sentences import MODEL
+from forecast.reporting.pages.bookings.prepare import MODEL
 
 
 def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company) -> str:

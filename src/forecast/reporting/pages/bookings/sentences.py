@@ -5,7 +5,7 @@ Each sentence is computed from a table and is right at zero, one, many, negative
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
+from forecast.reporting.charts.canvas import Caption
+from forecast.reporting.pages.bookings.prepare import MODEL, Fan
 
-MODEL = "pipeline"
 SLIPS = 3
 """Times a close date has moved later from which a deal needs attention."""
 
@@ -39,31 +40,6 @@ _REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "
 
 _LEVEL = 0.03
 """Months that differ by less than this share are not told apart in a title."""
-
-
-def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
-    """Return our forecast of one segment's months, in order."""
-    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
-    rows = rows[rows["target_period"].str.contains("-")]
-    return rows.sort_values("target_period", ignore_index=True)
-
-
-def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.DataFrame:
-    """Return period and amount of settled months, in order; segments are added up for `Total`."""
-    if actuals is None or actuals.empty:
-        return pd.DataFrame({"period": pd.Series(dtype="str"), "amount": pd.Series(dtype="float64")})
-    rows = actuals if segment == TOTAL else actuals[actuals["segment"] == segment]
-    return rows.groupby("period", as_index=False)["amount"].sum().sort_values("period", ignore_index=True)
-
-
-def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL) -> pd.Series | None:
-    """Return the row of a period; by default of the quarter in progress (else the next, else the next month)."""
-    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
-    if period:
-        rows = rows[rows["target_period"] == period]
-    elif rows["target_period"].str.startswith("FY").any():
-        rows = rows[rows["target_period"].str.startswith("FY")]
-    return None if rows.empty else rows.sort_values(["horizon", "target_period"]).iloc[0]
 
 
 def headline(row: pd.Series | None, *, company: Company) -> str:
@@ -150,22 +126,56 @@ def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
     return f"{wording.month(best['target_period'])} should bring the most, {amount}"
 
 
-def months_description(past: pd.DataFrame, ahead: pd.DataFrame, *, company: Company) -> str:
-    """Return shape and key values of the picture of months."""
-    parts = []
-    if len(past):
-        first, last = past["period"].iloc[0], past["period"].iloc[-1]
-        amounts = wording.money_range(past["amount"].min(), past["amount"].max(), currency=company.currency)
-        parts.append(
-            f"Bars for what was booked from {wording.month(first)} to {wording.month(last)}, {amounts} a month."
-        )
-    for _, row in ahead.iterrows():
-        said = f"{wording.month(row['target_period'])}: median {wording.money(row['q50'], currency=company.currency)}, "
-        said += f"80 % range {wording.money_range(row['q10'], row['q90'], currency=company.currency)}"
-        if wording.known(row.get("plan")):
-            said += f", plan {wording.money(row['plan'], currency=company.currency)}"
-        parts.append(said + ".")
+def describe_fan(fan: Fan) -> Caption:
+    """Return the words of the months: past as booked, ahead as a fan of ranges."""
+    return Caption(
+        title=months_finding(fan.ahead, company=fan.company),
+        subtitle=f"Bookings by month, {fan.unit}, {who(fan.segment)}; bars: booked, line: forecast",
+        description=_fan_description(fan),
+        tooltips=_fan_tooltips(fan),
+    )
+
+
+def _fan_description(fan: Fan) -> str:
+    currency, parts = fan.company.currency, []
+    if len(fan.past):
+        first, last = fan.past["period"].iloc[0], fan.past["period"].iloc[-1]
+        span = wording.money_range(fan.past["amount"].min(), fan.past["amount"].max(), currency=currency)
+        parts.append(f"Bars for what was booked from {wording.month(first)} to {wording.month(last)}, {span} a month.")
+    for row, plan in zip(fan.ahead.to_dict("records"), fan.plan, strict=True):
+        median = wording.money(row["q50"], currency=currency)
+        span = wording.money_range(row["q10"], row["q90"], currency=currency)
+        target = f", plan {wording.money(plan, currency=currency)}" if wording.known(plan) else ""
+        parts.append(f"{wording.month(row['target_period'])}: median {median}, 80 % range {span}{target}.")
     return " ".join(parts)
+
+
+def _fan_tooltips(fan: Fan) -> list[str]:
+    currency = fan.company.currency
+    booked = [
+        wording.listed(wording.month(period), wording.named_amount("booked", amount, currency=currency))
+        for period, amount in zip(fan.past["period"], fan.past["amount"], strict=True)
+    ]
+    ahead = fan.ahead.to_dict("records")
+    return [*booked, *(forecast_tooltip(wording.month(row["target_period"]), row, currency=currency) for row in ahead)]
+
+
+def forecast_tooltip(name: str, row: Mapping[Any, Any], *, currency: str) -> str:
+    """Return what a row of the forecast table holds: median, 80 % range, what is booked of it, plan and its chance."""
+    booked, chance = row.get("booked"), row.get("p_at_least_plan")
+    plan = wording.named_amount("plan", row.get("plan"), currency=currency)
+    return wording.listed(
+        name,
+        wording.named_amount("median", row.get("q50"), currency=currency),
+        wording.named_range(row.get("q10"), row.get("q90"), currency=currency),
+        wording.named_amount("booked already", booked or None, currency=currency),
+        f"{plan} ({wording.chance(chance)} likely)" if plan and wording.known(chance) else plan,
+    )
+
+
+def who(segment: str) -> str:
+    """Return whose bookings a chart shows: `all segments`, or the segment's name."""
+    return "all segments" if segment == TOTAL else wording.label(segment)
 
 
 def addends_finding(ahead: pd.DataFrame) -> str:
@@ -203,19 +213,6 @@ def plan_finding(row: pd.Series | None, *, company: Company) -> str:  # noqa: AR
     if not wording.known(chance):
         return "The chance of reaching plan is not known"
     return f"{wording.dots(chance)} equally likely outcomes reach plan"
-
-
-def segment_rows(bookings: pd.DataFrame, *, period: str = "") -> pd.DataFrame:
-    """Return the segments' rows of a period (as `headline_row` picks it), `gap` = mean - plan, most behind first."""
-    total = headline_row(bookings, period=period)
-    if total is None:
-        return bookings.iloc[:0].assign(gap=np.nan, plan=np.nan)
-    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
-    rows = rows[rows["target_period"] == total["target_period"]]
-    rows = rows if "plan" in rows else rows.assign(plan=np.nan)
-    rows = rows.assign(gap=rows["mean"] - rows["plan"])
-    order = (rows["gap"] / rows["plan"].where(rows["plan"] > 0)).rename("order")
-    return rows.assign(order=order).sort_values(["order", "segment"], ignore_index=True).drop(columns="order")
 
 
 def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:

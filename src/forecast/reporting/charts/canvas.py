@@ -1,0 +1,162 @@
+"""How a chart comes about: a record of what is drawn, a function that draws it, and its caption.
+
+Every chart is three functions with one record between them.
+
+    fan = prepare_fan(bookings, ...)       # all numbers, once; nothing is computed after this
+    draw_fan(canvas, fan) -> Drawing       # marks only
+    describe_fan(fan) -> Caption           # title, subtitle, description, and a tooltip for every mark
+    chart(fan, draw_fan, describe_fan(fan), table=..., company=..., as_of=...)
+
+`chart` draws twice, for a page's column and for a phone. A drawing says where its marks are, the caption what each of
+them means; the two lists have one length and one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from forecast import wording
+from forecast.data.schema import Company
+from forecast.reporting.charts.figure import Chart, Format, Statement, Tooltip
+from forecast.reporting.charts.style import NARROW, WIDE, drawing
+
+Record = TypeVar("Record")
+
+
+class Place(NamedTuple):
+    """Where a mark is, in pixels from the drawing's top left corner; `visible` is false outside the axes."""
+
+    x: float
+    y: float
+    visible: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure, and where the marks are that have a tooltip, in the order of the caption's `tooltips`."""
+
+    figure: Figure
+    marks: Sequence[Place] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """The words of a chart.
+
+    title : the finding, a sentence without its full stop. subtitle : measure, unit, who, when. description : shape and
+    key values, for those who cannot see the picture. tooltips : one text a mark, in the order of `Drawing.marks`; an
+    empty text is not shown.
+    """
+
+    title: str
+    subtitle: str
+    description: str
+    tooltips: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How wide a drawing is, in pixels, and whether it is for a phone."""
+
+    width: int
+    _said: list[tuple[Axes, float, float, str]] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is for a phone."""
+        return self.width < 500
+
+    def axes(
+        self, height: float, *, left: float = 44, right: float = 12, top: float = 14, bottom: float = 34
+    ) -> tuple[Figure, Axes]:
+        """Return a figure of this width with one set of axes, all in pixels."""
+        figure = Figure(figsize=(self.width / 72, height / 72))
+        box = (
+            left / self.width,
+            bottom / height,
+            max(self.width - left - right, 20) / self.width,
+            max(height - top - bottom, 20) / height,
+        )
+        return figure, figure.add_axes(box)
+
+    def say(self, axes: Axes, x: Any, y: Any, text: str) -> None:
+        """Let the mark at (x, y), in the units of `axes`, say `text`; nothing where its place is not known."""
+        if wording.known(x) and wording.known(y) and text:
+            self._said.append((axes, float(x), float(y), text))
+
+    def said(self) -> list[Tooltip]:
+        """Return what was said as (x, y, text), in pixels from the drawing's top left corner.
+
+        For after the drawing, when the axes have their limits. A mark outside them is not to be seen and says nothing.
+        """
+        places = [(place(axes, x, y), text) for axes, x, y, text in self._said]
+        return [Tooltip(where.x, where.y, text) for where, text in places if where.visible]
+
+
+def place(axes: Axes, x: Any, y: Any) -> Place:
+    """Return where the mark at (x, y), in the units of `axes`, is on the drawing.
+
+    For after the limits of the axes are set. A mark whose place is not known (missing, NaN) is not visible.
+    """
+    if not (wording.known(x) and wording.known(y)):
+        return Place(0.0, 0.0, visible=False)
+    (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    across, up = axes.transData.transform((float(x), float(y))) * 72.0 / axes.figure.dpi
+    height = axes.figure.bbox.height * 72.0 / axes.figure.dpi
+    return Place(float(across), float(height - up), visible=bool(left <= x <= right and low <= y <= high))
+
+
+def places(axes: Axes, x: Sequence[Any] | np.ndarray, y: Sequence[Any] | np.ndarray | pd.Series) -> list[Place]:
+    """Return where marks are, one for each pair of x and y in the units of `axes`; see `place`."""
+    return [place(axes, across, up) for across, up in zip(x, y, strict=True)]
+
+
+def chart(
+    record: Record,
+    draw: Callable[[Canvas, Record], Drawing],
+    caption: Caption,
+    *,
+    table: pd.DataFrame,
+    company: Company,
+    as_of: Any,
+    formats: dict[str, Format] | None = None,
+    by: str = "",
+) -> Chart:
+    """Draw a record for a page's column and for a phone, and put its caption, data and source to it.
+
+    table : the data of the chart, under the headers that a reader sees; formats : how its columns are worded.
+    by : `x` or `y` where the nearest tooltip is sought along that axis (months, rows); by default in both.
+    """
+    with drawing():
+        wide, narrow = (_drawn(draw(Canvas(width), record), caption) for width in (WIDE, NARROW))
+    return Chart(
+        figure=wide[0],
+        title=caption.title,
+        subtitle=caption.subtitle,
+        description=caption.description,
+        table=table,
+        source=wording.source(company, as_of),
+        narrow=narrow[0],
+        formats=formats or {},
+        tooltips=wide[1],
+        tooltips_narrow=narrow[1],
+        by=by,
+    )
+
+
+def _drawn(done: Drawing, caption: Caption) -> tuple[Figure, list[Tooltip]]:
+    """Return a figure and its tooltips; a drawing without marks has none."""
+    pairs = zip(done.marks, caption.tooltips, strict=True) if done.marks else ()
+    return done.figure, [Tooltip(mark.x, mark.y, text) for mark, text in pairs if mark.visible and text]
+
+
+def empty(what: str, why: str) -> Statement:
+    """Return, in place of a chart, what cannot be shown and why."""
+    return Statement(wording.sentence(what), wording.sentence(why), kind="note")
