@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 import forecast
-from forecast.data.known.replay import Replay
 from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.models.registry import MODELS, along, forecaster
 from forecast.models.win.learn import Learner
-from forecast.models.win.probabilities import walk
+from forecast.models.win.probabilities import days_to_walk
 from forecast.simulation.company import simulate, write
 
 NUMBERS = ["mean", *QUANTILE_COLUMNS, "booked", "open_pipeline", "not_yet_created", "plan", "p_at_least_plan"]
@@ -67,11 +66,11 @@ def test_a_walk_begins_early_enough_for_a_long_past(tmp_path, name: str):
 
 @pytest.mark.slow
 def test_a_step_a_month_is_as_a_full_fit_a_month(last):
-    replay = Replay(last)
-    days, fit_from = walk(replay, pd.Timestamp("2024-06-30"), last.as_of)
+    ledger = last.ledger
+    days, fit_from = days_to_walk(ledger, pd.Timestamp("2024-06-30"), last.as_of)
     quick, slow = Learner(fit_from=fit_from), Learner(fit_from=fit_from, refit=1)
     worst, sums = 0.0, []
-    for seen in replay.views(days):
+    for seen in ledger.walk(days):
         fast, full = quick.step(seen), slow.step(seen)
         if seen.period < 2024 * 12 + 5:
             continue

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from companies import make_snapshot
-from forecast.data.known.replay import view
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QUANTILES, Company
 from forecast.errors import ParameterError
 from forecast.models.tables import (
@@ -40,7 +39,7 @@ THREE = won(
 
 
 def snap_at(as_of: str, company: Company | None = None, plan: pd.DataFrame | None = None):
-    return view(make_snapshot(as_of, THREE, company=company, plan=plan))
+    return make_snapshot(as_of, THREE, company=company, plan=plan).state
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_known_bookings_by_hand():
 
 def test_a_deal_without_amount_books_nothing():
     deals = THREE.assign(amount=[np.nan, 30.0, 7.0])
-    assert known_bookings(view(make_snapshot("2026-10-31", deals)))[1].sum() == 37
+    assert known_bookings(make_snapshot("2026-10-31", deals).state)[1].sum() == 37
 
 
 def rows(table: pd.DataFrame, target: str, column: str) -> list[float]:

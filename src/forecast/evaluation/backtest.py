@@ -15,7 +15,6 @@ import pandas as pd
 
 from forecast.calendar import parse_periods
 from forecast.data.known.history import Archive, archive
-from forecast.data.known.replay import view
 from forecast.data.known.snapshot import settled_actuals, snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
 from forecast.errors import ParameterError, nearest
@@ -75,7 +74,7 @@ def track_record(
     results: dict[tuple[pd.Timestamp, str], NotedTable] = {}
     for day in [day for day in days if day < first]:
         # Nothing was known: no segment, so that only the empty Total is left.
-        nothing = view(replace(snapshot(log, as_of=first, kept=kept), plan=None)).emptied(day)
+        nothing = replace(snapshot(log, as_of=first, kept=kept), plan=None).state.emptied(day)
         for name in calls:
             why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
             results[day, name] = abstain(nothing, model=name, months=months, notes=[why])

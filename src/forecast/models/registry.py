@@ -98,5 +98,5 @@ def _each(
     seed: int,
 ) -> Iterator[NotedTable]:
     """Yield the table of a forecaster that needs one view alone."""
-    for view in importlib.import_module("forecast.data.known.replay").Replay(snap).views(origins):
+    for view in snap.ledger.walk(origins):
         yield function(view, months=months, seed=seed)

@@ -17,13 +17,13 @@ from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QU
 from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
-    from forecast.data.known.replay import View
+    from forecast.data.known.ledger import KnownState
     from forecast.data.known.snapshot import Snapshot
 
 MOST_MONTHS = 60
 
 
-def month_targets(view: View | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
+def month_targets(view: KnownState | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the periods forecast and their horizons, both (M,) int64; the month in progress comes first mid-month.
 
     Raises
@@ -36,7 +36,7 @@ def month_targets(view: View | Snapshot, months: int) -> tuple[np.ndarray, np.nd
     return view.period + horizons, horizons
 
 
-def quarter_targets(view: View, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quarter_targets(view: KnownState, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the fiscal quarters that past months and the months forecast cover, and their horizons, (Q,) int64.
 
     Horizon 0 is the quarter in progress, 1 the next; on a quarter's last day there is no 0.
@@ -47,17 +47,17 @@ def quarter_targets(view: View, periods: np.ndarray) -> tuple[np.ndarray, np.nda
     return quarters, quarters - view.calendar.quarter_of(view.period)
 
 
-def bookings_in(view: View, periods: np.ndarray, *, everywhere: bool = False) -> np.ndarray:
+def bookings_in(view: KnownState, periods: np.ndarray, *, everywhere: bool = False) -> np.ndarray:
     """Return the amounts won in each period, as known; (segments, len(periods)).
 
-    Segments are the view's, or with `everywhere` the replay's.
+    Segments are the view's, or with `everywhere` the ledger's.
     """
     won = view.won_deals
-    segment = view.segment[won] if everywhere else view.local[view.segment[won]]
-    closed = view.closed[won]
+    segment = view.segment[won] if everywhere else view.place_of_segment[view.segment[won]]
+    closed = view.closed_in[won]
     span = np.arange(int(periods.min()), int(periods.max()) + 1) if len(periods) else np.zeros(0, dtype=np.int64)
     keep = np.flatnonzero((segment >= 0) & (closed >= periods.min(initial=10**9)) & (closed <= periods.max(initial=0)))
-    count = len(view.replay.segments) if everywhere else len(view.segments)
+    count = len(view.ledger.segments) if everywhere else len(view.segments)
     if not len(keep):
         return np.zeros((count, len(periods)))
     cell = segment[keep] * len(span) + closed[keep] - span[0]
@@ -65,12 +65,12 @@ def bookings_in(view: View, periods: np.ndarray, *, everywhere: bool = False) ->
     return np.bincount(cell, paid, minlength=count * len(span)).reshape(count, len(span))[:, periods - span[0]]
 
 
-def known_bookings(view: View, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def known_bookings(view: KnownState, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the bookings known by month: periods (T,) from the first record on, and amounts (segments, T).
 
     The last period is that of as_of; with `complete` it is the last one that had ended.
     """
-    seen = np.concatenate([view.replay.born[view.known], view.closed[view.known]])
+    seen = np.concatenate([view.ledger.created_in[view.known], view.closed_in[view.known]])
     seen = seen[seen > 0]
     last = view.last_complete if complete else view.period
     first = min(int(seen.min()), last + 1) if len(seen) else last + 1
@@ -79,7 +79,7 @@ def known_bookings(view: View, *, complete: bool = False) -> tuple[np.ndarray, n
 
 
 def from_draws(
-    view: View,
+    view: KnownState,
     *,
     model: str,
     draws: np.ndarray,
@@ -128,7 +128,7 @@ def from_draws(
 
 
 def from_means(
-    view: View,
+    view: KnownState,
     *,
     model: str,
     mean: np.ndarray,
@@ -143,7 +143,7 @@ def from_means(
     return _rows(view, model=model, mean=mean, periods=periods, addends=addends)[0]
 
 
-def abstain(view: View, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
+def abstain(view: KnownState, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
     """Return a forecast table without numbers, with notes that say why."""
     periods, _ = month_targets(view, months)
     table = from_means(view, model=model, mean=np.full((len(view.segments), len(periods)), np.nan), periods=periods)
@@ -151,7 +151,7 @@ def abstain(view: View, *, model: str, months: int, notes: Sequence[str]) -> Not
 
 
 def _rows(
-    view: View,
+    view: KnownState,
     *,
     model: str,
     mean: np.ndarray,
@@ -208,7 +208,7 @@ def _with_total(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, total])
 
 
-def _plan(view: View, periods: np.ndarray) -> np.ndarray:
+def _plan(view: KnownState, periods: np.ndarray) -> np.ndarray:
     """Return the plan of each segment and period, nan where there is none; (segments, len(periods))."""
     out = np.full((len(view.segments), len(periods)), np.nan)
     plan = view.rows_of("plan")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.calendar import period_label
-from forecast.data.known.replay import NO_DAY, Replay
+from forecast.data.known.coding import NO_DAY
 from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
 from forecast.errors import ParameterError
 from logs import STAGES, log_of, random_tables, table
@@ -208,8 +208,8 @@ def test_the_date_of_a_second_win_is_not_that_of_the_first():
     assert rows(snapshot(log, as_of="2026-03-31"), columns) == ["open ."]
     assert rows(snapshot(log, as_of="2026-04-30"), columns) == ["won 02-06"]
     days = [pd.Timestamp(day).as_unit("us") for day in ("2026-02-28", "2026-03-31", "2026-04-30")]
-    seen = list(Replay(snapshot(log, as_of="2026-04-30")).views(days))
-    assert [int(view.closed_day[0]) for view in seen] == [20494, NO_DAY, 20490]
+    seen = list(snapshot(log, as_of="2026-04-30").ledger.walk(days))
+    assert [int(view.closed_on[0]) for view in seen] == [20494, NO_DAY, 20490]
 
 
 def test_the_date_of_a_closure_is_historys_where_it_carries_one():

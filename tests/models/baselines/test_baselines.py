@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from companies import make_snapshot, plain_company
-from forecast.data.known.replay import Replay
 from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.errors import ParameterError
 from forecast.models.baselines import series
@@ -262,7 +261,7 @@ class TestEtsTheta:
         snap = monthly(self.growing(), as_of="2027-04-30")
         table = months_of(ets_theta(snap, months=6))
         # Two thousand draws in mirrored pairs: their mean is near that of the law; a mean not moved would be off.
-        view = next(Replay(snap).views([snap.as_of]))
+        view = next(snap.ledger.walk([snap.as_of]))
         kept = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(series, "from_draws", lambda *_, draws, mean, **__: kept.append((draws, mean)))

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from companies import make_snapshot, plain_company
-from forecast.data.known.replay import view
 from forecast.models.pipeline.creation import cohorts, expected_wins
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
 
@@ -62,20 +61,20 @@ def test_cohorts_by_hand():
             "segment": ["N", "S", "N", "N"],
         }
     )
-    seen = cohorts(view(make_snapshot("2024-03-31", deals.iloc[:3])), steps=4)
+    seen = cohorts(make_snapshot("2024-03-31", deals.iloc[:3]).state, steps=4)
     assert seen.created[:, 0].tolist() == [[1, 1, 0], [1, 0, 0]]
     assert seen.won[0, 0, 0].tolist() == [0, 0, 1, 0]
     assert seen.amount[0, 0, 0].tolist() == [0, 0, 100, 0]
     assert seen.won[1, 0, 0].tolist() == [1, 0, 0, 0]
     # In the middle of a month its deals are not a cohort, and late means after the same part of a month.
-    middle = cohorts(view(make_snapshot("2024-04-15", deals)), steps=4)
+    middle = cohorts(make_snapshot("2024-04-15", deals).state, steps=4)
     assert middle.periods.tolist() == [2024 * 12, 2024 * 12 + 1, 2024 * 12 + 2]
     assert middle.late_created.sum() == 1
 
 
 def test_expected_wins_are_creation_times_conversion():
     deals = plain_company(deals=9600, months=48, seed=1, won=0.1, lost=0.1)
-    future = expected_wins(view(make_snapshot("2023-12-31", deals)), steps=4)
+    future = expected_wins(make_snapshot("2023-12-31", deals).state, steps=4)
     # 200 deals a month; won 0, 1, 2, ... months after creation: 0, .1, .08, .064 of them.
     expected = 200 * np.cumsum([0.0, 0.1, 0.08, 0.064])
     np.testing.assert_allclose(future.wins[0], expected, rtol=0.06)
@@ -86,7 +85,7 @@ def test_deals_won_in_the_month_they_are_created_count_at_once():
     deals = plain_company(deals=2400, months=24, seed=2)
     quick = deals["closed_on"].notna()
     deals.loc[quick, "closed_on"] = deals.loc[quick, "created_on"].str[:8] + "28"
-    future = expected_wins(view(make_snapshot("2021-12-31", deals)), steps=3)
+    future = expected_wins(make_snapshot("2021-12-31", deals).state, steps=3)
     share = (deals["outcome"] == "won").mean()
     np.testing.assert_allclose(future.wins[0], 100 * share, rtol=0.15)
 
@@ -115,7 +114,7 @@ def test_leads_announce_pipeline(used: bool):
         [(periods[t], f"S{r}", "Web", float(leads[r, t])) for r in range(n) for t in range(months_)],
         columns=["period", "segment", "channel", "leads"],
     )
-    future = expected_wins(view(make_snapshot("2023-12-31", deals, marketing=marketing)), steps=2, marketing=used)
+    future = expected_wins(make_snapshot("2023-12-31", deals, marketing=marketing).state, steps=2, marketing=used)
     assert future.used_leads == used
     next_month = future.created[:, 0, 0]
     error = np.abs(next_month - 0.3 * leads[:, -1]) / (0.3 * leads[:, -1])
@@ -133,6 +132,6 @@ def test_leads_that_say_nothing_are_not_used():
     marketing = pd.DataFrame(
         {"period": periods * 2, "segment": ["S0"] * 48 + ["S1"] * 48, "leads": noise.astype(float)}
     )
-    with_leads = expected_wins(view(make_snapshot("2023-12-31", deals, marketing=marketing)), steps=3)
-    without = expected_wins(view(make_snapshot("2023-12-31", deals)), steps=3)
+    with_leads = expected_wins(make_snapshot("2023-12-31", deals, marketing=marketing).state, steps=3)
+    without = expected_wins(make_snapshot("2023-12-31", deals).state, steps=3)
     np.testing.assert_allclose(with_leads.created[:, 0], without.created[:, 0], rtol=0.15)

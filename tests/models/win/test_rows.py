@@ -9,7 +9,6 @@ import pytest
 import forecast
 from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
-from forecast.data.known.replay import Replay
 from forecast.models.pipeline.lessons import Track
 from forecast.models.win.learn import Learner
 from forecast.models.win.rows import (
@@ -27,10 +26,10 @@ from logs import log_of
 
 def walked(snap, months: int = 36):
     """Return the last view of a snapshot, and the states at each past origin, by step 0's period."""
-    replay = Replay(snap)
-    first = max(int(replay.born[replay.born > 0].min()), snap.period - months)
+    ledger = snap.ledger
+    first = max(int(ledger.created_in[ledger.created_in > 0].min()), snap.period - months)
     past = {}
-    for view in replay.views(past_days(replay, snap.as_of, first=first)):
+    for view in ledger.walk(past_days(ledger, snap.as_of, first=first)):
         if view.as_of < snap.as_of:
             past[view.first_target] = present(view)
     return view, past
@@ -136,8 +135,8 @@ def test_a_closed_deal_that_history_never_closes_leaves_on_its_closing_day():
 def test_in_the_middle_of_a_month_landmarks_stand_in_the_middle():
     deals = plain_company(deals=50, months=12, seed=1)
     snap = make_snapshot("2020-11-15", deals)
-    replay = Replay(snap)
-    shown = [str(day.date()) for day in past_days(replay, snap.as_of, first=2020 * 12)]
+    ledger = snap.ledger
+    shown = [str(day.date()) for day in past_days(ledger, snap.as_of, first=2020 * 12)]
     assert shown[-2:] == ["2020-10-16", "2020-11-15"]  # 15 of 30 days are half; so are 15.5, rounded to 16, of 31
     assert shown[0].startswith("2020-01")
     assert len(shown) == 11
@@ -208,9 +207,9 @@ def test_models_learn_from_the_months_that_the_settled_actuals_hold(settle_days:
     company = {"settle_days": settle_days, "extracted_on": pd.Timestamp("2022-06-30")}
     log = log_of({"opportunities": deals}, **company)
     last = int(parse_periods(forecast.settled_actuals(log)["period"]).max())
-    replay = Replay(forecast.snapshot(log, as_of="2022-06-30"))
-    learner, track = Learner(), Track(replay, steps=STEPS)
-    for view in replay.views(past_days(replay, log.extracted_on, first=2020 * 12)):
+    ledger = forecast.snapshot(log, as_of="2022-06-30").ledger
+    learner, track = Learner(), Track(ledger, steps=STEPS)
+    for view in ledger.walk(past_days(ledger, log.extracted_on, first=2020 * 12)):
         learner.step(view)
         track.step(view, view.open_deals, view.amount[view.open_deals])
         last_of_day = view.last_settled

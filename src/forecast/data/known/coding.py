@@ -23,14 +23,14 @@ NO_DAY = np.iinfo(np.int32).min
 class Column:
     """A covariate: codes into `levels` (NONE = unknown), or numbers (nan = unknown) where `levels` is None.
 
-    `fixed` (n,) holds the opportunities' values, `told` (m,) those of the history rows where history carries it, codes
-    in the smallest integers that hold them.
+    `fixed` (n,) holds the opportunities' values, `recorded` (m,) those of the history rows where history carries it,
+    codes in the smallest integers that hold them.
     Text is read as numbers as long as every value known is one, whatever is written later: `parsed` holds the number
     of each level (and of NONE, last), nan where it is none.
     """
 
     fixed: np.ndarray
-    told: np.ndarray | None
+    recorded: np.ndarray | None
     levels: tuple[str, ...] | None
     parsed: np.ndarray | None = None
 
@@ -124,27 +124,27 @@ def codes_of(column: pd.Series, levels: tuple[str, ...], *, kind: type[np.signed
     return by_level(found, lookup, missing=NONE)
 
 
-def column_of(fixed: pd.Series | None, told: pd.Series | None, n: int) -> Column | None:
+def column_of(fixed: pd.Series | None, recorded: pd.Series | None, n: int) -> Column | None:
     """Return a covariate, None where it is neither text nor number."""
-    sample = fixed if fixed is not None else told
+    sample = fixed if fixed is not None else recorded
     assert sample is not None
     if pd.api.types.is_datetime64_any_dtype(sample):
         return None
     if pd.api.types.is_numeric_dtype(sample):
         values = np.full(n, np.nan) if fixed is None else fixed.to_numpy(np.float64)
-        return Column(values, None if told is None else told.to_numpy(np.float64), None)
-    parts = [None if x is None else factorized(x) for x in (fixed, told)]
+        return Column(values, None if recorded is None else recorded.to_numpy(np.float64), None)
+    parts = [None if x is None else factorized(x) for x in (fixed, recorded)]
     levels = tuple(sorted({level for part in parts if part is not None for level in part[1]}))
     place = {level: k for k, level in enumerate(levels)}
 
-    def recoded(part: tuple[np.ndarray, list[str]] | None, kind: np.dtype) -> np.ndarray | None:
+    def in_levels(part: tuple[np.ndarray, list[str]] | None, kind: np.dtype) -> np.ndarray | None:
         return None if part is None else np.array([*(place[level] for level in part[1]), NONE], dtype=kind)[part[0]]
 
-    values = recoded(parts[0], np.dtype(np.int32))
+    values = in_levels(parts[0], np.dtype(np.int32))
     parsed = pd.to_numeric(pd.Series([*levels, None], dtype=object), errors="coerce").to_numpy(np.float64)
     return Column(
         np.full(n, NONE, dtype=np.int32) if values is None else values,
-        recoded(parts[1], np.min_scalar_type(-len(levels) - 1)),
+        in_levels(parts[1], np.min_scalar_type(-len(levels) - 1)),
         levels,
         parsed,
     )

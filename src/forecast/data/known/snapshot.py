@@ -7,6 +7,7 @@ of the future cannot reach it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from forecast.calendar import Calendar, period_label
 from forecast.data.checks.kinds import is_among
 from forecast.data.known.changes import changes
 from forecast.data.known.history import Archive, archive, as_known, known_history, known_opportunities
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.settled import settled_actuals
 from forecast.data.schema import Company, Log
 from forecast.errors import ParameterError
@@ -71,6 +73,28 @@ class Snapshot:
     def at_month_end(self) -> bool:
         """Whether as_of is the last day of its period, so that no month is in progress."""
         return self.as_of == self.calendar.end(self.period)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was recorded by then, sorted and coded: what a model walks through."""
+        return Ledger(
+            company=self.company,
+            last_day=self.as_of,
+            opportunities=self.opportunities,
+            history=self.history if self.has_history else None,
+            stages=self.stages,
+            segments=self.segments,
+            tables={
+                "marketing": self.marketing,
+                "submitted_forecasts": self.submitted_forecasts,
+                "plan": self.plan,
+            },
+        )
+
+    @property
+    def state(self) -> KnownState:
+        """The same knowledge as arrays."""
+        return self.ledger.as_of(self.as_of)
 
 
 def snapshot(log: Log, *, as_of: str | pd.Timestamp, kept: Archive | None = None) -> Snapshot:

@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods, period_labels
-from forecast.data.known.replay import OPEN, WON, Replay, View
+from forecast.data.known.coding import OPEN, WON
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import settled_actuals, snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.evaluation.backtest import backtest
 from forecast.models.win.learn import Learner
-from forecast.models.win.probabilities import chances, walk
+from forecast.models.win.probabilities import chances, days_to_walk
 
 OUTCOMES = ("bias", "interval coverage", "win-probability calibration", "slippage")
 WITH, WITHOUT = "pipeline", "pipeline-sales-only"
@@ -99,11 +100,11 @@ def secondary_outcomes(
     ----------
     signed : segment, period, value, of `PlanningErrors`. models : of `model_track`. targets : periods, all settled.
     """
-    replay = Replay(snapshot(log, as_of=as_of))
+    ledger = snapshot(log, as_of=as_of).ledger
     parts = {"bias": signed[["segment", "period", "value"]], "interval coverage": _coverage(models)}
-    parts["win-probability calibration"], parts["slippage"] = _deals(replay, targets)
+    parts["win-probability calibration"], parts["slippage"] = _deals(ledger, targets)
     absent = {}
-    if not replay.has_history:
+    if not ledger.has_history:
         absent["slippage"] = "without opportunity_history it is not known which close dates moved"
     why = {
         "bias": "no forecast that people submitted has settled",
@@ -131,19 +132,19 @@ def _coverage(models: pd.DataFrame) -> pd.DataFrame:
     return cells.rename(columns={"target_period": "period", "mean": "value"})[["segment", "period", "value"]]
 
 
-def _deals(replay: Replay, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _deals(ledger: Ledger, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the calibration of the odds and the slippage of the target periods."""
-    calendar = replay.calendar
+    calendar = ledger.calendar
     empty = pd.DataFrame({"segment": [], "period": [], "value": []}).astype({"segment": "str", "period": "str"})
     if not len(targets):
         return empty, empty
     said: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
     moved: list[pd.DataFrame] = []
     first, last = (pd.Timestamp(calendar.end(p)) for p in (targets.start - 1, targets.stop - 1))
-    days, fit_from = walk(replay, first, last)
+    days, fit_from = days_to_walk(ledger, first, last)
     learner = Learner(fit_from=fit_from)
-    before: View | None = None
-    for view in replay.views(days):
+    before: KnownState | None = None
+    for view in ledger.walk(days):
         model = learner.step(view)
         if before is not None and view.period in targets:
             moved.append(_moved(before, view))
@@ -152,30 +153,30 @@ def _deals(replay: Replay, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
             p = chances(view, model, learner.states)[0][:, 0]
             said.append((view.period + 1, deals, view.segment[deals], p))
         before = view
-    slippage = pd.concat(moved, ignore_index=True) if moved and replay.has_history else empty
-    wait = replay.snap.company.settle_days
-    judged = replay.views([calendar.settles_on(target, settle_days=wait) for target, *_ in said])
+    slippage = pd.concat(moved, ignore_index=True) if moved and ledger.has_history else empty
+    wait = ledger.company.settle_days
+    judged = ledger.walk([calendar.settles_on(target, settle_days=wait) for target, *_ in said])
     odds = [_gap(entry, view) for entry, view in zip(said, judged, strict=True)]
     return (pd.concat(odds, ignore_index=True) if odds else empty), slippage
 
 
-def _gap(said: tuple[int, np.ndarray, np.ndarray, np.ndarray], view: View) -> pd.DataFrame:
+def _gap(said: tuple[int, np.ndarray, np.ndarray, np.ndarray], view: KnownState) -> pd.DataFrame:
     """Return, by segment, expected less actual wins of a period per deal open at its start."""
     target, deals, segment, p = said
-    won = (view.outcome[deals] == WON) & (view.closed[deals] == target)
+    won = (view.outcome[deals] == WON) & (view.closed_in[deals] == target)
     return _by_segment(view, target, segment, p - won)
 
 
-def _moved(before: View, view: View) -> pd.DataFrame:
+def _moved(before: KnownState, view: KnownState) -> pd.DataFrame:
     """Return, by segment, the share of the deals open before whose expected close was moved later since."""
-    deals = np.flatnonzero(before.known & (before.outcome == OPEN) & (before.row >= 0))
-    slips = view.replay.slips
-    later = slips[view.row[deals]] > slips[before.row[deals]] if len(deals) else np.zeros(0, dtype=bool)
+    deals = np.flatnonzero(before.known & (before.outcome == OPEN) & (before.last_row >= 0))
+    slips = view.ledger.slips
+    later = slips[view.last_row[deals]] > slips[before.last_row[deals]] if len(deals) else np.zeros(0, dtype=bool)
     return _by_segment(view, view.period, before.segment[deals], later.astype(np.float64))
 
 
-def _by_segment(view: View, period: int, segment: np.ndarray, value: np.ndarray) -> pd.DataFrame:
-    names = view.replay.segments
+def _by_segment(view: KnownState, period: int, segment: np.ndarray, value: np.ndarray) -> pd.DataFrame:
+    names = view.ledger.segments
     inside = segment >= 0
     count = np.bincount(segment[inside], minlength=len(names))
     total = np.bincount(segment[inside], value[inside], minlength=len(names))

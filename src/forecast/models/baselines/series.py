@@ -22,7 +22,7 @@ from forecast.models.tables import abstain, bookings_in, from_draws, from_means,
 from forecast.seeds import generator
 
 if TYPE_CHECKING:
-    from forecast.data.known.replay import View
+    from forecast.data.known.ledger import KnownState
 
 SEASONAL_NAIVE, ETS, ETS_THETA, SUBMITTED = "seasonal-naive", "ets", "ets-theta", "submitted"
 COMMIT = "commit"
@@ -37,7 +37,7 @@ _SIGMA_PRIOR = 4.0
 _WIDTH_PRIOR = 30.0
 
 
-def seasonal_naive(view: View, *, months: int, seed: int = 0) -> NotedTable:
+def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
     """Return the bookings of the same month a year before (two, three years before beyond 12 months ahead).
 
     Quantiles are from the errors the same rule made at past origins. Needs 12 complete months.
@@ -59,7 +59,7 @@ def seasonal_naive(view: View, *, months: int, seed: int = 0) -> NotedTable:
     return _table(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
 
 
-def ets(view: View, *, months: int, seed: int = 0) -> NotedTable:
+def ets(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
     """Return exponential smoothing of each segment's bookings: one fixed specification, see `ets` and docs/methods.
 
     The scale is log(bookings + a segment's typical month), so that months without a booking are points like others.
@@ -70,7 +70,7 @@ def ets(view: View, *, months: int, seed: int = 0) -> NotedTable:
     return _smoothing(view, model=ETS, months=months, seed=seed)
 
 
-def ets_theta(view: View, *, months: int, seed: int = 0) -> NotedTable:
+def ets_theta(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
     """Return the median of `ets`, Theta and flat smoothing, by segment and month, on the scale of `ets`.
 
     The law is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint draws about
@@ -79,7 +79,7 @@ def ets_theta(view: View, *, months: int, seed: int = 0) -> NotedTable:
     return _smoothing(view, model=ETS_THETA, months=months, seed=seed)
 
 
-def submitted(view: View, *, submitter: str, months: int, seed: int = 0) -> NotedTable:  # noqa: ARG001
+def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -> NotedTable:  # noqa: ARG001
     """Return what a submitter said: the last submission of the origin's month known by as_of.
 
     The category `commit` counts where there are categories. Totals and quarters are given only where every part was
@@ -121,7 +121,7 @@ def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(started > 0, np.log(y + shift[:, None]), np.nan), shift
 
 
-def _smoothing(view: View, *, model: str, months: int, seed: int) -> NotedTable:
+def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> NotedTable:
     """Return the table of `ets` or `ets-theta`: they differ in the centre alone."""
     rng = generator(seed, 12)
     periods, _ = month_targets(view, months)
@@ -202,7 +202,9 @@ def _outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
     return np.where(target < y.shape[1], came, np.nan).transpose(1, 0, 2)
 
 
-def _table(view: View, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray) -> NotedTable:
+def _table(
+    view: KnownState, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray
+) -> NotedTable:
     if draws is not None:
         return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean))
     why = f"{model}: too few past origins to learn its errors from, so there are no quantiles."

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.replay import OPEN, WON, Replay, View
+from forecast.data.known.coding import OPEN, WON
+from forecast.data.known.ledger import KnownState
 from forecast.data.schema import NotedTable
 from forecast.models.baselines.draws import draws_from_errors
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
@@ -98,21 +99,23 @@ def _along(
     snap: Snapshot, *, model: str, origins: Sequence[pd.Timestamp], months: int, seed: int
 ) -> Iterator[NotedTable]:
     check_seed(seed)
-    replay = Replay(snap)
-    calendar = replay.calendar
-    born = replay.born[replay.born > 0]
+    ledger = snap.ledger
+    calendar = ledger.calendar
+    born = ledger.created_in[ledger.created_in > 0]
     begin = calendar.period(origins[0]) - LEARN_MONTHS
     begin = min(max(begin, int(born.min()) if len(born) else begin), calendar.period(origins[0]))
     wanted = set(origins)
     past: dict[int, States] = {}
-    for view in replay.views(past_days(replay, origins[-1], first=begin)):
+    for view in ledger.walk(past_days(ledger, origins[-1], first=begin)):
         now = present(view, ())
         if view.as_of in wanted:
             yield _forecast(view, past, now, model=model, months=months, seed=seed)
         past[view.first_target] = now
 
 
-def _forecast(view: View, past: Mapping[int, States], now: States, *, model: str, months: int, seed: int) -> NotedTable:
+def _forecast(
+    view: KnownState, past: Mapping[int, States], now: States, *, model: str, months: int, seed: int
+) -> NotedTable:
     rng = generator(seed, {STAGE_WEIGHTED: 13, STAGE_WEIGHTED_FUTURE: 14, STAGE_AGE: 15}[model])
     periods, _ = month_targets(view, months)
     why = _why_not(view, model)
@@ -134,15 +137,15 @@ def _forecast(view: View, past: Mapping[int, States], now: States, *, model: str
     return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean, addends=parts))
 
 
-def _why_not(view: View, model: str) -> str:
-    if not view.replay.has_history or not len(view.replay.deal):
+def _why_not(view: KnownState, model: str) -> str:
+    if not view.ledger.has_history or not len(view.ledger.deal):
         return (
             f"{model} needs the table opportunity_history: the odds of a stage are learned from deals that passed it."
         )
     closed = int(((view.outcome != OPEN) & view.known).sum())
     if closed < FEWEST_CLOSED:
         return f"{model} needs {FEWEST_CLOSED} closed deals to learn odds from: {closed} are known."
-    if not view.replay.stages:
+    if not view.ledger.stages:
         return f"{model} needs stages in which deals are open: there is none."
     return ""
 
@@ -150,7 +153,7 @@ def _why_not(view: View, model: str) -> str:
 # -- the panel -----------------------------------------------------------------------------------------
 
 
-def _panel(view: View, past: Mapping[int, States], now: States, periods: np.ndarray) -> _Panel:
+def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: np.ndarray) -> _Panel:
     seen = landmarks(view, past, months=LEARN_MONTHS)
     first = seen.origins + bool(view.at_month_end)  # target 0 of each past origin
     target = first[:, None] + np.arange(len(periods))[None, :]
@@ -162,8 +165,8 @@ def _panel(view: View, past: Mapping[int, States], now: States, periods: np.ndar
 
     days = _days_at(view, seen.origins)
     won = view.won_deals
-    segment, period = view.local[view.segment[won]], view.closed[won]
-    created, closed = view.replay.created[won], view.closed_day[won]
+    segment, period = view.place_of_segment[view.segment[won]], view.closed_in[won]
+    created, closed = view.ledger.created_on[won], view.closed_on[won]
     amount = np.nan_to_num(view.amount[won])
     then, new = np.zeros(shape), np.zeros(shape)
     if len(first):
@@ -175,8 +178,8 @@ def _panel(view: View, past: Mapping[int, States], now: States, periods: np.ndar
                 np.add.at(out, (origin[chosen], segment[chosen], step), amount[chosen])
     return _Panel(
         periods=periods,
-        stages=len(view.replay.stages),
-        local=view.local,
+        stages=len(view.ledger.stages),
+        local=view.place_of_segment,
         now=now,
         past=seen,
         days=np.append(days, view.day),
@@ -187,11 +190,11 @@ def _panel(view: View, past: Mapping[int, States], now: States, periods: np.ndar
     )
 
 
-def _days_at(view: View, origins: np.ndarray) -> np.ndarray:
+def _days_at(view: KnownState, origins: np.ndarray) -> np.ndarray:
     """Return the day of each past origin, since 1970."""
     if not len(origins):
         return np.zeros(0, dtype=np.int64)
-    days = past_days(view.replay, view.as_of, first=int(origins[0]))[:-1]
+    days = past_days(view.ledger, view.as_of, first=int(origins[0]))[:-1]
     return np.array([day.to_datetime64() for day in days], dtype="datetime64[D]").astype(np.int64)[: len(origins)]
 
 
@@ -210,20 +213,20 @@ def _states(panel: _Panel) -> tuple[dict[str, np.ndarray], np.ndarray]:
 # -- the rules -----------------------------------------------------------------------------------------
 
 
-def _win_rates(view: View, panel: _Panel) -> np.ndarray:
+def _win_rates(view: KnownState, panel: _Panel) -> np.ndarray:
     """Return the share won of the closed deals seen in each stage, as of each origin, (O + 1, K + 1).
 
     Shares are shrunk to the share of all by as much as 5 deals; the last column is that of all.
     """
-    replay, count = view.replay, panel.stages
-    passed = (replay.day <= view.day) & (replay.stage >= 0)
-    seen = np.unique(replay.deal[passed].astype(np.int64) * count + replay.stage[passed])
+    ledger, count = view.ledger, panel.stages
+    passed = (ledger.day <= view.day) & (ledger.stage >= 0)
+    seen = np.unique(ledger.deal[passed].astype(np.int64) * count + ledger.stage[passed])
     deal, stage = seen // count, seen % count
     every = np.flatnonzero(view.known)
     deal, stage = np.concatenate([deal, every]), np.concatenate([stage, np.full(len(every), count)])
     closed = view.outcome[deal] != OPEN
     deal, stage = deal[closed], stage[closed]
-    from_origin = np.searchsorted(panel.days, view.closed_day[deal])  # the first origin by which it was closed
+    from_origin = np.searchsorted(panel.days, view.closed_on[deal])  # the first origin by which it was closed
     shape = (len(panel.days) + 1, count + 1)
     ended = np.zeros(shape)
     won = np.zeros(shape)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.replay import OPEN, Replay, View
+from forecast.data.known.coding import OPEN
+from forecast.data.known.ledger import KnownState
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, NotedTable
 from forecast.errors import DataError, ParameterError
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
@@ -28,9 +29,9 @@ from forecast.models.win.probabilities import (
     FEWEST_CLOSED,
     NOTHING_TO_LEARN,
     WinModel,
+    days_to_walk,
     filled_amounts,
     left_out_notes,
-    walk,
 )
 from forecast.models.win.rows import STEPS, States, steps_of
 from forecast.seeds import check_seed
@@ -154,25 +155,27 @@ def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Compone
 
 def components_along(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], steps: int, marketing: bool
-) -> Iterator[tuple[View, Components | DataError]]:
+) -> Iterator[tuple[KnownState, Components | DataError]]:
     """Yield the view of each origin, and what its forecast is made of or why there is none."""
-    replay = Replay(snap)
-    days, fit_from = walk(replay, origins[0], origins[-1])
+    ledger = snap.ledger
+    days, fit_from = days_to_walk(ledger, origins[0], origins[-1])
     wanted = set(origins)
     learner = Learner(without=frozenset() if marketing else MARKETINGS, fit_from=fit_from)
     track: Track | None = None
-    for view in replay.views(days):
+    for view in ledger.walk(days):
         modelled = steps_of(view)
         asked = steps + modelled - STEPS
-        track = track or Track(replay, steps=modelled)
+        track = track or Track(ledger, steps=modelled)
         with one_thread():
             made_of = _components(view, learner, track, ahead=asked if view.as_of in wanted else 0, marketing=marketing)
         if view.as_of in wanted:
             yield view, made_of if isinstance(made_of, DataError) else _cut(made_of, view, steps=asked)
 
 
-def _components(view: View, learner: Learner, track: Track, *, ahead: int, marketing: bool) -> Components | DataError:
-    """Take in one more view; return the components over all segments of the replay, or why there are none.
+def _components(
+    view: KnownState, learner: Learner, track: Track, *, ahead: int, marketing: bool
+) -> Components | DataError:
+    """Take in one more view; return the components over all segments of the ledger, or why there are none.
 
     ahead : steps wanted, 0 where only the track needs them.
     """
@@ -187,7 +190,7 @@ def _components(view: View, learner: Learner, track: Track, *, ahead: int, marke
         mend = "forecast from a later day, or bring a longer history"
         return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend)
     steps = max(ahead, modelled)
-    segments = len(view.replay.segments)
+    segments = len(view.ledger.segments)
     lessons = track.lessons(view, segments=len(view.segments))
     future = expected_wins(view, steps=steps, marketing=marketing)
     made_of = _made_of(view, model, states, learner.logits, amount, lessons, future, steps=steps)
@@ -201,7 +204,7 @@ def _components(view: View, learner: Learner, track: Track, *, ahead: int, marke
 
 
 def _made_of(
-    view: View,
+    view: KnownState,
     model: WinModel,
     states: States,
     logits: np.ndarray,
@@ -211,10 +214,10 @@ def _made_of(
     *,
     steps: int,
 ) -> Components:
-    """Return the components over all segments of the replay; `ids` are places in it."""
+    """Return the components over all segments of the ledger; `ids` are places in it."""
     step = np.minimum(np.arange(steps), len(lessons.growth) - 1)
     target = view.first_target
-    lately = view.won_deals[view.closed[view.won_deals] > target - COHORTS]
+    lately = view.won_deals[view.closed_in[view.won_deals] > target - COHORTS]
     chance = incidence(*model.hazards(states, steps=steps, logits=logits if logits.shape[1] == steps else None))[0]
     chance[:, 0] *= 1.0 - lessons.late
     return Components(
@@ -256,14 +259,14 @@ def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, se
     )
 
 
-def _cut(parts: Components, view: View, *, steps: int) -> Components:
+def _cut(parts: Components, view: KnownState, *, steps: int) -> Components:
     """Return the components of the segments known by the view's day and of the steps asked for, deals by their ids."""
-    ids = view.replay.ids_of(parts.ids)
-    keep = np.flatnonzero(view.local[:-1] >= 0)
+    ids = view.ledger.ids_of(parts.ids)
+    keep = np.flatnonzero(view.place_of_segment[:-1] >= 0)
     by_segment = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed")}
     by_deal = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}
     by_step = {name: getattr(parts, name)[:steps] for name in ("common", "own")}
-    return replace(parts, ids=ids, segment=view.local[parts.segment], **by_segment, **by_deal, **by_step)
+    return replace(parts, ids=ids, segment=view.place_of_segment[parts.segment], **by_segment, **by_deal, **by_step)
 
 
 def draw(parts: Components, *, seed: int) -> Addends:
@@ -277,12 +280,12 @@ def draw(parts: Components, *, seed: int) -> Addends:
     return Addends(parts.booked, open_mean, parts.new, draws, parts.notes)
 
 
-def _too_thin(view: View) -> str | None:
+def _too_thin(view: KnownState) -> str | None:
     """Return why no forecast can be made, or None."""
     closed = int(((view.outcome != OPEN) & view.known).sum())
     if closed < FEWEST_CLOSED:
         return f"only {closed} closed deals are known, at least {FEWEST_CLOSED} are needed"
-    born = view.replay.born[view.known]
+    born = view.ledger.created_in[view.known]
     born = born[born > 0]
     complete = view.last_complete - int(born.min()) + 1 if len(born) else 0
     if complete < FEWEST_MONTHS:

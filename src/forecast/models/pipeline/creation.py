@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from forecast.data.known.replay import NONE, WON, View
+from forecast.data.known.coding import NONE, WON
+from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
 from forecast.models.win.rows import first_recorded
 
@@ -71,25 +72,25 @@ class Future:
     used_leads: bool
 
 
-def cohorts(view: View, *, steps: int, marketing: bool = True) -> Cohorts:
+def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
     """Count deals created and won by segment, source group and month, as known."""
-    replay, calendar, part = view.replay, view.calendar, view.part
+    ledger, calendar, part = view.ledger, view.calendar, view.elapsed
     last = view.last_complete
-    born = replay.born
+    born = ledger.created_in
     known = view.known & (born > 0) & (born <= last)
     first = int(born[known].min()) if known.any() else last
     periods = np.arange(first, last + 1)
     names, channels, group = _groups(view, marketing=marketing)
-    shape = (len(replay.segments), len(names), len(periods))
+    shape = (len(ledger.segments), len(names), len(periods))
     won = known & (view.outcome == WON) & (view.segment != NONE)
-    age = np.maximum(view.closed - born, 0)
-    counted = won & (view.closed <= last) & (age < steps)
+    age = np.maximum(view.closed_in - born, 0)
+    counted = won & (view.closed_in <= last) & (age < steps)
     late = known
     if part > 0:
         lengths = np.array([(calendar.start(int(p) + 1) - calendar.start(int(p))).days for p in periods])
         begins = np.array([calendar.start(int(p)) for p in periods], dtype="datetime64[D]").astype(np.int64)
         where = np.clip(born - first, 0, len(periods) - 1)
-        late = known & (replay.created - begins[where] + 1 > np.rint(part * lengths[where]))
+        late = known & (ledger.created_on - begins[where] + 1 > np.rint(part * lengths[where]))
     known = known & (view.segment != NONE)
 
     def count(which: np.ndarray) -> np.ndarray:
@@ -106,25 +107,25 @@ def cohorts(view: View, *, steps: int, marketing: bool = True) -> Cohorts:
         return flat.reshape(*shape, steps).astype(float)
 
     created, wins = count(known), by_age(counted)
-    pool = np.nan_to_num(view.amount[(view.outcome == WON) & (view.closed > last - COHORTS)])
+    pool = np.nan_to_num(view.amount[(view.outcome == WON) & (view.closed_in > last - COHORTS)])
     late_created, late_wins = (count(known & late), by_age(counted & late)) if part > 0 else (created, wins)
     value = by_age(counted, np.nan_to_num(view.amount))
     return Cohorts(periods, names, channels, created, wins, value, late_created, late_wins, pool)
 
 
-def expected_wins(view: View, *, steps: int, marketing: bool = True) -> Future:
+def expected_wins(view: KnownState, *, steps: int, marketing: bool = True) -> Future:
     """Return what deals not yet created are expected to bring in each of the `steps` months ahead.
 
     Step 0 is the next month at a month's end, else the rest of the month in progress.
     """
-    part = view.part
+    part = view.elapsed
     seen = cohorts(view, steps=steps, marketing=marketing)
     created, used = _creation(view, seen, steps=steps, marketing=marketing)
     convert, amounts = _conversion(view, seen), _mean_amounts(seen)
     late_share, late_won = _lateness(seen)
     position = view.calendar.quarter_position(view.first_target + np.arange(steps))
     calendar_factor = convert.position[position]
-    wins, value, marketed = (np.zeros((len(view.replay.segments), steps)) for _ in range(3))
+    wins, value, marketed = (np.zeros((len(view.ledger.segments), steps)) for _ in range(3))
     channel = np.array([bool(name) for name in seen.channels])
     for s in range(steps):
         for j in range(s + 1):
@@ -142,22 +143,22 @@ def expected_wins(view: View, *, steps: int, marketing: bool = True) -> Future:
 # -- how many are created ------------------------------------------------------------------------------
 
 
-def _groups(view: View, *, marketing: bool) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
+def _groups(view: KnownState, *, marketing: bool) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
     """Return the source groups, the channel of each ("" = none), and the group of each deal.
 
     A lead source that is a channel of the marketing table is a group of its own; the others are taken together by
     type (new, existing) where there is one.
     """
-    columns, known = view.replay.columns, view.known
-    n = view.replay.size
+    columns, known = view.ledger.columns, view.known
+    n = view.ledger.size
     label, names = np.zeros(n, dtype=np.int64), ["all"]
     kind, source = columns.get("type"), columns.get("lead_source")
     if kind is not None and kind.levels is not None:
         label, names = np.where(kind.fixed == NONE, len(kind.levels), kind.fixed), [*kind.levels, "other"]
     channels: set[str] = set()
-    codes, listed = view.replay.marketing_channels if marketing else (np.zeros(0), ())
+    codes, listed = view.ledger.marketing_channels if marketing else (np.zeros(0), ())
     if listed and source is not None and source.levels is not None:
-        now = codes[(view.replay.marketing_periods <= view.last_complete) & (codes != NONE)]
+        now = codes[(view.ledger.marketing_periods <= view.last_complete) & (codes != NONE)]
         channels = {listed[code] for code in np.unique(now)} & set(source.levels)
         place = np.array(
             [*(len(names) + k if level in channels else NONE for k, level in enumerate(source.levels)), NONE]
@@ -176,7 +177,7 @@ def _groups(view: View, *, marketing: bool) -> tuple[tuple[str, ...], tuple[str,
     return tuple(labels), tuple(name if name in channels else "" for name in labels), lookup[label]
 
 
-def _creation(view: View, seen: Cohorts, *, steps: int, marketing: bool) -> tuple[np.ndarray, bool]:
+def _creation(view: KnownState, seen: Cohorts, *, steps: int, marketing: bool) -> tuple[np.ndarray, bool]:
     """Return deals expected to be created by month ahead (R, G, S), and whether leads helped."""
     segments, groups, months = seen.created.shape
     moy = _months_of_year(seen.periods, steps)
@@ -205,21 +206,21 @@ def _creation(view: View, seen: Cohorts, *, steps: int, marketing: bool) -> tupl
     return out[:, :, -1], used
 
 
-def _leads(view: View, seen: Cohorts) -> dict[str, np.ndarray] | None:
+def _leads(view: KnownState, seen: Cohorts) -> dict[str, np.ndarray] | None:
     """Return leads by segment and month (R, T) of each channel that is a group, and of all channels under ""."""
-    table = view.replay.snap.marketing
+    table = view.ledger.tables.get("marketing")
     if table is None or not len(table):
         return None
     # The rows of months that were not over at the view's day lie beyond the last of `seen`.
-    period = view.replay.marketing_periods - seen.periods[0]
-    segment = view.replay.marketing_segments
+    period = view.ledger.marketing_periods - seen.periods[0]
+    segment = view.ledger.marketing_segments
     inside = (period >= 0) & (period < len(seen.periods)) & (segment >= 0)
     # Leads that stop short of the last month announce nothing.
     if not (period == len(seen.periods) - 1).any():
         return None
     amount = np.nan_to_num(table["leads"].to_numpy(float))
-    channels, listed = view.replay.marketing_channels
-    size = (len(view.replay.segments), len(seen.periods))
+    channels, listed = view.ledger.marketing_channels
+    size = (len(view.ledger.segments), len(seen.periods))
     cell = np.where(inside, segment * size[1] + period, 0)
 
     def total(which: np.ndarray) -> np.ndarray:
@@ -287,7 +288,7 @@ class Conversion:
     position: np.ndarray
 
 
-def _conversion(view: View, seen: Cohorts) -> Conversion:
+def _conversion(view: KnownState, seen: Cohorts) -> Conversion:
     """Learn conversion by age; each ratio is wins over wins expected from its parent, 20 wins of the parent added."""
     created, won = seen.created[:, :, -COHORTS:], seen.won[:, :, -COHORTS:]
     periods = seen.periods[-COHORTS:]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.known.replay import OPEN, WON, Replay, View
+from forecast.data.known.coding import OPEN, WON
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.models.pipeline.creation import Future
 from forecast.models.win.rows import STEPS
 
@@ -67,19 +68,19 @@ class Said:
 
 
 class Track:
-    """Keeps, along the views of a replay, what was said and what came of it. `steps` months ahead are looked at."""
+    """Keeps, along the views of a ledger, what was said and what came of it. `steps` months ahead are looked at."""
 
-    def __init__(self, replay: Replay, *, steps: int) -> None:
+    def __init__(self, ledger: Ledger, *, steps: int) -> None:
         self._steps = steps
-        self._segments = len(replay.segments)
-        self._seen = np.zeros(replay.size, dtype=np.int32)
+        self._segments = len(ledger.segments)
+        self._seen = np.zeros(ledger.size, dtype=np.int32)
         self._open: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._growth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._late: dict[int, tuple[float, float]] = {}
         self._said: dict[int, Said] = {}
         self._next = 0
 
-    def step(self, view: View, deals: np.ndarray, amount: np.ndarray) -> None:
+    def step(self, view: KnownState, deals: np.ndarray, amount: np.ndarray) -> None:
         """Take in one more view: the open deals, ascending, and their amounts."""
         target = view.first_target
         if not self._open:
@@ -98,16 +99,16 @@ class Track:
             for month in [month for month in kept if month < oldest]:
                 del kept[month]
 
-    def keep(self, view: View, said: Said) -> None:
+    def keep(self, view: KnownState, said: Said) -> None:
         """Keep what is said on the day of a view."""
         target = view.first_target
         self._said[target] = said
         for month in [month for month in self._said if month < target - ORIGINS]:
             del self._said[month]
 
-    def _grown(self, view: View, month: int) -> tuple[np.ndarray, np.ndarray]:
+    def _grown(self, view: KnownState, month: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sums of paid, of the amount before, and their number by step (S, 3), and single deals' ratios."""
-        wins = view.won_deals[view.closed[view.won_deals] == month]
+        wins = view.won_deals[view.closed_in[view.won_deals] == month]
         paid = np.nan_to_num(view.amount[wins])
         sums, ratios = np.zeros((self._steps, 3)), np.zeros(0)
         for step in range(self._steps):
@@ -121,11 +122,11 @@ class Track:
                 ratios = paid[both] / amount[at][both]
         return sums, ratios
 
-    def _recorded_late(self, view: View, month: int) -> tuple[float, float]:
+    def _recorded_late(self, view: KnownState, month: int) -> tuple[float, float]:
         """Return what was won before a month of the deals that were open at its start as known then, and in it."""
         deals, amount = self._open.get(month, (np.zeros(0, dtype=np.int64), np.zeros(0)))
         won = view.outcome[deals] == WON
-        closed = view.closed[deals]
+        closed = view.closed_in[deals]
         return float(amount[won & (closed < month)].sum()), float(amount[won & (closed == month)].sum())
 
     def growth(self) -> tuple[np.ndarray, np.ndarray]:
@@ -148,15 +149,15 @@ class Track:
             ratios = np.interp(place, np.arange(len(ratios)), ratios)
         return growth, ratios / ratios.mean()
 
-    def _came(self, view: View, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _came(self, view: KnownState, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what each origin's open deals, and the deals it did not know, brought by step; (R, K, S) both."""
         first, steps = int(months[0]), self._steps
         count = int(months[-1]) - first + steps
         wins = view.won_deals
         wins = wins[
-            (view.closed[wins] >= first) & (view.closed[wins] <= view.last_complete) & (view.segment[wins] >= 0)
+            (view.closed_in[wins] >= first) & (view.closed_in[wins] <= view.last_complete) & (view.segment[wins] >= 0)
         ]
-        closed = view.closed[wins]
+        closed = view.closed_in[wins]
         # How many origins before its month a deal was known: -1 where it was learned of only after it had closed.
         lag = np.clip(closed - self._seen[wins], -1, steps) + 1
         cell = (view.segment[wins] * count + closed - first) * (steps + 2) + lag
@@ -169,7 +170,7 @@ class Track:
         new = upto[:, target, step]  # lag below the step: not known at the origin
         return upto[:, target, -1] - new, new
 
-    def lessons(self, view: View, *, segments: int) -> Lessons:
+    def lessons(self, view: KnownState, *, segments: int) -> Lessons:
         """Return what the origins before a view teach; `segments` is how many there are."""
         growth, ratios = self.growth()
         before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
@@ -212,7 +213,7 @@ class Track:
         return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
 
 
-def _closed(view: View) -> int:
+def _closed(view: KnownState) -> int:
     return int(((view.outcome != OPEN) & view.known).sum())
 
 

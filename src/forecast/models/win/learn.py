@@ -1,4 +1,4 @@
-"""The win model kept up to date along a replay: a full fit once a year, one Newton step a month in between.
+"""The win model kept up to date along a ledger: a full fit once a year, one Newton step a month in between.
 
 At an origin the rows of one more target month are complete. With beta at the optimum of the rows before, the gradient
 of the penalised log likelihood over all rows is that of the new rows alone, so one Newton step
@@ -8,7 +8,7 @@ of the penalised log likelihood over all rows is that of the new rows alone, so 
 over the new rows is right to second order (recursive estimation: Fahrmeir & Kaufmann, *Metrika* 38, 1991; Ljung &
 Söderström 1983). A row is learned from once the company's settle days have passed since its month ended, so that
 closures recorded late are in. In which months the model is fitted in full follows from the calendar and the number of
-closures known: from whichever day a replay begins, the model at a given origin is the same.
+closures known: from whichever day a ledger begins, the model at a given origin is the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
-from forecast.data.known.replay import LOST, NONE, OPEN, WON, View
+from forecast.data.known.coding import LOST, NONE, OPEN, WON
+from forecast.data.known.ledger import KnownState
 from forecast.models.threads import one_thread
 from forecast.models.win.fit import FEWEST_CLOSED, Fit, WinModel, fit_in_full, weighed
 from forecast.models.win.hazards import OWNER_PRIOR, gram_of
@@ -60,7 +61,7 @@ class _Said:
 
 
 class Learner:
-    """Walks along the views of a replay, which must be one period apart at the same position in their period.
+    """Walks along the views of a ledger, which must be one period apart at the same position in their period.
 
     without : covariates that are not to be used. fit_from : the period of step 0 from which a model is wanted.
     refit : months between full fits (None: as described above).
@@ -77,12 +78,12 @@ class Learner:
         self.states: States | None = None
         self.logits = np.zeros((0, 0, 2))
 
-    def step(self, view: View) -> WinModel | None:
+    def step(self, view: KnownState) -> WinModel | None:
         """Take in one more view; return the model as of then, None where too few deals have closed."""
         with one_thread():
             return self._step(view)
 
-    def _step(self, view: View) -> WinModel | None:
+    def _step(self, view: KnownState) -> WinModel | None:
         target, steps = view.first_target, steps_of(view)
         states = present(view)
         self.states = states
@@ -119,7 +120,7 @@ class Learner:
 
     # -- rows ----------------------------------------------------------------------------------------
 
-    def _take(self, view: View, month: int) -> None:
+    def _take(self, view: KnownState, month: int) -> None:
         """Take in the rows of a target month that has settled."""
         rows = month_rows(view, self._past, month, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
         if rows is None:
@@ -132,7 +133,7 @@ class Learner:
             if said is not None:
                 _residuals(said, view, step)
 
-    def _due(self, view: View) -> bool:
+    def _due(self, view: KnownState) -> bool:
         """Say whether the model is to be fitted in full: once a year, and whenever closures have grown by half."""
         target = view.first_target
         before, self._closed = self._closed, int(((view.outcome != OPEN) & view.known).sum())
@@ -141,7 +142,7 @@ class Learner:
         yearly = target % 12 == (view.company.fiscal_year_start - 1) % 12
         return self._fit is None or yearly or _halves(self._closed) > _halves(before)
 
-    def _full(self, view: View, settled: int) -> Fit | None:
+    def _full(self, view: KnownState, settled: int) -> Fit | None:
         """Return the model fitted in full to the rows of the window, as known; None where too few deals have closed."""
         closed = view.outcome[view.known]
         won, lost = int((closed == WON).sum()), int((closed == LOST).sum())
@@ -209,12 +210,12 @@ def _newton(fit: Fit, rows: Rows) -> Fit:
     return replace(fit, beta=beta, gram=(gram[0], gram[1]))
 
 
-def _residuals(said: _Said, view: View, step: int) -> None:
+def _residuals(said: _Said, view: KnownState, step: int) -> None:
     """Add what became of the deals of one origin in the month `step` ahead of it to its sums."""
     states = said.states
     assert states is not None
     assert said.logits is not None
-    closed = view.closed[states.deal]
+    closed = view.closed_in[states.deal]
     event = np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
     rows = np.flatnonzero(event >= step)
     happened = event[rows] == step

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.replay import LOST, NONE, WON, Replay, View
+from forecast.data.known.coding import LOST, NONE, WON
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.schema import DEAL_COLUMNS, HORIZONS, NotedTable
 from forecast.models.win.factors import describe
 from forecast.models.win.fit import FEWEST_CLOSED, WinModel
@@ -30,10 +31,10 @@ __all__ = [
     "NOTHING_TO_LEARN",
     "WinModel",
     "chances",
+    "days_to_walk",
     "filled_amounts",
     "fit_win_model",
     "left_out_notes",
-    "walk",
     "win_probabilities",
 ]
 
@@ -41,35 +42,37 @@ __all__ = [
 NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
 
 
-def walk(replay: Replay, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[pd.Timestamp], int]:
+def days_to_walk(ledger: Ledger, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[pd.Timestamp], int]:
     """Return the days to walk along for origins from `first` to `last`, and the period of step 0 to fit from.
 
     The days stand at the position of `last` in its period. They begin as early as the models at `first` need, and at
     a place that the calendar sets, so that two walks agree where they meet.
     """
-    calendar = replay.calendar
+    calendar = ledger.calendar
     at_end = last == calendar.end(calendar.period(last))
     # What is learned from errors looks back TRACKED months, and the owners' effects in them as many again.
     wanted = calendar.period(first) + at_end - 2 * TRACKED
-    year_start = (replay.snap.company.fiscal_year_start - 1) % 12
+    year_start = (ledger.company.fiscal_year_start - 1) % 12
     fit_from = wanted - (wanted - year_start) % 12
-    born = replay.born[replay.born > 0]
+    born = ledger.created_in[ledger.created_in > 0]
     earliest = int(born.min()) if len(born) else calendar.period(first)
     begin = min(max(earliest, fit_from - WINDOW - 8), calendar.period(first))
-    return past_days(replay, last, first=begin), fit_from
+    return past_days(ledger, last, first=begin), fit_from
 
 
-def fit_win_model(snap: Snapshot, *, without: frozenset[str] = frozenset()) -> tuple[View, WinModel | None, States]:
+def fit_win_model(
+    snap: Snapshot, *, without: frozenset[str] = frozenset()
+) -> tuple[KnownState, WinModel | None, States]:
     """Return what a snapshot knows, the model as of its day, and its open deals' states.
 
     The model is None where too few deals have closed. `without` names covariates that are not to be used.
     Deterministic: no random number is drawn.
     """
-    replay = Replay(snap)
-    days, fit_from = walk(replay, snap.as_of, snap.as_of)
+    ledger = snap.ledger
+    days, fit_from = days_to_walk(ledger, snap.as_of, snap.as_of)
     learner = Learner(without=without, fit_from=fit_from)
     view, model = None, None
-    for view in replay.views(days):
+    for view in ledger.walk(days):
         model = learner.step(view)
     assert view is not None
     assert learner.states is not None
@@ -124,7 +127,7 @@ def deal_probabilities(snap: Snapshot, *, seed: int = 0) -> NotedTable:
     return _table(ids, numbers, _reasons(model, states), notes)
 
 
-def chances(view: View, model: WinModel, states: States) -> tuple[np.ndarray, np.ndarray]:
+def chances(view: KnownState, model: WinModel, states: States) -> tuple[np.ndarray, np.ndarray]:
     """Return the chances of open deals to be won by the end of each of six months (n, 6), and ever (n,)."""
     ahead = steps_of(view) - HORIZONS
     won, lost = model.hazards(states, steps=HORIZONS + ahead)
@@ -148,7 +151,7 @@ def left_out_notes(model: WinModel) -> list[str]:
     ]
 
 
-def filled_amounts(view: View, states: States) -> tuple[np.ndarray, int]:
+def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
     """Return the amounts of open deals, the mean won amount of their segment (or of all) where empty, and how many."""
     amount = states.amount.copy()
     empty = np.isnan(amount)
@@ -156,7 +159,7 @@ def filled_amounts(view: View, states: States) -> tuple[np.ndarray, int]:
         won = view.won_deals[np.isfinite(view.amount[view.won_deals])]
         value, segment = view.amount[won], view.segment[won]
         overall = value.mean() if len(value) else 0.0
-        count = len(view.replay.segments)
+        count = len(view.ledger.segments)
         here = segment != NONE
         n = np.bincount(segment[here], minlength=count)
         total = np.bincount(segment[here], value[here], minlength=count)

@@ -1,4 +1,4 @@
-"""A replay as landmark rows: what each deal looked like at past origins, and what became of it.
+"""A ledger as landmark rows: what each deal looked like at past origins, and what became of it.
 
 A landmark is a deal that was open on a past day (van Houwelingen & Putter, *Dynamic Prediction in Clinical Survival
 Analysis*, 2012). The past days stand at the same position in their month as the last one, so that a forecast
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.replay import NONE, OPEN, WON, Replay, View
+from forecast.data.known.coding import NONE, OPEN, WON
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.models.win.states import UNDATED, States, Vocabulary, joined, present, vocabulary
 
 __all__ = [
@@ -44,14 +45,14 @@ NO_EVENT = 10_000
 _CLOSURES_EXPECTED = 10.0
 
 
-def steps_of(view: View) -> int:
+def steps_of(view: KnownState) -> int:
     """Return how many steps are modelled: six months, and the rest of the month in progress where there is one."""
     return STEPS + (not view.at_month_end)
 
 
-def past_days(replay: Replay, as_of: pd.Timestamp, *, first: int) -> list[pd.Timestamp]:
+def past_days(ledger: Ledger, as_of: pd.Timestamp, *, first: int) -> list[pd.Timestamp]:
     """Return the days at the position of `as_of` in its period, from period `first` to its own, ascending."""
-    calendar = replay.calendar
+    calendar = ledger.calendar
     period = calendar.period(as_of)
     if as_of == calendar.end(period):
         return [calendar.end(p) for p in range(first, period)] + [as_of]
@@ -65,19 +66,19 @@ def past_days(replay: Replay, as_of: pd.Timestamp, *, first: int) -> list[pd.Tim
     return [*out, as_of]
 
 
-def first_recorded(view: View) -> int:
+def first_recorded(view: KnownState) -> int:
     """Return the first month whose closures are recorded, 0 where there is no doubt about any.
 
     A log may hold deals from before the first closure it kept. Months in which ten closures or more would be expected
     at the rate seen later, and none is there, are taken as not recorded.
     """
-    born = view.replay.born
-    shut = view.known & (view.outcome != OPEN) & (view.closed > 0)
+    born = view.ledger.created_in
+    shut = view.known & (view.outcome != OPEN) & (view.closed_in > 0)
     if not shut.any():
         return 0
-    start = int(view.closed[shut].min())
+    start = int(view.closed_in[shut].min())
     known = view.known & (born > 0)
-    lived = np.where(shut, view.closed, view.period)[known] - born[known]
+    lived = np.where(shut, view.closed_in, view.period)[known] - born[known]
     rate = shut.sum() / max(np.maximum(lived, 0).sum() + 0.5 * known.sum(), 1.0)
     silent = np.maximum(start - born[known], 0).sum()
     return start if rate * silent >= _CLOSURES_EXPECTED else 0
@@ -104,7 +105,7 @@ class Landmarks:
         return len(self.states)
 
 
-def landmarks(view: View, past: Mapping[int, States], *, months: int = 36) -> Landmarks:
+def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36) -> Landmarks:
     """Return the deals that were open at the last `months` past origins, with what became of them by the view's day.
 
     past : by step 0's period, the states at each past origin. They begin where closures are recorded. A closure dated
@@ -128,8 +129,8 @@ def landmarks(view: View, past: Mapping[int, States], *, months: int = 36) -> La
     )
 
 
-def _step(view: View, states: States) -> np.ndarray:
-    closed = view.closed[states.deal]
+def _step(view: KnownState, states: States) -> np.ndarray:
+    closed = view.closed_in[states.deal]
     return np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
 
 
@@ -153,7 +154,7 @@ class Rows:
 
 
 def month_rows(
-    view: View, past: Mapping[int, States], target: int, *, most_events: int, most_quiet: int
+    view: KnownState, past: Mapping[int, States], target: int, *, most_events: int, most_quiet: int
 ) -> Rows | None:
     """Return the rows of a target month from the landmarks of the months before it, as known at the view's day.
 
@@ -185,7 +186,7 @@ def month_rows(
     ]
     share = np.array(shares)[happened.astype(int)]
     if min(shares) < 1.0:
-        drawn = _uniform(view.replay.hashes[pool.deal[landmark]], target * 64 + step)
+        drawn = _uniform(view.ledger.hashes[pool.deal[landmark]], target * 64 + step)
         kept = np.flatnonzero(drawn < share)
         landmark, step, happened, won, share = landmark[kept], step[kept], happened[kept], won[kept], share[kept]
         used, landmark = np.unique(landmark, return_inverse=True)

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.audit.leaks import outcome_leaks
-from forecast.data.known.replay import NO_DAY, NONE, Column, Replay, View
+from forecast.data.known.coding import NO_DAY, NONE, Column
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.schema import OUTCOMES
 
 UNDATED = -999
@@ -29,7 +30,7 @@ _JUDGED = 15_000
 class States:
     """Deals, each as it stood on one day; every array has shape (n,).
 
-    `deal` is the opportunity's place in the replay; `stage` and `segment` are codes into the replay's (NONE = unknown);
+    `deal` is the opportunity's place in the ledger; `stage` and `segment` are codes into the ledger's (NONE = unknown);
     `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan without history);
     `due` is the month of the expected close less the month of step 0; `overdue` says that the expected close has
     passed; `target` is the period of step 0.
@@ -98,20 +99,20 @@ class Vocabulary:
         )
 
 
-def vocabulary(view: View) -> Vocabulary:
+def vocabulary(view: KnownState) -> Vocabulary:
     """Return the levels of the columns known by a day.
 
     A text column of more than 40 levels keeps its 40 most frequent ones (owner keeps all). A column of one value, or
     of one number a stage (the CRM's probability, as a rule), says nothing more and is left out; so is one that knows
     the outcome (`data.leaks`), judged on what was known by the day.
     """
-    replay = view.replay
+    ledger = view.ledger
     left_out = _leaks(view)
-    told = replay.day <= view.day
+    told = ledger.day <= view.day
     factors: dict[str, tuple[str, ...]] = {}
     kept: dict[str, np.ndarray] = {}
     numbers: list[str] = []
-    for name, column in replay.columns.items():
+    for name, column in ledger.columns.items():
         if name in left_out:
             continue
         values = _known_values(column, view, told)
@@ -119,8 +120,8 @@ def vocabulary(view: View) -> Vocabulary:
             known = _as_numbers(column, values)
             known = known[np.isfinite(known)]
             varied = len(known) > 0 and known.min() < known.max()
-            if column.told is not None and varied:
-                varied = not _says_stage(replay, _as_numbers(column, column.told), told)
+            if column.recorded is not None and varied:
+                varied = not _says_stage(ledger, _as_numbers(column, column.recorded), told)
             if varied:
                 numbers.append(name)
             continue
@@ -134,20 +135,20 @@ def vocabulary(view: View) -> Vocabulary:
             lookup[chosen] = np.arange(len(chosen))
             factors[name], kept[name] = column.levels, lookup
     # Segments that are not there yet have no column, so that a fit does not depend on what is born later.
-    there = np.bincount(view.segment[view.known & (view.segment != NONE)], minlength=len(replay.segments)) > 0
+    there = np.bincount(view.segment[view.known & (view.segment != NONE)], minlength=len(ledger.segments)) > 0
     kept["segment"] = np.append(np.where(there, np.cumsum(there) - 1, NONE), NONE)
     amount = "amount" not in left_out
-    return Vocabulary(replay.stages, replay.segments, factors, tuple(numbers), amount, left_out, kept)
+    return Vocabulary(ledger.stages, ledger.segments, factors, tuple(numbers), amount, left_out, kept)
 
 
-def _leaks(view: View) -> dict[str, str]:
+def _leaks(view: KnownState) -> dict[str, str]:
     """Return the columns history does not carry that know the outcome, and the evidence."""
-    replay, deals = view.replay, np.flatnonzero(view.known)
-    deals = deals[np.argsort(replay.created[deals], kind="stable")]
+    ledger, deals = view.ledger, np.flatnonzero(view.known)
+    deals = deals[np.argsort(ledger.created_on[deals], kind="stable")]
     deals = deals[:: 1 + len(deals) // _JUDGED]
     frame = {}
-    for name, column in replay.columns.items():
-        if column.told is None:
+    for name, column in ledger.columns.items():
+        if column.recorded is None:
             values = column.fixed[deals]
             plain = _is_number(column, values)
             frame[name] = _as_numbers(column, values) if plain else np.where(values == NONE, np.nan, values)
@@ -175,47 +176,47 @@ def _as_numbers(column: Column, values: np.ndarray) -> np.ndarray:
     return values if column.parsed is None else column.parsed[values]
 
 
-def _known_values(column: Column, view: View, told: np.ndarray) -> np.ndarray:
-    if column.told is not None:
-        return column.told[told]
+def _known_values(column: Column, view: KnownState, told: np.ndarray) -> np.ndarray:
+    if column.recorded is not None:
+        return column.recorded[told]
     return column.fixed[view.known]
 
 
-def _says_stage(replay: Replay, values: np.ndarray, told: np.ndarray) -> bool:
+def _says_stage(ledger: Ledger, values: np.ndarray, told: np.ndarray) -> bool:
     """Say whether a number carried by history follows from the stage, closing stages told apart by their result."""
     use = told & np.isfinite(values)
-    stage = np.where(replay.stage[use] == NONE, len(replay.stages) + replay.result[use], replay.stage[use])
-    low, high = np.full(len(replay.stages) + 3, np.inf), np.full(len(replay.stages) + 3, -np.inf)
+    stage = np.where(ledger.stage[use] == NONE, len(ledger.stages) + ledger.result[use], ledger.stage[use])
+    low, high = np.full(len(ledger.stages) + 3, np.inf), np.full(len(ledger.stages) + 3, -np.inf)
     np.minimum.at(low, stage, values[use])
     np.maximum.at(high, stage, values[use])
     return bool((low >= high).all())
 
 
-def present(view: View, names: Iterable[str] | None = None) -> States:
-    """Return the open deals of a view as they stand, in the replay's order, with the columns named (default: all)."""
-    replay, deals = view.replay, view.open_deals
+def present(view: KnownState, names: Iterable[str] | None = None) -> States:
+    """Return the open deals of a view as they stand, in the ledger's order, with the columns named (default: all)."""
+    ledger, deals = view.ledger, view.open_deals
     n = len(deals)
-    row = view.row[deals]
+    row = view.last_row[deals]
     has = row >= 0
     at = np.where(has, row, 0)
     stage, expected = np.full(n, NONE, dtype=np.int16), np.full(n, NO_DAY, dtype=np.int32)
     stage_age, slips = np.full(n, np.nan), np.zeros(n, dtype=np.int32)
-    if len(replay.deal):
-        stage[has], expected[has] = replay.stage[row[has]], replay.expected[row[has]]
-        stage_age[has] = np.maximum(view.day - replay.since[row[has]], 0) / MONTH
-        slips[has] = replay.slips[row[has]]
-    if view.is_last and replay.has_history:
-        stage[~has] = replay.bare_stage[deals[~has]]
-        expected[~has] = replay.bare_expected[deals[~has]]
-    created = replay.created[deals]
-    if len(replay.deal):
-        first = replay.day[replay.first_row[deals]]
+    if len(ledger.deal):
+        stage[has], expected[has] = ledger.stage[row[has]], ledger.expected[row[has]]
+        stage_age[has] = np.maximum(view.day - ledger.since[row[has]], 0) / MONTH
+        slips[has] = ledger.slips[row[has]]
+    if view.is_last and ledger.has_history:
+        stage[~has] = ledger.stage_on_last_day[deals[~has]]
+        expected[~has] = ledger.expected_on_last_day[deals[~has]]
+    created = ledger.created_on[deals]
+    if len(ledger.deal):
+        first = ledger.day[ledger.first_row[deals]]
         created = np.where((created == NO_DAY) & has, first, created)
     age = np.where(created == NO_DAY, np.nan, np.maximum(view.day - created.astype(np.int64), 0) / MONTH)
     due = np.full(n, UNDATED, dtype=np.int32)
     dated = expected != NO_DAY
-    due[dated] = replay.close_dates.of(expected[dated]) - view.first_target
-    used = replay.columns if names is None else {name: replay.columns[name] for name in names}
+    due[dated] = ledger.close_dates.of(expected[dated]) - view.first_target
+    used = ledger.columns if names is None else {name: ledger.columns[name] for name in names}
     values = {name: _values(column, deals, at, has, view) for name, column in used.items()}
     return States(
         deal=deals,
@@ -233,12 +234,12 @@ def present(view: View, names: Iterable[str] | None = None) -> States:
     )
 
 
-def _values(column: Column, deals: np.ndarray, row: np.ndarray, has: np.ndarray, view: View) -> np.ndarray:
+def _values(column: Column, deals: np.ndarray, row: np.ndarray, has: np.ndarray, view: KnownState) -> np.ndarray:
     """Return a covariate of some deals: as their last rows tell it where history carries it, else as fixed."""
-    if column.told is None:
+    if column.recorded is None:
         return column.fixed[deals]
     unknown = NONE if column.levels is not None else np.nan
     untold = column.fixed[deals] if view.is_last else unknown
-    if not len(column.told):
+    if not len(column.recorded):
         return np.where(has, unknown, untold)
-    return np.where(has, column.told[row].astype(column.fixed.dtype), untold)
+    return np.where(has, column.recorded[row].astype(column.fixed.dtype), untold)

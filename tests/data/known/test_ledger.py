@@ -9,7 +9,6 @@ import pytest
 import forecast
 from companies import make_snapshot
 from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, days_of, in_order, periods_of
-from forecast.data.known.replay import Replay, view
 from forecast.data.text import dictionary_of, row_codes
 from forecast.simulation.company import simulate, write
 
@@ -18,7 +17,7 @@ CODES = {"open": 0, "won": 1, "lost": 2}
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("replay")
+    folder = tmp_path_factory.mktemp("ledger")
     write(simulate(opportunities=1500, months=36, seed=21, segments=3), folder)
     return forecast.read(folder)
 
@@ -29,25 +28,25 @@ def agrees(seen, snap, ids) -> None:
     here = np.flatnonzero(seen.known)
     assert ids[here].tolist() == deals["opportunity_id"].tolist()
     assert (seen.outcome[here] == deals["outcome"].map(CODES).to_numpy()).all()
-    assert (seen.closed_day[here] == days_of(deals["closed_on"])).all()
-    assert (seen.closed[here] == np.maximum(snap.calendar.period_of(deals["closed_on"]), 0)).all()
+    assert (seen.closed_on[here] == days_of(deals["closed_on"])).all()
+    assert (seen.closed_in[here] == np.maximum(snap.calendar.period_of(deals["closed_on"]), 0)).all()
     np.testing.assert_array_equal(seen.amount[here], deals["amount"].to_numpy(float))
     assert seen.segments == snap.segments
-    assert [seen.segments[k] for k in seen.local[seen.segment[here]]] == deals["segment"].tolist()
-    row, replay = seen.row[here], seen.replay
+    assert [seen.segments[k] for k in seen.place_of_segment[seen.segment[here]]] == deals["segment"].tolist()
+    row, ledger = seen.last_row[here], seen.ledger
     has = row >= 0
     is_open = has & (seen.outcome[here] == 0)
-    assert (replay.stage[row[is_open]] == codes_of(deals["stage"], replay.stages)[is_open]).all()
-    assert (replay.since[row[has]] == days_of(deals["stage_since"])[has]).all()
-    assert (replay.slips[row[has]] == deals["slips"].to_numpy()[has]).all()
-    assert (replay.expected[row[has]] == days_of(deals["expected_close_on"])[has]).all()
+    assert (ledger.stage[row[is_open]] == codes_of(deals["stage"], ledger.stages)[is_open]).all()
+    assert (ledger.since[row[has]] == days_of(deals["stage_since"])[has]).all()
+    assert (ledger.slips[row[has]] == deals["slips"].to_numpy()[has]).all()
+    assert (ledger.expected[row[has]] == days_of(deals["expected_close_on"])[has]).all()
 
 
 def test_every_day_is_as_the_log_had_it(log):
     last = forecast.snapshot(log, as_of=log.extracted_on)
     ids = last.opportunities["opportunity_id"].to_numpy(dtype=object)
     days = [day.as_unit("us") for day in pd.date_range("2024-02-10", log.extracted_on, freq="37D")]
-    for day, seen in zip(days, Replay(last).views(days), strict=True):
+    for day, seen in zip(days, last.ledger.walk(days), strict=True):
         agrees(seen, forecast.snapshot(log, as_of=day), ids)
 
 
@@ -76,12 +75,12 @@ def test_reopened_late_and_silent_deals_by_hand():
             "amount": [120.0, 45.0, 70.0, 10.0],
         }
     )
-    replay = Replay(make_snapshot("2024-06-30", deals, history))
+    ledger = make_snapshot("2024-06-30", deals, history).ledger
     days = [pd.Timestamp(f"2024-0{m}-{d}").as_unit("us") for m, d in ((1, 31), (2, 29), (3, 31), (4, 30), (5, 31))]
     outcomes, closed = [], []
-    for seen in replay.views(days):
+    for seen in ledger.walk(days):
         outcomes.append([seen.outcome[k] if seen.known[k] else None for k in range(4)])
-        closed.append([int(c) - 2024 * 12 + 1 if c else 0 for c in seen.closed])
+        closed.append([int(c) - 2024 * 12 + 1 if c else 0 for c in seen.closed_in])
     assert outcomes == [
         [0, 0, 0, None],
         [2, 0, 0, None],
@@ -103,9 +102,9 @@ def test_without_history_the_past_shows_creation_and_closure_alone():
             "amount": [100.0, 40.0],
         }
     )
-    replay = Replay(make_snapshot("2024-04-30", deals))
+    ledger = make_snapshot("2024-04-30", deals).ledger
     ends = [pd.Timestamp(day).as_unit("us") for day in ("2024-01-31", "2024-03-31", "2024-04-30")]
-    january, march, april = replay.views(ends)
+    january, march, april = ledger.walk(ends)
     assert january.known.tolist() == [True, False]
     assert np.isnan(january.amount).all()
     assert march.amount[0] == 100.0
@@ -118,10 +117,10 @@ def test_days_must_ascend():
         "2024-04-30", pd.DataFrame({"opportunity_id": ["A"], "created_on": ["2024-01-05"], "outcome": ["open"]})
     )
     with pytest.raises(ValueError, match="ascend"):
-        list(Replay(snap).views([snap.as_of, pd.Timestamp("2024-03-31").as_unit("us")]))
+        list(snap.ledger.walk([snap.as_of, pd.Timestamp("2024-03-31").as_unit("us")]))
     with pytest.raises(ValueError, match="end by 2024-04-30"):
-        list(Replay(snap).views([pd.Timestamp("2024-05-31").as_unit("us")]))
-    assert view(snap).known.tolist() == [True]
+        list(snap.ledger.walk([pd.Timestamp("2024-05-31").as_unit("us")]))
+    assert snap.state.known.tolist() == [True]
 
 
 def test_the_last_day_holds_the_logs_own_columns(log):
@@ -131,9 +130,9 @@ def test_the_last_day_holds_the_logs_own_columns(log):
     for name in ("opportunity_id", "stage", "owner"):
         told, kept = (row_codes(dictionary_of(frame[name])) for frame in (history, past))
         assert np.shares_memory(told, kept), name
-    replay = Replay(snap)
-    assert np.shares_memory(replay.deal, row_codes(dictionary_of(past["opportunity_id"])))
-    assert np.shares_memory(replay.value, history["amount"].to_numpy())
+    ledger = snap.ledger
+    assert np.shares_memory(ledger.deal, row_codes(dictionary_of(past["opportunity_id"])))
+    assert np.shares_memory(ledger.value, history["amount"].to_numpy())
 
 
 def test_days_in_order_are_those_of_a_stable_sort():

@@ -1,14 +1,14 @@
 """A snapshot's past played back: what was known at the end of each of many days, as arrays, in one pass.
 
 A snapshot holds every row of history recorded by its day; what was known earlier follows from the rows recorded by
-then. `Replay` sorts and codes a snapshot once; `views` walks through days in order and applies the rows recorded since
+then. `Ledger` sorts and codes a snapshot once; `views` walks through days in order and applies the rows recorded since
 the day before, so that any number of days costs one pass. A view tells what `snapshot(log, as_of=day)` tells (a test
 holds the two against each other) and nothing of what was recorded later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +17,6 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.known.coding import (
-    LOST,
     NO_DAY,
     NONE,
     OPEN,
@@ -34,11 +33,8 @@ from forecast.data.known.coding import (
     run_start,
     slips_of,
 )
-from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import Company
 from forecast.data.text import dictionary_of, row_codes
-
-__all__ = ["LOST", "NONE", "NO_DAY", "OPEN", "WON", "Column", "Replay", "View", "view"]
 
 _STATE = ("opportunity_id", "recorded_at", "recorded_on", "stage", "outcome", "amount", "expected_close_on", "segment")
 _NOT_COVARIATES = (*_STATE, "closed_on", "account_id")
@@ -49,45 +45,50 @@ _HASHED = 65_536
 """Ids that are turned into text at a time."""
 
 
-@dataclass(frozen=True)
-class View:
-    """What was known at the end of a day, over all n opportunities of the replay, known or not.
+@dataclass(frozen=True, kw_only=True)
+class KnownState:
+    """What was known at the end of a day, over all n opportunities of the ledger, known or not.
 
-    known (n,) bool; outcome (n,) int8, OPEN, WON or LOST; closed (n,) period of the closure, 0 where not known closed;
-    closed_day (n,); amount (n,), as known, nan = unknown; row (n,) the last history row, -1 where there is none;
-    segment (n,) code into `replay.segments`. `segments` are those with a known opportunity, sorted; `local` maps codes
-    to places in it (-1 = not there yet). Arrays are read-only by convention.
+    known : (n,) bool.
+    outcome : (n,) int8, OPEN, WON or LOST.
+    closed_in, closed_on : (n,) period (0) and day (NO_DAY) of the closure, the values in brackets where none is known.
+    amount : (n,) in the reporting currency, nan where unknown.
+    last_row : (n,) the deal's last row of history by then, -1 where there is none.
+    segment : (n,) code into `ledger.segments`.
+    segments : those with a known opportunity, sorted; `place_of_segment` maps codes to places in it, NONE = not there.
+
+    Arrays are read-only by convention.
     """
 
-    replay: Replay
+    ledger: Ledger
     as_of: pd.Timestamp
     day: int
     period: int
     at_month_end: bool
     known: np.ndarray
     outcome: np.ndarray
-    closed: np.ndarray
-    closed_day: np.ndarray
+    closed_in: np.ndarray
+    closed_on: np.ndarray
     amount: np.ndarray
-    row: np.ndarray
+    last_row: np.ndarray
     segment: np.ndarray
     segments: tuple[str, ...]
-    local: np.ndarray
+    place_of_segment: np.ndarray
 
     @property
     def company(self) -> Company:
         """The company."""
-        return self.replay.snap.company
+        return self.ledger.company
 
     @property
     def calendar(self) -> Calendar:
         """The company's calendar."""
-        return self.replay.calendar
+        return self.ledger.calendar
 
     @property
     def is_last(self) -> bool:
         """Whether this is the day of the snapshot replayed."""
-        return self.as_of == self.replay.snap.as_of
+        return self.as_of == self.ledger.last_day
 
     @property
     def first_target(self) -> int:
@@ -105,7 +106,7 @@ class View:
         return self.calendar.last_settled(self.as_of, settle_days=self.company.settle_days)
 
     @cached_property
-    def part(self) -> float:
+    def elapsed(self) -> float:
         """How much of the period in progress is over; 0 at a month's end, where the next one is untouched."""
         if self.at_month_end:
             return 0.0
@@ -122,7 +123,7 @@ class View:
         """The opportunities known as won, ascending."""
         return np.flatnonzero(self.outcome == WON)
 
-    def emptied(self, as_of: pd.Timestamp) -> View:
+    def emptied(self, as_of: pd.Timestamp) -> KnownState:
         """Return a view of a day on which nothing was known: no opportunity, no segment."""
         period = self.calendar.period(as_of)
         return replace(
@@ -133,20 +134,20 @@ class View:
             known=np.zeros_like(self.known),
             outcome=np.zeros_like(self.outcome),
             segments=(),
-            local=np.full_like(self.local, NONE),
+            place_of_segment=np.full_like(self.place_of_segment, NONE),
         )
 
     def rows_of(self, table: str) -> pd.DataFrame | None:
         """Return the rows of `marketing` or `submitted_forecasts` known by then; `plan` as it is; None where absent."""
-        frame = getattr(self.replay.snap, table)
+        frame = self.ledger.tables.get(table)
         if frame is None or table == "plan" or self.is_last:
             return frame
         if table == "submitted_forecasts":
             return frame[(frame["submitted_on"] <= self.as_of).to_numpy()]
-        return frame[self.replay.marketing_periods <= self.last_complete]
+        return frame[self.ledger.marketing_periods <= self.last_complete]
 
 
-class Replay:
+class Ledger:
     """A snapshot, sorted and coded once.
 
     ids (n,) hashed, created (n,) day, born (n,) period of creation (0 or less where unknown); history rows (m,) sorted
@@ -155,23 +156,33 @@ class Replay:
     moved later). `columns` are the covariates by name.
     """
 
-    def __init__(self, snap: Snapshot) -> None:
-        deals = snap.opportunities
-        self.snap = snap
-        self.calendar = snap.calendar
-        self.segments = tuple(snap.segments)
+    def __init__(
+        self,
+        *,
+        company: Company,
+        last_day: pd.Timestamp,
+        opportunities: pd.DataFrame,
+        history: pd.DataFrame | None,
+        stages: pd.DataFrame,
+        segments: tuple[str, ...],
+        tables: Mapping[str, pd.DataFrame | None],
+    ) -> None:
+        self.company, self.last_day, self.tables = company, last_day, tables
+        self.calendar = company.periods
+        self.segments = segments
+        self.opportunities = deals = opportunities
         self.size = len(deals)
-        table = snap.stages.sort_values(["position", "stage"])
-        self.has_history = snap.history is not None and snap.has_history
+        table = stages.sort_values(["position", "stage"])
+        self.has_history = history is not None
         self.stages = tuple(table.loc[table["outcome"] == "open", "stage"]) if self.has_history else ()
-        self.created = days_of(deals["created_on"])
-        self.born = self.calendar.period_of(deals["created_on"]).astype(np.int32)
+        self.created_on = days_of(deals["created_on"])
+        self.created_in = self.calendar.period_of(deals["created_on"]).astype(np.int32)
         self._outcome = codes_of(deals["outcome"], ("open", "won", "lost"), kind=np.int8)
         self._closed_day = days_of(deals["closed_on"])
         self._amount = deals["amount"].to_numpy(np.float64)
         self._segment = codes_of(deals["segment"], self.segments)
         self._expected = days_of(deals["expected_close_on"])
-        self._history()
+        self._history(history)
         self._columns()
         self.has_rows = np.zeros(self.size, dtype=bool)
         self.has_rows[self.deal] = True
@@ -179,11 +190,11 @@ class Replay:
         says = np.zeros(self.size, dtype=bool)
         says[self.deal[self.result != OPEN]] = True
         self._silent = ~says & (self._outcome != OPEN)
-        self._amount_is_fixed = "amount" in snap.company.fixed_at_creation
+        self._amount_is_fixed = "amount" in company.fixed_at_creation
 
     def ids_of(self, deals: np.ndarray) -> np.ndarray:
         """Return the opportunity_id of some deals, object; all of them as text would take much memory."""
-        return self.snap.opportunities["opportunity_id"].iloc[deals].to_numpy(dtype=object)
+        return self.opportunities["opportunity_id"].iloc[deals].to_numpy(dtype=object)
 
     @cached_property
     def hashes(self) -> np.ndarray:
@@ -195,12 +206,12 @@ class Replay:
         return out
 
     @cached_property
-    def bare_stage(self) -> np.ndarray:
+    def stage_on_last_day(self) -> np.ndarray:
         """The open stage that `opportunities` shows on the last day, for those without history; (n,) codes."""
-        return codes_of(self.snap.opportunities["stage"], self.stages)
+        return codes_of(self.opportunities["stage"], self.stages)
 
     @property
-    def bare_expected(self) -> np.ndarray:
+    def expected_on_last_day(self) -> np.ndarray:
         """The expected close that `opportunities` shows on the last day; (n,) days."""
         return self._expected
 
@@ -212,7 +223,7 @@ class Replay:
     @cached_property
     def marketing_periods(self) -> np.ndarray:
         """The period of each row of the marketing table."""
-        frame = self.snap.marketing
+        frame = self.tables.get("marketing")
         if frame is None:
             return np.zeros(0, dtype=np.int64)
         labels, codes = np.unique(frame["period"].to_numpy(dtype=object).astype(str), return_inverse=True)
@@ -222,7 +233,7 @@ class Replay:
     @cached_property
     def marketing_channels(self) -> tuple[np.ndarray, tuple[str, ...]]:
         """The channel of each row of the marketing table as a code, and the channels; NONE where there is none."""
-        frame = self.snap.marketing
+        frame = self.tables.get("marketing")
         if frame is None or "channel" not in frame:
             return np.full(0 if frame is None else len(frame), NONE), ()
         codes, names = factorized(frame["channel"])
@@ -231,12 +242,11 @@ class Replay:
     @cached_property
     def marketing_segments(self) -> np.ndarray:
         """The segment of each row of the marketing table, as a code."""
-        frame = self.snap.marketing
+        frame = self.tables.get("marketing")
         return np.zeros(0, dtype=np.int64) if frame is None else codes_of(frame["segment"], self.segments)
 
-    def _history(self) -> None:
-        snap, n = self.snap, self.size
-        history = snap.history if self.has_history else None
+    def _history(self, history: pd.DataFrame | None) -> None:
+        n = self.size
         if history is None or not len(history):
             none = np.zeros(0, dtype=np.int32)
             self.deal = self.day = self.expected = self.since = self.slips = none
@@ -245,7 +255,7 @@ class Replay:
             self._since_outcome, self._told_closed, self._told_segment = none, None, None
             self._stood = none.astype(bool)
             return
-        self.deal, order = deal, _ = owners(snap.opportunities["opportunity_id"], history)
+        self.deal, order = deal, _ = owners(self.opportunities["opportunity_id"], history)
         history = history if order is None else history.take(order)
         self.day = days_of(history["recorded_on"])
         self.stage = codes_of(history["stage"], self.stages, kind=np.int16)
@@ -269,12 +279,11 @@ class Replay:
         self._sorted_history = history
 
     def _columns(self) -> None:
-        snap = self.snap
-        deals = snap.opportunities
+        deals = self.opportunities
         history = self._sorted_history if len(self.deal) else None
         carried = [] if history is None else [name for name in history.columns if name not in _NOT_COVARIATES]
         fixed = [
-            name for name in (*_FIXED, *snap.company.fixed_at_creation) if name in deals and name not in _NOT_COVARIATES
+            name for name in (*_FIXED, *self.company.fixed_at_creation) if name in deals and name not in _NOT_COVARIATES
         ]
         self.columns: dict[str, Column] = {}
         for name in dict.fromkeys([*fixed, *carried]):
@@ -286,7 +295,7 @@ class Replay:
         self.carried = frozenset(carried)
         self._sorted_history = None
 
-    def views(self, days: Iterable[pd.Timestamp]) -> Iterator[View]:
+    def walk(self, days: Iterable[pd.Timestamp]) -> Iterator[KnownState]:
         """Yield what was known at the end of each day; days ascending, none after the snapshot's."""
         n = self.size
         outcome, closed_day = np.zeros(n, dtype=np.int8), np.full(n, NO_DAY, dtype=np.int32)
@@ -296,7 +305,7 @@ class Replay:
         segment = self._segment if self._told_segment is None else self._segment.copy()
         known = np.zeros(n, dtype=bool)
         bare = ~self.has_rows
-        newly = Queue(np.flatnonzero(bare & (self.created != NO_DAY)), self.created)
+        newly = Queue(np.flatnonzero(bare & (self.created_on != NO_DAY)), self.created_on)
         silent = Queue(np.flatnonzero(self._silent & (self._closed_day != NO_DAY)), self._closed_day)
         periods = PeriodTable.over(self.calendar, self._closed_day, self._since_outcome, self._told_closed)
         done, first = 0, int(self.day.min()) if len(self.day) else 0
@@ -305,8 +314,8 @@ class Replay:
         at = -(10**9)
         for stamp in days:
             day = int(stamp.to_datetime64().astype("datetime64[D]").astype(np.int64))
-            if day < at or stamp > self.snap.as_of:
-                raise ValueError(f"{stamp:%Y-%m-%d}: days must ascend and end by {self.snap.as_of:%Y-%m-%d}")
+            if day < at or stamp > self.last_day:
+                raise ValueError(f"{stamp:%Y-%m-%d}: days must ascend and end by {self.last_day:%Y-%m-%d}")
             at = day
             stop = int(recorded[min(max(day - first + 1, 0), len(recorded) - 1)])
             fresh, done = np.sort(self.order[done:stop]), stop
@@ -342,6 +351,10 @@ class Replay:
                 there = np.bincount(segment[known & (segment >= 0)], minlength=len(there)) > 0
             yield self._view(stamp, day, known, outcome, closed, closed_day, amount, row, segment, there[:-1])
 
+    def as_of(self, day: pd.Timestamp) -> KnownState:
+        """Return what was known at the end of one day."""
+        return next(self.walk([day]))
+
     def _effective(self, deals: np.ndarray, last: np.ndarray, day: int) -> np.ndarray:
         """Return the closing day of deals whose last rows are given; NO_DAY where these are open.
 
@@ -368,31 +381,26 @@ class Replay:
         row: np.ndarray,
         segment: np.ndarray,
         there: np.ndarray,
-    ) -> View:
+    ) -> KnownState:
         value = amount.copy()
-        if stamp == self.snap.as_of:
+        if stamp == self.last_day:
             untold = known & ~self.has_rows
             value[untold] = self._amount[untold]
         local = np.where(there, np.cumsum(there) - 1, NONE)
         period = self.calendar.period(stamp)
-        return View(
-            self,
-            stamp,
-            day,
-            period,
-            stamp == self.calendar.end(period),
-            known.copy(),
-            outcome.copy(),
-            closed.copy(),
-            closed_day.copy(),
-            value,
-            row.copy(),
-            segment if self._told_segment is None else segment.copy(),
-            tuple(name for name, seen in zip(self.segments, there, strict=True) if seen),
-            np.append(local, NONE),  # so that code NONE maps to NONE
+        return KnownState(
+            ledger=self,
+            as_of=stamp,
+            day=day,
+            period=period,
+            at_month_end=stamp == self.calendar.end(period),
+            known=known.copy(),
+            outcome=outcome.copy(),
+            closed_in=closed.copy(),
+            closed_on=closed_day.copy(),
+            amount=value,
+            last_row=row.copy(),
+            segment=segment if self._told_segment is None else segment.copy(),
+            segments=tuple(name for name, seen in zip(self.segments, there, strict=True) if seen),
+            place_of_segment=np.append(local, NONE),  # so that code NONE maps to NONE
         )
-
-
-def view(snap: Snapshot) -> View:
-    """Return what a snapshot knows, as arrays."""
-    return next(Replay(snap).views([snap.as_of]))
