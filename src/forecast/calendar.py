@@ -167,6 +167,11 @@ def period_label(period: int) -> str:
     return f"{period // 12:04d}-{period % 12 + 1:02d}"
 
 
+def is_quarter(labels: Any) -> np.ndarray:
+    """Return which target periods are fiscal quarters (`FY26 Q3`), not months (`2026-10`); shape (n,), bool."""
+    return pd.Series(labels, dtype="str").str.startswith("FY").to_numpy(dtype=bool)
+
+
 def period_labels(periods: Any) -> list[str]:
     """Write an array of periods as labels."""
     return [period_label(int(period)) for period in periods]

@@ -19,6 +19,7 @@ ROWS = [
     "calendar",
     "wording|seeds",
     "data/schema|data/text|data/keys",
+    "data/submissions",
     "data/dictionary|data/checks",
     "data/sources",
     "data/known",

@@ -17,6 +17,7 @@ from forecast.calendar import parse_periods
 from forecast.data.known.history import Archive, archive
 from forecast.data.known.snapshot import settled_actuals, snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
+from forecast.data.submissions import same_name, submitters
 from forecast.errors import ParameterError, nearest
 from forecast.models.registry import SUBMITTED, Along, along
 from forecast.models.tables import abstain
@@ -165,14 +166,13 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Along]:
     """Return the forecasters by name, in the order given; each unknown, doubled or misspelt name is refused."""
     if isinstance(models, str):
         raise ParameterError(f"models: {models!r} is one name; give a list of names, such as [{models!r}]")
-    submissions = log.get("submitted_forecasts")
-    submitters = [] if submissions is None else sorted(submissions["submitter"].dropna().unique())
-    known = [f"{SUBMITTED}-{submitter}" for submitter in submitters]
+    known = [f"{SUBMITTED}-{submitter}" for submitter in submitters(log.get("submitted_forecasts"))]
+    spelled = {same_name(name): name for name in known}
     calls: dict[str, Along] = {}
     for name in models:
         if name == SUBMITTED and not known:
             raise ParameterError(f"models: {SUBMITTED!r} needs the table submitted_forecasts")
-        for each in known if name == SUBMITTED else [name]:
+        for each in known if name == SUBMITTED else [spelled.get(same_name(name), name)]:
             if each in calls:
                 raise ParameterError(f"models: {each!r} stands there more than once")
             if each.startswith(f"{SUBMITTED}-") and each not in known:

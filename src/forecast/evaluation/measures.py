@@ -20,23 +20,25 @@ WITHIN = 0.10
 """A forecast is accurate where it is within this share of what was booked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """What the measures are made from, all as known on one day.
 
     wins : opportunities known won, with `period` of closing. closed : won or lost, with `period`. official : the last
     official forecast of each segment and month submitted before that month began (segment, target, amount), None
-    without submitted forecasts. actuals : settled, rows periods, columns segments.
+    where there is none; `without_official` says why, empty where nothing was submitted. actuals : settled, rows
+    periods, columns segments.
     """
 
     snap: Snapshot
     wins: pd.DataFrame
     closed: pd.DataFrame
     official: pd.DataFrame | None
+    without_official: str
     actuals: pd.DataFrame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Span:
     """Months first..last, both within."""
 

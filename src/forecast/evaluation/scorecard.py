@@ -10,24 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from forecast.calendar import parse_periods, period_label
+from forecast.calendar import Calendar, is_quarter, parse_periods, period_label
 from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
 from forecast.data.schema import TOTAL, Log
+from forecast.data.submissions import ABSENT, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation import measures as measures
+from forecast.evaluation import measures
 from forecast.evaluation.measures import Known, Span
-from forecast.evaluation.planning.errors import official_forecasts
+from forecast.evaluation.scores.points import ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous")
 MODEL = "pipeline"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A row: what it is called, its unit (`share`, `money`, `count`, `ratio`), its maker, what it needs and means."""
+    """A row of the scorecard.
+
+    unit : `share`, `money`, `count` or `ratio`. make : takes what is known and a span of months, gives the number.
+    needs : tables and columns without which it gives None. meaning : what the number counts. survey : the survey's
+    figure, NaN where it has none. survey_text : what that figure is a share of.
+    """
 
     name: str
     unit: str
@@ -40,92 +45,100 @@ class Measure:
 
 ROWS = (
     Measure(
-        "forecast accuracy",
-        "share",
-        measures.forecast_accuracy,
-        "submitted_forecasts",
-        "segment-months whose official forecast, made before the month began, was within 10 % of what was booked",
-        0.38,
-        "38 % of companies had forecasting accuracy",
+        name="forecast accuracy",
+        unit="share",
+        make=measures.forecast_accuracy,
+        needs="submitted_forecasts",
+        meaning=(
+            "segment-months whose official forecast, made before the month began, was within 10 % of what was booked"
+        ),
+        survey=0.38,
+        survey_text="38 % of companies had forecasting accuracy",
     ),
     Measure(
-        "reps at quota",
-        "share",
-        measures.reps_at_quota,
-        "quotas, and owner in opportunities",
-        "reps whose wins reached the sum of their quotas",
-        0.60,
-        "60 % of reps made quota",
+        name="reps at quota",
+        unit="share",
+        make=measures.reps_at_quota,
+        needs="quotas, and owner in opportunities",
+        meaning="reps whose wins reached the sum of their quotas",
+        survey=0.60,
+        survey_text="60 % of reps made quota",
     ),
     Measure(
-        "formal process",
-        "share",
-        measures.formal_process,
-        "submitted_forecasts",
-        "segment-months for which an official forecast was submitted before the month began",
-        0.37,
-        "37 % of companies had a formal forecasting process",
+        name="formal process",
+        unit="share",
+        make=measures.formal_process,
+        needs="submitted_forecasts",
+        meaning="segment-months for which an official forecast was submitted before the month began",
+        survey=0.37,
+        survey_text="37 % of companies had a formal forecasting process",
     ),
     Measure(
-        "existing business",
-        "share",
-        measures.existing_business,
-        "type or account_id in opportunities",
-        "won value from customers who had bought before",
-        0.63,
-        "63 % of revenue came from existing business",
+        name="existing business",
+        unit="share",
+        make=measures.existing_business,
+        needs="type or account_id in opportunities",
+        meaning="won value from customers who had bought before",
+        survey=0.63,
+        survey_text="63 % of revenue came from existing business",
     ),
     Measure(
-        "proposals won",
-        "share",
-        measures.proposals_won,
-        "opportunity_history, and is_proposal in stages",
-        "closed opportunities that had a proposal out and were won",
-        0.50,
-        "under half of proposals closed",
+        name="proposals won",
+        unit="share",
+        make=measures.proposals_won,
+        needs="opportunity_history, and is_proposal in stages",
+        meaning="closed opportunities that had a proposal out and were won",
+        survey=0.50,
+        survey_text="under half of proposals closed",
     ),
     Measure(
-        "more people: customers won",
-        "count",
-        measures.customers,
-        "account_id in opportunities",
-        "different customers who bought",
+        name="more people: customers won",
+        unit="count",
+        make=measures.customers,
+        needs="account_id in opportunities",
+        meaning="different customers who bought",
     ),
     Measure(
-        "more often: orders per customer",
-        "ratio",
-        measures.orders_per_customer,
-        "account_id in opportunities",
-        "orders over customers who bought",
-    ),
-    Measure("more money: mean deal", "money", measures.mean_deal, "opportunities", "won value over wins"),
-    Measure(
-        "more money: price per unit",
-        "money",
-        measures.price_per_unit,
-        "units in opportunities",
-        "won value over units; the mix of products is in it",
+        name="more often: orders per customer",
+        unit="ratio",
+        make=measures.orders_per_customer,
+        needs="account_id in opportunities",
+        meaning="orders over customers who bought",
     ),
     Measure(
-        "lower cost: cost of sales per booked",
-        "ratio",
-        measures.cost_of_sales,
-        "costs",
-        "cost of sales and marketing over bookings",
+        name="more money: mean deal",
+        unit="money",
+        make=measures.mean_deal,
+        needs="opportunities",
+        meaning="won value over wins",
     ),
     Measure(
-        "delivery: on time",
-        "share",
-        measures.on_time,
-        "promised_on and delivered_on in opportunities, or delivery",
-        "orders delivered by the day promised",
+        name="more money: price per unit",
+        unit="money",
+        make=measures.price_per_unit,
+        needs="units in opportunities",
+        meaning="won value over units; the mix of products is in it",
     ),
     Measure(
-        "delivery: bookings against capacity",
-        "ratio",
-        measures.load,
-        "delivery",
-        "bookings over what can be delivered",
+        name="lower cost: cost of sales per booked",
+        unit="ratio",
+        make=measures.cost_of_sales,
+        needs="costs",
+        meaning="cost of sales and marketing over bookings",
+    ),
+    Measure(
+        name="delivery: on time",
+        unit="share",
+        make=measures.on_time,
+        needs="promised_on and delivered_on in opportunities, or delivery",
+        meaning="orders delivered by the day promised",
+    ),
+    Measure(
+        name="delivery: bookings against capacity",
+        unit="ratio",
+        make=measures.load,
+        needs="delivery",
+        meaning="bookings over what can be delivered",
     ),
 )
 
@@ -150,12 +163,12 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     """
     snap = snapshot(log, as_of=as_of)
     last = snap.period if snap.at_month_end else snap.period - 1
-    span, before = Span(last - 11, last), Span(last - 23, last - 12)
+    now, before = Span(first=last - 11, last=last), Span(first=last - 23, last=last - 12)
     known = _known(log, snap)
-    first = snap.calendar.period(snap.opportunities["created_on"].min())
-    rows = [_row(measure, known, span, before, first) for measure in ROWS]
+    begins = snap.calendar.period(snap.opportunities["created_on"].min())
+    rows = [_row(measure, known, now=now, before=before, begins=begins) for measure in ROWS]
     if scores is not None:
-        rows.insert(1, _model_row(scores, span, before))
+        rows.insert(1, _model_row(scores, now=now, before=before))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"ours": float, "survey": float, "change": float})
 
 
@@ -165,65 +178,75 @@ def _known(log: Log, snap: Snapshot) -> Known:
     closed["period"] = calendar.period_of(closed["closed_on"])
     actuals = settled_actuals(log).pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
     actuals.index = pd.Index(parse_periods(actuals.index))
-    settled = actuals[actuals.index <= calendar.last_settled(snap.as_of, settle_days=snap.company.settle_days)]
-    official = None
-    if log.get("submitted_forecasts") is not None:
-        try:
-            official = official_forecasts(log, as_of=snap.as_of)
-        except DataError:
-            official = None
-    if official is not None:
-        made = official["submitted_on"].to_numpy() < _starts(official["target"], calendar.start)
-        official = official[made].sort_values(["segment", "target", "origin"])
-        official = official.drop_duplicates(["segment", "target"], keep="last").reset_index(drop=True)
-    return Known(snap, closed[closed["outcome"] == "won"], closed, official, settled)
+    last = calendar.last_settled(snap.as_of, settle_days=snap.company.settle_days)
+    official, why_none = None, ""
+    try:
+        official = _before_their_month(official_forecasts(log, as_of=snap.as_of), calendar)
+    except DataError as error:
+        why_none = "" if error.what == ABSENT else error.what
+    return Known(
+        snap=snap,
+        wins=closed[closed["outcome"] == "won"],
+        closed=closed,
+        official=official,
+        without_official=why_none,
+        actuals=actuals[actuals.index <= last],
+    )
 
 
-def _starts(periods: pd.Series, start: Callable[[int], pd.Timestamp]) -> np.ndarray:
-    days = {int(period): start(int(period)).to_datetime64() for period in periods.unique()}
-    return np.array([days[int(period)] for period in periods], dtype="datetime64[us]")
+def _before_their_month(official: pd.DataFrame, calendar: Calendar) -> pd.DataFrame:
+    """Return the last official forecast of each segment and month that was submitted before the month began."""
+    starts = {int(period): calendar.start(int(period)) for period in official["target"].unique()}
+    early = official[official["submitted_on"] < official["target"].map(starts).astype("datetime64[us]")]
+    last = early.sort_values(["segment", "target", "origin"]).drop_duplicates(["segment", "target"], keep="last")
+    return last.reset_index(drop=True)
 
 
-def _row(measure: Measure, known: Known, span: Span, before: Span, first: int) -> tuple[object, ...]:
-    ours = measure.make(known, span)
-    note = measure.meaning
-    previous = None
-    if ours is None:
+def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int) -> dict[str, object]:
+    """Return the row of a measure; `begins` is the first period of the log."""
+    ours, previous, note = measure.make(known, now), None, measure.meaning
+    if ours is None and measure.needs == TABLE and known.without_official:
+        note += f"; no submitted forecast is official: {known.without_official}"
+    elif ours is None:
         note += f"; needs {measure.needs}"
-    elif before.first < first:
+    elif before.first < begins:
         note += "; the log does not hold the 12 months before"
     else:
         previous = measure.make(known, before)
-    return _told(measure.name, measure.unit, ours, previous, measure.survey, measure.survey_text, span, note)
+    return _laid_out(measure, ours=ours, previous=previous, span=now, note=note)
 
 
-def _model_row(scores: pd.DataFrame, span: Span, before: Span) -> tuple[object, ...]:
+def _model_row(scores: pd.DataFrame, *, now: Span, before: Span) -> dict[str, object]:
     for name in ("model", "horizon", "segment", "target_period", "observed", "mean"):
         if name not in scores.columns:
             raise ParameterError(f"scores: the column {name!r} is missing; give what forecast.score returns")
     rows = scores[(scores["model"] == MODEL) & (scores["horizon"] == 1) & (scores["segment"] != TOTAL)]
-    rows = rows[~rows["target_period"].str.startswith("FY") & rows["mean"].notna()]
+    rows = rows[~is_quarter(rows["target_period"]) & rows["mean"].notna()]
     periods = parse_periods(rows["target_period"])
 
-    def share(months: Span) -> float:
+    def share(_: Known | None, months: Span) -> float:
         part = rows[months.has(periods)]
         return measures.within_share(part["observed"].to_numpy(), part["mean"].to_numpy())
 
     note = f"segment-months whose forecast by `{MODEL}`, a month ahead, was within 10 % of what was booked"
-    return _told("forecast accuracy of the model", "share", share(span), share(before), np.nan, "", span, note)
+    name = "forecast accuracy of the model"
+    measure = Measure(name=name, unit="share", make=share, needs="a backtest", meaning=note)
+    return _laid_out(measure, ours=share(None, now), previous=share(None, before), span=now, note=note)
 
 
-def _told(
-    name: str,
-    unit: str,
-    ours: float | None,
-    previous: float | None,
-    survey: float,
-    survey_text: str,
-    span: Span,
-    note: str,
-) -> tuple[object, ...]:
+def _laid_out(
+    measure: Measure, *, ours: float | None, previous: float | None, span: Span, note: str
+) -> dict[str, object]:
+    """Return the row of a measure's two values; None, which the tables cannot give, is NaN there."""
     now, then = (float("nan") if value is None else value for value in (ours, previous))
-    change = now - then if unit == "share" else measures.ratio(now - then, then)
-    months = f"{period_label(span.first)} to {period_label(span.last)}"
-    return (name, now, unit, survey, survey_text, months, change, note, then)
+    return {
+        "measure": measure.name,
+        "ours": now,
+        "unit": measure.unit,
+        "survey": measure.survey,
+        "survey_text": measure.survey_text,
+        "period": f"{period_label(span.first)} to {period_label(span.last)}",
+        "change": now - then if measure.unit == "share" else ratio(now - then, then),
+        "note": note,
+        "previous": then,
+    }

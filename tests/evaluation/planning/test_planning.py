@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from forecast.calendar import Calendar, period_label
 from forecast.data.schema import ERROR_COLUMNS
+from forecast.data.submissions import official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.planning.effect import planning_effect, planning_errors
-from forecast.evaluation.planning.errors import errors_in_detail, official_forecasts
+from forecast.evaluation.planning.errors import errors_in_detail
 from forecast.evaluation.planning.event_time import effects
 from forecast.evaluation.planning.randomisation import (
     NEVER,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from forecast.data import submissions
 from forecast.data.checks.kinds import is_among
 from forecast.data.checks.table import Problem, Severity, problem_at
 from forecast.data.keys import key_order, places, ranks
@@ -42,6 +43,7 @@ def check_across(tables: Tables, company: Company) -> list[Problem]:
         *_beyond_the_end(tables, company),
         *_leads(tables),
         *_segments(tables),
+        *_submissions(tables),
     ]
 
 
@@ -378,6 +380,23 @@ def _segments(tables: Tables) -> list[Problem]:
                 severity=severity,
             )
     return found
+
+
+def _submissions(tables: Tables) -> list[Problem]:
+    """Say where categories exist and none is the one that counts: then no submitted forecast is scored."""
+    frame = tables.get(submissions.TABLE)
+    why = "" if frame is None else submissions.uncounted(frame)
+    if frame is None or not why:
+        return []
+    return problem_at(
+        frame,
+        np.asarray(frame["category"].notna()),
+        table=submissions.TABLE,
+        column="category",
+        what=f"{why}: no submitted forecast is scored",
+        mend=f"call the category of the forecasts to be scored {submissions.COMMIT!r}, or leave the column out",
+        severity="warning",
+    )
 
 
 def _near(name: str, ids: pd.Series) -> str:

@@ -15,15 +15,11 @@ import pandas as pd
 
 from forecast.calendar import Calendar, parse_periods, period_label, period_labels
 from forecast.data.known.snapshot import settled_actuals
-from forecast.data.schema import ERROR_COLUMNS, TOTAL, Log
+from forecast.data.schema import ERROR_COLUMNS, Log
+from forecast.data.submissions import HORIZONS, official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.backtest import backtest
 
-OFFICIAL = ("joint", "sales")
-"""Whose forecast is official, first come first."""
-
-CATEGORY = "commit"
-HORIZONS = (0, 1, 2, 3)
 THROUGHOUT = 0.9
 """A horizon belongs to the series where at least this share of the months that could have it does."""
 
@@ -127,57 +123,6 @@ def errors_in_detail(
     signed = errors[["segment", "period"]].assign(value=means["signed"].astype(np.float64))
     who = rows["submitter"].value_counts().sort_index()
     return PlanningErrors(errors, signed, horizons, dropped, {str(k): int(v) for k, v in who.items()}, computed)
-
-
-def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.DataFrame:
-    """Return the official forecast of each segment, origin month and target month.
-
-    Columns: segment, origin (period submitted in), target (period), horizon = target - origin in HORIZONS, submitter,
-    submitted_on, amount. The last submission of an origin month counts, of category `commit` where categories exist.
-
-    Raises DataError where the table is missing, categories exist but none is `commit`, or several submit and none is
-    `joint` or `sales`.
-    """
-    table = log.get("submitted_forecasts")
-    if table is None or table.empty:
-        raise DataError("is missing or empty", table="submitted_forecasts", mend="add what people said they would book")
-    calendar = log.company.periods
-    rows = table[table["segment"] != TOTAL].copy()
-    if as_of is not None:
-        rows = rows[rows["submitted_on"] <= as_of]
-    if "category" in rows.columns and rows["category"].notna().any():
-        category = rows["category"].str.strip().str.lower()
-        if not (category == CATEGORY).any():
-            raise DataError(
-                f"categories exist but none is {CATEGORY!r}",
-                table="submitted_forecasts",
-                column="category",
-                rows=sorted(category.dropna().unique()),
-                mend=f"call the official forecast's category {CATEGORY!r}, or leave the column out",
-            )
-        rows = rows[(category == CATEGORY) | category.isna()]
-    rows["origin"] = calendar.period_of(rows["submitted_on"])
-    rows["target"] = parse_periods(rows["target_period"])
-    rows["horizon"] = rows["target"] - rows["origin"]
-    rows = rows[rows["horizon"].isin(HORIZONS)]
-    rows["submitter"] = rows["submitter"].str.strip().str.lower()
-    names = sorted(rows["submitter"].unique())
-    if not set(names) & set(OFFICIAL) and len(names) > 1:
-        raise DataError(
-            f"several submit and none is {' or '.join(OFFICIAL)}, so none is official",
-            table="submitted_forecasts",
-            column="submitter",
-            rows=names,
-            mend=f"name the official submitter {OFFICIAL[-1]!r} or {OFFICIAL[0]!r}",
-        )
-    known = set(names) & set(OFFICIAL)
-    ranks = {name: rank for rank, name in enumerate(OFFICIAL)} if known else dict.fromkeys(names, 0)
-    rows["rank"] = rows["submitter"].map(ranks)
-    order = ["segment", "target", "origin", "rank", "submitted_on"]
-    rows = rows.dropna(subset=["rank"]).sort_values(order, ascending=[*[True] * 4, False], kind="stable")
-    rows = rows.drop_duplicates(["segment", "target", "origin"])
-    columns = ["segment", "origin", "target", "horizon", "submitter", "submitted_on", "amount"]
-    return rows[columns].reset_index(drop=True)
 
 
 def _actuals(log: Log, day: pd.Timestamp) -> pd.DataFrame:

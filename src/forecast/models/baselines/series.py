@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from forecast.calendar import parse_periods
 from forecast.data.schema import NotedTable
+from forecast.data.submissions import counted, same_name, uncounted
 from forecast.models.baselines.draws import correlated_normals, draws_from_errors, shared_correlation
 from forecast.models.baselines.ets import PERIOD, Path, ets_path
 from forecast.models.baselines.theta import pooled
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from forecast.data.known.ledger import KnownState
 
 SEASONAL_NAIVE, ETS, ETS_THETA, SUBMITTED = "seasonal-naive", "ets", "ets-theta", "submitted"
-COMMIT = "commit"
 FEWEST_MONTHS = 6
 """Complete months below which bookings are not smoothed."""
 WINDOW = 72
@@ -82,7 +81,7 @@ def ets_theta(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
 def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -> NotedTable:  # noqa: ARG001
     """Return what a submitter said: the last submission of the origin's month known by as_of.
 
-    The category `commit` counts where there are categories. Totals and quarters are given only where every part was
+    `submissions.counted` says which forecasts count. Totals and quarters are given only where every part was
     submitted; there are no quantiles.
     """
     model = f"{SUBMITTED}-{submitter}"
@@ -91,20 +90,20 @@ def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -
         why = f"{model} needs the table submitted_forecasts."
         return abstain(view, model=model, months=months, notes=[why])
     periods, _ = month_targets(view, months)
-    rows = table[(table["submitter"] == submitter).to_numpy()]
-    if len(rows) and "category" in rows and rows["category"].notna().any():
-        category = rows["category"].str.strip().str.lower()
-        rows = rows[(category.isna() | (category == COMMIT)).to_numpy()]
-    rows = rows[view.calendar.period_of(rows["submitted_on"]) == view.period]
-    rows = rows.sort_values("submitted_on", kind="stable")
+    recent = table[(table["submitted_on"] >= view.calendar.start(view.period)).to_numpy()]
+    rows = recent[(recent["submitter"].map(same_name) == same_name(submitter)).to_numpy(dtype=bool)]
+    why = uncounted(table) or uncounted(rows)
+    if why:
+        return abstain(view, model=model, months=months, notes=[f"no forecast of {submitter} counts: {why}."])
+    rows = counted(rows, calendar=view.calendar)
     segment = pd.Index(view.segments).get_indexer(pd.Index(rows["segment"]))
-    place = pd.Index(periods).get_indexer(pd.Index(parse_periods(rows["target_period"])))
-    keep = (segment >= 0) & (place >= 0)
-    if not keep.any():
-        why = f"{submitter} submitted nothing for the months ahead in the month of {view.as_of:%Y-%m-%d}."
+    place = pd.Index(periods).get_indexer(pd.Index(rows["target"]))
+    inside = (segment >= 0) & (place >= 0)
+    if not inside.any():
+        why = f"{submitter} submitted nothing for the months ahead in the month of the forecast."
         return abstain(view, model=model, months=months, notes=[why])
     mean = np.full((len(view.segments), len(periods)), np.nan)
-    mean[segment[keep], place[keep]] = rows["amount"].to_numpy(dtype=np.float64)[keep]  # the last one stays
+    mean[segment[inside], place[inside]] = rows["amount"].to_numpy(dtype=np.float64)[inside]
     return NotedTable(table=from_means(view, model=model, mean=mean, periods=periods))
 
 

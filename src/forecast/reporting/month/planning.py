@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from forecast.data.submissions import ABSENT, TABLE
 from forecast.errors import DataError
 from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.evaluation.planning.study import PlanningStudy
@@ -59,8 +60,10 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
 def nothing(error: DataError) -> pd.DataFrame:
     """Return the row where nothing can be judged: `not identified`, and why."""
     why = f"{error.table}: {error.what}" if error.table else error.what
-    if error.table == "submitted_forecasts":
-        why = "no forecasts that people submitted are recorded, or none counts; submitted_forecasts brings them"
+    if error.table == TABLE:
+        why = f"the forecasts that people submitted cannot be scored: {error.what}"
+        if error.what == ABSENT:
+            why = f"no forecasts that people submitted are recorded; {TABLE} brings them"
     sentence = f"Cannot tell whether planning together helped: {why}."
     return pd.DataFrame([{**NOTHING, "sentence": sentence, "reasons": str(error)}])
 

@@ -21,6 +21,7 @@ from forecast.data.known.late_wins import late_wins
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
+from forecast.data.submissions import same_name, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.adjustments import adjustments
 from forecast.evaluation.backtest import backtest
@@ -99,9 +100,7 @@ def origins(log: Log, *, as_of: str | pd.Timestamp, count: int = ORIGINS) -> lis
 
 def models(snap: Snapshot) -> list[str]:
     """Return the names of the forecasters that are compared: ours, the baselines, and everybody who submitted."""
-    submitted = snap.submitted_forecasts
-    submitters = [] if submitted is None else sorted(submitted["submitter"].dropna().unique())
-    return [*MODELS, *(f"submitted-{name}" for name in submitters)]
+    return [*MODELS, *(f"submitted-{name}" for name in submitters(snap.submitted_forecasts))]
 
 
 def planning(
@@ -156,7 +155,8 @@ def _scores(month: _Month) -> pd.DataFrame:
     scored = _scored(month)
     tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
     table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
-    by_rep = table["model"].isin({f"submitted-{name}" for name in _reps(month.log)})
+    reps = {f"submitted-{same_name(name)}" for name in _reps(month.log)}
+    by_rep = table["model"].map(same_name).isin(reps)
     return table.assign(by_rep=by_rep) if by_rep.any() else table
 
 
