@@ -26,7 +26,7 @@ ROWS = [
     "data/audit",
     "simulation",
     "models/tables",
-    "models/threads|models/win",
+    "models/win",
     "models/pipeline",
     "models/baselines",
     "models/registry",

@@ -30,7 +30,7 @@ def test_a_planted_leak_is_kept_out_and_an_honest_column_stays():
     deals["heat"] = rng.normal(size=len(deals)) + 0.3 * (deals["outcome"] == "won")
     company = Company(fixed_at_creation=("budget", "reply", "heat"))
     snap = make_snapshot("2022-12-31", deals, company=company)
-    model = fit_win_model(snap)[1]
+    model = fit_win_model(snap).model
     assert set(model.words.left_out) == {"budget", "reply"}
     assert model.words.numbers == ("heat",)
     notes = " ".join(win_probabilities(snap).attrs["notes"])
@@ -43,7 +43,7 @@ def test_before_anything_shows_nothing_is_kept_out():
     deals = plain_company(deals=40, months=12, seed=12)
     deals["budget"] = np.where((deals["outcome"] == "lost").to_numpy(), 0.0, 5.0)
     snap = make_snapshot("2020-12-31", deals, company=Company(fixed_at_creation=("budget",)))
-    assert not fit_win_model(snap)[1].words.left_out
+    assert not fit_win_model(snap).model.words.left_out
 
 
 def test_close_value_of_maven(real_data, tmp_path):
@@ -52,20 +52,20 @@ def test_close_value_of_maven(real_data, tmp_path):
     value = log.opportunities["opportunity_id"].map(pipeline["close_value"]).astype("float64")
     tables = {**log.tables, "opportunities": log.opportunities.assign(close_value=value)}
     snap = forecast.snapshot(listed(replace(log, tables=tables), "amount", "close_value"), as_of="2017-09-30")
-    model = fit_win_model(snap)[1]
+    model = fit_win_model(snap).model
     assert "close_value" in model.words.left_out
     assert "close_value" not in model.words.numbers
     # Taken as the amount itself it is no covariate either.
     as_amount = {**log.tables, "opportunities": log.opportunities.assign(amount=value)}
     snap = forecast.snapshot(listed(replace(log, tables=as_amount), "amount"), as_of="2017-09-30")
-    assert not fit_win_model(snap)[1].words.amount
+    assert not fit_win_model(snap).model.words.amount
 
 
 def test_the_missing_account_of_sparklesquad(real_data, tmp_path):
     log = forecast.read(sparklesquad.build(real_data / "sparklesquad", tmp_path / "sparklesquad"))
     named = {**log.tables, "opportunities": log.opportunities.assign(customer=log.opportunities["account_id"])}
     snap = forecast.snapshot(listed(replace(log, tables=named), "customer"), as_of=log.extracted_on)
-    model = fit_win_model(snap)[1]
+    model = fit_win_model(snap).model
     assert "customer" in model.words.left_out
     assert "account_id" not in {*model.words.factors, *model.words.numbers}
 
@@ -86,7 +86,7 @@ def test_the_duration_of_bank_marketing(real_data):
         }
     )
     snap = make_snapshot("2022-12-31", deals, company=Company(fixed_at_creation=("duration", "age")))
-    assert set(fit_win_model(snap)[1].words.left_out) == {"duration"}
+    assert set(fit_win_model(snap).model.words.left_out) == {"duration"}
 
 
 @pytest.mark.parametrize("seed", [2, 3])
@@ -95,4 +95,4 @@ def test_an_honest_company_loses_no_column(seed: int, tmp_path):
 
     write(simulate(opportunities=3000, months=36, seed=seed), tmp_path)
     log = forecast.read(tmp_path)
-    assert not fit_win_model(forecast.snapshot(log, as_of=log.extracted_on))[1].words.left_out
+    assert not fit_win_model(forecast.snapshot(log, as_of=log.extracted_on)).model.words.left_out

@@ -8,8 +8,9 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from forecast.models.win.hazards import MOST_CLOSED, both_hazards, fit_logistic, incidence, newton, row_losses
+from forecast.models.win.hazards import MOST_CLOSED, both_hazards, fit_logistic, incidence, one_thread, row_losses
 
 
 def some_rows(n: int = 3000, columns: int = 5, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,7 +22,7 @@ def some_rows(n: int = 3000, columns: int = 5, seed: int = 1) -> tuple[np.ndarra
 
 def test_fit_agrees_with_scikit_learn():
     design, y, _ = some_rows()
-    ours = fit_logistic(design, y, ridge=np.full(5, 2.0))
+    ours = fit_logistic(design, y, ridge=np.full(5, 2.0)).beta
     theirs = LogisticRegression(C=0.5, fit_intercept=False, solver="newton-cholesky", tol=1e-10).fit(design, y)
     np.testing.assert_allclose(ours, theirs.coef_[0], atol=1e-5)
 
@@ -29,7 +30,7 @@ def test_fit_agrees_with_scikit_learn():
 def test_fit_without_penalty_agrees_with_statsmodels():
     design, y, _ = some_rows(seed=2)
     weight = np.random.default_rng(3).integers(1, 4, len(y)).astype(float)
-    ours = fit_logistic(design, y, ridge=np.zeros(5), weight=weight)
+    ours = fit_logistic(design, y, ridge=np.zeros(5), weight=weight).beta
     theirs = sm.GLM(y.astype(float), design, family=sm.families.Binomial(), freq_weights=weight).fit(tol=1e-12)
     np.testing.assert_allclose(ours, theirs.params, atol=1e-5)
 
@@ -37,22 +38,14 @@ def test_fit_without_penalty_agrees_with_statsmodels():
 def test_single_precision_and_a_far_start_come_to_the_same_place():
     design, y, _ = some_rows(seed=4)
     ridge = np.full(5, 0.5)
-    double = fit_logistic(design, y, ridge=ridge)
-    single = fit_logistic(design.astype(np.float32), y, ridge=ridge, start=np.array([3.0, -3.0, 3.0, -3.0, 3.0]))
+    double = fit_logistic(design, y, ridge=ridge).beta
+    single = fit_logistic(design.astype(np.float32), y, ridge=ridge, start=np.array([3.0, -3.0, 3.0, -3.0, 3.0])).beta
     np.testing.assert_allclose(single, double, atol=2e-4)
-
-
-def test_an_offset_is_added_to_the_logit():
-    design, y, _ = some_rows(seed=5)
-    ridge = np.zeros(5)
-    shifted = fit_logistic(design, y, ridge=ridge, offset=np.full(len(y), 0.7))
-    plain = fit_logistic(design, y, ridge=ridge)
-    np.testing.assert_allclose(shifted + np.array([0.7, 0, 0, 0, 0]), plain, atol=1e-5)
 
 
 def test_coefficients_put_in_are_recovered():
     design, y, beta = some_rows(n=60_000, seed=6)
-    ours = fit_logistic(design, y, ridge=np.full(5, 0.01))
+    ours = fit_logistic(design, y, ridge=np.full(5, 0.01)).beta
     error = np.sqrt(np.diag(np.linalg.inv((design * 0.1).T @ (design * 0.1) * 1.0)))  # p(1-p) is above .01 here
     assert (np.abs(ours - beta) < 4 * error).all()
     np.testing.assert_allclose(ours, beta, atol=0.05)
@@ -60,7 +53,7 @@ def test_coefficients_put_in_are_recovered():
 
 def test_no_event_at_all_gives_a_hazard_near_zero():
     design = np.ones((50, 1))
-    beta = fit_logistic(design, np.zeros(50), ridge=np.array([0.01]))
+    beta = fit_logistic(design, np.zeros(50), ridge=np.array([0.01])).beta
     assert -10 < beta[0] < -4
 
 
@@ -86,11 +79,11 @@ def test_probabilities_stay_probabilities(logits: list[tuple[float, float]]):
 def test_the_information_is_that_of_the_logistic_likelihood():
     design, y, _ = some_rows(seed=7)
     weight = np.linspace(0.5, 2.0, len(y))
-    beta, information = newton(design, y, ridge=np.full(5, 2.0), weight=weight, tolerance=1e-12)
-    p = 1 / (1 + np.exp(-design @ beta))
+    fit = fit_logistic(design, y, ridge=np.full(5, 2.0), weight=weight, tolerance=1e-12)
+    p = 1 / (1 + np.exp(-design @ fit.beta))
     by_hand = design.T @ (design * (weight * p * (1 - p))[:, None]) + 2.0 * np.eye(5)
     # It is summed a step before the end.
-    np.testing.assert_allclose(information, by_hand, rtol=0.03, atol=0.01 * by_hand.max())
+    np.testing.assert_allclose(fit.information, by_hand, rtol=0.03, atol=0.01 * by_hand.max())
 
 
 def test_something_is_always_left_open():
@@ -103,3 +96,18 @@ def test_log_loss_by_hand():
     eta = np.log(np.array([[1.0, 1.0], [0.25, 4.0]]))  # p = .5, .5 and .2, .8
     losses = row_losses(eta, (np.array([True, False]), np.array([False, True])))
     np.testing.assert_allclose(losses, [-2 * np.log(0.5), -2 * np.log(0.8)])
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_inside_there_is_one_thread_and_afterwards_as_many_as_before():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    with threadpool_limits(limits=2, user_api="blas"):
+        with one_thread():
+            assert blas_threads() == {1}
+            with one_thread():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}

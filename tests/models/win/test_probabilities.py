@@ -11,7 +11,8 @@ import maven
 from companies import make_snapshot, plain_company
 from forecast.data.schema import DEAL_COLUMNS
 from forecast.errors import ParameterError
-from forecast.models.win.probabilities import FEWEST_CLOSED, fit_win_model, win_probabilities
+from forecast.models.win.fit import FEWEST_CLOSED
+from forecast.models.win.probabilities import fit_win_model, win_probabilities
 
 CHANCES = [f"p_win_{h}" for h in range(1, 7)] + ["p_win"]
 
@@ -45,7 +46,7 @@ def test_an_effect_put_in_is_found():
     second["opportunity_id"] = "P" + second["opportunity_id"]
     both = pd.concat([first.assign(product="Easy"), second.assign(product="Hard")], ignore_index=True)
     snap = make_snapshot("2022-12-31", both)
-    model = fit_win_model(snap)[1]
+    model = fit_win_model(snap).model
     assert model.informed
     table = win_probabilities(snap).merge(both[["opportunity_id", "product"]])
     ever = table.groupby("product")["p_win"].mean()
@@ -142,7 +143,7 @@ def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
     age = (snap.as_of - snap.opportunities.loc[snap.opportunities["outcome"] == "open", "created_on"]).dt.days
     young = table[(age < 28).to_numpy()]
     assert young["p_win_3"].nunique() == 1
-    assert "close_value" not in fit_win_model(snap)[1].words.numbers
+    assert "close_value" not in fit_win_model(snap).model.words.numbers
 
 
 @pytest.mark.parametrize("as_of", ["2017-04-30", "2017-06-30", "2017-09-30"])

@@ -11,16 +11,8 @@ from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
 from forecast.models.pipeline.lessons import Track
 from forecast.models.win.learn import Learner
-from forecast.models.win.rows import (
-    NO_EVENT,
-    STEPS,
-    UNDATED,
-    landmarks,
-    month_rows,
-    past_days,
-    present,
-    vocabulary,
-)
+from forecast.models.win.rows import NO_EVENT, STEPS, landmarks, month_rows, past_days
+from forecast.models.win.states import UNDATED, open_states, vocabulary
 from logs import log_of
 
 
@@ -31,7 +23,7 @@ def walked(snap, months: int = 36):
     past = {}
     for view in ledger.walk(past_days(ledger, snap.as_of, first=first)):
         if view.as_of < snap.as_of:
-            past[view.first_target] = present(view)
+            past[view.first_target] = open_states(view)
     return view, past
 
 
@@ -165,7 +157,7 @@ def test_without_history_a_deal_is_open_from_creation_to_closure():
 
 def test_the_present_agrees_with_the_last_rows_of_history(sample):
     snap = forecast.snapshot(forecast.read(sample), as_of="2024-06-30")
-    now = present(walked(snap, 1)[0])
+    now = open_states(walked(snap, 1)[0])
     # A month later, June's end is a past origin; the same deals must look the same.
     later = forecast.snapshot(forecast.read(sample), as_of="2024-07-31")
     panel = panel_of(later, months=1)

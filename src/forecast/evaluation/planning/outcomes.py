@@ -141,16 +141,16 @@ def _deals(ledger: Ledger, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
     said: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
     moved: list[pd.DataFrame] = []
     first, last = (pd.Timestamp(calendar.end(p)) for p in (targets.start - 1, targets.stop - 1))
-    days, fit_from = days_to_walk(ledger, first, last)
+    days, fit_from = days_to_walk(ledger, first=first, last=last)
     learner = Learner(fit_from=fit_from)
     before: KnownState | None = None
     for view in ledger.walk(days):
-        model = learner.step(view)
+        learned = learner.step(view)
         if before is not None and view.period in targets:
             moved.append(_moved(before, view))
-        if model is not None and learner.states is not None and view.period + 1 in targets:
-            deals = learner.states.deal
-            p = chances(view, model, learner.states)[0][:, 0]
+        if learned.model is not None and view.period + 1 in targets:
+            deals = learned.states.deal
+            p = chances(view, learned.model, learned.states)[0][:, 0]
             said.append((view.period + 1, deals, view.segment[deals], p))
         before = view
     slippage = pd.concat(moved, ignore_index=True) if moved and ledger.has_history else empty

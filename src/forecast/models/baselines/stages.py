@@ -23,7 +23,8 @@ from forecast.data.known.ledger import KnownState
 from forecast.data.schema import NotedTable
 from forecast.models.baselines.draws import draws_from_errors
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
-from forecast.models.win.rows import Landmarks, States, landmarks, past_days, present
+from forecast.models.win.rows import Landmarks, landmarks, past_days
+from forecast.models.win.states import States, open_states
 from forecast.seeds import check_seed, generator
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _along(
     wanted = set(origins)
     past: dict[int, States] = {}
     for view in ledger.walk(past_days(ledger, origins[-1], first=begin)):
-        now = present(view, ())
+        now = open_states(view, ())
         if view.as_of in wanted:
             yield _forecast(view, past, now, model=model, months=months, seed=seed)
         past[view.first_target] = now

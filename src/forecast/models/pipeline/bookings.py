@@ -22,18 +22,17 @@ from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
 from forecast.models.pipeline.lessons import Lessons, Said, Track, chance_of_new
 from forecast.models.tables import abstain, bookings_in, from_draws, month_targets
-from forecast.models.threads import one_thread
-from forecast.models.win.hazards import incidence
-from forecast.models.win.learn import Learner
+from forecast.models.win.fit import FEWEST_CLOSED
+from forecast.models.win.hazards import incidence, one_thread
+from forecast.models.win.learn import Learner, WinModel
 from forecast.models.win.probabilities import (
-    FEWEST_CLOSED,
     NOTHING_TO_LEARN,
-    WinModel,
     days_to_walk,
     filled_amounts,
     left_out_notes,
 )
-from forecast.models.win.rows import STEPS, States, steps_of
+from forecast.models.win.rows import STEPS, steps_of
+from forecast.models.win.states import States
 from forecast.seeds import check_seed
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def components_along(
 ) -> Iterator[tuple[KnownState, Components | DataError]]:
     """Yield the view of each origin, and what its forecast is made of or why there is none."""
     ledger = snap.ledger
-    days, fit_from = days_to_walk(ledger, origins[0], origins[-1])
+    days, fit_from = days_to_walk(ledger, first=origins[0], last=origins[-1])
     wanted = set(origins)
     learner = Learner(without=frozenset() if marketing else MARKETINGS, fit_from=fit_from)
     track: Track | None = None
@@ -180,20 +179,19 @@ def _components(
     ahead : steps wanted, 0 where only the track needs them.
     """
     modelled = steps_of(view)
-    model = learner.step(view)
-    states = learner.states
-    assert states is not None
+    learned = learner.step(view)
+    model, states = learned.model, learned.states
     amount, without = filled_amounts(view, states)
     track.step(view, states.deal, amount)
     reason = _too_thin(view) if ahead or model is None else None
-    if model is None or reason is not None:
+    if model is None or learned.logits is None or reason is not None:
         mend = "forecast from a later day, or bring a longer history"
         return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend)
     steps = max(ahead, modelled)
     segments = len(view.ledger.segments)
     lessons = track.lessons(view, segments=len(view.segments))
     future = expected_wins(view, steps=steps, marketing=marketing)
-    made_of = _made_of(view, model, states, learner.logits, amount, lessons, future, steps=steps)
+    made_of = _made_of(view, model, states, learned.logits, amount, lessons, future, steps=steps)
     closed = int(((view.outcome != OPEN) & view.known).sum())
     track.keep(view, _said(made_of, lessons, future, steps=modelled, segments=segments, closed=closed))
     notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.models.win.rows import NONE, UNDATED, States, Vocabulary
+from forecast.data.known.coding import NONE
+from forecast.models.win.learn import WinModel
+from forecast.models.win.states import UNDATED, States, Vocabulary
 
 MOST = 5
 SMALLEST = 0.05
 """Contributions to the log odds below this are not worth a word."""
+
+
+def deal_factors(model: WinModel, states: States) -> list[str]:
+    """Return the factors of each deal: what moves the odds of a win against a loss, less the mean over the deals."""
+    n = len(states)
+    if not n:
+        return []
+    parts = _contributions(model, states)
+    high = {name: score(states.numbers[name]) > 0 for name, score in model.code.scores.items()}
+    high["amount"] = model.code.size(states) > 0
+    texts = describe(parts, states, model.words, high=high)
+    return texts if model.informed else [f"base rate by age: {text}" for text in texts]
+
+
+def _contributions(model: WinModel, states: States) -> dict[str, np.ndarray]:
+    """Return what each term adds to the log odds of a win against a loss, mean over the steps less mean over deals."""
+    n, steps = len(states), model.code.steps
+    rows, step = np.tile(np.arange(n), steps), np.repeat(np.arange(steps), n)
+    won = model.code.by_term(states, rows, step, model.beta[:, 0])
+    lost = model.code.by_term(states, rows, step, model.beta[:, 1])
+    effects = {
+        term: (won[term] - lost[term]).reshape(steps, n).mean(axis=0) for term in won if term not in ("step", "quarter")
+    }
+    if len(model.owner):
+        part = model.owner_part(states)
+        effects["owner"] = part[:, 0] - part[:, 1]
+    return {term: effect - effect.mean() for term, effect in effects.items()}
 
 
 def describe(
@@ -31,10 +60,10 @@ def describe(
     strength = np.take_along_axis(table, order, axis=1)
     texts = np.take_along_axis(phrases, order, axis=1)
     out = []
-    for values, said in zip(strength, texts, strict=True):
+    for values, strongest in zip(strength, texts, strict=True):
         shown = [
             f"{'+' if value > 0 else '-'} {text}"
-            for value, text in zip(values, said, strict=True)
+            for value, text in zip(values, strongest, strict=True)
             if text and abs(value) >= SMALLEST
         ]
         out.append("; ".join(shown) or "close to the average deal")
@@ -54,45 +83,44 @@ def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.nd
     if term == "due":
         return _due(states)
     if term == "slips":
-        times = np.unique(states.slips, return_inverse=True)
-        said = ["close date never moved", "close date moved once"]
-        return _take([said[k] if k < 2 else f"close date moved {k} times" for k in times[0]], times[1])
+        times, code = np.unique(states.slips, return_inverse=True)
+        few = ["close date never moved", "close date moved once"]
+        return _take([few[k] if k < 2 else f"close date moved {k} times" for k in times], code)
     if term in words.factors:
         return _named(f"{_words(term)} ", states.factors[term], words.factors[term])
     if term in high:
         known = states.amount if term == "amount" else states.numbers[term]
-        sized = (
-            ["small amount", "large amount"] if term == "amount" else [f"{_words(term)} {w}" for w in ("low", "high")]
-        )
-        out = _take(sized, high[term].astype(int))
+        sizes = [f"{_words(term)} low", f"{_words(term)} high"]
+        out = _take(["small amount", "large amount"] if term == "amount" else sizes, high[term].astype(int))
         out[np.isnan(known)] = ""
         return out
     return _take([""], np.zeros(len(states), dtype=int))
 
 
 def _due(states: States) -> np.ndarray:
-    said = [f"expected to close {k} months ahead" for k in range(2, 13)]
-    said = ["expected to close in the next month to end", "expected to close the month after", *said[:-1]]
-    said += ["expected to close a year ahead or later", "close date has passed", "no expected close date"]
+    """Return when each deal is expected to close; the codes are months ahead, 13 = has passed, 14 = no date."""
+    phrases = ["expected to close in the next month to end", "expected to close the month after"]
+    phrases += [f"expected to close {k} months ahead" for k in range(2, 12)]
+    phrases += ["expected to close a year ahead or later", "close date has passed", "no expected close date"]
     code = np.clip(states.due, 0, 12)
     code[(states.due < 0) | states.overdue] = 13
     code[states.due == UNDATED] = 14
-    return _take(said, code)
+    return _take(phrases, code)
 
 
-def _lasting(months: np.ndarray, since: str, fresh: str) -> np.ndarray:
+def _lasting(months: np.ndarray, since: str, new: str) -> np.ndarray:
     whole = np.nan_to_num(months, nan=-1).astype(int)
     values, inverse = np.unique(whole, return_inverse=True)
-    said = ["" if k < 0 else fresh if k == 0 else f"{since} {k} month{'s' if k > 1 else ''}" for k in values]
-    return _take(said, inverse)
+    phrases = ["" if k < 0 else new if k == 0 else f"{since} {k} month{'s' if k > 1 else ''}" for k in values]
+    return _take(phrases, inverse)
 
 
 def _named(prefix: str, codes: np.ndarray, levels: tuple[str, ...]) -> np.ndarray:
     return _take([*(prefix + level for level in levels), ""], np.where(codes == NONE, len(levels), codes))
 
 
-def _take(said: list[str], code: np.ndarray) -> np.ndarray:
-    return np.array(said, dtype=object)[code]
+def _take(phrases: list[str], code: np.ndarray) -> np.ndarray:
+    return np.array(phrases, dtype=object)[code]
 
 
 def _words(column: str) -> str:

@@ -1,15 +1,24 @@
-"""A full fit of the two hazards, and whether its covariates earn their place on past data."""
+"""A full fit of the two hazards, whether its covariates earn their place, and how much each of them weighs.
+
+Three steps. `fit_in_full` fits won and lost to the rows. The covariates are used only where past data show that they
+tell who wins; otherwise everybody gets the base rate by age. And what a company brings on top (`shrunk_by_evidence`)
+weighs as much as the rows say it should, so that a column that tells nothing weighs nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from forecast.calendar import Calendar
-from forecast.models.win.evidence import learned_ridge
-from forecast.models.win.hazards import Encoding, both_hazards, encoding, fit_logistic, newton, row_losses
-from forecast.models.win.rows import Rows, States, Vocabulary
+from forecast.models.win.encoding import Encoding, encoding
+from forecast.models.win.hazards import fit_logistic, row_losses
+from forecast.models.win.rows import Rows
+from forecast.models.win.states import Vocabulary
 
 FEWEST_CLOSED = 10
 """Closed deals below which no probability is given."""
@@ -17,17 +26,22 @@ FEWEST_CLOSED = 10
 FEWEST_EACH = 20
 """Deals won, and deals lost, below which only the base rate by age is given."""
 
+NO_SKILL = "nothing recorded predicted past outcomes better than the base rate by age"
+
 _NEEDED_GAIN = 0.002
 _BEYOND_CHANCE = 2.5
-"""Standard errors by which later wins must be told from later losses."""
-_TELLS = 0.2
+"""Standard errors by which the covariates must set later wins apart from later losses."""
+_DETERMINED = 0.2
 """Coefficients, of both causes, that the rows must determine of a column that is not idle."""
 
-_JUDGED = 30_000
+_COMPARED = 30_000
 """Rows on which base rate and covariates are compared."""
 
+_ITERATIONS = 12
+_LEAST_RIDGE, _MOST_RIDGE = 0.1, 1e7
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """Coefficients (columns, 2: won, lost), the Gram matrix of each cause with its ridge, and what is used.
 
@@ -37,47 +51,11 @@ class Fit:
     code: Encoding
     beta: np.ndarray
     gram: tuple[np.ndarray, np.ndarray]
-    informed: bool
-    reason: str
+    informed: bool = True
+    reason: str = ""
 
 
-@dataclass(frozen=True)
-class WinModel:
-    """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
-
-    `informed` and `reason` are as in `Fit`; `idle` are columns that told no more than chance would and so weigh next
-    to nothing.
-    """
-
-    words: Vocabulary
-    code: Encoding
-    beta: np.ndarray
-    owner: np.ndarray
-    informed: bool
-    reason: str
-    idle: tuple[str, ...] = ()
-
-    def base_logits(self, states: States, *, steps: int) -> np.ndarray:
-        """Return the logits of won and lost without the owners' part, (n, steps, 2); beyond the last, the last."""
-        return self.code.logits(states, self.beta, steps=steps)
-
-    def owner_part(self, states: States) -> np.ndarray:
-        """Return what the owners add to the logits, (n, 2)."""
-        if not len(self.owner):
-            return np.zeros((len(states), 2))
-        known = np.vstack([self.owner, np.zeros(2)])
-        who = states.factors["owner"]
-        return known[np.where(who < len(self.owner), who, -1)]
-
-    def hazards(self, states: States, *, steps: int, logits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the hazards of won and lost in each step, shape (n, steps) each; beyond the last, the last goes on.
-
-        logits : what `base_logits` gives for them, where it is there already.
-        """
-        eta = (self.base_logits(states, steps=steps) if logits is None else logits) + self.owner_part(states)[
-            :, None, :
-        ]
-        return both_hazards(eta[:, :, 0], eta[:, :, 1])
+# -- fitting -------------------------------------------------------------------------------------------
 
 
 def fit_in_full(
@@ -88,24 +66,139 @@ def fit_in_full(
     start : an earlier fit to begin from, where it has the same columns; it changes the path, not the answer.
     """
     rich = encoding(words, calendar, rows.states, steps=steps)
-    plain = encoding(words, calendar, rows.states, steps=steps, rich=False)
+    base_rate = encoding(words, calendar, rows.states, steps=steps, rich=False)
     design = rich.matrix(rows.states, rows.landmark, rows.step)
-    # The columns of the base rate come first in both. To judge by, some of the rows are enough.
-    some = np.arange(0, len(rows), 1 + len(rows) // _JUDGED)
-    base = _fitted(plain, design[:, : plain.width], rows, some=some)
     if min(won, lost) < FEWEST_EACH:
         reason = f"only {won} deals won and {lost} lost: the base rate by age is given to all"
-        return Fit(plain, *_fitted(plain, design[:, : plain.width], rows), informed=False, reason=reason)
-    first = start.beta if start is not None and start.code.layout == rich.layout else None
-    full = _fitted(rich, design, rows, first)
-    if not _earns_its_place(plain, rich, base[0], full[0], design, rows, some):
-        reason = "nothing recorded predicted past outcomes better than the base rate by age"
-        return Fit(plain, *_fitted(plain, design[:, : plain.width], rows), informed=False, reason=reason)
-    return Fit(rich, *full, informed=True, reason="")
+    else:
+        first = start.beta if start is not None and start.code.layout == rich.layout else None
+        full = _fitted(rich, design, rows, start=first)
+        if _covariates_help(base_rate, full, design, rows):
+            return full
+        reason = NO_SKILL
+    plain = _fitted(base_rate, design, rows)
+    return Fit(code=base_rate, beta=plain.beta, gram=plain.gram, informed=False, reason=reason)
 
 
-def weighed(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the coefficients with what a company brings on top weighed by its evidence, and the columns left idle.
+def _fitted(
+    code: Encoding,
+    design: np.ndarray,
+    rows: Rows,
+    *,
+    start: np.ndarray | None = None,
+    subset: np.ndarray | None = None,
+) -> Fit:
+    """Return both causes fitted to rows, or to a subset of them; `design` begins with the columns of `code`."""
+    x, weight, outcomes = design[:, : code.width], rows.weight, (rows.won, rows.lost)
+    if subset is not None:
+        x, weight, outcomes = x[subset], weight[subset], (rows.won[subset], rows.lost[subset])
+    few = slice(None, None, 6)
+    fits = []
+    for cause, y in enumerate(outcomes):
+        if start is None:
+            # A sixth of the rows brings Newton close; all of them then need a step or two.
+            first = fit_logistic(x[few], y[few], ridge=code.ridge, weight=weight[few], tolerance=1e-3).beta
+        else:
+            first = start[:, cause]
+        fits.append(fit_logistic(x, y, ridge=code.ridge, weight=weight, start=first))
+    beta = np.column_stack([each.beta for each in fits])
+    return Fit(code=code, beta=beta, gram=(fits[0].information, fits[1].information))
+
+
+# -- do the covariates help? ---------------------------------------------------------------------------
+
+
+def _covariates_help(base_rate: Encoding, full: Fit, design: np.ndarray, rows: Rows) -> bool:
+    """Say whether the covariates predict better than the base rate by age, on past data only.
+
+    Simple case: where stages are known, a gain in likelihood far beyond what the number of columns explains settles
+    it (a deal's month appears at up to `steps` origins, so the gain is divided by that). Otherwise the months are
+    halved, each half is predicted by a fit to the other, and the covariates must predict better and set wins apart
+    from losses beyond chance.
+    """
+    sample = np.arange(0, len(rows), 1 + len(rows) // _COMPARED)
+    base = _fitted(base_rate, design, rows, subset=sample)
+    share = rows.weight.sum() / rows.weight[sample].sum()
+    gain = (_losses(base.beta, design, rows, sample) - _losses(full.beta, design, rows, sample)) * share
+    if gain / full.code.steps > 2 * full.code.width and rows.states.stage.max(initial=-1) >= 0:
+        return True
+    start = rows.states.target[rows.landmark]
+    cut = np.median(start)
+    early, late = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
+    if not len(early) or not len(late):
+        return False
+    before = after = 0.0
+    closures, shifts = [], []
+    for learned, later in ((early, late), (late, early)):
+        plain = _fitted(base_rate, design, rows, subset=learned).beta
+        rich = _fitted(full.code, design, rows, subset=learned).beta
+        before += _losses(plain, design, rows, later)
+        after += _losses(rich, design, rows, later)
+        closed = later[rows.won[later] | rows.lost[later]]
+        closures.append(closed)
+        shifts.append(_won_against_lost(rich, design[closed]) - _won_against_lost(plain, design[closed]))
+    if before - after <= _NEEDED_GAIN * before:
+        return False
+    # Which deals close sooner may be foreseen where nothing tells who wins; that is no skill in telling wins.
+    closed = np.concatenate(closures)
+    cell = np.unique((start + rows.step)[closed] * 100 + rows.step[closed], return_inverse=True)[1]
+    deal = rows.states.deal[rows.landmark[closed]]
+    return _score_statistic(np.concatenate(shifts), rows.won[closed], cell, deal) > _BEYOND_CHANCE
+
+
+def _losses(beta: np.ndarray, design: np.ndarray, rows: Rows, which: np.ndarray) -> float:
+    """Return the weighted -log likelihood of some rows under coefficients of the first columns of the design."""
+    eta = design[which, : len(beta)] @ beta.astype(design.dtype)
+    return float((rows.weight[which] * row_losses(eta, (rows.won[which], rows.lost[which]))).sum())
+
+
+def _won_against_lost(beta: np.ndarray, design: np.ndarray) -> np.ndarray:
+    """Return the log odds of a win less those of a loss, (rows,)."""
+    return (design[:, : len(beta)] @ beta) @ np.array([1.0, -1.0])
+
+
+def _score_statistic(shift: np.ndarray, won: np.ndarray, cell: np.ndarray, deal: np.ndarray) -> float:
+    """Return by how many standard errors a shift of the log odds goes with winning within cells; (n,) each.
+
+    The score statistic of the shift in a logistic regression with a level a cell; a deal's rows count as one.
+    """
+    n = np.bincount(cell)
+
+    def within(x: np.ndarray) -> np.ndarray:
+        return x - (np.bincount(cell, x) / n)[cell]
+
+    by_deal = np.bincount(deal, within(shift) * within(won.astype(float)))
+    return float(by_deal.sum() / max(np.sqrt((by_deal**2).sum()), 1e-12))
+
+
+# -- how much does a column weigh? ---------------------------------------------------------------------
+#
+# Type-II maximum likelihood by MacKay's fixed point (D. MacKay, *Neural Computation* 4, 1992; Tipping, *JMLR* 1, 2001).
+# A block of w columns with coefficients b is thought to be drawn from N(0, 1 / alpha). With gamma = w - alpha tr(V) the
+# number of its coefficients that the rows determine, and V its posterior covariance,
+#
+#     alpha = gamma / sum b^2.
+#
+# A block that tells no more than chance would ends with b = 0: it has not earned its place. Nothing jumps: as the
+# evidence fades the coefficients shrink to 0 (for one column the positive-part James-Stein estimate), so a column at
+# the border does not come and go. All of it happens on the quadratic about a fit, without another look at the rows.
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedRidge:
+    """A fit with the ridge of some blocks learned.
+
+    beta (columns, 2), exact to second order; by block its ridge, and in `determined` how many of its coefficients the
+    rows determine, both causes together.
+    """
+
+    ridge: dict[str, float]
+    beta: np.ndarray
+    determined: dict[str, float]
+
+
+def shrunk_by_evidence(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the coefficients with what a company brings on top shrunk by its evidence, and the columns left idle.
 
     The other columns' ridge is set by hand.
     """
@@ -113,89 +206,76 @@ def weighed(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
     if not fit.informed or not brought:
         return fit.beta, ()
     learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=brought)
-    idle = (name for name, told in learned.told.items() if told < _TELLS and name != "segment")
+    idle = (name for name, count in learned.determined.items() if count < _DETERMINED and name != "segment")
     return learned.beta, tuple(name.split(" ", 1)[1] for name in idle)
 
 
-def _fitted(
-    code: Encoding, design: np.ndarray, rows: Rows, start: np.ndarray | None = None, some: np.ndarray | None = None
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Return the coefficients of both causes, (columns, 2), and their Gram matrices, ridge included."""
-    weight, outcomes = rows.weight, (rows.won, rows.lost)
-    if some is not None:
-        design, weight, outcomes = design[some], weight[some], (rows.won[some], rows.lost[some])
-    few = slice(None, None, 6)
-    betas, grams = [], []
-    for cause, y in enumerate(outcomes):
-        # A sixth of the rows brings Newton close; all of them then need a step or two.
-        first = (
-            fit_logistic(design[few], y[few], ridge=code.ridge, weight=weight[few], tolerance=1e-3)
-            if start is None
-            else start[:, cause]
-        )
-        beta, gram = newton(design, y, ridge=code.ridge, weight=weight, start=first)
-        betas.append(beta)
-        grams.append(gram)
-    return np.column_stack(betas), (grams[0], grams[1])
+def learned_ridge(
+    code: Encoding, beta: np.ndarray, gram: tuple[np.ndarray, np.ndarray], *, blocks: Sequence[str]
+) -> LearnedRidge:
+    """Return a fit with the ridge of some blocks learned; both causes share a block's ridge.
+
+    Parameters
+    ----------
+    code : the encoding the model was fitted with. beta : (columns, 2), its optimum with the ridge of `code`.
+    gram : penalised information of each cause, (columns, columns).
+    blocks : names of blocks, as in `code.layout`, one at least; the others keep their ridge.
+    """
+    spans, at = {}, 0
+    for name in blocks:
+        spans[name] = slice(at, at + code.layout[name][1])
+        at += code.layout[name][1]
+    chosen = np.concatenate([np.arange(code.layout[name][0], sum(code.layout[name][:2])) for name in blocks])
+    others = np.setdiff1d(np.arange(len(beta)), chosen)
+    ridge = code.ridge[chosen].astype(float)
+    quadratics = [_reduced(each, beta[:, cause], chosen, others, ridge) for cause, each in enumerate(gram)]
+    # A deal's month is looked at from several origins, which are not independent: information counts that much less.
+    repeats = code.steps / 2
+    determined: dict[str, float] = {}
+    for _ in range(_ITERATIONS):
+        inverse = [_inverse(each.information + np.diag(ridge)) for each in quadratics]
+        found = np.column_stack([v @ each.target for v, each in zip(inverse, quadratics, strict=True)])
+        variance = np.sum([v.diagonal() for v in inverse], axis=0)
+        for name, span in spans.items():
+            determined[name] = float(2 * (span.stop - span.start) - ridge[span] @ variance[span])
+            size = max(float((found[span] ** 2).sum()), 1e-12)
+            ridge[span] = np.clip(repeats * determined[name] / size, _LEAST_RIDGE, _MOST_RIDGE)
+    out = beta.copy()
+    for cause, each in enumerate(quadratics):
+        out[chosen, cause] = _inverse(each.information + np.diag(ridge)) @ each.target
+        out[others, cause] -= each.follow @ (out[chosen, cause] - beta[chosen, cause])
+    return LearnedRidge(
+        ridge={name: float(ridge[span.start]) for name, span in spans.items()}, beta=out, determined=determined
+    )
 
 
-def _earns_its_place(
-    plain: Encoding,
-    rich: Encoding,
-    base: np.ndarray,
-    beta: np.ndarray,
-    design: np.ndarray,
-    rows: Rows,
-    some: np.ndarray,
-) -> bool:
-    """Say whether the covariates predict better than the base rate by age, on past data only; `some` rows are judged.
+@dataclass(frozen=True, kw_only=True)
+class _Quadratic:
+    """The log likelihood of one cause about a fit, as a function of the chosen coefficients alone.
 
-    A gain in likelihood far beyond what the number of columns explains settles it where stages are known (a deal's
-    month appears at up to `steps` origins, so the gain is divided by that). Otherwise the months are halved, each half
-    is judged by a fit to the other, and the covariates must predict better and tell wins from losses beyond chance.
+    information (chosen, chosen), without their ridge; target (chosen,): with a ridge the optimum is at
+    (information + ridge)^-1 target; follow (others, chosen): by how much the others give way.
     """
 
-    def losses(coefficients: np.ndarray, which: np.ndarray) -> np.ndarray:
-        eta = design[which, : len(coefficients)] @ coefficients.astype(design.dtype)
-        return rows.weight[which] * row_losses(eta, (rows.won[which], rows.lost[which]))
-
-    share = rows.weight.sum() / rows.weight[some].sum()
-    gain = (losses(base, some).sum() - losses(beta, some).sum()) * share / rich.steps
-    if gain > 2 * rich.width and rows.states.stage.max(initial=-1) >= 0:
-        return True
-    start = rows.states.target[rows.landmark]
-    cut = np.median(start)
-    halves = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
-    if not all(len(half) for half in halves):
-        return False
-    before = after = 0.0
-    which, leaning = [], []
-    for known, judged in (halves, halves[::-1]):
-        then = [_fitted(code, design[:, : code.width], rows, some=known)[0] for code in (plain, rich)]
-        before += losses(then[0], judged).sum()
-        after += losses(then[1], judged).sum()
-        closed = judged[rows.won[judged] | rows.lost[judged]]
-        which.append(closed)
-        said = [(design[closed, : len(beta)] @ beta) @ np.array([1.0, -1.0]) for beta in then]
-        leaning.append(said[1] - said[0])
-    if before - after <= _NEEDED_GAIN * before:
-        return False
-    # Which deals close sooner may be foreseen where nothing tells who wins; that is no skill in telling wins.
-    closed = np.concatenate(which)
-    cell = np.unique((start + rows.step)[closed] * 100 + rows.step[closed], return_inverse=True)[1]
-    deal = rows.states.deal[rows.landmark[closed]]
-    return _beyond_chance(np.concatenate(leaning), rows.won[closed], cell, deal) > _BEYOND_CHANCE
+    information: np.ndarray
+    target: np.ndarray
+    follow: np.ndarray
 
 
-def _beyond_chance(leaning: np.ndarray, won: np.ndarray, cell: np.ndarray, deal: np.ndarray) -> float:
-    """Return by how many standard errors a leaning goes with winning within cells; a deal's rows count as one.
+def _reduced(
+    gram: np.ndarray, beta: np.ndarray, chosen: np.ndarray, others: np.ndarray, ridge: np.ndarray
+) -> _Quadratic:
+    """Return the quadratic among the chosen coefficients: the others' follow from these (Schur's complement)."""
+    factor = cho_factor(gram[np.ix_(others, others)], check_finite=False)
+    follow = cho_solve(factor, gram[np.ix_(others, chosen)])
+    inner = gram[np.ix_(chosen, chosen)] - gram[np.ix_(chosen, others)] @ follow
+    return _Quadratic(information=inner - np.diag(ridge), target=inner @ beta[chosen], follow=follow)
 
-    leaning, won, cell, deal : (n,). The score statistic of leaning in a logistic regression with a level a cell.
-    """
-    n = np.bincount(cell)
 
-    def within(x: np.ndarray) -> np.ndarray:
-        return x - (np.bincount(cell, x) / n)[cell]
-
-    by_deal = np.bincount(deal, within(leaning) * within(won.astype(float)))
-    return float(by_deal.sum() / max(np.sqrt((by_deal**2).sum()), 1e-12))
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Return the inverse of a symmetric positive definite matrix."""
+    factor, failed = dpotrf(matrix, lower=0)
+    if failed:
+        return np.linalg.pinv(matrix)
+    upper = dpotri(factor, lower=0)[0]
+    return np.triu(upper) + np.triu(upper, 1).T

@@ -1,14 +1,16 @@
 """The win model kept up to date along a ledger: a full fit once a year, one Newton step a month in between.
 
-At an origin the rows of one more target month are complete. With beta at the optimum of the rows before, the gradient
-of the penalised log likelihood over all rows is that of the new rows alone, so one Newton step
+Simple case: a month whose closures have settled brings its rows, and they move the model by one Newton step. With beta
+at the optimum of the rows before, the gradient of the penalised log likelihood over all rows is that of the new rows
+alone, so one step
 
     H <- H + sum w p (1 - p) x x',    beta <- beta + H^-1 sum w x (y - p)
 
 over the new rows is right to second order (recursive estimation: Fahrmeir & Kaufmann, *Metrika* 38, 1991; Ljung &
-Söderström 1983). A row is learned from once the company's settle days have passed since its month ended, so that
-closures recorded late are in. In which months the model is fitted in full follows from the calendar and the number of
-closures known: from whichever day a ledger begins, the model at a given origin is the same.
+Söderström 1983). The complications: small errors add up and columns come and go, so the model is fitted in full once a
+year, and whenever the closures known have grown by half. Both follow from the calendar and the closures known: from
+whichever day a ledger begins, the model at a given origin is the same. And sellers come on top, as what is left of the
+errors of the last origins once what all sellers share is taken off.
 """
 
 from __future__ import annotations
@@ -21,43 +23,96 @@ from scipy.special import expit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
 from forecast.data.known.ledger import KnownState
-from forecast.models.threads import one_thread
-from forecast.models.win.fit import FEWEST_CLOSED, Fit, WinModel, fit_in_full, weighed
-from forecast.models.win.hazards import OWNER_PRIOR, gram_of
-from forecast.models.win.rows import (
-    NO_EVENT,
-    Rows,
-    States,
-    first_recorded,
-    joined,
-    month_rows,
-    present,
-    steps_of,
-    vocabulary,
-)
+from forecast.models.win.encoding import Encoding
+from forecast.models.win.fit import FEWEST_CLOSED, Fit, fit_in_full, shrunk_by_evidence
+from forecast.models.win.hazards import both_hazards, gram_of, one_thread
+from forecast.models.win.rows import Rows, closing_step, first_recorded, month_rows, stacked, steps_of
+from forecast.models.win.states import States, Vocabulary, open_states, vocabulary
 
 WINDOW = 60
 """Months of rows a full fit learns from."""
 
-_PLENTY = 4000
-
 TRACKED = 36
-"""Past origins whose residuals tell the owners' effects."""
+"""Past origins whose errors tell the owners' effects."""
 
 MOST_EVENTS, MOST_QUIET = 1500, 2500
 """Rows kept of a target month, with and without an event; the others are thinned out and weighted."""
 
+OWNER_PRIOR = 10.0
+"""Information (sum of p (1 - p)) an owner must bring for half of the effect seen to be believed."""
 
-@dataclass
-class _Said:
-    """What was said at one origin: logits (n, steps, 2) without the owners' part, and the owners' residuals since.
+_PLENTY = 4000
 
-    `owner` (levels, 2 causes, 2): sums of residuals and of information. States and logits are None once all is known.
+
+@dataclass(frozen=True, kw_only=True)
+class WinModel:
+    """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
+
+    `informed` says whether covariates are used or only the base rate by age; `reason` says why not; `idle` are columns
+    that told no more than chance would and so weigh next to nothing.
+    """
+
+    code: Encoding
+    beta: np.ndarray
+    owner: np.ndarray
+    informed: bool
+    reason: str
+    idle: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> Vocabulary:
+        """The levels behind the codes, and the covariates in use."""
+        return self.code.words
+
+    def base_logits(self, states: States, *, steps: int) -> np.ndarray:
+        """Return the logits of won and lost without the owners' part, (n, steps, 2); beyond the last, the last."""
+        return self.code.logits(states, self.beta, steps=steps)
+
+    def owner_part(self, states: States) -> np.ndarray:
+        """Return what the owners add to the logits, (n, 2)."""
+        if not len(self.owner):
+            return np.zeros((len(states), 2))
+        known = np.vstack([self.owner, np.zeros(2)])
+        who = states.factors["owner"]
+        return known[np.where(who < len(self.owner), who, -1)]
+
+    def hazards(self, states: States, *, steps: int, logits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the hazards of won and lost in each step, shape (n, steps) each; beyond the last, the last goes on.
+
+        logits : what `base_logits` gives for them, where it is there already.
+        """
+        base = self.base_logits(states, steps=steps) if logits is None else logits
+        eta = base + self.owner_part(states)[:, None, :]
+        return both_hazards(eta[:, :, 0], eta[:, :, 1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What is there after one more view: its open deals, the model as of then and its `base_logits` for them.
+
+    model, logits : None where too few deals have closed, or before the period from which a model is wanted.
+    """
+
+    states: States
+    model: WinModel | None = None
+    logits: np.ndarray | None = None
+
+
+@dataclass(kw_only=True)
+class _Origin:
+    """The forecast made at one origin, and how it fared by owner.
+
+    states, logits : the deals and their (n, steps, 2) logits without the owners' part; None once all is known.
+    errors : (owners, 2 causes, 2): sums of y - p and of p (1 - p), added to as months settle.
     """
 
     states: States | None
     logits: np.ndarray | None
-    owner: np.ndarray
+    errors: np.ndarray
+
+    def closed_book(self) -> _Origin:
+        """Return the sums alone."""
+        return _Origin(states=None, logits=None, errors=self.errors)
 
 
 class Learner:
@@ -71,67 +126,68 @@ class Learner:
         self._without, self._fit_from, self._refit = without, fit_from, refit
         self._past: dict[int, States] = {}
         self._rows: dict[int, Rows] = {}
-        self._said: dict[int, _Said] = {}
-        self._next = 0
+        self._origins: dict[int, _Origin] = {}
+        self._next: int | None = None
         self._closed = 0
         self._fit: Fit | None = None
-        self.states: States | None = None
-        self.logits = np.zeros((0, 0, 2))
 
-    def step(self, view: KnownState) -> WinModel | None:
-        """Take in one more view; return the model as of then, None where too few deals have closed."""
+    def step(self, view: KnownState) -> Learned:
+        """Take in one more view; return the model as of then."""
         with one_thread():
             return self._step(view)
 
-    def _step(self, view: KnownState) -> WinModel | None:
-        target, steps = view.first_target, steps_of(view)
-        states = present(view)
-        self.states = states
-        if not self._past:
-            self._next = target
+    def _step(self, view: KnownState) -> Learned:
+        target, settled = view.first_target, view.last_settled
+        states = open_states(view)
         self._past[target] = states
-        settled = view.last_settled
-        while self._next <= settled:
-            self._take(view, self._next)
-            self._next += 1
-        # The next month to settle is seen from up to `steps` origins back.
-        for old in [month for month in self._past if month <= self._next - steps]:
-            del self._past[old]
-        for old in [month for month in self._rows if month < target - WINDOW - 12]:
-            del self._rows[old]
-        for old in [month for month in self._said if month < target - TRACKED]:
-            del self._said[old]
-        for over in [month for month in self._said if month + steps <= self._next]:
-            # All its months have settled: the sums are all that is still wanted.
-            self._said[over] = _Said(None, None, self._said[over].owner)
+
+        if self._next is None:
+            self._next = target
+        for month in range(self._next, settled + 1):
+            self._learn_month(view, month)
+        self._next = max(self._next, settled + 1)
+        self._forget(target, steps_of(view))
+
         due = self._due(view)
         if target < self._fit_from:
-            return None
+            return Learned(states=states)
         if due:
             self._fit = self._full(view, settled)
         if self._fit is None:
-            return None
-        model = self._finished(self._fit)
-        logits = model.base_logits(states, steps=steps)
-        self.logits = logits
-        levels = len(model.words.factors.get("owner", ()))
-        self._said[target] = _Said(states, logits.astype(np.float32), np.zeros((levels, 2, 2)))
-        return model
+            return Learned(states=states)
+        model = self._with_owners(self._fit)
+        logits = model.base_logits(states, steps=steps_of(view))
+        owners = len(model.words.factors.get("owner", ()))
+        self._origins[target] = _Origin(
+            states=states, logits=logits.astype(np.float32), errors=np.zeros((owners, 2, 2))
+        )
+        return Learned(states=states, model=model, logits=logits)
 
     # -- rows ----------------------------------------------------------------------------------------
 
-    def _take(self, view: KnownState, month: int) -> None:
-        """Take in the rows of a target month that has settled."""
+    def _learn_month(self, view: KnownState, month: int) -> None:
+        """Learn from the rows of a target month that has settled."""
         rows = month_rows(view, self._past, month, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
         if rows is None:
             return
         self._rows[month] = rows
         if self._fit is not None:
-            self._fit = _newton(self._fit, rows)
+            self._fit = newton_step(self._fit, rows)
         for step in range(steps_of(view)):
-            said = self._said.get(month - step)
-            if said is not None:
-                _residuals(said, view, step)
+            origin = self._origins.get(month - step)
+            if origin is not None:
+                origin.errors += _errors_by_owner(origin, view, step)
+
+    def _forget(self, target: int, steps: int) -> None:
+        """Drop what no later view will ask for: the next month to settle is seen from up to `steps` origins back."""
+        assert self._next is not None
+        self._past = {month: states for month, states in self._past.items() if month > self._next - steps}
+        self._rows = {month: rows for month, rows in self._rows.items() if month >= target - WINDOW - 12}
+        self._origins = {
+            month: origin.closed_book() if month + steps <= self._next else origin
+            for month, origin in self._origins.items()
+            if month >= target - TRACKED
+        }
 
     def _due(self, view: KnownState) -> bool:
         """Say whether the model is to be fitted in full: once a year, and whenever closures have grown by half."""
@@ -140,92 +196,75 @@ class Learner:
         if self._refit is not None:
             return self._fit is None or (target - self._fit_from) % self._refit == 0
         yearly = target % 12 == (view.company.fiscal_year_start - 1) % 12
-        return self._fit is None or yearly or _halves(self._closed) > _halves(before)
+        return self._fit is None or yearly or _times_grown_by_half(self._closed) > _times_grown_by_half(before)
 
     def _full(self, view: KnownState, settled: int) -> Fit | None:
         """Return the model fitted in full to the rows of the window, as known; None where too few deals have closed."""
         closed = view.outcome[view.known]
         won, lost = int((closed == WON).sum()), int((closed == LOST).sum())
-        if won + lost < FEWEST_CLOSED:
+        begin = max(view.first_target - WINDOW, first_recorded(view))
+        parts = [rows for month, rows in sorted(self._rows.items()) if begin <= month <= settled and len(rows)]
+        if won + lost < FEWEST_CLOSED or not parts:
             return None
-        target = view.first_target
-        begin = max(target - WINDOW, first_recorded(view))
-        months = {month: rows for month, rows in self._rows.items() if begin <= month <= settled}
-        parts = [months[month] for month in sorted(months) if len(months[month])]
-        if not parts:
-            return None
-        rows = _stacked(parts)
         words = vocabulary(view).without(self._without)
-        return fit_in_full(words, view.calendar, rows, steps=steps_of(view), won=won, lost=lost, start=self._fit)
+        rows, steps = stacked(parts), steps_of(view)
+        return fit_in_full(words, view.calendar, rows, steps=steps, won=won, lost=lost, start=self._fit)
 
-    # -- what the residuals tell ---------------------------------------------------------------------
+    # -- owners --------------------------------------------------------------------------------------
 
-    def _finished(self, fit: Fit) -> WinModel:
-        """Return the model with columns weighed by their evidence and the owners' effects, shrunk."""
-        code = fit.code
-        beta, idle = weighed(fit)
-        levels = len(code.words.factors.get("owner", ())) if fit.informed else 0
-        owner = np.zeros((levels, 2))
-        months = sorted(self._said)
-        if levels and months:
-            sums = np.sum([_padded(self._said[month].owner, levels) for month in months], axis=0)
-            total = sums.sum(axis=0)
+    def _with_owners(self, fit: Fit) -> WinModel:
+        """Return the model with columns shrunk by their evidence and the owners' effects, shrunk."""
+        beta, idle = shrunk_by_evidence(fit)
+        owners = len(fit.code.words.factors.get("owner", ())) if fit.informed else 0
+        owner = np.zeros((owners, 2))
+        if owners and self._origins:
+            errors = np.sum([_padded(self._origins[month].errors, owners) for month in sorted(self._origins)], axis=0)
+            total = errors.sum(axis=0)
             # What all owners share is the model's affair, not theirs.
-            excess = sums[:, :, 0] - sums[:, :, 1] * total[:, 0] / np.maximum(total[:, 1], 1e-12)
-            owner = excess / (sums[:, :, 1] + OWNER_PRIOR * code.steps)
-        return WinModel(code.words, code, beta, owner, fit.informed, fit.reason, idle)
+            excess = errors[:, :, 0] - errors[:, :, 1] * total[:, 0] / np.maximum(total[:, 1], 1e-12)
+            owner = excess / (errors[:, :, 1] + OWNER_PRIOR * fit.code.steps)
+        return WinModel(code=fit.code, beta=beta, owner=owner, informed=fit.informed, reason=fit.reason, idle=idle)
 
 
-def _halves(closed: int) -> int:
-    """Return how often a number has grown by half from 1 on; beyond some thousands a year's step is small enough."""
-    return int(np.log(np.clip(closed, 1, _PLENTY)) / np.log(1.5))
-
-
-def _stacked(parts: list[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    offsets = np.cumsum([0, *(len(part.states) for part in parts)])
-    landmark = np.concatenate([part.landmark + offset for part, offset in zip(parts, offsets, strict=False)])
-    rest = [np.concatenate([getattr(part, name) for part in parts]) for name in ("step", "won", "lost", "weight")]
-    return Rows(joined([part.states for part in parts]), landmark, *rest)
-
-
-def _padded(sums: np.ndarray, levels: int) -> np.ndarray:
-    out = np.zeros((levels, *sums.shape[1:]))
-    out[: min(levels, len(sums))] = sums[:levels]
-    return out
-
-
-def _newton(fit: Fit, rows: Rows) -> Fit:
+def newton_step(fit: Fit, rows: Rows) -> Fit:
     """Return the fit moved by one Newton step on new rows."""
     design = fit.code.matrix(rows.states, rows.landmark, rows.step)
     weight = rows.weight
     beta, gram = fit.beta.copy(), []
     for cause, y in enumerate((rows.won, rows.lost)):
         p = expit(design @ fit.beta[:, cause].astype(design.dtype)).astype(float)
-        total = fit.gram[cause] + gram_of(design, weight * p * (1.0 - p))
-        gradient = (weight * (y - p)).astype(design.dtype) @ design
-        beta[:, cause] += cho_solve(cho_factor(total, check_finite=False), gradient.astype(float), check_finite=False)
-        gram.append(total)
+        information = fit.gram[cause] + gram_of(design, weight * p * (1.0 - p))
+        gradient = ((weight * (y - p)).astype(design.dtype) @ design).astype(float)
+        beta[:, cause] += cho_solve(cho_factor(information, check_finite=False), gradient, check_finite=False)
+        gram.append(information)
     return replace(fit, beta=beta, gram=(gram[0], gram[1]))
 
 
-def _residuals(said: _Said, view: KnownState, step: int) -> None:
-    """Add what became of the deals of one origin in the month `step` ahead of it to its sums."""
-    states = said.states
-    assert states is not None
-    assert said.logits is not None
-    closed = view.closed_in[states.deal]
-    event = np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
+def _errors_by_owner(origin: _Origin, view: KnownState, step: int) -> np.ndarray:
+    """Return what became of the deals of one origin in the month `step` ahead of it, as `_Origin.errors`."""
+    out = np.zeros_like(origin.errors)
+    states, logits = origin.states, origin.logits
+    if states is None or logits is None or not len(out):
+        return out
+    event = closing_step(view, states)
     rows = np.flatnonzero(event >= step)
-    happened = event[rows] == step
-    won = happened & (view.outcome[states.deal[rows]] == WON)
-    levels = len(said.owner)
-    if not levels:
-        return
+    closed = event[rows] == step
+    won = closed & (view.outcome[states.deal[rows]] == WON)
     who = states.factors["owner"][rows]
     known = who != NONE
-    for cause, y in enumerate((won, happened & ~won)):
-        p = expit(said.logits[rows, step, cause].astype(float))
+    for cause, y in enumerate((won, closed & ~won)):
+        p = expit(logits[rows, step, cause].astype(float))
         for k, part in enumerate((y - p, p * (1.0 - p))):
-            said.owner[:, cause, k] += np.bincount(who[known], part[known], minlength=levels)
+            out[:, cause, k] = np.bincount(who[known], part[known], minlength=len(out))
+    return out
+
+
+def _padded(errors: np.ndarray, owners: int) -> np.ndarray:
+    out = np.zeros((owners, *errors.shape[1:]))
+    out[: min(owners, len(errors))] = errors[:owners]
+    return out
+
+
+def _times_grown_by_half(closed: int) -> int:
+    """Return how often a number has grown by half from 1 on; beyond some thousands a year's step is small enough."""
+    return int(np.log(np.clip(closed, 1, _PLENTY)) / np.log(1.5))

@@ -1,82 +1,43 @@
 """How likely each open deal is won, by when, and why; the chances learned from what became of earlier deals.
 
-Two hazards, won and lost, on landmark rows (`hazards`), kept up to date month by month (`winprob_learn`); the chance to
-be won in month h is the cumulative incidence. Beyond the months modelled the hazards of the last three go on, which
-gives the chance to be won ever. Covariates are used only where past data show that they help; otherwise everybody gets
-the base rate by age.
+Two hazards, won and lost, on landmark rows (`rows`), kept up to date month by month (`learn`); the chance to be won in
+month h is the cumulative incidence. Beyond the months modelled the hazards of the last three go on, which gives the
+chance to be won ever. Covariates are used only where past data show that they help; otherwise everybody gets the base
+rate by age.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecast.data.known.coding import LOST, NONE, WON
 from forecast.data.known.ledger import KnownState, Ledger
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import DEAL_COLUMNS, HORIZONS, NotedTable
-from forecast.models.win.factors import describe
-from forecast.models.win.fit import FEWEST_CLOSED, WinModel
+from forecast.models.win.factors import deal_factors
+from forecast.models.win.fit import FEWEST_CLOSED
 from forecast.models.win.hazards import incidence
-from forecast.models.win.learn import TRACKED, WINDOW, Learner
-from forecast.models.win.rows import States, past_days, steps_of
+from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
+from forecast.models.win.rows import past_days, steps_of
+from forecast.models.win.states import States
 from forecast.seeds import check_seed
-
-if TYPE_CHECKING:
-    from forecast.data.known.snapshot import Snapshot
-
-__all__ = [
-    "FEWEST_CLOSED",
-    "NOTHING_TO_LEARN",
-    "WinModel",
-    "chances",
-    "days_to_walk",
-    "filled_amounts",
-    "fit_win_model",
-    "left_out_notes",
-    "win_probabilities",
-]
-
 
 NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
 
 
-def days_to_walk(ledger: Ledger, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[pd.Timestamp], int]:
-    """Return the days to walk along for origins from `first` to `last`, and the period of step 0 to fit from.
+@dataclass(frozen=True, kw_only=True)
+class Today:
+    """What a snapshot knows, its open deals' states, and the win model as of its day.
 
-    The days stand at the position of `last` in its period. They begin as early as the models at `first` need, and at
-    a place that the calendar sets, so that two walks agree where they meet.
+    model : None where too few deals have closed.
     """
-    calendar = ledger.calendar
-    at_end = last == calendar.end(calendar.period(last))
-    # What is learned from errors looks back TRACKED months, and the owners' effects in them as many again.
-    wanted = calendar.period(first) + at_end - 2 * TRACKED
-    year_start = (ledger.company.fiscal_year_start - 1) % 12
-    fit_from = wanted - (wanted - year_start) % 12
-    born = ledger.created_in[ledger.created_in > 0]
-    earliest = int(born.min()) if len(born) else calendar.period(first)
-    begin = min(max(earliest, fit_from - WINDOW - 8), calendar.period(first))
-    return past_days(ledger, last, first=begin), fit_from
 
-
-def fit_win_model(
-    snap: Snapshot, *, without: frozenset[str] = frozenset()
-) -> tuple[KnownState, WinModel | None, States]:
-    """Return what a snapshot knows, the model as of its day, and its open deals' states.
-
-    The model is None where too few deals have closed. `without` names covariates that are not to be used.
-    Deterministic: no random number is drawn.
-    """
-    ledger = snap.ledger
-    days, fit_from = days_to_walk(ledger, snap.as_of, snap.as_of)
-    learner = Learner(without=without, fit_from=fit_from)
-    view, model = None, None
-    for view in ledger.walk(days):
-        model = learner.step(view)
-    assert view is not None
-    assert learner.states is not None
-    return view, model, learner.states
+    view: KnownState
+    states: States
+    model: WinModel | None
 
 
 def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
@@ -103,28 +64,55 @@ def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
 def deal_probabilities(snap: Snapshot, *, seed: int = 0) -> NotedTable:
     """Return what `win_probabilities` hands out, with its notes by name."""
     check_seed(seed)
-    view, model, states = fit_win_model(snap)
+    today = fit_win_model(snap)
+    view, states, model = today.view, today.states, today.model
     ids = snap.opportunities["opportunity_id"].iloc[states.deal].reset_index(drop=True)
-    notes: list[str] = []
     if model is None:
-        done = int(np.isin(view.outcome[view.known], (WON, LOST)).sum())
-        why = f"too few closed deals to tell ({done}; at least {FEWEST_CLOSED} are needed)"
-        if done >= FEWEST_CLOSED:
+        closed = int(np.isin(view.outcome[view.known], (WON, LOST)).sum())
+        why = f"too few closed deals to tell ({closed}; at least {FEWEST_CLOSED} are needed)"
+        if closed >= FEWEST_CLOSED:
             why = NOTHING_TO_LEARN
         numbers = np.full((len(ids), 2 + HORIZONS), np.nan)
         return _table(ids, numbers, [why] * len(ids), [f"No win probability: {why}."])
     amount, unknown = filled_amounts(view, states)
-    if model.reason:
-        notes.append(f"No skill over the base rate: {model.reason}.")
-    notes += left_out_notes(model)
-    if model.idle:
-        idle = ", ".join(sorted(model.idle))
-        notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
-    if unknown:
-        notes.append(f"{unknown:,} open deals have no amount; the mean won amount of their segment stands in.")
     by_month, ever = chances(view, model, states)
     numbers = np.column_stack([ever, by_month, ever * amount])
-    return _table(ids, numbers, _reasons(model, states), notes)
+    return _table(ids, numbers, deal_factors(model, states), _notes(model, unknown))
+
+
+def fit_win_model(snap: Snapshot, *, without: frozenset[str] = frozenset()) -> Today:
+    """Return what a snapshot knows, with the win model as of its day; no random number is drawn.
+
+    without : covariates that are not to be used.
+    """
+    ledger = snap.ledger
+    days, fit_from = days_to_walk(ledger)
+    learner = Learner(without=without, fit_from=fit_from)
+    for view in ledger.walk(days):
+        learned = learner.step(view)
+    return Today(view=view, states=learned.states, model=learned.model)
+
+
+def days_to_walk(
+    ledger: Ledger, *, first: pd.Timestamp | None = None, last: pd.Timestamp | None = None
+) -> tuple[list[pd.Timestamp], int]:
+    """Return the days to walk along for origins from `first` to `last`, and the period of step 0 to fit from.
+
+    The days stand at the position of `last` in its period. They begin as early as the models at `first` need, and at
+    a place that the calendar sets, so that two walks agree where they meet. Either is the ledger's own day if left out.
+    """
+    calendar = ledger.calendar
+    last = ledger.last_day if last is None else last
+    start = calendar.period(last if first is None else first)
+    at_end = last == calendar.end(calendar.period(last))
+    # What is learned from errors looks back TRACKED months, and the owners' effects in them as many again.
+    wanted = start + at_end - 2 * TRACKED
+    year_start = (ledger.company.fiscal_year_start - 1) % 12
+    fit_from = wanted - (wanted - year_start) % 12
+    born = ledger.created_in[ledger.created_in > 0]
+    earliest = int(born.min()) if len(born) else start
+    begin = min(max(earliest, fit_from - WINDOW - 8), start)
+    return past_days(ledger, last, first=begin), fit_from
 
 
 def chances(view: KnownState, model: WinModel, states: States) -> tuple[np.ndarray, np.ndarray]:
@@ -143,12 +131,10 @@ def chances(view: KnownState, model: WinModel, states: States) -> tuple[np.ndarr
     return by_month, ever
 
 
-def left_out_notes(model: WinModel) -> list[str]:
-    """Return a sentence for each column that is kept out of the model because it knows the outcome."""
-    return [
-        f"{name} is kept out of the win model, because it is known only after the outcome: {evidence}."
-        for name, evidence in sorted(model.words.left_out.items())
-    ]
+def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Return the chance that a deal open after the last step is won: the mean hazards of a quarter go on for ever."""
+    in_won, in_lost = won[:, -3:].mean(axis=1), lost[:, -3:].mean(axis=1)
+    return in_won / np.maximum(in_won + in_lost, 1e-12)
 
 
 def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
@@ -160,51 +146,40 @@ def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
         value, segment = view.amount[won], view.segment[won]
         overall = value.mean() if len(value) else 0.0
         count = len(view.ledger.segments)
-        here = segment != NONE
-        n = np.bincount(segment[here], minlength=count)
-        total = np.bincount(segment[here], value[here], minlength=count)
+        inside = segment != NONE
+        n = np.bincount(segment[inside], minlength=count)
+        total = np.bincount(segment[inside], value[inside], minlength=count)
         means = np.append(np.where(n > 0, total / np.maximum(n, 1), overall), overall)
         amount[empty] = means[states.segment[empty]]
     return amount, int(empty.sum())
 
 
-# -- what comes out ------------------------------------------------------------------------------------
+# -- what a reader must know ---------------------------------------------------------------------------
 
 
-def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Return the chance that a deal open after the last step is won: the mean hazards of a quarter go on for ever."""
-    in_won, in_lost = won[:, -3:].mean(axis=1), lost[:, -3:].mean(axis=1)
-    return in_won / np.maximum(in_won + in_lost, 1e-12)
+def left_out_notes(model: WinModel) -> list[str]:
+    """Return a sentence for each column that is kept out of the model because it knows the outcome."""
+    return [
+        f"{name} is kept out of the win model, because it is known only after the outcome: {evidence}."
+        for name, evidence in sorted(model.words.left_out.items())
+    ]
 
 
-def _reasons(model: WinModel, states: States) -> list[str]:
-    """Return the factors of each deal: what moves the odds of a win against a loss, beside the mean over the deals."""
-    n = len(states)
-    if not n:
-        return []
-    steps = model.code.steps
-    rows, step = np.tile(np.arange(n), steps), np.repeat(np.arange(steps), n)
-    parts: dict[str, np.ndarray] = {}
-    won = model.code.by_term(states, rows, step, model.beta[:, 0])
-    lost = model.code.by_term(states, rows, step, model.beta[:, 1])
-    for term in won:
-        if term not in ("step", "quarter"):
-            effect = (won[term] - lost[term]).reshape(steps, n).mean(axis=0)
-            parts[term] = effect - effect.mean()
-    if len(model.owner):
-        part = model.owner_part(states)
-        effect = part[:, 0] - part[:, 1]
-        parts["owner"] = effect - effect.mean()
-    high = {name: score(states.numbers[name]) > 0 for name, score in model.code.scores.items()}
-    high["amount"] = model.code.size(states) > 0
-    said = describe(parts, states, model.words, high=high)
-    return said if model.informed else [f"base rate by age: {text}" for text in said]
+def _notes(model: WinModel, without_amount: int) -> list[str]:
+    notes = [f"No skill over the base rate: {model.reason}."] if model.reason else []
+    notes += left_out_notes(model)
+    if model.idle:
+        idle = ", ".join(sorted(model.idle))
+        notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
+    if without_amount:
+        notes.append(f"{without_amount:,} open deals have no amount; the mean won amount of their segment stands in.")
+    return notes
 
 
 def _table(ids: pd.Series, numbers: np.ndarray, factors: list[str], notes: list[str]) -> NotedTable:
     frame = pd.DataFrame(numbers, columns=list(DEAL_COLUMNS[1:-1]))
-    chances = frame.columns[:-1]
-    frame[chances] = frame[chances].clip(0.0, 1.0)
+    probabilities = frame.columns[:-1]
+    frame[probabilities] = frame[probabilities].clip(0.0, 1.0)
     frame.insert(0, "opportunity_id", ids)
     frame["factors"] = pd.Series(factors, index=frame.index, dtype="str")
     return NotedTable(table=frame[list(DEAL_COLUMNS)], notes=tuple(notes))

@@ -15,33 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.coding import NONE, OPEN, WON
+from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
-from forecast.models.win.states import UNDATED, States, Vocabulary, joined, present, vocabulary
-
-__all__ = [
-    "NONE",
-    "NO_EVENT",
-    "STEPS",
-    "UNDATED",
-    "Landmarks",
-    "Rows",
-    "States",
-    "Vocabulary",
-    "first_recorded",
-    "joined",
-    "landmarks",
-    "month_rows",
-    "past_days",
-    "present",
-    "steps_of",
-    "vocabulary",
-]
+from forecast.models.win.states import States, joined, open_states
 
 STEPS = 6
 """Months ahead that are modelled one by one; later ones repeat the last."""
 
 NO_EVENT = 10_000
+"""`event` of a deal that has not closed."""
+
 _CLOSURES_EXPECTED = 10.0
 
 
@@ -57,11 +40,11 @@ def past_days(ledger: Ledger, as_of: pd.Timestamp, *, first: int) -> list[pd.Tim
     if as_of == calendar.end(period):
         return [calendar.end(p) for p in range(first, period)] + [as_of]
     starts = [calendar.start(p) for p in range(first, period + 2)]
-    done = ((as_of - starts[-2]).days + 1) / (starts[-1] - starts[-2]).days
+    part_over = ((as_of - starts[-2]).days + 1) / (starts[-1] - starts[-2]).days
     out = []
     for start, following in itertools.pairwise(starts[:-1]):
         length = (following - start).days
-        elapsed = min(max(round(done * length), 1), length - 1)
+        elapsed = min(max(round(part_over * length), 1), length - 1)
         out.append((start + pd.Timedelta(days=elapsed - 1)).as_unit("us"))
     return [*out, as_of]
 
@@ -69,22 +52,34 @@ def past_days(ledger: Ledger, as_of: pd.Timestamp, *, first: int) -> list[pd.Tim
 def first_recorded(view: KnownState) -> int:
     """Return the first month whose closures are recorded, 0 where there is no doubt about any.
 
-    A log may hold deals from before the first closure it kept. Months in which ten closures or more would be expected
-    at the rate seen later, and none is there, are taken as not recorded.
+    A log may hold deals from before the first closure it recorded. Months in which ten closures or more would be
+    expected at the rate seen later, and none is there, are taken as not recorded.
     """
     born = view.ledger.created_in
-    shut = view.known & (view.outcome != OPEN) & (view.closed_in > 0)
-    if not shut.any():
+    closed = view.known & (view.outcome != OPEN) & (view.closed_in > 0)
+    if not closed.any():
         return 0
-    start = int(view.closed_in[shut].min())
+    start = int(view.closed_in[closed].min())
     known = view.known & (born > 0)
-    lived = np.where(shut, view.closed_in, view.period)[known] - born[known]
-    rate = shut.sum() / max(np.maximum(lived, 0).sum() + 0.5 * known.sum(), 1.0)
-    silent = np.maximum(start - born[known], 0).sum()
-    return start if rate * silent >= _CLOSURES_EXPECTED else 0
+    months_open = np.where(closed, view.closed_in, view.period)[known] - born[known]
+    rate = closed.sum() / max(np.maximum(months_open, 0).sum() + 0.5 * known.sum(), 1.0)
+    months_before = np.maximum(start - born[known], 0).sum()
+    return start if rate * months_before >= _CLOSURES_EXPECTED else 0
 
 
-@dataclass(frozen=True)
+def closing_step(view: KnownState, states: States) -> np.ndarray:
+    """Return the step in which each deal closed, as known at the view's day; NO_EVENT where it has not, (n,).
+
+    A closure dated before the origin at which the deal still looked open (it was recorded late) counts in step 0.
+    """
+    closed = view.closed_in[states.deal]
+    return np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
+
+
+# -- a row a deal and origin ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
 class Landmarks:
     """States at past origins and what became of them; arrays have shape (n,).
 
@@ -108,33 +103,29 @@ class Landmarks:
 def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36) -> Landmarks:
     """Return the deals that were open at the last `months` past origins, with what became of them by the view's day.
 
-    past : by step 0's period, the states at each past origin. They begin where closures are recorded. A closure dated
-    before the origin it was still open at (it was recorded late) counts in step 0.
+    past : by step 0's period, the states at each past origin. They begin where closures are recorded.
     """
     steps, ahead = steps_of(view), int(view.at_month_end)
     begin = max(view.period - months, first_recorded(view) - ahead)
     chosen = [target for target in sorted(past) if begin <= target - ahead < view.period]
-    states = joined([past[target] for target in chosen]) if chosen else present(view, ()).take(np.zeros(0, dtype=int))
+    none = open_states(view, ()).take(np.zeros(0, dtype=int))
+    states = joined([past[target] for target in chosen]) if chosen else none
     sizes = [len(past[target]) for target in chosen]
-    step = _step(view, states)
-    observed = np.clip(view.last_complete - states.target + 1, 0, steps)
     return Landmarks(
-        states,
-        np.repeat(np.arange(len(chosen)), sizes),
-        step,
-        view.outcome[states.deal] == WON,
-        observed,
-        np.array(chosen, dtype=np.int64) - ahead,
-        steps,
+        states=states,
+        origin=np.repeat(np.arange(len(chosen)), sizes),
+        event=closing_step(view, states),
+        won=view.outcome[states.deal] == WON,
+        observed=np.clip(view.last_complete - states.target + 1, 0, steps),
+        origins=np.array(chosen, dtype=np.int64) - ahead,
+        steps=steps,
     )
 
 
-def _step(view: KnownState, states: States) -> np.ndarray:
-    closed = view.closed_in[states.deal]
-    return np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
+# -- a row a deal, origin and step ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rows:
     """Rows (deal, landmark, step) that share a target month: what a fit needs of them.
 
@@ -158,40 +149,75 @@ def month_rows(
 ) -> Rows | None:
     """Return the rows of a target month from the landmarks of the months before it, as known at the view's day.
 
-    past : by step 0's period, the states at each past origin. Of the rows with an event, and of the quiet ones, about
-    `most_events` and `most_quiet` are kept, chosen by a hash of deal, month and step, so that the choice is the same
-    from whichever day it is looked at; their weights make up for the others. None where there is no landmark.
+    Simple case: a deal that was still open when the month began, once for each past origin from which the month lay
+    within the steps; it was won in the month, lost in it, or neither. The complication: where these are many, about
+    `most_events` of those with an event and `most_quiet` of the others are drawn, and weighted to stand for all. The
+    draw is by a hash of deal, month and step, so that it is the same from whichever day it is looked at.
+
+    past : by step 0's period, the states at each past origin. None where there is no landmark.
     """
-    which, steps, events, wins, parts = [], [], [], [], []
+    landmark, step, happened, won, parts = [], [], [], [], []
     offset = 0
     for ahead in range(steps_of(view)):
         states = past.get(target - ahead)
         if states is None or not len(states):
             continue
-        event = _step(view, states)
+        event = closing_step(view, states)
         at_risk = np.flatnonzero(event >= ahead)
-        happened = event[at_risk] == ahead
-        which.append(at_risk + offset)
-        steps.append(np.full(len(at_risk), ahead, dtype=np.int64))
-        events.append(happened)
-        wins.append(happened & (view.outcome[states.deal[at_risk]] == WON))
+        in_month = event[at_risk] == ahead
+        landmark.append(at_risk + offset)
+        step.append(np.full(len(at_risk), ahead, dtype=np.int64))
+        happened.append(in_month)
+        won.append(in_month & (view.outcome[states.deal[at_risk]] == WON))
         parts.append(states)
         offset += len(states)
     if not parts:
         return None
-    pool = joined(parts) if len(parts) > 1 else parts[0]
-    landmark, step, happened, won = (np.concatenate(x) for x in (which, steps, events, wins))
-    shares = [
-        min(1.0, most / max(int(n), 1)) for most, n in ((most_quiet, (~happened).sum()), (most_events, happened.sum()))
-    ]
-    share = np.array(shares)[happened.astype(int)]
-    if min(shares) < 1.0:
-        drawn = _uniform(view.ledger.hashes[pool.deal[landmark]], target * 64 + step)
-        kept = np.flatnonzero(drawn < share)
-        landmark, step, happened, won, share = landmark[kept], step[kept], happened[kept], won[kept], share[kept]
-        used, landmark = np.unique(landmark, return_inverse=True)
-        pool = pool.take(used)
-    return Rows(pool, landmark, step, won, happened & ~won, 1.0 / share)
+    events, wins = np.concatenate(happened), np.concatenate(won)
+    rows = Rows(
+        states=joined(parts) if len(parts) > 1 else parts[0],
+        landmark=np.concatenate(landmark),
+        step=np.concatenate(step),
+        won=wins,
+        lost=events & ~wins,
+        weight=np.ones(len(events)),
+    )
+    return _thinned(rows, view.ledger.hashes, target, most_events=most_events, most_quiet=most_quiet)
+
+
+def _thinned(rows: Rows, hashes: np.ndarray, target: int, *, most_events: int, most_quiet: int) -> Rows:
+    """Return about so many of the rows with an event and of the others, weighted by the inverse of their share."""
+    event = rows.won | rows.lost
+    quiet_share = min(1.0, most_quiet / max(int((~event).sum()), 1))
+    event_share = min(1.0, most_events / max(int(event.sum()), 1))
+    if min(quiet_share, event_share) == 1.0:
+        return rows
+    share = np.where(event, event_share, quiet_share)
+    draw = np.flatnonzero(_uniform(hashes[rows.states.deal[rows.landmark]], target * 64 + rows.step) < share)
+    used, landmark = np.unique(rows.landmark[draw], return_inverse=True)
+    return Rows(
+        states=rows.states.take(used),
+        landmark=landmark,
+        step=rows.step[draw],
+        won=rows.won[draw],
+        lost=rows.lost[draw],
+        weight=1.0 / share[draw],
+    )
+
+
+def stacked(parts: list[Rows]) -> Rows:
+    """Return the rows of several months one after the other; `parts` is not empty."""
+    if len(parts) == 1:
+        return parts[0]
+    offsets = np.cumsum([0, *(len(part.states) for part in parts)])[:-1]
+    return Rows(
+        states=joined([part.states for part in parts]),
+        landmark=np.concatenate([part.landmark + offset for part, offset in zip(parts, offsets, strict=True)]),
+        step=np.concatenate([part.step for part in parts]),
+        won=np.concatenate([part.won for part in parts]),
+        lost=np.concatenate([part.lost for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+    )
 
 
 def _uniform(key: np.ndarray, salt: np.ndarray) -> np.ndarray:

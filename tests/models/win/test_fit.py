@@ -13,9 +13,9 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal, norm, rankdata
 
 import forecast
-from forecast.models.win.evidence import learned_ridge
+from forecast.models.win.encoding import normal_scores
+from forecast.models.win.fit import learned_ridge
 from forecast.models.win.hazards import fit_logistic
-from forecast.models.win.normal_scores import normal_scores
 from forecast.models.win.probabilities import fit_win_model
 from forecast.simulation.company import simulate, write
 
@@ -44,7 +44,7 @@ def test_one_column_by_hand():
     learned = learned_ridge(code, beta, (gram, gram), blocks=["x"])
     assert learned.ridge["x"] == pytest.approx(12.5, rel=1e-4)
     assert learned.beta[0] == pytest.approx([0.3 * 8 / 9] * 2, rel=1e-4)
-    assert learned.told["x"] == pytest.approx(2 * 8 / 9, rel=1e-4)
+    assert learned.determined["x"] == pytest.approx(2 * 8 / 9, rel=1e-4)
     # Seen from six origins the same numbers are worth a third: z^2 = 3.
     third = learned_ridge(code_of({"x": 1}, steps=6), beta, (gram, gram), blocks=["x"])
     assert third.beta[0] == pytest.approx([0.3 * 2 / 3] * 2, rel=1e-3)
@@ -69,7 +69,7 @@ def test_less_than_chance_weighs_nothing():
     beta = np.array([[100 * 0.05 / 101] * 2])  # z^2 = .25
     learned = learned_ridge(code, beta, (gram, gram), blocks=["x"])
     assert abs(learned.beta).max() < 1e-4
-    assert learned.told["x"] < 0.01
+    assert learned.determined["x"] < 0.01
 
 
 def test_the_ridge_maximises_the_marginal_likelihood():
@@ -102,14 +102,14 @@ def test_a_spread_put_in_is_found():
     fits = []
     for each in effects:
         y = rng.random(40_000) < 1 / (1 + np.exp(2.0 - each[level]))
-        beta = fit_logistic(design, y.astype(float), ridge=code.ridge, tolerance=1e-10)
+        beta = fit_logistic(design, y.astype(float), ridge=code.ridge, tolerance=1e-10).beta
         p = 1 / (1 + np.exp(-design @ beta))
         fits.append((beta, (design * (p * (1 - p))[:, None]).T @ design + np.diag(code.ridge)))
     learned = learned_ridge(
         code, np.column_stack([b for b, _ in fits]), (fits[0][1], fits[1][1]), blocks=["is told", "is idle"]
     )
     assert 1 / np.sqrt(learned.ridge["is told"]) == pytest.approx(0.4, rel=0.15)  # 60 draws: 9 % standard error
-    assert learned.told["is told"] > 50
+    assert learned.determined["is told"] > 50
     unshrunk = np.column_stack([b for b, _ in fits])
     assert abs(learned.beta[31:]).max() < 0.25 * abs(unshrunk[31:]).max()
     # Shrunk estimates are nearer to the truth than those with ridge 1.
@@ -192,7 +192,8 @@ def test_a_column_of_noise_weighs_nothing_and_one_that_tells_does(tmp_path):
     listed = replace(log.company, fixed_at_creation=(*log.company.fixed_at_creation, "colour", "hint"))
     told = replace(log, tables=tables, company=listed)
     snap = forecast.snapshot(told, as_of="2025-12-31")
-    _, model, states = fit_win_model(snap)
+    today = fit_win_model(snap)
+    model, states = today.model, today.states
     assert model is not None
     assert "colour" in model.idle
     assert "hint" not in model.idle
