@@ -5,15 +5,18 @@ Nothing here is a sentence and nothing draws; `sentences` describes these record
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.data.schema import TOTAL, Company
+from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
 
 MODEL = "pipeline"
+DOTS = 20
+"""Outcomes that a period's bookings are drawn as."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,104 @@ def prepare_fan(
     past = past[past["period"] < ahead["target_period"].iloc[0]] if len(ahead) else past.iloc[:0]
     plan = ahead["plan"].to_numpy(float) if "plan" in ahead else np.full(len(ahead), np.nan)
     return Fan(past=past, ahead=ahead, plan=plan, segment=segment, company=company)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addends:
+    """The months ahead of one segment as the sum of three parts.
+
+    parts : name of the addend -> its amounts, one a month, 0 where unknown; in the order in which they are stacked.
+    """
+
+    ahead: pd.DataFrame
+    parts: Mapping[str, np.ndarray]
+    segment: str
+    company: Company
+
+    @property
+    def total(self) -> np.ndarray:
+        """What all parts of a month add up to."""
+        return np.sum(list(self.parts.values()), axis=0)
+
+    @property
+    def largest(self) -> float:
+        """The largest sum; at least 1, so that an axis has a length."""
+        return max(float(self.total.max()), 1.0)
+
+    @property
+    def known(self) -> bool:
+        """Whether any part of any month is known."""
+        return bool(len(self.ahead)) and bool(self.ahead[list(self.parts)].notna().any(axis=None))
+
+
+def prepare_addends(bookings: pd.DataFrame, *, company: Company, segment: str = TOTAL) -> Addends:
+    """Return the parts of a segment's months ahead. bookings : a forecast table."""
+    ahead = months_of(bookings, segment=segment)
+    parts = {name: ahead[name].fillna(0.0).to_numpy() for name in ADDENDS if name in ahead}
+    return Addends(ahead=ahead, parts=parts, segment=segment, company=company)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """A period's bookings as equally likely outcomes, rising.
+
+    amounts : (DOTS,). reached : whether an outcome reaches plan. low, high : the ends of the distribution as drawn. plan, chance : of reaching
+    it; NaN where not known.
+    """
+
+    period: str
+    amounts: np.ndarray
+    reached: np.ndarray
+    low: float
+    high: float
+    plan: float
+    chance: float
+    company: Company
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether the period has a plan."""
+        return wording.known(self.plan)
+
+    @property
+    def has_chance(self) -> bool:
+        """Whether the chance of reaching plan is known."""
+        return wording.known(self.chance)
+
+
+def prepare_outcomes(row: pd.Series, *, company: Company) -> Outcomes:
+    """Return a forecast row's outcomes: its quantiles, read off at the middles of DOTS equal slices of probability.
+
+    The chance of reaching plan is one more known point of the distribution, so that as many dots lie beyond plan as the
+    chance says.
+    """
+    levels, values = list(QUANTILES), [float(row[name]) for name in QUANTILE_COLUMNS]
+    plan, chance = float(row.get("plan", np.nan)), float(row.get("p_at_least_plan", np.nan))
+    inside = wording.known(plan) and values[0] < plan < values[-1]
+    if inside and wording.known(chance) and 0 < chance < 1:
+        levels, values = _with_knot(levels, values, level=1 - chance, value=plan)
+    slices = (np.arange(DOTS) + 0.5) / DOTS
+    return Outcomes(
+        period=str(row["target_period"]),
+        amounts=np.interp(slices, levels, values),
+        reached=slices >= 1 - chance if wording.known(chance) else np.zeros(DOTS, dtype=bool),
+        low=values[0],
+        high=values[-1],
+        plan=plan,
+        chance=chance,
+        company=company,
+    )
+
+
+def _with_knot(
+    levels: Sequence[float], values: Sequence[float], *, level: float, value: float
+) -> tuple[list[float], list[float]]:
+    """Return the quantile function through one more point, still rising: points that contradict it give way."""
+    consistent = [
+        (a, b) for a, b in zip(levels, values, strict=True) if (a < level and b <= value) or (a > level and b >= value)
+    ]
+    points = sorted([*consistent, (level, value)])
+    return [a for a, _ in points], [b for _, b in points]
 
 
 def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.data.schema import TOTAL, Company
+from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.reporting.charts.canvas import Caption
-from forecast.reporting.pages.bookings.prepare import MODEL, Fan
+from forecast.reporting.pages.bookings.prepare import MODEL, Addends, Fan, Outcomes
 
 SLIPS = 3
 """Times a close date has moved later from which a deal needs attention."""
@@ -34,6 +34,8 @@ CHANGE_WORDS = {
     "gone": "removed",
     "end": "now",
 }
+
+ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
 
 _REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
 
@@ -190,20 +192,36 @@ def addends_finding(ahead: pd.DataFrame) -> str:
     return f"{wording.percent(share)} of {wording.month(last['target_period'])} must come from deals not yet created"
 
 
-def addends_description(ahead: pd.DataFrame, *, company: Company) -> str:
-    """Return the addends of the first and the last month."""
-    said = []
-    for _, row in ahead.iloc[[0, -1] if len(ahead) > 1 else [0]].iterrows():
+def describe_addends(addends: Addends) -> Caption:
+    """Return the words of the three parts of the months ahead."""
+    currency, ahead = addends.company.currency, addends.ahead.to_dict("records")
+    title = addends_finding(addends.ahead)
+    ends = [_addends_of(row, currency=currency) for row in ([ahead[0], ahead[-1]] if len(ahead) > 1 else ahead)]
+    tooltips = []
+    for i, (row, total) in enumerate(zip(ahead, addends.total, strict=True)):
         parts = [
-            f"{wording.money(row[name], currency=company.currency)} {name.replace('_', ' ')}"
-            for name in ("booked", "open_pipeline", "not_yet_created")
-            if name in row
+            wording.named_amount(ADDEND_WORDS[name], amounts[i], currency=currency)
+            for name, amounts in addends.parts.items()
+            if amounts[i]
         ]
-        said.append(f"{wording.month(row['target_period'])}: {wording.joined(parts)}.")
-    return " ".join(said)
+        expected = wording.named_amount("expected", total, currency=currency)
+        tooltips.append(wording.listed(wording.month(row["target_period"]), expected, *parts))
+    unit = wording.axis_unit(addends.largest, currency=currency)[1]
+    return Caption(
+        title=title,
+        subtitle=f"Expected bookings by month, {unit}, {who(addends.segment)}",
+        description=f"{title}. {' '.join(ends)}",
+        tooltips=tooltips,
+    )
 
 
-def plan_finding(row: pd.Series | None, *, company: Company) -> str:  # noqa: ARG001
+def _addends_of(row: Mapping[Any, Any], *, currency: str) -> str:
+    """Return `October 2026: €1 m booked, €2 m open pipeline and €3 m not yet created.`"""
+    parts = [f"{wording.money(row[name], currency=currency)} {ADDEND_WORDS[name]}" for name in ADDENDS if name in row]
+    return f"{wording.month(row['target_period'])}: {wording.joined(parts)}."
+
+
+def plan_finding(row: pd.Series | None) -> str:
     """Return the title of the dot plot."""
     if row is None or not wording.known(row["mean"]):
         return "The chance of reaching plan is not known"
@@ -213,6 +231,24 @@ def plan_finding(row: pd.Series | None, *, company: Company) -> str:  # noqa: AR
     if not wording.known(chance):
         return "The chance of reaching plan is not known"
     return f"{wording.dots(chance)} equally likely outcomes reach plan"
+
+
+def describe_outcomes(outcomes: Outcomes, *, title: str) -> Caption:
+    """Return the words of the dot plot: 20 equally likely outcomes, those that reach plan filled."""
+    amounts, currency = outcomes.amounts, outcomes.company.currency
+    unit = wording.axis_unit(float(amounts.max()), currency=currency)[1]
+    filled = "; filled: plan is reached" if outcomes.has_chance else ""
+    tooltips = []
+    for i, (amount, reached) in enumerate(zip(amounts, outcomes.reached, strict=True), start=1):
+        reach = ("reaches plan" if reached else "short of plan") if outcomes.has_chance else ""
+        worth = wording.named_amount("", amount, currency=currency)
+        tooltips.append(wording.listed(f"Outcome {i} of {len(amounts)}", worth, reach))
+    return Caption(
+        title=title,
+        subtitle=f"{len(amounts)} equally likely outcomes of {outcomes.period}, {unit}{filled}",
+        description=f"{title}. The outcomes: {wording.money_range(amounts[0], amounts[-1], currency=currency)}.",
+        tooltips=tooltips,
+    )
 
 
 def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
