@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from forecast.data.schema import TOTAL, Company
+from forecast.reporting.pages.bookings import attention, changes
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
-from forecast.reporting.pages.bookings.prepare import headline_row, segment_rows
+from forecast.reporting.pages.bookings.prepare import headline_row
+from forecast.reporting.pages.segments import segment_rows, segments_finding
 from forecast.wording import THIN as T
 
 EURO = Company(name="C", currency="EUR")
@@ -64,7 +66,7 @@ def segments(*gaps: float) -> pd.DataFrame:
     ],
 )
 def test_segments(gaps, told):
-    assert bookings_sentences.segments_finding(segments(*gaps), company=EURO) == told
+    assert segments_finding(segments(*gaps), company=EURO) == told
 
 
 def waterfall(created: float, lost: float) -> pd.DataFrame:
@@ -77,17 +79,16 @@ def waterfall(created: float, lost: float) -> pd.DataFrame:
 def test_what_changed():
     grew = waterfall(50.0, -10.0)
     assert (
-        bookings_sentences.changes_finding(grew, company=EURO)
-        == "Booked and open for FY26 Q4 grew by €40, mostly deals created"
+        changes.changes_finding(grew, company=EURO) == "Booked and open for FY26 Q4 grew by €40, mostly deals created"
     )
     shrank = waterfall(0.0, -10.0)
-    assert bookings_sentences.changes_finding(shrank, company=EURO).endswith("shrank by €10, mostly deals lost")
-    assert bookings_sentences.changes_finding(waterfall(0.0, 0.0), company=EURO) == "Nothing changed for FY26 Q4"
-    assert bookings_sentences.changes_sentence(shrank, company=EURO) == (
+    assert changes.changes_finding(shrank, company=EURO).endswith("shrank by €10, mostly deals lost")
+    assert changes.changes_finding(waterfall(0.0, 0.0), company=EURO) == "Nothing changed for FY26 Q4"
+    assert changes.changes_sentence(shrank, company=EURO) == (
         "Since 30 September 2026, 1 deal was won (€40), no deals were created and 1 deal was lost (€10)."
     )
     nothing = grew.iloc[:0]
-    sentence = bookings_sentences.changes_sentence(nothing, company=EURO, notes=["there is no history"])
+    sentence = changes.changes_sentence(nothing, company=EURO, notes=["there is no history"])
     assert sentence.startswith("What changed cannot be told: there is no")
 
 
@@ -101,15 +102,13 @@ def test_attention_names_no_owner_and_counts_right():
             "owner": ["Rep 001", "Rep 002", "Rep 003"],
         }
     )
-    told = bookings_sentences.attention(
-        segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31"
-    )
+    told = attention.attention(segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31")
     assert told[0].replace(T, " ") == "S0 is expected €5 below plan in FY26 Q4; reaching it is about 1 in 10 (10 %)."
     assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
     assert "slipped 3 times" in told[2]
     assert told[3] == "1 open deal has no expected close date."
     assert "Rep" not in " ".join(told)
-    assert bookings_sentences.attention(segments(), deals.iloc[:0], company=EURO, as_of="2026-10-31") == []
+    assert attention.attention(segments(), deals.iloc[:0], company=EURO, as_of="2026-10-31") == []
 
 
 def test_months_as_good_as_level_share_a_title():

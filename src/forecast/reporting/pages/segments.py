@@ -1,151 +1,270 @@
-"""Pictures of the segments: each beside its plan, and their months in panels of one scale."""
+"""The segments: each against its plan, and the months of all in panels of one scale."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from forecast import wording
-from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts import tooltips
-from forecast.reporting.charts.axes import Canvas, chart, empty, money_axis, money_formats, row_axis, width_of
+from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
+from forecast.reporting.charts.axes import money_axis, money_formats, row_axis, width_of
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, Place, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
-from forecast.reporting.pages.bookings import sentences as bookings_sentences
-from forecast.reporting.pages.bookings.prepare import months_of, past_months, segment_rows
+from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
+from forecast.reporting.pages.bookings.sentences import forecast_tooltip
+
+# -- each against its plan ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standings:
+    """The segments of a period that have a plan, furthest behind first.
+
+    rows : of the forecast table. shares : the quantiles over plan, one row a segment. chances : of reaching plan, NaN
+    where not known.
+    """
+
+    rows: pd.DataFrame
+    shares: pd.DataFrame
+    chances: np.ndarray
+    company: Company
+
+    @property
+    def names(self) -> list[str]:
+        """The segments, from the top down."""
+        return list(self.rows["segment"])
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the axis of shares: 80 to 120 % of plan and whatever lies outside, up to three times the plan."""
+        low, high = float(self.shares["q2.5"].min()), float(self.shares["q97.5"].max())
+        return max(0.0, min(low, 0.8)) - 0.02, min(max(high, 1.2), 3.0) + 0.02
 
 
 def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: str = "") -> Chart | Statement:
-    """Draw each segment's range beside its plan, as shares of plan, furthest behind first."""
+    """Draw each segment's range and its plan, as shares of plan, furthest behind first."""
     rows = segment_rows(bookings, period=period)
-    title = bookings_sentences.segments_finding(rows, company=company)
-    known = rows[(rows["plan"] > 0) & rows["q50"].notna()] if "plan" in rows else rows.iloc[:0]
-    if known.empty:
+    title = segments_finding(rows, company=company)
+    standings = prepare_segments(rows, company=company)
+    if standings.rows.empty:
         return empty(title, "There is no plan to hold the segments against.")
-    share = known[["q2.5", "q10", "q25", "q50", "q75", "q90", "q97.5"]].div(known["plan"], axis=0)
-    names = list(known["segment"])
-    y = np.arange(len(known), dtype=float)
-    chances = known["p_at_least_plan"].to_numpy() if "p_at_least_plan" in known else np.full(len(known), np.nan)
-
-    def draw(canvas: Canvas) -> Figure:
-        left, right = width_of(names, most=14 if canvas.narrow else 24), 58
-        figure, axes = canvas.axes(60 + 26 * len(known), left=left, right=right, top=32, bottom=24)
-        axes.hlines(y, share["q2.5"], share["q97.5"], color=BLUE, alpha=0.3, linewidth=3, zorder=2)
-        axes.hlines(y, share["q10"], share["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
-        axes.scatter(share["q50"], y, s=46, color=BLUE, edgecolor=PAPER, linewidth=1, zorder=4)
-        axes.axvline(1.0, color=INK, linewidth=1.6, zorder=3)
-        row_axis(axes, names, most=14 if canvas.narrow else 24)
-        low, high = float(share["q2.5"].min()), float(share["q97.5"].max())
-        axes.set_xlim(max(0.0, min(low, 0.8)) - 0.02, min(max(high, 1.2), 3.0) + 0.02)
-        axes.xaxis.set_major_formatter(lambda value, _: wording.percent(value))
-        axes.xaxis.set_major_locator(_shares(canvas))
-        axes.grid(True, axis="x")
-        axes.text(1.0, -0.72, "plan", ha="center", va="bottom", color=INK, clip_on=False)
-        edge = axes.get_xlim()[1]
-        axes.text(edge, -0.72, "  chance", va="bottom", color=SOFT, clip_on=False)
-        for i, value in enumerate(chances):
-            axes.text(
-                edge,
-                y[i],
-                f"  {wording.chance(value).replace('less than', '<').replace('more than', '>')}",
-                va="center",
-                color=INK,
-                clip_on=False,
-            )
-        for i, row in enumerate(known.to_dict("records")):
-            said = tooltips.forecast(row["segment"], row, currency=company.currency)
-            canvas.say(axes, min(row["q50"] / row["plan"], edge), i, said)
-        return figure
-
-    table = known[[c for c in ("segment", "mean", "q10", "q90", "plan", "p_at_least_plan") if c in known]]
+    columns = ("segment", "mean", "q10", "q90", "plan", "p_at_least_plan")
+    table = standings.rows[[name for name in columns if name in standings.rows]]
     table = table.rename(columns={"q10": "low (80 %)", "q90": "high (80 %)"})
     return chart(
-        draw,
-        title=title,
-        subtitle=f"Bookings of {known['target_period'].iloc[0]} as a share of plan: median, 80 % and 95 % range",
-        description=f"{title}. " + bookings_sentences.segments_description(known, company=company),
+        standings,
+        draw_segments,
+        describe_segments(standings, title=title),
         table=table,
-        by="y",
         company=company,
         as_of=as_of,
         formats=money_formats(table, company, p="p_at_least_plan"),
+        by="y",
     )
+
+
+def segment_rows(bookings: pd.DataFrame, *, period: str = "") -> pd.DataFrame:
+    """Return the segments' rows of a period (as `headline_row` picks it), `gap` = mean - plan, most behind first."""
+    total = headline_row(bookings, period=period)
+    if total is None:
+        return bookings.iloc[:0].assign(gap=np.nan, plan=np.nan)
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    rows = rows[rows["target_period"] == total["target_period"]]
+    rows = rows if "plan" in rows else rows.assign(plan=np.nan)
+    rows = rows.assign(gap=rows["mean"] - rows["plan"])
+    order = (rows["gap"] / rows["plan"].where(rows["plan"] > 0)).rename("order")
+    return rows.assign(order=order).sort_values(["order", "segment"], ignore_index=True).drop(columns="order")
+
+
+def prepare_segments(rows: pd.DataFrame, *, company: Company) -> Standings:
+    """Return those segments whose plan and range are known. rows : as `segment_rows` gives them."""
+    known = rows[(rows["plan"] > 0) & rows["q50"].notna()]
+    return Standings(
+        rows=known,
+        shares=known[list(QUANTILE_COLUMNS)].div(known["plan"], axis=0),
+        chances=known["p_at_least_plan"].to_numpy() if "p_at_least_plan" in known else np.full(len(known), np.nan),
+        company=company,
+    )
+
+
+def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
+    """Draw a row a segment: its 95 and 80 % range, its median, the plan as one line, its chance at the edge."""
+    names, shares, most = standings.names, standings.shares, 14 if canvas.narrow else 24
+    y = np.arange(len(names), dtype=float)
+    figure, axes = canvas.axes(60 + 26 * len(y), left=width_of(names, most=most), right=58, top=32, bottom=24)
+    axes.hlines(y, shares["q2.5"], shares["q97.5"], color=BLUE, alpha=0.3, linewidth=3, zorder=2)
+    axes.hlines(y, shares["q10"], shares["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
+    axes.scatter(shares["q50"], y, s=46, color=BLUE, edgecolor=PAPER, linewidth=1, zorder=4)
+    axes.axvline(1.0, color=INK, linewidth=1.6, zorder=3)
+    row_axis(axes, names, most=most)
+    axes.set_xlim(*standings.limits)
+    axes.xaxis.set_major_formatter(lambda value, _: wording.percent(value))
+    axes.xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 7, steps=[1, 2, 2.5, 5, 10]))
+    axes.grid(True, axis="x")
+    axes.text(1.0, -0.72, "plan", ha="center", va="bottom", color=INK, clip_on=False)
+    edge = axes.get_xlim()[1]
+    axes.text(edge, -0.72, "  chance", va="bottom", color=SOFT, clip_on=False)
+    for row, chance in zip(y, standings.chances, strict=True):
+        short = wording.chance(chance).replace("less than", "<").replace("more than", ">")
+        axes.text(edge, row, f"  {short}", va="center", color=INK, clip_on=False)
+    return Drawing(figure=figure, marks=places(axes, np.minimum(shares["q50"], edge), y))
+
+
+def describe_segments(standings: Standings, *, title: str) -> Caption:
+    """Return the words of the segments against plan; title : as `segments_finding` gives it."""
+    rows, currency = standings.rows.to_dict("records"), standings.company.currency
+    return Caption(
+        title=title,
+        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % and 95 % range",
+        description=f"{title}. {' '.join(_segment_sentence(row, currency=currency) for row in rows)}",
+        tooltips=[forecast_tooltip(row["segment"], row, currency=currency) for row in rows],
+    )
+
+
+def _segment_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
+    expected, plan = wording.money(row["mean"], currency=currency), wording.money(row["plan"], currency=currency)
+    chance = row.get("p_at_least_plan")
+    odds = f", chance {wording.chance(chance)}" if wording.known(chance) else ""
+    return f"{wording.label(row['segment'])}: {expected} expected, plan {plan}{odds}."
+
+
+def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the segments: who is behind plan, by how much."""
+    known = rows[rows["gap"].notna()] if len(rows) else rows
+    if known.empty:
+        return "Segments cannot be held against a plan"
+    behind = known[known["gap"] < 0]
+    if behind.empty:
+        who = wording.label(known["segment"].iloc[0]) + " is"
+        if len(known) > 1:
+            who = wording.of_all(len(known), len(known), "segment").capitalize() + " are"
+        return f"{who} expected to reach plan"
+    worst = behind.loc[behind["gap"].idxmin()]
+    short = wording.money(-worst["gap"], currency=company.currency)
+    if len(behind) == 1 and len(known) > 1:
+        return f"Only {wording.label(worst['segment'])} is expected below plan, by {short}"
+    if len(known) == 1:
+        return f"{wording.label(worst['segment'])} is expected below plan, by {short}"
+    count = wording.of_all(len(behind), len(known), "segment").capitalize()
+    return f"{count} are below plan, {wording.label(worst['segment'])} by {short}"
+
+
+# -- the months of all ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panels:
+    """The months of every segment that has a range; one `Fan` each, by name."""
+
+    fans: Mapping[str, Fan]
+    company: Company
+
+    @property
+    def largest(self) -> float:
+        """The largest amount of any panel: all share one scale."""
+        fans = self.fans.values()
+        ends = [*(fan.ahead["q90"].max() for fan in fans), *(fan.past["amount"].max() for fan in fans)]
+        return float(np.nanmax(ends))
 
 
 def small_multiples(
     bookings: pd.DataFrame, *, company: Company, as_of: Any, actuals: pd.DataFrame | None = None, months_back: int = 9
 ) -> Chart | Statement:
     """Draw the months of every segment in panels of one scale."""
-    names = sorted(set(bookings["segment"]) - {TOTAL})
-    frames = {name: months_of(bookings, segment=name) for name in names}
-    frames = {name: frame for name, frame in frames.items() if len(frame) and frame["q50"].notna().any()}
-    title = bookings_sentences.largest_finding(bookings, company=company)
-    if not frames:
+    panels = prepare_panels(bookings, company=company, actuals=actuals, months_back=months_back)
+    title = largest_finding(bookings, company=company)
+    if not panels.fans:
         return empty(title, "No segment has a range.")
-    pasts = {name: past_months(actuals, segment=name).tail(months_back) for name in frames}
-    largest = float(
-        np.nanmax([*(f["q90"].max() for f in frames.values()), *(p["amount"].max() for p in pasts.values())])
-    )
-    unit = wording.axis_unit(largest, currency=company.currency)[1]
-
-    def draw(canvas: Canvas) -> Figure:
-        columns = 2 if canvas.narrow else 4
-        rows = -(-len(frames) // columns)
-        top, cell, gap = 24, 92, 46
-        height = rows * (cell + gap) + 8
-        figure = Figure(figsize=(canvas.width / 72, height / 72))
-        wide = (canvas.width - 34 - 12 * columns) / columns
-        for i, (name, frame) in enumerate(frames.items()):
-            row, column = divmod(i, columns)
-            left = (34 + column * (wide + 12)) / canvas.width
-            bottom = 1 - (top + (row + 1) * cell + row * gap) / height
-            axes = figure.add_axes((left, bottom, wide / canvas.width, cell / height))
-            past = pasts[name][pasts[name]["period"] < frame["target_period"].iloc[0]]
-            x = np.arange(len(past), len(past) + len(frame))
-            axes.bar(np.arange(len(past)), past["amount"], 0.7, color=MIST, zorder=2)
-            axes.fill_between(x, frame["q10"], frame["q90"], color=BLUE, alpha=0.28, linewidth=0, zorder=2)
-            axes.plot(x, frame["q50"], color=BLUE, linewidth=1.8, zorder=3)
-            if "plan" in frame:
-                axes.hlines(frame["plan"], x - 0.36, x + 0.36, color=INK, linewidth=1.3, zorder=4)
-            periods = [*past["period"], *frame["target_period"]]
-            ends = [0, len(periods) - 1]
-            axes.set_xticks(ends, [wording.short_month(periods[e], year=True) for e in ends])
-            for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-                tick.set(ha=side)
-            axes.set_xlim(-0.5, len(periods) - 0.5)
-            axes.set_ylim(0, largest * 1.05)
-            money_axis(axes, largest, currency=company.currency, ticks=3)
-            if column:
-                axes.tick_params(axis="y", labelleft=False)
-            axes.set_title(wording.label(name, most=22), loc="left", fontsize=12.5, color=INK, pad=5)
-            for j, (period, value) in enumerate(zip(past["period"], past["amount"], strict=True)):
-                booked = tooltips.amount("booked", value, currency=company.currency)
-                canvas.say(axes, j, value, tooltips.values(f"{wording.label(name)}, {wording.month(period)}", booked))
-            for k, ahead in zip(x, frame.to_dict("records"), strict=True):
-                where = f"{wording.label(name)}, {wording.month(ahead['target_period'])}"
-                canvas.say(axes, k, ahead["q50"], tooltips.forecast(where, ahead, currency=company.currency))
-        return figure
-
-    table = pd.concat(frames.values())[["segment", "target_period", "q10", "q50", "q90"]]
+    table = pd.concat([fan.ahead for fan in panels.fans.values()])[["segment", "target_period", "q10", "q50", "q90"]]
     table = table.rename(columns={"target_period": "month", "q10": "low (80 %)", "q50": "median", "q90": "high (80 %)"})
-    return chart(
-        draw,
+    caption, formats = describe_panels(panels, title=title), money_formats(table, company)
+    return chart(panels, draw_panels, caption, table=table, company=company, as_of=as_of, formats=formats)
+
+
+def prepare_panels(
+    bookings: pd.DataFrame, *, company: Company, actuals: pd.DataFrame | None = None, months_back: int = 9
+) -> Panels:
+    """Return a fan for each segment whose range is known, by name."""
+    fans = {
+        name: prepare_fan(bookings, company=company, actuals=actuals, segment=name, months_back=months_back)
+        for name in sorted(set(bookings["segment"]) - {TOTAL})
+    }
+    return Panels(fans={name: fan for name, fan in fans.items() if fan.has_range}, company=company)
+
+
+def draw_panels(canvas: Canvas, panels: Panels) -> Drawing:
+    """Draw a panel a segment, two or four in a row."""
+    columns, top, cell, gap = 2 if canvas.narrow else 4, 24, 92, 46
+    height = -(-len(panels.fans) // columns) * (cell + gap) + 8
+    width = (canvas.width - 34 - 12 * columns) / columns
+    figure = Figure(figsize=(canvas.width / 72, height / 72))
+    marks: list[Place] = []
+    for i, fan in enumerate(panels.fans.values()):
+        row, column = divmod(i, columns)
+        left = (34 + column * (width + 12)) / canvas.width
+        bottom = 1 - (top + (row + 1) * cell + row * gap) / height
+        axes = figure.add_axes((left, bottom, width / canvas.width, cell / height))
+        marks += _draw_panel(axes, fan, largest=panels.largest)
+        if column:
+            axes.tick_params(axis="y", labelleft=False)
+    return Drawing(figure=figure, marks=marks)
+
+
+def _draw_panel(axes: Axes, fan: Fan, *, largest: float) -> list[Place]:
+    """Draw one segment: bars for months past, a band and a line for months ahead, a dash for each plan."""
+    past, ahead, x = fan.past["amount"], fan.ahead, fan.x
+    axes.bar(np.arange(len(past)), past, 0.7, color=MIST, zorder=2)
+    axes.fill_between(x, ahead["q10"], ahead["q90"], color=BLUE, alpha=0.28, linewidth=0, zorder=2)
+    axes.plot(x, ahead["q50"], color=BLUE, linewidth=1.8, zorder=3)
+    if "plan" in ahead:
+        axes.hlines(fan.plan, x - 0.36, x + 0.36, color=INK, linewidth=1.3, zorder=4)
+    ends = [0, len(fan.periods) - 1]
+    axes.set_xticks(ends, [wording.short_month(fan.periods[end], year=True) for end in ends])
+    for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        tick.set(ha=side)
+    axes.set_xlim(-0.5, len(fan.periods) - 0.5)
+    axes.set_ylim(0, largest * 1.05)
+    money_axis(axes, largest, currency=fan.company.currency, ticks=3)
+    axes.set_title(wording.label(fan.segment, most=22), loc="left", fontsize=12.5, color=INK, pad=5)
+    return places(axes, range(len(fan.periods)), [*past, *ahead["q50"]])
+
+
+def describe_panels(panels: Panels, *, title: str) -> Caption:
+    """Return the words of the panels; title : as `largest_finding` gives it."""
+    currency = panels.company.currency
+    unit = wording.axis_unit(panels.largest, currency=currency)[1]
+    tooltips = []
+    for name, fan in panels.fans.items():
+        for period, amount in zip(fan.past["period"], fan.past["amount"], strict=True):
+            where = f"{wording.label(name)}, {wording.month(period)}"
+            tooltips.append(wording.listed(where, wording.named_amount("booked", amount, currency=currency)))
+        for row in fan.ahead.to_dict("records"):
+            where = f"{wording.label(name)}, {wording.month(row['target_period'])}"
+            tooltips.append(forecast_tooltip(where, row, currency=currency))
+    count = wording.plural(len(panels.fans), "segment")
+    return Caption(
         title=title,
         subtitle=f"Bookings by month, {unit}, one scale; bars: booked, band: 80 % range, dash: plan",
-        description=f"{title}. One panel for each of {wording.plural(len(frames), 'segment')}: {wording.joined(frames)}.",  # noqa: E501
-        table=table,
-        company=company,
-        as_of=as_of,
-        formats=money_formats(table, company),
+        description=f"{title}. One panel for each of {count}: {wording.joined(panels.fans)}.",
+        tooltips=tooltips,
     )
 
 
-# -- how ------------------------------------------------------------------------------------------------
-
-
-def _shares(canvas: Canvas) -> Any:
-    return MaxNLocator(4 if canvas.narrow else 7, steps=[1, 2, 2.5, 5, 10])
+def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
+    """Return which segment should bring the most over the months ahead."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    sums = rows[rows["target_period"].str.contains("-")].groupby("segment")["mean"].sum(min_count=1).dropna()
+    if sums.empty:
+        return "The segments' months cannot be forecast"
+    best = sums.idxmax()
+    share = sums[best] / sums.sum() if sums.sum() else np.nan
+    amount = wording.money(sums[best], currency=company.currency)
+    return f"{wording.label(best)} should bring {amount}, {wording.percent(share)} of all"

@@ -117,8 +117,8 @@ def prepare_addends(bookings: pd.DataFrame, *, company: Company, segment: str = 
 class Outcomes:
     """A period's bookings as equally likely outcomes, rising.
 
-    amounts : (DOTS,). reached : whether an outcome reaches plan. low, high : the ends of the distribution as drawn. plan, chance : of reaching
-    it; NaN where not known.
+    amounts : (DOTS,). reached : whether an outcome reaches plan. low, high : the ends of the distribution as drawn.
+    plan, chance : of reaching it; NaN where not known.
     """
 
     period: str
@@ -199,16 +199,3 @@ def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOT
     elif rows["target_period"].str.startswith("FY").any():
         rows = rows[rows["target_period"].str.startswith("FY")]
     return None if rows.empty else rows.sort_values(["horizon", "target_period"]).iloc[0]
-
-
-def segment_rows(bookings: pd.DataFrame, *, period: str = "") -> pd.DataFrame:
-    """Return the segments' rows of a period (as `headline_row` picks it), `gap` = mean - plan, most behind first."""
-    total = headline_row(bookings, period=period)
-    if total is None:
-        return bookings.iloc[:0].assign(gap=np.nan, plan=np.nan)
-    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
-    rows = rows[rows["target_period"] == total["target_period"]]
-    rows = rows if "plan" in rows else rows.assign(plan=np.nan)
-    rows = rows.assign(gap=rows["mean"] - rows["plan"])
-    order = (rows["gap"] / rows["plan"].where(rows["plan"] > 0)).rename("order")
-    return rows.assign(order=order).sort_values(["order", "segment"], ignore_index=True).drop(columns="order")

@@ -5,7 +5,7 @@ Each sentence is computed from a table and is right at zero, one, many, negative
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,30 +14,9 @@ import pandas as pd
 from forecast import wording
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.reporting.charts.canvas import Caption
-from forecast.reporting.pages.bookings.prepare import MODEL, Addends, Fan, Outcomes
-
-SLIPS = 3
-"""Times a close date has moved later from which a deal needs attention."""
-
-CHANGE_WORDS = {
-    "start": "then",
-    "created": "created",
-    "reopened": "reopened",
-    "pulled in": "pulled in",
-    "pushed out": "pushed out",
-    "amount up": "amount raised",
-    "amount down": "amount cut",
-    "owner changed": "owner changed",
-    "segment changed": "segment changed",
-    "won": "won",
-    "lost": "lost",
-    "gone": "removed",
-    "end": "now",
-}
+from forecast.reporting.pages.bookings.prepare import Addends, Fan, Outcomes
 
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
-
-_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
 
 
 _LEVEL = 0.03
@@ -248,138 +227,4 @@ def describe_outcomes(outcomes: Outcomes, *, title: str) -> Caption:
         subtitle=f"{len(amounts)} equally likely outcomes of {outcomes.period}, {unit}{filled}",
         description=f"{title}. The outcomes: {wording.money_range(amounts[0], amounts[-1], currency=currency)}.",
         tooltips=tooltips,
-    )
-
-
-def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
-    """Return the title of the segments: who is behind plan, by how much."""
-    known = rows[rows["gap"].notna()] if len(rows) else rows
-    if known.empty:
-        return "Segments cannot be held against a plan"
-    behind = known[known["gap"] < 0]
-    if behind.empty:
-        who = wording.label(known["segment"].iloc[0]) + " is"
-        if len(known) > 1:
-            who = wording.of_all(len(known), len(known), "segment").capitalize() + " are"
-        return f"{who} expected to reach plan"
-    worst = behind.loc[behind["gap"].idxmin()]
-    short = wording.money(-worst["gap"], currency=company.currency)
-    if len(behind) == 1 and len(known) > 1:
-        return f"Only {wording.label(worst['segment'])} is expected below plan, by {short}"
-    if len(known) == 1:
-        return f"{wording.label(worst['segment'])} is expected below plan, by {short}"
-    count = wording.of_all(len(behind), len(known), "segment").capitalize()
-    return f"{count} are below plan, {wording.label(worst['segment'])} by {short}"
-
-
-def segments_description(rows: pd.DataFrame, *, company: Company) -> str:
-    """Return each segment's expected bookings, plan and chance."""
-    said = []
-    for _, row in rows.iterrows():
-        chance = (
-            f", chance {wording.chance(row.get('p_at_least_plan'))}"
-            if wording.known(row.get("p_at_least_plan"))
-            else ""
-        )
-        expected, plan = (wording.money(row[name], currency=company.currency) for name in ("mean", "plan"))
-        said.append(f"{wording.label(row['segment'])}: {expected} expected, plan {plan}{chance}.")
-    return " ".join(said)
-
-
-def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
-    """Return which segment should bring the most over the months ahead."""
-    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
-    sums = rows[rows["target_period"].str.contains("-")].groupby("segment")["mean"].sum(min_count=1).dropna()
-    if sums.empty:
-        return "The segments' months cannot be forecast"
-    best = sums.idxmax()
-    share = sums[best] / sums.sum() if sums.sum() else np.nan
-    amount = wording.money(sums[best], currency=company.currency)
-    return f"{wording.label(best)} should bring {amount}, {wording.percent(share)} of all"
-
-
-def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
-    """Return the title of the waterfall: by how much the pipeline of its period moved, and mostly why."""
-    if table.empty:
-        return "What changed cannot be told"
-    period = str(table["period"].iloc[0])
-    bars = table.set_index("bar")
-    moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
-    between = bars.drop(index=["start", "end"])["amount"]
-    if not between.abs().sum():
-        return f"Nothing changed for {period}"
-    same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
-    reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
-    if not moved:
-        return f"Booked and open for {period} is as much as before"
-    verb, size = "grew" if moved > 0 else "shrank", wording.money(abs(moved), currency=company.currency)
-    return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
-
-
-def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[str] = ()) -> str:
-    """Return what happened since the day of the earlier snapshot, in one sentence; notes say why there is no row."""
-    if table.empty:
-        return wording.sentence(f"what changed cannot be told: {'; '.join(notes or ['no earlier day is known'])}")
-    since = table["since"].iloc[0]
-    bars = table.set_index("bar")
-
-    def said(bar: str, one: str, many: str, amount: float) -> str:
-        deals = int(bars.loc[bar, "deals"])
-        worth = f" ({wording.money(abs(amount), currency=company.currency)})" if deals and wording.known(amount) else ""
-        return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{worth}"
-
-    amounts = {bar: float(bars.loc[bar, "amount"]) for bar in ("created", "lost")}
-    booked = float(bars.loc["won", "booked"]) if "booked" in bars else float("nan")
-    parts = [
-        said("won", "was won", "were won", booked),
-        said("created", "was created", "were created", amounts["created"]),
-        said("lost", "was lost", "were lost", amounts["lost"]),
-    ]
-    return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
-
-
-def is_stale(deals: pd.DataFrame, as_of: Any) -> pd.Series:
-    """Return which deals are open and past their expected close date."""
-    return (deals["outcome"] == "open") & (deals["expected_close_on"] <= pd.Timestamp(as_of))
-
-
-def has_slipped(deals: pd.DataFrame) -> pd.Series:
-    """Return which deals are open and have slipped SLIPS times or more."""
-    slips = deals["slips"] if "slips" in deals else pd.Series(0, index=deals.index)
-    return (deals["outcome"] == "open") & (slips >= SLIPS)
-
-
-def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_of: Any) -> list[str]:
-    """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
-
-    rows : segments of a period (`segment_rows`). deals : the snapshot's opportunities. No owner is named.
-    """
-    said = []
-    if len(rows) and "p_at_least_plan" in rows:
-        for _, row in rows[rows["p_at_least_plan"] < 0.25].iterrows():
-            short = wording.money(-row["gap"], currency=company.currency)
-            chance = wording.odds(row["p_at_least_plan"])
-            said.append(
-                f"{wording.label(row['segment'])} is expected {short} below plan in {row['target_period']}; "
-                f"reaching it is {chance}."
-            )
-    is_open = deals[deals["outcome"] == "open"]
-    stale = deals[is_stale(deals, as_of)]
-    if len(stale):
-        verb = "is" if len(stale) == 1 else "are"
-        said.append(f"{_deals(stale, company)} {verb} past the expected close date: give a new date or close.")
-    if (slipped := deals[has_slipped(deals)]).size:
-        verb, share = "has" if len(slipped) == 1 else "have", wording.percent(len(slipped) / len(is_open))
-        said.append(f"{_deals(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
-    undated = int(is_open["expected_close_on"].isna().sum())
-    if undated:
-        said.append(
-            f"{wording.plural(undated, 'open deal')} {'has' if undated == 1 else 'have'} no expected close date."
-        )
-    return said
-
-
-def _deals(deals: pd.DataFrame, company: Company) -> str:
-    return (
-        f"{wording.plural(len(deals), 'open deal')} ({wording.money(deals['amount'].sum(), currency=company.currency)})"
     )

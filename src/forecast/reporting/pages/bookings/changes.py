@@ -1,0 +1,245 @@
+"""What changed since an earlier day: the waterfall of a period's pipeline, the deals behind it, and the sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from forecast import wording
+from forecast.data.schema import Company
+from forecast.reporting.charts.axes import money_axis, row_axis, width_of
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
+from forecast.reporting.charts.figure import Chart, Folds, Statement, TableView
+from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, RED
+
+CHANGE_WORDS = {
+    "start": "then",
+    "created": "created",
+    "reopened": "reopened",
+    "pulled in": "pulled in",
+    "pushed out": "pushed out",
+    "amount up": "amount raised",
+    "amount down": "amount cut",
+    "owner changed": "owner changed",
+    "segment changed": "segment changed",
+    "won": "won",
+    "lost": "lost",
+    "gone": "removed",
+    "end": "now",
+}
+
+_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
+
+
+# -- the waterfall --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waterfall:
+    """Bars from what was there at the start to what is there at the end; those that moved nothing are left out.
+
+    rows : bar, amount, deals and, where known, booked; the first is the start, the last the end. names : of the bars.
+    before, after : the level at which a bar begins and ends; the two ends begin at 0. booked : part of a bar, 0 where
+    not known. is_end : of the first and the last bar.
+    """
+
+    rows: pd.DataFrame
+    names: Sequence[str]
+    before: np.ndarray
+    after: np.ndarray
+    booked: np.ndarray
+    is_end: np.ndarray
+    period: str
+    company: Company
+
+    @property
+    def amounts(self) -> np.ndarray:
+        """What each bar adds, or stands for at the two ends."""
+        return self.rows["amount"].to_numpy(float)
+
+    @property
+    def largest(self) -> float:
+        """The highest level reached; at least 1, so that an axis has a length."""
+        return float(max(self.before.max(), self.after.max(), 1.0))
+
+
+def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+    """Draw what changed the pipeline of a period, bar by bar from start to end; bars that moved nothing are left out.
+
+    table : as `changes_since` gives it; the bars between start and end sum to end - start.
+    """
+    if table.empty:
+        return empty("There is no picture of what changed", "Two days whose pipeline is known are needed")
+    record = prepare_waterfall(table, company=company, as_of=as_of)
+    return chart(
+        record,
+        draw_waterfall,
+        describe_waterfall(record, title=changes_finding(table, company=company)),
+        table=record.rows.assign(bar=record.names).drop(columns=["since", "period"]),
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(("amount", "open_pipeline", "booked"), wording.in_currency(company.currency)),
+        by="y",
+    )
+
+
+def prepare_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Waterfall:
+    """Return the bars of a table that is not empty, each with the level at which it begins and ends."""
+    rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])].reset_index(drop=True)
+    is_end = rows["bar"].isin(["start", "end"]).to_numpy()
+    amounts = rows["amount"].to_numpy(float)
+    level = np.cumsum(np.where(rows["bar"] == "end", 0.0, amounts))
+    names = [CHANGE_WORDS.get(bar, bar) for bar in rows["bar"]]
+    names[0], names[-1] = (wording.day(day).rsplit(" ", 1)[0] for day in (rows["since"].iloc[0], as_of))
+    return Waterfall(
+        rows=rows,
+        names=names,
+        before=np.where(is_end, 0.0, level - amounts),
+        after=np.where(is_end, amounts, level),
+        booked=rows["booked"].to_numpy(float) if "booked" in rows else np.zeros(len(rows)),
+        is_end=is_end,
+        period=str(rows["period"].iloc[0]),
+        company=company,
+    )
+
+
+def draw_waterfall(canvas: Canvas, record: Waterfall) -> Drawing:
+    """Draw a row a bar, each beginning where the one above ended, with its amount written at its right end."""
+    count = len(record.rows)
+    figure, axes = canvas.axes(38 + 23 * count, left=width_of(record.names), right=86, top=6, bottom=24)
+    right = np.maximum(record.before, record.after)
+    for i in range(count):
+        _draw_bar(axes, record, i)
+        if i + 1 < count:
+            axes.vlines(record.after[i], i - 0.31, i + 1.31, color=AXIS, linewidth=1, zorder=1)
+        won = record.rows["bar"][i] == "won"
+        if won and record.amounts[i] == 0:
+            axes.scatter([record.after[i]], [i], s=40, color=BLUE, zorder=3)
+        axes.annotate(
+            _bar_label(record, i),
+            (right[i], i),
+            xytext=(8 if won else 5, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            annotation_clip=False,
+            zorder=5,
+        )
+    row_axis(axes, record.names)
+    axes.set_xlim(0, record.largest * 1.02)
+    ticks = 4 if canvas.narrow else 6
+    money_axis(axes, record.largest, currency=record.company.currency, axis="x", ticks=ticks)
+    return Drawing(figure=figure, marks=places(axes, right, range(count)))
+
+
+def _draw_bar(axes: Axes, record: Waterfall, i: int) -> None:
+    """Draw one bar: grey at the ends, solid where booked; blue for what came, red for what went."""
+    low, high = sorted((record.before[i], record.after[i]))
+    end = record.is_end[i]
+    colour = GREY if end else BLUE if record.amounts[i] >= 0 else RED
+    axes.barh(i, high - low, left=low, height=0.62, color=colour, alpha=0.55 if end else 0.9, zorder=2)
+    if end and record.booked[i] > 0:
+        axes.barh(i, record.booked[i], height=0.62, color=BLUE, zorder=3)
+
+
+def _bar_label(record: Waterfall, i: int) -> str:
+    """Return what is written at a bar: its amount, what a win booked, or how many deals moved nothing."""
+    amount, end = record.amounts[i], record.is_end[i]
+    if record.rows["bar"][i] == "won" and amount == 0:  # a win moves its amount from open to booked
+        return f"{wording.money(record.booked[i], digits=2)} booked"
+    if amount or end:
+        return wording.money(amount, digits=3 if end else 2, sign=not end)
+    return f"{record.rows['deals'][i]:,} deals"
+
+
+def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
+    """Return the words of the waterfall; title : as `changes_finding` gives it."""
+    currency = record.company.currency
+    unit = wording.axis_unit(record.largest, currency=currency)[1]
+    bars = list(zip(record.names, record.amounts, record.is_end, record.rows.to_dict("records"), strict=True))
+    return Caption(
+        title=title,
+        subtitle=f"Open and booked deals of {record.period} at full value, {unit}; the forecast weighs them by their "
+        "odds; solid at the end: booked",
+        description=f"{title}. "
+        + " ".join(f"{name}: {wording.money(amount, currency=currency)}." for name, amount, _, _ in bars),
+        tooltips=[
+            wording.listed(
+                name,
+                wording.named_amount("", amount, currency=currency, sign=not is_end),
+                wording.named_amount("booked", row.get("booked") or None, currency=currency),
+                wording.plural(row["deals"], "deal"),
+            )
+            for name, amount, is_end, row in bars
+        ],
+    )
+
+
+# -- the deals behind it --------------------------------------------------------------------------------
+
+
+def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Folds:
+    """List the deals behind each bar of the waterfall, the largest first, folded away; table as `moves_since` gives it.
+
+    most : deals shown a bar; the rest is counted.
+    """
+    money = wording.in_currency(company.currency)
+    columns = {"opportunity_id": "deal", "segment": "segment", "moved": "moved", "value": "worth now"}
+    parts = []
+    for bar, rows in table.groupby("bar", sort=False):
+        name = CHANGE_WORDS.get(str(bar), str(bar))
+        # A win moves its amount from open to booked, so that the bar itself is nothing.
+        moved = rows["booked"] if bar == "won" else rows["amount"]
+        total = f", {money(moved.sum())}" if moved.abs().sum() > 0 else ""
+        line = f"{name}: {wording.plural(len(rows), 'deal')}{total}"
+        formats = {"moved": money, "value": money}
+        parts.append((line, TableView(rows.assign(moved=moved), f"Deals {name}", columns, formats, most=most)))
+    return Folds(parts, "The deals behind each bar:" if parts else "")
+
+
+# -- in sentences ---------------------------------------------------------------------------------------
+
+
+def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the waterfall: by how much the pipeline of its period moved, and mostly why."""
+    if table.empty:
+        return "What changed cannot be told"
+    period = str(table["period"].iloc[0])
+    bars = table.set_index("bar")
+    moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
+    between = bars.drop(index=["start", "end"])["amount"]
+    if not between.abs().sum():
+        return f"Nothing changed for {period}"
+    same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
+    reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
+    if not moved:
+        return f"Booked and open for {period} is as much as before"
+    verb, size = "grew" if moved > 0 else "shrank", wording.money(abs(moved), currency=company.currency)
+    return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
+
+
+def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[str] = ()) -> str:
+    """Return what happened since the day of the earlier snapshot, in one sentence; notes say why there is no row."""
+    if table.empty:
+        return wording.sentence(f"what changed cannot be told: {'; '.join(notes or ['no earlier day is known'])}")
+    since = table["since"].iloc[0]
+    bars = table.set_index("bar")
+
+    def said(bar: str, one: str, many: str, amount: float) -> str:
+        deals = int(bars.loc[bar, "deals"])
+        worth = f" ({wording.money(abs(amount), currency=company.currency)})" if deals and wording.known(amount) else ""
+        return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{worth}"
+
+    amounts = {bar: float(bars.loc[bar, "amount"]) for bar in ("created", "lost")}
+    booked = float(bars.loc["won", "booked"]) if "booked" in bars else float("nan")
+    parts = [
+        said("won", "was won", "were won", booked),
+        said("created", "was created", "were created", amounts["created"]),
+        said("lost", "was lost", "were lost", amounts["lost"]),
+    ]
+    return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
