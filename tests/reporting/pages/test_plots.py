@@ -245,7 +245,7 @@ def test_the_addends_stand_on_one_another():
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.0, 1.0), st.floats(5e5, 2e6))
 def test_as_many_dots_are_filled_as_the_chance_says(p: float, plan: float):
-    from forecast.reporting.pages.bookings.charts import DOTS
+    from forecast.reporting.pages.bookings.prepare import DOTS
 
     chart = plots.plan_dots(bookings(p=p, plan=plan, names=()), **PAGE)
     reached = chart.table["reaches plan"]
