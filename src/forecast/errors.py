@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-_ROWS_SHOWN = 5
+Severity = Literal["fatal", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("fatal", "warning", "info")
+"""The gravest first: nothing is forecast from the data; it misleads a forecast; it is good to know."""
+
+ROWS_LISTED = 5
+"""So many rows of a problem are named; the rest are counted."""
+_PROBLEMS_LISTED = 3
 
 
 class ForecastError(Exception):
@@ -18,39 +26,76 @@ class ForecastError(Exception):
     exit_code = 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing about the data that a user must know: what is wrong, where, and how to mend it.
+
+    Reading finds problems, the audit finds problems, `forecast check` lists both, a log carries those that are not
+    fatal as its notes, and a `DataError` is one that cannot be lived with. `str()` of it is the text a user reads.
+
+    table, column : where; empty where it is not one table's or column's.
+    rows : the first few of `count`, as a user finds them: the file's line, or the key.
+    evidence : the numbers it rests on, where it was measured.
+    """
+
+    what: str
+    table: str = ""
+    column: str = ""
+    rows: tuple[str, ...] = ()
+    count: int = 0
+    mend: str = ""
+    severity: Severity = "fatal"
+    evidence: str = ""
+
+    def at(self, rows: Iterable[object]) -> Problem:
+        """Return the problem with its rows: the first few are named, all are counted."""
+        names = [str(row) for row in rows]
+        return replace(self, rows=tuple(names[:ROWS_LISTED]), count=len(names))
+
+    def __str__(self) -> str:
+        where = ".".join(part for part in (self.table, self.column) if part)
+        what = "; ".join(part for part in (self.what, self.evidence) if part)
+        text = f"{where}: {what}" if where else what
+        if self.rows:
+            listed = self.rows[:ROWS_LISTED]
+            more = self.count - len(listed)
+            text += f"\n  rows: {', '.join(listed)}" + (f" and {more:,} more" if more > 0 else "")
+        return f"{text}\n  mend: {self.mend}" if self.mend else text
+
+
 class DataError(ForecastError):
     """The data is wrong: what, in which table and column, in which first rows, and how to mend it.
 
-    `rows` are the numbers or keys by which a user finds the rows in the file (file line numbers where known).
+    `rows` are the numbers or keys by which a user finds the rows in the file (file line numbers where known), `count`
+    how many there are in all. `problem` holds the same as a record.
     """
 
     def __init__(
         self,
         what: str,
         *,
-        table: str | None = None,
-        column: str | None = None,
+        table: str = "",
+        column: str = "",
         rows: Sequence[object] = (),
         count: int | None = None,
-        mend: str | None = None,
+        mend: str = "",
     ) -> None:
-        self.what, self.table, self.column, self.mend = what, table, column, mend
-        self.rows = list(rows)
-        self.count = len(self.rows) if count is None else count
-        super().__init__(self._message())
+        names = tuple(str(row) for row in rows)
+        count = len(names) if count is None else count
+        self.problem = Problem(what=what, table=table, column=column, rows=names, count=count, mend=mend)
+        super().__init__(str(self.problem))
 
-    def _message(self) -> str:
-        where = self.table or ""
-        if self.column:
-            where = f"{where}.{self.column}" if where else self.column
-        text = f"{where}: {self.what}" if where else self.what
-        if self.rows:
-            shown = ", ".join(str(row) for row in self.rows[:_ROWS_SHOWN])
-            more = self.count - min(len(self.rows), _ROWS_SHOWN)
-            text += f"\n  rows: {shown}" + (f" and {more:,} more" if more > 0 else "")
-        if self.mend:
-            text += f"\n  mend: {self.mend}"
-        return text
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> DataError:
+        """Return the error of several problems: three are listed in full, the rest as a number."""
+        first = problems[0]
+        error = cls(
+            first.what, table=first.table, column=first.column, rows=first.rows, count=first.count, mend=first.mend
+        )
+        text = "\n".join(str(problem) for problem in problems[:_PROBLEMS_LISTED])
+        left = len(problems) - _PROBLEMS_LISTED
+        error.args = (f"{text}\nand {left:,} more; `forecast check` lists them all" if left > 0 else text,)
+        return error
 
 
 class ParameterError(ForecastError):
@@ -58,7 +103,7 @@ class ParameterError(ForecastError):
 
 
 class NotebookError(ForecastError):
-    """A notebook failed while running; names it, its cell, and where the partial page was kept."""
+    """A notebook failed while running; names it, its cell, and where the page as far as it came was written."""
 
     exit_code = 3
 

@@ -176,7 +176,7 @@ def test_a_defect_is_one_line_and_with_debug_a_traceback(run, data, monkeypatch)
     def broken(_: object) -> None:
         raise ZeroDivisionError("inside")
 
-    monkeypatch.setattr("forecast.data.sources.files.check", broken)
+    monkeypatch.setattr("forecast.data.sources.files.problems_in", broken)
     code, text = run("check", "--data", data)
     assert code == 4
     assert "a defect of this program: ZeroDivisionError: inside" in text

@@ -9,17 +9,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from forecast.data.text import (
+from forecast.data import text
+from forecast.data.codes import (
     blanked,
     coded,
     dictionary_of,
     from_codes,
     from_dictionary,
     is_coded,
-    places_in,
+    places,
     recoded,
     reordered,
 )
+from forecast.data.sources.files import read
 
 _NAMES = ["won", None, "open", "open", "lost", "won", None, "open"]
 
@@ -148,7 +150,7 @@ def test_a_dictionary_that_says_a_name_twice_is_put_right():
 
 def test_places_are_those_of_the_text(plain: pd.Series, lean: pd.Series):
     for column in (plain, lean):
-        assert places_in(column, ["open", "won", "open"])[:5].tolist() == [1, -1, 0, 0, -1]
+        assert places(column, ["open", "won", "open"])[:5].tolist() == [1, -1, 0, 0, -1]
 
 
 def test_codes_become_their_text():
@@ -160,7 +162,7 @@ def test_names_of_another_table_are_held_as_places_in_it_in_any_order():
     rows = pd.Series(["D-1", None, "D-2", "D-2", "D-10"], dtype="str", index=[3, 4, 5, 6, 7])
     held = recoded(rows, ids)
     assert dictionary_of(held).dictionary.equals(dictionary_of(recoded(ids, ids)).dictionary)
-    assert places_in(held, ids).tolist() == [2, -1, 0, 0, 1]
+    assert places(held, ids).tolist() == [2, -1, 0, 0, 1]
     pd.testing.assert_series_equal(held, rows)
     moved = ids.sort_values(ignore_index=True)
     again = reordered(held, ids, moved)
@@ -182,3 +184,62 @@ def test_blanked_rows_are_missing_and_the_rest_stays(plain: pd.Series, lean: pd.
     pd.testing.assert_series_equal(blanked(lean, keep), plain.where(keep))
     pd.testing.assert_series_equal(blanked(plain, keep), plain.where(keep))
     assert is_coded(blanked(lean, keep))
+
+
+# -- under a pandas that does otherwise ----------------------------------------------------------------
+
+BROKEN = {
+    "isna": lambda self: np.zeros(len(self), dtype=bool),
+    "take": lambda self, *_, **__: self[:1],
+    "factorize": lambda self, *_: (np.zeros(len(self), dtype=np.intp), self[:1]),
+    "_cmp_method": lambda self, *_: np.ones(len(self), dtype=bool),
+    "_pa_array": property(lambda self: pa.chunked_array([pa.array(["x"] * len(self), pa.large_string())])),
+    "__len__": lambda _: 1 / 0,
+}
+
+
+@pytest.fixture
+def tried_anew():
+    text.works.cache_clear()
+    yield
+    text.works.cache_clear()
+
+
+@pytest.mark.usefixtures("tried_anew")
+def test_under_the_pandas_that_is_here_columns_are_coded():
+    assert text.works()
+
+
+@pytest.mark.usefixtures("tried_anew")
+@pytest.mark.parametrize("operation", BROKEN)
+def test_where_pandas_answers_otherwise_every_column_is_plain_text(operation, plain, monkeypatch):
+    monkeypatch.setattr(text.CodedText, operation, BROKEN[operation])
+    assert not text.works()
+    ids = pd.Series(["D-1", "D-2"], dtype="str")
+    columns = {
+        "coded": (coded(plain), plain),
+        "from_dictionary": (from_dictionary(dictionary_of(plain)), plain),
+        "from_codes": (from_codes(np.array([0, -1, 1]), ("a", "b")), pd.Series(["a", None, "b"], dtype="str")),
+        "recoded": (recoded(ids[::-1], ids), ids[::-1]),
+        "blanked": (blanked(coded(plain), np.arange(len(plain)) > 3), plain.where(np.arange(len(plain)) > 3)),
+    }
+    for found, expected in columns.values():
+        assert not is_coded(found)
+        pd.testing.assert_series_equal(found, expected)
+    assert places(coded(plain), ["open", "won"])[:3].tolist() == [1, -1, 0]
+
+
+@pytest.mark.usefixtures("tried_anew")
+def test_a_log_of_plain_text_is_the_same_log(sample, monkeypatch):
+    lean = read(sample)
+    monkeypatch.setattr(text.CodedText, "_cmp_method", BROKEN["_cmp_method"])
+    text.works.cache_clear()
+    plain = read(sample)
+    monkeypatch.undo()
+    assert is_coded(lean.opportunities["stage"])
+    assert not any(
+        is_coded(frame[name]) for frame in plain.tables.values() for name in frame if frame[name].dtype == "str"
+    )
+    assert plain.notes == lean.notes
+    for name, frame in lean.tables.items():
+        pd.testing.assert_frame_equal(plain.tables[name], frame)

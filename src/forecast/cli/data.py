@@ -5,63 +5,43 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from forecast.errors import DataError, MachineError, ParameterError, nearest
+from forecast.errors import SEVERITIES, MachineError, ParameterError, Problem, nearest
 
 _TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 def check(data: str) -> int:
     """Print every problem of the data, worst first; return 1 where one is fatal, else 0."""
-    from forecast.data.sources.files import check as problems_of
-    from forecast.data.sources.files import read
+    from forecast.data.audit.audit import NO_TABLE, misleading
+    from forecast.data.sources.files import problems_in, read
 
-    found = problems_of(data)
-    counts = {"fatal": 0, "warning": 0, "info": 0}
+    found = problems_in(data)
     for problem in found:
-        counts[problem.severity] += 1
-        _print_problem(
-            problem.severity, problem.table, problem.column, problem.what, problem.rows, problem.count, problem.mend
-        )
-    if not counts["fatal"]:
+        _print_problem(problem)
+    if not any(problem.severity == "fatal" for problem in found):
         log = read(data)
-        said = {(problem.table, problem.column, problem.what) for problem in found}
-        for row in _audited(log):
-            told = (row["table"], row["column"], row["finding"]) in said
-            if told or row["finding"] == "there is no such table":  # those are listed below
-                continue
-            counts[row["severity"]] = counts.get(row["severity"], 0) + 1
-            what = "; ".join(str(part) for part in (row["finding"], row["evidence"]) if part)
-            _print_problem(row["severity"], row["table"], row["column"], what, row["rows"], row["count"], row["mend"])
+        listed = {(problem.table, problem.column, problem.what) for problem in found}
+        for problem in misleading(log):
+            again = (problem.table, problem.column, problem.what) in listed
+            if not again and problem.what != NO_TABLE:  # those are listed below
+                _print_problem(problem)
+                found.append(problem)
         for table, without in log.missing.items():
             typer.echo(f"absent  {table}: {without}")
         typer.echo(f"{len(log.opportunities):,} opportunities, {len(log.tables)} tables, to {log.extracted_on.date()}")
-    typer.echo(", ".join(f"{number} {severity}" for severity, number in counts.items()))
+    counts = Counter(problem.severity for problem in found)
+    typer.echo(", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES))
     return 1 if counts["fatal"] else 0
 
 
-def _audited(log: Any) -> Iterable[dict[str, Any]]:
-    from forecast.data.audit.audit import audit
-
-    return audit(log).fillna({"evidence": "", "mend": "", "column": ""}).to_dict("records")
-
-
-def _print_problem(severity: str, table: str, column: str, what: str, rows: Any, count: int, mend: str) -> None:
-    shown = rows.split(", ") if isinstance(rows, str) else rows
-    error = DataError(
-        what,
-        table=table or None,
-        column=column or None,
-        rows=tuple(row for row in shown or () if row),
-        count=int(count) if count == count else 0,
-        mend=mend or None,
-    )
-    typer.echo(f"{severity:7} {error}".replace("\n  ", "\n          "))
+def _print_problem(problem: Problem) -> None:
+    typer.echo(f"{problem.severity:7} {problem}".replace("\n  ", "\n          "))
 
 
 def params(notebook: str | None, folder: Path | None) -> None:

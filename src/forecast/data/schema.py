@@ -9,13 +9,14 @@ from somewhere, and `snapshots` answers what was known on a day. Dates are `date
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
 
 from forecast.calendar import Calendar
+from forecast.errors import Problem
 
 Kind = Literal["key", "text", "date", "timestamp", "period", "amount", "number"]
 
@@ -274,21 +275,10 @@ class Company:
 
 
 @dataclass(frozen=True)
-class Note:
-    """Something a reader of the data must know that is not fatal: rows left out, values read with a doubt."""
-
-    what: str
-    table: str
-    column: str = ""
-    rows: tuple[str, ...] = ()
-    count: int = 0
-    mend: str = ""
-
-
-@dataclass(frozen=True)
 class Log:
     """A validated set of tables. `extracted_on` is the log's last day; tables that are absent are not in `tables`.
 
+    `notes` are the problems that are not fatal: rows left out, values read with a doubt.
     Treat the frames as read-only: everything that works on them copies first.
     """
 
@@ -296,7 +286,7 @@ class Log:
     company: Company
     extracted_on: pd.Timestamp
     source: str = ""
-    notes: tuple[Note, ...] = field(default=())
+    notes: tuple[Problem, ...] = ()
 
     def __contains__(self, name: str) -> bool:
         return name in self.tables

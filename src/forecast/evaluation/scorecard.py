@@ -183,7 +183,7 @@ def _known(log: Log, snap: Snapshot) -> Known:
     try:
         official = _before_their_month(official_forecasts(log, as_of=snap.as_of), calendar)
     except DataError as error:
-        why_none = "" if error.what == ABSENT else error.what
+        why_none = "" if error.problem.what == ABSENT else error.problem.what
     return Known(
         snap=snap,
         wins=closed[closed["outcome"] == "won"],

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 import forecast
-from forecast.data.audit.audit import AUDIT_COLUMNS, audit
+from forecast.data.audit.audit import AUDIT_COLUMNS, audit, near_duplicates
 from forecast.data.audit.history import settles_after
-from forecast.data.audit.labels import near_duplicates
 from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
 from forecast.data.audit.pipeline import tail_index
 from forecast.data.checks.validation import validate

@@ -8,8 +8,8 @@ import pytest
 
 import forecast
 from companies import make_snapshot
+from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, days_of, in_order, periods_of
-from forecast.data.text import dictionary_of, row_codes
 from forecast.simulation.company import simulate, write
 
 CODES = {"open": 0, "won": 1, "lost": 2}

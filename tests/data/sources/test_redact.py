@@ -146,7 +146,7 @@ def test_an_identifier_is_one_name_whether_number_or_text(small: Path, tmp_path:
 def test_a_hostile_company_is_copied_row_for_row(tmp_path: Path):
     hostile.write(tmp_path / "data")
     copy = copied(tmp_path / "data", tmp_path / "copy")
-    (before, _, _), (after, _, _) = read_raw(tmp_path / "data"), read_raw(copy)
+    (before, _), (after, _) = read_raw(tmp_path / "data"), read_raw(copy)
     for name, was in before.items():
         now = after[name]
         assert list(now.columns) == list(was.columns)

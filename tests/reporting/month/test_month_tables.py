@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import forecast
-from forecast.data.audit.coverage import coverage
+from forecast.data.audit.audit import coverage
 from forecast.data.known.booked import booked_by_month
 from forecast.data.known.changes_since import changes_since
 from forecast.errors import ParameterError

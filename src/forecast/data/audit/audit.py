@@ -1,27 +1,28 @@
-"""Every problem of the data, ranked: what stands in the way of a forecast, with numbers and the mend.
+"""Every problem of the data that misleads, ranked, and which stretch of time each table covers.
 
-`validation` refuses what is wrong; the audit looks at data that could be read and says what in it misleads. Each
-finding has its evidence in numbers. `leaks` finds the columns that know the outcome. docs/methods/data_audit.md lists
-the checks and their thresholds.
+Reading refuses what is wrong (`checks`). The audit looks at data that could be read and says what in it misleads a
+forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), what is changed
+after the fact (`history`), columns that know the outcome (`leaks`), and, here, rows left out, names written in several
+ways, and columns and tables that are empty or absent. docs/methods/data_audit.md lists the checks and their thresholds.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
-from forecast.data.audit.finding import Finding
-from forecast.data.audit.history import history_findings
-from forecast.data.audit.labels import column_findings, label_findings
-from forecast.data.audit.leaks import leaks, outcome_leaks
-from forecast.data.audit.pipeline import pipeline_findings
+from forecast.data.audit.history import after_the_fact
+from forecast.data.audit.leaks import leaks
+from forecast.data.audit.pipeline import misleading_deals
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TABLES, Log
-
-__all__ = ["AUDIT_COLUMNS", "audit", "leaks", "outcome_leaks"]
+from forecast.errors import ROWS_LISTED, SEVERITIES, Problem, Severity
+from forecast.wording import share
 
 AUDIT_COLUMNS = ("severity", "table", "column", "finding", "evidence", "rows", "count", "mend")
 
-_SEVERITIES = ("fatal", "warning", "info")
+NO_TABLE = "there is no such table"
 
 _LEAK_WORDS = {
     "value": "known only after the outcome",
@@ -29,16 +30,22 @@ _LEAK_WORDS = {
     "missing": "filled in or not according to the outcome",
     "closing": "filled in only when a deal closes",
 }
+_DATED = ("date", "timestamp", "period")
+_IDENTIFIERS = ("opportunity_id", "lead_id")
+
+# Columns whose gaps among open deals cost the forecast something.
+_WANTED_WHILE_OPEN = {
+    "amount": "an open deal without an amount adds nothing to the forecast",
+    "expected_close_on": "the month in which it closes then rests on its age alone",
+}
+_TOO_EMPTY = 0.05
+
+# A letter case, a blank or a sign between letters makes no other name; a sign between two digits may.
+_SIGNS = r"(?<![0-9])[\W_]+|[\W_]+(?![0-9])"
 
 
 def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
-    """Return every finding about a log, the gravest first.
-
-    Parameters
-    ----------
-    log : a validated log.
-    as_of : the day whose knowledge is judged (pipeline, history); the log's last day by default. Labels, empty columns
-        and leaks are judged on the log as it was read.
+    """Return every problem of a log that misleads, the gravest first, as a table; see `misleading`.
 
     Returns
     -------
@@ -50,44 +57,198 @@ def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
     ------
     ParameterError : as_of is no date, or outside the log.
     """
-    snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of)
-    found = [*_leaks(log), *_left_out(log), *pipeline_findings(snap), *history_findings(snap)]
-    found += [*label_findings(log), *column_findings(log), *_missing_tables(log)]
-    order = sorted(range(len(found)), key=lambda i: (_SEVERITIES.index(found[i].severity), i))
-    table = pd.DataFrame([found[i].row() for i in order], columns=list(AUDIT_COLUMNS))
+    rows = [
+        (
+            problem.severity,
+            problem.table,
+            problem.column,
+            problem.what,
+            problem.evidence,
+            ", ".join(problem.rows),
+            problem.count,
+            problem.mend,
+        )
+        for problem in misleading(log, as_of=as_of)
+    ]
+    table = pd.DataFrame(rows, columns=list(AUDIT_COLUMNS))
     return table.astype({**dict.fromkeys(AUDIT_COLUMNS, "str"), "count": "int64"})
 
 
-def _leaks(log: Log) -> list[Finding]:
+def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Problem]:
+    """Return every problem of a log that misleads a forecast, the gravest first; each a warning or an info.
+
+    log : a validated log.
+    as_of : the day whose knowledge is looked at (pipeline, history); the log's last day by default. Labels, empty
+        columns and leaks are looked for in the log as it was read.
+
+    Raises ParameterError where as_of is no date, or outside the log.
+    """
+    snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of)
+    found = [*_leaks(log), *_left_out(log), *misleading_deals(snap), *after_the_fact(snap)]
+    found += [*_labels(log), *_empty_columns(log), *_missing_tables(log)]
+    return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
+
+
+def coverage(log: Log) -> pd.DataFrame:
+    """Return one row a canonical table: table, first, last (dates), rows (int64), without (what its absence means).
+
+    first and last are of the table's first column of dates, timestamps or periods (a period counts from its first day
+    to its last); empty for a table that is absent, empty or has no dates.
+    """
+    calendar = log.company.periods
+    rows = []
+    for name, table in TABLES.items():
+        frame = log.get(name)
+        first, last = pd.NaT, pd.NaT
+        column = next((c for c in table.columns if c.kind in _DATED and frame is not None and c.name in frame), None)
+        if frame is not None and column is not None:
+            values = frame[column.name].dropna()
+            if len(values) and column.kind == "period":
+                first, last = calendar.parse_day(values.min()), calendar.parse_day(values.max())
+                first = calendar.start(calendar.period(first))
+            elif len(values):
+                first, last = values.min(), values.max()
+                if column.kind == "timestamp":
+                    first, last = first.tz_localize(None).normalize(), last.tz_localize(None).normalize()
+        rows.append((name, first, last, 0 if frame is None else len(frame), "" if frame is not None else table.without))
+    out = pd.DataFrame(rows, columns=["table", "first", "last", "rows", "without"])
+    return out.astype({"table": "str", "without": "str", "rows": "int64"}).astype(
+        {"first": "datetime64[us]", "last": "datetime64[us]"}
+    )
+
+
+def _leaks(log: Log) -> list[Problem]:
     table = leaks(log)
     return [
-        Finding("warning", "opportunities", leak.column, _LEAK_WORDS[leak.kind], leak.evidence)
-        .of((), leak.count)
-        .mended(leak.mend)
+        Problem(
+            severity="warning",
+            table="opportunities",
+            column=leak.column,
+            what=_LEAK_WORDS[leak.kind],
+            evidence=leak.evidence,
+            count=leak.count,
+            mend=leak.mend,
+        )
         for leak in table.itertuples()
     ]
 
 
-def _left_out(log: Log) -> list[Finding]:
-    """Return what reading had to say: rows left out, values read with a doubt."""
+def _left_out(log: Log) -> list[Problem]:
+    """Return what reading noted: rows left out, values read with a doubt."""
     found = []
     for note in log.notes:
         total = len(log.tables[note.table]) if note.table in log.tables else 0
         evidence = f"{note.count:,} beside {total:,} rows that were read" if note.count and total else ""
-        found.append(
-            Finding("warning", note.table, note.column, note.what, evidence).of(note.rows, note.count).mended(note.mend)
-        )
+        found.append(replace(note, severity="warning", evidence=evidence))
     return found
 
 
-def _missing_tables(log: Log) -> list[Finding]:
+def _missing_tables(log: Log) -> list[Problem]:
     found = []
     for name, without in log.missing.items():
         if name == "currencies" and "currency" not in log.opportunities:
             continue
         columns = ", ".join(column.name for column in TABLES[name].columns if column.required)
-        severity = "warning" if name == "opportunity_history" else "info"
+        severity: Severity = "warning" if name == "opportunity_history" else "info"
         found.append(
-            Finding(severity, name, "", "there is no such table", without).mended(f"add {name}.csv with {columns}")
+            Problem(
+                severity=severity,
+                table=name,
+                what=NO_TABLE,
+                evidence=without,
+                mend=f"add {name}.csv with {columns}",
+            )
+        )
+    return found
+
+
+def _labels(log: Log) -> list[Problem]:
+    """Return names that differ only by blanks, case or signs, within a column and between tables."""
+    found = []
+    for column, tables in _text_columns(log).items():
+        counts = pd.concat([log.tables[table][column].value_counts() for table in tables])
+        counts = counts.groupby(level=0, sort=True).sum()
+        for variants in near_duplicates(counts):
+            most = max(variants, key=lambda name: (variants[name], name))
+            where = [table for table in tables if log.tables[table][column].isin(list(variants)).any()]
+            evidence = ", ".join(f"{name!r} ({count:,} rows)" for name, count in variants.items())
+            found.append(
+                Problem(
+                    severity="warning",
+                    table=", ".join(where),
+                    column=column,
+                    what="one name written in several ways",
+                    evidence=evidence,
+                    rows=tuple(repr(name) for name in variants)[:ROWS_LISTED],
+                    count=sum(variants.values()) - variants[most],
+                    mend=f"write {most!r} throughout; as it is, they do not join and are counted apart",
+                )
+            )
+    return sorted(found, key=lambda problem: -problem.count)
+
+
+def near_duplicates(counts: pd.Series) -> list[dict[str, int]]:
+    """Return groups of names that differ only by blanks, case or signs; each name with its count.
+
+    Parameters: counts, indexed by distinct names. `A-12` and `A12` are one name, `1-2` and `12` are not.
+    """
+    names = pd.Series(counts.index, dtype="str")
+    plain = names.str.normalize("NFKC").str.casefold().str.replace(_SIGNS, "", regex=True)
+    twice = plain.duplicated(keep=False) & (plain != "")
+    groups = names[twice].groupby(plain[twice], sort=True)
+    return [{name: int(counts[name]) for name in sorted(group)} for _, group in groups]
+
+
+def _text_columns(log: Log) -> dict[str, list[str]]:
+    """Return each text column and the tables that have it; the same name means the same thing."""
+    columns: dict[str, list[str]] = {}
+    for table in TABLES:
+        frame = log.get(table)
+        if frame is None:
+            continue
+        for name in frame.columns:
+            if frame[name].dtype == "str" and name not in _IDENTIFIERS and not name.endswith("period"):
+                columns.setdefault(str(name), []).append(table)
+    return columns
+
+
+def _empty_columns(log: Log) -> list[Problem]:
+    """Return columns that are empty altogether, and gaps where an open deal needs a value."""
+    found = []
+    for table, frame in log.tables.items():
+        for name in frame.columns:
+            if len(frame) and frame[name].isna().all():
+                declared = TABLES[table].column(str(name))
+                severity: Severity = "warning" if name in _WANTED_WHILE_OPEN else "info"
+                mend = f"fill in {declared.meaning}" if declared else "fill it in, or leave the column out"
+                found.append(
+                    Problem(
+                        severity=severity,
+                        table=table,
+                        column=str(name),
+                        what="this column is empty",
+                        evidence=f"in all {len(frame):,} rows",
+                        count=len(frame),
+                        mend=mend,
+                    )
+                )
+    frame = log.opportunities
+    is_open = frame["outcome"] == "open"
+    for name, cost in _WANTED_WHILE_OPEN.items():
+        gaps = frame.loc[is_open & frame[name].isna(), "opportunity_id"]
+        if frame[name].isna().all() or len(gaps) <= _TOO_EMPTY * is_open.sum():
+            continue
+        evidence = (
+            f"empty for {len(gaps):,} of {int(is_open.sum()):,} open deals ({share(len(gaps), is_open.sum())}); {cost}"
+        )
+        found.append(
+            Problem(
+                severity="warning",
+                table="opportunities",
+                column=name,
+                what="open deals without it",
+                evidence=evidence,
+                mend=f"fill in {name} while the deal is open",
+            ).at(gaps)
         )
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.audit.finding import Finding
 from forecast.data.known.snapshot import Snapshot
+from forecast.errors import Problem, Severity
 from forecast.wording import THIN, money, percent, share
 
 LATE_SHARE = 0.01
@@ -16,7 +16,7 @@ _REVISED_SHARE = 0.01
 _SETTLED_FOR = pd.Timedelta(days=31)
 
 
-def history_findings(snap: Snapshot) -> list[Finding]:
+def after_the_fact(snap: Snapshot) -> list[Problem]:
     """Return what was recorded or changed after the fact, as far as history tells."""
     history = snap.history
     if history is None or history.empty:
@@ -55,7 +55,7 @@ def _closures(snap: Snapshot, history: pd.DataFrame) -> pd.DataFrame:
     return table.merge(known, on="opportunity_id", how="inner")
 
 
-def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Finding]:
+def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Problem]:
     """How much of a month's bookings is recorded after the month, and is `settle_days` enough."""
     won = closures[(closures["outcome"] == "won") & closures["now"].notna()]
     ends = month_ends(snap, won["closed_on"])
@@ -69,7 +69,7 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Finding]:
     settle = snap.company.settle_days
     late, unsettled = amount[after_end > 0].sum(), amount[after_end > settle].sum()
     enough = settles_after(after_end, amount, LATE_SHARE)
-    told = (
+    evidence = (
         f"{share((days_after > 0).sum(), len(won))} of {len(won):,} wins are recorded after the day they closed "
         f"(95{THIN}% of all within {days_after.quantile(0.95):.0f} days); {share(late, amount.sum())} of a month's "
         f"bookings arrives after the month has ended, {share(unsettled, amount.sum())} more than {settle} days after; "
@@ -77,18 +77,19 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Finding]:
     )
     if not late:
         return []
-    rows = won.loc[after_end > settle, "opportunity_id"]
-    if unsettled > LATE_SHARE * amount.sum():
-        return [
-            Finding("warning", "opportunity_history", "recorded_at", "closures are recorded late", told)
-            .of(rows)
-            .mended(f"set settle_days = {enough} in company.toml, or have wins recorded by the month's end")
-        ]
-    return [
-        Finding("info", "opportunity_history", "recorded_at", "closures are recorded late", told)
-        .of(won.loc[after_end > 0, "opportunity_id"])
-        .mended(f"nothing to mend: settle_days = {settle} covers it")
-    ]
+    too_late = unsettled > LATE_SHARE * amount.sum()
+    mend = f"nothing to mend: settle_days = {settle} covers it"
+    if too_late:
+        mend = f"set settle_days = {enough} in company.toml, or have wins recorded by the month's end"
+    problem = Problem(
+        severity="warning" if too_late else "info",
+        table="opportunity_history",
+        column="recorded_at",
+        what="closures are recorded late",
+        evidence=evidence,
+        mend=mend,
+    )
+    return [problem.at(won.loc[after_end > (settle if too_late else 0), "opportunity_id"])]
 
 
 def month_ends(snap: Snapshot, dates: pd.Series) -> pd.Series:
@@ -110,7 +111,7 @@ def settles_after(days: np.ndarray, amount: np.ndarray, tolerated: float) -> int
     return max(0, int(days[order][min(enough, len(days) - 1)]))
 
 
-def _revised(closures: pd.DataFrame, *, currency: str) -> list[Finding]:
+def _revised(closures: pd.DataFrame, *, currency: str) -> list[Problem]:
     """Amounts that were changed after the deal had closed."""
     won = closures[(closures["outcome"] == "won") & closures["then"].notna() & closures["now"].notna()]
     changed = won[~np.isclose(won["then"], won["now"])]
@@ -118,19 +119,24 @@ def _revised(closures: pd.DataFrame, *, currency: str) -> list[Finding]:
         return []
     difference = (changed["now"] - changed["then"]).sum()
     relative = difference / won["then"].sum() if won["then"].sum() else np.nan
-    told = (
+    evidence = (
         f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) had their amount changed after "
         f"they closed; bookings changed by {money(difference, currency=currency)} ({percent(relative, sign=True)})"
     )
-    severity = "warning" if len(changed) > _REVISED_SHARE * len(won) else "info"
+    severity: Severity = "warning" if len(changed) > _REVISED_SHARE * len(won) else "info"
     return [
-        Finding(severity, "opportunity_history", "amount", "amounts revised after the fact", told)
-        .of(changed["opportunity_id"])
-        .mended("record a later change as a deal of its own; past bookings otherwise move")
+        Problem(
+            severity=severity,
+            table="opportunity_history",
+            column="amount",
+            what="amounts revised after the fact",
+            evidence=evidence,
+            mend="record a later change as a deal of its own; past bookings otherwise move",
+        ).at(changed["opportunity_id"])
     ]
 
 
-def _at_closing(closures: pd.DataFrame) -> list[Finding]:
+def _at_closing(closures: pd.DataFrame) -> list[Problem]:
     """How the amount of a win compares with what it stood at while open."""
     won = closures[(closures["outcome"] == "won") & (closures["before"] > 0) & closures["then"].notna()]
     changed = won[~np.isclose(won["before"], won["then"])]
@@ -138,18 +144,23 @@ def _at_closing(closures: pd.DataFrame) -> list[Finding]:
         return []
     ratio = (changed["then"] / changed["before"]).median()
     total = won["then"].sum() / won["before"].sum()
-    told = (
+    evidence = (
         f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) closed at another amount than the "
         f"last one while open, {ratio:.2f} times it (median); all wins together at {total:.2f} times"
     )
     return [
-        Finding("info", "opportunity_history", "amount", "amounts change when a deal is won", told)
-        .of(changed["opportunity_id"])
-        .mended("nothing to mend, but an open deal's amount is worth about that much of what it says")
+        Problem(
+            severity="info",
+            table="opportunity_history",
+            column="amount",
+            what="amounts change when a deal is won",
+            evidence=evidence,
+            mend="nothing to mend, but an open deal's amount is worth about that much of what it says",
+        ).at(changed["opportunity_id"])
     ]
 
 
-def _reopened(history: pd.DataFrame) -> list[Finding]:
+def _reopened(history: pd.DataFrame) -> list[Problem]:
     """Deals that were open again after they had closed."""
     ids, outcome = history["opportunity_id"].to_numpy(), history["outcome"].to_numpy()
     again = (ids[1:] == ids[:-1]) & (outcome[:-1] != "open") & (outcome[1:] == "open")
@@ -157,11 +168,16 @@ def _reopened(history: pd.DataFrame) -> list[Finding]:
         return []
     rows = pd.unique(ids[1:][again])
     closed = pd.unique(ids[outcome != "open"])
-    told = (
+    evidence = (
         f"{len(rows):,} of {len(closed):,} deals that ever closed ({share(len(rows), len(closed))}) were opened again"
     )
     return [
-        Finding("info", "opportunity_history", "stage", "deals reopened", told)
-        .of(rows)
-        .mended("nothing to mend: a month's bookings count what stood when it settled")
+        Problem(
+            severity="info",
+            table="opportunity_history",
+            column="stage",
+            what="deals reopened",
+            evidence=evidence,
+            mend="nothing to mend: a month's bookings count what stood when it settled",
+        ).at(rows)
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pandas as pd
 
 from forecast.calendar import period_label
-from forecast.data.audit.finding import Finding
 from forecast.data.known.snapshot import Snapshot
+from forecast.errors import Problem, Severity
 from forecast.wording import in_currency, percent, share
 
 WON_AT_LEAST = 30
@@ -22,10 +25,10 @@ _TAIL_SHARE = 0.05
 _TAIL_DEALS = 20
 
 FEWER_OF_LATE = "far fewer deals created of late"
-"""The finding that bears on the forecast itself: what is not there cannot be won."""
+"""The problem that bears on the forecast itself: what is not there cannot be won."""
 
 
-def pipeline_findings(snap: Snapshot) -> list[Finding]:
+def misleading_deals(snap: Snapshot) -> list[Problem]:
     """Return what misleads about the opportunities known on a day."""
     return [
         *_stale(snap),
@@ -38,7 +41,7 @@ def pipeline_findings(snap: Snapshot) -> list[Finding]:
     ]
 
 
-def _stale(snap: Snapshot) -> list[Finding]:
+def _stale(snap: Snapshot) -> list[Problem]:
     """Open deals that ought to have closed already."""
     frame, money = snap.opportunities, in_currency(snap.company.currency)
     is_open = frame["outcome"] == "open"
@@ -47,64 +50,74 @@ def _stale(snap: Snapshot) -> list[Finding]:
         return []
     dated = int((is_open & frame["expected_close_on"].notna()).sum())
     days = (snap.as_of - stale["expected_close_on"]).dt.days
-    told = (
+    evidence = (
         f"{len(stale):,} of {dated:,} open deals with a date ({share(len(stale), dated)}), "
         f"worth {money(stale['amount'].sum())}; overdue by {days.median():.0f} days (median), at most {days.max():,}"
     )
-    severity = "warning" if len(stale) > _STALE_WARNS * dated else "info"
+    severity: Severity = "warning" if len(stale) > _STALE_WARNS * dated else "info"
     return [
-        Finding(severity, "opportunities", "expected_close_on", "expected to close by now, but still open", told)
-        .of(stale["opportunity_id"])
-        .mended("give them a new date, or close them as lost")
+        Problem(
+            severity=severity,
+            table="opportunities",
+            column="expected_close_on",
+            what="expected to close by now, but still open",
+            evidence=evidence,
+            mend="give them a new date, or close them as lost",
+        ).at(stale["opportunity_id"])
     ]
 
 
-def _giants(snap: Snapshot) -> list[Finding]:
+def _giants(snap: Snapshot) -> list[Problem]:
     """A heavy tail: one deal that is a large part of what is booked, or of a month."""
     frame, money = snap.opportunities, in_currency(snap.company.currency)
     won = frame[(frame["outcome"] == "won") & (frame["amount"] > 0)].sort_values("amount", ascending=False)
     if won.empty:
         return []
-    found = []
-    booked, largest = won["amount"].sum(), won["amount"].iloc[0]
-    index = tail_index(won["amount"].to_numpy())
-    words = f"; tail index {index:.1f}" if np.isfinite(index) else ""
-    if largest > _GIANT_SHARE * booked and len(won) >= _GIANT_DEALS:
-        told = (
-            f"the largest of {len(won):,} won deals is {money(largest)}, {share(largest, booked)} of all that was won "
-            f"and {largest / won['amount'].median():,.0f} times the median{words}"
-        )
-        found.append(
-            Finding("warning", "opportunities", "amount", "one deal dominates the bookings", told)
-            .of(won["opportunity_id"].head(1))
-            .mended("check the amount; if it holds, read ranges rather than the mean")
-        )
-    elif np.isfinite(index) and index < 2:
-        told = (
-            f"tail index {index:.1f} over the largest {percent(_TAIL_SHARE)} of {len(won):,} won deals: below 2 a few "
-            f"deals decide a month; the largest is {money(largest)}, {largest / won['amount'].median():,.0f} times "
-            "the median"
-        )
-        found.append(
-            Finding("warning", "opportunities", "amount", "amounts have a heavy tail", told)
-            .of(won["opportunity_id"].head())
-            .mended("check the largest amounts; if they hold, read ranges rather than the mean")
-        )
-    months = len(np.unique(snap.calendar.period_of(won["closed_on"])))
-    monthly = booked / max(months, 1)
+    monthly = won["amount"].sum() / max(len(np.unique(snap.calendar.period_of(won["closed_on"]))), 1)
     giants = frame[(frame["outcome"] == "open") & (frame["amount"] > monthly)].sort_values("amount", ascending=False)
+    found = _heavy_tail(won, money)
     if len(giants):
         top = giants["amount"].iloc[0]
-        told = (
-            f"{len(giants):,} open deals, the largest {money(top)} = {top / monthly:.1f} average months "
-            f"of {money(monthly)}"
-        )
         found.append(
-            Finding("warning", "opportunities", "amount", "open deals larger than an average month's bookings", told)
-            .of(giants["opportunity_id"])
-            .mended("check the amounts; such a deal is a coin toss that no mean describes")
+            Problem(
+                severity="warning",
+                table="opportunities",
+                column="amount",
+                what="open deals larger than an average month's bookings",
+                evidence=f"{len(giants):,} open deals, the largest {money(top)} = {top / monthly:.1f} average months "
+                f"of {money(monthly)}",
+                mend="check the amounts; such a deal is a coin toss that no mean describes",
+            ).at(giants["opportunity_id"])
         )
     return found
+
+
+def _heavy_tail(won: pd.DataFrame, money: Callable[[float], str]) -> list[Problem]:
+    """One won deal that dominates, or else a few; `won` has the largest first."""
+    booked, largest = won["amount"].sum(), won["amount"].iloc[0]
+    times = largest / won["amount"].median()
+    index = tail_index(won["amount"].to_numpy())
+    if largest > _GIANT_SHARE * booked and len(won) >= _GIANT_DEALS:
+        also = f"; tail index {index:.1f}" if np.isfinite(index) else ""
+        what, rows = "one deal dominates the bookings", won["opportunity_id"].head(1)
+        evidence = (
+            f"the largest of {len(won):,} won deals is {money(largest)}, {share(largest, booked)} of all that was won "
+            f"and {times:,.0f} times the median{also}"
+        )
+        mend = "check the amount; if it holds, read ranges rather than the mean"
+    elif np.isfinite(index) and index < 2:
+        what, rows = "amounts have a heavy tail", won["opportunity_id"].head()
+        evidence = (
+            f"tail index {index:.1f} over the largest {percent(_TAIL_SHARE)} of {len(won):,} won deals: below 2 a few "
+            f"deals decide a month; the largest is {money(largest)}, {times:,.0f} times the median"
+        )
+        mend = "check the largest amounts; if they hold, read ranges rather than the mean"
+    else:
+        return []
+    problem = Problem(
+        severity="warning", table="opportunities", column="amount", what=what, evidence=evidence, mend=mend
+    )
+    return [problem.at(rows)]
 
 
 def tail_index(amounts: np.ndarray) -> float:
@@ -121,53 +134,57 @@ def tail_index(amounts: np.ndarray) -> float:
     return 1 / excess if excess > 0 else np.nan
 
 
-def _thin(snap: Snapshot) -> list[Finding]:
+def _thin(snap: Snapshot) -> list[Problem]:
     """Segments with few won deals."""
     frame = snap.opportunities
     won = frame[frame["outcome"] == "won"].groupby("segment").size().reindex(list(snap.segments), fill_value=0)
     thin = won[won < WON_AT_LEAST].sort_values(kind="stable")
     if thin.empty:
         return []
-    told = ", ".join(f"{name} {count:,}" for name, count in thin.head(5).items())
+    shown = ", ".join(f"{name} {count:,}" for name, count in thin.head(5).items())
     more = f" and {len(thin) - 5:,} more" if len(thin) > 5 else ""
     return [
-        Finding(
-            "warning",
-            "opportunities",
-            "segment",
-            f"segments with fewer than {WON_AT_LEAST} won deals",
-            f"won deals: {told}{more}, of {len(snap.segments):,} segments",
-        )
-        .of(thin.index)
-        .mended("their own rates are drawn to the company's; put small segments together, or bring more history")
+        Problem(
+            severity="warning",
+            table="opportunities",
+            column="segment",
+            what=f"segments with fewer than {WON_AT_LEAST} won deals",
+            evidence=f"won deals: {shown}{more}, of {len(snap.segments):,} segments",
+            mend="their own rates are drawn to the company's; put small segments together, or bring more history",
+        ).at(thin.index)
     ]
 
 
-def _alike(snap: Snapshot) -> list[Finding]:
+def _alike(snap: Snapshot) -> list[Problem]:
     """Opportunities that agree in everything that tells deals apart: entered twice?"""
     frame = snap.opportunities
     who = [name for name in ("account_id", "owner", "product", "lead_source", "units") if name in frame]
     if "account_id" not in who:
         return []
-    told_apart = ["created_on", "segment", "amount", *who]
+    compared = ["created_on", "segment", "amount", *who]
     full = frame[frame["account_id"].notna() & frame["amount"].notna()]
-    alike = full[full.duplicated(told_apart, keep=False)].sort_values([*told_apart, "opportunity_id"])
+    alike = full[full.duplicated(compared, keep=False)].sort_values([*compared, "opportunity_id"])
     if alike.empty:
         return []
-    groups = len(alike.drop_duplicates(told_apart))
-    told = (
-        f"{len(alike):,} opportunities in {groups:,} groups agree in {', '.join(told_apart)}; "
+    groups = len(alike.drop_duplicates(compared))
+    evidence = (
+        f"{len(alike):,} opportunities in {groups:,} groups agree in {', '.join(compared)}; "
         f"counted once, {len(alike) - groups:,} fewer"
     )
-    severity = "warning" if len(alike) - groups > _ALIKE_WARNS * len(frame) else "info"
+    severity: Severity = "warning" if len(alike) - groups > _ALIKE_WARNS * len(frame) else "info"
     return [
-        Finding(severity, "opportunities", "opportunity_id", "deals that look alike", told)
-        .of(alike["opportunity_id"])
-        .mended("merge what was entered twice")
+        Problem(
+            severity=severity,
+            table="opportunities",
+            column="opportunity_id",
+            what="deals that look alike",
+            evidence=evidence,
+            mend="merge what was entered twice",
+        ).at(alike["opportunity_id"])
     ]
 
 
-def _gaps(snap: Snapshot) -> list[Finding]:
+def _gaps(snap: Snapshot) -> list[Problem]:
     """Months in which nothing was created, or nothing was won, between months in which something was."""
     frame = snap.opportunities
     found = []
@@ -182,16 +199,21 @@ def _gaps(snap: Snapshot) -> list[Finding]:
         if not len(empty):
             continue
         span = max(last, seen[-1]) - seen[0] + 1
-        told = f"{len(empty):,} of {span:,} months from {period_label(int(seen[0]))}"
+        evidence = f"{len(empty):,} of {span:,} months from {period_label(int(seen[0]))}"
         found.append(
-            Finding("warning", "opportunities", column, f"months in which nothing was {word}", told)
-            .of([period_label(int(period)) for period in empty])
-            .mended("check whether the export is whole; a month without records reads as a month without business")
+            Problem(
+                severity="warning",
+                table="opportunities",
+                column=column,
+                what=f"months in which nothing was {word}",
+                evidence=evidence,
+                mend="check whether the export is whole; a month without records reads as a month without business",
+            ).at([period_label(int(period)) for period in empty])
         )
     return found
 
 
-def _falls_off(snap: Snapshot) -> list[Finding]:
+def _falls_off(snap: Snapshot) -> list[Problem]:
     """Last months with far fewer new deals than usual: the export may lack the youngest."""
     created = snap.calendar.period_of(snap.opportunities["created_on"])
     last = snap.period if snap.at_month_end else snap.period - 1
@@ -205,21 +227,20 @@ def _falls_off(snap: Snapshot) -> list[Finding]:
     if not length or usual < _DEALS_A_MONTH:
         return []
     months = [period_label(last - back) for back in range(length)][::-1]
-    told = ", ".join(f"{month} {counts[len(counts) - length + i]:,}" for i, month in enumerate(months))
+    shown = ", ".join(f"{month} {counts[len(counts) - length + i]:,}" for i, month in enumerate(months))
     return [
-        Finding(
-            "warning",
-            "opportunities",
-            "created_on",
-            FEWER_OF_LATE,
-            f"deals created: {told}; the median month of the last {_USUAL_MONTHS + 1} has {usual:,.0f}",
-        )
-        .of(months)
-        .mended("check whether the export holds the youngest deals; if it does not, the forecast is too low")
+        Problem(
+            severity="warning",
+            table="opportunities",
+            column="created_on",
+            what=FEWER_OF_LATE,
+            evidence=f"deals created: {shown}; the median month of the last {_USUAL_MONTHS + 1} has {usual:,.0f}",
+            mend="check whether the export holds the youngest deals; if it does not, the forecast is too low",
+        ).at(months)
     ]
 
 
-def _cleared(snap: Snapshot) -> list[Finding]:
+def _cleared(snap: Snapshot) -> list[Problem]:
     """Many losses on one day: the day the pipeline was cleared, not the day the customers said no."""
     frame = snap.opportunities
     lost = frame[frame["outcome"] == "lost"]
@@ -229,12 +250,15 @@ def _cleared(snap: Snapshot) -> list[Finding]:
     big = days[(days >= _ONE_DAY_DEALS) & (days > _ONE_DAY_SHARE * len(lost))].sort_values(ascending=False)
     if big.empty:
         return []
-    told = ", ".join(f"{count:,} on {day:%Y-%m-%d}" for day, count in big.head(3).items())
+    shown = ", ".join(f"{count:,} on {day:%Y-%m-%d}" for day, count in big.head(3).items())
     rows = lost.loc[lost["closed_on"].isin(big.index), "opportunity_id"]
     return [
-        Finding(
-            "warning", "opportunities", "closed_on", "many deals lost on one day", f"{told}, of {len(lost):,} losses"
-        )
-        .of(rows)
-        .mended("if that was a clean-up, date them to when they were lost")
+        Problem(
+            severity="warning",
+            table="opportunities",
+            column="closed_on",
+            what="many deals lost on one day",
+            evidence=f"{shown}, of {len(lost):,} losses",
+            mend="if that was a clean-up, date them to when they were lost",
+        ).at(rows)
     ]

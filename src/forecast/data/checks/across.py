@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import submissions
-from forecast.data.checks.kinds import is_among
-from forecast.data.checks.table import Problem, Severity, problem_at
-from forecast.data.keys import key_order, places, ranks
+from forecast.data.checks.table import problem_at
+from forecast.data.codes import is_among, key_order, places, ranks
 from forecast.data.schema import OUTCOMES, Company
-from forecast.errors import nearest
+from forecast.errors import Problem, nearest
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -202,8 +201,8 @@ def _history_against_today(
     outcomes = pd.Series(list(meaning.values()), dtype="str")
     stage = places(history["stage"], pd.Series(list(meaning), dtype="str"))
     last = _row_of(of, rows, own)
-    said = np.where(last >= 0, stage[last], -1) if len(stage) else np.full(len(frame), -1)
-    says = pd.Series(outcomes.array.take(said, allow_fill=True), index=frame.index)
+    last_stage = np.where(last >= 0, stage[last], -1) if len(stage) else np.full(len(frame), -1)
+    says = pd.Series(outcomes.array.take(last_stage, allow_fill=True), index=frame.index)
     closes = np.append(np.asarray(outcomes.isin(["won", "lost"])), False)[stage]
     recorded = _day_of(history["recorded_at"], _row_of(of, rows[closes[rows]], own), frame, company)
     return [
@@ -239,68 +238,73 @@ def _history_against_today(
 
 def _currencies(tables: Tables, company: Company) -> list[Problem]:
     rates = tables.get("currencies")
-    found: list[Problem] = []
-    if rates is not None:
-        rate = rates["plan_rate"]
-        found += problem_at(
+    found = [] if rates is None else _plan_rates(rates, company)
+    for table in (OPPS, HISTORY):
+        if table in tables and "currency" in tables[table]:
+            found += _currencies_used(table, tables[table], rates, company)
+    return found
+
+
+def _plan_rates(rates: pd.DataFrame, company: Company) -> list[Problem]:
+    rate = rates["plan_rate"]
+    own = np.asarray((rates["currency"] == company.currency) & (rate != 1) & rate.notna())
+    return [
+        *problem_at(
             rates,
             np.asarray(rate == 0),
             table="currencies",
             column="plan_rate",
             what="is zero",
             mend="write the reporting currency per unit of this currency",
-        )
-        own = np.asarray((rates["currency"] == company.currency) & (rate != 1) & rate.notna())
-        found += problem_at(
+        ),
+        *problem_at(
             rates,
             own,
             table="currencies",
             column="plan_rate",
             what=f"{company.currency} is the reporting currency, so its rate is 1",
             mend="write 1, or correct currency in company.toml",
+        ),
+    ]
+
+
+def _currencies_used(table: str, frame: pd.DataFrame, rates: pd.DataFrame | None, company: Company) -> list[Problem]:
+    """Return what is wrong with the currencies of a table: more than one, but no rates; or one without a rate."""
+    used = set(frame["currency"].dropna().unique())
+    if rates is None:
+        if len(used - {company.currency}) <= (0 if company.currency else 1):
+            return []
+        return problem_at(
+            frame,
+            np.asarray(frame["currency"].notna() & (frame["currency"] != company.currency)),
+            table=table,
+            column="currency",
+            what=f"amounts in {', '.join(sorted(used)[:5])}, but no table currencies: added as they are",
+            mend="add currencies with a plan_rate for each",
+            severity="warning",
         )
-    for table in (OPPS, HISTORY):
-        if table not in tables or "currency" not in tables[table]:
-            continue
-        frame = tables[table]
-        used = set(frame["currency"].dropna().unique())
-        if rates is None:
-            if len(used - {company.currency}) > (0 if company.currency else 1):
-                found += problem_at(
-                    frame,
-                    np.asarray(frame["currency"].notna() & (frame["currency"] != company.currency)),
-                    table=table,
-                    column="currency",
-                    what=f"amounts in {', '.join(sorted(used)[:5])}, but no table currencies: added as they are",
-                    mend="add currencies with a plan_rate for each",
-                    severity="warning",
-                )
-            continue
-        unknown = used - set(rates["currency"].dropna()) - {company.currency}
-        if unknown:
-            name = sorted(unknown)[0]
-            found += problem_at(
-                frame,
-                np.asarray(frame["currency"].isin(unknown)),
-                table=table,
-                column="currency",
-                what="a currency that is not in currencies",
-                mend=f"add it to currencies, or correct it; {name!r}: {nearest(name, set(rates['currency'].dropna()))}",
-            )
-    return found
+    unknown = used - set(rates["currency"].dropna()) - {company.currency}
+    if not unknown:
+        return []
+    name = sorted(unknown)[0]
+    return problem_at(
+        frame,
+        np.asarray(frame["currency"].isin(unknown)),
+        table=table,
+        column="currency",
+        what="a currency that is not in currencies",
+        mend=f"add it to currencies, or correct it; {name!r}: {nearest(name, set(rates['currency'].dropna()))}",
+    )
 
 
 def _fixed_columns(tables: Tables, company: Company) -> list[Problem]:
     columns = list(tables[OPPS].columns)
     return [
         Problem(
-            "fatal",
-            "company.toml",
-            "fixed_at_creation",
-            f"there is no column {name!r} in opportunities",
-            (),
-            0,
-            f"correct the list; {nearest(name, columns)}",
+            table="company.toml",
+            column="fixed_at_creation",
+            what=f"there is no column {name!r} in opportunities",
+            mend=f"correct the list; {nearest(name, columns)}",
         )
         for name in company.fixed_at_creation
         if name not in columns
@@ -369,7 +373,6 @@ def _segments(tables: Tables) -> list[Problem]:
             continue
         unknown = sorted(set(frame["segment"].dropna().unique()) - known)
         if unknown:
-            severity: Severity = "warning"
             found += problem_at(
                 frame,
                 np.asarray(frame["segment"].isin(unknown)),
@@ -377,7 +380,7 @@ def _segments(tables: Tables) -> list[Problem]:
                 column="segment",
                 what=f"segments without any opportunity: {', '.join(map(repr, unknown[:3]))}",
                 mend=f"correct the spelling if it is one; {unknown[0]!r}: {nearest(unknown[0], known)}",
-                severity=severity,
+                severity="warning",
             )
     return found
 

@@ -7,15 +7,14 @@ Text columns are parsed once per distinct value, since a log repeats its dates a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.codes import answers, coded
 from forecast.data.schema import Kind
-from forecast.data.text import by_level, dictionary_of, is_coded, text_of
 
 # What a value of each kind looks like, for the sentence that says how to mend it.
 LOOKS = {
@@ -39,65 +38,36 @@ _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?")  # not
 _DAY_LENGTH = 86_400_000_000
 """Microseconds."""
 
-_PART = 250_000
-
 _FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 
 
-def plain(values: pd.Series) -> pd.Series:
-    """Return the column with Python objects, categories and Arrow types taken out; empty text is missing."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
-    if isinstance(values.dtype, pd.ArrowDtype):
-        values = pd.Series(pa.array(values).to_pandas(date_as_object=False), index=values.index)
-    if values.dtype == object:
-        inside = pd.api.types.infer_dtype(values, skipna=True)
-        if inside in ("date", "datetime", "datetime64"):
-            values = pd.to_datetime(values)
-        elif inside in ("decimal", "floating", "integer", "mixed-integer-float"):
-            values = pd.to_numeric(values.astype("float64"))
-        elif inside == "boolean":
-            values = values.map({True: "true", False: "false"}).astype("str")
-        else:
-            values = values.where(values.isna(), values.map(str)).astype("str")
-    if pd.api.types.is_string_dtype(values.dtype) and values.dtype != "str":
-        values = values.astype("str")
-    if values.dtype == "str":
-        blank = _answers(values, lambda text: pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)))
-        if blank.any():
-            values = values.mask(blank)
-    return values
-
-
-def _answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.ndarray:
-    """Return what is answered for each text, False where it is missing; asked once a level where there are codes."""
-    if not is_coded(values):
-        return np.asarray(pc.fill_null(asked(text_of(values)), False))
-    found = dictionary_of(values)
-    answers = np.asarray(pc.fill_null(asked(found.dictionary), False))
-    return by_level(found, answers, missing=False) if answers.any() else np.zeros(len(values), dtype=bool)
-
-
-def to_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
-    """Return the column in its kind and a mask (n,) of the values that do not fit it.
+def as_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
+    """Return a column in its kind, and a mask (n,) of the values that do not fit it, which are then missing.
 
     `timezone` is the company's: timestamps without an offset are read in it (of two occurrences in the hour a clock
     is put back the first; a time skipped when it is put forward moves to the next that exists), and the date of a
-    timestamp with an offset is its date there. Values must have been through `plain`.
+    timestamp with an offset is its date there. Text that does not fit a period stays as it is; empty text is missing.
     """
+    values = _plain(values)
     if kind in ("key", "text"):
-        return _text(values)
-    if kind in ("amount", "number"):
-        return _number(values)
-    if kind == "period":
-        return _period(values)
-    if kind == "date":
-        return _date(values, timezone)
-    return _timestamp(values, timezone)
+        typed, bad = _text(values)
+    elif kind in ("amount", "number"):
+        typed, bad = _number(values)
+    elif kind == "period":
+        typed, bad = _period(values)
+    elif kind == "date":
+        typed, bad = _date(values, timezone)
+    else:
+        typed, bad = _timestamp(values, timezone)
+    return coded(typed), bad
 
 
-def inferred(values: pd.Series, *, timezone: str) -> pd.Series:
+def as_found(values: pd.Series, *, timezone: str) -> pd.Series:
     """Return a column nobody declared: a number or a date where every value is one, text otherwise."""
+    return coded(_inferred(_plain(values), timezone))
+
+
+def _inferred(values: pd.Series, timezone: str) -> pd.Series:
     if values.dtype != "str":
         if pd.api.types.is_bool_dtype(values.dtype):
             return values.map({True: "true", False: "false"}).astype("str")
@@ -117,34 +87,34 @@ def inferred(values: pd.Series, *, timezone: str) -> pd.Series:
     return values
 
 
-def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
-    """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
-    among = text_of(names).cast(pa.large_string())
-    if is_coded(values) and dictionary_of(values).dictionary.equals(among):
-        return np.asarray(values.notna())
-    return _answers(values, lambda text: pc.is_in(text, value_set=among, skip_nulls=True))
-
-
-def distinct(values: pd.Series) -> pd.Series:
-    """Return the distinct values as text, in the order they come, missing ones left out."""
-    if values.dtype != "str":
-        return pd.Series(values.dropna().unique(), dtype="str")
-    return pd.Series(values.array.unique(), dtype="str").dropna().reset_index(drop=True)
-
-
-def padded(values: pd.Series) -> set[str]:
-    """Return the texts with blanks around them; looked through in parts, as a trimmed copy of all would be as large."""
-    text, found = dictionary_of(values).dictionary if is_coded(values) else text_of(values), set()
-    for start in range(0, len(text), _PART):
-        part = text[start : start + _PART]
-        odd = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(part), part), False)
-        found.update(part.filter(odd).to_pylist())
-    return found
+def _plain(values: pd.Series) -> pd.Series:
+    """Return the column with Python objects, categories and Arrow types taken out; empty text is missing."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if isinstance(values.dtype, pd.ArrowDtype):
+        values = pd.Series(pa.array(values).to_pandas(date_as_object=False), index=values.index)
+    if values.dtype == object:
+        inside = pd.api.types.infer_dtype(values, skipna=True)
+        if inside in ("date", "datetime", "datetime64"):
+            values = pd.to_datetime(values)
+        elif inside in ("decimal", "floating", "integer", "mixed-integer-float"):
+            values = pd.to_numeric(values.astype("float64"))
+        elif inside == "boolean":
+            values = values.map({True: "true", False: "false"}).astype("str")
+        else:
+            values = values.where(values.isna(), values.map(str)).astype("str")
+    if pd.api.types.is_string_dtype(values.dtype) and values.dtype != "str":
+        values = values.astype("str")
+    if values.dtype == "str":
+        blank = answers(values, lambda text: pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)))
+        if blank.any():
+            values = values.mask(blank)
+    return values
 
 
 def _matches(text: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
     """Return which values match the whole pattern; missing ones do not."""
-    return _answers(text, lambda given: pc.match_substring_regex(given, pattern=f"^(?:{pattern.pattern})$"))
+    return answers(text, lambda given: pc.match_substring_regex(given, pattern=f"^(?:{pattern.pattern})$"))
 
 
 def _distinct(values: pd.Series) -> tuple[np.ndarray, pd.Series]:

@@ -1,7 +1,7 @@
 """A set of tables -> `Log`, or every problem that stands in the way.
 
-`problems` lists all of them, for whoever mends the data; `validate` raises the first fatal ones, and otherwise
-returns the log with what is not fatal as notes. Nothing that was given is altered.
+`problems` lists all of them, for whoever mends the data; `validate` raises the fatal ones, and otherwise returns the
+log with what is not fatal as notes. Nothing that was given is altered.
 """
 
 from __future__ import annotations
@@ -12,18 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.checks import declared
 from forecast.data.checks.across import HAPPENED, check_across
-from forecast.data.checks.kinds import is_among
-from forecast.data.checks.table import Problem, check_table, problem_at
-from forecast.data.keys import key_order, ranks
-from forecast.data.schema import TABLES, Company, Log, Note
-from forecast.data.text import recoded, reordered
-from forecast.errors import DataError, nearest
-
-__all__ = ["Problem", "last_day", "problems", "raise_fatal", "validate"]
-
-_LISTED = 3
+from forecast.data.checks.table import check_table, problem_at
+from forecast.data.codes import is_among, key_order, ranks, recoded, reordered
+from forecast.data.schema import TABLES, Company, Log
+from forecast.errors import SEVERITIES, DataError, Problem, nearest
 
 
 def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "", keep: bool = True) -> Log:
@@ -34,7 +27,7 @@ def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
     raw : table name -> frame, text as in a CSV file or typed. A frame whose index is named `line` came from a file;
         problems then name the file's lines, otherwise the key.
     company : what company.toml says.
-    source : where the tables came from, kept in the log.
+    source : where the tables came from, recorded in the log.
     keep : False takes each table out of `raw`, a dict of the caller's own, as it is read, so that a log of millions
         of rows is never there twice.
 
@@ -43,47 +36,21 @@ def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
     DataError : the first fatal problem, with up to two more and how many there are in all.
     """
     tables, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
-    raise_fatal(found)
-    notes = tuple(
-        Note(problem.what, problem.table, problem.column, problem.rows, problem.count, problem.mend)
-        for problem in found
-    )
-    return Log(tables, company, company.extracted_on or last_day(tables, company), source, notes)
-
-
-def problems(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "") -> list[Problem]:  # noqa: ARG001
-    """Return every problem of a set of raw tables, fatal ones first, in the order of the tables.
-
-    pandera is asked as well: what it finds in a column that had no fatal problem yet is added.
-    """
-    tables, found = _examine(dict(raw), company)
-    said = {(problem.table, part) for problem in found if problem.severity == "fatal" for part in _parts(problem)}
-    for name, frame in tables.items():
-        second = declared.second_opinion(name, frame)
-        found += [problem for problem in second if not said & {(name, part) for part in _parts(problem)}]
-    found.sort(key=_rank)
-    return found
-
-
-def _parts(problem: Problem) -> list[str]:
-    return problem.column.split(", ")
-
-
-def _rank(problem: Problem) -> int:
-    return ("fatal", "warning", "info").index(problem.severity)
-
-
-def raise_fatal(found: list[Problem]) -> None:
-    """Raise a DataError for the fatal problems, if there are any: three in full, the rest as a number."""
     fatal = [problem for problem in found if problem.severity == "fatal"]
-    if not fatal:
-        return
-    error = fatal[0].error()
-    text = "\n".join(str(problem.error()) for problem in fatal[:_LISTED])
-    if len(fatal) > _LISTED:
-        text += f"\nand {len(fatal) - _LISTED} more; `forecast check` lists them all"
-    error.args = (text,)
-    raise error
+    if fatal:
+        raise DataError.of(fatal)
+    return Log(
+        tables=tables,
+        company=company,
+        extracted_on=company.extracted_on or last_day(tables, company),
+        source=source,
+        notes=tuple(found),
+    )
+
+
+def problems(raw: Mapping[str, pd.DataFrame], company: Company) -> list[Problem]:
+    """Return every problem of a set of raw tables, fatal ones first, in the order of the tables."""
+    return _examine(dict(raw), company)[1]
 
 
 def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
@@ -104,13 +71,13 @@ def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timesta
 def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
     """Return the typed tables, sorted, and every problem; the dict given is emptied."""
     found = [
-        Problem("fatal", name, "", "no table of this name is known", (), 0, nearest(name, TABLES))
+        Problem(table=name, what="no table of this name is known", mend=nearest(name, TABLES))
         for name in raw
         if name not in TABLES
     ]
     if "opportunities" not in raw:
         mend = "add opportunities.csv or opportunities.parquet; it is the one table that is needed"
-        found.append(Problem("fatal", "opportunities", "", "this table is missing", (), 0, mend))
+        found.append(Problem(table="opportunities", what="this table is missing", mend=mend))
     typed: dict[str, pd.DataFrame] = {}
     for name, table in TABLES.items():
         if name in raw:
@@ -124,7 +91,7 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
         found += _leave_out_undated(typed)
         _share_names(typed)
         found += check_across(typed, company)
-    found.sort(key=_rank)
+    found.sort(key=lambda problem: SEVERITIES.index(problem.severity))
     _give_back()
     names = None if "opportunities" not in typed else typed["opportunities"]["opportunity_id"]
     tables: dict[str, pd.DataFrame] = {}

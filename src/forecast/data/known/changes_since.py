@@ -35,7 +35,7 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
     except (DataError, ParameterError) as error:
         out = pd.DataFrame({name: pd.Series(dtype="float64") for name in COLUMNS})
         out = out.astype({"bar": "str", "deals": "int64", "since": "datetime64[us]", "period": "str"})
-        why = error.what if isinstance(error, DataError) else str(error)
+        why = error.problem.what if isinstance(error, DataError) else str(error)
         return NotedTable(table=out, notes=(why,)).frame()
     table = table.assign(since=day, period=snap.calendar.quarter_label(quarter))
     return NotedTable(table=table[list(COLUMNS)]).frame()

@@ -9,8 +9,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from forecast.calendar import Calendar
-from forecast.data.keys import places
-from forecast.data.text import by_level, dictionary_of
+from forecast.data.codes import by_level, dictionary_of, places
 
 OPEN, WON, LOST = range(3)
 NONE = -1

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecast.data.keys import ranks
+from forecast.data.codes import blanked, from_codes, places, ranks
 from forecast.data.schema import OUTCOMES, Log
-from forecast.data.text import blanked, from_codes, places_in
 
 OPEN, WON, LOST = range(3)
 _DAY_LENGTH = 86_400_000_000
@@ -65,7 +64,7 @@ def archive(log: Log) -> Archive:
         opportunities = opportunities.sort_values("opportunity_id", ignore_index=True)
         ids = opportunities["opportunity_id"]
     n = len(opportunities)
-    today = places_in(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
+    today = places(opportunities["outcome"], list(OUTCOMES)).astype(np.int8)
     amount = in_reporting_currency(log, opportunities["amount"], opportunities.get("currency"))
     history = log.get("opportunity_history")
     if history is None:
@@ -85,7 +84,7 @@ def archive(log: Log) -> Archive:
             no,
             np.full(n, -1),
         )
-    position = places_in(history["opportunity_id"], ids)
+    position = places(history["opportunity_id"], ids)
     when = ranks(history["recorded_at"])
     belongs = position >= 0
     in_order = belongs[:-1] & (
@@ -98,7 +97,7 @@ def archive(log: Log) -> Archive:
     del when, belongs, in_order
     recorded_on = _local_days(history["recorded_at"], log.company.timezone)
     stages = stage_outcomes(log)
-    stage = places_in(history["stage"], list(stages)).astype(np.int16)
+    stage = places(history["stage"], list(stages)).astype(np.int16)
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
     outcome = meaning[stage]
     currency = history.get("currency")
@@ -182,7 +181,7 @@ def in_reporting_currency(log: Log, amount: pd.Series, currency: pd.Series | Non
     rates = log.get("currencies")
     if currency is None or rates is None:
         return values.copy()
-    code = places_in(currency, rates["currency"])
+    code = places(currency, rates["currency"])
     rate = np.append(rates["plan_rate"].to_numpy(dtype=np.float64), 1.0)
     out = rate[code]
     out *= values

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
+from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.coding import (
     NO_DAY,
     NONE,
@@ -34,7 +35,6 @@ from forecast.data.known.coding import (
     slips_of,
 )
 from forecast.data.schema import Company
-from forecast.data.text import dictionary_of, row_codes
 
 _STATE = ("opportunity_id", "recorded_at", "recorded_on", "stage", "outcome", "amount", "expected_close_on", "segment")
 _NOT_COVARIATES = (*_STATE, "closed_on", "account_id")

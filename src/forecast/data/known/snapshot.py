@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, period_label
-from forecast.data.checks.kinds import is_among
+from forecast.data.codes import is_among
 from forecast.data.known.changes import changes
 from forecast.data.known.history import Archive, archive, as_known, known_history, known_opportunities
 from forecast.data.known.ledger import KnownState, Ledger

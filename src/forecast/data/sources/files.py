@@ -15,11 +15,11 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
 from forecast.data.checks.table import LINE
-from forecast.data.checks.validation import Problem, problems, validate
+from forecast.data.checks.validation import problems, validate
+from forecast.data.codes import from_dictionary
 from forecast.data.schema import TABLES, Company, Log
 from forecast.data.sources.company import read_company
-from forecast.data.text import from_dictionary
-from forecast.errors import DataError, nearest
+from forecast.errors import DataError, Problem, nearest
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -36,11 +36,24 @@ def read(location: str | os.PathLike[str]) -> Log:
     ------
     DataError : the folder, a file or a value is not as the data dictionary (data/README.md) says.
     """
-    tables, company, source = read_raw(location)
-    return validate(tables, company, source=source, keep=False)
+    folder = locate(location)
+    tables, company = read_raw(folder)
+    return validate(tables, company, source=str(folder), keep=False)
 
 
-def check(location: str | os.PathLike[str]) -> list[Problem]:
+def read_raw(folder: Path) -> tuple[dict[str, pd.DataFrame], Company]:
+    """Read the files of a folder as they are: CSV as text with file lines as index, Parquet as typed.
+
+    Returns the tables by name, and the company. Raises DataError for the first file that cannot be read.
+    """
+    company = read_company(folder)
+    tables, unreadable = _tables(folder)
+    if unreadable:
+        raise unreadable[0]
+    return tables, company
+
+
+def problems_in(location: str | os.PathLike[str]) -> list[Problem]:
     """Return every problem of a folder: files that cannot be read as well as what is wrong in those that can."""
     folder = locate(location)
     found: list[Problem] = []
@@ -48,26 +61,11 @@ def check(location: str | os.PathLike[str]) -> list[Problem]:
     try:
         company = read_company(folder)
     except DataError as error:
-        found.append(_problem(error))
+        found.append(error.problem)
     tables, unreadable = _tables(folder)
-    found += [_problem(error) for error in unreadable]
-    missing = {error.table for error in unreadable}
-    found += [p for p in problems(tables, company, source=str(folder)) if p.table not in missing]
-    return found
-
-
-def read_raw(location: str | os.PathLike[str]) -> tuple[dict[str, pd.DataFrame], Company, str]:
-    """Read the files of a folder as they are: CSV as text with file lines as index, Parquet as typed.
-
-    Returns the tables by name, the company, and the folder as text. Raises DataError for the first file that
-    cannot be read.
-    """
-    folder = locate(location)
-    company = read_company(folder)
-    tables, unreadable = _tables(folder)
-    if unreadable:
-        raise unreadable[0]
-    return tables, company, str(folder)
+    found += [error.problem for error in unreadable]
+    missing = {problem.table for problem in found}
+    return found + [problem for problem in problems(tables, company) if problem.table not in missing]
 
 
 def locate(location: str | os.PathLike[str]) -> Path:
@@ -87,30 +85,20 @@ def locate(location: str | os.PathLike[str]) -> Path:
     )
 
 
-def _problem(error: DataError) -> Problem:
-    rows = tuple(str(row) for row in error.rows)
-    return Problem("fatal", error.table or "", error.column or "", error.what, rows, error.count, error.mend or "")
-
-
 def _tables(folder: Path) -> tuple[dict[str, pd.DataFrame], list[DataError]]:
     """Return what could be read, and an error for each file that could not."""
     tables: dict[str, pd.DataFrame] = {}
     errors: list[DataError] = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _SUFFIXES or path.name.startswith(".") or not path.is_file():
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUFFIXES and path.is_file()]
+    names = {path.stem for path in files}
+    for path in files:
+        if path.name.startswith("."):
             continue
-        name = path.stem
         try:
-            if name not in TABLES:
-                _refuse_misspelt(path, folder)
-                continue
-            if path.suffix == ".parquet" and path.with_suffix(".csv").exists():
-                raise DataError(
-                    f"there is {name}.csv and {name}.parquet",
-                    table=name,
-                    mend="keep the one that holds, delete the other",
-                )
-            tables[name] = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+            if path.stem in TABLES:
+                tables[path.stem] = _read_table(path)
+            else:
+                _refuse_misspelt(path, set(TABLES) - names)
         except DataError as error:
             errors.append(error)
     if "opportunities" not in tables and not errors:
@@ -124,15 +112,24 @@ def _tables(folder: Path) -> tuple[dict[str, pd.DataFrame], list[DataError]]:
     return tables, errors
 
 
-def _refuse_misspelt(path: Path, folder: Path) -> None:
-    there = {other.stem for other in folder.iterdir() if other.suffix.lower() in _SUFFIXES}
-    hint = nearest(path.stem.lower(), set(TABLES) - there)
+def _refuse_misspelt(path: Path, absent: set[str]) -> None:
+    hint = nearest(path.stem.lower(), absent)
     if hint.startswith("did you mean"):
         raise DataError(
             f"{path.name} looks like a misspelt table: {hint}",
             table=path.stem,
             mend="rename the file; or give it another name or another folder if it is none of ours",
         )
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    if path.suffix == ".parquet" and path.with_suffix(".csv").exists():
+        raise DataError(
+            f"there is {path.stem}.csv and {path.stem}.parquet",
+            table=path.stem,
+            mend="keep the one that holds, delete the other",
+        )
+    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -175,15 +172,23 @@ def _typed_columns(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    table = path.stem
+    """Return the table as text, with the line of the file on which each row starts as index."""
     data = path.read_bytes()
     _check_encoding(data, path)
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
-        raise DataError(f"{path.name} is empty", table=table, mend="write the table again, or take the file away")
+        raise DataError(f"{path.name} is empty", table=path.stem, mend="write the table again, or take the file away")
     names = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8").rstrip("\r"))))
     _check_header(names, path)
+    frame = _parsed(data, len(names), path).combine_chunks().to_pandas()
+    frame.columns = pd.Index(names)
+    frame.index = pd.Index(_lines(data, len(frame)), name=LINE)
+    return frame
+
+
+def _parsed(data: bytes, columns: int, path: Path) -> pa.Table:
+    """Return the rows below the header, all as text; refuses rows with more or fewer values than there are columns."""
+    names = [f"c{i}" for i in range(columns)]
     broken: list[tuple[int, int]] = []
 
     def note_row(row: pacsv.InvalidRow) -> str:
@@ -191,37 +196,33 @@ def _read_csv(path: Path) -> pd.DataFrame:
         return "skip"
 
     try:
-        read_table = pacsv.read_csv(
+        table = pacsv.read_csv(
             pa.BufferReader(data),
-            read_options=pacsv.ReadOptions(
-                use_threads=False, column_names=[f"c{i}" for i in range(len(names))], skip_rows=1
-            ),
+            read_options=pacsv.ReadOptions(use_threads=False, column_names=names, skip_rows=1),
             parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=note_row),
             convert_options=pacsv.ConvertOptions(
-                column_types={f"c{i}": pa.string() for i in range(len(names))},
+                column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=True,
                 null_values=[""],
                 quoted_strings_can_be_null=True,
             ),
         )
     except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):
-            read_table = pa.table({f"c{i}": pa.array([], pa.string()) for i in range(len(names))})
-        else:
+        if "Empty CSV" not in str(error):
             raise DataError(
-                f"{path.name} cannot be read as CSV ({_first_line(error)})", table=table, mend="write the file again"
+                f"{path.name} cannot be read as CSV ({_first_line(error)})",
+                table=path.stem,
+                mend="write the file again",
             ) from error
+        table = pa.table({name: pa.array([], pa.string()) for name in names})
     if broken:
         raise DataError(
-            f"rows with more or fewer values than the {len(names)} columns",
-            table=table,
+            f"rows with more or fewer values than the {columns} columns",
+            table=path.stem,
             rows=[f"line {line} ({count} values)" for line, count in broken],
             mend="put text that holds a comma in double quotes",
         )
-    frame = read_table.combine_chunks().to_pandas()
-    frame.columns = pd.Index(names)
-    frame.index = pd.Index(_lines(data, len(frame)), name=LINE)
-    return frame
+    return table
 
 
 def _check_encoding(data: bytes, path: Path) -> None:

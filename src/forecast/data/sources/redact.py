@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as papq
 
-from forecast.data.checks.kinds import plain, to_kind
+from forecast.data.checks.kinds import as_kind
 from forecast.data.schema import OUTCOMES, TABLES, TOTAL, Log
 from forecast.data.sources.company import FILE
 from forecast.data.sources.files import read_raw
@@ -92,7 +92,7 @@ def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> dict[str, dict
     Files keep their format and the order of their rows; tables that hold no name are copied as they are.
     Raises MachineError where the copy cannot be written.
     """
-    raw, company, _ = read_raw(folder)
+    raw, company = read_raw(folder)
     try:
         into.mkdir(parents=True)
         for name in (FILE, company.logo):
@@ -102,9 +102,9 @@ def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> dict[str, dict
         kinds = {name: _kinds(name, frame, log) for name, frame in raw.items()}
         names = _pseudonyms(raw, kinds, salt)
         followed = {
-            name: said
+            name: pseudonym
             for kind in _FOLLOWED
-            for name, said in names.get(kind, {}).items()
+            for name, pseudonym in names.get(kind, {}).items()
             if name not in _RESERVED and any(letter.isalpha() for letter in name)
         }
         for name in list(raw):
@@ -155,7 +155,7 @@ def _kinds(name: str, frame: pd.DataFrame, log: Log) -> dict[str, str]:
 
 def _text(values: pd.Series) -> pd.Series:
     """Return names as validation reads them, so that a number in one table and text in another are one name."""
-    return to_kind(plain(values), "key", timezone="UTC")[0]
+    return as_kind(values, "key", timezone="UTC")[0]
 
 
 def _pseudonyms(

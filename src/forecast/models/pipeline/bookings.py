@@ -119,7 +119,7 @@ def bookings_along(
     model = MODEL if marketing else MODEL_WITHOUT
     for view, made_of in components_along(snap, origins=origins, steps=months, marketing=marketing):
         if isinstance(made_of, DataError):
-            empty = abstain(view, model=model, months=months, notes=[f"No forecast: {made_of.what}."])
+            empty = abstain(view, model=model, months=months, notes=[f"No forecast: {made_of.problem.what}."])
             table = empty.table.assign(**dict.fromkeys(ADDENDS, np.nan))
             yield NotedTable(table=table[_COLUMNS], notes=empty.notes)
             continue

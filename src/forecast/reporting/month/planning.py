@@ -59,10 +59,11 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
 
 def nothing(error: DataError) -> pd.DataFrame:
     """Return the row where nothing can be judged: `not identified`, and why."""
-    why = f"{error.table}: {error.what}" if error.table else error.what
-    if error.table == TABLE:
-        why = f"the forecasts that people submitted cannot be scored: {error.what}"
-        if error.what == ABSENT:
+    problem = error.problem
+    why = f"{problem.table}: {problem.what}" if problem.table else problem.what
+    if problem.table == TABLE:
+        why = f"the forecasts that people submitted cannot be scored: {problem.what}"
+        if problem.what == ABSENT:
             why = f"no forecasts that people submitted are recorded; {TABLE} brings them"
     sentence = f"Cannot tell whether planning together helped: {why}."
     return pd.DataFrame([{**NOTHING, "sentence": sentence, "reasons": str(error)}])

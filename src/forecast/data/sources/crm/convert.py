@@ -89,8 +89,7 @@ def read_export(
     try:
         validate(tables, _dated(company, end), source=str(source))
     except DataError as error:
-        error.args = (f"the {crm.CRM.name} export, brought to our names, cannot be used:\n{error}",)
-        raise
+        raise DataError(f"the {crm.CRM.name} export, brought to our names, cannot be used:\n{error}") from error
     return Imported(tables, text, tuple(notes))
 
 

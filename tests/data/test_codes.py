@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.data.checks.kinds import is_among, padded
 from forecast.data.checks.validation import validate
-from forecast.data.keys import key_order, labels, places, ranks
+from forecast.data.codes import dictionary_of, is_among, key_order, labels, padded, places, ranks
 from forecast.data.schema import Company
 from forecast.data.sources.files import read
-from forecast.data.text import CodedText, dictionary_of
+from forecast.data.text import CodedText
 from logs import STAGES, table
 
 OPPORTUNITIES = table(

@@ -1,0 +1,241 @@
+"""Columns of text, dates and timestamps by numbers: places in another table, equality, order, what is among names.
+
+A log has millions of rows with few different texts, and identifiers that mostly come in runs (a history is written by
+opportunity). So each different text, or each run, is looked at once, and nothing as large as the column is made. A
+column that is held as codes (`text.CodedText`) is asked for its codes; any other is looked through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pandas.arrays import ArrowStringArray
+
+from forecast.data.text import TEXT, CodedText, column_of
+
+_ROWS_A_LEVEL = 4
+"""Fewer rows than this for each different value, and codes are not worth it."""
+
+_SAMPLE = 4_096
+_PART = 250_000
+
+
+def coded(values: pd.Series) -> pd.Series:
+    """Return a column of text held as codes, where it has few enough different values; else the column as it is."""
+    if values.dtype != "str" or is_coded(values) or not len(values):
+        return values
+    text = text_of(values)
+    # Names that all differ show it at once; what is dropped here saves little.
+    step = max(len(text) // _SAMPLE, 1)
+    some = text.take(pa.array(np.arange(0, len(text), step)))
+    if len(text) > 2 * _SAMPLE and 2 * len(pc.unique(some)) > len(some):
+        return values
+    return _shrunk(text.dictionary_encode(), values)
+
+
+def from_dictionary(values: pa.DictionaryArray) -> pd.Series:
+    """Return a column of a dictionary as Arrow has it, held as codes where that is worth it."""
+    levels = values.dictionary
+    if levels.null_count or len(pc.unique(levels)) < len(levels):  # a file may say a text twice
+        values = values.dictionary_decode().dictionary_encode()
+    return _shrunk(values.cast(pa.dictionary(values.type.index_type, pa.large_string())), None)
+
+
+def from_codes(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
+    """Return the text of codes (n,) into `levels`; negative codes are missing."""
+    small = codes.astype(_index_type(len(levels)).to_pandas_dtype(), copy=False)
+    below = codes < 0
+    indices = pa.array(small, mask=below) if below.any() else pa.array(small)
+    text = pa.array(levels, type=pa.large_string())
+    return column_of(pa.DictionaryArray.from_arrays(indices, text))
+
+
+def recoded(values: pd.Series, among: pd.Series) -> pd.Series:
+    """Return a column held as places in another, whose texts it then shares; as it is where it holds other texts.
+
+    Rows that name what another table holds are looked up once; whoever asks `places` of the same column later has
+    the answer at no cost.
+    """
+    names = text_of(among)
+    found = places(values, among)
+    missing = values.isna().to_numpy()
+    if not len(names) or (found[~missing] < 0).any() or len(pc.unique(names)) < len(names):
+        return values
+    indices = pa.array(found, mask=missing) if missing.any() else pa.array(found)
+    return column_of(pa.DictionaryArray.from_arrays(indices, names), index=values.index)
+
+
+def reordered(values: pd.Series, among: pd.Series, moved: pd.Series) -> pd.Series:
+    """Return a column that holds places in `among` holding those in `moved`, the same texts in another order."""
+    held, names = dictionary_of(values) if is_coded(values) else None, text_of(moved)
+    if held is None or not held.dictionary.equals(text_of(among)) or held.dictionary.equals(names):
+        return values
+    place = np.asarray(pc.index_in(held.dictionary, value_set=names))
+    codes = pa.array(place).take(held.indices)
+    return column_of(pa.DictionaryArray.from_arrays(codes, names), index=values.index)
+
+
+def blanked(values: pd.Series, keep: np.ndarray) -> pd.Series:
+    """Return a column with the values outside a mask missing; codes stay codes."""
+    if keep.all():
+        return values
+    if not is_coded(values):
+        return values.where(keep)
+    held = dictionary_of(values)
+    codes = pc.if_else(pa.array(keep), held.indices, pa.scalar(None, held.indices.type))
+    return column_of(pa.DictionaryArray.from_arrays(codes, held.dictionary), index=values.index)
+
+
+def is_coded(values: pd.Series) -> bool:
+    """Return whether a column is held as codes."""
+    return isinstance(values.array, CodedText) and values.array.is_coded
+
+
+def dictionary_of(values: pd.Series) -> pa.DictionaryArray:
+    """Return a column of text as codes (null where missing) and levels, which need not all occur."""
+    array = values.array
+    if isinstance(array, CodedText) and array.is_coded:
+        return array._held
+    text = text_of(values)
+    return text if isinstance(text, pa.DictionaryArray) else text.dictionary_encode()
+
+
+def text_of(values: pd.Series | Sequence[str]) -> pa.Array:
+    """Return a column of text, or a list of texts, as one Arrow array, written out."""
+    text = pa.array(values) if isinstance(values, pd.Series) else pa.array(values, type=pa.large_string())
+    if isinstance(text, pa.ChunkedArray):
+        return text.chunk(0) if text.num_chunks == 1 else text.combine_chunks()
+    return text
+
+
+def row_codes(values: pa.DictionaryArray) -> np.ndarray:
+    """Return the code of each row, -1 where it is missing; (n,) integers."""
+    return np.asarray(pc.fill_null(values.indices, -1) if values.null_count else values.indices)
+
+
+def by_level(values: pa.DictionaryArray, answers: np.ndarray, *, missing: int | bool) -> np.ndarray:
+    """Return the answer of each row, given that of each level; (n,) of the kind of `answers`."""
+    each = pa.array(answers).take(values.indices)
+    return np.asarray(pc.fill_null(each, missing) if values.null_count else each)
+
+
+# -- questions ------------------------------------------------------------------------------------------
+
+
+def places(values: pd.Series, among: pd.Series | Sequence[str]) -> np.ndarray:
+    """Return the first place of each text in `among`, -1 where it is not in it or missing; (n,) int32."""
+    names = text_of(among).cast(pa.large_string())
+    if not is_coded(values):
+        runs, lengths = _runs(values)
+        found = pc.index_in(runs, value_set=names.cast(runs.type), skip_nulls=True)
+        return np.repeat(np.asarray(pc.fill_null(found, -1)), lengths)
+    known = dictionary_of(values)
+    if known.dictionary.equals(names):
+        return row_codes(known).astype(np.int32, copy=False)
+    found = pc.index_in(known.dictionary, value_set=names, skip_nulls=True)
+    return by_level(known, np.asarray(pc.fill_null(found, -1)), missing=-1)
+
+
+def labels(values: pd.Series) -> np.ndarray:
+    """Return numbers that are equal for equal values, missing ones too; (n,)."""
+    return row_codes(dictionary_of(values)) if is_coded(values) else ranks(values)
+
+
+def ranks(values: pd.Series) -> np.ndarray:
+    """Return numbers that sort as texts, dates or timestamps do, equal for equal values, largest for missing; (n,)."""
+    if values.dtype != "str":
+        moment = values.array.view("int64")
+        missing = moment == pd.NaT.value
+        return np.where(missing, np.iinfo(np.int64).max, moment) if missing.any() else moment
+    if is_coded(values):
+        known = dictionary_of(values)
+        count = len(known.dictionary)
+        if pc.all(pc.less(known.dictionary[:-1], known.dictionary[1:])).as_py() is not False:
+            codes = row_codes(known)
+            return codes if not known.null_count else np.where(codes < 0, np.int32(count), codes)
+        rank = np.empty(count, dtype=np.int32)
+        rank[np.asarray(pc.sort_indices(known.dictionary))] = np.arange(count, dtype=np.int32)
+        return by_level(known, rank, missing=count)
+    runs, lengths = _runs(values)
+    order = np.asarray(pc.sort_indices(runs))
+    ordered = runs.take(pa.array(order))
+    new = ~np.asarray(pc.fill_null(pc.equal(ordered[:-1], ordered[1:]), False))
+    rank = np.empty(len(runs), dtype=np.int32)
+    rank[order] = np.append(0, np.cumsum(new))[: len(runs)]
+    rank[np.asarray(runs.is_null())] = len(runs)
+    return np.repeat(rank, lengths)
+
+
+def key_order(numbers: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return the stable order of rows by several keys, the first counting most; None where they are in it already."""
+    same = np.ones(max(len(numbers[0]) - 1, 0), dtype=bool)
+    for number in numbers:
+        if (same & (number[1:] < number[:-1])).any():
+            return np.lexsort(list(numbers)[::-1])
+        same &= number[1:] == number[:-1]
+    return None
+
+
+def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
+    """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
+    among = text_of(names).cast(pa.large_string())
+    if is_coded(values) and dictionary_of(values).dictionary.equals(among):
+        return np.asarray(values.notna())
+    return answers(values, lambda text: pc.is_in(text, value_set=among, skip_nulls=True))
+
+
+def distinct(values: pd.Series) -> pd.Series:
+    """Return the distinct values as text, in the order they come, missing ones left out."""
+    if values.dtype != "str":
+        return pd.Series(values.dropna().unique(), dtype="str")
+    return pd.Series(values.array.unique(), dtype="str").dropna().reset_index(drop=True)
+
+
+def padded(values: pd.Series) -> set[str]:
+    """Return the texts with blanks around them; looked through in parts, as a trimmed copy of all would be as large."""
+    text, found = dictionary_of(values).dictionary if is_coded(values) else text_of(values), set()
+    for start in range(0, len(text), _PART):
+        part = text[start : start + _PART]
+        odd = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(part), part), False)
+        found.update(part.filter(odd).to_pylist())
+    return found
+
+
+def answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.ndarray:
+    """Return what is answered for each text, False where it is missing; asked once a level where there are codes."""
+    if not is_coded(values):
+        return np.asarray(pc.fill_null(asked(text_of(values)), False))
+    found = dictionary_of(values)
+    answers = np.asarray(pc.fill_null(asked(found.dictionary), False))
+    return by_level(found, answers, missing=False) if answers.any() else np.zeros(len(values), dtype=bool)
+
+
+# -- how ------------------------------------------------------------------------------------------------
+
+
+def _runs(values: pd.Series) -> tuple[pa.Array, np.ndarray]:
+    """Return the first text of each run of equal ones and the runs' lengths: identifiers mostly come in runs."""
+    text = text_of(values)
+    if not len(text):
+        return text, np.zeros(0, dtype=np.int64)
+    goes_on = np.asarray(pc.fill_null(pc.equal(text[:-1], text[1:]), False))
+    starts = np.append(0, np.flatnonzero(~goes_on) + 1)
+    if 2 * len(starts) > len(text):
+        return text, np.ones(len(text), dtype=np.int64)
+    return text.take(pa.array(starts)), np.diff(np.append(starts, len(text)))
+
+
+def _shrunk(found: pa.DictionaryArray, values: pd.Series | None) -> pd.Series:
+    levels = len(found.dictionary)
+    if _ROWS_A_LEVEL * levels > len(found):
+        return pd.Series(ArrowStringArray(found, dtype=TEXT), copy=False) if values is None else values
+    small = pa.DictionaryArray.from_arrays(found.indices.cast(_index_type(levels)), found.dictionary)
+    return column_of(small, index=None if values is None else values.index)
+
+
+def _index_type(levels: int) -> pa.DataType:
+    return pa.int8() if levels <= 127 else pa.int16() if levels <= 32_767 else pa.int32()
