@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.evaluation.planning.logs import checks, designs, slope
-from forecast.evaluation.planning.panel import FLOOR, OFFSET
-from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Panel, assignments
-from forecast.evaluation.planning.ratio import Ratios, centre, estimate_ratio, p_of
+from forecast.evaluation.planning.estimate import checks, designs, slope
+from forecast.evaluation.planning.panel import FLOOR, OFFSET, ErrorPanel
+from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Cells, assignments
+from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, p_value_at, point_estimate
 from seeds import SIZE_AND_POWER
 
 MONTHS = 48
@@ -141,7 +141,7 @@ def simulate(scenario: Scenario, panels: int, seed: int) -> tuple[np.ndarray, np
     return error, np.abs(benchmark).mean(axis=1) * level, dates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """Shares of panels, and means over them."""
 
@@ -165,33 +165,33 @@ def run(scenario: Scenario, *, panels: int, seed: int, block: int = 250, permuta
     began = time.process_time()
     if scenario.chosen_after_bad_spell:
         return run_one_by_one(scenario, panels=panels, seed=seed, began=began)
-    p, covered, delta, found = [], [], [], []
+    p, covered, delta = [], [], []
     for start in range(0, panels, block):
         count = min(block, panels - start)
         error, benchmark, dates = simulate(scenario, count, seed * 1_000 + start)
-        panel, months = Panel(np.ones(error.shape[1:], dtype=bool)), np.arange(MONTHS)
+        cells, months = Cells(np.ones(error.shape[1:], dtype=bool)), np.arange(MONTHS)
         picks = assignments(dates, limit=permutations, seed=seed)
-        main, dip, placebo = designs(panel, dates, months, picks)
+        of = designs(cells, dates, months, picks)
         outcome, covariate = np.log(np.maximum(error, FLOOR)), np.log(benchmark + OFFSET)
-        y = outcome - slope(panel, outcome, covariate)[:, None, None] * covariate
-        ratios = Ratios(panel, error, benchmark, main.actual[0])
+        y = outcome - slope(cells, outcome, covariate)[:, None, None] * covariate
+        ratios = Ratios(cells, error, benchmark, of.treatment.actual[0])
         truth = np.full(count, np.log(1 - scenario.effect))
-        p.append(p_of(ratios, main, np.zeros(count)))
-        covered.append(p_of(ratios, main, truth) > ALPHA)
-        delta.append(centre(ratios, main))
+        p.append(p_value_at(ratios, of.treatment, np.zeros(count)))
+        covered.append(p_value_at(ratios, of.treatment, truth) > ALPHA)
+        delta.append(point_estimate(ratios, of.treatment))
         if start == 0:
-            found = [float(np.mean(value[1] <= ALPHA)) for value in checks(main, dip, placebo, y)]
+            before = checks(of, y)
     pv, d = np.concatenate(p), np.concatenate(delta)
     return Row(
-        scenario,
-        panels,
-        float(np.mean((pv <= ALPHA) & (d < 0))),
-        float(np.mean((pv <= ALPHA) & (d > 0))),
-        float(np.mean(np.concatenate(covered))),
-        float(np.expm1(np.median(d))),
-        found[1],
-        found[0],
-        time.process_time() - began,
+        scenario=scenario,
+        panels=panels,
+        improved=float(np.mean((pv <= ALPHA) & (d < 0))),
+        worsened=float(np.mean((pv <= ALPHA) & (d > 0))),
+        coverage=float(np.mean(np.concatenate(covered))),
+        median_change=float(np.expm1(np.median(d))),
+        placebo=float(np.mean(before.placebo.p <= ALPHA)),
+        dip=float(np.mean(before.dip.p <= ALPHA)),
+        seconds=time.process_time() - began,
     )
 
 
@@ -205,20 +205,17 @@ def choose_dates(error: np.ndarray, dates: np.ndarray) -> np.ndarray:
 def run_one_by_one(scenario: Scenario, *, panels: int, seed: int, began: float) -> Row:
     """Return the same where every panel has dates of its own."""
     errors, benchmarks, dates = simulate(scenario, panels, seed * 1_000)
-    observed, months = np.ones(errors.shape[1:], dtype=bool), np.arange(MONTHS)
     truth = np.log(1 - scenario.effect)
     results = []
     for error, benchmark in zip(errors, benchmarks, strict=True):
-        found = estimate_ratio(
-            error,
-            benchmark,
-            observed,
-            choose_dates(error, dates),
-            months,
-            permutations=2_500,
-            seed=seed,
-            logs=(np.log(np.maximum(error, FLOOR)), np.log(benchmark + OFFSET)),
+        panel = ErrorPanel(
+            segments=tuple(f"S{i:02d}" for i in range(len(error))),
+            months=np.arange(MONTHS),
+            error=error,
+            benchmark=benchmark,
+            dates=choose_dates(error, dates),
         )
+        found = estimate_ratio(panel, permutations=2_500, seed=seed)
         hit = found.p <= ALPHA
         inside = found.low <= truth <= found.high
         checked = (found.placebo_p <= ALPHA, found.dip_p <= ALPHA)
@@ -226,7 +223,17 @@ def run_one_by_one(scenario: Scenario, *, panels: int, seed: int, began: float) 
     table = np.array(results, dtype=np.float64)
     improved, worsened, covers, _, placebo, dip = table.mean(axis=0)
     middle = float(np.expm1(np.median(table[:, 3])))
-    return Row(scenario, panels, improved, worsened, covers, middle, placebo, dip, time.process_time() - began)
+    return Row(
+        scenario=scenario,
+        panels=panels,
+        improved=improved,
+        worsened=worsened,
+        coverage=covers,
+        median_change=middle,
+        placebo=placebo,
+        dip=dip,
+        seconds=time.process_time() - began,
+    )
 
 
 def main() -> None:

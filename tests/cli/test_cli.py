@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import app
-from forecast.evaluation.planning.effect import plain
+from forecast.evaluation.planning.effect import json_ready
 from reports import PARAMETERS, company, notebook
 
 BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
@@ -245,7 +245,7 @@ def test_json_holds_what_json_can_hold():
         16: float("nan"),
         "curve": pd.DataFrame({"month": [1, 2], "value": [0.5, np.nan]}),
     }
-    assert json.loads(json.dumps(plain(facts), allow_nan=False)) == {
+    assert json.loads(json.dumps(json_ready(facts), allow_nan=False)) == {
         "verdict": "improved",
         "interval": [-1.0, None],
         "p_value": 0.5,

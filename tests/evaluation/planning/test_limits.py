@@ -10,10 +10,10 @@ import pytest
 
 from forecast.calendar import Calendar
 from forecast.evaluation.planning.effect import planning_effect
+from forecast.evaluation.planning.estimate import designs
 from forecast.evaluation.planning.limits import CUTS, detectable_change, leave_one_out, power
-from forecast.evaluation.planning.logs import designs
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
-from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Panel, assignments, p_value
+from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Cells, assignments, p_value
 from forecast.evaluation.planning.ratio import Ratios
 from panels import panel_of
 
@@ -73,13 +73,13 @@ def test_detectable_by_hand():
     assert math.isnan(detectable_change(table[table["relative_change"] > -0.25], segments=8))
 
 
-def ratios_of(panels: int, cut: float, *, seed: int) -> tuple[Ratios, Panel]:
+def ratios_of(panels: int, cut: float, *, seed: int) -> tuple[Ratios, Cells]:
     """Return many panels of the process of `panel_of` at once, with a cut from the start on."""
     rng = np.random.default_rng(seed)
     dates, months = np.array([24, 26, 28, 31, 33, 36, NEVER, NEVER]), np.arange(48)
     sizes = 0.3 * np.abs(rng.standard_t(5, (2, panels, 8, 48, 6))).mean(axis=-1)
     treated = (months[None, :] >= dates[:, None]).astype(float)
-    whole = Panel(np.ones((8, 48), dtype=bool))
+    whole = Cells(np.ones((8, 48), dtype=bool))
     return Ratios(whole, sizes[0] * (1 - cut * treated), sizes[1], treated), whole
 
 
@@ -94,7 +94,7 @@ def test_the_power_simulated_is_the_power_there_is():
     mean = pd.concat(said, axis=1).mean(axis=1)
     for cut in (0.15, 0.25):
         ratios, whole = ratios_of(500, cut, seed=9)
-        main = designs(whole, dates, months, picks)[0]
+        main = designs(whole, dates, months, picks).treatment
         found = main.coefficients(ratios.outcome(0.0))
         actual = float(np.mean((p_value(found) <= ALPHA) & (found[:, 0] < 0)))
         assert 0.2 < actual < 0.98

@@ -20,19 +20,25 @@ from forecast.data.submissions import official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.planning.effect import planning_effect, planning_errors
 from forecast.evaluation.planning.errors import errors_in_detail
-from forecast.evaluation.planning.event_time import effects
 from forecast.evaluation.planning.randomisation import (
     NEVER,
+    Cells,
     Design,
-    Panel,
     assignments,
     invert,
-    p_at,
     p_value,
     treatment,
     window,
 )
-from forecast.evaluation.planning.ratio import Ratios, around, centre, interval, p_of, relative
+from forecast.evaluation.planning.ratio import (
+    Ratios,
+    confidence_interval,
+    neighbour_mean,
+    p_value_at,
+    point_estimate,
+    scale_to_unit_mean,
+)
+from forecast.evaluation.planning.tables import Effects, effects, event_study
 from forecast.wording import MINUS as M
 from forecast.wording import THIN as T
 from logs import log_of
@@ -58,7 +64,7 @@ def test_two_by_two_by_hand():
     # One adopts in the second of two months: (5 - 2) - (4 - 3) = 2; the mirror image is -2.
     y = np.array([[2.0, 5.0], [3.0, 4.0]])
     dates, months = np.array([1, NEVER]), np.arange(2)
-    design = Design(Panel(np.ones((2, 2), dtype=bool)), treatment(np.unique(dates), months)[None], assignments(dates))
+    design = Design(Cells(np.ones((2, 2), dtype=bool)), treatment(np.unique(dates), months)[None], assignments(dates))
     assert design.coefficients(y).tolist() == pytest.approx([2, -2])
     assert p_value(design.coefficients(y)) == 1.0
     assert design.smallest_p() == 1.0
@@ -72,7 +78,7 @@ def test_coefficients_are_those_of_least_squares_with_dummies(missing: float):
     y = rng.normal(size=(5, 24))
     kinds, picks = np.unique(dates), assignments(dates)
     rows = np.stack([treatment(kinds, months), window(kinds, months, first=-6, last=-1)])
-    got = Design(Panel(observed), rows, picks).coefficients(y)
+    got = Design(Cells(observed), rows, picks).coefficients(y)
     segment, month = np.nonzero(observed)
     dummies = np.column_stack([segment[:, None] == np.arange(5), month[:, None] == np.arange(24)]).astype(float)
     for i in range(0, len(picks), 7):
@@ -88,7 +94,7 @@ def test_the_interval_holds_exactly_what_is_not_rejected(seed: int, missing: flo
     dates, months = np.array([8, 10, 13, 16, NEVER, NEVER]), np.arange(24)
     kinds = np.unique(dates)
     rows = np.stack([treatment(kinds, months), window(kinds, months, first=-3, last=-1)])
-    design = Design(Panel(rng.random((6, 24)) >= missing), rows, assignments(dates))
+    design = Design(Cells(rng.random((6, 24)) >= missing), rows, assignments(dates))
     a, c = design.coefficients(rng.normal(size=(6, 24))), design.coefficients(design.actual[0])
     assert c[0] == pytest.approx(1)
     low, high = invert(a, c)
@@ -96,18 +102,18 @@ def test_the_interval_holds_exactly_what_is_not_rejected(seed: int, missing: flo
     step = 1e-6
     for edge, outwards in ((low, -step), (high, step)):
         if math.isfinite(edge):
-            assert p_at(a, c, edge - outwards) > 0.05
-            assert p_at(a, c, edge + outwards) <= 0.05
+            assert p_value(a - (edge - outwards) * c) > 0.05
+            assert p_value(a - (edge + outwards) * c) <= 0.05
     if missing == 0:
         grid = np.linspace(a[0] - 4, a[0] + 4, 161)
-        inside = np.array([p_at(a, c, x) > 0.05 for x in grid])
+        inside = np.array([p_value(a - x * c) > 0.05 for x in grid])
         assert (inside == ((grid >= low) & (grid <= high))).all()
 
 
 def test_shifting_the_outcome_by_the_effect_shifts_the_interval():
     rng = np.random.default_rng(6)
     dates, months = np.array([8, 10, 13, 16, NEVER, NEVER]), np.arange(24)
-    design = Design(Panel(np.ones((6, 24), dtype=bool)), treatment(np.unique(dates), months)[None], assignments(dates))
+    design = Design(Cells(np.ones((6, 24), dtype=bool)), treatment(np.unique(dates), months)[None], assignments(dates))
     y, d = rng.normal(size=(6, 24)), design.actual[0]
     c = design.coefficients(d)
     one, two = invert(design.coefficients(y), c), invert(design.coefficients(y - 0.7 * d), c)
@@ -116,7 +122,7 @@ def test_shifting_the_outcome_by_the_effect_shifts_the_interval():
 
 def test_unbounded_where_nothing_can_be_rejected():
     dates, months = np.array([5, 7, NEVER]), np.arange(12)
-    design = Design(Panel(np.ones((3, 12), dtype=bool)), treatment(np.unique(dates), months)[None], assignments(dates))
+    design = Design(Cells(np.ones((3, 12), dtype=bool)), treatment(np.unique(dates), months)[None], assignments(dates))
     y = np.random.default_rng(7).normal(size=(3, 12))
     assert design.smallest_p() == pytest.approx(1 / 6)
     assert invert(design.coefficients(y), design.coefficients(design.actual[0])) == (-math.inf, math.inf)
@@ -225,19 +231,19 @@ def test_the_p_value_by_dealing_out_the_dates_by_hand():
 
 
 def test_sizes_relative_to_segment_and_month_by_hand():
-    whole = Panel(np.ones((2, 3), dtype=bool))
+    whole = Cells(np.ones((2, 3), dtype=bool))
     product = np.outer([2.0, 5.0], [1.0, 3.0, 7.0])
-    assert relative(whole, product) == pytest.approx(np.ones((2, 3)))
+    assert scale_to_unit_mean(whole, product) == pytest.approx(np.ones((2, 3)))
     # One round on (1 2; 3 6) with the last cell missing: segment means 1.5 and 3, then month means 5/6 and 4/3.
-    holed = Panel(np.array([[True, True], [True, False]]))
-    got = relative(holed, np.array([[1.0, 2.0], [3.0, 99.0]]))
+    holed = Cells(np.array([[True, True], [True, False]]))
+    got = scale_to_unit_mean(holed, np.array([[1.0, 2.0], [3.0, 99.0]]))
     assert got[1, 1] == 0
     assert got[:, 0].mean() == pytest.approx(1)
     assert got[0, 1] == pytest.approx(1)
-    nothing = relative(whole, np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]))
+    nothing = scale_to_unit_mean(whole, np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]))
     assert nothing[0].tolist() == [0, 0, 0]
     assert np.isfinite(nothing).all()
-    random = relative(whole, np.random.default_rng(1).random((4, 2, 3)))
+    random = scale_to_unit_mean(whole, np.random.default_rng(1).random((4, 2, 3)))
     assert random.mean(axis=1) == pytest.approx(np.ones((4, 3)))
     assert random.mean(axis=2) == pytest.approx(np.ones((4, 2)), abs=1e-4)
 
@@ -245,7 +251,7 @@ def test_sizes_relative_to_segment_and_month_by_hand():
 def test_months_around_by_hand():
     observed = np.array([[True, True, True, True, True], [True, False, False, False, True]])
     values = np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [7.0, 9.0, 9.0, 9.0, 8.0]])
-    got = around(Panel(observed), values)
+    got = neighbour_mean(Cells(observed), values)
     assert got[0].tolist() == [2.5, (1 + 3 + 4) / 3, (1 + 2 + 4 + 5) / 4, (2 + 3 + 5) / 3, 3.5]
     # 1, what is usual, where none of the two months on either side is there.
     assert got[1].tolist() == [1, 7, 7.5, 8, 1]
@@ -255,7 +261,7 @@ def ratios_of(seed: int, missing: float = 0.0, *, effect: float = 0.0) -> tuple[
     """Return a panel of six segments of which four adopt, noisy and heavy-tailed, with its design of 360 ways."""
     rng = np.random.default_rng(seed)
     dates, months = np.array([8, 10, 13, 16, NEVER, NEVER]), np.arange(24)
-    panel = Panel(rng.random((6, 24)) >= missing)
+    panel = Cells(rng.random((6, 24)) >= missing)
     kinds = np.unique(dates)
     rows = np.stack([treatment(kinds, months), window(kinds, months, first=-3, last=-1)])
     design = Design(panel, rows, assignments(dates))
@@ -267,16 +273,16 @@ def ratios_of(seed: int, missing: float = 0.0, *, effect: float = 0.0) -> tuple[
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1]))
 def test_the_interval_of_ratios_holds_what_is_not_rejected(seed: int, missing: float):
     ratios, design = ratios_of(seed, missing)
-    estimate = float(centre(ratios, design))
-    assert float(p_of(ratios, design, estimate)) == 1
-    low, high = interval(ratios, design, estimate)
+    estimate = float(point_estimate(ratios, design))
+    assert float(p_value_at(ratios, design, estimate)) == 1
+    low, high = confidence_interval(ratios, design, estimate)
     assert low < estimate < high
     for edge, outwards in ((low, -1), (high, 1)):
         if math.isfinite(edge):
-            assert float(p_of(ratios, design, edge)) <= 0.05
-            assert float(p_of(ratios, design, edge - outwards * 2e-3)) > 0.05
+            assert float(p_value_at(ratios, design, edge)) <= 0.05
+            assert float(p_value_at(ratios, design, edge - outwards * 2e-3)) > 0.05
     beyond = np.concatenate([low - np.linspace(0, 3, 40), high + np.linspace(0, 3, 40)])
-    assert (p_of(ratios, design, beyond[np.isfinite(beyond)]) <= 0.05).all()
+    assert (p_value_at(ratios, design, beyond[np.isfinite(beyond)]) <= 0.05).all()
 
 
 @settings(max_examples=10, deadline=None)
@@ -286,7 +292,7 @@ def test_whichever_way_was_the_real_one_at_most_five_of_a_hundred_are_rejected(s
     ratios, design = ratios_of(seed, missing)
     size = np.abs(design.coefficients(ratios.outcome(0.0)))
     p = (size[None, :] >= size[:, None] * (1 - 1e-9)).mean(axis=1)
-    assert p[0] == pytest.approx(float(p_of(ratios, design, 0.0)))
+    assert p[0] == pytest.approx(float(p_value_at(ratios, design, 0.0)))
     assert np.mean(p <= 0.05) <= 0.05
 
 
@@ -294,10 +300,11 @@ def test_whichever_way_was_the_real_one_at_most_five_of_a_hundred_are_rejected(s
 @given(st.integers(0, 10_000), st.floats(-1.5, 1.5))
 def test_an_effect_put_in_moves_estimate_and_interval_by_itself(seed: int, effect: float):
     (plain, design), (moved, _) = ratios_of(seed), ratios_of(seed, effect=effect)
-    one, two = float(centre(plain, design)), float(centre(moved, design))
+    one, two = float(point_estimate(plain, design)), float(point_estimate(moved, design))
     assert two - one == pytest.approx(effect, abs=1e-8)
-    assert float(p_of(moved, design, effect)) == float(p_of(plain, design, 0.0))
-    for edge, other in zip(interval(moved, design, two), interval(plain, design, one), strict=True):
+    assert float(p_value_at(moved, design, effect)) == float(p_value_at(plain, design, 0.0))
+    shifted, before = confidence_interval(moved, design, two), confidence_interval(plain, design, one)
+    for edge, other in zip(shifted, before, strict=True):
         assert edge == pytest.approx(other + effect, abs=1e-6)
 
 
@@ -310,11 +317,11 @@ def test_panels_stacked_give_what_each_gives_alone():
         one.random((6, 24))
         drawn.append(np.abs(one.standard_t(4, (2, 6, 24))))
     error, benchmark = np.stack(drawn, axis=1)
-    stacked = Ratios(design.panel, error, benchmark, design.actual[0])
-    effects_found = centre(stacked, design)
-    assert effects_found == pytest.approx([float(centre(ratios, design)) for ratios, _ in singles], abs=1e-9)
-    assert p_of(stacked, design, np.array([0.0, 0.1, -0.2])) == pytest.approx(
-        [float(p_of(ratios, design, x)) for (ratios, _), x in zip(singles, (0.0, 0.1, -0.2), strict=True)]
+    stacked = Ratios(design.cells, error, benchmark, design.actual[0])
+    effects_found = point_estimate(stacked, design)
+    assert effects_found == pytest.approx([float(point_estimate(ratios, design)) for ratios, _ in singles], abs=1e-9)
+    assert p_value_at(stacked, design, np.array([0.0, 0.1, -0.2])) == pytest.approx(
+        [float(p_value_at(ratios, design, x)) for (ratios, _), x in zip(singles, (0.0, 0.1, -0.2), strict=True)]
     )
 
 
@@ -551,9 +558,24 @@ def mpdta(real_data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return wide.to_numpy(), np.where(group == 0, NEVER, group).astype(np.int64), wide.columns.to_numpy(dtype=np.int64)
 
 
+def averages(found: Effects, months: np.ndarray) -> tuple[pd.Series, dict[str, float]]:
+    """Return ATT(g,t) from the start on, and the four averages of Callaway and Sant'Anna (2021, section 3)."""
+    row, column = np.nonzero((found.event >= 0) & (found.dates[:, None] < NEVER) & ~np.isnan(found.effect))
+    cells = pd.DataFrame({"segment": row, "group": found.dates[row], "period": months[column]})
+    cells = cells.assign(event=found.event[row, column], value=found.effect[row, column])
+    groups = cells.groupby("group")
+    figures = {
+        "simple": cells["value"].mean(),
+        "group": np.average(groups["value"].mean(), weights=groups["segment"].nunique()),
+        "dynamic": cells.groupby("event")["value"].mean().mean(),
+        "calendar": cells.groupby("period")["value"].mean().mean(),
+    }
+    return cells.groupby(["group", "period"])["value"].mean(), figures
+
+
 def test_published_att_by_group_and_time(mpdta):
     # Callaway and Sant'Anna 2021, minimum wage and teen employment, never-treated controls, no covariates.
-    att = effects(*mpdta, control="never").att().set_index(["cohort", "period"])["att"].round(4)
+    att = averages(effects(*mpdta, control="never"), mpdta[2])[0].round(4)
     assert att.loc[2004].tolist() == [-0.0105, -0.0704, -0.1373, -0.1008]
     assert att.loc[2006].tolist() == [-0.0046, -0.0412]
     assert att.loc[2007].tolist() == [-0.0261]
@@ -563,9 +585,9 @@ def test_published_averages(mpdta):
     never, later = effects(*mpdta, control="never"), effects(*mpdta)
     figures = {"simple": (-0.03995, -0.03976), "group": (-0.0310, -0.03046), "dynamic": (-0.0772, -0.0774)}
     for kind, (of_never, of_later) in {**figures, "calendar": (-0.0417, -0.0443)}.items():
-        assert never.overall(kind) == pytest.approx(of_never, abs=6e-5)
-        assert later.overall(kind) == pytest.approx(of_later, abs=6e-5)
-    by_event = never.by_event_time().set_index("event_time")["estimate"].round(4)
+        assert averages(never, mpdta[2])[1][kind] == pytest.approx(of_never, abs=6e-5)
+        assert averages(later, mpdta[2])[1][kind] == pytest.approx(of_later, abs=6e-5)
+    by_event = event_study(never).set_index("event_time")["estimate"].round(4)
     assert by_event.loc[0:3].tolist() == [-0.0199, -0.0510, -0.1373, -0.1008]
 
 
@@ -574,7 +596,7 @@ def test_published_difference_in_differences(real_data: Path):
     wide = pd.read_csv(real_data / "causal_panel" / "california_prop99.csv", index_col=0)
     months = wide.index.to_numpy(dtype=np.int64)
     dates = np.where(wide.columns == "California", 1989, NEVER)
-    panel = Panel(np.ones((39, len(months)), dtype=bool))
+    panel = Cells(np.ones((39, len(months)), dtype=bool))
     design = Design(panel, treatment(np.unique(dates), months)[None], assignments(dates))
     coefficients = design.coefficients(wide.to_numpy().T)
     assert coefficients[0] == pytest.approx(-27.349, abs=5e-4)
@@ -582,10 +604,7 @@ def test_published_difference_in_differences(real_data: Path):
     assert p_value(coefficients) * 39 == pytest.approx(round(float(p_value(coefficients)) * 39))
 
 
-def test_unknown_kinds_are_refused():
-    found = effects(np.zeros((2, 4)), np.array([2, NEVER]), np.arange(4))
-    with pytest.raises(ParameterError, match="kind"):
-        found.overall("median")  # type: ignore[arg-type]
+def test_unknown_controls_are_refused():
     with pytest.raises(ParameterError, match="control"):
         effects(np.zeros((2, 4)), np.array([2, NEVER]), np.arange(4), control="all")  # type: ignore[arg-type]
 

@@ -16,9 +16,8 @@ from forecast.calendar import period_label
 from forecast.data.schema import Log
 from forecast.errors import DataError
 from forecast.evaluation.planning.errors import errors_in_detail
-from forecast.evaluation.planning.information import information
 from forecast.evaluation.planning.outcomes import LEADS, OUTCOMES, WITH, WITHOUT, model_track, secondary_outcomes
-from forecast.evaluation.planning.secondary import secondary
+from forecast.evaluation.planning.secondary import information, secondary
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scores.deals import deal_track
 from forecast.evaluation.value_added import diebold_mariano, holm

@@ -1,11 +1,11 @@
 """Did joint planning help: the effect on forecast errors, its interval, its checks and a verdict in plain words.
 
-The outcome is the official forecast's error over what is usual for its segment and month, less what a frozen
-benchmark's errors explain; the comparison is between segments that have begun to plan jointly and those that have not
-yet; the uncertainty comes from dealing out the start dates again (`planning_ratio`, `planning_permutation`). The months
-just before a start are set aside, because segments often begin after a bad spell and what follows a bad spell looks
-better by itself. Where no arrangement of the data could have given a p-value of .05 or less, the verdict is
-`not identified`. docs/methods/planning.md has the why and the false-positive rates measured.
+Errors of segments that have begun to plan jointly are compared with those of segments that have not yet; what a
+frozen benchmark missed in the same months is taken off first. Then the start dates are assigned at random, many
+times, to see how often chance alone gives as much (`ratio`, `randomisation`). The months just before a start are set
+aside, because segments often begin after a bad spell and what follows a bad spell looks better by itself. Where no
+arrangement of the data could have given a p-value of .05 or less, the verdict is `not identified`.
+docs/methods/planning.md has the why and the false-positive rates measured.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import pandas as pd
 from forecast.calendar import Calendar
 from forecast.errors import ParameterError
 from forecast.evaluation.planning.errors import planning_errors
-from forecast.evaluation.planning.logs import Estimate
-from forecast.evaluation.planning.logs import change as log_change
+from forecast.evaluation.planning.estimate import Estimate, relative_change
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel, logs
 from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.evaluation.planning.ratio import estimate_ratio
@@ -37,7 +36,7 @@ PERMUTATIONS = 25_000
 Verdict = Literal["improved", "worsened", "no detectable change", "not identified"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PlanningEffect:
     """The answer, with everything that qualifies it.
 
@@ -49,7 +48,7 @@ class PlanningEffect:
     smallest_p : the smallest p-value that this pattern of adoption dates can give at all.
     association : change of the error relative to the benchmark's from before to after, in the adopting segments only
         (geometric mean over segments); no cause may be read from it.
-    n_segments, n_adopting, n_months, n_assignments : how many segments, adopting ones, months, ways to deal the dates.
+    n_segments, n_adopting, n_months, n_assignments : how many segments, of them adopting, months, assignments.
     theta : how much of a log change of the benchmark's error the official error follows (for checks and tables).
     by_segment : segment, adopted (period, empty = not yet), months_before, months_after, error_before, error_after,
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
@@ -82,7 +81,7 @@ class PlanningEffect:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON can hold them: tables as lists of rows, what is not finite as None."""
-        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return {field.name: json_ready(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 def planning_effect(
@@ -101,7 +100,7 @@ def planning_effect(
     errors : segment, period (2026-10), error, benchmark_error: what `planning_errors` gives; errors are >= 0.
     adoption : segment, adopted_on (empty = not yet); the month it falls in is the first with joint planning.
     seed : of the assignments drawn where there are more than `permutations` of them; else without meaning.
-    permutations : how many ways to deal out the dates are looked at, at most.
+    permutations : how many assignments of the dates to segments are looked at, at most.
     calendar : the company's, to tell the month adopted_on falls in; calendar months by default.
     dropped : reason -> segment-months left out of `errors` already; by default what `planning_errors` noted in
         `errors.attrs["dropped"]`.
@@ -114,84 +113,72 @@ def planning_effect(
     if dropped is None:
         dropped = errors.attrs.get("dropped", {})
     panel = error_panel(errors, adoption, calendar=calendar or Calendar(), dropped=dropped)
-    outcome, covariate = logs(panel)
-    found: Estimate | None = None
-    reasons = no_comparison(panel)
+    reasons, estimate = no_comparison(panel), None
     if not reasons:
-        found = estimate_ratio(
-            panel.error,
-            panel.benchmark,
-            panel.observed,
-            panel.dates,
-            panel.months,
-            permutations=int(permutations),
-            seed=seed,
-            logs=(outcome, covariate),
-        )
-        reasons = too_few_ways(panel, found)
-    return _told(panel, outcome, covariate, found, reasons)
+        estimate = estimate_ratio(panel, permutations=int(permutations), seed=seed)
+        reasons = too_few_ways(panel, estimate)
+    return _effect(panel, estimate, reasons)
 
 
-def _told(
-    panel: ErrorPanel,
-    outcome: np.ndarray,
-    covariate: np.ndarray,
-    found: Estimate | None,
-    reasons: list[str],
-) -> PlanningEffect:
+def _effect(panel: ErrorPanel, estimate: Estimate | None, reasons: list[str]) -> PlanningEffect:
     """Put the numbers together; not identified where there are reasons."""
     related = association(panel)
-    nan = float("nan")
     verdict: Verdict = "not identified"
     change, interval, p = related, (-1.0, math.inf), 1.0
-    if found is not None and not reasons:
-        change, interval, p = log_change(found.delta), (log_change(found.low), log_change(found.high)), found.p
-        apart = p <= ALPHA and (found.low > 0 or found.high < 0)
-        verdict = ("improved" if found.delta < 0 else "worsened") if apart else "no detectable change"
-    placebo = (log_change(found.placebo), found.placebo_p) if found else (nan, nan)
-    dip = (log_change(found.dip), found.dip_p) if found else (nan, nan)
-    theta = found.theta if found else 0.0
-    by_cell = segment_effects(panel, outcome - theta * covariate)
+    found = estimate or Estimate(theta=math.nan, assignments=0, identified=False)
+    if not reasons:
+        change, interval = relative_change(found.delta), (relative_change(found.low), relative_change(found.high))
+        verdict, p = _verdict(found), found.p
+    placebo, dip = relative_change(found.placebo), relative_change(found.dip)
+    outcome, covariate = logs(panel)
+    cells = segment_effects(panel, outcome - (found.theta if estimate else 0.0) * covariate)
     return PlanningEffect(
         relative_change=change,
         interval=interval,
         p_value=p,
         verdict=verdict,
-        placebo_p_value=placebo[1],
-        dip_p_value=dip[1],
-        placebo=placebo[0],
-        dip=dip[0],
-        smallest_p=found.smallest_p if found else 1.0,
+        placebo_p_value=found.placebo_p,
+        dip_p_value=found.dip_p,
+        placebo=placebo,
+        dip=dip,
+        smallest_p=found.smallest_p,
         association=related,
         n_segments=len(panel.segments),
         n_adopting=int(panel.adopting.sum()),
         n_months=len(panel.months),
-        n_assignments=found.assignments if found else 0,
-        theta=found.theta if found else nan,
+        n_assignments=found.assignments,
+        theta=found.theta,
         sentence=sentence(
             verdict=verdict,
             change=change,
             interval=interval,
             p_value=p,
-            placebo=placebo,
-            dip=dip,
+            placebo=(placebo, found.placebo_p),
+            dip=(dip, found.dip_p),
             reasons=reasons,
         ),
         reasons=(*reasons, *panel.notes),
         dropped=panel.dropped,
-        by_segment=by_segment(panel, by_cell),
-        event_study=event_study(by_cell),
+        by_segment=by_segment(panel, cells),
+        event_study=event_study(cells),
     )
 
 
-def plain(value: Any) -> Any:
+def _verdict(found: Estimate) -> Verdict:
+    """Return the verdict on an effect that is identified: a change only where p-value and interval both show one."""
+    if found.p <= ALPHA and (found.low > 0 or found.high < 0):
+        return "improved" if found.delta < 0 else "worsened"
+    return "no detectable change"
+
+
+def json_ready(value: Any) -> Any:
     """Return a value as JSON can hold it: tables as lists of rows, what is not finite as None."""
     if isinstance(value, pd.DataFrame):
-        return [{str(k): plain(v) for k, v in row.items()} for row in value.to_dict("records")]
+        return [{str(k): json_ready(v) for k, v in row.items()} for row in value.to_dict("records")]
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): json_ready(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
+        return [json_ready(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,10 +1,11 @@
 """How far the answer carries: each segment left out in turn, and how small a change these data could have shown.
 
-The second question is answered by simulation on the company's own design: the real adoption months, and histories drawn
-from the company's own. The histories are errors with the effect taken out, over what is usual for segment and month
-(`planning_ratio`); each simulated segment gets one of them with its benchmark, begun at a random month and read on
-round the end (a circular block bootstrap with one block: Politis and Romano 1992), which keeps what neighbouring months
-have in common. A change is put in from the adoption months on, and the library's own test is asked whether it sees it.
+The second question is answered by simulation on the company's own design: the real adoption months, and histories
+drawn from the company's own. The histories are errors with the effect taken out, over what is usual for segment and
+month (`ratio`); each simulated segment gets one of them with its benchmark, begun at a random month and read on from
+the first month after the last (a circular block bootstrap with one block: Politis and Romano 1992), which keeps what
+neighbouring months have in common. A change is put in from the adoption months on, and the library's own test is
+asked whether it sees it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.planning.logs import change, designs
-from forecast.evaluation.planning.panel import ErrorPanel, logs
-from forecast.evaluation.planning.randomisation import ALPHA, Floats, Panel, assignments, p_value, treatment
-from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, relative
+from forecast.evaluation.planning.estimate import designs, relative_change
+from forecast.evaluation.planning.panel import ErrorPanel
+from forecast.evaluation.planning.randomisation import ALPHA, Cells, Floats, assignments, p_value, treatment
+from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, scale_to_unit_mean
 from forecast.seeds import generator
 
 CUTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.75, 0.9)
@@ -29,7 +30,7 @@ WANTED = 0.8
 TIMES = (1, 2, 4)
 """How many times the company's segments are looked at."""
 
-_SIMULATED, _WAYS = 300, 500
+_SIMULATED, _ASSIGNMENTS = 300, 500
 LEFT_OUT_COLUMNS = ("segment", "relative_change", "interval_low", "interval_high", "p_value")
 POWER_COLUMNS = ("segments", "relative_change", "power")
 
@@ -39,27 +40,16 @@ def leave_one_out(panel: ErrorPanel, *, permutations: int, seed: int) -> pd.Data
 
     relative_change is NaN, the interval (-1, inf) and the p-value 1 where the others alone identify nothing.
     """
-    outcome, covariate = logs(panel)
     rows = []
-    for left, name in enumerate(panel.segments):
-        kept = np.arange(len(panel.segments)) != left
-        months = panel.observed[kept].any(axis=0)
-        found = None
-        if kept.sum() > 1 and len(np.unique(panel.dates[kept])) > 1:
-            found = estimate_ratio(
-                panel.error[kept][:, months],
-                panel.benchmark[kept][:, months],
-                panel.observed[kept][:, months],
-                panel.dates[kept],
-                panel.months[months],
-                permutations=permutations,
-                seed=seed,
-                logs=(outcome[kept][:, months], covariate[kept][:, months]),
-            )
+    for name in panel.segments:
+        others, found = panel.without(name), None
+        if len(others.segments) > 1 and len(np.unique(others.dates)) > 1:
+            found = estimate_ratio(others, permutations=permutations, seed=seed)
         if found is None or not found.identified or found.smallest_p > ALPHA:
             rows.append((name, math.nan, -1.0, math.inf, 1.0))
         else:
-            rows.append((name, change(found.delta), change(found.low), change(found.high), found.p))
+            low, high = relative_change(found.low), relative_change(found.high)
+            rows.append((name, relative_change(found.delta), low, high, found.p))
     return pd.DataFrame(rows, columns=list(LEFT_OUT_COLUMNS))
 
 
@@ -77,23 +67,20 @@ def power(panel: ErrorPanel, *, effect: float, seed: int, times: tuple[int, ...]
     rng = generator(seed, 72)
     histories = _histories(panel, effect, rng)
     rows = []
-    for many in times:
-        dates = np.tile(panel.dates, many)
-        whole = Panel(np.ones((len(dates), len(panel.months)), dtype=bool))
-        picks = assignments(dates, limit=_WAYS, seed=seed)
-        main = designs(whole, dates, panel.months, picks)[0]
-        if not main.identified:
+    for multiple in times:
+        dates = np.tile(panel.dates, multiple)
+        cells = Cells(np.ones((len(dates), len(panel.months)), dtype=bool))
+        assigned = assignments(dates, limit=_ASSIGNMENTS, seed=seed)
+        design = designs(cells, dates, panel.months, assigned).treatment
+        if not design.identified:
             continue
-        months = histories.shape[-1]
-        drawn = rng.integers(0, histories.shape[1], (_SIMULATED, len(dates), 1))
-        begun = rng.integers(0, months, (_SIMULATED, len(dates), 1))
-        error, benchmark = histories[:, drawn, (np.arange(months) + begun) % months]
-        treated = main.actual[0]
+        error, benchmark = _companies(histories, len(dates), rng)
+        treated = design.actual[0]
         for cut in CUTS:
-            ratios = Ratios(whole, error * np.where(treated > 0, 1 - cut, 1.0), benchmark, treated)
-            coefficients = main.coefficients(ratios.outcome(0.0))
-            seen = (p_value(coefficients) <= ALPHA) & (coefficients[:, 0] < 0)
-            rows.append((len(dates), -cut, float(seen.mean())))
+            ratios = Ratios(cells, error * np.where(treated > 0, 1 - cut, 1.0), benchmark, treated)
+            coefficients = design.coefficients(ratios.outcome(0.0))
+            improved = (p_value(coefficients) <= ALPHA) & (coefficients[:, 0] < 0)
+            rows.append((len(dates), -cut, float(improved.mean())))
     return pd.DataFrame(rows, columns=list(POWER_COLUMNS))
 
 
@@ -114,22 +101,31 @@ def detectable_change(table: pd.DataFrame, *, segments: int) -> float:
     return float(cuts[at - 1] + share * (cuts[at] - cuts[at - 1]))
 
 
+def _companies(histories: Floats, segments: int, rng: np.random.Generator) -> Floats:
+    """Return errors and benchmark errors of simulated companies; (2, companies, segments, T).
+
+    Each segment gets a history drawn at random, begun at a random month.
+    """
+    months = histories.shape[-1]
+    drawn = rng.integers(0, histories.shape[1], (_SIMULATED, segments, 1))
+    begun = rng.integers(0, months, (_SIMULATED, segments, 1))
+    return histories[:, drawn, (np.arange(months) + begun) % months]
+
+
 def _histories(panel: ErrorPanel, effect: float, rng: np.random.Generator) -> Floats:
     """Return errors and benchmark errors over what is usual for segment and month, the effect taken out; (2, S, T).
 
     A month that is missing gets another one of the same segment, drawn at random.
     """
-    cells = Panel(panel.observed)
     treated = treatment(panel.dates, panel.months)
     sizes = np.stack([np.nan_to_num(panel.error) * np.exp(-effect * treated), np.nan_to_num(panel.benchmark)])
-    out = relative(cells, sizes)
+    out = scale_to_unit_mean(Cells(panel.observed), sizes)
     segments, months = panel.observed.shape
     # Dividing by means takes variance away.
     wider = math.sqrt(segments / (segments - 1) * months / max(months - 1, 1))
     out = np.maximum(1 + (out - 1) * wider, 0.0)
     for s in range(segments):
-        there = np.flatnonzero(panel.observed[s])
-        gone = np.flatnonzero(~panel.observed[s])
-        if len(gone) and len(there):
-            out[:, s, gone] = out[:, s, rng.choice(there, len(gone))]
+        observed, missing = np.flatnonzero(panel.observed[s]), np.flatnonzero(~panel.observed[s])
+        if len(missing) and len(observed):
+            out[:, s, missing] = out[:, s, rng.choice(observed, len(missing))]
     return out

@@ -1,9 +1,9 @@
-"""Errors and adoption dates, as people hand them over -> a checked panel of arrays."""
+"""Errors and adoption dates, as people hand them over, checked and laid out as a panel of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,13 @@ OFFSET = 0.02
 """Added to the benchmark's error before the logarithm."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ErrorPanel:
     """Errors of segments by months.
 
-    segments : (S,) sorted names. months : (T,) periods that have any error, increasing. error, benchmark : (S, T),
-    NaN where the cell is missing. dates : (S,) period of adoption, `NEVER` where not yet. notes : what was left out or
-    taken for granted, in sentences. dropped : reason -> cells.
+    segments : (S,) sorted names. months : (T,) periods that have any error, increasing. error, benchmark : (S, T), as
+    shares of a month's usual bookings, NaN where the cell is missing. dates : (S,) period of adoption, `NEVER` where
+    not yet. notes : what was left out or taken for granted, in sentences. dropped : reason -> cells.
     """
 
     segments: tuple[str, ...]
@@ -34,8 +34,8 @@ class ErrorPanel:
     error: Floats
     benchmark: Floats
     dates: Ints
-    notes: tuple[str, ...]
-    dropped: dict[str, int]
+    notes: tuple[str, ...] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def observed(self) -> np.ndarray:
@@ -47,6 +47,19 @@ class ErrorPanel:
         """Which segments adopt within the months of the panel; (S,)."""
         return (self.dates <= self.months[-1]) if len(self.months) else np.zeros(len(self.dates), dtype=bool)
 
+    def without(self, segment: str) -> ErrorPanel:
+        """Return the panel of the other segments, in the months in which any of them has an error."""
+        others = np.array([name != segment for name in self.segments], dtype=bool)
+        months = self.observed[others].any(axis=0)
+        return replace(
+            self,
+            segments=tuple(name for name in self.segments if name != segment),
+            months=self.months[months],
+            error=self.error[others][:, months],
+            benchmark=self.benchmark[others][:, months],
+            dates=self.dates[others],
+        )
+
 
 def error_panel(
     errors: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar, dropped: Mapping[str, int] | None = None
@@ -54,7 +67,7 @@ def error_panel(
     """Check errors (ERROR_COLUMNS) and adoption (segment, adopted_on) and lay them out as a panel.
 
     Segments that adopted before or in their first month with an error have no before and are left out; adoption after
-    the last month counts as not yet. Both are said in `notes`. `dropped` counts what was left out before, by reason.
+    the last month counts as not yet. `notes` says both. `dropped` counts what was left out before, by reason.
 
     Raises DataError for a missing column, text in a number, a negative or infinite error, a period or date that is
     none, a segment named twice in adoption or a segment-month named twice in errors.
@@ -66,7 +79,7 @@ def error_panel(
     if empty.any():
         left_out["error or benchmark error is empty"] = int(empty.sum())
         frame = frame[~empty]
-    return _laid_out(frame, when, left_out)
+    return _panel(frame, when, dropped)
 
 
 def value_panel(values: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar) -> ErrorPanel:
@@ -77,10 +90,10 @@ def value_panel(values: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calen
     frame = values.loc[values["value"].notna() & (values["segment"] != TOTAL), ["segment", "period", "value"]]
     frame = frame.reset_index(drop=True)
     frame = frame.assign(error=frame["value"].astype(np.float64), benchmark_error=0.0, t=_periods(frame))
-    return _laid_out(frame, adoption_periods(adoption, calendar=calendar), {})
+    return _panel(frame, adoption_periods(adoption, calendar=calendar), {})
 
 
-def _laid_out(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -> ErrorPanel:
+def _panel(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -> ErrorPanel:
     """Return the panel of a frame with segment, t, error and benchmark_error, none of them empty."""
     notes: list[str] = []
     present = sorted(frame["segment"].unique())
@@ -106,7 +119,15 @@ def _laid_out(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]
     column = np.searchsorted(months, frame["t"].to_numpy(dtype=np.int64))
     error[row, column], benchmark[row, column] = frame["error"], frame["benchmark_error"]
     dates = np.array([when.get(name, NEVER) for name in present], dtype=np.int64)
-    return ErrorPanel(tuple(present), months, error, benchmark, dates, tuple(notes), dropped)
+    return ErrorPanel(
+        segments=tuple(present),
+        months=months,
+        error=error,
+        benchmark=benchmark,
+        dates=dates,
+        notes=tuple(notes),
+        dropped=dropped,
+    )
 
 
 def logs(panel: ErrorPanel) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
-"""The whole answer on joint planning for a company: the verdict, and everything that stands beside it.
+"""The whole answer on joint planning for a company: the verdict, and everything that qualifies it.
 
-`planning_effect` judges errors; this puts together what a reader needs to weigh the verdict: which segment decides it,
-what these data could have shown, what else changed, and what marketing's information was worth to the model.
+`planning_effect` is about errors; this adds what a reader needs to rely on its verdict or not: which segment decides
+it, what these data could have shown, what else changed, and what marketing's information was worth to the model.
 """
 
 from __future__ import annotations
@@ -14,26 +14,25 @@ import pandas as pd
 
 from forecast.calendar import parse_periods
 from forecast.data.schema import Log
-from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, plain, planning_effect
+from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, json_ready, planning_effect
 from forecast.evaluation.planning.errors import PlanningErrors, errors_in_detail
-from forecast.evaluation.planning.information import information
 from forecast.evaluation.planning.limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
 from forecast.evaluation.planning.outcomes import model_track, secondary_outcomes
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
-from forecast.evaluation.planning.secondary import secondary
+from forecast.evaluation.planning.secondary import information, secondary
 
-_WAYS_LEFT_OUT = 1_000
+_ASSIGNMENTS_LEFT_OUT = 1_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PlanningStudy:
     """The verdict and what qualifies it.
 
-    effect : the answer. leave_one_out : the effect without each segment in turn, see `planning_limits.leave_one_out`;
+    effect : the answer. leave_one_out : the effect without each segment in turn, see `limits.leave_one_out`;
     no rows where it is not identified. power : segments, relative_change, power: how often a fall of the errors would
     have been seen, by this company's segments, twice and four times as many. detectable : segments -> the smallest fall
-    seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `planning_secondary.secondary` and
-    `planning_information.information`.
+    seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `secondary.secondary` and
+    `secondary.information`.
     """
 
     effect: PlanningEffect
@@ -47,12 +46,12 @@ class PlanningStudy:
         """Return the effect's attributes, then the rest, as JSON can hold them; what is not finite is None."""
         return {
             **self.effect.to_dict(),
-            "leave_one_out": plain(self.leave_one_out),
-            "detectable_change": plain(self.detectable.get(self.effect.n_segments, float("nan"))),
-            "detectable_by_segments": plain(self.detectable),
-            "power": plain(self.power),
-            "secondary": plain(self.secondary),
-            "information": plain(self.information),
+            "leave_one_out": json_ready(self.leave_one_out),
+            "detectable_change": json_ready(self.detectable.get(self.effect.n_segments, float("nan"))),
+            "detectable_by_segments": json_ready(self.detectable),
+            "power": json_ready(self.power),
+            "secondary": json_ready(self.secondary),
+            "information": json_ready(self.information),
         }
 
 
@@ -82,7 +81,14 @@ def planning_study(
     others = secondary(
         found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent
     )
-    return PlanningStudy(effect, left_out, table, detectable, others, information(models, adoption, calendar=calendar))
+    return PlanningStudy(
+        effect=effect,
+        leave_one_out=left_out,
+        power=table,
+        detectable=detectable,
+        secondary=others,
+        information=information(models, adoption, calendar=calendar),
+    )
 
 
 def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.DataFrame:
@@ -112,6 +118,6 @@ def _limits(panel: ErrorPanel, effect: PlanningEffect, *, seed: int) -> tuple[pd
     identified = effect.verdict != "not identified"
     left_out = pd.DataFrame({name: pd.Series(dtype="float64") for name in LEFT_OUT_COLUMNS}).astype({"segment": "str"})
     if identified:
-        left_out = leave_one_out(panel, permutations=_WAYS_LEFT_OUT, seed=seed)
+        left_out = leave_one_out(panel, permutations=_ASSIGNMENTS_LEFT_OUT, seed=seed)
     change = effect.relative_change if identified and -1 < effect.relative_change < np.inf else 0.0
     return left_out, power(panel, effect=float(np.log1p(change)), seed=seed)

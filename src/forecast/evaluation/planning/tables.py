@@ -1,17 +1,26 @@
-"""The tables beside the verdict: by segment, by months since adoption, and the association."""
+"""The tables beside the verdict: by segment, by months since adoption, and the association.
+
+The effect on segment s in month t is what changed in s since its base months less what changed, over the same months,
+in the segments that are still clean in t: that have not adopted, nor come near it. With one base month, the last before
+adoption, its mean over the segments of one adoption month is ATT(g,t) of Callaway and Sant'Anna (2021, J. Econometrics
+225, eq. 2.8 and 2.9 without covariates); with the mean of all months before the set-aside ones as base it is the same
+with less noise. A cell without a clean segment has no effect: it stays NaN and is marked, never filled.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_label
-from forecast.evaluation.planning.event_time import Effects, effects
-from forecast.evaluation.planning.logs import SET_ASIDE
+from forecast.errors import ParameterError
+from forecast.evaluation.planning.estimate import SET_ASIDE
 from forecast.evaluation.planning.panel import FLOOR, OFFSET, ErrorPanel
-from forecast.evaluation.planning.randomisation import NEVER, Floats
+from forecast.evaluation.planning.randomisation import NEVER, Floats, Ints
 
 
 def before_and_after(panel: ErrorPanel) -> tuple[np.ndarray, np.ndarray]:
@@ -75,12 +84,82 @@ def by_segment(panel: ErrorPanel, found: Effects) -> pd.DataFrame:
 
 
 def event_study(found: Effects) -> pd.DataFrame:
-    """Return event_time, estimate (mean log difference), relative_change, n_segments, n_controls, supported."""
-    out = found.by_event_time()
+    """Return the effect by months since adoption, one row a month.
+
+    event_time, estimate (mean log difference over segments; NaN where unsupported), relative_change, n_segments,
+    n_controls (the fewest any of them is compared with), supported.
+    """
+    adopts = found.dates < NEVER
+    event = found.event[adopts]
+    rows = []
+    for time in np.unique(event) if adopts.any() else []:
+        cell = found.effect[adopts][event == time]
+        known = ~np.isnan(cell)
+        controls = found.controls[adopts][event == time]
+        estimate = float(cell[known].mean()) if known.any() else np.nan
+        fewest = int(controls[known].min()) if known.any() else 0
+        rows.append((int(time), estimate, int(known.sum()), fewest, bool(known.any())))
+    out = pd.DataFrame(rows, columns=["event_time", "estimate", "n_segments", "n_controls", "supported"])
     out.insert(2, "relative_change", np.expm1(out["estimate"].astype(np.float64)))
     return out
 
 
+Control = Literal["not yet", "never"]
+Base = Literal["last", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Effects:
+    """effect (S, T), NaN without support or for segments that never adopt; controls (S, T), how many were clean.
+
+    event (S, T): months since adoption. dates (S,) as given.
+    """
+
+    effect: Floats
+    controls: Ints
+    event: Ints
+    dates: Ints
+
+
+def effects(
+    y: Floats, dates: Ints, months: Ints, *, set_aside: int = 0, control: Control = "not yet", base: Base = "last"
+) -> Effects:
+    """Return the effect on every segment and month.
+
+    Parameters
+    ----------
+    y : (S, T), NaN where missing. dates : (S,), `NEVER` where not yet. months : (T,), increasing.
+    set_aside : months before adoption that are neither base nor clean.
+    control : `not yet` = segments that in month t have not come within `set_aside` months of adoption; `never`.
+    base : `last` = the last month before those set aside; `mean` = the mean of all of them.
+    """
+    if control not in ("not yet", "never") or base not in ("last", "mean"):
+        raise ParameterError(f"control {control!r} or base {base!r} is unknown: not yet, never; last, mean")
+    shape = y.shape
+    effect, controls = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    clean_until = dates - set_aside
+    clean = (dates == NEVER)[:, None] | ((months[None, :] < clean_until[:, None]) & (control == "not yet"))
+    for date in np.unique(dates[dates < NEVER]):
+        members = np.flatnonzero(dates == date)
+        before = np.flatnonzero(months < date - set_aside)
+        if base == "last":
+            before = before[-1:]
+        if not len(before):
+            continue
+        level = _mean(y[:, before], ~np.isnan(y[:, before]))
+        change = y - level[:, None]
+        # A control must be clean over the base months too; for `not yet` the later of base and t decides.
+        usable = clean & clean[:, before].all(axis=1)[:, None] & ~np.isnan(change)
+        usable[members] = False
+        count = usable.sum(axis=0)
+        mean = np.where(count > 0, np.where(usable, change, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+        effect[members] = change[members] - mean
+        controls[members] = count
+    event = months[None, :] - dates[:, None]
+    return Effects(effect=effect, controls=controls, event=event, dates=dates)
+
+
 def _mean(values: Floats, where: np.ndarray) -> Floats:
+    """Return the mean of each row over the cells given; (S, T), (S, T) -> (S,), NaN where there is none."""
     count = where.sum(axis=1)
     return np.where(count > 0, np.where(where, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from forecast.calendar import period_label
-from forecast.evaluation.planning.logs import Estimate
+from forecast.evaluation.planning.estimate import Estimate
 from forecast.evaluation.planning.panel import ErrorPanel
 from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.wording import THIN, cases, percent
