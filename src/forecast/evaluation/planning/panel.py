@@ -79,7 +79,7 @@ def error_panel(
     if empty.any():
         left_out["error or benchmark error is empty"] = int(empty.sum())
         frame = frame[~empty]
-    return _panel(frame, when, dropped)
+    return _panel(frame, when, left_out)
 
 
 def value_panel(values: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar) -> ErrorPanel:
