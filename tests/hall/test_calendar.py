@@ -14,6 +14,7 @@ from forecast.calendar import (
     NO_PERIOD,
     PATTERNS,
     Calendar,
+    is_quarter,
     parse_period,
     parse_periods,
     period_label,
@@ -153,3 +154,10 @@ def test_a_calendar_that_does_not_exist_is_refused():
         Calendar(1, "4-4-6")
     with pytest.raises(ParameterError, match="13"):
         Calendar(13)
+
+
+def test_a_target_is_a_quarter_or_a_month():
+    assert is_quarter(["2026-10", "FY26 Q3", "FY03 Q1", "2003-01"]).tolist() == [False, True, True, False]
+    assert is_quarter([]).tolist() == []
+    labels = pd.Series([Calendar(4, "4-4-5").quarter_label(8105), period_label(24300)])
+    assert is_quarter(labels).tolist() == [True, False]

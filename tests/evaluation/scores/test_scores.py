@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from forecast.calendar import Calendar, period_label
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.scores import scoring
+from forecast.evaluation.scores import events, points, quantiles, scoring
 from forecast.evaluation.scores.quantiles import crps_weights
 
 # -- points: three rows by hand --------------------------------------------------------------------------
@@ -24,36 +25,36 @@ OBSERVED, PREDICTED = [100.0, 200.0, 0.0], [110.0, 150.0, 20.0]
 
 def test_points_by_hand():
     # errors +10, -50, +20; observed together 300
-    assert scoring.wape(OBSERVED, PREDICTED) == pytest.approx(80 / 300)
-    assert scoring.bias(OBSERVED, PREDICTED) == pytest.approx(-20 / 300)
-    assert scoring.mae(OBSERVED, PREDICTED) == pytest.approx(80 / 3)
-    assert scoring.smape(OBSERVED, PREDICTED) == pytest.approx((2 * 10 / 210 + 2 * 50 / 350 + 2) / 3)
+    assert points.wape(OBSERVED, PREDICTED) == pytest.approx(80 / 300)
+    assert points.bias(OBSERVED, PREDICTED) == pytest.approx(-20 / 300)
+    assert points.mae(OBSERVED, PREDICTED) == pytest.approx(80 / 3)
+    assert points.smape(OBSERVED, PREDICTED) == pytest.approx((2 * 10 / 210 + 2 * 50 / 350 + 2) / 3)
     # history 10, 20, 40, 20: steps of one 10, 20, 20 (mean 50/3); of two 30, 0 (mean 15)
     history = [10.0, 20.0, 40.0, 20.0]
-    assert scoring.mase(OBSERVED, PREDICTED, history, season=1) == pytest.approx((80 / 3) / (50 / 3))
-    assert scoring.mase(OBSERVED, PREDICTED, history, season=2) == pytest.approx((80 / 3) / 15)
-    assert scoring.rmsse(OBSERVED, PREDICTED, history, season=2) == pytest.approx(np.sqrt(1000 / 450))
-    assert scoring.skill(0.3, 0.5) == pytest.approx(0.4)
-    assert scoring.relative_error([1, -2], [2, 2]) == pytest.approx(0.75)
+    assert points.mase(OBSERVED, PREDICTED, history, season=1) == pytest.approx((80 / 3) / (50 / 3))
+    assert points.mase(OBSERVED, PREDICTED, history, season=2) == pytest.approx((80 / 3) / 15)
+    assert points.rmsse(OBSERVED, PREDICTED, history, season=2) == pytest.approx(np.sqrt(1000 / 450))
+    assert points.skill(0.3, 0.5) == pytest.approx(0.4)
+    assert points.relative_error([1, -2], [2, 2]) == pytest.approx(0.75)
 
 
 def test_a_ratio_to_nothing_is_unknown_not_infinite():
-    assert np.isnan(scoring.wape([0, 0], [1, 2]))
-    assert np.isnan(scoring.bias([0, 0], [1, 2]))
-    assert np.isnan(scoring.mase([1.0], [2.0], [5, 5, 5], season=1))
-    assert np.isnan(scoring.skill(1, 0))
-    assert np.isnan(scoring.mae([], []))
-    assert scoring.smape([0], [0]) == 0
+    assert np.isnan(points.wape([0, 0], [1, 2]))
+    assert np.isnan(points.bias([0, 0], [1, 2]))
+    assert np.isnan(points.mase([1.0], [2.0], [5, 5, 5], season=1))
+    assert np.isnan(points.skill(1, 0))
+    assert np.isnan(points.mae([], []))
+    assert points.smape([0], [0]) == 0
 
 
 def test_missing_pairs_are_left_out_and_bad_input_is_named():
-    assert scoring.wape([100, np.nan, 50], [90, 5, np.nan]) == pytest.approx(0.1)
+    assert points.wape([100, np.nan, 50], [90, 5, np.nan]) == pytest.approx(0.1)
     with pytest.raises(DataError, match="predicted"):
-        scoring.wape([1, 2], ["1", "two"])
+        points.wape([1, 2], ["1", "two"])
     with pytest.raises(ParameterError, match="shape"):
-        scoring.wape([1, 2], [1, 2, 3])
+        points.wape([1, 2], [1, 2, 3])
     with pytest.raises(ParameterError, match="season"):
-        scoring.mase([1], [1], [1, 2], season=0)
+        points.mase([1], [1], [1, 2], season=0)
 
 
 positive = st.floats(0.1, 1e6)
@@ -61,9 +62,9 @@ positive = st.floats(0.1, 1e6)
 
 @given(arrays(float, 7, elements=positive), arrays(float, 7, elements=positive), st.floats(0.01, 100))
 def test_ratios_do_not_know_the_currency(y, f, rate):
-    assert scoring.wape(rate * y, rate * f) == pytest.approx(scoring.wape(y, f))
-    assert abs(scoring.bias(y, f)) <= scoring.wape(y, f) + 1e-12
-    assert 0 <= scoring.smape(y, f) <= 2
+    assert points.wape(rate * y, rate * f) == pytest.approx(points.wape(y, f))
+    assert abs(points.bias(y, f)) <= points.wape(y, f) + 1e-12
+    assert 0 <= points.smape(y, f) <= 2
 
 
 @pytest.mark.parametrize("method", ["Naive", "sNaive", "Naive2", "SES", "024", "218", "249"])
@@ -77,8 +78,8 @@ def test_published_m4_weekly_figures(real_data: Path, method: str):
     predicted = submitted.iloc[:, : test.shape[1]].astype(float).to_numpy()
     observed = test.to_numpy(dtype=float)
     history = [row[~np.isnan(row)] for row in train.to_numpy(dtype=float)]
-    smape = np.mean([100 * scoring.smape(y, f) for y, f in zip(observed, predicted, strict=True)])
-    mase = np.mean([scoring.mase(y, f, h, season=1) for y, f, h in zip(observed, predicted, history, strict=True)])
+    smape = np.mean([100 * points.smape(y, f) for y, f in zip(observed, predicted, strict=True)])
+    mase = np.mean([points.mase(y, f, h, season=1) for y, f, h in zip(observed, predicted, history, strict=True)])
     published = pd.read_csv(folder / "published_results_by_frequency.csv", dtype={"method": str})
     published = published.set_index(published["method"].str.strip().str.lstrip("0"))
     row = published.loc[method.lstrip("0")]
@@ -90,21 +91,21 @@ def test_published_m4_weekly_figures(real_data: Path, method: str):
 
 
 def test_quantile_scores_by_hand():
-    assert scoring.pinball([10.0, 10.0], [8.0, 13.0], level=0.9).tolist() == pytest.approx([1.8, 0.3])
+    assert quantiles.pinball([10.0, 10.0], [8.0, 13.0], level=0.9).tolist() == pytest.approx([1.8, 0.3])
     # levels .25, .5, .75 stand for widths .375, .25, .375; y = 3 beside 1, 2, 5: losses .5, .5, .5
     assert crps_weights([0.25, 0.5, 0.75]).tolist() == pytest.approx([0.375, 0.25, 0.375])
-    assert scoring.crps_from_quantiles(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(1.0)
-    assert scoring.mean_pinball(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(0.5)
+    assert quantiles.crps_from_quantiles(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(1.0)
+    assert quantiles.mean_pinball(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(0.5)
     # width 10; below by 2 at 80 %: 10 + 2/.2 * 2
-    assert scoring.interval_score([5.0, -2.0, 11.0], 0.0, 10.0, nominal=0.8).tolist() == pytest.approx([10, 30, 20])
-    inside = scoring.interval_coverage([0.0, 10.0, 10.1, np.nan], 0.0, 10.0)
+    assert quantiles.interval_score([5.0, -2.0, 11.0], 0.0, 10.0, nominal=0.8).tolist() == pytest.approx([10, 30, 20])
+    inside = quantiles.interval_coverage([0.0, 10.0, 10.1, np.nan], 0.0, 10.0)
     assert inside[:3].tolist() == [1, 1, 0]
     assert np.isnan(inside[3])
 
 
 def test_pit_by_hand():
     q = [[0.0, 0.0, 0.0, 10.0, 20.0, 30.0, 40.0]] * 6
-    pit = scoring.pit_from_quantiles([-1.0, 0.0, 5.0, 10.0, 35.0, 41.0], q)
+    pit = quantiles.pit_from_quantiles([-1.0, 0.0, 5.0, 10.0, 35.0, 41.0], q)
     # below all: half of .025; on the mass of three: the middle of .025 to .25; halfway .25 to .5; on q50; beyond
     assert pit.tolist() == pytest.approx([0.0125, 0.1375, 0.375, 0.5, (0.9 + 0.975) / 2, 0.9875])
 
@@ -115,15 +116,15 @@ def test_crps_goes_to_the_closed_form_of_the_normal():
     y = np.array([-2.0, 3.0, 4.5])
     z = (y - 3) / 2
     closed = 2 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
-    got = scoring.crps_from_quantiles(y, np.tile(q, (3, 1)), levels=taus)
+    got = quantiles.crps_from_quantiles(y, np.tile(q, (3, 1)), levels=taus)
     np.testing.assert_allclose(got, closed, rtol=1e-3)
 
 
 def test_seven_levels_score_a_normal_three_per_cent_low():
     y = np.random.default_rng(1).normal(size=200_000)
     q = np.tile(stats.norm.ppf(QUANTILES), (len(y), 1))
-    assert scoring.crps_from_quantiles(y, q).mean() * np.sqrt(np.pi) == pytest.approx(0.971, abs=0.004)
-    pit = scoring.pit_from_quantiles(y, q)
+    assert quantiles.crps_from_quantiles(y, q).mean() * np.sqrt(np.pi) == pytest.approx(0.971, abs=0.004)
+    pit = quantiles.pit_from_quantiles(y, q)
     assert pit.mean() == pytest.approx(0.5, abs=0.003)
     inside = [np.mean(pit < tau) for tau in QUANTILES]
     np.testing.assert_allclose(inside, QUANTILES, atol=0.004)
@@ -131,24 +132,24 @@ def test_seven_levels_score_a_normal_three_per_cent_low():
 
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_a_point_scores_its_distance(y, point):
-    assert scoring.crps_from_quantiles(y, [point] * 7) == pytest.approx(abs(y - point), abs=1e-9)
+    assert quantiles.crps_from_quantiles(y, [point] * 7) == pytest.approx(abs(y - point), abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", [-0.5, 0.5])
 def test_the_true_quantiles_score_best(shift):
     y = np.random.default_rng(2).normal(size=50_000)
     q = np.tile(stats.norm.ppf(QUANTILES), (len(y), 1))
-    best = scoring.crps_from_quantiles(y, q).mean()
-    assert best < scoring.crps_from_quantiles(y, q + shift).mean()
-    assert best < scoring.crps_from_quantiles(y, q * (1 + shift)).mean()
-    at = [scoring.interval_score(y, s * q[:, 1], s * q[:, 5], nominal=0.8).mean() for s in (1.0, 1.0 + shift)]
+    best = quantiles.crps_from_quantiles(y, q).mean()
+    assert best < quantiles.crps_from_quantiles(y, q + shift).mean()
+    assert best < quantiles.crps_from_quantiles(y, q * (1 + shift)).mean()
+    at = [quantiles.interval_score(y, s * q[:, 1], s * q[:, 5], nominal=0.8).mean() for s in (1.0, 1.0 + shift)]
     assert at[0] < at[1]
 
 
 @pytest.mark.parametrize("levels", [[], [0.5, 0.5], [0.9, 0.1], [0, 0.5], [0.5, 1]])
 def test_levels_must_increase_within_0_and_1(levels):
     with pytest.raises(ParameterError, match="levels"):
-        scoring.crps_from_quantiles([1.0], np.ones((1, len(levels))), levels=levels)
+        quantiles.crps_from_quantiles([1.0], np.ones((1, len(levels))), levels=levels)
 
 
 # -- events ----------------------------------------------------------------------------------------------
@@ -156,11 +157,11 @@ def test_levels_must_increase_within_0_and_1(levels):
 
 def test_event_scores_by_hand():
     happened, said = [1, 0, 1], [0.8, 0.4, 0.4]
-    assert scoring.brier(happened, said) == pytest.approx((0.04 + 0.16 + 0.36) / 3)
-    assert scoring.log_score(happened, said) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.4)) / 3)
+    assert events.brier(happened, said) == pytest.approx((0.04 + 0.16 + 0.36) / 3)
+    assert events.log_score(happened, said) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.4)) / 3)
     # pairs: .8 over .4, and a tie
-    assert scoring.auc(happened, said) == pytest.approx(0.75)
-    parts = scoring.brier_decomposition(happened, said, bins=10)
+    assert events.auc(happened, said) == pytest.approx(0.75)
+    parts = events.brier_decomposition(happened, said, bins=10)
     # groups: .4 twice with rate 1/2; .8 once with rate 1; base rate 2/3
     assert parts.reliability == pytest.approx((2 * 0.1**2 + 0.2**2) / 3)
     assert parts.resolution == pytest.approx((2 * (1 / 6) ** 2 + (1 / 3) ** 2) / 3)
@@ -169,7 +170,7 @@ def test_event_scores_by_hand():
 
 
 @pytest.fixture(scope="module")
-def events() -> tuple[np.ndarray, np.ndarray]:
+def happenings() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
     logit = rng.normal(-1, 1.2, 20_000)
     said = 1 / (1 + np.exp(-logit))
@@ -177,19 +178,19 @@ def events() -> tuple[np.ndarray, np.ndarray]:
     return happened, np.round(said, 3)
 
 
-def test_events_against_scikit_learn(events):
+def test_events_against_scikit_learn(happenings):
     metrics = pytest.importorskip("sklearn.metrics")
-    happened, said = events
-    assert scoring.brier(happened, said) == pytest.approx(metrics.brier_score_loss(happened, said))
-    assert scoring.log_score(happened, said) == pytest.approx(metrics.log_loss(happened, said))
-    assert scoring.auc(happened, said) == pytest.approx(metrics.roc_auc_score(happened, said))
+    happened, said = happenings
+    assert events.brier(happened, said) == pytest.approx(metrics.brier_score_loss(happened, said))
+    assert events.log_score(happened, said) == pytest.approx(metrics.log_loss(happened, said))
+    assert events.auc(happened, said) == pytest.approx(metrics.roc_auc_score(happened, said))
 
 
-def test_calibration_recovers_the_line_and_agrees_with_statsmodels(events):
+def test_calibration_recovers_the_line_and_agrees_with_statsmodels(happenings):
     import statsmodels.api as sm
 
-    happened, said = events
-    line = scoring.calibration(happened, said)
+    happened, said = happenings
+    line = events.calibration(happened, said)
     assert line.intercept == pytest.approx(0.3, abs=0.06)
     assert line.slope == pytest.approx(0.7, abs=0.05)
     p = np.clip(said, 1e-6, 1 - 1e-6)
@@ -200,23 +201,23 @@ def test_calibration_recovers_the_line_and_agrees_with_statsmodels(events):
     assert line.in_the_large == pytest.approx(float(large[0]), abs=1e-6)
 
 
-def test_brier_parts_add_up(events):
-    parts = scoring.brier_decomposition(*events, bins=10)
+def test_brier_parts_add_up(happenings):
+    parts = events.brier_decomposition(*happenings, bins=10)
     assert parts.brier == pytest.approx(parts.reliability - parts.resolution + parts.uncertainty + parts.within)
     assert abs(parts.within) < 0.002
-    exact = scoring.brier_decomposition(events[0], np.round(events[1], 1), bins=1000)
+    exact = events.brier_decomposition(happenings[0], np.round(happenings[1], 1), bins=1000)
     assert exact.within == pytest.approx(0, abs=1e-12)
 
 
 def test_events_that_cannot_be_scored():
-    assert np.isnan(scoring.auc([1, 1], [0.3, 0.4]))
-    assert np.isnan(scoring.calibration([0, 0], [0.3, 0.4]).slope)
-    assert np.isnan(scoring.calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).slope)  # no overlap
-    assert scoring.log_score([1], [0.0]) == pytest.approx(-np.log(1e-15))
+    assert np.isnan(events.auc([1, 1], [0.3, 0.4]))
+    assert np.isnan(events.calibration([0, 0], [0.3, 0.4]).slope)
+    assert np.isnan(events.calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).slope)  # no overlap
+    assert events.log_score([1], [0.0]) == pytest.approx(-np.log(1e-15))
     with pytest.raises(DataError, match="probability"):
-        scoring.brier([1, 0], [0.5, 1.2])
+        events.brier([1, 0], [0.5, 1.2])
     with pytest.raises(DataError, match="happened"):
-        scoring.brier([1, 2], [0.5, 0.2])
+        events.brier([1, 2], [0.5, 0.2])
 
 
 # -- one row a forecast, then ratios of sums -------------------------------------------------------------
@@ -305,6 +306,30 @@ def test_scale_of_mase_ends_at_the_origin():
     assert np.isnan(scored["scale"].iloc[3])
     changed = actuals.assign(amount=np.where(np.arange(40) > 29, 1e9, amounts))
     assert scoring.score(track, actuals=changed)["scale"].iloc[0] == pytest.approx(steps[:18].mean())
+
+
+@pytest.mark.parametrize("pattern", ["4-4-5", "5-4-4", "month"])
+def test_the_scale_ends_with_the_last_month_of_the_companys_calendar(pattern):
+    calendar, first, months = Calendar(2, pattern), 2023 * 12, 40
+    labels = [period_label(first + m) for m in range(months)]
+    amounts = np.arange(float(months)) ** 2
+    actuals = pd.DataFrame({"period": labels, "segment": "A", "amount": amounts})
+    rows = []
+    for month in range(18, 39):
+        end = calendar.end(first + month)
+        rows.append(("ets", f"{end:%Y-%m-%d}", labels[month + 1], 1, "A", 0.0, 1.0))
+        before = f"{end - pd.Timedelta(days=3):%Y-%m-%d}"  # the month is in progress
+        rows += [("ets", before, labels[month + ahead], ahead, "A", 0.0, 1.0) for ahead in (0, 1)]
+    track = forecasts(rows)
+    steps = amounts[12:] - amounts[:-12]
+    month = (track["target_period"].map(labels.index) - track["horizon"]).to_numpy()
+    ended = month - (pd.to_datetime(track["origin"]) != [calendar.end(first + m) for m in month]).to_numpy()
+    expected = [steps[: m - 11].mean() for m in ended]
+    for known in (calendar, None):
+        np.testing.assert_allclose(scoring.score(track, actuals=actuals, calendar=known)["scale"], expected)
+    month_ends = track[track["horizon"] == 1].iloc[::2]
+    scored = scoring.score(month_ends, actuals=actuals, calendar=calendar)
+    np.testing.assert_allclose(scored["scale"], np.array(expected)[month_ends.index])
 
 
 def test_scale_from_the_track_itself():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, parse_periods, period_label, period_labels
+from forecast.calendar import Calendar, is_quarter, parse_periods, period_label, period_labels
 from forecast.data.known.snapshot import settled_actuals
 from forecast.data.schema import ERROR_COLUMNS, Log
 from forecast.data.submissions import HORIZONS, official_forecasts
@@ -177,7 +177,7 @@ def _benchmark(
         days = {calendar.end(int(period)): int(period) for period in missing}
         months = int((rows["target"].to_numpy() - issued).max())
         table = backtest(log, origins=list(days), models=[BENCHMARK], months=months, seed=0)
-        table = table[table["target_period"].str.fullmatch(r"\d{4}-\d{2}") & table["mean"].notna()]
+        table = table[~is_quarter(table["target_period"]) & table["mean"].notna()]
         parts.append(_as_series(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
         computed = [period_label(days[day]) for day in sorted(set(table["origin"]))]
     values = pd.concat(parts)
@@ -191,7 +191,7 @@ def _of_track(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
     for name in ("model", "origin", "target_period", "segment", "mean"):
         if name not in track.columns:
             raise DataError("the column is missing", table="track", column=name, mend="give a forecast table")
-    rows = track[(track["model"] == BENCHMARK) & track["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    rows = track[(track["model"] == BENCHMARK) & ~is_quarter(track["target_period"])]
     rows = rows[rows["mean"].notna()]
     origin = pd.to_datetime(rows["origin"])
     period = calendar.period_of(origin)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import parse_periods, period_labels
+from forecast.calendar import is_quarter, parse_periods, period_labels
 from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import settled_actuals, snapshot
@@ -72,7 +72,7 @@ def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: i
     if missing:
         parts.append(backtest(log, origins=missing, models=[WITH, WITHOUT], months=LEADS[-1], seed=seed))
     rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    rows = rows[(rows["segment"] != TOTAL) & rows["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    rows = rows[(rows["segment"] != TOTAL) & ~is_quarter(rows["target_period"])]
     rows = rows[rows["horizon"].isin(LEADS) & rows["mean"].notna()]
     target = parse_periods(rows["target_period"])
     rows = rows[(target >= targets.start) & (target < targets.stop)]
@@ -86,7 +86,7 @@ def _of_both(track: pd.DataFrame | None, ends: dict[pd.Timestamp, int]) -> set[p
     """Return the month ends at which a forecast table has both models, as far ahead as wanted."""
     if track is None or track.empty:
         return set()
-    far = track[(track["horizon"] == LEADS[-1]) & track["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    far = track[(track["horizon"] == LEADS[-1]) & ~is_quarter(track["target_period"])]
     days = [set(pd.to_datetime(far.loc[far["model"] == name, "origin"])) for name in (WITH, WITHOUT)]
     return days[0] & days[1] & set(ends)
 

@@ -1,8 +1,8 @@
 """Keeping score: `score` gives one row a forecast, `summarise` ratios of sums over any grouping of them.
 
-The scores themselves are functions of arrays (`scores_points`, `scores_quantiles`, `scores_events`) and can be called
-from here. Two rules: a figure of many forecasts is a ratio of sums, never a mean of ratios; and two models are
-compared on the same targets only, with their number stated.
+The scores themselves are functions of arrays, in `points`, `quantiles` and `events`. Two rules: a figure of many
+forecasts is a ratio of sums, never a mean of ratios; and two models are compared on the same targets only, with their
+number stated.
 """
 
 from __future__ import annotations
@@ -12,56 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import parse_periods
+from forecast.calendar import Calendar, is_quarter, parse_periods
 from forecast.data.schema import FORECAST_KEY, QUANTILE_COLUMNS, TOTAL
 from forecast.errors import DataError, ParameterError, nearest
-from forecast.evaluation.scores.events import auc, brier, brier_decomposition, calibration, log_score
-from forecast.evaluation.scores.points import (
-    bias,
-    mae,
-    mase,
-    naive_scale,
-    ratio,
-    relative_error,
-    rmsse,
-    skill,
-    smape,
-    wape,
-)
+from forecast.evaluation.scores.points import ratio
 from forecast.evaluation.scores.quantiles import (
     crps_from_quantiles,
     interval_coverage,
     interval_score,
     mean_pinball,
-    pinball,
     pit_from_quantiles,
 )
-
-__all__ = [
-    "auc",
-    "bias",
-    "brier",
-    "brier_decomposition",
-    "calibration",
-    "common_targets",
-    "crps_from_quantiles",
-    "interval_coverage",
-    "interval_score",
-    "log_score",
-    "mae",
-    "mase",
-    "mean_pinball",
-    "naive_scale",
-    "pinball",
-    "pit_from_quantiles",
-    "relative_error",
-    "rmsse",
-    "score",
-    "skill",
-    "smape",
-    "summarise",
-    "wape",
-]
 
 TARGET = ("origin", "target_period", "horizon", "segment")
 """What two forecasts must share to be forecasts of the same thing at the same time."""
@@ -74,9 +35,16 @@ GROUPS = (*FORECAST_KEY, "level", "span", "submitter")
 """What `summarise` can group by."""
 
 BASELINE = "ets"
+_PEOPLE = "submitted-"
 
 
-def score(track: pd.DataFrame, *, actuals: pd.DataFrame | None = None, season: int = 12) -> pd.DataFrame:
+def score(
+    track: pd.DataFrame,
+    *,
+    actuals: pd.DataFrame | None = None,
+    season: int = 12,
+    calendar: Calendar | None = None,
+) -> pd.DataFrame:
     """Return one row a forecast whose outcome is known, with its error and every score it can have.
 
     Parameters
@@ -85,6 +53,7 @@ def score(track: pd.DataFrame, *, actuals: pd.DataFrame | None = None, season: i
     actuals : settled actuals (`period`, `segment`, `amount`) for the scale of MASE; without them the scale comes from
         the `observed` of the track itself, where it reaches back far enough.
     season : months of the seasonal-naive forecast in that scale.
+    calendar : the company's, to tell which months had ended at an origin; without it, see `months_ended`.
 
     Returns
     -------
@@ -99,47 +68,23 @@ def score(track: pd.DataFrame, *, actuals: pd.DataFrame | None = None, season: i
     """
     if season < 1:
         raise ParameterError(f"season: {season} is not 1 or more")
-    missing = [name for name in (*FORECAST_KEY, "mean", "observed") if name not in track.columns]
-    if missing:
-        raise DataError(
-            "the column is missing",
-            table="track",
-            column=missing[0],
-            mend=nearest(missing[0], [str(name) for name in track.columns]),
-        )
-    rows = track.loc[_numbers(track, "observed").notna()].reset_index(drop=True)
-    duplicated = rows.duplicated(["model", *TARGET])
-    if duplicated.any():
-        where = rows.loc[duplicated, ["model", *TARGET]].astype(str).agg(" ".join, axis=1).tolist()
-        raise DataError("the same forecast stands there twice", table="track", rows=where, mend="keep one of each")
+    rows = _with_outcome(track)
     out = rows[list(FORECAST_KEY)].copy()
     out["level"] = np.where(rows["segment"] == TOTAL, "total", "segment")
-    out["span"] = np.where(rows["target_period"].str.startswith("FY"), "quarter", "month")
-    submitted = rows["model"].str.startswith("submitted-")
-    out["submitter"] = rows["model"].str.removeprefix("submitted-").where(submitted, "")
-    y, mean = _numbers(rows, "observed").to_numpy(), _numbers(rows, "mean").to_numpy()
-    out["observed"], out["mean"] = y, mean
-    out["error"], out["abs_error"] = mean - y, np.abs(mean - y)
-    out["scale"] = _scale(out, track if actuals is None else actuals, season)
-    q = np.full((len(rows), len(QUANTILE_COLUMNS)), np.nan)
-    for k, name in enumerate(QUANTILE_COLUMNS):
-        if name in rows.columns:
-            q[:, k] = _numbers(rows, name)
-    out["pinball"], out["crps"] = mean_pinball(y, q), crps_from_quantiles(y, q)
-    at = {name: q[:, k] for k, name in enumerate(QUANTILE_COLUMNS)}
-    for nominal, low, high in INTERVALS:
-        out[f"interval{nominal}"] = interval_score(y, at[low], at[high], nominal=nominal / 100)
-        out[f"in{nominal}"] = interval_coverage(y, at[low], at[high])
-    out["pit"] = pit_from_quantiles(y, q)
-    out["abstained"] = np.isnan(mean)
-    return out
+    out["span"] = np.where(is_quarter(rows["target_period"]), "quarter", "month")
+    out["submitter"] = rows["model"].str.removeprefix(_PEOPLE).where(rows["model"].str.startswith(_PEOPLE), "")
+    observed, mean = _numbers(rows, "observed").to_numpy(), _numbers(rows, "mean").to_numpy()
+    out["observed"], out["mean"] = observed, mean
+    out["error"], out["abs_error"] = mean - observed, np.abs(mean - observed)
+    out["scale"] = _scale(out, track if actuals is None else actuals, season=season, calendar=calendar)
+    return out.assign(**_quantile_scores(rows, observed), abstained=np.isnan(mean))
 
 
 def common_targets(scored: pd.DataFrame, *, models: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the rows of `models` (default: all there are) on the targets that every one of them has scored."""
     names = sorted(scored["model"].unique()) if models is None else list(models)
     for name in names:
-        _known_model(scored, name)
+        _check_model(scored, name)
     rows = scored[scored["model"].isin(names) & scored["error"].notna()]
     count = rows.groupby(list(TARGET), observed=True)["model"].transform("nunique")
     return rows[count == len(set(names))].reset_index(drop=True)
@@ -164,37 +109,10 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
 
     Raises ParameterError for an unknown column or baseline, naming the nearest.
     """
-    keys = [by] if isinstance(by, str) else list(by)
-    if not keys:
-        raise ParameterError("by: name at least one column, for instance ['model', 'horizon']")
-    known = [name for name in scored.columns if name in GROUPS or not pd.api.types.is_float_dtype(scored[name])]
-    for name in keys:
-        if name not in known:
-            raise ParameterError(f"by: {name!r} is not a column to group by; {nearest(str(name), known)}")
-    name = BASELINE if baseline is None else baseline
+    keys = _checked_keys(scored, by)
     if baseline is not None:
-        _known_model(scored, baseline)
-    rows = _beside_baseline(scored, name)
-    known_error = rows["error"].notna()
-    work = rows[keys].copy()
-    work["n"], work["abstained"] = known_error.astype(np.int64), rows["abstained"].astype(np.int64)
-    size = rows["observed"].abs()
-    has_q, has_scale = rows["crps"].notna(), rows["scale"].notna() & known_error
-    sums = {
-        "observed": rows["observed"].where(known_error),
-        "size": size.where(known_error),
-        "error": rows["error"],
-        "abs_error": rows["abs_error"],
-        "scaled": rows["abs_error"].where(has_scale),
-        "scale": rows["scale"].where(has_scale),
-        "size_q": size.where(has_q),
-        "n_q": has_q.astype(np.int64),
-        **{name: rows[name] for name in ("pinball", "crps", "interval80", "in50", "in80", "in95")},
-        **{name: rows[name] for name in ("n_common", "e", "e0", "c", "c0")},
-    }
-    for column, values in sums.items():
-        work[f"_{column}"] = values.to_numpy()
-    total = work.groupby(keys, observed=True, dropna=False, sort=True).sum().reset_index()
+        _check_model(scored, baseline)
+    total = _summed(_with_baseline(scored, BASELINE if baseline is None else baseline), keys)
     out = total[[*keys, "n", "abstained"]].copy()
     out["observed"] = total["_observed"]
     out["wape"] = ratio(total["_abs_error"], total["_size"])
@@ -205,27 +123,40 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     for column in ("pinball", "crps", "interval80"):
         out[column] = np.where(total["_n_q"] > 0, ratio(total[f"_{column}"], total["_size_q"]), np.nan)
     out["n_common"] = total["_n_common"].astype(np.int64)
-    out["skill"] = 1 - ratio(total["_e"], total["_e0"])
-    out["skill_crps"] = 1 - ratio(total["_c"], total["_c0"])
+    out["skill"] = 1 - ratio(total["_abs_error_common"], total["_abs_error_baseline"])
+    out["skill_crps"] = 1 - ratio(total["_crps_common"], total["_crps_baseline"])
     return out
 
 
-def _beside_baseline(scored: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Add what skill needs: the errors of model and baseline where both are known, NaN elsewhere."""
-    base = scored.loc[scored["model"] == baseline, [*TARGET, "abs_error", "crps"]]
-    base = base.rename(columns={"abs_error": "_e0", "crps": "_c0"})
-    rows = scored.merge(base, on=list(TARGET), how="left", validate="many_to_one")
-    both, both_q = rows["abs_error"].notna() & rows["_e0"].notna(), rows["crps"].notna() & rows["_c0"].notna()
-    rows["n_common"] = both.astype(np.int64)
-    rows["e"], rows["e0"] = rows["abs_error"].where(both), rows["_e0"].where(both)
-    rows["c"], rows["c0"] = rows["crps"].where(both_q), rows["_c0"].where(both_q)
+# -- one row a forecast ----------------------------------------------------------------------------------
+
+
+def _with_outcome(track: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose outcome is known; a missing column or a forecast that is there twice is refused."""
+    missing = [name for name in (*FORECAST_KEY, "mean", "observed") if name not in track.columns]
+    if missing:
+        mend = nearest(missing[0], [str(name) for name in track.columns])
+        raise DataError("the column is missing", table="track", column=missing[0], mend=mend)
+    rows = track.loc[_numbers(track, "observed").notna()].reset_index(drop=True)
+    doubled = rows.duplicated(["model", *TARGET])
+    if doubled.any():
+        where = rows.loc[doubled, ["model", *TARGET]].astype(str).agg(" ".join, axis=1).tolist()
+        raise DataError("the same forecast stands there twice", table="track", rows=where, mend="keep one of each")
     return rows
 
 
-def _known_model(scored: pd.DataFrame, name: str) -> None:
-    models = set(scored["model"])
-    if name not in models:
-        raise ParameterError(f"no scored forecast of model {name!r}; {nearest(name, models)}")
+def _quantile_scores(rows: pd.DataFrame, observed: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the scores of the quantiles by name, each (n,); NaN where a forecast has none."""
+    quantiles = np.full((len(rows), len(QUANTILE_COLUMNS)), np.nan)
+    for k, name in enumerate(QUANTILE_COLUMNS):
+        if name in rows.columns:
+            quantiles[:, k] = _numbers(rows, name)
+    at = {name: quantiles[:, k] for k, name in enumerate(QUANTILE_COLUMNS)}
+    out = {"pinball": mean_pinball(observed, quantiles), "crps": crps_from_quantiles(observed, quantiles)}
+    for nominal, low, high in INTERVALS:
+        out[f"interval{nominal}"] = interval_score(observed, at[low], at[high], nominal=nominal / 100)
+        out[f"in{nominal}"] = interval_coverage(observed, at[low], at[high])
+    return {**out, "pit": pit_from_quantiles(observed, quantiles)}
 
 
 def _numbers(frame: pd.DataFrame, column: str) -> pd.Series:
@@ -242,7 +173,10 @@ def _numbers(frame: pd.DataFrame, column: str) -> pd.Series:
         ) from error
 
 
-def _scale(scored: pd.DataFrame, source: pd.DataFrame, season: int) -> np.ndarray:
+# -- the scale of MASE -----------------------------------------------------------------------------------
+
+
+def _scale(scored: pd.DataFrame, source: pd.DataFrame, *, season: int, calendar: Calendar | None) -> np.ndarray:
     """Return the mean absolute seasonal-naive error of each row's segment over the months ended by its origin."""
     out = np.full(len(scored), np.nan)
     history = _monthly(source)
@@ -257,14 +191,31 @@ def _scale(scored: pd.DataFrame, source: pd.DataFrame, season: int) -> np.ndarra
     count = np.cumsum(np.isfinite(steps), axis=0)
     mean = np.where(count >= LEAST_STEPS, np.nancumsum(steps, axis=0) / np.maximum(count, 1), np.nan)
     rows = scored.iloc[months]
-    # The last month that had ended: the origin's own month only when the origin is its last day.
-    ended = pd.to_datetime(rows["origin"]).dt.is_month_end.to_numpy()
-    last = parse_periods(rows["target_period"]) - rows["horizon"].to_numpy() - np.where(ended, 0, 1)
+    row = months_ended(rows, calendar=calendar) - first
     column = history.columns.get_indexer(rows["segment"])
-    at = last - first
-    inside = (at >= 0) & (column >= 0)
-    out[months[inside]] = mean[np.minimum(at[inside], span - 1), column[inside]]
+    inside = (row >= 0) & (column >= 0)
+    out[months[inside]] = mean[np.minimum(row[inside], span - 1), column[inside]]
     return np.where(out > 0, out, np.nan)
+
+
+def months_ended(rows: pd.DataFrame, *, calendar: Calendar | None = None) -> np.ndarray:
+    """Return the last month that had ended at the origin of each forecast of a month; (n,) periods.
+
+    rows : origin, target_period, horizon. The origin lies in the month `horizon` before the target; that month had
+    ended where the origin is its last day. The calendar tells; without one, calendar months do where every origin lies
+    in its own, and else (fiscal months of whole weeks) a month counts as ended where none of its forecasts is of the
+    month in progress, horizon 0.
+    """
+    origin, horizon = pd.to_datetime(rows["origin"]), rows["horizon"].to_numpy(dtype=np.int64)
+    month = parse_periods(rows["target_period"]) - horizon
+    if calendar is None and (Calendar().period_of(origin) == month).all():
+        calendar = Calendar()
+    if calendar is None:
+        ended = ~origin.isin(origin[horizon == 0]).to_numpy()
+    else:
+        ends = {int(period): calendar.end(int(period)) for period in np.unique(month)}
+        ended = (origin == pd.Series(month, index=rows.index).map(ends)).to_numpy()
+    return month - np.where(ended, 0, 1)
 
 
 def _monthly(source: pd.DataFrame) -> pd.DataFrame:
@@ -273,7 +224,7 @@ def _monthly(source: pd.DataFrame) -> pd.DataFrame:
         frame = source[["period", "segment", "amount"]]
     else:
         frame = source[["target_period", "segment", "observed"]].set_axis(["period", "segment", "amount"], axis=1)
-        frame = frame[~frame["period"].str.startswith("FY")].dropna(subset=["amount"])
+        frame = frame[~is_quarter(frame["period"])].dropna(subset=["amount"])
         frame = frame.drop_duplicates(["period", "segment"])
     if frame.empty:
         return pd.DataFrame()
@@ -282,3 +233,58 @@ def _monthly(source: pd.DataFrame) -> pd.DataFrame:
     if TOTAL not in wide.columns:
         wide[TOTAL] = wide.sum(axis=1, min_count=wide.shape[1])
     return wide
+
+
+# -- sums over groups ------------------------------------------------------------------------------------
+
+
+def _checked_keys(scored: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    """Return the columns to group by; what is no column, or is a figure, is refused."""
+    keys = [by] if isinstance(by, str) else list(by)
+    if not keys:
+        raise ParameterError("by: name at least one column, for instance ['model', 'horizon']")
+    known = [name for name in scored.columns if name in GROUPS or not pd.api.types.is_float_dtype(scored[name])]
+    for name in keys:
+        if name not in known:
+            raise ParameterError(f"by: {name!r} is not a column to group by; {nearest(str(name), known)}")
+    return keys
+
+
+def _check_model(scored: pd.DataFrame, name: str) -> None:
+    models = set(scored["model"])
+    if name not in models:
+        raise ParameterError(f"no scored forecast of model {name!r}; {nearest(name, models)}")
+
+
+def _with_baseline(scored: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Add what skill needs: the scores of model and baseline where both are known, NaN elsewhere."""
+    base = scored.loc[scored["model"] == baseline, [*TARGET, "abs_error", "crps"]]
+    rows = scored.merge(base, on=list(TARGET), how="left", validate="many_to_one", suffixes=("", "_baseline"))
+    for name in ("abs_error", "crps"):
+        both = rows[name].notna() & rows[f"{name}_baseline"].notna()
+        rows[f"{name}_common"], rows[f"{name}_baseline"] = (
+            rows[column].where(both) for column in (name, f"{name}_baseline")
+        )
+    return rows
+
+
+def _summed(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the sums of what `summarise` divides, by group: n, abstained, and the others with `_` before the name."""
+    known_error = rows["error"].notna()
+    has_q, has_scale = rows["crps"].notna(), rows["scale"].notna() & known_error
+    size = rows["observed"].abs()
+    as_they_are = ("error", "abs_error", "pinball", "crps", "interval80", "in50", "in80", "in95")
+    of_both = ("abs_error_common", "abs_error_baseline", "crps_common", "crps_baseline")
+    sums = {
+        "observed": rows["observed"].where(known_error),
+        "size": size.where(known_error),
+        "scaled": rows["abs_error"].where(has_scale),
+        "scale": rows["scale"].where(has_scale),
+        "size_q": size.where(has_q),
+        "n_q": has_q.astype(np.int64),
+        "n_common": rows["abs_error_common"].notna().astype(np.int64),
+        **{name: rows[name] for name in (*as_they_are, *of_both)},
+    }
+    work = rows[keys].assign(n=known_error.astype(np.int64), abstained=rows["abstained"].astype(np.int64))
+    work = work.assign(**{f"_{name}": values.to_numpy() for name, values in sums.items()})
+    return work.groupby(keys, observed=True, dropna=False, sort=True).sum().reset_index()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages import movement_sentences, plots
@@ -74,7 +75,7 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
     if table is None or not set(_NEEDED) <= set(table):
         return _none()
     rows = table[(table["model"] == MODEL) & (table["segment"] == TOTAL)]
-    rows = rows[rows["target_period"].astype(str).str.startswith("FY")]
+    rows = rows[is_quarter(rows["target_period"])]
     kept = pd.DataFrame({"as_of": pd.Timestamp(day), "target_period": rows["target_period"].astype(str)})
     for name in ("horizon", *_AMOUNTS):
         kept[name] = pd.to_numeric(rows[name], errors="coerce") if name in rows else float("nan")

@@ -172,7 +172,8 @@ def _reps(log: Log) -> set[str]:
 
 def _scored(month: _Month) -> pd.DataFrame:
     actuals = settled_actuals(month.log)
-    return score(_get(month, "backtest"), actuals=actuals[_settled(month, actuals["period"])])
+    settled = actuals[_settled(month, actuals["period"])]
+    return score(_get(month, "backtest"), actuals=settled, calendar=month.log.company.periods)
 
 
 def _planning(month: _Month) -> pd.DataFrame:

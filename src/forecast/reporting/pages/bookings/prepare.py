@@ -179,7 +179,7 @@ def _with_knot(
 def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
     """Return our forecast of one segment's months, in order."""
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
-    rows = rows[rows["target_period"].str.contains("-")]
+    rows = rows[~is_quarter(rows["target_period"])]
     return rows.sort_values("target_period", ignore_index=True)
 
 
@@ -196,6 +196,6 @@ def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOT
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
     if period:
         rows = rows[rows["target_period"] == period]
-    elif rows["target_period"].str.startswith("FY").any():
-        rows = rows[rows["target_period"].str.startswith("FY")]
+    elif is_quarter(rows["target_period"]).any():
+        rows = rows[is_quarter(rows["target_period"])]
     return None if rows.empty else rows.sort_values(["horizon", "target_period"]).iloc[0]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from forecast import wording
+from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.pages.bookings.prepare import MODEL
 
@@ -39,7 +40,7 @@ def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     inside (whether q10 <= happened <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
     """
     rows = _total(backtest)
-    rows = rows[rows["target_period"].str.startswith("FY") & rows["observed"].notna() & rows["mean"].notna()]
+    rows = rows[is_quarter(rows["target_period"]) & rows["observed"].notna() & rows["mean"].notna()]
     last = rows[rows["horizon"] == 1].sort_values("origin").drop_duplicates("target_period", keep="last")
     last = last.sort_values("target_period").tail(most)
     plan = last["plan"] if "plan" in last else pd.Series(float("nan"), index=last.index)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
+from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL
 from forecast.evaluation.scores.events import auc, brier
 
@@ -193,7 +194,7 @@ def coverage_finding(rows: pd.DataFrame) -> str:
 def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segment: str = TOTAL) -> pd.DataFrame:
     """Return past forecasts of one lead time as they were made, beside what was booked, in order of months."""
     rows = backtest[(backtest["model"] == model) & (backtest["horizon"] == horizon) & (backtest["segment"] == segment)]
-    rows = rows[rows["target_period"].str.contains("-") & rows["observed"].notna()]
+    rows = rows[~is_quarter(rows["target_period"]) & rows["observed"].notna()]
     return rows.sort_values("target_period", ignore_index=True)
 
 
