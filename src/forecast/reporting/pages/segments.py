@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from forecast import wording
+from forecast.calendar import is_quarter
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import money_axis, money_formats, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, Place, chart, empty, places
@@ -261,7 +262,7 @@ def describe_panels(panels: Panels, *, title: str) -> Caption:
 def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
     """Return which segment should bring the most over the months ahead."""
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
-    sums = rows[rows["target_period"].str.contains("-")].groupby("segment")["mean"].sum(min_count=1).dropna()
+    sums = rows[~is_quarter(rows["target_period"])].groupby("segment")["mean"].sum(min_count=1).dropna()
     if sums.empty:
         return "The segments' months cannot be forecast"
     best = sums.idxmax()

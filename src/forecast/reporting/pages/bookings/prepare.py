@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
+from forecast.calendar import is_quarter
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
 
 MODEL = "pipeline"
