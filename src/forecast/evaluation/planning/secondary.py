@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, parse_periods
+from forecast.calendar import Calendar, is_quarter, parse_periods
 from forecast.data.schema import TOTAL
 from forecast.errors import DataError
 from forecast.evaluation.planning.estimate import estimate_levels
@@ -120,7 +120,7 @@ def information(models: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calen
     """
     when = adoption_periods(adoption, calendar=calendar or Calendar())
     keys = ["origin", "target_period", "segment"]
-    rows = models[(models["segment"] != TOTAL) & models["target_period"].str.fullmatch(r"\d{4}-\d{2}")]
+    rows = models[(models["segment"] != TOTAL) & ~is_quarter(models["target_period"])]
     rows = rows[rows["observed"].notna() & rows["mean"].notna()]
     rows = rows.assign(abs_error=(rows["mean"] - rows["observed"]).abs())
     first = rows.loc[rows["model"] == WITHOUT, [*keys, "abs_error"]]
