@@ -1,21 +1,49 @@
-"""The picture of how the forecast of a quarter moved from month to month, each as it was made."""
+"""How the forecast of a quarter moved from month to month: its picture and its sentences.
+
+Each forecast is shown as it was made; right for one month, for no plan and for no change.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.dates import date2num
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast import wording
 from forecast.data.schema import Company
-from forecast.reporting.charts.axes import Canvas, chart, empty, end_labels, money_axis, money_formats
+from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, DASHES, INK, RED
-from forecast.reporting.pages import movement_sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """One quarter's forecasts, two or more, by the day they were made on.
+
+    rows : as_of, target_period, mean, q10, q90 and, where known, q2.5, q97.5, booked; rising by as_of. x : the days as
+    numbers. plan : one a day, NaN where there is none. observed : what was booked, NaN where not settled.
+    """
+
+    rows: pd.DataFrame
+    x: np.ndarray
+    plan: np.ndarray
+    observed: float
+    company: Company
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest amount drawn."""
+        names = [name for name in ("q2.5", "q97.5", "q10", "q90", "mean") if name in self.rows]
+        amounts = [self.rows[names].to_numpy(float).ravel(), self.plan, [self.observed]]
+        drawn = np.concatenate(amounts)
+        return float(np.nanmin(drawn)), float(np.nanmax(drawn))
 
 
 def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: float | None = None) -> Chart | Statement:
@@ -25,53 +53,17 @@ def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: flo
     observed : what was booked, where the quarter is settled.
     """
     known = table[table["mean"].notna()].reset_index(drop=True) if len(table) else table
-    title = movement_sentences.movement_finding(known, company=company, observed=observed, as_of=as_of)
-    if len(known) < 2:
-        return empty(*movement_sentences.one_month(known)) if len(known) else empty(title, "Nothing can be compared.")
-    known = known.assign(plan=known.get("plan", np.nan))
-    x = date2num(known["as_of"]).astype(float)
-    plan = known["plan"].to_numpy(float)
-    ends = known[[name for name in ("q2.5", "q97.5", "q10", "q90", "mean", "plan") if name in known]].to_numpy(float)
-    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
-    if wording.known(observed):
-        low, high = min(low, float(observed or 0.0)), max(high, float(observed or 0.0))
-    unit = wording.axis_unit(high, currency=company.currency)[1]
-    margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
-
-    def draw(canvas: Canvas) -> Figure:
-        figure, axes = canvas.axes(250, left=44, right=84 if canvas.narrow else 96, top=14, bottom=40)
-        if {"q2.5", "q97.5"} <= set(known):
-            axes.vlines(x, known["q2.5"], known["q97.5"], color=BLUE, alpha=0.3, linewidth=2, zorder=2)
-        axes.vlines(x, known["q10"], known["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
-        axes.plot(x, known["mean"], color=BLUE, marker="o", markersize=6, linewidth=1.4, zorder=4)
-        wide = float(x[-1] - x[0])
-        edge = x[-1] + 0.08 * wide
-        if np.isfinite(plan).any():
-            axes.plot([*x, edge], [*plan, plan[-1]], color=INK, linewidth=1.8, drawstyle="steps-post", zorder=3)
-        axes.set_xlim(x[0] - 0.08 * wide, edge)
-        axes.set_ylim(low - margin, high + margin)
-        money_axis(axes, high, currency=company.currency)
-        labels = [(float(known["mean"].iloc[-1]), "expected", BLUE), (float(plan[-1]), "plan", INK)]
-        labels.append((float(known["q90"].iloc[-1]), f"80{wording.THIN}% range", BLUE))
-        if wording.known(observed):
-            axes.axhline(float(observed or 0.0), color=RED, linewidth=1.8, linestyle=DASHES[1], zorder=3)
-            labels.append((float(observed or 0.0), "booked", RED))
-        end_labels(axes, edge + 0.015 * wide, labels)
-        _days(axes, known["as_of"], x, most=4 if canvas.narrow else 9)
-        for place, row in zip(x, known.to_dict("records"), strict=True):
-            canvas.say(axes, place, row["mean"], movement_sentences.mark(row, company=company))
-        return figure
-
-    columns = [name for name in ("as_of", "q10", "mean", "q90", "booked", "plan") if name in known]
-    shown = known[columns].dropna(axis=1, how="all")
-    shown = shown.rename(columns={"as_of": "as of", "q10": "low (80 %)", "mean": "expected", "q90": "high (80 %)"})
-    shown = shown.rename(columns={"booked": "booked by then"})
+    title = movement_finding(known, company=company, observed=observed, as_of=as_of)
+    if known.empty:
+        return empty(title, "Nothing can be compared.")
+    if len(known) == 1:
+        return empty(*one_month(known))
+    record = prepare_movement(known, company=company, observed=observed)
+    shown = _table(record)
     return chart(
-        draw,
-        title=title,
-        subtitle=f"Forecast of {known['target_period'].iloc[0]} by the day it was made, {unit}, all segments; "
-        "the axis does not start at zero",
-        description=f"{title}. {movement_sentences.movement_description(known, company=company, observed=observed)}",
+        record,
+        draw_movement,
+        describe_movement(record, title=title),
         table=shown,
         company=company,
         as_of=as_of,
@@ -80,7 +72,52 @@ def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: flo
     )
 
 
-def _days(axes: Any, days: pd.Series, x: np.ndarray, *, most: int) -> None:
+def prepare_movement(known: pd.DataFrame, *, company: Company, observed: float | None) -> Movement:
+    """Return the forecasts of a quarter as they are drawn. known : rows with a mean, two or more."""
+    return Movement(
+        rows=known,
+        x=date2num(known["as_of"]).astype(float),
+        plan=known["plan"].to_numpy(float) if "plan" in known else np.full(len(known), np.nan),
+        observed=float(observed) if observed is not None and wording.known(observed) else np.nan,
+        company=company,
+    )
+
+
+def _table(record: Movement) -> pd.DataFrame:
+    rows = record.rows.assign(plan=record.plan)
+    columns = [name for name in ("as_of", "q10", "mean", "q90", "booked", "plan") if name in rows]
+    heads = {"as_of": "as of", "q10": "low (80 %)", "mean": "expected", "q90": "high (80 %)"}
+    return rows[columns].dropna(axis=1, how="all").rename(columns={**heads, "booked": "booked by then"})
+
+
+def draw_movement(canvas: Canvas, record: Movement) -> Drawing:
+    """Draw a mark a day with its 80 and 95 % range, plan as a step, and what was booked as a dashed line."""
+    figure, axes = canvas.axes(250, left=44, right=84 if canvas.narrow else 96, top=14, bottom=40)
+    rows, x, plan = record.rows, record.x, record.plan
+    if {"q2.5", "q97.5"} <= set(rows):
+        axes.vlines(x, rows["q2.5"], rows["q97.5"], color=BLUE, alpha=0.3, linewidth=2, zorder=2)
+    axes.vlines(x, rows["q10"], rows["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
+    axes.plot(x, rows["mean"], color=BLUE, marker="o", markersize=6, linewidth=1.4, zorder=4)
+    wide = float(x[-1] - x[0])
+    edge = x[-1] + 0.08 * wide
+    if np.isfinite(plan).any():
+        axes.plot([*x, edge], [*plan, plan[-1]], color=INK, linewidth=1.8, drawstyle="steps-post", zorder=3)
+    low, high = record.limits
+    margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    axes.set_xlim(x[0] - 0.08 * wide, edge)
+    axes.set_ylim(low - margin, high + margin)
+    money_axis(axes, high, currency=record.company.currency)
+    labels = [(float(rows["mean"].iloc[-1]), "expected", BLUE), (float(plan[-1]), "plan", INK)]
+    labels.append((float(rows["q90"].iloc[-1]), f"80{wording.THIN}% range", BLUE))
+    if wording.known(record.observed):
+        axes.axhline(record.observed, color=RED, linewidth=1.8, linestyle=DASHES[1], zorder=3)
+        labels.append((record.observed, "booked", RED))
+    end_labels(axes, edge + 0.015 * wide, labels)
+    _name_days(axes, rows["as_of"], x, most=4 if canvas.narrow else 9)
+    return Drawing(figure=figure, marks=places(axes, x, rows["mean"]))
+
+
+def _name_days(axes: Axes, days: pd.Series, x: np.ndarray, *, most: int) -> None:
     """Name the days of the marks, at most so many, the last one always; the year under the first and where it turns."""
     step = -(-len(x) // most)
     shown = sorted(range(len(x) - 1, -1, -step))
@@ -91,3 +128,78 @@ def _days(axes: Any, days: pd.Series, x: np.ndarray, *, most: int) -> None:
         year = day.year
     axes.xaxis.set_major_locator(FixedLocator([float(x[i]) for i in shown]))
     axes.xaxis.set_major_formatter(FixedFormatter(labels))
+
+
+# -- in sentences ---------------------------------------------------------------------------------------
+
+
+def describe_movement(record: Movement, *, title: str) -> Caption:
+    """Return the words of the picture; title : as `movement_finding` gives it."""
+    currency, rows = record.company.currency, record.rows.assign(plan=record.plan).to_dict("records")
+    unit = wording.axis_unit(record.limits[1], currency=currency)[1]
+    months = [month_sentence(row, currency=currency) for row in rows]
+    booked = [wording.money(record.observed, currency=currency)] if wording.known(record.observed) else []
+    return Caption(
+        title=title,
+        subtitle=f"Forecast of {rows[0]['target_period']} by the day it was made, {unit}, all segments; "
+        "the axis does not start at zero",
+        description=" ".join([f"{title}.", *(f"{month}." for month in months), *(f"Booked: {b}." for b in booked)]),
+        tooltips=months,
+    )
+
+
+def movement_finding(table: pd.DataFrame, *, company: Company, observed: float | None = None, as_of: Any = None) -> str:
+    """Return how the forecast of one quarter moved, as a title.
+
+    table : as_of (dates, rising), target_period, mean; one row a month. observed : what was booked, where settled.
+    as_of : the day that is now, by default that of the last row.
+    """
+    known = table[table["mean"].notna()] if len(table) else table
+    if known.empty:
+        return "No month has a forecast of the quarter"
+    quarter = str(known["target_period"].iloc[0])
+    first, last = known.iloc[0], known.iloc[-1]
+    money = wording.in_currency(company.currency)
+    then = when(first["as_of"], compared_to=last["as_of"])
+    if wording.known(observed):
+        return f"{quarter} brought {money(observed)}; {then} we expected {money(first['mean'])}"
+    if len(known) == 1:
+        return f"We expect to book {money(first['mean'])} in {quarter}"
+    before, after = money(first["mean"]), money(last["mean"])
+    old = as_of is not None and pd.Timestamp(as_of) != last["as_of"]
+    if before == after:
+        return f"The forecast of {quarter} {'stayed at' if old else 'is'} {after}, as it was {then}"
+    verb = "rose" if last["mean"] > first["mean"] else "fell"
+    now = when(last["as_of"], compared_to=first["as_of"]) if old else "now"
+    return f"The forecast of {quarter} {verb} from {before} {then} to {after} {now}"
+
+
+def one_month(table: pd.DataFrame) -> tuple[str, str]:
+    """Return what stands in place of the picture where only one month has a forecast of the quarter."""
+    quarter = str(table["target_period"].iloc[0])
+    return (
+        f"How the forecast of {quarter} moves shows from the second month on.",
+        f"So far it was made once, {when(table['as_of'].iloc[0])}.",
+    )
+
+
+def month_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
+    """Return one month's forecast of the quarter: expected, range, booked by then, plan; without a full stop."""
+    return wording.listed(
+        f"As of {wording.day(row['as_of'])}",
+        wording.named_amount("expected", row["mean"], currency=currency),
+        wording.named_range(row.get("q10"), row.get("q90"), currency=currency),
+        wording.named_amount("booked by then", row.get("booked") or None, currency=currency),
+        wording.named_amount("plan", row.get("plan"), currency=currency),
+    )
+
+
+def when(as_of: Any, *, compared_to: Any = None) -> str:
+    """Return `in October`, or `on 15 October` where the day is not a month's last.
+
+    The year is added unless it is that of `compared_to`.
+    """
+    day = pd.Timestamp(as_of)
+    year = "" if compared_to is not None and pd.Timestamp(compared_to).year == day.year else f" {day.year}"
+    name = wording.day(day).split()[1]
+    return f"in {name}{year}" if day.is_month_end else f"on {day.day} {name}{year}"
