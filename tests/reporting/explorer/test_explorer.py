@@ -137,7 +137,7 @@ def test_every_mark_says_its_values(explorer):
     ):
         assert len(chart.tooltips) == len(chart.tooltips_narrow) == count
         assert chart.tooltips[0][2].startswith(begins)
-    assert "range €" in months.said[0][2]
+    assert "range €" in months.tooltips[0][2]
 
 
 def test_deals_are_filtered_and_sorted(explorer):
