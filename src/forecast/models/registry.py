@@ -20,6 +20,8 @@ _HOME = {
     "pipeline-sales-only": ("forecast.models.pipeline.bookings", "bookings_along"),
     "ets": ("forecast.models.baselines.series", "ets"),
     "ets-theta": ("forecast.models.baselines.series", "ets_theta"),
+    "ets-statsmodels": ("forecast.models.baselines.statsmodels_series", "ets_statsmodels"),
+    "theta-statsmodels": ("forecast.models.baselines.statsmodels_series", "theta_statsmodels"),
     "seasonal-naive": ("forecast.models.baselines.series", "seasonal_naive"),
     "stage-weighted": ("forecast.models.baselines.stages", "stage_weighted"),
     "stage-weighted-future": ("forecast.models.baselines.stages", "stage_weighted_future"),

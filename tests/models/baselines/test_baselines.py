@@ -538,7 +538,7 @@ def test_numbers_or_a_reason_never_both_and_never_nonsense(deals, seed, last_day
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "0"])
 def test_seeds_that_are_none(seed):
     snap = monthly({"East": [1.0] * 15}, as_of="2025-03-31")
-    for name in ("seasonal-naive", "ets", "ets-theta", "stage-weighted"):
+    for name in ("seasonal-naive", "ets", "ets-theta", "ets-statsmodels", "stage-weighted"):
         with pytest.raises(ParameterError, match="seed"):
             forecaster(name)(snap, months=3, seed=seed)
 

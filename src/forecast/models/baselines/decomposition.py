@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.errors import DataError
-from forecast.models.baselines.series import generator
+from forecast.seeds import generator
 from forecast.wording import percent
 
 YEAR = 12

@@ -54,8 +54,8 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
     origins = np.arange(max(back.max(), len(past) - 1 - _LEARN - ahead), len(past) - 1)
     said = y[:, origins[:, None] - back].transpose(1, 0, 2)
-    draws = draws_from_errors(mean, said, _outcomes(y, origins, ahead), floor=booked, rng=rng)
-    return _table(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
+    draws = draws_from_errors(mean, said, outcomes(y, origins, ahead), floor=booked, rng=rng)
+    return from_past_errors(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
 
 
 def ets(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
@@ -194,16 +194,20 @@ def _mean_above(location: np.ndarray, spread: np.ndarray, strike: np.ndarray) ->
     return np.exp(location + spread**2 / 2) * ndtr(d + spread) - strike * ndtr(d)
 
 
-def _outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
+def outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
     """Return what was booked in the months after each origin, nan where not over, (origins, segments, ahead)."""
     target = origins[:, None] + 1 + np.arange(ahead)[None, :]
     came = y[:, np.minimum(target, y.shape[1] - 1)]
     return np.where(target < y.shape[1], came, np.nan).transpose(1, 0, 2)
 
 
-def _table(
+def from_past_errors(
     view: KnownState, *, model: str, mean: np.ndarray, draws: np.ndarray | None, periods: np.ndarray
 ) -> NotedTable:
+    """Return the forecast table of a rule and the draws from its past errors; a note where these are too few (None).
+
+    mean : (segments, M). draws : (n, segments, M), from `draws_from_errors`. periods : (M,), from `month_targets`.
+    """
     if draws is not None:
         return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean))
     why = f"{model}: too few past origins to learn its errors from, so there are no quantiles."

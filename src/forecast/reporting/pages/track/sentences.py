@@ -23,6 +23,8 @@ _MODELS = {
     "pipeline-sales-only": "the model without marketing",
     "ets": "benchmark",
     "ets-theta": "benchmark and Theta",
+    "ets-statsmodels": "statsmodels’ ETS",
+    "theta-statsmodels": "statsmodels’ Theta",
     "seasonal-naive": "same as last year",
     "stage-weighted": "stage-weighted",
     "stage-weighted-future": "stage-weighted + future",
