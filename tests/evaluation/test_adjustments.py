@@ -8,9 +8,9 @@ import pytest
 
 from forecast.calendar import period_label
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.adjustments import KINDS, adjustments, kind_of
+from forecast.evaluation.scores.comparison import diebold_mariano
 from forecast.evaluation.scores.scoring import score
-from forecast.evaluation.value_added import diebold_mariano
+from forecast.evaluation.value_added import KINDS, adjustments, kinds_of
 
 
 def scored(rows: list[tuple[str, str, int, int, float, float]]) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def test_the_cut_and_the_lag():
     assert adjustments(scored(HAND), small=0.11)["n"].tolist() == [1, 2, 1]
     same_day = adjustments(scored(HAND), lag=0)  # only A has a forecast of the person's own month end: 500
     assert same_day[["kind", "n", "added"]].to_numpy().tolist() == [["down large", 1, pytest.approx(4 - 0.1)]]
-    assert kind_of(np.array([125.0, 75.0, -50.0]), np.array([100.0, 100.0, -60.0])).tolist() == [
+    assert kinds_of(np.array([125.0, 75.0, -50.0]), np.array([100.0, 100.0, -60.0])).tolist() == [
         "up large",
         "down large",
         "up small",
@@ -95,7 +95,7 @@ def test_kinds_part_the_changes_and_carry_the_paired_test():
     assert (tested["p_holm"] >= tested["p_value"]).all()
     sales = rows[rows["model"] == "submitted-sales"].set_index(["target_period", "segment"])
     model = rows[rows["model"] == "pipeline"].set_index(["target_period", "segment"])
-    some = kind_of(sales["mean"].to_numpy(), model["mean"].reindex(sales.index).to_numpy()) == "up small"
+    some = kinds_of(sales["mean"].to_numpy(), model["mean"].reindex(sales.index).to_numpy()) == "up small"
     losses = pd.DataFrame({"was": model["abs_error"].reindex(sales.index), "now": sales["abs_error"]})[some]
     by_month = losses.groupby("target_period").mean()
     expected = diebold_mariano(by_month["was"], by_month["now"]).p_value

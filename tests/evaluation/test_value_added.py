@@ -10,8 +10,9 @@ from statsmodels.stats.multitest import multipletests
 
 from forecast.calendar import period_label
 from forecast.errors import DataError, ParameterError
+from forecast.evaluation.scores.comparison import diebold_mariano, holm
 from forecast.evaluation.scores.scoring import score
-from forecast.evaluation.value_added import LADDER, diebold_mariano, habits, holm, ladder_of, skill_tests, value_added
+from forecast.evaluation.value_added import LADDER, habits, ladder_of, skill_tests, value_added
 
 
 def test_paired_test_by_hand():

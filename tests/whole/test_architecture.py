@@ -33,7 +33,7 @@ ROWS = [
     "models/registry",
     "evaluation/backtest",
     "evaluation/scores",
-    "evaluation/value_added|evaluation/adjustments",
+    "evaluation/value_added",
     "evaluation/planning",
     "evaluation/measures|evaluation/scorecard",
     "reporting/charts",

@@ -3,24 +3,28 @@
 The ladder goes from what costs nothing (last year's month) over the industry's default (stage-weighted pipeline) and
 the models (without and with marketing) to what people submit. Each step is held against the one before it on the
 targets that both have, with a paired test of equal accuracy; over all steps together the tests are held to one level.
+
+Two more questions about people: do they forecast too high or too low (`habits`), and what becomes of the changes they
+make to the model's forecast (`adjustments`)? Fildes, Goodwin, Lawrence and Nikolopoulos (2009, Int. J. Forecasting 25)
+looked at 60,000 forecasts of four companies: small adjustments and upward ones tended to do harm, large downward ones
+to help. Here an adjustment is the submission less the model's forecast of the same target from the month end before,
+which people could have had before them. Its direction and size are known on the day it was submitted: nothing of the
+outcome decides where it is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from forecast.calendar import parse_periods
 from forecast.data.schema import TOTAL
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.scores.points import as_floats, ratio
-from forecast.evaluation.scores.scoring import TARGET
+from forecast.evaluation.scores.comparison import FIGURES, compare, diebold_mariano, holm, paired_targets
+from forecast.evaluation.scores.points import ratio
 
 LADDER: Mapping[str, str] = MappingProxyType(
     {
@@ -35,68 +39,10 @@ LADDER: Mapping[str, str] = MappingProxyType(
 """Step -> the step before it."""
 
 _PEOPLE = "submitted-"
-FEWEST = 8
-"""Fewest target months for a test: with fewer there are less than four degrees of freedom."""
+SMALL = 0.25
+"""Below this share of the model's forecast an adjustment is small."""
 
-COLUMNS = (
-    "step", "before", "lag", "n", "months", "wape_before", "wape", "added", "statistic", "df", "p_value", "p_holm"
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """statistic ~ t(df) if both are equally accurate; positive = the second is more accurate. p_value two-sided."""
-
-    statistic: float
-    df: int
-    p_value: float
-    mean_difference: float
-    n: int
-
-
-def diebold_mariano(first_loss: Any, second_loss: Any) -> PairedTest:
-    """Test whether two forecasts of the same targets are equally accurate; losses in time order, shape (T,).
-
-    The long-run variance of d = first - second is the mean of the first m = floor(T^(1/3)) periodogram ordinates
-    (Daniell), and m does not grow in the asymptotics, so that sqrt(T) mean(d) / sigma ~ t(2m): size 4-5 % where the
-    usual normal version has 7-23 % (Diebold and Mariano 1995; Coroneo and Iacone 2020, J. Appl. Econometrics 35).
-
-    NaN where T < 8; where the losses never differ the statistic is NaN and the p-value 1.
-    """
-    first, second = as_floats(first_loss, "first_loss").ravel(), as_floats(second_loss, "second_loss").ravel()
-    if first.shape != second.shape:
-        raise ParameterError(f"{len(first)} losses beside {len(second)}: a paired test needs the same targets")
-    if np.isnan(first).any() or np.isnan(second).any():
-        raise DataError("a loss is empty; leave the target out of both", column="first_loss, second_loss")
-    d = first - second
-    size, nan = len(d), float("nan")
-    if size < FEWEST:
-        return PairedTest(nan, 0, nan, float(d.mean()) if size else nan, size)
-    ordinates = int(np.floor(size ** (1 / 3) + 1e-9))
-    spectrum = np.abs(np.fft.rfft(d - d.mean())[1 : ordinates + 1]) ** 2 / size
-    variance = float(spectrum.mean())
-    if variance <= 1e-24 * max(1.0, float(np.mean(d**2))):
-        same = bool(np.allclose(d, 0))
-        return PairedTest(nan, 2 * ordinates, 1.0 if same else nan, float(d.mean()), size)
-    statistic = float(np.sqrt(size) * d.mean() / np.sqrt(variance))
-    p_value = float(2 * stats.t.sf(abs(statistic), 2 * ordinates))
-    return PairedTest(statistic, 2 * ordinates, p_value, float(d.mean()), size)
-
-
-def holm(p_values: Any) -> np.ndarray:
-    """Return p-values adjusted so that among all of them a false claim is made with the chance each states; (n,).
-
-    p_(i) -> max over j <= i of min(1, (m - j + 1) p_(j)), m = number of tests made (Holm 1979, Scand. J. Statistics 6).
-    NaN, a test that could not be made, stays NaN and is not counted. Raises DataError outside [0, 1].
-    """
-    p = as_floats(p_values, "p_values").ravel()
-    made = np.flatnonzero(~np.isnan(p))
-    if ((p[made] < 0) | (p[made] > 1)).any():
-        raise DataError("a p-value is not between 0 and 1", column="p_values")
-    order = made[np.argsort(p[made], kind="stable")]
-    out = np.full(len(p), np.nan)
-    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
-    return out
+KINDS = ("up small", "up large", "down small", "down large")
 
 
 def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag: int = 0) -> pd.DataFrame:
@@ -123,48 +69,20 @@ def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag
     """
     if lag < 0:
         raise ParameterError(f"lag: {lag} is negative")
-    rows = of_segments(scored)
+    rows = _months_of_segments(scored)
     out = []
     for step, before in ladder.items():
         behind = lag if step.startswith(_PEOPLE) and not before.startswith(_PEOPLE) else 0
-        pair = beside(rows, step, before, lag=behind)
+        pair = paired_targets(rows, step, before, lag=behind)
         if not pair.empty:
-            out.append((step, before, behind, *compared(pair)))
-    table = pd.DataFrame(out, columns=list(COLUMNS[:-1]))
+            out.append({"step": step, "before": before, "lag": behind, **compare(pair)})
+    table = pd.DataFrame(out, columns=["step", "before", "lag", *FIGURES])
     return table.assign(p_holm=holm(table["p_value"]))
 
 
-def of_segments(scored: pd.DataFrame) -> pd.DataFrame:
+def _months_of_segments(scored: pd.DataFrame) -> pd.DataFrame:
     """Return the scored rows of months and segments that have an error."""
     return scored[(scored["span"] == "month") & (scored["segment"] != TOTAL) & scored["error"].notna()]
-
-
-def beside(rows: pd.DataFrame, step: str, before: str, *, lag: int = 0) -> pd.DataFrame:
-    """Return the targets of `step` that `before` forecast too, `lag` months earlier: both means and absolute errors.
-
-    rows : of months. Returns the key, observed, mean and abs_error of the step, mean_before and abs_error_before. With
-    a lag the last origin in the month `lag` months before the step's stands for that month.
-    """
-    values = ["mean", "abs_error"]
-    now, was = (rows.loc[rows["model"] == name, [*TARGET, "observed", *values]] for name in (step, before))
-    if lag == 0:
-        return now.merge(was[[*TARGET, *values]], on=list(TARGET), suffixes=("", "_before"), validate="one_to_one")
-    keys = ["made_in", "target_period", "segment"]
-    now = now.assign(made_in=parse_periods(now["target_period"]) - now["horizon"].to_numpy() - lag)
-    was = was.assign(made_in=parse_periods(was["target_period"]) - was["horizon"].to_numpy())
-    last = was.sort_values("origin").drop_duplicates(keys, keep="last")
-    both = now.merge(last[[*keys, *values]], on=keys, suffixes=("", "_before"), validate="many_to_one")
-    return both.drop(columns="made_in")
-
-
-def compared(pair: pd.DataFrame) -> tuple[int, int, float, float, float, float, int, float]:
-    """Return n, months, wape_before, wape, added, statistic, df, p_value of what `beside` gave; at least one row."""
-    by_month = pair.assign(t=parse_periods(pair["target_period"])).groupby("t")[["abs_error_before", "abs_error"]]
-    losses = by_month.mean()
-    test = diebold_mariano(losses["abs_error_before"], losses["abs_error"])
-    size = pair["observed"].abs().sum()
-    was, now = ratio(pair["abs_error_before"].sum(), size), ratio(pair["abs_error"].sum(), size)
-    return len(pair), len(losses), was, now, was - now, test.statistic, test.df, test.p_value
 
 
 def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
@@ -175,15 +93,14 @@ def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
     p_holm: corrected over the lead times of a model and level. NaN with fewer than eight months.
     """
     rows = scored[(scored["span"] == "month") & scored["error"].notna()]
-    out = []
+    out: list[dict[str, object]] = []
     for (model, level, horizon), part in rows.groupby(["model", "level", "horizon"], sort=True):
         if model == baseline:
             continue
         same = rows[(rows["model"] == baseline) & (rows["level"] == level) & (rows["horizon"] == horizon)]
-        pair = beside(pd.concat([part, same]), str(model), baseline)
+        pair = paired_targets(pd.concat([part, same]), str(model), baseline)
         if not pair.empty:
-            *_, statistic, df, p_value = compared(pair)
-            out.append((model, level, horizon, statistic, df, p_value))
+            out.append({"model": model, "level": level, "horizon": horizon, **compare(pair)})
     table = pd.DataFrame(out, columns=["model", "level", "horizon", "statistic", "df", "p_value"])
     table["p_holm"] = table.groupby(["model", "level"])["p_value"].transform(holm)
     return table
@@ -231,3 +148,62 @@ def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")
     out["statistic"] = np.array([test.statistic for test in tests], dtype=np.float64)
     out["p_value"] = np.array([test.p_value for test in tests], dtype=np.float64)
     return out.assign(p_holm=holm(out["p_value"]))
+
+
+def adjustments(scored: pd.DataFrame, *, model: str = "pipeline", small: float = SMALL, lag: int = 1) -> pd.DataFrame:
+    """Return how the errors changed where people went up or down from the model, a little or a lot.
+
+    Parameters
+    ----------
+    scored : what `score` gave; monthly rows of segments are used. Only settled outcomes have an error there.
+    model : whose forecast is the one that was changed.
+    small : an adjustment |submitted - model| / |model| below this share is small; above 0.
+    lag : months by which the model's forecast is older than the month end of the submission's month. With 1, the
+        default, it was there before the submission; with 0 the model knew up to a month more than the people.
+
+    Returns
+    -------
+    One row a submitter and kind (`KINDS`) that occurs, in their order: submitter, kind, n (adjustments), months (target
+    months among them), share_better (share whose error is smaller than the model's; a tie counts half), wape_before
+    (the model's), wape (the people's), added = wape_before - wape (positive = the adjustments helped), statistic, df
+    and p_value of `diebold_mariano` on the absolute errors averaged by target month, NaN below 8 months; p_holm
+    corrected for all tests of the table. Months without such an adjustment are passed over as if they were not there.
+    Left out: submissions equal to the model's forecast, and those of a model's forecast of 0, which have no size.
+
+    Raises
+    ------
+    ParameterError : small is not above 0, or lag is negative. DataError : a column of `score` is missing.
+    """
+    if not small > 0:
+        raise ParameterError(f"small: {small} is not above 0")
+    if lag < 0:
+        raise ParameterError(f"lag: {lag} is negative")
+    for name in ("model", "submitter", "segment", "span", "error", "mean"):
+        if name not in scored.columns:
+            raise DataError("the column is missing", table="scored", column=name, mend="pass what score() returned")
+    rows = _months_of_segments(scored)
+    out = []
+    for submitter in sorted(set(rows["submitter"]) - {""}):
+        pair = paired_targets(rows, f"{_PEOPLE}{submitter}", model, lag=lag)
+        pair = pair[(pair["mean_before"] != 0) & (pair["mean"] != pair["mean_before"])]
+        kinds = kinds_of(pair["mean"].to_numpy(), pair["mean_before"].to_numpy(), small=small)
+        for kind in KINDS:
+            some = pair[kinds == kind]
+            if len(some):
+                figures = {"share_better": _share_better(some), **compare(some)}
+                out.append({"submitter": submitter, "kind": kind, **figures})
+    columns = ["submitter", "kind", *FIGURES[:2], "share_better", *FIGURES[2:]]
+    table = pd.DataFrame(out, columns=columns)
+    return table.assign(p_holm=holm(table["p_value"]))
+
+
+def kinds_of(submitted: np.ndarray, model: np.ndarray, *, small: float = SMALL) -> np.ndarray:
+    """Return the kind of each adjustment, (n,) of text: its direction, and whether it is below `small` of the model."""
+    change = submitted - model
+    size = np.abs(change) / np.abs(model)
+    return np.where(change > 0, np.where(size < small, KINDS[0], KINDS[1]), np.where(size < small, KINDS[2], KINDS[3]))
+
+
+def _share_better(pair: pd.DataFrame) -> float:
+    gain = (pair["abs_error_before"] - pair["abs_error"]).to_numpy()
+    return float(np.mean((gain > 0) + 0.5 * (gain == 0)))

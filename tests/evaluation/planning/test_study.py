@@ -19,8 +19,8 @@ from forecast.evaluation.planning.errors import errors_in_detail
 from forecast.evaluation.planning.outcomes import LEADS, OUTCOMES, WITH, WITHOUT, model_track, secondary_outcomes
 from forecast.evaluation.planning.secondary import information, secondary
 from forecast.evaluation.planning.study import planning_study
+from forecast.evaluation.scores.comparison import diebold_mariano, holm
 from forecast.evaluation.scores.deals import deal_track
-from forecast.evaluation.value_added import diebold_mariano, holm
 from futures import CLOSING, another_future, eventful
 from logs import STAGES, log_of, table
 

@@ -7,7 +7,7 @@ any at 5 %.
 
 `pipeline` and `pipeline-sales-only` forecast the same targets; the one knows leads and campaigns, the other does not.
 The months of each segment are parted into before its start, from its start on, and not begun (segments that never
-begin), and within each part the two are compared with a paired test (`value_added.diebold_mariano`). It tells what
+begin), and within each part the two are compared with a paired test (`comparison.diebold_mariano`). It tells what
 the information is worth in each part; the parts have different months, so a difference between them is no effect of
 planning jointly.
 """
@@ -29,7 +29,7 @@ from forecast.evaluation.planning.panel import ErrorPanel, adoption_periods, val
 from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Floats
 from forecast.evaluation.planning.tables import before_and_after
 from forecast.evaluation.planning.verdict import no_comparison, too_few_ways
-from forecast.evaluation.value_added import compared, holm
+from forecast.evaluation.scores.comparison import FIGURES, compare, holm
 
 CHANGE_COLUMNS = (
     "outcome",
@@ -130,9 +130,9 @@ def information(models: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calen
     begun = parse_periods(pair["target_period"]) >= start
     pair["when"] = np.select([start == NEVER, ~begun], ["not begun", "before"], "after")
     parts = [(part, pair[pair["when"] == part]) for part in PARTS]
-    rows = [(part, *compared(targets)) for part, targets in parts if len(targets)]
-    table = pd.DataFrame(rows, columns=list(WORTH_COLUMNS[:-1]))
-    return table.assign(p_holm=holm(table["p_value"]))
+    found = [{"when": part, **compare(targets)} for part, targets in parts if len(targets)]
+    table = pd.DataFrame(found, columns=["when", *FIGURES]).rename(columns={"wape_before": "wape_without"})
+    return table.rename(columns={"wape": "wape_with"}).assign(p_holm=holm(table["p_value"]))[list(WORTH_COLUMNS)]
 
 
 def _row(name: str, panel: ErrorPanel, reason: str, *, permutations: int, seed: int) -> dict[str, object]:

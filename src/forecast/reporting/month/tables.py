@@ -23,12 +23,11 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
 from forecast.data.submissions import same_name, submitters
 from forecast.errors import DataError, ParameterError, nearest
-from forecast.evaluation.adjustments import adjustments
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.scoring import score, summarise
-from forecast.evaluation.value_added import habits, ladder_of, skill_tests, value_added
+from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.pipeline.bookings import forecast_bookings
 from forecast.models.win.probabilities import win_probabilities
 from forecast.reporting.month import planning as planning_tables

@@ -35,6 +35,7 @@ _LIBRARIES = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
+    "statsmodels.stats.multitest",
 )
 _NOT_NEEDED = (
     "forecast.__main__",
