@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from forecast.evaluation.adjustments import COLUMNS as CHANGED
 
 from forecast import wording
 from forecast.data.schema import Company
-from forecast.evaluation.adjustments import COLUMNS as CHANGED
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import COLUMNS, value_added
 from forecast.reporting.pages.value_added import sentences as value_added_sentences
