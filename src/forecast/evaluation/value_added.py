@@ -39,6 +39,12 @@ LADDER: Mapping[str, str] = MappingProxyType(
 """Step -> the step before it."""
 
 _PEOPLE = "submitted-"
+COLUMNS = ("step", "before", "lag", *FIGURES, "p_holm")
+"""What `value_added` gives."""
+
+CHANGE_COLUMNS = ("submitter", "kind", *FIGURES[:2], "share_better", *FIGURES[2:], "p_holm")
+"""What `adjustments` gives."""
+
 SMALL = 0.25
 """Below this share of the model's forecast an adjustment is small."""
 
@@ -76,7 +82,7 @@ def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag
         pair = paired_targets(rows, step, before, lag=behind)
         if not pair.empty:
             out.append({"step": step, "before": before, "lag": behind, **compare(pair)})
-    table = pd.DataFrame(out, columns=["step", "before", "lag", *FIGURES])
+    table = pd.DataFrame(out, columns=list(COLUMNS[:-1]))
     return table.assign(p_holm=holm(table["p_value"]))
 
 
@@ -192,8 +198,7 @@ def adjustments(scored: pd.DataFrame, *, model: str = "pipeline", small: float =
             if len(some):
                 figures = {"share_better": _share_better(some), **compare(some)}
                 out.append({"submitter": submitter, "kind": kind, **figures})
-    columns = ["submitter", "kind", *FIGURES[:2], "share_better", *FIGURES[2:]]
-    table = pd.DataFrame(out, columns=columns)
+    table = pd.DataFrame(out, columns=list(CHANGE_COLUMNS[:-1]))
     return table.assign(p_holm=holm(table["p_value"]))
 
 

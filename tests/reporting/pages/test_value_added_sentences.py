@@ -7,12 +7,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from forecast.evaluation.adjustments import COLUMNS as CHANGED
 
 from forecast import wording
 from forecast.data.schema import Company
 from forecast.evaluation.scores.scoring import score
-from forecast.evaluation.value_added import COLUMNS, value_added
+from forecast.evaluation.value_added import CHANGE_COLUMNS, COLUMNS, value_added
 from forecast.reporting.pages.value_added import sentences as value_added_sentences
 
 T, M = wording.THIN, wording.MINUS
@@ -137,7 +136,7 @@ def test_a_habit_needs_months_and_money_to_agree():
 def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["submitter", "kind", "added", "p_holm"])
     table = table.assign(n=40, months=12, share_better=0.25, wape_before=0.4, df=4, p_value=table["p_holm"])
-    return table.assign(wape=0.4 - table["added"], statistic=table["added"])[list(CHANGED)]
+    return table.assign(wape=0.4 - table["added"], statistic=table["added"])[list(CHANGE_COLUMNS)]
 
 
 @pytest.mark.parametrize(
