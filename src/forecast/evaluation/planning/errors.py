@@ -1,4 +1,4 @@
-"""What an error is: the official forecast of each segment and month against what was booked, beside a frozen benchmark.
+"""What an error is: the official forecast of each segment and month less what was booked, and a frozen benchmark's.
 
 One row a segment and target month. The official forecast is `joint` where it was submitted, else `sales`, else the
 only submitter there is: that switch is the treatment. The benchmark is `ets` on bookings alone, issued when the people
@@ -27,7 +27,7 @@ DIVISOR_MONTHS = 12
 BENCHMARK = "ets"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PlanningErrors:
     """The errors, and what was left out on the way.
 
@@ -83,10 +83,11 @@ def errors_in_detail(
     day = log.extracted_on if as_of is None else calendar.parse_day(as_of)
     if day > log.extracted_on:
         raise ParameterError(f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}")
-    official = official_forecasts(log, as_of=day)
     actuals = _actuals(log, day)
+    official = official_forecasts(log, as_of=day)
     official = official[official["target"].isin(actuals.index) & official["segment"].isin(actuals.columns)]
-    horizons, first_origin = _series(official, int(actuals.index.max()) if len(actuals) else 0)
+    first_origin = official.groupby("segment")["origin"].min()
+    horizons = _throughout(official, first_origin, last=int(actuals.index.max()) if len(actuals) else 0)
     if not horizons:
         raise DataError(
             f"no horizon from {HORIZONS[0]} to {HORIZONS[-1]} months was submitted throughout",
@@ -95,34 +96,22 @@ def errors_in_detail(
             mend="submit at least one horizon every month for every segment",
         )
     rows = official[official["horizon"].isin(horizons)].copy()
-    mean = actuals.rolling(DIVISOR_MONTHS).mean()
-    rows["actual"], rows["divisor"] = _look_up(actuals, rows), _look_up(mean, rows)
-    dropped: dict[str, int] = {}
-    rows = _without(rows, rows["divisor"].isna(), "no divisor: fewer than 12 months of bookings", dropped)
-    rows = _without(rows, rows["divisor"] <= 0, "divisor is zero: nothing booked in 12 months", dropped)
-    count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
-    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin).astype(np.float64)
-    rows = _without(rows, (count < len(horizons)) & starting, "before every horizon had begun", dropped)
-    count = rows.groupby(["segment", "target"])["horizon"].transform("nunique")
-    rows = _without(rows, count < len(horizons), "a horizon was not submitted", dropped)
+    rows["actual"] = _look_up(actuals, rows)
+    rows["divisor"] = _look_up(actuals.rolling(DIVISOR_MONTHS).mean(), rows)
+    rows, dropped = _complete(rows, horizons, first_origin)
     rows["benchmark"], computed = _benchmark(log, track, rows, calendar)
-    rows = _without(rows, rows["benchmark"].isna(), "the benchmark gives no forecast", dropped)
-    rows["signed"] = (rows["amount"] - rows["actual"]) / rows["divisor"]
-    rows["error"] = rows["signed"].abs()
-    rows["benchmark_error"] = (rows["benchmark"] - rows["actual"]).abs() / rows["divisor"]
-    means = rows.groupby(["segment", "target"], sort=True)[["error", "benchmark_error", "signed"]].mean()
-    means = means.reset_index()
-    errors = pd.DataFrame(
-        {
-            "segment": means["segment"].astype("str"),
-            "period": pd.Series(period_labels(means["target"]), dtype="str"),
-            "error": means["error"].astype(np.float64),
-            "benchmark_error": means["benchmark_error"].astype(np.float64),
-        }
-    )[list(ERROR_COLUMNS)]
-    signed = errors[["segment", "period"]].assign(value=means["signed"].astype(np.float64))
-    who = rows["submitter"].value_counts().sort_index()
-    return PlanningErrors(errors, signed, horizons, dropped, {str(k): int(v) for k, v in who.items()}, computed)
+    rows, without_benchmark = _leave_out(rows, rows["benchmark"].isna())
+    if without_benchmark:
+        dropped["the benchmark gives no forecast"] = without_benchmark
+    errors, signed = _means(rows)
+    return PlanningErrors(
+        errors=errors,
+        signed=signed,
+        horizons=horizons,
+        dropped=dropped,
+        submitters={str(name): int(n) for name, n in rows["submitter"].value_counts().sort_index().items()},
+        benchmark_origins=computed,
+    )
 
 
 def _actuals(log: Log, day: pd.Timestamp) -> pd.DataFrame:
@@ -133,16 +122,64 @@ def _actuals(log: Log, day: pd.Timestamp) -> pd.DataFrame:
     return wide[wide.index <= log.company.periods.last_settled(day, settle_days=log.company.settle_days)]
 
 
-def _series(official: pd.DataFrame, last: int) -> tuple[tuple[int, ...], dict[str, int]]:
-    """Return the horizons submitted throughout, and each segment's first origin."""
-    first = official.groupby("segment")["origin"].min()
-    kept = []
+def _throughout(official: pd.DataFrame, first_origin: pd.Series, *, last: int) -> tuple[int, ...]:
+    """Return the horizons submitted throughout, from each segment's first origin to the last target."""
+    horizons = []
     for horizon in HORIZONS:
-        possible = int((last - horizon - first + 1).clip(lower=0).sum())
-        there = int((official["horizon"] == horizon).sum())
-        if possible and there >= THROUGHOUT * possible:
-            kept.append(horizon)
-    return tuple(kept), {str(name): int(origin) for name, origin in first.items()}
+        possible = int((last - horizon - first_origin + 1).clip(lower=0).sum())
+        submitted = int((official["horizon"] == horizon).sum())
+        if possible and submitted >= THROUGHOUT * possible:
+            horizons.append(horizon)
+    return tuple(horizons)
+
+
+def _complete(
+    rows: pd.DataFrame, horizons: tuple[int, ...], first_origin: pd.Series
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows of segment-months with a divisor and every horizon, and reason -> segment-months left out."""
+    starting = rows["target"] - max(horizons) < rows["segment"].map(first_origin).astype(np.float64)
+    reasons = {
+        "no divisor: fewer than 12 months of bookings": lambda rows: rows["divisor"].isna(),
+        "divisor is zero: nothing booked in 12 months": lambda rows: rows["divisor"] <= 0,
+        "before every horizon had begun": lambda rows: _lacks_a_horizon(rows, horizons) & starting[rows.index],
+        "a horizon was not submitted": lambda rows: _lacks_a_horizon(rows, horizons),
+    }
+    dropped = {}
+    for reason, applies in reasons.items():
+        rows, count = _leave_out(rows, applies(rows))
+        if count:
+            dropped[reason] = count
+    return rows, dropped
+
+
+def _lacks_a_horizon(rows: pd.DataFrame, horizons: tuple[int, ...]) -> pd.Series:
+    return rows.groupby(["segment", "target"])["horizon"].transform("nunique") < len(horizons)
+
+
+def _leave_out(rows: pd.DataFrame, where: pd.Series) -> tuple[pd.DataFrame, int]:
+    """Leave out every row of a segment-month that has one to leave out; return the others and how many months went."""
+    months = rows.loc[where, ["segment", "target"]].drop_duplicates()
+    if not len(months):
+        return rows, 0
+    key = pd.MultiIndex.from_frame(rows[["segment", "target"]])
+    return rows[~key.isin(pd.MultiIndex.from_frame(months))].copy(), len(months)
+
+
+def _means(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the errors (ERROR_COLUMNS) and the signed errors (segment, period, value), means over the horizons."""
+    signed = (rows["amount"] - rows["actual"]) / rows["divisor"]
+    benchmark = (rows["benchmark"] - rows["actual"]).abs() / rows["divisor"]
+    sizes = rows.assign(signed=signed, error=signed.abs(), benchmark_error=benchmark)
+    means = sizes.groupby(["segment", "target"], sort=True)[["error", "benchmark_error", "signed"]].mean().reset_index()
+    errors = pd.DataFrame(
+        {
+            "segment": means["segment"].astype("str"),
+            "period": pd.Series(period_labels(means["target"]), dtype="str"),
+            "error": means["error"].astype(np.float64),
+            "benchmark_error": means["benchmark_error"].astype(np.float64),
+        }
+    )[list(ERROR_COLUMNS)]
+    return errors, errors[["segment", "period"]].assign(value=means["signed"].astype(np.float64))
 
 
 def _look_up(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
@@ -150,27 +187,20 @@ def _look_up(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     return table.to_numpy(dtype=np.float64)[row, column]
 
 
-def _without(rows: pd.DataFrame, out: pd.Series, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
-    """Leave out every row of a segment-month that has one to leave out, and count the segment-months."""
-    cells = rows.loc[out, ["segment", "target"]].drop_duplicates()
-    if not len(cells):
-        return rows
-    dropped[reason] = len(cells)
-    key = pd.MultiIndex.from_frame(rows[["segment", "target"]])
-    return rows[~key.isin(pd.MultiIndex.from_frame(cells))].copy()
-
-
 def _benchmark(
     log: Log, track: pd.DataFrame | None, rows: pd.DataFrame, calendar: Calendar
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return what `ets` said of each row's target as of the last month end on or before submitted_on."""
+    """Return the forecast of `ets` for each row's target as of the last month end on or before submitted_on.
+
+    And the month ends for which it was computed here, because the track had none.
+    """
     in_month = calendar.period_of(rows["submitted_on"])
     ends = {int(period): calendar.end(int(period)) for period in np.unique(in_month)}
     at_end = rows["submitted_on"].to_numpy() == np.array([ends[int(p)].to_datetime64() for p in in_month])
-    # A forecast of the month in progress made on its very last day is still held against one made before it began.
+    # A forecast of the month in progress made on its very last day is still compared with one made before it began.
     issued = np.minimum(np.where(at_end, in_month, in_month - 1), rows["target"] - 1)
     wanted = pd.MultiIndex.from_arrays([issued, rows["target"], rows["segment"]])
-    known = _of_track(track, calendar)
+    known = _track_series(track, calendar)
     missing = np.unique(issued[~wanted.isin(known.index)])
     parts, computed = [known], []
     if len(missing):
@@ -178,16 +208,16 @@ def _benchmark(
         months = int((rows["target"].to_numpy() - issued).max())
         table = backtest(log, origins=list(days), models=[BENCHMARK], months=months, seed=0)
         table = table[~is_quarter(table["target_period"]) & table["mean"].notna()]
-        parts.append(_as_series(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
+        parts.append(_series(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
         computed = [period_label(days[day]) for day in sorted(set(table["origin"]))]
     values = pd.concat(parts)
     values = values[~values.index.duplicated()]
     return values.reindex(wanted).to_numpy(dtype=np.float64), tuple(computed)
 
 
-def _of_track(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
+def _track_series(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
     if track is None or track.empty:
-        return _as_series(pd.DataFrame(columns=["target_period", "segment", "mean"]), [])
+        return _series(pd.DataFrame(columns=["target_period", "segment", "mean"]), [])
     for name in ("model", "origin", "target_period", "segment", "mean"):
         if name not in track.columns:
             raise DataError("the column is missing", table="track", column=name, mend="give a forecast table")
@@ -197,10 +227,10 @@ def _of_track(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
     period = calendar.period_of(origin)
     ends = {int(p): calendar.end(int(p)) for p in np.unique(period)}
     at_end = np.array([day == ends[int(p)] for day, p in zip(origin, period, strict=True)], dtype=bool)
-    return _as_series(rows[at_end], period[at_end])
+    return _series(rows[at_end], period[at_end])
 
 
-def _as_series(rows: pd.DataFrame, period: Sequence[int] | np.ndarray) -> pd.Series:
+def _series(rows: pd.DataFrame, period: Sequence[int] | np.ndarray) -> pd.Series:
     keys = [np.asarray(period, dtype=np.int64), parse_periods(rows["target_period"]), rows["segment"].astype("str")]
     index = pd.MultiIndex.from_arrays(keys)
     return pd.Series(rows["mean"].to_numpy(dtype=np.float64), index=index)

@@ -1,14 +1,14 @@
 """What else may have changed when segments began to plan jointly, measured by segment and month.
 
-Four outcomes, named in advance, beside the one that the verdict is about (the size of the error):
+Four outcomes, named in advance, besides the one that the verdict is about (the size of the error):
 
 - `bias`: forecast less actual over the usual month, the mean over the series; positive = promised too much;
 - `interval coverage`: share of the 80 % ranges of `pipeline`, one to three months ahead, that held;
-- `win-probability calibration`: wins expected at the month's start less wins, per deal open then; positive = the odds
-  were too high;
+- `win-probability calibration`: wins expected at the month's start less wins, per deal open then; positive = the
+  probabilities were too high;
 - `slippage`: share of the deals open at the month's start whose expected close was moved later during the month.
 
-A month counts once it has settled. What a company's tables do not tell is left out, with the reason.
+A month counts once it has settled. What a company's tables do not hold is left out, with the reason.
 """
 
 from __future__ import annotations
@@ -36,8 +36,16 @@ LEADS = (1, 2, 3)
 
 COLUMNS = ("outcome", "segment", "period", "value")
 
+_ABSENT = {
+    "bias": "no forecast that people submitted has settled",
+    "interval coverage": "the model gave no ranges",
+    "win-probability calibration": "too few deals had closed for win probabilities",
+    "slippage": "no deal was open at the start of a month",
+}
+"""Why an outcome has no rows."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
     """table : COLUMNS, one row an outcome, segment and month, sorted. absent : outcome -> why it is not measured."""
 
@@ -64,11 +72,11 @@ def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: i
     calendar = log.company.periods
     wanted = range(targets.start - LEADS[-1], targets.stop - LEADS[0])
     ends = {pd.Timestamp(calendar.end(period)): period for period in wanted}
-    there = _of_both(track, ends)
-    missing = [day for day in sorted(ends) if day not in there]
+    covered = _origins_of_both(track, ends)
+    missing = [day for day in sorted(ends) if day not in covered]
     parts = []
-    if track is not None and there:
-        parts.append(track[track["model"].isin((WITH, WITHOUT)) & pd.to_datetime(track["origin"]).isin(there)])
+    if track is not None and covered:
+        parts.append(track[track["model"].isin((WITH, WITHOUT)) & pd.to_datetime(track["origin"]).isin(covered)])
     if missing:
         parts.append(backtest(log, origins=missing, models=[WITH, WITHOUT], months=LEADS[-1], seed=seed))
     rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
@@ -82,7 +90,7 @@ def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: i
     return rows.assign(observed=known.to_numpy(dtype=np.float64))
 
 
-def _of_both(track: pd.DataFrame | None, ends: dict[pd.Timestamp, int]) -> set[pd.Timestamp]:
+def _origins_of_both(track: pd.DataFrame | None, ends: dict[pd.Timestamp, int]) -> set[pd.Timestamp]:
     """Return the month ends at which a forecast table has both models, as far ahead as wanted."""
     if track is None or track.empty:
         return set()
@@ -103,24 +111,18 @@ def secondary_outcomes(
     ledger = snapshot(log, as_of=as_of).ledger
     parts = {"bias": signed[["segment", "period", "value"]], "interval coverage": _coverage(models)}
     parts["win-probability calibration"], parts["slippage"] = _deals(ledger, targets)
-    absent = {}
+    why = dict(_ABSENT)
     if not ledger.has_history:
-        absent["slippage"] = "without opportunity_history it is not known which close dates moved"
-    why = {
-        "bias": "no forecast that people submitted has settled",
-        "interval coverage": "the model gave no ranges",
-        "win-probability calibration": "too few deals had closed for win probabilities",
-        "slippage": "no deal was open at the start of a month",
-    }
-    absent = {name: absent.get(name, why[name]) for name in OUTCOMES if parts[name].empty}
-    frames = [frame.assign(outcome=name) for name, frame in parts.items() if not frame.empty]
+        why["slippage"] = "without opportunity_history it is not known which close dates moved"
+    absent = {name: why[name] for name in OUTCOMES if parts[name].empty}
+    frames = [parts[name].assign(outcome=name) for name in OUTCOMES if not parts[name].empty]
     if not frames:
         empty = pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS})
-        return Outcomes(empty.astype({"value": "float64"}), absent)
+        return Outcomes(table=empty.astype({"value": "float64"}), absent=absent)
     table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
     order = table["outcome"].map({name: at for at, name in enumerate(OUTCOMES)})
     table = table.assign(_order=order).sort_values(["_order", "segment", "period"], ignore_index=True)
-    return Outcomes(table.drop(columns="_order"), absent)
+    return Outcomes(table=table.drop(columns="_order"), absent=absent)
 
 
 def _coverage(models: pd.DataFrame) -> pd.DataFrame:
@@ -132,59 +134,69 @@ def _coverage(models: pd.DataFrame) -> pd.DataFrame:
     return cells.rename(columns={"target_period": "period", "mean": "value"})[["segment", "period", "value"]]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Probabilities:
+    """What the model gave each open deal at a month's start: the month, the deals, their segments, P(won in it)."""
+
+    target: int
+    deals: np.ndarray
+    segment: np.ndarray
+    p: np.ndarray
+
+
 def _deals(ledger: Ledger, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the calibration of the odds and the slippage of the target periods."""
+    """Return the calibration of the win probabilities and the slippage of the target periods."""
     calendar = ledger.calendar
     empty = pd.DataFrame({"segment": [], "period": [], "value": []}).astype({"segment": "str", "period": "str"})
     if not len(targets):
         return empty, empty
-    said: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+    forecasts: list[_Probabilities] = []
     moved: list[pd.DataFrame] = []
     first, last = (pd.Timestamp(calendar.end(p)) for p in (targets.start - 1, targets.stop - 1))
     days, fit_from = days_to_walk(ledger, first=first, last=last)
     learner = Learner(fit_from=fit_from)
     before: KnownState | None = None
-    for view in ledger.walk(days):
-        learned = learner.step(view)
-        if before is not None and view.period in targets:
-            moved.append(_moved(before, view))
-        if learned.model is not None and view.period + 1 in targets:
+    for state in ledger.walk(days):
+        learned = learner.step(state)
+        if before is not None and state.period in targets:
+            moved.append(_slipped(before, state))
+        if learned.model is not None and state.period + 1 in targets:
             deals = learned.states.deal
-            p = chances(view, learned.model, learned.states)[0][:, 0]
-            said.append((view.period + 1, deals, view.segment[deals], p))
-        before = view
+            p = chances(state, learned.model, learned.states)[0][:, 0]
+            forecasts.append(_Probabilities(target=state.period + 1, deals=deals, segment=state.segment[deals], p=p))
+        before = state
     slippage = pd.concat(moved, ignore_index=True) if moved and ledger.has_history else empty
     wait = ledger.company.settle_days
-    judged = ledger.walk([calendar.settles_on(target, settle_days=wait) for target, *_ in said])
-    odds = [_gap(entry, view) for entry, view in zip(said, judged, strict=True)]
-    return (pd.concat(odds, ignore_index=True) if odds else empty), slippage
+    settled = ledger.walk([calendar.settles_on(forecast.target, settle_days=wait) for forecast in forecasts])
+    gaps = [_gap(forecast, state) for forecast, state in zip(forecasts, settled, strict=True)]
+    return (pd.concat(gaps, ignore_index=True) if gaps else empty), slippage
 
 
-def _gap(said: tuple[int, np.ndarray, np.ndarray, np.ndarray], view: KnownState) -> pd.DataFrame:
+def _gap(forecast: _Probabilities, state: KnownState) -> pd.DataFrame:
     """Return, by segment, expected less actual wins of a period per deal open at its start."""
-    target, deals, segment, p = said
-    won = (view.outcome[deals] == WON) & (view.closed_in[deals] == target)
-    return _by_segment(view, target, segment, p - won)
+    won = (state.outcome[forecast.deals] == WON) & (state.closed_in[forecast.deals] == forecast.target)
+    return _by_segment(state, forecast.target, forecast.segment, forecast.p - won)
 
 
-def _moved(before: KnownState, view: KnownState) -> pd.DataFrame:
+def _slipped(before: KnownState, state: KnownState) -> pd.DataFrame:
     """Return, by segment, the share of the deals open before whose expected close was moved later since."""
     deals = np.flatnonzero(before.known & (before.outcome == OPEN) & (before.last_row >= 0))
-    slips = view.ledger.slips
-    later = slips[view.last_row[deals]] > slips[before.last_row[deals]] if len(deals) else np.zeros(0, dtype=bool)
-    return _by_segment(view, view.period, before.segment[deals], later.astype(np.float64))
+    slips = state.ledger.slips
+    later = slips[state.last_row[deals]] > slips[before.last_row[deals]] if len(deals) else np.zeros(0, dtype=bool)
+    return _by_segment(state, state.period, before.segment[deals], later.astype(np.float64))
 
 
-def _by_segment(view: KnownState, period: int, segment: np.ndarray, value: np.ndarray) -> pd.DataFrame:
-    names = view.ledger.segments
+def _by_segment(state: KnownState, period: int, segment: np.ndarray, value: np.ndarray) -> pd.DataFrame:
+    """Return the mean of deals' values by segment; deals without a segment (code below 0) are left out."""
+    names = state.ledger.segments
     inside = segment >= 0
     count = np.bincount(segment[inside], minlength=len(names))
     total = np.bincount(segment[inside], value[inside], minlength=len(names))
-    there = np.flatnonzero(count)
+    present = np.flatnonzero(count)
     return pd.DataFrame(
         {
-            "segment": pd.Series([names[code] for code in there], dtype="str"),
-            "period": pd.Series(period_labels(np.full(len(there), period)), dtype="str"),
-            "value": total[there] / count[there],
+            "segment": pd.Series([names[code] for code in present], dtype="str"),
+            "period": pd.Series(period_labels(np.full(len(present), period)), dtype="str"),
+            "value": total[present] / count[present],
         }
     )
