@@ -18,7 +18,8 @@ from nbformat import v4
 
 from forecast import wording
 from forecast.reporting.charts import style
-from forecast.reporting.charts.figure import Cards, Chart, Notes, Statement, TableView, Tooltip, svg
+from forecast.reporting.charts.figure import Cards, Chart, Notes, Statement, TableView, Tooltip, render
+from forecast.reporting.charts.svg import svg
 from forecast.reporting.run import export
 
 HOSTILE = [
@@ -135,6 +136,14 @@ def test_names_are_only_ever_text(name: str):
         assert not [attribute for attribute, _ in seen.attributes if attribute.startswith("on")]
         assert "\u202e" not in part._repr_html_()
         assert seen.tags.count("svg") in (0, 2)
+
+
+def test_the_template_trusts_no_value():
+    source = (export.TEMPLATES / "parts.html.j2").read_text(encoding="utf-8")
+    assert not re.search(r"\|\s*safe\b|autoescape|\bMarkup\b", source)
+    assert render("note", "<b>1 %</b>\u202e", "<i>") == (
+        '<p class="forecast-note"><strong>&lt;i&gt;</strong> &lt;b&gt;1\u202f%&lt;/b&gt;</p>'
+    )
 
 
 def test_a_table_reads_without_its_looks():

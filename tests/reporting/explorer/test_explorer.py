@@ -17,6 +17,7 @@ from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.explorer.explorer import Explorer
 from forecast.reporting.explorer.scenario import Levers
 from forecast.reporting.explorer.scenario_file import read_scenario
+from forecast.wording import MINUS
 from tiny import OPPORTUNITIES, edited, tiny_company
 
 DAY = "2026-10-31"
@@ -231,7 +232,7 @@ def test_joint_planning_moves_the_range_and_not_the_bookings(explorer):
 
 
 def test_joint_planning_is_refused_with_the_reason(log, deals):
-    verdict = IMPROVED.assign(verdict="no detectable change", sentence="No detectable change: -16 %")
+    verdict = IMPROVED.assign(verdict="no detectable change", sentence=f"No detectable change: {MINUS}16 %")
     made = []
 
     def judge() -> pd.DataFrame:

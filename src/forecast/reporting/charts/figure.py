@@ -1,40 +1,34 @@
-"""What a page shows: a chart with its words and its data, a finding, a few cards, a table.
+"""What a page shows: a chart with its words and its data, a statement, a few cards, a table.
 
-Each is HTML by `_repr_html_`, for a page and for JupyterLab. Text is escaped here and nowhere else, so that a name
-from a CRM is only ever text. A chart is inline SVG whose text stays text: crisp, small, selectable, in the page's
-fonts and colours. The same chart gives the same bytes on every run.
+Each is HTML by `_repr_html_`, for a page and for JupyterLab. The HTML itself is in `templates/parts.html.j2`, which
+escapes and cleans every value that is put into it, so that a name from a CRM is only ever text. The same chart gives
+the same bytes on every run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import html
-import io
 import json
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.reporting.charts.style import FONT, css_colour, drawing
+from forecast.reporting.charts.svg import svg
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
-_NUMBER = re.compile(r"-?\d+\.\d+")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PERCENT = re.compile(r"(\d) %")
 _RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
-_URL = re.compile(r"url\(#([^)]+)\)")
-_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-
-Format = Callable[[Any], str]
-_LONGEST = 600
+_TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
 _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
     "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}"
     ".jp-OutputArea .card dt,.jp-OutputArea .card dd{float:none!important;width:auto!important;margin:0!important}"
@@ -42,7 +36,10 @@ _IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
     ".jp-OutputArea .card .value{font-size:1.5em;font-weight:600}"
     ".jp-OutputArea .finding .answer{font-size:1.3em;line-height:1.4}</style>"
 )
+_LONGEST = 600
 _LONG = 40
+
+Format = Callable[[Any], str]
 
 
 class Tooltip(NamedTuple):
@@ -51,6 +48,14 @@ class Tooltip(NamedTuple):
     x: float
     y: float
     text: str
+
+
+class Plot(NamedTuple):
+    """One drawing of a chart for its template: `wide` or `narrow`, its tooltips as JSON, its picture as markup."""
+
+    variant: str
+    tooltips: str
+    picture: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,28 +81,26 @@ class Chart:
     tooltips_narrow: Sequence[Tooltip] = ()
     by: str = ""
 
-    def _repr_html_(self) -> str:
-        pictures = [self._plot(self.figure, self.tooltips, "wide")]
-        if self.narrow is not None:
-            pictures.append(self._plot(self.narrow, self.tooltips_narrow, "narrow"))
-        shown = TableView(self.table, caption=self.title, formats=self.formats)._repr_html_()
-        source = f'<p class="source">{text(self.source)}</p>' if self.source else ""
-        return (
-            f'<figure class="chart{" both" if self.narrow is not None else ""}"><figcaption><p class="title">'
-            f'<strong>{text(self.title)}</strong></p><p class="subtitle">{text(self.subtitle)}</p></figcaption>'
-            f"{''.join(pictures)}{source}"
-            f'<details class="data"><summary>The data of this chart</summary>{shown}</details></figure>'
-        )
+    @property
+    def data(self) -> TableView:
+        """The data of the chart as a table for reading."""
+        return TableView(self.table, caption=self.title, formats=self.formats)
 
-    def _plot(self, figure: Figure, tooltips: Sequence[Tooltip], variant: str) -> str:
-        """Return one drawing with its tooltips, for the page's script; without the script nothing of them shows."""
+    def plots(self) -> list[Plot]:
+        """Return the drawings with their tooltips; without the page's script nothing of the tooltips shows."""
+        pairs = [("wide", self.figure, self.tooltips), ("narrow", self.narrow, self.tooltips_narrow)]
+        return [self._plot(variant, figure, tips) for variant, figure, tips in pairs if figure is not None]
+
+    def _plot(self, variant: str, figure: Figure, tooltips: Sequence[Tooltip]) -> Plot:
+        from markupsafe import Markup, escape
+
         picture = svg(figure, title=self.title, description=self.description, variant=variant)
-        hidden = ' style="display:none"' if variant == "narrow" else ""
         rounded = [[round(tip.x), round(tip.y), wording.clean(tip.text)] for tip in tooltips]
-        encoded = json.dumps(rounded, ensure_ascii=False, separators=(",", ":"))
-        by = f' data-by="{text(self.by)}"' if self.by else ""
-        data = f' data-say="{html.escape(encoded, quote=True)}"{by}' if rounded else ""
-        return f'<div class="plot {variant}"{hidden}{data}>{picture}</div>'
+        encoded = json.dumps(rounded, ensure_ascii=False, separators=(",", ":")) if rounded else ""
+        return Plot(variant, escape(encoded), Markup(picture))  # escaped here: what is in it stays as it is worded
+
+    def _repr_html_(self) -> str:
+        return render("chart", self)
 
     def __repr__(self) -> str:
         return f"Chart: {self.title} ({self.subtitle})"
@@ -114,8 +117,7 @@ class Statement:
     def _repr_html_(self) -> str:
         if self.kind not in ("finding", "headline", "note", "abstain"):
             raise ValueError(f"no finding of kind {self.kind!r}")
-        more = f'<p class="more">{text(self.more)}</p>' if self.more else ""
-        return f'{_IN_LAB}<div class="finding {self.kind}"><p class="answer">{_tied(self.sentence)}</p>{more}</div>'
+        return render("statement", self)
 
     def __repr__(self) -> str:
         return " ".join(part for part in (self.sentence, self.more) if part)
@@ -130,13 +132,7 @@ class Notes:
     fold: bool = False
 
     def _repr_html_(self) -> str:
-        if not self.sentences:
-            return ""
-        items = "".join(f"<li>{text(sentence.replace('`', ''))}</li>" for sentence in self.sentences)
-        if self.fold:
-            return f'<details class="notes"><summary>{text(self.lead)}</summary><ul>{items}</ul></details>'
-        lead = f"<p>{text(self.lead)}</p>" if self.lead else ""
-        return f'<div class="notes">{lead}<ul>{items}</ul></div>'
+        return render("notes", self) if self.sentences else ""
 
     def __repr__(self) -> str:
         return "\n".join([self.lead, *(f"- {sentence}" for sentence in self.sentences)]).strip()
@@ -149,12 +145,7 @@ class Cards:
     cards: Sequence[tuple[str, str, str]]
 
     def _repr_html_(self) -> str:
-        items = "".join(
-            f'<div class="card"><dt>{text(label)}</dt><dd><span class="value">{text(value)}</span>'
-            f"{f'<span class=note>{text(note)}</span>' if note else ''}</dd></div>"
-            for label, value, note in self.cards
-        )
-        return f'{_IN_LAB}<dl class="cards">{items}</dl>' if items else ""
+        return render("cards", self) if self.cards else ""
 
     def __repr__(self) -> str:
         return "; ".join(f"{label}: {value} {note}".strip() for label, value, note in self.cards)
@@ -181,17 +172,25 @@ class Folds:
     lead: str = ""
 
     def _repr_html_(self) -> str:
-        if not self.parts:
-            return ""
-        lead = f"<p>{text(self.lead)}</p>" if self.lead else ""
-        folds = "".join(
-            f'<details class="notes"><summary>{text(line)}</summary>{inside._repr_html_()}</details>'
-            for line, inside in self.parts
-        )
-        return f'<div class="folds">{lead}{folds}</div>'
+        return render("folds", self) if self.parts else ""
 
     def __repr__(self) -> str:
         return "\n".join([self.lead, *(f"- {line}" for line, _ in self.parts)]).strip()
+
+
+class Column(NamedTuple):
+    """A column of a table for its template: its header, and `n` (figures), `t` (long text) or nothing."""
+
+    head: str
+    side: str
+
+
+class Grid(NamedTuple):
+    """A table for its template: columns, rows of worded cells, and how many rows are left out, in words."""
+
+    columns: list[Column]
+    rows: list[tuple[str, ...]]
+    more: str
 
 
 @dataclass(frozen=True)
@@ -214,33 +213,24 @@ class TableView:
     fold: str = ""
 
     def _repr_html_(self) -> str:
+        return render("table", self, self.grid())
+
+    def grid(self) -> Grid:
+        """Return what is shown of the frame, in words."""
         names = [name for name in self.columns if name in self.frame] or list(map(str, self.frame.columns))
-        heads = {name: self.columns.get(name, name.replace("_", " ")) for name in names}
-        numeric = {name: name in self.right or _is_figure(self.frame[name].dtype) for name in names}
-        rows = []
         shown = self.frame.iloc[: self.most]
-        cells = {name: [self._cell(name, value) for value in shown[name]] for name in names}
-        long = {name: max(map(len, cells[name]), default=0) > _LONG for name in names}
-        side = {name: ' class="n"' if numeric[name] else ' class="t"' if long[name] else "" for name in names}
-        side[names[0]] = ""
-        head = "".join(
-            f'<th scope="col"{side[name]}>{text(heads[name])}</th>' if heads[name] else "<td></td>" for name in names
-        )
-        for i in range(len(shown)):
-            last = ' class="total"' if self.total and cells[names[0]][i] == self.total else ""
-            row = f'<th scope="row">{text(cells[names[0]][i])}</th>'
-            row += "".join(f"<td{side[name]}>{text(cells[name][i])}</td>" for name in names[1:])
-            rows.append(f"<tr{last}>{row}</tr>")
+        cells = [[self._cell(name, value) for value in shown[name]] for name in names]
+        columns = [
+            Column(self.columns.get(name, name.replace("_", " ")), self._side(name, worded) if place else "")
+            for place, (name, worded) in enumerate(zip(names, cells, strict=True))
+        ]
         more = len(self.frame) - len(shown)
-        foot = f'<p class="source">{text(wording.plural(more, "more row"))} in the file of tables.</p>' if more else ""
-        if not rows:
-            rows.append(f'<tr><td colspan="{len(names)}">Nothing to show.</td></tr>')
-        table = (
-            f'<div class="scroll" role="region" tabindex="0" aria-label="{text(self.caption)}"><table>'
-            f"<caption><span>{text(self.caption)}</span></caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{foot}"
-        )
-        return f'<details class="notes"><summary>{text(self.fold)}</summary>{table}</details>' if self.fold else table
+        return Grid(columns, list(zip(*cells, strict=True)), wording.plural(more, "more row") if more else "")
+
+    def _side(self, name: str, cells: Sequence[str]) -> str:
+        if name in self.right or _is_figure(self.frame[name].dtype):
+            return "n"
+        return "t" if max(map(len, cells), default=0) > _LONG else ""
 
     def _cell(self, name: str, value: Any) -> str:
         if not wording.known(value):
@@ -259,98 +249,46 @@ class TableView:
         return f"{self.caption}\n{self.frame}"
 
 
-def text(value: object) -> str:
-    """Return a value as HTML text, safe in elements and in quoted attributes."""
-    return html.escape(wording.clean(_PERCENT.sub(rf"\1{wording.THIN}%", str(value))), quote=True)
-
-
-def _tied(value: str) -> str:
-    """Return a sentence as HTML in which no line ends within a range such as `€3.7–4.6 m`."""
-    return _RANGE.sub(r'<span class="tied">\g<0></span>', text(value))
-
-
 def _is_figure(dtype: Any) -> bool:
     return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
 
 
-def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") -> str:
-    """Return a figure as inline SVG: named and described, its colours variables of the page, its ids its own."""
-    buffer = io.StringIO()
-    with drawing():
-        figure.savefig(buffer, format="svg", metadata=_METADATA)
-    root = ET.fromstring(wording.clean(buffer.getvalue()))
-    stem = "c" + hashlib.sha256((title + variant + buffer.getvalue()).encode()).hexdigest()[:10]
-    for parent in root.iter():
-        for child in list(parent):
-            if child.tag.endswith("}style") or child.tag.endswith("}metadata"):
-                parent.remove(child)
-    used = set()
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        element.attrib = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-        used.update(_URL.findall(element.get("clip-path", "")))
-        if element.get("href", "").startswith("#"):
-            used.add(element.attrib["href"][1:])
-    for element in root.iter():
-        _tidy(element, stem, used)
-    _prune(root)
-    box = root.get("viewBox", "0 0 1 1").split()
-    root.attrib = {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "class": variant,
-        "viewBox": " ".join(box),
-        "width": box[2],
-        "height": box[3],
-        "role": "img",
-        "aria-labelledby": f"{stem}-t {stem}-d",
-        "font-family": FONT,
-        "stroke-linejoin": "round",
-        "style": "max-width:100%;height:auto",
-    }
-    for position, (tag, said) in enumerate((("title", title), ("desc", description))):
-        element = ET.Element(tag, {"id": f"{stem}-{tag[0]}"})
-        element.text = wording.clean(said)
-        root.insert(position, element)
-    return ET.tostring(root, encoding="unicode")
+# -- markup ---------------------------------------------------------------------------------------------
 
 
-def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
-    """Shorten one element in place: no fonts or ids that nothing refers to, few decimals, colours as variables."""
-    attributes = element.attrib
-    name = attributes.pop("id", None)
-    if name in used:
-        attributes["id"] = f"{stem}-{name}"
-    if "href" in attributes:
-        attributes["href"] = f"#{stem}-{attributes['href'][1:]}"
-    if "clip-path" in attributes:
-        attributes["clip-path"] = _URL.sub(rf"url(#{stem}-\1)", attributes["clip-path"])
-    if attributes.get("transform", "").startswith("rotate(-0"):
-        del attributes["transform"]
-    for key in ("d", "x", "y", "width", "height", "transform"):
-        if key in attributes:
-            attributes[key] = _NUMBER.sub(lambda match: f"{float(match[0]):.1f}", attributes[key])
-    if "d" in attributes:
-        attributes["d"] = re.sub(r"\s+", " ", attributes["d"]).strip()
-    if "style" in attributes:
-        parts = [part.strip() for part in attributes["style"].split(";")]
-        kept = [re.sub(r":\s+", ":", part) for part in parts if part and not part.startswith("font-family")]
-        attributes["style"] = _COLOUR.sub(lambda match: css_colour(match[0]), ";".join(kept))
-    element.tail = None
-    if element.tag == "text" and element.text:
-        element.text = element.text.replace("  ", "\u00a0\u00a0")  # elsewhere than in print, spaces collapse
-    if element.tag != "text":
-        element.text = None
+def render(macro: str, *values: Any) -> str:
+    """Return the HTML of one macro of the template; every value in it is text unless it is markup already."""
+    return str(getattr(_templates().get_template(_TEMPLATE.name).module, macro)(*values))
 
 
-def _prune(root: ET.Element) -> None:
-    """Replace groups that say nothing by what is in them, and drop what is empty."""
-    for child in list(root):
-        _prune(child)
-    content: list[ET.Element] = []
-    for child in list(root):
-        root.remove(child)
-        if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
-            content.extend(child)
-        else:
-            content.append(child)
-    root.extend(content)
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    """Return the environment of the template: every value is cleaned, and escaped by default."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FunctionLoader(_source), autoescape=True, finalize=_worded, undefined=StrictUndefined
+    )
+    environment.globals["in_lab"] = Markup(_IN_LAB)
+    environment.filters["tied"] = _tied
+    environment.filters["html"] = lambda part: Markup(part._repr_html_())
+    return environment
+
+
+def _source(name: str) -> str:
+    """Return a template with its lines joined, without what is between them: a page holds thousands of cells."""
+    lines = (_TEMPLATE.parent / name).read_text(encoding="utf-8").splitlines()
+    return "".join(line.strip() for line in lines)
+
+
+def _worded(value: object) -> object:
+    """Return a value as text that a page may show; markup as it is."""
+    return value if hasattr(value, "__html__") else wording.clean(_PERCENT.sub(rf"\1{wording.THIN}%", str(value)))
+
+
+def _tied(sentence: str) -> Markup:
+    """Return a sentence as markup in which no line ends within a range such as `€3.7–4.6 m`."""
+    from markupsafe import Markup, escape
+
+    return Markup(_RANGE.sub(r'<span class="tied">\g<0></span>', str(escape(_worded(sentence)))))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import HORIZONS
-from forecast.reporting.charts.figure import Cards, Notes, Statement, text
+from forecast.reporting.charts.figure import Cards, Notes, Statement, render
 from forecast.reporting.explorer.deals import SORTS, chosen, in_order
 
 MOST = 200
@@ -134,7 +134,7 @@ class DealTable:
         if self._held or (self._frame.empty and not len(self._frame.columns)):
             return
         frame = self.listed()
-        self.count.value = f'<p class="forecast-note">{text(self._counted(frame))}</p>'
+        self.count.value = render("note", self._counted(frame))
         before = self.rows.value
         top = frame.iloc[:MOST]
         options = [(self._row(row), row.opportunity_id) for row in top.itertuples()]
@@ -218,4 +218,4 @@ def _line(cells: list[str]) -> str:
 
 
 def _pre(line: str) -> str:
-    return f'<div class="forecast-rows"><strong>{text(line)}</strong></div>'
+    return render("list_head", line)

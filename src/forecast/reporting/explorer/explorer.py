@@ -19,7 +19,7 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
 from forecast.errors import DataError, ForecastError, ParameterError, nearest
 from forecast.models.win.probabilities import win_probabilities
-from forecast.reporting.charts.figure import Chart, Statement, TableView, text
+from forecast.reporting.charts.figure import Chart, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer.deal_table import LOST, WON, DealTable
 from forecast.reporting.explorer.deals import by_month, by_stage, chosen, in_order, open_deals, share_of_open
@@ -299,7 +299,7 @@ class Explorer:
         if self._held:
             return
         note = "narrows the open pipeline and the deals. " + _NOT_NARROWED if self.product.value else ""
-        self.said.value = f'<p class="forecast-note">{text("The product " + note)}</p>' if note else ""
+        self.said.value = render("note", f"The product {note}") if note else ""
         self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
         ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
         self.table.show(self.deals(), months=ahead)
@@ -311,7 +311,7 @@ class Explorer:
         if len(shown) == 1:
             self.picture.value = shown[0]._repr_html_()
             return  # why it cannot be told
-        caveat = f'<p class="forecast-note">{text(_CAVEAT)}</p>'  # the chart's title is the finding
+        caveat = render("note", _CAVEAT)  # the chart's title is the finding
         self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
 
     def _back(self, _: Any = None) -> None:
@@ -338,7 +338,7 @@ class Explorer:
                 product=self.product.value,
             )
         except ForecastError as error:
-            self.saved.value = f'<p class="forecast-note"><strong>Not saved.</strong> {text(error)}</p>'
+            self.saved.value = render("note", error, "Not saved.")
             return
         command = f"forecast report --data DIR --as-of {self.day.value} --scenario {file.resolve()}"
-        self.saved.value = f'<p class="forecast-note">Saved. Its page of the month:<br><code>{text(command)}</code></p>'
+        self.saved.value = render("saved", command)

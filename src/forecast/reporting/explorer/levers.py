@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forecast import wording
-from forecast.reporting.charts.figure import text
+from forecast.reporting.charts.figure import render
 from forecast.reporting.explorer.joint_planning import JointPlanning
 from forecast.reporting.explorer.scenario import RANGES, Levers
 
@@ -119,4 +119,4 @@ class LeverPanel:
 
 
 def _small(said: str) -> str:
-    return f'<p class="forecast-note">{text(said)}</p>'
+    return render("note", said)

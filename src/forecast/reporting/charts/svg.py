@@ -1,0 +1,116 @@
+"""A matplotlib figure -> inline SVG: its text stays text, its colours are variables of the page, its ids its own."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+from forecast import wording
+from forecast.reporting.charts.style import FONT, css_colour, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NUMBER = re.compile(r"-?\d+\.\d+")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_URL = re.compile(r"url\(#([^)]+)\)")
+_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") -> str:
+    """Return a figure as inline SVG: named and described, its colours variables of the page, its ids its own."""
+    buffer = io.StringIO()
+    with drawing():
+        figure.savefig(buffer, format="svg", metadata=_METADATA)
+    drawn = buffer.getvalue()
+    root = ET.fromstring(wording.clean(drawn))
+    stem = "c" + hashlib.sha256((title + variant + drawn).encode()).hexdigest()[:10]
+    _strip(root)
+    used = _ids_in_use(root)
+    for element in root.iter():
+        _tidy(element, stem, used)
+    _prune(root)
+    box = root.get("viewBox", "0 0 1 1").split()
+    root.attrib = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "class": variant,
+        "viewBox": " ".join(box),
+        "width": box[2],
+        "height": box[3],
+        "role": "img",
+        "aria-labelledby": f"{stem}-t {stem}-d",
+        "font-family": FONT,
+        "stroke-linejoin": "round",
+        "style": "max-width:100%;height:auto",
+    }
+    for position, (tag, words) in enumerate((("title", title), ("desc", description))):
+        element = ET.Element(tag, {"id": f"{stem}-{tag[0]}"})
+        element.text = wording.clean(words)
+        root.insert(position, element)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _strip(root: ET.Element) -> None:
+    """Take out style sheets and metadata, and the namespaces of names, in place."""
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag.endswith(("}style", "}metadata")):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+
+
+def _ids_in_use(root: ET.Element) -> set[str]:
+    """Return the ids that some element refers to."""
+    used: set[str] = set()
+    for element in root.iter():
+        used.update(_URL.findall(element.get("clip-path", "")))
+        if element.get("href", "").startswith("#"):
+            used.add(element.attrib["href"][1:])
+    return used
+
+
+def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
+    """Shorten one element in place: no fonts or ids that nothing refers to, few decimals, colours as variables."""
+    attributes = element.attrib
+    name = attributes.pop("id", None)
+    if name in used:
+        attributes["id"] = f"{stem}-{name}"
+    if "href" in attributes:
+        attributes["href"] = f"#{stem}-{attributes['href'][1:]}"
+    if "clip-path" in attributes:
+        attributes["clip-path"] = _URL.sub(rf"url(#{stem}-\1)", attributes["clip-path"])
+    if attributes.get("transform", "").startswith("rotate(-0"):
+        del attributes["transform"]
+    for key in ("d", "x", "y", "width", "height", "transform"):
+        if key in attributes:
+            attributes[key] = _NUMBER.sub(lambda match: f"{float(match[0]):.1f}", attributes[key])
+    if "d" in attributes:
+        attributes["d"] = re.sub(r"\s+", " ", attributes["d"]).strip()
+    if "style" in attributes:
+        parts = [part.strip() for part in attributes["style"].split(";")]
+        looks = [re.sub(r":\s+", ":", part) for part in parts if part and not part.startswith("font-family")]
+        attributes["style"] = _COLOUR.sub(lambda match: css_colour(match[0]), ";".join(looks))
+    element.tail = None
+    if element.tag == "text" and element.text:
+        element.text = element.text.replace("  ", "\u00a0\u00a0")  # elsewhere than in print, spaces collapse
+    if element.tag != "text":
+        element.text = None
+
+
+def _prune(root: ET.Element) -> None:
+    """Replace groups without attributes by what is in them, and drop what is empty."""
+    for child in list(root):
+        _prune(child)
+    content: list[ET.Element] = []
+    for child in list(root):
+        root.remove(child)
+        if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
+            content.extend(child)
+        else:
+            content.append(child)
+    root.extend(content)
