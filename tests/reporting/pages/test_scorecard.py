@@ -1,4 +1,4 @@
-"""What the pages say of the scorecard: beside the survey, and a year ago."""
+"""What the pages say of the scorecard: compared with the survey, and with a year ago."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def test_the_scorecard():
     shown = scorecard.shown(table, currency="EUR")
     assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]
     assert list(shown["change"]) == ["+10 points", "–", f"+50{T}%"]
-    assert scorecard.sentences(table) == ["Higher than a year ago: a and c."]
+    assert scorecard.year_sentences(table) == ["Higher than a year ago: a and c."]
 
 
 @pytest.mark.parametrize(
     ("ours", "said"),
     [
-        ((0.5, 0.5, 0.5), "Beside the survey, one above, one about the same and one below"),
-        ((0.1, 0.1, 0.1), "Beside the survey, three below"),
-        ((0.9, 0.9, 0.9), "Beside the survey, three above"),
-        ((0.41, 0.505, NAN), "Beside the survey, two about the same"),
+        ((0.5, 0.5, 0.5), "Compared with the survey, one above, one about the same and one below"),
+        ((0.1, 0.1, 0.1), "Compared with the survey, three below"),
+        ((0.9, 0.9, 0.9), "Compared with the survey, three above"),
+        ((0.41, 0.505, NAN), "Compared with the survey, two about the same"),
     ],
 )
 def test_the_survey_is_no_contest(ours, said):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.models.registry import MODELS
+from forecast.reporting.pages import odds
 from forecast.reporting.pages.track import sentences as track_sentences
 from forecast.wording import THIN as T
 
@@ -98,11 +99,9 @@ def reliability(happened: list[float]) -> pd.DataFrame:
 
 
 def test_calibration():
-    assert track_sentences.calibration_finding(reliability([0.21, 0.5, 0.79])).startswith("The odds are honest")
-    assert track_sentences.calibration_finding(reliability([0.05, 0.3, 0.5])).startswith(
-        "The odds are too high: said 50"
+    assert odds.calibration_finding(reliability([0.21, 0.5, 0.79])).startswith("The odds are honest")
+    assert odds.calibration_finding(reliability([0.05, 0.3, 0.5])).startswith("The odds are too high: forecast 50")
+    assert odds.calibration_finding(reliability([0.4, 0.5, 0.6])) == (
+        "The odds are right on the whole, but not at every level"
     )
-    assert track_sentences.calibration_finding(reliability([0.4, 0.5, 0.6])) == (
-        "The odds are right on the whole, not at every level"
-    )
-    assert track_sentences.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"
+    assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"

@@ -13,6 +13,7 @@ from forecast.data.schema import Company
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import CHANGE_COLUMNS, COLUMNS, value_added
 from forecast.reporting.pages.value_added import sentences as value_added_sentences
+from forecast.reporting.pages.value_added.prepare import verdict
 
 T, M = wording.THIN, wording.MINUS
 NAN = float("nan")
@@ -58,10 +59,10 @@ def test_a_sentence_for_each_step():
         "months."
     )
     assert said[1].endswith(f"the model of the month end before by 50{T}%: 20 percentage points more in 23 months.")
-    assert said[2].startswith("The model and the model without marketing cannot be told apart: 40")
+    assert said[2].startswith("We cannot tell the model from the model without marketing: they miss by 40")
     assert said[3].endswith("; too few months to tell (23 months).")
     assert said[4].startswith("Three comparisons were tested")
-    assert said[5].startswith("People stand beside the model’s forecast of the month end before theirs")
+    assert said[5].startswith("We compare people with the model’s forecast of the month end before theirs")
     assert len(said) == 6
     one = value_added_sentences.ladder_sentences(ladder(BETTER))
     assert len(one) == 1
@@ -89,12 +90,12 @@ def test_what_is_not_told_apart_is_never_said_to_help_or_hurt(row):
         [value_added_sentences.ladder_finding(table), *value_added_sentences.ladder_sentences(table), note]
     )
     assert not re.search(r"\d (percentage )?points? (less|more)|steps? adds? accuracy|beyond chance, ", everything)
-    assert value_added_sentences.verdict(table.to_dict("records")[0]) in ("unclear", "untested")
+    assert verdict(table.to_dict("records")[0]) in ("unclear", "untested")
 
 
 def test_where_the_pooled_miss_and_the_test_point_in_different_ways_nothing_is_claimed():
     row = ladder(BETTER).assign(statistic=-3.0).to_dict("records")[0]
-    assert value_added_sentences.verdict(row) == "unclear"
+    assert verdict(row) == "unclear"
 
 
 def test_the_words_take_what_the_functions_give():
@@ -142,7 +143,7 @@ def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ((), "No forecast of people can be held against the model’s yet"),
+        ((), "No forecast of people can be compared with the model’s yet"),
         ((("sales", "up small", -0.2, NAN),), "Too few months to tell whether people's changes helped"),
         ((("sales", "up small", -0.2, 0.06),), "No kind of change helped or hurt beyond chance"),
         ((("sales", "up small", -0.2, 0.01), ("joint", "up small", -0.1, 0.01)), "Small upward changes hurt"),
@@ -161,7 +162,7 @@ def test_changes_in_sentences():
         changes(("sales", "up small", -0.2, 0.01), ("sales", "up large", -0.1, 0.5))
     )
     assert clear[0] == (
-        f"Small upward changes of sales (40): 60{T}% missed where the model missed 40{T}%; 25{T}% of them came closer."
+        f"Small upward changes by sales (40) miss by 60{T}%, the model by 40{T}%; 25{T}% of them came closer."
     )
     assert clear[1].startswith("The other change in the table: luck could have made the difference")
     assert "not who forecasts better" in clear[-1]
@@ -178,7 +179,7 @@ def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:
 
 
 def test_late_wins():
-    assert value_added_sentences.late_finding(late()).startswith("Late wins cannot be told")
+    assert value_added_sentences.late_finding(late()).startswith("Late wins cannot be counted")
     assert value_added_sentences.late_sentences(late()) == []
     nothing = late((0, 0, 0.0, 0.0, 0), (0, 0, 0.0, 0.0, 0))
     assert value_added_sentences.late_finding(nothing) == "Nothing was won in 2 settled quarters"
@@ -196,7 +197,7 @@ def test_late_wins():
     told = value_added_sentences.late_sentences(some)
     assert told[0].startswith(f"Of 20 deals won in 2 quarters, one (5{T}%) was known neither")
     assert told[1] == f"By quarter that was 0{T}% to 5{T}% of the amount."
-    assert told[2].startswith("1 of them bears a creation date")
+    assert told[2].startswith("1 of them has a creation date")
     unpriced = late((4, 1, 0.0, 0.0, 0))
     assert value_added_sentences.late_finding(unpriced).startswith(f"25{T}% of the deals won")
 

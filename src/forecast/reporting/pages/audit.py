@@ -1,13 +1,21 @@
-"""What the audit of the data says, in sentences."""
+"""The audit of the data: its sentences, and the picture of which dates each table covers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.dates import DateFormatter, YearLocator, date2num
 
 from forecast import wording
 from forecast.data.audit.pipeline import FEWER_OF_LATE
+from forecast.data.schema import Company
+from forecast.reporting.charts.axes import row_axis, width_of
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
+from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.style import BLUE, INK, SOFT
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
@@ -30,12 +38,12 @@ def counts(table: pd.DataFrame, snap: Snapshot) -> str:
     still_open = int((deals["outcome"] == "open").sum())
     counted = f"{wording.plural(len(deals), 'opportunity')}, {wording.plural(still_open, 'open deal')}"
     severities = [(name, int((table["severity"] == name).sum())) for name in ("fatal", "warning", "info")]
-    said = wording.joined([f"{count} {name}" for name, count in severities if count], none="none")
-    return f"Looked at: {counted}. Findings: {said}."
+    found = wording.joined([f"{count} {name}" for name, count in severities if count], none="none")
+    return f"Looked at: {counted}. Findings: {found}."
 
 
 def revised(table: pd.DataFrame) -> str:
-    """Return the line over what is revised after the fact."""
+    """Return the line over the list of what is revised after the fact."""
     if (table["finding"] == "there is no such table").any():
         return "There is no history of changes, so what is revised after the fact cannot be seen:"
     return "What the history of changes shows:" if len(table) else "The history of changes shows no revisions."
@@ -43,15 +51,15 @@ def revised(table: pd.DataFrame) -> str:
 
 def conclusion(table: pd.DataFrame, *, without: int) -> str:
     """Return the finding of the audit with the first thing to mend."""
-    said = f"{finding(table)}."
+    sentence = f"{finding(table)}."
     grave = table[table["severity"] != "info"]
     if len(grave):
         first = grave.iloc[0]
         where = ".".join(part for part in (first["table"], first["column"]) if part)
-        said += f" Mend first: {wording.label(where, most=60)}, {first['finding']}."
+        sentence += f" Mend first: {wording.label(where, most=60)}, {first['finding']}."
     if without:
-        said += f" {wording.plural(without, 'table').capitalize()} {'is' if without == 1 else 'are'} absent."
-    return said
+        sentence += f" {wording.plural(without, 'table').capitalize()} {'is' if without == 1 else 'are'} absent."
+    return sentence
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -74,4 +82,84 @@ def warnings(table: pd.DataFrame) -> list[str]:
     """Return the audit's fatal findings and warnings about columns, a sentence each; no names from the data."""
     grave = table[table["severity"].isin(["fatal", "warning"]) & (table["column"].fillna("") != "")]
     where = [f"{name}.{column}" for name, column in zip(grave["table"], grave["column"], strict=True)]
-    return [f"{place}: {said}." for place, said in zip(where, grave["finding"], strict=True)]
+    return [f"{place}: {what}." for place, what in zip(where, grave["finding"], strict=True)]
+
+
+# -- which dates the tables cover -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Which dates the tables cover.
+
+    rows : table, first, last (dates) and rows, of those with dates. absent : how many tables are not there. as_of : the
+    day whose knowledge is used.
+    """
+
+    rows: pd.DataFrame
+    absent: int
+    as_of: pd.Timestamp
+
+    @property
+    def names(self) -> list[str]:
+        """The tables by the names a reader sees."""
+        return [str(name).replace("_", " ") for name in self.rows["table"]]
+
+    @property
+    def years(self) -> float:
+        """From the first date of all to the last."""
+        return float((self.rows["last"].max() - self.rows["first"].min()).days / 365.25)
+
+
+def prepare_coverage(table: pd.DataFrame, *, as_of: Any) -> Coverage:
+    """Return the tables that have dates; table as `coverage` gives it."""
+    rows = table[table["first"].notna()].reset_index(drop=True) if len(table) else table
+    absent = int((table["rows"] == 0).sum()) if len(table) else 0
+    return Coverage(rows=rows, absent=absent, as_of=pd.Timestamp(as_of))
+
+
+def describe_coverage(covered: Coverage) -> Caption:
+    """Return the words of the dates that the tables cover."""
+    rows, absent = covered.rows, covered.absent
+    title = f"The tables cover {wording.number(round(covered.years, 1))} years"
+    title += f"; {wording.plural(absent, 'table')} {'is' if absent == 1 else 'are'} absent" if absent else ""
+    dates = zip(covered.names, rows["first"], rows["last"], strict=True)
+    return Caption(
+        title=title,
+        subtitle="First to last date of each table, and its rows",
+        description=f"{title}. " + " ".join(f"{n}: {wording.day(a)} to {wording.day(b)}." for n, a, b in dates),
+    )
+
+
+def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+    """Draw which dates each table covers, and the day whose knowledge is used.
+
+    table : table, first, last (dates), rows; empty dates for a table without any.
+    """
+    covered = prepare_coverage(table, as_of=as_of)
+    if covered.rows.empty:
+        return empty("No table has dates", "Nothing can be placed in time.")
+    return chart(covered, draw_coverage, describe_coverage(covered), table=table, company=company, as_of=as_of)
+
+
+def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:
+    """Draw a bar from first to last date of each table, its number of rows, and a line at the day."""
+    rows, names = covered.rows, covered.names
+    first, last = (date2num(rows[name]) for name in ("first", "last"))
+    day = float(date2num(covered.as_of))
+    low, high = float(first.min()), float(max(last.max(), day))
+    figure, axes = canvas.axes(56 + 24 * len(rows), left=width_of(names), right=80, top=26, bottom=24)
+    axes.hlines(np.arange(len(rows)), first, last, color=BLUE, alpha=0.6, linewidth=9, zorder=2)
+    axes.axvline(day, color=INK, linewidth=1.4, zorder=3)
+    row_axis(axes, names)
+    axes.xaxis_date()
+    axes.set_xlim(low, high)
+    every = 1 if covered.years < 8 and not canvas.narrow else 2 if covered.years < 16 else 5
+    axes.xaxis.set_major_locator(YearLocator(every))
+    axes.xaxis.set_major_formatter(DateFormatter("%Y"))
+    axes.grid(True, axis="x")
+    axes.text(day, -0.72, "as of", ha="right" if day > (low + high) / 2 else "left", va="bottom", color=INK)
+    axes.text(high, -0.72, "   rows", va="bottom", color=SOFT, clip_on=False)
+    for place, count in enumerate(rows["rows"]):
+        axes.text(high, place, f"   {count:,}", va="center", color=SOFT, clip_on=False)
+    return Drawing(figure=figure)

@@ -9,16 +9,18 @@ Every function returns a `Chart`, or, where there is nothing to draw, a `Stateme
 from __future__ import annotations
 
 from forecast.reporting.charts.figure import Cards, Chart, Folds, Notes, Statement, TableView, Together
+from forecast.reporting.pages.audit import timeline
 from forecast.reporting.pages.bookings.attention import attention_deals
 from forecast.reporting.pages.bookings.changes import moved_deals, waterfall
 from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan_dots
 from forecast.reporting.pages.movement import movement
-from forecast.reporting.pages.other import scorecard, timeline
+from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning.charts import effect, event_study, planning_segments
 from forecast.reporting.pages.planning.limits import left_out, planning_information, planning_others, power
+from forecast.reporting.pages.scorecard import scorecard
 from forecast.reporting.pages.segments import segments, small_multiples
-from forecast.reporting.pages.track.charts import accuracy, calibration, deal_odds, track_record
-from forecast.reporting.pages.value_added.chart import ladder
+from forecast.reporting.pages.track.charts import accuracy, track_record
+from forecast.reporting.pages.value_added.charts import ladder
 
 __all__ = [
     "Cards",

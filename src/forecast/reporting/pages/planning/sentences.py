@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast import wording
 from forecast.evaluation.planning.verdict import placebo_contradicts, placebo_is_as_large, placebo_sentence
-from forecast.reporting.pages.track.sentences import LUCK
+from forecast.reporting.pages.track.prepare import LUCK
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
     "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero too much was promised"),

@@ -1,20 +1,25 @@
-"""What the track record and the win probabilities say, in sentences."""
+"""The sentences on the track record: titles, findings, captions of its charts and their tooltips."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL
-from forecast.evaluation.scores.events import auc, brier
-
-OURS, BENCHMARK = "pipeline", "ets"
-LUCK = 0.05
-"""A difference counts where luck alone shows as much at most this often, corrected for how many are looked at."""
+from forecast.reporting.charts.canvas import Caption
+from forecast.reporting.pages.track.prepare import (
+    BENCHMARK,
+    LUCK,
+    OURS,
+    Accuracy,
+    PastForecasts,
+    monthly,
+    order_of,
+)
 
 _GENITIVE = ("’s", "’")
 
@@ -47,16 +52,8 @@ def ahead(horizon: int) -> str:
     )
 
 
-def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
-    """Return the scores of months on one level, by model and horizon; not those of single reps (`by_rep`)."""
-    rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
-    if "by_rep" in rows:
-        rows = rows[~rows["by_rep"].astype(bool)]
-    return rows.sort_values(["model", "horizon"], ignore_index=True)
-
-
 def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
-    """Return the title of the track record: the model's miss beside the benchmark's, at the shortest lead time."""
+    """Return the title of the track record: the model's miss and the benchmark's, at the shortest lead time."""
     rows = monthly(scores, level=level)
     table = rows.pivot_table(index="horizon", columns="model", values="wape")
     if OURS not in table or table[OURS].isna().all():
@@ -64,13 +61,13 @@ def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     horizon = int(table[OURS].dropna().index[0])
     ours = table[OURS].loc[horizon]
     what = "segments" if level == "segment" else "the company"
-    said = f"{ahead(horizon).capitalize()} the model misses {what} by {wording.percent(ours)}"
+    finding = f"{ahead(horizon).capitalize()} the model misses {what} by {wording.percent(ours)}"
     other = table[BENCHMARK].get(horizon, np.nan) if BENCHMARK in table else np.nan
-    return said + (f", the benchmark {wording.percent(other)}" if wording.known(other) else "")
+    return finding + (f", the benchmark {wording.percent(other)}" if wording.known(other) else "")
 
 
 def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
-    """Return the title of misses beside the benchmark's on the same forecasts, at the shortest lead time."""
+    """Return the title of misses relative to the benchmark's on the same targets, at the shortest lead time."""
     rows = monthly(scores, level=level)
     ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
     if ours.empty:
@@ -81,7 +78,7 @@ def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
 
 
 def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[str]:
-    """Return how the model does beside the benchmark and the people, and whether its ranges held.
+    """Return how the model compares with the benchmark, how people do, whether its ranges held, and its bias.
 
     scores : of `month.table("scores")`; p_holm tells a difference from luck.
     """
@@ -89,30 +86,36 @@ def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[
     ours = rows[rows["model"] == OURS]
     if ours.empty:
         return ["No past forecast has settled yet, so nothing can be said about accuracy."]
-    said = [_skill_sentence(ours, level)] if ours["skill"].notna().any() else []
-    said.extend(_people(rows))
-    held = ours[ours["coverage80"].notna()]
-    if len(held):
-        share = float(np.average(held["coverage80"], weights=held["n"]))
-        verdict = (
-            "as promised"
-            if abs(share - 0.8) < 0.05
-            else "too rarely: widen them in your mind"
-            if share < 0.8
-            else "more often than promised: they are too wide"
-        )
-        of = "segments’ months" if level == "segment" else "the company’s months"
-        said.append(
-            f"The model’s 80{wording.THIN}% ranges of {of} held {wording.percent(share)} of the time, {verdict}."
-        )
+    sentences = [_skill_sentence(ours, level)] if ours["skill"].notna().any() else []
+    return [*sentences, *_people_sentences(rows), *_range_sentence(ours, level), *_bias_sentence(ours)]
+
+
+def _range_sentence(ours: pd.DataFrame, level: str) -> list[str]:
+    """Return how often the model's 80 % ranges held what came, over all lead times; none where that is unknown."""
+    known = ours[ours["coverage80"].notna()]
+    if known.empty:
+        return []
+    share = float(np.average(known["coverage80"], weights=known["n"]))
+    if abs(share - 0.8) < 0.05:
+        verdict = "as promised"
+    elif share < 0.8:
+        verdict = "less often than promised: they are too narrow"
+    else:
+        verdict = "more often than promised: they are too wide"
+    of = "segments’ months" if level == "segment" else "the company’s months"
+    return [f"The model’s 80{wording.THIN}% ranges of {of} held {wording.percent(share)} of the time, {verdict}."]
+
+
+def _bias_sentence(ours: pd.DataFrame) -> list[str]:
+    """Return whether the model forecast too much or too little on the whole; none below 2 %."""
     bias = float(np.average(ours["bias"].fillna(0.0), weights=ours["observed"].clip(lower=1e-9)))
-    if abs(bias) >= 0.02:
-        said.append(f"On the whole it forecast {wording.percent(abs(bias))} too {'much' if bias > 0 else 'little'}.")
-    return said
+    if abs(bias) < 0.02:
+        return []
+    return [f"On the whole it forecast {wording.percent(abs(bias))} too {'much' if bias > 0 else 'little'}."]
 
 
 def company_sentence(scores: pd.DataFrame) -> str:
-    """Return how the model does beside the benchmark for the company as a whole; empty where nothing is known."""
+    """Return how the model compares with the benchmark for the company as a whole; empty where nothing is known."""
     rows = monthly(scores, level="total")
     ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
     return _skill_sentence(ours, "total") if len(ours) else ""
@@ -128,26 +131,27 @@ def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
         span = _span(better["skill"].min(), better["skill"].max())
         return f"At every lead time the model misses {what} by less than the benchmark, beyond luck: {span} less."
     if better.empty and worse.empty:
-        first = known.sort_values("horizon").iloc[0]
-        why = (
-            "luck could have made the difference"
-            if p.notna().any()
-            else "the months are too few to tell that from luck"
-        )
-        when, missed = ahead(int(first["horizon"])).capitalize(), wording.percent(first["wape"])
-        said = f"{when} the model misses {what} by {missed}{_beside(first)}"
-        return f"{said}; {why}{', also further ahead' if len(known) > 1 else ''}."
+        return _undecided_sentence(known, what, tested=bool(p.notna().any()))
     parts = []
     for part, way in ((better, "less"), (worse, "more")):
         if len(part):
             span = _span(part["skill"].abs().min(), part["skill"].abs().max())
             parts.append(f"{_leads(part)} by {span} {way} than the benchmark")
     rest = known.drop(index=[*better.index, *worse.index])
-    said = f"The model misses {what} {' and '.join(parts)}, beyond luck"
-    return f"{said}; {_leads(rest)} luck could have made the difference." if len(rest) else f"{said}."
+    sentence = f"The model misses {what} {' and '.join(parts)}, beyond luck"
+    return f"{sentence}; {_leads(rest)} luck could have made the difference." if len(rest) else f"{sentence}."
 
 
-def _beside(row: pd.Series) -> str:
+def _undecided_sentence(known: pd.DataFrame, what: str, *, tested: bool) -> str:
+    """Return the misses at the shortest lead time where no lead time shows a difference beyond luck."""
+    first = known.sort_values("horizon").iloc[0]
+    why = "luck could have made the difference" if tested else "the months are too few to tell that from luck"
+    when, miss = ahead(int(first["horizon"])).capitalize(), wording.percent(first["wape"])
+    sentence = f"{when} the model misses {what} by {miss}{_benchmark_miss(first)}"
+    return f"{sentence}; {why}{', also further ahead' if len(known) > 1 else ''}."
+
+
+def _benchmark_miss(row: pd.Series) -> str:
     """Return `, the benchmark by 51 %`: its miss on the same targets, since skill = 1 - miss / that miss."""
     same = row["wape"] / (1 - row["skill"]) if row["skill"] < 1 else np.nan
     return f", the benchmark by {wording.percent(same)}" if wording.known(same) else ""
@@ -172,16 +176,16 @@ def _the(name: str) -> str:
     return f"The {name}" if name == "joint forecast" else name[0].upper() + name[1:]
 
 
-def _people(rows: pd.DataFrame) -> list[str]:
+def _people_sentences(rows: pd.DataFrame) -> list[str]:
+    """Return a sentence for each who submits forecasts: their miss at the shortest lead time, and the benchmark's."""
     people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]
-    said = []
+    sentences = []
     for model, group in people.groupby("model"):
         first = group.sort_values("horizon").iloc[0]
-        missed = f"misses by {wording.percent(first['wape'])} {ahead(int(first['horizon']))}"
-        said.append(
-            f"{_the(model_name(str(model)))} {missed}{_beside(first)} ({wording.plural(first['n'], 'forecast')})."
-        )
-    return said
+        miss = f"misses by {wording.percent(first['wape'])} {ahead(int(first['horizon']))}"
+        count = wording.plural(first["n"], "forecast")
+        sentences.append(f"{_the(model_name(str(model)))} {miss}{_benchmark_miss(first)} ({count}).")
+    return sentences
 
 
 def coverage_finding(rows: pd.DataFrame) -> str:
@@ -193,92 +197,70 @@ def coverage_finding(rows: pd.DataFrame) -> str:
     return f"{inside} of {len(known)} months ended inside their 80{wording.THIN}% range"
 
 
-def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segment: str = TOTAL) -> pd.DataFrame:
-    """Return past forecasts of one lead time as they were made, beside what was booked, in order of months."""
-    rows = backtest[(backtest["model"] == model) & (backtest["horizon"] == horizon) & (backtest["segment"] == segment)]
-    rows = rows[~is_quarter(rows["target_period"]) & rows["observed"].notna()]
-    return rows.sort_values("target_period", ignore_index=True)
-
-
-def in_order(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores with ours first, then the people, the benchmark and the rest."""
-    rank = {name: i for i, name in enumerate(_order(scores["model"].unique()))}
-    order = scores["model"].map(rank)
-    return scores.assign(_order=order).sort_values(["_order", "level", "horizon"]).drop(columns="_order")
-
-
-def _order(models: Iterable[str]) -> list[str]:
-    names = sorted(models)
-    first = [OURS, *(name for name in names if name.startswith("submitted-")), BENCHMARK]
-    return [*first, *(name for name in names if name not in first)]
-
-
 def by_segment(summary: pd.DataFrame, *, models: int = 5) -> pd.DataFrame:
     """Return the miss of each forecast by segment, one column a forecast, Total last; summary by model and segment."""
     known = summary[summary["wape"].notna()]
-    order = _order(known["model"].unique())
+    order = order_of(known["model"].unique())
     wide = known.pivot_table(index="segment", columns="model", values="wape")
     wide = wide[[model for model in order if model in wide][:models]].rename(columns=model_name)
     names = [*sorted(set(wide.index) - {TOTAL}), *([TOTAL] if TOTAL in wide.index else [])]
     return wide.reindex(names).rename_axis(None, axis=1).reset_index()
 
 
-# -- win probabilities ----------------------------------------------------------------------------------
+# -- charts of the track record -------------------------------------------------------------------------
 
 
-def calibration_finding(table: pd.DataFrame) -> str:
-    """Return whether what was said happened as often as said; table as `reliability` gives it."""
-    known = table[table["n"] > 0] if len(table) else table
-    if known.empty:
-        return "The odds cannot be checked yet"
-    said = float(np.average(known["said"], weights=known["n"]))
-    happened = float(np.average(known["happened"], weights=known["n"]))
-    outside = known[(known["happened"] < known["band_low"]) | (known["happened"] > known["band_high"])]
-    if len(outside) <= max(1, round(0.1 * len(known))) and abs(said - happened) < 0.03:
-        return "The odds are honest: what was said happened as often"
-    if abs(said - happened) < 0.03:
-        return "The odds are right on the whole, not at every level"
-    way = "high" if said > happened else "low"
-    return f"The odds are too {way}: said {wording.percent(said)}, happened {wording.percent(happened)}"
-
-
-def calibration_sentence(table: pd.DataFrame) -> str:
-    """Return what it means for one deal, from the level with the most deals among those not near zero or one."""
-    known = table[(table["n"] > 0) & table["said"].between(0.1, 0.9)] if len(table) else table
-    if known.empty:
-        return "Too few deals have closed to say what a probability meant."
-    row = known.loc[known["n"].idxmax()]
-    return (
-        f"Of {wording.plural(row['n'], 'deal')} given about {wording.percent(row['said'])}, "
-        f"{wording.percent(row['happened'])} were won: no verdict on any one of them."
+def describe_accuracy(misses: Accuracy) -> Caption:
+    """Return the words of the misses by months ahead."""
+    finding = relative_finding if misses.relative else accuracy_finding
+    title = finding(misses.scores, level=misses.level)
+    miss = (
+        "Miss as a share of the benchmark’s on the same forecasts"
+        if misses.relative
+        else "Miss as a share of what was booked (WAPE)"
+    )
+    who = "each segment’s months" if misses.level == "segment" else "the company’s months"
+    rows = [(model, row) for model, part in misses.series.items() for row in part.to_dict("records")]
+    return Caption(
+        title=title,
+        subtitle=f"{miss}, {who}, by months ahead; lower is better",
+        description=f"{title}. " + " ".join(accuracy_sentences(misses.scores, level=misses.level)),
+        tooltips=[_miss_tooltip(model, row) for model, row in rows],
     )
 
 
-def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
-    """Return what the open deals are worth, weighed by their odds."""
-    known = deals["expected_amount"].dropna()
-    if known.empty:
-        return "No open deal has a probability" if len(deals) else "There are no open deals"
-    worth = wording.money(known.sum(), currency=currency)
-    return f"{wording.plural(len(known), 'open deal')} should bring {worth} in the end"
+def _miss_tooltip(model: str, row: Mapping[Any, Any]) -> str:
+    """Return what a model missed at one lead time."""
+    name, bias = model_name(model), row.get("bias", np.nan)
+    return wording.listed(
+        f"{name[:1].upper()}{name[1:]}, {ahead(int(row['horizon']))}",
+        wording.named_share("misses by", row["wape"]),
+        wording.named_share("on the whole too high by" if bias > 0 else "on the whole too low by", abs(bias)),
+    )
 
 
-def skill_sentences(said: pd.DataFrame, *, within: str) -> list[str]:
-    """Return how well the odds tell deals apart; said has p and won of past deals."""
-    if said.empty or said["won"].nunique() < 2:
-        return ["Too few deals have closed since the days looked at to say how well the odds tell deals apart."]
-    share, area = float(said["won"].mean()), auc(said["won"], said["p"])
-    worth = 1 - brier(said["won"], said["p"]) / (share * (1 - share))
-    out = [
-        f"{wording.plural(len(said), 'probability')} were said on {wording.plural(said['origin'].nunique(), 'day')}; "
-        f"{wording.percent(share)} came true ({within}).",
-        f"Of two deals, one won and one not, the won one had the higher probability {wording.percent(area)} of the time "  # noqa: E501
-        f"(50{wording.THIN}% is chance).",
-    ]
-    if worth > 0.01:
-        out.append(
-            f"They are {wording.percent(worth)} better than giving every deal the same probability (Brier score)."
+def describe_past_forecasts(past: PastForecasts) -> Caption:
+    """Return the words of past months as they were forecast and as they were booked."""
+    rows, title = past.rows, coverage_finding(past.rows)
+    months = [wording.month(period) for period in rows["target_period"]]
+    who = "all segments" if past.segment == TOTAL else wording.label(past.segment)
+    return Caption(
+        title=title,
+        subtitle=f"Forecast {ahead(past.horizon)}, and what was booked, {past.unit}, {who}",
+        description=f"{title}, from {months[0]} to {months[-1]}." if months else title,
+        tooltips=_past_tooltips(past, months),
+    )
+
+
+def _past_tooltips(past: PastForecasts, months: list[str]) -> list[str]:
+    currency = past.company.currency
+    return [
+        wording.listed(
+            month,
+            wording.named_amount("booked", row["observed"], currency=currency),
+            wording.named_amount("forecast: median", row["q50"], currency=currency),
+            wording.named_range(row["q10"], row["q90"], currency=currency),
+            "" if inside else "outside it",
         )
-    else:
-        out.append("They are no better than giving every deal the same probability (Brier score).")
-    return out
+        for month, row, inside in zip(months, past.rows.to_dict("records"), past.inside, strict=True)
+    ]

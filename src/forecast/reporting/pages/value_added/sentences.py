@@ -1,7 +1,7 @@
-"""What each step of forecasting adds, what people change, and what nobody saw coming, in sentences.
+"""The sentences on what each step of forecasting adds, what people change, and wins that nobody saw coming.
 
-A difference is spoken of as one only where its corrected p-value is at most .05; everything else is "chance could have
-made it", and what could not be tested is "too few months to tell".
+A difference is called one only where its corrected p-value is at most .05; for everything else chance could have made
+it, and what could not be tested has too few months to tell.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import Company
-from forecast.reporting.pages.track.sentences import LUCK, model_name
+from forecast.reporting.charts.canvas import Caption
+from forecast.reporting.pages.track.prepare import LUCK
+from forecast.reporting.pages.track.sentences import model_name
+from forecast.reporting.pages.value_added.prepare import Ladder, is_joint, joint_rows, verdict, verdicts
 
 Columns = tuple[dict[str, str], dict[str, Callable[[Any], str]]]
 
@@ -25,15 +28,6 @@ _KINDS = {
 }
 
 
-def verdict(row: Mapping[str, Any]) -> str:
-    """Return `better`, `worse`, `unclear` (chance could have made the difference) or `untested` (too few months)."""
-    if not wording.known(row["p_holm"]) or not wording.known(row["added"]):
-        return "untested"
-    if row["p_holm"] > LUCK or not row["added"] * row["statistic"] > 0:
-        return "unclear"  # also where the pooled miss and the months' mean point in different ways
-    return "better" if row["added"] > 0 else "worse"
-
-
 # -- the ladder -----------------------------------------------------------------------------------------
 
 
@@ -41,15 +35,14 @@ def ladder_finding(table: pd.DataFrame) -> str:
     """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
     if table.empty:
         return "There are no two forecasts of the same months yet"
-    # Joint beside sales says who was closer; counted as a step it would read as what planning together did.
-    steps_only = table[~_is_joint(table)]
-    verdicts = _verdicts(steps_only if len(steps_only) else table)
-    if not len(steps_only):
-        return "Joint and sales’ forecasts stand side by side; that is no effect of planning together"
-    tested = [said for said in verdicts if said != "untested"]
-    if not tested:
+    # Joint next to sales' forecasts shows who was closer; counted as a step it would read as an effect of planning.
+    steps_only = table[~joint_rows(table)]
+    if steps_only.empty:
+        return "Only joint and sales’ forecasts can be compared; that is no effect of planning together"
+    found = verdicts(steps_only)
+    if set(found) == {"untested"}:
         return "Too few months to tell what any step adds"
-    better, worse, steps = tested.count("better"), tested.count("worse"), len(verdicts)
+    better, worse, steps = found.count("better"), found.count("worse"), len(found)
     if not better and not worse:
         return "No step adds or takes away accuracy beyond chance"
     if not worse:
@@ -62,65 +55,75 @@ def ladder_finding(table: pd.DataFrame) -> str:
 
 
 def ladder_sentences(table: pd.DataFrame) -> list[str]:
-    """Return a sentence a step, then how the steps were tested and what people's steps do not say."""
-    said = [step_sentence(row) for row in table.to_dict("records")]
-    if not said:
+    """Return a sentence a step, then how the steps were tested and what people's steps do not show."""
+    sentences = [step_sentence(row) for row in table.to_dict("records")]
+    if not sentences:
         return ["What a step adds shows once two forecasts of the same months have settled."]
     tests = int(table["p_holm"].notna().sum())
     if tests > 1:
-        said.append(
+        sentences.append(
             f"{wording.spelt(tests).capitalize()} comparisons were tested; a difference is named only where it is too "
             f"large to be luck, allowing for {wording.spelt(tests)} tries."
         )
     if (table["lag"] > 0).any():
-        said.append(
-            "People stand beside the model’s forecast of the month end before theirs, which they could have had and "
-            "which knew up to a month less. Each comparison uses only the months that both have, so a miss differs a "
-            "little from one to the next."
-        )
-    if _is_joint(table).any():
-        said.append(JOINT_CAVEAT)
-    return said
+        sentences.append(LAG_CAVEAT)
+    if joint_rows(table).any():
+        sentences.append(JOINT_CAVEAT)
+    return sentences
 
 
+LAG_CAVEAT = (
+    "We compare people with the model’s forecast of the month end before theirs: they could have had it, and it knew "
+    "up to a month less. Each comparison uses only the months that both have, so one forecast’s miss differs a little "
+    "from comparison to comparison."
+)
 JOINT_CAVEAT = (
-    "That joint and sales’ forecasts differ says who was closer in the same months, not whether planning together "
-    "helped: the page on joint planning asks that."
+    "The difference between joint and sales’ forecasts shows who was closer in the same months, not whether planning "
+    "together helped: the page on joint planning looks at that."
 )
 
 
-def _is_joint(table: pd.DataFrame) -> pd.Series:
-    return (table["step"] == "submitted-joint") & (table["before"] == "submitted-sales")
+def step_name(row: Mapping[Any, Any]) -> str:
+    """Return the name of a step's forecast, with a capital."""
+    name = model_name(str(row["step"]))
+    return name[0].upper() + name[1:]
 
 
-def is_joint(row: Mapping[str, Any]) -> bool:
-    """Return whether a step is joint beside sales, which says nothing of what planning together did."""
-    return row["step"] == "submitted-joint" and row["before"] == "submitted-sales"
-
-
-def step_sentence(row: Mapping[str, Any]) -> str:
+def step_sentence(row: Mapping[Any, Any]) -> str:
     """Return what a step adds to the one before, no louder than its test."""
-    name, before = _the(row["step"]), _of(row["before"]) + (" of the month end before" if row["lag"] else "")
-    now, was = wording.percent(row["wape"]), wording.percent(row["wape_before"])
+    before = _of(row["before"]) + (" of the month end before" if row["lag"] else "")
+    miss, miss_before = wording.percent(row["wape"]), wording.percent(row["wape_before"])
     months = wording.plural(row["months"], "month").replace("1 month", "one month")
     found = verdict(row)
     if found == "unclear":
-        return f"{name} and {before} cannot be told apart: {now} missed beside {was} in {months}."
-    both = f"{name} misses by {now}, {before} by {was}"
+        return f"We cannot tell {_of(row['step'])} from {before}: they miss by {miss} and {miss_before} in {months}."
+    both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
     if found == "untested":
         return f"{both}; too few months to tell ({months})."
     return f"{both}: {_gap(row['added'])} {'less' if found == 'better' else 'more'} in {months}."
 
 
-def step_note(row: Mapping[str, Any]) -> str:
+def step_note(row: Mapping[Any, Any]) -> str:
     """Return the label of a step in the chart: `23 points less than stage-weighted`."""
     found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
     if found == "untested":
         return f"too few months to tell from {before}"
     if found == "unclear":
         return f"no clear difference from {before}"
-    said = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
-    return f"{said}; no effect of planning together" if is_joint(row) else said
+    note = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
+    return f"{note}; no effect of planning together" if is_joint(row) else note
+
+
+def describe_ladder(steps: Ladder) -> Caption:
+    """Return the words of the chart of steps."""
+    title = ladder_finding(steps.table)
+    tips = ((step_name(row), wording.named_share("misses by", row["wape"]), step_note(row)) for row in steps.rows)
+    return Caption(
+        title=title,
+        subtitle="Miss as a share of what was booked (WAPE), each segment’s months; lower is better",
+        description=f"{title}. " + " ".join(ladder_sentences(steps.table)),
+        tooltips=[wording.listed(*parts) for parts in tips],
+    )
 
 
 # -- people ---------------------------------------------------------------------------------------------
@@ -143,59 +146,64 @@ def habits_finding(table: pd.DataFrame) -> str:
             who = wording.joined(wording.label(name) for name in rows["submitter"])
             sizes = wording.joined(wording.percent(abs(bias)) for bias in rows["bias"])
             parts.append(f"{who} {'forecasts' if len(rows) == 1 else 'forecast'} too {way}, by {sizes}")
-    said = "; ".join(parts)
-    return said[0].upper() + said[1:]
+    finding = "; ".join(parts)
+    return finding[0].upper() + finding[1:]
 
 
 def adjustments_finding(table: pd.DataFrame) -> str:
     """Return which kinds of changes hurt and which helped, beyond chance; table as `adjustments` gives it."""
     if table.empty:
-        return "No forecast of people can be held against the model’s yet"
-    found = _verdicts(table)
+        return "No forecast of people can be compared with the model’s yet"
+    found = verdicts(table)
     if set(found) == {"untested"}:
         return "Too few months to tell whether people's changes helped"
     kinds = {
-        way: list(dict.fromkeys(_KINDS[kind] for kind, said in zip(table["kind"], found, strict=True) if said == way))
+        way: list(dict.fromkeys(_KINDS[kind] for kind, each in zip(table["kind"], found, strict=True) if each == way))
         for way in ("worse", "better")
     }
     parts = [
         f"{wording.joined(kinds[way])} {verb}" for way, verb in (("worse", "hurt"), ("better", "helped")) if kinds[way]
     ]
-    said = ", ".join(parts) if parts else "no kind of change helped or hurt beyond chance"
-    return said[0].upper() + said[1:]
+    finding = ", ".join(parts) if parts else "no kind of change helped or hurt beyond chance"
+    return finding[0].upper() + finding[1:]
 
 
 def adjustments_sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each change that helped or hurt beyond chance, then what is open, small upward first."""
     if table.empty:
-        return ["It takes submitted forecasts and the model’s of the month end before, of the same settled months."]
+        return ["This needs submitted forecasts, and the model’s of the month end before, of the same settled months."]
     rows = table.to_dict("records")
     open_rows = [row for row in rows if verdict(row) in ("unclear", "untested")]
-    said = [_change_sentence(row) for row in rows if row not in open_rows]
+    sentences = [_change_sentence(row) for row in rows if row not in open_rows]
     small = [row for row in rows if row["kind"] == "up small"]
     if small and all(row in open_rows for row in small):
         count = sum(row["n"] for row in small)
         closer = wording.percent(sum(row["n"] * row["share_better"] for row in small) / count)
         unclear = all(verdict(row) == "unclear" for row in small)
         why = "no effect beyond luck" if unclear else "too few months to tell more"
-        said.append(f"Small upward changes: {closer} of {count:,} came closer than the model; {why}.")
+        sentences.append(f"Small upward changes: {closer} of {count:,} came closer than the model; {why}.")
         open_rows = [row for row in open_rows if row not in small]
     if 0 < len(open_rows) < len(rows):
         others = f"{wording.spelt(len(open_rows))} changes" if len(open_rows) > 1 else "change"
-        said.append(f"The other {others} in the table: luck could have made the difference, or the months are too few.")
-    if any(verdict(row) in ("better", "worse") for row in rows):
-        said.append(
-            "Of two equally good forecasts the higher one is more often the one that is too high: this says when to "
-            "stay with the model, not who forecasts better; the steps above say that."
+        sentences.append(
+            f"The other {others} in the table: luck could have made the difference, or the months are too few."
         )
-    return said
+    if any(verdict(row) in ("better", "worse") for row in rows):
+        sentences.append(HIGHER_CAVEAT)
+    return sentences
+
+
+HIGHER_CAVEAT = (
+    "Of two equally good forecasts, the higher one is more often too high. So this shows when to stay with the model, "
+    "not who forecasts better; the steps above show that."
+)
 
 
 def _change_sentence(row: Mapping[str, Any]) -> str:
     kind = _KINDS[row["kind"]]
     return (
-        f"{kind[0].upper()}{kind[1:]} of {wording.label(row['submitter'])} ({row['n']:,}): "
-        f"{wording.percent(row['wape'])} missed where the model missed {wording.percent(row['wape_before'])}; "
+        f"{kind[0].upper()}{kind[1:]} by {wording.label(row['submitter'])} ({row['n']:,}) "
+        f"miss by {wording.percent(row['wape'])}, the model by {wording.percent(row['wape_before'])}; "
         f"{wording.percent(row['share_better'])} of them came closer."
     )
 
@@ -206,7 +214,7 @@ def _change_sentence(row: Mapping[str, Any]) -> str:
 def late_finding(table: pd.DataFrame) -> str:
     """Return what share of the amount won was in no pipeline three weeks into its quarter; table as `late_wins`."""
     if table.empty:
-        return "Late wins cannot be told: no quarter has settled since the records began"
+        return "Late wins cannot be counted yet: no quarter has settled since the records began"
     won, late = int(table["won"].sum()), int(table["late"].sum())
     if not won:
         return f"Nothing was won in {wording.plural(len(table), 'settled quarter')}"
@@ -223,25 +231,22 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
     if table.empty or not table["won"].sum():
         return []
     won, late = int(table["won"].sum()), int(table["late"].sum())
+    of = f"{wording.plural(won, 'deal')} won in {wording.plural(len(table), 'quarter')}"
     if not late:
-        of = f"{wording.plural(won, 'deal')} won in {wording.plural(len(table), 'quarter')}"
         return [f"Of {of}, all were known as open or as won by the end of the quarter’s 21st day."]
     part = f"{wording.spelt(late)} ({wording.percent(late / won)}) {'was' if late == 1 else 'were'}"
-    said = [
-        f"Of {wording.plural(won, 'deal')} won in {wording.plural(len(table), 'quarter')}, {part} known neither as open "  # noqa: E501
-        "nor as won at the end of the quarter’s 21st day."
-    ]
+    sentences = [f"Of {of}, {part} known neither as open nor as won at the end of the quarter’s 21st day."]
     shares = table["late_amount_share"].dropna()
     if len(shares) > 1:
         low, high = wording.percent(shares.min()), wording.percent(shares.max())
-        said.append(f"By quarter that was {low if low == high else f'{low} to {high}'} of the amount.")
+        sentences.append(f"By quarter that was {low if low == high else f'{low} to {high}'} of the amount.")
     back = int(table["backdated"].sum())
     if back:
-        said.append(
-            f"{wording.plural(back, 'of them bears', 'of them bear')} a creation date of that day or before: entered "
-            "afterwards, or given up for lost then."
+        sentences.append(
+            f"{wording.plural(back, 'of them has', 'of them have')} a creation date of that day or before: entered "
+            "afterwards, or counted as lost on that day."
         )
-    return said
+    return sentences
 
 
 # -- columns of the tables ------------------------------------------------------------------------------
@@ -288,13 +293,9 @@ def late_columns(company: Company) -> Columns:
 # -- how ------------------------------------------------------------------------------------------------
 
 
-def _verdicts(table: pd.DataFrame) -> list[str]:
-    return [verdict(row) for row in table.to_dict("records")]
-
-
 def _counted(part: int, count: int) -> str:
-    said = wording.of_all(part, count, "step")
-    return said[0].upper() + said[1:]
+    counted = wording.of_all(part, count, "step")
+    return counted[0].upper() + counted[1:]
 
 
 def _gap(added: float, *, short: bool = False) -> str:

@@ -1,0 +1,264 @@
+"""Win probabilities: whether they came true as often as forecast, and those of the deals open today.
+
+Records of what is drawn first, then every sentence of the subject, then the pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from forecast import wording
+from forecast.data.schema import Company
+from forecast.evaluation.scores.events import auc, brier
+from forecast.reporting.charts.axes import money_axis, share_axis
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
+from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.style import AXIS, BLUE, DASHES, GREY, MIST, SOFT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reliability:
+    """Probabilities in bins, with the share that came true in each and how often each probability was given.
+
+    table : all bins, as `reliability` gives them; bins : those with deals. counts : deals in each of 20 equal steps of
+    the probability. event : what came true, `won within 3 months`.
+    """
+
+    table: pd.DataFrame
+    bins: pd.DataFrame
+    counts: np.ndarray
+    event: str
+
+
+def prepare_reliability(table: pd.DataFrame, probabilities: pd.Series, *, event: str) -> Reliability:
+    """Return what is drawn of a table of `reliability`, and the histogram of the probabilities themselves."""
+    bins = table[table["n"] > 0] if len(table) else table
+    counts = np.histogram(probabilities.dropna(), bins=20, range=(0, 1))[0]
+    return Reliability(table=table, bins=bins, counts=counts, event=event)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DealOdds:
+    """The open deals in ten equal steps of their probability of a win: how many, and what they are expected to bring.
+
+    deals : all open deals. counts, amounts : (10,), over those whose probability is known.
+    """
+
+    deals: pd.DataFrame
+    counts: np.ndarray
+    amounts: np.ndarray
+    company: Company
+
+    @property
+    def edges(self) -> np.ndarray:
+        """The ends of the steps, (11,)."""
+        return np.linspace(0, 1, len(self.counts) + 1)
+
+    @property
+    def middles(self) -> np.ndarray:
+        """The middle of each step."""
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+
+def prepare_deal_odds(deals: pd.DataFrame, *, company: Company) -> DealOdds:
+    """Return the open deals by step of probability; a probability of 1 is in the last step."""
+    known = deals.dropna(subset=["p_win", "expected_amount"])
+    step = np.minimum((known["p_win"].to_numpy(float) * 10).astype(int), 9)
+    counts = np.bincount(step, minlength=10)
+    amounts = np.bincount(step, weights=known["expected_amount"].to_numpy(float), minlength=10)
+    return DealOdds(deals=deals, counts=counts, amounts=amounts, company=company)
+
+
+# -- sentences ------------------------------------------------------------------------------------------
+
+
+def calibration_finding(table: pd.DataFrame) -> str:
+    """Return whether deals were won as often as forecast; table as `reliability` gives it."""
+    known = table[table["n"] > 0] if len(table) else table
+    if known.empty:
+        return "The odds cannot be checked yet"
+    forecast = float(np.average(known["said"], weights=known["n"]))
+    won = float(np.average(known["happened"], weights=known["n"]))
+    outside = known[(known["happened"] < known["band_low"]) | (known["happened"] > known["band_high"])]
+    if len(outside) <= max(1, round(0.1 * len(known))) and abs(forecast - won) < 0.03:
+        return "The odds are honest: as many deals were won as forecast"
+    if abs(forecast - won) < 0.03:
+        return "The odds are right on the whole, but not at every level"
+    way = "high" if forecast > won else "low"
+    return f"The odds are too {way}: forecast {wording.percent(forecast)}, won {wording.percent(won)}"
+
+
+def calibration_sentence(table: pd.DataFrame) -> str:
+    """Return what it means for one deal, from the level with the most deals among those not near zero or one."""
+    known = table[(table["n"] > 0) & table["said"].between(0.1, 0.9)] if len(table) else table
+    if known.empty:
+        return "Too few deals have closed to say what a probability means."
+    row = known.loc[known["n"].idxmax()]
+    return (
+        f"Of {wording.plural(row['n'], 'deal')} given about {wording.percent(row['said'])}, "
+        f"{wording.percent(row['happened'])} were won; that decides nothing about any one of them."
+    )
+
+
+def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
+    """Return what the open deals are expected to bring."""
+    known = deals["expected_amount"].dropna()
+    if known.empty:
+        return "No open deal has a probability" if len(deals) else "There are no open deals"
+    worth = wording.money(known.sum(), currency=currency)
+    return f"{wording.plural(len(known), 'open deal')} should bring {worth} in the end"
+
+
+def skill_sentences(deals: pd.DataFrame, *, within: str) -> list[str]:
+    """Return how well the odds tell deals apart; deals has origin, p and won of past deals, within names the event."""
+    if deals.empty or deals["won"].nunique() < 2:
+        return ["Too few deals have closed since the days looked at to say how well the odds tell deals apart."]
+    share, area = float(deals["won"].mean()), auc(deals["won"], deals["p"])
+    gain = 1 - brier(deals["won"], deals["p"]) / (share * (1 - share))
+    checked = wording.plural(len(deals), "probability")
+    days = wording.plural(deals["origin"].nunique(), "day")
+    better = f"{wording.percent(gain)} better" if gain > 0.01 else "no better"
+    return [
+        f"{checked} of {days} were checked; {wording.percent(share)} of these deals came true ({within}).",
+        "Of two deals, one won and one not, the won one had the higher probability "
+        f"{wording.percent(area)} of the time (50{wording.THIN}% is chance).",
+        f"They are {better} than giving every deal the same probability (Brier score).",
+    ]
+
+
+def describe_reliability(record: Reliability) -> Caption:
+    """Return the words of the share that came true against the probability."""
+    title = calibration_finding(record.table)
+    return Caption(
+        title=title,
+        subtitle=f"Forecast probability against the share that came true ({record.event}); "
+        "grey band: what chance would show",
+        description=f"{title}. {calibration_sentence(record.table)}",
+        tooltips=[
+            wording.listed(
+                f"Forecast {wording.percent(row['said'])}",
+                wording.named_share("came true", row["happened"]),
+                f"by chance {wording.percent(row['band_low'])} to {wording.percent(row['band_high'])}",
+                wording.plural(row["n"], "deal"),
+            )
+            for row in record.bins.to_dict("records")
+        ],
+    )
+
+
+def describe_deal_odds(odds: DealOdds) -> Caption:
+    """Return the words of the open deals by their probability of a win."""
+    currency = odds.company.currency
+    title = deals_finding(odds.deals, currency=currency)
+    unit = wording.axis_unit(float(odds.amounts.max()), currency=currency)[1]
+    likely = int(odds.counts[len(odds.counts) // 2 :].sum())
+    verb = "has" if likely == 1 else "have"
+    steps = zip(odds.middles, odds.amounts, odds.counts, strict=True)
+    return Caption(
+        title=title,
+        subtitle=f"Expected amount of open deals by their probability of a win, {unit}",
+        description=f"{title}. {wording.plural(likely, 'deal')} {verb} a chance of one half or more.",
+        tooltips=[_step_tooltip(middle, amount, count, currency) for middle, amount, count in steps],
+    )
+
+
+def _step_tooltip(middle: float, amount: float, count: int, currency: str) -> str:
+    if not count:
+        return ""
+    name = f"{wording.percent(middle - 0.05)} to {wording.percent(middle + 0.05)}"
+    expected = wording.named_amount("expected", amount, currency=currency)
+    return wording.listed(name, wording.plural(count, "deal"), expected)
+
+
+# -- pictures -------------------------------------------------------------------------------------------
+
+
+def calibration(
+    table: pd.DataFrame, probabilities: pd.Series, *, company: Company, as_of: Any, what: str = "won within 3 months"
+) -> Chart | Statement:
+    """Draw the share that came true against the probability, over how often each probability was given.
+
+    table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1; the band is what chance
+    would show. probabilities : all that were given, for the histogram. what : the event they are of.
+    """
+    record = prepare_reliability(table, probabilities, event=what)
+    caption = describe_reliability(record)
+    if record.bins.empty:
+        return empty(caption.title, "Too few deals have closed.")
+    names = {"said": "probability", "happened": "came true", "band_low": "chance from", "band_high": "chance to"}
+    shown = record.bins[[*names, "n"]].rename(columns={**names, "n": "deals"})
+    formats: dict[str, Format] = dict.fromkeys(names.values(), wording.percent)
+    return chart(record, draw_reliability, caption, table=shown, company=company, as_of=as_of, formats=formats)
+
+
+def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
+    """Draw the line of the bins in a square with its diagonal, and the histogram under it on the same axis."""
+    side = 260 if canvas.narrow else 300
+    height = side + 120
+    figure = Figure(figsize=(canvas.width / 72, height / 72))
+    left, wide = 48 / canvas.width, min(side * 1.2, canvas.width - 64) / canvas.width
+    axes = figure.add_axes((left, 96 / height, wide, side / height))
+    below = figure.add_axes((left, 38 / height, wide, 48 / height))
+    bins = record.bins
+    axes.plot([0, 1], [0, 1], color=AXIS, linewidth=1.2, linestyle=DASHES[1], zorder=1.5)
+    axes.fill_between(bins["said"], bins["band_low"], bins["band_high"], color=MIST, alpha=0.55, linewidth=0, zorder=1)
+    axes.plot(bins["said"], bins["happened"], color=BLUE, marker="o", markersize=6, zorder=3)
+    for name in ("x", "y"):
+        share_axis(axes, axis=name)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.tick_params(axis="x", labelbottom=False)
+    axes.text(0.02, 0.97, "came true", color=SOFT, va="top")
+    axes.text(0.97, 0.9, "as forecast", color=SOFT, ha="right", va="top")
+    _draw_histogram(below, record)
+    return Drawing(figure=figure, marks=places(axes, bins["said"], bins["happened"]))
+
+
+def _draw_histogram(axes: Axes, record: Reliability) -> None:
+    """Draw how often each probability was given, in 20 bars; only the tallest is counted in words."""
+    steps = len(record.counts)
+    axes.bar([(i + 0.5) / steps for i in range(steps)], record.counts, width=0.88 / steps, color=GREY, zorder=2)
+    axes.set_xlim(0, 1)
+    share_axis(axes, axis="x")
+    axes.grid(False)
+    axes.set_yticks([])
+    tallest = f"deals; tallest bar {wording.number(record.counts.max())}"
+    axes.text(0.99, 1.0, tallest, color=SOFT, ha="right", va="top", transform=axes.transAxes)
+    axes.set_xlabel("probability", loc="left")
+
+
+def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+    """Draw how the open deals' win probabilities are spread, and how much money stands at each."""
+    odds = prepare_deal_odds(deals, company=company)
+    caption = describe_deal_odds(odds)
+    if not odds.counts.any():
+        return empty(caption.title, "No deal has a probability.")
+    columns = {"from": odds.edges[:-1], "to": odds.edges[1:], "deals": odds.counts, "expected amount": odds.amounts}
+    formats: dict[str, Format] = dict.fromkeys(("from", "to"), wording.percent)
+    formats["expected amount"] = wording.in_currency(company.currency)
+    table = pd.DataFrame(columns)
+    return chart(odds, draw_deal_odds, caption, table=table, company=company, as_of=as_of, formats=formats, by="x")
+
+
+def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
+    """Draw a bar of expected amount for each step of probability, with its number of deals on top."""
+    figure, axes = canvas.axes(230, left=44, right=22, top=26, bottom=40)
+    largest = float(odds.amounts.max())
+    axes.bar(odds.middles, odds.amounts, width=0.092, color=BLUE, alpha=0.8, zorder=2)
+    for x, amount, count in zip(odds.middles, odds.amounts, odds.counts, strict=True):
+        if count:
+            axes.text(x, amount + largest * 0.015, f"{count:,}", ha="center", va="bottom", color=SOFT)
+    share_axis(axes, axis="x", ticks=5 if canvas.narrow else 10)
+    axes.grid(False)
+    money_axis(axes, largest, currency=odds.company.currency)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, largest * 1.1 or 1.0)
+    over = "over bars: deals" if canvas.narrow else "over each bar the number of deals"
+    axes.set_xlabel(f"probability of a win, ever; {over}", loc="left")
+    return Drawing(figure=figure, marks=places(axes, odds.middles, odds.amounts))

@@ -1,0 +1,139 @@
+"""What the charts of the track record draw: rows of scores and of past forecasts, put into records once.
+
+Nothing here is a sentence and nothing draws; `sentences` describes these records and `charts` draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.calendar import is_quarter
+from forecast.data.schema import TOTAL, Company
+
+OURS, BENCHMARK = "pipeline", "ets"
+LUCK = 0.05
+"""A difference counts where luck alone shows as much at most this often, corrected for how many are looked at."""
+
+_MOST_SERIES = 5
+_OTHERS = ("stage-weighted-future", "seasonal-naive", "stage-weighted", "pipeline-sales-only", "ets-theta")
+
+
+# -- rows of scores and of past forecasts ---------------------------------------------------------------
+
+
+def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
+    """Return the scores of months on one level, by model and horizon; not those of single reps (`by_rep`)."""
+    rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
+    if "by_rep" in rows:
+        rows = rows[~rows["by_rep"].astype(bool)]
+    return rows.sort_values(["model", "horizon"], ignore_index=True)
+
+
+def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segment: str = TOTAL) -> pd.DataFrame:
+    """Return past forecasts of one lead time as they were made, with what was booked, in order of months."""
+    rows = backtest[(backtest["model"] == model) & (backtest["horizon"] == horizon) & (backtest["segment"] == segment)]
+    rows = rows[~is_quarter(rows["target_period"]) & rows["observed"].notna()]
+    return rows.sort_values("target_period", ignore_index=True)
+
+
+def in_order(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores with ours first, then the people, the benchmark and the rest."""
+    rank = {name: i for i, name in enumerate(order_of(scores["model"].unique()))}
+    order = scores["model"].map(rank)
+    return scores.assign(_order=order).sort_values(["_order", "level", "horizon"]).drop(columns="_order")
+
+
+def order_of(models: Iterable[str]) -> list[str]:
+    """Return the models in the order of tables: ours, the people by name, the benchmark, the rest by name."""
+    names = sorted(models)
+    first = [OURS, *(name for name in names if name.startswith("submitted-")), BENCHMARK]
+    return [*first, *(name for name in names if name not in first)]
+
+
+# -- records --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """How far forecasts miss, by model and months ahead.
+
+    scores : all that were given, for the words. models : at most five, in the order of their lines. rows : their scores
+    of months, with `drawn`, the miss as a share of what was booked (WAPE) or, where `relative`, of the benchmark's miss
+    on the same targets (1 - skill).
+    """
+
+    scores: pd.DataFrame
+    models: Sequence[str]
+    rows: pd.DataFrame
+    level: str
+    relative: bool
+
+    @property
+    def series(self) -> Mapping[str, pd.DataFrame]:
+        """The rows of each model."""
+        return {model: self.rows[self.rows["model"] == model] for model in self.models}
+
+    @property
+    def horizons(self) -> list[int]:
+        """All months ahead that are drawn, in order."""
+        return sorted({int(horizon) for horizon in self.rows["horizon"]})
+
+
+def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool) -> Accuracy:
+    """Return the misses of the models worth drawing; relative ones only where the benchmark is there.
+
+    scores : as `summarise` gives them by model, span, level and horizon.
+    """
+    rows = monthly(scores, level=level)
+    rows = rows[rows["wape"].notna()]
+    benchmark = rows["model"] == BENCHMARK
+    relative = relative and bool(benchmark.any())
+    drawn = rows["wape"]
+    if relative:
+        compared = (rows["model"] == OURS) | rows["model"].str.startswith("submitted-")
+        rows = rows[benchmark | (compared & rows["skill"].notna())]
+        drawn = (1 - rows["skill"]).where(rows["model"] != BENCHMARK, 1.0)
+    models = _worth_drawing(list(rows["model"].unique()))
+    rows = rows.assign(drawn=drawn)[rows["model"].isin(models)]
+    return Accuracy(scores=scores, models=models, rows=rows, level=level, relative=relative)
+
+
+def _worth_drawing(models: list[str]) -> list[str]:
+    """Return at most five models: ours, people, the benchmark, then the best known of the rest."""
+    order = [OURS, *sorted(model for model in models if model.startswith("submitted-")), BENCHMARK, *_OTHERS]
+    return [model for model in order if model in models][:_MOST_SERIES] or models[:_MOST_SERIES]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastForecasts:
+    """Months as forecast `horizon` months before, and as booked; rows of a backtest, one a month, in order."""
+
+    rows: pd.DataFrame
+    horizon: int
+    segment: str
+    company: Company
+
+    @property
+    def inside(self) -> np.ndarray:
+        """Whether each month ended inside its 80 % range."""
+        return self.rows["observed"].between(self.rows["q10"], self.rows["q90"]).to_numpy()
+
+    @property
+    def largest(self) -> float:
+        """The largest amount drawn; at least 1, so that an axis has a length."""
+        return float(np.nanmax([self.rows["q97.5"].max(), self.rows["observed"].max(), 1.0]))
+
+    @property
+    def unit(self) -> str:
+        """The unit of the axis of amounts, in words."""
+        return wording.axis_unit(self.largest, currency=self.company.currency)[1]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any month has a forecast to draw."""
+        return bool(self.rows["q50"].notna().any())
