@@ -6,8 +6,10 @@ parameter is wrong, 2 the command itself was, 3 a notebook failed, 4 the machine
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +37,37 @@ AsOf = Annotated[
 Months = Annotated[int, typer.Option("--months", metavar="N", min=1, max=24, help="How many months ahead.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same numbers.")]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="Result, ending in .csv or .parquet.")]
+Notebooks = Annotated[Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")]
+
+# Options of `report` alone.
+ReportsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A notebook's parameter (`forecast params`)."),
+]
+Scenario = Annotated[
+    Path | None,
+    typer.Option("--scenario", metavar="FILE", help="What-if that 00_explore saved, for its page of the month."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume/--no-resume", help="Continue the same report where a run of it failed.")
+]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=16, help="How many notebooks run at once.")]
+CellSeconds = Annotated[
+    float, typer.Option("--cell-seconds", metavar="S", min=1, help="A cell that takes longer fails.")
+]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Pseudonyms for deals, accounts and owners, in every file of the month.")
+]
+SaltFile = Annotated[
+    Path | None,
+    typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")]
 
 
 def _crm(kind: str) -> str:
+    """Return the CRM's name, or refuse it as wrong usage."""
     if kind not in _CRMS:
         raise typer.BadParameter(f"{kind!r} is not one of {', '.join(_CRMS)}")
     return kind
@@ -61,37 +91,18 @@ def _options(
 def report(
     data: Data,
     as_of: AsOf,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")] = Path("reports"),
+    out: ReportsFolder = Path("reports"),
     months: Months = 6,
     seed: Seed = 0,
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A notebook's parameter (`forecast params`)."),
-    ] = None,
-    scenario: Annotated[
-        Path | None,
-        typer.Option("--scenario", metavar="FILE", help="What-if that 00_explore saved, for its page of the month."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Continue the same report where a run of it failed.")
-    ] = True,
-    jobs: Annotated[
-        int, typer.Option("--jobs", metavar="N", min=1, max=16, help="How many notebooks run at once.")
-    ] = 2,
-    notebooks: Annotated[
-        Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")
-    ] = None,
-    cell_seconds: Annotated[
-        float, typer.Option("--cell-seconds", metavar="S", min=1, help="A cell that takes longer fails.")
-    ] = 3600,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Pseudonyms for deals, accounts and owners, in every file of the month.")
-    ] = False,
-    salt_file: Annotated[
-        Path | None,
-        typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")] = False,
+    parameter: Parameters = None,
+    scenario: Scenario = None,
+    resume: Resume = True,
+    jobs: Jobs = 2,
+    notebooks: Notebooks = None,
+    cell_seconds: CellSeconds = 3600,
+    redact: Redact = False,
+    salt_file: SaltFile = None,
+    quiet: Quiet = False,
 ) -> None:
     """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
 
@@ -107,7 +118,7 @@ def report(
     from forecast.reporting.run.progress import progress
     from forecast.reporting.run.report import report as make
 
-    try:
+    with _stopping(then="starts anew" if redact and salt_file is None else "continues"):
         page = make(
             data,
             as_of=as_of,
@@ -124,11 +135,17 @@ def report(
             redacted=redact,
             salt_file=salt_file,
         )
+    typer.echo(f"report: {page}")
+
+
+@contextlib.contextmanager
+def _stopping(*, then: str) -> Iterator[None]:
+    """Say what a stopped run leaves behind and what the same command does, and end with the signal's exit code."""
+    try:
+        yield
     except (KeyboardInterrupt, SystemExit) as stop:
-        then = "starts anew" if redact and salt_file is None else "continues"
         typer.echo(f"stopped; the last good month is as it was, and the same command {then}", err=True)
         raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else 143) from None
-    typer.echo(f"report: {page}")
 
 
 @app.command(short_help="List every problem of the data.")
@@ -164,7 +181,7 @@ def deals(data: Data, as_of: AsOf, out: OutFile, seed: Seed = 0) -> None:
     run(data, as_of=as_of, out=out, seed=seed)
 
 
-@app.command(short_help="Write past forecasts beside what happened.")
+@app.command(short_help="Write past forecasts with what happened.")
 def backtest(
     data: Data,
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First origin, a month.")],
@@ -177,7 +194,7 @@ def backtest(
     months: Months = 6,
     seed: Seed = 0,
 ) -> None:
-    """Write the forecasts as they would have been made at past month ends, beside what happened.
+    """Write the forecasts as they would have been made at past month ends, with what happened.
 
     Example: forecast backtest --data data/sample --from 2025-06 --to 2026-04 --models pipeline,ets --out track.parquet
     """
@@ -254,9 +271,7 @@ def import_(
 @app.command(short_help="List the parameters of the notebooks.")
 def params(
     notebook: Annotated[str | None, typer.Argument(metavar="[NOTEBOOK]", help="Name, such as 03_bookings.")] = None,
-    notebooks: Annotated[
-        Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")
-    ] = None,
+    notebooks: Notebooks = None,
 ) -> None:
     """List the parameters of the notebooks: type, default, allowed values, meaning.
 
@@ -296,8 +311,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if _debugging():
             raise
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        _fail(f"a defect of this program: {said}\n  `forecast --debug …` shows where", MachineError.exit_code)
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        _fail(f"a defect of this program: {message}\n  `forecast --debug …` shows where", MachineError.exit_code)
 
 
 def _debugging() -> bool:

@@ -116,7 +116,7 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def fill_folder(out: Path, fill: Callable[[Path], object]) -> None:
-    """Let `fill` write the files of a data folder beside it, and move them in when all are there.
+    """Let `fill` write the files of a data folder into a temporary one next to it, and move them in when all are there.
 
     A table that is there under the other ending (.csv, .parquet) or that the new company lacks is removed.
     """

@@ -35,7 +35,7 @@ def deals(data: str, *, as_of: str, out: Path, seed: int) -> None:
 def backtest(
     data: str, *, first: str, last: str, step: int, models: list[str], months: int, seed: int, out: Path
 ) -> None:
-    """Write the forecasts of past month ends beside what happened."""
+    """Write the forecasts of past month ends with what happened."""
     from forecast.evaluation.backtest import month_ends, track_record
     from forecast.models.registry import forecaster
 

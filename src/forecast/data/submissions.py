@@ -114,7 +114,7 @@ def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.Dat
     """
     table = log.get(TABLE)
     if table is None or table.empty:
-        raise DataError(ABSENT, table=TABLE, mend="add what people said they would book")
+        raise DataError(ABSENT, table=TABLE, mend="add the amounts that people forecast")
     known = table[(table["segment"] != TOTAL).to_numpy()]
     known = known if as_of is None else known[(known["submitted_on"] <= as_of).to_numpy()]
     why = uncounted(known)

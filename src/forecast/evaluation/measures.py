@@ -1,7 +1,7 @@
 """The measures of the scorecard: each takes what was known and a span of months, and gives one number.
 
 `None` stands for a measure that the tables cannot give; NaN for one whose denominator is zero.
-Definitions are told in docs/methods/scorecard.md.
+The definitions are in docs/methods/scorecard.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The survey's five figures beside ours; and more to more people, more often, for more money, at lower cost.
+"""The survey's five figures next to ours; and more to more people, more often, for more money, at lower cost.
 
 The survey asked companies about their sales forecasting; its figures are shares of companies, of people or of revenue
 and stand here to hold ours against, not as targets. Ours are computed as known on `as_of`, over the 12 months ended by
@@ -150,7 +150,7 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     ----------
     log : the company's tables.
     as_of : the day whose knowledge is used; not later than the log's last.
-    scores : what `forecast.score` gave for a backtest; brings the accuracy of the model beside that of the people.
+    scores : what `forecast.score` gave for a backtest; adds the accuracy of the model to that of the people.
 
     Returns
     -------

@@ -59,9 +59,9 @@ def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag
     scored : what `score` gave; monthly rows of segments are used (their Total and quarters tell the same twice).
     ladder : step -> step before.
     lag : months by which the model's forecast is the older one where the step goes from a model to people. A submission
-        counts under the end of the month it was made in. With 0 the model beside it knew up to that month end, up to
-        a month more than the people. With 1 it is the forecast of the month end before, which they could have had
-        before them: where they still lose, the model did not win by knowing more.
+        counts under the end of the month it was made in. With 0 the model it is compared with knew up to that month
+        end, up to a month more than the people. With 1 it is the forecast of the month end before, which they could
+        have had before them: where they still lose, the model did not win by knowing more.
 
     Returns
     -------
@@ -113,9 +113,9 @@ def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
 
 
 def ladder_of(models: Iterable[str]) -> dict[str, str]:
-    """Return `LADDER` for the models there are: whoever else submitted stands beside the model.
+    """Return `LADDER` for the models there are: whoever else submitted is compared with the model.
 
-    `joint` stands beside the model too where there is no `sales`.
+    `joint` is compared with the model too where there is no `sales`.
     """
     names = sorted(set(models))
     others = {name: "pipeline" for name in names if name.startswith(_PEOPLE) and name not in LADDER}

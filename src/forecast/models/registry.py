@@ -51,7 +51,7 @@ class Along(Protocol):
     def __call__(
         self, snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int, seed: int
     ) -> Iterator[NotedTable]:
-        """Yield the table of each origin, with its notes: what the forecaster would have said then.
+        """Yield the table of each origin, with its notes: its forecast as of that day.
 
         origins : ascending, at the same position in their month, none after the snapshot's day.
         """

@@ -104,8 +104,8 @@ def from_draws(
     shape = (len(view.segments), len(periods))
     if draws.ndim != 3 or draws.shape[1:] != shape or not np.isfinite(draws).all():
         raise ValueError(f"draws: {draws.shape} is not (n, {shape[0]}, {shape[1]}), or a draw is not finite")
-    centre = draws.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
-    table, past = _rows(view, model=model, mean=centre, periods=periods, addends=addends)
+    point = draws.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
+    table, past = _rows(view, model=model, mean=point, periods=periods, addends=addends)
     # One row a target: months, then quarters; the draws last, so that sorting runs along memory.
     by_target = np.moveaxis(draws, 0, 2).transpose(1, 0, 2)
     quarters, _ = quarter_targets(view, periods)

@@ -48,7 +48,7 @@ def diebold_mariano(first_loss: Any, second_loss: Any) -> PairedTest:
     """
     first, second = as_floats(first_loss, "first_loss").ravel(), as_floats(second_loss, "second_loss").ravel()
     if first.shape != second.shape:
-        raise ParameterError(f"{len(first)} losses beside {len(second)}: a paired test needs the same targets")
+        raise ParameterError(f"{len(first)} losses against {len(second)}: a paired test needs the same targets")
     if np.isnan(first).any() or np.isnan(second).any():
         raise DataError("a loss is empty; leave the target out of both", column="first_loss, second_loss")
     difference = first - second

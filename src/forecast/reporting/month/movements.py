@@ -76,12 +76,12 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
         return _none()
     rows = table[(table["model"] == MODEL) & (table["segment"] == TOTAL)]
     rows = rows[is_quarter(rows["target_period"])]
-    kept = pd.DataFrame({"as_of": pd.Timestamp(day), "target_period": rows["target_period"].astype(str)})
+    table = pd.DataFrame({"as_of": pd.Timestamp(day), "target_period": rows["target_period"].astype(str)})
     for name in ("horizon", *_AMOUNTS):
-        kept[name] = pd.to_numeric(rows[name], errors="coerce") if name in rows else float("nan")
-    kept = kept.astype(dict.fromkeys(("horizon", *_AMOUNTS), "float64"))
-    kept = kept.replace([np.inf, -np.inf], np.nan)
-    return kept[kept["mean"].notna()].drop_duplicates("target_period")
+        table[name] = pd.to_numeric(rows[name], errors="coerce") if name in rows else float("nan")
+    table = table.astype(dict.fromkeys(("horizon", *_AMOUNTS), "float64"))
+    table = table.replace([np.inf, -np.inf], np.nan)
+    return table[table["mean"].notna()].drop_duplicates("target_period")
 
 
 def _read(file: Path) -> pd.DataFrame | None:

@@ -1,4 +1,4 @@
-"""Joint planning in a month's tables: the study's figures in one row, and the tables that stand beside it."""
+"""Joint planning in a month's tables: the study's figures in one row, and its other tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType(
         "dip_p_value": float("nan"),
     }
 )
-"""What the row holds where no forecast of people can be judged."""
+"""What the row holds where no forecast of people can be scored."""
 
 
 def row_of(study: PlanningStudy) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
 
 
 def nothing(error: DataError) -> pd.DataFrame:
-    """Return the row where nothing can be judged: `not identified`, and why."""
+    """Return the row where nothing can be scored: `not identified`, and why."""
     problem = error.problem
     why = f"{problem.table}: {problem.what}" if problem.table else problem.what
     if problem.table == TABLE:
@@ -70,7 +70,7 @@ def nothing(error: DataError) -> pd.DataFrame:
 
 
 def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
-    """Return the tables beside the row, by the names under which a month keeps them."""
+    """Return the study's other tables, by their names in a month."""
     effect = study.effect
     left = study.leave_one_out.set_index("segment").add_prefix("left_out_")
     return {

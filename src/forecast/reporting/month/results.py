@@ -29,7 +29,7 @@ _PLAIN_NUMBER = re.compile(r"^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?%?$")
 
 
 class Results:
-    """A folder of result tables; with the folder `""` nothing is kept, and everything is computed when asked for.
+    """A folder of result tables; with the folder `""` nothing is written, and everything is computed when asked for.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ class Results:
     def read(self, name: str) -> pd.DataFrame:
         """Read a table that was written. Raises ParameterError where it is not there."""
         if name not in self:
-            where = f"in {self.folder}" if self.folder else "because no folder of tables is kept"
+            where = f"in {self.folder}" if self.folder else "because there is no folder of tables"
             raise ParameterError(f"there is no table {name!r} {where}; run the notebook that makes it first")
         return pd.read_parquet(self._file(name, "parquet"))
 
     def get(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """Return the table of that name: read where it is there, else made, and kept for who comes next."""
+        """Return the table of that name: read where it is there, else made, and written for who comes next."""
         return self.read(name) if name in self else self.write(name, make())
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write a few named values (texts, numbers) as JSON beside the tables, and return them."""
+        """Write a few named values (texts, numbers) as JSON next to the tables, and return them."""
         if self.folder is not None:
             text = json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False, default=str)
             write_text(text + "\n", self._file(name, "json"), parents=True)
@@ -120,7 +120,7 @@ def write_text(text: str, path: str | os.PathLike[str], *, parents: bool = False
 
 
 def write_atomic(file: Path, write: Callable[[Path], object], *, parents: bool = False) -> None:
-    """Let `write` fill a temporary file beside `file`, then put it in its place in one step.
+    """Let `write` fill a temporary file next to `file`, then put it in its place in one step.
 
     Raises MachineError where the folder is missing (unless `parents`), is no folder, is full or not writable.
     """

@@ -1,7 +1,7 @@
 """How each table of a month is made, so that any notebook runs alone: what it does not find, it makes.
 
     results = Results(tables)
-    deals = month.table("deals", log, as_of=as_of, results=results)
+    deals = tables.table("deals", log, as_of=as_of, results=results)
 
 reads `deals` where an earlier notebook left it, else makes it (and what it is made from) and leaves it for the next.
 Everything is as known on `as_of`: what settled later is not in the track record of that day.
@@ -9,14 +9,14 @@ Everything is as known on `as_of`: what settled later is not in the track record
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import period_label
+from forecast.calendar import period_labels
 from forecast.data.known.late_wins import late_wins
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
@@ -43,7 +43,7 @@ MODELS = ("pipeline", "pipeline-sales-only", "ets", "seasonal-naive", "stage-wei
 SCORES_BY = ("model", "span", "level", "horizon")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Month:
     """What tables are made from."""
 
@@ -63,23 +63,24 @@ def table(
     seed: int = 0,
     results: Results | None = None,
 ) -> pd.DataFrame:
-    """Return a table of the month by its name: read from `results` where it is there, else made and kept there.
+    """Return a table of the month by its name: read from `results` where it is there, else made and written there.
 
     Parameters
     ----------
     name : bookings, deals, backtest, scores, planning, scorecard, value_added, habits, adjustments or late_wins.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings` and `backtest` take them.
-    results : the folder of result files; None or `Results("")` keeps nothing.
+    results : the folder of result files; None or `Results("")` writes nothing.
 
     Raises ParameterError for an unknown name and what the makers raise.
     """
     if name not in MAKERS:
         raise ParameterError(f"there is no table {name!r} in a month; {nearest(name, MAKERS)}")
-    kept = results if results is not None else Results("")
-    if name in kept:
-        return kept.read(name)
-    return _get(_Month(log, snapshot(log, as_of=as_of), months, seed, kept), name)
+    results = Results("") if results is None else results
+    if name in results:
+        return results.read(name)
+    snap = snapshot(log, as_of=as_of)
+    return _get(_Month(log=log, snap=snap, months=months, seed=seed, results=results), name)
 
 
 def _get(month: _Month, name: str) -> pd.DataFrame:
@@ -107,11 +108,11 @@ def planning(
 ) -> tuple[PlanningStudy | None, pd.DataFrame]:
     """Return whether joint planning helped, as known on `as_of`: the study, and its row of the table `planning`.
 
-    The row and the tables beside it (`planning.tables_of`) are kept in `results`. Where no forecast of people can
-    be judged there is no study, and the row says why.
+    The row and the study's tables (`planning.tables_of`) are written to `results`. Where no forecast of people can be
+    scored there is no study, and the row says why.
     """
-    kept = results if results is not None else Results("")
-    return _study(_Month(log, snapshot(log, as_of=as_of), months, seed, kept))
+    results = Results("") if results is None else results
+    return _study(_Month(log=log, snap=snapshot(log, as_of=as_of), months=months, seed=seed, results=results))
 
 
 # -- the makers ------------------------------------------------------------------------------------------
@@ -134,15 +135,13 @@ def _backtest(month: _Month) -> pd.DataFrame:
 
 
 def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
-    """Return which target periods (months, quarters) had settled on as_of."""
-    calendar = month.log.company.periods
-    last = calendar.last_settled(month.snap.as_of, settle_days=month.log.company.settle_days)
-    known: set[str] = set()
-    for period in range(last - 12 * 12, last + 1):
-        known.add(period_label(period))
-        quarter = calendar.quarter_of(period)
-        if calendar.quarter_periods(quarter)[-1] <= last:
-            known.add(calendar.quarter_label(quarter))
+    """Return which target periods (months, quarters) had settled on as_of; (n,) bool."""
+    company, calendar = month.log.company, month.log.company.periods
+    last = calendar.last_settled(month.snap.as_of, settle_days=company.settle_days)
+    first = calendar.period(month.log.opportunities["created_on"].min())
+    months = range(min(first, last), last + 1)
+    quarters = {calendar.quarter_of(period) for period in months if calendar.quarter_position(period) == 2}
+    known = {*period_labels(months), *map(calendar.quarter_label, quarters)}
     return targets.isin(known).to_numpy()
 
 
@@ -184,8 +183,8 @@ def _study(month: _Month) -> tuple[PlanningStudy | None, pd.DataFrame]:
         study = planning_study(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
     except DataError as error:
         return None, month.results.write("planning", planning_tables.nothing(error))
-    for name, beside in planning_tables.tables_of(study).items():
-        month.results.write(name, beside)
+    for name, frame in planning_tables.tables_of(study).items():
+        month.results.write(name, frame)
     return study, month.results.write("planning", planning_tables.row_of(study))
 
 
@@ -194,7 +193,7 @@ def _scorecard(month: _Month) -> pd.DataFrame:
 
 
 def _value_added(month: _Month) -> pd.DataFrame:
-    """People beside the model of the month end before: it must not win by knowing up to a month more."""
+    """People against the model of the month end before: it must not win by knowing up to a month more."""
     scored = _scored(month)
     return value_added(scored, ladder=ladder_of(scored["model"]), lag=1)
 
