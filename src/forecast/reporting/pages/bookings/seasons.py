@@ -1,0 +1,168 @@
+"""Trend and season of past bookings: the months taken apart, drawn, and described.
+
+Where two full years are not known, the page says that it cannot tell; a part that chance would show as well is neither
+drawn nor claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.calendar import parse_periods
+from forecast.data.schema import TOTAL, Company
+from forecast.errors import DataError
+from forecast.models.baselines.decomposition import RARE, YEAR, Decomposition, seasonal_trend
+from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
+from forecast.reporting.charts.figure import Statement, Together
+from forecast.reporting.charts.style import BLUE, DASHES, INK, MIST
+from forecast.reporting.pages.bookings.prepare import past_months
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seasons:
+    """Settled months of the company, two years of them or more, and their parts.
+
+    periods : of the months. booked : (months,). parts : trend, seasonal and remainder, which add up to `booked`.
+    """
+
+    periods: list[str]
+    booked: np.ndarray
+    parts: Decomposition
+    company: Company
+
+    @property
+    def has_trend(self) -> bool:
+        """Whether the months in random order would rarely show a trend as strong."""
+        return self.parts.trend_by_chance <= RARE
+
+    @property
+    def has_season(self) -> bool:
+        """Whether the months in random order would rarely show a season as strong."""
+        return self.parts.season_by_chance <= RARE
+
+    @property
+    def largest(self) -> float:
+        """The largest amount drawn; at least 1, so that an axis has a length."""
+        return max(float(self.booked.max()), float((self.parts.trend + self.parts.seasonal).max()), 1.0)
+
+
+def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0) -> Together | Statement:
+    """Draw the settled months with their trend and season, and say how much of either is more than chance.
+
+    booked : period, segment, amount of months as known on as_of; those that have not settled by then are left out.
+    """
+    try:
+        record = prepare_seasons(booked, company=company, as_of=as_of, seed=seed)
+    except DataError as error:
+        why = wording.sentence(error.problem.what)
+        return Statement("We cannot say whether bookings have a trend or a season.", why, kind="abstain")
+    table = pd.DataFrame(
+        {
+            "month": record.periods,
+            "booked": record.booked,
+            "trend": record.parts.trend,
+            "season": record.parts.seasonal,
+            "remainder": record.parts.remainder,
+        }
+    )
+    picture = chart(
+        record,
+        draw_seasons,
+        describe_seasons(record),
+        table=table,
+        company=company,
+        as_of=as_of,
+        formats=money_formats(table, company),
+        by="x",
+    )
+    return Together(picture, Statement(record.parts.note, kind="note"))
+
+
+def prepare_seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0) -> Seasons:
+    """Return the settled months taken apart. Raises DataError where they are fewer than two years."""
+    last = company.periods.last_settled(pd.Timestamp(as_of), settle_days=company.settle_days)
+    months = past_months(booked, segment=TOTAL)
+    months = months[parse_periods(months["period"]) <= last]
+    amounts = months["amount"].to_numpy(float)
+    return Seasons(
+        periods=list(months["period"]), booked=amounts, parts=seasonal_trend(amounts, seed=seed), company=company
+    )
+
+
+def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
+    """Draw a bar a month, the trend as a line, trend and season as dashes; only what is more than chance."""
+    figure, axes = canvas.axes(210 if canvas.narrow else 230, left=34, right=78 if canvas.narrow else 110)
+    x, parts, labels = np.arange(len(record.periods), dtype=float), record.parts, []
+    axes.bar(x, record.booked, width=0.7, color=MIST, zorder=2)
+    if record.has_season:
+        level = parts.trend if record.has_trend else np.full(len(x), record.booked.mean())
+        repeated = level + parts.seasonal
+        axes.plot(x, repeated, color=INK, linewidth=1.2, linestyle=DASHES[1], zorder=3)
+        labels.append((float(repeated[-1]), "with season", INK))
+    if record.has_trend:
+        axes.plot(x, parts.trend, color=BLUE, linewidth=2.2, zorder=4)
+        labels.append((float(parts.trend[-1]), "trend", BLUE))
+    month_axis(axes, record.periods, calendar=record.company.periods, most=6 if canvas.narrow else 12)
+    axes.set_ylim(0, record.largest * 1.06)
+    money_axis(axes, record.largest, currency=record.company.currency)
+    end_labels(axes, len(x) - 0.4, labels)
+    return Drawing(figure=figure, marks=places(axes, x, record.booked))
+
+
+# -- in sentences ---------------------------------------------------------------------------------------
+
+
+def describe_seasons(record: Seasons) -> Caption:
+    """Return the words of the months taken apart."""
+    currency, title = record.company.currency, seasons_finding(record)
+    unit = wording.axis_unit(record.largest, currency=currency)[1]
+    drawn = "; bars: booked" + (", line: trend" if record.has_trend else "")
+    drawn += ", dashes: with the season" if record.has_season else ""
+    span = f"{wording.month(record.periods[0])} to {wording.month(record.periods[-1])}"
+    return Caption(
+        title=title,
+        subtitle=f"Settled bookings by month, {unit}, all segments{drawn}",
+        description=f"{title}. A bar a month from {span}. {record.parts.note}",
+        tooltips=_tooltips(record),
+    )
+
+
+def seasons_finding(record: Seasons) -> str:
+    """Return which of the two parts is more than chance.
+
+    How the trend moved is said of the last year against the one before: the first months of a record are often too low,
+    since deals made before it began are not in it.
+    """
+    trend = record.parts.trend
+    before, last = float(trend[-2 * YEAR : -YEAR].mean()), float(trend[-YEAR:].mean())
+    moved = wording.change(last / before - 1 if before > 0 else None)
+    if record.has_trend and record.has_season:
+        return f"The trend {moved} in the last year; {_strongest(record)} is the strongest month"
+    if record.has_trend:
+        return f"The trend {moved} in the last year; no season beyond chance"
+    if record.has_season:
+        return f"{_strongest(record)} is the strongest month every year; no trend beyond chance"
+    return "Neither a trend nor a season is more than chance"
+
+
+def _strongest(record: Seasons) -> str:
+    """Return the name of the month in which the season is highest: `December`."""
+    highest = record.periods[int(np.argmax(record.parts.seasonal[-YEAR:])) - YEAR]
+    return wording.month(highest).partition(" ")[0]
+
+
+def _tooltips(record: Seasons) -> list[str]:
+    currency, parts = record.company.currency, record.parts
+    tooltips = []
+    for i, period in enumerate(record.periods):
+        booked = wording.named_amount("booked", record.booked[i], currency=currency)
+        trend = wording.named_amount("trend", parts.trend[i], currency=currency) if record.has_trend else ""
+        season = wording.named_amount("season", parts.seasonal[i], currency=currency, sign=True)
+        tooltips.append(wording.listed(wording.month(period), booked, trend, season if record.has_season else ""))
+    return tooltips
