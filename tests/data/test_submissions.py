@@ -17,8 +17,7 @@ from forecast.errors import DataError
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import habits, ladder_of, value_added
-from forecast.reporting.month import planning as planning_tables
-from forecast.reporting.month.tables import models
+from forecast.reporting.month.tables import models, not_scored
 
 NAMES = ["submitted_on", "target_period", "segment", "submitter", "category", "amount"]
 
@@ -104,7 +103,7 @@ def test_everybody_says_that_no_category_is_commit(log: Log):
     upside = other(log, category="upside")
     with pytest.raises(DataError, match="none is 'commit'") as error:
         official_forecasts(upside)
-    row = planning_tables.nothing(error.value).iloc[0]
+    row = not_scored(error.value).iloc[0]
     assert "none is 'commit'" in row["sentence"]
     track = forecast.backtest(upside, origins=ORIGINS, models=["submitted"])
     assert track["mean"].isna().all()

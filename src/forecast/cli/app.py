@@ -154,7 +154,7 @@ def check(data: Data) -> None:
 
     Example: forecast check --data data/sample
     """
-    from forecast.cli.data import check as run
+    from forecast.cli.commands import check as run
 
     raise typer.Exit(run(data))
 
@@ -165,7 +165,7 @@ def bookings(data: Data, as_of: AsOf, out: OutFile, months: Months = 6, seed: Se
 
     Example: forecast bookings --data data/sample --as-of 2026-10 --months 6 --out bookings.csv
     """
-    from forecast.cli.tables import bookings as run
+    from forecast.cli.commands import bookings as run
 
     run(data, as_of=as_of, out=out, months=months, seed=seed)
 
@@ -176,7 +176,7 @@ def deals(data: Data, as_of: AsOf, out: OutFile, seed: Seed = 0) -> None:
 
     Example: forecast deals --data data/sample --as-of 2026-10-31 --out deals.csv
     """
-    from forecast.cli.tables import deals as run
+    from forecast.cli.commands import deals as run
 
     run(data, as_of=as_of, out=out, seed=seed)
 
@@ -198,7 +198,7 @@ def backtest(
 
     Example: forecast backtest --data data/sample --from 2025-06 --to 2026-04 --models pipeline,ets --out track.parquet
     """
-    from forecast.cli.tables import backtest as run
+    from forecast.cli.commands import backtest as run
 
     run(data, first=first, last=last, step=step, models=models.split(","), months=months, seed=seed, out=out)
 
@@ -217,7 +217,7 @@ def planning(
 
     Example: forecast planning --data data/sample --backtest track.parquet --out planning.json
     """
-    from forecast.cli.tables import planning as run
+    from forecast.cli.commands import planning as run
 
     run(data, backtest=backtest, seed=seed, out=out)
 
@@ -243,7 +243,7 @@ def simulate(
 
     Example: forecast simulate --out data/twin --opportunities 12000 --seed 1 --effect 0
     """
-    from forecast.cli.data import simulate as run
+    from forecast.cli.commands import simulate as run
 
     run(out, opportunities=opportunities, months=months, end=end, seed=seed, effect=effect, giant=giant)
 
@@ -263,7 +263,7 @@ def import_(
 
     Example: forecast import salesforce exports/2026-10 --out data/ours --segment-from Region__c
     """
-    from forecast.cli.data import import_ as run
+    from forecast.cli.commands import import_ as run
 
     run(kind, source, out, segment_column=segment_from)
 
@@ -277,7 +277,7 @@ def params(
 
     Example: forecast params 03_bookings
     """
-    from forecast.cli.data import params as run
+    from forecast.cli.commands import params as run
 
     run(notebook, notebooks)
 

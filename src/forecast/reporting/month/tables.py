@@ -9,9 +9,11 @@ Everything is as known on `as_of`: what settled later is not in the track record
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,16 +23,16 @@ from forecast.data.known.late_wins import late_wins
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
-from forecast.data.submissions import same_name, submitters
+from forecast.data.submissions import ABSENT, TABLE, same_name, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.scoring import score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.pipeline.bookings import forecast_bookings
 from forecast.models.win.probabilities import win_probabilities
-from forecast.reporting.month import planning as planning_tables
 from forecast.reporting.month.results import Results
 
 ORIGINS = 24
@@ -40,6 +42,20 @@ FIRST_MONTHS = 12
 """Months of history before the first origin: with less, no forecaster knows the year."""
 
 MODELS = ("pipeline", "pipeline-sales-only", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
+
+_NOT_IDENTIFIED: Mapping[str, Any] = MappingProxyType(
+    {
+        "relative_change": float("nan"),
+        "interval_low": -1.0,
+        "interval_high": float("inf"),
+        "p_value": 1.0,
+        "verdict": "not identified",
+        "placebo_p_value": float("nan"),
+        "dip_p_value": float("nan"),
+    }
+)
+"""What the row holds where no forecast of people can be scored."""
+
 SCORES_BY = ("model", "span", "level", "horizon")
 
 
@@ -108,7 +124,7 @@ def planning(
 ) -> tuple[PlanningStudy | None, pd.DataFrame]:
     """Return whether joint planning helped, as known on `as_of`: the study, and its row of the table `planning`.
 
-    The row and the study's tables (`planning.tables_of`) are written to `results`. Where no forecast of people can be
+    The row and the study's tables (`tables_of`) are written to `results`. Where no forecast of people can be
     scored there is no study, and the row says why.
     """
     results = Results("") if results is None else results
@@ -182,10 +198,10 @@ def _study(month: _Month) -> tuple[PlanningStudy | None, pd.DataFrame]:
     try:
         study = planning_study(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
     except DataError as error:
-        return None, month.results.write("planning", planning_tables.nothing(error))
-    for name, frame in planning_tables.tables_of(study).items():
+        return None, month.results.write("planning", not_scored(error))
+    for name, frame in tables_of(study).items():
         month.results.write(name, frame)
-    return study, month.results.write("planning", planning_tables.row_of(study))
+    return study, month.results.write("planning", row_of(study))
 
 
 def _scorecard(month: _Month) -> pd.DataFrame:
@@ -208,6 +224,63 @@ def _adjustments(month: _Month) -> pd.DataFrame:
 
 def _late_wins(month: _Month) -> pd.DataFrame:
     return late_wins(month.log, as_of=month.snap.as_of)
+
+
+# -- joint planning: the study's figures in one row, and its other tables --------------------------------
+
+
+def row_of(study: PlanningStudy) -> pd.DataFrame:
+    """Return the figures and words of a study as one row.
+
+    The effect's figures under their own names (the interval as interval_low and interval_high, sentences joined by
+    `; `), and detectable_change, detectable_twice (with twice as many segments), left_out_low, left_out_high (the
+    least and the greatest change with any one segment left out), decided_by (segments without which the verdict would
+    be another one, joined by `, `), others_changed (secondary outcomes that changed, likewise).
+    """
+    effect, facts = study.effect, {}
+    for field in dataclasses.fields(effect):
+        value = getattr(effect, field.name)
+        if field.name == "interval":
+            facts["interval_low"], facts["interval_high"] = value
+        elif isinstance(value, tuple):
+            facts[field.name] = "; ".join(value)
+        elif not isinstance(value, (pd.DataFrame, dict)):
+            facts[field.name] = value
+    nan = float("nan")
+    facts["detectable_change"] = study.detectable.get(effect.n_segments, nan)
+    facts["detectable_twice"] = study.detectable.get(2 * effect.n_segments, nan)
+    left = study.leave_one_out
+    facts["left_out_low"], facts["left_out_high"] = left["relative_change"].min(), left["relative_change"].max()
+    other = (left["p_value"] <= ALPHA) != (effect.p_value <= ALPHA)
+    facts["decided_by"] = ", ".join(left.loc[other, "segment"])
+    changed = study.secondary["verdict"] == "changed"
+    facts["others_changed"] = ", ".join(study.secondary.loc[changed, "outcome"])
+    return pd.DataFrame([facts])
+
+
+def not_scored(error: DataError) -> pd.DataFrame:
+    """Return the row where nothing can be scored: `not identified`, and why."""
+    problem = error.problem
+    why = f"{problem.table}: {problem.what}" if problem.table else problem.what
+    if problem.table == TABLE:
+        why = f"the forecasts that people submitted cannot be scored: {problem.what}"
+        if problem.what == ABSENT:
+            why = f"no forecasts that people submitted are recorded; {TABLE} brings them"
+    sentence = f"Cannot tell whether planning together helped: {why}."
+    return pd.DataFrame([{**_NOT_IDENTIFIED, "sentence": sentence, "reasons": str(error)}])
+
+
+def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
+    """Return the study's other tables, by their names in a month."""
+    effect = study.effect
+    left = study.leave_one_out.set_index("segment").add_prefix("left_out_")
+    return {
+        "planning_segments": effect.by_segment.join(left, on="segment"),
+        "planning_months": effect.event_study,
+        "planning_outcomes": study.secondary,
+        "planning_information": study.information,
+        "planning_power": study.power,
+    }
 
 
 MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
