@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
+    from forecast.data.known.settled import settled_actuals
+    from forecast.data.known.snapshot import Snapshot, snapshot
     from forecast.data.schema import Company, Log
     from forecast.data.sources.files import read
     from forecast.evaluation.backtest import backtest
@@ -30,7 +31,7 @@ _HOME = {
     "planning_errors": "forecast.evaluation.planning.effect",
     "read": "forecast.data.sources.files",
     "score": "forecast.evaluation.scores.scoring",
-    "settled_actuals": "forecast.data.known.snapshot",
+    "settled_actuals": "forecast.data.known.settled",
     "snapshot": "forecast.data.known.snapshot",
     "summarise": "forecast.evaluation.scores.scoring",
     "win_probabilities": "forecast.models.win.probabilities",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from forecast.data.dictionary import dictionary
-from forecast.data.known.history import FIXED
+from forecast.data.known.recorded import FIXED
 from forecast.data.schema import TABLES, Company
 
 

@@ -8,11 +8,12 @@ import pytest
 
 import forecast
 from forecast.data.checks.validation import validate
-from forecast.data.known.history import archive
-from forecast.data.known.snapshot import settled_actuals, snapshot
+from forecast.data.known.ledger import ledger_of
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import FORECAST_COLUMNS, Company, Log
 from forecast.errors import ParameterError
-from forecast.evaluation.backtest import DEFAULT_MODELS, backtest, first_day, month_ends, observed
+from forecast.evaluation.backtest import DEFAULT_MODELS, backtest, month_ends, observed
 from forecast.models.registry import forecaster
 from forecast.simulation.company import simulate
 from logs import log_of, table
@@ -158,7 +159,7 @@ def test_a_month_that_has_not_settled_is_not_observed():
 
 def test_too_early_is_an_abstention_with_its_reason():
     log = small(extracted_on=pd.Timestamp("2026-02-28"))
-    assert first_day(archive(log)) == pd.Timestamp("2025-10-03")
+    assert ledger_of(log).first_day == pd.Timestamp("2025-10-03")
     track = backtest(log, origins=["2025-09-30", "2025-11-30"], models=["ets", "stage-weighted"], months=1)
     assert track["mean"].isna().all()
     assert track.loc[track["origin"] == "2025-09-30", "segment"].unique().tolist() == ["Total"]

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
-from forecast.data.known.history import Archive, archive
-from forecast.data.known.snapshot import settled_actuals, snapshot
+from forecast.data.known.ledger import Ledger, ledger_of
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
 from forecast.data.submissions import same_name, submitters
 from forecast.errors import ParameterError, nearest
@@ -69,19 +70,19 @@ def track_record(
     """Return what `backtest` hands out, with its notes by name."""
     days = parse_origins(log, origins)
     calls = _forecasters(log, models)
-    kept = archive(log)
-    first = first_day(kept)
+    ledger = ledger_of(log)
+    first = ledger.first_day
     reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
     results: dict[tuple[pd.Timestamp, str], NotedTable] = {}
     for day in [day for day in days if day < first]:
         # Nothing was known: no segment, so that only the empty Total is left.
-        nothing = replace(snapshot(log, as_of=first, kept=kept), plan=None).state.emptied(day)
+        nothing = replace(snapshot(log, as_of=first, ledger=ledger), plan=None).state.emptied(day)
         for name in calls:
             why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
             results[day, name] = abstain(nothing, model=name, months=months, notes=[why])
     done, each = 0, len(days) * len(calls)
     for group in _groups(log, [day for day in days if day >= first]):
-        snap = snapshot(log, as_of=group[-1], kept=kept)
+        snap = snapshot(log, as_of=group[-1], ledger=ledger)
         for name, call in calls.items():
             for day, result in zip(group, call(snap, origins=group, months=months, seed=seed), strict=True):
                 results[day, name] = result
@@ -94,7 +95,7 @@ def track_record(
     track = pd.concat([results[key].table for key in itertools.product(days, calls)], ignore_index=True)
     extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
     track = track[[*FORECAST_COLUMNS, *extra]]
-    track["observed"] = observed(log, track, kept=kept)
+    track["observed"] = observed(log, track, ledger=ledger)
     notes = tuple(_sentence(name, note, when) for (name, note), when in reasons.items())
     return NotedTable(table=track, notes=notes)
 
@@ -134,10 +135,10 @@ def parse_origins(log: Log, origins: Iterable[str | pd.Timestamp]) -> list[pd.Ti
     return days
 
 
-def observed(log: Log, table: pd.DataFrame, *, kept: Archive | None = None) -> np.ndarray:
+def observed(log: Log, table: pd.DataFrame, *, ledger: Ledger | None = None) -> np.ndarray:
     """Return the settled bookings of each row of a forecast table, nan where not settled yet; (n,) float64."""
     calendar = log.company.periods
-    actuals = settled_actuals(log, kept=kept)
+    actuals = settled_actuals(log, ledger=ledger)
     wide = actuals.pivot(index="period", columns="segment", values="amount")
     wide.index = pd.Index(parse_periods(wide.index), dtype="int64")
     wide[TOTAL] = wide.sum(axis=1)
@@ -152,14 +153,6 @@ def observed(log: Log, table: pd.DataFrame, *, kept: Archive | None = None) -> n
         return np.full(len(table), np.nan)
     values = settled.to_numpy(dtype=np.float64)[row, column]
     return np.where((row >= 0) & (column >= 0), values, np.nan)
-
-
-def first_day(kept: Archive) -> pd.Timestamp:
-    """Return the day of a log's first record, before which nothing was known."""
-    days = [kept.opportunities["created_on"][~kept.has_rows].min()]
-    if len(kept.recorded_on):
-        days.append(pd.Timestamp(kept.recorded_on.min()))
-    return min(day for day in days if not pd.isna(day))
 
 
 def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Along]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from forecast.calendar import Calendar, is_quarter, parse_periods, period_label
-from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import ABSENT, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.data.known.changes import BARS, changes, moves
-from forecast.data.known.changes_since import changes_since, moves_since
+from forecast.data.known.changes import BARS, changes, changes_since, moves, moves_since
 from forecast.data.known.snapshot import snapshot
 from forecast.errors import DataError, ParameterError
 from logs import STAGES, log_of, random_tables, table

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import forecast
-from forecast.data.known.late_wins import late_wins
+from forecast.data.known.settled import late_wins
 from forecast.errors import ParameterError
 from tiny import tiny_company
 

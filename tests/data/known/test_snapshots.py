@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from forecast.calendar import period_label
 from forecast.data.known.coding import NO_DAY
-from forecast.data.known.snapshot import Snapshot, settled_actuals, snapshot
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.errors import ParameterError
 from logs import STAGES, log_of, random_tables, table
 

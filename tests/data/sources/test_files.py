@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import maven
-from forecast.data.known.snapshot import settled_actuals, snapshot
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import snapshot
 from forecast.data.sources.files import locate, problems_in, read, read_raw
 from forecast.errors import DataError
 

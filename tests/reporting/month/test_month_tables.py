@@ -9,8 +9,8 @@ import pytest
 
 import forecast
 from forecast.data.audit.audit import coverage
-from forecast.data.known.booked import booked_by_month
-from forecast.data.known.changes_since import changes_since
+from forecast.data.known.changes import changes_since
+from forecast.data.known.settled import booked_by_month
 from forecast.errors import ParameterError
 from tiny import tiny_company
 

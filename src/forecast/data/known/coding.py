@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from forecast.calendar import Calendar
+from forecast.calendar import Calendar, parse_periods
 from forecast.data.codes import by_level, dictionary_of, places
 
 OPEN, WON, LOST = range(3)
@@ -18,7 +18,7 @@ NO_DAY = np.iinfo(np.int32).min
 """A missing day; days are counted since 1970, int32."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A covariate: codes into `levels` (NONE = unknown), or numbers (nan = unknown) where `levels` is None.
 
@@ -40,6 +40,18 @@ def days_of(values: pd.Series) -> np.ndarray:
     days = (moment // _DAY_LENGTH).astype(np.int32)
     days[moment == _NO_MOMENT] = NO_DAY
     return days
+
+
+def day_number(stamp: pd.Timestamp) -> int:
+    """Return one date as days since 1970."""
+    return int(stamp.to_datetime64().astype("datetime64[D]").astype(np.int64))
+
+
+def dates_of(days: np.ndarray) -> np.ndarray:
+    """Return days since 1970 as dates, datetime64[us], NaT for NO_DAY; the reverse of `days_of`."""
+    dates = days.astype("datetime64[D]").astype("datetime64[us]")
+    dates[days == NO_DAY] = np.datetime64("NaT", "us")
+    return dates
 
 
 def in_order(days: np.ndarray) -> np.ndarray:
@@ -131,7 +143,8 @@ def column_of(fixed: pd.Series | None, recorded: pd.Series | None, n: int) -> Co
         return None
     if pd.api.types.is_numeric_dtype(sample):
         values = np.full(n, np.nan) if fixed is None else fixed.to_numpy(np.float64)
-        return Column(values, None if recorded is None else recorded.to_numpy(np.float64), None)
+        by_row = None if recorded is None else recorded.to_numpy(np.float64)
+        return Column(fixed=values, recorded=by_row, levels=None)
     parts = [None if x is None else factorized(x) for x in (fixed, recorded)]
     levels = tuple(sorted({level for part in parts if part is not None for level in part[1]}))
     place = {level: k for k, level in enumerate(levels)}
@@ -142,11 +155,41 @@ def column_of(fixed: pd.Series | None, recorded: pd.Series | None, n: int) -> Co
     values = in_levels(parts[0], np.dtype(np.int32))
     parsed = pd.to_numeric(pd.Series([*levels, None], dtype=object), errors="coerce").to_numpy(np.float64)
     return Column(
-        np.full(n, NONE, dtype=np.int32) if values is None else values,
-        in_levels(parts[1], np.min_scalar_type(-len(levels) - 1)),
-        levels,
-        parsed,
+        fixed=np.full(n, NONE, dtype=np.int32) if values is None else values,
+        recorded=in_levels(parts[1], np.min_scalar_type(-len(levels) - 1)),
+        levels=levels,
+        parsed=parsed,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marketing:
+    """The k rows of the marketing table as numbers: period, segment and channel (codes, NONE = unknown), leads; (k,).
+
+    `channels` are the levels behind `channel`, none where the table has no such column.
+    """
+
+    period: np.ndarray
+    segment: np.ndarray
+    channel: np.ndarray
+    leads: np.ndarray
+    channels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame | None, segments: tuple[str, ...]) -> Marketing:
+        """Return the rows of the table, none where it is absent."""
+        if table is None or not len(table):
+            none = np.zeros(0, dtype=np.int64)
+            return cls(period=none, segment=none, channel=none, leads=np.zeros(0), channels=())
+        codes, labels = factorized(table["period"])
+        channel, channels = factorized(table["channel"]) if "channel" in table else (np.full(len(table), NONE), [])
+        return cls(
+            period=parse_periods(labels)[codes],
+            segment=codes_of(table["segment"], segments),
+            channel=channel,
+            leads=table["leads"].to_numpy(np.float64),
+            channels=tuple(channels),
+        )
 
 
 def owners(ids: pd.Series, history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:

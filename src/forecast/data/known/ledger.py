@@ -1,14 +1,19 @@
-"""A snapshot's past played back: what was known at the end of each of many days, as arrays, in one pass.
+"""What was known on any day: opportunities and history, sorted and coded once, then walked day by day.
 
-A snapshot holds every row of history recorded by its day; what was known earlier follows from the rows recorded by
-then. `Ledger` sorts and codes a snapshot once; `views` walks through days in order and applies the rows recorded since
-the day before, so that any number of days costs one pass. A view tells what `snapshot(log, as_of=day)` tells (a test
-holds the two against each other) and nothing of what was recorded later.
+The simple case: every change of a deal is a row of history, and on a day a deal stands as its last row by then says.
+The complications, each met where it is named:
+
+- a closure recorded later than it happened, or one that was undone and came again (`Ledger._closing_day`);
+- a deal without any row, of which creation and closure alone are known (`Ledger.closes_without_row`);
+- a deal whose rows never close it although it is closed in the end: it closes on its closing day, too.
+
+A log has one ledger (`ledger_of`); a snapshot has one of its own, made of what the snapshot shows, so that a model that
+walks through its past cannot meet what was recorded later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,33 +21,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
-from forecast.data.codes import dictionary_of, row_codes
-from forecast.data.known.coding import (
-    NO_DAY,
-    NONE,
-    OPEN,
-    WON,
-    Column,
-    PeriodTable,
-    Queue,
-    codes_of,
-    column_of,
-    days_of,
-    factorized,
-    in_order,
-    owners,
-    run_start,
-    slips_of,
-)
-from forecast.data.schema import Company
-
-_STATE = ("opportunity_id", "recorded_at", "recorded_on", "stage", "outcome", "amount", "expected_close_on", "segment")
-_NOT_COVARIATES = (*_STATE, "closed_on", "account_id")
-"""The state is read apart; an account's name says who it is, not how its deals go."""
-_FIXED = ("type", "lead_source", "product", "owner", "lead_score", "units")
-
-_HASHED = 65_536
-"""Ids that are turned into text at a time."""
+from forecast.data.codes import dictionary_of, from_codes, row_codes
+from forecast.data.known.coded import CodedRecords
+from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, Queue, day_number
+from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
+from forecast.data.schema import OUTCOMES, Company, Log
+from forecast.errors import ParameterError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +47,6 @@ class KnownState:
     ledger: Ledger
     as_of: pd.Timestamp
     day: int
-    period: int
-    at_month_end: bool
     known: np.ndarray
     outcome: np.ndarray
     closed_in: np.ndarray
@@ -87,8 +69,18 @@ class KnownState:
 
     @property
     def is_last(self) -> bool:
-        """Whether this is the day of the snapshot replayed."""
+        """Whether this is the ledger's last day."""
         return self.as_of == self.ledger.last_day
+
+    @cached_property
+    def period(self) -> int:
+        """The period the day lies in."""
+        return self.calendar.period(self.as_of)
+
+    @cached_property
+    def at_month_end(self) -> bool:
+        """Whether the day is the last of its period, so that no month is in progress."""
+        return self.as_of == self.calendar.end(self.period)
 
     @property
     def first_target(self) -> int:
@@ -124,13 +116,10 @@ class KnownState:
         return np.flatnonzero(self.outcome == WON)
 
     def emptied(self, as_of: pd.Timestamp) -> KnownState:
-        """Return a view of a day on which nothing was known: no opportunity, no segment."""
-        period = self.calendar.period(as_of)
+        """Return the state of a day on which nothing was known: no opportunity, no segment."""
         return replace(
             self,
             as_of=as_of,
-            period=period,
-            at_month_end=as_of == self.calendar.end(period),
             known=np.zeros_like(self.known),
             outcome=np.zeros_like(self.outcome),
             segments=(),
@@ -138,269 +127,210 @@ class KnownState:
         )
 
     def rows_of(self, table: str) -> pd.DataFrame | None:
-        """Return the rows of `marketing` or `submitted_forecasts` known by then; `plan` as it is; None where absent."""
+        """Return the rows of `submitted_forecasts` known by then; `plan` as it is; None where the table is absent."""
         frame = self.ledger.tables.get(table)
         if frame is None or table == "plan" or self.is_last:
             return frame
-        if table == "submitted_forecasts":
-            return frame[(frame["submitted_on"] <= self.as_of).to_numpy()]
-        return frame[self.ledger.marketing_periods <= self.last_complete]
+        return frame[(frame["submitted_on"] <= self.as_of).to_numpy()]
 
 
-class Ledger:
-    """A snapshot, sorted and coded once.
+class Ledger(CodedRecords):
+    """The records of all deals, and what was known of them on any day."""
 
-    ids (n,) hashed, created (n,) day, born (n,) period of creation (0 or less where unknown); history rows (m,) sorted
-    by opportunity and time: deal, day, stage (code into the open stages, NONE where a deal does not stay open in it),
-    result (int8), value (amount), expected (day), since (day its stage was entered), slips (times the close date had
-    moved later). `columns` are the covariates by name.
-    """
+    def as_of(self, day: str | pd.Timestamp) -> KnownState:
+        """Return what was known at the end of one day.
 
-    def __init__(
-        self,
-        *,
-        company: Company,
-        last_day: pd.Timestamp,
-        opportunities: pd.DataFrame,
-        history: pd.DataFrame | None,
-        stages: pd.DataFrame,
-        segments: tuple[str, ...],
-        tables: Mapping[str, pd.DataFrame | None],
-    ) -> None:
-        self.company, self.last_day, self.tables = company, last_day, tables
-        self.calendar = company.periods
-        self.segments = segments
-        self.opportunities = deals = opportunities
-        self.size = len(deals)
-        table = stages.sort_values(["position", "stage"])
-        self.has_history = history is not None
-        self.stages = tuple(table.loc[table["outcome"] == "open", "stage"]) if self.has_history else ()
-        self.created_on = days_of(deals["created_on"])
-        self.created_in = self.calendar.period_of(deals["created_on"]).astype(np.int32)
-        self._outcome = codes_of(deals["outcome"], ("open", "won", "lost"), kind=np.int8)
-        self._closed_day = days_of(deals["closed_on"])
-        self._amount = deals["amount"].to_numpy(np.float64)
-        self._segment = codes_of(deals["segment"], self.segments)
-        self._expected = days_of(deals["expected_close_on"])
-        self._history(history)
-        self._columns()
-        self.has_rows = np.zeros(self.size, dtype=bool)
-        self.has_rows[self.deal] = True
-        # Opportunities whose closure history does not tell: they close on their closing day.
-        says = np.zeros(self.size, dtype=bool)
-        says[self.deal[self.result != OPEN]] = True
-        self._silent = ~says & (self._outcome != OPEN)
-        self._amount_is_fixed = "amount" in company.fixed_at_creation
+        Parameters
+        ----------
+        day : such as 2026-10-31, or a month such as 2026-10, which means its last day.
 
-    def ids_of(self, deals: np.ndarray) -> np.ndarray:
-        """Return the opportunity_id of some deals, object; all of them as text would take much memory."""
-        return self.opportunities["opportunity_id"].iloc[deals].to_numpy(dtype=object)
-
-    @cached_property
-    def hashes(self) -> np.ndarray:
-        """A number a deal, uint64, from its id alone."""
-        out = np.empty(self.size, dtype=np.uint64)
-        for at in range(0, self.size, _HASHED):
-            part = np.arange(at, min(at + _HASHED, self.size))
-            out[part] = pd.util.hash_array(self.ids_of(part), categorize=False)
-        return out
-
-    @cached_property
-    def stage_on_last_day(self) -> np.ndarray:
-        """The open stage that `opportunities` shows on the last day, for those without history; (n,) codes."""
-        return codes_of(self.opportunities["stage"], self.stages)
-
-    @property
-    def expected_on_last_day(self) -> np.ndarray:
-        """The expected close that `opportunities` shows on the last day; (n,) days."""
-        return self._expected
-
-    @cached_property
-    def close_dates(self) -> PeriodTable:
-        """The periods of all expected close dates, those of history and those of the last day."""
-        return PeriodTable.over(self.calendar, self.expected, self._expected)
-
-    @cached_property
-    def marketing_periods(self) -> np.ndarray:
-        """The period of each row of the marketing table."""
-        frame = self.tables.get("marketing")
-        if frame is None:
-            return np.zeros(0, dtype=np.int64)
-        labels, codes = np.unique(frame["period"].to_numpy(dtype=object).astype(str), return_inverse=True)
-        numbers = np.array([int(text[:4]) * 12 + int(text[5:7]) - 1 for text in labels], dtype=np.int64)
-        return numbers[codes] if len(labels) else np.zeros(0, dtype=np.int64)
-
-    @cached_property
-    def marketing_channels(self) -> tuple[np.ndarray, tuple[str, ...]]:
-        """The channel of each row of the marketing table as a code, and the channels; NONE where there is none."""
-        frame = self.tables.get("marketing")
-        if frame is None or "channel" not in frame:
-            return np.full(0 if frame is None else len(frame), NONE), ()
-        codes, names = factorized(frame["channel"])
-        return codes, tuple(names)
-
-    @cached_property
-    def marketing_segments(self) -> np.ndarray:
-        """The segment of each row of the marketing table, as a code."""
-        frame = self.tables.get("marketing")
-        return np.zeros(0, dtype=np.int64) if frame is None else codes_of(frame["segment"], self.segments)
-
-    def _history(self, history: pd.DataFrame | None) -> None:
-        n = self.size
-        if history is None or not len(history):
-            none = np.zeros(0, dtype=np.int32)
-            self.deal = self.day = self.expected = self.since = self.slips = none
-            self.stage, self.result, self.value = none.astype(np.int16), none.astype(np.int8), none.astype(float)
-            self.order = self.first_row = none
-            self._since_outcome, self._told_closed, self._told_segment = none, None, None
-            self._stood = none.astype(bool)
-            return
-        self.deal, order = deal, _ = owners(self.opportunities["opportunity_id"], history)
-        history = history if order is None else history.take(order)
-        self.day = days_of(history["recorded_on"])
-        self.stage = codes_of(history["stage"], self.stages, kind=np.int16)
-        self.result = codes_of(history["outcome"], ("open", "won", "lost"), kind=np.int8)
-        self.value = history["amount"].to_numpy(np.float64)
-        self.expected = days_of(history["expected_close_on"])
-        new = np.ones(len(deal), dtype=bool)
-        new[1:] = deal[1:] != deal[:-1]
-        self.since = self.day[run_start(new, row_codes(dictionary_of(history["stage"])))]
-        run = run_start(new, self.result)
-        self._since_outcome = self.day[run]
-        ends = np.flatnonzero(np.append(new[1:], True))
-        # Whether the outcome of a row is the one that stood in the end, with no other in between.
-        self._stood = run == np.repeat(run[ends], np.diff(ends, prepend=-1))
-        self.slips = slips_of(new, self.expected)
-        self._told_closed = days_of(history["closed_on"]) if "closed_on" in history.columns else None
-        self._told_segment = codes_of(history["segment"], self.segments) if "segment" in history.columns else None
-        self.order = in_order(self.day)
-        self.first_row = np.zeros(n, dtype=np.int32)
-        self.first_row[deal[new]] = np.flatnonzero(new)
-        self._sorted_history = history
-
-    def _columns(self) -> None:
-        deals = self.opportunities
-        history = self._sorted_history if len(self.deal) else None
-        carried = [] if history is None else [name for name in history.columns if name not in _NOT_COVARIATES]
-        fixed = [
-            name for name in (*_FIXED, *self.company.fixed_at_creation) if name in deals and name not in _NOT_COVARIATES
-        ]
-        self.columns: dict[str, Column] = {}
-        for name in dict.fromkeys([*fixed, *carried]):
-            told = history[name] if history is not None and name in carried else None
-            column = deals.get(name, None)
-            made = column_of(column, told, self.size)
-            if made is not None:
-                self.columns[name] = made
-        self.carried = frozenset(carried)
-        self._sorted_history = None
+        Raises
+        ------
+        ParameterError : day is no date, later than the last day, or earlier than the first record.
+        """
+        stamp = self.calendar.parse_day(day)
+        if stamp > self.last_day:
+            raise ParameterError(
+                f"as_of {stamp:%Y-%m-%d} is later than the log's last day, {self.last_day:%Y-%m-%d}; "
+                "what happened since is not in it"
+            )
+        state = next(self._as_read_on(stamp).walk([stamp]))
+        if not state.known.any():
+            raise ParameterError(
+                f"as_of {stamp:%Y-%m-%d} is earlier than the log's first record, {self.first_day:%Y-%m-%d}: "
+                "nothing was known"
+            )
+        return state
 
     def walk(self, days: Iterable[pd.Timestamp]) -> Iterator[KnownState]:
-        """Yield what was known at the end of each day; days ascending, none after the snapshot's."""
-        n = self.size
-        outcome, closed_day = np.zeros(n, dtype=np.int8), np.full(n, NO_DAY, dtype=np.int32)
-        row = np.full(n, -1, dtype=np.int32)
-        amount = self._amount.copy() if self._amount_is_fixed else np.full(n, np.nan)
-        closed = np.zeros(n, dtype=np.int32)
-        segment = self._segment if self._told_segment is None else self._segment.copy()
-        known = np.zeros(n, dtype=bool)
-        bare = ~self.has_rows
-        newly = Queue(np.flatnonzero(bare & (self.created_on != NO_DAY)), self.created_on)
-        silent = Queue(np.flatnonzero(self._silent & (self._closed_day != NO_DAY)), self._closed_day)
-        periods = PeriodTable.over(self.calendar, self._closed_day, self._since_outcome, self._told_closed)
-        done, first = 0, int(self.day.min()) if len(self.day) else 0
-        recorded = np.append(0, np.cumsum(np.bincount(self.day - first)))
-        there = np.zeros(len(self.segments) + 1, dtype=bool)  # the last for code NONE
-        at = -(10**9)
-        for stamp in days:
-            day = int(stamp.to_datetime64().astype("datetime64[D]").astype(np.int64))
-            if day < at or stamp > self.last_day:
-                raise ValueError(f"{stamp:%Y-%m-%d}: days must ascend and end by {self.last_day:%Y-%m-%d}")
-            at = day
-            stop = int(recorded[min(max(day - first + 1, 0), len(recorded) - 1)])
-            fresh, done = np.sort(self.order[done:stop]), stop
-            bare_now = newly.due(day)
-            known[bare_now] = True
-            there[segment[bare_now]] = True
-            if len(fresh):
-                deal = self.deal[fresh]
-                ends = np.flatnonzero(np.append(deal[1:] != deal[:-1], True))  # the last row of each deal
-                touched, last = deal[ends], fresh[ends]
-                known[touched] = True
-                row[touched] = last
-                outcome[touched] = self.result[last]
-                amount[touched] = self.value[last]
-                if self._told_segment is not None:
-                    segment[touched] = self._told_segment[last]
-                effective = self._effective(touched, last, day)
-                closed_day[touched] = effective
-                closed[touched] = periods.of(effective)
-                there[segment[touched]] = True
-            ended = silent.due(day, known)
-            if len(fresh):
-                # A row recorded after the closing day of a deal that history never closes does not open it again.
-                late = touched[self._silent[touched] & (self._closed_day[touched] != NO_DAY)]
-                ended = np.concatenate([ended, late[self._closed_day[late] <= day]])
-            if len(ended):
-                outcome[ended] = self._outcome[ended]
-                closed_day[ended] = self._closed_day[ended]
-                closed[ended] = periods.of(self._closed_day[ended])
-                untold = ended[~self.has_rows[ended]]
-                amount[untold] = self._amount[untold]
-            if self._told_segment is not None:  # a deal may have left a segment
-                there = np.bincount(segment[known & (segment >= 0)], minlength=len(there)) > 0
-            yield self._view(stamp, day, known, outcome, closed, closed_day, amount, row, segment, there[:-1])
+        """Yield what was known at the end of each day, in one pass over the history.
 
-    def as_of(self, day: pd.Timestamp) -> KnownState:
-        """Return what was known at the end of one day."""
-        return next(self.walk([day]))
-
-    def _effective(self, deals: np.ndarray, last: np.ndarray, day: int) -> np.ndarray:
-        """Return the closing day of deals whose last rows are given; NO_DAY where these are open.
-
-        It is the closing day known in the end where it belongs to this closure and had come, else the day on which the
-        closure was recorded.
+        days : ascending, none after the last day; else ValueError. What stages mean is as on the last day.
         """
-        result = self.result[last]
-        given = self._closed_day[deals] if self._told_closed is None else self._told_closed[last]
-        if self._told_closed is None:
-            usable = (given != NO_DAY) & (given <= day) & (self._outcome[deals] == result) & self._stood[last]
-        else:
-            usable = given != NO_DAY
-        return np.where(result == OPEN, NO_DAY, np.where(usable, given, self._since_outcome[last]))
+        # Simple case: the rows recorded since the day before are read, and each deal stands as its last row says.
+        standing = _Standing.before_the_first_day(self)
+        # Deals that no row brings in or closes wait for the day of their creation or closure.
+        appearing = Queue(np.flatnonzero(~self.has_rows & (self.created_on != NO_DAY)), self.created_on)
+        closing = Queue(
+            np.flatnonzero(self.closes_without_row & (self.final_closed_on != NO_DAY)), self.final_closed_on
+        )
+        read_up_to: int | None = None
+        for stamp in days:
+            day = day_number(stamp)
+            if stamp > self.last_day or (read_up_to is not None and day < read_up_to):
+                raise ValueError(f"{stamp:%Y-%m-%d}: days must ascend and end by {self.last_day:%Y-%m-%d}")
+            standing.appear(appearing.due(day))
+            new_rows = self._rows_recorded(after=read_up_to, until=day)
+            moved = self._read_rows(standing, new_rows, day) if len(new_rows) else new_rows
 
-    def _view(
-        self,
-        stamp: pd.Timestamp,
-        day: int,
-        known: np.ndarray,
-        outcome: np.ndarray,
-        closed: np.ndarray,
-        closed_day: np.ndarray,
-        amount: np.ndarray,
-        row: np.ndarray,
-        segment: np.ndarray,
-        there: np.ndarray,
-    ) -> KnownState:
-        value = amount.copy()
+            # A row recorded after the closing day of a deal that no row closes does not open it again.
+            again = moved[self.closes_without_row[moved] & (self.final_closed_on[moved] != NO_DAY)]
+            again = again[self.final_closed_on[again] <= day]
+            self._close(standing, np.concatenate([closing.due(day, standing.known), again]))
+            yield self._state(standing, stamp, day)
+            read_up_to = day
+
+    def _rows_recorded(self, *, after: int | None, until: int) -> np.ndarray:
+        """Return the rows recorded after one day and until another, in the order of the history."""
+        if after is None:
+            return np.flatnonzero(self.day <= until)
+        first, stop = np.searchsorted(self.day, [after, until], side="right", sorter=self.by_day)
+        return np.sort(self.by_day[first:stop])
+
+    def _read_rows(self, standing: _Standing, rows: np.ndarray, day: int) -> np.ndarray:
+        """Let deals stand as the last of their new rows says; return these deals."""
+        deal = self.deal[rows]
+        is_last = np.append(deal[1:] != deal[:-1], True)
+        deals, last = deal[is_last], rows[is_last]
+        standing.appear(deals)
+        standing.last_row[deals] = last
+        standing.amount[deals] = self.value[last]
+        if self.recorded_segment is not None:
+            standing.segment[deals] = self.recorded_segment[last]
+        standing.close(deals, self.result[last], self._closing_day(deals, last, day))
+        return deals
+
+    def _closing_day(self, deals: np.ndarray, last: np.ndarray, day: int) -> np.ndarray:
+        """Return the closing day of deals with the last rows given, as known on a day; NO_DAY where these are open.
+
+        Simple case: the closure was recorded on the day it happened, and that day is it. Two complications: a closure
+        entered later than it happened (its own day counts, once it has come), and a deal closed, reopened and closed
+        again (the day on the last day belongs to its last closure: an earlier one counts on the day it was recorded).
+        Where each row carries a closing day of its own, there is nothing to find out.
+        """
+        result, recorded = self.result[last], self.day[self.outcome_row[last]]
+        if self.recorded_closed_on is not None:
+            given = self.recorded_closed_on[last]
+            usable = given != NO_DAY
+        else:
+            given = self.final_closed_on[deals]
+            same_closure = self.outcome_row[last] == self.final_outcome_row[deals]
+            usable = (given != NO_DAY) & (given <= day) & (self.final_outcome[deals] == result) & same_closure
+        return np.where(result == OPEN, NO_DAY, np.where(usable, given, recorded))
+
+    def _close(self, standing: _Standing, deals: np.ndarray) -> None:
+        """Close deals that no row closes, as they stand on the last day; only what has no row takes its amount too."""
+        standing.close(deals, self.final_outcome[deals], self.final_closed_on[deals])
+        rowless = deals[~self.has_rows[deals]]
+        standing.amount[rowless] = self.final_amount[rowless]
+
+    def _state(self, standing: _Standing, stamp: pd.Timestamp, day: int) -> KnownState:
+        """Return a copy of how deals stand."""
+        amount = standing.amount.copy()
         if stamp == self.last_day:
-            untold = known & ~self.has_rows
-            value[untold] = self._amount[untold]
-        local = np.where(there, np.cumsum(there) - 1, NONE)
-        period = self.calendar.period(stamp)
+            rowless = standing.known & ~self.has_rows
+            amount[rowless] = self.final_amount[rowless]
+        exists = standing.segment_exists
+        if self.recorded_segment is not None:  # a deal may have left a segment
+            inside = standing.segment[standing.known & (standing.segment != NONE)]
+            exists = np.bincount(inside, minlength=len(self.segments)) > 0
         return KnownState(
             ledger=self,
             as_of=stamp,
             day=day,
-            period=period,
-            at_month_end=stamp == self.calendar.end(period),
-            known=known.copy(),
-            outcome=outcome.copy(),
-            closed_in=closed.copy(),
-            closed_on=closed_day.copy(),
-            amount=value,
-            last_row=row.copy(),
-            segment=segment if self._told_segment is None else segment.copy(),
-            segments=tuple(name for name, seen in zip(self.segments, there, strict=True) if seen),
-            place_of_segment=np.append(local, NONE),  # so that code NONE maps to NONE
+            known=standing.known.copy(),
+            outcome=standing.outcome.copy(),
+            closed_in=standing.closed_in.copy(),
+            closed_on=standing.closed_on.copy(),
+            amount=amount,
+            last_row=standing.last_row.copy(),
+            segment=self.final_segment if self.recorded_segment is None else standing.segment.copy(),
+            segments=tuple(name for name, there in zip(self.segments, exists, strict=False) if there),
+            place_of_segment=np.append(np.where(exists, np.cumsum(exists) - 1, NONE), NONE),  # NONE maps to NONE
         )
+
+    def _as_read_on(self, day: pd.Timestamp) -> Ledger:
+        """Return the ledger with stages read as they stood on a day; itself where the company says what they mean."""
+        if not self.meaning_follows_deals or not len(self.deal):
+            return self
+        outcome = outcomes_as_read_on(
+            day_number(day),
+            deal=self.deal,
+            recorded_on=self.day,
+            stage=row_codes(dictionary_of(self.history["stage"])),
+            outcome=self.result,
+            closed_on=self.final_closed_on,
+        )
+        history = self.history.assign(outcome=from_codes(outcome, OUTCOMES))
+        return replace(self, history=history, meaning_follows_deals=False)
+
+
+@dataclass(kw_only=True)
+class _Standing:
+    """How deals stand in the course of a walk, which changes the arrays in place; as `KnownState` names them."""
+
+    known: np.ndarray
+    outcome: np.ndarray
+    closed_in: np.ndarray
+    closed_on: np.ndarray
+    amount: np.ndarray
+    last_row: np.ndarray
+    segment: np.ndarray
+    segment_exists: np.ndarray
+    periods: PeriodTable
+
+    @classmethod
+    def before_the_first_day(cls, ledger: Ledger) -> _Standing:
+        """Return the standing of a day on which nothing is known yet."""
+        n = ledger.size
+        fixed = "amount" in ledger.company.fixed_at_creation
+        return cls(
+            known=np.zeros(n, dtype=bool),
+            outcome=np.zeros(n, dtype=np.int8),
+            closed_in=np.zeros(n, dtype=np.int32),
+            closed_on=np.full(n, NO_DAY, dtype=np.int32),
+            amount=ledger.final_amount.copy() if fixed else np.full(n, np.nan),
+            last_row=np.full(n, -1, dtype=np.int32),
+            segment=ledger.final_segment if ledger.recorded_segment is None else ledger.final_segment.copy(),
+            segment_exists=np.zeros(len(ledger.segments), dtype=bool),
+            periods=ledger.closing_periods,
+        )
+
+    def appear(self, deals: np.ndarray) -> None:
+        """Let deals be known."""
+        self.known[deals] = True
+        segment = self.segment[deals]
+        self.segment_exists[segment[segment != NONE]] = True
+
+    def close(self, deals: np.ndarray, outcome: np.ndarray, day: np.ndarray) -> None:
+        """Give deals an outcome and its day; OPEN and NO_DAY open them again."""
+        self.outcome[deals] = outcome
+        self.closed_on[deals] = day
+        self.closed_in[deals] = self.periods.of(day)
+
+
+def ledger_of(log: Log) -> Ledger:
+    """Return a log's ledger: all that was ever recorded, known on the log's last day."""
+    opportunities = recorded_opportunities(log)
+    history = recorded_history(log, opportunities)
+    segments = set(opportunities["segment"].dropna().unique())
+    if history is not None and "segment" in history:
+        segments |= set(history["segment"].dropna().unique())
+    return Ledger.of(
+        company=log.company,
+        last_day=log.extracted_on,
+        opportunities=opportunities,
+        history=history,
+        segments=tuple(sorted(segments)),
+        meaning_follows_deals="stages" not in log,
+    )

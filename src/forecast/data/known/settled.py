@@ -1,4 +1,8 @@
-"""Settled actuals: what each month booked, as the log had it `settle_days` after the month ended."""
+"""Settled bookings: what each month had brought `settle_days` after its end, what it has brought so far, and late wins.
+
+A late win is a deal won in a quarter that was not in the pipeline three weeks into it, as the CRM had it then: the part
+of a quarter that no look at the open pipeline can see.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,40 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, period_labels
-from forecast.data.known.history import WON, Archive, archive
+from forecast.calendar import period_labels
+from forecast.data.known.coding import LOST, NO_DAY, NONE
+from forecast.data.known.ledger import KnownState, Ledger, ledger_of
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 
+DAYS = 21
+LONGEST = 90
+QUARTERS = 8
+"""How many quarters are looked back over."""
 
-def settled_actuals(log: Log, *, settle_days: int | None = None, kept: Archive | None = None) -> pd.DataFrame:
+_LATE_WINS = {
+    "quarter": "str",
+    "day": "datetime64[us]",
+    "settled_on": "datetime64[us]",
+    "won": "int64",
+    "late": "int64",
+    "late_share": "float64",
+    "won_amount": "float64",
+    "late_amount": "float64",
+    "late_amount_share": "float64",
+    "backdated": "int64",
+}
+
+
+def settled_actuals(log: Log, *, settle_days: int | None = None, ledger: Ledger | None = None) -> pd.DataFrame:
     """Return bookings by month and segment as recorded `settle_days` after each month's end.
 
     Parameters
     ----------
     log : a validated log.
     settle_days : days a month is given to settle; the company's by default.
-    kept : the log's archive, where there is one already.
+    ledger : the log's, where there is one already.
 
     Returns
     -------
@@ -34,18 +58,51 @@ def settled_actuals(log: Log, *, settle_days: int | None = None, kept: Archive |
     days = log.company.settle_days if settle_days is None else settle_days
     if days < 0:
         raise ParameterError(f"settle_days: {days} is negative")
+    ledger = ledger_of(log) if ledger is None else ledger
     calendar = log.company.periods
-    kept = archive(log) if kept is None else kept
-    won = _wins(kept, calendar, days)
-    first = calendar.period(kept.opportunities["created_on"].min())
-    if len(kept.recorded_on):
-        first = min(first, calendar.period(kept.recorded_on.min()))
-    last = calendar.last_settled(log.extracted_on, settle_days=days)
-    segments = sorted(set(kept.opportunities["segment"].unique()) | set(won["segment"].unique()))
-    return by_month(won, periods=range(first, last + 1), segments=segments)
+    starts = [ledger.opportunities["created_on"].min(), ledger.history["recorded_on"].min()]
+    first = min(calendar.period(start) for start in starts if not pd.isna(start))
+    periods = range(first, calendar.last_settled(log.extracted_on, settle_days=days) + 1)
+    states = ledger.walk(calendar.settles_on(period, settle_days=days) for period in periods)
+    won = _wins(ledger, [_won_in(state, period) for period, state in zip(periods, states, strict=True)], periods)
+    segments = sorted(set(ledger.opportunities["segment"].unique()) | set(won["segment"]))
+    return _by_month(won, periods=periods, segments=segments)
 
 
-def by_month(won: pd.DataFrame, *, periods: range, segments: Sequence[str]) -> pd.DataFrame:
+def booked_by_month(snap: Snapshot) -> pd.DataFrame:
+    """Return period (text), segment, amount (reporting currency), deals (int64) of the wins known on that day.
+
+    Every segment in every month from the first win to the month of `as_of`, zeros included; no rows of `Total`. The
+    last months may still grow: wins that are recorded late are not in it. `settled_actuals` holds what settled.
+    """
+    deals = snap.opportunities
+    won = deals[(deals["outcome"] == "won") & deals["closed_on"].notna()]
+    period = snap.calendar.period_of(won["closed_on"])
+    first = int(period.min()) if len(period) else snap.period
+    frame = pd.DataFrame({"period": period, "segment": won["segment"].array, "amount": won["amount"].fillna(0.0).array})
+    return _by_month(frame, periods=range(first, snap.period + 1), segments=snap.segments)
+
+
+def _won_in(state: KnownState, period: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the segments (codes) and amounts of the deals known as won in a period; (k,) both."""
+    deals = state.won_deals[state.closed_in[state.won_deals] == period]
+    deals = deals[state.segment[deals] != NONE]
+    return state.segment[deals], state.amount[deals]
+
+
+def _wins(ledger: Ledger, by_period: Sequence[tuple[np.ndarray, np.ndarray]], periods: range) -> pd.DataFrame:
+    """Return period, segment (text), amount of the wins of each period, one row a deal."""
+    segment = np.concatenate([np.zeros(0, dtype=np.int64), *(codes for codes, _ in by_period)])
+    return pd.DataFrame(
+        {
+            "period": np.repeat(np.array(periods, dtype=np.int64), [len(codes) for codes, _ in by_period]),
+            "segment": np.array(ledger.segments, dtype=object)[segment],
+            "amount": np.concatenate([np.zeros(0), *(amount for _, amount in by_period)]),
+        }
+    )
+
+
+def _by_month(won: pd.DataFrame, *, periods: range, segments: Sequence[str]) -> pd.DataFrame:
     """Return period (text), segment, amount and deals of wins (period, segment, amount), zeros included."""
     grid = pd.MultiIndex.from_product([periods, segments], names=["period", "segment"])
     sums = won.groupby(["period", "segment"])["amount"].agg(["sum", "size"]).reindex(grid, fill_value=0)
@@ -59,70 +116,77 @@ def by_month(won: pd.DataFrame, *, periods: range, segments: Sequence[str]) -> p
     )
 
 
-def _wins(kept: Archive, calendar: Calendar, days: int) -> pd.DataFrame:
-    """Return period, segment, amount of every win that stood when its period settled."""
-    base = kept.opportunities
-    closed_on = base["closed_on"].to_numpy().astype("datetime64[us]")
-    # Wins that history does not tell of are recorded on the day they took effect.
-    told = np.flatnonzero((kept.today == WON) & ~kept.says_closure)
-    parts = []
-    if kept.history is not None:
-        parts = _told_by_history(kept, calendar, days, closed_on)
-    parts.append((calendar.period_of(closed_on[told]), base["segment"].take(told), kept.amount[told]))
-    return pd.DataFrame(
-        {
-            "period": np.concatenate([part[0] for part in parts]),
-            "segment": pd.concat([part[1] for part in parts], ignore_index=True),
-            "amount": np.concatenate([part[2] for part in parts]),
-        }
-    )
+# -- late wins ---------------------------------------------------------------------------------------------
 
 
-def _told_by_history(
-    kept: Archive, calendar: Calendar, days: int, closed_on: np.ndarray
-) -> list[tuple[np.ndarray, pd.Series, np.ndarray]]:
-    history = kept.history
-    assert history is not None
-    position, recorded_on, outcome = kept.position, kept.recorded_on, kept.outcome
-    m = len(position)
-    won = np.flatnonzero(outcome == WON)
-    following = np.minimum(won + 1, max(m - 1, 0))
-    goes_on = (following > won) & (position[following] == position[won])
-    # A row stands until the next one is recorded.
-    until = np.where(goes_on, recorded_on[following], np.datetime64("9999-12-31", "us"))
-    new = won[(won == 0) | (position[won - 1] != position[won]) | (outcome[won - 1] != WON)]
-    since = recorded_on[new[np.searchsorted(new, won, side="right") - 1]]
+def late_wins(log: Log, *, as_of: str | pd.Timestamp, days: int = DAYS, quarters: int = QUARTERS) -> pd.DataFrame:
+    """Return, for each of the last fiscal quarters, what was won of deals that the CRM did not know `days` into it.
 
-    if "closed_on" in history:
-        given = history["closed_on"].to_numpy().astype("datetime64[us]")[won]
-        belongs = ~np.isnat(given)
-    else:
-        given = closed_on[position[won]]
-        belongs = (kept.today[position[won]] == WON) & ~np.isnat(given)
-    segment = (
-        history["segment"].take(won) if "segment" in history else kept.opportunities["segment"].take(position[won])
-    )
+    Parameters
+    ----------
+    log : a validated log.
+    as_of : the day whose knowledge is used; later rows are never read.
+    days : days of the quarter after which the pipeline is looked at, to the day's end; 1 to 90.
+    quarters : how many of the last settled quarters; 1 or more.
 
-    def settles(dates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        period = calendar.period_of(dates)
-        distinct, inverse = np.unique(period, return_inverse=True)
-        ends = [
-            calendar.settles_on(int(value), settle_days=days).to_datetime64().astype("datetime64[us]")
-            if value >= 0
-            else np.datetime64("NaT", "us")
-            for value in distinct
-        ]
-        return period, np.array(ends, dtype="datetime64[us]")[inverse]
+    Returns
+    -------
+    One row a quarter, oldest first: quarter (label), day (the pipeline is looked at), settled_on (`settle_days` after
+    the quarter's end, when its wins are read), won and late (deals, int64), late_share = late / won, won_amount and
+    late_amount (reporting currency), late_amount_share, and backdated: how many of the late ones bear a creation date
+    of that day or before, entered afterwards or standing as lost then. A deal is late where on `day` it was recorded
+    neither as open nor as won. Shares are NaN where nothing was won. Quarters that had not settled on as_of, or began
+    before the log's first record, are left out: nothing could be known of their pipeline.
 
-    def stands(at: np.ndarray) -> np.ndarray:
-        return (recorded_on[won] <= at) & (at < until)
+    Raises
+    ------
+    ParameterError : days or quarters is out of range, or as_of is not in the log.
+    """
+    if quarters < 1:
+        raise ParameterError(f"quarters: {quarters} is not 1 or more")
+    if not 1 <= days <= LONGEST:
+        raise ParameterError(f"days: {days} is not from 1 to {LONGEST}, the days of a quarter")
+    ledger, calendar, wait = ledger_of(log), log.company.periods, log.company.settle_days
+    now = ledger.as_of(as_of)
+    settled = calendar.last_settled(now.as_of, settle_days=wait)
+    first = _first_record(now)
+    last = int(calendar.quarter_of(now.period))
+    out: list[dict[str, object]] = []
+    for quarter in range(last, last - quarters - 5, -1):
+        periods = calendar.quarter_periods(quarter)
+        if periods[-1] > settled:
+            continue
+        start = calendar.start(periods[0])
+        if start < first or len(out) == quarters:
+            break
+        then = ledger.as_of(start + pd.Timedelta(days=days - 1))
+        after = ledger.as_of(calendar.settles_on(periods[-1], settle_days=wait))
+        named = {"quarter": calendar.quarter_label(quarter), "day": then.as_of, "settled_on": after.as_of}
+        out.append(named | _late_in(periods, then, after))
+    return pd.DataFrame(out[::-1], columns=list(_LATE_WINS)).astype(_LATE_WINS)
 
-    parts = []
-    period, at = settles(given)
-    counted = belongs & stands(at)
-    parts.append((period[counted], segment[counted], kept.history_amount[won][counted]))
-    period, at = settles(since)
-    early = "closed_on" in history
-    counted = stands(at) & (~belongs | ((given > at) & (not early)))
-    parts.append((period[counted], segment[counted], kept.history_amount[won][counted]))
-    return parts
+
+def _late_in(periods: tuple[int, ...], then: KnownState, after: KnownState) -> dict[str, float]:
+    """Return what was won in some periods as known after them, and what of it was not in the pipeline then."""
+    won = after.won_deals[np.isin(after.closed_in[after.won_deals], periods)]
+    in_pipeline = then.known[won] & (then.outcome[won] != LOST)
+    late = won[~in_pipeline]
+    created = after.ledger.created_on[late]
+    amount, late_amount = (float(np.nan_to_num(after.amount[deals]).sum()) for deals in (won, late))
+    return {
+        "won": len(won),
+        "late": len(late),
+        "late_share": len(late) / len(won) if len(won) else np.nan,
+        "won_amount": amount,
+        "late_amount": late_amount,
+        "late_amount_share": late_amount / amount if amount else np.nan,
+        "backdated": int(((created != NO_DAY) & (created <= then.day)).sum()),
+    }
+
+
+def _first_record(now: KnownState) -> pd.Timestamp:
+    """Return the first day on which the log recorded anything, by what is known on a day."""
+    ledger = now.ledger
+    first = ledger.opportunities["created_on"][now.known].min()
+    recorded = ledger.history["recorded_on"][ledger.day <= now.day].min()
+    return first if pd.isna(recorded) else max(first, recorded)

@@ -1,7 +1,7 @@
-"""A log -> what was known on a day; settled actuals.
+"""A log -> what was known on a day, as tables.
 
-Only this module and its neighbours read the log on behalf of the models: a model receives a `Snapshot`, so that rows
-of the future cannot reach it.
+Only `data/known` reads the log on behalf of the models: a model receives a `Snapshot`, so that rows of the future
+cannot reach it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,14 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, period_label
-from forecast.data.codes import is_among
-from forecast.data.known.changes import changes
-from forecast.data.known.history import Archive, archive, as_known, known_history, known_opportunities
-from forecast.data.known.ledger import KnownState, Ledger
-from forecast.data.known.settled import settled_actuals
-from forecast.data.schema import Company, Log
-from forecast.errors import ParameterError
-
-__all__ = ["Snapshot", "changes", "settled_actuals", "snapshot"]
+from forecast.data.codes import blanked, from_codes, is_among
+from forecast.data.known.coding import LOST, OPEN, dates_of
+from forecast.data.known.ledger import KnownState, Ledger, ledger_of
+from forecast.data.known.recorded import carried, fixed_columns
+from forecast.data.schema import OUTCOMES, Company, Log
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """What was known at the end of a day, in the company's timezone.
 
@@ -77,13 +73,14 @@ class Snapshot:
     @cached_property
     def ledger(self) -> Ledger:
         """What was recorded by then, sorted and coded: what a model walks through."""
-        return Ledger(
+        stages = self.stages.sort_values(["position", "stage"])
+        return Ledger.of(
             company=self.company,
             last_day=self.as_of,
             opportunities=self.opportunities,
             history=self.history if self.has_history else None,
-            stages=self.stages,
             segments=self.segments,
+            stages=tuple(stages.loc[stages["outcome"] == "open", "stage"]),
             tables={
                 "marketing": self.marketing,
                 "submitted_forecasts": self.submitted_forecasts,
@@ -97,41 +94,26 @@ class Snapshot:
         return self.ledger.as_of(self.as_of)
 
 
-def snapshot(log: Log, *, as_of: str | pd.Timestamp, kept: Archive | None = None) -> Snapshot:
+def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = None) -> Snapshot:
     """Return what was known at the end of a day in the company's timezone.
 
     Parameters
     ----------
     log : a validated log.
     as_of : a day such as 2026-10-31, or a month such as 2026-10, which means its last day.
-    kept : the log's archive, where there is one already.
+    ledger : the log's, where there is one already.
 
     Raises
     ------
     ParameterError : as_of is no date, later than the log's last day, or earlier than its first record.
     """
-    company = log.company
-    day = company.periods.parse_day(as_of)
-    if day > log.extracted_on:
-        raise ParameterError(
-            f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}; "
-            "what happened since is not in it"
-        )
-    kept = as_known(log, archive(log) if kept is None else kept, day)
-    history, rows = known_history(log, kept, day)
-    opportunities = known_opportunities(log, kept, rows, day)
-    if opportunities.empty:
-        first = kept.opportunities["created_on"][~kept.has_rows].min()
-        if len(kept.recorded_on):
-            recorded = pd.Timestamp(kept.recorded_on.min())
-            first = recorded if pd.isna(first) else min(first, recorded)
-        raise ParameterError(
-            f"as_of {day:%Y-%m-%d} is earlier than the log's first record, {first:%Y-%m-%d}: nothing was known"
-        )
-    ended = _Ended(company.periods, day)
+    state = (ledger_of(log) if ledger is None else ledger).as_of(as_of)
+    day = state.as_of
+    history, opportunities = _history(state), _opportunities(state)
+    ended = _Ended(log.company.periods, day)
     return Snapshot(
         as_of=day,
-        company=company,
+        company=log.company,
         opportunities=opportunities,
         history=history,
         stages=_stages(log, opportunities, history),
@@ -147,6 +129,76 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, kept: Archive | None = None
         has_history=history is not None,
         notes=_notes(log, opportunities, history, day),
     )
+
+
+# -- opportunities and history -----------------------------------------------------------------------------
+
+
+def _history(state: KnownState) -> pd.DataFrame | None:
+    """Return the rows of history recorded by then, None where the company has none."""
+    ledger = state.ledger
+    if not ledger.has_history:
+        return None
+    known = ledger.day <= state.day
+    # Where everything is known the log's own columns do; pandas copies them once somebody writes.
+    return ledger.history.copy(deep=False) if known.all() else ledger.history[known].reset_index(drop=True)
+
+
+def _opportunities(state: KnownState) -> pd.DataFrame:
+    """Return one row an opportunity known at the end of a day, with what was then known of it.
+
+    Simple case: whatever history carries is as its last row says, what is fixed at creation as it is today. The
+    complications: of a deal without rows only creation and closure are known (its stage, amount and expected close on
+    the last day, or once it is closed, since closing settles them); a deal that no row closes has today's stage once
+    its closing day has come.
+    """
+    ledger = state.ledger
+    base, listed = ledger.opportunities, ledger.company.fixed_at_creation
+    rows = np.where(state.known, state.last_row, -1)
+    rowless, closed = rows < 0, state.outcome != OPEN
+    as_today = rowless & (closed | state.is_last)
+    closed_without_row = ~rowless & closed & ledger.closes_without_row
+    recorded = {name: ledger.history[name] for name in (carried(ledger.history) if ledger.has_history else ())}
+
+    def current(name: str) -> pd.Series:
+        """Return a column as its last row says where history carries it, else today's value where it may be seen."""
+        seen = as_today | (rowless & (name == "segment" or name in listed))
+        if name not in recorded:
+            return blanked(base[name], seen)
+        column = pd.Series(recorded[name].array.take(rows, allow_fill=True))
+        if name == "stage":
+            seen = seen | closed_without_row
+        return column.mask(seen, base[name]) if name in base and seen.any() else column
+
+    has_row = np.flatnonzero(~rowless)
+    stage_since, slips = np.full(len(base), np.datetime64("NaT", "us")), np.full(len(base), np.nan)
+    stage_since[has_row] = dates_of(ledger.since[rows[has_row]])
+    slips[has_row] = ledger.slips[rows[has_row]]
+    columns: dict[str, object] = {
+        "opportunity_id": base["opportunity_id"],
+        "created_on": base["created_on"],
+        "segment": current("segment") if "segment" in recorded else base["segment"],
+        "stage": current("stage"),
+        "amount": state.amount,
+        "expected_close_on": current("expected_close_on"),
+        "outcome": from_codes(state.outcome, OUTCOMES),
+        "closed_on": dates_of(state.closed_on),
+        "stage_since": stage_since,
+        "slips": slips,
+    }
+    columns |= {name: base[name] for name in fixed_columns(ledger.company, base, ledger.history)}
+    columns |= {name: current(name) for name in recorded if name not in columns}
+    for name in ("lost_reason", "promised_on", "delivered_on"):
+        if name in base and name not in columns:
+            by_then = (
+                state.outcome == LOST if name == "lost_reason" else closed & (base[name] <= state.as_of).to_numpy()
+            )
+            columns[name] = blanked(base[name], by_then)
+    frame = pd.DataFrame(columns, copy=False)
+    return frame if state.known.all() else frame[state.known].reset_index(drop=True)
+
+
+# -- the other tables --------------------------------------------------------------------------------------
 
 
 class _Ended:
@@ -216,7 +268,8 @@ def _stages(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None)
     visits = visits[visits["ended"] != "open"]
     share = (visits["ended"] == "won").groupby(visits["stage"]).mean()
     names = pd.Series(sorted(seen["stage"].unique()), dtype="str")
-    frame = pd.DataFrame({"stage": names, "outcome": names.map(meaning).fillna("open").astype("str")})
+    outcomes = pd.Series([meaning.get(name, "open") for name in names], dtype="str")
+    frame = pd.DataFrame({"stage": names, "outcome": outcomes})
     frame["share"] = frame["stage"].map(share).astype("float64")
     frame["rank"] = frame["outcome"].map({"open": 0, "won": 1, "lost": 2})
     frame = frame.sort_values(["rank", "share", "stage"], na_position="first", ignore_index=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, is_quarter, parse_periods, period_label, period_labels
-from forecast.data.known.snapshot import settled_actuals
+from forecast.data.known.settled import settled_actuals
 from forecast.data.schema import ERROR_COLUMNS, Log
 from forecast.data.submissions import HORIZONS, official_forecasts
 from forecast.errors import DataError, ParameterError

@@ -21,7 +21,8 @@ import pandas as pd
 from forecast.calendar import is_quarter, parse_periods, period_labels
 from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
-from forecast.data.known.snapshot import settled_actuals, snapshot
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.evaluation.backtest import backtest
 from forecast.models.win.learn import Learner

@@ -156,9 +156,10 @@ def _groups(view: KnownState, *, marketing: bool) -> tuple[tuple[str, ...], tupl
     if kind is not None and kind.levels is not None:
         label, names = np.where(kind.fixed == NONE, len(kind.levels), kind.fixed), [*kind.levels, "other"]
     channels: set[str] = set()
-    codes, listed = view.ledger.marketing_channels if marketing else (np.zeros(0), ())
+    table = view.ledger.marketing
+    listed = table.channels if marketing else ()
     if listed and source is not None and source.levels is not None:
-        now = codes[(view.ledger.marketing_periods <= view.last_complete) & (codes != NONE)]
+        now = table.channel[(table.period <= view.last_complete) & (table.channel != NONE)]
         channels = {listed[code] for code in np.unique(now)} & set(source.levels)
         place = np.array(
             [*(len(names) + k if level in channels else NONE for k, level in enumerate(source.levels)), NONE]
@@ -208,20 +209,18 @@ def _creation(view: KnownState, seen: Cohorts, *, steps: int, marketing: bool) -
 
 def _leads(view: KnownState, seen: Cohorts) -> dict[str, np.ndarray] | None:
     """Return leads by segment and month (R, T) of each channel that is a group, and of all channels under ""."""
-    table = view.ledger.tables.get("marketing")
-    if table is None or not len(table):
+    table = view.ledger.marketing
+    if not len(table.period):
         return None
     # The rows of months that were not over at the view's day lie beyond the last of `seen`.
-    period = view.ledger.marketing_periods - seen.periods[0]
-    segment = view.ledger.marketing_segments
-    inside = (period >= 0) & (period < len(seen.periods)) & (segment >= 0)
+    period = table.period - seen.periods[0]
+    inside = (period >= 0) & (period < len(seen.periods)) & (table.segment >= 0)
     # Leads that stop short of the last month announce nothing.
     if not (period == len(seen.periods) - 1).any():
         return None
-    amount = np.nan_to_num(table["leads"].to_numpy(float))
-    channels, listed = view.ledger.marketing_channels
+    amount = np.nan_to_num(table.leads)
     size = (len(view.ledger.segments), len(seen.periods))
-    cell = np.where(inside, segment * size[1] + period, 0)
+    cell = np.where(inside, table.segment * size[1] + period, 0)
 
     def total(which: np.ndarray) -> np.ndarray:
         return np.bincount(cell[which], amount[which], minlength=size[0] * size[1]).reshape(size)
@@ -229,7 +228,7 @@ def _leads(view: KnownState, seen: Cohorts) -> dict[str, np.ndarray] | None:
     out = {"": total(inside)}
     for channel in seen.channels:
         if channel:
-            out[channel] = total(inside & (channels == listed.index(channel)))
+            out[channel] = total(inside & (table.channel == table.channels.index(channel)))
     return out
 
 

@@ -94,8 +94,8 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
         stage_age[has_row] = np.maximum(view.day - ledger.since[last], 0) / MONTH
         slips[has_row] = ledger.slips[last]
     if view.is_last and ledger.has_history:
-        stage[~has_row] = ledger.stage_on_last_day[deals[~has_row]]
-        expected[~has_row] = ledger.expected_on_last_day[deals[~has_row]]
+        stage[~has_row] = ledger.final_stage[deals[~has_row]]
+        expected[~has_row] = ledger.final_expected[deals[~has_row]]
 
     due = np.full(n, UNDATED, dtype=np.int32)
     dated = expected != NO_DAY

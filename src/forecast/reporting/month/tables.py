@@ -19,8 +19,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_labels
-from forecast.data.known.late_wins import late_wins
-from forecast.data.known.settled import settled_actuals
+from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
 from forecast.data.submissions import ABSENT, TABLE, same_name, submitters

@@ -1,0 +1,148 @@
+"""A log's opportunities and history as they were recorded: in local days, in one currency, each stage with its meaning.
+
+This is the only place that says on which day a row counts as recorded, what an amount in another currency is worth, and
+whether a stage means won, lost or open. The ledger walks through what comes out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.codes import from_codes, places
+from forecast.data.known.coding import OPEN
+from forecast.data.schema import OUTCOMES, Company, Log
+
+FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
+"""The optional columns of `opportunities` that count as fixed at creation unless history carries them."""
+
+STATE = ("stage", "amount", "expected_close_on")
+"""What changes as a deal goes on, so that `opportunities` holds today's value of it."""
+
+_KEY = ("opportunity_id", "recorded_at", "recorded_on", "outcome", "currency")
+_SOME = 0.1
+_DAY_LENGTH = 86_400_000_000
+"""Microseconds."""
+
+
+def recorded_opportunities(log: Log) -> pd.DataFrame:
+    """Return the log's opportunities sorted by opportunity_id, amounts in the reporting currency."""
+    opportunities = log.opportunities
+    if not opportunities["opportunity_id"].is_monotonic_increasing:
+        opportunities = opportunities.sort_values("opportunity_id", ignore_index=True)
+    return opportunities.assign(amount=_converted(log, opportunities["amount"], opportunities.get("currency")))
+
+
+def recorded_history(log: Log, opportunities: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the log's history in its order, None where it has none.
+
+    Columns: opportunity_id, recorded_at, recorded_on (day in the company's timezone, datetime64[us]), stage, outcome
+    (what the stage means), amount (reporting currency), expected_close_on, then whatever else history carries. A row
+    without a currency of its own is in that of its opportunity.
+    """
+    history = log.get("opportunity_history")
+    if history is None:
+        return None
+    stages = stage_outcomes(log)
+    meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
+    currency = history.get("currency")
+    if currency is None and "currency" in opportunities:
+        deal = places(history["opportunity_id"], opportunities["opportunity_id"])
+        currency = pd.Series(opportunities["currency"].array.take(deal, allow_fill=True))
+    columns: dict[str, object] = {
+        "opportunity_id": history["opportunity_id"],
+        "recorded_at": history["recorded_at"],
+        "recorded_on": _local_days(history["recorded_at"], log.company.timezone),
+        "stage": history["stage"],
+        "outcome": from_codes(meaning[places(history["stage"], list(stages))], OUTCOMES).set_axis(history.index),
+        "amount": _converted(log, history["amount"], currency),
+        "expected_close_on": history["expected_close_on"],
+    }
+    columns |= {name: history[name] for name in history if name not in columns and name != "currency"}
+    return pd.DataFrame(columns, copy=False)
+
+
+def carried(history: pd.DataFrame | None) -> list[str]:
+    """Return the columns of an opportunity that history carries, in its order."""
+    return [] if history is None else [name for name in history.columns if name not in _KEY]
+
+
+def fixed_columns(company: Company, opportunities: pd.DataFrame, history: pd.DataFrame | None) -> list[str]:
+    """Return the optional columns of `opportunities` that count as fixed at creation and history does not carry."""
+    listed = [name for name in company.fixed_at_creation if name not in (*STATE, "segment")]
+    taken = {*carried(history), "currency"}
+    return [name for name in dict.fromkeys([*FIXED, *listed]) if name in opportunities and name not in taken]
+
+
+def stage_outcomes(log: Log) -> dict[str, str]:
+    """Return what each stage means: from `stages`, or else from the opportunities that stand in it.
+
+    Without `stages` a stage is won (lost) where all opportunities in it are, and most that came into it stayed.
+    """
+    stages = log.get("stages")
+    if stages is not None:
+        return dict(zip(stages["stage"], stages["outcome"], strict=True))
+    frame = log.opportunities[["stage", "outcome"]].drop_duplicates()
+    alone = frame.groupby("stage", sort=True)["outcome"].agg(["first", "size"])
+    meaning = alone["first"].where(alone["size"] == 1, "open").to_dict()
+    history = log.get("opportunity_history")
+    if history is not None:
+        came = history.drop_duplicates(["opportunity_id", "stage"])["stage"].value_counts()
+        stayed = log.opportunities["stage"].value_counts()
+        for stage in came.index:
+            if stage not in meaning or 2 * stayed.get(stage, 0) < came[stage]:
+                meaning[stage] = "open"
+    return dict(sorted(meaning.items()))
+
+
+def outcomes_as_read_on(
+    day: int,
+    *,
+    deal: np.ndarray,
+    recorded_on: np.ndarray,
+    stage: np.ndarray,
+    outcome: np.ndarray,
+    closed_on: np.ndarray,
+) -> np.ndarray:
+    """Return what each row's stage meant on a day, where that is read off the deals; (m,) int8.
+
+    A stage in which all deals are won in the end may have held open ones on the day: where more than a tenth of those
+    that stood in it and stayed there closed only later, it meant `open` then.
+
+    Parameters
+    ----------
+    day : days since 1970. deal, recorded_on, stage, outcome : (m,) rows sorted by deal and time; codes of stages, and
+        what these mean in the end. closed_on : (n,) day each deal closed in the end.
+    """
+    rows = np.flatnonzero(recorded_on <= day)
+    if not len(rows):
+        return outcome
+    last = rows[np.append(deal[rows][1:] != deal[rows][:-1], True)]
+    deals, standing = deal[last], stage[last]
+    final = np.zeros(len(closed_on), dtype=np.int64)
+    final[deal] = stage  # in order of time, so the last one stays
+    closed_later = (final[deals] == standing) & (closed_on[deals] > day)
+    count = int(stage.max()) + 1
+    open_then = np.bincount(standing[closed_later], minlength=count) > _SOME * np.bincount(standing, minlength=count)
+    return np.where(open_then[stage], OPEN, outcome).astype(np.int8)
+
+
+def _converted(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:
+    """Return amounts times the plan rate of their currency; (n,) float64. An empty currency is the reporting one."""
+    values = amount.to_numpy(dtype=np.float64)
+    rates = log.get("currencies")
+    if currency is None or rates is None:
+        return values.copy()
+    rate = np.append(rates["plan_rate"].to_numpy(dtype=np.float64), 1.0)[places(currency, rates["currency"])]
+    rate *= values
+    return rate
+
+
+def _local_days(values: pd.Series, timezone: str) -> np.ndarray:
+    """Return the day of each moment in a timezone; (m,) datetime64[us]."""
+    local = values.dt.tz_convert(timezone).dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    start = local.view(np.int64) // _DAY_LENGTH
+    start *= _DAY_LENGTH
+    days = start.view("datetime64[us]")
+    days[np.isnat(local)] = np.datetime64("NaT", "us")
+    return days
