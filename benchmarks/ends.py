@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_label
-from forecast.simulation.company import Simulation, expected_bookings, simulate
+from forecast.simulation.company import Simulation, simulate
+from forecast.simulation.truth import expected_bookings
 from hardness import SKIPPED, ets
 
 CACHE = Path(__file__).parent / ".cache" / "ends"

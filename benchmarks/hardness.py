@@ -21,8 +21,9 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from forecast.calendar import period_label
 from forecast.simulation import parameters as par
-from forecast.simulation.company import Simulation, expected_bookings, simulate
+from forecast.simulation.company import Simulation, simulate
 from forecast.simulation.pipeline import WON
+from forecast.simulation.truth import expected_bookings
 from seeds import REPORT
 
 HORIZONS = (1, 3, 6)

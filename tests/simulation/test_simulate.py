@@ -17,10 +17,10 @@ from forecast.calendar import parse_periods, period_label
 from forecast.data.schema import TABLES, TOTAL
 from forecast.simulation import parameters as par
 from forecast.simulation import truth as oracle
-from forecast.simulation.clock import calendar_factors, chances, rates
-from forecast.simulation.company import Simulation, expected_bookings, simulate, write
-from forecast.simulation.pipeline import draw_size, giant_quantile
+from forecast.simulation.company import Simulation, simulate, write
+from forecast.simulation.pipeline import calendar_factors, chances, draw_size, giant_quantile, rates
 from forecast.simulation.submitted import possible_error
+from forecast.simulation.truth import expected_bookings
 
 SAMPLE = {"opportunities": 12_000, "seed": 1, "effect": 0.3}
 

@@ -92,6 +92,15 @@ def test_only_the_data_room_and_the_evaluation_read_the_log():
             assert not re.search(r"\bLog\b", path.read_text(encoding="utf-8")), f"{module} knows the log"
 
 
+def test_only_the_command_line_simulates():
+    # A simulated company is for tests, benchmarks and `forecast simulate`; nothing that forecasts or reports knows one.
+    users = {
+        module for module, targets in arrows().items() if any(target.startswith("simulation/") for target in targets)
+    }
+    outside = {module for module in users if not module.startswith(("simulation/", "cli/"))}
+    assert not outside, f"modules that import the simulation: {sorted(outside)}"
+
+
 def test_modules_hold_one_idea():
     long = {module: n for module, path in modules().items() if (n := len(path.read_text("utf-8").splitlines())) > 500}
     assert not long, f"modules over 500 lines: {long}"

@@ -7,9 +7,9 @@ import pandas as pd
 
 from forecast.calendar import period_labels
 from forecast.simulation import parameters as par
-from forecast.simulation.clock import Clock, calendar_factors
 from forecast.simulation.demand import Staff
-from forecast.simulation.parameters import Settings, generator
+from forecast.simulation.parameters import Clock, Settings, generator
+from forecast.simulation.pipeline import calendar_factors
 from forecast.simulation.tables import dates, rep_names, texts
 
 PLAN_GROWTH, PLAN_ERROR = 1.10, 0.07

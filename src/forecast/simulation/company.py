@@ -15,22 +15,19 @@ import pandas as pd
 from forecast.errors import MachineError
 from forecast.simulation import parameters as par
 from forecast.simulation.business import make_business_tables
-from forecast.simulation.clock import make_clock
 from forecast.simulation.demand import make_demand, make_leads, make_staff
-from forecast.simulation.desk import keep_records
-from forecast.simulation.parameters import Settings
+from forecast.simulation.parameters import Settings, make_clock
 from forecast.simulation.pipeline import run_pipeline
+from forecast.simulation.records import make_records
 from forecast.simulation.submitted import bookings, make_submitted
 from forecast.simulation.tables import make_marketing_tables, make_opportunity_tables
-from forecast.simulation.truth import Truth, expected_bookings
-
-__all__ = ["Simulation", "Truth", "company_toml", "expected_bookings", "simulate", "write"]
+from forecast.simulation.truth import Truth
 
 PARQUET = ("opportunities", "opportunity_history", "leads", "submitted_forecasts")
 """Tables written as Parquet; the others are small and written as CSV, to be read by eye."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Simulation:
     """A simulated company: its tables, what company.toml says, the settings, and the truth that no table shows."""
 
@@ -60,8 +57,7 @@ def simulate(
     Parameters
     ----------
     opportunities : expected number of opportunities created within the log, 100 to 5,000,000; the number is drawn.
-    months : months of the log, 24 to 240.
-    end : last month of the log, such as `2026-10`.
+    months : months of the log, 24 to 240. end : its last month, such as `2026-10`.
     seed : 0 to 2**32 - 1; the same seed gives the same company.
     effect : share, 0 to 1, by which joint planning lowers the error of the official forecast. It touches the amounts
         of `joint` in submitted_forecasts and nothing else: `effect=0` is the zero-effect twin.
@@ -70,23 +66,32 @@ def simulate(
 
     Raises ParameterError where a value is out of range.
     """
-    settings = Settings(opportunities, months, end, seed, effect, giant, segments)
+    settings = Settings(
+        opportunities=opportunities,
+        months=months,
+        end=end,
+        seed=seed,
+        effect=effect,
+        giant=giant,
+        segments=segments,
+    )
     clock = make_clock(settings)
     staff = make_staff(settings)
     demand = make_demand(settings, staff)
     leads = make_leads(settings, demand)
     pipeline = run_pipeline(settings, clock, staff, demand, leads)
-    records = keep_records(settings, clock, staff, pipeline)
-    owners = len(staff.owner_segment)
-    tables, _ = make_opportunity_tables(settings, clock, pipeline.deals, records, owners)
+    records = make_records(settings, clock, staff, pipeline)
+    tables = make_opportunity_tables(settings, clock, pipeline.deals, records, len(staff.owner_segment))
     tables |= make_marketing_tables(settings, clock, demand, leads, pipeline.deals)
     tables["submitted_forecasts"] = make_submitted(settings, clock, staff, pipeline.deals)
     actual = bookings(settings, pipeline.deals)
     shape = (settings.months, settings.segments, par.N_CHANNELS)
     spend = tables["marketing"]["spend"].to_numpy().reshape(shape).sum(axis=2).T
     tables |= make_business_tables(settings, clock, staff, actual, spend, tables["opportunities"])
-    truth = Truth(clock, staff, demand, leads, pipeline, actual, settings)
-    return Simulation(tables, _company(clock.last_day), settings, truth)
+    truth = Truth(
+        clock=clock, staff=staff, demand=demand, leads=leads, pipeline=pipeline, actual=actual, settings=settings
+    )
+    return Simulation(tables=tables, company=_company(clock.last_day), settings=settings, truth=truth)
 
 
 def write(simulation: Simulation, folder: str | os.PathLike[str]) -> None:

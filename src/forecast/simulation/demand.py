@@ -14,7 +14,7 @@ from forecast.simulation import parameters as par
 from forecast.simulation.parameters import Settings, generator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Staff:
     """The company's regions and sellers; arrays over segments (G,) or owners (W,)."""
 
@@ -31,7 +31,7 @@ class Staff:
     """Index of the month of adoption; -1 = never."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Leads:
     """One element a lead, in order of month; `lag` of conversion and `rejected` lag are -1 where it does not happen."""
 
@@ -43,7 +43,7 @@ class Leads:
     rejected: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Demand:
     """Intensities and their hidden states; months run from -MAX_LAG for leads, from 0 for the rest.
 
@@ -124,12 +124,12 @@ def make_demand(settings: Settings, staff: Staff) -> Demand:
     lead_base = (par.SOURCE_SHARE[: par.N_CHANNELS] / par.CONVERSION)[None, :, None] * per_segment[:, None, :]
     lead_state = autoregression(rng, lead_base.shape, *par.LEAD_SHOCK)
     noise = par.LEAD_NOISE * rng.standard_normal(lead_base.shape)
-    centre = 0.5 * (par.LEAD_SHOCK[1] ** 2 + par.LEAD_NOISE**2)
+    half_variance = 0.5 * (par.LEAD_SHOCK[1] ** 2 + par.LEAD_NOISE**2)  # so that the shocks have mean 1
     others = par.SOURCE_SHARE[par.N_CHANNELS : par.EXISTING]
     return Demand(
         lead_base=lead_base,
         lead_state=lead_state,
-        lead_rate=lead_base * np.exp(lead_state + noise - centre),
+        lead_rate=lead_base * np.exp(lead_state + noise - half_variance),
         other_base=others[None, :, None] * per_segment[:, None, lag:],
         region=autoregression(rng, (count, months), *par.REGION_SHOCK),
         common=autoregression(rng, (1, months), *par.COMMON_SHOCK)[0],
@@ -163,3 +163,54 @@ def make_leads(settings: Settings, demand: Demand) -> Leads:
 def reorder_rate(demand: Demand, base: np.ndarray, month: int) -> np.ndarray:
     """Return the expected number of opportunities of existing customers at unit shocks; shape (G,)."""
     return par.REORDER * base * demand.reorder_factor[month]
+
+
+class Customers:
+    """The accounts of each segment that come back, counted along the months of a run.
+
+    Simple case: a share of the active customers leaves every month, and those who first bought a year before join.
+    In the first year nobody's first purchase is a year old: as many join then as leave at the start.
+    Mutable, because the run asks it month by month; months must come in order.
+
+    active : (G, M), customers at the start of each month, filled up to the month last started.
+    """
+
+    def __init__(self, settings: Settings, demand: Demand) -> None:
+        count = np.maximum(1, np.round(demand.base)).astype(int)
+        bounds = np.concatenate([[0], np.cumsum(count)])
+        self.active = np.empty((settings.segments, settings.simulated_months))
+        self._base = demand.base
+        self._accounts = int(bounds[-1])
+        self._pools = [np.arange(bounds[g], bounds[g + 1]) for g in range(settings.segments)]
+        self._first_wins: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def start_month(self, month: int) -> np.ndarray:
+        """Let customers leave and join; return how many are active in each segment, (G,)."""
+        if month == 0:
+            self.active[:, 0] = self._base
+            return self.active[:, 0]
+        joining = par.ATTRITION * self._base
+        if month >= par.REORDER_LAG:
+            segment, account = self._first_wins[month - par.REORDER_LAG]
+            joining = np.bincount(segment, minlength=len(self._pools)).astype(float)
+            for g, pool in enumerate(self._pools):
+                self._pools[g] = np.concatenate([pool, account[segment == g]])
+        self.active[:, month] = (1.0 - par.ATTRITION) * self.active[:, month - 1] + joining
+        return self.active[:, month]
+
+    def end_month(self, segment: np.ndarray, account: np.ndarray) -> None:
+        """Note the new accounts that were won in a month, (n,) each: they come back from a year later on."""
+        self._first_wins.append((segment, account))
+
+    def accounts_of(self, rng: np.random.Generator, segment: np.ndarray, source: np.ndarray) -> np.ndarray:
+        """Give new business a new account and existing business one of its segment's customers; (n,)."""
+        account = np.empty(len(segment), dtype=np.int64)
+        new = source != par.EXISTING
+        account[new] = self._accounts + np.arange(int(new.sum()))
+        self._accounts += int(new.sum())
+        for g, pool in enumerate(self._pools):
+            here = np.flatnonzero(~new & (segment == g))
+            # Younger customers are the more active ones.
+            pick = (len(pool) * (1.0 - rng.random(len(here)) ** 2)).astype(np.int64)
+            account[here] = pool[np.minimum(pick, len(pool) - 1)]
+        return account

@@ -1,4 +1,4 @@
-"""The constants of the simulated company, and the settings a user may choose.
+"""The constants of the simulated company, the settings a user may choose, and its clock.
 
 The constants are the process described in docs/methods/simulation.md. They were set before any model was tuned
 and are frozen: a change here changes every figure that was measured on simulated companies.
@@ -83,7 +83,6 @@ SCORED = np.array([True, True, True, True, False, True, False, False])
 MEDIAN_AMOUNT = 18_000.0
 BODY_SD = 0.65
 TAIL_INDEX = 2.5
-GIANT_TAIL_INDEX = 1.0
 GIANT_CUT = 1_000.0
 """Largest size at creation as a multiple of the median."""
 GIANT_LEAST = 1.0 / (2.0 - 1.0 / GIANT_CUT)
@@ -127,7 +126,7 @@ SETTLE_DAYS = 7
 TIMEZONE = "Europe/Berlin"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a user may choose; see `forecast.simulation.company.simulate`."""
 
@@ -171,14 +170,10 @@ class Settings:
         """Plan rate of each segment's currency; shape (segments,)."""
         return np.array([PLAN_RATE[CURRENCY.get(name, "EUR")] for name in self.names])
 
-    @property
-    def tail_index(self) -> float:
-        """Tail index of the size of a deal at creation."""
-        return GIANT_TAIL_INDEX if self.giant else TAIL_INDEX
-
-    def months_of_year(self) -> np.ndarray:
-        """Month of the year, 0 to 11, of every simulated month."""
-        return (self.start_period + np.arange(self.simulated_months)) % 12
+    def tick_of_year(self, tick: int) -> int:
+        """Return the place, 0 to 47, of a simulated tick in its year."""
+        month, within = divmod(tick, TICKS)
+        return (self.start_period + month) % 12 * TICKS + within
 
 
 def _whole(name: str, value: object, low: int, high: int) -> None:
@@ -192,3 +187,47 @@ STREAMS = ("company", "demand", "leads", "deals", "moves", "desk", "submitted", 
 def generator(settings: Settings, stream: str) -> np.random.Generator:
     """Return the random stream of one part of the company, independent of every other part."""
     return seeds.generator(settings.seed, STREAMS.index(stream))
+
+
+# -- the clock --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The days of the simulated months, counted from 1970-01-01; a tick is a quarter of a month.
+
+    working : (ticks, 8), the days of each tick, its working days first. count : (ticks,), how many working days.
+    month_start : (months + 1,), the first day of each simulated month. log_months : how many of them the log has.
+    """
+
+    working: np.ndarray
+    count: np.ndarray
+    month_start: np.ndarray
+    log_months: int
+
+    @property
+    def last_day(self) -> int:
+        """The last day of the log."""
+        return int(self.month_start[self.log_months]) - 1
+
+    def draw_day(self, rng: np.random.Generator, tick: np.ndarray) -> np.ndarray:
+        """Return a working day of each tick, drawn evenly; shape like `tick`."""
+        pick = (rng.random(np.shape(tick)) * self.count[tick]).astype(np.int64)
+        return self.working[tick, pick]
+
+
+def make_clock(settings: Settings) -> Clock:
+    """Lay out the ticks of the simulated months."""
+    months = settings.simulated_months
+    since_1970 = settings.start_period + np.arange(months + 1) - 1970 * 12
+    month_start = since_1970.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    length = np.diff(month_start)
+    cuts = (np.arange(TICKS + 1)[None, :] * length[:, None]) // TICKS
+    first = (month_start[:-1, None] + cuts[:, :-1]).ravel()
+    size = np.diff(cuts, axis=1).ravel()
+    days = first[:, None] + np.arange(8)[None, :]
+    is_work = ((days + 3) % 7 < 5) & (np.arange(8)[None, :] < size[:, None])
+    count = is_work.sum(axis=1)
+    order = np.argsort(~is_work, axis=1, kind="stable")
+    working = np.take_along_axis(days, order, axis=1)
+    return Clock(working=working, count=count, month_start=month_start, log_months=settings.months)

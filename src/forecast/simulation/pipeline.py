@@ -1,23 +1,23 @@
 """What happens to the simulated company's deals: they are created, advance unseen, change in amount, are won or lost.
 
-A loop over ticks; every step works on all open deals at once. What the CRM shows of it is made in `simulate_desk`.
+A loop over ticks; every step works on all open deals at once. What the CRM shows of it is made in `simulation/records`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from forecast.simulation import parameters as par
-from forecast.simulation.clock import Clock, chances, rates
-from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
-from forecast.simulation.parameters import Settings, generator
+from forecast.simulation.demand import Customers, Demand, Leads, Staff, reorder_rate
+from forecast.simulation.parameters import Clock, Settings, generator
 
 OPEN, WON, LOST = 0, 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Deals:
     """One element a deal (n,), in order of the day of creation within each month.
 
@@ -45,23 +45,273 @@ class Deals:
     closed_amount: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Path:
-    """The open deals after one tick: their index, hidden level and amount; then those that closed in it."""
+    """The open deals after one tick: their index, hidden level and amount; (n,) each."""
 
     deal: np.ndarray
     level: np.ndarray
     amount: np.ndarray
 
+    @classmethod
+    def nobody(cls) -> Path:
+        """Return a path on which no deal is open."""
+        return cls(deal=np.empty(0, dtype=np.int64), level=np.empty(0, dtype=np.int8), amount=np.empty(0))
 
-@dataclass(frozen=True)
+    def chosen(self, which: np.ndarray) -> Path:
+        """Return some of the deals."""
+        return Path(deal=self.deal[which], level=self.level[which], amount=self.amount[which])
+
+    def joined(self, deal: np.ndarray, *, level: np.ndarray, amount: np.ndarray) -> Path:
+        """Return the path with more deals behind its own."""
+        return Path(
+            deal=np.concatenate([self.deal, deal]),
+            level=np.concatenate([self.level, level.astype(np.int8)]),
+            amount=np.concatenate([self.amount, amount]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """Deals, their paths (one a tick), and the customers known at the start of each month (G, M)."""
+    """Deals, their paths (one a tick), and the active customers at the start of each month, `base` (G, M)."""
 
     deals: Deals
     paths: list[Path]
     base: np.ndarray
-    accounts: int
+
+
+# -- how a deal moves ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def calendar_factors() -> np.ndarray:
+    """Return the factors on advance, won and lost by tick of the year; shape (48, 3).
+
+    The won factors average 1 over the year, so that the calendar moves wins in time and does not add any.
+    """
+    month = np.repeat(np.arange(12), par.TICKS)
+    tick = np.tile(np.arange(par.TICKS), 12)
+    won = par.WON_MONTH[month] * par.WON_TICK[tick]
+    won = won * np.where((month % 3 == 2) & (tick == par.TICKS - 1), par.QUARTER_END_RUSH, 1.0)
+    advance = par.ADVANCE_MONTH[month]
+    lost = par.LOST_MONTH[month]
+    factors = np.column_stack([advance, won, lost])
+    return factors / factors.mean(axis=0)
+
+
+def rates(quality: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the factors that a deal's quality and log size put on advance, won and lost; shape (n, 3)."""
+    return np.exp(np.multiply.outer(quality, par.QUALITY_EFFECT) + np.multiply.outer(size, par.SIZE_EFFECT))
+
+
+def chances(factors: np.ndarray, level: np.ndarray, tick_of_year: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the chances of advance, won and lost in one tick: competing exponential risks; each of shape (n,).
+
+    `factors` (n, 3) from `rates`, `level` (n,) of hidden progress.
+    """
+    calendar = calendar_factors()[tick_of_year]
+    advance = par.ADVANCE[level] * factors[:, 0] * calendar[0]
+    won = par.WON[level] * factors[:, 1] * calendar[1]
+    lost = par.LOST[level] * factors[:, 2] * calendar[2]
+    total = advance + won + lost
+    share = -np.expm1(-total) / np.maximum(total, 1e-300)
+    return advance * share, won * share, lost * share
+
+
+# -- the run ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _World:
+    """What does not change during the run."""
+
+    settings: Settings
+    clock: Clock
+    staff: Staff
+    demand: Demand
+    leads: Leads
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moved:
+    """What one tick did to the open deals: those still open, which of the former they are, and those that closed.
+
+    won, lost : indices of deals. paid : amounts of the won, in the reporting currency.
+    """
+
+    path: Path
+    stays: np.ndarray
+    won: np.ndarray
+    paid: np.ndarray
+    lost: np.ndarray
+
+
+def run_pipeline(settings: Settings, clock: Clock, staff: Staff, demand: Demand, leads: Leads) -> Pipeline:
+    """Run the company from its first month to a few months beyond the log's end.
+
+    A month's deals are drawn at its start, each with the tick in which it appears. Then, tick by tick, the open deals
+    win, lose, advance or change in amount, and those that appear join them: a deal moves from the tick after its
+    creation on. At a month's end its first-time buyers are noted, who come back a year later.
+    """
+    world = _World(settings=settings, clock=clock, staff=staff, demand=demand, leads=leads)
+    traits, moves = generator(settings, "deals"), generator(settings, "moves")
+    customers, due = Customers(settings, demand), _due_leads(settings, leads)
+    columns: list[dict[str, np.ndarray]] = []
+    segment, source, account = (np.empty(0, dtype=np.int64) for _ in range(3))
+    path, factors = Path.nobody(), np.empty((0, 3))
+    paths: list[Path] = []
+    closed: list[_Moved] = []
+    for month in range(settings.simulated_months):
+        first = len(segment)
+        new = _create(traits, world, month=month, lead=due[month], customers=customers)
+        columns.append(new)
+        segment, source, account = (
+            np.concatenate([before, new[name]])
+            for before, name in ((segment, "segment"), (source, "source"), (account, "account"))
+        )
+        new_factors = rates(new["quality"], new["size"])
+        for tick in range(month * par.TICKS, (month + 1) * par.TICKS):
+            moved = _move(moves, settings, path, factors, tick=tick, segment=segment)
+            appears = np.flatnonzero(new["tick"] == tick)
+            path = moved.path.joined(first + appears, level=new["start"][appears], amount=new["amount"][appears])
+            factors = np.concatenate([factors[moved.stays], new_factors[appears]])
+            paths.append(path)
+            closed.append(moved)
+        won = np.concatenate([moved.won for moved in closed[-par.TICKS :]])
+        first_time = won[source[won] != par.EXISTING]
+        customers.end_month(segment[first_time], account[first_time])
+    deals = {name: np.concatenate([new[name] for new in columns]) for name in columns[0]}
+    return Pipeline(deals=Deals(**deals, **_outcomes(closed, len(segment))), paths=paths, base=customers.active)
+
+
+def _outcomes(closed: list[_Moved], count: int) -> dict[str, np.ndarray]:
+    """Return outcome, tick of closure and amount won of every deal, (count,) each, from what each tick closed."""
+    outcome, closed_tick = np.full(count, OPEN, dtype=np.int8), np.full(count, -1)
+    closed_amount = np.full(count, np.nan)
+    for tick, moved in enumerate(closed):
+        outcome[moved.won], outcome[moved.lost] = WON, LOST
+        closed_tick[moved.won], closed_tick[moved.lost] = tick, tick
+        closed_amount[moved.won] = moved.paid
+    return {"outcome": outcome, "closed_tick": closed_tick, "closed_amount": closed_amount}
+
+
+def _move(
+    rng: np.random.Generator, settings: Settings, path: Path, factors: np.ndarray, *, tick: int, segment: np.ndarray
+) -> _Moved:
+    """Let the open deals win, lose, advance and change in amount.
+
+    factors : (n, 3) from `rates`, of the deals of the path. segment : of every deal created so far.
+    """
+    advance, won, lost = chances(factors, path.level, settings.tick_of_year(tick))
+    u = rng.random(len(path.deal))
+    is_won = u < won
+    is_lost = ~is_won & (u < won + lost)
+    stays = ~(is_won | is_lost)
+    level = path.level + (stays & (u < won + lost + advance)).astype(np.int8)
+    revised = rng.random(len(path.deal)) < par.REVISION_CHANCE
+    step = par.REVISION_SD * rng.standard_normal(int(revised.sum()))
+    amount = path.amount.copy()
+    amount[revised] *= np.exp(step - 0.5 * par.REVISION_SD**2)
+    winners = path.deal[is_won]
+    discounted = rng.random(len(winners)) < par.DISCOUNT_CHANCE
+    share = 1.0 - np.where(discounted, rng.beta(*par.DISCOUNT_BETA, size=len(winners)), 0.0)
+    unit = settings.rates[segment[winners]]
+    paid = np.maximum(1.0, np.round(amount[is_won] * share / unit)) * unit
+    still_open = Path(deal=path.deal[stays], level=level[stays], amount=amount[stays])
+    return _Moved(path=still_open, stays=stays, won=winners, paid=paid, lost=path.deal[is_lost])
+
+
+# -- creation -----------------------------------------------------------------------------------------------
+
+
+def _due_leads(settings: Settings, leads: Leads) -> list[np.ndarray]:
+    """Return, for every simulated month, the leads that convert in it."""
+    months = settings.simulated_months
+    due = np.where(leads.lag >= 0, leads.month + leads.lag, -1)
+    due = np.where(due < months, due, -1)
+    order = np.argsort(due, kind="stable")
+    return np.split(order, np.searchsorted(due[order], np.arange(months + 1)))[1:-1]
+
+
+def _create(
+    rng: np.random.Generator, world: _World, *, month: int, lead: np.ndarray, customers: Customers
+) -> dict[str, np.ndarray]:
+    """Create the deals of one month; return the columns of `Deals` that are known then, in order of the day.
+
+    lead : the leads that convert in the month.
+    """
+    settings, staff = world.settings, world.staff
+    segment, source, lead = _origins(rng, world, month=month, lead=lead, active=customers.start_month(month))
+    n = len(segment)
+    lead_quality = np.where(lead >= 0, world.leads.quality[lead] if len(world.leads.quality) else 0.0, 0.0)
+    lead_quality = np.where(lead >= 0, lead_quality, rng.standard_normal(n))
+    tick = month * par.TICKS + rng.integers(0, par.TICKS, n)
+    day = world.clock.draw_day(rng, tick)
+    order = np.argsort(day, kind="stable")
+    segment, source, lead, lead_quality = segment[order], source[order], lead[order], lead_quality[order]
+    product = rng.choice(len(par.PRODUCTS), size=n, p=par.PRODUCT_SHARE)
+    owner = _owners(rng, staff, segment)
+    score = _scores(rng, lead_quality, source)
+    quality = (
+        staff.quality[segment]
+        + par.SOURCE_QUALITY[source]
+        + par.PRODUCT_QUALITY[product]
+        + staff.owner_skill[owner]
+        + np.where(par.SCORED[source], par.SCORE_WEIGHT * lead_quality, 0.0)
+        + par.FRAILTY_SD * rng.standard_normal(n)
+    )
+    size = draw_size(rng, settings, product, source)
+    return {
+        "segment": segment,
+        "source": source,
+        "product": product,
+        "owner": owner,
+        "account": customers.accounts_of(rng, segment, source),
+        "lead": lead,
+        "score": score,
+        "quality": quality,
+        "size": size,
+        "amount": par.MEDIAN_AMOUNT * staff.scale[segment] * np.exp(size),
+        "start": (rng.random(n) < par.SOURCE_HEAD_START[source]).astype(np.int64),
+        "tick": tick[order],
+        "day": day[order],
+    }
+
+
+def _origins(
+    rng: np.random.Generator, world: _World, *, month: int, lead: np.ndarray, active: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return segment, source and lead (-1 = none) of a month's deals: from leads, other sources, and customers."""
+    demand, leads = world.demand, world.leads
+    shock = demand.shock(month)
+    others = rng.poisson(demand.other_base[:, :, month] * shock[:, None])
+    again = rng.poisson(reorder_rate(demand, active, month) * shock)
+    other_segment, other_source = np.unravel_index(np.repeat(np.arange(others.size), others.ravel()), others.shape)
+    again_segment = np.repeat(np.arange(len(again)), again)
+    segment = np.concatenate([leads.segment[lead], other_segment, again_segment])
+    existing = np.full(len(again_segment), par.EXISTING)
+    source = np.concatenate([leads.channel[lead], par.N_CHANNELS + other_source, existing])
+    return segment, source, np.concatenate([lead, np.full(len(segment) - len(lead), -1)])
+
+
+def _owners(rng: np.random.Generator, staff: Staff, segment: np.ndarray) -> np.ndarray:
+    """Return a seller of each deal's segment, drawn by the sellers' weights."""
+    u = rng.random(len(segment))
+    owner = np.empty(len(segment), dtype=np.int64)
+    for g in range(len(staff.weight)):
+        team = np.flatnonzero(staff.owner_segment == g)
+        cumulative = np.cumsum(staff.owner_weight[team])
+        here = segment == g
+        pick = np.searchsorted(cumulative, u[here] * cumulative[-1], side="right")
+        owner[here] = team[0] + np.minimum(pick, len(team) - 1)
+    return owner
+
+
+def _scores(rng: np.random.Generator, lead_quality: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Return lead scores, 0 to 100: the lead's quality seen through noise; NaN where a source has none."""
+    noise = rng.standard_normal(len(lead_quality))
+    seen = par.SCORE_RELIABILITY * lead_quality + np.sqrt(1 - par.SCORE_RELIABILITY**2) * noise
+    return np.where(par.SCORED[source], np.clip(np.round(50.0 + 17.0 * seen), 0.0, 100.0), np.nan)
 
 
 def draw_size(rng: np.random.Generator, settings: Settings, product: np.ndarray, source: np.ndarray) -> np.ndarray:
@@ -80,202 +330,3 @@ def draw_size(rng: np.random.Generator, settings: Settings, product: np.ndarray,
 def giant_quantile(u: np.ndarray) -> np.ndarray:
     """Return quantiles of a Pareto of index 1 with median 1 and nothing above GIANT_CUT."""
     return par.GIANT_LEAST / (1.0 - u * (1.0 - par.GIANT_LEAST / par.GIANT_CUT))
-
-
-def run_pipeline(settings: Settings, clock: Clock, staff: Staff, demand: Demand, leads: Leads) -> Pipeline:
-    """Run the company from its first month to a few months beyond the log's end."""
-    return _Run(settings, clock, staff, demand, leads).run()
-
-
-class _Run:
-    """The state that the loop carries along."""
-
-    def __init__(self, settings: Settings, clock: Clock, staff: Staff, demand: Demand, leads: Leads) -> None:
-        self.settings, self.clock, self.staff, self.demand, self.leads = settings, clock, staff, demand, leads
-        self.traits = generator(settings, "deals")
-        self.moves = generator(settings, "moves")
-        self.months = settings.simulated_months
-        due = np.where(leads.lag >= 0, leads.month + leads.lag, -1)
-        due = np.where(due < self.months, due, -1)
-        order = np.argsort(due, kind="stable")
-        self.due_order = order[np.searchsorted(due[order], 0) :]
-        self.due_bounds = np.searchsorted(due[self.due_order], np.arange(self.months + 1))
-        owners = [np.flatnonzero(staff.owner_segment == g) for g in range(settings.segments)]
-        self.owner_first = np.array([team[0] for team in owners])
-        self.owner_cumulative = [np.cumsum(staff.owner_weight[team]) for team in owners]
-        self.n = 0
-        self.columns: dict[str, list[np.ndarray]] = {}
-        customers = np.maximum(1, np.round(demand.base)).astype(int)
-        bounds = np.concatenate([[0], np.cumsum(customers)])
-        self.pools = [[np.arange(bounds[g], bounds[g + 1])] for g in range(settings.segments)]
-        self.accounts = int(bounds[-1])
-        self.base = np.empty((settings.segments, self.months))
-        self.new_wins = np.zeros((settings.segments, self.months))
-        self.new_accounts: list[tuple[np.ndarray, np.ndarray]] = []
-        self.segment = np.empty(0, dtype=np.int64)
-        self.closed: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-
-    def run(self) -> Pipeline:
-        empty = np.empty(0, dtype=np.int64)
-        path, factors = Path(empty, empty.astype(np.int8), empty.astype(float)), np.empty((0, 3))
-        paths: list[Path] = []
-        for month in range(self.months):
-            first = self.n
-            fresh = self._create(month)
-            fresh_factors = rates(fresh["quality"], fresh["size"])
-            self.segment = np.concatenate([self.segment, fresh["segment"]])
-            for tick in range(month * par.TICKS, (month + 1) * par.TICKS):
-                path, stays = self._move(tick, path, factors)
-                born = np.flatnonzero(fresh["tick"] == tick)
-                path = Path(
-                    np.concatenate([path.deal, first + born]),
-                    np.concatenate([path.level, fresh["start"][born].astype(np.int8)]),
-                    np.concatenate([path.amount, fresh["amount"][born]]),
-                )
-                factors = np.concatenate([factors[stays], fresh_factors[born]])
-                paths.append(path)
-            self._count_customers(month)
-        columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
-        outcome, closed_tick = np.full(self.n, OPEN, dtype=np.int8), np.full(self.n, -1)
-        closed_amount = np.full(self.n, np.nan)
-        for tick, (won, paid, lost) in enumerate(self.closed):
-            outcome[won], outcome[lost] = WON, LOST
-            closed_tick[won], closed_tick[lost] = tick, tick
-            closed_amount[won] = paid
-        deals = Deals(**columns, outcome=outcome, closed_tick=closed_tick, closed_amount=closed_amount)
-        return Pipeline(deals, paths, self.base, self.accounts)
-
-    def _move(self, tick: int, path: Path, factors: np.ndarray) -> tuple[Path, np.ndarray]:
-        """Let the open deals win, lose, advance and change in amount; return those still open, and which they are."""
-        rng = self.moves
-        month, within = divmod(tick, par.TICKS)
-        of_year = (self.settings.start_period + month) % 12 * par.TICKS + within
-        advance, won, lost = chances(factors, path.level, of_year)
-        u = rng.random(len(path.deal))
-        is_won = u < won
-        is_lost = ~is_won & (u < won + lost)
-        stays = ~(is_won | is_lost)
-        level = path.level + (stays & (u < won + lost + advance)).astype(np.int8)
-        revised = rng.random(len(path.deal)) < par.REVISION_CHANCE
-        step = par.REVISION_SD * rng.standard_normal(int(revised.sum()))
-        amount = path.amount.copy()
-        amount[revised] *= np.exp(step - 0.5 * par.REVISION_SD**2)
-        winners = path.deal[is_won]
-        cut = rng.random(len(winners)) < par.DISCOUNT_CHANCE
-        share = 1.0 - np.where(cut, rng.beta(*par.DISCOUNT_BETA, size=len(winners)), 0.0)
-        unit = self.settings.rates[self.segment[winners]]
-        paid = np.maximum(1.0, np.round(amount[is_won] * share / unit)) * unit
-        self.closed.append((winners, paid, path.deal[is_lost]))
-        return Path(path.deal[stays], level[stays], amount[stays]), stays
-
-    def _count_customers(self, month: int) -> None:
-        """Note the accounts that first bought in a month: they come back from a year later on."""
-        winners = np.concatenate([won for won, _, _ in self.closed[-par.TICKS :]])
-        first = min(winners.min(initial=self.n), self.n)
-        source = self._since(first, "source")[winners - first]
-        account = self._since(first, "account")[winners - first]
-        new = source != par.EXISTING
-        segment = self.segment[winners[new]]
-        self.new_accounts.append((segment, account[new]))
-        self.new_wins[:, month] = np.bincount(segment, minlength=self.settings.segments)
-
-    def _since(self, first: int, name: str) -> np.ndarray:
-        """Return a column's values from the deal `first` on, without joining the whole past."""
-        parts, reached = [], self.n
-        for part in reversed(self.columns[name]):
-            if reached <= first:
-                break
-            parts.append(part)
-            reached -= len(part)
-        return np.concatenate(parts[::-1])[first - reached :] if parts else np.empty(0, dtype=np.int64)
-
-    def _create(self, month: int) -> dict[str, np.ndarray]:
-        """Create the deals of one month."""
-        settings, rng, demand = self.settings, self.traits, self.demand
-        shock = demand.shock(month)
-        lead = self.due_order[self.due_bounds[month] : self.due_bounds[month + 1]]
-        others = rng.poisson(demand.other_base[:, :, month] * shock[:, None])
-        self._grow_base(month)
-        again = rng.poisson(reorder_rate(demand, self.base[:, month], month) * shock)
-        g_other, s_other = np.unravel_index(np.repeat(np.arange(others.size), others.ravel()), others.shape)
-        g_again = np.repeat(np.arange(settings.segments), again)
-        segment = np.concatenate([self.leads.segment[lead], g_other, g_again])
-        source = np.concatenate(
-            [self.leads.channel[lead], par.N_CHANNELS + s_other, np.full(len(g_again), par.EXISTING)]
-        )
-        n = len(segment)
-        lead = np.concatenate([lead, np.full(n - len(lead), -1)])
-        lead_quality = np.where(lead >= 0, self.leads.quality[lead] if len(self.leads.quality) else 0.0, 0.0)
-        lead_quality = np.where(lead >= 0, lead_quality, rng.standard_normal(n))
-        tick = month * par.TICKS + rng.integers(0, par.TICKS, n)
-        day = self.clock.draw_day(rng, tick)
-        order = np.argsort(day, kind="stable")
-        segment, source, lead, lead_quality = segment[order], source[order], lead[order], lead_quality[order]
-        tick, day = tick[order], day[order]
-        product = rng.choice(len(par.PRODUCTS), size=n, p=par.PRODUCT_SHARE)
-        u = rng.random(n)
-        owner = np.empty(n, dtype=np.int64)
-        for g, cumulative in enumerate(self.owner_cumulative):
-            here = segment == g
-            pick = np.searchsorted(cumulative, u[here] * cumulative[-1], side="right")
-            owner[here] = self.owner_first[g] + np.minimum(pick, len(cumulative) - 1)
-        scored = par.SCORED[source]
-        noise = rng.standard_normal(n)
-        seen = par.SCORE_RELIABILITY * lead_quality + np.sqrt(1 - par.SCORE_RELIABILITY**2) * noise
-        quality = (
-            self.staff.quality[segment]
-            + par.SOURCE_QUALITY[source]
-            + par.PRODUCT_QUALITY[product]
-            + self.staff.owner_skill[owner]
-            + np.where(scored, par.SCORE_WEIGHT * lead_quality, 0.0)
-            + par.FRAILTY_SD * rng.standard_normal(n)
-        )
-        size = draw_size(rng, settings, product, source)
-        fresh = {
-            "segment": segment,
-            "source": source,
-            "product": product,
-            "owner": owner,
-            "account": self._accounts(rng, segment, source),
-            "lead": lead,
-            "score": np.where(scored, np.clip(np.round(50.0 + 17.0 * seen), 0.0, 100.0), np.nan),
-            "quality": quality,
-            "size": size,
-            "amount": par.MEDIAN_AMOUNT * self.staff.scale[segment] * np.exp(size),
-            "start": (rng.random(n) < par.SOURCE_HEAD_START[source]).astype(np.int64),
-            "tick": tick,
-            "day": day,
-        }
-        for name, values in fresh.items():
-            self.columns.setdefault(name, []).append(values)
-        self.n += n
-        return fresh
-
-    def _grow_base(self, month: int) -> None:
-        """Count the active customers: some leave, those who first bought a year ago join."""
-        demand = self.demand
-        if month == 0:
-            self.base[:, 0] = demand.base
-            return
-        known = month - par.REORDER_LAG
-        joining = self.new_wins[:, known] if known >= 0 else par.ATTRITION * demand.base
-        self.base[:, month] = (1.0 - par.ATTRITION) * self.base[:, month - 1] + joining
-        if known >= 0:
-            segments, accounts = self.new_accounts[known]
-            for g in range(self.settings.segments):
-                self.pools[g].append(accounts[segments == g])
-
-    def _accounts(self, rng: np.random.Generator, segment: np.ndarray, source: np.ndarray) -> np.ndarray:
-        """Give new business a new account and existing business one of the segment's customers."""
-        account = np.empty(len(segment), dtype=np.int64)
-        new = source != par.EXISTING
-        account[new] = self.accounts + np.arange(int(new.sum()))
-        self.accounts += int(new.sum())
-        for g in range(self.settings.segments):
-            here = np.flatnonzero(~new & (segment == g))
-            pool = np.concatenate(self.pools[g])
-            self.pools[g] = [pool]
-            # Younger customers are the more active ones.
-            pick = (len(pool) * (1.0 - rng.random(len(here)) ** 2)).astype(np.int64)
-            account[here] = pool[np.minimum(pick, len(pool) - 1)]
-        return account

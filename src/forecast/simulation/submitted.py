@@ -1,4 +1,4 @@
-"""What the simulated company's people said they would book: the settled actual plus an error with a known law.
+"""The simulated submitted forecasts: what people forecast is the settled actual plus an error with a known law.
 
 On the third working day of a month sales and marketing, and `joint` from adoption on, submit bookings for that month
 and the three after it; now and then they submit again on the sixth, and the later one counts. The official error of
@@ -13,9 +13,8 @@ import pandas as pd
 
 from forecast.calendar import period_labels
 from forecast.simulation import parameters as par
-from forecast.simulation.clock import Clock
 from forecast.simulation.demand import Staff
-from forecast.simulation.parameters import Settings, generator
+from forecast.simulation.parameters import Clock, Settings, generator
 from forecast.simulation.pipeline import WON, Deals
 from forecast.simulation.tables import dates, texts
 
@@ -108,53 +107,72 @@ def possible_error(error: np.ndarray, actual: np.ndarray) -> np.ndarray:
 
 
 def make_submitted(settings: Settings, clock: Clock, staff: Staff, deals: Deals) -> pd.DataFrame:
-    """Return the table submitted_forecasts."""
+    """Return the table submitted_forecasts.
+
+    Simple case: a submission is the settled actual plus that submitter's error in money. Two complications: some
+    submit twice a month, first an early guess that is further off; and `best case` stands beyond `commit`.
+    """
     rng = generator(settings, "submitted")
     months = settings.months
     actual = bookings(settings, deals)
-    origin = np.arange(months)
-    target = origin[:, None] + np.arange(HORIZONS)[None, :]
-    seen = actual[:, target]
-    level = _level(actual)[:, :months, None]
-    scale = np.maximum(SMALLEST_SCALE, ERROR_OVER_ORACLE * unavoidable(settings, deals))[:, None, None]
-    quarter_end = np.where((settings.start_period + target) % 3 == 2, QUARTER_END, 1.0)
-    money = level * scale * HORIZON_SCALE[None, None, :] * quarter_end[None, :, :]
-
-    official = error_draws(rng, settings, bias=SALES_BIAS)
-    own = error_draws(rng, settings, bias=SALES_BIAS)
-    after = (origin[None, :] >= staff.adopted[:, None]) & (staff.adopted[:, None] >= 0)
-    mixed = OWN_SHARE * official + np.sqrt(1.0 - OWN_SHARE**2) * own
-    sales = np.where(after[:, :, None], mixed, official)
-    marketing = MARKETING_SCALE * error_draws(rng, settings, bias=MARKETING_BIAS)
+    target = np.arange(months)[:, None] + np.arange(HORIZONS)[None, :]
+    settled = actual[:, target]
+    money = _money(settings, deals, actual, target)
+    after = (np.arange(months)[None, :] >= staff.adopted[:, None]) & (staff.adopted[:, None] >= 0)
+    errors = _errors(rng, settings, after)
     again = rng.random((settings.segments, months, len(SUBMITTERS))) < AGAIN
     first_try = 0.25 * rng.standard_normal((settings.segments, months, HORIZONS))
     upside = np.abs(rng.standard_normal((settings.segments, months, HORIZONS)))
-
     parts = []
-    for submitter, draw in enumerate((sales, marketing, official)):
+    for submitter, draw in enumerate(errors):
         joint = SUBMITTERS[submitter] == "joint"
         factor = 1.0 - settings.effect if joint else 1.0
         submits = after if joint else np.ones_like(after)
         later = again[:, :, submitter]
         for category in range(len(CATEGORIES)):
             draws = draw + (0.25 + 0.25 * upside if category else 0.0)
-            final = seen + factor * possible_error(money * draws, seen)
-            early = seen + factor * possible_error(money * (1.15 * draws + first_try), seen)
+            final = settled + factor * possible_error(money * draws, settled)
+            early = settled + factor * possible_error(money * (1.15 * draws + first_try), settled)
             parts.append(_rows(submitter, category, final, submits, later.astype(int)))
             parts.append(_rows(submitter, category, early, submits & later, np.zeros(later.shape, dtype=int)))
     rows = np.concatenate(parts, axis=1)
-    rows = rows[:, rows[3] >= min(FIRST_ORIGIN, months // 4)]
-    who, kind, g, m, h, day = rows[:6].astype(np.int64)
-    on = submission_days(clock, months)[m, day]
-    order = np.lexsort((kind, who, h, g, on))
+    return _table(settings, clock, rows[:, rows[3] >= min(FIRST_ORIGIN, months // 4)])
+
+
+def _money(settings: Settings, deals: Deals, actual: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return what an error of size 1 is in money: level x scale x horizon x quarter's end; (G, origins, HORIZONS)."""
+    level = _level(actual)[:, : settings.months, None]
+    scale = np.maximum(SMALLEST_SCALE, ERROR_OVER_ORACLE * unavoidable(settings, deals))[:, None, None]
+    quarter_end = np.where((settings.start_period + target) % 3 == 2, QUARTER_END, 1.0)
+    return level * scale * HORIZON_SCALE[None, None, :] * quarter_end[None, :, :]
+
+
+def _errors(rng: np.random.Generator, settings: Settings, after: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the errors of `SUBMITTERS` before the effect, (G, origins, HORIZONS) each.
+
+    after : (G, origins), whether the segment plans jointly.
+    """
+    official = error_draws(rng, settings, bias=SALES_BIAS)
+    own = error_draws(rng, settings, bias=SALES_BIAS)
+    mixed = OWN_SHARE * official + np.sqrt(1.0 - OWN_SHARE**2) * own
+    sales = np.where(after[:, :, None], mixed, official)
+    marketing = MARKETING_SCALE * error_draws(rng, settings, bias=MARKETING_BIAS)
+    return sales, marketing, official
+
+
+def _table(settings: Settings, clock: Clock, rows: np.ndarray) -> pd.DataFrame:
+    """Return the rows of `_rows` as the table, in order of day, segment, horizon, submitter and category."""
+    submitter, category, segment, month, horizon, day = rows[:6].astype(np.int64)
+    on = submission_days(clock, settings.months)[month, day]
+    order = np.lexsort((category, submitter, horizon, segment, on))
     labels = period_labels(settings.start_period + np.arange(settings.simulated_months))
     return pd.DataFrame(
         {
             "submitted_on": dates(on[order]),
-            "target_period": texts(labels, (m + h)[order]),
-            "segment": texts(settings.names, g[order]),
-            "submitter": texts(SUBMITTERS, who[order]),
-            "category": texts(CATEGORIES, kind[order]),
+            "target_period": texts(labels, (month + horizon)[order]),
+            "segment": texts(settings.names, segment[order]),
+            "submitter": texts(SUBMITTERS, submitter[order]),
+            "category": texts(CATEGORIES, category[order]),
             "amount": np.round(rows[6][order], 2),
         }
     )

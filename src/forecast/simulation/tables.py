@@ -9,11 +9,10 @@ import pandas as pd
 
 from forecast.calendar import period_labels
 from forecast.simulation import parameters as par
-from forecast.simulation.clock import Clock
 from forecast.simulation.demand import Demand, Leads
-from forecast.simulation.desk import Records
-from forecast.simulation.parameters import Settings, generator
+from forecast.simulation.parameters import Clock, Settings, generator
 from forecast.simulation.pipeline import Deals
+from forecast.simulation.records import Records
 
 _WON_STAGE = len(par.OPEN_STAGES)
 
@@ -43,31 +42,31 @@ def rep_names(owners: int) -> list[str]:
 
 def make_opportunity_tables(
     settings: Settings, clock: Clock, deals: Deals, records: Records, owners: int
-) -> tuple[dict[str, pd.DataFrame], Records]:
-    """Return opportunities and history as the CRM had them at the end of the log, and the records kept of it."""
-    known = records.day <= clock.last_day
-    kept = Records(*(getattr(records, name)[known] for name in Records.__dataclass_fields__))
-    moment = kept.day.astype("datetime64[D]").astype("datetime64[us]") + kept.second.astype("timedelta64[s]")
+) -> dict[str, pd.DataFrame]:
+    """Return opportunities, opportunity_history and stages as the CRM had them at the end of the log.
+
+    owners : how many sellers there are.
+    """
+    known = records.chosen(records.day <= clock.last_day)
+    moment = known.day.astype("datetime64[D]").astype("datetime64[us]") + known.second.astype("timedelta64[s]")
     reps = rep_names(owners)
-    ids = opportunity_ids(deals)
     history = pd.DataFrame(
         {
-            "opportunity_id": pd.Series(ids[kept.deal], dtype="str"),
+            "opportunity_id": pd.Series(opportunity_ids(deals)[known.deal], dtype="str"),
             "recorded_at": pd.Series(moment).dt.tz_localize(par.TIMEZONE).dt.tz_convert("UTC"),
-            "stage": texts(par.STAGES, kept.stage),
-            "amount": kept.amount,
-            "expected_close_on": dates(kept.expected),
-            "probability": np.array(par.STAGE_PROBABILITY)[kept.stage],
-            "forecast_category": texts(par.CATEGORIES, _category(kept)),
-            "owner": texts(reps, kept.owner),
+            "stage": texts(par.STAGES, known.stage),
+            "amount": known.amount,
+            "expected_close_on": dates(known.expected),
+            "probability": np.array(par.STAGE_PROBABILITY)[known.stage],
+            "forecast_category": texts(par.CATEGORIES, _category(known)),
+            "owner": texts(reps, known.owner),
         }
     )
-    last = np.flatnonzero(np.append(kept.deal[1:] != kept.deal[:-1], True))
     return {
-        "opportunities": _opportunities(settings, clock, deals, kept, last, ids, reps),
+        "opportunities": _opportunities(settings, clock, deals, known, reps),
         "opportunity_history": history,
         "stages": _stages(),
-    }, kept
+    }
 
 
 def opportunity_ids(deals: Deals) -> np.ndarray:
@@ -75,25 +74,19 @@ def opportunity_ids(deals: Deals) -> np.ndarray:
     return numbered("O-", np.arange(1, len(deals.segment) + 1), width=5).to_numpy(dtype=object)
 
 
-def _opportunities(
-    settings: Settings,
-    clock: Clock,
-    deals: Deals,
-    kept: Records,
-    last: np.ndarray,
-    ids: np.ndarray,
-    reps: list[str],
-) -> pd.DataFrame:
+def _opportunities(settings: Settings, clock: Clock, deals: Deals, known: Records, reps: list[str]) -> pd.DataFrame:
+    """Return the table of opportunities: what is fixed of each deal, and the last row known of it."""
     rng = generator(settings, "labels")
-    deal = kept.deal[last]
-    stage = kept.stage[last]
+    last = np.flatnonzero(np.append(known.deal[1:] != known.deal[:-1], True))
+    deal = known.deal[last]
+    stage = known.stage[last]
     won, lost = stage == _WON_STAGE, stage == _WON_STAGE + 1
     segment, product = deals.segment[deal], deals.product[deal]
     n = len(deal)
     price = par.UNIT_PRICE[product] * np.exp(0.2 * rng.standard_normal(n))
     units = np.maximum(1.0, np.round(deals.amount[deal] / price))
-    reason = _lost_reasons(rng, deals, deal, stage_before(kept, last))
-    closed = np.where(won | lost, kept.effective[last], -1)
+    reason = _lost_reasons(rng, deals, deal, stage_before(known, last))
+    closed = np.where(won | lost, known.effective[last], -1)
     promised = np.where(won, closed + np.round(30 + 60 * rng.random(n)).astype(np.int64), -1)
     delay = np.round(rng.gumbel(-6.0, 9.0, n)).astype(np.int64)
     delivered = np.where(won, np.maximum(promised + delay, closed + 3), -1)
@@ -101,18 +94,18 @@ def _opportunities(
     currency = [par.CURRENCY.get(name, "EUR") for name in settings.names]
     return pd.DataFrame(
         {
-            "opportunity_id": pd.Series(ids[deal], dtype="str"),
+            "opportunity_id": pd.Series(opportunity_ids(deals)[deal], dtype="str"),
             "created_on": dates(deals.day[deal]),
             "segment": texts(settings.names, segment),
             "stage": texts(par.STAGES, stage),
-            "amount": kept.amount[last],
-            "expected_close_on": dates(kept.expected[last]),
+            "amount": known.amount[last],
+            "expected_close_on": dates(known.expected[last]),
             "closed_on": dates(closed),
             "outcome": texts(("open", "won", "lost"), np.where(won, 1, np.where(lost, 2, 0))),
             "type": texts(("new", "existing"), (deals.source[deal] == par.EXISTING).astype(int)),
             "lead_source": texts(par.SOURCES, deals.source[deal]),
             "product": texts(par.PRODUCTS, product),
-            "owner": texts(reps, kept.owner[last]),
+            "owner": texts(reps, known.owner[last]),
             "account_id": numbered("Account ", account_label[deals.account[deal]] + 1, width=4),
             "lead_score": deals.score[deal],
             "currency": texts(currency, segment),
@@ -124,10 +117,10 @@ def _opportunities(
     )
 
 
-def stage_before(kept: Records, last: np.ndarray) -> np.ndarray:
+def stage_before(known: Records, last: np.ndarray) -> np.ndarray:
     """Return the stage in the row before the last one of each deal (the last one's where it is the only one)."""
     before = np.maximum(last - 1, 0)
-    return np.where(kept.deal[before] == kept.deal[last], kept.stage[before], kept.stage[last])
+    return np.where(known.deal[before] == known.deal[last], known.stage[before], known.stage[last])
 
 
 def _lost_reasons(rng: np.random.Generator, deals: Deals, deal: np.ndarray, stage: np.ndarray) -> np.ndarray:
@@ -139,13 +132,13 @@ def _lost_reasons(rng: np.random.Generator, deals: Deals, deal: np.ndarray, stag
     return (rng.random(len(deal))[:, None] * edge[:, -1:] > edge).sum(axis=1)
 
 
-def _category(kept: Records) -> np.ndarray:
+def _category(known: Records) -> np.ndarray:
     """Return the forecast category, a position in CATEGORIES: by stage, and by whether it closes this quarter."""
-    month = kept.day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    due = kept.expected.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    month = known.day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    due = known.expected.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     this_quarter = due // 3 <= month // 3
-    by_stage = np.array([0, 0, 1, 1, 3, 4])[kept.stage]
-    return np.where((kept.stage == 3) & this_quarter, 2, by_stage)
+    by_stage = np.array([0, 0, 1, 1, 3, 4])[known.stage]
+    return np.where((known.stage == 3) & this_quarter, 2, by_stage)
 
 
 def _stages() -> pd.DataFrame:
@@ -206,20 +199,18 @@ def make_marketing_tables(
     )
     seen = par.SCORE_RELIABILITY * leads.quality[shown] + np.sqrt(1 - par.SCORE_RELIABILITY**2) * rng.standard_normal(n)
     score = np.clip(np.round(50.0 + 17.0 * seen), 0.0, 100.0)
-    return {"leads": table, "marketing": _marketing(rng, settings, demand, month, segment, channel, score)}
+    cell = np.ravel_multi_index((month, segment, channel), (settings.months, settings.segments, par.N_CHANNELS))
+    return {"leads": table, "marketing": _marketing(rng, settings, demand, cell, score)}
 
 
 def _marketing(
-    rng: np.random.Generator,
-    settings: Settings,
-    demand: Demand,
-    month: np.ndarray,
-    segment: np.ndarray,
-    channel: np.ndarray,
-    score: np.ndarray,
+    rng: np.random.Generator, settings: Settings, demand: Demand, cell: np.ndarray, score: np.ndarray
 ) -> pd.DataFrame:
+    """Return the table of marketing, by month, segment and channel.
+
+    cell, score : (leads,), the place in (months, segments, channels) and the lead score of each lead.
+    """
     shape = (settings.months, settings.segments, par.N_CHANNELS)
-    cell = np.ravel_multi_index((month, segment, channel), shape)
     count = np.bincount(cell, minlength=int(np.prod(shape)))
     total = np.bincount(cell, score, minlength=int(np.prod(shape)))
     expected = np.moveaxis(demand.lead_base, -1, 0)[par.MAX_LAG : par.MAX_LAG + settings.months].ravel()

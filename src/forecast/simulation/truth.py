@@ -20,16 +20,15 @@ from forecast.calendar import Calendar, period_labels
 from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.simulation import parameters as par
-from forecast.simulation.clock import Clock, chances, rates
 from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
-from forecast.simulation.parameters import Settings
-from forecast.simulation.pipeline import Pipeline
+from forecast.simulation.parameters import Clock, Settings
+from forecast.simulation.pipeline import Pipeline, chances, rates
 
 GRID_STEP = 0.5
 _QUALITY_RANGE, _SIZE_RANGE = (-4.0, 4.0), (-4.0, 10.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """The hidden state: clock, sellers, intensities, leads, deals with their paths, and `actual` bookings.
 
@@ -244,8 +243,8 @@ def _value_weights(settings: Settings, staff: Staff, segment: int, source: int, 
     scale = par.MEDIAN_AMOUNT * staff.scale[segment]
     out = np.zeros((len(quality) - 1, len(_edges(_SIZE_RANGE, step)) - 1))
     for product, fraction in enumerate(par.PRODUCT_SHARE):
-        centre = staff.quality[segment] + par.SOURCE_QUALITY[source] + par.PRODUCT_QUALITY[product] + skill
-        of_quality = np.diff(share @ ndtr((quality[None, :] - centre[:, None]) / sd))
+        mean = staff.quality[segment] + par.SOURCE_QUALITY[source] + par.PRODUCT_QUALITY[product] + skill
+        of_quality = np.diff(share @ ndtr((quality[None, :] - mean[:, None]) / sd))
         out += fraction * np.outer(of_quality, scale * _value_by_size(settings.giant, product, source, step))
     return out
 
@@ -266,8 +265,8 @@ def _value_by_size(giant: bool, product: int, source: int, step: float) -> np.nd
     u = (np.arange(2000) + 0.5) / 2000
     tail = -np.log1p(-u) / (a - 1.0) - np.log(2.0) / a
     mean = par.PRODUCT_SIZE[product] + par.SOURCE_SIZE[source]
-    centre = mean + par.BODY_SD**2 + tail
+    weighted_mean = mean + par.BODY_SD**2 + tail
     total = np.exp(mean + 0.5 * par.BODY_SD**2) * a / (a - 1.0) * 2.0 ** (-1.0 / a)
-    law = ndtr((size[None, :] - centre[:, None]) / par.BODY_SD).mean(axis=0)
+    law = ndtr((size[None, :] - weighted_mean[:, None]) / par.BODY_SD).mean(axis=0)
     law[0], law[-1] = 0.0, 1.0
     return total * np.diff(law)

@@ -1,0 +1,182 @@
+"""What the simulated CRM shows of the deals: stages updated late, optimistic close dates that slip, late closures.
+
+Expected close dates come from what the seller could know (the hidden level, quality and size), never from luck still to
+come; so nothing that is recorded knows more than the hidden state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from forecast.simulation import parameters as par
+from forecast.simulation.demand import Staff
+from forecast.simulation.parameters import Clock, Settings, generator
+from forecast.simulation.pipeline import WON, Path, Pipeline, rates
+
+_DAYS_A_TICK = 365.25 / 48.0
+_WON_STAGE, _LOST_STAGE = len(par.OPEN_STAGES), len(par.OPEN_STAGES) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """The CRM's rows, sorted by deal and time: (n,) each.
+
+    `day` (local) and `second` of that day when it was recorded; `effective` the day it happened, which is earlier for
+    closures recorded late; `stage` a position in `STAGES`; `amount` in whole units of the segment's currency;
+    `expected` the close date entered, `owner` the seller.
+    """
+
+    deal: np.ndarray
+    day: np.ndarray
+    second: np.ndarray
+    effective: np.ndarray
+    stage: np.ndarray
+    amount: np.ndarray
+    expected: np.ndarray
+    owner: np.ndarray
+
+    def chosen(self, which: np.ndarray) -> Records:
+        """Return some of the rows: a mask or positions."""
+        return Records(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """What the CRM shows of every deal at a moment of the run, (n,) each. The run writes into these arrays."""
+
+    stage: np.ndarray
+    amount: np.ndarray
+    expected: np.ndarray
+    owner: np.ndarray
+
+    def rows(self, deal: np.ndarray, *, day: np.ndarray, effective: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the rows that record some deals as they are shown now."""
+        return {
+            "deal": deal,
+            "day": day,
+            "effective": effective,
+            "stage": self.stage[deal],
+            "amount": self.amount[deal],
+            "expected": self.expected[deal],
+            "owner": self.owner[deal],
+        }
+
+
+def remaining_ticks(level: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return how many ticks a deal that keeps going will take to close, on average; shape (n,)."""
+    to_go = np.concatenate([np.cumsum((1.0 / par.ADVANCE[:-1])[::-1])[::-1], [0.0]])
+    last = par.WON[-1] * factors[:, 1] + par.LOST[-1] * factors[:, 2]
+    return to_go[level] / factors[:, 0] + 1.0 / last
+
+
+def make_records(settings: Settings, clock: Clock, staff: Staff, pipeline: Pipeline) -> Records:
+    """Write the CRM's rows from the deals' paths.
+
+    Simple case: in each tick the deals created in it are entered, the open ones are looked at, and those that closed
+    are closed. Each of the three writes rows only where something that is shown changed.
+    """
+    rng = generator(settings, "desk")
+    deals = pipeline.deals
+    n = len(deals.segment)
+    factors = rates(deals.quality, deals.size)
+    in_local = settings.rates[deals.segment]
+    shown = _Shown(
+        stage=np.zeros(n, dtype=np.int8),
+        amount=np.zeros(n),
+        expected=np.zeros(n, dtype=np.int64),
+        owner=deals.owner.copy(),
+    )
+    closing = np.argsort(deals.closed_tick, kind="stable")
+    bounds = np.searchsorted(deals.closed_tick[closing], np.arange(len(pipeline.paths) + 1))
+    rows: list[dict[str, np.ndarray]] = []
+    for tick, path in enumerate(pipeline.paths):
+        is_new = deals.tick[path.deal] == tick
+        local = Path(
+            deal=path.deal, level=path.level, amount=np.maximum(1.0, np.round(path.amount / in_local[path.deal]))
+        )
+        rows.append(_enter(rng, staff, shown, local.chosen(is_new), factors=factors, created=deals.day))
+        open_deals = local.chosen(~is_new)
+        day = clock.draw_day(rng, np.full(len(open_deals.deal), tick))
+        rows.append(_look_after(rng, staff, shown, open_deals, factors=factors, day=day))
+        closed = closing[bounds[tick] : bounds[tick + 1]]
+        day = clock.draw_day(rng, np.full(len(closed), tick))
+        paid = np.round(deals.closed_amount[closed] / in_local[closed])
+        rows.append(_close(rng, shown, closed, is_won=deals.outcome[closed] == WON, paid=paid, day=day))
+    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    second = rng.integers(8 * 3600, 18 * 3600 + 1800, len(columns["deal"]))
+    return Records(**columns, second=second).chosen(np.lexsort((columns["day"], columns["deal"])))
+
+
+def _enter(
+    rng: np.random.Generator, staff: Staff, shown: _Shown, new: Path, *, factors: np.ndarray, created: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Enter the deals created in a tick, on the day of their creation."""
+    deal, day = new.deal, created[new.deal]
+    shown.stage[deal], shown.amount[deal] = new.level // 2, new.amount
+    ticks = remaining_ticks(new.level, factors[deal])
+    shown.expected[deal] = _guess(rng, staff, shown.owner[deal], day, ticks)
+    return shown.rows(deal, day=day, effective=day)
+
+
+def _look_after(
+    rng: np.random.Generator, staff: Staff, shown: _Shown, path: Path, *, factors: np.ndarray, day: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Let sellers update stage, owner, close date and amount of open deals, or not; only those touched get a row."""
+    deal, owner = path.deal, shown.owner[path.deal]
+    stage = _restage(rng, staff.owner_tidy[owner], shown.stage[deal], path.level)
+    restaged = stage != shown.stage[deal]
+    handed = rng.random(len(deal)) < par.REASSIGNED
+    receiver = _colleague(rng, staff, owner)
+    passed = (shown.expected[deal] < day) & (rng.random(len(deal)) < staff.owner_diligence[owner])
+    redated = passed | (restaged & (rng.random(len(deal)) < 0.5)) | (rng.random(len(deal)) < 0.03)
+    touched = restaged | handed | redated | (path.amount != shown.amount[deal])
+    shown.stage[deal], shown.amount[deal] = stage, path.amount
+    shown.owner[deal] = np.where(handed, receiver, owner)
+    again = deal[redated]
+    ticks = remaining_ticks(path.level[redated], factors[again])
+    shown.expected[again] = _guess(rng, staff, shown.owner[again], day[redated], ticks)
+    return shown.rows(deal[touched], day=day[touched], effective=day[touched])
+
+
+def _close(
+    rng: np.random.Generator, shown: _Shown, deal: np.ndarray, *, is_won: np.ndarray, paid: np.ndarray, day: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Close the deals that closed in a tick; a share of them is recorded some days late."""
+    shown.stage[deal] = np.where(is_won, _WON_STAGE, _LOST_STAGE)
+    shown.amount[deal] = np.where(is_won, paid, shown.amount[deal])
+    shown.expected[deal] = day
+    late = np.where(rng.random(len(deal)) < par.LATE_CHANCE, rng.integers(1, par.LATE_DAYS + 1, len(deal)), 0)
+    return shown.rows(deal, day=day + late, effective=day)
+
+
+def _restage(rng: np.random.Generator, tidy: np.ndarray, shown: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Return the stage after a seller looked, or did not: late when it moved, now and then one too early."""
+    true = level // 2
+    look = rng.random(len(shown)) < tidy
+    hopes = (rng.random(len(shown)) < 0.01) & (shown == true) & (shown < _WON_STAGE - 1)
+    return np.where((shown != true) & look, true, np.where(hopes, shown + 1, shown)).astype(np.int8)
+
+
+def _colleague(rng: np.random.Generator, staff: Staff, owner: np.ndarray) -> np.ndarray:
+    """Return another seller of the same segment for each owner."""
+    segment = staff.owner_segment[owner]
+    first = np.searchsorted(staff.owner_segment, np.arange(staff.owner_segment[-1] + 1))
+    team = np.bincount(staff.owner_segment)
+    shift = 1 + (rng.random(len(owner)) * (team[segment] - 1)).astype(np.int64)
+    return first[segment] + (owner - first[segment] + shift) % team[segment]
+
+
+def _guess(rng: np.random.Generator, staff: Staff, owner: np.ndarray, day: np.ndarray, ticks: np.ndarray) -> np.ndarray:
+    """Return the close dates that sellers enter: optimistic, noisy, mostly the end of a month or quarter."""
+    n = len(owner)
+    days = ticks * _DAYS_A_TICK * staff.owner_optimism[owner] * np.exp(0.35 * rng.standard_normal(n))
+    date = day + np.maximum(3, np.round(days)).astype(np.int64)
+    date -= np.maximum((date + 3) % 7 - 4, 0)
+    month = date.astype("datetime64[D]").astype("datetime64[M]")
+    month_end = (month + 1).astype("datetime64[D]").astype(np.int64) - 1
+    quarter = month - month.astype(np.int64) % 3
+    quarter_end = (quarter + 3).astype("datetime64[D]").astype(np.int64) - 1
+    u = rng.random(n)
+    return np.where(u < 0.40, month_end, np.where(u < 0.55, quarter_end, date))
