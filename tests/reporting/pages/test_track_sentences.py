@@ -1,13 +1,11 @@
-"""What the pages say of the track record: how far forecasts miss, beyond luck or not, and whether the odds hold."""
+"""What the pages say of the track record: how far forecasts miss, beyond luck or not."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from forecast.models.registry import MODELS
-from forecast.reporting.pages import odds
 from forecast.reporting.pages.track import sentences as track_sentences
 from forecast.wording import THIN as T
 
@@ -90,18 +88,3 @@ def test_a_skill_is_claimed_only_beyond_luck(skills, p, said):
     assert track_sentences.company_sentence(table) == ""
     company = track_sentences.company_sentence(table.assign(level="total"))
     assert company == said.replace("a segment’s month", "the company’s month")
-
-
-def reliability(happened: list[float]) -> pd.DataFrame:
-    said = np.array([0.2, 0.5, 0.8])
-    band = {"band_low": said - 0.05, "band_high": said + 0.05}
-    return pd.DataFrame({"said": said, "happened": happened, "n": 100, **band})
-
-
-def test_calibration():
-    assert odds.calibration_finding(reliability([0.21, 0.5, 0.79])).startswith("The odds are honest")
-    assert odds.calibration_finding(reliability([0.05, 0.3, 0.5])).startswith("The odds are too high: forecast 50")
-    assert odds.calibration_finding(reliability([0.4, 0.5, 0.6])) == (
-        "The odds are right on the whole, but not at every level"
-    )
-    assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"

@@ -20,7 +20,7 @@ from forecast.reporting.pages.planning.limits import left_out, planning_informat
 from forecast.reporting.pages.scorecard import scorecard
 from forecast.reporting.pages.segments import segments, small_multiples
 from forecast.reporting.pages.track.charts import accuracy, track_record
-from forecast.reporting.pages.value_added.charts import ladder
+from forecast.reporting.pages.value_added.ladder import ladder
 
 __all__ = [
     "Cards",

@@ -1,7 +1,6 @@
-"""The sentences on what each step of forecasting adds, what people change, and wins that nobody saw coming.
+"""The sentences on people: their habits, what their changes to the model's forecast did, and wins nobody saw coming.
 
-A difference is called one only where its corrected p-value is at most .05; for everything else chance could have made
-it, and what could not be tested has too few months to tell.
+Habits and changes are claimed as loudly as their tests allow, as on the ladder.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import Company
-from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.track.prepare import LUCK
-from forecast.reporting.pages.track.sentences import model_name
-from forecast.reporting.pages.value_added.prepare import Ladder, is_joint, joint_rows, verdict, verdicts
+from forecast.reporting.pages.value_added.ladder import luck, verdict, verdicts
 
 Columns = tuple[dict[str, str], dict[str, Callable[[Any], str]]]
 
@@ -28,105 +25,7 @@ _KINDS = {
 }
 
 
-# -- the ladder -----------------------------------------------------------------------------------------
-
-
-def ladder_finding(table: pd.DataFrame) -> str:
-    """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
-    if table.empty:
-        return "There are no two forecasts of the same months yet"
-    # Joint next to sales' forecasts shows who was closer; counted as a step it would read as an effect of planning.
-    steps_only = table[~joint_rows(table)]
-    if steps_only.empty:
-        return "Only joint and sales’ forecasts can be compared; that is no effect of planning together"
-    found = verdicts(steps_only)
-    if set(found) == {"untested"}:
-        return "Too few months to tell what any step adds"
-    better, worse, steps = found.count("better"), found.count("worse"), len(found)
-    if not better and not worse:
-        return "No step adds or takes away accuracy beyond chance"
-    if not worse:
-        return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy beyond chance"
-    if not better:
-        return f"{_counted(worse, steps)} {'takes' if worse == 1 else 'take'} accuracy away, none adds any"
-    return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy, {wording.spelt(worse)} " + (
-        "takes it away" if worse == 1 else "take it away"
-    )
-
-
-def ladder_sentences(table: pd.DataFrame) -> list[str]:
-    """Return a sentence a step, then how the steps were tested and what people's steps do not show."""
-    sentences = [step_sentence(row) for row in table.to_dict("records")]
-    if not sentences:
-        return ["What a step adds shows once two forecasts of the same months have settled."]
-    tests = int(table["p_holm"].notna().sum())
-    if tests > 1:
-        sentences.append(
-            f"{wording.spelt(tests).capitalize()} comparisons were tested; a difference is named only where it is too "
-            f"large to be luck, allowing for {wording.spelt(tests)} tries."
-        )
-    if (table["lag"] > 0).any():
-        sentences.append(LAG_CAVEAT)
-    if joint_rows(table).any():
-        sentences.append(JOINT_CAVEAT)
-    return sentences
-
-
-LAG_CAVEAT = (
-    "We compare people with the model’s forecast of the month end before theirs: they could have had it, and it knew "
-    "up to a month less. Each comparison uses only the months that both have, so one forecast’s miss differs a little "
-    "from comparison to comparison."
-)
-JOINT_CAVEAT = (
-    "The difference between joint and sales’ forecasts shows who was closer in the same months, not whether planning "
-    "together helped: the page on joint planning looks at that."
-)
-
-
-def step_name(row: Mapping[Any, Any]) -> str:
-    """Return the name of a step's forecast, with a capital."""
-    name = model_name(str(row["step"]))
-    return name[0].upper() + name[1:]
-
-
-def step_sentence(row: Mapping[Any, Any]) -> str:
-    """Return what a step adds to the one before, no louder than its test."""
-    before = _of(row["before"]) + (" of the month end before" if row["lag"] else "")
-    miss, miss_before = wording.percent(row["wape"]), wording.percent(row["wape_before"])
-    months = wording.plural(row["months"], "month").replace("1 month", "one month")
-    found = verdict(row)
-    if found == "unclear":
-        return f"We cannot tell {_of(row['step'])} from {before}: they miss by {miss} and {miss_before} in {months}."
-    both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
-    if found == "untested":
-        return f"{both}; too few months to tell ({months})."
-    return f"{both}: {_gap(row['added'])} {'less' if found == 'better' else 'more'} in {months}."
-
-
-def step_note(row: Mapping[Any, Any]) -> str:
-    """Return the label of a step in the chart: `23 points less than stage-weighted`."""
-    found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
-    if found == "untested":
-        return f"too few months to tell from {before}"
-    if found == "unclear":
-        return f"no clear difference from {before}"
-    note = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
-    return f"{note}; no effect of planning together" if is_joint(row) else note
-
-
-def describe_ladder(steps: Ladder) -> Caption:
-    """Return the words of the chart of steps."""
-    title = ladder_finding(steps.table)
-    tips = ((step_name(row), wording.named_share("misses by", row["wape"]), step_note(row)) for row in steps.rows)
-    return Caption(
-        title=title,
-        subtitle="Miss as a share of what was booked (WAPE), each segment’s months; lower is better",
-        description=f"{title}. " + " ".join(ladder_sentences(steps.table)),
-        tooltips=[wording.listed(*parts) for parts in tips],
-    )
-
-
-# -- people ---------------------------------------------------------------------------------------------
+# -- habits and changes ---------------------------------------------------------------------------------------------
 
 
 def habits_finding(table: pd.DataFrame) -> str:
@@ -249,17 +148,7 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
-# -- columns of the tables ------------------------------------------------------------------------------
-
-
-def luck(p_holm: float) -> str:
-    """Return whether luck could have made a difference, `yes` or `no`; `too few months` where it was not tested."""
-    return "too few months" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
-
-
-def more(value: float) -> str:
-    """Return a difference of misses in points, with its sign."""
-    return wording.points(value, short=True)
+# -- columns of the tables ----------------------------------------------------------------------------
 
 
 def signed(value: float) -> str:
@@ -288,27 +177,3 @@ def late_columns(company: Company) -> Columns:
     names |= {"won_amount": "amount won", "late_amount": "late amount", "late_amount_share": "late, of amount"}
     amounts = dict.fromkeys(("won_amount", "late_amount"), wording.in_currency(company.currency))
     return names, {**amounts, "late_amount_share": wording.percent}
-
-
-# -- how ------------------------------------------------------------------------------------------------
-
-
-def _counted(part: int, count: int) -> str:
-    counted = wording.of_all(part, count, "step")
-    return counted[0].upper() + counted[1:]
-
-
-def _gap(added: float, *, short: bool = False) -> str:
-    if abs(added) < 0.005:
-        return "less than 1 point" if short else "less than 1 percentage point"
-    return wording.points(abs(added), sign=False, short=short)
-
-
-def _of(model: str) -> str:
-    name = model_name(str(model))
-    return f"the {name}" if name == "joint forecast" else name
-
-
-def _the(model: str) -> str:
-    name = _of(model)
-    return name[0].upper() + name[1:]

@@ -12,8 +12,8 @@ from forecast import wording
 from forecast.data.schema import Company
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import CHANGE_COLUMNS, COLUMNS, value_added
-from forecast.reporting.pages.value_added import sentences as value_added_sentences
-from forecast.reporting.pages.value_added.prepare import verdict
+from forecast.reporting.pages.value_added import ladder as ladder_page
+from forecast.reporting.pages.value_added import people as people_page
 
 T, M = wording.THIN, wording.MINUS
 NAN = float("nan")
@@ -49,11 +49,11 @@ UNTESTED = ("stage-weighted", "seasonal-naive", 0.3, NAN)
     ],
 )
 def test_the_ladder_in_a_title(rows, said):
-    assert value_added_sentences.ladder_finding(ladder(*rows)) == said
+    assert ladder_page.ladder_finding(ladder(*rows)) == said
 
 
 def test_a_sentence_for_each_step():
-    said = value_added_sentences.ladder_sentences(ladder(BETTER, WORSE, UNCLEAR, UNTESTED))
+    said = ladder_page.ladder_sentences(ladder(BETTER, WORSE, UNCLEAR, UNTESTED))
     assert said[0] == (
         f"The model without marketing misses by 30{T}%, stage-weighted by 50{T}%: 20 percentage points less in 23 "
         "months."
@@ -64,38 +64,34 @@ def test_a_sentence_for_each_step():
     assert said[4].startswith("Three comparisons were tested")
     assert said[5].startswith("We compare people with the model’s forecast of the month end before theirs")
     assert len(said) == 6
-    one = value_added_sentences.ladder_sentences(ladder(BETTER))
+    one = ladder_page.ladder_sentences(ladder(BETTER))
     assert len(one) == 1
-    tiny = value_added_sentences.step_sentence(
-        ladder(("stage-weighted", "seasonal-naive", 0.001, 0.01)).to_dict("records")[0]
-    )
+    tiny = ladder_page.step_sentence(ladder(("stage-weighted", "seasonal-naive", 0.001, 0.01)).to_dict("records")[0])
     assert "less than 1 percentage point less" in tiny
 
 
 def test_what_joint_forecasts_add_is_not_what_planning_together_did():
     joint = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001))
-    assert any("not whether planning together helped" in said for said in value_added_sentences.ladder_sentences(joint))
+    assert any("not whether planning together helped" in said for said in ladder_page.ladder_sentences(joint))
     # It is in no count of steps that add accuracy, and its bar says so.
-    assert "no effect of planning together" in value_added_sentences.ladder_finding(joint)
+    assert "no effect of planning together" in ladder_page.ladder_finding(joint)
     both = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001), UNCLEAR)
-    assert value_added_sentences.ladder_finding(both) == "No step adds or takes away accuracy beyond chance"
-    assert value_added_sentences.step_note(joint.to_dict("records")[0]).endswith("; no effect of planning together")
+    assert ladder_page.ladder_finding(both) == "No step adds or takes away accuracy beyond chance"
+    assert ladder_page.step_note(joint.to_dict("records")[0]).endswith("; no effect of planning together")
 
 
 @pytest.mark.parametrize("row", [UNCLEAR, UNTESTED, ("pipeline", "stage-weighted", 0.2, 0.0501), ("a", "b", 0.0, 0.01)])
 def test_what_is_not_told_apart_is_never_said_to_help_or_hurt(row):
     table = ladder(row)
-    note = value_added_sentences.step_note(table.to_dict("records")[0])
-    everything = " ".join(
-        [value_added_sentences.ladder_finding(table), *value_added_sentences.ladder_sentences(table), note]
-    )
+    note = ladder_page.step_note(table.to_dict("records")[0])
+    everything = " ".join([ladder_page.ladder_finding(table), *ladder_page.ladder_sentences(table), note])
     assert not re.search(r"\d (percentage )?points? (less|more)|steps? adds? accuracy|beyond chance, ", everything)
-    assert verdict(table.to_dict("records")[0]) in ("unclear", "untested")
+    assert ladder_page.verdict(table.to_dict("records")[0]) in ("unclear", "untested")
 
 
 def test_where_the_pooled_miss_and_the_test_point_in_different_ways_nothing_is_claimed():
     row = ladder(BETTER).assign(statistic=-3.0).to_dict("records")[0]
-    assert verdict(row) == "unclear"
+    assert ladder_page.verdict(row) == "unclear"
 
 
 def test_the_words_take_what_the_functions_give():
@@ -104,7 +100,7 @@ def test_the_words_take_what_the_functions_give():
             {"model": "str", "target_period": "str", "segment": "str"}
         )
     )
-    assert value_added_sentences.ladder_finding(value_added(empty)).startswith("There are no two")
+    assert ladder_page.ladder_finding(value_added(empty)).startswith("There are no two")
 
 
 def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
@@ -126,12 +122,12 @@ def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
     ],
 )
 def test_habits(rows, said):
-    assert value_added_sentences.habits_finding(people(*rows)) == said
+    assert people_page.habits_finding(people(*rows)) == said
 
 
 def test_a_habit_needs_months_and_money_to_agree():
     table = people(("sales", 0.3, 0.01)).assign(statistic=-3.0)
-    assert value_added_sentences.habits_finding(table) == "Nobody forecasts too high or too low beyond chance"
+    assert people_page.habits_finding(table) == "Nobody forecasts too high or too low beyond chance"
 
 
 def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
@@ -154,11 +150,11 @@ def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
     ],
 )
 def test_changes_in_a_title(rows, said):
-    assert value_added_sentences.adjustments_finding(changes(*rows)) == said
+    assert people_page.adjustments_finding(changes(*rows)) == said
 
 
 def test_changes_in_sentences():
-    clear = value_added_sentences.adjustments_sentences(
+    clear = people_page.adjustments_sentences(
         changes(("sales", "up small", -0.2, 0.01), ("sales", "up large", -0.1, 0.5))
     )
     assert clear[0] == (
@@ -166,11 +162,11 @@ def test_changes_in_sentences():
     )
     assert clear[1].startswith("The other change in the table: luck could have made the difference")
     assert "not who forecasts better" in clear[-1]
-    still = value_added_sentences.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5)))
+    still = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5)))
     assert still == [f"Small upward changes: 25{T}% of 40 came closer than the model; no effect beyond luck."]
-    few = value_added_sentences.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
+    few = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
     assert few == [f"Small upward changes: 25{T}% of 40 came closer than the model; too few months to tell more."]
-    assert len(value_added_sentences.adjustments_sentences(changes())) == 1
+    assert len(people_page.adjustments_sentences(changes())) == 1
 
 
 def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:
@@ -179,32 +175,27 @@ def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:
 
 
 def test_late_wins():
-    assert value_added_sentences.late_finding(late()).startswith("Late wins cannot be counted")
-    assert value_added_sentences.late_sentences(late()) == []
+    assert people_page.late_finding(late()).startswith("Late wins cannot be counted")
+    assert people_page.late_sentences(late()) == []
     nothing = late((0, 0, 0.0, 0.0, 0), (0, 0, 0.0, 0.0, 0))
-    assert value_added_sentences.late_finding(nothing) == "Nothing was won in 2 settled quarters"
-    assert value_added_sentences.late_sentences(nothing) == []
+    assert people_page.late_finding(nothing) == "Nothing was won in 2 settled quarters"
+    assert people_page.late_sentences(nothing) == []
     none = late((5, 0, 50.0, 0.0, 0))
-    assert value_added_sentences.late_finding(none) == "Every deal won was in the pipeline three weeks into its quarter"
-    assert value_added_sentences.late_sentences(none)[0].startswith(
-        "Of 5 deals won in 1 quarter, all were known as open"
-    )
+    assert people_page.late_finding(none) == "Every deal won was in the pipeline three weeks into its quarter"
+    assert people_page.late_sentences(none)[0].startswith("Of 5 deals won in 1 quarter, all were known as open")
     some = late((10, 1, 100.0, 5.0, 1), (10, 0, 100.0, 0.0, 0))
-    assert (
-        value_added_sentences.late_finding(some)
-        == f"2{T}% of the amount won was in no pipeline three weeks into its quarter"
-    )
-    told = value_added_sentences.late_sentences(some)
+    assert people_page.late_finding(some) == f"2{T}% of the amount won was in no pipeline three weeks into its quarter"
+    told = people_page.late_sentences(some)
     assert told[0].startswith(f"Of 20 deals won in 2 quarters, one (5{T}%) was known neither")
     assert told[1] == f"By quarter that was 0{T}% to 5{T}% of the amount."
     assert told[2].startswith("1 of them has a creation date")
     unpriced = late((4, 1, 0.0, 0.0, 0))
-    assert value_added_sentences.late_finding(unpriced).startswith(f"25{T}% of the deals won")
+    assert people_page.late_finding(unpriced).startswith(f"25{T}% of the deals won")
 
 
 def test_figures_of_the_tables():
-    assert [value_added_sentences.luck(p) for p in (NAN, 0.00001, 0.0501)] == ["too few months", "no", "yes"]
-    assert value_added_sentences.more(-0.34) == f"{M}34 points"
-    names, formats = value_added_sentences.late_columns(Company(name="C", currency="EUR"))
+    assert [ladder_page.luck(p) for p in (NAN, 0.00001, 0.0501)] == ["too few months", "no", "yes"]
+    assert ladder_page.more(-0.34) == f"{M}34 points"
+    names, formats = people_page.late_columns(Company(name="C", currency="EUR"))
     assert set(formats) <= set(names)
     assert formats["won_amount"](1500.0) == f"€1.5{T}k"

@@ -1,0 +1,249 @@
+"""The ladder of forecasts: what each step adds to the one before, its sentences and its picture.
+
+A difference is called one only where its corrected p-value is at most .05; for everything else chance could have made
+it, and what could not be tested has too few months to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from forecast import wording
+from forecast.data.schema import Company
+from forecast.reporting.charts.axes import share_axis
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
+from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.style import BLUE, GREY, INK, RED, SOFT
+from forecast.reporting.pages.track.prepare import LUCK
+from forecast.reporting.pages.track.sentences import model_name
+
+_ROW = 66
+_COLOURS = {"better": BLUE, "worse": RED}
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Return `better`, `worse`, `unclear` (chance could have made the difference) or `untested` (too few months)."""
+    if not wording.known(row["p_holm"]) or not wording.known(row["added"]):
+        return "untested"
+    if row["p_holm"] > LUCK or not row["added"] * row["statistic"] > 0:
+        return "unclear"  # also where the pooled miss and the months' mean point in different ways
+    return "better" if row["added"] > 0 else "worse"
+
+
+def verdicts(table: pd.DataFrame) -> list[str]:
+    """Return the verdict of each row."""
+    return [verdict(row) for row in table.to_dict("records")]
+
+
+def is_joint(row: Mapping[str, Any]) -> bool:
+    """Return whether a step compares joint with sales' forecasts, which is no measure of planning together."""
+    return bool(row["step"] == "submitted-joint" and row["before"] == "submitted-sales")
+
+
+def joint_rows(table: pd.DataFrame) -> pd.Series:
+    """Return which rows are such a step."""
+    return (table["step"] == "submitted-joint") & (table["before"] == "submitted-sales")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Steps of forecasting, each with its miss and the miss of what it is compared with on the same months.
+
+    table : all steps, as `value_added` gives them; rows : those of them with both misses.
+    """
+
+    table: pd.DataFrame
+    rows: Sequence[Mapping[Any, Any]]
+
+    @property
+    def largest(self) -> float:
+        """The largest miss drawn; 1 where all are nothing, so that an axis has a length."""
+        return float(max((max(row["wape"], row["wape_before"]) for row in self.rows), default=0.0)) or 1.0
+
+
+def prepare_ladder(table: pd.DataFrame) -> Ladder:
+    """Return the steps that can be drawn."""
+    known = table[table["wape"].notna() & table["wape_before"].notna()]
+    return Ladder(table=table, rows=known.to_dict("records"))
+
+
+# -- sentences ----------------------------------------------------------------------------------------
+
+
+def ladder_finding(table: pd.DataFrame) -> str:
+    """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
+    if table.empty:
+        return "There are no two forecasts of the same months yet"
+    # Joint next to sales' forecasts shows who was closer; counted as a step it would read as an effect of planning.
+    steps_only = table[~joint_rows(table)]
+    if steps_only.empty:
+        return "Only joint and sales’ forecasts can be compared; that is no effect of planning together"
+    found = verdicts(steps_only)
+    if set(found) == {"untested"}:
+        return "Too few months to tell what any step adds"
+    better, worse, steps = found.count("better"), found.count("worse"), len(found)
+    if not better and not worse:
+        return "No step adds or takes away accuracy beyond chance"
+    if not worse:
+        return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy beyond chance"
+    if not better:
+        return f"{_counted(worse, steps)} {'takes' if worse == 1 else 'take'} accuracy away, none adds any"
+    return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy, {wording.spelt(worse)} " + (
+        "takes it away" if worse == 1 else "take it away"
+    )
+
+
+def ladder_sentences(table: pd.DataFrame) -> list[str]:
+    """Return a sentence a step, then how the steps were tested and what people's steps do not show."""
+    sentences = [step_sentence(row) for row in table.to_dict("records")]
+    if not sentences:
+        return ["What a step adds shows once two forecasts of the same months have settled."]
+    tests = int(table["p_holm"].notna().sum())
+    if tests > 1:
+        sentences.append(
+            f"{wording.spelt(tests).capitalize()} comparisons were tested; a difference is named only where it is too "
+            f"large to be luck, allowing for {wording.spelt(tests)} tries."
+        )
+    if (table["lag"] > 0).any():
+        sentences.append(LAG_CAVEAT)
+    if joint_rows(table).any():
+        sentences.append(JOINT_CAVEAT)
+    return sentences
+
+
+LAG_CAVEAT = (
+    "We compare people with the model’s forecast of the month end before theirs: they could have had it, and it knew "
+    "up to a month less. Each comparison uses only the months that both have, so one forecast’s miss differs a little "
+    "from comparison to comparison."
+)
+JOINT_CAVEAT = (
+    "The difference between joint and sales’ forecasts shows who was closer in the same months, not whether planning "
+    "together helped: the page on joint planning looks at that."
+)
+
+
+def step_name(row: Mapping[Any, Any]) -> str:
+    """Return the name of a step's forecast, with a capital."""
+    name = model_name(str(row["step"]))
+    return name[0].upper() + name[1:]
+
+
+def step_sentence(row: Mapping[Any, Any]) -> str:
+    """Return what a step adds to the one before, no louder than its test."""
+    before = _of(row["before"]) + (" of the month end before" if row["lag"] else "")
+    miss, miss_before = wording.percent(row["wape"]), wording.percent(row["wape_before"])
+    months = wording.plural(row["months"], "month").replace("1 month", "one month")
+    found = verdict(row)
+    if found == "unclear":
+        return f"We cannot tell {_of(row['step'])} from {before}: they miss by {miss} and {miss_before} in {months}."
+    both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
+    if found == "untested":
+        return f"{both}; too few months to tell ({months})."
+    return f"{both}: {_gap(row['added'])} {'less' if found == 'better' else 'more'} in {months}."
+
+
+def step_note(row: Mapping[Any, Any]) -> str:
+    """Return the label of a step in the chart: `23 points less than stage-weighted`."""
+    found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
+    if found == "untested":
+        return f"too few months to tell from {before}"
+    if found == "unclear":
+        return f"no clear difference from {before}"
+    note = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
+    return f"{note}; no effect of planning together" if is_joint(row) else note
+
+
+def describe_ladder(steps: Ladder) -> Caption:
+    """Return the words of the chart of steps."""
+    title = ladder_finding(steps.table)
+    tips = ((step_name(row), wording.named_share("misses by", row["wape"]), step_note(row)) for row in steps.rows)
+    return Caption(
+        title=title,
+        subtitle="Miss as a share of what was booked (WAPE), each segment’s months; lower is better",
+        description=f"{title}. " + " ".join(ladder_sentences(steps.table)),
+        tooltips=[wording.listed(*parts) for parts in tips],
+    )
+
+
+def luck(p_holm: float) -> str:
+    """Return whether luck could have made a difference, `yes` or `no`; `too few months` where it was not tested."""
+    return "too few months" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
+
+
+def more(value: float) -> str:
+    """Return a difference of misses in points, with its sign."""
+    return wording.points(value, short=True)
+
+
+def _counted(part: int, count: int) -> str:
+    counted = wording.of_all(part, count, "step")
+    return counted[0].upper() + counted[1:]
+
+
+def _gap(added: float, *, short: bool = False) -> str:
+    if abs(added) < 0.005:
+        return "less than 1 point" if short else "less than 1 percentage point"
+    return wording.points(abs(added), sign=False, short=short)
+
+
+def _of(model: str) -> str:
+    name = model_name(str(model))
+    return f"the {name}" if name == "joint forecast" else name
+
+
+def _the(model: str) -> str:
+    name = _of(model)
+    return name[0].upper() + name[1:]
+
+
+# -- picture ------------------------------------------------------------------------------------------
+
+
+def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+    """Draw each step's miss as a bar, the miss of the step before on the same months as a tick, and what it added.
+
+    table : as `value_added` gives it. Blue bars are better than the step before beyond chance, red ones worse, grey
+    ones not told apart; the words next to each bar say the same.
+    """
+    steps = prepare_ladder(table)
+    caption = describe_ladder(steps)
+    if not steps.rows:
+        return empty(caption.title, ladder_sentences(table.iloc[:0])[0])
+    names = {"step": "step", "before": "compared with", "n": "forecasts", "months": "months"}
+    names |= {"wape_before": "its miss", "wape": "miss", "added": "added", "p_holm": "could be luck?"}
+    shown = pd.DataFrame(steps.rows)[list(names)].rename(columns=names)
+    formats: dict[str, Format] = dict.fromkeys(("step", "compared with"), model_name)
+    formats |= dict.fromkeys(("its miss", "miss"), wording.whole)
+    formats |= {"added": more, "could be luck?": luck}
+    return chart(steps, draw_ladder, caption, table=shown, company=company, as_of=as_of, formats=formats, by="y")
+
+
+def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
+    """Draw a bar and a tick for each step, its name over the bar and between them what it adds."""
+    figure, axes = canvas.axes(60 + _ROW * len(steps.rows), left=16, right=12, top=28, bottom=28)
+    for place, row in enumerate(steps.rows):
+        _draw_step(axes, place, row, largest=steps.largest, most=52 if canvas.narrow else 90)
+    axes.set_ylim(len(steps.rows) - 0.78, -0.72)
+    axes.set_xlim(0, steps.largest * 1.14)
+    axes.set_yticks([])
+    axes.spines["bottom"].set_visible(False)
+    share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
+    axes.text(0, -0.86, "▬ its miss   ┃ of what it is compared with, same months", va="bottom", color=SOFT)
+    misses = [row["wape"] for row in steps.rows]
+    return Drawing(figure=figure, marks=places(axes, misses, range(len(misses))))
+
+
+def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float, most: int) -> None:
+    """Draw one step; joint next to sales' forecasts stays grey, whatever its test shows."""
+    found = "unclear" if is_joint(row) else verdict(row)
+    axes.barh(place, row["wape"], height=0.24, color=_COLOURS.get(found, GREY), alpha=0.85, zorder=2)
+    axes.vlines(row["wape_before"], place - 0.15, place + 0.15, color=INK, linewidth=3, zorder=3)
+    end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * largest else 0.0)
+    axes.text(end + 0.015 * largest, place, wording.percent(row["wape"]), va="center", color=INK)
+    axes.text(0, place - 0.51, step_name(row), va="center", color=INK, fontweight="bold")
+    axes.text(0, place - 0.28, wording.label(step_note(row), most=most), va="center", color=_COLOURS.get(found, SOFT))

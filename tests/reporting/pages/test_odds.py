@@ -1,0 +1,47 @@
+"""What the pages say of win probabilities: whether they came true, how well they tell deals apart, what is open."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.schema import Company
+from forecast.reporting.pages import odds
+from forecast.wording import THIN as T
+
+
+def reliability(happened: list[float]) -> pd.DataFrame:
+    said = np.array([0.2, 0.5, 0.8])
+    band = {"band_low": said - 0.05, "band_high": said + 0.05}
+    return pd.DataFrame({"said": said, "happened": happened, "n": 100, **band})
+
+
+def test_calibration():
+    assert odds.calibration_finding(reliability([0.21, 0.5, 0.79])).startswith("The odds are honest")
+    assert odds.calibration_finding(reliability([0.05, 0.3, 0.5])).startswith("The odds are too high: forecast 50")
+    assert odds.calibration_finding(reliability([0.4, 0.5, 0.6])) == (
+        "The odds are right on the whole, but not at every level"
+    )
+    assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"
+
+
+def test_how_well_the_odds_tell_deals_apart():
+    past = pd.DataFrame({"origin": ["2026-01-31"] * 4, "p": [0.9, 0.8, 0.3, 0.2], "won": [1.0, 1.0, 0.0, 0.0]})
+    checked, apart, better = odds.skill_sentences(past, within="won within 3 months")
+    assert checked == (f"4 probabilities of 1 day were checked; 50{T}% of these deals came true (won within 3 months).")
+    assert f"100{T}% of the time" in apart
+    assert better.startswith("They are 82")  # 1 - mean of .01 .04 .09 .04 over .25
+    worse = past.assign(p=[0.2, 0.3, 0.8, 0.9])
+    assert odds.skill_sentences(worse, within="won")[2].startswith("They are no better than")
+    assert odds.skill_sentences(past.assign(won=1.0), within="won")[0].startswith("Too few deals have closed")
+
+
+def test_the_open_deals_by_step_of_their_probability():
+    deals = pd.DataFrame({"p_win": [0.0, 0.05, 1.0, np.nan], "expected_amount": [0.0, 1e6, 2e6, 5e6]})
+    steps = odds.prepare_deal_odds(deals, company=Company(name="C", currency="EUR"))
+    assert list(steps.counts) == [2, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert list(steps.amounts[[0, 9]]) == [1e6, 2e6]
+    caption = odds.describe_deal_odds(steps)
+    assert caption.description.endswith("1 deal has a chance of one half or more.")
+    assert caption.tooltips[0].startswith("0 % to 10 %: 2 deals")
+    assert caption.tooltips[1] == ""
