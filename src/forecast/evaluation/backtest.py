@@ -1,14 +1,13 @@
-"""What every forecaster would have said at past origins, beside what happened.
+"""The forecasts of past origins as they would have been made then, with what happened.
 
-A loop over explicit origins: one snapshot each, every forecaster called by its protocol, the settled actual joined to
-the result afterwards. Forecasters see the snapshot alone, so what happened later cannot reach them.
+A loop over explicit origins: what was known at each, every forecaster called by its protocol, the settled actual joined
+to the result afterwards. Forecasters see what was known alone, so what happened later cannot reach them.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -67,37 +66,32 @@ def track_record(
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
 ) -> NotedTable:
-    """Return what `backtest` hands out, with its notes by name."""
-    days = parse_origins(log, origins)
-    calls = _forecasters(log, models)
+    """Return what `backtest` hands out, with its notes by name.
+
+    Simple case: every origin is a month end, and each forecaster makes its forecasts of all of them in one walk through
+    the past. Two complications: an origin inside a month is walked to alone (`_groups`), and on a day before the log's
+    first record nothing was known, so that every forecaster abstains.
+    """
+    days, forecasters = parse_origins(log, origins), _forecasters(log, models)
     ledger = ledger_of(log)
-    first = ledger.first_day
-    reasons: dict[tuple[str, str], list[pd.Timestamp]] = {}
+    early = [day for day in days if day < ledger.first_day]
     results: dict[tuple[pd.Timestamp, str], NotedTable] = {}
-    for day in [day for day in days if day < first]:
-        # Nothing was known: no segment, so that only the empty Total is left.
-        nothing = replace(snapshot(log, as_of=first, ledger=ledger), plan=None).state.emptied(day)
-        for name in calls:
-            why = f"{name}: nothing was known before the log's first record on {first:%Y-%m-%d}."
-            results[day, name] = abstain(nothing, model=name, months=months, notes=[why])
-    done, each = 0, len(days) * len(calls)
-    for group in _groups(log, [day for day in days if day >= first]):
+    for state, name in itertools.product(ledger.walk(early), forecasters):
+        why = f"{name}: nothing was known before the log's first record on {ledger.first_day:%Y-%m-%d}."
+        results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
+    for group in _groups(log, days[len(early) :]):
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
-        for name, call in calls.items():
-            for day, result in zip(group, call(snap, origins=group, months=months, seed=seed), strict=True):
+        for name, forecast in forecasters.items():
+            for day, result in zip(group, forecast(snap, origins=group, months=months, seed=seed), strict=True):
                 results[day, name] = result
-                done += 1
-                if on_origin is not None and done % len(calls) == 0:
-                    on_origin(done * len(days) // each, len(days))
-    for day, name in itertools.product(days, calls):
-        for note in results[day, name].notes:
-            reasons.setdefault((name, note), []).append(day)
-    track = pd.concat([results[key].table for key in itertools.product(days, calls)], ignore_index=True)
+                done = len(results) - len(early) * len(forecasters)
+                if on_origin is not None and done % len(forecasters) == 0:
+                    on_origin(done // len(forecasters), len(days))
+    in_order = {key: results[key] for key in itertools.product(days, forecasters)}
+    track = pd.concat([result.table for result in in_order.values()], ignore_index=True)
     extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
-    track = track[[*FORECAST_COLUMNS, *extra]]
-    track["observed"] = observed(log, track, ledger=ledger)
-    notes = tuple(_sentence(name, note, when) for (name, note), when in reasons.items())
-    return NotedTable(table=track, notes=notes)
+    track = track[[*FORECAST_COLUMNS, *extra]].assign(observed=observed(log, track, ledger=ledger))
+    return NotedTable(table=track, notes=_notes({key: result.notes for key, result in in_order.items()}))
 
 
 def month_ends(log: Log, *, first: str, last: str, step: int = 1) -> list[pd.Timestamp]:
@@ -161,19 +155,19 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Along]:
         raise ParameterError(f"models: {models!r} is one name; give a list of names, such as [{models!r}]")
     known = [f"{SUBMITTED}-{submitter}" for submitter in submitters(log.get("submitted_forecasts"))]
     spelled = {same_name(name): name for name in known}
-    calls: dict[str, Along] = {}
+    forecasters: dict[str, Along] = {}
     for name in models:
         if name == SUBMITTED and not known:
             raise ParameterError(f"models: {SUBMITTED!r} needs the table submitted_forecasts")
         for each in known if name == SUBMITTED else [spelled.get(same_name(name), name)]:
-            if each in calls:
+            if each in forecasters:
                 raise ParameterError(f"models: {each!r} stands there more than once")
             if each.startswith(f"{SUBMITTED}-") and each not in known:
                 raise ParameterError(f"models: nobody submitted forecasts as {each!r}; {nearest(each, known)}")
-            calls[each] = along(each)
-    if not calls:
+            forecasters[each] = along(each)
+    if not forecasters:
         raise ParameterError("models: there is none")
-    return calls
+    return forecasters
 
 
 def _groups(log: Log, days: list[pd.Timestamp]) -> list[list[pd.Timestamp]]:
@@ -193,8 +187,15 @@ def _listed(days: Sequence[pd.Timestamp]) -> str:
     return ", ".join(f"{day:%Y-%m-%d}" for day in days[:3]) + more
 
 
-def _sentence(model: str, note: str, days: Sequence[pd.Timestamp]) -> str:
-    when = (
-        f"{days[0]:%Y-%m-%d}" if len(days) == 1 else f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, {len(days)} origins"
-    )
-    return f"{note} ({when})" if note.startswith(model) else f"{model}: {note} ({when})"
+def _notes(by_forecast: Mapping[tuple[pd.Timestamp, str], Sequence[str]]) -> tuple[str, ...]:
+    """Return each note of a forecaster once, with the origins it holds for; by_forecast : (origin, model) -> notes."""
+    origins: dict[tuple[str, str], list[pd.Timestamp]] = {}
+    for (day, model), notes in by_forecast.items():
+        for note in notes:
+            origins.setdefault((model, note), []).append(day)
+    sentences = []
+    for (model, note), days in origins.items():
+        first, last = f"{days[0]:%Y-%m-%d}", f"{days[-1]:%Y-%m-%d}"
+        when = first if len(days) == 1 else f"{first} to {last}, {len(days)} origins"
+        sentences.append(f"{note} ({when})" if note.startswith(model) else f"{model}: {note} ({when})")
+    return tuple(sentences)

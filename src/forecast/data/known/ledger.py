@@ -115,17 +115,6 @@ class KnownState:
         """The opportunities known as won, ascending."""
         return np.flatnonzero(self.outcome == WON)
 
-    def emptied(self, as_of: pd.Timestamp) -> KnownState:
-        """Return the state of a day on which nothing was known: no opportunity, no segment."""
-        return replace(
-            self,
-            as_of=as_of,
-            known=np.zeros_like(self.known),
-            outcome=np.zeros_like(self.outcome),
-            segments=(),
-            place_of_segment=np.full_like(self.place_of_segment, NONE),
-        )
-
     def rows_of(self, table: str) -> pd.DataFrame | None:
         """Return the rows of `submitted_forecasts` known by then; `plan` as it is; None where the table is absent."""
         frame = self.ledger.tables.get(table)
