@@ -136,6 +136,16 @@ def points(value: float | None, *, sign: bool = True, short: bool = False) -> st
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
 
 
+def in_points(value: float | None, *, digits: int = 0) -> str:
+    """Return a difference of two shares in points, for a column: `+5`; `unbounded` for infinity, a dash for nothing."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "unbounded"
+    text = f"{abs(value) * 100:.{digits}f}"
+    return _signed(value, text, plus=True) if float(text) else text
+
+
 def chance(value: float | None) -> str:
     """Return a probability as a percentage that never says never: `31 %`, `less than 1 %`, `more than 99 %`."""
     if not known(value):

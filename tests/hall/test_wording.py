@@ -84,6 +84,15 @@ def test_percent_with_a_sign_whole_and_points():
     assert wording.share(0, 0) == "unknown"
     assert wording.points(0.01) == "+1 percentage point"
     assert wording.points(-0.07) == f"{M}7 percentage points"
+    assert [wording.in_points(value) for value in (0.05, -0.11, 0.001, math.inf, NAN, None)] == [
+        "+5",
+        f"{M}11",
+        "0",
+        "unbounded",
+        "–",
+        "–",
+    ]
+    assert wording.in_points(-0.0012, digits=1) == f"{M}0.1"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from forecast.evaluation.planning.outcomes import OUTCOMES
-from forecast.reporting.pages import plots
+from forecast.reporting.pages.planning import limits
 from forecast.reporting.pages.planning import sentences as planning_sentences
+from forecast.reporting.pages.planning.prepare import prepare_effect, prepare_segments
 from forecast.wording import MINUS as M
 from forecast.wording import THIN as T
 
@@ -50,10 +51,10 @@ def test_what_would_change_a_claim():
     assert planning_sentences.left_out_finding(steady) == f"Leaving one out gives {M}35{T}% to {M}20{T}%"
     shaky = steady | {"decided_by": "North, South"}
     assert "without North or South the data would show no detectable change" in planning_sentences.next_step(shaky)
-    assert planning_sentences.left_out_finding(shaky) == "Leaving out North or South would turn the answer"
+    assert planning_sentences.left_out_finding(shaky) == "Leaving out North or South would change the answer"
     # Where nothing is claimed, a segment without which something would be is no reason to claim it.
     told = planning_sentences.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
-    assert "Leaving out North would turn the answer: with so few segments, lean on it neither way." in told
+    assert "Leaving out North would change the answer: with so few segments, rely on it neither way." in told
     assert planning_sentences.left_out_finding(row()) == "Whether one segment decides cannot be told"
 
 
@@ -95,7 +96,7 @@ def test_the_other_outcomes():
     shown = planning_sentences.others_shown(others("changed", "not identified"))
     assert shown["interval"].tolist() == ["0 to +20", "cannot tell"]
     assert shown["change"].tolist() == ["+10", "–"]
-    html = plots.planning_others(others("changed", "not identified"))._repr_html_()
+    html = limits.planning_others(others("changed", "not identified"))._repr_html_()
     assert "nan" not in html
     assert "inf" not in html.replace("info", "")
 
@@ -109,14 +110,46 @@ def test_what_marketing_was_worth():
     first, more = planning_sentences.information(worth())
     assert first == "Knowing marketing changed the model’s miss: 10 percentage points off since the start."
     assert "Points it took off the model’s miss: +1.0 before the start; +10.0 since the start." in more
-    assert more.endswith("what differs between them is no effect.")
+    assert more.endswith("a difference between them is no effect.")
     first, _ = planning_sentences.information(worth(added=[0.01, -0.1]))
     assert "10 percentage points more since the start" in first
     first, _ = planning_sentences.information(worth(p_holm=[0.4, NAN]))
     assert first == "Knowing marketing made no difference to the model beyond luck."
     assert planning_sentences.information(worth().iloc[:0])[0].startswith("Cannot tell")
     assert planning_sentences.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
-    assert "nan" not in plots.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
+    assert "nan" not in limits.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
+
+
+def test_the_words_of_the_effect_s_chart():
+    identified = row(p_value=0.25, dip=0.1, dip_p_value=0.004, placebo=NAN, sentence=f"It fell by {M}20{T}%.")
+    shown = prepare_effect(identified)
+    caption = planning_sentences.describe_effect(shown, identified)
+    assert caption.description == f"It fell by {M}20{T}%."
+    assert f"95{T}% interval {M}46{T}% to +14{T}%" in caption.subtitle
+    assert list(caption.tooltips) == [
+        f"Since the start: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in 25 of 100 cases",
+        f"1–6 months before: errors +10{T}%; by chance in 40 of 10,000 cases",
+    ]
+    unknown = identified | {"verdict": "not identified"}
+    caption = planning_sentences.describe_effect(prepare_effect(unknown), unknown)
+    assert "not identified" in caption.subtitle
+    assert caption.tooltips[0] == f"Association: errors {M}20{T}%"  # no interval and no chance, which would be a claim
+    assert prepare_effect({"verdict": "not identified"}) is None
+
+
+def test_segments_that_wait_are_drawn_over_the_same_months_as_the_others():
+    table = pd.DataFrame({"segment": ["W", "B", "A"], "adopted": ["", "2024-03", "2024-01"], "error_before": 0.4})
+    table = table.assign(error_after=[NAN, 0.3, 0.2], error_early=0.5, error_late=[0.6, NAN, NAN])
+    errors = prepare_segments(table)
+    assert errors.rows[["segment", "first", "second"]].to_numpy().tolist() == [
+        ["A", 0.4, 0.2],
+        ["B", 0.4, 0.3],
+        ["W", 0.5, 0.6],
+    ]
+    caption = planning_sentences.describe_segments(errors)
+    assert caption.title == "Errors fell in both segments, which alone proves nothing"
+    assert f"W: 40{T}%, has not begun." in caption.description
+    assert f"A: 40{T}% before, 20{T}% after it began in January 2024." in caption.description
 
 
 @pytest.mark.parametrize(("p", "said"), [(1.0, "yes"), (0.0501, "yes"), (0.05, "no"), (NAN, "–")])

@@ -12,6 +12,8 @@ from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import spread
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages import plots
+from forecast.reporting.pages.planning import charts as planning_charts
+from forecast.reporting.pages.planning import limits as planning_limits
 
 PAGE = {"company": Company(name="C", currency="EUR"), "as_of": pd.Timestamp("2026-10-31")}
 HOSTILE = '"><script>alert(1)</script> $x$ ' + "n" * 100
@@ -64,6 +66,7 @@ EFFECT = pd.Series(
         "n_segments": 8,
     }
 )
+NOT_IDENTIFIED = pd.Series({"verdict": "not identified", "sentence": "Cannot tell."})
 EVENTS = pd.DataFrame(
     {"event_time": range(-8, 9), "relative_change": np.linspace(0.1, -0.3, 17), "n_segments": 3, "n_controls": 2}
 )
@@ -152,14 +155,14 @@ DRAWN = {
     "track_record": lambda: plots.track_record(TRACK, **PAGE),
     "calibration": lambda: plots.calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), **PAGE),
     "deal_odds": lambda: plots.deal_odds(DEALS, **PAGE),
-    "effect": lambda: plots.effect(EFFECT, **PAGE),
-    "effect_open": lambda: plots.effect(
+    "effect": lambda: planning_charts.effect(EFFECT, **PAGE),
+    "effect_open": lambda: planning_charts.effect(
         pd.Series(dict(EFFECT) | {"interval_low": -1.0, "interval_high": np.inf}), **PAGE
     ),
-    "event_study": lambda: plots.event_study(EVENTS, EFFECT, **PAGE),
-    "planning_segments": lambda: plots.planning_segments(BY_SEGMENT, **PAGE),
-    "left_out": lambda: plots.left_out(LEFT_OUT, EFFECT, **PAGE),
-    "power": lambda: plots.power(POWER, EFFECT, **PAGE),
+    "event_study": lambda: planning_charts.event_study(EVENTS, EFFECT, **PAGE),
+    "planning_segments": lambda: planning_charts.planning_segments(BY_SEGMENT, **PAGE),
+    "left_out": lambda: planning_limits.left_out(LEFT_OUT, EFFECT, **PAGE),
+    "power": lambda: planning_limits.power(POWER, EFFECT, **PAGE),
     "waterfall": lambda: plots.waterfall(CHANGES, **PAGE),
     "scorecard": lambda: plots.scorecard(SCORECARD, **PAGE),
     "timeline": lambda: plots.timeline(COVERAGE, **PAGE),
@@ -177,15 +180,17 @@ EMPTY = {
     "track_record": lambda: plots.track_record(TRACK.assign(observed=np.nan), **PAGE),
     "calibration": lambda: plots.calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), **PAGE),
     "deal_odds": lambda: plots.deal_odds(DEALS * np.nan, **PAGE),
-    "effect": lambda: plots.effect(pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE),
-    "event_study": lambda: plots.event_study(None, EFFECT, **PAGE),
-    "planning_segments": lambda: plots.planning_segments(None, **PAGE),
-    "left_out": lambda: plots.left_out(LEFT_OUT.iloc[2:], EFFECT, **PAGE),
-    "left_out_nothing": lambda: plots.left_out(None, EFFECT, **PAGE),
-    "power": lambda: plots.power(POWER.iloc[:0], EFFECT, **PAGE),
-    "power_nothing": lambda: plots.power(None, EFFECT, **PAGE),
-    "planning_others": lambda: plots.planning_others(None),
-    "planning_information": lambda: plots.planning_information(None),
+    "effect": lambda: planning_charts.effect(
+        pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE
+    ),
+    "event_study": lambda: planning_charts.event_study(None, EFFECT, **PAGE),
+    "planning_segments": lambda: planning_charts.planning_segments(None, **PAGE),
+    "left_out": lambda: planning_limits.left_out(LEFT_OUT.iloc[2:], EFFECT, **PAGE),
+    "left_out_nothing": lambda: planning_limits.left_out(None, EFFECT, **PAGE),
+    "power": lambda: planning_limits.power(POWER.iloc[:0], EFFECT, **PAGE),
+    "power_nothing": lambda: planning_limits.power(None, EFFECT, **PAGE),
+    "planning_others": lambda: planning_limits.planning_others(None),
+    "planning_information": lambda: planning_limits.planning_information(None),
     "waterfall": lambda: plots.waterfall(CHANGES.iloc[:0], **PAGE),
     "scorecard": lambda: plots.scorecard(SCORECARD.iloc[:0], **PAGE),
     "timeline": lambda: plots.timeline(COVERAGE.assign(first=pd.NaT), **PAGE),

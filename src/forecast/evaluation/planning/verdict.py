@@ -76,7 +76,7 @@ def sentence(
         return " ".join([text, *_association(change)])
     return " ".join(
         [
-            f"{_opening(verdict, change)} ({interval_words(interval)}).",
+            f"{_opening(verdict, change)} ({interval_words(*interval)}).",
             f"If start dates had been assigned at random, a change this large would appear in {cases(p_value)} cases.",
             placebo_sentence(change, *placebo),
             dip_sentence(*dip),
@@ -84,16 +84,21 @@ def sentence(
     )
 
 
-def interval_words(interval: tuple[float, float]) -> str:
-    """Write an interval on a relative change; open ends are named."""
-    low, high = (percent(end, sign=True) for end in interval)
-    if interval[0] <= -1 and math.isinf(interval[1]):
-        return "anything is possible"
-    if math.isinf(interval[1]):
-        return f"95{THIN}% interval {low} upwards, without an upper end"
-    if interval[0] <= -1:
-        return f"95{THIN}% interval up to {high}, without a lower end"
-    return f"95{THIN}% interval {low} to {high}"
+def interval_ends(low: float, high: float) -> str:
+    """Write the ends of an interval on a relative change; a change cannot be less than -1, no errors at all."""
+    if low <= -1 and math.isinf(high):
+        return "any change is possible"
+    if math.isinf(high):
+        return f"{percent(low, sign=True)} upwards"
+    if low <= -1:
+        return f"down to no errors at all, up to {percent(high, sign=True)}"
+    return f"{percent(low, sign=True)} to {percent(high, sign=True)}"
+
+
+def interval_words(low: float, high: float) -> str:
+    """Write an interval on a relative change with its name; an interval open at both ends needs none."""
+    ends = interval_ends(low, high)
+    return ends if low <= -1 and math.isinf(high) else f"95{THIN}% interval {ends}"
 
 
 def _opening(verdict: str, change: float) -> str:

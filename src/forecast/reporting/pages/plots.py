@@ -15,8 +15,6 @@ from forecast.reporting.pages.bookings.changes import moved_deals, waterfall
 from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan_dots
 from forecast.reporting.pages.movement import movement
 from forecast.reporting.pages.odds import calibration, deal_odds
-from forecast.reporting.pages.planning.charts import effect, event_study, planning_segments
-from forecast.reporting.pages.planning.limits import left_out, planning_information, planning_others, power
 from forecast.reporting.pages.scorecard import scorecard
 from forecast.reporting.pages.segments import segments, small_multiples
 from forecast.reporting.pages.track.charts import accuracy, track_record
@@ -36,17 +34,10 @@ __all__ = [
     "bookings_fan",
     "calibration",
     "deal_odds",
-    "effect",
-    "event_study",
     "ladder",
-    "left_out",
     "moved_deals",
     "movement",
     "plan_dots",
-    "planning_information",
-    "planning_others",
-    "planning_segments",
-    "power",
     "scorecard",
     "segments",
     "small_multiples",

@@ -1,4 +1,7 @@
-"""What joint planning did, in sentences: the verdict, what would change it, and what stands beside it."""
+"""Every sentence of the page on joint planning: the verdict, what would change it, what else changed, and captions.
+
+A function for each, of the planning table's row or of a chart's record; numbers are written by `wording`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,26 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.evaluation.planning.verdict import placebo_contradicts, placebo_is_as_large, placebo_sentence
+from forecast.evaluation.planning.verdict import (
+    interval_ends,
+    interval_words,
+    placebo_contradicts,
+    placebo_is_as_large,
+    placebo_sentence,
+)
+from forecast.reporting.charts.canvas import Caption
+from forecast.reporting.pages.planning.prepare import EffectRows, LeftOut, Months, Power, SegmentErrors
 from forecast.reporting.pages.track.prepare import LUCK
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
-    "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero too much was promised"),
+    "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero, too much was promised"),
     "interval coverage": (
         "Ranges that held",
-        "of the model’s 80 % ranges one to three months ahead; 80 % is promised",
+        "share of the model’s 80 % ranges, one to three months ahead, that held; 80 % is promised",
     ),
     "win-probability calibration": (
         "Odds less wins",
-        "wins expected at a month’s start less wins, per open deal; above zero the odds were too high",
+        "wins expected at a month’s start less wins, per open deal; above zero, the odds were too high",
     ),
     "slippage": ("Slipped deals", "open deals whose expected close moved later during the month"),
 }
@@ -54,7 +65,7 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     if row.get("verdict") == "no detectable change" and wording.known(row.get("detectable_change")):
         step = f"Only a large fall, {_size(row.get('detectable_change'))} or more, would most likely have shown."
         if decided := _decided(row):
-            step += f" One segment less, {decided}, would turn the answer: there are too few to lean on it."
+            step += f" Leaving out one segment, {decided}, would change the answer: there are too few to rely on it."
     return first, " ".join(part for part in (who_began(row), warning, step) if part)
 
 
@@ -71,14 +82,7 @@ def _warning(row: Mapping[str, Any]) -> str:
 
 def interval(row: Mapping[str, Any]) -> str:
     """Return the 95 % interval in words."""
-    low, high = row.get("interval_low", -1.0), row.get("interval_high", np.inf)
-    if not wording.known(high) and low <= -1:
-        return "any change is possible"
-    if not wording.known(high):
-        return f"{wording.percent(low, sign=True)} upwards"
-    if low <= -1:
-        return f"down to no errors at all, up to {wording.percent(high, sign=True)}"
-    return f"{wording.percent(low, sign=True)} to {wording.percent(high, sign=True)}"
+    return interval_ends(row.get("interval_low", -1.0), row.get("interval_high", np.inf))
 
 
 def next_step(row: Mapping[str, Any]) -> str:
@@ -87,25 +91,28 @@ def next_step(row: Mapping[str, Any]) -> str:
     if "n_segments" not in row:
         return "The tables submitted_forecasts and joint_planning would let the data answer."
     if verdict == "not identified":
-        said = "More segments that begin in different months, or some that have not begun, would let the data answer."
-        twice = row.get("detectable_twice")
-        if wording.known(twice):
-            said += f" With {_twice(row)} segments like these a fall of {_size(twice)} would show."
-        return said
-    if verdict == "no detectable change":
-        said = detectable_sentence(row)
-        decided = _decided(row)
-        if decided:
-            said += f" Leaving out {decided} would turn the answer: with so few segments, lean on it neither way."
-        return said
+        return _what_would_identify(row)
     decided = _decided(row)
+    if verdict == "no detectable change":
+        step = detectable_sentence(row)
+        if decided:
+            step += f" Leaving out {decided} would change the answer: with so few segments, rely on it neither way."
+        return step
     if decided:
-        return f"The verdict hangs on single segments: without {decided} the data would show no detectable change."
-    said = "Months after the starts that look like those before would move the number towards zero."
+        return f"The verdict depends on single segments: without {decided} the data would show no detectable change."
+    step = "Months after the starts that look like those before would move the number towards zero."
     if wording.known(row.get("left_out_low")):
-        ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
-        said += f" No single segment decides it: without any one of them it lies between {ends[0]} and {ends[1]}."
-    return said
+        low, high = (wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high"))
+        step += f" No single segment decides it: without any one of them it lies between {low} and {high}."
+    return step
+
+
+def _what_would_identify(row: Mapping[str, Any]) -> str:
+    step = "More segments that begin in different months, or some that have not begun, would let the data answer."
+    twice = row.get("detectable_twice")
+    if wording.known(twice):
+        step += f" With {_twice(row)} segments like these a fall of {_size(twice)} would show."
+    return step
 
 
 def detectable_sentence(row: Mapping[str, Any]) -> str:
@@ -113,9 +120,9 @@ def detectable_sentence(row: Mapping[str, Any]) -> str:
     here, twice = row.get("detectable_change"), row.get("detectable_twice")
     wider = "More months after the starts, and segments that begin later, would narrow the interval."
     if wording.known(here):
-        said = f"A fall of {_size(here)} would have shown in 4 of 5 such companies: that is unlikely, not excluded."
+        shows = f"A fall of {_size(here)} would have shown in 4 of 5 such companies, so it is unlikely, not excluded."
         more = f"With {_twice(row)} segments {_size(twice)} would be enough." if wording.known(twice) else wider
-        return f"{said} {more}"
+        return f"{shows} {more}"
     if wording.known(twice):
         return f"With {_twice(row)} segments a fall of {_size(twice)} would show in 4 of 5 such companies."
     return wider
@@ -137,7 +144,7 @@ def left_out_finding(row: Mapping[str, Any]) -> str:
         return "Whether one segment decides cannot be told"
     ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
     if decided := _decided(row):
-        return f"Leaving out {decided} would turn the answer"
+        return f"Leaving out {decided} would change the answer"
     return f"Leaving one out gives {ends[0]} to {ends[1]}"
 
 
@@ -148,8 +155,8 @@ def who_began(row: Mapping[str, Any]) -> str:
     began, count = int(row["n_adopting"]), int(row["n_segments"])
     still = count - began
     rest = f"{wording.spelt(still)} {'has not and serves' if still == 1 else 'have not and serve'} for comparison"
-    said = f"{wording.of_all(began, count, 'segment')} {'has' if began == 1 else 'have'} begun"
-    return wording.sentence(f"{said}; {rest}" if still and began else said)
+    begun = f"{wording.of_all(began, count, 'segment')} {'has' if began == 1 else 'have'} begun"
+    return wording.sentence(f"{begun}; {rest}" if still and began else begun)
 
 
 def others(table: pd.DataFrame) -> tuple[str, str]:
@@ -157,35 +164,35 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     tested = table[table["verdict"] != "not identified"]
     changed = tested[tested["verdict"] == "changed"]
     if tested.empty:
-        said = "Cannot tell whether anything else changed"
+        first = "Cannot tell whether anything else changed"
     elif changed.empty:
-        said = "Nothing else changed beyond luck"
+        first = "Nothing else changed beyond luck"
     else:
         each = [f"{row.outcome} by {wording.points(row.change)}" for row in changed.itertuples()]
-        said = f"Something else changed: {wording.joined(each)}"
+        first = f"Something else changed: {wording.joined(each)}"
     missing = [f"{row.outcome} cannot be told ({row.reason})" for row in table.itertuples() if row.reason]
     more = ""
     if len(tested):
         count = f"{wording.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"
         more = f"{count.capitalize()} named in advance {'was' if len(tested) == 1 else 'were'} looked at."
         if len(tested) > 1:
-            more += " Of several one may move by luck more easily; the last column allows for that."
+            more += " Of several, one may change by luck more easily; the last column allows for that."
     if missing:
         more += f" {wording.sentence('; '.join(missing))}"
-    return f"{said}.", more.strip()
+    return f"{first}.", more.strip()
 
 
 def others_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
     known = table["change"].notna()
-    ends = [f"{_points(a)} to {_points(b)}" for a, b in zip(table["interval_low"], table["interval_high"], strict=True)]
+    low, high = (table[name].map(wording.in_points) for name in ("interval_low", "interval_high"))
     return pd.DataFrame(
         {
             "outcome": [OUTCOMES[str(name)][0] for name in table["outcome"]],
             "before": table["before"],
             "after": table["after"],
-            "change": [_points(value) for value in table["change"]],
-            "interval": pd.Series(ends, index=table.index, dtype="str").where(known, "cannot tell"),
+            "change": [wording.in_points(value) for value in table["change"]],
+            "interval": (low + " to " + high).where(known, "cannot tell"),
             "chance": table["p_holm"],
         }
     )
@@ -201,7 +208,7 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
     if table.empty:
         return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
-    said = [f"{_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
+    points = [f"{wording.in_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
     apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:
         first = "Knowing marketing made no difference to the model beyond luck"
@@ -211,8 +218,9 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
             for row in apart.itertuples()
         ]
         first = f"Knowing marketing changed the model’s miss: {wording.joined(each)}"
-    more = f"Points it took off the model’s miss: {'; '.join(said)}."
-    return f"{first}.", f"{more} The three parts have different months: what differs between them is no effect."
+    more = f"Points it took off the model’s miss: {'; '.join(points)}."
+    more += " The three parts have different months: a difference between them is no effect."
+    return f"{first}.", more
 
 
 def information_shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -223,7 +231,7 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
             "forecasts": table["n"],
             "without": table["wape_without"],
             "with": table["wape_with"],
-            "added": [_points(value, digits=1) for value in table["added"]],
+            "added": [wording.in_points(value, digits=1) for value in table["added"]],
             "chance": table["p_holm"],
         }
     )
@@ -232,6 +240,116 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
 def luck(p_holm: Any) -> str:
     """Return whether luck could have made a change, for a column: `yes` or `no`."""
     return "–" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
+
+
+def chance_alone(p: float) -> str:
+    """Return how often chance alone gives as much, for a column: `25 of 100`; a dash where it is not known."""
+    return wording.cases(p) if wording.known(p) else "–"
+
+
+def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
+    """Return the words of the effect with its checks. row : the planning table's row."""
+    inside = interval_words(shown.low, shown.high) if shown.identified else "not identified"
+    tooltips = []
+    for at, each in enumerate(shown.rows):
+        change = wording.named_share("errors", each.change, sign=True)
+        ends = inside if at == 0 and shown.identified else ""
+        chance = f"by chance in {wording.cases(each.p)} cases" if wording.known(each.p) else ""
+        tooltips.append(wording.listed(each.name, change, ends, chance))
+    return Caption(
+        title=finding(row),
+        subtitle=f"Change of the forecast error against segments not yet planning together; {inside}; "
+        "diamonds: the months before the start",
+        description=str(row.get("sentence", finding(row))),
+        tooltips=tooltips,
+    )
+
+
+def describe_months(months: Months, row: Mapping[str, Any]) -> Caption:
+    """Return the words of the effect month by month. row : the planning table's row."""
+    before, after = wording.plural(len(months.before), "month"), wording.plural(len(months.after), "month")
+    below = int((months.after["relative_change"] < 0).sum())
+    low, high = (wording.percent(months.rows["relative_change"].agg(end), sign=True) for end in ("min", "max"))
+    return Caption(
+        title=f"Single months swing from {low} to {high}: read them together",
+        subtitle="Change of the error against segments not yet planning together; larger marks: more segments",
+        description=f"{before} before the start and {after} after it; {below} of those after it lie below zero. "
+        f"{finding(row)}.",
+        tooltips=[_month_tooltip(month) for month in months.rows.to_dict("records")],
+    )
+
+
+def _month_tooltip(month: Mapping[Any, Any]) -> str:
+    when = int(month["event_time"])
+    side = "before" if when < 0 else "after"
+    name = f"{wording.plural(abs(when), 'month')} {side} the start" if when else "The first month"
+    many = wording.plural(month["n_segments"], "segment")
+    compared = f"{many} compared with {wording.number(month['n_controls'])} not yet planning together"
+    return wording.listed(name, wording.named_share("errors", month["relative_change"], sign=True), compared)
+
+
+def segments_finding(table: pd.DataFrame) -> str:
+    """Return the title of the errors by segment: never more than that they fell. table : `by_segment`."""
+    both = table.dropna(subset=["error_before", "error_after"]) if len(table) else table
+    both = both[both["adopted"] != ""] if len(both) else both
+    if both.empty:
+        return "No segment has errors before and after its start"
+    fell = int((both["error_after"] < both["error_before"]).sum())
+    return f"Errors fell in {wording.of_all(fell, len(both), 'segment')}, which alone proves nothing"
+
+
+def describe_segments(errors: SegmentErrors) -> Caption:
+    """Return the words of the errors by segment."""
+    title, rows = segments_finding(errors.rows), errors.rows.to_dict("records")
+    return Caption(
+        title=title,
+        subtitle="Mean forecast error as a share of usual bookings; dotted: segments that have not begun, before and "
+        "after the median start",
+        description=f"{title}. {' '.join(_segment_sentence(row) for row in rows)}",
+        tooltips=[_segment_tooltip(row) for row in rows],
+    )
+
+
+def _segment_sentence(row: Mapping[Any, Any]) -> str:
+    name = wording.label(row["segment"])
+    before, after = wording.percent(row["error_before"]), wording.percent(row["error_after"])
+    if not row["adopted"]:
+        return f"{name}: {before}, has not begun."
+    return f"{name}: {before} before, {after} after it began in {wording.month(row['adopted'])}."
+
+
+def _segment_tooltip(row: Mapping[Any, Any]) -> str:
+    began = f"began {wording.month(row['adopted'])}" if row["adopted"] else "has not begun"
+    before, after = wording.named_share("before", row["first"]), wording.named_share("after", row["second"])
+    return wording.listed(row["segment"], before, after, began)
+
+
+def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
+    """Return the words of the effect without each segment in turn. row : the planning table's row."""
+    title, changes = left_out_finding(row), shown.rows["relative_change"]
+    first, last = (wording.label(shown.rows["segment"].iloc[at]) for at in (1, -1))
+    whole, least, most = (wording.percent(changes.iloc[at], sign=True) for at in (0, 1, -1))
+    return Caption(
+        title=title,
+        subtitle=f"Change of the forecast error with one segment left out, 95{wording.THIN}% intervals",
+        description=f"{title}. With all segments the change is {whole}; without {first} it is {least}, without {last} "
+        f"{most}.",
+    )
+
+
+def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
+    """Return the words of how often a fall would have shown. row : the planning table's row."""
+    title = power_finding(row)
+    each = [
+        f"with {size:,} segments a fall of {_size(0.3)} shows {wording.percent(shown.at(size, -0.3))} of the time"
+        for size in shown.sizes
+    ]
+    return Caption(
+        title=title,
+        subtitle="How often the verdict would have been “improved”, by how far errors truly fell; simulated from this "
+        "company’s own months",
+        description=f"{title}. {wording.sentence(wording.joined(each))}",
+    )
 
 
 def _decided(row: Mapping[str, Any]) -> str:
@@ -246,12 +364,3 @@ def _twice(row: Mapping[str, Any]) -> str:
 
 def _size(value: Any) -> str:
     return wording.percent(abs(float(value)))
-
-
-def _points(value: Any, *, digits: int = 0) -> str:
-    """Return a difference of shares in points, such as `+5 points`; the sign as printed."""
-    if not wording.known(value):
-        return "unbounded" if value is not None and not np.isnan(float(value)) else "–"
-    text = f"{abs(float(value)) * 100:.{digits}f}"
-    sign = "" if float(text) == 0 else wording.MINUS if value < 0 else "+"
-    return f"{sign}{text}"

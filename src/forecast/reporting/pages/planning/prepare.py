@@ -1,0 +1,212 @@
+"""What the charts of joint planning draw: numbers picked from the planning tables, and put into records once.
+
+Nothing here is a sentence and nothing draws; `sentences` describes these records, `charts` and `limits` draw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+
+EDGE = 1.5
+"""Changes beyond +150 % leave the axis, with an arrow."""
+
+_FEWEST = 0.3
+"""An axis of changes reaches at least to 30 % on either side."""
+
+CHECKS = {"dip": "1–6 months before", "placebo": "7–12 months before"}
+ERRORS = ("error_before", "error_after", "error_early", "error_late")
+CHANCES = (0.05, 0.6)
+"""True falls of the errors between which the power is drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the chart of the effect: what it is, the relative change, its p-value (NaN where it has none)."""
+
+    name: str
+    change: float
+    p: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectRows:
+    """The effect, first, and the checks of the months before.
+
+    low, high : the ends of the effect's 95 % interval; unbounded ends are -1 and inf. identified : whether the effect
+    is one, not an association. changed : whether the verdict claims a change.
+    """
+
+    rows: tuple[Row, ...]
+    low: float
+    high: float
+    identified: bool
+    changed: bool
+
+    @property
+    def names(self) -> list[str]:
+        """What each row is called."""
+        return [row.name for row in self.rows]
+
+    @property
+    def reach(self) -> float:
+        """How far the axis goes to either side."""
+        shown = [abs(row.change) for row in self.rows] + [abs(v) for v in (self.low, self.high) if wording.known(v)]
+        return min(max([*shown, _FEWEST]) * 1.08, EDGE)
+
+
+def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
+    """Return the rows of the effect; None where there is no number.
+
+    row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
+    """
+    change = _number(row, "relative_change")
+    if not wording.known(change):
+        return None
+    identified = row.get("verdict") != "not identified"
+    name = "Since the start" if identified else "Association"
+    rows = [Row(name=name, change=change, p=_number(row, "p_value") if identified else np.nan)]
+    for check, label in CHECKS.items():
+        if wording.known(row.get(check)):
+            rows.append(Row(name=label, change=_number(row, check), p=_number(row, f"{check}_p_value")))
+    return EffectRows(
+        rows=tuple(rows),
+        low=float(row.get("interval_low", -1.0)),
+        high=float(row.get("interval_high", np.inf)),
+        identified=identified,
+        changed=row.get("verdict") in ("improved", "worsened"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Months:
+    """The effect by months since the start: event_time, relative_change, n_segments, n_controls; only those known."""
+
+    rows: pd.DataFrame
+
+    @property
+    def before(self) -> pd.DataFrame:
+        """The months before the start."""
+        return self.rows[self.rows["event_time"] < 0]
+
+    @property
+    def after(self) -> pd.DataFrame:
+        """The months from the start on."""
+        return self.rows[self.rows["event_time"] >= 0]
+
+    @property
+    def drawn(self) -> pd.Series:
+        """The changes, those beyond the edge at the edge."""
+        return self.rows["relative_change"].clip(upper=EDGE)
+
+
+def prepare_months(table: pd.DataFrame | None, *, reach: int) -> Months:
+    """Return the months of the event study up to `reach` before and after the start; no rows where none is known."""
+    columns = ["event_time", "relative_change", "n_segments", "n_controls"]
+    if table is None or table.empty:
+        return Months(rows=pd.DataFrame(columns=columns))
+    rows = table[table["event_time"].between(-reach, reach) & table["relative_change"].notna()]
+    return Months(rows=rows[columns].sort_values("event_time", ignore_index=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentErrors:
+    """Mean errors of segments, those that began first, by start, then those that have not.
+
+    rows : the table's rows with `first` and `second`: the errors drawn, before and after the start; of a segment that
+    has not begun those of the earlier and the later months, for comparison.
+    """
+
+    rows: pd.DataFrame
+
+    @property
+    def largest(self) -> float:
+        """The largest error known."""
+        names = [name for name in ERRORS if name in self.rows]
+        return float(np.nanmax(self.rows[names].to_numpy(dtype=np.float64)))
+
+
+def prepare_segments(table: pd.DataFrame) -> SegmentErrors:
+    """Return the segments that have any error. table : `by_segment` of the planning effect."""
+    rows = table[table["error_before"].notna() | table["error_after"].notna()]
+    begun = rows[rows["adopted"] != ""].sort_values("adopted")
+    rows = pd.concat([begun, rows[rows["adopted"] == ""].sort_values("segment")], ignore_index=True)
+    waits = rows["adopted"] == ""
+    early, late = (rows[name] if name in rows else pd.Series(np.nan, index=rows.index) for name in ERRORS[2:])
+    first, second = rows["error_before"].mask(waits, early), rows["error_after"].mask(waits, late)
+    return SegmentErrors(rows=rows.assign(first=first, second=second))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """The effect with all segments, first, and without each in turn.
+
+    rows : segment, relative_change, interval_low, interval_high, p_value; sorted by change after the first.
+    changed : whether the verdict claims a change.
+    """
+
+    rows: pd.DataFrame
+    changed: bool
+
+    @property
+    def names(self) -> list[str]:
+        """What each row is called."""
+        others = self.rows["segment"].iloc[1:]
+        return ["all segments", *(f"without {wording.label(name, most=16)}" for name in others)]
+
+    @property
+    def ends(self) -> np.ndarray:
+        """The ends of the intervals, (n, 2); those unbounded are -1 and inf."""
+        return self.rows[["interval_low", "interval_high"]].to_numpy(dtype=np.float64)
+
+    @property
+    def reach(self) -> float:
+        """How far the axis goes to either side."""
+        ends = self.ends
+        return float(min(max(np.abs(ends[np.isfinite(ends)]).max(initial=_FEWEST) * 1.08, _FEWEST), EDGE))
+
+
+def prepare_left_out(table: pd.DataFrame | None, row: Mapping[str, Any]) -> LeftOut | None:
+    """Return the effect with all segments and without each; None where nothing is known without any of them."""
+    known = table[table["relative_change"].notna()] if table is not None and len(table) else None
+    if known is None or known.empty:
+        return None
+    names = ("relative_change", "interval_low", "interval_high", "p_value")
+    whole = pd.DataFrame([{"segment": "all segments"} | {name: row[name] for name in names}])
+    known = known.sort_values("relative_change", ignore_index=True)
+    rows = pd.concat([whole, known], ignore_index=True)[list(known.columns)]
+    return LeftOut(rows=rows, changed=row.get("verdict") in ("improved", "worsened"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """How often a fall of the errors would have been seen: segments, relative_change (negative), power."""
+
+    table: pd.DataFrame
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of segments, the company's own first."""
+        return [int(size) for size in sorted(self.table["segments"].unique())]
+
+    def line(self, size: int) -> pd.DataFrame:
+        """The rows of a company of so many segments that are drawn, by rising fall."""
+        rows = self.table[self.table["segments"] == size].sort_values("relative_change", ascending=False)
+        return rows[rows["relative_change"] >= -CHANCES[1] - 0.005]
+
+    def at(self, size: int, change: float) -> float:
+        """The power of a company of so many segments at one change; NaN where it was not looked at."""
+        rows = self.table[(self.table["segments"] == size) & np.isclose(self.table["relative_change"], change)]
+        return float(rows["power"].iloc[0]) if len(rows) else float("nan")
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    """Return a number of the planning row, NaN where it has none."""
+    value = row.get(name)
+    return float(value) if value is not None and wording.known(value) else np.nan
