@@ -68,6 +68,7 @@ lab: $(STAMP) ## open JupyterLab at notebooks/, where 00_explore tells where to 
 .PHONY: bench
 bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks/README.md)
 	@$(BIN)/python benchmarks/report_speed.py
+	@$(BIN)/python benchmarks/import_costs.py
 	@$(BIN)/python benchmarks/what_if.py
 	@$(BIN)/python benchmarks/series.py
 	@$(BIN)/python benchmarks/backtest_speed.py

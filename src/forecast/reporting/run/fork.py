@@ -36,17 +36,9 @@ _LIBRARIES = (
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
     "statsmodels.stats.multitest",
+    "statsmodels.tsa.seasonal",
 )
-_NOT_NEEDED = (
-    "forecast.__main__",
-    "forecast.cli.app",
-    "forecast.simulation.company",
-    "forecast.reporting.run.engine",
-    "forecast.reporting.run.export",
-    "forecast.reporting.run.prepare",
-    "forecast.reporting.run.report",
-    "forecast.reporting.run.workspace",
-)
+_NOT_NEEDED = ("forecast.__main__", "forecast.cli.", "forecast.simulation.", "forecast.reporting.run.")
 
 
 def preload() -> None:
