@@ -79,29 +79,28 @@ def counted(table: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
     submitter, submitted_on, amount, by submitted_on. Of the same day `commit` goes before no category, and the row
     further down before one further up.
     """
-    rows = table[(table["segment"] != TOTAL).to_numpy()]
-    explicit = np.zeros(len(rows), dtype=bool)
-    if "category" in rows.columns:
-        explicit = (rows["category"].str.strip().str.lower() == COMMIT).to_numpy(dtype=bool)
-        rows, explicit = (part[explicit | rows["category"].isna().to_numpy()] for part in (rows, explicit))
-    if uncounted(table):
-        rows, explicit = rows.iloc[:0], explicit[:0]
-    names = spelled(table["submitter"].dropna().unique())
+    counts = (table["segment"] != TOTAL).to_numpy(dtype=bool)
+    explicit = np.zeros(len(table), dtype=bool)
+    if "category" in table.columns:
+        category = table["category"].str.strip().str.lower()
+        explicit = (category == COMMIT).to_numpy(dtype=bool)
+        counts = counts & (explicit | category.isna().to_numpy())
+    order = np.lexsort([explicit, table["submitted_on"].to_numpy()])
+    rows = table.iloc[order[counts[order]] if not uncounted(table) else []]
     origin, target = calendar.period_of(rows["submitted_on"]), parse_periods(rows["target_period"])
+    names = spelled(table["submitter"].dropna().unique())
     out = pd.DataFrame(
         {
-            "segment": rows["segment"],
+            "segment": rows["segment"].array,
             "origin": origin,
             "target": target,
             "horizon": target - origin,
-            "submitter": rows["submitter"].map(lambda name: names[same_name(name)]).astype("str"),
-            "submitted_on": rows["submitted_on"],
-            "amount": rows["amount"],
-            "explicit": explicit,
+            "submitter": pd.array([names[same_name(name)] for name in rows["submitter"]], dtype="str"),
+            "submitted_on": rows["submitted_on"].array,
+            "amount": rows["amount"].array,
         }
-    ).sort_values(["submitted_on", "explicit"], kind="stable")
-    out = out.drop_duplicates(["segment", "origin", "target", "submitter"], keep="last")
-    return out[list(COLUMNS)].reset_index(drop=True)
+    )
+    return out.drop_duplicates(["segment", "origin", "target", "submitter"], keep="last", ignore_index=True)
 
 
 def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.DataFrame:
