@@ -173,7 +173,7 @@ def draw_months(canvas: Canvas, months: Months) -> Drawing:
 def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
     if table is None:
-        return empty("No segment has errors to show", "No forecasts were submitted.")
+        return empty("No segment has errors to show", "No forecast that people submitted can be scored.")
     errors = prepare_segments(table)
     if errors.rows.empty:
         return empty(sentences.segments_finding(table), "No segment has errors to show.")

@@ -119,7 +119,7 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
 def planning_others(table: pd.DataFrame | None) -> Together | Statement:
     """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
     if table is None:
-        return empty("Nothing else can be compared", "No forecasts were submitted.")
+        return empty("Nothing else can be compared", "No forecast that people submitted can be scored.")
     heads = {"outcome": "", "before": "before", "after": "after", "change": "change, points"}
     heads |= {"interval": "95 % interval", "chance": "could be luck?"}
     formats: dict[str, Format] = {"before": wording.percent, "after": wording.percent, "chance": sentences.luck}
