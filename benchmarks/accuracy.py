@@ -19,8 +19,8 @@ import pandas as pd
 
 from accuracy_tracks import deals, track
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
+from forecast.evaluation.scores.amounts import crps_from_quantiles, interval_score
 from forecast.evaluation.scores.events import brier, calibration, log_score
-from forecast.evaluation.scores.quantiles import crps_from_quantiles, interval_score
 from forecast.models.registry import MODELS
 from results import record
 from seeds import REPORT

@@ -8,8 +8,7 @@ import pytest
 
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
-from forecast.evaluation.measures import within_share
-from forecast.evaluation.scorecard import COLUMNS, scorecard
+from forecast.evaluation.scorecard import COLUMNS, scorecard, within_share
 from logs import log_of, table
 
 OPPORTUNITIES = """

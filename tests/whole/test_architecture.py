@@ -35,7 +35,7 @@ ROWS = [
     "evaluation/scores",
     "evaluation/value_added",
     "evaluation/planning",
-    "evaluation/measures|evaluation/scorecard",
+    "evaluation/scorecard",
     "reporting/charts",
     "reporting/pages",
     "reporting/month/results",

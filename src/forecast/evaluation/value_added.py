@@ -23,8 +23,8 @@ import pandas as pd
 from forecast.calendar import parse_periods
 from forecast.data.schema import TOTAL
 from forecast.errors import DataError, ParameterError
+from forecast.evaluation.scores.amounts import ratio
 from forecast.evaluation.scores.comparison import FIGURES, compare, diebold_mariano, holm, paired_targets
-from forecast.evaluation.scores.points import ratio
 
 LADDER: Mapping[str, str] = MappingProxyType(
     {

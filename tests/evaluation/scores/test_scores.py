@@ -15,8 +15,8 @@ from scipy import stats
 from forecast.calendar import Calendar, period_label
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.scores import events, points, quantiles, scoring
-from forecast.evaluation.scores.quantiles import crps_weights
+from forecast.evaluation.scores import amounts, events, scoring
+from forecast.evaluation.scores.amounts import crps_weights
 
 # -- points: three rows by hand --------------------------------------------------------------------------
 
@@ -25,36 +25,36 @@ OBSERVED, PREDICTED = [100.0, 200.0, 0.0], [110.0, 150.0, 20.0]
 
 def test_points_by_hand():
     # errors +10, -50, +20; observed together 300
-    assert points.wape(OBSERVED, PREDICTED) == pytest.approx(80 / 300)
-    assert points.bias(OBSERVED, PREDICTED) == pytest.approx(-20 / 300)
-    assert points.mae(OBSERVED, PREDICTED) == pytest.approx(80 / 3)
-    assert points.smape(OBSERVED, PREDICTED) == pytest.approx((2 * 10 / 210 + 2 * 50 / 350 + 2) / 3)
+    assert amounts.wape(OBSERVED, PREDICTED) == pytest.approx(80 / 300)
+    assert amounts.bias(OBSERVED, PREDICTED) == pytest.approx(-20 / 300)
+    assert amounts.mae(OBSERVED, PREDICTED) == pytest.approx(80 / 3)
+    assert amounts.smape(OBSERVED, PREDICTED) == pytest.approx((2 * 10 / 210 + 2 * 50 / 350 + 2) / 3)
     # history 10, 20, 40, 20: steps of one 10, 20, 20 (mean 50/3); of two 30, 0 (mean 15)
     history = [10.0, 20.0, 40.0, 20.0]
-    assert points.mase(OBSERVED, PREDICTED, history, season=1) == pytest.approx((80 / 3) / (50 / 3))
-    assert points.mase(OBSERVED, PREDICTED, history, season=2) == pytest.approx((80 / 3) / 15)
-    assert points.rmsse(OBSERVED, PREDICTED, history, season=2) == pytest.approx(np.sqrt(1000 / 450))
-    assert points.skill(0.3, 0.5) == pytest.approx(0.4)
-    assert points.relative_error([1, -2], [2, 2]) == pytest.approx(0.75)
+    assert amounts.mase(OBSERVED, PREDICTED, history, season=1) == pytest.approx((80 / 3) / (50 / 3))
+    assert amounts.mase(OBSERVED, PREDICTED, history, season=2) == pytest.approx((80 / 3) / 15)
+    assert amounts.rmsse(OBSERVED, PREDICTED, history, season=2) == pytest.approx(np.sqrt(1000 / 450))
+    assert amounts.skill(0.3, 0.5) == pytest.approx(0.4)
+    assert amounts.relative_error([1, -2], [2, 2]) == pytest.approx(0.75)
 
 
 def test_a_ratio_to_nothing_is_unknown_not_infinite():
-    assert np.isnan(points.wape([0, 0], [1, 2]))
-    assert np.isnan(points.bias([0, 0], [1, 2]))
-    assert np.isnan(points.mase([1.0], [2.0], [5, 5, 5], season=1))
-    assert np.isnan(points.skill(1, 0))
-    assert np.isnan(points.mae([], []))
-    assert points.smape([0], [0]) == 0
+    assert np.isnan(amounts.wape([0, 0], [1, 2]))
+    assert np.isnan(amounts.bias([0, 0], [1, 2]))
+    assert np.isnan(amounts.mase([1.0], [2.0], [5, 5, 5], season=1))
+    assert np.isnan(amounts.skill(1, 0))
+    assert np.isnan(amounts.mae([], []))
+    assert amounts.smape([0], [0]) == 0
 
 
 def test_missing_pairs_are_left_out_and_bad_input_is_named():
-    assert points.wape([100, np.nan, 50], [90, 5, np.nan]) == pytest.approx(0.1)
+    assert amounts.wape([100, np.nan, 50], [90, 5, np.nan]) == pytest.approx(0.1)
     with pytest.raises(DataError, match="predicted"):
-        points.wape([1, 2], ["1", "two"])
+        amounts.wape([1, 2], ["1", "two"])
     with pytest.raises(ParameterError, match="shape"):
-        points.wape([1, 2], [1, 2, 3])
+        amounts.wape([1, 2], [1, 2, 3])
     with pytest.raises(ParameterError, match="season"):
-        points.mase([1], [1], [1, 2], season=0)
+        amounts.mase([1], [1], [1, 2], season=0)
 
 
 positive = st.floats(0.1, 1e6)
@@ -62,9 +62,9 @@ positive = st.floats(0.1, 1e6)
 
 @given(arrays(float, 7, elements=positive), arrays(float, 7, elements=positive), st.floats(0.01, 100))
 def test_ratios_do_not_know_the_currency(y, f, rate):
-    assert points.wape(rate * y, rate * f) == pytest.approx(points.wape(y, f))
-    assert abs(points.bias(y, f)) <= points.wape(y, f) + 1e-12
-    assert 0 <= points.smape(y, f) <= 2
+    assert amounts.wape(rate * y, rate * f) == pytest.approx(amounts.wape(y, f))
+    assert abs(amounts.bias(y, f)) <= amounts.wape(y, f) + 1e-12
+    assert 0 <= amounts.smape(y, f) <= 2
 
 
 @pytest.mark.parametrize("method", ["Naive", "sNaive", "Naive2", "SES", "024", "218", "249"])
@@ -78,8 +78,8 @@ def test_published_m4_weekly_figures(real_data: Path, method: str):
     predicted = submitted.iloc[:, : test.shape[1]].astype(float).to_numpy()
     observed = test.to_numpy(dtype=float)
     history = [row[~np.isnan(row)] for row in train.to_numpy(dtype=float)]
-    smape = np.mean([100 * points.smape(y, f) for y, f in zip(observed, predicted, strict=True)])
-    mase = np.mean([points.mase(y, f, h, season=1) for y, f, h in zip(observed, predicted, history, strict=True)])
+    smape = np.mean([100 * amounts.smape(y, f) for y, f in zip(observed, predicted, strict=True)])
+    mase = np.mean([amounts.mase(y, f, h, season=1) for y, f, h in zip(observed, predicted, history, strict=True)])
     published = pd.read_csv(folder / "published_results_by_frequency.csv", dtype={"method": str})
     published = published.set_index(published["method"].str.strip().str.lstrip("0"))
     row = published.loc[method.lstrip("0")]
@@ -91,21 +91,21 @@ def test_published_m4_weekly_figures(real_data: Path, method: str):
 
 
 def test_quantile_scores_by_hand():
-    assert quantiles.pinball([10.0, 10.0], [8.0, 13.0], level=0.9).tolist() == pytest.approx([1.8, 0.3])
+    assert amounts.pinball([10.0, 10.0], [8.0, 13.0], level=0.9).tolist() == pytest.approx([1.8, 0.3])
     # levels .25, .5, .75 stand for widths .375, .25, .375; y = 3 beside 1, 2, 5: losses .5, .5, .5
     assert crps_weights([0.25, 0.5, 0.75]).tolist() == pytest.approx([0.375, 0.25, 0.375])
-    assert quantiles.crps_from_quantiles(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(1.0)
-    assert quantiles.mean_pinball(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(0.5)
+    assert amounts.crps_from_quantiles(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(1.0)
+    assert amounts.mean_pinball(3.0, [1.0, 2.0, 5.0], levels=[0.25, 0.5, 0.75]) == pytest.approx(0.5)
     # width 10; below by 2 at 80 %: 10 + 2/.2 * 2
-    assert quantiles.interval_score([5.0, -2.0, 11.0], 0.0, 10.0, nominal=0.8).tolist() == pytest.approx([10, 30, 20])
-    inside = quantiles.interval_coverage([0.0, 10.0, 10.1, np.nan], 0.0, 10.0)
+    assert amounts.interval_score([5.0, -2.0, 11.0], 0.0, 10.0, nominal=0.8).tolist() == pytest.approx([10, 30, 20])
+    inside = amounts.interval_coverage([0.0, 10.0, 10.1, np.nan], 0.0, 10.0)
     assert inside[:3].tolist() == [1, 1, 0]
     assert np.isnan(inside[3])
 
 
 def test_pit_by_hand():
     q = [[0.0, 0.0, 0.0, 10.0, 20.0, 30.0, 40.0]] * 6
-    pit = quantiles.pit_from_quantiles([-1.0, 0.0, 5.0, 10.0, 35.0, 41.0], q)
+    pit = amounts.pit_from_quantiles([-1.0, 0.0, 5.0, 10.0, 35.0, 41.0], q)
     # below all: half of .025; on the mass of three: the middle of .025 to .25; halfway .25 to .5; on q50; beyond
     assert pit.tolist() == pytest.approx([0.0125, 0.1375, 0.375, 0.5, (0.9 + 0.975) / 2, 0.9875])
 
@@ -116,15 +116,15 @@ def test_crps_goes_to_the_closed_form_of_the_normal():
     y = np.array([-2.0, 3.0, 4.5])
     z = (y - 3) / 2
     closed = 2 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
-    got = quantiles.crps_from_quantiles(y, np.tile(q, (3, 1)), levels=taus)
+    got = amounts.crps_from_quantiles(y, np.tile(q, (3, 1)), levels=taus)
     np.testing.assert_allclose(got, closed, rtol=1e-3)
 
 
 def test_seven_levels_score_a_normal_three_per_cent_low():
     y = np.random.default_rng(1).normal(size=200_000)
     q = np.tile(stats.norm.ppf(QUANTILES), (len(y), 1))
-    assert quantiles.crps_from_quantiles(y, q).mean() * np.sqrt(np.pi) == pytest.approx(0.971, abs=0.004)
-    pit = quantiles.pit_from_quantiles(y, q)
+    assert amounts.crps_from_quantiles(y, q).mean() * np.sqrt(np.pi) == pytest.approx(0.971, abs=0.004)
+    pit = amounts.pit_from_quantiles(y, q)
     assert pit.mean() == pytest.approx(0.5, abs=0.003)
     inside = [np.mean(pit < tau) for tau in QUANTILES]
     np.testing.assert_allclose(inside, QUANTILES, atol=0.004)
@@ -132,24 +132,24 @@ def test_seven_levels_score_a_normal_three_per_cent_low():
 
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_a_point_scores_its_distance(y, point):
-    assert quantiles.crps_from_quantiles(y, [point] * 7) == pytest.approx(abs(y - point), abs=1e-9)
+    assert amounts.crps_from_quantiles(y, [point] * 7) == pytest.approx(abs(y - point), abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", [-0.5, 0.5])
 def test_the_true_quantiles_score_best(shift):
     y = np.random.default_rng(2).normal(size=50_000)
     q = np.tile(stats.norm.ppf(QUANTILES), (len(y), 1))
-    best = quantiles.crps_from_quantiles(y, q).mean()
-    assert best < quantiles.crps_from_quantiles(y, q + shift).mean()
-    assert best < quantiles.crps_from_quantiles(y, q * (1 + shift)).mean()
-    at = [quantiles.interval_score(y, s * q[:, 1], s * q[:, 5], nominal=0.8).mean() for s in (1.0, 1.0 + shift)]
+    best = amounts.crps_from_quantiles(y, q).mean()
+    assert best < amounts.crps_from_quantiles(y, q + shift).mean()
+    assert best < amounts.crps_from_quantiles(y, q * (1 + shift)).mean()
+    at = [amounts.interval_score(y, s * q[:, 1], s * q[:, 5], nominal=0.8).mean() for s in (1.0, 1.0 + shift)]
     assert at[0] < at[1]
 
 
 @pytest.mark.parametrize("levels", [[], [0.5, 0.5], [0.9, 0.1], [0, 0.5], [0.5, 1]])
 def test_levels_must_increase_within_0_and_1(levels):
     with pytest.raises(ParameterError, match="levels"):
-        quantiles.crps_from_quantiles([1.0], np.ones((1, len(levels))), levels=levels)
+        amounts.crps_from_quantiles([1.0], np.ones((1, len(levels))), levels=levels)
 
 
 # -- events ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from scipy.special import stdtr
 
 from forecast.calendar import parse_periods
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.scores.points import as_floats, ratio
+from forecast.evaluation.scores.amounts import as_floats, ratio
 from forecast.evaluation.scores.scoring import TARGET
 
 FEWEST = 8

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.scores.points import Floats, paired
+from forecast.evaluation.scores.amounts import Floats, paired
 
 _CLIP = 1e-15
 

@@ -1,6 +1,6 @@
 """Keeping score: `score` gives one row a forecast, `summarise` ratios of sums over any grouping of them.
 
-The scores themselves are functions of arrays, in `points`, `quantiles` and `events`. Two rules: a figure of many
+The scores themselves are functions of arrays, in `amounts` and `events`. Two rules: a figure of many
 forecasts is a ratio of sums, never a mean of ratios; and two models are compared on the same targets only, with their
 number stated.
 """
@@ -15,13 +15,13 @@ import pandas as pd
 from forecast.calendar import Calendar, is_quarter, parse_periods
 from forecast.data.schema import FORECAST_KEY, QUANTILE_COLUMNS, TOTAL
 from forecast.errors import DataError, ParameterError, nearest
-from forecast.evaluation.scores.points import ratio
-from forecast.evaluation.scores.quantiles import (
+from forecast.evaluation.scores.amounts import (
     crps_from_quantiles,
     interval_coverage,
     interval_score,
     mean_pinball,
     pit_from_quantiles,
+    ratio,
 )
 
 TARGET = ("origin", "target_period", "horizon", "segment")
