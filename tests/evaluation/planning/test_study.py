@@ -16,8 +16,16 @@ from forecast.calendar import period_label
 from forecast.data.schema import Log
 from forecast.errors import DataError
 from forecast.evaluation.planning.errors import errors_in_detail
-from forecast.evaluation.planning.outcomes import LEADS, OUTCOMES, WITH, WITHOUT, model_track, secondary_outcomes
-from forecast.evaluation.planning.secondary import information, secondary
+from forecast.evaluation.planning.secondary import (
+    LEADS,
+    OUTCOMES,
+    WITH,
+    WITHOUT,
+    measure_outcomes,
+    model_track,
+    outcome_changes,
+    worth_of_marketing,
+)
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scores.comparison import diebold_mariano, holm
 from forecast.evaluation.scores.deals import deal_track
@@ -59,7 +67,7 @@ def outcomes_of(*, shift: float = 0.0, seed: int = 1, dates: tuple[int | None, .
 
 def test_a_shift_is_found_where_it_is_and_nowhere_else():
     outcomes, adoption = outcomes_of(shift=-0.2, seed=5)
-    found = secondary(outcomes, adoption, permutations=2_000, seed=0).set_index("outcome")
+    found = outcome_changes(outcomes, adoption, permutations=2_000, seed=0).set_index("outcome")
     assert list(found.index) == list(OUTCOMES)
     bias = found.loc["bias"]
     assert bias["verdict"] == "changed"
@@ -72,7 +80,7 @@ def test_a_shift_is_found_where_it_is_and_nowhere_else():
 
 def test_the_change_is_that_of_least_squares_with_dummies():
     outcomes, adoption = outcomes_of(shift=0.1, seed=7)
-    got = secondary(outcomes, adoption, permutations=1_000, seed=0).set_index("outcome").loc["slippage"]
+    got = outcome_changes(outcomes, adoption, permutations=1_000, seed=0).set_index("outcome").loc["slippage"]
     y = outcomes[outcomes["outcome"] == "slippage"]["value"].to_numpy().reshape(8, 48)
     months, date = np.arange(48), np.array([99 if d is None else d for d in DATES])[:, None]
     after, aside = months >= date, (months >= date - 6) & (months < date)
@@ -89,7 +97,7 @@ def test_where_nothing_changed_some_change_is_rarely_claimed():
     claimed = 0
     for seed in range(60):
         outcomes, adoption = outcomes_of(seed=100 + seed)
-        found = secondary(outcomes, adoption, permutations=1_000, seed=seed)
+        found = outcome_changes(outcomes, adoption, permutations=1_000, seed=seed)
         claimed += bool((found["verdict"] == "changed").any())
     # Holm holds the chance of any false change at 5 %: 8 or more of 60 would be seen once in 100 times.
     assert claimed <= 7
@@ -101,12 +109,12 @@ def test_where_nothing_changed_some_change_is_rarely_claimed():
 )
 def test_what_is_not_identified_says_so_and_is_not_counted(dates, said):
     outcomes, adoption = outcomes_of(dates=dates)
-    found = secondary(outcomes, adoption, permutations=1_000, seed=0)
+    found = outcome_changes(outcomes, adoption, permutations=1_000, seed=0)
     assert (found["verdict"] == "not identified").all()
     assert found["reason"].str.contains(said).all()
     assert found[["change", "p_value", "p_holm"]].isna().all(axis=None)
     outcomes, adoption = outcomes_of()
-    found = secondary(
+    found = outcome_changes(
         outcomes[outcomes["outcome"] == "bias"], adoption, permutations=1_000, seed=0, absent={"slippage": "no history"}
     )
     row = found.set_index("outcome").loc["slippage"]
@@ -119,11 +127,11 @@ def test_what_is_not_identified_says_so_and_is_not_counted(dates, said):
 def test_bad_outcomes_are_refused():
     outcomes, adoption = outcomes_of()
     with pytest.raises(DataError, match="missing"):
-        secondary(outcomes.drop(columns="period"), adoption, permutations=1_000, seed=0)
+        outcome_changes(outcomes.drop(columns="period"), adoption, permutations=1_000, seed=0)
     with pytest.raises(DataError, match="infinite"):
-        secondary(outcomes.assign(value=np.inf), adoption, permutations=1_000, seed=0)
+        outcome_changes(outcomes.assign(value=np.inf), adoption, permutations=1_000, seed=0)
     with pytest.raises(DataError, match="not a month"):
-        secondary(outcomes.assign(period="soon"), adoption, permutations=1_000, seed=0)
+        outcome_changes(outcomes.assign(period="soon"), adoption, permutations=1_000, seed=0)
 
 
 # -- what the outcomes measure ---------------------------------------------------------------------------
@@ -164,7 +172,7 @@ def test_slippage_by_hand():
     period = log.company.periods.period(pd.Timestamp("2026-02-01"))
     none = pd.DataFrame({"segment": [], "period": [], "value": []}).astype({"segment": "str", "period": "str"})
     models = model_track(log, None, targets=range(0), seed=0)
-    found = secondary_outcomes(
+    found = measure_outcomes(
         log, signed=none, models=models, as_of=log.extracted_on, targets=range(period, period + 2)
     )
     # February: A moved later, B earlier, C not; D was not open at its start. March: B moved later; A, won, did not.
@@ -181,7 +189,7 @@ def test_slippage_by_hand():
 def test_without_history_slippage_is_absent_and_says_why():
     log = small_log()
     tables = {name: frame for name, frame in log.tables.items() if name != "opportunity_history"}
-    found = secondary_outcomes(
+    found = measure_outcomes(
         dataclasses.replace(log, tables=tables),
         signed=pd.DataFrame({"segment": ["East"], "period": ["2026-02"], "value": [0.5]}),
         models=model_track(log, None, targets=range(0), seed=0),
@@ -202,14 +210,14 @@ def test_coverage_by_hand():
     rows += [(WITHOUT, "2026-03", "East", lead, 0, 0, 10.0) for lead in LEADS]
     models = pd.DataFrame(rows, columns=["model", "target_period", "segment", "horizon", "q10", "q90", "observed"])
     none = pd.DataFrame({"segment": [], "period": [], "value": []})
-    found = secondary_outcomes(log, signed=none, models=models, as_of=log.extracted_on, targets=range(0))
+    found = measure_outcomes(log, signed=none, models=models, as_of=log.extracted_on, targets=range(0))
     assert of_outcome(found, "interval coverage") == {("East", "2026-03"): pytest.approx(2 / 3)}
 
 
 def test_calibration_is_what_the_deals_command_said_less_what_came(log: Log):
     targets = range(12 * 2026 + 2, 12 * 2026 + 5)  # March to May 2026
     none = pd.DataFrame({"segment": [], "period": [], "value": []})
-    found = secondary_outcomes(
+    found = measure_outcomes(
         log,
         signed=none,
         models=model_track(log, None, targets=range(0), seed=0),
@@ -287,7 +295,7 @@ def track_of(seed: int = 2) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_information_by_hand_and_by_the_paired_test():
     track, adoption = track_of()
-    got = information(track, adoption).set_index("when")
+    got = worth_of_marketing(track, adoption).set_index("when")
     assert list(got.index) == ["before", "after", "not begun"]
     assert got["n"].tolist() == [12, 12, 24]
     for when, segment, months in (
@@ -312,12 +320,12 @@ def test_information_leaves_out_what_has_no_pair():
     track, adoption = track_of()
     track.loc[(track["model"] == WITH) & (track["segment"] == "West"), "mean"] = np.nan
     track = pd.concat([track, track.assign(segment="Total"), track.assign(target_period="FY24 Q1")])
-    assert information(track, adoption)["when"].tolist() == ["before", "after"]
-    assert information(track.iloc[:0], adoption).empty
-    few = information(track[track["target_period"] <= "2024-03"], adoption)
+    assert worth_of_marketing(track, adoption)["when"].tolist() == ["before", "after"]
+    assert worth_of_marketing(track.iloc[:0], adoption).empty
+    few = worth_of_marketing(track[track["target_period"] <= "2024-03"], adoption)
     assert few["p_value"].isna().all()
     with pytest.raises(DataError, match="twice"):
-        information(track, pd.concat([adoption, adoption]))
+        worth_of_marketing(track, pd.concat([adoption, adoption]))
 
 
 # -- the study -------------------------------------------------------------------------------------------

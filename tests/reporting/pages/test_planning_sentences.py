@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from forecast.evaluation.planning.outcomes import OUTCOMES
+from forecast.evaluation.planning.secondary import OUTCOMES
 from forecast.reporting.pages.planning import limits
 from forecast.reporting.pages.planning import sentences as planning_sentences
 from forecast.reporting.pages.planning.prepare import prepare_effect, prepare_segments

@@ -7,7 +7,7 @@ effects add to, such as a share, it is a coefficient (`estimate_levels`). For er
 With D = 1 from adoption on and Q = 1 in the months set aside before it: `y = outcome - theta covariate`, theta the
 slope between the two, both without segment and month means, computed without the treatment. The effect is the
 coefficient of D given Q, segments and months; the dip is that of Q given D; the placebo that of the months before,
-given D and Q. docs/methods/planning.md says why.
+given D and Q. The reasons are in docs/methods/planning.md.
 """
 
 from __future__ import annotations

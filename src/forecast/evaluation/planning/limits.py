@@ -60,7 +60,7 @@ def power(panel: ErrorPanel, *, effect: float, seed: int, times: tuple[int, ...]
     times : 2 asks what twice as many segments like these, with the same adoption months, would have shown.
 
     `relative_change` runs from -.05 to -.90; `power` is the share of 300 simulated companies in which the verdict
-    would be `improved`. No rows where the treatment cannot be told from segments and months.
+    would be `improved`. No rows where the treatment cannot be separated from segments and months.
     """
     if len(panel.segments) < 2 or len(np.unique(panel.dates)) < 2:
         return pd.DataFrame(columns=list(POWER_COLUMNS)).astype({"relative_change": float, "power": float})

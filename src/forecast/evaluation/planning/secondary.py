@@ -1,36 +1,59 @@
 """What else changed when segments began to plan jointly, and what marketing's information was worth to the model.
 
-Each secondary outcome is a level, not a size, so it is taken as it is: no logarithm, no benchmark
-(`estimate.estimate_levels`). The comparison, the months set aside and the random assignments are those of the error.
-Four questions give four chances of a false yes; Holm's (1979, Scand. J. Statistics 6) correction keeps the chance of
-any at 5 %.
+Four outcomes, named in advance, besides the one that the verdict is about (the size of the error), by segment and
+month:
+
+- `bias`: forecast less actual over the usual month, the mean over the series; positive = promised too much;
+- `interval coverage`: share of the 80 % ranges of `pipeline`, one to three months ahead, that held;
+- `win-probability calibration`: wins expected at the month's start less wins, per deal open then; positive = the
+  probabilities were too high;
+- `slippage`: share of the deals open at the month's start whose expected close was moved later during the month.
+
+A month counts once it has settled. What a company's tables do not hold is left out, with the reason. Each is a level,
+not a size, so it is taken as it is: no logarithm, no benchmark (`estimate.estimate_levels`). The comparison, the
+months set aside and the random assignments are those of the error. Four questions give four chances of a false yes;
+Holm's (1979, Scand. J. Statistics 6) correction keeps the chance of any at 5 %.
 
 `pipeline` and `pipeline-sales-only` forecast the same targets; the one knows leads and campaigns, the other does not.
 The months of each segment are parted into before its start, from its start on, and not begun (segments that never
-begin), and within each part the two are compared with a paired test (`comparison.diebold_mariano`). It tells what
-the information is worth in each part; the parts have different months, so a difference between them is no effect of
-planning jointly.
+begin), and within each part the two are compared with a paired test. That is what the information is worth in each
+part; the parts have different months, so a difference between them is no effect of planning jointly.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, is_quarter, parse_periods
-from forecast.data.schema import TOTAL
+from forecast.calendar import Calendar, is_quarter, parse_periods, period_labels
+from forecast.data.known.coding import OPEN, WON
+from forecast.data.known.ledger import KnownState, Ledger
+from forecast.data.known.settled import settled_actuals
+from forecast.data.known.snapshot import snapshot
+from forecast.data.schema import TOTAL, Log
 from forecast.errors import DataError
+from forecast.evaluation.backtest import backtest
 from forecast.evaluation.planning.estimate import estimate_levels
-from forecast.evaluation.planning.outcomes import OUTCOMES, WITH, WITHOUT
 from forecast.evaluation.planning.panel import ErrorPanel, adoption_periods, value_panel
 from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Floats
 from forecast.evaluation.planning.tables import before_and_after
 from forecast.evaluation.planning.verdict import no_comparison, too_few_ways
 from forecast.evaluation.scores.comparison import FIGURES, compare, holm
+from forecast.models.win.learn import Learner
+from forecast.models.win.probabilities import chances, days_to_walk
 
+OUTCOMES = ("bias", "interval coverage", "win-probability calibration", "slippage")
+WITH, WITHOUT = "pipeline", "pipeline-sales-only"
+"""The model that knows what marketing knows, and the one that does not."""
+
+LEADS = (1, 2, 3)
+"""Months ahead of the forecasts looked at: those that people submit and both models give at a month's end."""
+
+OUTCOME_COLUMNS = ("outcome", "segment", "period", "value")
 CHANGE_COLUMNS = (
     "outcome",
     "before",
@@ -59,8 +82,176 @@ WORTH_COLUMNS = (
     "p_holm",
 )
 
+_ABSENT = {
+    "bias": "no forecast that people submitted has settled",
+    "interval coverage": "the model gave no ranges",
+    "win-probability calibration": "too few deals had closed for win probabilities",
+    "slippage": "no deal was open at the start of a month",
+}
+"""Why an outcome has no rows."""
 
-def secondary(
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcomes:
+    """Outcomes by segment and month.
+
+    table : OUTCOME_COLUMNS, one row an outcome, segment and month, sorted. absent : outcome -> why it is not measured.
+    """
+
+    table: pd.DataFrame
+    absent: dict[str, str]
+
+
+def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: int) -> pd.DataFrame:
+    """Return both models' forecasts of the target periods, one to three months ahead, by segment; `observed` settled.
+
+    Parameters
+    ----------
+    track : a forecast table; what it lacks at month ends is computed.
+    targets : target periods, all of them settled. seed : of the forecasts computed.
+
+    Returns
+    -------
+    Forecast table: segments only, months only, `horizon` in LEADS.
+    """
+    if not len(targets):
+        empty = {name: pd.Series(dtype="float64") for name in ("mean", "q10", "q90", "horizon", "observed")}
+        text = {name: pd.Series(dtype="str") for name in ("model", "origin", "target_period", "segment")}
+        return pd.DataFrame({**text, **empty})
+    calendar = log.company.periods
+    wanted = range(targets.start - LEADS[-1], targets.stop - LEADS[0])
+    ends = {pd.Timestamp(calendar.end(period)): period for period in wanted}
+    covered = _origins_of_both(track, ends)
+    missing = [day for day in sorted(ends) if day not in covered]
+    parts = []
+    if track is not None and covered:
+        parts.append(track[track["model"].isin((WITH, WITHOUT)) & pd.to_datetime(track["origin"]).isin(covered)])
+    if missing:
+        parts.append(backtest(log, origins=missing, models=[WITH, WITHOUT], months=LEADS[-1], seed=seed))
+    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    rows = rows[(rows["segment"] != TOTAL) & ~is_quarter(rows["target_period"])]
+    rows = rows[rows["horizon"].isin(LEADS) & rows["mean"].notna()]
+    target = parse_periods(rows["target_period"])
+    rows = rows[(target >= targets.start) & (target < targets.stop)]
+    rows = rows.sort_values(["model", "origin", "target_period", "segment"], ignore_index=True)
+    actual = settled_actuals(log).set_index(["period", "segment"])["amount"]
+    known = actual.reindex(pd.MultiIndex.from_frame(rows[["target_period", "segment"]]))
+    return rows.assign(observed=known.to_numpy(dtype=np.float64))
+
+
+def _origins_of_both(track: pd.DataFrame | None, ends: dict[pd.Timestamp, int]) -> set[pd.Timestamp]:
+    """Return the month ends at which a forecast table has both models, as far ahead as wanted."""
+    if track is None or track.empty:
+        return set()
+    far = track[(track["horizon"] == LEADS[-1]) & ~is_quarter(track["target_period"])]
+    days = [set(pd.to_datetime(far.loc[far["model"] == name, "origin"])) for name in (WITH, WITHOUT)]
+    return days[0] & days[1] & set(ends)
+
+
+def measure_outcomes(
+    log: Log, *, signed: pd.DataFrame, models: pd.DataFrame, as_of: pd.Timestamp, targets: range
+) -> Outcomes:
+    """Return the four outcomes of the target periods as known on `as_of`.
+
+    Parameters
+    ----------
+    signed : segment, period, value, of `PlanningErrors`. models : of `model_track`. targets : periods, all settled.
+    """
+    ledger = snapshot(log, as_of=as_of).ledger
+    parts = {"bias": signed[["segment", "period", "value"]], "interval coverage": _coverage(models)}
+    parts["win-probability calibration"], parts["slippage"] = _deals(ledger, targets)
+    why = dict(_ABSENT)
+    if not ledger.has_history:
+        why["slippage"] = "without opportunity_history it is not known which close dates moved"
+    absent = {name: why[name] for name in OUTCOMES if parts[name].empty}
+    frames = [parts[name].assign(outcome=name) for name in OUTCOMES if not parts[name].empty]
+    if not frames:
+        empty = pd.DataFrame({name: pd.Series(dtype="str") for name in OUTCOME_COLUMNS})
+        return Outcomes(table=empty.astype({"value": "float64"}), absent=absent)
+    table = pd.concat(frames, ignore_index=True)[list(OUTCOME_COLUMNS)]
+    order = table["outcome"].map({name: at for at, name in enumerate(OUTCOMES)})
+    table = table.assign(_order=order).sort_values(["_order", "segment", "period"], ignore_index=True)
+    return Outcomes(table=table.drop(columns="_order"), absent=absent)
+
+
+def _coverage(models: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of the ranges that held; a month counts where every lead time is there."""
+    rows = models[(models["model"] == WITH) & models[["q10", "q90", "observed"]].notna().all(axis=1)]
+    held = rows["observed"].between(rows["q10"], rows["q90"]).astype(np.float64)
+    cells = rows.assign(held=held).groupby(["segment", "target_period"])["held"].agg(["mean", "size"]).reset_index()
+    cells = cells[cells["size"] == len(LEADS)]
+    return cells.rename(columns={"target_period": "period", "mean": "value"})[["segment", "period", "value"]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Probabilities:
+    """What the model gave each open deal at a month's start: the month, the deals, their segments, P(won in it)."""
+
+    target: int
+    deals: np.ndarray
+    segment: np.ndarray
+    p: np.ndarray
+
+
+def _deals(ledger: Ledger, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the calibration of the win probabilities and the slippage of the target periods."""
+    calendar = ledger.calendar
+    empty = pd.DataFrame({"segment": [], "period": [], "value": []}).astype({"segment": "str", "period": "str"})
+    if not len(targets):
+        return empty, empty
+    forecasts: list[_Probabilities] = []
+    moved: list[pd.DataFrame] = []
+    first, last = (pd.Timestamp(calendar.end(p)) for p in (targets.start - 1, targets.stop - 1))
+    days, fit_from = days_to_walk(ledger, first=first, last=last)
+    learner = Learner(fit_from=fit_from)
+    before: KnownState | None = None
+    for state in ledger.walk(days):
+        learned = learner.step(state)
+        if before is not None and state.period in targets:
+            moved.append(_slipped(before, state))
+        if learned.model is not None and state.period + 1 in targets:
+            deals = learned.states.deal
+            p = chances(state, learned.model, learned.states)[0][:, 0]
+            forecasts.append(_Probabilities(target=state.period + 1, deals=deals, segment=state.segment[deals], p=p))
+        before = state
+    slippage = pd.concat(moved, ignore_index=True) if moved and ledger.has_history else empty
+    wait = ledger.company.settle_days
+    settled = ledger.walk([calendar.settles_on(forecast.target, settle_days=wait) for forecast in forecasts])
+    gaps = [_gap(forecast, state) for forecast, state in zip(forecasts, settled, strict=True)]
+    return (pd.concat(gaps, ignore_index=True) if gaps else empty), slippage
+
+
+def _gap(forecast: _Probabilities, state: KnownState) -> pd.DataFrame:
+    """Return, by segment, expected less actual wins of a period per deal open at its start."""
+    won = (state.outcome[forecast.deals] == WON) & (state.closed_in[forecast.deals] == forecast.target)
+    return _by_segment(state, forecast.target, forecast.segment, forecast.p - won)
+
+
+def _slipped(before: KnownState, state: KnownState) -> pd.DataFrame:
+    """Return, by segment, the share of the deals open before whose expected close was moved later since."""
+    deals = np.flatnonzero(before.known & (before.outcome == OPEN) & (before.last_row >= 0))
+    slips = state.ledger.slips
+    later = slips[state.last_row[deals]] > slips[before.last_row[deals]] if len(deals) else np.zeros(0, dtype=bool)
+    return _by_segment(state, state.period, before.segment[deals], later.astype(np.float64))
+
+
+def _by_segment(state: KnownState, period: int, segment: np.ndarray, value: np.ndarray) -> pd.DataFrame:
+    """Return the mean of deals' values by segment; deals without a segment (code below 0) are left out."""
+    names = state.ledger.segments
+    inside = segment >= 0
+    count = np.bincount(segment[inside], minlength=len(names))
+    total = np.bincount(segment[inside], value[inside], minlength=len(names))
+    present = np.flatnonzero(count)
+    return pd.DataFrame(
+        {
+            "segment": pd.Series([names[code] for code in present], dtype="str"),
+            "period": pd.Series(period_labels(np.full(len(present), period)), dtype="str"),
+            "value": total[present] / count[present],
+        }
+    )
+
+
+def outcome_changes(
     outcomes: pd.DataFrame,
     adoption: pd.DataFrame,
     *,
@@ -73,7 +264,7 @@ def secondary(
 
     Parameters
     ----------
-    outcomes : outcome, segment, period, value (any finite number); of `secondary_outcomes`.
+    outcomes : outcome, segment, period, value (any finite number); of `measure_outcomes`.
     adoption, permutations, seed, calendar : as `planning_effect` takes them.
     absent : outcome -> why it could not be measured.
 
@@ -88,7 +279,7 @@ def secondary(
     """
     for name in ("outcome", "segment", "period", "value"):
         if name not in outcomes.columns:
-            raise DataError("the column is missing", table="outcomes", column=name, mend="as secondary_outcomes gives")
+            raise DataError("the column is missing", table="outcomes", column=name, mend="as measure_outcomes gives")
     if np.isinf(outcomes["value"].to_numpy(dtype=np.float64)).any():
         raise DataError("is infinite", table="outcomes", column="value", mend="leave the month out")
     rows = []
@@ -104,7 +295,9 @@ def secondary(
     return table
 
 
-def information(models: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar | None = None) -> pd.DataFrame:
+def worth_of_marketing(
+    models: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar | None = None
+) -> pd.DataFrame:
     """Return what knowing marketing adds to the model's accuracy in each part.
 
     Parameters

@@ -17,9 +17,8 @@ from forecast.data.schema import Log
 from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, json_ready, planning_effect
 from forecast.evaluation.planning.errors import PlanningErrors, errors_in_detail
 from forecast.evaluation.planning.limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
-from forecast.evaluation.planning.outcomes import model_track, secondary_outcomes
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
-from forecast.evaluation.planning.secondary import information, secondary
+from forecast.evaluation.planning.secondary import measure_outcomes, model_track, outcome_changes, worth_of_marketing
 
 _ASSIGNMENTS_LEFT_OUT = 1_000
 
@@ -31,8 +30,8 @@ class PlanningStudy:
     effect : the answer. leave_one_out : the effect without each segment in turn, see `limits.leave_one_out`;
     no rows where it is not identified. power : segments, relative_change, power: how often a fall of the errors would
     have been seen, by this company's segments, twice and four times as many. detectable : segments -> the smallest fall
-    seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `secondary.secondary` and
-    `secondary.information`.
+    seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `secondary.outcome_changes` and
+    `secondary.worth_of_marketing`.
     """
 
     effect: PlanningEffect
@@ -77,8 +76,8 @@ def planning_study(
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
     targets = _targets(detail)
     models = model_track(log, track, targets=targets, seed=seed)
-    found = secondary_outcomes(log, signed=detail.signed, models=models, as_of=day, targets=targets)
-    others = secondary(
+    found = measure_outcomes(log, signed=detail.signed, models=models, as_of=day, targets=targets)
+    others = outcome_changes(
         found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent
     )
     return PlanningStudy(
@@ -87,7 +86,7 @@ def planning_study(
         power=table,
         detectable=detectable,
         secondary=others,
-        information=information(models, adoption, calendar=calendar),
+        information=worth_of_marketing(models, adoption, calendar=calendar),
     )
 
 

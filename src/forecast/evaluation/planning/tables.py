@@ -1,4 +1,4 @@
-"""The tables beside the verdict: by segment, by months since adoption, and the association.
+"""The tables that go with the verdict: by segment, by months since adoption, and the association.
 
 The effect on segment s in month t is what changed in s since its base months less what changed, over the same months,
 in the segments that are still clean in t: that have not adopted, nor come near it. With one base month, the last before

@@ -37,8 +37,8 @@ def no_comparison(panel: ErrorPanel) -> list[str]:
     dates = np.unique(panel.dates)
     if len(dates) == 1:
         return [
-            f"every segment began in {period_label(int(dates[0]))}, so that nothing tells planning jointly from"
-            " whatever else happened then"
+            f"every segment began in {period_label(int(dates[0]))}, so that planning jointly cannot be separated"
+            " from whatever else happened then"
         ]
     return []
 
@@ -47,7 +47,7 @@ def too_few_ways(panel: ErrorPanel, found: Estimate) -> list[str]:
     """Return why no p-value could have been small enough, if so."""
     segments = len(panel.segments)
     if not found.identified:
-        return [f"the start dates of the {segments} segments leave nothing that tells before from after"]
+        return [f"the start dates of the {segments} segments leave nothing that separates before from after"]
     if found.smallest_p > ALPHA:
         ways = f"{found.assignments} way{'s' if found.assignments != 1 else ''}"
         return [
@@ -111,7 +111,7 @@ def _opening(verdict: str, change: float) -> str:
 
 
 def _association(change: float) -> list[str]:
-    """Return what can be told where nothing is identified; no sentence where there is no number either."""
+    """Return what is known where nothing is identified; no sentence where there is no number either."""
     if math.isnan(change):
         return []
     return [

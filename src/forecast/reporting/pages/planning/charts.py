@@ -66,7 +66,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | S
 
 
 def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
-    """Draw a mark a row, the first with its interval, and two columns of figures beside them."""
+    """Draw a mark a row, the first with its interval, and two columns of figures next to them."""
     count, reach = len(shown.rows), shown.reach
     left = 14 if canvas.narrow else width_of(shown.names) + 20
     tall = 96 + (44 if canvas.narrow else 34) * count

@@ -44,7 +44,7 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
 
 
 def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
-    """Draw a mark with its interval a row, and its change beside it; the row of all segments stands out."""
+    """Draw a mark with its interval a row, and its change next to it; the row of all segments stands out."""
     most, reach = 18 if canvas.narrow else 28, shown.reach
     left = width_of(shown.names, most=most)
     figure, axes = canvas.axes(60 + 24 * len(shown.names), left=left, right=56, top=28, bottom=26)
