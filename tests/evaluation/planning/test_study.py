@@ -172,9 +172,7 @@ def test_slippage_by_hand():
     period = log.company.periods.period(pd.Timestamp("2026-02-01"))
     none = pd.DataFrame({"segment": [], "period": [], "value": []}).astype({"segment": "str", "period": "str"})
     models = model_track(log, None, targets=range(0), seed=0)
-    found = measure_outcomes(
-        log, signed=none, models=models, as_of=log.extracted_on, targets=range(period, period + 2)
-    )
+    found = measure_outcomes(log, signed=none, models=models, as_of=log.extracted_on, targets=range(period, period + 2))
     # February: A moved later, B earlier, C not; D was not open at its start. March: B moved later; A, won, did not.
     assert of_outcome(found, "slippage") == {
         ("East", "2026-02"): 0.5,
