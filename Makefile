@@ -67,16 +67,16 @@ lab: $(STAMP) ## open JupyterLab at notebooks/, where 00_explore tells where to 
 
 .PHONY: bench
 bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks/README.md)
-	@$(BIN)/python benchmarks/report_speed.py
-	@$(BIN)/python benchmarks/import_costs.py
-	@$(BIN)/python benchmarks/what_if.py
-	@$(BIN)/python benchmarks/series.py
-	@$(BIN)/python benchmarks/backtest_speed.py
-	@$(BIN)/python benchmarks/cox_speed.py
-	@$(BIN)/python benchmarks/accuracy.py --report --sizes 20000,60000,200000
-	@$(BIN)/python benchmarks/accuracy.py --report --sizes 20000 --giant
-	@$(BIN)/python benchmarks/accuracy.py --report --sizes 20000 --deals
-	@$(BIN)/python benchmarks/prototype.py --sizes 20000,60000,200000 --report --record
+	@$(BIN)/python -m benchmarks.speed.report
+	@$(BIN)/python -m benchmarks.speed.import_costs
+	@$(BIN)/python -m benchmarks.speed.what_if
+	@$(BIN)/python -m benchmarks.accuracy.series
+	@$(BIN)/python -m benchmarks.speed.backtest
+	@$(BIN)/python -m benchmarks.speed.cox
+	@$(BIN)/python -m benchmarks.accuracy.bookings --report --sizes 20000,60000,200000
+	@$(BIN)/python -m benchmarks.accuracy.bookings --report --sizes 20000 --giant
+	@$(BIN)/python -m benchmarks.accuracy.bookings --report --sizes 20000 --deals
+	@$(BIN)/python -m benchmarks.accuracy.prototype --sizes 20000,60000,200000 --report --record
 
 .PHONY: sample
 sample: $(STAMP) ## make data/sample again

@@ -1,4 +1,4 @@
-"""Where measured figures are kept: benchmarks/results.csv, one row a figure, with the commit and the machine."""
+"""Measured figures: benchmarks/results.csv, one row a figure, with the commit and the machine."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ def main() -> None:
         for y in series[:3]:
             method.forecast(y=y, h=ahead)  # compiles
         start = time.process_time()
-        said = [method.forecast(y=y, h=ahead)["mean"] for y in series]
+        forecasts = [method.forecast(y=y, h=ahead)["mean"] for y in series]
         seconds[name] = time.process_time() - start
-        values = np.stack(said)
+        values = np.stack(forecasts)
         place = np.indices(values.shape)
         rows.append(
             pd.DataFrame(

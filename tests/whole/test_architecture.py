@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,19 @@ def test_only_the_command_line_simulates():
     }
     outside = {module for module in users if not module.startswith(("simulation/", "cli/"))}
     assert not outside, f"modules that import the simulation: {sorted(outside)}"
+
+
+def test_benchmarks_that_are_named_exist(root: Path):
+    scripts = {
+        path.relative_to(root).as_posix() for path in (root / "benchmarks").rglob("*.py") if ".cache" not in path.parts
+    }
+    texts = [root / "Makefile", *root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("benchmarks/**/*.py")]
+    for path in [*texts, root / "benchmarks" / "README.md"]:
+        text = path.read_text(encoding="utf-8")
+        named = {f"{name.replace('.', '/')}.py" for name in re.findall(r"(?:-m|from) (benchmarks(?:\.\w+)+)", text)}
+        named = {name for name in named if not (root / name.removesuffix(".py")).is_dir()}
+        named |= set(re.findall(r"benchmarks/[\w/]+\.py", text))
+        assert not named - scripts, f"{path.name} names {sorted(named - scripts)}"
 
 
 def test_modules_hold_one_idea():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import math
@@ -750,16 +751,8 @@ def test_without_submitted_forecasts():
 
 @pytest.mark.slow
 def test_size_and_power(root: Path, monkeypatch: pytest.MonkeyPatch):
-    import importlib.util
-    import sys
-
-    spec = importlib.util.spec_from_file_location("size_and_power", root / "benchmarks" / "size_and_power.py")
-    assert spec is not None
-    assert spec.loader is not None
-    bench = importlib.util.module_from_spec(spec)
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    monkeypatch.setitem(sys.modules, "size_and_power", bench)
-    spec.loader.exec_module(bench)
+    monkeypatch.syspath_prepend(root)
+    bench = importlib.import_module("benchmarks.planning.size_and_power")
     panels = 600
     still = bench.run(bench.Scenario("stationary"), panels=panels, seed=21, permutations=5_000)
     error = math.sqrt(0.05 * 0.95 / panels)

@@ -1,8 +1,8 @@
 """The fixed ends that accuracy is measured between: the oracle, and statsmodels' ETS by AICc, of simulated companies.
 
-    python benchmarks/ends.py --opportunities 20000 --seeds 2,3,4 [--giant] [--origins 24]
+    python -m benchmarks.accuracy.ends --opportunities 20000 --seeds 2,3,4 [--giant]
 
-Neither depends on a model of ours, so they are computed once a company and kept in benchmarks/.cache/ends. The origins
+Neither depends on a model of ours, so they are computed once a company and cached in benchmarks/.cache/ends. Origins
 are the month ends 30 to 53 of 60 (counted from 0), so that six months ahead lie inside the log. `ets_median` and
 `ets_mean` are the median and the mean of the lognormal that the smoothing of log bookings gives; see `hardness.ets`.
 """
@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.accuracy.hardness import SKIPPED, ets
 from forecast.calendar import period_label
 from forecast.simulation.company import Simulation, simulate
 from forecast.simulation.truth import expected_bookings
-from hardness import SKIPPED, ets
 
-CACHE = Path(__file__).parent / ".cache" / "ends"
+CACHE = Path(__file__).parents[1] / ".cache" / "ends"
 FIRST, ORIGINS, AHEAD = 30, 24, 6
 
 
@@ -61,13 +61,13 @@ def ends(company: Simulation, *, with_ets: bool = True) -> pd.DataFrame:
 
 
 def path_of(opportunities: int, seed: int, *, giant: bool = False, with_ets: bool = True) -> Path:
-    """Return where the ends of a company are kept."""
+    """Return the file in which the ends of a company are cached."""
     kind = ("-giant" if giant else "") + ("" if with_ets else "-oracle")
     return CACHE / f"{opportunities}-{seed}{kind}.parquet"
 
 
-def kept(company: Simulation, *, with_ets: bool = True) -> pd.DataFrame:
-    """Return the ends of a company, computed where they are not kept yet."""
+def cached_ends(company: Simulation, *, with_ets: bool = True) -> pd.DataFrame:
+    """Return the ends of a company, from the cache where they are there."""
     settings = company.settings
     path = path_of(settings.opportunities, settings.seed, giant=settings.giant, with_ets=with_ets)
     whole = path_of(settings.opportunities, settings.seed, giant=settings.giant)
@@ -81,7 +81,7 @@ def kept(company: Simulation, *, with_ets: bool = True) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Compute and keep."""
+    """Compute and cache."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--opportunities", type=int, default=20_000)
     parser.add_argument("--seeds", required=True)
@@ -90,7 +90,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for seed in [int(text) for text in options.seeds.split(",")]:
         clock = time.process_time()
-        kept(simulate(opportunities=options.opportunities, seed=seed, giant=options.giant))
+        cached_ends(simulate(opportunities=options.opportunities, seed=seed, giant=options.giant))
         print(f"{options.opportunities} seed {seed}: {time.process_time() - clock:.0f} CPU s", flush=True)
 
 

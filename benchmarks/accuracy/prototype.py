@@ -1,6 +1,6 @@
-"""A plain forecast by the formulas of the first prototype: the floor that `pipeline` is shown beside.
+"""A plain forecast by the formulas of the first prototype: the floor that `pipeline` is compared with.
 
-    python benchmarks/prototype.py --sizes 20000 --seeds 2,3,4 [--record]
+    python -m benchmarks.accuracy.prototype --sizes 20000 --seeds 2,3,4 [--record]
 
 Two landmark logistic regressions with the prototype's terms (`analyst_quick`), its calibration of the value, and what
 is not yet created as  sum over j <= h and g of N[r,g,j] K[g,h-j,quarter position] rho[r,g] m[g,h-j]:  creation forecast
@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-import analyst_quick as quick
 import forecast
-from accuracy import closed, jackknife, wape
-from accuracy_tracks import log_of
-from analyst_quick import STEPS
-from ends import kept, origins_of
+from benchmarks.accuracy.bookings import closed, jackknife, wape
+from benchmarks.accuracy.ends import cached_ends, origins_of
+from benchmarks.accuracy.tracks import log_of
+from benchmarks.results import record
+from benchmarks.seeds import REPORT
+from benchmarks.speed import analyst_quick as quick
+from benchmarks.speed.analyst_quick import STEPS
 from forecast.simulation.company import simulate
-from results import record
-from seeds import REPORT
 
 CALIBRATED, COHORTS, WINS_PRIOR, SPREAD = 18, 36, 20.0, 0.01
 
@@ -34,7 +34,7 @@ def forecasts(log: forecast.Log, origins: list[pd.Timestamp]) -> pd.DataFrame:
     """Return origin, segment, horizon, mean at month ends that follow one another."""
     work = quick.prepare(dict(log.tables), log.company.timezone)
     names = list(work.deals["segment"].cat.categories)
-    said: dict[int, tuple[pd.DataFrame, np.ndarray, np.ndarray]] = {}
+    chances: dict[int, tuple[pd.DataFrame, np.ndarray, np.ndarray]] = {}
     parts = []
     for origin in pd.date_range(end=origins[-1], periods=len(origins) + CALIBRATED, freq="ME"):
         month = origin.year * 12 + origin.month - 1
@@ -44,14 +44,14 @@ def forecasts(log: forecast.Log, origins: list[pd.Timestamp]) -> pd.DataFrame:
             wins = work.wins[work.wins["recorded"] <= origin]
             growth = wins["amount"].sum() / wins["before"].sum()
             value = chance * now["amount"].to_numpy()[:, None] * growth
-            value *= calibration(work, known, said, month, growth)
+            value *= calibration(work, known, chances, month, growth)
             code = now["segment"].to_numpy()
             opened = np.stack([np.bincount(code, each, minlength=len(names)) for each in value.T], axis=1)
             mean = opened + not_yet_created(work, known, log.tables.get("marketing"), month)
             table = pd.DataFrame(mean, index=names, columns=range(1, STEPS + 1)).stack().rename("mean").reset_index()
             table.columns = ["segment", "horizon", "mean"]
             parts.append(table.assign(origin=origin))
-        said[month] = (now, chance, (chance * now["amount"].to_numpy()[:, None] ** 2).sum(axis=0))
+        chances[month] = (now, chance, (chance * now["amount"].to_numpy()[:, None] ** 2).sum(axis=0))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -76,7 +76,7 @@ def open_deals(
 def calibration(
     work: quick.Work,
     known: pd.DataFrame,
-    said: dict[int, tuple[pd.DataFrame, np.ndarray, np.ndarray]],
+    chances: dict[int, tuple[pd.DataFrame, np.ndarray, np.ndarray]],
     month: int,
     growth: float,
 ) -> np.ndarray:
@@ -85,7 +85,7 @@ def calibration(
     won = last.reindex(work.deals.index, fill_value=-1).to_numpy() == work.won_code
     closed_month = work.deals["closed_month"].to_numpy()
     got, meant, square = np.zeros(STEPS), np.zeros(STEPS), np.zeros(STEPS)
-    for then, (now, chance, squares) in said.items():
+    for then, (now, chance, squares) in chances.items():
         deal, amount = now["deal"].to_numpy(), now["amount"].to_numpy() * growth
         for h in range(STEPS):
             if then >= month - CALIBRATED - h and then + 1 + h <= month:
@@ -182,7 +182,7 @@ def main() -> None:
             days = [pd.Period(label, freq="M").end_time.normalize() for label in origins_of(company)]
             table = forecasts(log_of(company), days)
             table["origin"] = table["origin"].dt.strftime("%Y-%m")
-            parts.append(table.merge(kept(company), on=["origin", "segment", "horizon"]).assign(seed=seed))
+            parts.append(table.merge(cached_ends(company), on=["origin", "segment", "horizon"]).assign(seed=seed))
         every = pd.concat(parts, ignore_index=True)
         share, error = jackknife(every, closed)
         bias = (every["mean"] - every["actual"]).sum() / every["actual"].sum()

@@ -43,6 +43,19 @@ def backtest(tables: dict[str, pd.DataFrame], origins: list[pd.Timestamp], timez
     return pd.concat(parts, ignore_index=True)
 
 
+def past_states(known: pd.DataFrame, closed: pd.DataFrame, origin: pd.Timestamp) -> pd.DataFrame:
+    """Return the deals open at each past month end as they were then, and in which month and how they ended."""
+    rows = []
+    for back in range(MONTHS, 0, -1):
+        day = origin - pd.offsets.MonthEnd(back)
+        then = known[known["day"] <= day].drop_duplicates("opportunity_id", keep="last")
+        then = then[then["outcome"] == "open"]
+        if len(then):
+            rows.append(states(then, day))
+    ends = closed[["opportunity_id", "month", "outcome"]].rename(columns={"outcome": "ended"})
+    return pd.concat(rows, ignore_index=True).merge(ends, on="opportunity_id", how="left")
+
+
 def forecast_at(deals: pd.DataFrame, history: pd.DataFrame, origin: pd.Timestamp) -> pd.DataFrame:
     """Return horizon, segment and mean as of one origin."""
     known = history[history["day"] <= origin]
@@ -52,18 +65,7 @@ def forecast_at(deals: pd.DataFrame, history: pd.DataFrame, origin: pd.Timestamp
     closed = closed[closed["closed_on"] <= origin]
     closed["month"] = months(closed["closed_on"])
     now = month(origin)
-    rows = []
-    for back in range(MONTHS, 0, -1):
-        day = origin - pd.offsets.MonthEnd(back)
-        then = known[known["day"] <= day].drop_duplicates("opportunity_id", keep="last")
-        then = then[then["outcome"] == "open"]
-        if len(then):
-            rows.append(states(then, day))
-    past = pd.concat(rows, ignore_index=True).merge(
-        closed[["opportunity_id", "month", "outcome"]].rename(columns={"outcome": "ended"}),
-        on="opportunity_id",
-        how="left",
-    )
+    past = past_states(known, closed, origin)
     event = (past["month"] - past["first"]).fillna(99).clip(lower=0).to_numpy()
     observed = np.minimum(now - past["first"].to_numpy() + 1, STEPS)
     count = np.minimum(np.minimum(event + 1, observed), STEPS).astype(int)

@@ -1,6 +1,6 @@
 """The whole road from submitted forecasts to the planning verdict, on companies whose truth is known.
 
-    python benchmarks/planning_companies.py [--opportunities 20000] [--seeds 8001,8002]
+    python -m benchmarks.planning.companies [--opportunities 20000] [--seeds 8001,8002]
 
 Each company of `forecast simulate` is made with its effect (.3) and without one (its zero-effect twin); both go through
 `planning_errors` and `planning_effect` as a user's would. The twins differ in the amounts of `joint` alone, so the true
@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 import forecast
-from accuracy_tracks import log_of
+from benchmarks.accuracy.tracks import log_of
+from benchmarks.results import record
+from benchmarks.seeds import PLANNING
 from forecast.simulation.company import simulate
-from results import record
-from seeds import PLANNING
 
 EFFECT = 0.3
 
@@ -49,11 +49,11 @@ def verdicts(opportunities: int, seed: int) -> pd.DataFrame:
 
 def figures(table: pd.DataFrame) -> dict[str, float]:
     """Return shares of verdicts, coverage of the truth and of -effect, and medians."""
-    said = table["verdict"]
+    verdict = table["verdict"]
     return {
-        "improved": float((said == "improved").mean()),
-        "worsened": float((said == "worsened").mean()),
-        "not identified": float((said == "not identified").mean()),
+        "improved": float((verdict == "improved").mean()),
+        "worsened": float((verdict == "worsened").mean()),
+        "not identified": float((verdict == "not identified").mean()),
         "interval covers the truth": float(table["truth"].between(table["low"], table["high"]).mean()),
         "interval covers -effect": float((-table["effect"]).between(table["low"], table["high"]).mean()),
         "median change": float(table["change"].median()),

@@ -1,8 +1,8 @@
 """How near the forecast is to what can be known, how honest its intervals are, and whether it beats every baseline.
 
-    python benchmarks/accuracy.py --design                 seeds one may look at while changing a model
-    python benchmarks/accuracy.py --report                 the figures of record; looking uses the seeds up
-    python benchmarks/accuracy.py --sizes 20000 --seeds 2,3,4 --models pipeline,ets --tag trial
+    python -m benchmarks.accuracy.bookings --design                 seeds one may look at while changing a model
+    python -m benchmarks.accuracy.bookings --report                 the figures of record; looking uses the seeds up
+    python -m benchmarks.accuracy.bookings --sizes 20000 --seeds 2,3,4 --models pipeline,ets --tag trial
 
 Errors are pooled over segments, origins and seeds before any ratio. The ends are fixed: statsmodels' ETS by AICc on log
 bookings (the better of its median and mean) and the oracle, see `ends`. Standard errors are jackknifed over seeds.
@@ -17,13 +17,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from accuracy_tracks import deals, track
+from benchmarks.accuracy.tracks import MODELS, deals, track
+from benchmarks.results import record
+from benchmarks.seeds import REPORT
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
 from forecast.evaluation.scores.amounts import crps_from_quantiles, interval_score
 from forecast.evaluation.scores.events import brier, calibration, log_score
-from forecast.models.registry import MODELS
-from results import record
-from seeds import REPORT
 
 H = range(1, 7)
 BARS = {20_000: ((0.90, 0.80, 0.62), (0.95, 0.90, 0.75)), 60_000: ((0.93, 0.84, 0.71), (0.97, 0.90, 0.80))}
@@ -97,25 +96,15 @@ def report_size(rows: pd.DataFrame, size: int, *, giant: bool, more: pd.DataFram
         f"\n== {size:,} opportunities{', giant deals' if giant else ''}: {rows['seed'].nunique()} companies, "
         f"{first['origin'].nunique()} origins; horizon 1 to 6"
     )
+    ours = {name: (regions[regions["model"] == name], totals[totals["model"] == name]) for name in models}
+    own, total = ours["pipeline"]
     print(" region-month WAPE")
     for column in ("oracle", "ets_median", "ets_mean"):
         _line({"oracle": "oracle"}.get(column, f"statsmodels {column}"), wape(first, column))
     for name in models:
-        _line(name, wape(regions[regions["model"] == name], "mean"))
-    ours = {name: (regions[regions["model"] == name], totals[totals["model"] == name]) for name in models}
-    own, total = ours["pipeline"]
+        _line(name, wape(ours[name][0], "mean"))
     if not giant and own["ets_median"].notna().all():
-        share, _error = jackknife(own, closed)
-        print(" share of the gap from ETS to oracle closed")
-        for name in models:
-            if name.startswith("pipeline"):
-                _line(name, *jackknife(ours[name][0], closed))
-        for label, bar in zip(("floor", "goal"), BARS.get(size, ()), strict=False):
-            met = [
-                "met" if share[h - 1] >= b else f"missed by {b - share[h - 1]:.2f}"
-                for h, b in zip((1, 3, 6), bar, strict=False)
-            ]
-            print(f"   {label} at 1/3/6 {bar}: {', '.join(met)}")
+        _report_gap({name: ours[name][0] for name in models if name.startswith("pipeline")}, size)
     print(" bias of the Total")
     _line("pipeline", *jackknife(total, lambda r: bias(r, "mean")))
     _line("oracle", bias(total, "oracle"))
@@ -141,6 +130,20 @@ def report_size(rows: pd.DataFrame, size: int, *, giant: bool, more: pd.DataFram
     if "pipeline-sales-only" in ours and not giant:
         gain = wape(ours["pipeline-sales-only"][0], "mean") - wape(own, "mean")
         _line("WAPE sales-only less pipeline", gain)
+
+
+def _report_gap(ours: dict[str, pd.DataFrame], size: int) -> None:
+    """Print the share of the gap from ETS to the oracle that our models close, and whether that is what was asked."""
+    print(" share of the gap from ETS to oracle closed")
+    for name, rows in ours.items():
+        _line(name, *jackknife(rows, closed))
+    share = closed(ours["pipeline"])
+    for label, bar in zip(("floor", "goal"), BARS.get(size, ()), strict=False):
+        met = [
+            "met" if share[h - 1] >= b else f"missed by {b - share[h - 1]:.2f}"
+            for h, b in zip((1, 3, 6), bar, strict=False)
+        ]
+        print(f"   {label} at 1/3/6 {bar}: {', '.join(met)}")
 
 
 def figures(rows: pd.DataFrame, size: int, *, giant: bool, more: pd.DataFrame) -> list[tuple[str, str, float, str]]:
@@ -197,7 +200,7 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--deals", action="store_true", help="deal level too")
     parser.add_argument("--no-ets", action="store_true", help="leave out statsmodels, for more companies")
-    parser.add_argument("--tag", default="now", help="name under which forecasts are kept")
+    parser.add_argument("--tag", default="now", help="name under which forecasts are cached")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     for size in [int(text) for text in options.sizes.split(",")]:

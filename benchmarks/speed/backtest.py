@@ -1,6 +1,6 @@
-"""CPU time and memory of a backtest of 30 origins beside what an analyst would write, and how both grow.
+"""CPU time and memory of a backtest of 30 origins against what an analyst would write, and how both grow.
 
-    python benchmarks/backtest_speed.py [--sizes 20000,60000,200000,1000000] [--repeats 3] [--analyst 20000,200000]
+    python -m benchmarks.speed.backtest [--sizes 20000,60000,200000,1000000] [--repeats 3] [--analyst 20000,200000]
 
 Ours is `forecast.backtest` of `pipeline` on a log in memory: snapshot, replay, both causes, draws, tables and settled
 actuals included. The analyst's is `analyst.backtest` on the same tables; at 200,000 it runs at every sixth of the 30
@@ -28,11 +28,12 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 import numpy as np
 import pandas as pd
 
-import analyst
 import forecast
-from results import record
+from benchmarks.results import record
+from benchmarks.speed import analyst
 
 ORIGINS, EVERY = 30, 6
+ROOT = Path(__file__).resolve().parents[2]
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
@@ -71,7 +72,8 @@ def peak_memory() -> float:
 
 def in_a_process(folder: str) -> dict[str, float]:
     """Return what `ours` measures in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, "--one", folder], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.speed.backtest", "--one", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -5,7 +5,7 @@ Both run in this order again and again in one go, so that a noisy machine distur
 of its own, as the highest sum over the whole process tree of the memory each process has for itself plus its share
 of what is shared (PSS, Linux), because looking costs time.
 
-    python benchmarks/report_speed.py --rounds 5
+    python -m benchmarks.speed.report --rounds 5
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pathlib import Path
 import nbformat
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def environment() -> dict[str, str]:
-    """Return the environment both sides run in: one BLAS thread, compiled modules kept."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, **THREADS, "MPLBACKEND": "Agg"}
+    """Return the environment both sides run in: one BLAS thread, and compiled modules are written."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, **THREADS, "MPLBACKEND": "Agg"}
 
 
 def plain_script(data: str, as_of: str, tables: str) -> str:

@@ -1,4 +1,4 @@
-"""Forecasts of simulated companies at the origins of `ends`, kept, so that scoring them again costs nothing."""
+"""Forecasts of simulated companies at the origins of `ends`, cached, so that scoring them again costs nothing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 import forecast
-from ends import AHEAD, FIRST, kept, origins_of
+from benchmarks.accuracy.ends import AHEAD, FIRST, cached_ends, origins_of
 from forecast.data.schema import QUANTILE_COLUMNS, Log
-from forecast.models.registry import MODELS
+from forecast.models import registry
 from forecast.simulation.company import Simulation, simulate, write
 
-CACHE = Path(__file__).parent / ".cache" / "tracks"
+CACHE = Path(__file__).parents[1] / ".cache" / "tracks"
 PRIOR = 5.0
+MODELS = tuple(name for name in registry.MODELS if not name.endswith("-statsmodels"))
+"""The forecasters of the figures of record; the second opinions cost twenty times as much."""
 
 
 def log_of(company: Simulation) -> Log:
@@ -28,13 +30,13 @@ def log_of(company: Simulation) -> Log:
 def track(
     opportunities: int, seed: int, *, giant: bool, tag: str, models: tuple[str, ...] = MODELS, with_ets: bool = True
 ) -> pd.DataFrame:
-    """Return forecasts beside the ends: model, origin, horizon, segment, mean, quantiles, actual, oracle, ets_*."""
+    """Return forecasts and ends: model, origin, horizon, segment, mean, quantiles, actual, oracle, ets_*."""
     kind = f"{opportunities}-{seed}" + ("-giant" if giant else "")
     path = CACHE / tag / f"{kind}.parquet"
     if path.exists():
         return pd.read_parquet(path)
     company = simulate(opportunities=opportunities, seed=seed, giant=giant)
-    fixed = kept(company, with_ets=with_ets)
+    fixed = cached_ends(company, with_ets=with_ets)
     table = forecast.backtest(
         log_of(company), origins=origins_of(company), models=list(models), months=AHEAD, seed=seed
     )
@@ -49,7 +51,7 @@ def track(
 
 
 def deals(opportunities: int, seed: int, *, tag: str, every: int = 4) -> pd.DataFrame:
-    """Return what was said of each open deal at every n-th origin, what two base rates say, and what happened.
+    """Return each open deal's chances at every n-th origin, those that two base rates give, and what happened.
 
     Columns: origin, horizon (1, 3, 6), p (won by its end), stage_rate, finer_rate (stage x age x month in the quarter),
     won. Both rates are those of the deals open at the month ends before the origin whose months ahead were over by
@@ -69,8 +71,8 @@ def deals(opportunities: int, seed: int, *, tag: str, every: int = 4) -> pd.Data
     parts = []
     for place in range(0, len(labels), every):
         month = FIRST + place
-        said = forecast.win_probabilities(forecast.snapshot(log, as_of=labels[place]))
-        now = states[month].join(said.set_index("opportunity_id"), how="inner")
+        chances = forecast.win_probabilities(forecast.snapshot(log, as_of=labels[place]))
+        now = states[month].join(chances.set_index("opportunity_id"), how="inner")
         for horizon in (1, 3, 6):
             past = pd.concat([states[m] for m in range(max(6, month - 36), month - horizon + 1)])
             happened = won_in.loc[past.index].to_numpy() <= start + past["month"].to_numpy() + horizon

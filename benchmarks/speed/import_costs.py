@@ -4,7 +4,7 @@ CPU seconds, medians of several rounds. Alone: in a Python of its own, beyond an
 process that has run `fork.preload`, as the kernels of a report are. The last column names the large libraries that
 came with the imports, or with the preload.
 
-    python benchmarks/import_costs.py --rounds 5
+    python -m benchmarks.speed.import_costs --rounds 5
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LARGE = ("statsmodels", "sklearn")
 ALONE = """
 import json, sys, time

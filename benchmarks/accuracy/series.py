@@ -1,6 +1,6 @@
-"""Smoothing of many series from many origins in one pass, alone and pooled, beside statsmodels' ETS refitted by AICc.
+"""Smoothing of many series from many origins in one pass, alone and pooled, against statsmodels' ETS refitted by AICc.
 
-    python benchmarks/series.py [--series 200]
+    python -m benchmarks.accuracy.series [--series 200]
 
 Accuracy: the last 36 points of M1's monthly series (Makridakis et al., J. Forecasting 1982), six months ahead, MASE
 scaled by the seasonal naive's error within the 36 points. `ours` is the mixture of `models.ets`, its median; `theta`
@@ -26,10 +26,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
+from benchmarks.peers.environments import run_peer
+from benchmarks.results import record
 from forecast.models.baselines.ets import PERIOD, ets_path
 from forecast.models.baselines.theta import pooled, theta_path
-from peer_environments import run_peer
-from results import record
 
 POINTS, AHEAD, ORIGINS, SERIES = 36, 6, 36, 200
 REFITS = 48
@@ -37,7 +37,7 @@ REFITS = 48
 
 def m1(least: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the monthly series with `least` points or more: what is known, and the six months to come."""
-    folder = Path(os.environ.get("FORECAST_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    folder = Path(os.environ.get("FORECAST_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
     table = pd.read_csv(folder / "m1" / "M1_monthly.csv")
     out = []
     for _, one in table.groupby("series", sort=False):
@@ -73,12 +73,12 @@ def by_aicc(z: np.ndarray) -> np.ndarray:
 def peers(series: list[np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Return statsforecast's forecasts of logs, (series, AHEAD) by method, and CPU seconds by method."""
     with tempfile.TemporaryDirectory() as place:
-        given, said = Path(place) / "series.parquet", Path(place) / "forecasts.parquet"
+        given, forecasts = Path(place) / "series.parquet", Path(place) / "forecasts.parquet"
         longest = max(len(one) for one in series)
         padded = {str(k): np.r_[np.full(longest - len(one), np.nan), one] for k, one in enumerate(series)}
         pd.DataFrame(padded).to_parquet(given)
-        seconds = run_peer("statsforecast", "statsforecast_series.py", str(given), str(said), str(AHEAD))
-        table = pd.read_parquet(said).sort_values(["method", "series", "step"])
+        seconds = run_peer("statsforecast", "statsforecast_series.py", str(given), str(forecasts), str(AHEAD))
+        table = pd.read_parquet(forecasts).sort_values(["method", "series", "step"])
     found = {
         f"statsforecast {name}": part["value"].to_numpy().reshape(-1, AHEAD) for name, part in table.groupby("method")
     }

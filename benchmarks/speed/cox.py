@@ -1,6 +1,6 @@
-"""One origin, both causes: our win probabilities beside lifelines' CoxTimeVaryingFitter on the same deals and months.
+"""One origin, both causes: our win probabilities against lifelines' CoxTimeVaryingFitter on the same deals and months.
 
-    python benchmarks/cox_speed.py [--sizes 20000,200000] [--repeats 3]
+    python -m benchmarks.speed.cox [--sizes 20000,200000] [--repeats 3]
 
 Ours is everything: the snapshot, 36 months of landmarks, both hazards, skill and calibration, P(win) of every open
 deal. Theirs is the two fits alone, on one row a deal and month end with the covariates of `analyst_quick`; making these
@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import analyst_quick
 import forecast
-from peer_environments import run_peer
-from results import record
+from benchmarks.peers.environments import run_peer
+from benchmarks.results import record
+from benchmarks.speed import analyst_quick
 
 ORIGIN = pd.Timestamp("2026-04-30")
 

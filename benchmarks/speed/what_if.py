@@ -3,7 +3,7 @@
 A move is what a slider let go does in the kernel: the scenario, Shapley's shares, the draws, two charts as SVG, wide
 and narrow. What the browser adds (some milliseconds to put the picture in its place) is not in it.
 
-    python benchmarks/what_if.py --moves 40 [--record]
+    python -m benchmarks.speed.what_if --moves 40 [--record]
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 import forecast
+from benchmarks.results import record
 from forecast.reporting.explorer.explorer import Explorer
-from results import record
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""How hard the simulated company is: the oracle's error beside that of exponential smoothing on bookings.
+"""How hard the simulated company is: the oracle's error and that of exponential smoothing on bookings.
 
-    python benchmarks/hardness.py --opportunities 20000 --seeds 7001,7002,7003 --step 1
+    python -m benchmarks.accuracy.hardness --opportunities 20000 --seeds 7001,7002,7003 --step 1
 
 Pooled WAPE over segments, origins and seeds, at horizons 1, 3 and 6. The oracle knows the hidden state. `ets` is
 statsmodels' ETS on log bookings, additive errors, with or without a damped trend and a season of twelve, by AICc;
@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
+from benchmarks.seeds import REPORT
 from forecast.calendar import period_label
 from forecast.simulation import parameters as par
 from forecast.simulation.company import Simulation, simulate
 from forecast.simulation.pipeline import WON
 from forecast.simulation.truth import expected_bookings
-from seeds import REPORT
 
 HORIZONS = (1, 3, 6)
 FIRST = 24

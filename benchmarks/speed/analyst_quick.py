@@ -7,7 +7,7 @@ single-precision design; `lbfgs` with scikit-learn's own tolerance, which on 800
 converged forecasts in a quarter of the time of `newton-cholesky` (dense, double precision; in single precision it meets
 a singular matrix and starts again with `lbfgs`). With `warm` each fit starts at the coefficients of the origin before.
 
-    python benchmarks/analyst_quick.py DATA --first 2023-11 --origins 30
+    python -m benchmarks.speed.analyst_quick DATA --first 2023-11 --origins 30
 """
 
 from __future__ import annotations

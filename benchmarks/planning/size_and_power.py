@@ -2,7 +2,7 @@
 
 Simulates panels of forecast errors, all of a scenario at once, and asks the library's own code
 (`forecast.evaluation.planning.ratio`) for every one of them. Run it with
-`python benchmarks/size_and_power.py`; the table goes to standard output, as Markdown.
+`python -m benchmarks.planning.size_and_power`; the table goes to standard output, as Markdown.
 
 The process (docs/methods/planning.md): 48 months; 6, 8 or 12 segments of which 2, 2 and 3 never adopt, dates evenly
 spaced in months 24 to 36; signed relative errors of each series AR(1) with t5 innovations and a factor common to the
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.seeds import SIZE_AND_POWER
 from forecast.evaluation.planning.estimate import checks, designs, slope
 from forecast.evaluation.planning.panel import FLOOR, OFFSET, ErrorPanel
 from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Cells, assignments
 from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, p_value_at, point_estimate
-from seeds import SIZE_AND_POWER
 
 MONTHS = 48
 NEVERS = {6: 2, 8: 2, 12: 3}
