@@ -24,4 +24,4 @@ def two_deals() -> Base:
         common=np.zeros(2),
         own=np.zeros(2),
     )
-    return Base(parts, np.array([24322, 24323]), ("North",), 0)
+    return Base(parts=parts, periods=np.array([24322, 24323]), segments=("North",), seed=0)

@@ -102,7 +102,7 @@ def test_base_and_scenario_have_a_range(explorer):
 def test_a_product_narrows_pipeline_and_deals_and_says_what_it_does_not_narrow(explorer):
     everything, before = len(explorer.table.listed()), finding(explorer)
     pipe = explorer.pipe.value
-    assert explorer.said.value == ""
+    assert explorer.product_note.value == ""
     counts = {}
     for _, product in explorer.product.options[1:]:
         explorer.product.value = product
@@ -111,7 +111,7 @@ def test_a_product_narrows_pipeline_and_deals_and_says_what_it_does_not_narrow(e
         counts[product] = len(listed)
     assert sum(counts.values()) == everything
     assert explorer.pipe.value != pipe
-    assert "not yet created is forecast by segment alone" in explorer.said.value
+    assert "not yet created is forecast by segment alone" in explorer.product_note.value
     assert finding(explorer) == before  # the forecast itself is of all products
     note = explorer.answer(explorer.moved())[-1]
     assert note.sentence.startswith(f"Open deals of {product} in all segments bring €")
@@ -188,7 +188,7 @@ def test_a_deal_set_to_won_and_to_lost(explorer):
     amount = table.listed().iloc[0]["amount"]
     table.outcome.value = "won"
     assert explorer.moved() == Levers(won=(deal,))
-    assert f"{deal} taken as won" in explorer.panel.deals_say.value
+    assert f"{deal} taken as won" in explorer.panel.deals_note.value
     assert table.rows.label.startswith("W")
     shares = explorer.answer(explorer.moved())[2].table.set_index("lever")["change"]
     assert 0 < shares["deals set by hand"] < 3 * amount
@@ -212,12 +212,12 @@ def test_another_day_forgets_deals_that_are_not_open_then(explorer):
     assert explorer.moved() == Levers()
     assert explorer.picture.value != before
     assert explorer.panel.joint.disabled  # the verdict is of another day
-    assert "has not been worked out for this day" in explorer.panel.joint_says.value
+    assert "has not been worked out for this day" in explorer.panel.joint_note.value
 
 
 def test_joint_planning_moves_the_range_and_not_the_bookings(explorer):
     assert not explorer.panel.joint.disabled
-    assert "Central and East" in explorer.panel.joint_says.value
+    assert "Central and East" in explorer.panel.joint_note.value
     before = explorer.answer(explorer.moved())[1].table
     explorer.panel.joint.value = True
     shown = explorer.answer(explorer.moved())
@@ -235,21 +235,21 @@ def test_joint_planning_is_refused_with_the_reason(log, deals):
     verdict = IMPROVED.assign(verdict="no detectable change", sentence=f"No detectable change: {MINUS}16 %")
     made = []
 
-    def judge() -> pd.DataFrame:
+    def planning() -> pd.DataFrame:
         made.append(1)
         return verdict
 
-    explorer = Explorer(log, as_of=DAY, deals=deals, judge=judge, levers=Levers(joint_planning=True))
+    explorer = Explorer(log, as_of=DAY, deals=deals, make_planning=planning, levers=Levers(joint_planning=True))
     panel = explorer.panel
     assert panel.joint.disabled
     assert not panel.joint.value
-    assert "has not been worked out" in panel.joint_says.value
-    assert panel.judge.layout.display != "none"
-    panel.judge.click()
+    assert "has not been worked out" in panel.joint_note.value
+    assert panel.work_out.layout.display != "none"
+    panel.work_out.click()
     assert made == [1]
     assert panel.joint.disabled
-    assert "Not offered. No detectable change: −16" in panel.joint_says.value
-    assert panel.judge.layout.display == "none"
+    assert "Not offered. No detectable change: −16" in panel.joint_note.value
+    assert panel.work_out.layout.display == "none"
     shown = explorer.answer(Levers(joint_planning=True))
     assert shown[-1].sentence == "Joint planning does not start."
     assert shown[1].table["scenario high (80 %)"].tolist() == shown[1].table["base high (80 %)"].tolist()
@@ -301,7 +301,15 @@ def test_names_from_a_crm_are_text(tmp_path):
     folder = tiny_company(tmp_path / "data", opportunities=opportunities, plan=None)
     explorer = Explorer(forecast.read(folder), as_of="2026-03-31", segment=bad, product=bad)
     table = explorer.table
-    html = [explorer.said, explorer.picture, explorer.pipe, table.why, table.count, table.head, explorer.panel.notes]
+    html = [
+        explorer.product_note,
+        explorer.picture,
+        explorer.pipe,
+        table.why,
+        table.count,
+        table.head,
+        explorer.panel.notes,
+    ]
     shown = "".join(widget.value for widget in html) + explorer.deal_list()._repr_html_()
     assert "<img" not in shown
     assert "&lt;img" in shown
@@ -315,7 +323,7 @@ def test_thin_data_abstain_and_still_list_the_deals(tmp_path):
     assert said.kind == "abstain"
     assert all(slider.disabled for slider in explorer.levers.values())
     assert explorer.panel.joint.disabled
-    assert explorer.panel.judge.layout.display == "none"
+    assert explorer.panel.work_out.layout.display == "none"
     assert [deal for _, deal in explorer.table.rows.options] == ["O8", "O6", "O7"]
     assert "too few closed deals to tell" in explorer.table.why.value
     assert "nan" not in (explorer.pipe.value + explorer.table.count.value).split("</svg>")[-1]

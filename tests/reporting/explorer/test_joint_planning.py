@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL
 from forecast.models.pipeline.bookings import Components
 from forecast.reporting.explorer import charts as explorer_charts
-from forecast.reporting.explorer.joint_planning import NOT_LOOKED, joint_planning
+from forecast.reporting.explorer.levers import NOT_LOOKED, joint_planning
 from forecast.reporting.explorer.scenario import Base, Levers, scenario
 
 SEGMENTS = ("East", "North", "South")
@@ -44,17 +44,17 @@ def snap(**begun: str | None) -> SimpleNamespace:
 def test_it_is_not_offered_without_a_change(verdict: str):
     lever = joint_planning(row(verdict), snap(), SEGMENTS)
     assert not lever.offered
-    assert lever.says == f"Not offered. The verdict is {verdict} <b>."
+    assert lever.sentence == f"Not offered. The verdict is {verdict} <b>."
     assert (lever.width == 1).all()
 
 
 def test_it_is_not_offered_where_nobody_looked_or_everybody_began():
-    assert joint_planning(None, snap(), SEGMENTS).says == NOT_LOOKED
-    assert joint_planning(row("improved").iloc[:0], snap(), SEGMENTS).says == NOT_LOOKED
+    assert joint_planning(None, snap(), SEGMENTS).sentence == NOT_LOOKED
+    assert joint_planning(row("improved").iloc[:0], snap(), SEGMENTS).sentence == NOT_LOOKED
     assert not joint_planning(row("improved", np.nan), snap(), SEGMENTS).offered
     everybody = snap(East="2025-01-01", North="2025-01-01", South="2026-03-31")
     lever = joint_planning(row("improved"), everybody, SEGMENTS)
-    assert (lever.offered, lever.says) == (False, "Not offered: every segment plans jointly already.")
+    assert (lever.offered, lever.sentence) == (False, "Not offered: every segment plans jointly already.")
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_it_is_offered_to_those_who_have_not_begun(change: float, verdict: str, 
     lever = joint_planning(row(verdict, change), snap(), SEGMENTS)
     assert lever.offered
     assert lever.width == pytest.approx([1 + change, 1.0, 1 + change])
-    assert said in lever.says
-    assert "East and South" in lever.says
-    assert "that is assumed" in lever.says
-    assert "Bookings do not move" in lever.says
+    assert said in lever.sentence
+    assert "East and South" in lever.sentence
+    assert "that is assumed" in lever.sentence
+    assert "Bookings do not move" in lever.sentence
 
 
 def test_without_the_table_nobody_began():
@@ -92,7 +92,7 @@ def three_segments() -> Base:
         common=np.full(2, 0.02),
         own=np.full(2, 0.03),
     )
-    return Base(parts, np.array([24315, 24316]), SEGMENTS, 0)
+    return Base(parts=parts, periods=np.array([24315, 24316]), segments=SEGMENTS, seed=0)
 
 
 BASE = three_segments()

@@ -78,7 +78,10 @@ def test_shares_are_shapleys():
     deals=st.sampled_from([((), ()), (("A",), ()), ((), ("B",)), (("B",), ("A",))]),
 )
 def test_shares_add_up_exactly(leads: float, win_rate: float, cycle_time: float, slippage: float, deals: tuple):
-    result = scenario(two_deals(), Levers(leads, win_rate, cycle_time, slippage, *deals))
+    result = scenario(
+        two_deals(),
+        Levers(leads=leads, win_rate=win_rate, cycle_time=cycle_time, slippage=slippage, won=deals[0], lost=deals[1]),
+    )
     rows = result.table[result.table["segment"] == TOTAL]
     assert result.shares["change"].sum() == pytest.approx(rows["scenario"].sum() - rows["base"].sum(), abs=1e-6)
     assert (rows["scenario"] >= 10.0 - 1e-9).any()

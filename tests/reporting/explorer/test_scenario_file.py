@@ -36,11 +36,10 @@ def test_what_is_written_is_read(tmp_path: Path):
     won=st.lists(st.text(min_size=1).filter(lambda text: text.strip() == text), max_size=3),
 )
 def test_any_scenario_comes_back(tmp_path_factory, leads, win_rate, cycle_time, slippage, won):
-    levers = Levers(leads, win_rate, cycle_time, slippage, tuple(won))
+    levers = Levers(leads=leads, win_rate=win_rate, cycle_time=cycle_time, slippage=slippage, won=tuple(won))
     values = read_scenario(write_scenario(levers, name="any", folder=tmp_path_factory.mktemp("any")))
-    assert Levers(
-        *(values[name] for name in ("leads", "win_rate", "cycle_time", "slippage")), tuple(values["won"])
-    ) == (levers)
+    numbers = {name: values[name] for name in ("leads", "win_rate", "cycle_time", "slippage")}
+    assert Levers(**numbers, won=tuple(values["won"])) == levers
 
 
 def test_a_scenario_of_that_name_is_replaced_and_nothing_else_is_left(tmp_path: Path):

@@ -120,8 +120,8 @@ class DealTable:
 
     def listed(self) -> pd.DataFrame:
         """Return the deals that the filters leave, in the order asked for; all of them, however many are listed."""
-        kept = chosen(self._frame, stage=self.stage.value, owner=self.owner.value, text=self.search.value)
-        return in_order(kept, self.sort.value, descending=self.direction.value)
+        fitting = chosen(self._frame, stage=self.stage.value, owner=self.owner.value, text=self.search.value)
+        return in_order(fitting, self.sort.value, descending=self.direction.value)
 
     def forget(self, deals: set[str] | None = None) -> None:
         """Put deals back to as forecast: those that are not in `deals`, or all."""
@@ -151,11 +151,12 @@ class DealTable:
         if frame.empty:
             return "No open deal fits."
         amount, expected = frame["amount"].sum(), frame["expected_amount"].sum(min_count=1)
-        said = f"{wording.plural(len(frame), 'open deal')}, {wording.money(amount, currency=self._currency)}"
+        sentence = f"{wording.plural(len(frame), 'open deal')}, {wording.money(amount, currency=self._currency)}"
         if wording.known(float(expected)):
             wins = wording.number(float(frame["p_win"].sum()), digits=2)
-            said += f"; by the chances {wins} of them are won, worth {wording.money(expected, currency=self._currency)}"
-        return said + (f". The first {MOST} are listed." if len(frame) > MOST else ".")
+            worth = wording.money(expected, currency=self._currency)
+            sentence += f"; by the chances {wins} of them are won, worth {worth}"
+        return sentence + (f". The first {MOST} are listed." if len(frame) > MOST else ".")
 
     def _row(self, row: Any) -> str:
         closes = "" if pd.isna(row.expected_close_on) else f"{row.expected_close_on:%Y-%m-%d}"
@@ -181,15 +182,15 @@ class DealTable:
         """Return, as HTML, a deal's chances by month and what speaks for and against it."""
         row = self._frame[self._frame["opportunity_id"] == deal].iloc[0]
         if pd.isna(row["p_win"]):
-            return Statement(f"{deal}: no chance to win can be told.", row["factors"], kind="abstain")._repr_html_()
-        said = f"{wording.label(deal)} is won in the end with a chance of {wording.odds(float(row['p_win']))}."
+            return Statement(f"{deal}: the chance to win is not known.", row["factors"], kind="abstain")._repr_html_()
+        sentence = f"{wording.label(deal)} is won in the end with a chance of {wording.odds(float(row['p_win']))}."
         cards = [
             (f"by the end of {wording.short_month(month)}", wording.chance(float(row[f"p_win_{ahead}"])), "")
             for ahead, month in enumerate(self._months, start=1)
         ]
         reasons = [part for part in wording.factors(row["factors"]).split("; ") if part]
         parts = (
-            Statement(said),
+            Statement(sentence),
             Cards(cards),
             Notes(reasons, "What speaks for it (+) and against it (−), strongest first:"),
         )
@@ -211,9 +212,9 @@ def _line(cells: list[str]) -> str:
     """Return cells as one line of fixed columns; the last two set right."""
     parts = []
     for place, ((_, width), cell) in enumerate(zip(_COLUMNS, cells, strict=True)):
-        said = wording.label(cell, most=width - 1) if cell else ""
-        said = said.replace(wording.THIN, " ")
-        parts.append(said.rjust(width) if place >= len(_COLUMNS) - 2 else said.ljust(width))
+        text = wording.label(cell, most=width - 1) if cell else ""
+        text = text.replace(wording.THIN, " ")
+        parts.append(text.rjust(width) if place >= len(_COLUMNS) - 2 else text.ljust(width))
     return "".join(parts).replace(" ", _SPACE)
 
 

@@ -6,18 +6,14 @@ created are forecast by segment alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_labels
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.reporting.explorer.scenario import Base, Levers, by_deal
-
-if TYPE_CHECKING:
-    from forecast.data.known.snapshot import Snapshot
 
 SORTS = {
     "amount": "Amount",
@@ -58,19 +54,19 @@ def chosen(
 
     text : words, each of which must occur in one of `SEARCHED`, in capitals or not; no character is special.
     """
-    keep = np.ones(len(frame), dtype=bool)
+    fits = np.ones(len(frame), dtype=bool)
     for column, value in (("segment", "" if segment == TOTAL else segment), ("product", product), ("stage", stage)):
         if value:
-            keep &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)
+            fits &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)
     if owner:
-        keep &= (frame["owner"] == owner).to_numpy(dtype=bool, na_value=False)
+        fits &= (frame["owner"] == owner).to_numpy(dtype=bool, na_value=False)
     for word in text.casefold().split():
         found = np.zeros(len(frame), dtype=bool)
         for column in SEARCHED:
             lower = frame[column].astype("str").fillna("").map(str.casefold)
             found |= lower.str.contains(word, regex=False).to_numpy(dtype=bool, na_value=False)
-        keep &= found
-    return frame[keep].reset_index(drop=True)
+        fits &= found
+    return frame[fits].reset_index(drop=True)
 
 
 def in_order(frame: pd.DataFrame, by: str, *, descending: bool = True) -> pd.DataFrame:

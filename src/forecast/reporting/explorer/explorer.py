@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,12 @@ from forecast.reporting.charts.figure import Chart, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer.deal_table import LOST, WON, DealTable
 from forecast.reporting.explorer.deals import by_month, by_stage, chosen, in_order, open_deals, share_of_open
-from forecast.reporting.explorer.joint_planning import JointPlanning, joint_planning
-from forecast.reporting.explorer.layout import arranged
-from forecast.reporting.explorer.levers import LeverPanel
+from forecast.reporting.explorer.levers import JointPlanning, LeverPanel, joint_planning
 from forecast.reporting.explorer.scenario import Base, Levers, base, check, scenario
 from forecast.reporting.explorer.scenario_file import write_scenario
 
 _DAYS_BACK = 24
+_LOOKS = Path(__file__).parents[1] / "templates" / "explorer.css"
 _CAVEAT = "It says what the forecast would be if the levers moved, not that they can be moved."
 _NOT_NARROWED = (
     "The forecast, its range and the shares of the levers are of all products: what is booked and what is not yet "
@@ -46,7 +46,7 @@ class Explorer:
     as_of, segment, product : what is shown at first; product empty for all.
     months : months ahead, 1 to 24. seed : of the draws. levers : where they stand at first.
     deals : the win probabilities of `as_of`, where they are there already. planning : the row of the table `planning`
-        of `as_of`, likewise; judge : makes it where it is not, when asked by a button.
+        of `as_of`, likewise; make_planning : makes it where it is not, when asked by a button.
     scenarios : folder in which scenarios are saved.
 
     Raises
@@ -66,13 +66,14 @@ class Explorer:
         levers: Levers | None = None,
         deals: pd.DataFrame | None = None,
         planning: pd.DataFrame | None = None,
-        judge: Callable[[], pd.DataFrame] | None = None,
+        make_planning: Callable[[], pd.DataFrame] | None = None,
         scenarios: str | os.PathLike[str] = "scenarios",
     ) -> None:
         import ipywidgets as w
 
         self.log, self.months, self.seed, self.scenarios = log, months, seed, scenarios
-        self._first, self._planning, self._judge = str(log.company.periods.parse_day(as_of).date()), planning, judge
+        self._first = str(log.company.periods.parse_day(as_of).date())
+        self._planning, self._make_planning = planning, make_planning
         self._bases: dict[str, Base] = {}
         self._snaps: dict[str, Snapshot] = {}
         self._deals: dict[str, pd.DataFrame] = {}
@@ -82,9 +83,9 @@ class Explorer:
         self.day = w.Dropdown(options=self._days(), value=self._first, description="As of", style=style)
         self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description="Segment", style=style)
         self.product = w.Dropdown(options=[("all products", "")], value="", description="Product", style=style)
-        self.said, self.picture, self.pipe = w.HTML(), w.HTML(), w.HTML()
+        self.product_note, self.picture, self.pipe = w.HTML(), w.HTML(), w.HTML()
         taken = {**dict.fromkeys(start.won, WON), **dict.fromkeys(start.lost, LOST)}
-        self.panel = LeverPanel(start, changed=self._answer, judge=self._work_out)
+        self.panel = LeverPanel(start, changed=self._answer, work_out=self._work_out)
         self.table = DealTable(currency=log.company.currency, changed=self._answer, taken=taken)
         self.name = w.Text(
             value="what-if", placeholder="a name", description="Name", style=style, layout=w.Layout(width="220px")
@@ -107,8 +108,23 @@ class Explorer:
 
     @property
     def view(self) -> Any:
-        """The whole explorer as one widget."""
-        return arranged(self)
+        """The whole explorer as one widget: what is looked at above, three tabs below."""
+        import ipywidgets as w
+
+        wrap = w.Layout(flex_flow="row wrap")
+        for box in (self.day, self.segment, self.product):
+            box.layout = w.Layout(width="215px")
+        looked_at = w.HBox([self.day, self.segment, self.product], layout=wrap)
+        save = w.VBox([w.HBox([self.name, self.save], layout=wrap), self.saved])
+        left = w.VBox([self.panel.view, save], layout=w.Layout(flex="0 0 385px"))
+        right = w.VBox([self.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
+        right.add_class("forecast-picture")
+        what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
+        tabs = w.Tab([what_if, self.pipe, self.table.view], titles=["What if", "Pipeline", "Deals"])
+        looks = w.HTML(f"<style>\n{_LOOKS.read_text(encoding='utf-8')}</style>")
+        whole = w.VBox([looks, looked_at, self.product_note, tabs])
+        whole.add_class("forecast-explorer")
+        return whole
 
     def moved(self) -> Levers:
         """Return the levers as the widgets stand."""
@@ -150,7 +166,7 @@ class Explorer:
     # -- what is shown ---------------------------------------------------------------------------------
 
     def answer(self, levers: Levers) -> list[Chart | Statement]:
-        """Return what levers do to the day and segment shown: finding, charts and notes, or why it cannot be told."""
+        """Return what levers do to the day and segment shown: finding, charts and notes, or why there is no answer."""
         company, day, segment = self.log.company, self.day.value, self.segment.value
         try:
             given = self.base()
@@ -159,9 +175,9 @@ class Explorer:
         joint = self.joint_planning()
         starts = levers.joint_planning and joint.offered
         result = scenario(given, levers, width=joint.width if starts else None)
-        said = explorer_charts.finding(result.table, segment=segment, company=company)
+        change = explorer_charts.finding(result.table, segment=segment, company=company)
         shown: list[Chart | Statement] = [
-            Statement(f"{said}.", _CAVEAT),
+            Statement(f"{change}.", _CAVEAT),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
@@ -173,7 +189,7 @@ class Explorer:
                 if starts
                 else "Joint planning does not start."
             )
-            shown.append(Statement(title, joint.says, kind="note"))
+            shown.append(Statement(title, joint.sentence, kind="note"))
         if self.product.value:
             shown.append(self._product_note(given, levers))
         return shown
@@ -272,9 +288,9 @@ class Explorer:
         before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
         where = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
         bring = f"bring {wording.money(before, currency=money)} in {self.months} months"
-        said = f"Open deals of {wording.label(self.product.value)} in {where} {bring}"
-        said += f", {wording.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
-        return Statement(f"{said}.", _NOT_NARROWED, kind="note")
+        sentence = f"Open deals of {wording.label(self.product.value)} in {where} {bring}"
+        sentence += f", {wording.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
+        return Statement(f"{sentence}.", _NOT_NARROWED, kind="note")
 
     # -- what the widgets call -------------------------------------------------------------------------
 
@@ -288,8 +304,8 @@ class Explorer:
             given: Base | None = self.base()
         except DataError:
             given = None
-        joint = JointPlanning(False, "") if given is None else self.joint_planning()
-        ask = self._planning is None and self._judge is not None and self.day.value == self._first
+        joint = JointPlanning(offered=False, sentence="") if given is None else self.joint_planning()
+        ask = self._planning is None and self._make_planning is not None and self.day.value == self._first
         marketing = given is not None and given.has_marketing
         self.panel.offer(thin=given is None, has_marketing=marketing, joint=joint, ask=ask and given is not None)
         self.table.forget(set(self.snapshot().opportunities.query("outcome == 'open'")["opportunity_id"]))
@@ -299,18 +315,18 @@ class Explorer:
         if self._held:
             return
         note = "narrows the open pipeline and the deals. " + _NOT_NARROWED if self.product.value else ""
-        self.said.value = render("note", f"The product {note}") if note else ""
+        self.product_note.value = render("note", f"The product {note}") if note else ""
         self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
         ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
         self.table.show(self.deals(), months=ahead)
         self._answer()
 
     def _answer(self) -> None:
-        self.panel.say_deals(self.table.won, self.table.lost)
+        self.panel.name_deals(self.table.won, self.table.lost)
         shown = self.answer(self.moved())
         if len(shown) == 1:
             self.picture.value = shown[0]._repr_html_()
-            return  # why it cannot be told
+            return  # why there is no answer
         caveat = render("note", _CAVEAT)  # the chart's title is the finding
         self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
 
@@ -320,12 +336,12 @@ class Explorer:
         self._answer()
 
     def _work_out(self) -> None:
-        assert self._judge is not None
-        self.panel.judge.disabled, self.panel.judge.description = True, "Working it out …"
+        assert self._make_planning is not None
+        self.panel.work_out.disabled, self.panel.work_out.description = True, "Working it out …"
         try:
-            self._planning = self._judge()
+            self._planning = self._make_planning()
         finally:
-            self.panel.judge.disabled, self.panel.judge.description = False, "Work it out now"
+            self.panel.work_out.disabled, self.panel.work_out.description = False, "Work it out now"
         self._whole_day()
 
     def _save(self, _: Any = None) -> None:

@@ -1,14 +1,22 @@
-"""The explorer's panel of levers: four sliders, the deals set by hand, joint planning, all back."""
+"""The explorer's levers: four sliders, the deals set by hand, joint planning, and all back.
+
+Joint planning is the odd one: whether it may be moved at all depends on the verdict of the day.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from forecast import wording
+from forecast.data.known.snapshot import Snapshot
 from forecast.reporting.charts.figure import render
-from forecast.reporting.explorer.joint_planning import JointPlanning
 from forecast.reporting.explorer.scenario import RANGES, Levers
+from forecast.reporting.pages.planning import sentences as planning_sentences
 
 _SLIDERS = (
     ("leads", "Marketing's pipeline", 0.05, "pipeline still to be created from marketing's leads"),
@@ -22,11 +30,13 @@ _NO_MARKETING = "No pipeline is known to be marketing's: a marketing table would
 class LeverPanel:
     """The widgets of the levers.
 
-    levers : where they stand at first. changed : called after every move, once for all that move together. judge :
-    works out whether joint planning helped, asked by a button; None hides it.
+    levers : where they stand at first. changed : called after every move, once for all that move together.
+    work_out : works out whether joint planning helped, asked by a button; None hides it.
     """
 
-    def __init__(self, levers: Levers, *, changed: Callable[[], None], judge: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, levers: Levers, *, changed: Callable[[], None], work_out: Callable[[], None] | None = None
+    ) -> None:
         import ipywidgets as w
 
         self._changed, self._held = changed, False
@@ -48,14 +58,14 @@ class LeverPanel:
         self.joint = w.Checkbox(
             value=levers.joint_planning, description="Start joint planning", indent=False, layout=w.Layout(width="auto")
         )
-        self.joint_says = w.HTML()
-        self.judge = w.Button(description="Work it out now", icon="balance-scale", layout=w.Layout(width="auto"))
-        self.deals_say = w.HTML()
+        self.joint_note = w.HTML()
+        self.work_out = w.Button(description="Work it out now", icon="balance-scale", layout=w.Layout(width="auto"))
+        self.deals_note = w.HTML()
         self.reset = w.Button(description="All levers back", icon="undo", layout=w.Layout(width="auto"))
         self.notes = w.HTML()
         for widget in (*self.sliders.values(), self.joint):
             widget.observe(self._moved, names="value")
-        self.judge.on_click(lambda _: judge() if judge else None)
+        self.work_out.on_click(lambda _: work_out() if work_out else None)
 
     @property
     def view(self) -> Any:
@@ -65,10 +75,10 @@ class LeverPanel:
         parts = [
             *self.sliders.values(),
             self.notes,
-            self.deals_say,
+            self.deals_note,
             self.joint,
-            self.joint_says,
-            self.judge,
+            self.joint_note,
+            self.work_out,
             self.reset,
         ]
         return w.VBox(parts, layout=w.Layout(align_items="flex-start", padding="0 12px 0 0"))
@@ -77,10 +87,18 @@ class LeverPanel:
         """Return the levers as they stand, with the deals set by hand."""
         leads, win_rate, cycle_time, slippage = (float(self.sliders[name].value) for name, *_ in _SLIDERS)
         joint = bool(self.joint.value) and not self.joint.disabled
-        return Levers(leads, win_rate, cycle_time, slippage, won, lost, joint)
+        return Levers(
+            leads=leads,
+            win_rate=win_rate,
+            cycle_time=cycle_time,
+            slippage=slippage,
+            won=won,
+            lost=lost,
+            joint_planning=joint,
+        )
 
     def back(self) -> None:
-        """Put every slider and the switch back; says nothing of it to `changed`."""
+        """Put every slider and the switch back, without a call of `changed`."""
         self._held = True
         try:
             for slider in self.sliders.values():
@@ -98,25 +116,87 @@ class LeverPanel:
         try:
             for name, slider in self.sliders.items():
                 slider.disabled = thin or (name == "leads" and not has_marketing)
-            self.notes.value = "" if has_marketing or thin else _small(_NO_MARKETING)
+            self.notes.value = "" if has_marketing or thin else render("note", _NO_MARKETING)
             self.joint.disabled = thin or not joint.offered
             if self.joint.disabled:
                 self.joint.value = False
-            self.joint_says.value = _small(joint.says)
-            self.judge.layout.display = "" if ask else "none"
+            self.joint_note.value = render("note", joint.sentence)
+            self.work_out.layout.display = "" if ask else "none"
         finally:
             self._held = False
 
-    def say_deals(self, won: tuple[str, ...], lost: tuple[str, ...]) -> None:
-        """Say which deals are set by hand."""
+    def name_deals(self, won: tuple[str, ...], lost: tuple[str, ...]) -> None:
+        """Name the deals that are set by hand."""
         parts = [f"{wording.joined(ids, most=4)} taken as {how}" for ids, how in ((won, "won"), (lost, "lost")) if ids]
-        said = f"Deals: {'; '.join(parts)}." if parts else "No deal is set by hand; the tab Deals sets one."
-        self.deals_say.value = _small(said)
+        sentence = f"Deals: {'; '.join(parts)}." if parts else "No deal is set by hand; the tab Deals sets one."
+        self.deals_note.value = render("note", sentence)
 
     def _moved(self, _: Any) -> None:
         if not self._held:
             self._changed()
 
 
-def _small(said: str) -> str:
-    return render("note", said)
+# -- joint planning -------------------------------------------------------------------------------------
+
+OFFERED = ("improved", "worsened")
+NOT_LOOKED = "Whether planning together changed forecast errors has not been worked out for this day."
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointPlanning:
+    """The lever `start joint planning` as it stands on a day.
+
+    offered : whether it may be moved. sentence : what it does, or why it may not be moved. width : (R,) what the range
+    of each segment is multiplied by if it is moved; 1 where a segment plans jointly already.
+    """
+
+    offered: bool
+    sentence: str
+    width: np.ndarray = field(default_factory=lambda: np.ones(0))
+
+
+def joint_planning(row: pd.DataFrame | None, snap: Snapshot, segments: tuple[str, ...]) -> JointPlanning:
+    """Return the lever for a day: offered only where the verdict found a change, and then it moves the range alone.
+
+    The verdict is about the errors of forecasts that people submitted. Taking the model's range as so much narrower (or
+    wider) is an assumption, written next to the lever; that bookings would move was never tested, so they do not.
+
+    Parameters
+    ----------
+    row : the table `planning` of that day, one row; None where it was not worked out. snap : the snapshot of the day.
+    segments : of the forecast, in its order.
+    """
+    width = np.ones(len(segments))
+    if row is None or row.empty:
+        return JointPlanning(offered=False, sentence=NOT_LOOKED, width=width)
+    facts = row.iloc[0]
+    change = float(facts["relative_change"])
+    if facts["verdict"] not in OFFERED or not np.isfinite(change):
+        reason = wording.sentence(planning_sentences.parts(facts)[0])
+        return JointPlanning(offered=False, sentence=f"Not offered. {reason}", width=width)
+    begun = _begun(snap)
+    waiting = [name for name in segments if name not in begun]
+    if not waiting:
+        return JointPlanning(offered=False, sentence="Not offered: every segment plans jointly already.", width=width)
+    width[[name not in begun for name in segments]] = max(1.0 + change, 0.0)
+    return JointPlanning(offered=True, sentence=_joint_sentence(facts, waiting), width=width)
+
+
+def _begun(snap: Snapshot) -> set[str]:
+    table = snap.joint_planning
+    if table is None:
+        return set()
+    return set(table.loc[table["adopted_on"] <= snap.as_of, "segment"])
+
+
+def _joint_sentence(facts: Any, waiting: list[str]) -> str:
+    change = float(facts["relative_change"])
+    moved = wording.change(change, up="rose by", down="fell by")
+    ends = (facts["interval_low"], facts["interval_high"])
+    low, high = (wording.percent(float(end), sign=True) if np.isfinite(end) else "open" for end in ends)
+    shape = "narrower" if change < 0 else "wider"
+    return (
+        f"Errors of submitted forecasts {moved} where segments began (95 % interval {low} to {high}). The range of "
+        f"{wording.joined(waiting, most=4)} is drawn {wording.whole(abs(change))} {shape} around its median, as if the "
+        "model's errors changed as those of people did; that is assumed. Bookings do not move: nothing says they would."
+    )

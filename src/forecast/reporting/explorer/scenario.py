@@ -1,6 +1,6 @@
 """What if: the forecast of a snapshot with a lever moved, and which lever brought which part of the change.
 
-A scenario changes what the forecast is made of (`models.bookings.Components`) and leaves everything else: same deals,
+A scenario changes what the forecast is made of (`Components`) and leaves everything else: same deals,
 same random numbers. So base and scenario differ by the levers alone, and no lever moved gives the base to the cent.
 
 The change is shared out among the levers by Shapley's value (Shapley 1953): a lever's share is its mean contribution
@@ -15,22 +15,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_labels
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES, TOTAL
 from forecast.errors import ParameterError, nearest
 from forecast.models.pipeline.bookings import Components, components, draw
 from forecast.models.tables import month_targets
 
-if TYPE_CHECKING:
-    from forecast.data.known.snapshot import Snapshot
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Levers:
     """What is moved; the defaults move nothing.
 
@@ -40,7 +37,7 @@ class Levers:
     slippage : months by which open deals are won later, 0 to 6.
     won, lost : open deals taken as won in the first month, or as lost.
     joint_planning : whether segments that do not plan jointly yet begin to; it moves the width of the range and
-        nothing else (`scenario_planning`).
+        nothing else (`levers.joint_planning`).
     """
 
     leads: float = 0.0
@@ -64,7 +61,15 @@ class Levers:
         joint_planning: bool = False,
     ) -> Levers:
         """Return levers from a notebook's parameters: deals as a list, or as text with commas between."""
-        return cls(leads, win_rate, cycle_time, slippage, _listed(won), _listed(lost), joint_planning)
+        return cls(
+            leads=leads,
+            win_rate=win_rate,
+            cycle_time=cycle_time,
+            slippage=slippage,
+            won=_listed(won),
+            lost=_listed(lost),
+            joint_planning=joint_planning,
+        )
 
 
 def _listed(deals: str | Sequence[str]) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ LEVERS = ("leads", "win_rate", "cycle_time", "slippage", "deals")
 RANGES = {"leads": (-1.0, 2.0), "win_rate": (-1.0, 1.0), "cycle_time": (-0.5, 1.0), "slippage": (0.0, 6.0)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Base:
     """A snapshot's forecast taken apart, computed once, so that each what-if is quick."""
 
@@ -96,7 +101,7 @@ class Base:
         return _quantiles(_draws(self.parts, seed=self.seed), np.ones(len(self.segments)), self.parts.booked)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Base against scenario.
 
@@ -125,11 +130,11 @@ RANGE = ("q10", "q50", "q90")
 def base(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Base:
     """Take a snapshot's forecast apart. Raises DataError where the data are too thin for a forecast."""
     periods, _ = month_targets(snap, months)
-    return Base(components(snap, steps=months), periods, snap.segments, seed)
+    return Base(parts=components(snap, steps=months), periods=periods, segments=snap.segments, seed=seed)
 
 
 def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) -> Scenario:
-    """Return the forecast with the levers moved beside the base, and each lever's share of the change.
+    """Return the forecast with the levers moved, that without, and each lever's share of the change.
 
     width : (R,), what each segment's range is multiplied by around its median, at least 0; 1 for all by default. The
     means do not move, and the Total's range follows from the same draws around its own median.
@@ -160,7 +165,7 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
     by_lever = pd.DataFrame(
         {"segment": np.repeat(names, len(LEVERS)), "lever": [*LEVERS] * len(names), "change": changes.ravel()}
     )
-    return Scenario(table, by_lever)
+    return Scenario(table=table, by_lever=by_lever)
 
 
 def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
@@ -208,10 +213,10 @@ def _quantiles(draws: np.ndarray, width: np.ndarray, booked: np.ndarray) -> np.n
     """Return quantiles of draws (D, R, S) by segment and in total, (7, R + 1, S), with ranges as wide as asked."""
     total = draws.sum(axis=1, keepdims=True)
     if not (width == 1.0).all():
-        centre, middle = np.median(draws, axis=0), np.median(total, axis=0)
-        draws = centre + width[:, None] * (draws - centre)
+        median, median_of_total = np.median(draws, axis=0), np.median(total, axis=0)
+        draws = median + width[:, None] * (draws - median)
         total = draws.sum(axis=1, keepdims=True)
-        total += middle - np.median(total, axis=0)
+        total += median_of_total - np.median(total, axis=0)
     both = np.concatenate([draws, total], axis=1)
     return np.asarray(np.quantile(np.maximum(both, _with_total(booked)), QUANTILES, axis=0))
 
@@ -220,10 +225,10 @@ def _quantiles(draws: np.ndarray, width: np.ndarray, booked: np.ndarray) -> np.n
 
 
 def _only(levers: Levers, chosen: tuple[str, ...]) -> Levers:
-    kept = {name: getattr(levers, name) for name in chosen if name != "deals"}
+    moved = {name: getattr(levers, name) for name in chosen if name != "deals"}
     if "deals" in chosen:
-        kept.update(won=levers.won, lost=levers.lost)
-    return Levers(**kept)
+        moved.update(won=levers.won, lost=levers.lost)
+    return Levers(**moved)
 
 
 def _moved(parts: Components, levers: Levers) -> Components:
