@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
-from forecast.reporting.charts.axes import spread
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.labels import spread
 from forecast.reporting.pages import plots
 from forecast.reporting.pages.planning import charts as planning_charts
 from forecast.reporting.pages.planning import limits as planning_limits

@@ -1,60 +1,18 @@
-"""The bones of every chart: a canvas in pixels, axes of months and money, labels that keep their distance."""
+"""The axes of every chart: months, money, shares, rows with names; round numbers and few ticks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from forecast import wording
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
-from forecast.reporting.charts.canvas import Canvas
-from forecast.reporting.charts.canvas import empty as empty
-from forecast.reporting.charts.figure import Chart, Format
-from forecast.reporting.charts.labels import Box, around, first_free
-from forecast.reporting.charts.style import AXIS, GRID, INK, NARROW, PAPER, SMALL, WIDE, drawing
-
-
-def chart(
-    draw: Callable[[Canvas], Figure],
-    *,
-    title: str,
-    subtitle: str,
-    description: str,
-    table: pd.DataFrame,
-    company: Company,
-    as_of: Any,
-    formats: dict[str, Format] | None = None,
-    by: str = "",
-) -> Chart:
-    """Draw once for a page's column and once for a phone, and put the words to it.
-
-    by : `x` or `y` where what the marks say is sought along that axis (months, rows); else the nearest in both.
-    """
-    page, phone = Canvas(WIDE), Canvas(NARROW)
-    with drawing():
-        wide, narrow = draw(page), draw(phone)
-        said, said_narrow = page.said(), phone.said()
-    source = wording.source(company, as_of)
-    return Chart(
-        figure=wide,
-        title=title,
-        subtitle=subtitle,
-        description=description,
-        table=table,
-        source=source,
-        narrow=narrow,
-        formats=formats or {},
-        tooltips=said,
-        tooltips_narrow=said_narrow,
-        by=by,
-    )
+from forecast.reporting.charts.figure import Format
+from forecast.reporting.charts.style import AXIS, GRID, INK
 
 
 def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:
@@ -93,9 +51,8 @@ def month_axis(axes: Axes, periods: Sequence[str], *, calendar: Calendar | None 
     shown = list(range(offset % every, len(periods), every))
     labels, year = [], ""
     for i in shown:
-        now = periods[i][:4]
-        labels.append(wording.short_month(periods[i]) + (f"\n{now}" if now != year else ""))
-        year = now
+        year_before, year = year, periods[i][:4]
+        labels.append(wording.short_month(periods[i]) + (f"\n{year}" if year != year_before else ""))
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_major_formatter(FixedFormatter(labels))
     axes.set_xlim(-0.6, len(periods) - 0.4)
@@ -108,74 +65,6 @@ def month_axis(axes: Axes, periods: Sequence[str], *, calendar: Calendar | None 
 def zero_line(axes: Axes, *, vertical: bool = False, at: float = 0.0) -> None:
     """Draw the line of zero, stronger than the grid."""
     (axes.axvline if vertical else axes.axhline)(at, color=AXIS, linewidth=1.2, zorder=1.5)
-
-
-def end_labels(
-    axes: Axes, x: float, labels: Sequence[tuple[float, str, str]], *, gap: float = 15.0, size: float = SMALL
-) -> None:
-    """Write (y, text, colour) beside the right end of the axes, moved apart to `gap` pixels where they would touch."""
-    shown = [entry for entry in labels if wording.known(entry[0])]
-    if not shown:
-        return
-    height = axes.get_window_extent().height
-    low, high = axes.get_ylim()
-    per_pixel = (high - low) / height
-    wanted = [entry[0] / per_pixel for entry in shown]
-    placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
-    for (_, text, colour), y in zip(shown, placed, strict=True):
-        said = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
-        said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
-
-
-def line_labels(
-    axes: Axes,
-    lines: Sequence[tuple[np.ndarray, str, str]],
-    *,
-    named: Sequence[int],
-    beside: Sequence[tuple[float, float, str]] = (),
-    size: float = SMALL,
-) -> None:
-    """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
-
-    lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
-    beside : (x, y, name) of labels that stand already. For after the limits are set.
-    """
-    drawn = [axes.transData.transform(points) for points, _, _ in lines]
-    frame = axes.get_window_extent()
-    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
-    taken = []
-    for x, y, name in beside:
-        left, middle = (float(value) for value in axes.transData.transform((x, y)))
-        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
-    for i in named:
-        _, name, colour = lines[i]
-        wide = 0.6 * size * len(name)
-        boxes = around([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
-        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
-        taken.append(box)
-        x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
-        axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)
-
-
-def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
-    """Return positions nearest the wanted ones, in their order, at least `gap` apart, inside low..high where they fit.
-
-    Least squares under an order: with i * gap taken off the i-th, neighbours that would cross are pooled to their mean.
-    """
-    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
-    shift = gap * np.arange(len(order))
-    pools: list[tuple[float, int]] = []
-    for value in np.asarray(wanted, dtype=float)[order] - shift:
-        mean, count = float(value), 1
-        while pools and pools[-1][0] > mean:
-            before, many = pools.pop()
-            mean, count = (before * many + mean * count) / (many + count), many + count
-        pools.append((mean, count))
-    free = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.zeros(0)
-    top = max(high - gap * (len(order) - 1), low)
-    out = np.empty(len(order))
-    out[order] = np.clip(free, low, top) + shift
-    return [float(value) for value in out]
 
 
 def row_axis(axes: Axes, names: Sequence[str], *, most: int = 24) -> None:

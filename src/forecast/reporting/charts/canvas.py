@@ -14,7 +14,7 @@ them means; the two lists have one length and one order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -66,7 +66,6 @@ class Canvas:
     """How wide a drawing is, in pixels, and whether it is for a phone."""
 
     width: int
-    _said: list[tuple[Axes, float, float, str]] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def narrow(self) -> bool:
@@ -85,19 +84,6 @@ class Canvas:
             max(height - top - bottom, 20) / height,
         )
         return figure, figure.add_axes(box)
-
-    def say(self, axes: Axes, x: Any, y: Any, text: str) -> None:
-        """Let the mark at (x, y), in the units of `axes`, say `text`; nothing where its place is not known."""
-        if wording.known(x) and wording.known(y) and text:
-            self._said.append((axes, float(x), float(y), text))
-
-    def said(self) -> list[Tooltip]:
-        """Return what was said as (x, y, text), in pixels from the drawing's top left corner.
-
-        For after the drawing, when the axes have their limits. A mark outside them is not to be seen and says nothing.
-        """
-        places = [(place(axes, x, y), text) for axes, x, y, text in self._said]
-        return [Tooltip(where.x, where.y, text) for where, text in places if where.visible]
 
 
 def place(axes: Axes, x: Any, y: Any) -> Place:

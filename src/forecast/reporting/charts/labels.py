@@ -1,4 +1,7 @@
-"""Where a label can stand without covering a line: boxes and lines in pixels, no drawing."""
+"""Labels of lines: written at their ends, moved apart where they would touch, and never across a line.
+
+The first part writes them; the second finds where, from boxes and lines in pixels alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+
+from forecast import wording
+from forecast.reporting.charts.style import PAPER, SMALL
 
 _STEP = 2.0
 
@@ -19,7 +26,78 @@ class Box(NamedTuple):
     high: float
 
 
-def around(points: Sequence[tuple[float, float]], *, width: float, height: float, gap: float = 9.0) -> list[Box]:
+def end_labels(
+    axes: Axes, x: float, labels: Sequence[tuple[float, str, str]], *, gap: float = 15.0, size: float = SMALL
+) -> None:
+    """Write (y, text, colour) at x, right of the axes, moved apart to `gap` pixels where they would touch."""
+    shown = [entry for entry in labels if wording.known(entry[0])]
+    if not shown:
+        return
+    height = axes.get_window_extent().height
+    low, high = axes.get_ylim()
+    per_pixel = (high - low) / height
+    wanted = [entry[0] / per_pixel for entry in shown]
+    placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
+    for (_, text, colour), y in zip(shown, placed, strict=True):
+        label = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
+
+
+def line_labels(
+    axes: Axes,
+    lines: Sequence[tuple[np.ndarray, str, str]],
+    *,
+    named: Sequence[int],
+    standing: Sequence[tuple[float, float, str]] = (),
+    size: float = SMALL,
+) -> None:
+    """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
+
+    lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
+    standing : (x, y, name) of labels that are there already. For after the limits are set.
+    """
+    drawn = [axes.transData.transform(points) for points, _, _ in lines]
+    frame = axes.get_window_extent()
+    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
+    taken = []
+    for x, y, name in standing:
+        left, middle = (float(value) for value in axes.transData.transform((x, y)))
+        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
+    for i in named:
+        _, name, colour = lines[i]
+        wide = 0.6 * size * len(name)
+        boxes = boxes_near([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
+        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
+        taken.append(box)
+        x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
+        axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)
+
+
+def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Return positions nearest the wanted ones, in their order, at least `gap` apart, inside low..high where they fit.
+
+    Least squares under an order: with i * gap taken off the i-th, neighbours that would cross are pooled to their mean.
+    """
+    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
+    shift = gap * np.arange(len(order))
+    pools: list[tuple[float, int]] = []
+    for value in np.asarray(wanted, dtype=float)[order] - shift:
+        mean, count = float(value), 1
+        while pools and pools[-1][0] > mean:
+            before, many = pools.pop()
+            mean, count = (before * many + mean * count) / (many + count), many + count
+        pools.append((mean, count))
+    free = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.zeros(0)
+    top = max(high - gap * (len(order) - 1), low)
+    out = np.empty(len(order))
+    out[order] = np.clip(free, low, top) + shift
+    return [float(value) for value in out]
+
+
+# -- where a label can stand ----------------------------------------------------------------------------
+
+
+def boxes_near(points: Sequence[tuple[float, float]], *, width: float, height: float, gap: float = 9.0) -> list[Box]:
     """Return where a label of a line may stand, best first: right of its end, then above and below its points.
 
     points : the line's points in pixels, in order. The end is tried first, then the points before it.

@@ -17,9 +17,10 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast import wording
 from forecast.data.schema import Company
-from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
+from forecast.reporting.charts.axes import money_axis, money_formats
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.labels import end_labels
 from forecast.reporting.charts.style import BLUE, DASHES, INK, RED
 
 

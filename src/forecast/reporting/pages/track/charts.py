@@ -12,9 +12,10 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts.axes import end_labels, line_labels, money_axis, month_axis, share_axis, width_of
+from forecast.reporting.charts.axes import money_axis, month_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.labels import end_labels, line_labels
 from forecast.reporting.charts.style import BLUE, DASHES, GREEN, GREY, INK, MARKERS, PAPER, PURPLE, RED, SOFT
 from forecast.reporting.pages.track.prepare import OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
 from forecast.reporting.pages.track.sentences import describe_accuracy, describe_past_forecasts, model_name
@@ -76,7 +77,7 @@ def _name_lines(axes: Axes, lines: list[tuple[np.ndarray, str, str]], *, last: i
     early = [i for i, (points, _, _) in enumerate(lines) if points[-1, 0] < last]
     late = [(float(points[-1, 1]), name, colour) for points, name, colour in lines if points[-1, 0] == last]
     end_labels(axes, at, late)
-    line_labels(axes, lines, named=early, beside=[(at, y, name) for y, name, _ in late])
+    line_labels(axes, lines, named=early, standing=[(at, y, name) for y, name, _ in late])
 
 
 def _text_colour(colour: str) -> str:
