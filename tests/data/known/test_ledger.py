@@ -1,4 +1,4 @@
-"""A snapshot played back tells of every past day what the log told on that day, and nothing else."""
+"""The ledger's walk: by hand, and a snapshot's own ledger knows of every past day what the log's knows, no more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import forecast
 from companies import make_snapshot
 from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, days_of, in_order, periods_of
+from forecast.data.known.ledger import ledger_of
+from forecast.data.known.recorded import outcomes_as_read_on
+from forecast.errors import ParameterError
 from forecast.simulation.company import simulate, write
 
 CODES = {"open": 0, "won": 1, "lost": 2}
@@ -133,6 +136,30 @@ def test_the_last_day_holds_the_logs_own_columns(log):
     ledger = snap.ledger
     assert np.shares_memory(ledger.deal, row_codes(dictionary_of(past["opportunity_id"])))
     assert np.shares_memory(ledger.value, history["amount"].to_numpy())
+
+
+def test_a_stage_means_open_as_long_as_deals_that_stay_in_it_close_later():
+    # Four deals stand in stage 1 on day 5 and stay there; all are won in the end, one of them on day 9 only. Stage 0
+    # is passed through. From day 9 on, or before the late one is there, stage 1 means won.
+    rows = {
+        "deal": np.array([0, 0, 1, 2, 3]),
+        "recorded_on": np.array([1, 2, 3, 4, 5]),
+        "stage": np.array([0, 1, 1, 1, 1]),
+        "outcome": np.array([0, 1, 1, 1, 1], dtype=np.int8),
+        "closed_on": np.array([2, 3, 4, 9]),
+    }
+    assert outcomes_as_read_on(5, **rows).tolist() == [0, 0, 0, 0, 0]
+    for day in (0, 4, 9):
+        assert outcomes_as_read_on(day, **rows).tolist() == [0, 1, 1, 1, 1]
+
+
+def test_a_day_outside_the_log_is_refused(log):
+    ledger = ledger_of(log)
+    with pytest.raises(ParameterError, match="later than the log's last day"):
+        ledger.as_of(log.extracted_on + pd.Timedelta(days=1))
+    with pytest.raises(ParameterError, match="earlier than the log's first record"):
+        ledger.as_of(ledger.first_day - pd.Timedelta(days=1))
+    assert ledger.as_of(ledger.first_day).known.any()
 
 
 def test_days_in_order_are_those_of_a_stable_sort():

@@ -417,6 +417,15 @@ class TestSettled:
     def test_without_history_closed_on_settles_it(self):
         assert self.totals(log_of({"opportunities": OPPORTUNITIES}), settle_days=0)["2026-03"] == 120
 
+    def test_a_win_that_no_row_records_counts_as_known_when_it_settled(self):
+        # A is won on 30 March, which no row says; its amount is 110 then, and set to 130 on 20 April. Today's is 120.
+        history = HISTORY[HISTORY["stage"] != "Won"].assign(amount=["100", "110", "50", "110", "60", "60"])
+        later = HISTORY.head(1).assign(recorded_at="2026-04-20T10:00:00", stage="Propose", amount="130")
+        log = log_of(SEVEN | {"opportunity_history": pd.concat([history, later])}, timezone="Europe/Berlin")
+        assert self.totals(log)["2026-03"] == 110
+        assert snapshot(log, as_of="2026-04-07").opportunities["amount"].tolist()[0] == 110
+        assert self.totals(log, settle_days=25)["2026-03"] == 130
+
     def test_negative_days_are_refused(self):
         with pytest.raises(ParameterError, match="settle_days: -1"):
             settled_actuals(seven(), settle_days=-1)

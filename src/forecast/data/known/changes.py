@@ -6,6 +6,8 @@ worth nothing there otherwise. The difference of the two values is put down to w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -30,6 +32,8 @@ BARS = (
 )
 
 CLOSED = ("won", "lost")
+ENTRIES = ("created", "reopened", "pulled in", "segment changed")
+EXITS = ("pushed out", "lost", "gone", "segment changed")
 
 _SINCE = ("bar", "amount", "deals", "open_pipeline", "booked", "since", "period")
 
@@ -49,7 +53,7 @@ def changes(
     -------
     DataFrame with bar (`BARS`, in order), amount, deals (int64), open_pipeline, booked; amount = open_pipeline + booked
     in every row, and in all three the bars between `start` and `end` sum to end - start. A deal that left leaves with
-    what it was worth, one that came enters with what it was last known to be worth (amount changes are told apart);
+    what it was worth, one that came enters with what it was last known to be worth (changes of amount have own bars);
     `won` moves a deal from open_pipeline to booked, so that its amount is 0; `owner changed` counts deals and moves
     nothing; `segment changed` moves deals in or out where one segment is looked at, and only counts them for the whole
     company. `pulled in` and `pushed out` hold whatever came from and left for another quarter, `gone` what is no
@@ -60,11 +64,15 @@ def changes(
     ParameterError : `before` is later than `after`.
     DataError : without history it is not known what was expected on a past day.
     """
-    parts, _ = _parts(before, after, quarter=quarter, segment=segment)
+    then, now = _compared(before, after, quarter=quarter, segment=segment)
     bars = dict.fromkeys(BARS, (0.0, 0.0, 0))
-    for name, rows, to_open, to_booked in parts:
-        opened, booked, deals = bars[name]
-        bars[name] = (opened + float(to_open.sum()), booked + float(to_booked.sum()), deals + len(rows))
+    for step in _steps(then, now, whole_company=segment is None):
+        opened, booked, deals = bars[step.bar]
+        bars[step.bar] = (
+            opened + float(step.to_open.sum()),
+            booked + float(step.to_booked.sum()),
+            deals + len(step.deals),
+        )
     frame = pd.DataFrame.from_dict(bars, orient="index", columns=["open_pipeline", "booked", "deals"])
     frame.insert(0, "amount", frame["open_pipeline"] + frame["booked"])
     frame = frame.rename_axis("bar").reset_index().astype({"bar": "str", "deals": "int64"})
@@ -80,23 +88,23 @@ def moves(before: Snapshot, after: Snapshot, *, quarter: int | None = None, segm
     booked, value (what it is worth now, or was): one row a deal and bar, the largest first; they sum to the bar. A deal
     may be in several bars: one that came in and grew is in two.
     """
-    parts, both = _parts(before, after, quarter=quarter, segment=segment)
-    now = both["segment_1"].fillna(both["segment_0"]).to_numpy(dtype=object)
-    value = both["amount_1"].fillna(both["amount_0"]).fillna(0.0).to_numpy()
+    then, now = _compared(before, after, quarter=quarter, segment=segment)
+    where = np.where(now.known, now.segment, then.segment)
+    value = np.nan_to_num(np.where(np.isnan(now.amount), then.amount, now.amount))
     frames = [
         pd.DataFrame(
             {
-                "bar": name,
-                "opportunity_id": both.index.to_numpy(dtype=object)[rows],
-                "segment": now[rows],
-                "amount": to_open + to_booked,
-                "open_pipeline": to_open,
-                "booked": to_booked,
-                "value": value[rows],
+                "bar": step.bar,
+                "opportunity_id": now.ids[step.deals],
+                "segment": where[step.deals],
+                "amount": step.to_open + step.to_booked,
+                "open_pipeline": step.to_open,
+                "booked": step.to_booked,
+                "value": value[step.deals],
             }
         )
-        for name, rows, to_open, to_booked in parts
-        if name not in ("start", "end")
+        for step in _steps(then, now, whole_company=segment is None)
+        if step.bar not in ("start", "end")
     ]
     table = pd.concat(frames, ignore_index=True).astype({"bar": "str", "opportunity_id": "str", "segment": "str"})
     order = table["bar"].map({name: at for at, name in enumerate(BARS)})
@@ -155,10 +163,40 @@ def _span(snap: Snapshot, since: str) -> tuple[pd.Timestamp, int]:
     return day, int(calendar.quarter_of(snap.period + snap.at_month_end))
 
 
-def _parts(
-    before: Snapshot, after: Snapshot, *, quarter: int | None, segment: str | None
-) -> tuple[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], pd.DataFrame]:
-    """Return (bar, rows, to open pipeline, to booked) in turn, and the deals, known then or now, that rows point to."""
+# -- two snapshots, deal by deal ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Deals:
+    """All deals that either snapshot knows, as one of the two knows them; arrays of shape (n,), the same deals in both.
+
+    known : whether it knows the deal; in_scope : and has it in the segment looked at; inside : and it is worth its
+    amount in the quarter. amount : nan where unknown. outcome, segment, owner : text, empty where unknown; owner is
+    None where the company names none.
+    """
+
+    ids: np.ndarray
+    known: np.ndarray
+    in_scope: np.ndarray
+    inside: np.ndarray
+    amount: np.ndarray
+    outcome: np.ndarray
+    segment: np.ndarray
+    owner: np.ndarray | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What one bar adds for some deals (k,), places in `_Deals`: to open pipeline and to what is booked, both (k,)."""
+
+    bar: str
+    deals: np.ndarray
+    to_open: np.ndarray
+    to_booked: np.ndarray
+
+
+def _compared(before: Snapshot, after: Snapshot, *, quarter: int | None, segment: str | None) -> tuple[_Deals, _Deals]:
+    """Return the deals as the two snapshots know them; see `changes` for what is refused."""
     if before.as_of > after.as_of:
         raise ParameterError(f"changes: {before.as_of:%Y-%m-%d} is later than {after.as_of:%Y-%m-%d}")
     if not before.has_history:
@@ -169,78 +207,86 @@ def _parts(
         )
     if quarter is None:
         quarter = int(after.calendar.quarter_of(after.period))
-    old, new = (_worth(snap, quarter) for snap in (before, after))
-    both = old.add_suffix("_0").join(new.add_suffix("_1"), how="outer")
-    count = len(both)
-    here_0, here_1 = (both[f"inside_{side}"].notna().to_numpy() for side in "01")
-    scope_0, scope_1 = (_in_scope(both, side, segment) for side in "01")
-    in_0, in_1 = ((both[f"inside_{side}"] == 1.0).to_numpy() for side in "01")
-    in_0, in_1 = in_0 & scope_0, in_1 & scope_1
-    amount_0, amount_1 = (both[f"amount_{side}"].fillna(0.0).to_numpy() for side in "01")
-    worth_0 = np.where(in_0, amount_0, 0.0)
-    state_0, state_1 = (both[f"outcome_{side}"].fillna("").to_numpy(dtype=object) for side in "01")
-    segment_0, segment_1 = (both[f"segment_{side}"].fillna("").to_numpy(dtype=object) for side in "01")
-    moved = here_0 & here_1 & (segment_0 != segment_1)
-
-    came, went = in_1 & ~in_0, in_0 & ~in_1
-    cause = np.full(count, "", dtype=object)  # why a deal came or went
-    cause[came] = "pulled in"
-    cause[came & np.isin(state_0, CLOSED) & (state_1 == "open")] = "reopened"
-    cause[came & (state_0 == "lost")] = "reopened"
-    cause[came & ~here_0] = "created"
-    cause[went] = "pushed out"
-    cause[went & (state_1 == "lost")] = "lost"
-    cause[went & ~here_1] = "gone"
-    cause[moved & (scope_0 != scope_1) & (came | went)] = "segment changed"
-
-    # What enters does so at the worth last known of it (today's, where none was), as booked only if it was won before;
-    # amount changes and wins then follow as bars of their own.
-    entry = np.where(both["amount_0"].notna(), amount_0, amount_1)
-    was_won = np.where(came, (state_0 == "won") & (state_1 == "won"), state_0 == "won")
-    base = np.where(came, entry, worth_0)
-    grown = np.where(in_1, amount_1 - base, 0.0)
-    now_won = in_1 & (state_1 == "won") & ~was_won
-    undone = in_1 & (state_1 == "open") & was_won
-
-    parts: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
-
-    def add(name: str, mask: np.ndarray, to_open: np.ndarray, to_booked: np.ndarray) -> None:
-        rows = np.flatnonzero(mask)
-        parts.append((name, rows, to_open[rows], to_booked[rows]))
-
-    def add_worth(name: str, mask: np.ndarray, worth: np.ndarray) -> None:
-        add(name, mask, np.where(was_won, 0.0, worth), np.where(was_won, worth, 0.0))
-
-    zero = np.zeros(count)
-    add_worth("start", in_0, worth_0)
-    for name in ("created", "reopened", "pulled in", "segment changed"):
-        add_worth(name, came & (cause == name), entry)
-    for name in ("pushed out", "lost", "gone", "segment changed"):
-        add_worth(name, went & (cause == name), -worth_0)
-    if segment is None:
-        add("segment changed", moved & (in_0 | in_1), zero, zero)
-    add_worth("amount up", grown > 0, grown)
-    add_worth("amount down", grown < 0, grown)
-    add("won", now_won, -amount_1, amount_1)
-    add("reopened", undone, amount_1, -amount_1)
-    if "owner_0" in both and "owner_1" in both:
-        owner_0, owner_1 = (both[f"owner_{side}"].fillna("").to_numpy(dtype=object) for side in "01")
-        add("owner changed", here_0 & here_1 & (in_0 | in_1) & (owner_0 != owner_1), zero, zero)
-    add("end", in_1, np.where(state_1 == "open", amount_1, 0.0), np.where(state_1 == "won", amount_1, 0.0))
-    return parts, both
+    ids = pd.Index(before.opportunities["opportunity_id"]).union(pd.Index(after.opportunities["opportunity_id"]))
+    then, now = (_deals(snap, ids, quarter=quarter, segment=segment) for snap in (before, after))
+    return then, now
 
 
-def _worth(snap: Snapshot, quarter: int) -> pd.DataFrame:
-    """Return each known deal by id: segment, outcome, amount, [owner], inside (1.0 where it is worth its amount)."""
-    frame = snap.opportunities
-    periods = snap.calendar.quarter_periods(quarter)
+def _deals(snap: Snapshot, ids: pd.Index, *, quarter: int, segment: str | None) -> _Deals:
+    """Return the deals of some ids as a snapshot knows them."""
+    frame, periods = snap.opportunities, snap.calendar.quarter_periods(quarter)
     due = np.isin(snap.calendar.period_of(frame["expected_close_on"]), periods)
     booked = np.isin(snap.calendar.period_of(frame["closed_on"]), periods)
-    columns = ["opportunity_id", "segment", "outcome", "amount", *(["owner"] if "owner" in frame else [])]
     inside = ((frame["outcome"] == "open") & due) | ((frame["outcome"] == "won") & booked)
-    return frame[columns].assign(inside=inside.astype(float)).set_index("opportunity_id")
+    row = pd.Index(frame["opportunity_id"]).get_indexer(ids)
+    known = row >= 0
+
+    def text(name: str) -> np.ndarray:
+        return np.where(known, frame[name].fillna("").to_numpy(dtype=object)[row], "")
+
+    segments = text("segment")
+    in_scope = known if segment is None else known & (segments == segment)
+    return _Deals(
+        ids=ids.to_numpy(dtype=object),
+        known=known,
+        in_scope=in_scope,
+        inside=in_scope & inside.to_numpy()[row],
+        amount=np.where(known, frame["amount"].to_numpy(dtype=np.float64)[row], np.nan),
+        outcome=text("outcome"),
+        segment=segments,
+        owner=text("owner") if "owner" in frame else None,
+    )
 
 
-def _in_scope(both: pd.DataFrame, side: str, segment: str | None) -> np.ndarray:
-    known = both[f"inside_{side}"].notna().to_numpy()
-    return known if segment is None else known & (both[f"segment_{side}"] == segment).to_numpy()
+def _steps(then: _Deals, now: _Deals, *, whole_company: bool) -> list[_Step]:
+    """Return what each bar adds, in turn; a bar may come more than once.
+
+    What enters does so at the worth last known of it (today's, where none was), as booked only if it was won before;
+    amount changes and wins then follow as steps of their own.
+    """
+    came, went = now.inside & ~then.inside, then.inside & ~now.inside
+    moved = then.known & now.known & (then.segment != now.segment)
+    cause = _causes(then, now, came=came, went=went, moved=moved)
+    amount_then, amount_now = np.nan_to_num(then.amount), np.nan_to_num(now.amount)
+    worth = np.where(then.inside, amount_then, 0.0)
+    entry = np.where(np.isnan(then.amount), amount_now, amount_then)
+    was_won = (then.outcome == "won") & (~came | (now.outcome == "won"))
+    is_open, is_won = now.outcome == "open", now.outcome == "won"
+    grown = np.where(now.inside, amount_now - np.where(came, entry, worth), 0.0)
+    zero = np.zeros(len(worth))
+
+    def step(bar: str, which: np.ndarray, to_open: np.ndarray, to_booked: np.ndarray) -> _Step:
+        deals = np.flatnonzero(which)
+        return _Step(bar=bar, deals=deals, to_open=to_open[deals], to_booked=to_booked[deals])
+
+    def as_it_was(bar: str, which: np.ndarray, amount: np.ndarray) -> _Step:
+        """Return a step that adds to what is booked where the deal was won before, else to the open pipeline."""
+        return step(bar, which, np.where(was_won, 0.0, amount), np.where(was_won, amount, 0.0))
+
+    steps = [as_it_was("start", then.inside, worth)]
+    steps += [as_it_was(bar, came & (cause == bar), entry) for bar in ENTRIES]
+    steps += [as_it_was(bar, went & (cause == bar), -worth) for bar in EXITS]
+    if whole_company:
+        steps.append(step("segment changed", moved & (then.inside | now.inside), zero, zero))
+    steps += [as_it_was("amount up", grown > 0, grown), as_it_was("amount down", grown < 0, grown)]
+    steps.append(step("won", now.inside & is_won & ~was_won, -amount_now, amount_now))
+    steps.append(step("reopened", now.inside & is_open & was_won, amount_now, -amount_now))
+    if then.owner is not None and now.owner is not None:
+        other = then.known & now.known & (then.owner != now.owner)
+        steps.append(step("owner changed", other & (then.inside | now.inside), zero, zero))
+    steps.append(step("end", now.inside, np.where(is_open, amount_now, 0.0), np.where(is_won, amount_now, 0.0)))
+    return steps
+
+
+def _causes(then: _Deals, now: _Deals, *, came: np.ndarray, went: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Return the bar to which the coming or going of each deal is put down, empty for the others; (n,) object."""
+    cause = np.full(len(came), "", dtype=object)
+    cause[came] = "pulled in"
+    cause[came & np.isin(then.outcome, CLOSED) & (now.outcome == "open")] = "reopened"
+    cause[came & (then.outcome == "lost")] = "reopened"
+    cause[came & ~then.known] = "created"
+    cause[went] = "pushed out"
+    cause[went & (now.outcome == "lost")] = "lost"
+    cause[went & ~now.known] = "gone"
+    cause[moved & (then.in_scope != now.in_scope) & (came | went)] = "segment changed"
+    return cause

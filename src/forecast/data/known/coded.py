@@ -25,11 +25,14 @@ from forecast.data.known.coding import (
     run_start,
     slips_of,
 )
-from forecast.data.known.recorded import FIXED, carried
+from forecast.data.known.recorded import FIXED, STATE
 from forecast.data.schema import OUTCOMES, Company
 
 _NOT_COVARIATES = (*("opportunity_id", "stage", "amount", "expected_close_on", "segment", "closed_on"), "account_id")
 """The state is read apart; an account's name says who it is, not how its deals go."""
+
+_KEY = ("opportunity_id", "recorded_at", "recorded_on", "outcome", "currency")
+"""Of history: whose row it is, and what follows from its other columns."""
 
 _HASHED = 65_536
 """Ids that are turned into text at a time."""
@@ -175,6 +178,20 @@ class CodedRecords:
             out[part] = pd.util.hash_array(self.ids_of(part), categorize=False)
         return out
 
+    @cached_property
+    def recorded_columns(self) -> tuple[str, ...]:
+        """The columns that history carries, in its order; none where the company has no history."""
+        return tuple(name for name in self.history if name not in _KEY) if self.has_history else ()
+
+    @cached_property
+    def fixed_columns(self) -> tuple[str, ...]:
+        """The optional columns of `opportunities` that count as fixed at creation: history does not carry them."""
+        listed = [name for name in self.company.fixed_at_creation if name not in (*STATE, "segment")]
+        taken = {*self.recorded_columns, "currency"}
+        return tuple(
+            name for name in dict.fromkeys([*FIXED, *listed]) if name in self.opportunities and name not in taken
+        )
+
     # -- history as numbers ----------------------------------------------------------------------------
 
     @cached_property
@@ -277,7 +294,7 @@ class CodedRecords:
     @cached_property
     def columns(self) -> dict[str, Column]:
         """The covariates by name: what is fixed at creation, and what history carries beside the state."""
-        by_row = [name for name in carried(self.history) if name not in _NOT_COVARIATES and len(self.deal)]
+        by_row = [name for name in self.recorded_columns if name not in _NOT_COVARIATES and len(self.deal)]
         fixed = [name for name in FIXED if name != "currency"] + list(self.company.fixed_at_creation)
         fixed = [name for name in fixed if name in self.opportunities and name not in _NOT_COVARIATES]
         made = {

@@ -232,23 +232,3 @@ def slips_of(new: np.ndarray, expected: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(new)
     # The first row of a deal has not moved, so that the count there is that of all deals before.
     return total - np.repeat(total[starts], np.diff(starts, append=count))
-
-
-class Queue:
-    """Deals waiting for their day; one whose day has come but who is not ready waits on."""
-
-    def __init__(self, deals: np.ndarray, days: np.ndarray) -> None:
-        """Let deals wait for their days."""
-        order = in_order(days[deals])
-        self._deals, self._days, self._at = deals[order], days[deals[order]], 0
-        self._waiting = deals[:0]
-
-    def due(self, day: int, ready: np.ndarray | None = None) -> np.ndarray:
-        """Return the deals whose day has come by now, of those not returned before; with `ready` only who is."""
-        stop = int(np.searchsorted(self._days, day, side="right"))
-        come = np.concatenate([self._waiting, self._deals[self._at : stop]])
-        self._at = stop
-        if ready is None:
-            return come
-        self._waiting = come[~ready[come]]
-        return come[ready[come]]

@@ -23,7 +23,7 @@ import pandas as pd
 from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, from_codes, row_codes
 from forecast.data.known.coded import CodedRecords
-from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, Queue, day_number
+from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, day_number
 from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
 from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
@@ -159,8 +159,8 @@ class Ledger(CodedRecords):
         # Simple case: the rows recorded since the day before are read, and each deal stands as its last row says.
         standing = _Standing.before_the_first_day(self)
         # Deals that no row brings in or closes wait for the day of their creation or closure.
-        appearing = Queue(np.flatnonzero(~self.has_rows & (self.created_on != NO_DAY)), self.created_on)
-        closing = Queue(
+        appearing = _Queue(np.flatnonzero(~self.has_rows & (self.created_on != NO_DAY)), self.created_on)
+        closing = _Queue(
             np.flatnonzero(self.closes_without_row & (self.final_closed_on != NO_DAY)), self.final_closed_on
         )
         read_up_to: int | None = None
@@ -306,6 +306,26 @@ class _Standing:
         self.outcome[deals] = outcome
         self.closed_on[deals] = day
         self.closed_in[deals] = self.periods.of(day)
+
+
+class _Queue:
+    """Deals waiting for their day; one whose day has come but who is not ready waits on."""
+
+    def __init__(self, deals: np.ndarray, days: np.ndarray) -> None:
+        """Let deals wait for their days."""
+        order = np.argsort(days[deals], kind="stable")
+        self._deals, self._days, self._at = deals[order], days[deals[order]], 0
+        self._waiting = deals[:0]
+
+    def due(self, day: int, ready: np.ndarray | None = None) -> np.ndarray:
+        """Return the deals whose day has come by now, of those not returned before; with `ready` only who is."""
+        stop = int(np.searchsorted(self._days, day, side="right"))
+        come = np.concatenate([self._waiting, self._deals[self._at : stop]])
+        self._at = stop
+        if ready is None:
+            return come
+        self._waiting = come[~ready[come]]
+        return come[ready[come]]
 
 
 def ledger_of(log: Log) -> Ledger:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecast.data.codes import from_codes, places
 from forecast.data.known.coding import OPEN
-from forecast.data.schema import OUTCOMES, Company, Log
+from forecast.data.schema import OUTCOMES, Log
 
 FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
 """The optional columns of `opportunities` that count as fixed at creation unless history carries them."""
@@ -19,7 +19,6 @@ FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", 
 STATE = ("stage", "amount", "expected_close_on")
 """What changes as a deal goes on, so that `opportunities` holds today's value of it."""
 
-_KEY = ("opportunity_id", "recorded_at", "recorded_on", "outcome", "currency")
 _SOME = 0.1
 _DAY_LENGTH = 86_400_000_000
 """Microseconds."""
@@ -43,8 +42,9 @@ def recorded_history(log: Log, opportunities: pd.DataFrame) -> pd.DataFrame | No
     history = log.get("opportunity_history")
     if history is None:
         return None
-    stages = stage_outcomes(log)
+    stages, recorded_on = stage_outcomes(log), _local_days(history["recorded_at"], log.company.timezone)
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
+    outcome = from_codes(meaning[places(history["stage"], list(stages))], OUTCOMES)
     currency = history.get("currency")
     if currency is None and "currency" in opportunities:
         deal = places(history["opportunity_id"], opportunities["opportunity_id"])
@@ -52,26 +52,14 @@ def recorded_history(log: Log, opportunities: pd.DataFrame) -> pd.DataFrame | No
     columns: dict[str, object] = {
         "opportunity_id": history["opportunity_id"],
         "recorded_at": history["recorded_at"],
-        "recorded_on": _local_days(history["recorded_at"], log.company.timezone),
+        "recorded_on": recorded_on,
         "stage": history["stage"],
-        "outcome": from_codes(meaning[places(history["stage"], list(stages))], OUTCOMES).set_axis(history.index),
+        "outcome": outcome.set_axis(history.index),
         "amount": _converted(log, history["amount"], currency),
         "expected_close_on": history["expected_close_on"],
     }
     columns |= {name: history[name] for name in history if name not in columns and name != "currency"}
     return pd.DataFrame(columns, copy=False)
-
-
-def carried(history: pd.DataFrame | None) -> list[str]:
-    """Return the columns of an opportunity that history carries, in its order."""
-    return [] if history is None else [name for name in history.columns if name not in _KEY]
-
-
-def fixed_columns(company: Company, opportunities: pd.DataFrame, history: pd.DataFrame | None) -> list[str]:
-    """Return the optional columns of `opportunities` that count as fixed at creation and history does not carry."""
-    listed = [name for name in company.fixed_at_creation if name not in (*STATE, "segment")]
-    taken = {*carried(history), "currency"}
-    return [name for name in dict.fromkeys([*FIXED, *listed]) if name in opportunities and name not in taken]
 
 
 def stage_outcomes(log: Log) -> dict[str, str]:

@@ -16,7 +16,6 @@ from forecast.calendar import Calendar, period_label
 from forecast.data.codes import blanked, from_codes, is_among
 from forecast.data.known.coding import LOST, OPEN, dates_of
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
-from forecast.data.known.recorded import carried, fixed_columns
 from forecast.data.schema import OUTCOMES, Company, Log
 
 
@@ -110,14 +109,13 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
     state = (ledger_of(log) if ledger is None else ledger).as_of(as_of)
     day = state.as_of
     history, opportunities = _history(state), _opportunities(state)
-    ended = _Ended(log.company.periods, day)
+    ended = _Ended(state.last_complete)
     return Snapshot(
         as_of=day,
         company=log.company,
         opportunities=opportunities,
         history=history,
         stages=_stages(log, opportunities, history),
-        leads=_leads(log.get("leads"), opportunities, day),
         marketing=ended.rows(log.get("marketing")),
         submitted_forecasts=_by(log.get("submitted_forecasts"), "submitted_on", day),
         plan=_copy(log.get("plan")),
@@ -128,6 +126,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         segments=tuple(sorted(opportunities["segment"].unique())),
         has_history=history is not None,
         notes=_notes(log, opportunities, history, day),
+        leads=_leads(log.get("leads"), opportunities, day),
     )
 
 
@@ -145,57 +144,58 @@ def _history(state: KnownState) -> pd.DataFrame | None:
 
 
 def _opportunities(state: KnownState) -> pd.DataFrame:
-    """Return one row an opportunity known at the end of a day, with what was then known of it.
-
-    Simple case: whatever history carries is as its last row says, what is fixed at creation as it is today. The
-    complications: of a deal without rows only creation and closure are known (its stage, amount and expected close on
-    the last day, or once it is closed, since closing settles them); a deal that no row closes has today's stage once
-    its closing day has come.
-    """
+    """Return one row an opportunity known at the end of a day, with what was then known of it; see `Snapshot`."""
     ledger = state.ledger
-    base, listed = ledger.opportunities, ledger.company.fixed_at_creation
+    base, closed = ledger.opportunities, state.outcome != OPEN
     rows = np.where(state.known, state.last_row, -1)
-    rowless, closed = rows < 0, state.outcome != OPEN
-    as_today = rowless & (closed | state.is_last)
-    closed_without_row = ~rowless & closed & ledger.closes_without_row
-    recorded = {name: ledger.history[name] for name in (carried(ledger.history) if ledger.has_history else ())}
-
-    def current(name: str) -> pd.Series:
-        """Return a column as its last row says where history carries it, else today's value where it may be seen."""
-        seen = as_today | (rowless & (name == "segment" or name in listed))
-        if name not in recorded:
-            return blanked(base[name], seen)
-        column = pd.Series(recorded[name].array.take(rows, allow_fill=True))
-        if name == "stage":
-            seen = seen | closed_without_row
-        return column.mask(seen, base[name]) if name in base and seen.any() else column
-
-    has_row = np.flatnonzero(~rowless)
+    changing = dict.fromkeys(("stage", "expected_close_on", *ledger.recorded_columns))
+    current = {name: _as_known(state, name, rows) for name in changing if name != "amount"}
+    outcome = from_codes(state.outcome, OUTCOMES)
+    has_row = np.flatnonzero(rows >= 0)
     stage_since, slips = np.full(len(base), np.datetime64("NaT", "us")), np.full(len(base), np.nan)
     stage_since[has_row] = dates_of(ledger.since[rows[has_row]])
     slips[has_row] = ledger.slips[rows[has_row]]
     columns: dict[str, object] = {
         "opportunity_id": base["opportunity_id"],
         "created_on": base["created_on"],
-        "segment": current("segment") if "segment" in recorded else base["segment"],
-        "stage": current("stage"),
+        "segment": current.get("segment", base["segment"]),
+        "stage": current["stage"],
         "amount": state.amount,
-        "expected_close_on": current("expected_close_on"),
-        "outcome": from_codes(state.outcome, OUTCOMES),
+        "expected_close_on": current["expected_close_on"],
+        "outcome": outcome,
         "closed_on": dates_of(state.closed_on),
         "stage_since": stage_since,
         "slips": slips,
     }
-    columns |= {name: base[name] for name in fixed_columns(ledger.company, base, ledger.history)}
-    columns |= {name: current(name) for name in recorded if name not in columns}
-    for name in ("lost_reason", "promised_on", "delivered_on"):
+    columns |= {name: base[name] for name in ledger.fixed_columns}
+    columns |= {name: column for name, column in current.items() if name not in columns}
+    if "lost_reason" in base and "lost_reason" not in columns:
+        columns["lost_reason"] = blanked(base["lost_reason"], state.outcome == LOST)
+    for name in ("promised_on", "delivered_on"):
         if name in base and name not in columns:
-            by_then = (
-                state.outcome == LOST if name == "lost_reason" else closed & (base[name] <= state.as_of).to_numpy()
-            )
-            columns[name] = blanked(base[name], by_then)
+            columns[name] = blanked(base[name], closed & (base[name] <= state.as_of).to_numpy())
     frame = pd.DataFrame(columns, copy=False)
     return frame if state.known.all() else frame[state.known].reset_index(drop=True)
+
+
+def _as_known(state: KnownState, name: str, rows: np.ndarray) -> pd.Series:
+    """Return a column that changes as a deal goes on; `rows` are the deals' last rows of history, -1 without one.
+
+    Simple case: it is as the last row says. The complications: of a deal without rows only creation and closure are
+    known, so that today's value is shown once it is closed, since closing settles it, or on the last day; a deal that
+    no row closes has today's stage once its closing day has come.
+    """
+    ledger, closed, rowless = state.ledger, state.outcome != OPEN, rows < 0
+    from_creation = name == "segment" or name in ledger.company.fixed_at_creation
+    as_today = rowless & (closed | state.is_last | from_creation)
+    if name not in ledger.recorded_columns:
+        return blanked(ledger.opportunities[name], as_today)
+    if name == "stage":
+        as_today |= closed & ledger.closes_without_row
+    column = pd.Series(ledger.history[name].array.take(rows, allow_fill=True))
+    if name not in ledger.opportunities or not as_today.any():
+        return column
+    return column.mask(as_today, ledger.opportunities[name])
 
 
 # -- the other tables --------------------------------------------------------------------------------------
@@ -204,9 +204,9 @@ def _opportunities(state: KnownState) -> pd.DataFrame:
 class _Ended:
     """Which periods had ended on a day: a period is known on its last day."""
 
-    def __init__(self, calendar: Calendar, day: pd.Timestamp) -> None:
-        period = calendar.period(day)
-        self.last = period if day == calendar.end(period) else period - 1
+    def __init__(self, last: int) -> None:
+        """Take the last period that had ended."""
+        self.last = last
 
     def mask(self, periods: pd.Series) -> np.ndarray:
         """Return which of the labels are of periods that had ended; labels sort as periods do."""
