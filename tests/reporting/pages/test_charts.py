@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.labels import spread
-from forecast.reporting.pages import plots
+from forecast.reporting.pages.audit import timeline
+from forecast.reporting.pages.bookings.attention import attention_deals
+from forecast.reporting.pages.bookings.changes import moved_deals, waterfall
+from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan_dots
+from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning import charts as planning_charts
 from forecast.reporting.pages.planning import limits as planning_limits
+from forecast.reporting.pages.scorecard import scorecard
+from forecast.reporting.pages.segments import segments, small_multiples
+from forecast.reporting.pages.track.charts import accuracy, track_record
+from forecast.reporting.pages.value_added.ladder import ladder
 
 PAGE = {"company": Company(name="C", currency="EUR"), "as_of": pd.Timestamp("2026-10-31")}
 HOSTILE = '"><script>alert(1)</script> $x$ ' + "n" * 100
@@ -143,18 +151,18 @@ COVERAGE = pd.DataFrame(
 )
 
 DRAWN = {
-    "bookings_fan": lambda: plots.bookings_fan(bookings(), actuals=ACTUALS, **PAGE),
-    "bookings_fan_one_month": lambda: plots.bookings_fan(bookings().query("horizon < 2"), **PAGE),
-    "addends": lambda: plots.addends(bookings(), **PAGE),
-    "plan_dots": lambda: plots.plan_dots(bookings(), **PAGE),
-    "plan_dots_without_plan": lambda: plots.plan_dots(bookings(plan=np.nan, p=np.nan), **PAGE),
-    "segments": lambda: plots.segments(bookings(), **PAGE),
-    "small_multiples": lambda: plots.small_multiples(bookings(), actuals=ACTUALS, **PAGE),
-    "accuracy": lambda: plots.accuracy(SCORES, **PAGE),
-    "ladder": lambda: plots.ladder(LADDER, **PAGE),
-    "track_record": lambda: plots.track_record(TRACK, **PAGE),
-    "calibration": lambda: plots.calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), **PAGE),
-    "deal_odds": lambda: plots.deal_odds(DEALS, **PAGE),
+    "bookings_fan": lambda: bookings_fan(bookings(), actuals=ACTUALS, **PAGE),
+    "bookings_fan_one_month": lambda: bookings_fan(bookings().query("horizon < 2"), **PAGE),
+    "addends": lambda: addends(bookings(), **PAGE),
+    "plan_dots": lambda: plan_dots(bookings(), **PAGE),
+    "plan_dots_without_plan": lambda: plan_dots(bookings(plan=np.nan, p=np.nan), **PAGE),
+    "segments": lambda: segments(bookings(), **PAGE),
+    "small_multiples": lambda: small_multiples(bookings(), actuals=ACTUALS, **PAGE),
+    "accuracy": lambda: accuracy(SCORES, **PAGE),
+    "ladder": lambda: ladder(LADDER, **PAGE),
+    "track_record": lambda: track_record(TRACK, **PAGE),
+    "calibration": lambda: calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), **PAGE),
+    "deal_odds": lambda: deal_odds(DEALS, **PAGE),
     "effect": lambda: planning_charts.effect(EFFECT, **PAGE),
     "effect_open": lambda: planning_charts.effect(
         pd.Series(dict(EFFECT) | {"interval_low": -1.0, "interval_high": np.inf}), **PAGE
@@ -163,23 +171,23 @@ DRAWN = {
     "planning_segments": lambda: planning_charts.planning_segments(BY_SEGMENT, **PAGE),
     "left_out": lambda: planning_limits.left_out(LEFT_OUT, EFFECT, **PAGE),
     "power": lambda: planning_limits.power(POWER, EFFECT, **PAGE),
-    "waterfall": lambda: plots.waterfall(CHANGES, **PAGE),
-    "scorecard": lambda: plots.scorecard(SCORECARD, **PAGE),
-    "timeline": lambda: plots.timeline(COVERAGE, **PAGE),
+    "waterfall": lambda: waterfall(CHANGES, **PAGE),
+    "scorecard": lambda: scorecard(SCORECARD, **PAGE),
+    "timeline": lambda: timeline(COVERAGE, **PAGE),
 }
 EMPTY = {
-    "bookings_fan": lambda: plots.bookings_fan(bookings(known=False), **PAGE),
-    "bookings_fan_no_rows": lambda: plots.bookings_fan(bookings().iloc[:0], **PAGE),
-    "addends": lambda: plots.addends(bookings(known=False), **PAGE),
-    "plan_dots": lambda: plots.plan_dots(bookings(known=False), **PAGE),
-    "plan_dots_no_rows": lambda: plots.plan_dots(bookings().iloc[:0], **PAGE),
-    "segments": lambda: plots.segments(bookings(plan=np.nan), **PAGE),
-    "small_multiples": lambda: plots.small_multiples(bookings(known=False), **PAGE),
-    "accuracy": lambda: plots.accuracy(SCORES.iloc[:0], **PAGE),
-    "ladder": lambda: plots.ladder(LADDER.iloc[:0], **PAGE),
-    "track_record": lambda: plots.track_record(TRACK.assign(observed=np.nan), **PAGE),
-    "calibration": lambda: plots.calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), **PAGE),
-    "deal_odds": lambda: plots.deal_odds(DEALS * np.nan, **PAGE),
+    "bookings_fan": lambda: bookings_fan(bookings(known=False), **PAGE),
+    "bookings_fan_no_rows": lambda: bookings_fan(bookings().iloc[:0], **PAGE),
+    "addends": lambda: addends(bookings(known=False), **PAGE),
+    "plan_dots": lambda: plan_dots(bookings(known=False), **PAGE),
+    "plan_dots_no_rows": lambda: plan_dots(bookings().iloc[:0], **PAGE),
+    "segments": lambda: segments(bookings(plan=np.nan), **PAGE),
+    "small_multiples": lambda: small_multiples(bookings(known=False), **PAGE),
+    "accuracy": lambda: accuracy(SCORES.iloc[:0], **PAGE),
+    "ladder": lambda: ladder(LADDER.iloc[:0], **PAGE),
+    "track_record": lambda: track_record(TRACK.assign(observed=np.nan), **PAGE),
+    "calibration": lambda: calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), **PAGE),
+    "deal_odds": lambda: deal_odds(DEALS * np.nan, **PAGE),
     "effect": lambda: planning_charts.effect(
         pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE
     ),
@@ -191,9 +199,9 @@ EMPTY = {
     "power_nothing": lambda: planning_limits.power(None, EFFECT, **PAGE),
     "planning_others": lambda: planning_limits.planning_others(None),
     "planning_information": lambda: planning_limits.planning_information(None),
-    "waterfall": lambda: plots.waterfall(CHANGES.iloc[:0], **PAGE),
-    "scorecard": lambda: plots.scorecard(SCORECARD.iloc[:0], **PAGE),
-    "timeline": lambda: plots.timeline(COVERAGE.assign(first=pd.NaT), **PAGE),
+    "waterfall": lambda: waterfall(CHANGES.iloc[:0], **PAGE),
+    "scorecard": lambda: scorecard(SCORECARD.iloc[:0], **PAGE),
+    "timeline": lambda: timeline(COVERAGE.assign(first=pd.NaT), **PAGE),
 }
 
 
@@ -232,7 +240,7 @@ def bars(chart: Chart) -> list[tuple[float, float]]:
 
 def test_the_fan_draws_the_median_and_the_bars_what_was_booked():
     table = bookings()
-    chart = plots.bookings_fan(table, actuals=ACTUALS, **PAGE)
+    chart = bookings_fan(table, actuals=ACTUALS, **PAGE)
     total = table[(table["segment"] == TOTAL) & (table["horizon"] > 0)]
     assert any(len(y) == 3 and np.allclose(y, total["q50"]) for y in lines(chart))
     heights = [patch.get_height() for patch in chart.figure.axes[0].patches]
@@ -241,7 +249,7 @@ def test_the_fan_draws_the_median_and_the_bars_what_was_booked():
 
 
 def test_the_addends_stand_on_one_another():
-    chart = plots.addends(bookings(), **PAGE)
+    chart = addends(bookings(), **PAGE)
     first = [p for p in chart.figure.axes[0].patches if p.get_fill() and abs(p.get_x() + p.get_width() / 2) < 1e-9]
     assert [round(p.get_y()) for p in first] == [0, 110_000, 660_000]
     assert first[-1].get_y() + first[-1].get_height() == pytest.approx(1.1e6)
@@ -252,7 +260,7 @@ def test_the_addends_stand_on_one_another():
 def test_as_many_dots_are_filled_as_the_chance_says(p: float, plan: float):
     from forecast.reporting.pages.bookings.prepare import DOTS
 
-    chart = plots.plan_dots(bookings(p=p, plan=plan, names=()), **PAGE)
+    chart = plan_dots(bookings(p=p, plan=plan, names=()), **PAGE)
     reached = chart.table["reaches plan"]
     assert abs(int(reached.sum()) - p * DOTS) <= 0.5 + 1e-9
     assert (np.diff(chart.table["bookings"]) >= 0).all()
@@ -260,7 +268,7 @@ def test_as_many_dots_are_filled_as_the_chance_says(p: float, plan: float):
 
 
 def test_the_waterfall_ends_where_its_bars_lead():
-    chart = plots.waterfall(CHANGES, **PAGE)
+    chart = waterfall(CHANGES, **PAGE)
     drawn = bars(chart)
     assert drawn[0] == (0.0, 100.0)
     assert drawn[1] == (100.0, 30.0)
@@ -275,7 +283,7 @@ def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_co
 
     from forecast.reporting.charts.style import BLUE, GREY
 
-    chart = plots.ladder(LADDER, **PAGE)
+    chart = ladder(LADDER, **PAGE)
     assert bars(chart) == [(0.0, 0.65), (0.0, 0.4), (0.0, 0.8)]
     assert [to_hex(patch.get_facecolor()) for patch in chart.figure.axes[0].patches] == [GREY, BLUE, GREY]
     said = [text.get_text() for text in chart.figure.axes[0].texts]
@@ -285,7 +293,7 @@ def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_co
 
 
 def test_scales_are_shared_where_panels_are_compared():
-    chart = plots.small_multiples(bookings(), actuals=ACTUALS, **PAGE)
+    chart = small_multiples(bookings(), actuals=ACTUALS, **PAGE)
     assert len(chart.figure.axes) == 2
     assert len({axes.get_ylim() for axes in chart.figure.axes}) == 1
 
@@ -315,13 +323,13 @@ def test_the_deals_behind_each_bar_are_folded_away():
             "value": [30.0, 20.0, 5.0, 9.0],
         }
     )
-    folds = plots.moved_deals(table, company=PAGE["company"], most=1)
+    folds = moved_deals(table, company=PAGE["company"], most=1)
     assert [line for line, _ in folds.parts] == ["created: 1 deal, €30", "won: 2 deals, €25", "owner changed: 1 deal"]
     html = folds._repr_html_()
     assert html.count("<details") == 3
     assert "1 more row" in html
     assert "<script" not in html
-    assert plots.moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""
+    assert moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""
 
 
 def test_misses_beside_the_benchmark_on_the_same_forecasts():
@@ -333,12 +341,12 @@ def test_misses_beside_the_benchmark_on_the_same_forecasts():
             "skill": [0.4, 0.2, 0.0, 0.0, -0.1, -0.8],
         }
     ).assign(span="month", level="segment", n=10, bias=0.0, coverage80=0.8, observed=1.0, p_holm=0.01)
-    chart = plots.accuracy(table, relative=True, **PAGE)
+    chart = accuracy(table, relative=True, **PAGE)
     drawn = {tuple(np.round(y, 6)) for y in lines(chart)}
     assert {(0.6, 0.8), (1.0, 1.0), (1.1,)} <= drawn  # 1 - skill; the benchmark is 1; nobody else
     assert (1.8,) not in drawn
     assert "benchmark’s on the same forecasts" in chart.subtitle
-    alone = plots.accuracy(table[table["model"] == "pipeline"], relative=True, **PAGE)
+    alone = accuracy(table[table["model"] == "pipeline"], relative=True, **PAGE)
     assert "WAPE" in alone.subtitle  # without a benchmark there is nothing to compare with
 
 
@@ -355,7 +363,7 @@ def test_the_deals_that_need_attention_are_listed_without_their_owners():
             "owner": "Nobody Else",
         }
     )
-    folds = plots.attention_deals(deals, most=1, **PAGE)
+    folds = attention_deals(deals, most=1, **PAGE)
     assert [line for line, _ in folds.parts] == [
         "Past the expected close date: 2 open deals",
         "Slipped 3 times or more: 2 open deals",
@@ -364,5 +372,5 @@ def test_the_deals_that_need_attention_are_listed_without_their_owners():
     assert "Nobody Else" not in html
     assert "<script" not in html
     assert html.count("1 more row") == 2
-    assert plots.attention_deals(deals.iloc[3:], **PAGE)._repr_html_() == ""
-    assert [line[:7] for line, _ in plots.attention_deals(deals.drop(columns="slips"), **PAGE).parts] == ["Past th"]
+    assert attention_deals(deals.iloc[3:], **PAGE)._repr_html_() == ""
+    assert [line[:7] for line, _ in attention_deals(deals.drop(columns="slips"), **PAGE).parts] == ["Past th"]
