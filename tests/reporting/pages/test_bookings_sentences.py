@@ -30,7 +30,7 @@ def test_the_headline():
     assert said(plan=4.4e6, p_at_least_plan=0.31) == (
         "We expect to book €4.1 m in FY26 Q4, 80 % range €3.7–4.6 m; plan €4.4 m: 31 % likely."
     )
-    assert said(plan=NAN, p_at_least_plan=NAN).endswith("there is no plan to hold it against.")
+    assert said(plan=NAN, p_at_least_plan=NAN).endswith("there is no plan to compare it with.")
     assert said(mean=NAN) == "We cannot say what we will book in FY26 Q4: too little is known to forecast it."
     assert "no forecast" in bookings_sentences.headline(None, company=EURO)
 
@@ -55,14 +55,14 @@ def segments(*gaps: float) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("gaps", "told"),
     [
-        ((), "Segments cannot be held against a plan"),
+        ((), "Segments cannot be compared with a plan"),
         ((1.0,), "S0 is expected to reach plan"),
         ((1.0, 0.0), "Both segments are expected to reach plan"),
         ((-1.0,), "S0 is expected below plan, by €1"),
         ((-1.0, -2.0), "Both segments are below plan, S1 by €2"),
         ((1.0, -2.0), "Only S1 is expected below plan, by €2"),
         ((-3.0, -2.0, 5.0), "Two of three segments are below plan, S0 by €3"),
-        ((NAN,), "Segments cannot be held against a plan"),
+        ((NAN,), "Segments cannot be compared with a plan"),
     ],
 )
 def test_segments(gaps, told):
@@ -89,7 +89,7 @@ def test_what_changed():
     )
     nothing = grew.iloc[:0]
     sentence = changes.changes_sentence(nothing, company=EURO, notes=["there is no history"])
-    assert sentence.startswith("What changed cannot be told: there is no")
+    assert sentence.startswith("What changed is not known: there is no")
 
 
 def test_attention_names_no_owner_and_counts_right():

@@ -35,15 +35,15 @@ TRACK = track(
 def test_the_last_quarters_as_they_were_forecast_before_they_began():
     table = quarters.closed_quarters(TRACK)
     assert table["quarter"].tolist() == ["FY26 Q2", "FY26 Q3"]
-    assert table["said"].tolist() == [4.8e6, 4.7e6]
-    assert table["happened"].tolist() == [4.4e6, 3.9e6]
+    assert table["expected"].tolist() == [4.8e6, 4.7e6]
+    assert table["booked"].tolist() == [4.4e6, 3.9e6]
     assert table["inside"].tolist() == ["yes", "no"]
     told = quarters.quarters_finding(table)
     assert told == f"FY26 Q3 ended below its 80{T}% range; inside theirs: one of one before it"
     assert quarters.quarters_finding(table.iloc[:1]) == (
         f"The one quarter ended inside the 80{T}% range given before it began"
     )
-    above = table.iloc[1:].assign(happened=9e6)
+    above = table.iloc[1:].assign(booked=9e6)
     assert quarters.quarters_finding(above) == f"FY26 Q3 ended above its 80{T}% range"
     shown = TableView(table, told, *quarters.columns(EURO), right=["inside"])._repr_html_()
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])

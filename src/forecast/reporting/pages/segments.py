@@ -56,7 +56,7 @@ def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: st
     title = segments_finding(rows, company=company)
     standings = prepare_segments(rows, company=company)
     if standings.rows.empty:
-        return empty(title, "There is no plan to hold the segments against.")
+        return empty(title, "There is no plan to compare the segments with.")
     columns = ("segment", "mean", "q10", "q90", "plan", "p_at_least_plan")
     table = standings.rows[[name for name in columns if name in standings.rows]]
     table = table.rename(columns={"q10": "low (80 %)", "q90": "high (80 %)"})
@@ -141,7 +141,7 @@ def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
     """Return the title of the segments: who is behind plan, by how much."""
     known = rows[rows["gap"].notna()] if len(rows) else rows
     if known.empty:
-        return "Segments cannot be held against a plan"
+        return "Segments cannot be compared with a plan"
     behind = known[known["gap"] < 0]
     if behind.empty:
         who = wording.label(known["segment"].iloc[0]) + " is"

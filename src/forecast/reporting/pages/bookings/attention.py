@@ -19,12 +19,12 @@ def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_o
 
     rows : segments of a period (`segment_rows`). deals : the snapshot's opportunities. No owner is named.
     """
-    said = []
+    sentences = []
     if len(rows) and "p_at_least_plan" in rows:
         for _, row in rows[rows["p_at_least_plan"] < 0.25].iterrows():
             short = wording.money(-row["gap"], currency=company.currency)
             chance = wording.odds(row["p_at_least_plan"])
-            said.append(
+            sentences.append(
                 f"{wording.label(row['segment'])} is expected {short} below plan in {row['target_period']}; "
                 f"reaching it is {chance}."
             )
@@ -32,16 +32,16 @@ def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_o
     stale = deals[is_stale(deals, as_of)]
     if len(stale):
         verb = "is" if len(stale) == 1 else "are"
-        said.append(f"{_deals(stale, company)} {verb} past the expected close date: give a new date or close.")
+        sentences.append(f"{_deals(stale, company)} {verb} past the expected close date: give a new date or close.")
     if (slipped := deals[has_slipped(deals)]).size:
         verb, share = "has" if len(slipped) == 1 else "have", wording.percent(len(slipped) / len(is_open))
-        said.append(f"{_deals(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
+        sentences.append(f"{_deals(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
     undated = int(is_open["expected_close_on"].isna().sum())
     if undated:
-        said.append(
+        sentences.append(
             f"{wording.plural(undated, 'open deal')} {'has' if undated == 1 else 'have'} no expected close date."
         )
-    return said
+    return sentences
 
 
 def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: int = 20) -> Folds:

@@ -208,7 +208,7 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
 def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     """Return the title of the waterfall: by how much the pipeline of its period moved, and mostly why."""
     if table.empty:
-        return "What changed cannot be told"
+        return "What changed is not known"
     period = str(table["period"].iloc[0])
     bars = table.set_index("bar")
     moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
@@ -226,11 +226,11 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
 def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[str] = ()) -> str:
     """Return what happened since the day of the earlier snapshot, in one sentence; notes say why there is no row."""
     if table.empty:
-        return wording.sentence(f"what changed cannot be told: {'; '.join(notes or ['no earlier day is known'])}")
+        return wording.sentence(f"what changed is not known: {'; '.join(notes or ['no earlier day is known'])}")
     since = table["since"].iloc[0]
     bars = table.set_index("bar")
 
-    def said(bar: str, one: str, many: str, amount: float) -> str:
+    def counted(bar: str, one: str, many: str, amount: float) -> str:
         deals = int(bars.loc[bar, "deals"])
         worth = f" ({wording.money(abs(amount), currency=company.currency)})" if deals and wording.known(amount) else ""
         return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{worth}"
@@ -238,8 +238,8 @@ def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[s
     amounts = {bar: float(bars.loc[bar, "amount"]) for bar in ("created", "lost")}
     booked = float(bars.loc["won", "booked"]) if "booked" in bars else float("nan")
     parts = [
-        said("won", "was won", "were won", booked),
-        said("created", "was created", "were created", amounts["created"]),
-        said("lost", "was lost", "were lost", amounts["lost"]),
+        counted("won", "was won", "were won", booked),
+        counted("created", "was created", "were created", amounts["created"]),
+        counted("lost", "was lost", "were lost", amounts["lost"]),
     ]
     return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")

@@ -1,4 +1,4 @@
-"""What was said of quarters before: a month ago of the quarter ahead, and of the last quarters before they began."""
+"""Earlier forecasts of quarters: of the quarter ahead a month ago, and of the last quarters before they began."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Com
 
 
 def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
-    """Return what was said of the last settled quarters at the month end before each began, and what came.
+    """Return the forecasts of the last settled quarters at the month end before each began, and what came.
 
-    backtest : as `month.table` makes it; the Total's quarters. Returns quarter, said (mean), q10, q90, plan, happened,
-    inside (whether q10 <= happened <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
+    backtest : as `month.table` makes it; the Total's quarters. Returns quarter, expected, q10, q90, plan, booked,
+    inside (whether q10 <= booked <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
     """
     rows = _total(backtest)
     rows = rows[is_quarter(rows["target_period"]) & rows["observed"].notna() & rows["mean"].notna()]
@@ -47,17 +47,17 @@ def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     out = pd.DataFrame(
         {
             "quarter": last["target_period"],
-            "said": last["mean"],
+            "expected": last["mean"],
             "q10": last["q10"],
             "q90": last["q90"],
             "plan": plan,
-            "happened": last["observed"],
+            "booked": last["observed"],
         }
     )
     known = out[["q10", "q90"]].notna().all(axis=1)
-    inside = out["happened"].between(out["q10"], out["q90"])
-    said = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
-    return out.assign(inside=said).reset_index(drop=True)
+    inside = out["booked"].between(out["q10"], out["q90"])
+    answer = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
+    return out.assign(inside=answer).reset_index(drop=True)
 
 
 def quarters_finding(table: pd.DataFrame) -> str:
@@ -65,25 +65,25 @@ def quarters_finding(table: pd.DataFrame) -> str:
     known = table[table["inside"] != "unknown"]
     if known.empty:
         return "No quarter has settled whose forecast was made before it began"
-    held = f"80{wording.THIN}% range"
+    span = f"80{wording.THIN}% range"
     last, before = known.iloc[-1], known.iloc[:-1]
     if last["inside"] == "no":
-        way = "below" if last["happened"] < last["q10"] else "above"
-        said = f"{last['quarter']} ended {way} its {held}"
+        way = "below" if last["booked"] < last["q10"] else "above"
+        miss = f"{last['quarter']} ended {way} its {span}"
         inside = int((before["inside"] == "yes").sum())
         rest = f"; inside theirs: {wording.spelt(inside)} of {wording.spelt(len(before))} before it"
-        return said + (rest if len(before) else "")
+        return miss + (rest if len(before) else "")
     inside = int((known["inside"] == "yes").sum())
     ended = wording.of_all(inside, len(known), "quarter")
-    return f"{ended[0].upper()}{ended[1:]} ended inside the {held} given before it began"
+    return f"{ended[0].upper()}{ended[1:]} ended inside the {span} given before it began"
 
 
 def columns(company: Company) -> tuple[dict[str, str], dict[str, Callable[[Any], str]]]:
     """Return headers and formats of what `closed_quarters` gives."""
-    names = {"quarter": "", "said": "expected", "q10": f"80{wording.THIN}% from", "q90": "to"}
-    names |= {"happened": "booked", "inside": "inside", "plan": "plan"}
+    names = {"quarter": "", "expected": "expected", "q10": f"80{wording.THIN}% from", "q90": "to"}
+    names |= {"booked": "booked", "inside": "inside", "plan": "plan"}
     money = wording.in_currency(company.currency)
-    return names, dict.fromkeys(("said", "q10", "q90", "plan", "happened"), money)
+    return names, dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)
 
 
 def _total(backtest: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +91,6 @@ def _total(backtest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _expected(row: Mapping[str, Any], company: Company) -> str:
-    said = wording.money(row["mean"], currency=company.currency)
+    amount = wording.money(row["mean"], currency=company.currency)
     chance = row.get("p_at_least_plan")
-    return f"{said} ({wording.chance(chance)} likely to reach plan)" if wording.known(chance) else said
+    return f"{amount} ({wording.chance(chance)} likely to reach plan)" if wording.known(chance) else amount

@@ -20,7 +20,7 @@ ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_c
 
 
 _LEVEL = 0.03
-"""Months that differ by less than this share are not told apart in a title."""
+"""Months that differ by less than this share are not ranked in a title."""
 
 
 def headline(row: pd.Series | None, *, company: Company) -> str:
@@ -31,14 +31,14 @@ def headline(row: pd.Series | None, *, company: Company) -> str:
     if not wording.known(row["mean"]):
         return f"We cannot say what we will book in {period}: too little is known to forecast it."
     currency = company.currency
-    said = f"We expect to book {wording.money(row['mean'], currency=currency)} in {period}"
+    sentence = f"We expect to book {wording.money(row['mean'], currency=currency)} in {period}"
     if wording.known(row["q10"]) and wording.known(row["q90"]):
-        said += f", 80{wording.THIN}% range {wording.money_range(row['q10'], row['q90'], currency=currency)}"
+        sentence += f", 80{wording.THIN}% range {wording.money_range(row['q10'], row['q90'], currency=currency)}"
     plan, chance = row.get("plan"), row.get("p_at_least_plan")
     if not wording.known(plan):
-        return said + "; there is no plan to hold it against."
-    said += f"; plan {wording.money(plan, currency=currency)}"
-    return said + (f": {wording.chance(chance)} likely." if wording.known(chance) else ".")
+        return sentence + "; there is no plan to compare it with."
+    sentence += f"; plan {wording.money(plan, currency=currency)}"
+    return sentence + (f": {wording.chance(chance)} likely." if wording.known(chance) else ".")
 
 
 def headline_facts(row: pd.Series | None, *, company: Company) -> dict[str, Any]:
