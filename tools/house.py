@@ -36,7 +36,7 @@ def imports(path: Path, *, package: str = "forecast") -> set[str]:
 def arrows(base: Path = SOURCE) -> dict[str, set[str]]:
     """Return for each module the modules that it imports."""
     known = modules(base)
-    return {name: (imports(path) & set(known)) - {name} for name, path in known.items()}
+    return {name: (imports(path, package=base.name) & set(known)) - {name} for name, path in known.items()}
 
 
 def circles(drawn: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
@@ -94,16 +94,15 @@ def main() -> None:
     for folder, (entries, between) in crowded(drawn).items():
         print(f"{folder}: {entries} files and folders, {between} imports between them")
     for package in ("statsmodels", "sklearn"):
-        users = [name for name, path in known.items() if any(p == package for p in _outside(path))]
+        users = [name for name, path in known.items() if package in _outside(path)]
         print(f"{package}: {', '.join(users) or 'nowhere'}")
 
 
 def _outside(path: Path) -> set[str]:
-    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    names = [n.module for n in tree if isinstance(n, ast.ImportFrom) and n.module]
-    names += [
-        a.name for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Import) for a in n.names
-    ]
+    """Return the packages that a file imports."""
+    tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module]
+    names += [alias.name for node in tree if isinstance(node, ast.Import) for alias in node.names]
     return {name.split(".")[0] for name in names}
 
 

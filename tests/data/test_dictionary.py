@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from forecast.data.dictionary import dictionary
+from dictionary import dictionary
 from forecast.data.known.recorded import FIXED
 from forecast.data.schema import TABLES, Company
 
 
 def test_the_data_dictionary_is_up_to_date(root):
     written = (root / "data" / "README.md").read_text(encoding="utf-8")
-    assert written == dictionary(), "run: python -m forecast.data.dictionary > data/README.md"
+    assert written == dictionary(), "run: python tools/dictionary.py > data/README.md"
 
 
 def test_it_names_every_table_column_and_key():

@@ -1,6 +1,6 @@
 """The data dictionary, data/README.md, written from the declarations so that it cannot differ from them.
 
-`python -m forecast.data.dictionary > data/README.md` writes it; a test compares.
+`python tools/dictionary.py > data/README.md` writes it; a test compares.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMPANY = {
 
 _HEAD = """# The data
 
-<!-- Generated: python -m forecast.data.dictionary > data/README.md -->
+<!-- Generated: python tools/dictionary.py > data/README.md -->
 
 A data location is a folder with the tables below, each as `<table>.csv` or `<table>.parquet`, and optionally
 `company.toml`. `sample/` is a small simulated company with every table. Only `opportunities` is required; what is
