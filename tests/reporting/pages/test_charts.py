@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
+from forecast.reporting.charts.axes import spread
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.labels import spread
 from forecast.reporting.pages.audit import timeline
 from forecast.reporting.pages.bookings.attention import attention_deals
 from forecast.reporting.pages.bookings.changes import moved_deals, waterfall

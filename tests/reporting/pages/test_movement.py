@@ -11,7 +11,7 @@ import pytest
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.month import movements
-from forecast.reporting.pages import movement
+from forecast.reporting.pages import quarters
 from forecast.reporting.run import export
 
 COMPANY = Company(name="C", currency="EUR")
@@ -57,20 +57,20 @@ def table(*means: float, first: str = "2026-08-31", plan: float = 5e6) -> pd.Dat
     ],
 )
 def test_the_movement_in_a_sentence(means, observed, said):
-    assert movement.movement_finding(table(*means), company=COMPANY, observed=observed) == said
+    assert quarters.movement_finding(table(*means), company=COMPANY, observed=observed) == said
 
 
 def test_a_year_is_named_where_it_differs_and_a_day_where_the_month_had_not_ended():
-    assert movement.when("2026-10-31", compared_to="2026-12-31") == "in October"
-    assert movement.when("2025-12-31", compared_to="2026-01-31") == "in December 2025"
-    assert movement.when("2026-10-15", compared_to="2026-12-31") == "on 15 October"
+    assert quarters.when("2026-10-31", compared_to="2026-12-31") == "in October"
+    assert quarters.when("2025-12-31", compared_to="2026-01-31") == "in December 2025"
+    assert quarters.when("2026-10-15", compared_to="2026-12-31") == "on 15 October"
 
 
 @pytest.mark.parametrize("plan", [5e6, np.nan])
 @pytest.mark.parametrize("observed", [None, 4.4e6])
 @pytest.mark.parametrize("means", [(4e6, 4.5e6), (0.0, 0.0), tuple(np.linspace(3e6, 5e6, 30))])
 def test_the_movement_is_drawn_as_it_was_made(plan, observed, means):
-    chart = movement.movement(table(*means, plan=plan), company=COMPANY, as_of="2031-10-31", observed=observed)
+    chart = quarters.movement(table(*means, plan=plan), company=COMPANY, as_of="2031-10-31", observed=observed)
     assert isinstance(chart, Chart)
     drawn = [np.asarray(line.get_ydata(), float) for line in chart.figure.axes[0].get_lines()]
     assert any(np.array_equal(y, means) for y in drawn)
@@ -81,11 +81,11 @@ def test_the_movement_is_drawn_as_it_was_made(plan, observed, means):
 
 
 def test_one_month_is_told_in_words():
-    said = movement.movement(table(4e6), company=COMPANY, as_of="2026-08-31")
+    said = quarters.movement(table(4e6), company=COMPANY, as_of="2026-08-31")
     assert repr(said) == (
         "How the forecast of FY26 Q4 moves shows from the second month on. So far it was made once, in August 2026."
     )
-    assert isinstance(movement.movement(table(), company=COMPANY, as_of="2026-08-31"), Statement)
+    assert isinstance(quarters.movement(table(), company=COMPANY, as_of="2026-08-31"), Statement)
 
 
 def test_months_are_read_as_they_were_left(tmp_path: Path):
@@ -135,7 +135,7 @@ def test_a_month_that_cannot_be_read_is_left_out(tmp_path: Path):
 
 def test_the_index_shows_it_between_the_newest_month_and_the_earlier_ones():
     listed = [{"as_of": f"2026-{m}", "href": f"{m}.html", "headline": f"h{m}"} for m in ("10-31", "09-30")]
-    moved = [movement.movement(table(4e6, 5e6), company=COMPANY, as_of="2026-09-30")]
+    moved = [quarters.movement(table(4e6, 5e6), company=COMPANY, as_of="2026-09-30")]
     html = export.months_page(listed, company="C", report="The <plan>", footer="Ask & see", moved=moved)
     order = [html.index(part) for part in ("h10-31", "How has the forecast moved?", "Earlier months", "h09-30")]
     assert order == sorted(order)

@@ -9,7 +9,7 @@ import pytest
 
 from forecast.data.schema import Company
 from forecast.reporting.charts.figure import TableView
-from forecast.reporting.pages.bookings import quarters
+from forecast.reporting.pages import quarters
 from forecast.wording import THIN as T
 
 EURO = Company(name="Test", currency="EUR")

@@ -1,9 +1,15 @@
-"""The axes of every chart: months, money, shares, rows with names; round numbers and few ticks."""
+"""The axes of every chart and the labels of its lines.
+
+Months, money, shares and rows with names, in round numbers and few ticks. Labels stand at the ends of lines, are moved
+apart where they would touch, and cover no line; where they can stand is found from boxes and lines in pixels alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
@@ -12,7 +18,10 @@ from forecast import wording
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
 from forecast.reporting.charts.figure import Format
-from forecast.reporting.charts.style import AXIS, GRID, INK
+from forecast.reporting.charts.style import AXIS, GRID, INK, PAPER, SMALL
+
+_STEP = 2.0
+"""Pixels between the points of a line when it is asked whether a label covers it."""
 
 
 def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:
@@ -79,3 +88,142 @@ def row_axis(axes: Axes, names: Sequence[str], *, most: int = 24) -> None:
 def width_of(names: Sequence[str], *, most: int = 24, pixel: float = 7.0) -> float:
     """Return about how many pixels the longest of some names needs."""
     return 14 + pixel * max((len(wording.label(name, most=most)) for name in names), default=0)
+
+
+# -- labels ---------------------------------------------------------------------------------------------
+
+
+def end_labels(
+    axes: Axes, x: float, labels: Sequence[tuple[float, str, str]], *, gap: float = 15.0, size: float = SMALL
+) -> None:
+    """Write (y, text, colour) at x, right of the axes, moved apart to `gap` pixels where they would touch."""
+    shown = [entry for entry in labels if wording.known(entry[0])]
+    if not shown:
+        return
+    height = axes.get_window_extent().height
+    low, high = axes.get_ylim()
+    per_pixel = (high - low) / height
+    wanted = [entry[0] / per_pixel for entry in shown]
+    placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
+    for (_, text, colour), y in zip(shown, placed, strict=True):
+        label = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
+
+
+def line_labels(
+    axes: Axes,
+    lines: Sequence[tuple[np.ndarray, str, str]],
+    *,
+    named: Sequence[int],
+    standing: Sequence[tuple[float, float, str]] = (),
+    size: float = SMALL,
+) -> None:
+    """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
+
+    lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
+    standing : (x, y, name) of labels that are there already. For after the limits are set.
+    """
+    drawn = [axes.transData.transform(points) for points, _, _ in lines]
+    frame = axes.get_window_extent()
+    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
+    taken = []
+    for x, y, name in standing:
+        left, middle = (float(value) for value in axes.transData.transform((x, y)))
+        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
+    for i in named:
+        _, name, colour = lines[i]
+        wide = 0.6 * size * len(name)
+        boxes = boxes_near([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
+        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
+        taken.append(box)
+        x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
+        axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)
+
+
+def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Return positions nearest the wanted ones, in their order, at least `gap` apart, inside low..high where they fit.
+
+    Least squares under an order: with i * gap taken off the i-th, neighbours that would cross are pooled to their mean.
+    """
+    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
+    shift = gap * np.arange(len(order))
+    pools: list[tuple[float, int]] = []
+    for value in np.asarray(wanted, dtype=float)[order] - shift:
+        mean, count = float(value), 1
+        while pools and pools[-1][0] > mean:
+            before, many = pools.pop()
+            mean, count = (before * many + mean * count) / (many + count), many + count
+        pools.append((mean, count))
+    free = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.zeros(0)
+    top = max(high - gap * (len(order) - 1), low)
+    out = np.empty(len(order))
+    out[order] = np.clip(free, low, top) + shift
+    return [float(value) for value in out]
+
+
+# -- where a label can stand ----------------------------------------------------------------------------
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels."""
+
+    left: float
+    low: float
+    right: float
+    high: float
+
+
+def boxes_near(points: Sequence[tuple[float, float]], *, width: float, height: float, gap: float = 9.0) -> list[Box]:
+    """Return where a label of a line may stand, best first: right of its end, then above and below its points.
+
+    points : the line's points in pixels, in order. The end is tried first, then the points before it.
+    """
+    x, y = points[-1]
+    boxes = [Box(x + gap, y - height / 2, x + gap + width, y + height / 2)]
+    for x, y in reversed(points):
+        for low in (y + gap, y - gap - height):
+            boxes += [Box(left, low, left + width, low + height) for left in (x - width, x - width / 2, x)]
+    return boxes
+
+
+def first_free(
+    boxes: Sequence[Box], *, lines: Sequence[np.ndarray], own: int, taken: Sequence[Box], inside: Box
+) -> Box:
+    """Return the first box inside a frame that touches no line and no other box; else the one that touches least.
+
+    lines : arrays of shape (points, 2) in pixels. own : which of them is named: of free boxes, one that is nearer to
+    another line than to this comes last.
+    """
+    dense = [_dense(line) for line in lines]
+    dots = np.concatenate(dense)
+    others = np.concatenate([np.full((1, 2), np.inf), *(line for i, line in enumerate(dense) if i != own)])
+
+    def touched(box: Box) -> float:
+        x, y = dots[:, 0], dots[:, 1]
+        on_lines = int(((x > box.left) & (x < box.right) & (y > box.low) & (y < box.high)).sum())
+        out = box.left < inside.left or box.right > inside.right or box.low < inside.low or box.high > inside.high
+        stray = _away(box, others) < _away(box, dense[own])
+        return on_lines + 100 * sum(_overlap(box, other) for other in taken) + 1000 * out + 0.5 * stray
+
+    return min(boxes, key=touched)  # the first of the least
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one.left < other.right and other.left < one.right and one.low < other.high and other.low < one.high
+
+
+def _away(box: Box, dots: np.ndarray) -> float:
+    """Return how far a box is from the nearest of some points."""
+    across = np.maximum(np.maximum(box.left - dots[:, 0], dots[:, 0] - box.right), 0.0)
+    along = np.maximum(np.maximum(box.low - dots[:, 1], dots[:, 1] - box.high), 0.0)
+    return float(np.hypot(across, along).min())
+
+
+def _dense(line: np.ndarray) -> np.ndarray:
+    """Return points along a line, no further than two pixels apart."""
+    if len(line) < 2:
+        return line
+    lengths = np.hypot(*np.diff(line, axis=0).T)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    at = np.linspace(0.0, along[-1], max(int(along[-1] / _STEP), 2))
+    return np.column_stack([np.interp(at, along, line[:, 0]), np.interp(at, along, line[:, 1])])

@@ -11,10 +11,9 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts.axes import money_axis, month_axis, row_axis, zero_line
+from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, row_axis, zero_line
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
-from forecast.reporting.charts.labels import end_labels
 from forecast.reporting.charts.style import BLUE, GREY, INK, MIST, RED
 from forecast.reporting.pages.bookings.sentences import who
 

@@ -16,7 +16,7 @@ import pandas as pd
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.pages import movement
+from forecast.reporting.pages import quarters
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 _NEEDED = ("model", "segment", "target_period", "horizon", "mean", "q10", "q90")
@@ -57,16 +57,16 @@ def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart
     shown: list[Chart | Statement] = []
     rows = table[table["target_period"] == now]
     if len(rows) == 1:
-        shown.append(Statement(*movement.one_month(rows), kind="note"))
+        shown.append(Statement(*quarters.one_month(rows), kind="note"))
     else:
-        shown.append(movement.movement(rows, company=company, as_of=newest))
+        shown.append(quarters.movement(rows, company=company, as_of=newest))
     earlier = table[(table["target_period"] < now) & (table["horizon"] == 0)]
     if len(earlier):
         before = str(earlier["target_period"].max())
         rows = table[table["target_period"] == before]
         observed = settled(out, f"{newest:%Y-%m-%d}", before)
         if len(rows) > 1:
-            shown.append(movement.movement(rows, company=company, as_of=newest, observed=observed))
+            shown.append(quarters.movement(rows, company=company, as_of=newest, observed=observed))
     return shown
 
 

@@ -11,10 +11,9 @@ from matplotlib.patches import Rectangle
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts.axes import money_axis, money_formats, month_axis
+from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.labels import end_labels
 from forecast.reporting.charts.style import BANDS, BLUE, GREY, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings import sentences
 from forecast.reporting.pages.bookings.prepare import (

@@ -17,10 +17,9 @@ from forecast.calendar import parse_periods
 from forecast.data.schema import TOTAL, Company
 from forecast.errors import DataError
 from forecast.models.baselines.decomposition import RARE, YEAR, Decomposition, seasonal_trend
-from forecast.reporting.charts.axes import money_axis, money_formats, month_axis
+from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Statement, Together
-from forecast.reporting.charts.labels import end_labels
 from forecast.reporting.charts.style import BLUE, DASHES, INK, MIST
 from forecast.reporting.pages.bookings.prepare import past_months
 

@@ -12,10 +12,9 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.charts.axes import money_axis, month_axis, share_axis, width_of
+from forecast.reporting.charts.axes import end_labels, line_labels, money_axis, month_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
-from forecast.reporting.charts.labels import end_labels, line_labels
 from forecast.reporting.charts.style import BLUE, DASHES, GREEN, GREY, INK, MARKERS, PAPER, PURPLE, RED, SOFT
 from forecast.reporting.pages.track.prepare import OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
 from forecast.reporting.pages.track.sentences import describe_accuracy, describe_past_forecasts, model_name

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.data.schema import Company
+from forecast.reporting.charts.axes import Box, boxes_near, first_free
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
-from forecast.reporting.charts.labels import Box, boxes_near, first_free
 
 FRAME = Box(0, 0, 400, 300)
 
