@@ -1,6 +1,8 @@
 """Scores of probabilities of events: Brier and its decomposition, log score, AUC, calibration.
 
-`probability` in [0, 1] and `happened` in {0, 1}, both of shape (n,).
+`probability` in [0, 1] and `happened` in {0, 1}, both of shape (n,). The scores are scikit-learn's and the calibration
+line is a statsmodels GLM; what is ours are the edges: nothing to score, one outcome alone, a certainty that was wrong.
+Both libraries are imported where they are used, so that whoever scores no event does not wait for them.
 """
 
 from __future__ import annotations
@@ -9,11 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import Floats, paired
 
 _CLIP = 1e-15
+_CLIP_LINE = 1e-6
+"""How near to 0 and 1 a probability counts in the calibration line: at 0 itself its logit is infinite."""
 
 
 def _events(happened: Any, probability: Any) -> tuple[Floats, Floats]:
@@ -26,18 +32,20 @@ def _events(happened: Any, probability: Any) -> tuple[Floats, Floats]:
 
 
 def brier(happened: Any, probability: Any) -> float:
-    """Return mean (p - y)^2; [0, 1], lower is better, .25 for always saying one half (Brier 1950)."""
+    """Return mean (p - y)^2; [0, 1], lower is better, .25 for one half every time (Brier 1950). NaN without events."""
+    from sklearn.metrics import brier_score_loss
+
     y, p = _events(happened, probability)
-    return float(np.mean((p - y) ** 2)) if len(y) else float("nan")
+    return float(brier_score_loss(y, p, labels=[0, 1])) if len(y) else float("nan")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BrierParts:
     """brier = reliability - resolution + uncertainty + within.
 
-    reliability: how far what happened is from what was said (0 is best); resolution: how far the groups differ from
-    the base rate (more is better); uncertainty: base rate x (1 - base rate), no merit of the forecast;
-    within: what grouping unequal probabilities hides (0 where all in a group are equal).
+    reliability: how far shares are from probabilities (0 is best); resolution: how far the groups differ from the base
+    rate (more is better); uncertainty: base rate x (1 - base rate), no merit of the forecast; within: what grouping
+    unequal probabilities hides (0 where all in a group are equal).
     """
 
     brier: float
@@ -53,31 +61,37 @@ def brier_decomposition(happened: Any, probability: Any, *, bins: int = 10) -> B
         raise ParameterError(f"bins: {bins} is not 1 or more")
     y, p = _events(happened, probability)
     if not len(y):
-        return BrierParts(*(float("nan"),) * 5)
+        nan = float("nan")
+        return BrierParts(brier=nan, reliability=nan, resolution=nan, uncertainty=nan, within=nan)
     group = np.minimum((p * bins).astype(np.int64), bins - 1)
     n = np.bincount(group, minlength=bins)
     used = n > 0
-    said = np.bincount(group, p, bins)[used] / n[used]
-    came = np.bincount(group, y, bins)[used] / n[used]
+    forecast = np.bincount(group, p, bins)[used] / n[used]
+    observed = np.bincount(group, y, bins)[used] / n[used]
     share, rate = n[used] / len(y), y.mean()
-    score = float(np.mean((p - y) ** 2))
-    reliability = float(np.sum(share * (said - came) ** 2))
-    resolution = float(np.sum(share * (came - rate) ** 2))
+    score = brier(y, p)
+    reliability = float(np.sum(share * (forecast - observed) ** 2))
+    resolution = float(np.sum(share * (observed - rate) ** 2))
     uncertainty = float(rate * (1 - rate))
-    return BrierParts(score, reliability, resolution, uncertainty, score - reliability + resolution - uncertainty)
+    return BrierParts(
+        brier=score,
+        reliability=reliability,
+        resolution=resolution,
+        uncertainty=uncertainty,
+        within=score - reliability + resolution - uncertainty,
+    )
 
 
 def log_score(happened: Any, probability: Any) -> float:
     """Return -mean log of the probability given to what happened, natural log; [0, inf), lower is better.
 
-    Probabilities are kept 1e-15 away from 0 and 1, so that one wrong certainty costs 34.5 and not everything
+    Probabilities are held 1e-15 away from 0 and 1, so that one wrong certainty costs 34.5 and not everything
     (Good 1952).
     """
+    from sklearn.metrics import log_loss
+
     y, p = _events(happened, probability)
-    if not len(y):
-        return float("nan")
-    p = np.clip(p, _CLIP, 1 - _CLIP)
-    return float(-np.mean(np.where(y == 1, np.log(p), np.log1p(-p))))
+    return float(log_loss(y, np.clip(p, _CLIP, 1 - _CLIP), labels=[0, 1])) if len(y) else float("nan")
 
 
 def auc(happened: Any, probability: Any) -> float:
@@ -86,21 +100,18 @@ def auc(happened: Any, probability: Any) -> float:
     [0, 1], higher is better, .5 = no order at all; NaN where all or none happened. It says nothing about calibration
     (Hanley and McNeil 1982).
     """
+    from sklearn.metrics import roc_auc_score
+
     y, p = _events(happened, probability)
-    events = int(y.sum())
-    if events in (0, len(y)):
-        return float("nan")
-    _, inverse, counts = np.unique(p, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[y == 1].sum() - events * (events + 1) / 2) / (events * (len(y) - events)))
+    return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else float("nan")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """What `logit P(happened) = intercept + slope x logit(probability)` says of a set of probabilities.
 
     slope 1 and intercept 0 are best; slope < 1: the probabilities are too extreme. `in_the_large` is the intercept
-    with the slope held at 1: > 0 means that more happened than was said. n = how many events.
+    with the slope held at 1: > 0 means that more happened than was forecast. n = how many events.
     """
 
     intercept: float
@@ -114,37 +125,19 @@ def calibration(happened: Any, probability: Any) -> Calibration:
 
     Not identified: all or none happened, all probabilities are one, or the two groups do not overlap.
     """
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
     y, p = _events(happened, probability)
     nan = float("nan")
     if not len(y) or y.min() == y.max():
-        return Calibration(nan, nan, nan, len(y))
-    x = np.log(np.clip(p, 1e-6, 1 - 1e-6)) - np.log1p(-np.clip(p, 1e-6, 1 - 1e-6))
-    large = _newton(y, np.ones((len(y), 1)), x)
+        return Calibration(intercept=nan, slope=nan, in_the_large=nan, n=len(y))
+    x = logit(np.clip(p, _CLIP_LINE, 1 - _CLIP_LINE))
+    # The intercept under a slope of 1 is where as many are expected as happened: one root of a rising function.
+    large = float(brentq(lambda a: expit(x + a).sum() - y.sum(), -50 - x.max(), 50 - x.min(), xtol=1e-12))
     overlap = x[y == 1].min() < x[y == 0].max() and x[y == 0].min() < x[y == 1].max()
     if np.ptp(x) == 0 or not overlap:
-        return Calibration(nan, nan, float(large[0]), len(y))
-    line = _newton(y, np.column_stack([np.ones_like(x), x]), np.zeros_like(x))
-    return Calibration(float(line[0]), float(line[1]), float(large[0]), len(y))
-
-
-def _newton(y: Floats, design: Floats, offset: Floats) -> Floats:
-    """Return the maximum-likelihood coefficients of a logit; steps are halved until the likelihood rises."""
-
-    def likelihood(beta: Floats) -> float:
-        z = offset + design @ beta
-        return float(np.sum(y * z - np.logaddexp(0, z)))
-
-    beta = np.zeros(design.shape[1])
-    best = likelihood(beta)
-    for _ in range(100):
-        mean = 1 / (1 + np.exp(-np.clip(offset + design @ beta, -500, 500)))
-        gradient = design.T @ (y - mean)
-        if np.abs(gradient).max() < 1e-10 * len(y):
-            break
-        weights = np.maximum(mean * (1 - mean), 1e-12)
-        step = np.linalg.solve(design.T @ (design * weights[:, None]), gradient)
-        while likelihood(beta + step) < best - 1e-12 * abs(best) and np.abs(step).max() > 1e-12:
-            step = step / 2
-        beta = beta + step
-        best = likelihood(beta)
-    return beta
+        return Calibration(intercept=nan, slope=nan, in_the_large=large, n=len(y))
+    line = GLM(y, np.column_stack([np.ones_like(x), x]), family=Binomial())
+    intercept, slope = line.fit(tol_criterion="params", tol=1e-10).params
+    return Calibration(intercept=float(intercept), slope=float(slope), in_the_large=large, n=len(y))
