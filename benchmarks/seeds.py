@@ -18,7 +18,8 @@ USED = tuple(range(7101, 7121))
 
 REPORT = tuple(range(7121, 7201))
 """For figures of models that are reported: 7121-7140 for those of record of bookings and win probabilities, 7141-7160
-more of them for coverage, 7161: size and power of the planning verdict (used). 7162 onwards have not been looked at."""
+more of them for coverage, 7161: size and power of the planning verdict (used), 7162-7169: win probabilities against a
+challenger (used). 7170 onwards have not been looked at."""
 
 SIZE_AND_POWER = 7161
 

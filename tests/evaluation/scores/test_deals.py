@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
+from sklearn.calibration import calibration_curve
 
 import forecast
 from forecast.errors import ParameterError
-from forecast.evaluation.scores.deals import deal_track, reliability
+from forecast.evaluation.scores.deals import deal_track, reliability, second_opinion
 
 
 def test_reliability_by_hand():
@@ -40,6 +41,26 @@ def test_the_band_holds_what_an_exact_test_would_not_reject():
         <= 0.025
         < binomtest(high, n, p, alternative="greater").pvalue
     )
+
+
+def test_the_band_is_the_binomial_quantile_at_every_edge():
+    for p in (0.0, 1e-9, 0.004, 0.3, 0.5, 0.999, 1.0):
+        for n in (1, 2, 37, 4000):
+            table = reliability(np.zeros(n), np.full(n, p))
+            band = table[["band_low", "band_high"]].to_numpy()[0] * n
+            np.testing.assert_allclose(band, binom.ppf([0.025, 0.975], n, table["said"][0]), atol=1e-9)
+
+
+def test_reliability_agrees_with_scikit_learn():
+    # Where no probability lies on an edge between bins: scikit-learn gives such a one to the bin below, ours above.
+    rng = np.random.default_rng(4)
+    p = rng.uniform(size=1000)
+    happened = rng.uniform(size=1000) < p
+    table = reliability(happened, p)
+    share, mean = calibration_curve(happened, p, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(table["happened"], share)
+    np.testing.assert_allclose(table["said"], mean)
+    assert table["n"].sum() == 1000
 
 
 def test_honest_odds_lie_in_the_band_as_often_as_it_says():
@@ -72,3 +93,75 @@ def test_deals_are_judged_by_what_had_happened_by_then(sample: Path):
     assert deal_track(log, as_of="2026-09-30", origins=["2026-08-31"], horizon=3).empty
     with pytest.raises(ParameterError, match="horizon: 7"):
         deal_track(log, as_of="2026-09-30", origins=[], horizon=7)
+
+
+# -- a second opinion ----------------------------------------------------------------------------------
+
+
+def track_of(p: np.ndarray, other: np.ndarray, won: np.ndarray, *, days: int) -> pd.DataFrame:
+    origin = pd.date_range("2024-01-31", periods=days, freq="QE").repeat(len(p) // days)
+    return pd.DataFrame({"origin": origin, "p": p, "p_challenger": other, "won": won.astype(float)})
+
+
+def test_a_second_opinion_by_hand():
+    track = track_of(np.array([0.2, 0.8]), np.array([0.4, 0.6]), np.array([False, True]), days=2)
+    opinion = second_opinion(track)
+    np.testing.assert_allclose(opinion.table["brier"], [0.04, 0.16])
+    assert opinion.table["auc"].tolist() == [1.0, 1.0]
+    assert opinion.test.mean_difference == pytest.approx(-0.12)
+    assert np.isnan(opinion.test.p_value)  # two days are no test
+    assert opinion.days == 2
+
+
+def test_the_mean_difference_is_that_of_the_table():
+    rng = np.random.default_rng(5)
+    p, won = rng.uniform(size=400), rng.uniform(size=400) < 0.4
+    track = track_of(p, rng.uniform(size=400), won, days=8)
+    track = track.drop(index=range(30)).reset_index(drop=True)  # days of different size
+    opinion = second_opinion(track)
+    assert opinion.test.mean_difference == pytest.approx(-opinion.table["brier"].diff().iloc[1])
+
+
+@pytest.mark.parametrize("days", [8, 12])
+def test_of_two_equally_good_models_one_is_rarely_called_nearer(days: int):
+    """Each errs by noise of its own, and all deals of a day are pushed the same way; nominal 5 %."""
+    rng = np.random.default_rng([6, days])
+    claims, runs = 0, 1500
+    for _ in range(runs):
+        truth = rng.uniform(0.1, 0.6, days * 50)
+        day = rng.normal(0, 0.1, days).repeat(50)
+        won = rng.uniform(size=truth.size) < np.clip(truth + day, 0, 1)
+        ours, other = (np.clip(truth + rng.normal(0, 0.1, truth.size), 0, 1) for _ in range(2))
+        track = track_of(ours, other, won, days=days)
+        claims += second_opinion(track).test.p_value < 0.05
+    assert claims / runs < 0.05 + 4 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_a_nearer_model_is_found():
+    rng = np.random.default_rng(8)
+    truth = rng.uniform(0.1, 0.9, 12 * 200)
+    won = rng.uniform(size=truth.size) < truth
+    opinion = second_opinion(track_of(np.full(truth.size, 0.5), truth, won, days=12))
+    assert opinion.test.p_value < 0.01
+    assert opinion.test.mean_difference > 0
+
+
+def test_without_a_challenger_there_is_no_second_opinion(sample: Path):
+    log = forecast.read(sample)
+    with pytest.raises(ParameterError, match="challenger: 'forest'"):
+        deal_track(log, as_of="2026-09-30", origins=[], challenger="forest")
+    alone = deal_track(log, as_of="2026-09-30", origins=["2026-08-31"])
+    assert "p_challenger" not in alone
+    with pytest.raises(ParameterError, match="no challenger"):
+        second_opinion(alone)
+    empty = second_opinion(deal_track(log, as_of="2026-09-30", origins=["2026-08-31"], challenger="logistic"))
+    assert empty.days == 0
+    assert empty.table[["brier", "log_loss", "auc"]].isna().all().all()
+
+
+def test_both_models_are_asked_of_the_same_deals(sample: Path):
+    log = forecast.read(sample)
+    asked = {"as_of": "2026-09-30", "origins": ["2025-12-31"], "horizon": 3}
+    alone, both = deal_track(log, **asked), deal_track(log, **asked, challenger="logistic")
+    pd.testing.assert_frame_equal(both.drop(columns="p_challenger"), alone)
+    assert both["p_challenger"].between(0, 1).all()

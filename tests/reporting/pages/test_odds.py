@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.schema import Company
+from forecast.evaluation.scores.comparison import PairedTest
+from forecast.evaluation.scores.deals import SecondOpinion
 from forecast.reporting.pages import odds
 from forecast.wording import THIN as T
 
@@ -45,3 +47,32 @@ def test_the_open_deals_by_step_of_their_probability():
     assert caption.description.endswith("1 deal has a chance of one half or more.")
     assert caption.tooltips[0].startswith("0 % to 10 %: 2 deals")
     assert caption.tooltips[1] == ""
+
+
+def opinion(*, difference: float, p_value: float, days: int = 9) -> SecondOpinion:
+    test = PairedTest(statistic=0.0, df=4, p_value=p_value, mean_difference=difference, n=days)
+    table = pd.DataFrame({"model": ["ours", "challenger"], "brier": [0.145, 0.147], "log_loss": 0.44, "auc": 0.8})
+    return SecondOpinion(table=table.assign(n=2485), days=days, test=test)
+
+
+def test_a_challenger_is_called_nearer_on_a_test_alone():
+    nan = float("nan")
+    cannot = "Cannot tell whether our odds or those of gradient boosting are nearer to what came"
+    for unsure in (opinion(difference=-0.5, p_value=nan, days=4), opinion(difference=0.5, p_value=0.051)):
+        assert odds.second_opinion_finding(unsure, kind="boosting") == cannot
+    ours, theirs = opinion(difference=-0.002, p_value=0.03), opinion(difference=0.002, p_value=0.03)
+    finding = odds.second_opinion_finding(ours, kind="logistic")
+    assert finding == "Our odds are nearer to what came than those of a plain logistic regression"
+    finding = odds.second_opinion_finding(theirs, kind="logistic")
+    assert finding == "The odds of a plain logistic regression are nearer to what came than ours"
+    assert "would appear in 3 of 100 cases; one is claimed at 5 of 100 or fewer" in odds.second_opinion_sentence(ours)
+    few = odds.second_opinion_sentence(opinion(difference=0.0, p_value=nan, days=4))
+    assert "2,485 probabilities of 4 days" in few
+    assert "needs 8 days or more" in few
+
+
+def test_a_second_opinion_is_shown_where_there_is_one():
+    shown = odds.second_opinion_view(opinion(difference=0.0, p_value=0.5), kind="logistic")._repr_html_()
+    assert "plain logistic regression" in shown
+    assert "Brier score" in shown
+    assert odds.second_opinion_view(None, kind="none")._repr_html_() == ""

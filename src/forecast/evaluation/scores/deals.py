@@ -1,72 +1,111 @@
-"""Are the odds honest: what was said of deals on past days, beside what became of them."""
+"""Are the odds honest: the probabilities of deals on past days, held against what became of them.
+
+`deal_track` collects them, `reliability` says whether they came true as often as they should, and `second_opinion`
+whether another model's were nearer, with a test that says how often chance alone would show as much.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik
 
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
+from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
+from forecast.evaluation.scores.events import auc, brier, log_score
+from forecast.models.win.challenger import KINDS, challenger_probabilities
 from forecast.models.win.probabilities import win_probabilities
 
 CHANCE = 0.95
+CHALLENGERS = ("none", *KINDS)
+
+_COLUMNS = {
+    "origin": "datetime64[us]",
+    "opportunity_id": "str",
+    "segment": "str",
+    "stage": "str",
+    "p": "float64",
+    "won": "float64",
+}
 
 
 def deal_track(
-    log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str], horizon: int = 3, seed: int = 0
+    log: Log,
+    *,
+    as_of: str | pd.Timestamp,
+    origins: Sequence[str],
+    horizon: int = 3,
+    seed: int = 0,
+    challenger: str = "none",
 ) -> pd.DataFrame:
-    """Return what was said of every deal open on past days, and whether it was won within `horizon` months.
+    """Return the probability of every deal open on past days, and whether it was won within `horizon` months.
 
     Parameters
     ----------
-    log : the company's tables. as_of : the day from which outcomes are judged: nothing later is used.
+    log : the company's tables. as_of : the day whose knowledge tells what became of deals: nothing later is used.
     origins : past days (ISO); those whose `horizon` months have not all ended by `as_of` are left out.
     horizon : months, 1 to 6. seed : as `win_probabilities` takes it.
+    challenger : none, or a second model whose probabilities come with it: logistic or boosting.
 
     Returns
     -------
-    DataFrame with origin (date), opportunity_id, segment, stage, p (0 to 1), won (0.0 or 1.0); deals without a
-    probability are left out.
+    DataFrame with origin (date), opportunity_id, segment, stage, p (0 to 1), won (0.0 or 1.0) and, with a challenger,
+    p_challenger (nan where it has none); deals without a probability are left out.
 
     Raises
     ------
-    ParameterError : horizon is out of range, or a day is no date.
+    ParameterError : horizon or challenger is none of these, or a day is no date.
     """
     if not 1 <= horizon <= HORIZONS:
         raise ParameterError(f"horizon: {horizon} is not a whole number from 1 to {HORIZONS}")
+    if challenger not in CHALLENGERS:
+        raise ParameterError(f"challenger: {challenger!r} is not one of {', '.join(CHALLENGERS)}")
     now = snapshot(log, as_of=as_of)
-    parts = [_judged(snapshot(log, as_of=day), now, horizon, seed) for day in origins if _over(log, day, now, horizon)]
-    empty = {"origin": "datetime64[us]", "opportunity_id": "str", "segment": "str", "stage": "str"}
+    parts = []
+    for day in origins:
+        if _is_over(log, day, now, horizon):
+            then = snapshot(log, as_of=day)
+            part = _with_outcome(then, now, horizon, seed)
+            if challenger != "none":
+                second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
+                second = second.rename(columns={"p": "p_challenger"})
+                part = part.merge(second, on="opportunity_id", how="left", validate="one_to_one")
+            parts.append(part)
     if not parts:
-        frame = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in empty.items()})
-        return frame.assign(p=pd.Series(dtype="float64"), won=pd.Series(dtype="float64"))
+        columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
     return pd.concat(parts, ignore_index=True)
 
 
-def _over(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
+def _is_over(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
     calendar = log.company.periods
     return calendar.end(calendar.period(calendar.parse_day(day)) + horizon) <= now.as_of
 
 
-def _judged(then: Snapshot, now: Snapshot, horizon: int, seed: int) -> pd.DataFrame:
-    said = win_probabilities(then, seed=seed)[["opportunity_id", f"p_win_{horizon}"]]
-    said = said.set_axis(["opportunity_id", "p"], axis=1).dropna(subset=["p"])
+def _with_outcome(then: Snapshot, now: Snapshot, horizon: int, seed: int) -> pd.DataFrame:
+    """Return the probabilities of a past day, and whether each deal was won in time by what is known now."""
+    p = win_probabilities(then, seed=seed)[["opportunity_id", f"p_win_{horizon}"]]
+    p = p.set_axis(["opportunity_id", "p"], axis=1).dropna(subset=["p"])
     then_known = then.opportunities.set_index("opportunity_id")[["segment", "stage"]]
     became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
-    frame = said.join(then_known, on="opportunity_id").join(became, on="opportunity_id")
+    frame = p.join(then_known, on="opportunity_id").join(became, on="opportunity_id")
     end = then.calendar.end(then.period + horizon)
     frame["won"] = ((frame["outcome"] == "won") & (frame["closed_on"] <= end)).astype("float64")
     frame.insert(0, "origin", then.as_of)
-    return frame[["origin", "opportunity_id", "segment", "stage", "p", "won"]]
+    return frame[list(_COLUMNS)]
+
+
+# -- do they come true as often? -----------------------------------------------------------------------
 
 
 def reliability(happened: Any, probability: Any, *, bins: int = 10) -> pd.DataFrame:
-    """Return what was said against what happened, in bins that hold about as many deals each.
+    """Return probabilities against shares, in bins that hold about as many deals each.
 
     Parameters
     ----------
@@ -98,5 +137,65 @@ def reliability(happened: Any, probability: Any, *, bins: int = 10) -> pd.DataFr
     out = groups[["said", "happened"]].mean().reset_index(drop=True)
     n = groups.size().to_numpy(dtype=np.int64)
     tail = (1 - CHANCE) / 2
-    low, high = (binom.ppf(level, n, out["said"].to_numpy()) / n for level in (tail, 1 - tail))
+    low, high = (_binomial_quantile(level, n, out["said"].to_numpy()) / n for level in (tail, 1 - tail))
     return out.assign(n=n, band_low=low, band_high=high)[columns]
+
+
+def _binomial_quantile(level: float, n: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the smallest k with P(Binomial(n, p) <= k) >= level; what scipy.stats.binom.ppf gives, without its import.
+
+    `bdtrik` solves for a k between whole numbers, and has no answer where 0 is it.
+    """
+    k = np.where(bdtr(0, n, p) >= level, 0.0, np.ceil(bdtrik(level, n, p)))
+    below = np.maximum(k - 1, 0)
+    return np.where(bdtr(below, n, p) >= level, below, k)
+
+
+# -- is another model nearer? --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondOpinion:
+    """Two models' probabilities of the same deals on the same days.
+
+    table : model (ours, challenger), brier, log_loss, auc, n; one row a model. days : past days they come from.
+    test : of equal accuracy, on the Brier score of each day; positive = the challenger is nearer. Its p-value is NaN,
+    so that nothing can be claimed, on fewer than 8 days.
+    """
+
+    table: pd.DataFrame
+    days: int
+    test: PairedTest
+
+
+def second_opinion(track: pd.DataFrame) -> SecondOpinion:
+    """Compare the challenger's probabilities with ours on the deals that have both.
+
+    The days are the units of the test, not the deals: deals of one day share the months in which they are won or not,
+    so thousands of them may say no more than a few. Days should be as far apart as the horizon is long; then no month
+    counts twice. A day counts by its number of deals, so that the mean over days is the Brier score of the table.
+
+    track : what `deal_track` gives with a challenger.
+
+    Raises
+    ------
+    ParameterError : the track has no challenger.
+    """
+    if "p_challenger" not in track:
+        raise ParameterError("track: it has no challenger; ask deal_track for one")
+    both = track.dropna(subset=["p_challenger"])
+    models = {"ours": both["p"], "challenger": both["p_challenger"]}
+    won = both["won"]
+    table = pd.DataFrame(
+        {
+            "model": list(models),
+            "brier": [brier(won, p) for p in models.values()],
+            "log_loss": [log_score(won, p) for p in models.values()],
+            "auc": [auc(won, p) for p in models.values()],
+            "n": len(both),
+        }
+    )
+    losses = pd.DataFrame({name: (p - won) ** 2 for name, p in models.items()}).groupby(both["origin"]).sum()
+    losses = losses / max(len(both) / max(len(losses), 1), 1)
+    test = diebold_mariano(losses["ours"], losses["challenger"])
+    return SecondOpinion(table=table, days=len(losses), test=test)

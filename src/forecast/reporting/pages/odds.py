@@ -6,7 +6,7 @@ Records of what is drawn first, then every sentence of the subject, then the pic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,18 @@ from matplotlib.figure import Figure
 
 from forecast import wording
 from forecast.data.schema import Company
+from forecast.evaluation.scores.comparison import FEWEST
 from forecast.evaluation.scores.events import auc, brier
 from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, BLUE, DASHES, GREY, MIST, SOFT
+from forecast.reporting.pages.track.prepare import LUCK
+
+if TYPE_CHECKING:
+    from forecast.evaluation.scores.deals import SecondOpinion
+
+_CHALLENGERS = {"logistic": "a plain logistic regression", "boosting": "gradient boosting"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +139,30 @@ def skill_sentences(deals: pd.DataFrame, *, within: str) -> list[str]:
     ]
 
 
+def second_opinion_finding(opinion: SecondOpinion, *, kind: str) -> str:
+    """Return whether our odds or the challenger's are nearer; no claim but on a test that luck rarely passes."""
+    other, p_value = _CHALLENGERS[kind], opinion.test.p_value
+    if not wording.known(p_value) or p_value > LUCK or opinion.test.mean_difference == 0:
+        return f"Cannot tell whether our odds or those of {other} are nearer to what came"
+    if opinion.test.mean_difference < 0:
+        return f"Our odds are nearer to what came than those of {other}"
+    return f"The odds of {other} are nearer to what came than ours"
+
+
+def second_opinion_sentence(opinion: SecondOpinion) -> str:
+    """Return what the comparison rests on, and how often luck would show as much."""
+    n, days = int(opinion.table["n"].iloc[0]), opinion.days
+    if not n:
+        return "No deal of the days looked at has both probabilities."
+    base = f"{wording.plural(n, 'probability')} of {wording.plural(days, 'day')} were compared by their Brier score."
+    if not wording.known(opinion.test.p_value):
+        return f"{base} A test needs {FEWEST} days or more, since deals of one day share the months they close in."
+    return (
+        f"{base} If both were equally near, a difference this large would appear in "
+        f"{wording.cases(opinion.test.p_value)} cases; one is claimed at {wording.cases(LUCK)} or fewer."
+    )
+
+
 def describe_reliability(record: Reliability) -> Caption:
     """Return the words of the share that came true against the probability."""
     title = calibration_finding(record.table)
@@ -174,6 +205,17 @@ def _step_tooltip(middle: float, amount: float, count: int, currency: str) -> st
     name = f"{wording.percent(middle - 0.05)} to {wording.percent(middle + 0.05)}"
     expected = wording.named_amount("expected", amount, currency=currency)
     return wording.listed(name, wording.plural(count, "deal"), expected)
+
+
+def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together | Notes:
+    """Return our odds and the challenger's side by side, the claim on top; nothing where there is no challenger."""
+    if opinion is None:
+        return Notes([])
+    claim = Statement(f"{second_opinion_finding(opinion, kind=kind)}.", second_opinion_sentence(opinion))
+    models = opinion.table.assign(model=["ours", _CHALLENGERS[kind].removeprefix("a ")])
+    columns = {"model": "model", "brier": "Brier score", "log_loss": "log loss", "auc": "AUC", "n": "probabilities"}
+    caption = "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher"
+    return Together(claim, TableView(models, caption, columns))
 
 
 # -- pictures -------------------------------------------------------------------------------------------
