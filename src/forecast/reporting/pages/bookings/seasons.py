@@ -136,7 +136,7 @@ def describe_seasons(record: Seasons) -> Caption:
 def seasons_finding(record: Seasons) -> str:
     """Return which of the two parts is more than chance.
 
-    How the trend moved is said of the last year against the one before: the first months of a record are often too low,
+    The trend is compared over the last year and the year before: the first months of a record are often too low,
     since deals made before it began are not in it.
     """
     trend = record.parts.trend
