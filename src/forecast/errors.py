@@ -122,10 +122,13 @@ class MachineError(ForecastError):
     exit_code = 4
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'x'?` with the known name closest to `name`; empty where none is close."""
+    match = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {match[0]!r}?" if match else ""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a half-sentence naming the known name closest to `name`, or all of them where none is close."""
     names = sorted(known)
-    match = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if match:
-        return f"did you mean {match[0]!r}?"
-    return "known: " + ", ".join(names) if names else "none is known"
+    return did_you_mean(name, names) or ("known: " + ", ".join(names) if names else "none is known")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data.checks.validation import validate
-from forecast.data.codes import dictionary_of, is_among, key_order, labels, padded, places, ranks
+from forecast.data.codes import dictionary_of, key_order, labels, padded, places, ranks
 from forecast.data.schema import Company
 from forecast.data.sources.files import read
 from forecast.data.text import CodedText
@@ -58,7 +58,6 @@ def test_places_are_those_of_a_search(values, among):
     expected = [-1 if value is None or value not in among else among.index(value) for value in values]
     for column in (text(values), held(values)):
         assert places(column, text(among)).tolist() == expected
-        assert is_among(column, text(among)).tolist() == [place >= 0 for place in expected]
 
 
 @given(

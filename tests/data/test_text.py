@@ -19,7 +19,6 @@ from forecast.data.codes import (
     is_coded,
     places,
     recoded,
-    reordered,
 )
 from forecast.data.sources.files import read
 
@@ -165,7 +164,7 @@ def test_names_of_another_table_are_held_as_places_in_it_in_any_order():
     assert places(held, ids).tolist() == [2, -1, 0, 0, 1]
     pd.testing.assert_series_equal(held, rows)
     moved = ids.sort_values(ignore_index=True)
-    again = reordered(held, ids, moved)
+    again = recoded(held, moved)
     assert dictionary_of(again).dictionary.to_pylist() == ["D-1", "D-10", "D-2"]
     pd.testing.assert_series_equal(again, rows)
 
@@ -176,7 +175,6 @@ def test_names_that_the_other_table_does_not_hold_stay_as_they_are():
     assert recoded(strange, ids) is strange
     doubled = pd.Series(["D-1", "D-1"], dtype="str")
     assert recoded(ids[:1], doubled).equals(ids[:1])
-    assert reordered(strange, ids, ids) is strange
 
 
 def test_blanked_rows_are_missing_and_the_rest_stays(plain: pd.Series, lean: pd.Series):

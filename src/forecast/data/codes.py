@@ -1,4 +1,4 @@
-"""Columns of text, dates and timestamps by numbers: places in another table, equality, order, what is among names.
+"""Columns of text, dates and timestamps by numbers: places in another table, equality and order.
 
 A log has millions of rows with few different texts, and identifiers that mostly come in runs (a history is written by
 opportunity). So each different text, or each run, is looked at once, and nothing as large as the column is made. A
@@ -7,7 +7,7 @@ column that is held as codes (`text.CodedText`) is asked for its codes; any othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.arrays import ArrowStringArray
 
-from forecast.data.text import TEXT, CodedText, column_of
+from forecast.data.text import TEXT, CodedText, works
 
 _ROWS_A_LEVEL = 4
 """Fewer rows than this for each different value, and codes are not worth it."""
@@ -57,26 +57,27 @@ def from_codes(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
 def recoded(values: pd.Series, among: pd.Series) -> pd.Series:
     """Return a column held as places in another, whose texts it then shares; as it is where it holds other texts.
 
-    Rows that name what another table holds are looked up once; whoever asks `places` of the same column later has
-    the answer at no cost.
+    Rows that name what another table holds are looked up once; whoever asks `places` of the same column later has the
+    answer at no cost. A column that holds places already, among the same texts in another order, is not looked
+    through: its places move.
     """
     names = text_of(among)
-    found = places(values, among)
-    missing = values.isna().to_numpy()
-    if not len(names) or (found[~missing] < 0).any() or len(pc.unique(names)) < len(names):
+    if is_coded(values):
+        known = dictionary_of(values)
+        if known.dictionary.equals(names):
+            found = known.indices.cast(pa.int32())  # as `places` gives them, so that nobody has to copy them
+        else:
+            moved = pc.index_in(known.dictionary, value_set=names)
+            found = None if moved.null_count else moved.take(known.indices)
+        # Levels differ: as many of them as names, and each in its own place, and no name is there twice.
+        once = len(known.dictionary) == len(names) or len(pc.unique(names)) == len(names)
+    else:
+        place, missing = places(values, among), values.isna().to_numpy()
+        found = None if (place[~missing] < 0).any() else pa.array(place, mask=missing if missing.any() else None)
+        once = len(pc.unique(names)) == len(names)
+    if found is None or not once or not len(names):
         return values
-    indices = pa.array(found, mask=missing) if missing.any() else pa.array(found)
-    return column_of(pa.DictionaryArray.from_arrays(indices, names), index=values.index)
-
-
-def reordered(values: pd.Series, among: pd.Series, moved: pd.Series) -> pd.Series:
-    """Return a column that holds places in `among` holding those in `moved`, the same texts in another order."""
-    held, names = dictionary_of(values) if is_coded(values) else None, text_of(moved)
-    if held is None or not held.dictionary.equals(text_of(among)) or held.dictionary.equals(names):
-        return values
-    place = np.asarray(pc.index_in(held.dictionary, value_set=names))
-    codes = pa.array(place).take(held.indices)
-    return column_of(pa.DictionaryArray.from_arrays(codes, names), index=values.index)
+    return column_of(pa.DictionaryArray.from_arrays(found, names), index=values.index)
 
 
 def blanked(values: pd.Series, keep: np.ndarray) -> pd.Series:
@@ -88,6 +89,12 @@ def blanked(values: pd.Series, keep: np.ndarray) -> pd.Series:
     held = dictionary_of(values)
     codes = pc.if_else(pa.array(keep), held.indices, pa.scalar(None, held.indices.type))
     return column_of(pa.DictionaryArray.from_arrays(codes, held.dictionary), index=values.index)
+
+
+def column_of(values: pa.DictionaryArray, *, index: pd.Index | None = None) -> pd.Series:
+    """Return a column of text that holds a dictionary of large_string as it is; plain text where `works` says no."""
+    array = CodedText(values) if works() else ArrowStringArray(values.cast(pa.large_string()), dtype=TEXT)
+    return pd.Series(array, index=index, copy=False)
 
 
 def is_coded(values: pd.Series) -> bool:
@@ -180,19 +187,28 @@ def key_order(numbers: Sequence[np.ndarray]) -> np.ndarray | None:
     return None
 
 
-def is_among(values: pd.Series, names: pd.Series) -> np.ndarray:
-    """Return which values are among the names; (n,) bool. pandas' isin is slow where many texts are looked up."""
-    among = text_of(names).cast(pa.large_string())
-    if is_coded(values) and dictionary_of(values).dictionary.equals(among):
-        return np.asarray(values.notna())
-    return answers(values, lambda text: pc.is_in(text, value_set=among, skip_nulls=True))
+def by_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Return a table sorted by those columns of its key that it has, with a plain index.
+
+    The one given is emptied column by column, so that a table of millions of rows is never there twice.
+    """
+    index = pd.RangeIndex(len(frame))
+    order = key_order([ranks(frame[column]) for column in key if column in frame])
+    if order is None:
+        return frame.set_axis(index)
+    columns = {}
+    for column in list(frame.columns):
+        columns[column] = pd.Series(frame.pop(column).array.take(order), index=index)
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, index=index, copy=False)
 
 
-def distinct(values: pd.Series) -> pd.Series:
-    """Return the distinct values as text, in the order they come, missing ones left out."""
-    if values.dtype != "str":
-        return pd.Series(values.dropna().unique(), dtype="str")
-    return pd.Series(values.array.unique(), dtype="str").dropna().reset_index(drop=True)
+def distinct(values: pd.Series) -> list[str]:
+    """Return the different texts in the order they come, missing ones left out."""
+    if not is_coded(values):
+        return list(pc.unique(text_of(values)).drop_null().to_pylist())
+    known = dictionary_of(values)
+    return list(known.dictionary.take(pc.unique(known.indices).drop_null()).to_pylist())
 
 
 def padded(values: pd.Series) -> set[str]:
@@ -203,15 +219,6 @@ def padded(values: pd.Series) -> set[str]:
         odd = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(part), part), False)
         found.update(part.filter(odd).to_pylist())
     return found
-
-
-def answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.ndarray:
-    """Return what is answered for each text, False where it is missing; asked once a level where there are codes."""
-    if not is_coded(values):
-        return np.asarray(pc.fill_null(asked(text_of(values)), False))
-    found = dictionary_of(values)
-    answers = np.asarray(pc.fill_null(asked(found.dictionary), False))
-    return by_level(found, answers, missing=False) if answers.any() else np.zeros(len(values), dtype=bool)
 
 
 # -- how ------------------------------------------------------------------------------------------------

@@ -152,12 +152,6 @@ class CodedText(ArrowStringArray):
         return equal if op is operator.eq else ~equal
 
 
-def column_of(values: pa.DictionaryArray, *, index: pd.Index | None = None) -> pd.Series:
-    """Return a column of text that holds a dictionary of large_string as it is; plain text where `works` says no."""
-    array = CodedText(values) if works() else ArrowStringArray(values.cast(pa.large_string()), dtype=TEXT)
-    return pd.Series(array, index=index, copy=False)
-
-
 @cache
 def works() -> bool:
     """Return whether a coded column does under this pandas what a column of text does; tried once."""

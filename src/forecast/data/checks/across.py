@@ -13,9 +13,9 @@ import pandas as pd
 
 from forecast.data import submissions
 from forecast.data.checks.table import problem_at
-from forecast.data.codes import is_among, key_order, places, ranks
+from forecast.data.codes import key_order, places, ranks
 from forecast.data.schema import OUTCOMES, Company
-from forecast.errors import Problem, nearest
+from forecast.errors import Problem, did_you_mean, nearest
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -349,7 +349,7 @@ def _leads(tables: Tables) -> list[Problem]:
                 severity="warning",
             )
     if "opportunity_id" in frame:
-        known = is_among(frame["opportunity_id"], tables[OPPS]["opportunity_id"])
+        known = places(frame["opportunity_id"], tables[OPPS]["opportunity_id"]) >= 0
         found += problem_at(
             frame,
             ~known & np.asarray(frame["opportunity_id"].notna()),
@@ -405,5 +405,4 @@ def _submissions(tables: Tables) -> list[Problem]:
 def _near(name: str, ids: pd.Series) -> str:
     """Return `nearest` among the identifiers that begin alike: comparing with all of them would take minutes."""
     alike = ids[ids.str.startswith(name[:2], na=False)].head(500)
-    hint = nearest(name, alike)
-    return hint if hint.startswith("did you mean") else "nothing near it"
+    return did_you_mean(name, alike) or "nothing near it"

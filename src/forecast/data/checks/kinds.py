@@ -7,13 +7,14 @@ Text columns are parsed once per distinct value, since a log repeats its dates a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import answers, coded
+from forecast.data.codes import by_level, coded, dictionary_of, is_coded, text_of
 from forecast.data.schema import Kind
 
 # What a value of each kind looks like, for the sentence that says how to mend it.
@@ -41,15 +42,20 @@ _DAY_LENGTH = 86_400_000_000
 _FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 
 
-def as_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
+def as_kind(values: pd.Series, kind: Kind | None, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
     """Return a column in its kind, and a mask (n,) of the values that do not fit it, which are then missing.
 
-    `timezone` is the company's: timestamps without an offset are read in it (of two occurrences in the hour a clock
-    is put back the first; a time skipped when it is put forward moves to the next that exists), and the date of a
-    timestamp with an offset is its date there. Text that does not fit a period stays as it is; empty text is missing.
+    kind : None for a column nobody declared: numbers or dates where every value is one, text otherwise.
+    timezone : the company's. Timestamps without an offset are read in it (of two occurrences in the hour a clock is put
+        back the first; a time skipped when it is put forward moves to the next that exists), and the date of a
+        timestamp with an offset is its date there.
+
+    Text that does not fit a period stays as it is; empty text is missing.
     """
     values = _plain(values)
-    if kind in ("key", "text"):
+    if kind is None:
+        typed, bad = _inferred(values, timezone), np.zeros(len(values), dtype=bool)
+    elif kind in ("key", "text"):
         typed, bad = _text(values)
     elif kind in ("amount", "number"):
         typed, bad = _number(values)
@@ -60,11 +66,6 @@ def as_kind(values: pd.Series, kind: Kind, *, timezone: str) -> tuple[pd.Series,
     else:
         typed, bad = _timestamp(values, timezone)
     return coded(typed), bad
-
-
-def as_found(values: pd.Series, *, timezone: str) -> pd.Series:
-    """Return a column nobody declared: a number or a date where every value is one, text otherwise."""
-    return coded(_inferred(_plain(values), timezone))
 
 
 def _inferred(values: pd.Series, timezone: str) -> pd.Series:
@@ -106,15 +107,24 @@ def _plain(values: pd.Series) -> pd.Series:
     if pd.api.types.is_string_dtype(values.dtype) and values.dtype != "str":
         values = values.astype("str")
     if values.dtype == "str":
-        blank = answers(values, lambda text: pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)))
+        blank = _answers(values, lambda text: pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0)))
         if blank.any():
             values = values.mask(blank)
     return values
 
 
+def _answers(values: pd.Series, asked: Callable[[pa.Array], pa.Array]) -> np.ndarray:
+    """Return what is answered for each text, False where it is missing; asked once a level where there are codes."""
+    if not is_coded(values):
+        return np.asarray(pc.fill_null(asked(text_of(values)), False))
+    found = dictionary_of(values)
+    answer = np.asarray(pc.fill_null(asked(found.dictionary), False))
+    return by_level(found, answer, missing=False) if answer.any() else np.zeros(len(values), dtype=bool)
+
+
 def _matches(text: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
     """Return which values match the whole pattern; missing ones do not."""
-    return answers(text, lambda given: pc.match_substring_regex(given, pattern=f"^(?:{pattern.pattern})$"))
+    return _answers(text, lambda given: pc.match_substring_regex(given, pattern=f"^(?:{pattern.pattern})$"))
 
 
 def _distinct(values: pd.Series) -> tuple[np.ndarray, pd.Series]:

@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from forecast.data.checks.kinds import LOOKS, as_found, as_kind
+from forecast.data.checks.kinds import LOOKS, as_kind
 from forecast.data.codes import distinct, key_order, labels, padded
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Table
-from forecast.errors import ROWS_LISTED, Problem, Severity, nearest
+from forecast.errors import ROWS_LISTED, Problem, Severity, did_you_mean, nearest
 
 LINE = "line"
 """Name of the index of a frame that came from a CSV file: its values are the file's line numbers."""
@@ -37,13 +37,12 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
     columns: dict[str, pd.Series] = {}
     if not raw.columns.is_unique:
         raw = raw.loc[:, ~raw.columns.duplicated()]
-    for declared in _declared(table, raw):
-        typed, bad = as_kind(raw[declared.name], declared.kind, timezone=company.timezone)
-        columns[declared.name] = typed
-        found += _check_values(table, declared, raw, typed, bad)
-    if table.extra_columns:
-        for extra in raw.columns.difference(list(columns), sort=False):
-            columns[extra] = as_found(raw[extra], timezone=company.timezone)
+    for name_of, declared in _taken(table, raw).items():
+        kind = None if declared is None else declared.kind
+        typed, bad = as_kind(raw[name_of], kind, timezone=company.timezone)
+        columns[name_of] = typed
+        if declared is not None:
+            found += _check_values(table, declared, raw, typed, bad)
     # Nothing is copied that came typed: a log of millions of rows is there once.
     frame = pd.DataFrame(columns, index=raw.index, copy=False)
     found += _check_key(table, frame)
@@ -102,20 +101,23 @@ def _text(value: object) -> str:
 # -- columns --------------------------------------------------------------------------------------------
 
 
-def _declared(table: Table, raw: pd.DataFrame) -> list[Column]:
-    """Return the declared columns that are there; a column history takes over from opportunities keeps its kind."""
-    there = [column for column in table.columns if column.name in raw]
+def _taken(table: Table, raw: pd.DataFrame) -> dict[str, Column | None]:
+    """Return the columns that are read, declared ones first; None for one of the company's own.
+
+    A column that history takes over from opportunities is of the same kind there.
+    """
+    declared = {column.name: column for column in table.columns}
     if table.name == "opportunity_history":
-        own = {column.name for column in table.columns}
-        there += [
-            replace(column, required=False, nullable=True)
-            for column in TABLES["opportunities"].columns
-            if column.name in raw and column.name not in own
-        ]
-    return there
+        for column in TABLES["opportunities"].columns:
+            declared.setdefault(column.name, replace(column, required=False, nullable=True))
+    taken: dict[str, Column | None] = {name: column for name, column in declared.items() if name in raw}
+    if table.extra_columns:
+        taken |= dict.fromkeys(name for name in raw.columns if name not in taken)
+    return taken
 
 
 def _check_columns(table: Table, raw: pd.DataFrame) -> list[Problem]:
+    """Return what is wrong with the names of the columns, and that there are no rows."""
     names = [str(name) for name in raw.columns]
     found = [
         Problem(
@@ -127,13 +129,14 @@ def _check_columns(table: Table, raw: pd.DataFrame) -> list[Problem]:
         )
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
-    known = {column.name for column in table.columns}
-    unknown = [name for name in names if name not in known]
-    found += [
-        _absent(table, column, unknown) for column in table.columns if column.required and column.name not in names
-    ]
-    optional = [column.name for column in table.columns if column.name not in names and not column.required]
-    found += [problem for name in unknown for problem in _undeclared(table, name, optional)]
+    unknown = [name for name in names if name not in {column.name for column in table.columns}]
+    absent = [column for column in table.columns if column.name not in names]
+    optional = [column.name for column in absent if not column.required]
+    # A column that is absent may be there misspelt, and one that is not known be meant for one that is absent.
+    among = {column.name: unknown for column in absent if column.required} | dict.fromkeys(unknown, optional)
+    hints = {name: did_you_mean(name, others) for name, others in among.items()}
+    found += [_absent(table, column, hints[column.name]) for column in absent if column.required]
+    found += [problem for name in unknown for problem in _unknown(table, name, hints[name])]
     if raw.empty:
         needed = table.name == "opportunities"
         found.append(
@@ -147,23 +150,16 @@ def _check_columns(table: Table, raw: pd.DataFrame) -> list[Problem]:
     return found
 
 
-def _absent(table: Table, column: Column, unknown: list[str]) -> Problem:
-    """Return the problem of a required column that is not there; one of the unknown may be it, misspelt."""
-    hint = nearest(column.name, unknown)
-    mend = f"add the column {column.name} ({column.meaning})"
-    if hint.startswith("did you mean"):
-        mend = f"{hint} Rename it to {column.name!r}"
+def _absent(table: Table, column: Column, hint: str) -> Problem:
+    mend = f"{hint} Rename it to {column.name!r}" if hint else f"add the column {column.name} ({column.meaning})"
     return Problem(table=table.name, column=column.name, what="this column is missing", mend=mend)
 
 
-def _undeclared(table: Table, name: str, optional: list[str]) -> list[Problem]:
-    """Return the problem of a column that is not declared: left out, or it looks like an optional one, misspelt."""
-    hint = nearest(name, optional)
-    close = hint.startswith("did you mean")
+def _unknown(table: Table, name: str, hint: str) -> list[Problem]:
     if not table.extra_columns:
         what = "this column is not known and is left out"
-        mend = f"{hint} Rename it" if close else "take it out, or keep it as a remark: nothing reads it"
-    elif close and table.name != "opportunity_history":
+        mend = f"{hint} Rename it" if hint else "take it out, or keep it as a remark: nothing reads it"
+    elif hint and table.name != "opportunity_history":
         what, mend = "looks like a misspelt column", f"{hint} Rename it if so"
     else:
         return []
@@ -187,51 +183,16 @@ def _check_values(
     )
     if not declared.nullable:
         found += at(missing, what=_EMPTY, mend=f"fill in {declared.meaning}, or take the rows out")
-    if declared.name == "segment":
-        found += _check_segment(at, typed)
-        if table.name == "opportunity_history":
-            found += at(missing, what=_EMPTY, mend="fill in the segment in every row, or leave the column out")
-    if declared.kind in ("text", "key"):
-        found += _check_text(at, declared, typed)
     if declared.kind in ("amount", "number"):
         found += _check_numbers(at, declared, typed.to_numpy())
+    if declared.kind in ("text", "key"):
+        found += _check_text(at, declared, typed)
+    if declared.name == "segment" and table.name == "opportunity_history":
+        found += at(missing, what=_EMPTY, mend="fill in the segment in every row, or leave the column out")
     return found
 
 
 _EMPTY = "this must not be empty"
-
-
-def _check_segment(at: _Found, typed: pd.Series) -> list[Problem]:
-    names = distinct(typed)
-    reserved = set(names[names.str.strip().str.casefold() == TOTAL.casefold()])
-    if not reserved:
-        return []
-    return at(
-        np.asarray(typed.isin(reserved)),
-        what=f"{TOTAL!r} is reserved for the sum over segments",
-        mend="rename the segment, or take out the rows if they are sums",
-    )
-
-
-def _check_text(at: _Found, declared: Column, typed: pd.Series) -> list[Problem]:
-    found: list[Problem] = []
-    loose = padded(typed)
-    if loose:
-        found += at(
-            np.asarray(typed.isin(loose)),
-            what="blanks around the text",
-            mend="take the blanks out: 'North ' is not 'North'",
-            severity="warning",
-        )
-    wrong = [value for value in distinct(typed) if value not in declared.values] if declared.values else []
-    if wrong:
-        hint = nearest(wrong[0].strip().lower(), declared.values)
-        found += at(
-            np.asarray(typed.isin(wrong)),
-            what=f"must be one of {', '.join(declared.values)}",
-            mend=f"{wrong[0]!r}: {hint}",
-        )
-    return found
 
 
 def _check_numbers(at: _Found, declared: Column, numbers: np.ndarray) -> list[Problem]:
@@ -249,9 +210,37 @@ def _check_numbers(at: _Found, declared: Column, numbers: np.ndarray) -> list[Pr
     return found
 
 
+def _check_text(at: _Found, declared: Column, typed: pd.Series) -> list[Problem]:
+    found: list[Problem] = []
+    names = distinct(typed) if declared.values or declared.name == "segment" else []
+    reserved = [name for name in names if name.strip().casefold() == TOTAL.casefold()]
+    if reserved and declared.name == "segment":
+        found += at(
+            np.asarray(typed.isin(reserved)),
+            what=f"{TOTAL!r} is reserved for the sum over segments",
+            mend="rename the segment, or take out the rows if they are sums",
+        )
+    loose = padded(typed)
+    if loose:
+        found += at(
+            np.asarray(typed.isin(loose)),
+            what="blanks around the text",
+            mend="take the blanks out: 'North ' is not 'North'",
+            severity="warning",
+        )
+    wrong = [name for name in names if name not in declared.values] if declared.values else []
+    if wrong:
+        found += at(
+            np.asarray(typed.isin(wrong)),
+            what=f"must be one of {', '.join(declared.values)}",
+            mend=f"{wrong[0]!r}: {nearest(wrong[0].strip().lower(), declared.values)}",
+        )
+    return found
+
+
 def _check_key(table: Table, frame: pd.DataFrame) -> list[Problem]:
     key = [name for name in table.key if name in frame]
-    required = [name for name in table.key if table.column(name).required]  # type: ignore[union-attr]
+    required = [column.name for column in table.columns if column.name in table.key and column.required]
     if not set(required) <= set(key):
         return []
     numbers = [labels(frame[name]) for name in key]

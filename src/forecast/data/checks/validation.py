@@ -14,9 +14,12 @@ import pyarrow as pa
 
 from forecast.data.checks.across import HAPPENED, check_across
 from forecast.data.checks.table import check_table, problem_at
-from forecast.data.codes import is_among, key_order, ranks, recoded, reordered
+from forecast.data.codes import by_key, places, recoded
 from forecast.data.schema import TABLES, Company, Log
 from forecast.errors import SEVERITIES, DataError, Problem, nearest
+
+_NAMING = ("opportunity_history", "leads")
+"""The tables whose rows name an opportunity."""
 
 
 def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "", keep: bool = True) -> Log:
@@ -35,17 +38,12 @@ def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
     ------
     DataError : the first fatal problem, with up to two more and how many there are in all.
     """
-    tables, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
+    typed, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
     fatal = [problem for problem in found if problem.severity == "fatal"]
     if fatal:
         raise DataError.of(fatal)
-    return Log(
-        tables=tables,
-        company=company,
-        extracted_on=company.extracted_on or last_day(tables, company),
-        source=source,
-        notes=tuple(found),
-    )
+    extracted_on = company.extracted_on or last_day(typed, company)
+    return Log(tables=_in_order(typed), company=company, extracted_on=extracted_on, source=source, notes=tuple(found))
 
 
 def problems(raw: Mapping[str, pd.DataFrame], company: Company) -> list[Problem]:
@@ -69,7 +67,7 @@ def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timesta
 
 
 def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
-    """Return the typed tables, sorted, and every problem; the dict given is emptied."""
+    """Return the typed tables, rows as they came, and every problem; the dict given is emptied."""
     found = [
         Problem(table=name, what="no table of this name is known", mend=nearest(name, TABLES))
         for name in raw
@@ -89,33 +87,13 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
                 typed[name] = frame
     if "opportunities" in typed:
         found += _leave_out_undated(typed)
-        _share_names(typed)
+        for name in _NAMING:
+            if name in typed:
+                typed[name] = _share_names(typed[name], typed["opportunities"]["opportunity_id"])
+                _give_back()
         found += check_across(typed, company)
-    found.sort(key=lambda problem: SEVERITIES.index(problem.severity))
     _give_back()
-    names = None if "opportunities" not in typed else typed["opportunities"]["opportunity_id"]
-    tables: dict[str, pd.DataFrame] = {}
-    for name in list(typed):  # opportunities are the first, so that the others can hold their new places
-        tables[name] = _tidy(name, typed.pop(name))
-        if name == "opportunities" and names is not None:
-            _share_names(typed, moved=(names, tables[name]["opportunity_id"]))
-            names = None
-    return tables, found
-
-
-def _share_names(tables: dict[str, pd.DataFrame], *, moved: tuple[pd.Series, pd.Series] | None = None) -> None:
-    """Let the tables that name opportunities hold places in `opportunities` instead of names of their own.
-
-    moved : the names as they stood and in their new order, where the places are to follow.
-    """
-    for name in ("opportunity_history", "leads"):
-        frame = tables.get(name)
-        if frame is None or "opportunity_id" not in frame:
-            continue
-        ids = frame["opportunity_id"]
-        held = recoded(ids, tables["opportunities"]["opportunity_id"]) if moved is None else reordered(ids, *moved)
-        tables[name] = frame.assign(opportunity_id=held)
-        _give_back()
+    return typed, sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 
 
 def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
@@ -127,7 +105,7 @@ def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
     history = typed.get("opportunity_history")
     also = ""
     if history is not None:
-        theirs = is_among(history["opportunity_id"], frame.loc[undated, "opportunity_id"])
+        theirs = places(history["opportunity_id"], frame.loc[undated, "opportunity_id"]) >= 0
         typed["opportunity_history"] = history[~theirs]
         if theirs.any():
             also = f", with their {int(theirs.sum()):,} rows of history"
@@ -144,19 +122,24 @@ def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
     )
 
 
-def _tidy(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table sorted by its key, with a plain index; the one given is emptied column by column."""
-    index = pd.RangeIndex(len(frame))
-    order = key_order([ranks(frame[column]) for column in TABLES[name].key if column in frame])
-    if order is None:
-        return frame.set_axis(index)
-    columns = {}
-    for column in list(frame.columns):
-        columns[column] = pd.Series(frame.pop(column).array.take(order), index=index)
-        _give_back()
-    return pd.DataFrame(columns, index=index, copy=False)
+def _share_names(frame: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
+    """Return a table whose `opportunity_id`, if it names opportunities, holds places in theirs instead of names."""
+    if "opportunity_id" not in frame:
+        return frame
+    return frame.assign(opportunity_id=recoded(frame["opportunity_id"], ids))
+
+
+def _in_order(typed: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the tables sorted by their keys, sharing the names of opportunities; the dict given is emptied."""
+    tables: dict[str, pd.DataFrame] = {}
+    for name in list(typed):  # opportunities are the first, so that the others can hold their new places
+        frame = typed.pop(name)
+        if name in _NAMING:
+            frame = _share_names(frame, tables["opportunities"]["opportunity_id"])
+        tables[name] = by_key(frame, TABLES[name].key)
+    return tables
 
 
 def _give_back() -> None:
-    """Give memory that was freed back to the system: Arrow's allocator would keep it."""
+    """Give memory that was freed back to the system: Arrow's allocator would not."""
     pa.default_memory_pool().release_unused()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, period_label
-from forecast.data.codes import blanked, from_codes, is_among
+from forecast.data.codes import blanked, from_codes, places
 from forecast.data.known.coding import LOST, OPEN, dates_of
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
 from forecast.data.schema import OUTCOMES, Company, Log
@@ -247,7 +247,7 @@ def _leads(leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Time
     """Return the leads that had come in, each later date blank; their opportunity only once that is known."""
     known = _blank_later(_by(leads, "created_on", day), ["worked_on", "qualified_on", "rejected_on"], day)
     if known is not None and "opportunity_id" in known:
-        there = is_among(known["opportunity_id"], opportunities["opportunity_id"])
+        there = places(known["opportunity_id"], opportunities["opportunity_id"]) >= 0
         if not (there | known["opportunity_id"].isna()).all():
             known["opportunity_id"] = known["opportunity_id"].where(there)
     return known

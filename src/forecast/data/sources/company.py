@@ -41,7 +41,6 @@ def read_company(folder: Path) -> Company:
     """
     path = folder / FILE
     if not path.exists():
-        _refuse_misspelt(folder)
         return Company()
     try:
         values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -160,9 +159,3 @@ def _check_logo(value: str, folder: Path | None) -> None:
     with path.open("rb") as file:
         if not file.read(12).startswith(magic or b""):
             _refuse("logo", value, f"a {path.suffix.lower()[1:]} picture")
-
-
-def _refuse_misspelt(folder: Path) -> None:
-    for path in sorted(folder.glob("*.toml")):
-        if nearest(path.stem.lower(), ["company"]).startswith("did you mean"):
-            raise DataError(f"looks like a misspelt {FILE}", table=path.name, mend=f"rename it to {FILE}")

@@ -18,8 +18,8 @@ from forecast.data.checks.table import LINE
 from forecast.data.checks.validation import problems, validate
 from forecast.data.codes import from_dictionary
 from forecast.data.schema import TABLES, Company, Log
-from forecast.data.sources.company import read_company
-from forecast.errors import DataError, Problem, nearest
+from forecast.data.sources.company import FILE, read_company
+from forecast.errors import DataError, Problem, did_you_mean
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -86,21 +86,17 @@ def locate(location: str | os.PathLike[str]) -> Path:
 
 
 def _tables(folder: Path) -> tuple[dict[str, pd.DataFrame], list[DataError]]:
-    """Return what could be read, and an error for each file that could not."""
+    """Return what could be read, and an error for each file that could not or whose name is misspelt."""
     tables: dict[str, pd.DataFrame] = {}
-    errors: list[DataError] = []
-    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUFFIXES and path.is_file()]
-    names = {path.stem for path in files}
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in paths if path.suffix.lower() in _SUFFIXES]
+    errors = _misspelt(paths, files)
     for path in files:
-        if path.name.startswith("."):
-            continue
-        try:
-            if path.stem in TABLES:
+        if path.stem in TABLES:
+            try:
                 tables[path.stem] = _read_table(path)
-            else:
-                _refuse_misspelt(path, set(TABLES) - names)
-        except DataError as error:
-            errors.append(error)
+            except DataError as error:
+                errors.append(error)
     if "opportunities" not in tables and not errors:
         errors.append(
             DataError(
@@ -112,14 +108,26 @@ def _tables(folder: Path) -> tuple[dict[str, pd.DataFrame], list[DataError]]:
     return tables, errors
 
 
-def _refuse_misspelt(path: Path, absent: set[str]) -> None:
-    hint = nearest(path.stem.lower(), absent)
-    if hint.startswith("did you mean"):
-        raise DataError(
-            f"{path.name} looks like a misspelt table: {hint}",
-            table=path.stem,
-            mend="rename the file; or give it another name or another folder if it is none of ours",
-        )
+def _misspelt(paths: list[Path], files: list[Path]) -> list[DataError]:
+    """Return an error for each file whose name is nearly that of company.toml or a table, where that is not there."""
+    absent = set(TABLES) - {path.stem for path in files}
+    meant = {path: absent for path in files if path.stem not in TABLES}
+    if not any(path.name == FILE for path in paths):
+        meant = {path: {"company"} for path in paths if path.suffix == ".toml"} | meant
+    hints = {path: did_you_mean(path.stem.lower(), names) for path, names in meant.items()}
+    errors = []
+    for path, hint in hints.items():
+        if hint and path.suffix == ".toml":
+            errors.append(DataError(f"looks like a misspelt {FILE}", table=path.name, mend=f"rename it to {FILE}"))
+        elif hint:
+            errors.append(
+                DataError(
+                    f"{path.name} looks like a misspelt table: {hint}",
+                    table=path.stem,
+                    mend="rename the file; or give it another name or another folder if it is none of ours",
+                )
+            )
+    return errors
 
 
 def _read_table(path: Path) -> pd.DataFrame:

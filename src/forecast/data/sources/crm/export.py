@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecast.errors import DataError, nearest
+from forecast.errors import DataError, did_you_mean
 
 _PREFIX = re.compile(r"^(?:salesforce|sf|hubspot|hs|dynamics365|dynamics|d365)(?=.)")
 _SUFFIX = re.compile(r"(?:data|export)$")
@@ -154,12 +154,12 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
             taken[wanted.name] = raw[there[0]]
             used.add(there[0])
         elif wanted.required:
-            hint = nearest(wanted.names[0], [str(column) for column in raw.columns])
+            hint = did_you_mean(wanted.names[0], [str(column) for column in raw.columns])
             raise DataError(
                 f"no column for it: looked for {', '.join(wanted.names)}",
                 table=name,
                 column=wanted.name,
-                mend=f"export that column; {hint}" if hint.startswith("did you mean") else "export that column",
+                mend=f"export that column; {hint}" if hint else "export that column",
             )
     rest = [str(column) for column in raw.columns if column not in used]
     if rest and file.role == "opportunities":
