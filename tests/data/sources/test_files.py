@@ -241,7 +241,7 @@ class TestCompany:
 def test_reading_imports_nothing_that_only_models_and_pages_need(folder):
     code = f"import sys, forecast; forecast.read({str(folder)!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"scipy", "statsmodels", "sklearn", "matplotlib", "pandera"} & set(done.stdout.split())
+    assert not {"scipy", "statsmodels", "sklearn", "matplotlib"} & set(done.stdout.split())
 
 
 def test_a_real_export_without_history(real_data, tmp_path):
