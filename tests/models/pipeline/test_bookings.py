@@ -13,8 +13,8 @@ from companies import make_snapshot, plain_company
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, TOTAL
 from forecast.errors import ParameterError
 from forecast.models.pipeline.bookings import forecast_bookings
+from forecast.models.pipeline.corrections import shared_errors
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
-from forecast.models.pipeline.lessons import shared_errors
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import forecast
 from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
-from forecast.models.pipeline.lessons import Track
+from forecast.models.pipeline.corrections import PastForecasts
 from forecast.models.win.learn import Learner
 from forecast.models.win.rows import NO_EVENT, STEPS, landmarks, month_rows, past_days
 from forecast.models.win.states import UNDATED, open_states, vocabulary
@@ -200,12 +200,12 @@ def test_models_learn_from_the_months_that_the_settled_actuals_hold(settle_days:
     log = log_of({"opportunities": deals}, **company)
     last = int(parse_periods(forecast.settled_actuals(log)["period"]).max())
     ledger = forecast.snapshot(log, as_of="2022-06-30").ledger
-    learner, track = Learner(), Track(ledger, steps=STEPS)
+    learner, past = Learner(), PastForecasts(ledger, steps=STEPS)
     for view in ledger.walk(past_days(ledger, log.extracted_on, first=2020 * 12)):
         learner.step(view)
-        track.step(view, view.open_deals, view.amount[view.open_deals])
+        past.observe(view, view.open_deals, view.amount[view.open_deals])
         last_of_day = view.last_settled
         assert max(learner._rows, default=0) <= last_of_day
-    assert last_of_day == max(learner._rows) == max(track._growth) == last
+    assert last_of_day == max(learner._rows) == max(past._growth) == last
     # A month is learned from with all the origins it was looked ahead to from, however long it took to settle.
     assert set(learner._rows[last].step) == set(range(STEPS))

@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.coding import OPEN
 from forecast.data.known.ledger import KnownState
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, NotedTable
 from forecast.errors import DataError, ParameterError
+from forecast.models.pipeline.corrections import (
+    Corrections,
+    IssuedForecast,
+    PastForecasts,
+    chance_of_new,
+    closed_deals,
+)
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
-from forecast.models.pipeline.lessons import Lessons, Said, Track, chance_of_new
 from forecast.models.tables import abstain, bookings_in, from_draws, month_targets
 from forecast.models.win.fit import FEWEST_CLOSED
 from forecast.models.win.hazards import incidence, one_thread
-from forecast.models.win.learn import Learner, WinModel
+from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import (
     NOTHING_TO_LEARN,
     days_to_walk,
@@ -48,7 +53,7 @@ FEWEST_MONTHS = 3
 """Complete months of records below which nothing is forecast."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Addends:
     """A forecast by segment and step: known bookings, expectations of the two others (R, S), and draws of their sum."""
 
@@ -59,9 +64,9 @@ class Addends:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Components:
-    """What a forecast is made of, over n open deals, R segments and S steps.
+    """The components of a forecast, over n open deals, R segments and S steps.
 
     ids (n,) opportunity_id; segment (n,) codes; chance (n, S) to be won in each step; value (n, S) expected amount if
     won then; booked, new (R, S) amounts and wins (R, S) numbers of deals not yet created, marketed (R, S) the part of
@@ -109,7 +114,7 @@ def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketi
 def bookings_along(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int = 6, seed: int = 0, marketing: bool = True
 ) -> Iterator[NotedTable]:
-    """Yield what `forecast_bookings` would have said at each of several origins, in one walk through the past.
+    """Yield the forecast of `forecast_bookings` at each of several origins, in one walk through the past.
 
     origins : ascending, at the same position in their month, none after the snapshot's day.
     """
@@ -117,143 +122,149 @@ def bookings_along(
     if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= MOST_MONTHS:
         raise ParameterError(f"months: {months!r} is not a whole number from 1 to {MOST_MONTHS}")
     model = MODEL if marketing else MODEL_WITHOUT
-    for view, made_of in components_along(snap, origins=origins, steps=months, marketing=marketing):
-        if isinstance(made_of, DataError):
-            empty = abstain(view, model=model, months=months, notes=[f"No forecast: {made_of.problem.what}."])
+    for view, parts in components_along(snap, origins=origins, steps=months, marketing=marketing):
+        if isinstance(parts, DataError):
+            empty = abstain(view, model=model, months=months, notes=[f"No forecast: {parts.problem.what}."])
             table = empty.table.assign(**dict.fromkeys(ADDENDS, np.nan))
             yield NotedTable(table=table[_COLUMNS], notes=empty.notes)
             continue
-        parts = draw(made_of, seed=seed)
-        addends = {
-            "booked": parts.booked,
-            "open_pipeline": parts.open_pipeline,
-            "not_yet_created": parts.not_yet_created,
-        }
+        drawn = draw(parts, seed=seed)
         table = from_draws(
             view,
             model=model,
-            draws=parts.draws + parts.booked,
+            draws=drawn.draws + drawn.booked,
             periods=month_targets(view, months)[0],
-            mean=parts.booked + parts.open_pipeline + parts.not_yet_created,
-            addends=addends,
+            mean=drawn.booked + drawn.open_pipeline + drawn.not_yet_created,
+            addends={name: getattr(drawn, name) for name in ADDENDS},
         )[_COLUMNS]
-        yield NotedTable(table=table, notes=tuple(parts.notes))
+        yield NotedTable(table=table, notes=drawn.notes)
 
 
 def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Components:
-    """Return what a forecast is made of, so that a what-if can change a part and draw again.
+    """Return the components of a forecast, so that a what-if can change one and draw again.
 
     steps : months ahead, the month in progress not counted. Raises DataError where the data are too thin, saying what
     is needed.
     """
-    _, made_of = next(components_along(snap, origins=[snap.as_of], steps=steps, marketing=marketing))
-    if isinstance(made_of, DataError):
-        raise made_of
-    return made_of
+    _, parts = next(components_along(snap, origins=[snap.as_of], steps=steps, marketing=marketing))
+    if isinstance(parts, DataError):
+        raise parts
+    return parts
 
 
 def components_along(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], steps: int, marketing: bool
 ) -> Iterator[tuple[KnownState, Components | DataError]]:
-    """Yield the view of each origin, and what its forecast is made of or why there is none."""
+    """Yield, for each origin, what was known then and the components of its forecast, or why there are none.
+
+    Simple case: walk the past month by month; at each month's end the win model takes in what became known, the
+    components of the forecast of that day are made, and their forecast is recorded, to be compared with what comes.
+    The origins are the last of these days. Only they need more steps than the model has, and only they are yielded.
+    """
     ledger = snap.ledger
     days, fit_from = days_to_walk(ledger, first=origins[0], last=origins[-1])
     wanted = set(origins)
     learner = Learner(without=frozenset() if marketing else MARKETINGS, fit_from=fit_from)
-    track: Track | None = None
+    past: PastForecasts | None = None
     for view in ledger.walk(days):
         modelled = steps_of(view)
         asked = steps + modelled - STEPS
-        track = track or Track(ledger, steps=modelled)
+        past = past or PastForecasts(ledger, steps=modelled)
         with one_thread():
-            made_of = _components(view, learner, track, ahead=asked if view.as_of in wanted else 0, marketing=marketing)
+            parts = _components(view, learner, past, ahead=asked if view.as_of in wanted else 0, marketing=marketing)
         if view.as_of in wanted:
-            yield view, made_of if isinstance(made_of, DataError) else _cut(made_of, view, steps=asked)
+            yield view, parts if isinstance(parts, DataError) else _cut(parts, view, steps=asked)
 
 
 def _components(
-    view: KnownState, learner: Learner, track: Track, *, ahead: int, marketing: bool
+    view: KnownState, learner: Learner, past: PastForecasts, *, ahead: int, marketing: bool
 ) -> Components | DataError:
-    """Take in one more view; return the components over all segments of the ledger, or why there are none.
+    """Take in one more day; return the components over all segments of the ledger, or why there are none.
 
-    ahead : steps wanted, 0 where only the track needs them.
+    ahead : steps wanted, 0 where only the record of past forecasts needs them.
     """
     modelled = steps_of(view)
     learned = learner.step(view)
     model, states = learned.model, learned.states
     amount, without = filled_amounts(view, states)
-    track.step(view, states.deal, amount)
+    past.observe(view, states.deal, amount)
     reason = _too_thin(view) if ahead or model is None else None
     if model is None or learned.logits is None or reason is not None:
         mend = "forecast from a later day, or bring a longer history"
         return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend)
     steps = max(ahead, modelled)
-    segments = len(view.ledger.segments)
-    lessons = track.lessons(view, segments=len(view.segments))
+    logits = learned.logits if learned.logits.shape[1] == steps else None
+    chance = incidence(*model.hazards(states, steps=steps, logits=logits))[0]
+    corrections = past.corrections(view, segments=len(view.segments))
+    # Wins that will turn out to lie before the first step, because they were recorded late, are none of it.
+    chance[:, 0] *= 1.0 - corrections.late
     future = expected_wins(view, steps=steps, marketing=marketing)
-    made_of = _made_of(view, model, states, learned.logits, amount, lessons, future, steps=steps)
-    closed = int(((view.outcome != OPEN) & view.known).sum())
-    track.keep(view, _said(made_of, lessons, future, steps=modelled, segments=segments, closed=closed))
+    parts = _corrected(view, states, chance, amount, corrections=corrections, future=future)
+    past.record(view, _issued(parts, corrections, future, steps=modelled, closed=closed_deals(view)))
     notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
     notes += left_out_notes(model)
     if without:
         notes.append(f"{without:,} open deals have no amount; the mean won amount of their segment stands in.")
-    return replace(made_of, notes=tuple(notes))
+    return replace(parts, notes=tuple(notes))
 
 
-def _made_of(
+def _corrected(
     view: KnownState,
-    model: WinModel,
     states: States,
-    logits: np.ndarray,
+    chance: np.ndarray,
     amount: np.ndarray,
-    lessons: Lessons,
-    future: Future,
     *,
-    steps: int,
+    corrections: Corrections,
+    future: Future,
 ) -> Components:
-    """Return the components over all segments of the ledger; `ids` are places in it."""
-    step = np.minimum(np.arange(steps), len(lessons.growth) - 1)
+    """Return the components over all segments of the ledger; `ids` are places in it.
+
+    chance : (n, S), of a win of each open deal in each step. amount : (n,), today's. Past forecasts correct the value
+    of open deals and of those to come.
+    """
+    steps = chance.shape[1]
+    step = np.minimum(np.arange(steps), len(corrections.growth) - 1)
     target = view.first_target
     lately = view.won_deals[view.closed_in[view.won_deals] > target - COHORTS]
-    chance = incidence(*model.hazards(states, steps=steps, logits=logits if logits.shape[1] == steps else None))[0]
-    chance[:, 0] *= 1.0 - lessons.late
     return Components(
         ids=states.deal,
         segment=states.segment,
         chance=chance,
-        value=amount[:, None] * (lessons.growth * lessons.open_bias)[step],
+        value=amount[:, None] * (corrections.growth * corrections.open_bias)[step],
         booked=bookings_in(view, target + np.arange(steps), everywhere=True),
         wins=future.wins[:, :steps],
-        new=future.value[:, :steps] * lessons.future_bias[step],
-        marketed=future.marketed[:, :steps] * lessons.future_bias[step],
+        new=future.value[:, :steps] * corrections.future_bias[step],
+        marketed=future.marketed[:, :steps] * corrections.future_bias[step],
         pool=np.nan_to_num(view.amount[lately]),
-        ratios=lessons.ratios,
-        common=lessons.common[step],
-        own=lessons.own[step],
+        ratios=corrections.ratios,
+        common=corrections.common[step],
+        own=corrections.own[step],
     )
 
 
-def _said(parts: Components, lessons: Lessons, future: Future, *, steps: int, segments: int, closed: int) -> Said:
-    """Return what the components say of the first steps, for the track."""
+def _issued(parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int) -> IssuedForecast:
+    """Return what the components forecast for the first steps, as it is recorded.
+
+    The variance of chance of an open deal: won with chance p, for its value v times a ratio of mean 1, it brings
+    p v on average with variance p (1 + var(ratio) - p) v^2.
+    """
     p, value = parts.chance[:, :steps], parts.value[:, :steps]
-    inside = parts.segment >= 0
+    inside, segments = parts.segment >= 0, len(parts.booked)
 
     def total(per_deal: np.ndarray) -> np.ndarray:
         columns = [np.bincount(parts.segment[inside], each[inside], minlength=segments) for each in per_deal.T]
         return np.stack(columns, axis=1)
 
-    noise = 1.0 + float(parts.ratios.var())
+    second_moment = 1.0 + float(parts.ratios.var())
     corrected = total(p * value)
-    new = parts.new[:, :steps]
-    return Said(
+    return IssuedForecast(
         closed=closed,
         booked=parts.booked[:, :steps],
-        open_pipeline=corrected / lessons.open_bias[:steps],
-        chance_open=total(p * (noise - p) * value**2),
+        open_pipeline=corrected / corrections.open_bias[:steps],
+        chance_open=total(p * (second_moment - p) * value**2),
         new=future.value[:, :steps],
-        chance_new=chance_of_new(future, steps) * lessons.future_bias[:steps] ** 2,
-        issued=corrected + new,
+        chance_new=chance_of_new(future, steps) * corrections.future_bias[:steps] ** 2,
+        issued=corrected + parts.new[:, :steps],
     )
 
 
@@ -275,12 +286,14 @@ def draw(parts: Components, *, seed: int) -> Addends:
     draws = draw_open(parts.chance, parts.value, parts.segment, segments=segments, ratios=parts.ratios, seed=seed)
     draws += draw_new(parts.wins, parts.new, pool=parts.pool, seed=seed)
     draws *= draw_shared(parts.common, parts.own, segments=segments, seed=seed)
-    return Addends(parts.booked, open_mean, parts.new, draws, parts.notes)
+    return Addends(
+        booked=parts.booked, open_pipeline=open_mean, not_yet_created=parts.new, draws=draws, notes=parts.notes
+    )
 
 
 def _too_thin(view: KnownState) -> str | None:
     """Return why no forecast can be made, or None."""
-    closed = int(((view.outcome != OPEN) & view.known).sum())
+    closed = closed_deals(view)
     if closed < FEWEST_CLOSED:
         return f"only {closed} closed deals are known, at least {FEWEST_CLOSED} are needed"
     born = view.ledger.created_in[view.known]

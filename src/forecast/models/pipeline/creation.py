@@ -1,11 +1,15 @@
 """Pipeline that does not exist yet: how many deals will be created, and what they bring by age.
 
-Not yet created, month s ahead = sum over cohorts j <= s and source groups g of
+Simple case: as many deals as in past months are created in each month ahead, a share of them is won at each age in
+months, and each win brings a mean amount. By segment r and source group g, month s ahead:
+
+  sum over cohorts j <= s and source groups g of
   N[r, g, j] * K[g, s - j] * Q[position of the month in its quarter] * rho[r, g] * m[r, g, s - j]
 with N the deals expected to be created, K the share won at an age in months, Q the calendar's factor, rho the
-segment's own conversion and m the mean won amount by age; each ratio is shrunk towards its parent (empirical Bayes:
-gamma-Poisson for counts, Bühlmann's credibility for amounts). Where a marketing table is there, deals created from a
-channel follow its leads of this and the three earlier months (non-negative least squares, Lawson & Hanson 1974).
+segment's own conversion and m the mean won amount by age. Two complications: numbers are small, so each ratio is
+shrunk towards its parent (empirical Bayes: gamma-Poisson for counts, Bühlmann's credibility for amounts); and where a
+marketing table is there, deals created from a channel follow its leads of this and the three earlier months
+(non-negative least squares, Lawson & Hanson 1974).
 """
 
 from __future__ import annotations
@@ -33,14 +37,14 @@ _AMOUNT_SPREAD = 0.25
 _MOST_GROUPS = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cohorts:
     """Deals by segment, source group and month of creation.
 
     `periods` are the complete months (T,), ascending; `groups` the names of the source groups and `channels` the
     marketing channel each goes with ("" = none). `created` (R, G, T); `won` and `amount` (R, G, T, A) by age in months
-    0..A-1, counting complete months only; `late` the same three for deals created after the position of `as_of` in
-    their month (all of them at a month's end). `pool` are won amounts less extremes' noise: nothing is cut.
+    0..A-1, counting complete months only; `late_created` and `late_won` the same of deals created after the position
+    of `as_of` in their month (all of them at a month's end). `pool` are the single won amounts of the last years.
     """
 
     periods: np.ndarray
@@ -54,7 +58,7 @@ class Cohorts:
     pool: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Future:
     """Wins expected of deals not yet created. Arrays over segments R and steps S.
 
@@ -109,8 +113,17 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
     created, wins = count(known), by_age(counted)
     pool = np.nan_to_num(view.amount[(view.outcome == WON) & (view.closed_in > last - COHORTS)])
     late_created, late_wins = (count(known & late), by_age(counted & late)) if part > 0 else (created, wins)
-    value = by_age(counted, np.nan_to_num(view.amount))
-    return Cohorts(periods, names, channels, created, wins, value, late_created, late_wins, pool)
+    return Cohorts(
+        periods=periods,
+        groups=names,
+        channels=channels,
+        created=created,
+        won=wins,
+        amount=by_age(counted, np.nan_to_num(view.amount)),
+        late_created=late_created,
+        late_won=late_wins,
+        pool=pool,
+    )
 
 
 def expected_wins(view: KnownState, *, steps: int, marketing: bool = True) -> Future:
@@ -137,7 +150,15 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True) -> Fu
             marketed[:, s] += worth[:, channel].sum(axis=1)
     mean = seen.pool.mean() if len(seen.pool) else 0.0
     spread = float(seen.pool.var() / mean**2) if mean > 0 else 0.0
-    return Future(wins, value, marketed, created, seen.groups, spread, used)
+    return Future(
+        wins=wins,
+        value=value,
+        marketed=marketed,
+        created=created,
+        groups=seen.groups,
+        spread=spread,
+        used_leads=used,
+    )
 
 
 # -- how many are created ------------------------------------------------------------------------------
@@ -279,7 +300,7 @@ def _months_of_year(periods: np.ndarray, ahead: int) -> np.ndarray:
 # -- what they bring -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Conversion:
     """`rate` (R, G, A) share of deals created that are won at an age; `position` (3,) the quarter's factor."""
 
@@ -315,7 +336,7 @@ def _conversion(view: KnownState, seen: Cohorts) -> Conversion:
     by_group = by_age * group[:, None]
     by_group = by_group * _shrunk(wins.sum(axis=0), exposed.sum(axis=0) * by_group)
     region = _shrunk(wins.sum(axis=2), (exposed * by_group).sum(axis=2))
-    return Conversion(region[:, :, None] * by_group[None], factor)
+    return Conversion(rate=region[:, :, None] * by_group[None], position=factor)
 
 
 def _shrunk(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Monthly counts of many short series: level, damped trend, shrunk seasonality, and how long a surprise lasts.
 
-base[i, t] = level_i x trend_t x season_t, with trend and season shared by all series of a family. What a series shows
-beyond its base is smoothed (Brown, *Smoothing, Forecasting and Prediction*, 1963) and carried forward with a weight
-rho_j for each month ahead that is learned from all series together: 1 would be a random walk, 0 a return to the base.
+Simple case: a series goes on at its level, times a trend and a season that its whole family shares:
+base[i, t] = level_i x trend_t x season_t. The complication is a surprise: what a series shows beyond its base is
+smoothed (Brown, *Smoothing, Forecasting and Prediction*, 1963) and carried forward with a weight rho_j for each month
+ahead that is learned from all series together: 1 would be a random walk, 0 a return to the base.
 The forecasts of every past origin come out of the same pass, so that their errors can be learned from.
 """
 
@@ -24,7 +25,7 @@ _SLOPE_SD = 0.015
 _RHO_PRIOR = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SeriesForecast:
     """Forecasts from every origin.
 
@@ -52,7 +53,7 @@ def forecast_series(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray
     base = series_base(counts, ahead=ahead, month_of_year=month_of_year)
     if months < 2:
         flat = np.stack([base[:, months : months + ahead]] * months, axis=1) if months else base[:, None, :]
-        return SeriesForecast(flat, base, np.zeros(ahead), 1.0)
+        return SeriesForecast(mean=flat, base=base, rho=np.zeros(ahead), alpha=1.0)
     past = base[:, :months]
     surprise = np.where(past > 0, counts / np.where(past > 0, past, 1.0) - 1.0, 0.0)
     smooth = _smoothed(surprise, past)
@@ -61,7 +62,7 @@ def forecast_series(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray
     alpha, smooth, rho = SMOOTHING[best], smooth[best], rho[best]
     index = np.arange(months)[:, None] + 1 + np.arange(ahead)
     mean = base[:, index] * np.maximum(1.0 + rho * smooth[:, :, None], 0.05)
-    return SeriesForecast(mean, base, rho, alpha)
+    return SeriesForecast(mean=mean, base=base, rho=rho, alpha=alpha)
 
 
 def series_base(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray) -> np.ndarray:
@@ -82,7 +83,7 @@ def series_base(counts: np.ndarray, *, ahead: int, month_of_year: np.ndarray) ->
 def _common_trend(total: np.ndarray, ahead: int) -> np.ndarray:
     """Return the log trend of the family, shape (months + ahead,): a line as steep as the data insist, then damped.
 
-    Below two years of data growth cannot be told from season, or from a log that begins with an empty pipeline.
+    Below two years of data a growth looks like a season, or like a log that begins with an empty pipeline.
     """
     months = len(total)
     out = np.zeros(months + ahead)

@@ -1,14 +1,19 @@
-"""What past origins teach about the forecast: how amounts change until the win, its bias, and its common errors.
+"""What past forecasts teach the next one: how amounts change until the win, its bias, and how large its errors are.
 
-What was said at every past origin, with the model of that day, is kept and held against what came: errors made in
-earnest, not those of a fit to months it has seen. Ratios of sums correct the value (shrunk as far as chance alone could
-explain them); what scatter is left beyond chance is split into an error common to all segments and one of each
-segment's own (method of moments).
+Simple case: at every past origin the forecast that the model of that day gave is recorded, and when its months are over
+it is compared with what came. So these are errors of forecasts as they were given, not of a fit to months it has seen.
+The sum of what came over the sum of what was forecast corrects the value; the squared errors give the width.
+
+Three complications. Chance alone makes sums differ: a correction is shrunk as far as chance could explain it, and only
+squared errors beyond those of chance count as errors of the forecast. Segments miss together: what is left is split
+into an error common to all and one of each segment's own (method of moments). Early origins knew little, and erred
+several times as much: an origin counts by the share of today's closed deals that it knew.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +39,8 @@ _UNSEEN, _LATER = 0.0005, 12.0
 """What nobody can see coming: 2 % in the first month, and as pipeline not yet created takes over 8 % in the sixth."""
 
 
-@dataclass(frozen=True)
-class Lessons:
+@dataclass(frozen=True, kw_only=True)
+class Corrections:
     """What was learned. Arrays over steps (S,).
 
     `growth` the won amount over the amount now; `late` the share of the wins that the model expects in step 0 that lie
@@ -53,10 +58,13 @@ class Lessons:
     own: np.ndarray
 
 
-@dataclass(frozen=True)
-class Said:
-    """One origin's forecast by segment and step (R, S): what was booked already, both addends before correction, the
-    variance of chance in each, and the mean of what was still to come that was given out; `closed` deals were known."""
+@dataclass(frozen=True, kw_only=True)
+class IssuedForecast:
+    """One origin's forecast by segment and step (R, S), for the comparison with what came.
+
+    `booked` already then; `open_pipeline` and `new` (not yet created) before correction, with the variance of chance in
+    each; `issued` the mean of what was still to come as it was given out; `closed` how many closed deals were known.
+    """
 
     closed: int
     booked: np.ndarray
@@ -67,44 +75,92 @@ class Said:
     issued: np.ndarray
 
 
-class Track:
-    """Keeps, along the views of a ledger, what was said and what came of it. `steps` months ahead are looked at."""
+@dataclass(frozen=True, kw_only=True)
+class _Errors:
+    """What past errors say before any prior; arrays over steps (S,).
+
+    `both` the variance of the log error, `common` the part that all segments share; below 0 where chance explains more
+    than was seen. `origins` how many origins that rests on, in full ones.
+    """
+
+    open_bias: np.ndarray
+    future_bias: np.ndarray
+    both: np.ndarray
+    common: np.ndarray
+    origins: np.ndarray
+
+
+class PastForecasts:
+    """Records, along the walk of a ledger, what was forecast and what came of it; `steps` months ahead are looked at.
+
+    Mutable, because the walk adds to it day by day.
+    """
 
     def __init__(self, ledger: Ledger, *, steps: int) -> None:
         self._steps = steps
         self._segments = len(ledger.segments)
-        self._seen = np.zeros(ledger.size, dtype=np.int32)
+        self._first_seen = np.zeros(ledger.size, dtype=np.int32)
         self._open: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._growth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._late: dict[int, tuple[float, float]] = {}
-        self._said: dict[int, Said] = {}
+        self._issued: dict[int, IssuedForecast] = {}
         self._next = 0
 
-    def step(self, view: KnownState, deals: np.ndarray, amount: np.ndarray) -> None:
-        """Take in one more view: the open deals, ascending, and their amounts."""
+    def observe(self, view: KnownState, deals: np.ndarray, amount: np.ndarray) -> None:
+        """Take in one more day: the open deals, ascending, and their amounts; learn from the months now settled."""
         target = view.first_target
         if not self._open:
             self._next = target
-        self._seen[view.known & (self._seen == 0)] = target
+        self._first_seen[view.known & (self._first_seen == 0)] = target
         self._open[target] = (deals, amount)
         while self._next <= view.last_settled:
             self._growth[self._next] = self._grown(view, self._next)
             self._late[self._next] = self._recorded_late(view, self._next)
             self._next += 1
-        for kept, oldest in (
-            (self._open, self._next - self._steps),
-            (self._growth, target - ORIGINS),
-            (self._late, target - ORIGINS),
-        ):
-            for month in [month for month in kept if month < oldest]:
-                del kept[month]
+        _forget(self._open, before=self._next - self._steps)
+        _forget(self._growth, before=target - ORIGINS)
+        _forget(self._late, before=target - ORIGINS)
 
-    def keep(self, view: KnownState, said: Said) -> None:
-        """Keep what is said on the day of a view."""
-        target = view.first_target
-        self._said[target] = said
-        for month in [month for month in self._said if month < target - ORIGINS]:
-            del self._said[month]
+    def record(self, view: KnownState, issued: IssuedForecast) -> None:
+        """Record the forecast of a day."""
+        self._issued[view.first_target] = issued
+        _forget(self._issued, before=view.first_target - ORIGINS)
+
+    def corrections(self, view: KnownState, *, segments: int) -> Corrections:
+        """Return what the origins before a day teach; `segments` is how many there are."""
+        growth, ratios = self.growth()
+        before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
+        errors = self._errors(view, segments=segments)
+        common, own = _with_prior(errors, closed=closed_deals(view))
+        return Corrections(
+            growth=growth,
+            late=float(before / (before + within)),
+            ratios=ratios,
+            open_bias=errors.open_bias,
+            future_bias=errors.future_bias,
+            common=common,
+            own=own,
+        )
+
+    def growth(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return won amount over amount before, by step (S,), and the ratios of single deals scaled to mean 1."""
+        if not self._growth:
+            return np.ones(self._steps), np.ones(1)
+        sums = np.sum([sums for sums, _ in self._growth.values()], axis=0)
+        if sums[:, 1].sum() <= 0:
+            return np.ones(self._steps), np.ones(1)
+        overall = sums[:, 0].sum() / sums[:, 1].sum()
+        n = sums[:, 2]
+        own = np.where(n > 0, sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], 1.0), overall)
+        growth = overall + (own - overall) * n / (n + _RATIO_PRIOR)
+        ratios = np.sort(np.clip(np.concatenate([each for _, each in self._growth.values()]) / overall, 0.05, 20.0))
+        if not len(ratios):
+            return growth, np.ones(1)
+        # A thousand quantiles say as much as all of them.
+        if len(ratios) > _MOST_RATIOS:
+            place = (np.arange(_MOST_RATIOS) + 0.5) / _MOST_RATIOS * (len(ratios) - 1)
+            ratios = np.interp(place, np.arange(len(ratios)), ratios)
+        return growth, ratios / ratios.mean()
 
     def _grown(self, view: KnownState, month: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sums of paid, of the amount before, and their number by step (S, 3), and single deals' ratios."""
@@ -129,27 +185,36 @@ class Track:
         closed = view.closed_in[deals]
         return float(amount[won & (closed < month)].sum()), float(amount[won & (closed == month)].sum())
 
-    def growth(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return won amount over amount before, by step (S,), and the ratios of single deals scaled to mean 1."""
-        if not self._growth:
-            return np.ones(self._steps), np.ones(1)
-        sums = np.sum([sums for sums, _ in self._growth.values()], axis=0)
-        if sums[:, 1].sum() <= 0:
-            return np.ones(self._steps), np.ones(1)
-        overall = sums[:, 0].sum() / sums[:, 1].sum()
-        n = sums[:, 2]
-        own = np.where(n > 0, sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], 1.0), overall)
-        growth = overall + (own - overall) * n / (n + _RATIO_PRIOR)
-        ratios = np.sort(np.clip(np.concatenate([each for _, each in self._growth.values()]) / overall, 0.05, 20.0))
-        if not len(ratios):
-            return growth, np.ones(1)
-        # A thousand quantiles say as much as all of them.
-        if len(ratios) > _MOST_RATIOS:
-            place = (np.arange(_MOST_RATIOS) + 0.5) / _MOST_RATIOS * (len(ratios) - 1)
-            ratios = np.interp(place, np.arange(len(ratios)), ratios)
-        return growth, ratios / ratios.mean()
+    def _errors(self, view: KnownState, *, segments: int) -> _Errors:
+        """Compare the forecasts of the origins before a day with what came of them."""
+        steps = self._steps
+        months = np.array(sorted(month for month in self._issued if month < view.first_target), dtype=np.int64)
+        if not len(months):
+            nothing, one = np.zeros(steps), np.ones(steps)
+            return _Errors(open_bias=one, future_bias=one, both=nothing, common=nothing, origins=nothing)
+        issued = [self._issued[int(month)] for month in months]
+        parts = {
+            name: np.stack([getattr(each, name) for each in issued], axis=1)
+            for name in ("booked", "open_pipeline", "chance_open", "new", "chance_new", "issued")
+        }
+        actual_open, actual_new = self._actual(view, months)
+        actual_open = actual_open - parts["booked"]
+        known = np.minimum(np.array([each.closed for each in issued]) / max(closed_deals(view), 1), 1.0)
+        weight = known**2
+        usable = weight[:, None] * (months[:, None] + np.arange(steps) <= view.last_complete)
+        recent = usable * (months >= view.first_target - _RECENT)[:, None]
+        chance = parts["chance_open"] + parts["chance_new"]
+        twice = usable * weight[:, None]
+        both, common = shared_errors(parts["issued"], actual_open + actual_new, chance, twice, segments=segments)
+        return _Errors(
+            open_bias=_bias(parts["open_pipeline"], actual_open, parts["chance_open"], recent),
+            future_bias=_bias(parts["new"], actual_new, parts["chance_new"], recent),
+            both=both,
+            common=common,
+            origins=twice.sum(axis=0),
+        )
 
-    def _came(self, view: KnownState, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _actual(self, view: KnownState, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what each origin's open deals, and the deals it did not know, brought by step; (R, K, S) both."""
         first, steps = int(months[0]), self._steps
         count = int(months[-1]) - first + steps
@@ -159,7 +224,7 @@ class Track:
         ]
         closed = view.closed_in[wins]
         # How many origins before its month a deal was known: -1 where it was learned of only after it had closed.
-        lag = np.clip(closed - self._seen[wins], -1, steps) + 1
+        lag = np.clip(closed - self._first_seen[wins], -1, steps) + 1
         cell = (view.segment[wins] * count + closed - first) * (steps + 2) + lag
         size = self._segments * count * (steps + 2)
         paid = np.bincount(cell, np.nan_to_num(view.amount[wins]), minlength=size)
@@ -170,51 +235,34 @@ class Track:
         new = upto[:, target, step]  # lag below the step: not known at the origin
         return upto[:, target, -1] - new, new
 
-    def lessons(self, view: KnownState, *, segments: int) -> Lessons:
-        """Return what the origins before a view teach; `segments` is how many there are."""
-        growth, ratios = self.growth()
-        before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
-        late = float(before / (before + within))
-        steps = self._steps
-        months = np.array(sorted(month for month in self._said if month < view.first_target), dtype=np.int64)
-        both, common = np.zeros(steps), np.zeros(steps)
-        open_bias, future_bias, origins = np.ones(steps), np.ones(steps), np.zeros(steps)
-        if len(months):
-            said = [self._said[int(month)] for month in months]
-            parts = {
-                name: np.stack([getattr(each, name) for each in said], axis=1)
-                for name in ("booked", "open_pipeline", "chance_open", "new", "chance_new", "issued")
-            }
-            came_open, came_new = self._came(view, months)
-            came_open = came_open - parts["booked"]
-            # What was said when much less was known says little of what is said now: the first years of a record, when
-            # neither trend nor season could be told, erred several times as much.
-            known = np.minimum(np.array([each.closed for each in said]) / max(_closed(view), 1), 1.0)
-            trust = known**2
-            usable = trust[:, None] * (months[:, None] + np.arange(steps) <= view.last_complete)
-            recent = usable * (months >= view.first_target - _RECENT)[:, None]
-            open_bias = _bias(parts["open_pipeline"], came_open, parts["chance_open"], recent)
-            future_bias = _bias(parts["new"], came_new, parts["chance_new"], recent)
-            chance = parts["chance_open"] + parts["chance_new"]
-            usable = usable * trust[:, None]
-            both, common = shared_errors(parts["issued"], came_open + came_new, chance, usable, segments=segments)
-            origins = usable.sum(axis=0)
-        doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + origins**2)
-        unseen = _UNSEEN * (1.0 + _LATER * (np.maximum(np.arange(steps) - (steps - STEPS), 0) / (STEPS - 1)) ** 3)
-        prior = np.minimum(_PRIOR / max(_closed(view), 1) + unseen, _MOST_PRIOR)
-        # Cut to what a variance can be only now: cut one by one, estimates that chance made too small could not make up
-        # for those it made too large.
-        both, common = (
-            doubt * about + (1.0 - doubt) * found for about, found in ((2.0 * prior, both), (prior, common))
-        )
-        both = np.clip(both, _SMALLEST, _LARGEST)
-        common = np.clip(common, 0.0, both)
-        own = both - common
-        return Lessons(growth, late, ratios, open_bias, future_bias, common, own)
+
+def _forget(by_month: dict[int, Any], *, before: int) -> None:
+    """Delete the months before one."""
+    for month in [month for month in by_month if month < before]:
+        del by_month[month]
 
 
-def _closed(view: KnownState) -> int:
+def closed_deals(view: KnownState) -> int:
+    """Return how many closed deals are known."""
     return int(((view.outcome != OPEN) & view.known).sum())
+
+
+def _with_prior(errors: _Errors, *, closed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variances common to all segments and of each one's own, (S,): past errors and a prior, weighted.
+
+    closed : deals known to be closed; the fewer there are, the less sure the coefficients, and the larger the prior.
+    """
+    steps = len(errors.both)
+    doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + errors.origins**2)
+    unseen = _UNSEEN * (1.0 + _LATER * (np.maximum(np.arange(steps) - (steps - STEPS), 0) / (STEPS - 1)) ** 3)
+    prior = np.minimum(_PRIOR / max(closed, 1) + unseen, _MOST_PRIOR)
+    both = doubt * (2.0 * prior) + (1.0 - doubt) * errors.both
+    common = doubt * prior + (1.0 - doubt) * errors.common
+    # Cut to what a variance can be only now: cut one by one, estimates that chance made too small could not make up
+    # for those it made too large.
+    both = np.clip(both, _SMALLEST, _LARGEST)
+    common = np.clip(common, 0.0, both)
+    return common, both - common
 
 
 def chance_of_new(future: Future, steps: int) -> np.ndarray:
