@@ -19,7 +19,7 @@ from forecast.calendar import Calendar, period_label
 from forecast.data.schema import ERROR_COLUMNS
 from forecast.data.submissions import official_forecasts
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.planning.effect import planning_effect, planning_errors
+from forecast.evaluation.planning.effect import Effects, effects, event_study, planning_effect, planning_errors
 from forecast.evaluation.planning.errors import errors_in_detail
 from forecast.evaluation.planning.randomisation import (
     NEVER,
@@ -39,7 +39,6 @@ from forecast.evaluation.planning.ratio import (
     point_estimate,
     scale_to_unit_mean,
 )
-from forecast.evaluation.planning.tables import Effects, effects, event_study
 from forecast.wording import MINUS as M
 from forecast.wording import THIN as T
 from logs import log_of

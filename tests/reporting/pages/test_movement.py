@@ -10,9 +10,8 @@ import pytest
 
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.month import movements
 from forecast.reporting.pages import quarters
-from forecast.reporting.run import export
+from forecast.reporting.run import export, pages
 
 COMPANY = Company(name="C", currency="EUR")
 T = "\u202f"
@@ -94,11 +93,9 @@ def test_months_are_read_as_they_were_left(tmp_path: Path):
         leave(tmp_path, "2026-09-30", {"FY26 Q4": 4.9e6, "FY27 Q1": 4e6}),
         leave(tmp_path, "2026-10-31", {"FY26 Q4": 4.7e6, "FY27 Q1": 4.1e6}),
     ]
-    read = movements.forecasts(tmp_path, days[::-1])
+    read = pages.forecasts(tmp_path, days[::-1])
     assert list(read[read["target_period"] == "FY26 Q4"]["mean"]) == [4.8e6, 4.9e6, 4.7e6]
-    (moved,) = movements.movements(
-        tmp_path, days, company=COMPANY
-    )  # the third quarter was forecast once: nothing moved
+    (moved,) = pages.movements(tmp_path, days, company=COMPANY)  # the third quarter was forecast once: nothing moved
     assert moved.title == f"The forecast of FY26 Q4 fell from €4.8{T}m in August to €4.7{T}m now"
     assert list(moved.table["expected"]) == [4.8e6, 4.9e6, 4.7e6]
 
@@ -109,12 +106,12 @@ def test_the_quarter_before_is_shown_beside_what_it_brought(tmp_path: Path):
         leave(tmp_path, "2026-09-15", {"FY26 Q3": 4.1e6, "FY26 Q4": 4.8e6}),
         leave(tmp_path, "2026-10-31", {"FY26 Q4": 4.7e6}),
     ]
-    assert movements.settled(tmp_path, days[-1], "FY26 Q3") is None
-    before = movements.movements(tmp_path, days, company=COMPANY)[1]
+    assert pages.settled(tmp_path, days[-1], "FY26 Q3") is None
+    before = pages.movements(tmp_path, days, company=COMPANY)[1]
     assert before.title == f"The forecast of FY26 Q3 rose from €4{T}m in August to €4.1{T}m on 15 September"
     backtest = rows("2026-08-31", {"FY26 Q3": 4e6}).assign(observed=3.9e6)
     backtest.to_parquet(tmp_path / days[-1] / "tables" / "backtest.parquet")
-    before = movements.movements(tmp_path, days, company=COMPANY)[1]
+    before = pages.movements(tmp_path, days, company=COMPANY)[1]
     assert before.title == f"FY26 Q3 brought €3.9{T}m; in August we expected €4{T}m"
 
 
@@ -126,11 +123,11 @@ def test_a_month_that_cannot_be_read_is_left_out(tmp_path: Path):
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / other / "tables" / "bookings.parquet")
     words = leave(tmp_path, "2026-11-30", {"FY26 Q4": np.inf})
     days = [good, damaged, other, words, "2026-12-31"]
-    (said,) = movements.movements(tmp_path, days, company=COMPANY)
+    (said,) = pages.movements(tmp_path, days, company=COMPANY)
     assert isinstance(said, Statement)
     assert "August 2026" in said.more
-    assert movements.movements(tmp_path, days[1:], company=COMPANY) == []
-    assert movements.movements(tmp_path, [], company=COMPANY) == []
+    assert pages.movements(tmp_path, days[1:], company=COMPANY) == []
+    assert pages.movements(tmp_path, [], company=COMPANY) == []
 
 
 def test_the_index_shows_it_between_the_newest_month_and_the_earlier_ones():

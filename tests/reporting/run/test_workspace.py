@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from forecast.errors import MachineError, ParameterError
 from forecast.reporting.month import results as results_module
 from forecast.reporting.month.results import Results, read_table, write_table
-from forecast.reporting.run import manifest, workspace
+from forecast.reporting.run import workspace
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_get_makes_once(tmp_path, table):
     for _ in range(2):
         pd.testing.assert_frame_equal(nowhere.get("deals", lambda: made.append(1) or table), table)
     assert made == [1, 1, 1]
-    with pytest.raises(ParameterError, match="no folder of tables is kept"):
+    with pytest.raises(ParameterError, match="there is no folder of tables"):
         nowhere.read("deals")
     with pytest.raises(ParameterError, match="no table 'planning'"):
         results.read("planning")
@@ -243,21 +243,21 @@ def test_fingerprints_follow_what_matters(tmp_path):
     (tmp_path / "a.csv").write_text("x")
     (tmp_path / ".hidden").write_text("x")
     (tmp_path / "folder").mkdir()
-    found = manifest.data_fingerprints(tmp_path)
+    found = workspace.data_fingerprints(tmp_path)
     # echo -n x | sha256sum
     assert found == {"a.csv": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}
     cell = {"cell_type": "code", "source": ["a = 1\n", "b"], "metadata": {}, "outputs": []}
     same = {**cell, "source": "a = 1\nb", "outputs": [{"output_type": "stream"}], "execution_count": 3}
     other = {**cell, "source": "a = 2\nb"}
-    prints = [manifest.notebook_fingerprint({"cells": [kind]}) for kind in (cell, same, other)]
+    prints = [workspace.notebook_fingerprint({"cells": [kind]}) for kind in (cell, same, other)]
     assert prints[0] == prints[1] != prints[2]
-    assert manifest.code_fingerprint() == manifest.code_fingerprint()
-    assert manifest.combined({"a": 1, "b": 2}) == manifest.combined({"b": 2, "a": 1})
-    assert manifest.combined({"a": 1}) != manifest.combined({"a": 2})
+    assert workspace.code_fingerprint() == workspace.code_fingerprint()
+    assert workspace.combined({"a": 1, "b": 2}) == workspace.combined({"b": 2, "a": 1})
+    assert workspace.combined({"a": 1}) != workspace.combined({"a": 2})
 
 
 def test_versions_name_what_numbers_depend_on():
-    found = manifest.versions()
+    found = workspace.versions()
     assert {"python", "forecast", "numpy", "pandas", "scipy", "statsmodels"} <= set(found)
     assert json.loads(json.dumps(found)) == found
 

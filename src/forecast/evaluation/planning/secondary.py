@@ -37,10 +37,10 @@ from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.errors import DataError
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.planning.effect import before_and_after
 from forecast.evaluation.planning.estimate import estimate_levels
 from forecast.evaluation.planning.panel import ErrorPanel, adoption_periods, value_panel
 from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Floats
-from forecast.evaluation.planning.tables import before_and_after
 from forecast.evaluation.planning.verdict import no_comparison, too_few_ways
 from forecast.evaluation.scores.comparison import FIGURES, compare, holm
 from forecast.models.win.learn import Learner

@@ -15,7 +15,7 @@ from typing import Any
 
 from forecast.data.schema import Company, Log
 from forecast.errors import ParameterError, nearest
-from forecast.reporting.run import export, manifest, pages, workspace
+from forecast.reporting.run import export, pages, workspace
 from forecast.reporting.run.parameters import Parameter, check, notebook_parameters
 
 SCENARIO_NOTEBOOK = "00_explore"
@@ -227,11 +227,11 @@ def _made_from(notebooks: Mapping[str, Notebook], day: str, place: Path, *, reda
         "redacted": redacted,
         "parameters": {name: notebook.published for name, notebook in notebooks.items()},
         "fingerprints": {
-            "data": manifest.data_fingerprints(place),
-            "code": manifest.code_fingerprint(),
-            "notebooks": {name: manifest.notebook_fingerprint(one.content) for name, one in notebooks.items()},
+            "data": workspace.data_fingerprints(place),
+            "code": workspace.code_fingerprint(),
+            "notebooks": {name: workspace.notebook_fingerprint(one.content) for name, one in notebooks.items()},
         },
-        "versions": manifest.versions(),
+        "versions": workspace.versions(),
     }
 
 

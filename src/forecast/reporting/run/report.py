@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import MachineError, NotebookError, ParameterError
 from forecast.reporting.month.results import write_text
-from forecast.reporting.run import export, manifest, pages, workspace
+from forecast.reporting.run import export, pages, workspace
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import (
     STAGES,
@@ -108,7 +108,7 @@ class _Run:
 def _make(run: _Run, *, resume: bool) -> None:
     """Run what is not finished and publish the month; the folder of reports is locked."""
     job = run.job
-    state = workspace.State.open(job.month, manifest.combined(job.made_from), resume=resume)
+    state = workspace.State.open(job.month, workspace.combined(job.made_from), resume=resume)
     if job.private is not None:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
