@@ -22,8 +22,17 @@ from forecast.errors import DataError, ForecastError, ParameterError, nearest
 from forecast.models.win.probabilities import win_probabilities
 from forecast.reporting.charts.figure import Chart, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
-from forecast.reporting.explorer.deal_table import LOST, WON, DealTable
-from forecast.reporting.explorer.deals import by_month, by_stage, chosen, in_order, open_deals, share_of_open
+from forecast.reporting.explorer.deal_table import (
+    LOST,
+    WON,
+    DealTable,
+    by_month,
+    by_stage,
+    chosen,
+    in_order,
+    open_deals,
+    share_of_open,
+)
 from forecast.reporting.explorer.levers import JointPlanning, LeverPanel, joint_planning
 from forecast.reporting.explorer.scenario import Base, Levers, base, check, scenario
 from forecast.reporting.explorer.scenario_file import write_scenario

@@ -11,7 +11,7 @@ import pytest
 import forecast
 from forecast.errors import ParameterError
 from forecast.reporting.explorer import scenario as what_if
-from forecast.reporting.explorer.deals import (
+from forecast.reporting.explorer.deal_table import (
     SORTS,
     by_month,
     by_stage,
