@@ -72,9 +72,9 @@ def log(root: Path) -> Log:
 
 def other(log: Log, **columns: object) -> Log:
     return Log(
-        {**log.tables, "submitted_forecasts": log.tables["submitted_forecasts"].assign(**columns)},
-        log.company,
-        log.extracted_on,
+        tables={**log.tables, "submitted_forecasts": log.tables["submitted_forecasts"].assign(**columns)},
+        company=log.company,
+        extracted_on=log.extracted_on,
     )
 
 

@@ -180,7 +180,9 @@ def test_existing_business_without_types_counts_earlier_wins():
     log = company()
     tables = dict(log.tables)
     tables["opportunities"] = tables["opportunities"].drop(columns="type")
-    row = scorecard(Log(tables, log.company, log.extracted_on), as_of="2025-12-10").set_index("measure")
+    row = scorecard(
+        Log(tables=tables, company=log.company, extracted_on=log.extracted_on), as_of="2025-12-10"
+    ).set_index("measure")
     # K1 had bought in November 2024: 300 and 500 are existing, K2's 200 is new.
     assert row.loc["existing business", "ours"] == pytest.approx(0.8)
 

@@ -77,7 +77,11 @@ def test_close_value_and_account_know_the_outcome(maven_log: Log):
 def test_the_name_the_recipe_mends_is_found_where_it_is_not(maven_log: Log):
     frame = maven_log.opportunities
     twice = frame["product"].where(frame.index % 2 == 0, frame["product"].replace({"GTX Pro": "GTXPro"}))
-    log = Log({"opportunities": frame.assign(product=twice)}, maven_log.company, maven_log.extracted_on)
+    log = Log(
+        tables={"opportunities": frame.assign(product=twice)},
+        company=maven_log.company,
+        extracted_on=maven_log.extracted_on,
+    )
     table = audit(log)
     found = table[table["finding"] == "one name written in several ways"]
     assert found["column"].tolist() == ["product"]

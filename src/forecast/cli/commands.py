@@ -192,7 +192,7 @@ def import_(kind: str, source: Path, out: Path, *, segment_column: str | None = 
     if not source.is_dir():
         raise ParameterError(f"{source}: there is no such folder")
     _refuse_foreign(out)
-    from forecast.data.sources.crm.convert import read_export, write_folder
+    from forecast.data.sources.crm.importing import read_export, write_folder
 
     result = read_export(kind, source, segment_column=segment_column, company_in=out)
     try:

@@ -1,9 +1,9 @@
 """The canonical tables: their columns, keys, units and meaning; `Company` and `Log`.
 
-This module only declares. `validation` holds a set of tables against the declaration, `sources` bring tables
-from somewhere, and `snapshots` answers what was known on a day. Dates are `datetime64[us]` at midnight, timestamps
+This module only declares. `checks` holds a set of tables against the declaration, `sources` bring tables from
+somewhere, and `known` answers what was known on a day. Dates are `datetime64[us]` at midnight, timestamps
 `datetime64[us, UTC]`, periods text such as `2026-10`, amounts and measures float64, everything else pandas `str` (which
-`coded_text` may hold as codes).
+`text` may hold as codes).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TOTAL = "Total"
 OUTCOMES = ("open", "won", "lost")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a canonical table.
 
@@ -45,7 +45,7 @@ class Column:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """One canonical table: its key (unique together), its columns, and what its absence switches off."""
 
@@ -61,35 +61,48 @@ class Table:
         return next((column for column in self.columns if column.name == name), None)
 
 
+def _needed(
+    name: str,
+    kind: Kind,
+    meaning: str,
+    *,
+    nullable: bool = False,
+    unit: str = "",
+    minimum: float | None = None,
+    values: tuple[str, ...] = (),
+) -> Column:
+    return Column(name=name, kind=kind, meaning=meaning, nullable=nullable, unit=unit, minimum=minimum, values=values)
+
+
 def _optional(name: str, kind: Kind, meaning: str, *, unit: str = "", minimum: float | None = None) -> Column:
-    return Column(name, kind, meaning, required=False, nullable=True, unit=unit, minimum=minimum)
+    return Column(name=name, kind=kind, meaning=meaning, required=False, nullable=True, unit=unit, minimum=minimum)
 
 
-_SEGMENT = Column("segment", "text", "the unit in which joint planning is adopted and forecasts are submitted")
-_PERIOD = Column("period", "period", "month, written 2026-10")
+_SEGMENT = _needed("segment", "text", "the unit in which joint planning is adopted and forecasts are submitted")
+_PERIOD = _needed("period", "period", "month, written 2026-10")
 
 TABLES: Mapping[str, Table] = MappingProxyType(
     {
         table.name: table
         for table in (
             Table(
-                "opportunities",
-                "one row an opportunity, with today's values",
-                ("opportunity_id",),
-                (
-                    Column("opportunity_id", "key", "the opportunity"),
-                    Column(
+                name="opportunities",
+                meaning="one row an opportunity, with today's values",
+                key=("opportunity_id",),
+                columns=(
+                    _needed("opportunity_id", "key", "the opportunity"),
+                    _needed(
                         "created_on",
                         "date",
                         "day the opportunity was created; rows without it are left out and reported",
                         nullable=True,
                     ),
                     _SEGMENT,
-                    Column("stage", "text", "stage today"),
-                    Column("amount", "amount", "value today", nullable=True, unit="money", minimum=0),
-                    Column("expected_close_on", "date", "expected close date today", nullable=True),
-                    Column("closed_on", "date", "day it was won or lost; empty while open", nullable=True),
-                    Column("outcome", "text", "open, won or lost", values=OUTCOMES),
+                    _needed("stage", "text", "stage today"),
+                    _needed("amount", "amount", "value today", nullable=True, unit="money", minimum=0),
+                    _needed("expected_close_on", "date", "expected close date today", nullable=True),
+                    _needed("closed_on", "date", "day it was won or lost; empty while open", nullable=True),
+                    _needed("outcome", "text", "open, won or lost", values=OUTCOMES),
                     _optional("type", "text", "new or existing business"),
                     _optional("lead_source", "text", "where the opportunity came from"),
                     _optional("product", "text", "what is sold"),
@@ -106,15 +119,15 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 extra_columns=True,
             ),
             Table(
-                "opportunity_history",
-                "the state of an opportunity after each change; the first row is its state at creation",
-                ("opportunity_id", "recorded_at"),
-                (
-                    Column("opportunity_id", "key", "the opportunity"),
-                    Column("recorded_at", "timestamp", "when the CRM learned it"),
-                    Column("stage", "text", "stage from then on"),
-                    Column("amount", "amount", "value from then on", nullable=True, unit="money", minimum=0),
-                    Column("expected_close_on", "date", "expected close date from then on", nullable=True),
+                name="opportunity_history",
+                meaning="the state of an opportunity after each change; the first row is its state at creation",
+                key=("opportunity_id", "recorded_at"),
+                columns=(
+                    _needed("opportunity_id", "key", "the opportunity"),
+                    _needed("recorded_at", "timestamp", "when the CRM learned it"),
+                    _needed("stage", "text", "stage from then on"),
+                    _needed("amount", "amount", "value from then on", nullable=True, unit="money", minimum=0),
+                    _needed("expected_close_on", "date", "expected close date from then on", nullable=True),
                     _optional("probability", "number", "probability the CRM showed", unit="0 to 1", minimum=0),
                     _optional("forecast_category", "text", "forecast category the seller chose"),
                     _optional("owner", "text", "who sells it from then on"),
@@ -124,13 +137,13 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 extra_columns=True,
             ),
             Table(
-                "stages",
-                "the stages in order",
-                ("stage",),
-                (
-                    Column("stage", "key", "name of the stage"),
-                    Column("position", "number", "order of the stage, from 1"),
-                    Column("outcome", "text", "open, won or lost", values=OUTCOMES),
+                name="stages",
+                meaning="the stages in order",
+                key=("stage",),
+                columns=(
+                    _needed("stage", "key", "name of the stage"),
+                    _needed("position", "number", "order of the stage, from 1"),
+                    _needed("outcome", "text", "open, won or lost", values=OUTCOMES),
                     _optional(
                         "probability",
                         "number",
@@ -143,14 +156,14 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 without="stages are ordered by how often they end in a win, and proposals cannot be told",
             ),
             Table(
-                "leads",
-                "one row a marketing lead",
-                ("lead_id",),
-                (
-                    Column("lead_id", "key", "the lead"),
-                    Column("created_on", "date", "day the lead came in"),
+                name="leads",
+                meaning="one row a marketing lead",
+                key=("lead_id",),
+                columns=(
+                    _needed("lead_id", "key", "the lead"),
+                    _needed("created_on", "date", "day the lead came in"),
                     _SEGMENT,
-                    Column("channel", "text", "where it came from"),
+                    _needed("channel", "text", "where it came from"),
                     _optional("worked_on", "date", "day sales first worked it"),
                     _optional("qualified_on", "date", "day it was qualified"),
                     _optional("rejected_on", "date", "day it was rejected"),
@@ -159,14 +172,14 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 without="how marketing's leads are worked and handed over cannot be shown",
             ),
             Table(
-                "marketing",
-                "marketing's activity by month, known when the month has ended",
-                ("period", "segment", "channel"),
-                (
+                name="marketing",
+                meaning="marketing's activity by month, known when the month has ended",
+                key=("period", "segment", "channel"),
+                columns=(
                     _PERIOD,
                     _SEGMENT,
                     _optional("channel", "text", "where the leads came from"),
-                    Column("leads", "number", "leads in the month", unit="count", minimum=0),
+                    _needed("leads", "number", "leads in the month", unit="count", minimum=0),
                     _optional("lead_score", "number", "mean score of the leads"),
                     _optional("spend", "amount", "money spent", unit="money", minimum=0),
                 ),
@@ -174,76 +187,76 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 extra_columns=True,
             ),
             Table(
-                "submitted_forecasts",
-                "what people said they would book",
-                ("submitted_on", "target_period", "segment", "submitter", "category"),
-                (
-                    Column("submitted_on", "date", "day it was submitted"),
-                    Column("target_period", "period", "month it is for"),
+                name="submitted_forecasts",
+                meaning="what people said they would book",
+                key=("submitted_on", "target_period", "segment", "submitter", "category"),
+                columns=(
+                    _needed("submitted_on", "date", "day it was submitted"),
+                    _needed("target_period", "period", "month it is for"),
                     _SEGMENT,
-                    Column("submitter", "text", "sales, marketing, joint, …; capitals make no difference"),
+                    _needed("submitter", "text", "sales, marketing, joint, …; capitals make no difference"),
                     _optional("category", "text", "commit, best case, …; where there are categories, commit counts"),
-                    Column("amount", "amount", "bookings expected", unit="money", minimum=0),
+                    _needed("amount", "amount", "bookings expected", unit="money", minimum=0),
                 ),
                 without="the track record of people's forecasts and the effect of joint planning cannot be shown",
             ),
             Table(
-                "plan",
-                "planned bookings",
-                ("period", "segment"),
-                (_PERIOD, _SEGMENT, Column("amount", "amount", "planned bookings", unit="money", minimum=0)),
+                name="plan",
+                meaning="planned bookings",
+                key=("period", "segment"),
+                columns=(_PERIOD, _SEGMENT, _needed("amount", "amount", "planned bookings", unit="money", minimum=0)),
                 without="the chance of reaching plan cannot be shown",
             ),
             Table(
-                "joint_planning",
-                "when each segment began to plan jointly",
-                ("segment",),
-                (_SEGMENT, Column("adopted_on", "date", "first day; empty = not yet", nullable=True)),
+                name="joint_planning",
+                meaning="when each segment began to plan jointly",
+                key=("segment",),
+                columns=(_SEGMENT, _needed("adopted_on", "date", "first day; empty = not yet", nullable=True)),
                 without="whether joint planning helped cannot be asked",
             ),
             Table(
-                "quotas",
-                "quota by owner and month",
-                ("owner", "period"),
-                (
-                    Column("owner", "key", "who sells"),
+                name="quotas",
+                meaning="quota by owner and month",
+                key=("owner", "period"),
+                columns=(
+                    _needed("owner", "key", "who sells"),
                     _PERIOD,
-                    Column("quota", "amount", "bookings asked", unit="money", minimum=0),
+                    _needed("quota", "amount", "bookings asked", unit="money", minimum=0),
                 ),
                 without="the share of reps who made quota cannot be shown",
             ),
             Table(
-                "costs",
-                "cost by month, segment and function",
-                ("period", "segment", "function"),
-                (
+                name="costs",
+                meaning="cost by month, segment and function",
+                key=("period", "segment", "function"),
+                columns=(
                     _PERIOD,
                     _SEGMENT,
-                    Column("function", "text", "whose cost", values=("sales", "marketing", "delivery")),
-                    Column("amount", "amount", "cost", unit="money", minimum=0),
+                    _needed("function", "text", "whose cost", values=("sales", "marketing", "delivery")),
+                    _needed("amount", "amount", "cost", unit="money", minimum=0),
                 ),
                 without="the cost of sales cannot be shown",
             ),
             Table(
-                "delivery",
-                "what can be built or served",
-                ("period", "segment"),
-                (
+                name="delivery",
+                meaning="what can be built or served",
+                key=("period", "segment"),
+                columns=(
                     _PERIOD,
                     _SEGMENT,
-                    Column("capacity", "amount", "bookings that can be delivered", unit="money", minimum=0),
+                    _needed("capacity", "amount", "bookings that can be delivered", unit="money", minimum=0),
                     _optional("delivered_on_time", "number", "share delivered on time", unit="0 to 1", minimum=0),
                     _optional("satisfaction", "number", "customer satisfaction"),
                 ),
                 without="bookings cannot be held against what can be delivered",
             ),
             Table(
-                "currencies",
-                "frozen plan rates",
-                ("currency",),
-                (
-                    Column("currency", "key", "ISO code"),
-                    Column("plan_rate", "number", "reporting currency per unit of this currency", minimum=0),
+                name="currencies",
+                meaning="frozen plan rates",
+                key=("currency",),
+                columns=(
+                    _needed("currency", "key", "ISO code"),
+                    _needed("plan_rate", "number", "reporting currency per unit of this currency", minimum=0),
                 ),
                 without="every amount is taken to be in the reporting currency",
             ),
@@ -252,7 +265,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Company:
     """What `company.toml` says; every field has a default."""
 
@@ -274,7 +287,7 @@ class Company:
         return Calendar(self.fiscal_year_start, self.calendar)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Log:
     """A validated set of tables. `extracted_on` is the log's last day; tables that are absent are not in `tables`.
 

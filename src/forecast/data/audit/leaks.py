@@ -64,7 +64,7 @@ def outcome_leaks(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> pd.Da
 
     Parameters
     ----------
-    frame : (n, k) the columns to examine, with rows in order of time where there is one: a column is judged within
+    frame : (n, k) the columns to examine, with rows in order of time where there is one: a column is looked at within
         successive blocks of rows, so that a base rate that drifts along with it is not mistaken for a leak.
     outcome : (n,) `won`, `lost` or `open`, in the order of the rows.
 
@@ -84,7 +84,7 @@ def outcome_leaks(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> pd.Da
     if not (won | lost | still).all():
         other = sorted(set(result[~(won | lost | still)]))[0]
         raise ParameterError(f"outcome: {other!r} is not one of won, lost, open")
-    groups = _Groups(won, lost, still)
+    groups = _Groups(won=won, lost=lost, open=still)
     found = [leak for name in frame for leak in _examine(str(name), frame[name], groups)]
     found.sort(key=lambda leak: (_KINDS.index(leak["kind"]), -leak["count"], leak["column"]))
     table = pd.DataFrame(found, columns=list(LEAK_COLUMNS))
@@ -96,7 +96,7 @@ _KINDS = ("value", "missing", "separates", "closing")
 _MEND = "keep it out of the model, or record it in opportunity_history so that its past values are known"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Groups:
     """Which rows were won, lost, are open: (n,) masks."""
 

@@ -241,7 +241,7 @@ def _falls_off(snap: Snapshot) -> list[Problem]:
 
 
 def _cleared(snap: Snapshot) -> list[Problem]:
-    """Many losses on one day: the day the pipeline was cleared, not the day the customers said no."""
+    """Many losses on one day: the day the pipeline was cleared, not the day the customers decided."""
     frame = snap.opportunities
     lost = frame[frame["outcome"] == "lost"]
     if lost.empty:

@@ -1,4 +1,6 @@
-"""Dynamics 365 Sales (Dataverse): opportunity, audit, systemuser, account, transactioncurrency.
+"""Which columns of Dynamics 365 Sales (Dataverse) become ours: opportunity, audit, systemuser, account, currencies.
+
+`CRM` below is the mapping, our column -> Dataverse's; `assemble` reads what the columns mean.
 
 statecode is 0 open, 1 won, 2 lost. The amount is estimatedvalue while open, actualvalue once won. The audit has either
 one row a changed column (attribute, oldvalue, newvalue) or, as Dataverse stores it, `changedata` with the changed
@@ -12,68 +14,79 @@ import json
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.export import Crm, Export, Field, File, days, found, moments, numbers
-from forecast.data.sources.crm.tables import Deals, choose_segment, people, rows_of, states
+from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, states
+from forecast.data.sources.crm.export import Crm, Export, File, days, found, moments, numbers
 from forecast.errors import DataError
 
 CRM = Crm(
-    "Dynamics 365",
-    (
+    name="Dynamics 365",
+    files=(
         File(
-            "opportunities",
-            ("opportunity", "opportunities", "opportunityset"),
-            (
-                Field("opportunity_id", ("opportunityid",), required=True),
-                Field("state", ("statecode", "Status"), required=True),
-                Field("estimated", ("estimatedvalue_base", "estimatedvalue", "Est. Revenue"), required=True),
-                Field("actual", ("actualvalue_base", "actualvalue", "Actual Revenue")),
-                Field("expected", ("estimatedclosedate", "Est. Close Date"), required=True),
-                Field("closed", ("actualclosedate", "Actual Close Date"), required=True),
-                Field("created_at", ("createdon", "Created On"), required=True),
-                Field(
-                    "stage",
-                    ("stepname", "salesstage@FormattedValue", "salesstage_name", "salesstage", "Pipeline Phase"),
-                ),
-                Field("touched_at", ("modifiedon", "Modified On")),
-                Field("owner", ("_ownerid_value", "ownerid", "Owner")),
-                Field("account_id", ("_parentaccountid_value", "parentaccountid", "_customerid_value", "Account")),
-                Field("type", ("opportunitytypecode_name", "msdyn_ordertype")),
-                Field("lead_source", ("_campaignid_value", "campaignid", "leadsourcecode_name")),
-                Field("currency", ("_transactioncurrencyid_value", "transactioncurrencyid")),
-                Field("lost_reason", ("statuscode_name", "Status Reason")),
-                Field("probability", ("closeprobability",)),
-            ),
+            role="opportunities",
+            stems=("opportunity", "opportunities", "opportunityset"),
+            columns={
+                "opportunity_id": ("opportunityid",),
+                "state": ("statecode", "Status"),
+                "estimated": ("estimatedvalue_base", "estimatedvalue", "Est. Revenue"),
+                "actual": ("actualvalue_base", "actualvalue", "Actual Revenue"),
+                "expected": ("estimatedclosedate", "Est. Close Date"),
+                "closed": ("actualclosedate", "Actual Close Date"),
+                "created_at": ("createdon", "Created On"),
+                "stage": ("stepname", "salesstage@FormattedValue", "salesstage_name", "salesstage", "Pipeline Phase"),
+                "touched_at": ("modifiedon", "Modified On"),
+                "owner": ("_ownerid_value", "ownerid", "Owner"),
+                "account_id": ("_parentaccountid_value", "parentaccountid", "_customerid_value", "Account"),
+                "type": ("opportunitytypecode_name", "msdyn_ordertype"),
+                "lead_source": ("_campaignid_value", "campaignid", "leadsourcecode_name"),
+                "currency": ("_transactioncurrencyid_value", "transactioncurrencyid"),
+                "lost_reason": ("statuscode_name", "Status Reason"),
+                "probability": ("closeprobability",),
+            },
+            needed=("opportunity_id", "state", "estimated", "expected", "closed", "created_at"),
             required=True,
         ),
         File(
-            "audit",
-            ("audit", "audits", "opportunity_audit"),
-            (
-                Field("opportunity_id", ("_objectid_value", "objectid"), required=True),
-                Field("recorded_at", ("createdon",), required=True),
-                Field("attribute", ("attribute", "attributename", "logicalname", "Changed Field")),
-                Field("old", ("oldvalue", "Old Value")),
-                Field("new", ("newvalue", "New Value")),
-                Field("changes", ("changedata",)),
-            ),
+            role="audit",
+            stems=("audit", "audits", "opportunity_audit"),
+            columns={
+                "opportunity_id": ("_objectid_value", "objectid"),
+                "recorded_at": ("createdon",),
+                "attribute": ("attribute", "attributename", "logicalname", "Changed Field"),
+                "old": ("oldvalue", "Old Value"),
+                "new": ("newvalue", "New Value"),
+                "changes": ("changedata",),
+            },
+            needed=("opportunity_id", "recorded_at"),
         ),
         File(
-            "users",
-            ("systemuser", "systemusers"),
-            (Field("owner", ("systemuserid",), required=True), Field("name", ("fullname", "Full Name"))),
+            role="users",
+            stems=("systemuser", "systemusers"),
+            columns={
+                "owner": ("systemuserid",),
+                "name": ("fullname", "Full Name"),
+            },
+            needed=("owner",),
         ),
-        File("accounts", ("account", "accounts"), (Field("account_id", ("accountid",), required=True),)),
         File(
-            "currencies",
-            ("transactioncurrency", "transactioncurrencies"),
-            (
-                Field("id", ("transactioncurrencyid",), required=True),
-                Field("code", ("isocurrencycode",), required=True),
-                Field("rate", ("exchangerate",), required=True),
-            ),
+            role="accounts",
+            stems=("account", "accounts"),
+            columns={
+                "account_id": ("accountid",),
+            },
+            needed=("account_id",),
+        ),
+        File(
+            role="currencies",
+            stems=("transactioncurrency", "transactioncurrencies"),
+            columns={
+                "id": ("transactioncurrencyid",),
+                "code": ("isocurrencycode",),
+                "rate": ("exchangerate",),
+            },
+            needed=("id", "code", "rate"),
         ),
     ),
-    (
+    segments=(
         ("users", "_territoryid_value@FormattedValue"),
         ("users", "territoryid"),
         ("users", "_businessunitid_value@FormattedValue"),
@@ -108,8 +121,8 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     frame["outcome"] = _outcome(frame["state"], table)
     frame["created_at"] = moments(frame["created_at"], table=table, column="createdon")
     history = _history(export, frame, timezone)
-    frame["segment"], told = choose_segment(export, joined, segment_column)
-    notes.append(told)
+    frame["segment"], where_from = choose_segment(export, joined, segment_column)
+    notes.append(where_from)
     frame["amount"] = _amount(frame["estimated"], frame["actual"], frame["outcome"], table)
     frame["created_on"] = frame["created_at"].dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
     frame["touched_at"] = moments(frame["touched_at"], table=table, column="modifiedon")
@@ -122,7 +135,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     if "lost_reason" in frame:
         frame["lost_reason"] = frame["lost_reason"].where(frame["outcome"] == "lost")
     frame, currencies = _currency(export, frame)
-    return Deals(frame, history, None, currencies, notes)
+    return Deals(opportunities=frame, history=history, currencies=currencies, notes=notes)
 
 
 def _outcome(state: pd.Series, table: str) -> pd.Series:
@@ -203,12 +216,12 @@ def _changes(export: Export) -> pd.DataFrame | None:
 
 def _unpacked(rows: pd.DataFrame, table: str) -> pd.DataFrame:
     """Return a row a changed attribute: {"changedAttributes": [{"logicalName": …, "oldValue": …, "newValue": …}]}."""
-    told = rows[rows["changes"].notna()]
+    recorded = rows[rows["changes"].notna()]
     try:
-        lists = [json.loads(text).get("changedAttributes", []) for text in told["changes"]]
+        lists = [json.loads(text).get("changedAttributes", []) for text in recorded["changes"]]
         unpacked = [
             (number, change["logicalName"], change.get("oldValue"), change.get("newValue"))
-            for number, changed in zip(told.index, lists, strict=True)
+            for number, changed in zip(recorded.index, lists, strict=True)
             for change in changed
         ]
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -221,7 +234,7 @@ def _unpacked(rows: pd.DataFrame, table: str) -> pd.DataFrame:
     flat = pd.DataFrame(unpacked, columns=["row", "attribute", "old", "value"])
     for name in ("old", "value"):
         flat[name] = flat[name].map(lambda value: None if pd.isna(value) else str(value)).astype("str")
-    return flat.join(told[["opportunity_id", "recorded_at"]], on="row")
+    return flat.join(recorded[["opportunity_id", "recorded_at"]], on="row")
 
 
 def _currency(export: Export, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:

@@ -1,13 +1,14 @@
 """A folder of CSV files as a CRM exports them -> tables whose columns have our names, still as text.
 
-What a CRM calls its files and columns is declared (`Crm`, `File`, `Field`); names are compared without case, blanks
-and signs, so that `StageName`, `stage_name` and `Stage Name` are one. What is not brought over is said.
+What a CRM calls its files and columns is declared (`Crm`, `File`) in its own module; names are compared without case,
+blanks and signs, so that `StageName`, `stage_name` and `Stage Name` are one. What is not brought over is noted.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,26 +22,23 @@ _SUFFIX = re.compile(r"(?:data|export)$")
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Field:
-    """One of our columns and what the CRM may call it; the first name that is there counts."""
-
-    name: str
-    names: tuple[str, ...]
-    required: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class File:
-    """One file of an export: the part it plays, what it may be called (without .csv), its columns."""
+    """One file of an export.
+
+    role : the part it plays. stems : what it may be called, without .csv.
+    columns : our column -> what the CRM may call it; the first name that is there, with a value in it, counts.
+    needed : those of our columns without which the file cannot be used. required : whether the export needs it.
+    """
 
     role: str
     stems: tuple[str, ...]
-    fields: tuple[Field, ...]
+    columns: Mapping[str, tuple[str, ...]]
+    needed: tuple[str, ...]
     required: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Crm:
     """What a CRM calls things. `segments`: (role, column) tried in order where no segment column is asked for."""
 
@@ -49,9 +47,12 @@ class Crm:
     segments: tuple[tuple[str, str], ...]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Export:
-    """What was read: a frame per role with our column names, the frames as they came, and what there is to say."""
+    """What was read: a frame per role with our column names, the frames as they came, and notes for the reader.
+
+    It is filled file by file, and every later step adds its notes.
+    """
 
     crm: Crm
     folder: Path
@@ -72,10 +73,10 @@ class Export:
 
 
 def plain(name: str) -> str:
-    """Return a name as it is compared: small letters and digits alone, without what connectors put around it."""
+    """Return a name as it is compared: small letters and digits alone, without what connectors add to it."""
     base, _, annotation = str(name).partition("@")
     if "formattedvalue" in annotation.lower():
-        base += "_name"  # Dataverse gives an option's or a lookup's text beside its code
+        base += "_name"  # Dataverse gives an option's or a lookup's text in a column next to its code
     text = re.sub(r"[^a-z0-9]", "", base.lower())
     return text.removeprefix("property") if text != "property" else text
 
@@ -90,7 +91,7 @@ def load(crm: Crm, folder: Path) -> Export:
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
-    export = Export(crm, folder)
+    export = Export(crm=crm, folder=folder)
     roles = {stem: file for file in crm.files for stem in (plain(stem) for stem in file.stems)}
     unused = []
     for path in sorted(folder.iterdir()):
@@ -147,18 +148,18 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
         by_plain.setdefault(plain(column), str(column))
     taken: dict[str, pd.Series] = {}
     used = set()
-    for wanted in file.fields:
-        there = [by_plain[plain(alias)] for alias in wanted.names if plain(alias) in by_plain]
+    for ours, names in file.columns.items():
+        there = [by_plain[plain(alias)] for alias in names if plain(alias) in by_plain]
         there = [column for column in there if raw[column].notna().any()] or there
         if there:
-            taken[wanted.name] = raw[there[0]]
+            taken[ours] = raw[there[0]]
             used.add(there[0])
-        elif wanted.required:
-            hint = did_you_mean(wanted.names[0], [str(column) for column in raw.columns])
+        elif ours in file.needed:
+            hint = did_you_mean(names[0], [str(column) for column in raw.columns])
             raise DataError(
-                f"no column for it: looked for {', '.join(wanted.names)}",
+                f"no column for it: looked for {', '.join(names)}",
                 table=name,
-                column=wanted.name,
+                column=ours,
                 mend=f"export that column; {hint}" if hint else "export that column",
             )
     rest = [str(column) for column in raw.columns if column not in used]

@@ -1,4 +1,6 @@
-"""HubSpot: deals, pipeline stages, and the history of properties (or of stages alone).
+"""Which columns of HubSpot become ours: deals, pipeline stages, the history of properties (or of stages alone).
+
+`CRM` below is the mapping, our column -> HubSpot's; `assemble` reads what the columns mean.
 
 A deal's stage is an identifier; the pipeline's stages say its name, its order and whether it closes. closedate is the
 expected date while open and the date of closing afterwards. The property history has one row a change of one property.
@@ -9,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.export import Crm, Export, Field, File, days, flags, moments, numbers
-from forecast.data.sources.crm.tables import (
+from forecast.data.sources.crm.deals import (
     Deals,
     choose_segment,
     people,
@@ -19,82 +20,98 @@ from forecast.data.sources.crm.tables import (
     with_unrecorded,
     without_deleted,
 )
+from forecast.data.sources.crm.export import Crm, Export, File, days, flags, moments, numbers
 
 CRM = Crm(
-    "HubSpot",
-    (
+    name="HubSpot",
+    files=(
         File(
-            "opportunities",
-            ("deal", "deals", "all-deals", "hubspot-crm-exports-all-deals"),
-            (
-                Field("opportunity_id", ("deal_id", "hs_object_id", "Record ID", "id"), required=True),
-                Field("stage_id", ("dealstage", "deal_pipeline_stage_id", "Deal Stage"), required=True),
+            role="opportunities",
+            stems=("deal", "deals", "all-deals", "hubspot-crm-exports-all-deals"),
+            columns={
+                "opportunity_id": ("deal_id", "hs_object_id", "Record ID", "id"),
+                "stage_id": ("dealstage", "deal_pipeline_stage_id", "Deal Stage"),
                 # The amount in the home currency, where the account has several: then no currency is needed.
-                Field("amount", ("amount_in_home_currency", "amount", "Amount in company currency"), required=True),
-                Field("close_date", ("closedate", "Close Date"), required=True),
-                Field("created_at", ("createdate", "hs_createdate", "Create Date"), required=True),
-                Field("is_closed", ("hs_is_closed",)),
-                Field("is_won", ("hs_is_closed_won",)),
-                Field("deleted", ("is_deleted", "archived", "_fivetran_deleted")),
-                Field("touched_at", ("hs_lastmodifieddate", "Last Modified Date", "_fivetran_synced")),
-                Field("owner", ("hubspot_owner_id", "owner_id", "Deal owner")),
-                Field("account_id", ("hs_primary_associated_company", "Associated Company IDs", "Associated Company")),
-                Field("type", ("dealtype", "Deal Type")),
-                Field("lead_source", ("hs_analytics_source", "Original Traffic Source", "Original Source Type")),
-                Field("lost_reason", ("closed_lost_reason", "Closed Lost Reason")),
-                Field("pipeline", ("pipeline", "deal_pipeline_id", "Pipeline")),
-            ),
+                "amount": ("amount_in_home_currency", "amount", "Amount in company currency"),
+                "close_date": ("closedate", "Close Date"),
+                "created_at": ("createdate", "hs_createdate", "Create Date"),
+                "is_closed": ("hs_is_closed",),
+                "is_won": ("hs_is_closed_won",),
+                "deleted": ("is_deleted", "archived", "_fivetran_deleted"),
+                "touched_at": ("hs_lastmodifieddate", "Last Modified Date", "_fivetran_synced"),
+                "owner": ("hubspot_owner_id", "owner_id", "Deal owner"),
+                "account_id": ("hs_primary_associated_company", "Associated Company IDs", "Associated Company"),
+                "type": ("dealtype", "Deal Type"),
+                "lead_source": ("hs_analytics_source", "Original Traffic Source", "Original Source Type"),
+                "lost_reason": ("closed_lost_reason", "Closed Lost Reason"),
+                "pipeline": ("pipeline", "deal_pipeline_id", "Pipeline"),
+            },
+            needed=("opportunity_id", "stage_id", "amount", "close_date", "created_at"),
             required=True,
         ),
         File(
-            "stages",
-            ("deal_pipeline_stage", "deal_pipeline_stages", "pipeline_stages"),
-            (
-                Field("stage_id", ("stage_id", "id"), required=True),
-                Field("stage", ("label", "stage_name"), required=True),
-                Field("pipeline", ("pipeline_id",)),
-                Field("position", ("display_order",)),
-                Field("probability", ("probability",)),
-                Field("is_closed", ("is_closed",)),
-                Field("is_won", ("closed_won",)),
-            ),
+            role="stages",
+            stems=("deal_pipeline_stage", "deal_pipeline_stages", "pipeline_stages"),
+            columns={
+                "stage_id": ("stage_id", "id"),
+                "stage": ("label", "stage_name"),
+                "pipeline": ("pipeline_id",),
+                "position": ("display_order",),
+                "probability": ("probability",),
+                "is_closed": ("is_closed",),
+                "is_won": ("closed_won",),
+            },
+            needed=("stage_id", "stage"),
         ),
         File(
-            "properties",
-            ("deal_property_history", "deal_properties_history"),
-            (
-                Field("opportunity_id", ("deal_id", "objectId", "Record ID"), required=True),
-                Field("recorded_at", ("timestamp",), required=True),
-                Field("property", ("name", "property"), required=True),
-                Field("value", ("value",), required=True),
-            ),
+            role="properties",
+            stems=("deal_property_history", "deal_properties_history"),
+            columns={
+                "opportunity_id": ("deal_id", "objectId", "Record ID"),
+                "recorded_at": ("timestamp",),
+                "property": ("name", "property"),
+                "value": ("value",),
+            },
+            needed=("opportunity_id", "recorded_at", "property", "value"),
         ),
         File(
-            "stage_history",
-            ("deal_stage", "deal_stages"),
-            (
-                Field("opportunity_id", ("deal_id",), required=True),
-                Field("recorded_at", ("date_entered", "_fivetran_start"), required=True),
-                Field("value", ("value",), required=True),
-            ),
+            role="stage_history",
+            stems=("deal_stage", "deal_stages"),
+            columns={
+                "opportunity_id": ("deal_id",),
+                "recorded_at": ("date_entered", "_fivetran_start"),
+                "value": ("value",),
+            },
+            needed=("opportunity_id", "recorded_at", "value"),
         ),
         File(
-            "pipelines",
-            ("deal_pipeline", "deal_pipelines"),
-            (Field("pipeline", ("pipeline_id", "id"), required=True), Field("label", ("label",))),
+            role="pipelines",
+            stems=("deal_pipeline", "deal_pipelines"),
+            columns={
+                "pipeline": ("pipeline_id", "id"),
+                "label": ("label",),
+            },
+            needed=("pipeline",),
         ),
         File(
-            "users",
-            ("owner", "owners"),
-            (Field("owner", ("owner_id", "id"), required=True), Field("name", ("name", "email"))),
+            role="users",
+            stems=("owner", "owners"),
+            columns={
+                "owner": ("owner_id", "id"),
+                "name": ("name", "email"),
+            },
+            needed=("owner",),
         ),
         File(
-            "accounts",
-            ("company", "companies"),
-            (Field("account_id", ("company_id", "id", "Record ID"), required=True),),
+            role="accounts",
+            stems=("company", "companies"),
+            columns={
+                "account_id": ("company_id", "id", "Record ID"),
+            },
+            needed=("account_id",),
         ),
     ),
-    (
+    segments=(
         ("opportunities", "region"),
         ("opportunities", "territory"),
         ("users", "region"),
@@ -130,8 +147,8 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     history = _history(export, frame, names, timezone)
     frame["stage"] = _named(frame["stage_id"], names)
     frame["outcome"] = _outcome(frame, names)
-    frame["segment"], told = choose_segment(export, joined, segment_column)
-    notes.append(told)
+    frame["segment"], where_from = choose_segment(export, joined, segment_column)
+    notes.append(where_from)
     frame["amount"] = numbers(frame["amount"], table=table, column="amount")
     frame["created_on"] = frame["created_at"].dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
     touched = frame.get("touched_at", pd.Series(np.nan, index=frame.index, dtype="str"))
@@ -145,7 +162,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
         history["owner"] = people(export, history["owner"])
     if history is not None:
         history = _completed(history, frame)
-    return Deals(frame, history, reference, None, notes)
+    return Deals(opportunities=frame, history=history, reference=reference, notes=notes)
 
 
 def _stage_names(export: Export) -> pd.DataFrame | None:

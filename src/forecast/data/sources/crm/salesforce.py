@@ -1,4 +1,6 @@
-"""Salesforce: Opportunity, OpportunityHistory (or a connector's history of Opportunity), OpportunityStage, User, …
+"""Which columns of Salesforce become ours: of Opportunity, OpportunityHistory, OpportunityStage, User and some more.
+
+`CRM` below is the mapping, our column -> Salesforce's; `assemble` reads what the columns mean.
 
 In Salesforce one field, CloseDate, is the expected date while open and the date of closing afterwards; each row of
 OpportunityHistory holds stage, amount, close date, probability and forecast category as they then stood.
@@ -9,75 +11,94 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.export import Crm, Export, Field, File, days, flags, moments, numbers
-from forecast.data.sources.crm.tables import Deals, choose_segment, people, rows_of, without_deleted
+from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
+from forecast.data.sources.crm.export import Crm, Export, File, days, flags, moments, numbers
 
 CRM = Crm(
-    "Salesforce",
-    (
+    name="Salesforce",
+    files=(
         File(
-            "opportunities",
-            ("Opportunity", "Opportunities"),
-            (
-                Field("opportunity_id", ("Id", "OpportunityId", "Opportunity ID", "Opportunity ID 18"), required=True),
-                Field("stage", ("StageName", "Stage"), required=True),
-                Field("amount", ("Amount",), required=True),
-                Field("close_date", ("CloseDate", "Close Date"), required=True),
-                Field("created_at", ("CreatedDate", "Created Date"), required=True),
-                Field("is_closed", ("IsClosed", "Closed")),
-                Field("is_won", ("IsWon", "Won")),
-                Field("deleted", ("IsDeleted",)),
-                Field("touched_at", ("LastModifiedDate", "Last Modified Date", "SystemModstamp", "_fivetran_synced")),
-                Field("owner", ("OwnerId", "Opportunity Owner", "Owner")),
-                Field("account_id", ("AccountId", "Account ID", "Account Name")),
-                Field("type", ("Type",)),
-                Field("lead_source", ("LeadSource", "Lead Source")),
-                Field("currency", ("CurrencyIsoCode", "Amount Currency", "Currency")),
-                Field("units", ("TotalOpportunityQuantity", "Quantity")),
-                Field("lost_reason", ("Loss_Reason__c", "Closed_Lost_Reason__c", "Lost Reason")),
-                Field("probability", ("Probability", "Probability (%)")),
-            ),
+            role="opportunities",
+            stems=("Opportunity", "Opportunities"),
+            columns={
+                "opportunity_id": ("Id", "OpportunityId", "Opportunity ID", "Opportunity ID 18"),
+                "stage": ("StageName", "Stage"),
+                "amount": ("Amount",),
+                "close_date": ("CloseDate", "Close Date"),
+                "created_at": ("CreatedDate", "Created Date"),
+                "is_closed": ("IsClosed", "Closed"),
+                "is_won": ("IsWon", "Won"),
+                "deleted": ("IsDeleted",),
+                "touched_at": ("LastModifiedDate", "Last Modified Date", "SystemModstamp", "_fivetran_synced"),
+                "owner": ("OwnerId", "Opportunity Owner", "Owner"),
+                "account_id": ("AccountId", "Account ID", "Account Name"),
+                "type": ("Type",),
+                "lead_source": ("LeadSource", "Lead Source"),
+                "currency": ("CurrencyIsoCode", "Amount Currency", "Currency"),
+                "units": ("TotalOpportunityQuantity", "Quantity"),
+                "lost_reason": ("Loss_Reason__c", "Closed_Lost_Reason__c", "Lost Reason"),
+                "probability": ("Probability", "Probability (%)"),
+            },
+            needed=("opportunity_id", "stage", "amount", "close_date", "created_at"),
             required=True,
         ),
         File(
-            "history",
-            ("OpportunityHistory", "Opportunity History"),
-            (
+            role="history",
+            stems=("OpportunityHistory", "Opportunity History"),
+            columns={
                 # A connector's history of Opportunity has the deal in Id and the change in _fivetran_start;
                 # Salesforce's own OpportunityHistory has OpportunityId and CreatedDate.
-                Field("opportunity_id", ("OpportunityId", "Opportunity ID", "Id"), required=True),
-                Field("recorded_at", ("_fivetran_start", "CreatedDate", "Created Date"), required=True),
-                Field("stage", ("StageName", "Stage", "To Stage"), required=True),
-                Field("amount", ("Amount",), required=True),
-                Field("close_date", ("CloseDate", "Close Date"), required=True),
-                Field("probability", ("Probability", "Probability (%)")),
-                Field("forecast_category", ("ForecastCategory", "ForecastCategoryName")),
-                Field("is_closed", ("IsClosed",)),
-            ),
+                "opportunity_id": ("OpportunityId", "Opportunity ID", "Id"),
+                "recorded_at": ("_fivetran_start", "CreatedDate", "Created Date"),
+                "stage": ("StageName", "Stage", "To Stage"),
+                "amount": ("Amount",),
+                "close_date": ("CloseDate", "Close Date"),
+                "probability": ("Probability", "Probability (%)"),
+                "forecast_category": ("ForecastCategory", "ForecastCategoryName"),
+                "is_closed": ("IsClosed",),
+            },
+            needed=("opportunity_id", "recorded_at", "stage", "amount", "close_date"),
         ),
         File(
-            "stages",
-            ("OpportunityStage", "OpportunityStages"),
-            (
-                Field("stage", ("MasterLabel", "ApiName", "StageName"), required=True),
-                Field("position", ("SortOrder",)),
-                Field("probability", ("DefaultProbability",)),
-                Field("is_closed", ("IsClosed",)),
-                Field("is_won", ("IsWon",)),
-            ),
+            role="stages",
+            stems=("OpportunityStage", "OpportunityStages"),
+            columns={
+                "stage": ("MasterLabel", "ApiName", "StageName"),
+                "position": ("SortOrder",),
+                "probability": ("DefaultProbability",),
+                "is_closed": ("IsClosed",),
+                "is_won": ("IsWon",),
+            },
+            needed=("stage",),
         ),
-        File("users", ("User", "Users"), (Field("owner", ("Id",), required=True), Field("name", ("Name",)))),
-        File("accounts", ("Account", "Accounts"), (Field("account_id", ("Id",), required=True),)),
         File(
-            "currencies",
-            ("CurrencyType", "CurrencyTypes"),
-            (
-                Field("currency", ("IsoCode",), required=True),
-                Field("rate", ("ConversionRate",), required=True),
-            ),
+            role="users",
+            stems=("User", "Users"),
+            columns={
+                "owner": ("Id",),
+                "name": ("Name",),
+            },
+            needed=("owner",),
+        ),
+        File(
+            role="accounts",
+            stems=("Account", "Accounts"),
+            columns={
+                "account_id": ("Id",),
+            },
+            needed=("account_id",),
+        ),
+        File(
+            role="currencies",
+            stems=("CurrencyType", "CurrencyTypes"),
+            columns={
+                "currency": ("IsoCode",),
+                "rate": ("ConversionRate",),
+            },
+            needed=("currency", "rate"),
         ),
     ),
-    (
+    segments=(
         ("opportunities", "Region__c"),
         ("opportunities", "Region"),
         ("opportunities", "Territory__c"),
@@ -99,8 +120,8 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id"})
     reference = _reference(export)
     frame["outcome"] = _outcome(frame, reference)
-    frame["segment"], told = choose_segment(export, joined, segment_column)
-    notes.append(told)
+    frame["segment"], where_from = choose_segment(export, joined, segment_column)
+    notes.append(where_from)
     frame["amount"] = numbers(frame["amount"], table=table, column="amount")
     frame["created_on"] = days(frame["created_at"], timezone=timezone, table=table, column="created_on")
     frame["created_at"] = moments(frame["created_at"], table=table, column="created_on")
@@ -111,7 +132,13 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     frame["closed_on"] = close.where(frame["outcome"] != "open")
     if "owner" in frame:
         frame["owner"] = people(export, frame["owner"])
-    return Deals(frame, _history(export, frame, reference, timezone), reference, _currencies(export), notes)
+    return Deals(
+        opportunities=frame,
+        history=_history(export, frame, reference, timezone),
+        reference=reference,
+        currencies=_currencies(export),
+        notes=notes,
+    )
 
 
 def _outcome(frame: pd.DataFrame, reference: pd.DataFrame | None) -> pd.Series:

@@ -1,8 +1,8 @@
 """A CRM's export -> a data folder that `forecast.read` accepts.
 
 `import_crm` reads the CSV files Salesforce, HubSpot or Dynamics 365 export, brings their columns to our names
-(`salesforce`, `hubspot`, `dynamics` declare which), mends what CRMs allow, validates the result and only then writes
-it. docs/importing.md lists files, columns and mends. Nothing is fetched from a network.
+(`salesforce`, `hubspot`, `dynamics` declare which), mends what CRMs allow (`canonical`), validates the result and only
+then writes it. docs/importing.md lists files, columns and mends. Nothing is fetched from a network.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
 from forecast.data.sources.company import FILE, read_company
 from forecast.data.sources.crm import dynamics, hubspot, salesforce
+from forecast.data.sources.crm.canonical import canonical
 from forecast.data.sources.crm.export import load
-from forecast.data.sources.crm.mend import canonical
 from forecast.errors import DataError, ParameterError, nearest
 
 _KINDS = {"salesforce": salesforce, "hubspot": hubspot, "dynamics": dynamics}
@@ -29,7 +29,7 @@ _WRITTEN = ("opportunities", "opportunity_history", "stages", "currencies")
 _NOTES = "import_notes.txt"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Imported:
     """What an export became: our tables, the text of company.toml, and what a reader must know."""
 
@@ -42,8 +42,8 @@ def import_crm(kind: str, source: Path, out: Path, *, segment_column: str | None
     """Write the data folder of a CRM's export; return the files written.
 
     Written are the tables, company.toml and import_notes.txt (what was mended, what was not brought over). Other
-    tables in `out` (a plan, marketing, submitted forecasts) stay. A company.toml in `source`, or else in `out`, is
-    kept; only its extracted_on is set anew.
+    tables in `out` (a plan, marketing, submitted forecasts) stay. A company.toml in `source`, or else in `out`,
+    stays as it is; only its extracted_on is set anew.
 
     Parameters
     ----------
@@ -90,27 +90,27 @@ def read_export(
         validate(tables, _dated(company, end), source=str(source))
     except DataError as error:
         raise DataError(f"the {crm.CRM.name} export, brought to our names, cannot be used:\n{error}") from error
-    return Imported(tables, text, tuple(notes))
+    return Imported(tables=tables, company=text, notes=tuple(notes))
 
 
 def write_folder(result: Imported, out: Path) -> list[Path]:
-    """Write tables, company.toml and notes into a folder: beside it first, then moved in when whole."""
+    """Write tables, company.toml and notes into a folder: to a temporary one first, moved in when whole."""
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         for name, frame in result.tables.items():
-            _text(frame).to_csv(beside / f"{name}.csv", index=False)
-        (beside / FILE).write_text(result.company, encoding="utf-8")
-        (beside / _NOTES).write_text("".join(f"- {note}\n" for note in result.notes), encoding="utf-8")
+            _text(frame).to_csv(temporary / f"{name}.csv", index=False)
+        (temporary / FILE).write_text(result.company, encoding="utf-8")
+        (temporary / _NOTES).write_text("".join(f"- {note}\n" for note in result.notes), encoding="utf-8")
         out.mkdir(exist_ok=True)
-        written = [file.replace(out / file.name) for file in sorted(beside.iterdir())]
+        written = [file.replace(out / file.name) for file in sorted(temporary.iterdir())]
         for name in _WRITTEN:
             (out / f"{name}.parquet").unlink(missing_ok=True)
             if name not in result.tables:
                 (out / f"{name}.csv").unlink(missing_ok=True)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return written
 
 
@@ -137,7 +137,7 @@ def _company_text(where: Path | None, crm: str, currency: str, end: pd.Timestamp
         money = f'currency = "{currency}"\n' if currency else ""
         return f'{name}{money}timezone = "UTC"\n{dated}'
     lines = (Path(where) / FILE).read_text(encoding="utf-8-sig").splitlines(keepends=True)
-    kept = [line for line in lines if not line.lstrip().startswith("extracted_on")]
-    if kept and not kept[-1].endswith("\n"):
-        kept[-1] += "\n"
-    return "".join([*kept, dated])
+    others = [line for line in lines if not line.lstrip().startswith("extracted_on")]
+    if others and not others[-1].endswith("\n"):
+        others[-1] += "\n"
+    return "".join([*others, dated])

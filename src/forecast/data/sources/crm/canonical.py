@@ -1,11 +1,15 @@
-"""From an export's deals to tables that `forecast.read` accepts: what CRMs allow and we cannot use is mended."""
+"""From an export's deals to our tables: what CRMs allow and we cannot use is mended.
+
+A CRM lets a deal be won without an amount, close before it was entered, or be closed with a date to come. Each such
+mend is a rule here, with a note that says how many rows it touched (docs/importing.md lists them).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.tables import UNKNOWN_STAGE, Deals
+from forecast.data.sources.crm.deals import UNKNOWN_STAGE, Deals
 
 _OPPORTUNITY_COLUMNS = (
     "opportunity_id",

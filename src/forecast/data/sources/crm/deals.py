@@ -1,7 +1,7 @@
-"""What every CRM needs on the way to our tables: segments, stages, states over time, and mending what CRMs allow.
+"""An export's deals on their way to our tables: what is alike in every CRM.
 
-A CRM lets a deal be won without an amount, close before it was entered, or be closed with a date to come. Each such
-mend is a rule here, with a note that says how many rows it touched.
+Deals in the bin are left out, each deal gets a segment and its owner a name, and single changes of fields become the
+state after each change. What CRMs allow and we cannot use is mended afterwards (`canonical`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FILLED_AT_LEAST = 0.5
 _STATE = ("stage", "amount", "expected_close_on")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Deals:
     """An export's deals on their way.
 
@@ -83,8 +83,8 @@ def choose_segment(export: Export, joined: dict[str, pd.Series], segment_column:
             if values.notna().mean() >= _FILLED_AT_LEAST and 2 <= values.nunique() <= _SEGMENTS_AT_MOST:
                 empty = int(values.isna().sum())
                 more = f"; {empty:,} without one are {NO_SEGMENT!r}" if empty else ""
-                told = f"segment = {name} of {export.files[role]}{more}; another column: --segment-from"
-                return values.fillna(NO_SEGMENT), told
+                where_from = f"segment = {name} of {export.files[role]}{more}; another column: --segment-from"
+                return values.fillna(NO_SEGMENT), where_from
     one = pd.Series(ONE_SEGMENT, index=next(iter(joined.values())).index, dtype="str")
     return one, f"a CRM has no segment: every deal is in one, {ONE_SEGMENT!r}; name a column with --segment-from"
 
@@ -152,7 +152,7 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     changes = changes.sort_values(["opportunity_id", "recorded_at"], kind="stable")
     fields = sorted(changes["field"].unique())
     key = ["opportunity_id", "recorded_at"]
-    # A change to nothing is kept apart from "not changed here" until the states have been carried forward.
+    # A change to nothing is distinguished from "not changed here" until the states have been carried forward.
     value = changes["value"].astype(object).where(changes["value"].notna(), "")
     wide = (
         changes.assign(value=value)
