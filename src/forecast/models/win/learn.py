@@ -49,7 +49,7 @@ class WinModel:
     """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
 
     `informed` says whether covariates are used or only the base rate by age; `reason` says why not; `idle` are columns
-    that told no more than chance would and so weigh next to nothing.
+    that showed no more than chance would and so weigh next to nothing.
     """
 
     code: Encoding
