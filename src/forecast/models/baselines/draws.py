@@ -1,10 +1,11 @@
 """What a baseline's past errors say about its next ones: joint draws over segments and months.
 
-A baseline is a rule for a number. How far off it is, is read from what the same rule would have said at the snapshot's
-past origins: whole origins are drawn with replacement (all segments and months ahead together, so that what goes wrong
-together stays together) and each draw is roughened by a part of a second origin's errors, because thirty past origins
-do not hold the worst there is (the smoothed bootstrap, Silverman & Young, Biometrika 1987). Errors are not centred: a
-rule that has always missed on one side is expected to do so again, and its median then differs from its mean.
+A baseline is a rule for a number. How far off it may be is learned from its errors at past origins, where the same rule
+is applied to what was known then. Simple case: draw one of these origins, with all its errors of segments and months
+ahead together, so that what goes wrong together stays together, and add them to the forecast. The complication: thirty
+past origins do not hold the worst there is, so each draw is roughened by a part of a second origin's errors (the
+smoothed bootstrap, Silverman & Young, Biometrika 1987). Errors keep their mean: a rule that has always missed on one
+side is expected to do so again, and its median then differs from its mean.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ def draws_from_errors(
     Parameters
     ----------
     mean : (segments, M), the forecast. floor : (segments, M), what is booked already, below which no draw falls.
-    past, actual : (origins, segments, M), what the rule said at past origins and what was booked; nan = not known.
+    past, actual : (origins, segments, M), the rule's forecasts from past origins and what was booked; nan = not known.
 
     The error is scaled by the root of (forecast x segment's mean bookings), as sums of few deals scatter.
     """
     whole = np.isfinite(past).all(axis=(1, 2)) & np.isfinite(actual).all(axis=(1, 2))
     if whole.sum() < FEWEST_ORIGINS:
         return None
-    said, came = past[whole], actual[whole]
-    size = came.mean(axis=(0, 2))
+    past, actual = past[whole], actual[whole]
+    size = actual.mean(axis=(0, 2))
     size = np.maximum(size, 0.01 * max(size.mean(), 1e-12))[:, None]
-    errors = (came - said) / _scale(said, size)
+    errors = (actual - past) / _scale(past, size)
     first, second = rng.integers(0, len(errors), size=(2, n))
     drawn = errors[first] + ROUGHNESS * (errors - errors.mean(axis=0))[second]
     return np.maximum(mean + drawn * _scale(mean, size), floor)

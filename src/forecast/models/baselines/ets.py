@@ -1,5 +1,10 @@
 """Exponential smoothing of many short series, from every origin, in one pass.
 
+Simple case: one series, one smoothing, one origin. Level, trend and season are updated month by month with a part of
+each error, and the forecast is the level reached, plus the trend fading out, plus the season of the month. Three
+complications: the states before the first month are unknown (solved for), the smoothing is unknown (a grid, averaged),
+and every month is an origin (cumulative sums, so that each month's answer falls out on the way).
+
 One fixed specification on a transformed scale (logs, as a rule): additive error, damped trend, additive season that
 does not change, ETS(A,Ad,A) with gamma = 0 (Hyndman, Koehler, Ord & Snyder, *Forecasting with Exponential Smoothing*,
 2008, ch. 2-6):
@@ -7,14 +12,14 @@ does not change, ETS(A,Ad,A) with gamma = 0 (Hyndman, Koehler, Ord & Snyder, *Fo
     z_t = l_{t-1} + phi b_{t-1} + s_t + e_t,    l_t = l_{t-1} + phi b_{t-1} + alpha e_t,    b_t = phi b_{t-1} + beta e_t
 
 The errors are linear in the initial states x0 = (l_0, b_0, s_1..s_12): e = e0 - X x0. So x0 is not searched for but
-solved for, with a normal prior that shrinks trend and season towards none (a ridge); sums over time are cumulative, so
-each month's answer falls out on the way. Smoothing and shrinkage come from a grid whose points are weighted by their
-marginal likelihood (the level's prior is flat) and a prior that prefers steady levels: steadier than the best point.
+solved for, with a normal prior that shrinks trend and season towards none (a ridge). Smoothing and shrinkage come from
+a grid whose points are weighted by their marginal likelihood (the level's prior is flat) and a prior that prefers
+steady levels: steadier than the best point.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -37,7 +42,7 @@ _LEAST_SQUARES = 1e-8
 """Added to sums of squares, so that a constant series is not infinitely likely."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """Points of the grid: alpha, beta (P,) of the recursions; and with them, G pairs of a recursion and a prior.
 
@@ -54,9 +59,9 @@ class Grid:
     trended: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Path:
-    """Forecasts on the transformed scale; nan where a series has no data yet.
+    """Forecasts on the transformed scale; nan where a series has no data yet. `ets_path` fills the arrays.
 
     location : (series, origins, ahead). covariance : (series, origins, ahead, ahead), of the months ahead.
     sigma : (series, origins), one-step standard deviation of the error. length : (series, origins), months seen.
@@ -107,7 +112,15 @@ def grid() -> Grid:
     precision = np.full((len(of), 2 + PERIOD), _FLAT)
     precision[:, 1] = np.where(trend > 0, 1 / np.maximum(trend, 1e-9) ** 2, _NONE)
     precision[:, 2:] = np.where(season > 0, 1 / np.maximum(season, 1e-9) ** 2, _NONE)[:, None]
-    return Grid(alpha, alpha * share, of, precision, -RESTLESSNESS * alpha[of], season > 0, trend > 0)
+    return Grid(
+        alpha=alpha,
+        beta=alpha * share,
+        of=of,
+        precision=precision,
+        prior=-RESTLESSNESS * alpha[of],
+        seasonal=season > 0,
+        trended=trend > 0,
+    )
 
 
 def ets_path(
@@ -127,69 +140,79 @@ def ets_path(
     first_month : month of year of z's first column, 0 to 11.
     season : (O, PERIOD) by month of year: what each origin expects the seasonal terms to be; none by default.
     """
-    points = grid()
-    series = len(z)
     start = np.isnan(z).sum(axis=1)
     lengths = origins[None, :] - start[:, None] + 1
-    longest = int(max(lengths.max(initial=1), 1))
-    aligned = np.zeros((series, 1, longest))
-    for row in range(series):
-        here = z[row, start[row] : start[row] + longest]
-        aligned[row, 0, : len(here)] = here
-    errors, levels, trends = recursion(aligned, alpha=points.alpha, beta=points.beta)
-    squares = np.cumsum(errors**2, axis=-1)
-    response = _responses(_rounded(longest))[0][:, :longest]
-    cross = np.cumsum(response[None] * errors[..., None], axis=2)
-
-    shape = (series, len(origins))
+    sums = _sums(z, start, longest=int(max(lengths.max(initial=1), 1)))
+    shape = (len(z), len(origins))
     out = Path(
-        np.full((*shape, ahead), np.nan),
-        np.full((*shape, ahead, ahead), np.nan),
-        np.full(shape, np.nan),
-        np.maximum(lengths, 0),
-        np.zeros((*shape, len(points.of))),
-        np.full((*shape, PERIOD), np.nan),
+        location=np.full((*shape, ahead), np.nan),
+        covariance=np.full((*shape, ahead, ahead), np.nan),
+        sigma=np.full(shape, np.nan),
+        length=np.maximum(lengths, 0),
+        weights=np.zeros((*shape, len(grid().of))),
+        season=np.full((*shape, PERIOD), np.nan),
     )
+    # Series and origins with equally many months share everything that depends on the length alone.
     for length in np.unique(lengths[lengths >= 1]):
-        n = int(length)
-        i, o = np.nonzero(lengths == n)
+        i, o = np.nonzero(lengths == length)
         by_place = ((first_month + start[i])[:, None] + np.arange(PERIOD)) % PERIOD
         prior = np.zeros((len(i), 2 + PERIOD))
         if season is not None:
             prior[:, 2:] = season[o[:, None], by_place]
-        found = _posterior(
-            n,
-            ahead,
-            squares=squares[i, :, n - 1],
-            cross=cross[i, :, n - 1],
-            level=levels[i, :, n - 1],
-            trend=trends[i, :, n - 1],
-            prior=prior,
-        )
+        found = _posterior(int(length), ahead, sums=sums.after(int(length), rows=i), prior=prior)
         out.location[i, o], out.covariance[i, o], out.sigma[i, o], out.weights[i, o] = found[:4]
         out.season[i[:, None], o[:, None], by_place] = found[4]
     return out
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Sums:
+    """What a series says of its initial states, for each recursion, summed up to each month; from zero states.
+
+    squares : (series, P, months), of the errors. cross : (series, P, months, X), errors x responses to the states.
+    level, trend : (series, P, months), states reached. After `after`: rows instead of series, and no axis of months.
+    """
+
+    squares: np.ndarray
+    cross: np.ndarray
+    level: np.ndarray
+    trend: np.ndarray
+
+    def after(self, months: int, *, rows: np.ndarray) -> _Sums:
+        """Return the sums over the first months of some series."""
+        return _Sums(**{each.name: getattr(self, each.name)[rows, :, months - 1] for each in fields(self)})
+
+
+def _sums(z: np.ndarray, start: np.ndarray, *, longest: int) -> _Sums:
+    """Run every recursion over every series once, each series from its own first month on."""
+    points = grid()
+    aligned = np.zeros((len(z), 1, longest))
+    for row, first in enumerate(start):
+        here = z[row, first : first + longest]
+        aligned[row, 0, : len(here)] = here
+    errors, levels, trends = recursion(aligned, alpha=points.alpha, beta=points.beta)
+    response = _responses(_rounded(longest))[0][:, :longest]
+    return _Sums(
+        squares=np.cumsum(errors**2, axis=-1),
+        cross=np.cumsum(response[None] * errors[..., None], axis=2),
+        level=levels,
+        trend=trends,
+    )
+
+
 def _posterior(
-    n: int,
-    ahead: int,
-    *,
-    squares: np.ndarray,
-    cross: np.ndarray,
-    level: np.ndarray,
-    trend: np.ndarray,
-    prior: np.ndarray,
+    n: int, ahead: int, *, sums: _Sums, prior: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return location, covariance, sigma, weights and season of R rows of one length, mixed over the grid.
 
-    squares : (R, P), sums of squared errors from zero states. cross : (R, P, X), their products with the responses.
-    level, trend : (R, P), states reached. prior : (R, X), expected initial states.
+    Least squares with a ridge: the initial states of each grid point are its prior plus `shift`, the sum of squares
+    left gives the point's likelihood, and forecasts of all points are averaged by likelihood x prior.
+    sums : of R rows, no axis of months. prior : (R, X), expected initial states.
     """
     points, known = grid(), _system(n, ahead)
-    about = (known.products @ prior.T).transpose(2, 0, 1)  # (R, P, X)
-    sse = squares + ((about - 2 * cross) * prior[:, None, :]).sum(axis=2)
-    rest = (cross - about)[:, points.of]  # (R, G, X)
+    expected = (known.products @ prior.T).transpose(2, 0, 1)  # (R, P, X)
+    sse = sums.squares + ((expected - 2 * sums.cross) * prior[:, None, :]).sum(axis=2)
+    rest = (sums.cross - expected)[:, points.of]  # (R, G, X)
     shift = (known.inverse @ rest.transpose(1, 2, 0)).transpose(2, 0, 1)
     left = np.maximum(sse[:, points.of] - (shift * rest).sum(axis=2), 0.0) + _LEAST_SQUARES
     freedom = max(n - 1, 1)
@@ -198,7 +221,7 @@ def _posterior(
     weights = np.exp(likely - likely.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
 
-    base = level[:, :, None] + np.cumsum(PHI ** np.arange(1, ahead + 1)) * trend[:, :, None]  # (R, P, H)
+    base = sums.level[:, :, None] + np.cumsum(PHI ** np.arange(1, ahead + 1)) * sums.trend[:, :, None]  # (R, P, H)
     start = prior[:, None, :] + shift
     each = base[:, points.of] + (known.effect[points.of] @ start.transpose(1, 2, 0)).transpose(2, 0, 1)
     variance = left / freedom
@@ -211,7 +234,7 @@ def _posterior(
     return location, covariance, sigma, weights, season
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _System:
     """What depends on the grid, the length n and the months ahead alone.
 
@@ -245,7 +268,7 @@ def _system(n: int, ahead: int) -> _System:
     far = np.where(lag > 0, c[:, np.maximum(lag, 0)], 1.0 * (lag == 0))
     noise = far @ far.transpose(0, 2, 1)
     states = effect[points.of] @ inverse @ effect[points.of].transpose(0, 2, 1)
-    return _System(products, inverse, logdet, effect, noise[points.of] + states)
+    return _System(products=products, inverse=inverse, logdet=logdet, effect=effect, unsure=noise[points.of] + states)
 
 
 @lru_cache(maxsize=4)

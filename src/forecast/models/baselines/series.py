@@ -1,7 +1,7 @@
-"""The forecasts to hold ours against: last year's bookings, bookings smoothed, alone or pooled, and what people said.
+"""The forecasts to compare ours with: last year's bookings, bookings smoothed, alone or pooled, and submitted ones.
 
 Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
-nan, and the notes say why). The stage-based ones are in `baselines_stages`. Bookings are read by
+nan, and the notes say why). The stage-based ones are in `stages`. Bookings are read by
 month of the close date as known; a month in progress is never fitted, but what it has booked bounds it from below.
 """
 
@@ -53,8 +53,8 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
     booked = bookings_in(view, periods)
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
     origins = np.arange(max(back.max(), len(past) - 1 - _LEARN - ahead), len(past) - 1)
-    said = y[:, origins[:, None] - back].transpose(1, 0, 2)
-    draws = draws_from_errors(mean, said, outcomes(y, origins, ahead), floor=booked, rng=rng)
+    past_forecasts = y[:, origins[:, None] - back].transpose(1, 0, 2)
+    draws = draws_from_errors(mean, past_forecasts, outcomes(y, origins, ahead), floor=booked, rng=rng)
     return from_past_errors(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
 
 
@@ -72,14 +72,14 @@ def ets(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
 def ets_theta(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
     """Return the median of `ets`, Theta and flat smoothing, by segment and month, on the scale of `ets`.
 
-    The law is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint draws about
-    another centre, and `mean` is that of the law moved. Needs what `ets` needs.
+    The distribution is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint
+    draws, shifted, and `mean` is that of the shifted distribution. Needs what `ets` needs.
     """
     return _smoothing(view, model=ETS_THETA, months=months, seed=seed)
 
 
 def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -> NotedTable:  # noqa: ARG001
-    """Return what a submitter said: the last submission of the origin's month known by as_of.
+    """Return what a submitter forecast: the last submission of the origin's month known by as_of.
 
     `submissions.counted` says which forecasts count. Totals and quarters are given only where every part was
     submitted; there are no quantiles.
@@ -121,7 +121,7 @@ def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> NotedTable:
-    """Return the table of `ets` or `ets-theta`: they differ in the centre alone."""
+    """Return the table of `ets` or `ets-theta`: they differ in the median alone."""
     rng = generator(seed, 12)
     periods, _ = month_targets(view, months)
     past, y = known_bookings(view, complete=True)

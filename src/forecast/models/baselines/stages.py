@@ -44,7 +44,7 @@ _RATE_PRIOR = 5.0
 _AGE_PRIOR = 20.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Panel:
     """Open deals now and at O past origins, and bookings; targets are months 0..M-1 from the first one forecast.
 
@@ -63,14 +63,6 @@ class _Panel:
     booked_then: np.ndarray
     booked: np.ndarray
     new: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """What a rule says: of the open pipeline and of deals not yet created, at past origins and now, (O + 1, S, M)."""
-
-    open_pipeline: np.ndarray
-    not_yet_created: np.ndarray
 
 
 def stage_weighted(
@@ -130,8 +122,8 @@ def _forecast(
         return abstain(view, model=model, months=months, notes=[why])
     parts = {"booked": panel.booked, "open_pipeline": pipeline[-1], "not_yet_created": new[-1]}
     mean = panel.booked + pipeline[-1] + new[-1]
-    said = panel.booked_then + pipeline[:-1] + new[:-1]
-    draws = draws_from_errors(mean, said, panel.actual, floor=panel.booked, rng=rng)
+    past_forecasts = panel.booked_then + pipeline[:-1] + new[:-1]
+    draws = draws_from_errors(mean, past_forecasts, panel.actual, floor=panel.booked, rng=rng)
     if draws is None:
         why = f"{model}: too few past origins to learn its errors from, so there are no quantiles."
         return NotedTable(table=from_means(view, model=model, mean=mean, periods=periods, addends=parts), notes=(why,))

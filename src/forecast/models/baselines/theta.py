@@ -24,7 +24,7 @@ ALPHAS = tuple(k / 20 for k in range(1, 20))
 """Smoothing constants tried: .05 to .95."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ThetaPath:
     """Forecasts on the scale of z; nan where a series has no data yet.
 
@@ -66,7 +66,7 @@ def theta_path(
     opening = z[rows, first, None] - by_month[rows, :, (first_month + first) % PERIOD]  # (S, O)
     level = np.repeat(opening[:, :, None], len(tried), axis=2)
     squares = np.zeros_like(level)
-    leaning = np.zeros_like(opening)
+    tilt = np.zeros_like(opening)
     for t in range(int(origins.max(initial=-1)) + 1):
         x = z[:, t, None] - by_month[:, :, (first_month + t) % PERIOD]
         seen = (t > start)[:, None] & (t <= origins)[None, :]
@@ -74,17 +74,17 @@ def theta_path(
         squares += error**2
         level += tried * error
         place = (t - start)[:, None] - (lengths - 1) / 2
-        leaning += np.where(seen, place * (x - opening), 0.0)
+        tilt += np.where(seen, place * (x - opening), 0.0)
     best = squares.argmin(axis=2)
     reached = np.take_along_axis(level, best[:, :, None], axis=2)[:, :, 0]
     alive = lengths >= 1
     n = np.maximum(lengths, 1)
-    slope = np.where(alive, leaning / np.where(n > 1, n * (n**2 - 1.0) / 12, 1.0), np.nan)
+    slope = np.where(alive, tilt / np.where(n > 1, n * (n**2 - 1.0) / 12, 1.0), np.nan)
     alpha = np.where(alive, tried[best], np.nan)
     months = (first_month + origins[:, None] + 1 + np.arange(ahead)) % PERIOD
     flat = np.where(alive, reached, np.nan)[:, :, None] + np.take_along_axis(by_month, months[None], axis=2)
     drift = np.arange(ahead) + ((1 - (1 - alpha) ** n) / alpha)[:, :, None]
-    return ThetaPath(flat + 0.5 * slope[:, :, None] * drift, flat, alpha, slope)
+    return ThetaPath(theta=flat + 0.5 * slope[:, :, None] * drift, flat=flat, alpha=alpha, slope=slope)
 
 
 def pooled(
