@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forecast.errors import DataError, MachineError, NotebookError, ParameterError, nearest
+from forecast.errors import DataError, MachineError, NotebookError, ParameterError, Problem, did_you_mean, nearest
 
 
 def test_a_data_error_names_place_rows_and_mend():
@@ -15,6 +15,29 @@ def test_a_data_error_names_place_rows_and_mend():
         "  rows: 4, 9, 11, 12, 13 and 807 more\n"
         "  mend: credit notes are not opportunities: leave them out"
     )
+
+
+def test_a_problem_and_the_error_raised_for_it_are_one_record():
+    error = DataError("is zero", table="currencies", column="plan_rate", rows=[3], mend="write the rate")
+    assert error.problem == Problem(
+        what="is zero", table="currencies", column="plan_rate", rows=("3",), count=1, mend="write the rate"
+    )
+    assert str(error) == str(error.problem)
+
+
+def test_a_problem_with_evidence_names_the_first_rows_and_counts_all():
+    problem = Problem(severity="warning", table="leads", what="thin", evidence="2 of 9", mend="add").at(range(7))
+    assert problem.rows == ("0", "1", "2", "3", "4")
+    assert str(problem) == "leads: thin; 2 of 9\n  rows: 0, 1, 2, 3, 4 and 2 more\n  mend: add"
+    assert str(Problem(what="no date at all")) == "no date at all"
+
+
+def test_an_error_of_several_problems_lists_three_and_counts_the_rest():
+    problems = [Problem(what=f"wrong {i}", table="plan") for i in range(5)]
+    error = DataError.of(problems)
+    assert error.problem == problems[0]
+    assert str(error) == "plan: wrong 0\nplan: wrong 1\nplan: wrong 2\nand 2 more; `forecast check` lists them all"
+    assert str(DataError.of(problems[:3])).count("\n") == 2
 
 
 def test_each_error_has_the_exit_code_of_the_contract():
@@ -30,6 +53,8 @@ def test_a_notebook_error_names_notebook_cell_and_page():
 
 
 def test_the_nearest_name_or_all_of_them():
+    assert did_you_mean("pipelin", ["pipeline", "ets"]) == "did you mean 'pipeline'?"
+    assert did_you_mean("xyz", ["pipeline", "ets"]) == ""
     assert nearest("pipelin", ["pipeline", "ets"]) == "did you mean 'pipeline'?"
     assert nearest("xyz", ["pipeline", "ets"]) == "known: ets, pipeline"
     assert nearest("xyz", []) == "none is known"

@@ -22,7 +22,7 @@ import pandas as pd
 from forecast.calendar import period_labels
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES, TOTAL
-from forecast.errors import ParameterError, nearest
+from forecast.errors import ParameterError, did_you_mean
 from forecast.models.pipeline.bookings import Components, components, draw
 from forecast.models.tables import month_targets
 
@@ -304,8 +304,7 @@ def check_deals(levers: Levers, open_deals: Iterable[str]) -> None:
     known = set(open_deals)
     for deal in (*levers.won, *levers.lost):
         if deal not in known:
-            close = nearest(deal, known)
-            hint = close if close.startswith("did you mean") else "the table deals lists those that are"
+            hint = did_you_mean(deal, known) or "the table deals lists those that are"
             raise ParameterError(f"{deal!r} is not an open deal; {hint}")
     if both := set(levers.won) & set(levers.lost):
         raise ParameterError(f"taken as won and as lost: {', '.join(sorted(both))}")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forecast.errors import ParameterError, nearest
+from forecast.errors import ParameterError, did_you_mean, nearest
 
 TYPES = ("str", "int", "float", "bool", "date", "list[str]", "list[int]", "list[float]")
 
@@ -184,8 +184,8 @@ def _one(value: Any, kind: str, parameter: Parameter, where: str) -> Any:
         raise _wrong(value, parameter, where, _TYPE_NAMES[kind], hint=_hint(value, kind))
     if parameter.choices and out not in parameter.choices:
         shown = ", ".join("empty" if choice == "" else str(choice) for choice in parameter.choices)
-        close = nearest(str(out), [str(choice) for choice in parameter.choices])
-        hint = f"; {close}" if close.startswith("did you mean") else ""
+        close = did_you_mean(str(out), [str(choice) for choice in parameter.choices])
+        hint = f"; {close}" if close else ""
         raise _wrong(value, parameter, where, f"one of {shown}", hint=hint)
     if kind in ("int", "float") and not parameter.low <= out <= parameter.high:
         raise _wrong(value, parameter, where, f"allowed: {parameter.allowed}", verb="is out of range")
