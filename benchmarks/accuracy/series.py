@@ -28,8 +28,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from benchmarks.peers.environments import run_peer
 from benchmarks.results import record
-from forecast.models.baselines.ets import PERIOD, ets_path
-from forecast.models.baselines.theta import pooled, theta_path
+from forecast.models.baselines.smoothing import PERIOD, ets_path, pooled, theta_path
 
 POINTS, AHEAD, ORIGINS, SERIES = 36, 6, 36, 200
 REFITS = 48

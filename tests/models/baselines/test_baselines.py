@@ -14,9 +14,14 @@ from companies import make_snapshot, plain_company
 from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.errors import ParameterError
 from forecast.models.baselines import series
-from forecast.models.baselines.draws import correlated_normals, draws_from_errors, shared_correlation
-from forecast.models.baselines.ets import ets_path
-from forecast.models.baselines.series import _mean_above, transform
+from forecast.models.baselines.series import (
+    _mean_above,
+    correlated_normals,
+    draws_from_errors,
+    shared_correlation,
+    transform,
+)
+from forecast.models.baselines.smoothing import ets_path
 from forecast.models.registry import MODELS, forecaster
 
 JANUARY = 2024 * 12

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-from forecast.models.baselines.ets import (
+from forecast.models.baselines.series import _mean_above, transform
+from forecast.models.baselines.smoothing import (
     FEWEST_SEASON,
     FEWEST_TREND,
     PERIOD,
@@ -17,10 +18,9 @@ from forecast.models.baselines.ets import (
     RESTLESSNESS,
     ets_path,
     grid,
+    pooled,
     recursion,
 )
-from forecast.models.baselines.series import _mean_above, transform
-from forecast.models.baselines.theta import pooled
 
 
 def series(n: int, seed: int = 0, season: float = 1.0) -> np.ndarray:

@@ -14,10 +14,9 @@ from statsmodels.tsa.forecasting.theta import ThetaModel
 
 from companies import make_snapshot
 from forecast.data.schema import QUANTILE_COLUMNS
-from forecast.models.baselines.ets import ets_path
 from forecast.models.baselines.series import transform
+from forecast.models.baselines.smoothing import ets_path, theta_path
 from forecast.models.baselines.statsmodels_series import ETS, THETA, ets_by_aicc, theta
-from forecast.models.baselines.theta import theta_path
 from forecast.models.registry import along, forecaster
 
 JANUARY = 2024 * 12

@@ -10,8 +10,7 @@ from statsmodels.tsa.forecasting.theta import ThetaModel, ThetaModelResults
 from statsmodels.tsa.holtwinters import SimpleExpSmoothing
 from statsmodels.tsa.seasonal import seasonal_decompose
 
-from forecast.models.baselines.ets import PERIOD, ets_path
-from forecast.models.baselines.theta import ALPHAS, pooled, theta_path
+from forecast.models.baselines.smoothing import PERIOD, THETA_ALPHAS, ets_path, pooled, theta_path
 
 AHEAD = 6
 
@@ -42,7 +41,7 @@ def test_by_hand():
 def test_the_smoothing_constant_is_that_of_the_least_errors():
     # x = 0, 1, 1: errors 1 and 1 - alpha; the largest constant is best. x = 0, 1, -1: 1 and -1 - alpha; the smallest.
     path = theta_path(np.array([[0.0, 1.0, 1.0], [0.0, 1.0, -1.0]]), origins=np.array([2]), ahead=1)
-    np.testing.assert_allclose(path.alpha[:, 0], [ALPHAS[-1], ALPHAS[0]])
+    np.testing.assert_allclose(path.alpha[:, 0], [THETA_ALPHAS[-1], THETA_ALPHAS[0]])
 
 
 def test_two_months_and_one():

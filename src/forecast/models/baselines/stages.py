@@ -21,7 +21,7 @@ import pandas as pd
 from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState
 from forecast.data.schema import NotedTable
-from forecast.models.baselines.draws import draws_from_errors
+from forecast.models.baselines.series import draws_from_errors
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
 from forecast.models.win.rows import Landmarks, landmarks, past_days
 from forecast.models.win.states import States, open_states

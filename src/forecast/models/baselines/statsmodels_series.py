@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.data.schema import NotedTable
-from forecast.models.baselines.draws import draws_from_errors
-from forecast.models.baselines.series import WINDOW, from_past_errors, outcomes, transform
+from forecast.models.baselines.series import WINDOW, draws_from_errors, from_past_errors, outcomes, transform
 from forecast.models.tables import abstain, bookings_in, known_bookings, month_targets
 from forecast.seeds import check_seed, generator
 
