@@ -1,8 +1,8 @@
 """The forecasts to compare ours with: last year's bookings, bookings smoothed, alone or pooled, and submitted ones.
 
 Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
-nan, and the notes say why). The stage-based ones are in `stages`. Bookings are read by month of the close date as known;
-a month in progress is never fitted, but what it has booked bounds it from below.
+nan, and the notes say why). The stage-based ones are in `stages`. Bookings are read by month of the close date as
+known; a month in progress is never fitted, but what it has booked bounds it from below.
 
 A baseline is a rule for a number. How far off it may be is learned from its errors at past origins, where the same rule
 is applied to what was known then (`draws_from_errors`). Simple case: draw one of these origins, with all its errors of
