@@ -18,7 +18,7 @@ from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
 from forecast.data.sources.company import FILE, read_company
 from forecast.data.sources.crm import dynamics, hubspot, salesforce
-from forecast.data.sources.crm.canonical import canonical
+from forecast.data.sources.crm.deals import canonical
 from forecast.data.sources.crm.export import load
 from forecast.errors import DataError, ParameterError, nearest
 
