@@ -1,9 +1,9 @@
 """An export's deals on their way to our tables: what is alike in every CRM.
 
 Deals in the bin are left out, each deal gets a segment and its owner a name, and single changes of fields become the
-state after each change. What CRMs allow and we cannot use is mended then: a deal won without an amount, closed before it
-was entered, or closed with a date to come. Each such mend is a rule here, with a note that says how many rows it touched
-(docs/importing.md lists them).
+state after each change. What CRMs allow and we cannot use is mended then: a deal won without an amount, closed before
+it was entered, or closed with a date to come. Each such mend is a rule here, with a note that says how many rows it
+touched (docs/importing.md lists them).
 """
 
 from __future__ import annotations
