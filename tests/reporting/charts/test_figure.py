@@ -155,7 +155,7 @@ def test_a_table_reads_without_its_looks():
             "yes": [True, False],
         }
     )
-    html = TableView(frame, "Amounts", {"segment": "Segment", "amount": "Amount"}, total="Total")._repr_html_()
+    html = TableView(frame, "Amounts", columns={"segment": "Segment", "amount": "Amount"}, total="Total")._repr_html_()
     assert '<th scope="col">Segment</th><th scope="col" class="n">Amount</th>' in html
     assert '<th scope="row">North</th><td class="n">1.23\u202fm</td>' in html
     assert '<tr class="total"><th scope="row">Total</th><td class="n">–</td>' in html

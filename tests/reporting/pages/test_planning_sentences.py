@@ -55,7 +55,7 @@ def test_what_would_change_a_claim():
     # Where nothing is claimed, a segment without which something would be is no reason to claim it.
     told = planning_sentences.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
     assert "Leaving out North would change the answer: with so few segments, rely on it neither way." in told
-    assert planning_sentences.left_out_finding(row()) == "Whether one segment decides cannot be told"
+    assert planning_sentences.left_out_finding(row()) == "Cannot tell whether one segment decides"
 
 
 def test_not_identified_says_what_would_identify():
@@ -91,7 +91,7 @@ def test_the_other_outcomes():
     assert one[0] == f"Something else changed: bias by {M}11 percentage points."
     lost = planning_sentences.others(others("not identified", "not identified"))
     assert lost[0] == "Cannot tell whether anything else changed."
-    assert lost[1] == "Bias cannot be told (no history); interval coverage cannot be told (no history)."
+    assert lost[1] == "Bias is not known (no history); interval coverage is not known (no history)."
     assert "changed by" not in lost[0]
     shown = planning_sentences.others_shown(others("changed", "not identified"))
     assert shown["interval"].tolist() == ["0 to +20", "cannot tell"]

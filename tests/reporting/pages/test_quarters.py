@@ -45,7 +45,7 @@ def test_the_last_quarters_as_they_were_forecast_before_they_began():
     )
     above = table.iloc[1:].assign(booked=9e6)
     assert quarters.quarters_finding(above) == f"FY26 Q3 ended above its 80{T}% range"
-    shown = TableView(table, told, *quarters.columns(EURO), right=["inside"])._repr_html_()
+    shown = TableView(table, told, **quarters.columns(EURO), right=["inside"])._repr_html_()
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])
     assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€3.9{T}m", "no", f"€4{T}m"]
     assert quarters.closed_quarters(TRACK, most=1)["quarter"].tolist() == ["FY26 Q3"]
@@ -56,12 +56,12 @@ def test_ranges_that_are_not_there_are_not_judged():
     table = quarters.closed_quarters(empty)
     assert table["inside"].tolist() == ["unknown", "unknown"]
     assert quarters.quarters_finding(table) == "No quarter has settled whose forecast was made before it began"
-    shown = TableView(table, "", *quarters.columns(EURO))._repr_html_()
+    shown = TableView(table, "", **quarters.columns(EURO))._repr_html_()
     assert "nan" not in shown
     assert shown.count(">–<") == 6
     nothing = quarters.closed_quarters(TRACK.iloc[:0])
     assert nothing.empty
-    assert "Nothing to show" in TableView(nothing, "", *quarters.columns(EURO))._repr_html_()
+    assert "Nothing to show" in TableView(nothing, "", **quarters.columns(EURO))._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_the_track_record():
     assert "as promised" in told[1]
     assert track_sentences.accuracy_finding(table.iloc[:0]) == "There is no track record yet"
     assert track_sentences.accuracy_sentences(table.iloc[:0]) == [
-        "No past forecast has settled yet, so nothing can be said about accuracy."
+        "No past forecast has settled yet, so we cannot say how accurate forecasts are."
     ]
     people = scores(("pipeline", 1, 0.3, 0.2), ("submitted-joint", 1, 0.55, -0.1), ("ets", 1, 0.4, 0.0))
     told = track_sentences.accuracy_sentences(people)

@@ -196,6 +196,7 @@ def test_late_wins():
 def test_figures_of_the_tables():
     assert [ladder_page.luck(p) for p in (NAN, 0.00001, 0.0501)] == ["too few months", "no", "yes"]
     assert ladder_page.more(-0.34) == f"{M}34 points"
-    names, formats = people_page.late_columns(Company(name="C", currency="EUR"))
+    shown = people_page.late_columns(Company(name="C", currency="EUR"))
+    names, formats = shown["columns"], shown["formats"]
     assert set(formats) <= set(names)
     assert formats["won_amount"](1500.0) == f"€1.5{T}k"

@@ -125,11 +125,12 @@ def line_labels(
     """
     drawn = [axes.transData.transform(points) for points, _, _ in lines]
     frame = axes.get_window_extent()
-    inside = Box(frame.x0, frame.y0, axes.figure.bbox.width, frame.y1 + 4)
+    inside = Box(left=frame.x0, low=frame.y0, right=axes.figure.bbox.width, high=frame.y1 + 4)
     taken = []
     for x, y, name in standing:
         left, middle = (float(value) for value in axes.transData.transform((x, y)))
-        taken.append(Box(left, middle - size, left + 0.6 * size * len(name), middle + size))
+        right = left + 0.6 * size * len(name)
+        taken.append(Box(left=left, low=middle - size, right=right, high=middle + size))
     for i in named:
         _, name, colour = lines[i]
         wide = 0.6 * size * len(name)

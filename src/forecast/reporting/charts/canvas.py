@@ -61,7 +61,7 @@ class Caption:
     tooltips: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Canvas:
     """How wide a drawing is, in pixels, and whether it is for a phone."""
 
@@ -92,11 +92,11 @@ def place(axes: Axes, x: Any, y: Any) -> Place:
     For after the limits of the axes are set. A mark whose place is not known (missing, NaN) is not visible.
     """
     if not (wording.known(x) and wording.known(y)):
-        return Place(0.0, 0.0, visible=False)
+        return Place(x=0.0, y=0.0, visible=False)
     (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
     across, up = axes.transData.transform((float(x), float(y))) * 72.0 / axes.figure.dpi
     height = axes.figure.bbox.height * 72.0 / axes.figure.dpi
-    return Place(float(across), float(height - up), visible=bool(left <= x <= right and low <= y <= high))
+    return Place(x=float(across), y=float(height - up), visible=bool(left <= x <= right and low <= y <= high))
 
 
 def places(axes: Axes, x: Sequence[Any] | np.ndarray, y: Sequence[Any] | np.ndarray | pd.Series) -> list[Place]:
@@ -121,7 +121,7 @@ def chart(
     by : `x` or `y` where the nearest tooltip is sought along that axis (months, rows); by default in both.
     """
     with drawing():
-        wide, narrow = (_drawn(draw(Canvas(width), record), caption) for width in (WIDE, NARROW))
+        wide, narrow = (_drawn(draw(Canvas(width=width), record), caption) for width in (WIDE, NARROW))
     return Chart(
         figure=wide[0],
         title=caption.title,
@@ -140,7 +140,7 @@ def chart(
 def _drawn(done: Drawing, caption: Caption) -> tuple[Figure, list[Tooltip]]:
     """Return a figure and its tooltips; a drawing without marks has none."""
     pairs = zip(done.marks, caption.tooltips, strict=True) if done.marks else ()
-    return done.figure, [Tooltip(mark.x, mark.y, text) for mark, text in pairs if mark.visible and text]
+    return done.figure, [Tooltip(x=mark.x, y=mark.y, text=text) for mark, text in pairs if mark.visible and text]
 
 
 def empty(what: str, why: str) -> Statement:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 _PERCENT = re.compile(r"(\d) %")
 _RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
-_IN_LAB = (  # the page has its own looks; these are for JupyterLab alone
-    "<style>.jp-OutputArea .cards{display:flex;flex-wrap:wrap;gap:1.5em}"
-    ".jp-OutputArea .card dt,.jp-OutputArea .card dd{float:none!important;width:auto!important;margin:0!important}"
-    ".jp-OutputArea .card .value,.jp-OutputArea .card .note{display:block}"
-    ".jp-OutputArea .card .value{font-size:1.5em;font-weight:600}"
-    ".jp-OutputArea .finding .answer{font-size:1.3em;line-height:1.4}</style>"
-)
 _LONGEST = 600
 _LONG = 40
 
 Format = Callable[[Any], str]
+
+
+class TableColumns(TypedDict):
+    """Columns of a `TableView`, by the names of its arguments: `TableView(frame, caption, **shown)`."""
+
+    columns: Mapping[str, str]
+    formats: Mapping[str, Format]
 
 
 class Tooltip(NamedTuple):
@@ -50,7 +50,8 @@ class Tooltip(NamedTuple):
     text: str
 
 
-class Plot(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Plot:
     """One drawing of a chart for its template: `wide` or `narrow`, its tooltips as JSON, its picture as markup."""
 
     variant: str
@@ -97,7 +98,8 @@ class Chart:
         picture = svg(figure, title=self.title, description=self.description, variant=variant)
         rounded = [[round(tip.x), round(tip.y), wording.clean(tip.text)] for tip in tooltips]
         encoded = json.dumps(rounded, ensure_ascii=False, separators=(",", ":")) if rounded else ""
-        return Plot(variant, escape(encoded), Markup(picture))  # escaped here: what is in it stays as it is worded
+        # Escaped here, so that what is in it stays as it is worded.
+        return Plot(variant=variant, tooltips=escape(encoded), picture=Markup(picture))
 
     def _repr_html_(self) -> str:
         return render("chart", self)
@@ -112,6 +114,7 @@ class Statement:
 
     sentence: str
     more: str = ""
+    _: KW_ONLY
     kind: str = "finding"
 
     def _repr_html_(self) -> str:
@@ -129,6 +132,7 @@ class Notes:
 
     sentences: Sequence[str]
     lead: str = ""
+    _: KW_ONLY
     fold: bool = False
 
     def _repr_html_(self) -> str:
@@ -178,14 +182,16 @@ class Folds:
         return "\n".join([self.lead, *(f"- {line}" for line, _ in self.parts)]).strip()
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Column:
     """A column of a table for its template: its header, and `n` (figures), `t` (long text) or nothing."""
 
     head: str
     side: str
 
 
-class Grid(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Grid:
     """A table for its template: columns, rows of worded cells, and how many rows are left out, in words."""
 
     columns: list[Column]
@@ -205,6 +211,7 @@ class TableView:
 
     frame: pd.DataFrame
     caption: str
+    _: KW_ONLY
     columns: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     total: str = ""
@@ -221,11 +228,12 @@ class TableView:
         shown = self.frame.iloc[: self.most]
         cells = [[self._cell(name, value) for value in shown[name]] for name in names]
         columns = [
-            Column(self.columns.get(name, name.replace("_", " ")), self._side(name, worded) if place else "")
+            Column(head=self.columns.get(name, name.replace("_", " ")), side=self._side(name, worded) if place else "")
             for place, (name, worded) in enumerate(zip(names, cells, strict=True))
         ]
-        more = len(self.frame) - len(shown)
-        return Grid(columns, list(zip(*cells, strict=True)), wording.plural(more, "more row") if more else "")
+        left_out = len(self.frame) - len(shown)
+        more = wording.plural(left_out, "more row") if left_out else ""
+        return Grid(columns=columns, rows=list(zip(*cells, strict=True)), more=more)
 
     def _side(self, name: str, cells: Sequence[str]) -> str:
         if name in self.right or _is_figure(self.frame[name].dtype):
@@ -270,7 +278,6 @@ def _templates() -> Environment:
     environment = Environment(
         loader=FunctionLoader(_source), autoescape=True, finalize=_worded, undefined=StrictUndefined
     )
-    environment.globals["in_lab"] = Markup(_IN_LAB)
     environment.filters["tied"] = _tied
     environment.filters["html"] = lambda part: Markup(part._repr_html_())
     return environment

@@ -24,6 +24,9 @@ LEVER_WORDS = {
     "slippage": "slippage",
     "deals": "deals set by hand",
 }
+LABELS = {"base": "base", "scenario": "scenario", "range80": "80 % range"}
+"""What is written in the picture of the months."""
+
 _CENT = 0.005
 """Amounts below this are nothing: base and scenario differ by rounding at most."""
 
@@ -85,8 +88,8 @@ def draw_what_if(canvas: Canvas, record: WhatIf) -> Drawing:
     axes.set_ylim(0, record.largest * 1.08)
     money_axis(axes, record.largest, currency=record.company.currency)
     last = rows.iloc[-1]
-    labels = [(float(last["base"]), "base", GREY), (float(last["scenario"]), "scenario", BLUE)]
-    end_labels(axes, len(rows) - 0.5, [*labels, (float(last["q90"]), "80 % range", INK)])
+    labels = [(float(last["base"]), LABELS["base"], GREY), (float(last["scenario"]), LABELS["scenario"], BLUE)]
+    end_labels(axes, len(rows) - 0.5, [*labels, (float(last["q90"]), LABELS["range80"], INK)])
     return Drawing(figure=figure, marks=places(axes, x, rows["scenario"]))
 
 

@@ -119,6 +119,7 @@ class Explorer:
     def view(self) -> Any:
         """The whole explorer as one widget: what is looked at above, three tabs below."""
         import ipywidgets as w
+        from markupsafe import Markup
 
         wrap = w.Layout(flex_flow="row wrap")
         for box in (self.day, self.segment, self.product):
@@ -130,7 +131,7 @@ class Explorer:
         right.add_class("forecast-picture")
         what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
         tabs = w.Tab([what_if, self.pipe, self.table.view], titles=["What if", "Pipeline", "Deals"])
-        looks = w.HTML(f"<style>\n{_LOOKS.read_text(encoding='utf-8')}</style>")
+        looks = w.HTML(render("style", Markup(_LOOKS.read_text("utf-8"))))  # the library's own, not text
         whole = w.VBox([looks, looked_at, self.product_note, tabs])
         whole.add_class("forecast-explorer")
         return whole

@@ -87,6 +87,9 @@ def warnings(table: pd.DataFrame) -> list[str]:
 
 # -- which dates the tables cover -----------------------------------------------------------------------
 
+LABELS = {"as_of": "as of", "rows": "rows"}
+"""What is written in the picture."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
@@ -158,8 +161,8 @@ def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:
     axes.xaxis.set_major_locator(YearLocator(every))
     axes.xaxis.set_major_formatter(DateFormatter("%Y"))
     axes.grid(True, axis="x")
-    axes.text(day, -0.72, "as of", ha="right" if day > (low + high) / 2 else "left", va="bottom", color=INK)
-    axes.text(high, -0.72, "   rows", va="bottom", color=SOFT, clip_on=False)
+    axes.text(day, -0.72, LABELS["as_of"], ha="right" if day > (low + high) / 2 else "left", va="bottom", color=INK)
+    axes.text(high, -0.72, f"   {LABELS['rows']}", va="bottom", color=SOFT, clip_on=False)
     for place, count in enumerate(rows["rows"]):
         axes.text(high, place, f"   {count:,}", va="center", color=SOFT, clip_on=False)
     return Drawing(figure=figure)

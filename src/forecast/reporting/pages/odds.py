@@ -84,6 +84,15 @@ def prepare_deal_odds(deals: pd.DataFrame, *, company: Company) -> DealOdds:
 
 # -- sentences ------------------------------------------------------------------------------------------
 
+LABELS = {
+    "observed": "came true",
+    "diagonal": "as forecast",
+    "probability": "probability",
+    "steps": "probability of a win, ever; over each bar the number of deals",
+    "steps, narrow": "probability of a win, ever; over bars: deals",
+}
+"""What is written in the pictures."""
+
 
 def calibration_finding(table: pd.DataFrame) -> str:
     """Return whether deals were won as often as forecast; table as `reliability` gives it."""
@@ -183,6 +192,11 @@ def describe_reliability(record: Reliability) -> Caption:
     )
 
 
+def tallest_bar(record: Reliability) -> str:
+    """Return what is written at the histogram: how many deals its tallest bar stands for."""
+    return f"deals; tallest bar {wording.number(record.counts.max())}"
+
+
 def describe_deal_odds(odds: DealOdds) -> Caption:
     """Return the words of the open deals by their probability of a win."""
     currency = odds.company.currency
@@ -215,7 +229,7 @@ def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together
     models = opinion.table.assign(model=["ours", _CHALLENGERS[kind].removeprefix("a ")])
     columns = {"model": "model", "brier": "Brier score", "log_loss": "log loss", "auc": "AUC", "n": "probabilities"}
     caption = "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher"
-    return Together(claim, TableView(models, caption, columns))
+    return Together(claim, TableView(models, caption, columns=columns))
 
 
 # -- pictures -------------------------------------------------------------------------------------------
@@ -256,8 +270,8 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.tick_params(axis="x", labelbottom=False)
-    axes.text(0.02, 0.97, "came true", color=SOFT, va="top")
-    axes.text(0.97, 0.9, "as forecast", color=SOFT, ha="right", va="top")
+    axes.text(0.02, 0.97, LABELS["observed"], color=SOFT, va="top")
+    axes.text(0.97, 0.9, LABELS["diagonal"], color=SOFT, ha="right", va="top")
     _draw_histogram(below, record)
     return Drawing(figure=figure, marks=places(axes, bins["said"], bins["happened"]))
 
@@ -270,9 +284,8 @@ def _draw_histogram(axes: Axes, record: Reliability) -> None:
     share_axis(axes, axis="x")
     axes.grid(False)
     axes.set_yticks([])
-    tallest = f"deals; tallest bar {wording.number(record.counts.max())}"
-    axes.text(0.99, 1.0, tallest, color=SOFT, ha="right", va="top", transform=axes.transAxes)
-    axes.set_xlabel("probability", loc="left")
+    axes.text(0.99, 1.0, tallest_bar(record), color=SOFT, ha="right", va="top", transform=axes.transAxes)
+    axes.set_xlabel(LABELS["probability"], loc="left")
 
 
 def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
@@ -301,6 +314,5 @@ def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
     money_axis(axes, largest, currency=odds.company.currency)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, largest * 1.1 or 1.0)
-    over = "over bars: deals" if canvas.narrow else "over each bar the number of deals"
-    axes.set_xlabel(f"probability of a win, ever; {over}", loc="left")
+    axes.set_xlabel(LABELS["steps, narrow" if canvas.narrow else "steps"], loc="left")
     return Drawing(figure=figure, marks=places(axes, odds.middles, odds.amounts))

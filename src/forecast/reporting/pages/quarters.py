@@ -5,7 +5,7 @@ Each forecast is shown as it was made; right for one month, for no plan and for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.figure import Chart, Statement, TableColumns
 from forecast.reporting.charts.style import BLUE, DASHES, INK, RED
 from forecast.reporting.pages.bookings.prepare import MODEL
 
@@ -109,11 +109,11 @@ def draw_movement(canvas: Canvas, record: Movement) -> Drawing:
     axes.set_xlim(x[0] - 0.08 * wide, edge)
     axes.set_ylim(low - margin, high + margin)
     money_axis(axes, high, currency=record.company.currency)
-    labels = [(float(rows["mean"].iloc[-1]), "expected", BLUE), (float(plan[-1]), "plan", INK)]
-    labels.append((float(rows["q90"].iloc[-1]), f"80{wording.THIN}% range", BLUE))
+    labels = [(float(rows["mean"].iloc[-1]), LABELS["mean"], BLUE), (float(plan[-1]), LABELS["plan"], INK)]
+    labels.append((float(rows["q90"].iloc[-1]), LABELS["range80"], BLUE))
     if wording.known(record.observed):
         axes.axhline(record.observed, color=RED, linewidth=1.8, linestyle=DASHES[1], zorder=3)
-        labels.append((record.observed, "booked", RED))
+        labels.append((record.observed, LABELS["booked"], RED))
     end_labels(axes, edge + 0.015 * wide, labels)
     _name_days(axes, rows["as_of"], x, most=4 if canvas.narrow else 9)
     return Drawing(figure=figure, marks=places(axes, x, rows["mean"]))
@@ -133,6 +133,9 @@ def _name_days(axes: Axes, days: pd.Series, x: np.ndarray, *, most: int) -> None
 
 
 # -- in sentences ---------------------------------------------------------------------------------------
+
+LABELS = {"mean": "expected", "plan": "plan", "range80": f"80{wording.THIN}% range", "booked": "booked"}
+"""What is written in the picture."""
 
 
 def describe_movement(record: Movement, *, title: str) -> Caption:
@@ -275,12 +278,12 @@ def quarters_finding(table: pd.DataFrame) -> str:
     return f"{ended[0].upper()}{ended[1:]} ended inside the {span} given before it began"
 
 
-def columns(company: Company) -> tuple[dict[str, str], dict[str, Callable[[Any], str]]]:
+def columns(company: Company) -> TableColumns:
     """Return headers and formats of what `closed_quarters` gives."""
     names = {"quarter": "", "expected": "expected", "q10": f"80{wording.THIN}% from", "q90": "to"}
     names |= {"booked": "booked", "inside": "inside", "plan": "plan"}
     money = wording.in_currency(company.currency)
-    return names, dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)
+    return {"columns": names, "formats": dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)}
 
 
 def _total(backtest: pd.DataFrame) -> pd.DataFrame:

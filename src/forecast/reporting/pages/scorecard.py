@@ -18,6 +18,9 @@ from forecast.reporting.charts.style import AXIS, BLUE, GREY, SOFT
 
 _SAME = 0.02
 
+LABELS = {"ours": "ours", "survey": "the survey's companies", "unknown": "ours unknown"}
+"""What is written in the picture."""
+
 
 def finding(table: pd.DataFrame) -> str:
     """Return how many of the survey's figures we are above."""
@@ -163,8 +166,8 @@ def draw_survey(canvas: Canvas, survey: Survey) -> Drawing:
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(len(names) - 0.5, -0.75)
     share_axis(axes, axis="x")
-    axes.text(0, -0.95, "●  ours", color=BLUE, va="bottom")
-    axes.text(0.16 if not canvas.narrow else 0.3, -0.95, "┃ the survey's companies", color=SOFT, va="bottom")
+    axes.text(0, -0.95, f"●  {LABELS['ours']}", color=BLUE, va="bottom")
+    axes.text(0.16 if not canvas.narrow else 0.3, -0.95, f"┃ {LABELS['survey']}", color=SOFT, va="bottom")
     at = [row["ours"] if wording.known(row["ours"]) else row["survey"] for row in survey.rows]
     return Drawing(figure=figure, marks=places(axes, at, range(len(at))))
 
@@ -175,7 +178,7 @@ def _draw_measure(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
     axes.hlines(place, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
     axes.scatter([theirs], [place], marker="|", s=240, color=GREY, linewidth=3, zorder=2)
     if not wording.known(ours):
-        axes.text(1.0, place - 0.1, "ours unknown", ha="right", va="bottom", color=SOFT)
+        axes.text(1.0, place - 0.1, LABELS["unknown"], ha="right", va="bottom", color=SOFT)
         return
     axes.hlines(place, min(ours, theirs), max(ours, theirs), color=BLUE, alpha=0.3, linewidth=5, zorder=1.5)
     axes.scatter([ours], [place], s=80, color=BLUE, zorder=3, clip_on=False)

@@ -22,6 +22,9 @@ from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
 from forecast.reporting.pages.bookings.sentences import forecast_tooltip
 
+LABELS = {"plan": "plan", "chance": "chance"}
+"""What is written in the picture of the segments against plan."""
+
 # -- each against its plan ------------------------------------------------------------------------------
 
 
@@ -110,12 +113,11 @@ def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
     axes.xaxis.set_major_formatter(lambda value, _: wording.percent(value))
     axes.xaxis.set_major_locator(MaxNLocator(4 if canvas.narrow else 7, steps=[1, 2, 2.5, 5, 10]))
     axes.grid(True, axis="x")
-    axes.text(1.0, -0.72, "plan", ha="center", va="bottom", color=INK, clip_on=False)
+    axes.text(1.0, -0.72, LABELS["plan"], ha="center", va="bottom", color=INK, clip_on=False)
     edge = axes.get_xlim()[1]
-    axes.text(edge, -0.72, "  chance", va="bottom", color=SOFT, clip_on=False)
+    axes.text(edge, -0.72, f"  {LABELS['chance']}", va="bottom", color=SOFT, clip_on=False)
     for row, chance in zip(y, standings.chances, strict=True):
-        short = wording.chance(chance).replace("less than", "<").replace("more than", ">")
-        axes.text(edge, row, f"  {short}", va="center", color=INK, clip_on=False)
+        axes.text(edge, row, f"  {short_chance(chance)}", va="center", color=INK, clip_on=False)
     return Drawing(figure=figure, marks=places(axes, np.minimum(shares["q50"], edge), y))
 
 
@@ -128,6 +130,11 @@ def describe_segments(standings: Standings, *, title: str) -> Caption:
         description=f"{title}. {' '.join(_segment_sentence(row, currency=currency) for row in rows)}",
         tooltips=[forecast_tooltip(row["segment"], row, currency=currency) for row in rows],
     )
+
+
+def short_chance(chance: float) -> str:
+    """Return a chance for a column: `31 %`, or `< 1 %`."""
+    return wording.chance(chance).replace("less than", "<").replace("more than", ">")
 
 
 def _segment_sentence(row: Mapping[Any, Any], *, currency: str) -> str:

@@ -60,7 +60,7 @@ def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: 
         rows = deals[which].sort_values(["amount", "opportunity_id"], ascending=[False, True])
         if len(rows):
             line = f"{title}: {wording.plural(len(rows), 'open deal')}"
-            parts.append((line, TableView(rows, title, columns, formats, most=most)))
+            parts.append((line, TableView(rows, title, columns=columns, formats=formats, most=most)))
     return Folds(parts)
 
 

@@ -198,7 +198,8 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
         total = f", {money(moved.sum())}" if moved.abs().sum() > 0 else ""
         line = f"{name}: {wording.plural(len(rows), 'deal')}{total}"
         formats = {"moved": money, "value": money}
-        parts.append((line, TableView(rows.assign(moved=moved), f"Deals {name}", columns, formats, most=most)))
+        shown = rows.assign(moved=moved)
+        parts.append((line, TableView(shown, f"Deals {name}", columns=columns, formats=formats, most=most)))
     return Folds(parts, "The deals behind each bar:" if parts else "")
 
 

@@ -58,7 +58,7 @@ def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
     """Draw bars for months past, bands and a line for months ahead, a dash for each plan."""
     figure, axes = canvas.axes(250 if canvas.narrow else 300, left=34, right=78 if canvas.narrow else 96)
     shown = len(fan.past) if not canvas.narrow else min(6, len(fan.past))
-    ahead, x, last = fan.ahead, fan.x, fan.ahead.iloc[-1]
+    ahead, x, last, words = fan.ahead, fan.x, fan.ahead.iloc[-1], sentences.LABELS
     axes.bar(np.arange(len(fan.past)), fan.past["amount"], width=0.62, color=MIST, zorder=2)
     _draw_bands(axes, fan)
     if "booked" in ahead and (ahead["booked"] > 0).any():
@@ -70,15 +70,15 @@ def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
     axes.set_ylim(0, fan.largest * 1.06)
     money_axis(axes, fan.largest, currency=fan.company.currency)
     labels = [
-        (float(last["q50"]), "median", BLUE),
-        (float(last["q90"]), "80 % range", BLUE),
-        (float(last["q97.5"]), "95 % range", SOFT),
-        (float(fan.plan[-1]), "plan", INK),
+        (float(last["q50"]), words["median"], BLUE),
+        (float(last["q90"]), words["range80"], BLUE),
+        (float(last["q97.5"]), words["range95"], SOFT),
+        (float(fan.plan[-1]), words["plan"], INK),
     ]
     end_labels(axes, len(fan.periods) - 0.52, labels)
     if len(fan.past):
         highest = float(fan.past["amount"].max())
-        axes.text(len(fan.past) - shown - 0.35, highest, "booked", color=SOFT, va="bottom")
+        axes.text(len(fan.past) - shown - 0.35, highest, words["booked"], color=SOFT, va="bottom")
     marks = places(axes, range(len(fan.periods)), [*fan.past["amount"], *ahead["q50"]])
     return Drawing(figure=figure, marks=marks)
 
@@ -185,7 +185,7 @@ def draw_outcomes(canvas: Canvas, outcomes: Outcomes) -> Drawing:
     if has_plan:
         axes.axvline(plan, color=INK, linewidth=2, zorder=2)
         left = (plan - low) < (high - low) * 0.6
-        label = f"plan {wording.money(plan, currency=outcomes.company.currency)}"
+        label = sentences.plan_label(outcomes)
         at = (plan + width * (0.15 if left else -0.15), axes.get_ylim()[1] * 1.02)
         axes.text(*at, label, ha="left" if left else "right", va="bottom", color=INK, clip_on=False)
     money_axis(axes, high, currency=outcomes.company.currency, axis="x", ticks=4 if canvas.narrow else 6)

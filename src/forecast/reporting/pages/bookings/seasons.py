@@ -104,10 +104,10 @@ def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
         level = parts.trend if record.has_trend else np.full(len(x), record.booked.mean())
         repeated = level + parts.seasonal
         axes.plot(x, repeated, color=INK, linewidth=1.2, linestyle=DASHES[1], zorder=3)
-        labels.append((float(repeated[-1]), "with season", INK))
+        labels.append((float(repeated[-1]), LABELS["season"], INK))
     if record.has_trend:
         axes.plot(x, parts.trend, color=BLUE, linewidth=2.2, zorder=4)
-        labels.append((float(parts.trend[-1]), "trend", BLUE))
+        labels.append((float(parts.trend[-1]), LABELS["trend"], BLUE))
     month_axis(axes, record.periods, calendar=record.company.periods, most=6 if canvas.narrow else 12)
     axes.set_ylim(0, record.largest * 1.06)
     money_axis(axes, record.largest, currency=record.company.currency)
@@ -116,6 +116,9 @@ def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
 
 
 # -- in sentences ---------------------------------------------------------------------------------------
+
+LABELS = {"trend": "trend", "season": "with season"}
+"""What is written in the picture."""
 
 
 def describe_seasons(record: Seasons) -> Caption:

@@ -18,6 +18,8 @@ from forecast.reporting.pages.bookings.prepare import Addends, Fan, Outcomes
 
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
 
+LABELS = {"booked": "booked", "median": "median", "range80": "80 % range", "range95": "95 % range", "plan": "plan"}
+"""What is written in the picture of the months."""
 
 _LEVEL = 0.03
 """Months that differ by less than this share are not ranked in a title."""
@@ -210,6 +212,11 @@ def plan_finding(row: pd.Series | None) -> str:
     if not wording.known(chance):
         return "The chance of reaching plan is not known"
     return f"{wording.dots(chance)} equally likely outcomes reach plan"
+
+
+def plan_label(outcomes: Outcomes) -> str:
+    """Return what is written at the line of plan: `plan €2.3 m`."""
+    return f"{LABELS['plan']} {wording.money(outcomes.plan, currency=outcomes.company.currency)}"
 
 
 def describe_outcomes(outcomes: Outcomes, *, title: str) -> Caption:

@@ -87,7 +87,7 @@ def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
         for at, name in enumerate(shown.names):
             axes.text(-reach, at - 0.36, f" {name}", va="center", color=INK)
     _write_columns(axes, shown, pixel=2 * reach / (canvas.width - left - _COLUMNS))
-    _name_sides(axes, reach)
+    name_sides(axes, reach, right=sentences.LABELS["larger"])
     return Drawing(figure=figure, marks=places(axes, x, y))
 
 
@@ -107,15 +107,15 @@ def _write_columns(axes: Axes, shown: EffectRows, *, pixel: float) -> None:
     for at, row in enumerate(shown.rows):
         axes.text(change, at, signed(row.change), color=INK, **style)
         axes.text(chance, at, sentences.chance_alone(row.p), color=SOFT if at else INK, **style)
-    for place, head in ((change, "change"), (chance, "chance alone")):
+    for place, head in ((change, sentences.LABELS["change"]), (chance, sentences.LABELS["chance"])):
         axes.text(place, -0.72, head, color=SOFT, va="bottom", ha="right", clip_on=False)
 
 
-def _name_sides(axes: Axes, reach: float, *, right: str = "larger ▸") -> None:
-    """Say above an axis of changes on which side errors are smaller."""
-    axes.text(-reach, -0.72, "◂ smaller errors", ha="left", va="bottom", color=SOFT)
+def name_sides(axes: Axes, reach: float, *, right: str) -> None:
+    """Write above an axis of changes on which side errors are smaller; right : the other side's name, may be empty."""
+    axes.text(-reach, -0.72, f"◂ {sentences.LABELS['smaller']}", ha="left", va="bottom", color=SOFT)
     if right:
-        axes.text(reach, -0.72, right, ha="right", va="bottom", color=SOFT)
+        axes.text(reach, -0.72, f"{right} ▸", ha="right", va="bottom", color=SOFT)
 
 
 def event_study(
@@ -162,11 +162,11 @@ def draw_months(canvas: Canvas, months: Months) -> Drawing:
     x, drawn = months.rows["event_time"], months.drawn
     axes.set_ylim(min(float(drawn.min()), -0.3) * 1.1, max(float(drawn.max()), 0.3) * 1.1)
     axes.set_xlim(float(x.min()) - 0.8, float(x.max()) + 0.8)
-    axes.set_xlabel("months since the start", loc="left")
+    axes.set_xlabel(sentences.LABELS["months"], loc="left")
     top = axes.get_ylim()[1]
-    axes.text(-0.3, top, "start", color=INK, va="bottom")
+    axes.text(-0.3, top, sentences.LABELS["start"], color=INK, va="bottom")
     if float(x.min()) < -4:
-        axes.text(-0.8, top, "set aside", color=SOFT, va="bottom", ha="right")
+        axes.text(-0.8, top, sentences.LABELS["set aside"], color=SOFT, va="bottom", ha="right")
     return Drawing(figure=figure, marks=places(axes, x, drawn))
 
 
@@ -204,13 +204,14 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
             axes.annotate("", xy=(row.second, at), xytext=(row.first, at), arrowprops=look)
         if wording.known(row.first):
             axes.scatter([row.first], [at], s=46, facecolor=PAPER, edgecolor=GREY, linewidth=2, zorder=3)
-        start = "not yet" if waits else wording.short_month(row.adopted, year=True)
+        start = sentences.LABELS["not yet"] if waits else wording.short_month(row.adopted, year=True)
         axes.text(right, at, f"  {start}", va="center", color=SOFT if waits else INK, clip_on=False)
     row_axis(axes, names, most=most)
     axes.set_xlim(0, right)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
-    axes.text(right, -0.72, "  start", va="bottom", color=SOFT, clip_on=False)
-    key = "○ before ➤ after" if canvas.narrow else "○ before   ➤ after   ┈➤ not begun, earlier and later months"
-    axes.text(0, -0.72, key, va="bottom", color=SOFT)
+    axes.text(right, -0.72, f"  {sentences.LABELS['start']}", va="bottom", color=SOFT, clip_on=False)
+    key = [f"○ {sentences.LABELS['before']}", f"➤ {sentences.LABELS['after']}"]
+    key += [] if canvas.narrow else [f"┈➤ {sentences.LABELS['waits']}"]
+    axes.text(0, -0.72, (" " if canvas.narrow else "   ").join(key), va="bottom", color=SOFT)
     x = errors.rows["second"].fillna(errors.rows["first"])
     return Drawing(figure=figure, marks=places(axes, x, np.arange(len(names))))

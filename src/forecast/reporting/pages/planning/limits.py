@@ -16,7 +16,7 @@ from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, SMALL, SOFT
 from forecast.reporting.pages.planning import sentences
-from forecast.reporting.pages.planning.charts import CHANGES, signed
+from forecast.reporting.pages.planning.charts import CHANGES, name_sides, signed
 from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, prepare_left_out
 
 _LOOKS = [(BLUE, "-", 2.6), (GREY, (0, (5, 2)), 1.8), (GREY, (0, (1, 1.5)), 1.8)]
@@ -30,7 +30,7 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
     """
     shown = prepare_left_out(table, row)
     if shown is None:
-        return empty(sentences.left_out_finding(row), "With any one segment less, nothing could be told at all.")
+        return empty(sentences.left_out_finding(row), "With any one segment less, no effect could be estimated at all.")
     heads = {"segment": "what", "relative_change": "change", "interval_low": "from", "interval_high": "to"}
     return chart(
         shown,
@@ -60,9 +60,7 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     row_axis(axes, shown.names, most=most)
     axes.set_xlim(-reach, reach)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
-    axes.text(-reach, -0.72, "◂ smaller errors", ha="left", va="bottom", color=SOFT)
-    if not canvas.narrow:
-        axes.text(reach, -0.72, "larger errors ▸", ha="right", va="bottom", color=SOFT)
+    name_sides(axes, reach, right="" if canvas.narrow else sentences.LABELS["larger errors"])
     return Drawing(figure=figure)
 
 
@@ -93,16 +91,16 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
     figure, axes = canvas.axes(280, left=48, right=20, top=34, bottom=42)
     for at, (size, (colour, dash, width)) in enumerate(zip(shown.sizes, _LOOKS, strict=False)):
         line = shown.line(size)
-        name = f"{size:,}" if at else f"{size:,} segments"
+        name = f"{size:,}" if at else wording.plural(size, "segment")
         x = -line["relative_change"]
         axes.plot(x, line["power"], color=colour, linestyle=dash, linewidth=width, label=name)
     axes.axhline(WANTED, color=AXIS, linewidth=1.2, zorder=1.5)
-    axes.text(CHANCES[0] + 0.005, WANTED + 0.015, "4 of 5", color=SOFT, va="bottom")
+    axes.text(CHANCES[0] + 0.005, WANTED + 0.015, sentences.LABELS["wanted"], color=SOFT, va="bottom")
     share_axis(axes, axis="x", ticks=5)
     share_axis(axes, axis="y", ticks=5)
     axes.set_xlim(*CHANCES)
     axes.set_ylim(0, 1.04)
-    axes.set_xlabel("true fall of the errors", loc="left")
+    axes.set_xlabel(sentences.LABELS["fall"], loc="left")
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
@@ -137,7 +135,7 @@ def planning_others(table: pd.DataFrame | None) -> Together | Statement:
 def planning_information(table: pd.DataFrame | None) -> Together | Statement:
     """Show what knowing marketing was worth to the model, before and after the starts."""
     if table is None or table.empty:
-        return empty("What knowing marketing is worth cannot be told", "No month has forecasts of both models.")
+        return empty("Cannot tell what knowing marketing is worth", "No month has forecasts of both models.")
     heads = {"when": "", "forecasts": "forecasts", "without": "miss without", "with": "miss with"}
     heads |= {"added": "taken off, points", "chance": "could be luck?"}
     formats: dict[str, Format] = {"without": wording.percent, "with": wording.percent, "chance": sentences.luck}

@@ -37,6 +37,24 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 }
 """Secondary outcome -> how it is called on a page, what it measures and how to read it."""
 
+LABELS = {
+    "smaller": "smaller errors",
+    "larger": "larger",
+    "larger errors": "larger errors",
+    "change": "change",
+    "chance": "chance alone",
+    "months": "months since the start",
+    "start": "start",
+    "set aside": "set aside",
+    "before": "before",
+    "after": "after",
+    "waits": "not begun, earlier and later months",
+    "not yet": "not yet",
+    "wanted": "4 of 5",
+    "fall": "true fall of the errors",
+}
+"""What is written in the pictures."""
+
 _PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
 
 
@@ -141,7 +159,7 @@ def power_finding(row: Mapping[str, Any]) -> str:
 def left_out_finding(row: Mapping[str, Any]) -> str:
     """Return the title of the effect without each segment in turn."""
     if not wording.known(row.get("left_out_low")):
-        return "Whether one segment decides cannot be told"
+        return "Cannot tell whether one segment decides"
     ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
     if decided := _decided(row):
         return f"Leaving out {decided} would change the answer"
@@ -170,7 +188,7 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     else:
         each = [f"{row.outcome} by {wording.points(row.change)}" for row in changed.itertuples()]
         first = f"Something else changed: {wording.joined(each)}"
-    missing = [f"{row.outcome} cannot be told ({row.reason})" for row in table.itertuples() if row.reason]
+    missing = [f"{row.outcome} is not known ({row.reason})" for row in table.itertuples() if row.reason]
     more = ""
     if len(tested):
         count = f"{wording.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"

@@ -17,7 +17,7 @@ from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, plac
 from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import BLUE, DASHES, GREEN, GREY, INK, MARKERS, PAPER, PURPLE, RED, SOFT
 from forecast.reporting.pages.track.prepare import OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
-from forecast.reporting.pages.track.sentences import describe_accuracy, describe_past_forecasts, model_name
+from forecast.reporting.pages.track.sentences import LABELS, describe_accuracy, describe_past_forecasts, model_name
 
 _PEOPLE = {
     "submitted-joint": (RED, DASHES[0], MARKERS[1]),
@@ -61,7 +61,7 @@ def draw_accuracy(canvas: Canvas, misses: Accuracy) -> Drawing:
     axes.set_xlim(horizons[0] - 0.04 * span, horizons[0] + 1.03 * span)
     axes.xaxis.set_major_locator(FixedLocator(horizons))
     axes.xaxis.set_major_formatter(FixedFormatter([str(horizon) for horizon in horizons]))
-    axes.set_xlabel("months ahead", loc="left")
+    axes.set_xlabel(LABELS["horizon"], loc="left")
     lines = [
         (rows[["horizon", "drawn"]].to_numpy(float), model_name(model), _text_colour(looks[model][0]))
         for model, rows in series.items()
@@ -128,10 +128,11 @@ def draw_past_forecasts(canvas: Canvas, past: PastForecasts) -> Drawing:
     month_axis(axes, list(rows["target_period"]), calendar=past.company.periods, most=6 if canvas.narrow else 12)
     axes.set_ylim(0, past.largest * 1.06)
     money_axis(axes, past.largest, currency=past.company.currency)
+    outside = LABELS["outside, narrow"] if canvas.narrow else LABELS["outside"]
     for share, text, colour in (
-        (0.0, "● booked", INK),
-        (0.24 if canvas.narrow else 0.13, "◇ outside" if canvas.narrow else "◇ booked, outside the 80 % range", RED),
-        (0.5 if canvas.narrow else 0.55, "▬ forecast: range and median", BLUE),
+        (0.0, f"● {LABELS['booked']}", INK),
+        (0.24 if canvas.narrow else 0.13, f"◇ {outside}", RED),
+        (0.5 if canvas.narrow else 0.55, f"▬ {LABELS['forecast']}", BLUE),
     ):
         axes.text(-0.5 + len(x) * share, past.largest * 1.09, text, color=colour, va="bottom")
     return Drawing(figure=figure, marks=places(axes, x, booked))

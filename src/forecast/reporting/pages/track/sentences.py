@@ -36,6 +36,15 @@ _MODELS = {
     "stage-age": "stage and age",
 }
 
+LABELS = {
+    "horizon": "months ahead",
+    "booked": "booked",
+    "outside": "booked, outside the 80 % range",
+    "outside, narrow": "outside",
+    "forecast": "forecast: range and median",
+}
+"""What is written in the pictures."""
+
 
 def model_name(model: str) -> str:
     """Return how a forecaster is called on a page."""
@@ -85,7 +94,7 @@ def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[
     rows = monthly(scores, level=level)
     ours = rows[rows["model"] == OURS]
     if ours.empty:
-        return ["No past forecast has settled yet, so nothing can be said about accuracy."]
+        return ["No past forecast has settled yet, so we cannot say how accurate forecasts are."]
     sentences = [_skill_sentence(ours, level)] if ours["skill"].notna().any() else []
     return [*sentences, *_people_sentences(rows), *_range_sentence(ours, level), *_bias_sentence(ours)]
 

@@ -74,6 +74,9 @@ def prepare_ladder(table: pd.DataFrame) -> Ladder:
 
 # -- sentences ----------------------------------------------------------------------------------------
 
+LABELS = {"miss": "its miss", "before": "of what it is compared with, same months"}
+"""What is written in the picture."""
+
 
 def ladder_finding(table: pd.DataFrame) -> str:
     """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
@@ -208,7 +211,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Stat
     """Draw each step's miss as a bar, the miss of the step before on the same months as a tick, and what it added.
 
     table : as `value_added` gives it. Blue bars are better than the step before beyond chance, red ones worse, grey
-    ones not told apart; the words next to each bar say the same.
+    ones no different beyond chance; the words next to each bar say the same.
     """
     steps = prepare_ladder(table)
     caption = describe_ladder(steps)
@@ -233,7 +236,7 @@ def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
-    axes.text(0, -0.86, "▬ its miss   ┃ of what it is compared with, same months", va="bottom", color=SOFT)
+    axes.text(0, -0.86, f"▬ {LABELS['miss']}   ┃ {LABELS['before']}", va="bottom", color=SOFT)
     misses = [row["wape"] for row in steps.rows]
     return Drawing(figure=figure, marks=places(axes, misses, range(len(misses))))
 

@@ -5,17 +5,16 @@ Habits and changes are claimed as loudly as their tests allow, as on the ladder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import Company
+from forecast.reporting.charts.figure import TableColumns
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.value_added.ladder import luck, verdict, verdicts
-
-Columns = tuple[dict[str, str], dict[str, Callable[[Any], str]]]
 
 _KINDS = {
     "up small": "small upward changes",
@@ -156,24 +155,30 @@ def signed(value: float) -> str:
     return wording.percent(value, sign=True)
 
 
-HABITS: Columns = (
-    {"submitter": "submitter", "n": "forecasts", "bias": "bias", "share_over": "too high", "wape": "miss (WAPE)"}
+HABITS: TableColumns = {
+    "columns": {
+        "submitter": "submitter",
+        "n": "forecasts",
+        "bias": "bias",
+        "share_over": "too high",
+        "wape": "miss (WAPE)",
+    }
     | {"p_holm": "could be luck?"},
-    dict.fromkeys(("share_over", "wape"), wording.whole) | {"bias": signed, "p_holm": luck},
-)
+    "formats": dict.fromkeys(("share_over", "wape"), wording.whole) | {"bias": signed, "p_holm": luck},
+}
 """Headers and formats of what `habits` gives by submitter."""
 
-ADJUSTMENTS: Columns = (
-    {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than the model"}
+ADJUSTMENTS: TableColumns = {
+    "columns": {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than the model"}
     | {"wape_before": "its miss", "wape": "their miss", "p_holm": "could be luck?"},
-    dict.fromkeys(("share_better", "wape_before", "wape"), wording.whole) | {"p_holm": luck},
-)
+    "formats": dict.fromkeys(("share_better", "wape_before", "wape"), wording.whole) | {"p_holm": luck},
+}
 """Headers and formats of what `adjustments` gives."""
 
 
-def late_columns(company: Company) -> Columns:
+def late_columns(company: Company) -> TableColumns:
     """Return headers and formats of what `late_wins` gives."""
     names = {"quarter": "quarter", "won": "deals won", "late": "late"}
     names |= {"won_amount": "amount won", "late_amount": "late amount", "late_amount_share": "late, of amount"}
     amounts = dict.fromkeys(("won_amount", "late_amount"), wording.in_currency(company.currency))
-    return names, {**amounts, "late_amount_share": wording.percent}
+    return {"columns": names, "formats": {**amounts, "late_amount_share": wording.percent}}
