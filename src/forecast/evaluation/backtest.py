@@ -76,7 +76,7 @@ def track_record(
     ledger = ledger_of(log)
     early = [day for day in days if day < ledger.first_day]
     results: dict[tuple[pd.Timestamp, str], NotedTable] = {}
-    for state, name in itertools.product(ledger.walk(early), forecasters):
+    for state, name in itertools.product(ledger.walk(early) if early else (), forecasters):
         why = f"{name}: nothing was known before the log's first record on {ledger.first_day:%Y-%m-%d}."
         results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
     for group in _groups(log, days[len(early) :]):

@@ -183,7 +183,8 @@ class Ledger(CodedRecords):
         """Return the rows recorded after one day and until another, in the order of the history."""
         if after is None:
             return np.flatnonzero(self.day <= until)
-        first, stop = np.searchsorted(self.day, [after, until], side="right", sorter=self.by_day)
+        days = np.array([after, until], dtype=self.day.dtype)  # of another kind, all of them would be copied
+        first, stop = np.searchsorted(self.day, days, side="right", sorter=self.by_day)
         return np.sort(self.by_day[first:stop])
 
     def _read_rows(self, standing: _Standing, rows: np.ndarray, day: int) -> np.ndarray:
@@ -319,7 +320,7 @@ class _Queue:
 
     def due(self, day: int, ready: np.ndarray | None = None) -> np.ndarray:
         """Return the deals whose day has come by now, of those not returned before; with `ready` only who is."""
-        stop = int(np.searchsorted(self._days, day, side="right"))
+        stop = int(np.searchsorted(self._days, self._days.dtype.type(day), side="right"))
         come = np.concatenate([self._waiting, self._deals[self._at : stop]])
         self._at = stop
         if ready is None:

@@ -6,7 +6,7 @@ cannot reach it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -106,7 +106,8 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
     ------
     ParameterError : as_of is no date, later than the log's last day, or earlier than its first record.
     """
-    state = (ledger_of(log) if ledger is None else ledger).as_of(as_of)
+    # A copy of the ledger: what is worked out for the frames of one day is let go with them.
+    state = (ledger_of(log) if ledger is None else replace(ledger)).as_of(as_of)
     day = state.as_of
     history, opportunities = _history(state), _opportunities(state)
     ended = _Ended(state.last_complete)
