@@ -284,7 +284,7 @@ class Company:
     @property
     def periods(self) -> Calendar:
         """The company's calendar of months and fiscal quarters."""
-        return Calendar(self.fiscal_year_start, self.calendar)
+        return Calendar(fiscal_year_start=self.fiscal_year_start, pattern=self.calendar)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,8 +131,8 @@ def test_the_last_day_holds_the_logs_own_columns(log):
     history, past = snap.history, log.get("opportunity_history")
     assert np.shares_memory(history["expected_close_on"].to_numpy(), past["expected_close_on"].to_numpy())
     for name in ("opportunity_id", "stage", "owner"):
-        told, kept = (row_codes(dictionary_of(frame[name])) for frame in (history, past))
-        assert np.shares_memory(told, kept), name
+        shown, stored = (row_codes(dictionary_of(frame[name])) for frame in (history, past))
+        assert np.shares_memory(shown, stored), name
     ledger = snap.ledger
     assert np.shares_memory(ledger.deal, row_codes(dictionary_of(past["opportunity_id"])))
     assert np.shares_memory(ledger.value, history["amount"].to_numpy())

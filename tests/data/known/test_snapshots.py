@@ -375,9 +375,9 @@ def test_dates_outside_the_log_are_refused():
         snapshot(log, as_of="2026-01-09")
     with pytest.raises(ParameterError, match="'yesterday' is not a date"):
         snapshot(log, as_of="yesterday")
-    said = seven(extracted_on=pd.Timestamp("2026-05-07"))
+    shorter = seven(extracted_on=pd.Timestamp("2026-05-07"))
     with pytest.raises(ParameterError, match="the log's last day, 2026-05-07"):
-        snapshot(said, as_of="2026-05-31")
+        snapshot(shorter, as_of="2026-05-31")
 
 
 def test_the_log_ends_with_the_companys_month():

@@ -310,7 +310,7 @@ def test_scale_of_mase_ends_at_the_origin():
 
 @pytest.mark.parametrize("pattern", ["4-4-5", "5-4-4", "month"])
 def test_the_scale_ends_with_the_last_month_of_the_companys_calendar(pattern):
-    calendar, first, months = Calendar(2, pattern), 2023 * 12, 40
+    calendar, first, months = Calendar(fiscal_year_start=2, pattern=pattern), 2023 * 12, 40
     labels = [period_label(first + m) for m in range(months)]
     amounts = np.arange(float(months)) ** 2
     actuals = pd.DataFrame({"period": labels, "segment": "A", "amount": amounts})

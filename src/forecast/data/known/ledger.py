@@ -22,7 +22,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, from_codes, row_codes
-from forecast.data.known.coded import CodedRecords
+from forecast.data.known.archive import Archive
 from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, day_number
 from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
 from forecast.data.schema import OUTCOMES, Company, Log
@@ -123,8 +123,8 @@ class KnownState:
         return frame[(frame["submitted_on"] <= self.as_of).to_numpy()]
 
 
-class Ledger(CodedRecords):
-    """The records of all deals, and what was known of them on any day."""
+class Ledger(Archive):
+    """The archive of all deals, and what was known of them on any day."""
 
     def as_of(self, day: str | pd.Timestamp) -> KnownState:
         """Return what was known at the end of one day.

@@ -1,4 +1,4 @@
-"""Opportunities and history, sorted by deal and time, each column as numbers once somebody asks for it."""
+"""The archive of all deals: opportunities and history, sorted, each column as numbers once somebody asks for it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _NO_HISTORY = pd.DataFrame(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CodedRecords:
+class Archive:
     """Opportunities and their history, sorted by deal and time, and their columns as numbers; see `of`.
 
     opportunities : (n rows) as they stand on the last day; `final_...` are their columns as numbers.
