@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.models.pipeline.bookings import forecast_bookings
     from forecast.models.win.probabilities import win_probabilities
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Company": "forecast.data.schema",
