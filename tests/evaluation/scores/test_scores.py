@@ -201,6 +201,27 @@ def test_calibration_recovers_the_line_and_agrees_with_statsmodels(happenings):
     assert line.in_the_large == pytest.approx(float(large[0]), abs=1e-6)
 
 
+def test_the_interval_of_a_share():
+    # By hand, z = 1.959964: none of ten, z^2/(10 + z^2); half of ten, .5 +- z/2 sqrt(10 + z^2)/(10 + z^2).
+    assert events.share_interval(0, 10) == pytest.approx((0.0, 0.277533), abs=1e-6)
+    assert events.share_interval(5, 10) == pytest.approx((0.236593, 0.763407), abs=1e-6)
+    assert events.share_interval(10, 10)[0] == pytest.approx(1 - 0.277533, abs=1e-6)
+    assert np.isnan(events.share_interval(0, 0)).all()
+    for happened, n in ((-1, 10), (11, 10), (0, -1)):
+        with pytest.raises(ParameterError, match="happened"):
+            events.share_interval(happened, n)
+    with pytest.raises(ParameterError, match="nominal"):
+        events.share_interval(1, 2, nominal=95)
+
+
+def test_the_interval_of_a_share_against_statsmodels():
+    from statsmodels.stats.proportion import proportion_confint
+
+    for happened, n, nominal in ((57, 249, 0.95), (1, 3, 0.8), (500, 1000, 0.99)):
+        expected = proportion_confint(happened, n, alpha=1 - nominal, method="wilson")
+        assert events.share_interval(happened, n, nominal=nominal) == pytest.approx(expected)
+
+
 def test_brier_parts_add_up(happenings):
     parts = events.brier_decomposition(*happenings, bins=10)
     assert parts.brier == pytest.approx(parts.reliability - parts.resolution + parts.uncertainty + parts.within)

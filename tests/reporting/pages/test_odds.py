@@ -27,6 +27,14 @@ def test_calibration():
     assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"
 
 
+def test_what_a_probability_means_for_one_deal():
+    assert odds.calibration_sentence(reliability([0.0, 0.5, 0.9])) == (  # of 100: 0 to z^2/(100 + z^2) = 3.7 %
+        f"Of 100 deals given about 20{T}%, 0{T}% were won (95{T}% interval 0{T}% to 4{T}%); that decides nothing about "
+        "any one of them."
+    )
+    assert odds.calibration_sentence(reliability([0.2] * 3).iloc[:0]).startswith("Too few deals have closed")
+
+
 def test_how_well_the_odds_tell_deals_apart():
     past = pd.DataFrame({"origin": ["2026-01-31"] * 4, "p": [0.9, 0.8, 0.3, 0.2], "won": [1.0, 1.0, 0.0, 0.0]})
     checked, apart, better = odds.skill_sentences(past, within="won within 3 months")

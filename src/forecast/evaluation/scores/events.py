@@ -1,8 +1,9 @@
 """Scores of probabilities of events: Brier and its decomposition, log score, AUC, calibration.
 
-`probability` in [0, 1] and `happened` in {0, 1}, both of shape (n,). The scores are scikit-learn's and the calibration
-line is a statsmodels GLM; what is ours are the edges: nothing to score, one outcome alone, a certainty that was wrong.
-Both libraries are imported where they are used, so that whoever scores no event does not wait for them.
+`probability` in [0, 1] and `happened` in {0, 1}, both of shape (n,). The scores are scikit-learn's, the calibration
+line is a statsmodels GLM and the interval of a share is statsmodels' too; what is ours are the edges: nothing to score,
+one outcome alone, a certainty that was wrong. Both libraries are imported where they are used, so that whoever scores
+no event does not wait for them.
 """
 
 from __future__ import annotations
@@ -104,6 +105,24 @@ def auc(happened: Any, probability: Any) -> float:
 
     y, p = _events(happened, probability)
     return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else float("nan")
+
+
+def share_interval(happened: int, n: int, *, nominal: float = 0.95) -> tuple[float, float]:
+    """Return the interval of the true share of cases that happen, of which `happened` of `n` did (Wilson 1927).
+
+    Both ends in [0, 1]; NaN where there is no case. It takes the cases for independent: of cases that share their luck
+    it is too narrow. Raises ParameterError unless 0 <= happened <= n and 0 < nominal < 1.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    if not 0 <= happened <= n:
+        raise ParameterError(f"happened: {happened} is not from 0 to {n}")
+    if not 0 < nominal < 1:
+        raise ParameterError(f"nominal: {nominal} is not between 0 and 1")
+    if not n:
+        return float("nan"), float("nan")
+    low, high = proportion_confint(happened, n, alpha=1 - nominal, method="wilson")
+    return float(low), float(high)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from forecast import wording
 from forecast.data.schema import Company
 from forecast.evaluation.scores.comparison import FEWEST
-from forecast.evaluation.scores.events import auc, brier
+from forecast.evaluation.scores.events import auc, brier, share_interval
 from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
@@ -111,14 +111,19 @@ def calibration_finding(table: pd.DataFrame) -> str:
 
 
 def calibration_sentence(table: pd.DataFrame) -> str:
-    """Return what it means for one deal, from the level with the most deals among those not near zero or one."""
+    """Return what it means for one deal, from the level with the most deals among those not near zero or one.
+
+    The interval is of the share that wins in the long run, were the deals decided independently of each other.
+    """
     known = table[(table["n"] > 0) & table["said"].between(0.1, 0.9)] if len(table) else table
     if known.empty:
         return "Too few deals have closed to say what a probability means."
     row = known.loc[known["n"].idxmax()]
+    low, high = share_interval(round(row["happened"] * row["n"]), int(row["n"]))
     return (
         f"Of {wording.plural(row['n'], 'deal')} given about {wording.percent(row['said'])}, "
-        f"{wording.percent(row['happened'])} were won; that decides nothing about any one of them."
+        f"{wording.percent(row['happened'])} were won (95{wording.THIN}% interval {wording.percent(low)} to "
+        f"{wording.percent(high)}); that decides nothing about any one of them."
     )
 
 
