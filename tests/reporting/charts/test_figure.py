@@ -160,6 +160,10 @@ def test_a_table_reads_without_its_looks():
     assert '<th scope="row">North</th><td class="n">1.23\u202fm</td>' in html
     assert '<tr class="total"><th scope="row">Total</th><td class="n">–</td>' in html
     assert "<caption><span>Amounts</span></caption>" in html
+    worded = pd.DataFrame({"evidence": ["25 open (4 %), worth €986 k", "1.2 m CHF", "bolt 5 m"]})
+    html = TableView(worded, "Evidence")._repr_html_()  # no line ends between a number and its unit
+    for shown in ("25 open (4\u202f%), worth €986\u202fk", "1.2\u202fm\u202fCHF", "bolt 5 m"):
+        assert shown in html
     everything = TableView(frame, "All")._repr_html_()
     assert "2026-10-31" in everything
     assert "<td>yes</td>" in everything

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PERCENT = re.compile(r"(\d) %")
+_AMOUNT = re.compile(r"([€£$¥₹]\d[\d.,–]*) (bn|m|k)\b|(\d) (bn|m|k) ([A-Z]{3})\b")
 _RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
 _LONGEST = 600
@@ -158,7 +159,7 @@ class Cards:
 class Together:
     """Several of these from one cell, one after the other."""
 
-    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds) -> None:
+    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds | Together) -> None:
         self.parts = parts
 
     def _repr_html_(self) -> str:
@@ -290,8 +291,11 @@ def _source(name: str) -> str:
 
 
 def _worded(value: object) -> object:
-    """Return a value as text that a page may show; markup as it is."""
-    return value if hasattr(value, "__html__") else wording.clean(_PERCENT.sub(rf"\1{wording.THIN}%", str(value)))
+    """Return a value as text that a page may show, its numbers tied to their units; markup as it is."""
+    if hasattr(value, "__html__"):
+        return value
+    tied = _AMOUNT.sub(lambda found: found[0].replace(" ", wording.THIN), str(value))
+    return wording.clean(_PERCENT.sub(rf"\1{wording.THIN}%", tied))
 
 
 def _tied(sentence: str) -> Markup:

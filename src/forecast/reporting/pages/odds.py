@@ -20,7 +20,7 @@ from forecast.evaluation.scores.events import auc, brier, share_interval
 from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
-from forecast.reporting.charts.style import AXIS, BLUE, DASHES, GREY, MIST, SOFT
+from forecast.reporting.charts.style import AXIS, BLUE, DASHES, GREY, MIST, PAPER, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
 
 if TYPE_CHECKING:
@@ -276,7 +276,8 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     axes.set_ylim(0, 1)
     axes.tick_params(axis="x", labelbottom=False)
     axes.text(0.02, 0.97, LABELS["observed"], color=SOFT, va="top")
-    axes.text(0.97, 0.9, LABELS["diagonal"], color=SOFT, ha="right", va="top")
+    on_line: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}  # the line stops for its name
+    axes.text(0.88, 0.88, LABELS["diagonal"], color=SOFT, ha="center", va="center", bbox=on_line)
     _draw_histogram(below, record)
     return Drawing(figure=figure, marks=places(axes, bins["said"], bins["happened"]))
 

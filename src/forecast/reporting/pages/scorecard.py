@@ -65,6 +65,7 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
         for name in ("ours", "previous")
     }
     out = table[["measure", "note"]].assign(**figures)
+    out["note"] = out["note"].str.replace("`", "")
     # "more people", "lower cost" are what one hopes for; the table shows what came.
     out["measure"] = out["measure"].str.replace(r"^(more [a-z]+|lower cost): ", "", regex=True)
     out["change"] = [_change(row) for _, row in table.iterrows()]
