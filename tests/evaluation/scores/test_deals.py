@@ -17,14 +17,14 @@ from forecast.evaluation.scores.deals import deal_track, reliability, second_opi
 
 def test_reliability_by_hand():
     table = reliability([0, 0, 1, 1, 0, 1], [0.1, 0.2, 0.3, 0.7, 0.8, 0.9], bins=2)
-    np.testing.assert_allclose(table["said"], [0.2, 0.8])
+    np.testing.assert_allclose(table["probability"], [0.2, 0.8])
     np.testing.assert_allclose(table["happened"], [1 / 3, 2 / 3])
     assert list(table["n"]) == [3, 3]
 
 
 def test_equal_probabilities_share_a_bin_and_none_is_lost():
     table = reliability([1, 0, 0, 0], [0.25] * 4, bins=10)
-    assert table[["said", "happened", "n"]].to_numpy().tolist() == [[0.25, 0.25, 4]]
+    assert table[["probability", "happened", "n"]].to_numpy().tolist() == [[0.25, 0.25, 4]]
     assert reliability([], []).empty
 
 
@@ -48,7 +48,7 @@ def test_the_band_is_the_binomial_quantile_at_every_edge():
         for n in (1, 2, 37, 4000):
             table = reliability(np.zeros(n), np.full(n, p))
             band = table[["band_low", "band_high"]].to_numpy()[0] * n
-            np.testing.assert_allclose(band, binom.ppf([0.025, 0.975], n, table["said"][0]), atol=1e-9)
+            np.testing.assert_allclose(band, binom.ppf([0.025, 0.975], n, table["probability"][0]), atol=1e-9)
 
 
 def test_reliability_agrees_with_scikit_learn():
@@ -59,7 +59,7 @@ def test_reliability_agrees_with_scikit_learn():
     table = reliability(happened, p)
     share, mean = calibration_curve(happened, p, n_bins=10, strategy="quantile")
     np.testing.assert_allclose(table["happened"], share)
-    np.testing.assert_allclose(table["said"], mean)
+    np.testing.assert_allclose(table["probability"], mean)
     assert table["n"].sum() == 1000
 
 

@@ -122,7 +122,7 @@ SCORECARD = pd.DataFrame(
     }
 )
 RELIABLE = pd.DataFrame(
-    {"said": [0.2, 0.8], "happened": [0.25, 0.8], "n": [50, 50], "band_low": [0.1, 0.7], "band_high": [0.3, 0.9]}
+    {"probability": [0.2, 0.8], "happened": [0.25, 0.8], "n": [50, 50], "band_low": [0.1, 0.7], "band_high": [0.3, 0.9]}
 )
 LADDER = pd.DataFrame(
     {

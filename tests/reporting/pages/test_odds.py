@@ -13,9 +13,9 @@ from forecast.wording import THIN as T
 
 
 def reliability(happened: list[float]) -> pd.DataFrame:
-    said = np.array([0.2, 0.5, 0.8])
-    band = {"band_low": said - 0.05, "band_high": said + 0.05}
-    return pd.DataFrame({"said": said, "happened": happened, "n": 100, **band})
+    forecast = np.array([0.2, 0.5, 0.8])
+    band = {"band_low": forecast - 0.05, "band_high": forecast + 0.05}
+    return pd.DataFrame({"probability": forecast, "happened": happened, "n": 100, **band})
 
 
 def test_calibration():

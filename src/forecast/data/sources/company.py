@@ -155,7 +155,7 @@ def _check_logo(value: str, folder: Path | None) -> None:
     if magic is None:
         _refuse("logo", value, wanted)
     if not path.is_file():
-        raise DataError(f"there is no file {value!r}", table=FILE, column="logo", mend="put it beside company.toml")
+        raise DataError(f"there is no file {value!r}", table=FILE, column="logo", mend="put it next to company.toml")
     with path.open("rb") as file:
         if not file.read(12).startswith(magic or b""):
             _refuse("logo", value, f"a {path.suffix.lower()[1:]} picture")

@@ -113,7 +113,7 @@ def reliability(happened: Any, probability: Any, *, bins: int = 10) -> pd.DataFr
 
     Returns
     -------
-    DataFrame with said (mean probability), happened (share), n (int64), band_low, band_high: between them the share
+    DataFrame with probability (mean), happened (share), n (int64), band_low, band_high: between them the share
     would lie 95 % of the time if every probability of the bin were its mean (Bröcker and Smith 2007, consistency bars;
     exact binomial).
 
@@ -128,16 +128,16 @@ def reliability(happened: Any, probability: Any, *, bins: int = 10) -> pd.DataFr
         raise ParameterError(f"bins: {bins} is not 1 or more")
     if len(p) and not (p.min() >= 0 and p.max() <= 1):
         raise ParameterError("a probability is not between 0 and 1")
-    columns = ["said", "happened", "n", "band_low", "band_high"]
+    columns = ["probability", "happened", "n", "band_low", "band_high"]
     if not len(p):
         return pd.DataFrame({name: pd.Series(dtype="float64") for name in columns}).astype({"n": "int64"})
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
     code = np.searchsorted(edges, p, side="right")
-    groups = pd.DataFrame({"said": p, "happened": y, "code": code}).groupby("code")
-    out = groups[["said", "happened"]].mean().reset_index(drop=True)
+    groups = pd.DataFrame({"probability": p, "happened": y, "code": code}).groupby("code")
+    out = groups[["probability", "happened"]].mean().reset_index(drop=True)
     n = groups.size().to_numpy(dtype=np.int64)
     tail = (1 - CHANCE) / 2
-    low, high = (_binomial_quantile(level, n, out["said"].to_numpy()) / n for level in (tail, 1 - tail))
+    low, high = (_binomial_quantile(level, n, out["probability"].to_numpy()) / n for level in (tail, 1 - tail))
     return out.assign(n=n, band_low=low, band_high=high)[columns]
 
 

@@ -99,7 +99,7 @@ def calibration_finding(table: pd.DataFrame) -> str:
     known = table[table["n"] > 0] if len(table) else table
     if known.empty:
         return "The odds cannot be checked yet"
-    forecast = float(np.average(known["said"], weights=known["n"]))
+    forecast = float(np.average(known["probability"], weights=known["n"]))
     won = float(np.average(known["happened"], weights=known["n"]))
     outside = known[(known["happened"] < known["band_low"]) | (known["happened"] > known["band_high"])]
     if len(outside) <= max(1, round(0.1 * len(known))) and abs(forecast - won) < 0.03:
@@ -115,13 +115,13 @@ def calibration_sentence(table: pd.DataFrame) -> str:
 
     The interval is of the share that wins in the long run, were the deals decided independently of each other.
     """
-    known = table[(table["n"] > 0) & table["said"].between(0.1, 0.9)] if len(table) else table
+    known = table[(table["n"] > 0) & table["probability"].between(0.1, 0.9)] if len(table) else table
     if known.empty:
         return "Too few deals have closed to say what a probability means."
     row = known.loc[known["n"].idxmax()]
     low, high = share_interval(round(row["happened"] * row["n"]), int(row["n"]))
     return (
-        f"Of {wording.plural(row['n'], 'deal')} given about {wording.percent(row['said'])}, "
+        f"Of {wording.plural(row['n'], 'deal')} given about {wording.percent(row['probability'])}, "
         f"{wording.percent(row['happened'])} were won (95{wording.THIN}% interval {wording.percent(low)} to "
         f"{wording.percent(high)}); that decides nothing about any one of them."
     )
@@ -187,7 +187,7 @@ def describe_reliability(record: Reliability) -> Caption:
         description=f"{title}. {calibration_sentence(record.table)}",
         tooltips=[
             wording.listed(
-                f"Forecast {wording.percent(row['said'])}",
+                f"Forecast {wording.percent(row['probability'])}",
                 wording.named_share("came true", row["happened"]),
                 f"by chance {wording.percent(row['band_low'])} to {wording.percent(row['band_high'])}",
                 wording.plural(row["n"], "deal"),
@@ -245,14 +245,14 @@ def calibration(
 ) -> Chart | Statement:
     """Draw the share that came true against the probability, over how often each probability was given.
 
-    table : said, happened, n, band_low, band_high (as `reliability` gives it), shares of 1; the band is what chance
-    would show. probabilities : all that were given, for the histogram. what : the event they are of.
+    table : probability, happened, n, band_low, band_high (as `reliability` gives it), shares of 1; the band is what
+    chance would show. probabilities : all that were given, for the histogram. what : the event they are of.
     """
     record = prepare_reliability(table, probabilities, event=what)
     caption = describe_reliability(record)
     if record.bins.empty:
         return empty(caption.title, "Too few deals have closed.")
-    names = {"said": "probability", "happened": "came true", "band_low": "chance from", "band_high": "chance to"}
+    names = {"probability": "probability", "happened": "came true", "band_low": "chance from", "band_high": "chance to"}
     shown = record.bins[[*names, "n"]].rename(columns={**names, "n": "deals"})
     formats: dict[str, Format] = dict.fromkeys(names.values(), wording.percent)
     return chart(record, draw_reliability, caption, table=shown, company=company, as_of=as_of, formats=formats)
@@ -268,8 +268,10 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     below = figure.add_axes((left, 38 / height, wide, 48 / height))
     bins = record.bins
     axes.plot([0, 1], [0, 1], color=AXIS, linewidth=1.2, linestyle=DASHES[1], zorder=1.5)
-    axes.fill_between(bins["said"], bins["band_low"], bins["band_high"], color=MIST, alpha=0.55, linewidth=0, zorder=1)
-    axes.plot(bins["said"], bins["happened"], color=BLUE, marker="o", markersize=6, zorder=3)
+    axes.fill_between(
+        bins["probability"], bins["band_low"], bins["band_high"], color=MIST, alpha=0.55, linewidth=0, zorder=1
+    )
+    axes.plot(bins["probability"], bins["happened"], color=BLUE, marker="o", markersize=6, zorder=3)
     for name in ("x", "y"):
         share_axis(axes, axis=name)
     axes.set_xlim(0, 1)
@@ -279,7 +281,7 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     on_line: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}  # the line stops for its name
     axes.text(0.88, 0.88, LABELS["diagonal"], color=SOFT, ha="center", va="center", bbox=on_line)
     _draw_histogram(below, record)
-    return Drawing(figure=figure, marks=places(axes, bins["said"], bins["happened"]))
+    return Drawing(figure=figure, marks=places(axes, bins["probability"], bins["happened"]))
 
 
 def _draw_histogram(axes: Axes, record: Reliability) -> None:
