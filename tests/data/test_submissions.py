@@ -12,7 +12,7 @@ import forecast
 from forecast.calendar import Calendar
 from forecast.data.checks.validation import problems
 from forecast.data.schema import Company, Log
-from forecast.data.submissions import counted, official_forecasts, submitters, uncounted
+from forecast.data.submissions import counted, official_forecasts, submitters, why_none_counts
 from forecast.errors import DataError
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.scoring import score
@@ -57,12 +57,12 @@ def test_the_last_of_a_month_counts_and_of_a_day_the_commit():
 
 def test_where_categories_exist_and_none_is_commit_nothing_counts():
     frame = table("2025-03-09|2025-04|A|sales|best_case|1 2025-03-09|2025-05|A|sales||2")
-    assert uncounted(frame) == "categories exist ('best case') but none is 'commit', the one that counts"
+    assert why_none_counts(frame) == "categories exist ('best case') but none is 'commit', the one that counts"
     assert amounts(frame) == {}
     committed = table("2025-03-09|2025-04|A|sales|best_case|1 2025-03-09|2025-05|A|sales|_COMMIT|2")
-    assert uncounted(committed) == ""
+    assert why_none_counts(committed) == ""
     assert amounts(committed) == {"sales": [2]}
-    assert uncounted(frame.drop(columns="category")) == ""
+    assert why_none_counts(frame.drop(columns="category")) == ""
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 import forecast
 from forecast.data.schema import QUANTILE_COLUMNS
-from forecast.models.registry import MODELS, along, forecaster
+from forecast.models.registry import MODELS, at_origins, forecaster
 from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import days_to_walk
 from forecast.simulation.company import simulate, write
@@ -34,7 +34,7 @@ def test_one_walk_is_as_one_by_one(log, last, name: str):
     # The later fits of one walk begin where the earlier ended, and codes count levels seen later: nothing beyond the
     # tolerance of the fit may differ. Held to 1e-4 of the mean; draws are of the same random numbers.
     ends = [pd.Timestamp(day).as_unit("us") for day in ("2024-06-30", "2024-11-30", "2025-12-31")]
-    for result, day in zip(along(name)(last, origins=ends, months=6, seed=3), ends, strict=True):
+    for result, day in zip(at_origins(name)(last, origins=ends, months=6, seed=3), ends, strict=True):
         table, alone = result.table, forecaster(name)(forecast.snapshot(log, as_of=day), months=6, seed=3)
         assert list(table.columns) == list(alone.columns)
         for column in table.columns:

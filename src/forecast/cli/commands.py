@@ -31,11 +31,11 @@ _TABLE_SUFFIXES = (".csv", ".parquet")
 
 def bookings(data: str, *, as_of: str, out: Path, months: int, seed: int) -> None:
     """Write the bookings forecast."""
-    from forecast.models.pipeline.bookings import bookings_along
+    from forecast.models.pipeline.bookings import bookings_at_origins
 
     _check_out(out)
     snap = forecast.snapshot(forecast.read(data), as_of=as_of)
-    _write(next(bookings_along(snap, origins=[snap.as_of], months=months, seed=seed)), out)
+    _write(next(bookings_at_origins(snap, origins=[snap.as_of], months=months, seed=seed)), out)
 
 
 def deals(data: str, *, as_of: str, out: Path, seed: int) -> None:

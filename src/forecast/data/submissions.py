@@ -4,7 +4,7 @@ Simple case: sales submits one amount for each segment and month, and it counts.
 
 - a name is the same in capitals or small letters and with blanks around it: `Sales` and ` sales` are one submitter;
 - where forecasts have a category, `commit` counts, and so do rows without one; where categories exist and none is
-  `commit`, nothing counts, and whoever asks says so (`uncounted`);
+  `commit`, nothing counts, and whoever asks says so (`why_none_counts`);
 - of several forecasts that one submitter makes in a month for the same target, the last counts;
 - of several submitters, `joint` is official where it was submitted, else `sales`, else the only one there is.
 """
@@ -37,16 +37,16 @@ HORIZONS = (0, 1, 2, 3)
 COLUMNS = ("segment", "origin", "target", "horizon", "submitter", "submitted_on", "amount")
 
 
-def same_name(name: str) -> str:
+def name_key(name: str) -> str:
     """Return what two spellings of one submitter or category have in common."""
     return name.strip().lower()
 
 
 def spelled(names: Iterable[str]) -> dict[str, str]:
-    """Return how each submitter is written everywhere, by `same_name`: as it first was, `USUAL` in small letters."""
+    """Return how each submitter is written everywhere, by `name_key`: as it first was, `USUAL` in small letters."""
     first: dict[str, str] = {}
     for name in names:
-        first.setdefault(same_name(name), name.strip())
+        first.setdefault(name_key(name), name.strip())
     return {same: same if same in USUAL else name for same, name in first.items()}
 
 
@@ -55,12 +55,12 @@ def submitters(table: pd.DataFrame | None) -> list[str]:
     return [] if table is None else sorted(spelled(table["submitter"].dropna().unique()).values())
 
 
-def uncounted(table: pd.DataFrame) -> str:
+def why_none_counts(table: pd.DataFrame) -> str:
     """Return why none of these forecasts counts, in half a sentence; empty where one can."""
     if "category" not in table.columns:
         return ""
-    categories = sorted({str(name).strip() for name in table["category"].dropna().unique()}, key=same_name)
-    if not categories or any(same_name(name) == COMMIT for name in categories):
+    categories = sorted({str(name).strip() for name in table["category"].dropna().unique()}, key=name_key)
+    if not categories or any(name_key(name) == COMMIT for name in categories):
         return ""
     listed = ", ".join(map(repr, categories[:3])) + (", …" if len(categories) > 3 else "")
     return f"categories exist ({listed}) but none is {COMMIT!r}, the one that counts"
@@ -71,7 +71,7 @@ def counted(table: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : rows of `submitted_forecasts` as known; where `uncounted` says why, none of them counts.
+    table : rows of `submitted_forecasts` as known; where `why_none_counts` says why, none of them counts.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def counted(table: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
         explicit = (category == COMMIT).to_numpy(dtype=bool)
         counts = counts & (explicit | category.isna().to_numpy())
     order = np.lexsort([explicit, table["submitted_on"].to_numpy()])
-    rows = table.iloc[order[counts[order]] if not uncounted(table) else []]
+    rows = table.iloc[order[counts[order]] if not why_none_counts(table) else []]
     origin, target = calendar.period_of(rows["submitted_on"]), parse_periods(rows["target_period"])
     names = spelled(table["submitter"].dropna().unique())
     out = pd.DataFrame(
@@ -95,7 +95,7 @@ def counted(table: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
             "origin": origin,
             "target": target,
             "horizon": target - origin,
-            "submitter": pd.array([names[same_name(name)] for name in rows["submitter"]], dtype="str"),
+            "submitter": pd.array([names[name_key(name)] for name in rows["submitter"]], dtype="str"),
             "submitted_on": rows["submitted_on"].array,
             "amount": rows["amount"].array,
         }
@@ -116,7 +116,7 @@ def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.Dat
         raise DataError(ABSENT, table=TABLE, mend="add the amounts that people forecast")
     known = table[(table["segment"] != TOTAL).to_numpy()]
     known = known if as_of is None else known[(known["submitted_on"] <= as_of).to_numpy()]
-    why = uncounted(known)
+    why = why_none_counts(known)
     if why:
         mend = f"call the official forecast's category {COMMIT!r}, or leave the column out"
         raise DataError(why, table=TABLE, column="category", mend=mend)

@@ -17,9 +17,9 @@ from forecast.data.known.ledger import Ledger, ledger_of
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
-from forecast.data.submissions import same_name, submitters
+from forecast.data.submissions import name_key, submitters
 from forecast.errors import ParameterError, nearest
-from forecast.models.registry import SUBMITTED, Along, along
+from forecast.models.registry import SUBMITTED, ForecasterAtOrigins, at_origins
 from forecast.models.tables import abstain
 
 DEFAULT_MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future", "stage-age")
@@ -149,22 +149,22 @@ def observed(log: Log, table: pd.DataFrame, *, ledger: Ledger | None = None) -> 
     return np.where((row >= 0) & (column >= 0), values, np.nan)
 
 
-def _forecasters(log: Log, models: Sequence[str]) -> dict[str, Along]:
+def _forecasters(log: Log, models: Sequence[str]) -> dict[str, ForecasterAtOrigins]:
     """Return the forecasters by name, in the order given; each unknown, doubled or misspelt name is refused."""
     if isinstance(models, str):
         raise ParameterError(f"models: {models!r} is one name; give a list of names, such as [{models!r}]")
     known = [f"{SUBMITTED}-{submitter}" for submitter in submitters(log.get("submitted_forecasts"))]
-    spelled = {same_name(name): name for name in known}
-    forecasters: dict[str, Along] = {}
+    spelled = {name_key(name): name for name in known}
+    forecasters: dict[str, ForecasterAtOrigins] = {}
     for name in models:
         if name == SUBMITTED and not known:
             raise ParameterError(f"models: {SUBMITTED!r} needs the table submitted_forecasts")
-        for each in known if name == SUBMITTED else [spelled.get(same_name(name), name)]:
+        for each in known if name == SUBMITTED else [spelled.get(name_key(name), name)]:
             if each in forecasters:
                 raise ParameterError(f"models: {each!r} stands there more than once")
             if each.startswith(f"{SUBMITTED}-") and each not in known:
                 raise ParameterError(f"models: nobody submitted forecasts as {each!r}; {nearest(each, known)}")
-            forecasters[each] = along(each)
+            forecasters[each] = at_origins(each)
     if not forecasters:
         raise ParameterError("models: there is none")
     return forecasters

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
     from forecast.data.schema import NotedTable
 
-_HOME = {
-    "pipeline": ("forecast.models.pipeline.bookings", "bookings_along"),
-    "pipeline-sales-only": ("forecast.models.pipeline.bookings", "bookings_along"),
+_FORECASTERS = {
+    "pipeline": ("forecast.models.pipeline.bookings", "bookings_at_origins"),
+    "pipeline-sales-only": ("forecast.models.pipeline.bookings", "bookings_at_origins"),
     "ets": ("forecast.models.baselines.series", "ets"),
     "ets-theta": ("forecast.models.baselines.series", "ets_theta"),
     "ets-statsmodels": ("forecast.models.baselines.statsmodels_series", "ets_statsmodels"),
@@ -27,8 +27,8 @@ _HOME = {
     "stage-weighted-future": ("forecast.models.baselines.stages", "stage_weighted_future"),
     "stage-age": ("forecast.models.baselines.stages", "stage_age"),
 }
-_BY_VIEW = ("ets", "ets-theta", "seasonal-naive")
-MODELS = tuple(_HOME)
+_BY_STATE = ("ets", "ets-theta", "seasonal-naive")
+MODELS = tuple(_FORECASTERS)
 """Names of the forecasters; `submitted-<submitter>` is one more for every submitter."""
 
 SUBMITTED = "submitted"
@@ -45,7 +45,7 @@ class Forecaster(Protocol):
         ...
 
 
-class Along(Protocol):
+class ForecasterAtOrigins(Protocol):
     """The same forecaster at several origins in one walk through a snapshot's past."""
 
     def __call__(
@@ -65,7 +65,7 @@ def forecaster(name: str) -> Forecaster:
     ------
     ParameterError : there is none of that name; the message names the nearest.
     """
-    walk = along(name)
+    walk = at_origins(name)
 
     def at(snap: Snapshot, *, months: int, seed: int) -> pd.DataFrame:
         return next(iter(walk(snap, origins=[snap.as_of], months=months, seed=seed))).frame()
@@ -73,22 +73,22 @@ def forecaster(name: str) -> Forecaster:
     return at
 
 
-def along(name: str) -> Along:
+def at_origins(name: str) -> ForecasterAtOrigins:
     """Return the forecaster of a name for several origins at once. Raises as `forecaster` does."""
     submitter = name.removeprefix(f"{SUBMITTED}-")
     if name != submitter and submitter.strip():
         function = importlib.import_module("forecast.models.baselines.series").submitted
         return partial(_each, partial(function, submitter=submitter))
-    if name not in _HOME:
+    if name not in _FORECASTERS:
         known = [*MODELS, f"{SUBMITTED}-sales"]
         raise ParameterError(f"model: there is no forecaster {name!r}; {nearest(name, known)}")
-    module, attribute = _HOME[name]
+    module, attribute = _FORECASTERS[name]
     function = getattr(importlib.import_module(module), attribute)
-    if name in _BY_VIEW:
+    if name in _BY_STATE:
         return partial(_each, function)
     if name == "pipeline-sales-only":
         function = partial(function, marketing=False)
-    return cast(Along, function)
+    return cast(ForecasterAtOrigins, function)
 
 
 def _each(
@@ -99,6 +99,6 @@ def _each(
     months: int,
     seed: int,
 ) -> Iterator[NotedTable]:
-    """Yield the table of a forecaster that needs one view alone."""
+    """Yield the table of a forecaster that needs one known state alone."""
     for view in snap.ledger.walk(origins):
         yield function(view, months=months, seed=seed)

@@ -17,7 +17,7 @@ from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.models.baselines.series import transform
 from forecast.models.baselines.smoothing import ets_path, theta_path
 from forecast.models.baselines.statsmodels_series import ETS, THETA, ets_by_aicc, theta
-from forecast.models.registry import along, forecaster
+from forecast.models.registry import at_origins, forecaster
 
 JANUARY = 2024 * 12
 SEASON = np.array([-4.0, -2.0, 1.0, 3.0, 5.0, 2.0, 0.0, -1.0, -3.0, -2.0, 0.0, 1.0]) / 10
@@ -198,7 +198,7 @@ def test_months_after_an_origin_change_nothing(smoothing):
     model = smoothing(company({"East": y[:36]}, as_of="2026-12-31"), months=3, seed=0)["model"].iloc[0]
     for factor in (1.0, 100.0):
         snap = company({"East": np.r_[y[:36], y[36:] * factor]}, as_of="2027-04-30")
-        (earlier,) = along(model)(snap, origins=[origin], months=3, seed=0)
+        (earlier,) = at_origins(model)(snap, origins=[origin], months=3, seed=0)
         alone = smoothing(company({"East": y[:36]}, as_of="2026-12-31"), months=3, seed=0)
         pd.testing.assert_frame_equal(earlier.frame(), alone)
 

@@ -388,7 +388,7 @@ def _segments(tables: Tables) -> list[Problem]:
 def _submissions(tables: Tables) -> list[Problem]:
     """Say where categories exist and none is the one that counts: then no submitted forecast is scored."""
     frame = tables.get(submissions.TABLE)
-    why = "" if frame is None else submissions.uncounted(frame)
+    why = "" if frame is None else submissions.why_none_counts(frame)
     if frame is None or not why:
         return []
     return problem_at(

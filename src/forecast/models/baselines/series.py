@@ -21,7 +21,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from forecast.data.schema import NotedTable
-from forecast.data.submissions import counted, same_name, uncounted
+from forecast.data.submissions import counted, name_key, why_none_counts
 from forecast.models.baselines.smoothing import PERIOD, Path, ets_path, pooled
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
 from forecast.seeds import generator
@@ -176,8 +176,8 @@ def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -
         return abstain(view, model=model, months=months, notes=[why])
     periods, _ = month_targets(view, months)
     recent = table[(table["submitted_on"] >= view.calendar.start(view.period)).to_numpy()]
-    rows = recent[(recent["submitter"].map(same_name) == same_name(submitter)).to_numpy(dtype=bool)]
-    why = uncounted(table) or uncounted(rows)
+    rows = recent[(recent["submitter"].map(name_key) == name_key(submitter)).to_numpy(dtype=bool)]
+    why = why_none_counts(table) or why_none_counts(rows)
     if why:
         return abstain(view, model=model, months=months, notes=[f"no forecast of {submitter} counts: {why}."])
     rows = counted(rows, calendar=view.calendar)

@@ -108,10 +108,10 @@ def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketi
     ------
     ParameterError : months or seed out of range.
     """
-    return next(bookings_along(snap, origins=[snap.as_of], months=months, seed=seed, marketing=marketing)).frame()
+    return next(bookings_at_origins(snap, origins=[snap.as_of], months=months, seed=seed, marketing=marketing)).frame()
 
 
-def bookings_along(
+def bookings_at_origins(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], months: int = 6, seed: int = 0, marketing: bool = True
 ) -> Iterator[NotedTable]:
     """Yield the forecast of `forecast_bookings` at each of several origins, in one walk through the past.
@@ -122,7 +122,7 @@ def bookings_along(
     if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= MOST_MONTHS:
         raise ParameterError(f"months: {months!r} is not a whole number from 1 to {MOST_MONTHS}")
     model = MODEL if marketing else MODEL_WITHOUT
-    for view, parts in components_along(snap, origins=origins, steps=months, marketing=marketing):
+    for view, parts in components_at_origins(snap, origins=origins, steps=months, marketing=marketing):
         if isinstance(parts, DataError):
             empty = abstain(view, model=model, months=months, notes=[f"No forecast: {parts.problem.what}."])
             table = empty.table.assign(**dict.fromkeys(ADDENDS, np.nan))
@@ -146,13 +146,13 @@ def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Compone
     steps : months ahead, the month in progress not counted. Raises DataError where the data are too thin, saying what
     is needed.
     """
-    _, parts = next(components_along(snap, origins=[snap.as_of], steps=steps, marketing=marketing))
+    _, parts = next(components_at_origins(snap, origins=[snap.as_of], steps=steps, marketing=marketing))
     if isinstance(parts, DataError):
         raise parts
     return parts
 
 
-def components_along(
+def components_at_origins(
     snap: Snapshot, *, origins: Sequence[pd.Timestamp], steps: int, marketing: bool
 ) -> Iterator[tuple[KnownState, Components | DataError]]:
     """Yield, for each origin, what was known then and the components of its forecast, or why there are none.

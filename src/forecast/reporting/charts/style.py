@@ -45,8 +45,6 @@ DARK: Mapping[str, str] = MappingProxyType(
 
 INK, SOFT, PAPER, GRID, AXIS = (LIGHT[name] for name in ("ink", "soft", "paper", "grid", "axis"))
 MIST, GREY, BLUE, RED, GREEN, PURPLE = (LIGHT[name] for name in ("mist", "grey", "blue", "red", "green", "purple"))
-SERIES = (BLUE, RED, GREEN, PURPLE)
-"""The order in which colours are given to series, four at most; what is context is grey."""
 
 MARKERS = ("o", "s", "^", "D")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1.5, 2)))

@@ -22,7 +22,7 @@ from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
-from forecast.data.submissions import ABSENT, TABLE, same_name, submitters
+from forecast.data.submissions import ABSENT, TABLE, name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.planning.randomisation import ALPHA
@@ -168,8 +168,8 @@ def _scores(month: _Month) -> pd.DataFrame:
     scored = _scored(month)
     tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
     table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
-    reps = {f"submitted-{same_name(name)}" for name in _reps(month.log)}
-    by_rep = table["model"].map(same_name).isin(reps)
+    reps = {f"submitted-{name_key(name)}" for name in _reps(month.log)}
+    by_rep = table["model"].map(name_key).isin(reps)
     return table.assign(by_rep=by_rep) if by_rep.any() else table
 
 
