@@ -263,7 +263,7 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     side = 260 if canvas.narrow else 300
     height = side + 120
     figure = Figure(figsize=(canvas.width / 72, height / 72))
-    left, wide = 48 / canvas.width, min(side * 1.2, canvas.width - 64) / canvas.width
+    left, wide = 48 / canvas.width, min(side * 1.2, canvas.width - 72) / canvas.width
     axes = figure.add_axes((left, 96 / height, wide, side / height))
     below = figure.add_axes((left, 38 / height, wide, 48 / height))
     bins = record.bins
@@ -311,13 +311,14 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
 
 def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
     """Draw a bar of expected amount for each step of probability, with its number of deals on top."""
-    figure, axes = canvas.axes(230, left=44, right=22, top=26, bottom=40)
+    figure, axes = canvas.axes(234, left=44, right=22, top=26, bottom=44)
     largest = float(odds.amounts.max())
     axes.bar(odds.middles, odds.amounts, width=0.092, color=BLUE, alpha=0.8, zorder=2)
     for x, amount, count in zip(odds.middles, odds.amounts, odds.counts, strict=True):
         if count:
             axes.text(x, amount + largest * 0.015, f"{count:,}", ha="center", va="bottom", color=SOFT)
     share_axis(axes, axis="x", ticks=5 if canvas.narrow else 10)
+    axes.tick_params(axis="x", pad=8)  # clear of the 0 of the other axis
     axes.grid(False)
     money_axis(axes, largest, currency=odds.company.currency)
     axes.set_xlim(0, 1)
