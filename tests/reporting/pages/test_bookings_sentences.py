@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from forecast.data.schema import TOTAL, Company
-from forecast.reporting.pages.bookings import attention, changes
+from forecast.reporting.pages.bookings import changes
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
 from forecast.reporting.pages.bookings.prepare import headline_row
 from forecast.reporting.pages.segments import segment_rows, segments_finding
@@ -102,13 +102,13 @@ def test_attention_names_no_owner_and_counts_right():
             "owner": ["Rep 001", "Rep 002", "Rep 003"],
         }
     )
-    told = attention.attention(segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31")
+    told = changes.attention(segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31")
     assert told[0].replace(T, " ") == "S0 is expected €5 below plan in FY26 Q4; reaching it is about 1 in 10 (10 %)."
     assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
     assert "slipped 3 times" in told[2]
     assert told[3] == "1 open deal has no expected close date."
     assert "Rep" not in " ".join(told)
-    assert attention.attention(segments(), deals.iloc[:0], company=EURO, as_of="2026-10-31") == []
+    assert changes.attention(segments(), deals.iloc[:0], company=EURO, as_of="2026-10-31") == []
 
 
 def test_months_as_good_as_level_share_a_title():

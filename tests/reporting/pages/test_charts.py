@@ -12,8 +12,7 @@ from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import spread
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages.audit import timeline
-from forecast.reporting.pages.bookings.attention import attention_deals
-from forecast.reporting.pages.bookings.changes import moved_deals, waterfall
+from forecast.reporting.pages.bookings.changes import attention_deals, moved_deals, waterfall
 from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan_dots
 from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning import charts as planning_charts
