@@ -46,12 +46,20 @@ report: $(STAMP) ## the main job on data/sample: reports/<as_of>/index.html (DAT
 	@$(BIN)/forecast report --data $(DATA) --as-of $(AS_OF) --out $(OUT)
 
 .PHONY: test
-test: $(STAMP) ## every test (WORKERS=2 at once)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+test: $(STAMP) ## the tests, but for the long studies of error rates (WORKERS=2 at once)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long"
 
 .PHONY: test-quick
-test-quick: $(STAMP) ## the tests that take seconds
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser"
+test-quick: $(STAMP) ## the tests that take no time, under a minute together
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not long"
+
+.PHONY: test-long
+test-long: $(STAMP) ## the long studies of error rates
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m long
+
+.PHONY: faults
+faults: $(STAMP) ## runs that are killed, disks that are full, folders that cannot be written
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults
 
 .PHONY: lint
 lint: $(STAMP) ## ruff (rules and format) and mypy

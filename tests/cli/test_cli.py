@@ -184,6 +184,7 @@ def test_a_defect_is_one_line_and_with_debug_a_traceback(run, data, monkeypatch)
         app.main(["--debug", "check", "--data", str(data)])
 
 
+@pytest.mark.slow
 def test_check_lists_rows_and_mends(run, data):
     code, text = run("check", "--data", data)
     assert code == 0

@@ -81,6 +81,7 @@ def other(log: Log, **columns: object) -> Log:
 ORIGINS = ["2026-03-31", "2026-04-30", "2026-05-31"]
 
 
+@pytest.mark.slow
 def test_the_sample_in_capitals_is_the_sample(log: Log):
     names = {"sales": "Sales", "joint": " Joint", "marketing": "MARKETING "}
     capitals = other(log, submitter=log.tables["submitted_forecasts"]["submitter"].map(names).astype("str"))

@@ -38,6 +38,7 @@ def track(log) -> pd.DataFrame:
     return backtest(log, origins=ORIGINS, models=[*BASELINES, "submitted"], months=3)
 
 
+@pytest.mark.slow
 def test_the_columns_and_the_order(track):
     assert tuple(track.columns[: len(FORECAST_COLUMNS)]) == FORECAST_COLUMNS
     assert track.columns[-1] == "observed"
@@ -73,6 +74,7 @@ def forecasts(tables: dict[str, pd.DataFrame], company, origin: str, **options) 
     return backtest(log, origins=[origin], models=[*BASELINES, "submitted", "pipeline"], months=3, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["2025-12-31", "2026-02-10"])
 def test_what_comes_later_changes_nothing_but_what_is_observed(company, origin):
     cut = pd.Timestamp(origin)

@@ -172,6 +172,7 @@ def test_the_ladder_has_a_step_for_everybody_who_submitted():
     assert (other["submitted-finance"], other["submitted-joint"]) == ("pipeline", "pipeline")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_ladder_of_equals_is_seldom_said_to_add_anything():
     """Forecasts of one accuracy, errors that last: any step is claimed in about one ladder of twenty at most."""
@@ -223,6 +224,8 @@ def test_skill_is_tested_by_lead_time_beside_the_benchmark():
     assert few["p_holm"].isna().all()
 
 
+@pytest.mark.long
+@pytest.mark.slow
 def test_equals_are_seldom_said_to_have_skill():
     claimed = 0
     for seed in range(200):

@@ -153,6 +153,7 @@ def test_the_truth_by_hand():
     np.testing.assert_allclose(won_in(500).sum(axis=1), ever())
 
 
+@pytest.mark.slow
 def test_the_companies_follow_the_truth():
     """What comes is on average what is expected: else a forecast that misses it would not be at fault."""
     ratios = []

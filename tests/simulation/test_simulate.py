@@ -39,6 +39,7 @@ def hill(values: np.ndarray, share: float) -> float:
 # -- what is written -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_other_seed_others(tmp_path: Path):
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         write(simulate(opportunities=400, seed=seed), tmp_path / name)
@@ -50,6 +51,7 @@ def test_same_seed_same_bytes_other_seed_others(tmp_path: Path):
         assert (tmp_path / "a" / name).read_bytes() != (tmp_path / "c" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_the_effect_touches_nothing_but_the_joint_forecast(tmp_path: Path):
     twin, treated = simulate(opportunities=1500, seed=4, effect=0.0), simulate(opportunities=1500, seed=4, effect=0.6)
     write(twin, tmp_path / "twin")
@@ -74,6 +76,7 @@ def actual_of(company: Simulation, table: pd.DataFrame) -> np.ndarray:
     return company.truth.actual[g.to_numpy(), month]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("giant", [False, True])
 def test_the_folder_is_read_without_a_complaint(tmp_path: Path, giant: bool):
     made = simulate(opportunities=2000, months=40, end="2025-05", seed=3, segments=20, giant=giant)
@@ -87,6 +90,7 @@ def test_the_folder_is_read_without_a_complaint(tmp_path: Path, giant: bool):
     assert log.company.settle_days == 7
 
 
+@pytest.mark.slow
 def test_what_settles_is_the_truth(company: Simulation, tmp_path: Path):
     write(company, tmp_path)
     settled = forecast.settled_actuals(forecast.read(tmp_path))
@@ -96,6 +100,7 @@ def test_what_settles_is_the_truth(company: Simulation, tmp_path: Path):
     np.testing.assert_allclose(wide.to_numpy(), company.truth.actual[:, :59], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_sample_is_what_the_command_makes(sample: Path):
     made, log = simulate(**SAMPLE), forecast.read(sample)
     for name, table in made.tables.items():
@@ -314,6 +319,7 @@ def test_recursion_against_products_of_transition_matrices():
             assert ours[step, deal] == pytest.approx(law[8], abs=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "month"), [(2, 10), (7, 1)])
 def test_conversion_against_gaussian_quadrature(company: Simulation, source: int, month: int):
     staff, segment, after = company.truth.staff, 3, 4
@@ -347,11 +353,13 @@ def large() -> Simulation:
     return simulate(opportunities=80_000, seed=12)
 
 
+@pytest.mark.slow
 def test_won_amounts_have_a_finite_variance(large: Simulation):
     deals = large.truth.pipeline.deals
     assert hill(deals.closed_amount[deals.outcome == 1], 0.01) > 2.0
 
 
+@pytest.mark.slow
 def test_value_of_a_new_deal_against_simulated_deals(large: Simulation):
     made = large
     deals = made.truth.pipeline.deals

@@ -68,6 +68,7 @@ def test_every_module_has_its_row():
     assert not homeless, f"not in the order of the house: {homeless}"
 
 
+@pytest.mark.slow
 def test_imports_go_downwards_only():
     upwards = [
         f"{module} imports {target}"
@@ -78,6 +79,7 @@ def test_imports_go_downwards_only():
     assert not upwards, "\n".join(sorted(upwards))
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle():
     # Imports for type checking and inside functions count: they only hide a circle.
     assert circles({"a": {"b"}, "b": {"a"}, "c": {"a"}}) == [("a", "b")]
@@ -120,6 +122,7 @@ def test_modules_hold_one_idea_and_functions_fit_a_screen():
     assert not tall, f"functions over 50 lines: {tall}"
 
 
+@pytest.mark.slow
 def test_no_folder_is_crowded(root: Path):
     for base in (root / "src" / "forecast", root / "benchmarks"):
         for folder, (entries, between) in crowded(arrows(base)).items():
@@ -136,6 +139,7 @@ def test_no_clock_in_the_library():
     assert not found, f"a wall clock in {found}"
 
 
+@pytest.mark.slow
 def test_public_functions_take_no_open_keywords():
     for module, path in modules().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

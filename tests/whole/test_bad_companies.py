@@ -370,6 +370,7 @@ def days_of(log: Log) -> list[pd.Timestamp]:
     return [last, last - pd.Timedelta(days=12)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_named_cases(case: str):
     plan, answered = CASES[case]
@@ -385,6 +386,7 @@ def test_named_cases(case: str):
 SOME = [*[name for name in CASES if name not in ("300 segments", "plain")][::2], "one month"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SOME)
 def test_backtests_of_the_named_cases(case: str):
     log = log_of(CASES[case][0])
@@ -393,6 +395,7 @@ def test_backtests_of_the_named_cases(case: str):
     check_backtest(log, [calendar.end(last - back) for back in (7, 2, 1, 0)], months=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("months", range(1, 13))
 def test_every_number_of_months(months: int):
     log = log_of(Plan(months=30, deals=100))
@@ -401,6 +404,7 @@ def test_every_number_of_months(months: int):
     assert all(answers.values()), answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["plain", "4-4-5 from February"])
 def test_any_day_of_a_month(case: str):
     log = log_of(CASES[case][0])
@@ -408,6 +412,7 @@ def test_any_day_of_a_month(case: str):
         check_all(log, END - pd.Timedelta(days=back), months=2, models=("pipeline", "stage-age"))
 
 
+@pytest.mark.slow
 def test_names_of_any_kind():
     names = {"S0": "Ζυρίχη 株式会社 \U0001f600", "S1": "x" * 400, "S2": "a,b\"c'\n|;", "S3": " = 1+1", "S4": "nan"}
     tables = tables_of(Plan(segments=5))
@@ -424,6 +429,7 @@ def test_names_of_any_kind():
     assert check_deals(forecast.win_probabilities(snap), snap)
 
 
+@pytest.mark.slow
 def test_one_won_deal():
     for history in (True, False):
         tables = tables_of(Plan(won=0.0, history=history))
@@ -442,6 +448,7 @@ def test_one_won_deal():
             assert answers["deals"]
 
 
+@pytest.mark.slow
 def test_all_closed_on_one_day():
     tables = tables_of(Plan(history=False))
     deals = tables["opportunities"]
@@ -453,6 +460,7 @@ def test_all_closed_on_one_day():
         check_all(log, day, months=6)
 
 
+@pytest.mark.slow
 def test_closed_on_the_day_it_was_created():
     tables = tables_of(Plan(history=False))
     deals = tables["opportunities"]
@@ -470,6 +478,7 @@ def test_closed_before_it_was_created_is_refused():
         validate(tables, Company(extracted_on=END))
 
 
+@pytest.mark.slow
 def test_every_closure_reopened():
     tables = tables_of(Plan())
     history, deals = tables["opportunity_history"], tables["opportunities"]
@@ -485,6 +494,7 @@ def test_every_closure_reopened():
         check_all(log, day, months=6)
 
 
+@pytest.mark.slow
 def test_nothing_open_any_more():
     log = log_of(Plan())
     whole = log.tables["opportunities"]
@@ -499,6 +509,7 @@ def test_nothing_open_any_more():
     assert len(forecast.win_probabilities(snap)) == 0
 
 
+@pytest.mark.slow
 def test_years_of_silence():
     """The last record is three years old."""
     tables = tables_of(Plan())
@@ -507,6 +518,7 @@ def test_years_of_silence():
     check_all(log, pd.Timestamp("2029-03-10"), months=6)
 
 
+@pytest.mark.slow
 def test_an_amount_scaled_scales_the_forecast():
     """In thousands or in billions, the company is the same: means differ by the factor, to 2 %."""
     one = forecast.snapshot(log_of(Plan(months=30, deals=300)), as_of=END)
@@ -568,6 +580,7 @@ QUIET = settings(
 )
 
 
+@pytest.mark.slow
 @settings(QUIET, max_examples=30)
 @given(plan=PLANS, months=st.integers(1, 12), back=st.sampled_from([0, 0, 1, 14, 31, 59, 60, 90, 200]))
 def test_an_answer_or_an_abstention(plan: Plan, months: int, back: int):
@@ -575,6 +588,7 @@ def test_an_answer_or_an_abstention(plan: Plan, months: int, back: int):
     check_all(log, any_day(log, back), months=months)
 
 
+@pytest.mark.slow
 @settings(QUIET, max_examples=8)
 @given(plan=PLANS, months=st.integers(1, 7), step=st.integers(1, 4))
 def test_a_backtest_answers_or_abstains(plan: Plan, months: int, step: int):

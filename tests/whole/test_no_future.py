@@ -79,6 +79,7 @@ def differing(one: Tables, other: Tables, table: str) -> int:
 # -- the futures differ ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @CARRY
 @pytest.mark.parametrize("day", DAYS)
 def test_the_futures_are_others_in_everything_recorded_later(day: str, carry: bool):
@@ -108,6 +109,7 @@ def test_the_futures_are_others_in_everything_recorded_later(day: str, carry: bo
     assert (other["opportunities"]["segment"] == "Aaland").sum() > 5
 
 
+@pytest.mark.slow
 @CARRY
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("future", FUTURES)
@@ -125,6 +127,7 @@ def test_a_snapshot_holds_nothing_of_the_future(future: str, day: str, carry: bo
 # -- every model ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @CARRY
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("model", EVERY)
@@ -136,6 +139,7 @@ def test_no_model_sees_the_future(model: str, day: str, carry: bool):
         assert written(forecaster(model)(snap, months=6, seed=5)) == said, future
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("model", ["pipeline", "stage-age"])
 def test_what_an_extraction_of_that_evening_says_is_what_is_said_in_hindsight(model: str, day: str):
@@ -166,6 +170,7 @@ def test_with_tables_absent_no_model_sees_the_future_either(absent: tuple[str, .
         assert said[1:] == said[:1] * (len(said) - 1), model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("model", MODELS)
 def test_without_history_only_creation_and_closure_are_known(model: str, day: str):
@@ -228,6 +233,7 @@ def test_what_a_stage_means_is_not_learned_from_what_came_later(extracted: str):
     assert (seen["outcome"] == "won").sum() == 23  # created by 2025-04-01, every other one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["pipeline", "stage-age"])
 def test_a_later_value_does_not_change_how_a_column_is_read(model: str):
     """A column of numbers stays one on the day before somebody first writes a word into it."""
@@ -267,6 +273,7 @@ def run(*arguments: str) -> None:
     assert not ended.value.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 def test_the_files_are_the_same_to_the_byte(day: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     rng = np.random.default_rng(3)
@@ -321,6 +328,7 @@ def assert_close(one: pd.DataFrame, other: pd.DataFrame, *, tolerance: float = T
         assert off.max() <= allowed, (name, float(off.max()), one["model"][int(off.argmax())])
 
 
+@pytest.mark.slow
 @CARRY
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("future", FUTURES)
@@ -331,6 +339,7 @@ def test_an_origin_of_a_backtest_sees_nothing_later(day: str, future: str, carry
         assert not np.array_equal(one["observed"], other["observed"], equal_nan=True)  # the future came otherwise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("future", FUTURES[1:])
 def test_earlier_origins_of_a_backtest_see_nothing_later(future: str):
     """All origins are walked through in one replay of the last one's snapshot, which holds what came after."""
@@ -342,11 +351,13 @@ def test_earlier_origins_of_a_backtest_see_nothing_later(future: str):
     assert late.abs().max() > 100  # the last origin saw another past
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", [ORIGINS[0], ORIGINS[2], ORIGINS[4]])
 def test_an_origin_among_others_says_what_it_says_alone(origin: str):
     assert_close(at(track(*ORIGINS), origin), at(track(origin), origin))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", [ORIGINS[0], "2026-02-17"])
 @pytest.mark.parametrize("model", EVERY)
 def test_a_backtest_says_what_the_forecaster_says(model: str, origin: str):
@@ -359,6 +370,7 @@ def test_a_backtest_says_what_the_forecaster_says(model: str, origin: str):
 # -- rows and names ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 def test_the_order_of_rows_changes_nothing(day: str):
     rng = np.random.default_rng(8)
@@ -394,6 +406,7 @@ def segment_names(change: str) -> dict[str, str]:
     return {name: f"r{9 - k}" for k, name in enumerate(old)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("model", EVERY)
 def test_names_of_segments_that_sort_alike_change_nothing_but_names(model: str, day: str):
@@ -430,6 +443,7 @@ def test_names_of_segments_in_another_order_change_nothing_but_the_draws(model: 
     assert (np.abs(table[columns].to_numpy() - again.mean(axis=0)) <= noise).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 def test_names_of_segments_leave_win_probabilities_as_they_are(day: str):
     """To 1e-5 of the probability: sums run in another order, and a fit ends within its own tolerance."""

@@ -105,6 +105,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_it_says_what_it_cannot_show_where_almost_everything_is_missing(path: Path, bare: Path):
     html = run(path, data=str(bare), as_of="2026-03-31")

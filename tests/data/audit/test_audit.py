@@ -69,6 +69,7 @@ def test_a_clean_company_has_only_missing_tables(tmp_path: Path):
     assert ranks.is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_the_sample_has_no_leak_and_settles_in_time(sample: Path):
     log = forecast.read(sample)
     assert leaks(log).empty

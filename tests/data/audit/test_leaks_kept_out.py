@@ -21,6 +21,7 @@ def listed(log, *names: str):
     return replace(log, company=replace(log.company, fixed_at_creation=names))
 
 
+@pytest.mark.slow
 def test_a_planted_leak_is_kept_out_and_an_honest_column_stays():
     deals = plain_company(deals=3000, months=36, seed=11)
     rng = np.random.default_rng(5)
@@ -46,6 +47,7 @@ def test_before_anything_shows_nothing_is_kept_out():
     assert not fit_win_model(snap).model.words.left_out
 
 
+@pytest.mark.slow
 def test_close_value_of_maven(real_data, tmp_path):
     log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
     pipeline = pd.read_csv(real_data / "maven_crm" / "sales_pipeline.csv").set_index("opportunity_id")
@@ -61,6 +63,7 @@ def test_close_value_of_maven(real_data, tmp_path):
     assert not fit_win_model(snap).model.words.amount
 
 
+@pytest.mark.slow
 def test_the_missing_account_of_sparklesquad(real_data, tmp_path):
     log = forecast.read(sparklesquad.build(real_data / "sparklesquad", tmp_path / "sparklesquad"))
     named = {**log.tables, "opportunities": log.opportunities.assign(customer=log.opportunities["account_id"])}
@@ -70,6 +73,7 @@ def test_the_missing_account_of_sparklesquad(real_data, tmp_path):
     assert "account_id" not in {*model.words.factors, *model.words.numbers}
 
 
+@pytest.mark.slow
 def test_the_duration_of_bank_marketing(real_data):
     calls = pd.read_csv(real_data / "bank_marketing" / "bank-additional-full.csv.gz", sep=";")
     rng = np.random.default_rng(3)
@@ -89,6 +93,7 @@ def test_the_duration_of_bank_marketing(real_data):
     assert set(fit_win_model(snap).model.words.left_out) == {"duration"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 3])
 def test_an_honest_company_loses_no_column(seed: int, tmp_path):
     from forecast.simulation.company import simulate, write

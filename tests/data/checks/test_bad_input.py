@@ -182,6 +182,7 @@ def test_a_forecast_is_refused_and_nothing_written(what: str, tmp_path: Path, ca
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["duplicate key", "a wrong encoding"])
 def test_the_main_job_refuses_as_a_scheduler_sees_it(what: str, tmp_path: Path, root: Path):
     changes, words = BROKEN[what]

@@ -147,6 +147,7 @@ def test_what_cannot_be_asked_is_refused():
         changes(snapshot(log, as_of="2026-07-31"), snapshot(log, as_of="2026-08-31"))
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), start=st.integers(-60, 30), span=st.integers(0, 60), quarter=st.integers(-1, 1))
 def test_the_bars_sum_exactly(seed, start, span, quarter):

@@ -101,6 +101,7 @@ def test_a_quarter_without_wins_has_no_share(tmp_path: Path):
     assert math.isnan(row["late_amount_share"])
 
 
+@pytest.mark.slow
 def test_it_agrees_with_what_settled_on_the_sample(sample: Path):
     log = forecast.read(sample)
     table = late_wins(log, as_of="2026-10-31", quarters=4).set_index("quarter")

@@ -443,6 +443,7 @@ def assert_same(one: Snapshot, other: Snapshot) -> None:
     assert one.segments == other.segments
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(past=st.integers(0, 10**6), one=st.integers(0, 10**6), other=st.integers(0, 10**6), carry=st.booleans())
 def test_what_is_recorded_later_changes_nothing(past, one, other, carry):
@@ -454,6 +455,7 @@ def test_what_is_recorded_later_changes_nothing(past, one, other, carry):
     assert_same(first, second)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6))
 def test_the_order_of_rows_does_not_matter(seed):
@@ -468,6 +470,7 @@ def test_the_order_of_rows_does_not_matter(seed):
     assert_same(snapshot(log, as_of=DAY), snapshot(mixed, as_of=DAY))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), carry=st.booleans(), days=st.integers(0, 20))
 def test_settled_actuals_are_what_a_snapshot_of_that_day_says(seed, carry, days):
@@ -484,6 +487,7 @@ def test_settled_actuals_are_what_a_snapshot_of_that_day_says(seed, carry, days)
         assert group["deals"].sum() == len(won)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), day=st.integers(-100, 60))
 def test_a_plain_loop_over_the_rows_agrees(seed, day):

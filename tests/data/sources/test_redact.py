@@ -40,6 +40,7 @@ def test_a_pseudonym_by_hand():
     assert pseudonyms(["Ada"], kind="owner", salt=SALT) == {"Ada": "owner-774060d9"}
 
 
+@pytest.mark.slow
 @given(st.sets(st.text(min_size=1), max_size=20), st.binary(min_size=1, max_size=64))
 def test_no_two_names_share_a_pseudonym(names, salt):
     said = pseudonyms(sorted(names), kind="deal", salt=salt)
@@ -48,6 +49,7 @@ def test_no_two_names_share_a_pseudonym(names, salt):
     assert all(value.startswith("deal-") for value in said.values())
 
 
+@pytest.mark.slow
 def test_names_whose_digits_collide_get_more():
     names = [f"O-{number}" for number in range(150_000)]  # among so many, some share eight digits
     said = pseudonyms(names, kind="deal", salt=SALT)
@@ -143,6 +145,7 @@ def test_an_identifier_is_one_name_whether_number_or_text(small: Path, tmp_path:
     assert after.opportunities["opportunity_id"].str.startswith("deal-").all()
 
 
+@pytest.mark.slow
 def test_a_hostile_company_is_copied_row_for_row(tmp_path: Path):
     hostile.write(tmp_path / "data")
     copy = copied(tmp_path / "data", tmp_path / "copy")

@@ -27,6 +27,7 @@ def laid_out(errors: pd.DataFrame, adoption: pd.DataFrame) -> ErrorPanel:
 # -- one segment less ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [0.0, 0.08])
 def test_left_out_is_the_effect_of_the_others(missing: float):
     errors, adoption = panel_of(cut=0.3, seed=4, missing=missing)
@@ -101,6 +102,7 @@ def test_the_power_simulated_is_the_power_there_is():
         assert mean[-cut] == pytest.approx(actual, abs=0.08)
 
 
+@pytest.mark.slow
 def test_more_segments_show_more_and_a_larger_fall_shows_more():
     panel = laid_out(*panel_of(seed=6))
     table = power(panel, effect=0.0, seed=1)
@@ -113,6 +115,7 @@ def test_more_segments_show_more_and_a_larger_fall_shows_more():
     assert -0.5 < falls[0] < falls[1] < falls[2] < 0
 
 
+@pytest.mark.slow
 def test_an_effect_that_is_there_is_taken_out_first():
     # The same company with its errors cut by 60 % from the starts on: known, the power is as without the cut.
     without, with_ = laid_out(*panel_of(seed=8)), laid_out(*panel_of(seed=8, cut=0.6))
@@ -123,6 +126,7 @@ def test_an_effect_that_is_there_is_taken_out_first():
     assert detectable_change(unknown, segments=8) < detectable_change(known, segments=8) - 0.05
 
 
+@pytest.mark.slow
 def test_missing_months_and_zero_errors_are_borne():
     errors, adoption = panel_of(seed=8, missing=0.1)
     errors.loc[errors.index % 9 == 0, "error"] = 0.0

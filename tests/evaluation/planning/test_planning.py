@@ -217,6 +217,7 @@ def test_the_estimate_leaves_a_coefficient_of_nought(missing: float):
     assert least_squares(errors, adoption, effect=delta + 0.01)[1] < -1e-3
 
 
+@pytest.mark.slow
 def test_the_p_value_by_dealing_out_the_dates_by_hand():
     errors, adoption = panel_of(cut=0.25, seed=8, dates=(20, 25, 30, 34, None), months=40)
     dates = list(adoption["adopted_on"])
@@ -269,6 +270,7 @@ def ratios_of(seed: int, missing: float = 0.0, *, effect: float = 0.0) -> tuple[
     return Ratios(panel, error * np.exp(effect * design.actual[0]), benchmark, design.actual[0]), design
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1]))
 def test_the_interval_of_ratios_holds_what_is_not_rejected(seed: int, missing: float):
@@ -335,6 +337,7 @@ def test_what_makes_a_segment_or_a_month_harder_does_not_matter():
     assert two.interval == pytest.approx(one.interval, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_effect_is_recovered():
     found = [planning_effect(*panel_of(cut=0.3, seed=100 + seed)).relative_change for seed in range(40)]
     assert np.median(found) == pytest.approx(-0.3, abs=0.03)
@@ -495,6 +498,7 @@ def test_a_segment_without_errors_is_named():
     assert any("S07 not in joint_planning" in reason for reason in unknown.reasons)
 
 
+@pytest.mark.slow
 def test_missing_months_and_empty_errors():
     errors, adoption = panel_of(cut=0.4, missing=0.1)
     whole = planning_effect(errors, adoption)

@@ -93,6 +93,7 @@ def test_the_change_is_that_of_least_squares_with_dummies():
     assert got["after"] == pytest.approx(np.mean([row[d:].mean() for row, d in zip(begun, DATES, strict=False)]))
 
 
+@pytest.mark.slow
 def test_where_nothing_changed_some_change_is_rarely_claimed():
     claimed = 0
     for seed in range(60):
@@ -212,6 +213,7 @@ def test_coverage_by_hand():
     assert of_outcome(found, "interval coverage") == {("East", "2026-03"): pytest.approx(2 / 3)}
 
 
+@pytest.mark.slow
 def test_calibration_is_what_the_deals_command_said_less_what_came(log: Log):
     targets = range(12 * 2026 + 2, 12 * 2026 + 5)  # March to May 2026
     none = pd.DataFrame({"segment": [], "period": [], "value": []})
@@ -248,6 +250,7 @@ def fully_told(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return out
 
 
+@pytest.mark.slow
 def test_the_study_of_a_day_knows_nothing_recorded_later():
     day = "2026-03-31"
     tables, company = eventful(seed=12, carry=True)
@@ -329,6 +332,7 @@ def test_information_leaves_out_what_has_no_pair():
 # -- the study -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_track_given_and_the_one_computed_tell_the_same(log: Log, study):
     detail = errors_in_detail(log)
     first, last = (
@@ -341,6 +345,7 @@ def test_the_track_given_and_the_one_computed_tell_the_same(log: Log, study):
     assert json.dumps(given.to_dict(), sort_keys=True) == json.dumps(study.to_dict(), sort_keys=True)
 
 
+@pytest.mark.slow
 def test_the_study_is_whole(log: Log, study):
     told = study.to_dict()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
@@ -353,6 +358,7 @@ def test_the_study_is_whole(log: Log, study):
     assert len(told["leave_one_out"]) == 8
 
 
+@pytest.mark.slow
 def test_no_planning_table_means_that_nobody_began(log: Log):
     tables = {name: frame for name, frame in log.tables.items() if name != "joint_planning"}
     found = planning_study(dataclasses.replace(log, tables=tables))

@@ -82,6 +82,7 @@ def test_what_cannot_be_judged_is_refused(happened, probability, bins, message):
         reliability(happened, probability, bins=bins)
 
 
+@pytest.mark.slow
 def test_deals_are_judged_by_what_had_happened_by_then(sample: Path):
     log = forecast.read(sample)
     track = deal_track(log, as_of="2026-09-30", origins=["2026-03-31", "2026-07-31"], horizon=3)
@@ -122,6 +123,8 @@ def test_the_mean_difference_is_that_of_the_table():
     assert opinion.test.mean_difference == pytest.approx(-opinion.table["brier"].diff().iloc[1])
 
 
+@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [8, 12])
 def test_of_two_equally_good_models_one_is_rarely_called_nearer(days: int):
     """Each errs by noise of its own, and all deals of a day are pushed the same way; nominal 5 %."""
@@ -159,6 +162,7 @@ def test_without_a_challenger_there_is_no_second_opinion(sample: Path):
     assert empty.table[["brier", "log_loss", "auc"]].isna().all().all()
 
 
+@pytest.mark.slow
 def test_both_models_are_asked_of_the_same_deals(sample: Path):
     log = forecast.read(sample)
     asked = {"as_of": "2026-09-30", "origins": ["2025-12-31"], "horizon": 3}

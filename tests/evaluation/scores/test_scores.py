@@ -67,6 +67,7 @@ def test_ratios_do_not_know_the_currency(y, f, rate):
     assert 0 <= amounts.smape(y, f) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["Naive", "sNaive", "Naive2", "SES", "024", "218", "249"])
 def test_published_m4_weekly_figures(real_data: Path, method: str):
     folder = real_data / "m4_weekly"

@@ -512,6 +512,7 @@ class TestSubmitted:
 # -- all of them ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     deals=st.integers(1, 120),
@@ -548,6 +549,7 @@ def test_seeds_that_are_none(seed):
             forecaster(name)(snap, months=3, seed=seed)
 
 
+@pytest.mark.slow
 def test_every_name_leads_to_a_forecaster():
     snap = make_snapshot("2021-12-31", *with_history(plain_company(deals=2000, months=24, seed=3, segments=2)))
     for name in (*MODELS, "submitted-sales"):

@@ -57,6 +57,7 @@ def test_a_season_without_a_trend_and_a_trend_without_a_season():
     assert "No season beyond chance" in trend.note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("months", [24, 36])
 def test_noise_is_rarely_called_a_season(months):
     # The strength alone would mislead: of noise it is .55 in two years and .34 in three, in the median.

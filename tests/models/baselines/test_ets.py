@@ -209,6 +209,7 @@ def pool_median(y: np.ndarray) -> np.ndarray:
     return np.exp(pooled(z, path.location, origins=origins, season=path.season)[:, 0]) - shift[:, None]
 
 
+@pytest.mark.slow
 def test_better_than_seasonal_naive_on_m1(real_data):
     y, future, scale = sample_of_m1(real_data, 600)
     mase = (np.abs(our_mean(y) - future).mean(axis=1) / scale).mean()

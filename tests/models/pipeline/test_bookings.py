@@ -139,6 +139,7 @@ def test_shared_errors_follow_a_line_to_its_ends():
 # -- the table -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_table_of_the_contract(table):
     check(table)
     months = table[table["target_period"].str.contains("-")]
@@ -163,6 +164,7 @@ def test_quarters_are_their_months(table):
     assert total["q90"] - total["mean"] < (parts["q90"] - parts["mean"]).sum()
 
 
+@pytest.mark.slow
 def test_in_the_middle_of_a_month_booked_is_known(log):
     snap = forecast.snapshot(log, as_of="2026-02-17")
     table = forecast_bookings(snap, months=2, seed=0)
@@ -179,6 +181,7 @@ def test_in_the_middle_of_a_month_booked_is_known(log):
     assert quarter["horizon"] == 0
 
 
+@pytest.mark.slow
 def test_mean_agrees_with_the_draws(table):
     # A spread of quantiles cannot give the mean exactly; the trapezoid of the seven is within a few percent.
     total = table[table["segment"] == TOTAL]
@@ -186,6 +189,7 @@ def test_mean_agrees_with_the_draws(table):
     np.testing.assert_allclose(middle, total["mean"], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_deterministic_by_seed(snap, table):
     pd.testing.assert_frame_equal(forecast_bookings(snap, months=6, seed=3), table)
     other = forecast_bookings(snap, months=6, seed=4)
@@ -193,6 +197,7 @@ def test_deterministic_by_seed(snap, table):
     assert (other["q50"] != table["q50"]).any()
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_and_the_names_of_segments_do_not_matter(snap, table):
     deals = snap.opportunities.assign(segment="z" + snap.opportunities["segment"])
     marketing = snap.marketing.assign(segment="z" + snap.marketing["segment"]).sample(frac=1, random_state=1)
@@ -204,6 +209,7 @@ def test_the_order_of_rows_and_the_names_of_segments_do_not_matter(snap, table):
     np.testing.assert_allclose(other["q90"], table["q90"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_marketing_is_used_where_it_is_there(snap, table):
     without = forecast_bookings(snap, months=6, seed=3, marketing=False)
     assert set(without["model"]) == {"pipeline-sales-only"}
@@ -260,6 +266,7 @@ def altered(log, day: str, seed: int = 1):
     return replace(log, tables=tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["2025-09-30", "2025-11-13"])
 def test_what_is_recorded_later_changes_no_byte(log, day):
     seen = forecast.snapshot(log, as_of=day)
@@ -271,6 +278,7 @@ def test_what_is_recorded_later_changes_no_byte(log, day):
 # -- odd companies ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_steady_company_is_forecast_at_its_level():
     deals = plain_company(deals=9600, months=48, seed=1, won=0.1, lost=0.1, segments=2)
     table = forecast_bookings(make_snapshot("2023-12-31", deals), months=6)
@@ -300,6 +308,7 @@ def test_odd_companies_get_numbers(company):
     check(forecast_bookings(make_snapshot(str(last.end_time.date()), deals), months=6))
 
 
+@pytest.mark.slow
 def test_nothing_open_and_a_segment_born_last_month():
     deals = plain_company(deals=600, months=24, seed=8)
     deals = deals[deals["outcome"] != "open"]

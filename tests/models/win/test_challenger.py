@@ -98,6 +98,7 @@ def test_of_noise_nothing_is_claimed_for_the_challenger(kind: str):
     assert not (opinion.test.p_value < 0.05 and opinion.test.mean_difference > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_happens_later_changes_nothing(kind: str):
     tables, about = eventful(seed=3, opportunities=1500)

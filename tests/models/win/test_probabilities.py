@@ -27,6 +27,7 @@ def deals(snap):
     return win_probabilities(snap, seed=0)
 
 
+@pytest.mark.slow
 def test_constant_hazards_are_recovered():
     w, lose = 0.12, 0.18
     table = win_probabilities(
@@ -40,6 +41,7 @@ def test_constant_hazards_are_recovered():
     assert table["factors"].str.startswith("base rate").all()
 
 
+@pytest.mark.slow
 def test_an_effect_put_in_is_found():
     first = plain_company(deals=3000, months=36, seed=2, won=0.20, lost=0.10)
     second = plain_company(deals=3000, months=36, seed=3, won=0.08, lost=0.22)
@@ -55,6 +57,7 @@ def test_an_effect_put_in_is_found():
     assert table.loc[table["product"] == "Hard", "factors"].str.contains("- product Hard").all()
 
 
+@pytest.mark.slow
 def test_table_of_the_contract(snap, deals):
     assert list(deals.columns) == list(DEAL_COLUMNS)
     open_ids = snap.opportunities.loc[snap.opportunities["outcome"] == "open", "opportunity_id"]
@@ -68,6 +71,7 @@ def test_table_of_the_contract(snap, deals):
     assert deals["factors"].str.match(r"[+-] |close to").all()
 
 
+@pytest.mark.slow
 def test_probabilities_beat_the_base_rate_of_the_stage_and_are_calibrated(sample):
     """By what was won in the following three months, which the snapshots do not hold."""
     log = forecast.read(sample)
@@ -88,6 +92,7 @@ def test_probabilities_beat_the_base_rate_of_the_stage_and_are_calibrated(sample
     assert p.sum() == pytest.approx(y.sum(), rel=0.08)
 
 
+@pytest.mark.slow
 def test_deterministic_and_blind_to_names(snap, deals):
     pd.testing.assert_frame_equal(win_probabilities(snap, seed=5), deals)
     renamed = snap.opportunities.copy()
@@ -102,6 +107,7 @@ def make_like(snap, opportunities):
     return replace(snap, opportunities=opportunities, segments=tuple(sorted(opportunities["segment"].unique())))
 
 
+@pytest.mark.slow
 def test_in_the_middle_of_a_month_the_rest_of_it_counts(sample):
     middle = forecast.snapshot(forecast.read(sample), as_of="2025-06-10")
     table = win_probabilities(middle)
@@ -134,6 +140,7 @@ def test_a_wrong_seed_is_refused(snap, seed):
         win_probabilities(snap, seed=seed)
 
 
+@pytest.mark.slow
 def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
     log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
     snap = forecast.snapshot(log, as_of="2017-09-30")
@@ -146,6 +153,7 @@ def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
     assert "close_value" not in fit_win_model(snap).model.words.numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_of", ["2017-04-30", "2017-06-30", "2017-09-30"])
 def test_without_signal_the_chances_are_the_base_rates(real_data, tmp_path, as_of: str):
     log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))

@@ -155,6 +155,7 @@ def test_without_history_a_deal_is_open_from_creation_to_closure():
     assert np.isnan(panel.states.amount).all()
 
 
+@pytest.mark.slow
 def test_the_present_agrees_with_the_last_rows_of_history(sample):
     snap = forecast.snapshot(forecast.read(sample), as_of="2024-06-30")
     now = open_states(walked(snap, 1)[0])

@@ -88,6 +88,7 @@ def test_page_and_charts_share_the_palette():
     assert {role: dark[role] for role in style.DARK} == dict(style.DARK)
 
 
+@pytest.mark.slow
 def test_the_same_chart_gives_the_same_bytes_and_leaves_settings_alone():
     before = dict(mpl.rcParams)
     assert chart()._repr_html_() == chart()._repr_html_()
@@ -203,6 +204,7 @@ def page(kind: str) -> str:
     return export.page(notebook, frame)
 
 
+@pytest.mark.slow
 def test_the_policy_allows_the_pages_own_script_and_nothing_else():
     for kind, count in (("leader", 1), ("analysis", 2)):
         html = page(kind)

@@ -128,6 +128,7 @@ def test_share_of_open_by_hand():
         share_of_open(given, Levers(win_rate=9), pd.Series(["A"]))
 
 
+@pytest.mark.slow
 def test_products_add_up_to_the_open_pipeline(sample):
     snap = forecast.snapshot(forecast.read(sample), as_of="2026-10-31")
     given = what_if.base(snap)

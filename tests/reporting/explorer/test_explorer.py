@@ -56,6 +56,7 @@ def finding(explorer: Explorer) -> str:
     return explorer.answer(explorer.moved())[0].sentence  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lever", "value"), [("leads", 0.5), ("win_rate", 0.1), ("cycle_time", 0.3), ("slippage", 1.0)]
 )
@@ -71,6 +72,7 @@ def test_a_lever_changes_what_is_shown(explorer, lever, value):
     assert explorer.picture.value == before
 
 
+@pytest.mark.slow
 def test_all_levers_back_draws_once(explorer, monkeypatch):
     explorer.levers["win_rate"].value, explorer.levers["slippage"].value = 0.2, 1.0
     drawn = []
@@ -79,6 +81,7 @@ def test_all_levers_back_draws_once(explorer, monkeypatch):
     assert not drawn
 
 
+@pytest.mark.slow
 def test_the_shares_are_of_the_segment_shown(explorer):
     explorer.segment.value = "Iberia"
     explorer.levers["win_rate"].value, explorer.levers["slippage"].value = 0.2, 0.5
@@ -91,6 +94,7 @@ def test_the_shares_are_of_the_segment_shown(explorer):
     assert abs(whole) > abs(change)
 
 
+@pytest.mark.slow
 def test_base_and_scenario_have_a_range(explorer):
     explorer.levers["win_rate"].value = 0.2
     table = explorer.answer(explorer.moved())[1].table
@@ -99,6 +103,7 @@ def test_base_and_scenario_have_a_range(explorer):
         assert (table[side] < table[f"{side} high (80 %)"]).all()
 
 
+@pytest.mark.slow
 def test_a_product_narrows_pipeline_and_deals_and_says_what_it_does_not_narrow(explorer):
     everything, before = len(explorer.table.listed()), finding(explorer)
     pipe = explorer.pipe.value
@@ -120,6 +125,7 @@ def test_a_product_narrows_pipeline_and_deals_and_says_what_it_does_not_narrow(e
     assert "in the scenario" in explorer.answer(explorer.moved())[-1].sentence
 
 
+@pytest.mark.slow
 def test_the_pipeline_is_all_open_deals(explorer, deals):
     chart, stages = explorer.pipeline()
     assert isinstance(chart, Chart)
@@ -127,6 +133,7 @@ def test_the_pipeline_is_all_open_deals(explorer, deals):
     assert stages.frame["expected_amount"].sum() == pytest.approx(deals["expected_amount"].sum())
 
 
+@pytest.mark.slow
 def test_every_mark_says_its_values(explorer):
     explorer.levers["win_rate"].value = 0.2
     _, months, shares, *_ = explorer.answer(explorer.moved())
@@ -182,6 +189,7 @@ def test_the_chosen_deal_is_explained(explorer):
     assert "by the end of Apr" in table.why.value
 
 
+@pytest.mark.slow
 def test_a_deal_set_to_won_and_to_lost(explorer):
     table = explorer.table
     deal = table.rows.value
@@ -204,6 +212,7 @@ def test_a_deal_set_to_won_and_to_lost(explorer):
     assert explorer.moved() == Levers()
 
 
+@pytest.mark.slow
 def test_another_day_forgets_deals_that_are_not_open_then(explorer):
     explorer.table.sort.value = "created_on"
     explorer.table.outcome.value = "won"
@@ -215,6 +224,7 @@ def test_another_day_forgets_deals_that_are_not_open_then(explorer):
     assert "has not been worked out for this day" in explorer.panel.joint_note.value
 
 
+@pytest.mark.slow
 def test_joint_planning_moves_the_range_and_not_the_bookings(explorer):
     assert not explorer.panel.joint.disabled
     assert "Central and East" in explorer.panel.joint_note.value
@@ -231,6 +241,7 @@ def test_joint_planning_moves_the_range_and_not_the_bookings(explorer):
     assert after["scenario high (80 %)"].tolist() == pytest.approx(after["base high (80 %)"].tolist())
 
 
+@pytest.mark.slow
 def test_joint_planning_is_refused_with_the_reason(log, deals):
     verdict = IMPROVED.assign(verdict="no detectable change", sentence=f"No detectable change: {MINUS}16 %")
     made = []
@@ -255,6 +266,7 @@ def test_joint_planning_is_refused_with_the_reason(log, deals):
     assert shown[1].table["scenario high (80 %)"].tolist() == shown[1].table["base high (80 %)"].tolist()
 
 
+@pytest.mark.slow
 def test_it_opens_where_the_parameters_say(log, deals):
     levers = Levers(win_rate=0.123, slippage=2.0, won=("O-09682",), lost=("O-09762",))
     explorer = Explorer(log, as_of=DAY, segment="Alps", product="Core", deals=deals, levers=levers)
@@ -263,6 +275,7 @@ def test_it_opens_where_the_parameters_say(log, deals):
     assert explorer.deal_list().frame["segment"].unique().tolist() == ["Alps"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -278,6 +291,7 @@ def test_what_the_day_does_not_know_is_refused(log, deals, given, said):
         Explorer(log, **{"as_of": DAY, "deals": deals, **given})
 
 
+@pytest.mark.slow
 def test_a_scenario_is_saved_and_read_back(explorer):
     explorer.segment.value = "Alps"
     explorer.levers["win_rate"].value = 0.25
@@ -369,6 +383,7 @@ def run(root: Path, **parameters: Any) -> tuple[str, dict[str, Any]]:
     return "".join(shown), names
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_the_scenario_of_its_parameters(root, sample, tmp_path):
     # plain papermill passes a list as the text it was given
     html, names = run(root, data=str(sample), won="O-09682, O-09762", win_rate=0.0, scenarios=str(tmp_path))

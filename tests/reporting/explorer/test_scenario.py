@@ -111,6 +111,7 @@ def snap(sample):
     return forecast.snapshot(forecast.read(sample), as_of="2026-10-31")
 
 
+@pytest.mark.slow
 def test_no_lever_moved_is_the_forecast(snap):
     table = forecast_bookings(snap, months=6, seed=0)
     told = scenario(what_if.base(snap), Levers()).table.set_index(["period", "segment"])
@@ -120,6 +121,7 @@ def test_no_lever_moved_is_the_forecast(snap):
     np.testing.assert_allclose(told["q90"], ours["q90"].reindex(told.index), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_levers_move_the_sample_as_they_should(snap):
     given = what_if.base(snap)
     assert given.has_marketing

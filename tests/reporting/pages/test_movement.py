@@ -65,6 +65,7 @@ def test_a_year_is_named_where_it_differs_and_a_day_where_the_month_had_not_ende
     assert quarters.when("2026-10-15", compared_to="2026-12-31") == "on 15 October"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [5e6, np.nan])
 @pytest.mark.parametrize("observed", [None, 4.4e6])
 @pytest.mark.parametrize("means", [(4e6, 4.5e6), (0.0, 0.0), tuple(np.linspace(3e6, 5e6, 30))])

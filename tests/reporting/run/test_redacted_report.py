@@ -152,6 +152,7 @@ def make(company: Path, place: Path, kernels: Kernels, **options):
     return report(company, **{**asked, "kernels": kernels, "redacted": True, **options})
 
 
+@pytest.mark.faults
 def test_a_failed_run_names_nobody_either(company: Path, place: Path, kernels):
     fail(place)
     with pytest.raises(NotebookError):
@@ -203,6 +204,7 @@ def test_a_salt_without_redaction_is_refused(company: Path, place: Path, kernels
     assert not list((place / "private").iterdir())
 
 
+@pytest.mark.faults
 def test_a_run_that_is_stopped_leaves_no_copy(company: Path, place: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TMPDIR", str(place / "private"))
     for stage in ALL_STAGES:

@@ -147,6 +147,7 @@ def test_an_executed_notebook_runs_again_from_where_it_lies(make, place, kernels
     assert len({cell.id for cell in cells}) == len(cells)
 
 
+@pytest.mark.faults
 def test_a_failure_leaves_the_last_good_month(make, place):
     make()
     good = snapshot_of(place / "reports")
@@ -168,6 +169,7 @@ def test_a_failure_leaves_the_last_good_month(make, place):
     assert {name.split("/")[0] for name in set(now) - set(good)} == {"failed", ".work"}
 
 
+@pytest.mark.faults
 def test_a_rerun_continues_after_the_finished_notebooks(make, place):
     log = place / "ran.txt"
     mark = "open('ran.txt', 'a').write('{}\\n')"
@@ -212,6 +214,7 @@ def test_work_made_from_something_else_is_not_taken_over(make, place, change):
     assert (place / "ran.txt").read_text().split() == ["first", "first"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
@@ -233,6 +236,7 @@ def test_a_dying_kernel_and_an_endless_cell_end_the_run(make, place, cell, said)
     assert "before" in html
 
 
+@pytest.mark.faults
 def test_a_full_disk_in_a_notebook_is_the_machines_fault(make, place):
     notebook(place / "notebooks", "02_second", "raise OSError(28, 'No space left on device')")
     with pytest.raises(MachineError, match="02_second: OSError") as error:
@@ -282,6 +286,7 @@ def test_wrong_data_write_nothing(place, kernels):
     assert not (place / "reports").exists()
 
 
+@pytest.mark.faults
 def test_a_second_run_is_refused_and_told_who_runs(make, place):
     out = place / "reports"
     with workspace.locked(out, "the report of 2026-02-28"), pytest.raises(MachineError) as error:
@@ -290,6 +295,7 @@ def test_a_second_run_is_refused_and_told_who_runs(make, place):
     make()
 
 
+@pytest.mark.faults
 def test_an_out_folder_that_cannot_be(make, place):
     with pytest.raises(MachineError, match="is not there; make it first"):
         make(out="no/such/reports")
@@ -298,6 +304,7 @@ def test_an_out_folder_that_cannot_be(make, place):
         make(out="file")
 
 
+@pytest.mark.faults
 def test_a_run_killed_while_it_swapped_is_mended(make, place):
     make()
     month = workspace.Month(out=Path("reports"), as_of="2026-03-31")
@@ -378,6 +385,7 @@ def test_no_kernel_starts_after_the_end(place, forking):
     assert not (place / "late").exists()
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 def test_the_loss_of_what_forks_is_made_good(place):
     file = notebook(place, "still", "print('ran')")
@@ -413,6 +421,7 @@ def test_wrong_data_do_not_wait_for_kernels(place):
     assert time.perf_counter() - start < 2
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_leaves_no_kernel_and_no_half_month(place, number, code):
     notebook(

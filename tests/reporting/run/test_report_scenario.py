@@ -115,6 +115,7 @@ def test_renamed_by_hand():
     assert renamed({}, names) == {}
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_is_wrong(place):
     file = scene(place, won=["O9"])
     command = [

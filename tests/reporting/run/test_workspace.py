@@ -101,6 +101,7 @@ def test_numbers_are_no_formulas(tmp_path):
     assert (tmp_path / "a.csv").read_text() == "x,period,id\n-1.5,-3,+49\n"
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="ab='+-@,;\"\n\té", min_size=1, max_size=6), min_size=1, max_size=5))
 def test_what_is_guarded_comes_back(tmp_path_factory, texts):
     file = tmp_path_factory.mktemp("csv") / "a.csv"
@@ -114,6 +115,7 @@ def test_a_carriage_return_ends_no_row(tmp_path):
     assert read_table(tmp_path / "a.csv")["x"].tolist() == ["a\nb", "c\nd"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, table, suffix, monkeypatch):
     file = tmp_path / f"a.{suffix}"
@@ -131,6 +133,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, table, suffix, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
+@pytest.mark.faults
 def test_files_that_cannot_be(tmp_path, table):
     with pytest.raises(ParameterError, match=r"must end in \.csv or \.parquet"):
         write_table(table, tmp_path / "a.xlsx")
@@ -163,6 +166,7 @@ def month(tmp_path) -> workspace.Month:
     return workspace.Month(out=tmp_path / "reports", as_of="2026-10-31")
 
 
+@pytest.mark.faults
 def test_one_run_at_a_time_also_from_another_process(month):
     code = (
         "import sys\nfrom pathlib import Path\nfrom forecast.reporting.run import workspace\n"
@@ -199,6 +203,7 @@ def test_state_is_taken_over_by_the_same_report_only(month):
     assert not (month.work / "tables" / "bookings.csv").exists()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"fingerprint": "a"}', '{"fingerprint": "a", "finished": 3}'])
 def test_a_broken_state_starts_afresh(month, text):
     month.work.mkdir(parents=True)
@@ -218,6 +223,7 @@ def test_publication_swaps(month):
         assert not (month.final / "state.json").exists()
 
 
+@pytest.mark.faults
 def test_a_swap_that_fails_puts_the_month_back(month, monkeypatch):
     month.final.mkdir(parents=True)
     (month.final / "index.html").write_text("good")
