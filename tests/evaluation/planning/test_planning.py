@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -746,7 +747,7 @@ def test_without_submitted_forecasts():
     log = company(regular(A=120.0, B=50.0))
     tables = {name: frame for name, frame in log.tables.items() if name != "submitted_forecasts"}
     with pytest.raises(DataError, match="submitted_forecasts"):
-        planning_errors(type(log)(tables, log.company, log.extracted_on), benchmark(20.0))
+        planning_errors(replace(log, tables=tables), benchmark(20.0))
 
 
 # -- size and power --------------------------------------------------------------------------------------
