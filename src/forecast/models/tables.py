@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
 
 MOST_MONTHS = 60
+Addends = Mapping[str, np.ndarray]
+"""The parts of a forecast by the names of `ADDENDS`, each (segments, months)."""
 
 
 def month_targets(view: KnownState | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +87,7 @@ def from_draws(
     draws: np.ndarray,
     periods: np.ndarray,
     mean: np.ndarray | None = None,
-    addends: Mapping[str, np.ndarray] | None = None,
+    addends: Addends | None = None,
 ) -> pd.DataFrame:
     """Return the forecast table of joint draws of bookings by month.
 
@@ -133,7 +135,7 @@ def from_means(
     model: str,
     mean: np.ndarray,
     periods: np.ndarray,
-    addends: Mapping[str, np.ndarray] | None = None,
+    addends: Addends | None = None,
 ) -> pd.DataFrame:
     """Return the forecast table of single numbers, (segments, M), nan where there is none: quantiles stay empty.
 
@@ -151,12 +153,7 @@ def abstain(view: KnownState, *, model: str, months: int, notes: Sequence[str]) 
 
 
 def _rows(
-    view: KnownState,
-    *,
-    model: str,
-    mean: np.ndarray,
-    periods: np.ndarray,
-    addends: Mapping[str, np.ndarray] | None,
+    view: KnownState, *, model: str, mean: np.ndarray, periods: np.ndarray, addends: Addends | None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the table with its means, addends and plan, and what past months of each quarter booked, (segments, Q)."""
     calendar, segments = view.calendar, view.segments
@@ -198,8 +195,7 @@ def _rows(
         columns[name] = column(values, past if name == "booked" else 0.0)
     columns["plan"] = _with_total(plan).T.ravel()
     columns["p_at_least_plan"] = np.full(rows, np.nan)
-    table = pd.DataFrame(columns)
-    return table, past
+    return pd.DataFrame(columns), past
 
 
 def _with_total(values: np.ndarray) -> np.ndarray:

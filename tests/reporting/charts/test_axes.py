@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.data.schema import Company
-from forecast.reporting.charts.axes import Box, boxes_near, first_free
-from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
+from forecast.reporting.charts.canvas import Box, Canvas, Caption, Drawing, boxes_near, chart, first_free, places
 from forecast.reporting.charts.figure import Chart
 
 FRAME = Box(0, 0, 400, 300)

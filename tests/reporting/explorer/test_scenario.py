@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.models.pipeline.bookings import forecast_bookings
 from forecast.reporting.explorer import scenario as what_if
-from forecast.reporting.explorer.scenario import LEVERS, Levers, scenario, shapley
+from forecast.reporting.explorer.scenario import LEVERS, Levers, scenario, shapley_by_segment
 from scenarios import two_deals
 
 
@@ -65,7 +66,7 @@ def brute_force(levers: Levers) -> dict[str, float]:
 
 def test_shares_are_shapleys():
     levers = Levers(leads=0.5, win_rate=0.2, cycle_time=0.3, slippage=0.5, won=("A",))
-    shares = shapley(two_deals().parts, levers).set_index("lever")["change"].to_dict()
+    shares = dict(zip(LEVERS, shapley_by_segment(two_deals().parts, levers).sum(axis=1), strict=True))
     assert shares == pytest.approx(brute_force(levers))
 
 
@@ -88,7 +89,8 @@ def test_shares_add_up_exactly(leads: float, win_rate: float, cycle_time: float,
 
 
 def test_a_lever_that_is_not_moved_has_no_share():
-    shares = shapley(two_deals().parts, Levers(win_rate=0.1)).set_index("lever")["change"]
+    by_segment = shapley_by_segment(two_deals().parts, Levers(win_rate=0.1))
+    shares = pd.Series(by_segment.sum(axis=1), index=LEVERS)
     assert shares.drop("win_rate").abs().max() == pytest.approx(0, abs=1e-9)
 
 

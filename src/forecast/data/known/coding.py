@@ -67,26 +67,6 @@ _DAY_LENGTH = 86_400_000_000
 """Microseconds."""
 _NO_MOMENT = np.iinfo(np.int64).min
 
-_WIDE = 40_000
-"""Days; a span beyond it is not worth a table."""
-
-
-def periods_of(calendar: Calendar, days: np.ndarray) -> np.ndarray:
-    """Return the period of each day, 0 where there is none."""
-    if not len(days):
-        return np.zeros(0, dtype=np.int32)
-    given = days != NO_DAY
-    if not given.any():
-        return np.zeros(len(days), dtype=np.int32)
-    first, last = int(days[given].min()), int(days[given].max())
-    if last - first < _WIDE:
-        # A table of all days between: looking up costs less than sorting.
-        return PeriodTable(calendar, first, last).of(days)
-    some, place = np.unique(np.where(given, days, first), return_inverse=True)
-    out = _periods(calendar, some)[place]
-    out[~given] = 0
-    return out
-
 
 class PeriodTable:
     """The periods of all days from a first to a last one, to look up many times."""

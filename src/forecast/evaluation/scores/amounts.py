@@ -83,17 +83,17 @@ def smape(observed: Any, predicted: Any) -> float:
     return float(np.where(size > 0, 2 * np.abs(f - y) / np.where(size > 0, size, 1), 0.0).mean())
 
 
-def naive_scale(history: Any, *, season: int = 12, power: int = 1) -> float:
-    """Return mean |y_t - y_(t-season)|^power over a history; shape (T,), NaN where T <= season.
+def naive_scale(history: Any, *, season: int = 12) -> float:
+    """Return mean |y_t - y_(t-season)| over a history, the denominator of MASE; shape (T,), NaN where T <= season.
 
-    `power` 1 is the denominator of MASE, 2 that of RMSSE. Months that are missing are left out of the mean.
+    Months that are missing are left out of the mean.
     """
     if season < 1:
         raise ParameterError(f"season: {season} is not 1 or more")
     y = as_floats(history, "history").ravel()
     if len(y) <= season:
         return float("nan")
-    steps = np.abs(y[season:] - y[:-season]) ** power
+    steps = np.abs(y[season:] - y[:-season])
     return float(np.nanmean(steps)) if np.isfinite(steps).any() else float("nan")
 
 
@@ -103,20 +103,6 @@ def mase(observed: Any, predicted: Any, history: Any, *, season: int = 12) -> fl
     `history` is the data up to the origin, and nothing later (Hyndman and Koehler 2006, Int. J. Forecasting 22).
     """
     return ratio(mae(observed, predicted), naive_scale(history, season=season))
-
-
-def rmsse(observed: Any, predicted: Any, history: Any, *, season: int = 12) -> float:
-    """Return the root mean squared scaled error; [0, inf), lower is better (M5, Makridakis et al. 2022)."""
-    y, f = paired(observed, predicted)
-    if not len(y):
-        return float("nan")
-    return float(np.sqrt(ratio(np.mean((f - y) ** 2), naive_scale(history, season=season, power=2))))
-
-
-def relative_error(errors: Any, benchmark_errors: Any) -> float:
-    """Return sum|e| / sum|e of the benchmark| over the pairs where both are known; [0, inf), below 1 is better."""
-    e, b = paired(errors, benchmark_errors)
-    return ratio(np.abs(e).sum(), np.abs(b).sum())
 
 
 def skill(score: float, baseline: float) -> float:

@@ -168,14 +168,6 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
     return Scenario(table=table, by_lever=by_lever)
 
 
-def shapley(parts: Components, levers: Levers) -> pd.DataFrame:
-    """Return lever and change: Shapley's shares of the change of the total, in the order of `LEVERS`.
-
-    Every one of the 2^5 sets of levers is worked out; no sampling. A lever that is not moved has a share of 0.
-    """
-    return pd.DataFrame({"lever": LEVERS, "change": shapley_by_segment(parts, levers).sum(axis=1)})
-
-
 def shapley_by_segment(parts: Components, levers: Levers) -> np.ndarray:
     """Return Shapley's shares of the change of each segment, (5, R); they add up over levers to its change."""
     worth = {}
