@@ -12,7 +12,7 @@ from sklearn.calibration import calibration_curve
 
 import forecast
 from forecast.errors import ParameterError
-from forecast.evaluation.scores.deals import deal_track, reliability, second_opinion
+from forecast.evaluation.scores.deals import calibration_curves, deal_track, reliability, second_opinion
 
 
 def test_reliability_by_hand():
@@ -147,6 +147,16 @@ def test_a_nearer_model_is_found():
     opinion = second_opinion(track_of(np.full(truth.size, 0.5), truth, won, days=12))
     assert opinion.test.p_value < 0.01
     assert opinion.test.mean_difference > 0
+
+
+def test_calibration_curves_by_hand():
+    won = pd.Series([0.0, 1.0, 0.0, 1.0])
+    models = {"ours": pd.Series([0.1, 0.2, 0.6, 0.9]), "challenger": pd.Series([0.9, 0.6, 0.2, 0.1])}
+    curves = calibration_curves(won, models, bins=2)
+    assert curves["model"].tolist() == ["ours", "ours", "challenger", "challenger"]
+    np.testing.assert_allclose(curves["probability"], [0.15, 0.75, 0.15, 0.75])
+    np.testing.assert_allclose(curves["happened"], [0.5, 0.5, 0.5, 0.5])
+    assert list(calibration_curves(won[:0], {"ours": won[:0]}).columns) == ["model", "probability", "happened"]
 
 
 def test_without_a_challenger_there_is_no_second_opinion(sample: Path):

@@ -59,8 +59,11 @@ def test_the_open_deals_by_step_of_their_probability():
 
 def opinion(*, difference: float, p_value: float, days: int = 9) -> SecondOpinion:
     test = PairedTest(statistic=0.0, df=4, p_value=p_value, mean_difference=difference, n=days)
-    table = pd.DataFrame({"model": ["ours", "challenger"], "brier": [0.145, 0.147], "log_loss": 0.44, "auc": 0.8})
-    return SecondOpinion(table=table.assign(n=2485), days=days, test=test)
+    table = pd.DataFrame(
+        {"model": ["ours", "challenger"], "brier": [0.145, 0.147], "log_loss": 0.44, "auc": 0.8, "slope": 1.0}
+    )
+    curves = pd.DataFrame({"model": ["ours", "challenger"], "probability": [0.2, 0.3], "happened": [0.25, 0.2]})
+    return SecondOpinion(table=table.assign(slope=1.0, n=2485), curves=curves, days=days, test=test)
 
 
 def test_a_challenger_is_called_nearer_on_a_test_alone():

@@ -6,7 +6,7 @@ whether another model's were nearer, with a test that says how often chance alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
-from forecast.evaluation.scores.events import auc, brier, log_score
+from forecast.evaluation.scores.events import auc, brier, calibration, log_score
 from forecast.models.win.challenger import KINDS, challenger_probabilities
 from forecast.models.win.probabilities import win_probabilities
 
@@ -158,12 +158,15 @@ def _binomial_quantile(level: float, n: np.ndarray, p: np.ndarray) -> np.ndarray
 class SecondOpinion:
     """Two models' probabilities of the same deals on the same days.
 
-    table : model (ours, challenger), brier, log_loss, auc, n; one row a model. days : past days they come from.
+    table : model (ours, challenger), brier, log_loss, auc, slope (of the calibration line), n; one row a model.
+    days : past days they come from.
+    curves : model, probability (mean of a bin), happened (share won); see `calibration_curves`.
     test : of equal accuracy, on the Brier score of each day; positive = the challenger is nearer. Its p-value is NaN,
     so that nothing can be claimed, on fewer than 8 days.
     """
 
     table: pd.DataFrame
+    curves: pd.DataFrame
     days: int
     test: PairedTest
 
@@ -192,10 +195,30 @@ def second_opinion(track: pd.DataFrame) -> SecondOpinion:
             "brier": [brier(won, p) for p in models.values()],
             "log_loss": [log_score(won, p) for p in models.values()],
             "auc": [auc(won, p) for p in models.values()],
+            "slope": [calibration(won, p).slope for p in models.values()],
             "n": len(both),
         }
     )
     losses = pd.DataFrame({name: (p - won) ** 2 for name, p in models.items()}).groupby(both["origin"]).sum()
     losses = losses / max(len(both) / max(len(losses), 1), 1)
     test = diebold_mariano(losses["ours"], losses["challenger"])
-    return SecondOpinion(table=table, days=len(losses), test=test)
+    curves = calibration_curves(won, models)
+    return SecondOpinion(table=table, curves=curves, days=len(losses), test=test)
+
+
+def calibration_curves(won: pd.Series, models: Mapping[str, pd.Series], *, bins: int = 5) -> pd.DataFrame:
+    """Return, model by model, the mean probability and the share won in bins of about as many deals each.
+
+    By scikit-learn's `calibration_curve`, so that both models are read by somebody else's rule. won : (n,) 0 or 1.
+    models : probabilities by name, each (n,). Returns model, probability, happened; nothing where there are no deals.
+    """
+    from sklearn.calibration import calibration_curve  # half a second, so not before it is needed
+
+    if not len(won):
+        kinds = {"model": "str", "probability": "float64", "happened": "float64"}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+    parts = []
+    for name, p in models.items():
+        share, mean = calibration_curve(won, p, n_bins=bins, strategy="quantile")
+        parts.append(pd.DataFrame({"model": name, "probability": mean, "happened": share}))
+    return pd.concat(parts, ignore_index=True)

@@ -232,9 +232,17 @@ def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together
         return Notes([])
     claim = Statement(f"{second_opinion_finding(opinion, kind=kind)}.", second_opinion_sentence(opinion))
     models = opinion.table.assign(model=["ours", _CHALLENGERS[kind].removeprefix("a ")])
-    columns = {"model": "model", "brier": "Brier score", "log_loss": "log loss", "auc": "AUC", "n": "probabilities"}
-    caption = "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher"
-    return Together(claim, TableView(models, caption, columns=columns))
+    columns = {"model": "model", "brier": "Brier score", "log_loss": "log loss", "auc": "AUC"}
+    columns |= {"slope": "calibration slope", "n": "probabilities"}
+    caption = (
+        "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher; "
+        "a calibration slope of 1 is honest, below 1 the odds are too extreme"
+    )
+    named = opinion.curves.assign(model=opinion.curves["model"].replace("challenger", models["model"].iloc[1]))
+    heads = {"model": "model", "probability": "probability", "happened": "came true"}
+    shares: dict[str, Format] = {"probability": wording.percent, "happened": wording.percent}
+    curves = TableView(named, "Forecast and outcome by fifths of the deals", columns=heads, formats=shares)
+    return Together(claim, TableView(models, caption, columns=columns), curves)
 
 
 # -- pictures -------------------------------------------------------------------------------------------
