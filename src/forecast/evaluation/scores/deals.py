@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr, bdtrik
 
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
-from forecast.evaluation.scores.events import auc, brier, calibration, log_score
+from forecast.evaluation.scores.events import auc, binomial_quantile, brier, calibration, log_score
 from forecast.models.win.challenger import KINDS, challenger_probabilities
 from forecast.models.win.probabilities import win_probabilities
 
@@ -137,18 +136,8 @@ def reliability(happened: Any, probability: Any, *, bins: int = 10) -> pd.DataFr
     out = groups[["probability", "happened"]].mean().reset_index(drop=True)
     n = groups.size().to_numpy(dtype=np.int64)
     tail = (1 - CHANCE) / 2
-    low, high = (_binomial_quantile(level, n, out["probability"].to_numpy()) / n for level in (tail, 1 - tail))
+    low, high = (binomial_quantile(level, n, out["probability"].to_numpy()) / n for level in (tail, 1 - tail))
     return out.assign(n=n, band_low=low, band_high=high)[columns]
-
-
-def _binomial_quantile(level: float, n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return the smallest k with P(Binomial(n, p) <= k) >= level; what scipy.stats.binom.ppf gives, without its import.
-
-    `bdtrik` solves for a k between whole numbers, and has no answer where 0 is it.
-    """
-    k = np.where(bdtr(0, n, p) >= level, 0.0, np.ceil(bdtrik(level, n, p)))
-    below = np.maximum(k - 1, 0)
-    return np.where(bdtr(below, n, p) >= level, below, k)
 
 
 # -- is another model nearer? --------------------------------------------------------------------------

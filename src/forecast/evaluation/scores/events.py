@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import bdtr, bdtrik, expit, logit
 
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import Floats, paired
@@ -123,6 +123,16 @@ def share_interval(happened: int, n: int, *, nominal: float = 0.95) -> tuple[flo
         return float("nan"), float("nan")
     low, high = proportion_confint(happened, n, alpha=1 - nominal, method="wilson")
     return float(low), float(high)
+
+
+def binomial_quantile(level: float, n: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the smallest k with P(Binomial(n, p) <= k) >= level; what scipy.stats.binom.ppf gives, without its import.
+
+    `bdtrik` solves for a k between whole numbers, and has no answer where 0 is it.
+    """
+    k = np.where(bdtr(0, n, p) >= level, 0.0, np.ceil(bdtrik(level, n, p)))
+    below = np.maximum(k - 1, 0)
+    return np.where(bdtr(below, n, p) >= level, below, k)
 
 
 @dataclass(frozen=True, kw_only=True)
