@@ -46,7 +46,7 @@ class Deals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class OpenDeals:
     """The open deals after one tick: their index, hidden level and amount; (n,) each."""
 
     deal: np.ndarray
@@ -54,17 +54,17 @@ class Path:
     amount: np.ndarray
 
     @classmethod
-    def nobody(cls) -> Path:
-        """Return a path on which no deal is open."""
+    def nobody(cls) -> OpenDeals:
+        """Return what is open before the first deal."""
         return cls(deal=np.empty(0, dtype=np.int64), level=np.empty(0, dtype=np.int8), amount=np.empty(0))
 
-    def chosen(self, which: np.ndarray) -> Path:
+    def chosen(self, which: np.ndarray) -> OpenDeals:
         """Return some of the deals."""
-        return Path(deal=self.deal[which], level=self.level[which], amount=self.amount[which])
+        return OpenDeals(deal=self.deal[which], level=self.level[which], amount=self.amount[which])
 
-    def joined(self, deal: np.ndarray, *, level: np.ndarray, amount: np.ndarray) -> Path:
-        """Return the path with more deals behind its own."""
-        return Path(
+    def joined(self, deal: np.ndarray, *, level: np.ndarray, amount: np.ndarray) -> OpenDeals:
+        """Return these deals with more behind them."""
+        return OpenDeals(
             deal=np.concatenate([self.deal, deal]),
             level=np.concatenate([self.level, level.astype(np.int8)]),
             amount=np.concatenate([self.amount, amount]),
@@ -76,7 +76,7 @@ class Pipeline:
     """Deals, their paths (one a tick), and the active customers at the start of each month, `base` (G, M)."""
 
     deals: Deals
-    paths: list[Path]
+    paths: list[OpenDeals]
     base: np.ndarray
 
 
@@ -139,7 +139,7 @@ class _Moved:
     won, lost : indices of deals. paid : amounts of the won, in the reporting currency.
     """
 
-    path: Path
+    path: OpenDeals
     stays: np.ndarray
     won: np.ndarray
     paid: np.ndarray
@@ -158,8 +158,8 @@ def run_pipeline(settings: Settings, clock: Clock, staff: Staff, demand: Demand,
     customers, due = Customers(settings, demand), _due_leads(settings, leads)
     columns: list[dict[str, np.ndarray]] = []
     segment, source, account = (np.empty(0, dtype=np.int64) for _ in range(3))
-    path, factors = Path.nobody(), np.empty((0, 3))
-    paths: list[Path] = []
+    path, factors = OpenDeals.nobody(), np.empty((0, 3))
+    paths: list[OpenDeals] = []
     closed: list[_Moved] = []
     for month in range(settings.simulated_months):
         first = len(segment)
@@ -196,7 +196,13 @@ def _outcomes(closed: list[_Moved], count: int) -> dict[str, np.ndarray]:
 
 
 def _move(
-    rng: np.random.Generator, settings: Settings, path: Path, factors: np.ndarray, *, tick: int, segment: np.ndarray
+    rng: np.random.Generator,
+    settings: Settings,
+    path: OpenDeals,
+    factors: np.ndarray,
+    *,
+    tick: int,
+    segment: np.ndarray,
 ) -> _Moved:
     """Let the open deals win, lose, advance and change in amount.
 
@@ -217,7 +223,7 @@ def _move(
     share = 1.0 - np.where(discounted, rng.beta(*par.DISCOUNT_BETA, size=len(winners)), 0.0)
     unit = settings.rates[segment[winners]]
     paid = np.maximum(1.0, np.round(amount[is_won] * share / unit)) * unit
-    still_open = Path(deal=path.deal[stays], level=level[stays], amount=amount[stays])
+    still_open = OpenDeals(deal=path.deal[stays], level=level[stays], amount=amount[stays])
     return _Moved(path=still_open, stays=stays, won=winners, paid=paid, lost=path.deal[is_lost])
 
 

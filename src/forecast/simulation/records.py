@@ -13,7 +13,7 @@ import numpy as np
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Staff
 from forecast.simulation.parameters import Clock, Settings, generator
-from forecast.simulation.pipeline import WON, Path, Pipeline, rates
+from forecast.simulation.pipeline import WON, OpenDeals, Pipeline, rates
 
 _DAYS_A_TICK = 365.25 / 48.0
 _WON_STAGE, _LOST_STAGE = len(par.OPEN_STAGES), len(par.OPEN_STAGES) + 1
@@ -93,7 +93,7 @@ def make_records(settings: Settings, clock: Clock, staff: Staff, pipeline: Pipel
     rows: list[dict[str, np.ndarray]] = []
     for tick, path in enumerate(pipeline.paths):
         is_new = deals.tick[path.deal] == tick
-        local = Path(
+        local = OpenDeals(
             deal=path.deal, level=path.level, amount=np.maximum(1.0, np.round(path.amount / in_local[path.deal]))
         )
         rows.append(_enter(rng, staff, shown, local.chosen(is_new), factors=factors, created=deals.day))
@@ -110,7 +110,7 @@ def make_records(settings: Settings, clock: Clock, staff: Staff, pipeline: Pipel
 
 
 def _enter(
-    rng: np.random.Generator, staff: Staff, shown: _Shown, new: Path, *, factors: np.ndarray, created: np.ndarray
+    rng: np.random.Generator, staff: Staff, shown: _Shown, new: OpenDeals, *, factors: np.ndarray, created: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Enter the deals created in a tick, on the day of their creation."""
     deal, day = new.deal, created[new.deal]
@@ -121,7 +121,7 @@ def _enter(
 
 
 def _look_after(
-    rng: np.random.Generator, staff: Staff, shown: _Shown, path: Path, *, factors: np.ndarray, day: np.ndarray
+    rng: np.random.Generator, staff: Staff, shown: _Shown, path: OpenDeals, *, factors: np.ndarray, day: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Let sellers update stage, owner, close date and amount of open deals, or not; only those touched get a row."""
     deal, owner = path.deal, shown.owner[path.deal]

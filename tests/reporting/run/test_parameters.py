@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.errors import ParameterError
-from forecast.reporting.run.parameters import Parameter, cell_parameters, check, notebook_parameters
+from forecast.reporting.run.parameters import Parameter, cell_parameters, check_parameters, notebook_parameters
 
 CELL = '''\
 """What may be changed."""
@@ -76,7 +76,7 @@ def test_a_cell_is_read(parameters):
     ],
 )
 def test_right_values_are_typed(parameters, name, value, typed):
-    out = check({name: value}, parameters)[name]
+    out = check_parameters({name: value}, parameters)[name]
     assert out == typed
     assert type(out) is type(typed)
 
@@ -110,7 +110,7 @@ def test_right_values_are_typed(parameters, name, value, typed):
 )
 def test_wrong_values_are_refused(parameters, name, value, said):
     with pytest.raises(ParameterError) as error:
-        check({name: value}, parameters, where="03_bookings")
+        check_parameters({name: value}, parameters, where="03_bookings")
     assert said in str(error.value)
 
 
@@ -142,10 +142,10 @@ def test_nothing_is_executed(tmp_path):
 def test_a_range_lets_through_what_is_in_it(number):
     parameter = cell_parameters("n: int = 0  # x; allowed: -500 to 500")
     if -500 <= number <= 500:
-        assert check({"n": str(number)}, parameter) == {"n": number}
+        assert check_parameters({"n": str(number)}, parameter) == {"n": number}
     else:
         with pytest.raises(ParameterError):
-            check({"n": str(number)}, parameter)
+            check_parameters({"n": str(number)}, parameter)
 
 
 @given(st.text(max_size=20))
@@ -153,10 +153,10 @@ def test_any_text_is_read_or_refused_but_never_breaks(text):
     parameters = cell_parameters(CELL)
     for parameter in parameters:
         try:
-            typed = check({parameter.name: text}, parameters)[parameter.name]
+            typed = check_parameters({parameter.name: text}, parameters)[parameter.name]
         except ParameterError:
             continue
-        assert check({parameter.name: typed}, parameters) == {parameter.name: typed}
+        assert check_parameters({parameter.name: typed}, parameters) == {parameter.name: typed}
 
 
 def test_notebook_files(tmp_path):

@@ -22,7 +22,7 @@ from scipy.special import ndtr
 
 from forecast.data.schema import NotedTable
 from forecast.data.submissions import counted, name_key, why_none_counts
-from forecast.models.baselines.smoothing import PERIOD, Path, ets_path, pooled
+from forecast.models.baselines.smoothing import PERIOD, EtsPath, ets_path, pooled
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
 from forecast.seeds import generator
 
@@ -239,7 +239,7 @@ def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> Noted
     return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean))
 
 
-def _smoothed(y: np.ndarray, z: np.ndarray, *, origins: np.ndarray, ahead: int, first_month: int) -> Path:
+def _smoothed(y: np.ndarray, z: np.ndarray, *, origins: np.ndarray, ahead: int, first_month: int) -> EtsPath:
     """Smooth the Total for its season, then every series with that season as what is expected of its own."""
     season = None
     if len(y) > 1:
@@ -250,7 +250,7 @@ def _smoothed(y: np.ndarray, z: np.ndarray, *, origins: np.ndarray, ahead: int, 
     return ets_path(z, origins=origins, ahead=ahead, first_month=first_month, season=season)
 
 
-def _widths(path: Path, z: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _widths(path: EtsPath, z: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the covariance over months, (S, M, M), at the last origin, and the correlation over segments, (S, S)."""
     ahead = path.location.shape[2]
     target = origins[:, None] + 1 + np.arange(ahead)[None, :]

@@ -72,7 +72,7 @@ class Grid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class EtsPath:
     """Forecasts on the transformed scale; nan where a series has no data yet. `ets_path` fills the arrays.
 
     location : (series, origins, ahead). covariance : (series, origins, ahead, ahead), of the months ahead.
@@ -142,7 +142,7 @@ def ets_path(
     ahead: int,
     first_month: int = 0,
     season: np.ndarray | None = None,
-) -> Path:
+) -> EtsPath:
     """Forecast every series from every origin.
 
     Parameters
@@ -156,7 +156,7 @@ def ets_path(
     lengths = origins[None, :] - start[:, None] + 1
     sums = _sums(z, start, longest=int(max(lengths.max(initial=1), 1)))
     shape = (len(z), len(origins))
-    out = Path(
+    out = EtsPath(
         location=np.full((*shape, ahead), np.nan),
         covariance=np.full((*shape, ahead, ahead), np.nan),
         sigma=np.full(shape, np.nan),
@@ -380,7 +380,7 @@ def pooled(
 
     Parameters
     ----------
-    location : (series, O, ahead), the forecast pooled with the two, such as that of `ets.Path`; nan stays nan.
+    location : (series, O, ahead), the forecast pooled with the two, such as that of `EtsPath`; nan stays nan.
     z, origins, season, first_month : as `theta_path` takes them.
     """
     path = theta_path(z, origins=origins, ahead=location.shape[2], season=season, first_month=first_month)

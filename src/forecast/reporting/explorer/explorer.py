@@ -34,7 +34,7 @@ from forecast.reporting.explorer.deal_table import (
     share_of_open,
 )
 from forecast.reporting.explorer.levers import JointPlanning, LeverPanel, joint_planning
-from forecast.reporting.explorer.scenario import Base, Levers, base, check, scenario
+from forecast.reporting.explorer.scenario import Base, Levers, base, check_levers, scenario
 from forecast.reporting.explorer.scenario_file import write_scenario
 
 _DAYS_BACK = 24
@@ -268,7 +268,7 @@ class Explorer:
         self._options()
         self.segment.value, self.product.value = segment, product
         try:
-            check(self.base(), levers)
+            check_levers(self.base(), levers)
         except DataError:
             self.table.forget()
 

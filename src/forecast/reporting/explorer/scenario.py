@@ -143,7 +143,7 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
     ------
     ParameterError : a lever is out of its range, or a deal is not open.
     """
-    check(given, levers)
+    check_levers(given, levers)
     moved = _moved(given.parts, levers)
     before, after = _means(given.parts), _means(moved)
     stretch = np.ones(len(given.segments)) if width is None else width
@@ -190,7 +190,7 @@ def by_deal(given: Base, levers: Levers) -> tuple[np.ndarray, np.ndarray]:
 
     In the order of `given.parts.ids`. Raises ParameterError as `scenario` does.
     """
-    check(given, levers)
+    check_levers(given, levers)
     return given.parts.chance * given.parts.value, _moved(given.parts, levers).chance * given.parts.value
 
 
@@ -282,7 +282,7 @@ def _with_total(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, values.sum(axis=0, keepdims=True)])
 
 
-def check(given: Base, levers: Levers) -> None:
+def check_levers(given: Base, levers: Levers) -> None:
     """Raise ParameterError where a lever is out of its range or a deal is not open."""
     for name, (low, high) in RANGES.items():
         value = getattr(levers, name)

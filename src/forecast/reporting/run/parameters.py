@@ -139,7 +139,7 @@ def _parameter(name: str, annotation: str, default: Any, comment: str, where: st
         low=low,
         high=high,
     )
-    check({name: default}, [parameter], where=where)
+    check_parameters({name: default}, [parameter], where=where)
     return parameter
 
 
@@ -149,7 +149,7 @@ def _type_of(value: Any) -> str:
     return type(value).__name__
 
 
-def check(values: Mapping[str, Any], parameters: Iterable[Parameter], *, where: str = "") -> dict[str, Any]:
+def check_parameters(values: Mapping[str, Any], parameters: Iterable[Parameter], *, where: str = "") -> dict[str, Any]:
     """Return `values` typed, in their order, or raise ParameterError.
 
     A value may be text from the command line or what YAML or papermill made of it: `2026-10-31` may arrive as a

@@ -16,7 +16,7 @@ from typing import Any
 from forecast.data.schema import Company, Log
 from forecast.errors import ParameterError, nearest
 from forecast.reporting.run import export, pages, workspace
-from forecast.reporting.run.parameters import Parameter, check, notebook_parameters
+from forecast.reporting.run.parameters import Parameter, check_parameters, notebook_parameters
 
 SCENARIO_NOTEBOOK = "00_explore"
 """The notebook that shows a scenario; no other receives it."""
@@ -141,7 +141,7 @@ def with_values(
     for name, notebook in notebooks.items():
         own = {key: value for key, value in {**standard, **given}.items() if key in notebook.names}
         own.update(scene if name == SCENARIO_NOTEBOOK else {})
-        found[name] = replace(notebook, values=check(own, notebook.declared, where=name))
+        found[name] = replace(notebook, values=check_parameters(own, notebook.declared, where=name))
     return found
 
 
