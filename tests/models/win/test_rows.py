@@ -11,7 +11,7 @@ from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
 from forecast.models.pipeline.corrections import PastForecasts
 from forecast.models.win.learn import Learner
-from forecast.models.win.rows import NO_EVENT, STEPS, landmarks, month_rows, past_days
+from forecast.models.win.rows import NO_EVENT, STEPS, landmarks, month_rows
 from forecast.models.win.states import UNDATED, open_states, vocabulary
 from logs import log_of
 
@@ -21,7 +21,7 @@ def walked(snap, months: int = 36):
     ledger = snap.ledger
     first = max(int(ledger.created_in[ledger.created_in > 0].min()), snap.period - months)
     past = {}
-    for view in ledger.walk(past_days(ledger, snap.as_of, first=first)):
+    for view in ledger.walk(ledger.days_like(snap.as_of, first=first)):
         if view.as_of < snap.as_of:
             past[view.first_target] = open_states(view)
     return view, past
@@ -128,7 +128,7 @@ def test_in_the_middle_of_a_month_landmarks_stand_in_the_middle():
     deals = plain_company(deals=50, months=12, seed=1)
     snap = make_snapshot("2020-11-15", deals)
     ledger = snap.ledger
-    shown = [str(day.date()) for day in past_days(ledger, snap.as_of, first=2020 * 12)]
+    shown = [str(day.date()) for day in ledger.days_like(snap.as_of, first=2020 * 12)]
     assert shown[-2:] == ["2020-10-16", "2020-11-15"]  # 15 of 30 days are half; so are 15.5, rounded to 16, of 31
     assert shown[0].startswith("2020-01")
     assert len(shown) == 11
@@ -202,7 +202,7 @@ def test_models_learn_from_the_months_that_the_settled_actuals_hold(settle_days:
     last = int(parse_periods(forecast.settled_actuals(log)["period"]).max())
     ledger = forecast.snapshot(log, as_of="2022-06-30").ledger
     learner, past = Learner(), PastForecasts(ledger, steps=STEPS)
-    for view in ledger.walk(past_days(ledger, log.extracted_on, first=2020 * 12)):
+    for view in ledger.walk(ledger.days_like(log.extracted_on, first=2020 * 12)):
         learner.step(view)
         past.observe(view, view.open_deals, view.amount[view.open_deals])
         last_of_day = view.last_settled

@@ -13,6 +13,7 @@ walks through its past cannot meet what was recorded later.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +28,8 @@ from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, day
 from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
 from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
+
+_CLOSURES_EXPECTED = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,24 @@ class KnownState:
         return self.calendar.last_settled(self.as_of, settle_days=self.company.settle_days)
 
     @cached_property
+    def closures_recorded_from(self) -> int:
+        """The first period whose closures are recorded, 0 where there is no doubt about any.
+
+        A log may hold deals from before the first closure it recorded. Periods in which ten closures or more would be
+        expected at the rate seen later, and none is there, are taken as not recorded.
+        """
+        born = self.ledger.created_in
+        closed = self.known & (self.outcome != OPEN) & (self.closed_in > 0)
+        if not closed.any():
+            return 0
+        start = int(self.closed_in[closed].min())
+        known = self.known & (born > 0)
+        months_open = np.where(closed, self.closed_in, self.period)[known] - born[known]
+        rate = closed.sum() / max(np.maximum(months_open, 0).sum() + 0.5 * known.sum(), 1.0)
+        months_before = np.maximum(start - born[known], 0).sum()
+        return start if rate * months_before >= _CLOSURES_EXPECTED else 0
+
+    @cached_property
     def elapsed(self) -> float:
         """How much of the period in progress is over; 0 at a month's end, where the next one is untouched."""
         if self.at_month_end:
@@ -150,6 +171,24 @@ class Ledger(Archive):
                 "nothing was known"
             )
         return state
+
+    def days_like(self, as_of: pd.Timestamp, *, first: int) -> list[pd.Timestamp]:
+        """Return the days to walk: at the position of `as_of` in its period, from period `first` to its own, ascending.
+
+        Simple case: `as_of` ends its period, and so does each day. In the middle of a period, as much of each is over.
+        """
+        calendar = self.calendar
+        period = calendar.period(as_of)
+        if as_of == calendar.end(period):
+            return [calendar.end(p) for p in range(first, period)] + [as_of]
+        ends = [calendar.end(p) for p in range(first - 1, period + 1)]
+        share_over = (as_of - ends[-2]).days / (ends[-1] - ends[-2]).days
+        days = []
+        for before, end in itertools.pairwise(ends[:-1]):
+            length = (end - before).days
+            over = min(max(round(share_over * length), 1), length - 1)
+            days.append((before + pd.Timedelta(days=over)).as_unit("us"))
+        return [*days, as_of]
 
     def walk(self, days: Iterable[pd.Timestamp]) -> Iterator[KnownState]:
         """Yield what was known at the end of each day, in one pass over the history.

@@ -23,7 +23,7 @@ from forecast.data.known.ledger import KnownState
 from forecast.data.schema import NotedTable
 from forecast.models.baselines.series import draws_from_errors
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
-from forecast.models.win.rows import Landmarks, landmarks, past_days
+from forecast.models.win.rows import Landmarks, landmarks
 from forecast.models.win.states import States, open_states
 from forecast.seeds import check_seed, generator
 
@@ -99,7 +99,7 @@ def _along(
     begin = min(max(begin, int(born.min()) if len(born) else begin), calendar.period(origins[0]))
     wanted = set(origins)
     past: dict[int, States] = {}
-    for view in ledger.walk(past_days(ledger, origins[-1], first=begin)):
+    for view in ledger.walk(ledger.days_like(origins[-1], first=begin)):
         now = open_states(view, ())
         if view.as_of in wanted:
             yield _forecast(view, past, now, model=model, months=months, seed=seed)
@@ -187,7 +187,7 @@ def _days_at(view: KnownState, origins: np.ndarray) -> np.ndarray:
     """Return the day of each past origin, since 1970."""
     if not len(origins):
         return np.zeros(0, dtype=np.int64)
-    days = past_days(view.ledger, view.as_of, first=int(origins[0]))[:-1]
+    days = view.ledger.days_like(view.as_of, first=int(origins[0]))[:-1]
     return np.array([day.to_datetime64() for day in days], dtype="datetime64[D]").astype(np.int64)[: len(origins)]
 
 

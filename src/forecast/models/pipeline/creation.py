@@ -22,7 +22,6 @@ from scipy.optimize import nnls
 from forecast.data.known.coding import NONE, WON
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
-from forecast.models.win.rows import first_recorded
 
 LAGS = 4
 """Months of leads a month's creation depends on: its own and the three before."""
@@ -314,7 +313,7 @@ def _conversion(view: KnownState, seen: Cohorts) -> Conversion:
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
-    complete = (target <= periods[-1]) & (target >= first_recorded(view))
+    complete = (target <= periods[-1]) & (target >= view.closures_recorded_from)
     position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)

@@ -19,7 +19,7 @@ from forecast.data.schema import HORIZONS
 from forecast.errors import ParameterError
 from forecast.models.win.fit import FEWEST_EACH
 from forecast.models.win.learn import WINDOW
-from forecast.models.win.rows import landmarks, past_days, steps_of
+from forecast.models.win.rows import landmarks, steps_of
 from forecast.models.win.states import UNDATED, States, Vocabulary, open_states, vocabulary
 from forecast.seeds import check_seed
 
@@ -86,7 +86,7 @@ def _landmarks(snap: Snapshot, *, horizon: int) -> tuple[Vocabulary, States, np.
     begin = snap.period - WINDOW
     begin = min(max(begin, int(born.min()) if len(born) else begin), snap.period)
     past: dict[int, States] = {}
-    for view in ledger.walk(past_days(ledger, snap.as_of, first=begin)):
+    for view in ledger.walk(ledger.days_like(snap.as_of, first=begin)):
         past[view.first_target] = open_states(view)
     seen = landmarks(view, past, months=WINDOW)
     steps = horizon + steps_of(view) - HORIZONS

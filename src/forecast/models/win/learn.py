@@ -26,7 +26,7 @@ from forecast.data.known.ledger import KnownState
 from forecast.models.win.encoding import Encoding
 from forecast.models.win.fit import FEWEST_CLOSED, Fit, fit_in_full, shrunk_by_evidence
 from forecast.models.win.hazards import both_hazards, gram_of, one_thread
-from forecast.models.win.rows import Rows, closing_step, first_recorded, month_rows, stacked, steps_of
+from forecast.models.win.rows import Rows, closing_step, month_rows, stacked, steps_of
 from forecast.models.win.states import States, Vocabulary, open_states, vocabulary
 
 WINDOW = 60
@@ -202,7 +202,7 @@ class Learner:
         """Return the model fitted in full to the rows of the window, as known; None where too few deals have closed."""
         closed = view.outcome[view.known]
         won, lost = int((closed == WON).sum()), int((closed == LOST).sum())
-        begin = max(view.first_target - WINDOW, first_recorded(view))
+        begin = max(view.first_target - WINDOW, view.closures_recorded_from)
         parts = [rows for month, rows in sorted(self._rows.items()) if begin <= month <= settled and len(rows)]
         if won + lost < FEWEST_CLOSED or not parts:
             return None

@@ -21,7 +21,7 @@ from forecast.models.win.factors import deal_factors
 from forecast.models.win.fit import FEWEST_CLOSED
 from forecast.models.win.hazards import incidence
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
-from forecast.models.win.rows import past_days, steps_of
+from forecast.models.win.rows import steps_of
 from forecast.models.win.states import States
 from forecast.seeds import check_seed
 
@@ -112,7 +112,7 @@ def days_to_walk(
     born = ledger.created_in[ledger.created_in > 0]
     earliest = int(born.min()) if len(born) else start
     begin = min(max(earliest, fit_from - WINDOW - 8), start)
-    return past_days(ledger, last, first=begin), fit_from
+    return ledger.days_like(last, first=begin), fit_from
 
 
 def chances(view: KnownState, model: WinModel, states: States) -> tuple[np.ndarray, np.ndarray]:

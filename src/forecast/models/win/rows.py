@@ -8,15 +8,13 @@ is not over (the next one at a month's end, the rest of the month in progress ot
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from forecast.data.known.coding import OPEN, WON
-from forecast.data.known.ledger import KnownState, Ledger
+from forecast.data.known.coding import WON
+from forecast.data.known.ledger import KnownState
 from forecast.models.win.states import States, joined, open_states
 
 STEPS = 6
@@ -25,46 +23,10 @@ STEPS = 6
 NO_EVENT = 10_000
 """`event` of a deal that has not closed."""
 
-_CLOSURES_EXPECTED = 10.0
-
 
 def steps_of(view: KnownState) -> int:
     """Return how many steps are modelled: six months, and the rest of the month in progress where there is one."""
     return STEPS + (not view.at_month_end)
-
-
-def past_days(ledger: Ledger, as_of: pd.Timestamp, *, first: int) -> list[pd.Timestamp]:
-    """Return the days at the position of `as_of` in its period, from period `first` to its own, ascending."""
-    calendar = ledger.calendar
-    period = calendar.period(as_of)
-    if as_of == calendar.end(period):
-        return [calendar.end(p) for p in range(first, period)] + [as_of]
-    starts = [calendar.start(p) for p in range(first, period + 2)]
-    part_over = ((as_of - starts[-2]).days + 1) / (starts[-1] - starts[-2]).days
-    out = []
-    for start, following in itertools.pairwise(starts[:-1]):
-        length = (following - start).days
-        elapsed = min(max(round(part_over * length), 1), length - 1)
-        out.append((start + pd.Timedelta(days=elapsed - 1)).as_unit("us"))
-    return [*out, as_of]
-
-
-def first_recorded(view: KnownState) -> int:
-    """Return the first month whose closures are recorded, 0 where there is no doubt about any.
-
-    A log may hold deals from before the first closure it recorded. Months in which ten closures or more would be
-    expected at the rate seen later, and none is there, are taken as not recorded.
-    """
-    born = view.ledger.created_in
-    closed = view.known & (view.outcome != OPEN) & (view.closed_in > 0)
-    if not closed.any():
-        return 0
-    start = int(view.closed_in[closed].min())
-    known = view.known & (born > 0)
-    months_open = np.where(closed, view.closed_in, view.period)[known] - born[known]
-    rate = closed.sum() / max(np.maximum(months_open, 0).sum() + 0.5 * known.sum(), 1.0)
-    months_before = np.maximum(start - born[known], 0).sum()
-    return start if rate * months_before >= _CLOSURES_EXPECTED else 0
 
 
 def closing_step(view: KnownState, states: States) -> np.ndarray:
@@ -106,7 +68,7 @@ def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36)
     past : by step 0's period, the states at each past origin. They begin where closures are recorded.
     """
     steps, ahead = steps_of(view), int(view.at_month_end)
-    begin = max(view.period - months, first_recorded(view) - ahead)
+    begin = max(view.period - months, view.closures_recorded_from - ahead)
     chosen = [target for target in sorted(past) if begin <= target - ahead < view.period]
     none = open_states(view, ()).take(np.zeros(0, dtype=int))
     states = joined([past[target] for target in chosen]) if chosen else none
