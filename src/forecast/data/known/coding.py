@@ -33,6 +33,10 @@ class Column:
     levels: tuple[str, ...] | None
     parsed: np.ndarray | None = None
 
+    def as_numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the column as numbers, nan where they are none."""
+        return values if self.parsed is None else self.parsed[values]
+
 
 def days_of(values: pd.Series) -> np.ndarray:
     """Return dates as days since 1970, int32, NO_DAY where missing."""

@@ -23,8 +23,7 @@ from forecast.data.known.ledger import KnownState
 from forecast.data.schema import NotedTable
 from forecast.models.baselines.series import draws_from_errors
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
-from forecast.models.win.rows import Landmarks, landmarks
-from forecast.models.win.states import States, open_states
+from forecast.models.win.landmarks import Landmarks, States, landmarks, open_states
 from forecast.seeds import check_seed, generator
 
 if TYPE_CHECKING:

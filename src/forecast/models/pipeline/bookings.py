@@ -29,6 +29,7 @@ from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
 from forecast.models.tables import abstain, bookings_in, from_draws, month_targets
 from forecast.models.win.fit import FEWEST_CLOSED
 from forecast.models.win.hazards import incidence, one_thread
+from forecast.models.win.landmarks import STEPS, States, steps_of
 from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import (
     NOTHING_TO_LEARN,
@@ -36,8 +37,6 @@ from forecast.models.win.probabilities import (
     filled_amounts,
     left_out_notes,
 )
-from forecast.models.win.rows import STEPS, steps_of
-from forecast.models.win.states import States
 from forecast.seeds import check_seed
 
 if TYPE_CHECKING:

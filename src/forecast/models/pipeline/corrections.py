@@ -20,7 +20,7 @@ import numpy as np
 from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.models.pipeline.creation import Future
-from forecast.models.win.rows import STEPS
+from forecast.models.win.landmarks import STEPS
 
 ORIGINS = 24
 """Past origins whose errors are looked at."""

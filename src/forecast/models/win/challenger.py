@@ -1,9 +1,9 @@
 """A second opinion on the win probabilities: a plain scikit-learn classifier on the same landmarks.
 
 Ours models two hazards month by month. The challenger asks one question directly: of the deals that were open on past
-days (the landmarks of `rows`), which were won by the end of the h-th month? Text columns are one-hot encoded, numbers
-are standardised or left as they are, and a logistic regression or gradient boosting answers. Nothing is tuned: it is
-what an analyst would write in an afternoon, and so a fair thing to be measured against.
+days (`landmarks`), which were won by the end of the h-th month? Text columns are one-hot encoded, numbers are
+standardised or left as they are, and a logistic regression or gradient boosting answers. Nothing is tuned: it is what
+an analyst would write in an afternoon, and so a fair thing to be measured against.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from threadpoolctl import threadpool_limits
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import HORIZONS
 from forecast.errors import ParameterError
+from forecast.models.win.encoding import Vocabulary, vocabulary
 from forecast.models.win.fit import FEWEST_EACH
+from forecast.models.win.landmarks import UNDATED, States, landmarks, open_states, steps_of
 from forecast.models.win.learn import WINDOW
-from forecast.models.win.rows import landmarks, steps_of
-from forecast.models.win.states import UNDATED, States, Vocabulary, open_states, vocabulary
 from forecast.seeds import check_seed
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""How a deal's state becomes columns of numbers.
+"""How a deal's state becomes columns of numbers: which covariates are in use, and what stands in each column.
+
+Simple case: a text column has a column of its own for each level, a number column is one (`Encoding`). Before that,
+`vocabulary` chooses what there is to encode: columns that know the outcome, or tell nothing, are left out.
 
 A row of the design is a handful of (column, value) pairs: `Encoding.fixed_pieces` and `Encoding.step_pieces` give
 them, everything else follows. Number columns enter as normal scores, a monotone map under which what was seen looks
@@ -10,15 +13,19 @@ giant value moves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtri
 
 from forecast.calendar import Calendar
-from forecast.data.known.coding import NONE
-from forecast.models.win.states import UNDATED, States, Vocabulary
+from forecast.data.audit.leaks import outcome_leaks
+from forecast.data.known.coding import NONE, Column
+from forecast.data.known.ledger import KnownState, Ledger
+from forecast.data.schema import OUTCOMES
+from forecast.models.win.landmarks import UNDATED, States
 
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
@@ -27,6 +34,10 @@ SEASON_RIDGE = 600.0
 """Months of the year are thought to differ by some 7 % beyond their place in the quarter (a precision of 200), and a
 win is in the rows of some three landmarks."""
 
+_MOST_LEVELS = 40
+_LEAK_SAMPLE = 15_000
+"""Deals on which columns that know the outcome are looked for."""
+
 _DUE_SPAN = 3
 _DUE_LEVELS = 2 * _DUE_SPAN + 2
 _CHUNK = 2048
@@ -34,6 +45,136 @@ _KNOTS = 64
 
 Piece = tuple[str, np.ndarray, np.ndarray | None]
 """A term, the column each state or row has in it, and the value there; None for 1."""
+
+
+# -- the columns in use --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The levels behind the codes, and the covariates in use: text columns, number columns.
+
+    `amount` says whether the amount is one; `left_out` are columns that know the outcome, with the evidence.
+    `places` maps the codes of a text column (and NONE, last) to its columns in the design, NONE where a level has none.
+    """
+
+    stages: tuple[str, ...]
+    segments: tuple[str, ...]
+    factors: Mapping[str, tuple[str, ...]]
+    numbers: tuple[str, ...] = ()
+    amount: bool = True
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def width(self, name: str) -> int:
+        """Return how many levels of a text column have a column of their own."""
+        return int(self.places[name].max(initial=NONE)) + 1
+
+    def without(self, names: frozenset[str]) -> Vocabulary:
+        """Return the vocabulary less some covariates."""
+        factors = {name: levels for name, levels in self.factors.items() if name not in names}
+        numbers = tuple(name for name in self.numbers if name not in names)
+        places = {name: self.places[name] for name in ("segment", *factors)}
+        return replace(self, factors=factors, numbers=numbers, places=places)
+
+
+def vocabulary(view: KnownState) -> Vocabulary:
+    """Return the levels of the columns known by a day.
+
+    A text column of more than 40 levels keeps its 40 most frequent ones (owner keeps all). Left out are a column of
+    one value, one of one number a stage (the CRM's probability, as a rule), and one that knows the outcome
+    (`data.audit.leaks`) by what was known that day.
+    """
+    ledger = view.ledger
+    left_out = _leaks(view)
+    recorded = ledger.day <= view.day
+    factors: dict[str, tuple[str, ...]] = {}
+    places = {"segment": _segment_places(view)}
+    numbers: list[str] = []
+    for name, column in ledger.columns.items():
+        if name in left_out:
+            continue
+        values = column.fixed[view.known] if column.recorded is None else column.recorded[recorded]
+        if _is_number(column, values):
+            if _number_helps(ledger, column, values, recorded):
+                numbers.append(name)
+            continue
+        assert column.levels is not None
+        frequent = _frequent(values, len(column.levels), most=None if name == "owner" else _MOST_LEVELS)
+        if len(frequent) > 1:
+            places[name] = np.full(len(column.levels) + 1, NONE)
+            places[name][frequent] = np.arange(len(frequent))
+            factors[name] = column.levels
+    return Vocabulary(
+        stages=ledger.stages,
+        segments=ledger.segments,
+        factors=factors,
+        numbers=tuple(numbers),
+        amount="amount" not in left_out,
+        left_out=left_out,
+        places=places,
+    )
+
+
+def _segment_places(view: KnownState) -> np.ndarray:
+    """Return the design's column of each segment code; NONE for segments not yet born: no fit depends on these."""
+    counts = np.bincount(view.segment[view.known & (view.segment != NONE)], minlength=len(view.ledger.segments))
+    exists = counts > 0
+    return np.append(np.where(exists, np.cumsum(exists) - 1, NONE), NONE)
+
+
+def _frequent(values: np.ndarray, levels: int, *, most: int | None) -> np.ndarray:
+    """Return the codes that occur, ascending; of more than `most` the most frequent."""
+    counts = np.bincount(values[values != NONE], minlength=levels)
+    order = np.argsort(-counts, kind="stable")
+    return np.sort(order[counts[order] > 0][:most])
+
+
+def _leaks(view: KnownState) -> dict[str, str]:
+    """Return the columns history does not carry that know the outcome, and the evidence."""
+    ledger, deals = view.ledger, np.flatnonzero(view.known)
+    deals = deals[np.argsort(ledger.created_on[deals], kind="stable")]
+    deals = deals[:: 1 + len(deals) // _LEAK_SAMPLE]
+    frame = {}
+    for name, column in ledger.columns.items():
+        if column.recorded is None:
+            values = column.fixed[deals]
+            is_number = _is_number(column, values)
+            frame[name] = column.as_numbers(values) if is_number else np.where(values == NONE, np.nan, values)
+    if "amount" in view.company.fixed_at_creation:
+        frame["amount"] = view.amount[deals]
+    if not frame:
+        return {}
+    found = outcome_leaks(pd.DataFrame(frame), np.array(OUTCOMES)[view.outcome[deals]])
+    return dict(zip(found["column"], found["evidence"], strict=True))
+
+
+def _is_number(column: Column, values: np.ndarray) -> bool:
+    """Say whether a column holds numbers, by the values known."""
+    if column.levels is None or column.parsed is None:
+        return True
+    seen = np.unique(values[values != NONE])
+    return len(seen) > 0 and bool(np.isfinite(column.parsed[seen]).all())
+
+
+def _number_helps(ledger: Ledger, column: Column, values: np.ndarray, recorded: np.ndarray) -> bool:
+    """Say whether a number column varies, and does not merely repeat the stage."""
+    known = column.as_numbers(values)
+    known = known[np.isfinite(known)]
+    varies = len(known) > 0 and known.min() < known.max()
+    if column.recorded is None or not varies:
+        return bool(varies)
+    return not _follows_from_stage(ledger, column.as_numbers(column.recorded), recorded)
+
+
+def _follows_from_stage(ledger: Ledger, values: np.ndarray, recorded: np.ndarray) -> bool:
+    """Say whether a number carried by history has one value a stage; closing stages are one for each result."""
+    use = recorded & np.isfinite(values)
+    stage = np.where(ledger.stage[use] == NONE, len(ledger.stages) + ledger.result[use], ledger.stage[use])
+    low, high = np.full(len(ledger.stages) + 3, np.inf), np.full(len(ledger.stages) + 3, -np.inf)
+    np.minimum.at(low, stage, values[use])
+    np.maximum.at(high, stage, values[use])
+    return bool((low >= high).all())
 
 
 # -- number columns ------------------------------------------------------------------------------------

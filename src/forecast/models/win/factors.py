@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.data.known.coding import NONE
+from forecast.models.win.encoding import Vocabulary
+from forecast.models.win.landmarks import UNDATED, States
 from forecast.models.win.learn import WinModel
-from forecast.models.win.states import UNDATED, States, Vocabulary
 
 MOST = 5
 SMALLEST = 0.05

@@ -15,10 +15,9 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from forecast.calendar import Calendar
-from forecast.models.win.encoding import Encoding, encoding
+from forecast.models.win.encoding import Encoding, Vocabulary, encoding
 from forecast.models.win.hazards import fit_logistic, row_losses
-from forecast.models.win.rows import Rows
-from forecast.models.win.states import Vocabulary
+from forecast.models.win.landmarks import Rows
 
 FEWEST_CLOSED = 10
 """Closed deals below which no probability is given."""

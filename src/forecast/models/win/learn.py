@@ -23,11 +23,10 @@ from scipy.special import expit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
 from forecast.data.known.ledger import KnownState
-from forecast.models.win.encoding import Encoding
+from forecast.models.win.encoding import Encoding, Vocabulary, vocabulary
 from forecast.models.win.fit import FEWEST_CLOSED, Fit, fit_in_full, shrunk_by_evidence
 from forecast.models.win.hazards import both_hazards, gram_of, one_thread
-from forecast.models.win.rows import Rows, closing_step, month_rows, stacked, steps_of
-from forecast.models.win.states import States, Vocabulary, open_states, vocabulary
+from forecast.models.win.landmarks import Rows, States, closing_step, month_rows, open_states, stacked, steps_of
 
 WINDOW = 60
 """Months of rows a full fit learns from."""

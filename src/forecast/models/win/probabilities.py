@@ -1,9 +1,9 @@
 """How likely each open deal is won, by when, and why; the chances learned from what became of earlier deals.
 
-Two hazards, won and lost, on landmark rows (`rows`), kept up to date month by month (`learn`); the chance to be won in
-month h is the cumulative incidence. Beyond the months modelled the hazards of the last three go on, which gives the
-chance to be won ever. Covariates are used only where past data show that they help; otherwise everybody gets the base
-rate by age.
+Two hazards, won and lost, on landmark rows (`landmarks`), kept up to date month by month (`learn`); the chance to be
+won in month h is the cumulative incidence. Beyond the months modelled the hazards of the last three go on, which gives
+the chance to be won ever. Covariates are used only where past data show that they help; otherwise everybody gets the
+base rate by age.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from forecast.data.schema import DEAL_COLUMNS, HORIZONS, NotedTable
 from forecast.models.win.factors import deal_factors
 from forecast.models.win.fit import FEWEST_CLOSED
 from forecast.models.win.hazards import incidence
+from forecast.models.win.landmarks import States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
-from forecast.models.win.rows import steps_of
-from forecast.models.win.states import States
 from forecast.seeds import check_seed
 
 NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"

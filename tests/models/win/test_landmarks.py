@@ -10,9 +10,9 @@ import forecast
 from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
 from forecast.models.pipeline.corrections import PastForecasts
+from forecast.models.win.encoding import vocabulary
+from forecast.models.win.landmarks import NO_EVENT, STEPS, UNDATED, landmarks, month_rows, open_states
 from forecast.models.win.learn import Learner
-from forecast.models.win.rows import NO_EVENT, STEPS, landmarks, month_rows
-from forecast.models.win.states import UNDATED, open_states, vocabulary
 from logs import log_of
 
 

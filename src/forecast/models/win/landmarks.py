@@ -1,32 +1,163 @@
-"""A ledger as landmark rows: what each deal looked like at past origins, and what became of it.
+"""Deals as they stood on past days, and what became of them: what the models learn from.
 
-A landmark is a deal that was open on a past day (van Houwelingen & Putter, *Dynamic Prediction in Clinical Survival
-Analysis*, 2012). The past days stand at the same position in their month as the last one, so that a forecast
-in the middle of a month learns from middles of months. Steps count the months ahead: step 0 is the first month that
-is not over (the next one at a month's end, the rest of the month in progress otherwise).
+Simple case: on a past day look at every open deal as it then stood (`open_states`); later, once a month has settled,
+ask which of these deals were won or lost in it (`month_rows`). A deal looked at so is a landmark (van Houwelingen &
+Putter, *Dynamic Prediction in Clinical Survival Analysis*, 2012). The complications:
+
+- the past days stand at the same position in their month as the last one, so that a forecast in the middle of a month
+  learns from middles of months;
+- steps count the months ahead: step 0 is the first month that is not over (the next one at a month's end, the rest of
+  the month in progress otherwise);
+- a column is a covariate where it is fixed at creation (the optional columns of `opportunities`, those the company
+  lists) or where history carries it; without history stage, amount and dates of the past are unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.known.coding import WON
+from forecast.data.known.coding import NO_DAY, NONE, WON, Column
 from forecast.data.known.ledger import KnownState
-from forecast.models.win.states import States, joined, open_states
 
 STEPS = 6
 """Months ahead that are modelled one by one; later ones repeat the last."""
 
+UNDATED = -999
+"""`due` of a deal without an expected close date."""
+
 NO_EVENT = 10_000
 """`event` of a deal that has not closed."""
+
+MONTH = 30.4375
 
 
 def steps_of(view: KnownState) -> int:
     """Return how many steps are modelled: six months, and the rest of the month in progress where there is one."""
     return STEPS + (not view.at_month_end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class States:
+    """Deals, each as it stood on one day; every array has shape (n,).
+
+    `deal` is the opportunity's place in the ledger; `stage` and `segment` are codes into the ledger's (NONE = unknown);
+    `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan without history);
+    `due` is the month of the expected close less the month of step 0; `overdue` says that the expected close has
+    passed; `target` is the period of step 0.
+    """
+
+    deal: np.ndarray
+    target: np.ndarray
+    segment: np.ndarray
+    stage: np.ndarray
+    amount: np.ndarray
+    age: np.ndarray
+    stage_age: np.ndarray
+    due: np.ndarray
+    overdue: np.ndarray
+    slips: np.ndarray
+    factors: Mapping[str, np.ndarray]
+    numbers: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.deal)
+
+    def take(self, rows: np.ndarray) -> States:
+        """Return the states of some rows (indices or a mask)."""
+        arrays = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        factors = {name: codes[rows] for name, codes in self.factors.items()}
+        return States(**arrays, factors=factors, numbers={name: x[rows] for name, x in self.numbers.items()})
+
+
+_ARRAYS = ("deal", "target", "segment", "stage", "amount", "age", "stage_age", "due", "overdue", "slips")
+
+
+def joined(parts: list[States]) -> States:
+    """Return states one after the other; `parts` is not empty."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    factors = {name: np.concatenate([part.factors[name] for part in parts]) for name in parts[0].factors}
+    numbers = {name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers}
+    return States(**arrays, factors=factors, numbers=numbers)
+
+
+# -- the open deals of a day ---------------------------------------------------------------------------
+
+
+def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
+    """Return the open deals of a view as they stand, in the ledger's order.
+
+    Simple case: a deal's last row of history says where it stands. Two complications: a deal without history shows
+    what `opportunities` holds, on the last day only, since that is today's; and a deal without a creation date is as
+    old as its first row.
+
+    names : the covariates wanted; by default all.
+    """
+    ledger, deals = view.ledger, view.open_deals
+    n = len(deals)
+    row = view.last_row[deals]
+    has_row = row >= 0
+    stage, expected = np.full(n, NONE, dtype=np.int16), np.full(n, NO_DAY, dtype=np.int32)
+    stage_age, slips = np.full(n, np.nan), np.zeros(n, dtype=np.int32)
+    if len(ledger.deal):
+        last = row[has_row]
+        stage[has_row], expected[has_row] = ledger.stage[last], ledger.expected[last]
+        stage_age[has_row] = np.maximum(view.day - ledger.since[last], 0) / MONTH
+        slips[has_row] = ledger.slips[last]
+    if view.is_last and ledger.has_history:
+        stage[~has_row] = ledger.final_stage[deals[~has_row]]
+        expected[~has_row] = ledger.final_expected[deals[~has_row]]
+
+    due = np.full(n, UNDATED, dtype=np.int32)
+    dated = expected != NO_DAY
+    due[dated] = ledger.close_dates.of(expected[dated]) - view.first_target
+    used = ledger.columns if names is None else {name: ledger.columns[name] for name in names}
+    values = {name: _values(column, deals, row, view) for name, column in used.items()}
+    return States(
+        deal=deals,
+        target=np.full(n, view.first_target, dtype=np.int32),
+        segment=view.segment[deals],
+        stage=stage,
+        amount=view.amount[deals],
+        age=_ages(view, deals, has_row),
+        stage_age=stage_age,
+        due=due,
+        overdue=dated & (expected <= view.day),
+        slips=slips,
+        factors={name: x for name, x in values.items() if used[name].levels is not None},
+        numbers={name: used[name].as_numbers(x) for name, x in values.items() if _may_be_number(used[name])},
+    )
+
+
+def _ages(view: KnownState, deals: np.ndarray, has_row: np.ndarray) -> np.ndarray:
+    """Return the months since creation; nan where neither the creation nor a row of history is known."""
+    ledger = view.ledger
+    created = ledger.created_on[deals]
+    if len(ledger.deal):
+        first_day = ledger.day[ledger.first_row[deals]]
+        created = np.where((created == NO_DAY) & has_row, first_day, created)
+    return np.where(created == NO_DAY, np.nan, np.maximum(view.day - created.astype(np.int64), 0) / MONTH)
+
+
+def _values(column: Column, deals: np.ndarray, row: np.ndarray, view: KnownState) -> np.ndarray:
+    """Return a covariate of some deals: of their last row where history carries it (-1 = no row), else as fixed."""
+    if column.recorded is None:
+        return column.fixed[deals]
+    has_row = row >= 0
+    unknown = NONE if column.levels is not None else np.nan
+    without_row = column.fixed[deals] if view.is_last else unknown
+    if not len(column.recorded):
+        return np.where(has_row, unknown, without_row)
+    return np.where(has_row, column.recorded[np.where(has_row, row, 0)].astype(column.fixed.dtype), without_row)
+
+
+def _may_be_number(column: Column) -> bool:
+    return column.parsed is None or bool(np.isfinite(column.parsed).any())
+
+
+# -- what became of them: a row a deal and origin ------------------------------------------------------
 
 
 def closing_step(view: KnownState, states: States) -> np.ndarray:
@@ -36,9 +167,6 @@ def closing_step(view: KnownState, states: States) -> np.ndarray:
     """
     closed = view.closed_in[states.deal]
     return np.where(closed > 0, np.maximum(closed - states.target, 0), NO_EVENT)
-
-
-# -- a row a deal and origin ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +212,7 @@ def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36)
     )
 
 
-# -- a row a deal, origin and step ---------------------------------------------------------------------
+# -- what became of them: a row a deal, origin and step ------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
