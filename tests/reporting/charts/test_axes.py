@@ -56,7 +56,8 @@ def test_a_tooltip_lies_where_its_mark_is():
 
     def drawn(texts: list[str]) -> Chart:
         caption = Caption(title="T", subtitle="S", description="D", tooltips=texts)
-        return chart(marks, draw, caption, table=pd.DataFrame(), company=Company(name="C"), as_of="2026-10-31")
+        company = Company(name="C")
+        return chart(marks, draw, caption, table=pd.DataFrame(), heads={}, company=company, as_of="2026-10-31")
 
     shown = drawn(texts).tooltips
     assert [tip.text for tip in shown] == ["0 0", "10 1", "5 0.5"]  # not outside the axes, not without a place or text

@@ -12,7 +12,6 @@ import forecast
 from forecast.errors import ParameterError
 from forecast.reporting.explorer import scenario as what_if
 from forecast.reporting.explorer.deal_table import (
-    SORTS,
     by_month,
     by_stage,
     chosen,
@@ -21,6 +20,7 @@ from forecast.reporting.explorer.deal_table import (
     share_of_open,
 )
 from forecast.reporting.explorer.scenario import Levers
+from forecast.reporting.explorer.sentences import SORTS
 from scenarios import two_deals
 from tiny import tiny_company
 

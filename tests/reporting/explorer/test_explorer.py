@@ -98,9 +98,9 @@ def test_the_shares_are_of_the_segment_shown(explorer):
 def test_base_and_scenario_have_a_range(explorer):
     explorer.levers["win_rate"].value = 0.2
     table = explorer.answer(explorer.moved())[1].table
-    for side in ("base", "scenario"):
-        assert (table[f"{side} low (80 %)"] < table[side]).all()
-        assert (table[side] < table[f"{side} high (80 %)"]).all()
+    for side, low, high in (("base", "base_q10", "base_q90"), ("scenario", "q10", "q90")):
+        assert (table[low] < table[side]).all()
+        assert (table[side] < table[high]).all()
 
 
 @pytest.mark.slow
@@ -233,12 +233,12 @@ def test_joint_planning_moves_the_range_and_not_the_bookings(explorer):
     shown = explorer.answer(explorer.moved())
     after = shown[1].table
     assert after["scenario"].tolist() == pytest.approx(before["base"].tolist())
-    assert (after["scenario high (80 %)"] < after["base high (80 %)"]).all()
+    assert (after["q90"] < after["base_q90"]).all()
     assert "No lever that moves bookings is moved" in shown[0].sentence
     assert shown[-1].sentence == "Joint planning starts: the range moves, bookings do not."
     explorer.segment.value = "Iberia"  # plans jointly already
     after = explorer.answer(explorer.moved())[1].table
-    assert after["scenario high (80 %)"].tolist() == pytest.approx(after["base high (80 %)"].tolist())
+    assert after["q90"].tolist() == pytest.approx(after["base_q90"].tolist())
 
 
 @pytest.mark.slow
@@ -263,7 +263,7 @@ def test_joint_planning_is_refused_with_the_reason(log, deals):
     assert panel.work_out.layout.display == "none"
     shown = explorer.answer(Levers(joint_planning=True))
     assert shown[-1].sentence == "Joint planning does not start."
-    assert shown[1].table["scenario high (80 %)"].tolist() == shown[1].table["base high (80 %)"].tolist()
+    assert shown[1].table["q90"].tolist() == shown[1].table["base_q90"].tolist()
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL
 from forecast.models.pipeline.bookings import Components
-from forecast.reporting.explorer import charts as explorer_charts
-from forecast.reporting.explorer.levers import NOT_LOOKED, joint_planning
-from forecast.reporting.explorer.scenario import Base, Levers, scenario
+from forecast.reporting.explorer import sentences as explorer_sentences
+from forecast.reporting.explorer.levers import joint_planning
+from forecast.reporting.explorer.scenario import Base, Levers, ranges_differ, scenario
+from forecast.reporting.explorer.sentences import NOT_LOOKED
 
 SEGMENTS = ("East", "North", "South")
 
@@ -122,7 +123,7 @@ def test_the_width_moves_by_the_change_and_nothing_else_does(change: float):
 def test_a_width_of_one_is_the_base():
     table = scenario(BASE, Levers(), width=np.ones(3)).table
     assert table["q10"].tolist() == table["base_q10"].tolist()
-    assert not explorer_charts.ranges_differ(table)
+    assert not ranges_differ(table)
 
 
 def test_the_finding_does_not_say_that_nothing_moved(sample):
@@ -130,7 +131,7 @@ def test_the_finding_does_not_say_that_nothing_moved(sample):
 
     company = forecast.read(sample).company
     table = scenario(BASE, Levers(), width=np.array([0.5, 1.0, 0.5])).table
-    said = explorer_charts.finding(table, segment=TOTAL, company=company)
+    said = explorer_sentences.finding(table, segment=TOTAL, company=company)
     assert said.startswith("No lever that moves bookings is moved")
-    north = explorer_charts.finding(table, segment="North", company=company)
+    north = explorer_sentences.finding(table, segment="North", company=company)
     assert north.startswith("No lever is moved")

@@ -67,7 +67,7 @@ def test_a_part_is_claimed_and_drawn_only_where_it_is_more_than_chance(amounts, 
 
 def test_the_parts_of_a_month_add_up_to_it():
     table = shown(1e6 + WAVE + NOISE)[0].table
-    assert (table["trend"] + table["season"] + table["remainder"]).tolist() == pytest.approx(table["booked"].tolist())
+    assert (table["trend"] + table["seasonal"] + table["remainder"]).tolist() == pytest.approx(table["booked"].tolist())
 
 
 def test_a_month_that_has_not_settled_is_left_out():

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from forecast.calendar import period_label
+from forecast.data.submissions import ABSENT, TABLE
+from forecast.errors import Problem
 from forecast.evaluation.planning.estimate import Estimate
 from forecast.evaluation.planning.panel import ErrorPanel
 from forecast.evaluation.planning.randomisation import ALPHA
@@ -22,6 +24,16 @@ FEWEST_MONTHS = 3
 """Fewest months with errors for anything to be compared."""
 
 _PLACEBO = "In the 7 to 12 months before the starts, when nothing had begun (a placebo), the same comparison shows"
+
+
+def not_scored_sentence(problem: Problem) -> str:
+    """Return the verdict's sentence where the forecasts that people submitted cannot be scored at all, and why."""
+    why = f"{problem.table}: {problem.what}" if problem.table else problem.what
+    if problem.table == TABLE:
+        why = f"the forecasts that people submitted cannot be scored: {problem.what}"
+        if problem.what == ABSENT:
+            why = f"no forecasts that people submitted are recorded; {TABLE} brings them"
+    return f"Cannot tell whether planning together helped: {why}."
 
 
 def no_comparison(panel: ErrorPanel) -> list[str]:

@@ -1,11 +1,9 @@
-"""How a chart comes about: a record of what is drawn, a function that draws it, and its caption.
-
-Every chart is three functions with one record between them.
+"""How a chart comes about: three functions with one record of what is drawn between them.
 
     fan = prepare_fan(bookings, ...)       # all numbers, once; nothing is computed after this
     draw_fan(canvas, fan) -> Drawing       # marks only
     describe_fan(fan) -> Caption           # title, subtitle, description, and a tooltip for every mark
-    chart(fan, draw_fan, describe_fan(fan), table=..., company=..., as_of=...)
+    chart(fan, draw_fan, describe_fan(fan), table=..., heads=..., company=..., as_of=...)
 
 `chart` draws twice, for a page's column and for a phone. A drawing says where its marks are, the caption what each of
 them means; the two lists have one length and one order.
@@ -13,7 +11,7 @@ them means; the two lists have one length and one order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -110,15 +108,16 @@ def chart(
     caption: Caption,
     *,
     table: pd.DataFrame,
+    heads: Mapping[str, str],
     company: Company,
     as_of: Any,
-    formats: dict[str, Format] | None = None,
+    formats: Mapping[str, Format] | None = None,
     by: str = "",
 ) -> Chart:
     """Draw a record for a page's column and for a phone, and put its caption, data and source to it.
 
-    table : the data of the chart, under the headers that a reader sees; formats : how its columns are worded.
-    by : `x` or `y` where the nearest tooltip is sought along that axis (months, rows); by default in both.
+    table : the data of the chart; heads : what stands over its columns, in order, those without are not shown;
+    formats : how they are worded. by : as `Chart` takes it.
     """
     with drawing():
         wide, narrow = (_drawn(draw(Canvas(width=width), record), caption) for width in (WIDE, NARROW))
@@ -130,6 +129,7 @@ def chart(
         table=table,
         source=wording.source(company, as_of),
         narrow=narrow[0],
+        heads=heads,
         formats=formats or {},
         tooltips=wide[1],
         tooltips_narrow=narrow[1],

@@ -66,7 +66,8 @@ class Chart:
 
     figure : drawn for a page's column; `narrow`, where given, is the same redrawn for a phone.
     title : the finding, a sentence. subtitle : measure, unit, who, when. description : shape and key values, for those
-    who cannot see it. table : the data shown. source : where they come from, and as of when.
+    who cannot see it. table : the data shown; heads, formats : how its columns are called and worded, by default all
+    under their own names. source : where they come from, and as of when.
     tooltips, tooltips_narrow : of either drawing; by : whether the nearest one is sought along `x`, along `y`, or in
     both.
     """
@@ -78,6 +79,7 @@ class Chart:
     table: pd.DataFrame
     source: str = ""
     narrow: Figure | None = None
+    heads: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     tooltips: Sequence[Tooltip] = ()
     tooltips_narrow: Sequence[Tooltip] = ()
@@ -86,7 +88,7 @@ class Chart:
     @property
     def data(self) -> TableView:
         """The data of the chart as a table for reading."""
-        return TableView(self.table, caption=self.title, formats=self.formats)
+        return TableView(self.table, caption=self.title, columns=self.heads, formats=self.formats)
 
     def plots(self) -> list[Plot]:
         """Return the drawings with their tooltips; without the page's script nothing of the tooltips shows."""
@@ -233,7 +235,7 @@ class TableView:
             for place, (name, worded) in enumerate(zip(names, cells, strict=True))
         ]
         left_out = len(self.frame) - len(shown)
-        more = wording.plural(left_out, "more row") if left_out else ""
+        more = wording.plural(left_out, MORE) if left_out else ""
         return Grid(columns=columns, rows=list(zip(*cells, strict=True)), more=more)
 
     def _side(self, name: str, cells: Sequence[str]) -> str:
@@ -247,7 +249,7 @@ class TableView:
         if name in self.formats:
             return self.formats[name](value)
         if isinstance(value, (bool, np.bool_)):
-            return "yes" if value else "no"
+            return YES_NO[bool(value)]
         if isinstance(value, (int, float, np.number)):
             return wording.number(float(value))
         if isinstance(value, pd.Timestamp):
@@ -260,6 +262,13 @@ class TableView:
 
 def _is_figure(dtype: Any) -> bool:
     return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+
+
+# -- sentences ------------------------------------------------------------------------------------------
+
+MORE = "more row"
+YES_NO = {True: "yes", False: "no"}
+"""What a table writes of its own."""
 
 
 # -- markup ---------------------------------------------------------------------------------------------

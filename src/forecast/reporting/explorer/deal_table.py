@@ -18,20 +18,11 @@ from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import HORIZONS, TOTAL
 from forecast.errors import ParameterError
 from forecast.reporting.charts.figure import Cards, Notes, Statement, render
+from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.scenario import Base, Levers, by_deal
-
-SORTS = {
-    "amount": "Amount",
-    "expected_amount": "Expected amount",
-    "p_win": "Chance to win",
-    "expected_close_on": "Expected close",
-    "created_on": "Created",
-    "opportunity_id": "Deal",
-}
-"""What deals are sorted by, and how it is called."""
+from forecast.reporting.explorer.sentences import AS_FORECAST, LATER, LOST, OVERDUE, SORTS, UNDATED, WIDGETS, WON
 
 SEARCHED = ("opportunity_id", "segment", "stage", "product", "owner", "account_id", "factors")
-OVERDUE, LATER, UNDATED = "overdue", "later", "no date"
 
 
 def open_deals(snap: Snapshot, deals: pd.DataFrame) -> pd.DataFrame:
@@ -126,21 +117,9 @@ def share_of_open(given: Base, levers: Levers, ids: pd.Series) -> tuple[float, f
 MOST = 200
 """Rows listed at most; filters bring the rest into view."""
 
-AS_FORECAST, WON, LOST = "as forecast", "won", "lost"
 _MARKS = {AS_FORECAST: " ", WON: "W", LOST: "L"}
-_COLUMNS = (
-    ("", 2),
-    ("Deal", 13),
-    ("Segment", 13),
-    ("Stage", 15),
-    ("Product", 11),
-    ("Owner", 12),
-    ("Close", 11),
-    ("Amount", 9),
-    ("Chance", 7),
-)
+_WIDTHS = (2, 13, 13, 15, 11, 12, 11, 9, 7)
 _SPACE = "\N{NO-BREAK SPACE}"
-_FIRST, _LAST = "largest or latest first", "smallest or earliest first"
 
 
 class DealTable:
@@ -157,12 +136,12 @@ class DealTable:
         self.taken = dict(taken)
         self._frame, self._months = pd.DataFrame(), [""] * HORIZONS
         style = {"description_width": "initial"}
-        self.search = w.Text(placeholder="any word: deal, stage, owner, factor", description="Find", style=style)
-        self.stage = w.Dropdown(options=[("every stage", "")], description="Stage", style=style)
-        self.owner = w.Dropdown(options=[("everybody", "")], description="Owner", style=style)
+        self.search = w.Text(placeholder=WIDGETS["any word"], description=WIDGETS["find"], style=style)
+        self.stage = w.Dropdown(options=[(sentences.ALL_STAGES, "")], description=WIDGETS["stage"], style=style)
+        self.owner = w.Dropdown(options=[(sentences.ALL_OWNERS, "")], description=WIDGETS["owner"], style=style)
         by = [(label, name) for name, label in SORTS.items()]
-        self.sort = w.Dropdown(options=by, description="Order", style=style)
-        self.direction = w.Dropdown(options=[(_FIRST, True), (_LAST, False)])
+        self.sort = w.Dropdown(options=by, description=WIDGETS["order"], style=style)
+        self.direction = w.Dropdown(options=[(sentences.LARGEST_FIRST, True), (sentences.SMALLEST_FIRST, False)])
         for box, width in (
             (self.search, "290px"),
             (self.stage, "200px"),
@@ -172,7 +151,7 @@ class DealTable:
         ):
             box.layout = w.Layout(width=width)
         self.count = w.HTML()
-        self.head = w.HTML(_pre(_line([name for name, _ in _COLUMNS])))
+        self.head = w.HTML(_pre(_line(sentences.LIST_HEADS)))
         self.rows = w.Select(options=[], rows=12, layout=w.Layout(width="calc(100% - 6px)", min_width="690px"))
         self.rows.add_class("forecast-rows")
         self.outcome = w.ToggleButtons(
@@ -195,7 +174,7 @@ class DealTable:
         boxes = [self.search, self.stage, self.owner, self.sort, self.direction]
         filters = w.HBox(boxes, layout=w.Layout(flex_flow="row wrap"))
         listed = w.VBox([self.head, self.rows], layout=w.Layout(overflow="auto"))
-        take = w.HBox([w.Label("Take the chosen deal as"), self.outcome], layout=w.Layout(flex_flow="row wrap"))
+        take = w.HBox([w.Label(WIDGETS["take"]), self.outcome], layout=w.Layout(flex_flow="row wrap"))
         return w.VBox([filters, self.count, listed, take, self.why])
 
     @property
@@ -217,8 +196,8 @@ class DealTable:
         self._held = True
         try:
             for box, column, everything in (
-                (self.stage, "stage", "every stage"),
-                (self.owner, "owner", "everybody"),
+                (self.stage, "stage", sentences.ALL_STAGES),
+                (self.owner, "owner", sentences.ALL_OWNERS),
             ):
                 before = box.value
                 values = sorted({str(value) for value in frame[column] if str(value)})
@@ -245,7 +224,7 @@ class DealTable:
         if self._held or (self._frame.empty and not len(self._frame.columns)):
             return
         frame = self.listed()
-        self.count.value = render("note", self._counted(frame))
+        self.count.value = render("note", sentences.counted(frame, currency=self._currency, most=MOST))
         before = self.rows.value
         top = frame.iloc[:MOST]
         options = [(self._row(row), row.opportunity_id) for row in top.itertuples()]
@@ -257,17 +236,6 @@ class DealTable:
         finally:
             self._held = False
         self._picked()
-
-    def _counted(self, frame: pd.DataFrame) -> str:
-        if frame.empty:
-            return "No open deal fits."
-        amount, expected = frame["amount"].sum(), frame["expected_amount"].sum(min_count=1)
-        sentence = f"{wording.plural(len(frame), 'open deal')}, {wording.money(amount, currency=self._currency)}"
-        if wording.known(float(expected)):
-            wins = wording.number(float(frame["p_win"].sum()), digits=2)
-            worth = wording.money(expected, currency=self._currency)
-            sentence += f"; by the chances {wins} of them are won, worth {worth}"
-        return sentence + (f". The first {MOST} are listed." if len(frame) > MOST else ".")
 
     def _row(self, row: Any) -> str:
         closes = "" if pd.isna(row.expected_close_on) else f"{row.expected_close_on:%Y-%m-%d}"
@@ -293,17 +261,16 @@ class DealTable:
         """Return, as HTML, a deal's chances by month and what speaks for and against it."""
         row = self._frame[self._frame["opportunity_id"] == deal].iloc[0]
         if pd.isna(row["p_win"]):
-            return Statement(f"{deal}: the chance to win is not known.", row["factors"], kind="abstain")._repr_html_()
-        sentence = f"{wording.label(deal)} is won in the end with a chance of {wording.odds(float(row['p_win']))}."
+            return Statement(sentences.no_chance(deal), row["factors"], kind="abstain")._repr_html_()
         cards = [
-            (f"by the end of {wording.short_month(month)}", wording.chance(float(row[f"p_win_{ahead}"])), "")
+            (sentences.by_end_of(month), wording.chance(float(row[f"p_win_{ahead}"])), "")
             for ahead, month in enumerate(self._months, start=1)
         ]
         reasons = [part for part in wording.factors(row["factors"]).split("; ") if part]
         parts = (
-            Statement(sentence),
+            Statement(sentences.chance(deal, float(row["p_win"]))),
             Cards(cards),
-            Notes(reasons, "What speaks for it (+) and against it (−), strongest first:"),
+            Notes(reasons, sentences.REASONS),
         )
         return "".join(part._repr_html_() for part in parts)
 
@@ -319,13 +286,13 @@ class DealTable:
         self._changed()
 
 
-def _line(cells: list[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     """Return cells as one line of fixed columns; the last two set right."""
     parts = []
-    for place, ((_, width), cell) in enumerate(zip(_COLUMNS, cells, strict=True)):
+    for place, (width, cell) in enumerate(zip(_WIDTHS, cells, strict=True)):
         text = wording.label(cell, most=width - 1) if cell else ""
         text = text.replace(wording.THIN, " ")
-        parts.append(text.rjust(width) if place >= len(_COLUMNS) - 2 else text.ljust(width))
+        parts.append(text.rjust(width) if place >= len(_WIDTHS) - 2 else text.ljust(width))
     return "".join(parts).replace(" ", _SPACE)
 
 

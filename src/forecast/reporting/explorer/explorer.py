@@ -22,9 +22,8 @@ from forecast.errors import DataError, ForecastError, ParameterError, nearest
 from forecast.models.win.probabilities import win_probabilities
 from forecast.reporting.charts.figure import Chart, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
+from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.deal_table import (
-    LOST,
-    WON,
     DealTable,
     by_month,
     by_stage,
@@ -36,14 +35,10 @@ from forecast.reporting.explorer.deal_table import (
 from forecast.reporting.explorer.levers import JointPlanning, LeverPanel, joint_planning
 from forecast.reporting.explorer.scenario import Base, Levers, base, check_levers, scenario
 from forecast.reporting.explorer.scenario_file import write_scenario
+from forecast.reporting.explorer.sentences import LOST, WIDGETS, WON
 
 _DAYS_BACK = 24
 _LOOKS = Path(__file__).parents[1] / "templates" / "explorer.css"
-_CAVEAT = "It says what the forecast would be if the levers moved, not that they can be moved."
-_NOT_NARROWED = (
-    "The forecast, its range and the shares of the levers are of all products: what is booked and what is not yet "
-    "created is forecast by segment alone."
-)
 
 
 class Explorer:
@@ -89,17 +84,18 @@ class Explorer:
         self._given = deals
         start = levers or Levers()
         style = {"description_width": "initial"}
-        self.day = w.Dropdown(options=self._days(), value=self._first, description="As of", style=style)
-        self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description="Segment", style=style)
-        self.product = w.Dropdown(options=[("all products", "")], value="", description="Product", style=style)
+        self.day = w.Dropdown(options=self._days(), value=self._first, description=WIDGETS["as_of"], style=style)
+        self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description=WIDGETS["segment"], style=style)
+        self.product = w.Dropdown(
+            options=[(sentences.ALL_PRODUCTS, "")], value="", description=WIDGETS["product"], style=style
+        )
         self.product_note, self.picture, self.pipe = w.HTML(), w.HTML(), w.HTML()
         taken = {**dict.fromkeys(start.won, WON), **dict.fromkeys(start.lost, LOST)}
         self.panel = LeverPanel(start, changed=self._answer, work_out=self._work_out)
         self.table = DealTable(currency=log.company.currency, changed=self._answer, taken=taken)
-        self.name = w.Text(
-            value="what-if", placeholder="a name", description="Name", style=style, layout=w.Layout(width="220px")
-        )
-        self.save = w.Button(description="Save scenario", icon="save", layout=w.Layout(width="auto"))
+        words = {"placeholder": WIDGETS["a name"], "description": WIDGETS["name"]}
+        self.name = w.Text(value="what-if", style=style, layout=w.Layout(width="220px"), **words)
+        self.save = w.Button(description=WIDGETS["save"], icon="save", layout=w.Layout(width="auto"))
         self.saved = w.HTML()
         self._held = False
         self._start(segment, product, start)
@@ -130,7 +126,7 @@ class Explorer:
         right = w.VBox([self.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
         right.add_class("forecast-picture")
         what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
-        tabs = w.Tab([what_if, self.pipe, self.table.view], titles=["What if", "Pipeline", "Deals"])
+        tabs = w.Tab([what_if, self.pipe, self.table.view], titles=sentences.TABS)
         looks = w.HTML(render("style", Markup(_LOOKS.read_text("utf-8"))))  # the library's own, not text
         whole = w.VBox([looks, looked_at, self.product_note, tabs])
         whole.add_class("forecast-explorer")
@@ -181,25 +177,20 @@ class Explorer:
         try:
             given = self.base()
         except DataError as error:
-            return [Statement("The data are too thin for a what-if.", str(error), kind="abstain")]
+            return [Statement(sentences.TOO_THIN, str(error), kind="abstain")]
         joint = self.joint_planning()
         starts = levers.joint_planning and joint.offered
         result = scenario(given, levers, width=joint.width if starts else None)
-        change = explorer_charts.finding(result.table, segment=segment, company=company)
+        change = sentences.finding(result.table, segment=segment, company=company)
         shown: list[Chart | Statement] = [
-            Statement(f"{change}.", _CAVEAT),
+            Statement(f"{change}.", sentences.CAVEAT),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
             changes = result.shares_of(segment)
             shown.append(explorer_charts.shares(changes, company=company, as_of=day, segment=segment))
         if levers.joint_planning:
-            title = (
-                "Joint planning starts: the range moves, bookings do not."
-                if starts
-                else "Joint planning does not start."
-            )
-            shown.append(Statement(title, joint.sentence, kind="note"))
+            shown.append(Statement(sentences.STARTS[starts], joint.sentence, kind="note"))
         if self.product.value:
             shown.append(self._product_note(given, levers))
         return shown
@@ -208,15 +199,15 @@ class Explorer:
         """Return the open pipeline of what is chosen: by month of expected close, and by stage."""
         deals, company = self.deals(), self.log.company
         if deals.empty:
-            return [Statement("No deal is open here.", kind="note")]
+            return [Statement(f"{sentences.NO_DEAL}.", kind="note")]
         months = by_month(deals, self.snapshot(), months=self.months)
         money = wording.in_currency(company.currency)
         return [
-            explorer_charts.pipeline(months, company=company, as_of=self.day.value, who=self._who()),
+            explorer_charts.pipeline(months, company=company, as_of=self.day.value, whose=self._whose()),
             TableView(
                 by_stage(deals, self.snapshot().stages),
-                caption="Open deals by stage",
-                columns={"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"},
+                sentences.STAGES_CAPTION,
+                columns=sentences.STAGES_HEADS,
                 formats={"amount": money, "expected_amount": money},
                 right=("amount", "expected_amount"),
             ),
@@ -225,21 +216,11 @@ class Explorer:
     def deal_list(self, *, most: int = 15) -> TableView:
         """Return the largest open deals of what is chosen, with their chances and what drives them."""
         rows = in_order(self.deals(), "amount").iloc[:most]
-        columns = {
-            "opportunity_id": "deal",
-            "segment": "segment",
-            "stage": "stage",
-            "product": "product",
-            "amount": "amount",
-            "p_win": "chance to win",
-            "factors": "for (+) and against (−), strongest first",
-        }
-        if not (rows["product"] != "").any():
-            del columns["product"]
+        without = () if (rows["product"] != "").any() else ("product",)
         return TableView(
             rows,
-            caption=f"The {len(rows)} largest open deals, {self._who()}",
-            columns=columns,
+            sentences.deals_caption(len(rows), self._whose()),
+            columns={name: head for name, head in sentences.DEALS_HEADS.items() if name not in without},
             formats={
                 "amount": wording.in_currency(self.log.company.currency),
                 "p_win": wording.chance,
@@ -282,25 +263,27 @@ class Explorer:
         """Offer the segments and products of the day shown; what was chosen stays where it is still known."""
         for box, everything, names in (
             (self.segment, (TOTAL, TOTAL), self.snapshot().segments),
-            (self.product, ("all products", ""), self._products()),
+            (self.product, (sentences.ALL_PRODUCTS, ""), self._products()),
         ):
             before = box.value
             box.options = [everything, *((wording.label(name), name) for name in names)]
             box.value = before if before in names else everything[1]
         self.product.disabled = len(self.product.options) < 2
 
-    def _who(self) -> str:
-        segment = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
-        return f"{segment}, {wording.label(self.product.value)}" if self.product.value else segment
+    def _whose(self) -> str:
+        return sentences.whose_deals(self.segment.value, self.product.value)
 
     def _product_note(self, given: Base, levers: Levers) -> Statement:
-        money = self.log.company.currency
         before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
-        where = "all segments" if self.segment.value == TOTAL else wording.label(self.segment.value)
-        bring = f"bring {wording.money(before, currency=money)} in {self.months} months"
-        sentence = f"Open deals of {wording.label(self.product.value)} in {where} {bring}"
-        sentence += f", {wording.money(after, currency=money)} in the scenario" if abs(after - before) >= 0.005 else ""
-        return Statement(f"{sentence}.", _NOT_NARROWED, kind="note")
+        sentence = sentences.product_sentence(
+            self.product.value,
+            segment=self.segment.value,
+            before=before,
+            after=after,
+            months=self.months,
+            currency=self.log.company.currency,
+        )
+        return Statement(sentence, sentences.NOT_NARROWED, kind="note")
 
     # -- what the widgets call -------------------------------------------------------------------------
 
@@ -324,8 +307,7 @@ class Explorer:
     def _narrowed(self, _: Any = None) -> None:
         if self._held:
             return
-        note = "narrows the open pipeline and the deals. " + _NOT_NARROWED if self.product.value else ""
-        self.product_note.value = render("note", f"The product {note}") if note else ""
+        self.product_note.value = render("note", sentences.PRODUCT_NOTE) if self.product.value else ""
         self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
         ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
         self.table.show(self.deals(), months=ahead)
@@ -337,7 +319,7 @@ class Explorer:
         if len(shown) == 1:
             self.picture.value = shown[0]._repr_html_()
             return  # why there is no answer
-        caveat = render("note", _CAVEAT)  # the chart's title is the finding
+        caveat = render("note", sentences.CAVEAT)  # the chart's title is the finding
         self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
 
     def _back(self, _: Any = None) -> None:
@@ -347,11 +329,11 @@ class Explorer:
 
     def _work_out(self) -> None:
         assert self._make_planning is not None
-        self.panel.work_out.disabled, self.panel.work_out.description = True, "Working it out …"
+        self.panel.work_out.disabled, self.panel.work_out.description = True, WIDGETS["working"]
         try:
             self._planning = self._make_planning()
         finally:
-            self.panel.work_out.disabled, self.panel.work_out.description = False, "Work it out now"
+            self.panel.work_out.disabled, self.panel.work_out.description = False, WIDGETS["work out"]
         self._whole_day()
 
     def _save(self, _: Any = None) -> None:
@@ -364,7 +346,6 @@ class Explorer:
                 product=self.product.value,
             )
         except ForecastError as error:
-            self.saved.value = render("note", error, "Not saved.")
+            self.saved.value = render("note", error, sentences.NOT_SAVED)
             return
-        command = f"forecast report --data DIR --as-of {self.day.value} --scenario {file.resolve()}"
-        self.saved.value = render("saved", command)
+        self.saved.value = render("saved", sentences.command(self.day.value, file.resolve()))

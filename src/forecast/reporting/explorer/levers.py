@@ -12,19 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import wording
 from forecast.data.known.snapshot import Snapshot
 from forecast.reporting.charts.figure import render
+from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.scenario import RANGES, Levers
+from forecast.reporting.explorer.sentences import WIDGETS
 from forecast.reporting.pages.planning import sentences as planning_sentences
 
-_SLIDERS = (
-    ("leads", "Marketing's pipeline", 0.05, "pipeline still to be created from marketing's leads"),
-    ("win_rate", "Win rate", 0.05, "chances to win, of open deals and of deals to come"),
-    ("cycle_time", "Cycle time", 0.05, "time until a deal is won"),
-    ("slippage", "Slippage, months", 0.25, "months by which open deals are won later"),
-)
-_NO_MARKETING = "No pipeline is known to be marketing's: a marketing table would bring the first lever."
+_STEPS = {"leads": 0.05, "win_rate": 0.05, "cycle_time": 0.05, "slippage": 0.25}
+"""The sliders by the name of their lever, and the steps in which they move."""
 
 
 class LeverPanel:
@@ -41,8 +37,8 @@ class LeverPanel:
 
         self._changed, self._held = changed, False
         self.sliders: dict[str, Any] = {}
-        for name, label, step, tooltip in _SLIDERS:
-            low, high = RANGES[name]
+        for name, step in _STEPS.items():
+            (low, high), (label, tooltip) = RANGES[name], sentences.SLIDERS[name]
             self.sliders[name] = w.FloatSlider(
                 value=getattr(levers, name),
                 min=low,
@@ -56,12 +52,12 @@ class LeverPanel:
                 layout=w.Layout(width="370px"),
             )
         self.joint = w.Checkbox(
-            value=levers.joint_planning, description="Start joint planning", indent=False, layout=w.Layout(width="auto")
+            value=levers.joint_planning, description=WIDGETS["joint"], indent=False, layout=w.Layout(width="auto")
         )
         self.joint_note = w.HTML()
-        self.work_out = w.Button(description="Work it out now", icon="balance-scale", layout=w.Layout(width="auto"))
+        self.work_out = w.Button(description=WIDGETS["work out"], icon="balance-scale", layout=w.Layout(width="auto"))
         self.deals_note = w.HTML()
-        self.reset = w.Button(description="All levers back", icon="undo", layout=w.Layout(width="auto"))
+        self.reset = w.Button(description=WIDGETS["reset"], icon="undo", layout=w.Layout(width="auto"))
         self.notes = w.HTML()
         for widget in (*self.sliders.values(), self.joint):
             widget.observe(self._moved, names="value")
@@ -85,7 +81,7 @@ class LeverPanel:
 
     def levers(self, *, won: tuple[str, ...] = (), lost: tuple[str, ...] = ()) -> Levers:
         """Return the levers as they stand, with the deals set by hand."""
-        leads, win_rate, cycle_time, slippage = (float(self.sliders[name].value) for name, *_ in _SLIDERS)
+        leads, win_rate, cycle_time, slippage = (float(self.sliders[name].value) for name in _STEPS)
         joint = bool(self.joint.value) and not self.joint.disabled
         return Levers(
             leads=leads,
@@ -116,7 +112,7 @@ class LeverPanel:
         try:
             for name, slider in self.sliders.items():
                 slider.disabled = thin or (name == "leads" and not has_marketing)
-            self.notes.value = "" if has_marketing or thin else render("note", _NO_MARKETING)
+            self.notes.value = "" if has_marketing or thin else render("note", sentences.NO_MARKETING)
             self.joint.disabled = thin or not joint.offered
             if self.joint.disabled:
                 self.joint.value = False
@@ -127,9 +123,7 @@ class LeverPanel:
 
     def name_deals(self, won: tuple[str, ...], lost: tuple[str, ...]) -> None:
         """Name the deals that are set by hand."""
-        parts = [f"{wording.joined(ids, most=4)} taken as {how}" for ids, how in ((won, "won"), (lost, "lost")) if ids]
-        sentence = f"Deals: {'; '.join(parts)}." if parts else "No deal is set by hand; the tab Deals sets one."
-        self.deals_note.value = render("note", sentence)
+        self.deals_note.value = render("note", sentences.deals_by_hand(won, lost))
 
     def _moved(self, _: Any) -> None:
         if not self._held:
@@ -139,7 +133,6 @@ class LeverPanel:
 # -- joint planning -------------------------------------------------------------------------------------
 
 OFFERED = ("improved", "worsened")
-NOT_LOOKED = "Whether planning together changed forecast errors has not been worked out for this day."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,18 +161,18 @@ def joint_planning(row: pd.DataFrame | None, snap: Snapshot, segments: tuple[str
     """
     width = np.ones(len(segments))
     if row is None or row.empty:
-        return JointPlanning(offered=False, sentence=NOT_LOOKED, width=width)
+        return JointPlanning(offered=False, sentence=sentences.NOT_LOOKED, width=width)
     facts = row.iloc[0]
     change = float(facts["relative_change"])
     if facts["verdict"] not in OFFERED or not np.isfinite(change):
-        reason = wording.sentence(planning_sentences.parts(facts)[0])
-        return JointPlanning(offered=False, sentence=f"Not offered. {reason}", width=width)
+        why = sentences.not_offered(planning_sentences.parts(facts)[0])
+        return JointPlanning(offered=False, sentence=why, width=width)
     begun = _begun(snap)
     waiting = [name for name in segments if name not in begun]
     if not waiting:
-        return JointPlanning(offered=False, sentence="Not offered: every segment plans jointly already.", width=width)
+        return JointPlanning(offered=False, sentence=sentences.ALL_PLAN_JOINTLY, width=width)
     width[[name not in begun for name in segments]] = max(1.0 + change, 0.0)
-    return JointPlanning(offered=True, sentence=_joint_sentence(facts, waiting), width=width)
+    return JointPlanning(offered=True, sentence=sentences.joint_sentence(facts, waiting), width=width)
 
 
 def _begun(snap: Snapshot) -> set[str]:
@@ -187,16 +180,3 @@ def _begun(snap: Snapshot) -> set[str]:
     if table is None:
         return set()
     return set(table.loc[table["adopted_on"] <= snap.as_of, "segment"])
-
-
-def _joint_sentence(facts: Any, waiting: list[str]) -> str:
-    change = float(facts["relative_change"])
-    moved = wording.change(change, up="rose by", down="fell by")
-    ends = (facts["interval_low"], facts["interval_high"])
-    low, high = (wording.percent(float(end), sign=True) if np.isfinite(end) else "open" for end in ends)
-    shape = "narrower" if change < 0 else "wider"
-    return (
-        f"Errors of submitted forecasts {moved} where segments began (95 % interval {low} to {high}). The range of "
-        f"{wording.joined(waiting, most=4)} is drawn {wording.whole(abs(change))} {shape} around its median, as if the "
-        "model's errors changed as those of people did; that is assumed. Bookings do not move: nothing says they would."
-    )

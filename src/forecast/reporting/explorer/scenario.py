@@ -126,6 +126,9 @@ class Scenario:
 RANGE = ("q10", "q50", "q90")
 """Quantiles that are also given of the base."""
 
+CENT = 0.005
+"""Amounts below this are nothing: base and scenario differ by rounding at most."""
+
 
 def base(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Base:
     """Take a snapshot's forecast apart. Raises DataError where the data are too thin for a forecast."""
@@ -213,6 +216,11 @@ def _quantiles(draws: np.ndarray, width: np.ndarray, booked: np.ndarray) -> np.n
     return np.asarray(np.quantile(np.maximum(both, _with_total(booked)), QUANTILES, axis=0))
 
 
+def ranges_differ(rows: pd.DataFrame) -> bool:
+    """Return whether the 80 % range of base and scenario differ; rows : of `Scenario.table`."""
+    return bool((rows["q90"] - rows["q10"] - rows["base_q90"] + rows["base_q10"]).abs().gt(CENT).any())
+
+
 # -- moving the levers ---------------------------------------------------------------------------------
 
 
@@ -296,7 +304,7 @@ def check_deals(levers: Levers, open_deals: Iterable[str]) -> None:
     known = set(open_deals)
     for deal in (*levers.won, *levers.lost):
         if deal not in known:
-            hint = did_you_mean(deal, known) or "the table deals lists those that are"
-            raise ParameterError(f"{deal!r} is not an open deal; {hint}")
+            hint = did_you_mean(deal, known)
+            raise ParameterError(f"{deal!r} is not an open deal; {hint or 'the table deals lists those that are'}")
     if both := set(levers.won) & set(levers.lost):
         raise ParameterError(f"taken as won and as lost: {', '.join(sorted(both))}")

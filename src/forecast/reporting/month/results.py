@@ -52,8 +52,11 @@ class Results:
     def read(self, name: str) -> pd.DataFrame:
         """Read a table that was written. Raises ParameterError where it is not there."""
         if name not in self:
-            where = f"in {self.folder}" if self.folder else "because there is no folder of tables"
-            raise ParameterError(f"there is no table {name!r} {where}; run the notebook that makes it first")
+            raise ParameterError(
+                f"there is no table {name!r} "
+                + (f"in {self.folder}" if self.folder else "because there is no folder of tables")
+                + "; run the notebook that makes it first"
+            )
         return pd.read_parquet(self._file(name, "parquet"))
 
     def get(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -22,11 +22,12 @@ from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
-from forecast.data.submissions import ABSENT, TABLE, name_key, submitters
+from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
+from forecast.evaluation.planning.verdict import not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.scoring import score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
@@ -259,14 +260,7 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
 
 def not_scored(error: DataError) -> pd.DataFrame:
     """Return the row where nothing can be scored: `not identified`, and why."""
-    problem = error.problem
-    why = f"{problem.table}: {problem.what}" if problem.table else problem.what
-    if problem.table == TABLE:
-        why = f"the forecasts that people submitted cannot be scored: {problem.what}"
-        if problem.what == ABSENT:
-            why = f"no forecasts that people submitted are recorded; {TABLE} brings them"
-    sentence = f"Cannot tell whether planning together helped: {why}."
-    return pd.DataFrame([{**_NOT_IDENTIFIED, "sentence": sentence, "reasons": str(error)}])
+    return pd.DataFrame([{**_NOT_IDENTIFIED, "sentence": not_scored_sentence(error.problem), "reasons": str(error)}])
 
 
 def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
 
 
+# -- sentences ------------------------------------------------------------------------------------------
+
+LABELS = {"as_of": "as of", "rows": "rows"}
+"""What is written in the picture."""
+
+COVERAGE_HEADS = {"table": "table", "first": "first", "last": "last", "rows": "rows", "without": "without"}
+"""What stands over the columns of its table."""
+
+NO_DATES = ("No table has dates", "Nothing can be placed in time.")
+
+
 def finding(table: pd.DataFrame) -> str:
     """Return whether the data can carry a forecast."""
     number = table["severity"].value_counts() if len(table) else {}
@@ -85,10 +96,20 @@ def warnings(table: pd.DataFrame) -> list[str]:
     return [f"{place}: {what}." for place, what in zip(where, grave["finding"], strict=True)]
 
 
-# -- which dates the tables cover -----------------------------------------------------------------------
+def describe_coverage(covered: Coverage) -> Caption:
+    """Return the words of the dates that the tables cover."""
+    rows, absent = covered.rows, covered.absent
+    title = f"The tables cover {wording.number(round(covered.years, 1))} years"
+    title += f"; {wording.plural(absent, 'table')} {'is' if absent == 1 else 'are'} absent" if absent else ""
+    dates = zip(covered.names, rows["first"], rows["last"], strict=True)
+    return Caption(
+        title=title,
+        subtitle="First to last date of each table, and its rows",
+        description=f"{title}. " + " ".join(f"{n}: {wording.day(a)} to {wording.day(b)}." for n, a, b in dates),
+    )
 
-LABELS = {"as_of": "as of", "rows": "rows"}
-"""What is written in the picture."""
+
+# -- which dates the tables cover -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,19 +142,6 @@ def prepare_coverage(table: pd.DataFrame, *, as_of: Any) -> Coverage:
     return Coverage(rows=rows, absent=absent, as_of=pd.Timestamp(as_of))
 
 
-def describe_coverage(covered: Coverage) -> Caption:
-    """Return the words of the dates that the tables cover."""
-    rows, absent = covered.rows, covered.absent
-    title = f"The tables cover {wording.number(round(covered.years, 1))} years"
-    title += f"; {wording.plural(absent, 'table')} {'is' if absent == 1 else 'are'} absent" if absent else ""
-    dates = zip(covered.names, rows["first"], rows["last"], strict=True)
-    return Caption(
-        title=title,
-        subtitle="First to last date of each table, and its rows",
-        description=f"{title}. " + " ".join(f"{n}: {wording.day(a)} to {wording.day(b)}." for n, a, b in dates),
-    )
-
-
 def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw which dates each table covers, and the day whose knowledge is used.
 
@@ -141,8 +149,16 @@ def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | St
     """
     covered = prepare_coverage(table, as_of=as_of)
     if covered.rows.empty:
-        return empty("No table has dates", "Nothing can be placed in time.")
-    return chart(covered, draw_coverage, describe_coverage(covered), table=table, company=company, as_of=as_of)
+        return empty(*NO_DATES)
+    return chart(
+        covered,
+        draw_coverage,
+        describe_coverage(covered),
+        table=table,
+        heads=COVERAGE_HEADS,
+        company=company,
+        as_of=as_of,
+    )
 
 
 def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:

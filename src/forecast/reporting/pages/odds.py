@@ -26,8 +26,6 @@ from forecast.reporting.pages.track.prepare import LUCK
 if TYPE_CHECKING:
     from forecast.evaluation.scores.deals import SecondOpinion
 
-_CHALLENGERS = {"logistic": "a plain logistic regression", "boosting": "gradient boosting"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
@@ -93,6 +91,42 @@ LABELS = {
 }
 """What is written in the pictures."""
 
+CHALLENGERS = {"logistic": "a plain logistic regression", "boosting": "gradient boosting"}
+"""How the second models are called."""
+
+CALIBRATION_HEADS = {
+    "probability": "probability",
+    "happened": "came true",
+    "band_low": "chance from",
+    "band_high": "chance to",
+    "n": "deals",
+}
+DEALS_HEADS = {"from": "from", "to": "to", "deals": "deals", "amount": "expected amount"}
+OPINION_HEADS = {
+    "model": "model",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "auc": "AUC",
+    "slope": "calibration slope",
+    "n": "probabilities",
+}
+CURVES_HEADS = {"model": "model", "probability": "probability", "happened": "came true"}
+"""What stands over the columns of each table."""
+
+OPINION_CAPTION = (
+    "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher; "
+    "a calibration slope of 1 is honest, below 1 the odds are too extreme"
+)
+CURVES_CAPTION = "Forecast and outcome by fifths of the deals"
+EVENT = "won within 3 months"
+TOO_FEW = "Too few deals have closed."
+NO_PROBABILITY = "No deal has a probability."
+
+
+def model_names(kind: str) -> list[str]:
+    """Return how our model and a challenger are called in a table."""
+    return ["ours", CHALLENGERS[kind].removeprefix("a ")]
+
 
 def calibration_finding(table: pd.DataFrame) -> str:
     """Return whether deals were won as often as forecast; table as `reliability` gives it."""
@@ -155,7 +189,7 @@ def skill_sentences(deals: pd.DataFrame, *, within: str) -> list[str]:
 
 def second_opinion_finding(opinion: SecondOpinion, *, kind: str) -> str:
     """Return whether our odds or the challenger's are nearer; no claim but on a test that luck rarely passes."""
-    other, p_value = _CHALLENGERS[kind], opinion.test.p_value
+    other, p_value = CHALLENGERS[kind], opinion.test.p_value
     if not wording.known(p_value) or p_value > LUCK or opinion.test.mean_difference == 0:
         return f"Cannot tell whether our odds or those of {other} are nearer to what came"
     if opinion.test.mean_difference < 0:
@@ -226,30 +260,11 @@ def _step_tooltip(middle: float, amount: float, count: int, currency: str) -> st
     return wording.listed(name, wording.plural(count, "deal"), expected)
 
 
-def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together | Notes:
-    """Return our odds and the challenger's side by side, the claim on top; nothing where there is no challenger."""
-    if opinion is None:
-        return Notes([])
-    claim = Statement(f"{second_opinion_finding(opinion, kind=kind)}.", second_opinion_sentence(opinion))
-    models = opinion.table.assign(model=["ours", _CHALLENGERS[kind].removeprefix("a ")])
-    columns = {"model": "model", "brier": "Brier score", "log_loss": "log loss", "auc": "AUC"}
-    columns |= {"slope": "calibration slope", "n": "probabilities"}
-    caption = (
-        "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher; "
-        "a calibration slope of 1 is honest, below 1 the odds are too extreme"
-    )
-    named = opinion.curves.assign(model=opinion.curves["model"].replace("challenger", models["model"].iloc[1]))
-    heads = {"model": "model", "probability": "probability", "happened": "came true"}
-    shares: dict[str, Format] = {"probability": wording.percent, "happened": wording.percent}
-    curves = TableView(named, "Forecast and outcome by fifths of the deals", columns=heads, formats=shares)
-    return Together(claim, TableView(models, caption, columns=columns), curves)
-
-
 # -- pictures -------------------------------------------------------------------------------------------
 
 
 def calibration(
-    table: pd.DataFrame, probabilities: pd.Series, *, company: Company, as_of: Any, what: str = "won within 3 months"
+    table: pd.DataFrame, probabilities: pd.Series, *, company: Company, as_of: Any, what: str = EVENT
 ) -> Chart | Statement:
     """Draw the share that came true against the probability, over how often each probability was given.
 
@@ -259,11 +274,17 @@ def calibration(
     record = prepare_reliability(table, probabilities, event=what)
     caption = describe_reliability(record)
     if record.bins.empty:
-        return empty(caption.title, "Too few deals have closed.")
-    names = {"probability": "probability", "happened": "came true", "band_low": "chance from", "band_high": "chance to"}
-    shown = record.bins[[*names, "n"]].rename(columns={**names, "n": "deals"})
-    formats: dict[str, Format] = dict.fromkeys(names.values(), wording.percent)
-    return chart(record, draw_reliability, caption, table=shown, company=company, as_of=as_of, formats=formats)
+        return empty(caption.title, TOO_FEW)
+    return chart(
+        record,
+        draw_reliability,
+        caption,
+        table=record.bins,
+        heads=CALIBRATION_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(("probability", "happened", "band_low", "band_high"), wording.percent),
+    )
 
 
 def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
@@ -309,12 +330,21 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     odds = prepare_deal_odds(deals, company=company)
     caption = describe_deal_odds(odds)
     if not odds.counts.any():
-        return empty(caption.title, "No deal has a probability.")
-    columns = {"from": odds.edges[:-1], "to": odds.edges[1:], "deals": odds.counts, "expected amount": odds.amounts}
+        return empty(caption.title, NO_PROBABILITY)
+    columns = {"from": odds.edges[:-1], "to": odds.edges[1:], "deals": odds.counts, "amount": odds.amounts}
     formats: dict[str, Format] = dict.fromkeys(("from", "to"), wording.percent)
-    formats["expected amount"] = wording.in_currency(company.currency)
-    table = pd.DataFrame(columns)
-    return chart(odds, draw_deal_odds, caption, table=table, company=company, as_of=as_of, formats=formats, by="x")
+    formats["amount"] = wording.in_currency(company.currency)
+    return chart(
+        odds,
+        draw_deal_odds,
+        caption,
+        table=pd.DataFrame(columns),
+        heads=DEALS_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=formats,
+        by="x",
+    )
 
 
 def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
@@ -333,3 +363,18 @@ def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
     axes.set_ylim(0, largest * 1.1 or 1.0)
     axes.set_xlabel(LABELS["steps, narrow" if canvas.narrow else "steps"], loc="left")
     return Drawing(figure=figure, marks=places(axes, odds.middles, odds.amounts))
+
+
+# -- tables ---------------------------------------------------------------------------------------------
+
+
+def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together | Notes:
+    """Return our odds and the challenger's side by side, the claim on top; nothing where there is no challenger."""
+    if opinion is None:
+        return Notes([])
+    names = model_names(kind)
+    claim = Statement(f"{second_opinion_finding(opinion, kind=kind)}.", second_opinion_sentence(opinion))
+    models = TableView(opinion.table.assign(model=names), OPINION_CAPTION, columns=OPINION_HEADS)
+    named = opinion.curves.assign(model=opinion.curves["model"].replace("challenger", names[1]))
+    shares: dict[str, Format] = {"probability": wording.percent, "happened": wording.percent}
+    return Together(claim, models, TableView(named, CURVES_CAPTION, columns=CURVES_HEADS, formats=shares))

@@ -57,19 +57,20 @@ def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: flo
     known = table[table["mean"].notna()].reset_index(drop=True) if len(table) else table
     title = movement_finding(known, company=company, observed=observed, as_of=as_of)
     if known.empty:
-        return empty(title, "Nothing can be compared.")
+        return empty(title, NOTHING)
     if len(known) == 1:
         return empty(*one_month(known))
     record = prepare_movement(known, company=company, observed=observed)
-    shown = _table(record)
+    table = record.rows.assign(plan=record.plan).dropna(axis=1, how="all")
     return chart(
         record,
         draw_movement,
         describe_movement(record, title=title),
-        table=shown,
+        table=table,
+        heads=MOVEMENT_HEADS,
         company=company,
         as_of=as_of,
-        formats={**money_formats(shown, company), "as of": wording.day},
+        formats={**money_formats(table, company), "as_of": wording.day},
         by="x",
     )
 
@@ -83,13 +84,6 @@ def prepare_movement(known: pd.DataFrame, *, company: Company, observed: float |
         observed=float(observed) if observed is not None and wording.known(observed) else np.nan,
         company=company,
     )
-
-
-def _table(record: Movement) -> pd.DataFrame:
-    rows = record.rows.assign(plan=record.plan)
-    columns = [name for name in ("as_of", "q10", "mean", "q90", "booked", "plan") if name in rows]
-    heads = {"as_of": "as of", "q10": "low (80 %)", "mean": "expected", "q90": "high (80 %)"}
-    return rows[columns].dropna(axis=1, how="all").rename(columns={**heads, "booked": "booked by then"})
 
 
 def draw_movement(canvas: Canvas, record: Movement) -> Drawing:
@@ -132,10 +126,59 @@ def _name_days(axes: Axes, days: pd.Series, x: np.ndarray, *, most: int) -> None
     axes.xaxis.set_major_formatter(FixedFormatter(labels))
 
 
-# -- in sentences ---------------------------------------------------------------------------------------
+# -- how the last quarters ended ------------------------------------------------------------------------
+
+
+def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
+    """Return the forecasts of the last settled quarters at the month end before each began, and what came.
+
+    backtest : as `month.table` makes it; the Total's quarters. Returns quarter, expected, q10, q90, plan, booked,
+    inside (whether q10 <= booked <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
+    """
+    rows = _total(backtest)
+    rows = rows[is_quarter(rows["target_period"]) & rows["observed"].notna() & rows["mean"].notna()]
+    last = rows[rows["horizon"] == 1].sort_values("origin").drop_duplicates("target_period", keep="last")
+    last = last.sort_values("target_period").tail(most)
+    plan = last["plan"] if "plan" in last else pd.Series(float("nan"), index=last.index)
+    out = pd.DataFrame(
+        {
+            "quarter": last["target_period"],
+            "expected": last["mean"],
+            "q10": last["q10"],
+            "q90": last["q90"],
+            "plan": plan,
+            "booked": last["observed"],
+        }
+    )
+    known = out[["q10", "q90"]].notna().all(axis=1)
+    inside = out["booked"].between(out["q10"], out["q90"])
+    answer = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
+    return out.assign(inside=answer).reset_index(drop=True)
+
+
+def _total(backtest: pd.DataFrame) -> pd.DataFrame:
+    return backtest[(backtest["model"] == MODEL) & (backtest["segment"] == TOTAL)]
+
+
+# -- sentences ------------------------------------------------------------------------------------------
 
 LABELS = {"mean": "expected", "plan": "plan", "range80": f"80{wording.THIN}% range", "booked": "booked"}
 """What is written in the picture."""
+
+MOVEMENT_HEADS = {
+    "as_of": "as of",
+    "q10": "low (80 %)",
+    "mean": "expected",
+    "q90": "high (80 %)",
+    "booked": "booked by then",
+    "plan": "plan",
+}
+"""What stands over the columns of its table."""
+
+INSIDE = {"yes": "yes", "no": "no", "unknown": "unknown"}
+"""Whether a quarter ended inside its range, by the code of the table."""
+
+NOTHING = "Nothing can be compared."
 
 
 def describe_movement(record: Movement, *, title: str) -> Caption:
@@ -210,9 +253,6 @@ def when(as_of: Any, *, compared_to: Any = None) -> str:
     return f"in {name}{year}" if day.is_month_end else f"on {day.day} {name}{year}"
 
 
-# -- how the last quarters ended ------------------------------------------------------------------------
-
-
 def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company) -> str:
     """Return how the forecast of a period moved since the last month end: `On 30 September we expected …; now …`.
 
@@ -231,33 +271,6 @@ def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Com
         f"on {wording.day(then['origin']).rsplit(' ', 1)[0]} we expected {_expected(then, company)} for "
         f"{wording.month(period)}; now {_expected(row, company)}"
     )
-
-
-def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
-    """Return the forecasts of the last settled quarters at the month end before each began, and what came.
-
-    backtest : as `month.table` makes it; the Total's quarters. Returns quarter, expected, q10, q90, plan, booked,
-    inside (whether q10 <= booked <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
-    """
-    rows = _total(backtest)
-    rows = rows[is_quarter(rows["target_period"]) & rows["observed"].notna() & rows["mean"].notna()]
-    last = rows[rows["horizon"] == 1].sort_values("origin").drop_duplicates("target_period", keep="last")
-    last = last.sort_values("target_period").tail(most)
-    plan = last["plan"] if "plan" in last else pd.Series(float("nan"), index=last.index)
-    out = pd.DataFrame(
-        {
-            "quarter": last["target_period"],
-            "expected": last["mean"],
-            "q10": last["q10"],
-            "q90": last["q90"],
-            "plan": plan,
-            "booked": last["observed"],
-        }
-    )
-    known = out[["q10", "q90"]].notna().all(axis=1)
-    inside = out["booked"].between(out["q10"], out["q90"])
-    answer = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
-    return out.assign(inside=answer).reset_index(drop=True)
 
 
 def quarters_finding(table: pd.DataFrame) -> str:
@@ -283,11 +296,8 @@ def columns(company: Company) -> TableColumns:
     names = {"quarter": "", "expected": "expected", "q10": f"80{wording.THIN}% from", "q90": "to"}
     names |= {"booked": "booked", "inside": "inside", "plan": "plan"}
     money = wording.in_currency(company.currency)
-    return {"columns": names, "formats": dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)}
-
-
-def _total(backtest: pd.DataFrame) -> pd.DataFrame:
-    return backtest[(backtest["model"] == MODEL) & (backtest["segment"] == TOTAL)]
+    formats = dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)
+    return {"columns": names, "formats": {**formats, "inside": INSIDE.__getitem__}}
 
 
 def _expected(row: Mapping[str, Any], company: Company) -> str:

@@ -18,8 +18,21 @@ from forecast.reporting.charts.style import AXIS, BLUE, GREY, SOFT
 
 _SAME = 0.02
 
+# -- sentences ------------------------------------------------------------------------------------------
+
 LABELS = {"ours": "ours", "survey": "the survey's companies", "unknown": "ours unknown"}
 """What is written in the picture."""
+
+SURVEY_HEADS = {
+    "measure": "measure",
+    "ours": "ours",
+    "survey": "survey",
+    "survey_text": "the survey says",
+    "previous": "12 months before",
+}
+"""What stands over the columns of its table."""
+
+NO_FIGURES = "None of the survey's figures is here."
 
 
 def finding(table: pd.DataFrame) -> str:
@@ -95,6 +108,27 @@ def _change(row: pd.Series) -> str:
     return wording.percent(now / then - 1, sign=True) if then else "–"
 
 
+def describe_survey(survey: Survey) -> Caption:
+    """Return the words of our shares and the survey's."""
+    title = finding(survey.table)
+    shares = [(row, wording.percent(row["ours"]), wording.percent(row["survey"])) for row in survey.rows]
+    described = " ".join(f"{row['measure']}: ours {ours}, survey {theirs}." for row, ours, theirs in shares)
+    return Caption(
+        title=title,
+        subtitle="Shares of the last 12 months compared with the survey’s",
+        description=f"{title}. {described}",
+        tooltips=[
+            wording.listed(
+                row["measure"],
+                wording.named_share("ours", row["ours"]),
+                wording.named_share("survey", row["survey"]),
+                wording.named_share("ours 12 months before", row["previous"]),
+            )
+            for row in survey.rows
+        ],
+    )
+
+
 # -- our shares and the survey's ------------------------------------------------------------------------
 
 
@@ -120,27 +154,6 @@ def prepare_survey(table: pd.DataFrame) -> Survey:
     return Survey(table=table, rows=rows.to_dict("records"))
 
 
-def describe_survey(survey: Survey) -> Caption:
-    """Return the words of our shares and the survey's."""
-    title = finding(survey.table)
-    shares = [(row, wording.percent(row["ours"]), wording.percent(row["survey"])) for row in survey.rows]
-    described = " ".join(f"{row['measure']}: ours {ours}, survey {theirs}." for row, ours, theirs in shares)
-    return Caption(
-        title=title,
-        subtitle="Shares of the last 12 months compared with the survey’s",
-        description=f"{title}. {described}",
-        tooltips=[
-            wording.listed(
-                row["measure"],
-                wording.named_share("ours", row["ours"]),
-                wording.named_share("survey", row["survey"]),
-                wording.named_share("ours 12 months before", row["previous"]),
-            )
-            for row in survey.rows
-        ],
-    )
-
-
 def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw our shares and the survey's, on one axis from nothing to all.
 
@@ -149,12 +162,19 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     survey = prepare_survey(table)
     caption = describe_survey(survey)
     if not survey.rows:
-        return empty(caption.title, "None of the survey's figures is here.")
-    names = {"measure": "measure", "ours": "ours", "survey": "survey", "survey_text": "the survey says"}
-    names |= {"previous": "12 months before"}
-    shown = pd.DataFrame(survey.rows)[list(names)].rename(columns=names)
-    formats: dict[str, Format] = dict.fromkeys(("ours", "survey", "12 months before"), _share_or_dash)
-    return chart(survey, draw_survey, caption, table=shown, company=company, as_of=as_of, formats=formats, by="y")
+        return empty(caption.title, NO_FIGURES)
+    formats: dict[str, Format] = dict.fromkeys(("ours", "survey", "previous"), _share_or_dash)
+    return chart(
+        survey,
+        draw_survey,
+        caption,
+        table=pd.DataFrame(survey.rows),
+        heads=SURVEY_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=formats,
+        by="y",
+    )
 
 
 def draw_survey(canvas: Canvas, survey: Survey) -> Drawing:

@@ -22,9 +22,6 @@ from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
 from forecast.reporting.pages.bookings.sentences import forecast_tooltip
 
-LABELS = {"plan": "plan", "chance": "chance"}
-"""What is written in the picture of the segments against plan."""
-
 # -- each against its plan ------------------------------------------------------------------------------
 
 
@@ -59,18 +56,16 @@ def segments(bookings: pd.DataFrame, *, company: Company, as_of: Any, period: st
     title = segments_finding(rows, company=company)
     standings = prepare_segments(rows, company=company)
     if standings.rows.empty:
-        return empty(title, "There is no plan to compare the segments with.")
-    columns = ("segment", "mean", "q10", "q90", "plan", "p_at_least_plan")
-    table = standings.rows[[name for name in columns if name in standings.rows]]
-    table = table.rename(columns={"q10": "low (80 %)", "q90": "high (80 %)"})
+        return empty(title, NO_PLAN)
     return chart(
         standings,
         draw_segments,
         describe_segments(standings, title=title),
-        table=table,
+        table=standings.rows,
+        heads=STANDINGS_HEADS,
         company=company,
         as_of=as_of,
-        formats=money_formats(table, company, p="p_at_least_plan"),
+        formats=money_formats(standings.rows, company, p="p_at_least_plan"),
         by="y",
     )
 
@@ -121,50 +116,6 @@ def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
     return Drawing(figure=figure, marks=places(axes, np.minimum(shares["q50"], edge), y))
 
 
-def describe_segments(standings: Standings, *, title: str) -> Caption:
-    """Return the words of the segments against plan; title : as `segments_finding` gives it."""
-    rows, currency = standings.rows.to_dict("records"), standings.company.currency
-    return Caption(
-        title=title,
-        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % and 95 % range",
-        description=f"{title}. {' '.join(_segment_sentence(row, currency=currency) for row in rows)}",
-        tooltips=[forecast_tooltip(row["segment"], row, currency=currency) for row in rows],
-    )
-
-
-def short_chance(chance: float) -> str:
-    """Return a chance for a column: `31 %`, or `< 1 %`."""
-    return wording.chance(chance).replace("less than", "<").replace("more than", ">")
-
-
-def _segment_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
-    expected, plan = wording.money(row["mean"], currency=currency), wording.money(row["plan"], currency=currency)
-    chance = row.get("p_at_least_plan")
-    odds = f", chance {wording.chance(chance)}" if wording.known(chance) else ""
-    return f"{wording.label(row['segment'])}: {expected} expected, plan {plan}{odds}."
-
-
-def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
-    """Return the title of the segments: who is behind plan, by how much."""
-    known = rows[rows["gap"].notna()] if len(rows) else rows
-    if known.empty:
-        return "Segments cannot be compared with a plan"
-    behind = known[known["gap"] < 0]
-    if behind.empty:
-        who = wording.label(known["segment"].iloc[0]) + " is"
-        if len(known) > 1:
-            who = wording.of_all(len(known), len(known), "segment").capitalize() + " are"
-        return f"{who} expected to reach plan"
-    worst = behind.loc[behind["gap"].idxmin()]
-    short = wording.money(-worst["gap"], currency=company.currency)
-    if len(behind) == 1 and len(known) > 1:
-        return f"Only {wording.label(worst['segment'])} is expected below plan, by {short}"
-    if len(known) == 1:
-        return f"{wording.label(worst['segment'])} is expected below plan, by {short}"
-    count = wording.of_all(len(behind), len(known), "segment").capitalize()
-    return f"{count} are below plan, {wording.label(worst['segment'])} by {short}"
-
-
 # -- the months of all ----------------------------------------------------------------------------------
 
 
@@ -190,11 +141,18 @@ def small_multiples(
     panels = prepare_panels(bookings, company=company, actuals=actuals, months_back=months_back)
     title = largest_finding(bookings, company=company)
     if not panels.fans:
-        return empty(title, "No segment has a range.")
-    table = pd.concat([fan.ahead for fan in panels.fans.values()])[["segment", "target_period", "q10", "q50", "q90"]]
-    table = table.rename(columns={"target_period": "month", "q10": "low (80 %)", "q50": "median", "q90": "high (80 %)"})
-    caption, formats = describe_panels(panels, title=title), money_formats(table, company)
-    return chart(panels, draw_panels, caption, table=table, company=company, as_of=as_of, formats=formats)
+        return empty(title, NO_RANGE)
+    table = pd.concat([fan.ahead for fan in panels.fans.values()])
+    return chart(
+        panels,
+        draw_panels,
+        describe_panels(panels, title=title),
+        table=table,
+        heads=PANELS_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=money_formats(table, company),
+    )
 
 
 def prepare_panels(
@@ -245,6 +203,88 @@ def _draw_panel(axes: Axes, fan: Fan, *, largest: float) -> list[Place]:
     return places(axes, range(len(fan.periods)), [*past, *ahead["q50"]])
 
 
+# -- sentences ------------------------------------------------------------------------------------------
+
+LABELS = {"plan": "plan", "chance": "chance"}
+"""What is written in the picture of the segments against plan."""
+
+STANDINGS_HEADS = {
+    "segment": "segment",
+    "mean": "mean",
+    "q10": "low (80 %)",
+    "q90": "high (80 %)",
+    "plan": "plan",
+    "p_at_least_plan": "p at least plan",
+}
+PANELS_HEADS = {
+    "segment": "segment",
+    "target_period": "month",
+    "q10": "low (80 %)",
+    "q50": "median",
+    "q90": "high (80 %)",
+}
+"""What stands over the columns of each table."""
+
+NO_PLAN = "There is no plan to compare the segments with."
+NO_RANGE = "No segment has a range."
+
+
+def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
+    """Return the title of the segments: who is behind plan, by how much."""
+    known = rows[rows["gap"].notna()] if len(rows) else rows
+    if known.empty:
+        return "Segments cannot be compared with a plan"
+    behind = known[known["gap"] < 0]
+    if behind.empty:
+        who = wording.label(known["segment"].iloc[0]) + " is"
+        if len(known) > 1:
+            who = wording.of_all(len(known), len(known), "segment").capitalize() + " are"
+        return f"{who} expected to reach plan"
+    worst = behind.loc[behind["gap"].idxmin()]
+    short = wording.money(-worst["gap"], currency=company.currency)
+    if len(behind) == 1 and len(known) > 1:
+        return f"Only {wording.label(worst['segment'])} is expected below plan, by {short}"
+    if len(known) == 1:
+        return f"{wording.label(worst['segment'])} is expected below plan, by {short}"
+    count = wording.of_all(len(behind), len(known), "segment").capitalize()
+    return f"{count} are below plan, {wording.label(worst['segment'])} by {short}"
+
+
+def describe_segments(standings: Standings, *, title: str) -> Caption:
+    """Return the words of the segments against plan; title : as `segments_finding` gives it."""
+    rows, currency = standings.rows.to_dict("records"), standings.company.currency
+    return Caption(
+        title=title,
+        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % and 95 % range",
+        description=f"{title}. {' '.join(_segment_sentence(row, currency=currency) for row in rows)}",
+        tooltips=[forecast_tooltip(row["segment"], row, currency=currency) for row in rows],
+    )
+
+
+def short_chance(chance: float) -> str:
+    """Return a chance for a column: `31 %`, or `< 1 %`."""
+    return wording.chance(chance).replace("less than", "<").replace("more than", ">")
+
+
+def _segment_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
+    expected, plan = wording.money(row["mean"], currency=currency), wording.money(row["plan"], currency=currency)
+    chance = row.get("p_at_least_plan")
+    odds = f", chance {wording.chance(chance)}" if wording.known(chance) else ""
+    return f"{wording.label(row['segment'])}: {expected} expected, plan {plan}{odds}."
+
+
+def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
+    """Return which segment should bring the most over the months ahead."""
+    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
+    sums = rows[~is_quarter(rows["target_period"])].groupby("segment")["mean"].sum(min_count=1).dropna()
+    if sums.empty:
+        return "The segments' months cannot be forecast"
+    best = sums.idxmax()
+    share = sums[best] / sums.sum() if sums.sum() else np.nan
+    amount = wording.money(sums[best], currency=company.currency)
+    return f"{wording.label(best)} should bring {amount}, {wording.percent(share)} of all"
+
+
 def describe_panels(panels: Panels, *, title: str) -> Caption:
     """Return the words of the panels; title : as `largest_finding` gives it."""
     currency = panels.company.currency
@@ -264,15 +304,3 @@ def describe_panels(panels: Panels, *, title: str) -> Caption:
         description=f"{title}. One panel for each of {count}: {wording.joined(panels.fans)}.",
         tooltips=tooltips,
     )
-
-
-def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
-    """Return which segment should bring the most over the months ahead."""
-    rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
-    sums = rows[~is_quarter(rows["target_period"])].groupby("segment")["mean"].sum(min_count=1).dropna()
-    if sums.empty:
-        return "The segments' months cannot be forecast"
-    best = sums.idxmax()
-    share = sums[best] / sums.sum() if sums.sum() else np.nan
-    amount = wording.money(sums[best], currency=company.currency)
-    return f"{wording.label(best)} should bring {amount}, {wording.percent(share)} of all"

@@ -36,6 +36,13 @@ _INJECTED = "injected-parameters"
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+
+# -- sentences ------------------------------------------------------------------------------------------
+
+NOT_RUN = "# The notebook did not run"
+"""The heading of a page whose notebook did not start."""
+
+# -- pages ----------------------------------------------------------------------------------------------
 _RENDERING = threading.Lock()  # the exporter is one, the threads that need it are several
 
 
@@ -96,7 +103,7 @@ def with_failure(execution: Execution) -> Any:
     if notebook is None or failure is None:
         return nbformat.v4.new_notebook(
             cells=[
-                nbformat.v4.new_markdown_cell("# The notebook did not run"),
+                nbformat.v4.new_markdown_cell(NOT_RUN),
                 _stopped(failure.message if failure else ""),
             ]
         )

@@ -1,7 +1,7 @@
 """What changed since an earlier day, and what needs attention now.
 
-First the waterfall of a period's pipeline, the deals behind it and its sentences; then segments far from plan, deals
-past their date, and deals that slip again and again. No owner is named.
+First the waterfall of a period's pipeline and the deals behind it; then deals past their date, and deals that slip
+again and again; last every sentence of the subject. No owner is named.
 """
 
 from __future__ import annotations
@@ -21,26 +21,8 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, em
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, RED
 
-CHANGE_WORDS = {
-    "start": "then",
-    "created": "created",
-    "reopened": "reopened",
-    "pulled in": "pulled in",
-    "pushed out": "pushed out",
-    "amount up": "amount raised",
-    "amount down": "amount cut",
-    "owner changed": "owner changed",
-    "segment changed": "segment changed",
-    "won": "won",
-    "lost": "lost",
-    "gone": "removed",
-    "end": "now",
-}
-
 SLIPS = 3
 """Times a close date has moved later from which a deal needs attention."""
-
-_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
 
 
 # -- the waterfall --------------------------------------------------------------------------------------
@@ -81,13 +63,14 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     table : as `changes_since` gives it; the bars between start and end sum to end - start.
     """
     if table.empty:
-        return empty("There is no picture of what changed", "Two days whose pipeline is known are needed")
+        return empty(*NO_PICTURE)
     record = prepare_waterfall(table, company=company, as_of=as_of)
     return chart(
         record,
         draw_waterfall,
         describe_waterfall(record, title=changes_finding(table, company=company)),
-        table=record.rows.assign(bar=record.names).drop(columns=["since", "period"]),
+        table=record.rows.assign(bar=record.names),
+        heads=WATERFALL_HEADS,
         company=company,
         as_of=as_of,
         formats=dict.fromkeys(("amount", "open_pipeline", "booked"), wording.in_currency(company.currency)),
@@ -101,11 +84,9 @@ def prepare_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> W
     is_end = rows["bar"].isin(["start", "end"]).to_numpy()
     amounts = rows["amount"].to_numpy(float)
     level = np.cumsum(np.where(rows["bar"] == "end", 0.0, amounts))
-    names = [CHANGE_WORDS.get(bar, bar) for bar in rows["bar"]]
-    names[0], names[-1] = (wording.day(day).rsplit(" ", 1)[0] for day in (rows["since"].iloc[0], as_of))
     return Waterfall(
         rows=rows,
-        names=names,
+        names=bar_names(rows, as_of=as_of),
         before=np.where(is_end, 0.0, level - amounts),
         after=np.where(is_end, amounts, level),
         booked=rows["booked"].to_numpy(float) if "booked" in rows else np.zeros(len(rows)),
@@ -128,7 +109,7 @@ def draw_waterfall(canvas: Canvas, record: Waterfall) -> Drawing:
         if won and record.amounts[i] == 0:
             axes.scatter([record.after[i]], [i], s=40, color=BLUE, zorder=3)
         axes.annotate(
-            _bar_label(record, i),
+            bar_label(record, i),
             (right[i], i),
             xytext=(8 if won else 5, 0),
             textcoords="offset points",
@@ -154,39 +135,6 @@ def _draw_bar(axes: Axes, record: Waterfall, i: int) -> None:
         axes.barh(i, record.booked[i], height=0.62, color=BLUE, zorder=3)
 
 
-def _bar_label(record: Waterfall, i: int) -> str:
-    """Return what is written at a bar: its amount, what a win booked, or how many deals moved nothing."""
-    amount, end = record.amounts[i], record.is_end[i]
-    if record.rows["bar"][i] == "won" and amount == 0:  # a win moves its amount from open to booked
-        return f"{wording.money(record.booked[i], digits=2)} booked"
-    if amount or end:
-        return wording.money(amount, digits=3 if end else 2, sign=not end)
-    return f"{record.rows['deals'][i]:,} deals"
-
-
-def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
-    """Return the words of the waterfall; title : as `changes_finding` gives it."""
-    currency = record.company.currency
-    unit = wording.axis_unit(record.largest, currency=currency)[1]
-    bars = list(zip(record.names, record.amounts, record.is_end, record.rows.to_dict("records"), strict=True))
-    return Caption(
-        title=title,
-        subtitle=f"Open and booked deals of {record.period} at full value, {unit}; the forecast weighs them by their "
-        "odds; solid at the end: booked",
-        description=f"{title}. "
-        + " ".join(f"{name}: {wording.money(amount, currency=currency)}." for name, amount, _, _ in bars),
-        tooltips=[
-            wording.listed(
-                name,
-                wording.named_amount("", amount, currency=currency, sign=not is_end),
-                wording.named_amount("booked", row.get("booked") or None, currency=currency),
-                wording.plural(row["deals"], "deal"),
-            )
-            for name, amount, is_end, row in bars
-        ],
-    )
-
-
 # -- the deals behind it --------------------------------------------------------------------------------
 
 
@@ -196,21 +144,85 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
     most : deals shown a bar; the rest is counted.
     """
     money = wording.in_currency(company.currency)
-    columns = {"opportunity_id": "deal", "segment": "segment", "moved": "moved", "value": "worth now"}
     parts = []
     for bar, rows in table.groupby("bar", sort=False):
-        name = CHANGE_WORDS.get(str(bar), str(bar))
         # A win moves its amount from open to booked, so that the bar itself is nothing.
         moved = rows["booked"] if bar == "won" else rows["amount"]
-        total = f", {money(moved.sum())}" if moved.abs().sum() > 0 else ""
-        line = f"{name}: {wording.plural(len(rows), 'deal')}{total}"
-        formats = {"moved": money, "value": money}
+        line, caption = moved_line(str(bar), moved, company=company), moved_caption(str(bar))
         shown = rows.assign(moved=moved)
-        parts.append((line, TableView(shown, f"Deals {name}", columns=columns, formats=formats, most=most)))
-    return Folds(parts, "The deals behind each bar:" if parts else "")
+        formats = {"moved": money, "value": money}
+        parts.append((line, TableView(shown, caption, columns=MOVED_HEADS, formats=formats, most=most)))
+    return Folds(parts, MOVED_LEAD if parts else "")
 
 
-# -- in sentences ---------------------------------------------------------------------------------------
+# -- what needs attention -------------------------------------------------------------------------------
+
+
+def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: int = 20) -> Folds:
+    """List the open deals that need attention, the largest first, folded away; no owner is named.
+
+    deals : the snapshot's opportunities. most : deals shown a list; the rest is counted.
+    """
+    formats: dict[str, Format] = {"amount": wording.in_currency(company.currency)}
+    parts = []
+    for title, which in ((STALE, is_stale(deals, as_of)), (SLIPPED, has_slipped(deals))):
+        rows = deals[which].sort_values(["amount", "opportunity_id"], ascending=[False, True])
+        if len(rows):
+            shown = TableView(rows, title, columns=ATTENTION_HEADS, formats=formats, most=most)
+            parts.append((attention_line(title, rows), shown))
+    return Folds(parts)
+
+
+def is_stale(deals: pd.DataFrame, as_of: Any) -> pd.Series:
+    """Return which deals are open and past their expected close date."""
+    return (deals["outcome"] == "open") & (deals["expected_close_on"] <= pd.Timestamp(as_of))
+
+
+def has_slipped(deals: pd.DataFrame) -> pd.Series:
+    """Return which deals are open and have slipped SLIPS times or more."""
+    slips = deals["slips"] if "slips" in deals else pd.Series(0, index=deals.index)
+    return (deals["outcome"] == "open") & (slips >= SLIPS)
+
+
+# -- sentences ------------------------------------------------------------------------------------------
+
+CHANGE_WORDS = {
+    "created": "created",
+    "reopened": "reopened",
+    "pulled in": "pulled in",
+    "pushed out": "pushed out",
+    "amount up": "amount raised",
+    "amount down": "amount cut",
+    "owner changed": "owner changed",
+    "segment changed": "segment changed",
+    "won": "won",
+    "lost": "lost",
+    "gone": "removed",
+}
+"""How each bar of the waterfall is called."""
+
+_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
+
+WATERFALL_HEADS = {
+    "bar": "bar",
+    "amount": "amount",
+    "deals": "deals",
+    "open_pipeline": "open pipeline",
+    "booked": "booked",
+}
+MOVED_HEADS = {"opportunity_id": "deal", "segment": "segment", "moved": "moved", "value": "worth now"}
+ATTENTION_HEADS = {
+    "opportunity_id": "deal",
+    "segment": "segment",
+    "stage": "stage",
+    "amount": "amount",
+    "expected_close_on": "expected close",
+}
+"""What stands over the columns of each table."""
+
+NO_PICTURE = ("There is no picture of what changed", "Two days whose pipeline is known are needed")
+MOVED_LEAD = "The deals behind each bar:"
+STALE, SLIPPED = "Past the expected close date", f"Slipped {SLIPS} times or more"
 
 
 def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
@@ -253,7 +265,43 @@ def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[s
     return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
 
 
-# -- what needs attention -------------------------------------------------------------------------------
+def bar_label(record: Waterfall, i: int) -> str:
+    """Return what is written at a bar: its amount, what a win booked, or how many deals moved nothing."""
+    amount, end = record.amounts[i], record.is_end[i]
+    if record.rows["bar"][i] == "won" and amount == 0:  # a win moves its amount from open to booked
+        return f"{wording.money(record.booked[i], digits=2)} booked"
+    if amount or end:
+        return wording.money(amount, digits=3 if end else 2, sign=not end)
+    return f"{record.rows['deals'][i]:,} deals"
+
+
+def bar_names(rows: pd.DataFrame, *, as_of: Any) -> list[str]:
+    """Return how the bars of the waterfall are called, the first and the last by their days."""
+    days = (wording.day(day).rsplit(" ", 1)[0] for day in (rows["since"].iloc[0], as_of))
+    return [next(days) if bar in ("start", "end") else CHANGE_WORDS.get(bar, bar) for bar in rows["bar"]]
+
+
+def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
+    """Return the words of the waterfall; title : as `changes_finding` gives it."""
+    currency = record.company.currency
+    unit = wording.axis_unit(record.largest, currency=currency)[1]
+    bars = list(zip(record.names, record.amounts, record.is_end, record.rows.to_dict("records"), strict=True))
+    return Caption(
+        title=title,
+        subtitle=f"Open and booked deals of {record.period} at full value, {unit}; the forecast weighs them by their "
+        "odds; solid at the end: booked",
+        description=f"{title}. "
+        + " ".join(f"{name}: {wording.money(amount, currency=currency)}." for name, amount, _, _ in bars),
+        tooltips=[
+            wording.listed(
+                name,
+                wording.named_amount("", amount, currency=currency, sign=not is_end),
+                wording.named_amount("booked", row.get("booked") or None, currency=currency),
+                wording.plural(row["deals"], "deal"),
+            )
+            for name, amount, is_end, row in bars
+        ],
+    )
 
 
 def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_of: Any) -> list[str]:
@@ -286,35 +334,20 @@ def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_o
     return sentences
 
 
-def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: int = 20) -> Folds:
-    """List the open deals that need attention, the largest first, folded away; no owner is named.
-
-    deals : the snapshot's opportunities. most : deals shown a list; the rest is counted.
-    """
-    columns = {"opportunity_id": "deal", "segment": "segment", "stage": "stage", "amount": "amount"}
-    columns |= {"expected_close_on": "expected close"}
-    formats: dict[str, Format] = {"amount": wording.in_currency(company.currency)}
-    parts = []
-    for title, which in (
-        ("Past the expected close date", is_stale(deals, as_of)),
-        (f"Slipped {SLIPS} times or more", has_slipped(deals)),
-    ):
-        rows = deals[which].sort_values(["amount", "opportunity_id"], ascending=[False, True])
-        if len(rows):
-            line = f"{title}: {wording.plural(len(rows), 'open deal')}"
-            parts.append((line, TableView(rows, title, columns=columns, formats=formats, most=most)))
-    return Folds(parts)
+def moved_line(bar: str, moved: pd.Series, *, company: Company) -> str:
+    """Return the line behind which the deals of a bar are folded away: `created: 12 deals, €1.2 m`."""
+    total = f", {wording.money(moved.sum(), currency=company.currency)}" if moved.abs().sum() > 0 else ""
+    return f"{CHANGE_WORDS.get(bar, bar)}: {wording.plural(len(moved), 'deal')}{total}"
 
 
-def is_stale(deals: pd.DataFrame, as_of: Any) -> pd.Series:
-    """Return which deals are open and past their expected close date."""
-    return (deals["outcome"] == "open") & (deals["expected_close_on"] <= pd.Timestamp(as_of))
+def moved_caption(bar: str) -> str:
+    """Return the caption of the deals of a bar."""
+    return f"Deals {CHANGE_WORDS.get(bar, bar)}"
 
 
-def has_slipped(deals: pd.DataFrame) -> pd.Series:
-    """Return which deals are open and have slipped SLIPS times or more."""
-    slips = deals["slips"] if "slips" in deals else pd.Series(0, index=deals.index)
-    return (deals["outcome"] == "open") & (slips >= SLIPS)
+def attention_line(title: str, deals: pd.DataFrame) -> str:
+    """Return the line behind which deals that need attention are folded away."""
+    return f"{title}: {wording.plural(len(deals), 'open deal')}"
 
 
 def _counted(deals: pd.DataFrame, company: Company) -> str:

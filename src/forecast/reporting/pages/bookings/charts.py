@@ -45,13 +45,18 @@ def bookings_fan(
     fan = prepare_fan(bookings, company=company, actuals=actuals, segment=segment, months_back=months_back)
     caption = sentences.describe_fan(fan)
     if not fan.has_range:
-        return empty(caption.title, "No range is known for any month ahead.")
-    columns = ["target_period", "q10", "q50", "mean", "q90", "plan", "p_at_least_plan"]
-    table = fan.ahead[[name for name in columns if name in fan.ahead]].rename(
-        columns={"target_period": "month", "q10": "low (80 %)", "q50": "median", "q90": "high (80 %)"}
+        return empty(caption.title, sentences.NO_MONTHS)
+    return chart(
+        fan,
+        draw_fan,
+        caption,
+        table=fan.ahead,
+        heads=sentences.MONTHS_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=money_formats(fan.ahead, company, p="p_at_least_plan"),
+        by="x",
     )
-    formats = money_formats(table, company, p="p_at_least_plan")
-    return chart(fan, draw_fan, caption, table=table, company=company, as_of=as_of, formats=formats, by="x")
 
 
 def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
@@ -99,11 +104,18 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
     """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created."""
     parts = prepare_addends(bookings, company=company, segment=segment)
     if not parts.known:
-        return empty(sentences.addends_finding(parts.ahead), "The parts of the forecast are not known.")
-    table = parts.ahead[["target_period", *parts.parts, "mean"]]
-    table = table.rename(columns={"target_period": "month", **sentences.ADDEND_WORDS})
-    caption, formats = sentences.describe_addends(parts), money_formats(table, company)
-    return chart(parts, draw_addends, caption, table=table, company=company, as_of=as_of, formats=formats, by="x")
+        return empty(sentences.addends_finding(parts.ahead), sentences.NO_ADDENDS)
+    return chart(
+        parts,
+        draw_addends,
+        sentences.describe_addends(parts),
+        table=parts.ahead,
+        heads=sentences.ADDENDS_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=money_formats(parts.ahead, company),
+        by="x",
+    )
 
 
 def draw_addends(canvas: Canvas, addends: Addends) -> Drawing:
@@ -142,7 +154,7 @@ def plan_dots(
     row = headline_row(bookings, period=period, segment=segment)
     title = sentences.plan_finding(row)
     if row is None or not wording.known(row.get("q50")):
-        return empty(title, "No range is known.")
+        return empty(title, sentences.NO_OUTCOMES)
     outcomes = prepare_outcomes(row, company=company)
     return chart(
         outcomes,
@@ -152,9 +164,10 @@ def plan_dots(
             {
                 "outcome": np.arange(1, len(outcomes.amounts) + 1),
                 "bookings": outcomes.amounts,
-                "reaches plan": outcomes.reached,
+                "reached": outcomes.reached,
             }
         ),
+        heads=sentences.OUTCOMES_HEADS,
         company=company,
         as_of=as_of,
         formats={"bookings": wording.in_currency(company.currency)},

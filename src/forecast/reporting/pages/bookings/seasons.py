@@ -61,21 +61,15 @@ def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0
         record = prepare_seasons(booked, company=company, as_of=as_of, seed=seed)
     except DataError as error:
         why = wording.sentence(error.problem.what)
-        return Statement("We cannot say whether bookings have a trend or a season.", why, kind="abstain")
-    table = pd.DataFrame(
-        {
-            "month": record.periods,
-            "booked": record.booked,
-            "trend": record.parts.trend,
-            "season": record.parts.seasonal,
-            "remainder": record.parts.remainder,
-        }
-    )
+        return Statement(UNKNOWN, why, kind="abstain")
+    parts = {name: getattr(record.parts, name) for name in ("trend", "seasonal", "remainder")}
+    table = pd.DataFrame({"month": record.periods, "booked": record.booked, **parts})
     picture = chart(
         record,
         draw_seasons,
         describe_seasons(record),
         table=table,
+        heads=HEADS,
         company=company,
         as_of=as_of,
         formats=money_formats(table, company),
@@ -115,10 +109,15 @@ def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
     return Drawing(figure=figure, marks=places(axes, x, record.booked))
 
 
-# -- in sentences ---------------------------------------------------------------------------------------
+# -- sentences ------------------------------------------------------------------------------------------
 
 LABELS = {"trend": "trend", "season": "with season"}
 """What is written in the picture."""
+
+HEADS = {"month": "month", "booked": "booked", "trend": "trend", "seasonal": "season", "remainder": "remainder"}
+"""What stands over the columns of its table."""
+
+UNKNOWN = "We cannot say whether bookings have a trend or a season."
 
 
 def describe_seasons(record: Seasons) -> Caption:

@@ -21,6 +21,24 @@ ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_c
 LABELS = {"booked": "booked", "median": "median", "range80": "80 % range", "range95": "95 % range", "plan": "plan"}
 """What is written in the picture of the months."""
 
+MONTHS_HEADS = {
+    "target_period": "month",
+    "q10": "low (80 %)",
+    "q50": "median",
+    "mean": "mean",
+    "q90": "high (80 %)",
+    "plan": "plan",
+    "p_at_least_plan": "p at least plan",
+}
+ADDENDS_HEADS = {"target_period": "month", **ADDEND_WORDS, "mean": "mean"}
+OUTCOMES_HEADS = {"outcome": "outcome", "bookings": "bookings", "reached": "reaches plan"}
+"""What stands over the columns of each table."""
+
+NO_MONTHS = "No range is known for any month ahead."
+NO_ADDENDS = "The parts of the forecast are not known."
+NO_OUTCOMES = "No range is known."
+"""Why there is no picture."""
+
 _LEVEL = 0.03
 """Months that differ by less than this share are not ranked in a title."""
 

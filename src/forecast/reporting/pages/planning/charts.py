@@ -14,7 +14,7 @@ from forecast.data.schema import Company
 from forecast.evaluation.planning.estimate import SET_ASIDE
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.prepare import (
@@ -33,8 +33,6 @@ _COLUMNS = 142
 _CHANGE_COLUMN, _CHANCE_COLUMN = 50, _COLUMNS - 6
 """Where these columns end, in pixels from the axis."""
 
-_AGAINST = "change against segments still waiting"
-
 
 def signed(value: Any) -> str:
     """Return a change with its sign, for a column; a dash where there is none."""
@@ -46,10 +44,6 @@ def p_value(value: Any) -> str:
     return f"{value:.3f}" if wording.known(value) else "–"
 
 
-CHANGES: dict[str, Format] = {"change": signed, "from": signed, "to": signed, "p-value": p_value}
-"""How the columns of a table of effects are worded."""
-
-
 def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw the estimate with its interval, zero, and the checks before adoption, on one axis.
 
@@ -58,23 +52,33 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | S
     shown = prepare_effect(row)
     if shown is None:
         return empty(sentences.finding(row), str(row.get("sentence", "")))
-    table = pd.DataFrame([{"what": each.name, "change": each.change, "p-value": each.p} for each in shown.rows])
-    for at, (name, end) in enumerate((("from", shown.low), ("to", shown.high)), start=2):
-        table.insert(at, name, [end if shown.identified else np.nan, *[np.nan] * (len(table) - 1)])
-    caption = sentences.describe_effect(shown, row)
-    return chart(shown, draw_effect, caption, table=table, company=company, as_of=as_of, formats=CHANGES, by="y")
+    low, high = (shown.low, shown.high) if shown.identified else (np.nan, np.nan)
+    rest = [np.nan] * (len(shown.rows) - 1)
+    table = {"what": sentences.effect_names(shown), "change": [each.change for each in shown.rows]}
+    table |= {"from": [low, *rest], "to": [high, *rest], "p_value": [each.p for each in shown.rows]}
+    return chart(
+        shown,
+        draw_effect,
+        sentences.describe_effect(shown, row),
+        table=pd.DataFrame(table),
+        heads=sentences.EFFECT_HEADS,
+        company=company,
+        as_of=as_of,
+        formats={**dict.fromkeys(("change", "from", "to"), signed), "p_value": p_value},
+        by="y",
+    )
 
 
 def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
     """Draw a mark a row, the first with its interval, and two columns of figures next to them."""
-    count, reach = len(shown.rows), shown.reach
-    left = 14 if canvas.narrow else width_of(shown.names) + 20
+    count, reach, names = len(shown.rows), shown.reach, sentences.effect_names(shown)
+    left = 14 if canvas.narrow else width_of(names) + 20
     tall = 96 + (44 if canvas.narrow else 34) * count
     figure, axes = canvas.axes(tall, left=left, right=_COLUMNS, top=28, bottom=26)
     axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
     y, above = np.arange(count), 0.2 if canvas.narrow else 0.5  # on a phone the names stand above the rows
     axes.vlines(np.zeros(count), y - above, y + 0.5, color=AXIS, linewidth=1.2, zorder=1.5)
-    row_axis(axes, [""] * count if canvas.narrow else shown.names)
+    row_axis(axes, [""] * count if canvas.narrow else names)
     axes.set_xlim(-reach, reach)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
     colour = BLUE if shown.changed else GREY
@@ -84,7 +88,7 @@ def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
     axes.scatter(x[:1], y[:1], marker="o", color=colour, s=90, zorder=4)
     axes.scatter(x[1:], y[1:], marker="D", facecolor=PAPER, edgecolor=GREY, linewidth=2, s=60, zorder=4)
     if canvas.narrow:
-        for at, name in enumerate(shown.names):
+        for at, name in enumerate(names):
             axes.text(-reach, at - 0.36, f" {name}", va="center", color=INK)
     _write_columns(axes, shown, pixel=2 * reach / (canvas.width - left - _COLUMNS))
     name_sides(axes, reach, right=sentences.LABELS["larger"])
@@ -127,23 +131,16 @@ def event_study(
     """
     months = prepare_months(table, reach=reach)
     if months.rows.empty:
-        why = "No month has both segments that plan together and segments that do not."
-        return empty(sentences.finding(row), why)
+        return empty(sentences.finding(row), sentences.NO_MONTHS)
     return chart(
         months,
         draw_months,
         sentences.describe_months(months, row),
-        table=months.rows.rename(
-            columns={
-                "event_time": "months since start",
-                "relative_change": "change",
-                "n_segments": "segments",
-                "n_controls": "compared with",
-            }
-        ),
+        table=months.rows,
+        heads=sentences.MONTHS_HEADS,
         company=company,
         as_of=as_of,
-        formats={"change": signed},
+        formats={"relative_change": signed},
         by="x",
     )
 
@@ -173,19 +170,20 @@ def draw_months(canvas: Canvas, months: Months) -> Drawing:
 def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
     if table is None:
-        return empty("No segment has errors to show", "No forecast that people submitted can be scored.")
+        return empty(*sentences.NO_SEGMENTS)
     errors = prepare_segments(table)
     if errors.rows.empty:
-        return empty(sentences.segments_finding(table), "No segment has errors to show.")
-    figures = ["error_before", "error_after", "benchmark_before", "benchmark_after"]
+        return empty(sentences.segments_finding(table), sentences.NO_ERRORS)
+    shares = ("error_before", "error_after", "benchmark_before", "benchmark_after")
     return chart(
         errors,
         draw_segments,
         sentences.describe_segments(errors),
-        table=errors.rows[["segment", "adopted", *figures, "change"]].rename(columns={"change": _AGAINST}),
+        table=errors.rows,
+        heads=sentences.SEGMENTS_HEADS,
         company=company,
         as_of=as_of,
-        formats={**dict.fromkeys(figures, wording.percent), _AGAINST: signed},
+        formats={**dict.fromkeys(shares, wording.percent), "change": signed},
         by="y",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, SMALL, SOFT
 from forecast.reporting.pages.planning import sentences
-from forecast.reporting.pages.planning.charts import CHANGES, name_sides, signed
+from forecast.reporting.pages.planning.charts import name_sides, p_value, signed
 from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, prepare_left_out
 
 _LOOKS = [(BLUE, "-", 2.6), (GREY, (0, (5, 2)), 1.8), (GREY, (0, (1, 1.5)), 1.8)]
@@ -30,24 +30,24 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
     """
     shown = prepare_left_out(table, row)
     if shown is None:
-        return empty(sentences.left_out_finding(row), "With any one segment less, no effect could be estimated at all.")
-    heads = {"segment": "what", "relative_change": "change", "interval_low": "from", "interval_high": "to"}
+        return empty(sentences.left_out_finding(row), sentences.NONE_LEFT)
     return chart(
         shown,
         draw_left_out,
         sentences.describe_left_out(shown, row),
-        table=shown.rows.assign(segment=shown.names).rename(columns={**heads, "p_value": "p-value"}),
+        table=shown.rows.assign(what=sentences.left_out_names(shown)),
+        heads=sentences.LEFT_OUT_HEADS,
         company=company,
         as_of=as_of,
-        formats=CHANGES,
+        formats={**dict.fromkeys(("relative_change", "interval_low", "interval_high"), signed), "p_value": p_value},
     )
 
 
 def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     """Draw a mark with its interval a row, and its change next to it; the row of all segments stands out."""
-    most, reach = 18 if canvas.narrow else 28, shown.reach
-    left = width_of(shown.names, most=most)
-    figure, axes = canvas.axes(60 + 24 * len(shown.names), left=left, right=56, top=28, bottom=26)
+    most, reach, names = 18 if canvas.narrow else 28, shown.reach, sentences.left_out_names(shown)
+    left = width_of(names, most=most)
+    figure, axes = canvas.axes(60 + 24 * len(names), left=left, right=56, top=28, bottom=26)
     axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
     zero_line(axes, vertical=True)
     for at, (change, (low, high)) in enumerate(zip(shown.rows["relative_change"], shown.ends, strict=True)):
@@ -57,7 +57,7 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
         size, marker = (80, "o") if is_all else (40, "D")
         axes.scatter([float(np.clip(change, -reach, reach))], [at], color=colour, s=size, marker=marker, zorder=3)
         axes.text(reach, at, f"  {signed(change)}", va="center", color=INK if is_all else SOFT, clip_on=False)
-    row_axis(axes, shown.names, most=most)
+    row_axis(axes, names, most=most)
     axes.set_xlim(-reach, reach)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
     name_sides(axes, reach, right="" if canvas.narrow else sentences.LABELS["larger errors"])
@@ -70,19 +70,19 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
     table : segments, relative_change (negative), power. row : the planning table's row.
     """
     if table is None or table.empty:
-        why = "The start dates leave nothing that could be compared, however many months are added."
-        return empty(sentences.power_finding(row), why)
-    wide = table.pivot(index="relative_change", columns="segments", values="power").sort_index(ascending=False)
-    wide.columns = [f"{size:,} segments" for size in wide.columns]
+        return empty(sentences.power_finding(row), sentences.NO_POWER)
     shown = Power(table=table)
+    wide = table.pivot(index="relative_change", columns="segments", values="power").sort_index(ascending=False)
+    heads, wide.columns = sentences.power_heads(shown), wide.columns.astype(str)
     return chart(
         shown,
         draw_power,
         sentences.describe_power(shown, row),
-        table=wide.reset_index().rename(columns={"relative_change": "true change"}),
+        table=wide.reset_index(),
+        heads=heads,
         company=company,
         as_of=as_of,
-        formats={"true change": signed, **dict.fromkeys(wide.columns, wording.whole)},
+        formats={"relative_change": signed, **dict.fromkeys(map(str, shown.sizes), wording.whole)},
     )
 
 
@@ -91,7 +91,7 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
     figure, axes = canvas.axes(280, left=48, right=20, top=34, bottom=42)
     for at, (size, (colour, dash, width)) in enumerate(zip(shown.sizes, _LOOKS, strict=False)):
         line = shown.line(size)
-        name = f"{size:,}" if at else wording.plural(size, "segment")
+        name = sentences.power_line(size, own=at == 0)
         x = -line["relative_change"]
         axes.plot(x, line["power"], color=colour, linestyle=dash, linewidth=width, label=name)
     axes.axhline(WANTED, color=AXIS, linewidth=1.2, zorder=1.5)
@@ -117,33 +117,31 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
 def planning_others(table: pd.DataFrame | None) -> Together | Statement:
     """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
     if table is None:
-        return empty("Nothing else can be compared", "No forecast that people submitted can be scored.")
-    heads = {"outcome": "", "before": "before", "after": "after", "change": "change, points"}
-    heads |= {"interval": "95 % interval", "chance": "could be luck?"}
-    formats: dict[str, Format] = {"before": wording.percent, "after": wording.percent, "chance": sentences.luck}
-    rows = TableView(
+        return empty(*sentences.NO_OTHERS)
+    shown = _compared(
         sentences.others_shown(table),
-        caption="What else may have changed with planning together",
-        columns=heads,
-        formats=formats,
-        right=list(heads)[1:],
+        sentences.OTHERS_CAPTION,
+        heads=sentences.OTHERS_HEADS,
+        shares=("before", "after"),
     )
-    explained = Notes(sentences.others_explained(table), "What these measure", fold=True)
-    return Together(Statement(*sentences.others(table)), rows, explained)
+    explained = Notes(sentences.others_explained(table), sentences.MEASURES, fold=True)
+    return Together(Statement(*sentences.others(table)), shown, explained)
 
 
 def planning_information(table: pd.DataFrame | None) -> Together | Statement:
     """Show what knowing marketing was worth to the model, before and after the starts."""
     if table is None or table.empty:
-        return empty("Cannot tell what knowing marketing is worth", "No month has forecasts of both models.")
-    heads = {"when": "", "forecasts": "forecasts", "without": "miss without", "with": "miss with"}
-    heads |= {"added": "taken off, points", "chance": "could be luck?"}
-    formats: dict[str, Format] = {"without": wording.percent, "with": wording.percent, "chance": sentences.luck}
-    rows = TableView(
+        return empty(*sentences.NO_INFORMATION)
+    shown = _compared(
         sentences.information_shown(table),
-        caption="How far the model misses, without and with marketing",
-        columns=heads,
-        formats=formats,
-        right=list(heads)[1:],
+        sentences.INFORMATION_CAPTION,
+        heads=sentences.INFORMATION_HEADS,
+        shares=("without", "with"),
     )
-    return Together(Statement(*sentences.information(table)), rows)
+    return Together(Statement(*sentences.information(table)), shown)
+
+
+def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str], shares: Sequence[str]) -> TableView:
+    """Return a table of two shares, their difference and whether luck could have made it; all but its names right."""
+    formats: dict[str, Format] = {**dict.fromkeys(shares, wording.percent), "chance": sentences.luck}
+    return TableView(shown, caption, columns=heads, formats=formats, right=list(heads)[1:])

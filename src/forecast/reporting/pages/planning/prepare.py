@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
+from forecast.data.schema import TOTAL
 
 EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
@@ -20,7 +21,7 @@ EDGE = 1.5
 _FEWEST = 0.3
 """An axis of changes reaches at least to 30 % on either side."""
 
-CHECKS = {"dip": "1–6 months before", "placebo": "7–12 months before"}
+CHECKS = ("dip", "placebo")
 ERRORS = ("error_before", "error_after", "error_early", "error_late")
 CHANCES = (0.05, 0.6)
 """True falls of the errors between which the power is drawn."""
@@ -28,9 +29,9 @@ CHANCES = (0.05, 0.6)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the chart of the effect: what it is, the relative change, its p-value (NaN where it has none)."""
+    """One row of the chart of the effect: `effect`, `association` or one of `CHECKS`; change and p-value."""
 
-    name: str
+    what: str
     change: float
     p: float
 
@@ -50,11 +51,6 @@ class EffectRows:
     changed: bool
 
     @property
-    def names(self) -> list[str]:
-        """What each row is called."""
-        return [row.name for row in self.rows]
-
-    @property
     def reach(self) -> float:
         """How far the axis goes to either side."""
         shown = [abs(row.change) for row in self.rows] + [abs(v) for v in (self.low, self.high) if wording.known(v)]
@@ -70,13 +66,14 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
     if not wording.known(change):
         return None
     identified = row.get("verdict") != "not identified"
-    name = "Since the start" if identified else "Association"
-    rows = [Row(name=name, change=change, p=_number(row, "p_value") if identified else np.nan)]
-    for check, label in CHECKS.items():
-        if wording.known(row.get(check)):
-            rows.append(Row(name=label, change=_number(row, check), p=_number(row, f"{check}_p_value")))
+    what = "effect" if identified else "association"
+    checks = [
+        Row(what=check, change=_number(row, check), p=_number(row, f"{check}_p_value"))
+        for check in CHECKS
+        if wording.known(row.get(check))
+    ]
     return EffectRows(
-        rows=tuple(rows),
+        rows=(Row(what=what, change=change, p=_number(row, "p_value") if identified else np.nan), *checks),
         low=float(row.get("interval_low", -1.0)),
         high=float(row.get("interval_high", np.inf)),
         identified=identified,
@@ -145,7 +142,7 @@ def prepare_segments(table: pd.DataFrame) -> SegmentErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """The effect with all segments, first, and without each in turn.
+    """The effect with all segments (`Total`), first, and without each in turn.
 
     rows : segment, relative_change, interval_low, interval_high, p_value; sorted by change after the first.
     changed : whether the verdict claims a change.
@@ -153,12 +150,6 @@ class LeftOut:
 
     rows: pd.DataFrame
     changed: bool
-
-    @property
-    def names(self) -> list[str]:
-        """What each row is called."""
-        others = self.rows["segment"].iloc[1:]
-        return ["all segments", *(f"without {wording.label(name, most=16)}" for name in others)]
 
     @property
     def ends(self) -> np.ndarray:
@@ -178,7 +169,7 @@ def prepare_left_out(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Left
     if known is None or known.empty:
         return None
     names = ("relative_change", "interval_low", "interval_high", "p_value")
-    whole = pd.DataFrame([{"segment": "all segments"} | {name: row[name] for name in names}])
+    whole = pd.DataFrame([{"segment": TOTAL} | {name: row[name] for name in names}])
     known = known.sort_values("relative_change", ignore_index=True)
     rows = pd.concat([whole, known], ignore_index=True)[list(known.columns)]
     return LeftOut(rows=rows, changed=row.get("verdict") in ("improved", "worsened"))

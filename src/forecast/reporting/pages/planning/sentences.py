@@ -55,6 +55,68 @@ LABELS = {
 }
 """What is written in the pictures."""
 
+ROWS = {
+    "effect": "Since the start",
+    "association": "Association",
+    "dip": "1–6 months before",
+    "placebo": "7–12 months before",
+}
+"""How the rows of the effect are called."""
+
+EFFECT_HEADS = {"what": "what", "change": "change", "from": "from", "to": "to", "p_value": "p-value"}
+MONTHS_HEADS = {
+    "event_time": "months since start",
+    "relative_change": "change",
+    "n_segments": "segments",
+    "n_controls": "compared with",
+}
+SEGMENTS_HEADS = {
+    "segment": "segment",
+    "adopted": "adopted",
+    "error_before": "error before",
+    "error_after": "error after",
+    "benchmark_before": "benchmark before",
+    "benchmark_after": "benchmark after",
+    "change": "change against segments still waiting",
+}
+LEFT_OUT_HEADS = {
+    "what": "what",
+    "relative_change": "change",
+    "interval_low": "from",
+    "interval_high": "to",
+    "p_value": "p-value",
+}
+OTHERS_HEADS = {
+    "outcome": "",
+    "before": "before",
+    "after": "after",
+    "change": "change, points",
+    "interval": "95 % interval",
+    "chance": "could be luck?",
+}
+INFORMATION_HEADS = {
+    "when": "",
+    "forecasts": "forecasts",
+    "without": "miss without",
+    "with": "miss with",
+    "added": "taken off, points",
+    "chance": "could be luck?",
+}
+"""What stands over the columns of each table."""
+
+OTHERS_CAPTION = "What else may have changed with planning together"
+INFORMATION_CAPTION = "How far the model misses, without and with marketing"
+MEASURES = "What these measure"
+
+NO_MONTHS = "No month has both segments that plan together and segments that do not."
+NO_SEGMENTS = ("No segment has errors to show", "No forecast that people submitted can be scored.")
+NO_ERRORS = "No segment has errors to show."
+NONE_LEFT = "With any one segment less, no effect could be estimated at all."
+NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
+NO_OTHERS = ("Nothing else can be compared", "No forecast that people submitted can be scored.")
+NO_INFORMATION = ("Cannot tell what knowing marketing is worth", "No month has forecasts of both models.")
+"""What stands in place of a picture or table, and why."""
+
 _PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
 
 
@@ -265,6 +327,11 @@ def chance_alone(p: float) -> str:
     return wording.cases(p) if wording.known(p) else "–"
 
 
+def effect_names(shown: EffectRows) -> list[str]:
+    """Return what each row of the effect is called."""
+    return [ROWS[row.what] for row in shown.rows]
+
+
 def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect with its checks. row : the planning table's row."""
     inside = interval_words(shown.low, shown.high) if shown.identified else "not identified"
@@ -273,7 +340,7 @@ def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
         change = wording.named_share("errors", each.change, sign=True)
         ends = inside if at == 0 and shown.identified else ""
         chance = f"by chance in {wording.cases(each.p)} cases" if wording.known(each.p) else ""
-        tooltips.append(wording.listed(each.name, change, ends, chance))
+        tooltips.append(wording.listed(ROWS[each.what], change, ends, chance))
     return Caption(
         title=finding(row),
         subtitle=f"Change of the forecast error against segments not yet planning together; {inside}; "
@@ -342,6 +409,11 @@ def _segment_tooltip(row: Mapping[Any, Any]) -> str:
     return wording.listed(row["segment"], before, after, began)
 
 
+def left_out_names(shown: LeftOut) -> list[str]:
+    """Return what each row of the effect without one segment is called: `all segments`, `without North`."""
+    return ["all segments", *(f"without {wording.label(name, most=16)}" for name in shown.rows["segment"].iloc[1:])]
+
+
 def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect without each segment in turn. row : the planning table's row."""
     title, changes = left_out_finding(row), shown.rows["relative_change"]
@@ -353,6 +425,16 @@ def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
         description=f"{title}. With all segments the change is {whole}; without {first} it is {least}, without {last} "
         f"{most}.",
     )
+
+
+def power_heads(shown: Power) -> dict[str, str]:
+    """Return what stands over the columns of the power: the true change, then one for each size of company."""
+    return {"relative_change": "true change", **{str(size): f"{size:,} segments" for size in shown.sizes}}
+
+
+def power_line(size: int, *, own: bool) -> str:
+    """Return the name of a line of the power: `9 segments` of the company's own, `18` of a larger one."""
+    return wording.plural(size, "segment") if own else f"{size:,}"
 
 
 def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:

@@ -17,7 +17,15 @@ from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, plac
 from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import BLUE, DASHES, GREEN, GREY, INK, MARKERS, PAPER, PURPLE, RED, SOFT
 from forecast.reporting.pages.track.prepare import OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
-from forecast.reporting.pages.track.sentences import LABELS, describe_accuracy, describe_past_forecasts, model_name
+from forecast.reporting.pages.track.sentences import (
+    ACCURACY_HEADS,
+    LABELS,
+    NOTHING_SETTLED,
+    PAST_HEADS,
+    describe_accuracy,
+    describe_past_forecasts,
+    model_name,
+)
 
 _PEOPLE = {
     "submitted-joint": (RED, DASHES[0], MARKERS[1]),
@@ -37,12 +45,19 @@ def accuracy(
     misses = prepare_accuracy(scores, level=level, relative=relative)
     caption = describe_accuracy(misses)
     if misses.rows.empty:
-        return empty(caption.title, "No past forecast has settled yet.")
-    table = misses.rows[["model", "horizon", "n", "wape", "bias", "skill", "coverage80"]]
-    table = table.rename(columns={"horizon": "months ahead"})
+        return empty(caption.title, NOTHING_SETTLED)
     formats: dict[str, Format] = dict.fromkeys(("wape", "bias", "skill", "coverage80"), wording.whole)
     formats["model"] = model_name
-    return chart(misses, draw_accuracy, caption, table=table, company=company, as_of=as_of, formats=formats)
+    return chart(
+        misses,
+        draw_accuracy,
+        caption,
+        table=misses.rows,
+        heads=ACCURACY_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=formats,
+    )
 
 
 def draw_accuracy(canvas: Canvas, misses: Accuracy) -> Drawing:
@@ -106,12 +121,18 @@ def track_record(
     past = PastForecasts(rows=rows, horizon=horizon, segment=segment, company=company)
     caption = describe_past_forecasts(past)
     if not past.is_known:
-        return empty(caption.title, "No past forecast has settled yet.")
-    names = {"target_period": "month", "origin": "forecast made on", "q10": "low (80 %)", "q50": "median"}
-    names |= {"q90": "high (80 %)", "observed": "booked"}
-    table = rows[list(names)].rename(columns=names)
-    formats = dict.fromkeys(("low (80 %)", "median", "high (80 %)", "booked"), wording.in_currency(company.currency))
-    return chart(past, draw_past_forecasts, caption, table=table, company=company, as_of=as_of, formats=formats, by="x")
+        return empty(caption.title, NOTHING_SETTLED)
+    return chart(
+        past,
+        draw_past_forecasts,
+        caption,
+        table=rows,
+        heads=PAST_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=dict.fromkeys(("q10", "q50", "q90", "observed"), wording.in_currency(company.currency)),
+        by="x",
+    )
 
 
 def draw_past_forecasts(canvas: Canvas, past: PastForecasts) -> Drawing:

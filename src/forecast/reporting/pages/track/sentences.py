@@ -45,6 +45,27 @@ LABELS = {
 }
 """What is written in the pictures."""
 
+ACCURACY_HEADS = {
+    "model": "model",
+    "horizon": "months ahead",
+    "n": "n",
+    "wape": "wape",
+    "bias": "bias",
+    "skill": "skill",
+    "coverage80": "coverage80",
+}
+PAST_HEADS = {
+    "target_period": "month",
+    "origin": "forecast made on",
+    "q10": "low (80 %)",
+    "q50": "median",
+    "q90": "high (80 %)",
+    "observed": "booked",
+}
+"""What stands over the columns of each table."""
+
+NOTHING_SETTLED = "No past forecast has settled yet."
+
 
 def model_name(model: str) -> str:
     """Return how a forecaster is called on a page."""

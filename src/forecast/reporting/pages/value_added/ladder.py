@@ -77,6 +77,18 @@ def prepare_ladder(table: pd.DataFrame) -> Ladder:
 LABELS = {"miss": "its miss", "before": "of what it is compared with, same months"}
 """What is written in the picture."""
 
+LADDER_HEADS = {
+    "step": "step",
+    "before": "compared with",
+    "n": "forecasts",
+    "months": "months",
+    "wape_before": "its miss",
+    "wape": "miss",
+    "added": "added",
+    "p_holm": "could be luck?",
+}
+"""What stands over the columns of its table."""
+
 
 def ladder_finding(table: pd.DataFrame) -> str:
     """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
@@ -217,13 +229,20 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Stat
     caption = describe_ladder(steps)
     if not steps.rows:
         return empty(caption.title, ladder_sentences(table.iloc[:0])[0])
-    names = {"step": "step", "before": "compared with", "n": "forecasts", "months": "months"}
-    names |= {"wape_before": "its miss", "wape": "miss", "added": "added", "p_holm": "could be luck?"}
-    shown = pd.DataFrame(steps.rows)[list(names)].rename(columns=names)
-    formats: dict[str, Format] = dict.fromkeys(("step", "compared with"), model_name)
-    formats |= dict.fromkeys(("its miss", "miss"), wording.whole)
-    formats |= {"added": more, "could be luck?": luck}
-    return chart(steps, draw_ladder, caption, table=shown, company=company, as_of=as_of, formats=formats, by="y")
+    formats: dict[str, Format] = dict.fromkeys(("step", "before"), model_name)
+    formats |= dict.fromkeys(("wape_before", "wape"), wording.whole)
+    formats |= {"added": more, "p_holm": luck}
+    return chart(
+        steps,
+        draw_ladder,
+        caption,
+        table=pd.DataFrame(steps.rows),
+        heads=LADDER_HEADS,
+        company=company,
+        as_of=as_of,
+        formats=formats,
+        by="y",
+    )
 
 
 def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:

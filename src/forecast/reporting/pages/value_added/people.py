@@ -16,15 +16,14 @@ from forecast.reporting.charts.figure import TableColumns
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.value_added.ladder import luck, verdict, verdicts
 
+# -- sentences: habits and changes ------------------------------------------------------------------------
+
 _KINDS = {
     "up small": "small upward changes",
     "up large": "large upward changes",
     "down small": "small downward changes",
     "down large": "large downward changes",
 }
-
-
-# -- habits and changes ---------------------------------------------------------------------------------------------
 
 
 def habits_finding(table: pd.DataFrame) -> str:
@@ -106,7 +105,7 @@ def _change_sentence(row: Mapping[str, Any]) -> str:
     )
 
 
-# -- late wins ------------------------------------------------------------------------------------------
+# -- sentences: late wins-------------------------------------------------------------------------------
 
 
 def late_finding(table: pd.DataFrame) -> str:
@@ -147,7 +146,7 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
-# -- columns of the tables ----------------------------------------------------------------------------
+# -- sentences: columns of the tables------------------------------------------------------------------------
 
 
 def signed(value: float) -> str:

@@ -1,0 +1,302 @@
+"""Every sentence of the explorer: findings and captions of its charts, and what stands on its widgets and in its notes.
+
+A function or a template for each; numbers are written by `wording`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.data.schema import Company
+from forecast.reporting.charts.canvas import Caption
+from forecast.reporting.explorer.scenario import CENT, ranges_differ
+from forecast.reporting.pages.bookings.sentences import who
+
+LEVER_WORDS = {
+    "leads": "marketing's pipeline",
+    "win_rate": "win rate",
+    "cycle_time": "cycle time",
+    "slippage": "slippage",
+    "deals": "deals set by hand",
+}
+LABELS = {"base": "base", "scenario": "scenario", "range80": "80 % range"}
+"""What is written in the picture of the months."""
+
+WHAT_IF_HEADS = {
+    "period": "month",
+    "base": "base",
+    "base_q10": "base low (80 %)",
+    "base_q90": "base high (80 %)",
+    "scenario": "scenario",
+    "q10": "scenario low (80 %)",
+    "q90": "scenario high (80 %)",
+}
+SHARES_HEADS = {"lever": "lever", "change": "change"}
+PIPELINE_HEADS = {"month": "month", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"}
+STAGES_HEADS = {"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"}
+DEALS_HEADS = {
+    "opportunity_id": "deal",
+    "segment": "segment",
+    "stage": "stage",
+    "product": "product",
+    "amount": "amount",
+    "p_win": "chance to win",
+    "factors": "for (+) and against (−), strongest first",
+}
+"""What stands over the columns of each table."""
+
+STAGES_CAPTION = "Open deals by stage"
+CAVEAT = "It says what the forecast would be if the levers moved, not that they can be moved."
+NOT_NARROWED = (
+    "The forecast, its range and the shares of the levers are of all products: what is booked and what is not yet "
+    "created is forecast by segment alone."
+)
+PRODUCT_NOTE = f"The product narrows the open pipeline and the deals. {NOT_NARROWED}"
+TOO_THIN = "The data are too thin for a what-if."
+STARTS = {
+    True: "Joint planning starts: the range moves, bookings do not.",
+    False: "Joint planning does not start.",
+}
+NO_DEAL = "No deal is open here"
+NOT_SAVED = "Not saved."
+
+# -- what stands on the widgets -------------------------------------------------------------------------
+
+WIDGETS = {
+    "as_of": "As of",
+    "segment": "Segment",
+    "product": "Product",
+    "name": "Name",
+    "a name": "a name",
+    "save": "Save scenario",
+    "joint": "Start joint planning",
+    "work out": "Work it out now",
+    "working": "Working it out …",
+    "reset": "All levers back",
+    "find": "Find",
+    "any word": "any word: deal, stage, owner, factor",
+    "stage": "Stage",
+    "owner": "Owner",
+    "order": "Order",
+    "take": "Take the chosen deal as",
+}
+TABS = ("What if", "Pipeline", "Deals")
+ALL_PRODUCTS, ALL_STAGES, ALL_OWNERS = "all products", "every stage", "everybody"
+LARGEST_FIRST, SMALLEST_FIRST = "largest or latest first", "smallest or earliest first"
+SLIDERS = {
+    "leads": ("Marketing's pipeline", "pipeline still to be created from marketing's leads"),
+    "win_rate": ("Win rate", "chances to win, of open deals and of deals to come"),
+    "cycle_time": ("Cycle time", "time until a deal is won"),
+    "slippage": ("Slippage, months", "months by which open deals are won later"),
+}
+"""What stands at each slider, and what it moves."""
+
+SORTS = {
+    "amount": "Amount",
+    "expected_amount": "Expected amount",
+    "p_win": "Chance to win",
+    "expected_close_on": "Expected close",
+    "created_on": "Created",
+    "opportunity_id": "Deal",
+}
+"""What deals are sorted by, and how it is called."""
+
+LIST_HEADS = ("", "Deal", "Segment", "Stage", "Product", "Owner", "Close", "Amount", "Chance")
+OVERDUE, LATER, UNDATED = "overdue", "later", "no date"
+AS_FORECAST, WON, LOST = "as forecast", "won", "lost"
+NO_FIT = "No open deal fits."
+REASONS = "What speaks for it (+) and against it (−), strongest first:"
+
+NO_MARKETING = "No pipeline is known to be marketing's: a marketing table would bring the first lever."
+NOT_LOOKED = "Whether planning together changed forecast errors has not been worked out for this day."
+ALL_PLAN_JOINTLY = "Not offered: every segment plans jointly already."
+
+
+# -- charts ---------------------------------------------------------------------------------------------
+
+
+def describe_what_if(rows: pd.DataFrame, *, segment: str, company: Company, largest: float) -> Caption:
+    """Return the words of the months with and without the levers; rows : of one segment of `Scenario.table`."""
+    currency, title = company.currency, finding(rows, segment=segment, company=company)
+    unit = wording.axis_unit(largest, currency=currency)[1]
+    tooltips = [
+        wording.listed(
+            wording.month(row["period"]),
+            wording.named_amount("base", row["base"], currency=currency),
+            wording.named_amount("scenario", row["scenario"], currency=currency),
+            wording.named_range(row["q10"], row["q90"], currency=currency),
+        )
+        for row in rows.to_dict("records")
+    ]
+    return Caption(
+        title=title,
+        subtitle=f"Expected bookings by month, {unit}, {who(segment)}; grey: base, blue: scenario; lines: 80 % range",
+        description=f"{title}. Two bars a month: the base and the scenario, each with its 80 % range.",
+        tooltips=tooltips,
+    )
+
+
+def finding(table: pd.DataFrame, *, segment: str, company: Company) -> str:
+    """Return the sentence of a what-if: by how much the months together change."""
+    rows = table[table["segment"] == segment]
+    before, after = float(rows["base"].sum()), float(rows["scenario"].sum())
+    months = wording.plural(len(rows), "month")
+    if abs(after - before) < CENT:
+        lever = "that moves bookings " if ranges_differ(rows) else ""
+        return f"No lever {lever}is moved: {wording.money(before, currency=company.currency)} in {months}"
+    change = wording.money(abs(after - before), currency=company.currency)
+    moves = f"add {change} to" if after > before else f"take {change} from"
+    return f"The levers {moves} {months}: {wording.money(after, currency=company.currency)} in all"
+
+
+def describe_shares(
+    names: Sequence[str], amounts: np.ndarray, *, segment: str, company: Company, largest: float
+) -> Caption:
+    """Return the words of the levers' shares; names : of the levers in words, amounts : what each brings."""
+    currency, title = company.currency, shares_finding(names, amounts, currency=company.currency)
+    unit = wording.axis_unit(largest, currency=currency)[1]
+    return Caption(
+        title=title,
+        subtitle=f"Share of each lever in the change of all months, {unit}, {who(segment)}",
+        description=f"{title}. Bars by lever add up to the change.",
+        tooltips=[
+            wording.listed(name, share_label(amount, currency=currency))
+            for name, amount in zip(names, amounts, strict=True)
+        ],
+    )
+
+
+def shares_finding(names: Sequence[str], amounts: np.ndarray, *, currency: str) -> str:
+    """Return which levers are moved and what they bring or cost: `Win rate and slippage together bring €1.2 m`."""
+    moved = [name for name, amount in zip(names, amounts, strict=True) if abs(amount) >= CENT]
+    if not moved:
+        return "No lever is moved"
+    change = float(amounts.sum())
+    verb = "bring" if change >= 0 else "cost"
+    if len(moved) > 1:
+        verb = f"together {verb}"
+    elif moved != [LEVER_WORDS["deals"]]:  # the deals are many, every other lever is one
+        verb += "s"
+    named = wording.joined(moved)
+    return f"{named[0].upper()}{named[1:]} {verb} {wording.money(abs(change), currency=currency)}"
+
+
+def share_label(amount: float, *, currency: str) -> str:
+    """Return what is written at the bar of a lever."""
+    return wording.money(amount, currency=currency, sign=True) if abs(amount) >= CENT else "0"
+
+
+def describe_pipeline(rows: pd.DataFrame, *, whose: str, company: Company, largest: float) -> Caption:
+    """Return the words of the open pipeline; rows : month, deals, amount, expected_amount."""
+    currency, title = company.currency, pipeline_finding(rows, company=company)
+    unit = wording.axis_unit(largest, currency=currency)[1]
+    return Caption(
+        title=title,
+        subtitle=f"Open deals by month of expected close, {unit}, {whose}; grey: amount, blue: amount × chance",
+        description=f"{title}. One bar a month of expected close, and within it the amount times the chance to win.",
+        tooltips=[
+            wording.listed(
+                wording.month(row["month"]),
+                wording.named_amount(f"{wording.plural(row['deals'], 'deal')},", row["amount"], currency=currency),
+                wording.named_amount("by the chances", row["expected_amount"], currency=currency),
+            )
+            for row in rows.to_dict("records")
+        ],
+    )
+
+
+def pipeline_finding(table: pd.DataFrame, *, company: Company) -> str:
+    """Return how much is open, and what it is worth by the chances."""
+    count, amount, expected = (float(table[name].sum()) for name in ("deals", "amount", "expected_amount"))
+    if not count:
+        return NO_DEAL
+    money = wording.money(amount, currency=company.currency)
+    worth = wording.money(expected, currency=company.currency)
+    holds = "holds" if count == 1 else "hold"
+    return f"{wording.plural(count, 'open deal')} {holds} {money}, worth {worth} by the chances to win"
+
+
+# -- deals ----------------------------------------------------------------------------------------------
+
+
+def whose_deals(segment: str, product: str) -> str:
+    """Return whose deals are shown: `all segments`, `North, Basic`."""
+    return f"{who(segment)}, {wording.label(product)}" if product else who(segment)
+
+
+def deals_caption(count: int, whose: str) -> str:
+    """Return the caption of the largest open deals."""
+    return f"The {count} largest open deals, {whose}"
+
+
+def counted(deals: pd.DataFrame, *, currency: str, most: int) -> str:
+    """Return how many deals the filters leave, and what they are worth; most : how many of them are listed."""
+    if deals.empty:
+        return NO_FIT
+    amount, expected = deals["amount"].sum(), deals["expected_amount"].sum(min_count=1)
+    sentence = f"{wording.plural(len(deals), 'open deal')}, {wording.money(amount, currency=currency)}"
+    if wording.known(float(expected)):
+        wins = wording.number(float(deals["p_win"].sum()), digits=2)
+        worth = wording.money(expected, currency=currency)
+        sentence += f"; by the chances {wins} of them are won, worth {worth}"
+    return sentence + (f". The first {most} are listed." if len(deals) > most else ".")
+
+
+def no_chance(deal: str) -> str:
+    """Return that the chance of a deal is not known."""
+    return f"{deal}: the chance to win is not known."
+
+
+def chance(deal: str, p_win: float) -> str:
+    """Return how likely a deal is won in the end."""
+    return f"{wording.label(deal)} is won in the end with a chance of {wording.odds(p_win)}."
+
+
+def by_end_of(month: str) -> str:
+    """Return what stands at the chance of a deal to be won by the end of a month."""
+    return f"by the end of {wording.short_month(month)}"
+
+
+def product_sentence(product: str, *, segment: str, before: float, after: float, months: int, currency: str) -> str:
+    """Return what the open deals of a product are expected to bring, in the base and with the levers moved."""
+    bring = f"bring {wording.money(before, currency=currency)} in {months} months"
+    scenario = f", {wording.money(after, currency=currency)} in the scenario" if abs(after - before) >= CENT else ""
+    return f"Open deals of {wording.label(product)} in {who(segment)} {bring}{scenario}."
+
+
+def deals_by_hand(won: Sequence[str], lost: Sequence[str]) -> str:
+    """Return which deals are set by hand."""
+    parts = [f"{wording.joined(ids, most=4)} taken as {how}" for ids, how in ((won, WON), (lost, LOST)) if ids]
+    return f"Deals: {'; '.join(parts)}." if parts else "No deal is set by hand; the tab Deals sets one."
+
+
+def command(as_of: str, file: object) -> str:
+    """Return the command that makes a report of a saved scenario."""
+    return f"forecast report --data DIR --as-of {as_of} --scenario {file}"
+
+
+# -- joint planning -------------------------------------------------------------------------------------
+
+
+def not_offered(why: str) -> str:
+    """Return why joint planning may not be moved."""
+    return f"Not offered. {wording.sentence(why)}"
+
+
+def joint_sentence(facts: Mapping[Any, Any], waiting: Iterable[str]) -> str:
+    """Return what moving joint planning does; facts : the planning table's row. waiting : segments not begun."""
+    change = float(facts["relative_change"])
+    moved = wording.change(change, up="rose by", down="fell by")
+    ends = (facts["interval_low"], facts["interval_high"])
+    low, high = (wording.percent(float(end), sign=True) if np.isfinite(end) else "open" for end in ends)
+    shape = "narrower" if change < 0 else "wider"
+    return (
+        f"Errors of submitted forecasts {moved} where segments began (95 % interval {low} to {high}). The range of "
+        f"{wording.joined(waiting, most=4)} is drawn {wording.whole(abs(change))} {shape} around its median, as if the "
+        "model's errors changed as those of people did; that is assumed. Bookings do not move: nothing says they would."
+    )
