@@ -11,7 +11,7 @@ import maven
 from companies import make_snapshot, plain_company
 from forecast.data.schema import DEAL_COLUMNS
 from forecast.errors import ParameterError
-from forecast.models.win.fit import FEWEST_CLOSED
+from forecast.models.win.hazards import FEWEST_CLOSED
 from forecast.models.win.probabilities import fit_win_model, win_probabilities
 
 CHANCES = [f"p_win_{h}" for h in range(1, 7)] + ["p_win"]

@@ -27,8 +27,7 @@ from forecast.models.pipeline.corrections import (
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
 from forecast.models.tables import abstain, bookings_in, from_draws, month_targets
-from forecast.models.win.fit import FEWEST_CLOSED
-from forecast.models.win.hazards import incidence, one_thread
+from forecast.models.win.hazards import FEWEST_CLOSED, incidence, one_thread
 from forecast.models.win.landmarks import STEPS, States, steps_of
 from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import (

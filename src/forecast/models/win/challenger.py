@@ -18,7 +18,7 @@ from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import HORIZONS
 from forecast.errors import ParameterError
 from forecast.models.win.encoding import Vocabulary, vocabulary
-from forecast.models.win.fit import FEWEST_EACH
+from forecast.models.win.hazards import FEWEST_EACH
 from forecast.models.win.landmarks import UNDATED, States, landmarks, open_states, steps_of
 from forecast.models.win.learn import WINDOW
 from forecast.seeds import check_seed

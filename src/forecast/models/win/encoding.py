@@ -25,7 +25,7 @@ from forecast.data.audit.leaks import outcome_leaks
 from forecast.data.known.coding import NONE, Column
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.schema import OUTCOMES
-from forecast.models.win.landmarks import UNDATED, States
+from forecast.models.win.landmarks import UNDATED, Rows, States
 
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
@@ -231,6 +231,11 @@ class Encoding:
     scores: Mapping[str, NormalScores]
     rich: bool = True
 
+    @property
+    def base_rate(self) -> Encoding:
+        """The base rate by age: the encoding's first columns alone."""
+        return replace(self, scores={}, rich=False)
+
     @cached_property
     def layout(self) -> dict[str, tuple[int, int, float]]:
         """Each block of columns: first column, width, ridge. Those of the base rate come first."""
@@ -331,11 +336,12 @@ class Encoding:
         """Return log amounts less their mean over their spread, 0 where unknown."""
         return np.nan_to_num((np.log1p(states.amount) - self.size_mean) / self.size_spread)
 
-    def matrix(self, states: States, rows: np.ndarray, step: np.ndarray) -> np.ndarray:
+    def matrix(self, rows: Rows) -> np.ndarray:
         """Return the dense design, shape (rows, columns), float32."""
+        states, landmark = rows.states, rows.landmark
         pieces: list[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]
-        pieces = [(column, value, rows) for _, column, value in self.fixed_pieces(states)]
-        pieces += [(column, value, None) for _, column, value in self.step_pieces(states, rows, step)]
+        pieces = [(column, value, landmark) for _, column, value in self.fixed_pieces(states)]
+        pieces += [(column, value, None) for _, column, value in self.step_pieces(states, landmark, rows.step)]
         out = np.zeros((len(rows), self.width + 1), dtype=np.float32)
         # In parts that stay in the cache while every piece is put in its place.
         for at in range(0, len(rows), _CHUNK):
@@ -385,11 +391,11 @@ def _log_months(months: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.log1p(months))
 
 
-def encoding(words: Vocabulary, calendar: Calendar, states: States, *, steps: int, rich: bool = True) -> Encoding:
+def encoding(words: Vocabulary, calendar: Calendar, states: States, *, steps: int) -> Encoding:
     """Return the encoding whose mean, spread and scores come from `states`."""
     sizes = np.log1p(states.amount[np.isfinite(states.amount)])
     mean, spread = (float(sizes.mean()), float(sizes.std())) if len(sizes) else (0.0, 0.0)
-    scores = {name: normal_scores(states.numbers[name]) for name in words.numbers} if rich else {}
+    scores = {name: normal_scores(states.numbers[name]) for name in words.numbers}
     return Encoding(
         words=words,
         calendar=calendar,
@@ -397,5 +403,4 @@ def encoding(words: Vocabulary, calendar: Calendar, states: States, *, steps: in
         size_mean=mean,
         size_spread=spread if spread > 1e-9 * (1 + abs(mean)) else np.inf,
         scores={name: score for name, score in scores.items() if score is not None},
-        rich=rich,
     )

@@ -1,24 +1,53 @@
-"""Discrete competing-risk hazards: the chance that a deal still open is won, or lost, in the n-th month ahead.
+"""Two hazards: the chance that a deal still open is won, or lost, in the n-th month ahead.
 
-One logistic regression a cause, ridge-penalised, fitted by Newton's method (Tutz & Schmid, *Modeling Discrete
-Time-to-Event Data*, 2016, ch. 8; Hastie, Tibshirani & Friedman, *The Elements of Statistical Learning*, 4.4.1). Newton
-needs only sums over rows, so the same code can run over chunks.
+Simple case: `fit_in_full` fits one ridge logistic regression a cause to landmark rows by Newton's method (Tutz &
+Schmid, *Modeling Discrete Time-to-Event Data*, 2016, ch. 8; Hastie, Tibshirani & Friedman, *The Elements of Statistical
+Learning*, 4.4.1), and `incidence` turns hazards into chances. The complications:
+
+- rows of a further month move the fit by one step, without the rows before (`newton_step`);
+- covariates are used only where past data show that they tell who wins; otherwise everybody gets the base rate by age;
+- what a company brings on top weighs as much as the rows say it should (`shrunk_by_evidence`), so that a column that
+  tells nothing weighs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
+from forecast.models.win.encoding import Encoding
+from forecast.models.win.landmarks import Rows
+
+FEWEST_CLOSED = 10
+"""Closed deals below which no probability is given."""
+
+FEWEST_EACH = 20
+"""Deals won, and deals lost, below which only the base rate by age is given."""
+
+NO_SKILL = "nothing recorded predicted past outcomes better than the base rate by age"
+
+_NEEDED_GAIN = 0.002
+_BEYOND_CHANCE = 2.5
+"""Standard errors by which the covariates must set later wins apart from later losses."""
+_DETERMINED = 0.2
+"""Coefficients, of both causes, that the rows must determine of a column that is not idle."""
+
+_COMPARED = 30_000
+"""Rows on which base rate and covariates are compared."""
+
 MOST_CLOSED = 0.97
 """Chance to close in one month that no deal exceeds."""
+
+_ITERATIONS = 12
+_LEAST_RIDGE, _MOST_RIDGE = 0.1, 1e7
 
 _CHUNK = 2048
 _MOST_STEPS = 30
@@ -28,7 +57,259 @@ Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """From coefficients to what is minimised, and the linear predictor of each row."""
 
 
-# -- fitting -------------------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Coefficients (columns, 2: won, lost), the Gram matrix of each cause with its ridge, and what is used.
+
+    `informed` says whether covariates are used or only the base rate by age; `reason` says why not.
+    """
+
+    code: Encoding
+    beta: np.ndarray
+    gram: tuple[np.ndarray, np.ndarray]
+    informed: bool = True
+    reason: str = ""
+
+
+# -- both causes, fitted to rows -----------------------------------------------------------------------
+
+
+def fit_in_full(
+    code: Encoding, design: np.ndarray, rows: Rows, *, won: int, lost: int, start: Fit | None = None
+) -> Fit:
+    """Return the hazards fitted to rows; `won` and `lost` are the deals known to have closed so.
+
+    code, design : how the rows are encoded, and the matrix of it, whose first columns are those of the base rate.
+    start : an earlier fit to begin from, where it has the same columns; it changes the path, not the answer.
+    """
+    base_rate = code.base_rate
+    if min(won, lost) < FEWEST_EACH:
+        reason = f"only {won} deals won and {lost} lost: the base rate by age is given to all"
+    else:
+        first = start.beta if start is not None and start.code.layout == code.layout else None
+        full = _fitted(code, design, rows, start=first)
+        if _covariates_help(base_rate, full, design, rows):
+            return full
+        reason = NO_SKILL
+    plain = _fitted(base_rate, design, rows)
+    return replace(plain, informed=False, reason=reason)
+
+
+def _fitted(
+    code: Encoding,
+    design: np.ndarray,
+    rows: Rows,
+    *,
+    start: np.ndarray | None = None,
+    subset: np.ndarray | None = None,
+) -> Fit:
+    """Return both causes fitted to rows, or to a subset of them; `design` begins with the columns of `code`."""
+    x, weight, outcomes = design[:, : code.width], rows.weight, (rows.won, rows.lost)
+    if subset is not None:
+        x, weight, outcomes = x[subset], weight[subset], (rows.won[subset], rows.lost[subset])
+    few = slice(None, None, 6)
+    fits = []
+    for cause, y in enumerate(outcomes):
+        if start is None:
+            # A sixth of the rows brings Newton close; all of them then need a step or two.
+            first = fit_logistic(x[few], y[few], ridge=code.ridge, weight=weight[few], tolerance=1e-3).beta
+        else:
+            first = start[:, cause]
+        fits.append(fit_logistic(x, y, ridge=code.ridge, weight=weight, start=first))
+    beta = np.column_stack([each.beta for each in fits])
+    return Fit(code=code, beta=beta, gram=(fits[0].information, fits[1].information))
+
+
+def newton_step(fit: Fit, design: np.ndarray, rows: Rows) -> Fit:
+    """Return the fit moved by one Newton step on new rows; `design` is the matrix of `fit.code` for them."""
+    weight = rows.weight
+    beta, gram = fit.beta.copy(), []
+    for cause, y in enumerate((rows.won, rows.lost)):
+        p = expit(design @ fit.beta[:, cause].astype(design.dtype)).astype(float)
+        information = fit.gram[cause] + gram_of(design, weight * p * (1.0 - p))
+        gradient = ((weight * (y - p)).astype(design.dtype) @ design).astype(float)
+        beta[:, cause] += cho_solve(cho_factor(information, check_finite=False), gradient, check_finite=False)
+        gram.append(information)
+    return replace(fit, beta=beta, gram=(gram[0], gram[1]))
+
+
+# -- do the covariates help? ---------------------------------------------------------------------------
+
+
+def _covariates_help(base_rate: Encoding, full: Fit, design: np.ndarray, rows: Rows) -> bool:
+    """Say whether the covariates predict better than the base rate by age, on past data only.
+
+    Simple case: where stages are known, a gain in likelihood far beyond what the number of columns explains settles
+    it (a deal's month appears at up to `steps` origins, so the gain is divided by that). Otherwise the months are
+    halved, each half is predicted by a fit to the other, and the covariates must predict better and set wins apart
+    from losses beyond chance.
+    """
+    sample = np.arange(0, len(rows), 1 + len(rows) // _COMPARED)
+    base = _fitted(base_rate, design, rows, subset=sample)
+    share = rows.weight.sum() / rows.weight[sample].sum()
+    gain = (_losses(base.beta, design, rows, sample) - _losses(full.beta, design, rows, sample)) * share
+    if gain / full.code.steps > 2 * full.code.width and rows.states.stage.max(initial=-1) >= 0:
+        return True
+    start = rows.states.target[rows.landmark]
+    cut = np.median(start)
+    early, late = np.flatnonzero(start + rows.step < cut), np.flatnonzero(start >= cut)
+    if not len(early) or not len(late):
+        return False
+    before = after = 0.0
+    closures, shifts = [], []
+    for learned, later in ((early, late), (late, early)):
+        plain = _fitted(base_rate, design, rows, subset=learned).beta
+        rich = _fitted(full.code, design, rows, subset=learned).beta
+        before += _losses(plain, design, rows, later)
+        after += _losses(rich, design, rows, later)
+        closed = later[rows.won[later] | rows.lost[later]]
+        closures.append(closed)
+        shifts.append(_won_against_lost(rich, design[closed]) - _won_against_lost(plain, design[closed]))
+    if before - after <= _NEEDED_GAIN * before:
+        return False
+    # Which deals close sooner may be foreseen where nothing tells who wins; that is no skill in telling wins.
+    closed = np.concatenate(closures)
+    cell = np.unique((start + rows.step)[closed] * 100 + rows.step[closed], return_inverse=True)[1]
+    deal = rows.states.deal[rows.landmark[closed]]
+    return _score_statistic(np.concatenate(shifts), rows.won[closed], cell, deal) > _BEYOND_CHANCE
+
+
+def _losses(beta: np.ndarray, design: np.ndarray, rows: Rows, which: np.ndarray) -> float:
+    """Return the weighted -log likelihood of some rows under coefficients of the first columns of the design."""
+    eta = design[which, : len(beta)] @ beta.astype(design.dtype)
+    return float((rows.weight[which] * row_losses(eta, (rows.won[which], rows.lost[which]))).sum())
+
+
+def _won_against_lost(beta: np.ndarray, design: np.ndarray) -> np.ndarray:
+    """Return the log odds of a win less those of a loss, (rows,)."""
+    return (design[:, : len(beta)] @ beta) @ np.array([1.0, -1.0])
+
+
+def _score_statistic(shift: np.ndarray, won: np.ndarray, cell: np.ndarray, deal: np.ndarray) -> float:
+    """Return by how many standard errors a shift of the log odds goes with winning within cells; (n,) each.
+
+    The score statistic of the shift in a logistic regression with a level a cell; a deal's rows count as one.
+    """
+    n = np.bincount(cell)
+
+    def within(x: np.ndarray) -> np.ndarray:
+        return x - (np.bincount(cell, x) / n)[cell]
+
+    by_deal = np.bincount(deal, within(shift) * within(won.astype(float)))
+    return float(by_deal.sum() / max(np.sqrt((by_deal**2).sum()), 1e-12))
+
+
+# -- how much does a column weigh? ---------------------------------------------------------------------
+#
+# Type-II maximum likelihood by MacKay's fixed point (D. MacKay, *Neural Computation* 4, 1992; Tipping, *JMLR* 1, 2001).
+# A block of w columns with coefficients b is thought to be drawn from N(0, 1 / alpha). With gamma = w - alpha tr(V) the
+# number of its coefficients that the rows determine, and V its posterior covariance,
+#
+#     alpha = gamma / sum b^2.
+#
+# A block that tells no more than chance would ends with b = 0: it has not earned its place. Nothing jumps: as the
+# evidence fades the coefficients shrink to 0 (for one column the positive-part James-Stein estimate), so a column at
+# the border does not come and go. All of it happens on the quadratic about a fit, without another look at the rows.
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedRidge:
+    """A fit with the ridge of some blocks learned.
+
+    beta (columns, 2), exact to second order; by block its ridge, and in `determined` how many of its coefficients the
+    rows determine, both causes together.
+    """
+
+    ridge: dict[str, float]
+    beta: np.ndarray
+    determined: dict[str, float]
+
+
+def shrunk_by_evidence(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the coefficients with what a company brings on top shrunk by its evidence, and the columns left idle.
+
+    The other columns' ridge is set by hand.
+    """
+    brought = [name for name in fit.code.layout if name == "segment" or name.startswith(("is ", "x "))]
+    if not fit.informed or not brought:
+        return fit.beta, ()
+    learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=brought)
+    idle = (name for name, count in learned.determined.items() if count < _DETERMINED and name != "segment")
+    return learned.beta, tuple(name.split(" ", 1)[1] for name in idle)
+
+
+def learned_ridge(
+    code: Encoding, beta: np.ndarray, gram: tuple[np.ndarray, np.ndarray], *, blocks: Sequence[str]
+) -> LearnedRidge:
+    """Return a fit with the ridge of some blocks learned; both causes share a block's ridge.
+
+    Parameters
+    ----------
+    code : the encoding the model was fitted with. beta : (columns, 2), its optimum with the ridge of `code`.
+    gram : penalised information of each cause, (columns, columns).
+    blocks : names of blocks, as in `code.layout`, one at least; the others keep their ridge.
+    """
+    spans, at = {}, 0
+    for name in blocks:
+        spans[name] = slice(at, at + code.layout[name][1])
+        at += code.layout[name][1]
+    chosen = np.concatenate([np.arange(code.layout[name][0], sum(code.layout[name][:2])) for name in blocks])
+    others = np.setdiff1d(np.arange(len(beta)), chosen)
+    ridge = code.ridge[chosen].astype(float)
+    quadratics = [_reduced(each, beta[:, cause], chosen, others, ridge) for cause, each in enumerate(gram)]
+    # A deal's month is looked at from several origins, which are not independent: information counts that much less.
+    repeats = code.steps / 2
+    determined: dict[str, float] = {}
+    for _ in range(_ITERATIONS):
+        inverse = [_inverse(each.information + np.diag(ridge)) for each in quadratics]
+        found = np.column_stack([v @ each.target for v, each in zip(inverse, quadratics, strict=True)])
+        variance = np.sum([v.diagonal() for v in inverse], axis=0)
+        for name, span in spans.items():
+            determined[name] = float(2 * (span.stop - span.start) - ridge[span] @ variance[span])
+            size = max(float((found[span] ** 2).sum()), 1e-12)
+            ridge[span] = np.clip(repeats * determined[name] / size, _LEAST_RIDGE, _MOST_RIDGE)
+    out = beta.copy()
+    for cause, each in enumerate(quadratics):
+        out[chosen, cause] = _inverse(each.information + np.diag(ridge)) @ each.target
+        out[others, cause] -= each.follow @ (out[chosen, cause] - beta[chosen, cause])
+    return LearnedRidge(
+        ridge={name: float(ridge[span.start]) for name, span in spans.items()}, beta=out, determined=determined
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quadratic:
+    """The log likelihood of one cause about a fit, as a function of the chosen coefficients alone.
+
+    information (chosen, chosen), without their ridge; target (chosen,): with a ridge the optimum is at
+    (information + ridge)^-1 target; follow (others, chosen): by how much the others give way.
+    """
+
+    information: np.ndarray
+    target: np.ndarray
+    follow: np.ndarray
+
+
+def _reduced(
+    gram: np.ndarray, beta: np.ndarray, chosen: np.ndarray, others: np.ndarray, ridge: np.ndarray
+) -> _Quadratic:
+    """Return the quadratic among the chosen coefficients: the others' follow from these (Schur's complement)."""
+    factor = cho_factor(gram[np.ix_(others, others)], check_finite=False)
+    follow = cho_solve(factor, gram[np.ix_(others, chosen)])
+    inner = gram[np.ix_(chosen, chosen)] - gram[np.ix_(chosen, others)] @ follow
+    return _Quadratic(information=inner - np.diag(ridge), target=inner @ beta[chosen], follow=follow)
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Return the inverse of a symmetric positive definite matrix."""
+    factor, failed = dpotrf(matrix, lower=0)
+    if failed:
+        return np.linalg.pinv(matrix)
+    upper = dpotri(factor, lower=0)[0]
+    return np.triu(upper) + np.triu(upper, 1).T
+
+
+# -- one logistic regression ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +415,11 @@ def _product(design: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return total
 
 
+def row_losses(eta: np.ndarray, outcomes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return -log likelihood of each row, summed over causes, in nats; eta (rows, causes)."""
+    return np.sum([softplus(eta[:, k]) - y * eta[:, k] for k, y in enumerate(outcomes)], axis=0)
+
+
 def one_thread() -> AbstractContextManager[object]:
     """Return a context in which BLAS computes on one thread; what was set before comes back after it.
 
@@ -150,7 +436,7 @@ def _threads() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-# -- from hazards to probabilities ---------------------------------------------------------------------
+# -- from hazards to chances ---------------------------------------------------------------------------
 
 
 def incidence(won: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -170,8 +456,3 @@ def both_hazards(eta_won: np.ndarray, eta_lost: np.ndarray) -> tuple[np.ndarray,
     won, lost = expit(eta_won), expit(eta_lost)
     excess = np.maximum((won + lost) / MOST_CLOSED, 1.0)
     return won / excess, lost / excess
-
-
-def row_losses(eta: np.ndarray, outcomes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return -log likelihood of each row, summed over causes, in nats; eta (rows, causes)."""
-    return np.sum([softplus(eta[:, k]) - y * eta[:, k] for k, y in enumerate(outcomes)], axis=0)

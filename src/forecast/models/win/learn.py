@@ -15,17 +15,23 @@ errors of the last origins once what all sellers share is taken off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
 from forecast.data.known.ledger import KnownState
-from forecast.models.win.encoding import Encoding, Vocabulary, vocabulary
-from forecast.models.win.fit import FEWEST_CLOSED, Fit, fit_in_full, shrunk_by_evidence
-from forecast.models.win.hazards import both_hazards, gram_of, one_thread
+from forecast.models.win.encoding import Encoding, Vocabulary, encoding, vocabulary
+from forecast.models.win.hazards import (
+    FEWEST_CLOSED,
+    Fit,
+    both_hazards,
+    fit_in_full,
+    newton_step,
+    one_thread,
+    shrunk_by_evidence,
+)
 from forecast.models.win.landmarks import Rows, States, closing_step, month_rows, open_states, stacked, steps_of
 
 WINDOW = 60
@@ -171,7 +177,8 @@ class Learner:
             return
         self._rows[month] = rows
         if self._fit is not None:
-            self._fit = newton_step(self._fit, rows)
+            design = self._fit.code.matrix(rows)
+            self._fit = newton_step(self._fit, design, rows)
         for step in range(steps_of(view)):
             origin = self._origins.get(month - step)
             if origin is not None:
@@ -206,8 +213,10 @@ class Learner:
         if won + lost < FEWEST_CLOSED or not parts:
             return None
         words = vocabulary(view).without(self._without)
-        rows, steps = stacked(parts), steps_of(view)
-        return fit_in_full(words, view.calendar, rows, steps=steps, won=won, lost=lost, start=self._fit)
+        rows = stacked(parts)
+        code = encoding(words, view.calendar, rows.states, steps=steps_of(view))
+        design = code.matrix(rows)
+        return fit_in_full(code, design, rows, won=won, lost=lost, start=self._fit)
 
     # -- owners --------------------------------------------------------------------------------------
 
@@ -223,20 +232,6 @@ class Learner:
             excess = errors[:, :, 0] - errors[:, :, 1] * total[:, 0] / np.maximum(total[:, 1], 1e-12)
             owner = excess / (errors[:, :, 1] + OWNER_PRIOR * fit.code.steps)
         return WinModel(code=fit.code, beta=beta, owner=owner, informed=fit.informed, reason=fit.reason, idle=idle)
-
-
-def newton_step(fit: Fit, rows: Rows) -> Fit:
-    """Return the fit moved by one Newton step on new rows."""
-    design = fit.code.matrix(rows.states, rows.landmark, rows.step)
-    weight = rows.weight
-    beta, gram = fit.beta.copy(), []
-    for cause, y in enumerate((rows.won, rows.lost)):
-        p = expit(design @ fit.beta[:, cause].astype(design.dtype)).astype(float)
-        information = fit.gram[cause] + gram_of(design, weight * p * (1.0 - p))
-        gradient = ((weight * (y - p)).astype(design.dtype) @ design).astype(float)
-        beta[:, cause] += cho_solve(cho_factor(information, check_finite=False), gradient, check_finite=False)
-        gram.append(information)
-    return replace(fit, beta=beta, gram=(gram[0], gram[1]))
 
 
 def _errors_by_owner(origin: _Origin, view: KnownState, step: int) -> np.ndarray:

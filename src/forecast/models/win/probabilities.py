@@ -18,8 +18,7 @@ from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import DEAL_COLUMNS, HORIZONS, NotedTable
 from forecast.models.win.factors import deal_factors
-from forecast.models.win.fit import FEWEST_CLOSED
-from forecast.models.win.hazards import incidence
+from forecast.models.win.hazards import FEWEST_CLOSED, incidence
 from forecast.models.win.landmarks import States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
 from forecast.seeds import check_seed

@@ -14,8 +14,7 @@ from scipy.stats import multivariate_normal, norm, rankdata
 
 import forecast
 from forecast.models.win.encoding import normal_scores
-from forecast.models.win.fit import learned_ridge
-from forecast.models.win.hazards import fit_logistic
+from forecast.models.win.hazards import fit_logistic, learned_ridge
 from forecast.models.win.probabilities import fit_win_model
 from forecast.simulation.company import simulate, write
 
