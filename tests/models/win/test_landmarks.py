@@ -11,7 +11,7 @@ from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
 from forecast.models.pipeline.corrections import PastForecasts
 from forecast.models.win.encoding import vocabulary
-from forecast.models.win.landmarks import NO_EVENT, STEPS, UNDATED, landmarks, month_rows, open_states
+from forecast.models.win.landmarks import NO_EVENT, STEPS, UNDATED, Rows, at_risk, landmarks, month_rows, open_states
 from forecast.models.win.learn import Learner
 from logs import log_of
 
@@ -30,6 +30,11 @@ def walked(snap, months: int = 36):
 def panel_of(snap, months: int = 36):
     view, past = walked(snap, months)
     return landmarks(view, past, months=months)
+
+
+def rows_of(view, past, month: int, *, most_events: int, most_quiet: int) -> Rows:
+    parts = at_risk(view, past, month)
+    return month_rows(parts, month, hashes=view.ledger.hashes, most_events=most_events, most_quiet=most_quiet)
 
 
 def two_deals():
@@ -84,29 +89,29 @@ def test_rows_of_a_month_by_hand():
     view, past = walked(two_deals())
     february = 2024 * 12 + 1
     # In March A (open at the ends of January and February) is won; B was open at the end of February.
-    rows = month_rows(view, past, february + 1, most_events=100, most_quiet=100)
+    rows = rows_of(view, past, february + 1, most_events=100, most_quiet=100)
     seen = sorted(zip(rows.states.deal[rows.landmark].tolist(), rows.step.tolist(), rows.won.tolist(), strict=True))
     assert seen == [(0, 0, True), (0, 1, True), (1, 0, False)]
     assert not rows.lost.any()
     assert (rows.weight == 1).all()
     # In April only B is at risk, seen from two and from one month before.
-    rows = month_rows(view, past, february + 2, most_events=100, most_quiet=100)
+    rows = rows_of(view, past, february + 2, most_events=100, most_quiet=100)
     assert sorted(rows.step.tolist()) == [0, 1]
-    assert month_rows(view, {}, february, most_events=1, most_quiet=1) is None
+    assert at_risk(view, {}, february) == []
 
 
 def test_thinned_rows_stand_for_all():
     view, past = walked(make_snapshot("2022-12-31", plain_company(deals=9000, months=36, seed=5)))
     target = max(past)
-    every = month_rows(view, past, target, most_events=10**6, most_quiet=10**6)
-    some = month_rows(view, past, target, most_events=100, most_quiet=200)
+    every = rows_of(view, past, target, most_events=10**6, most_quiet=10**6)
+    some = rows_of(view, past, target, most_events=100, most_quiet=200)
     events = int((every.won | every.lost).sum())
     assert len(some) < 400 < len(every)
     kept = some.won | some.lost
     # Weights are inverse shares; the sums come out within four standard errors of a sample of their size.
     assert abs(some.weight[kept].sum() - events) < 4 * events / np.sqrt(100)
     assert abs(some.weight[~kept].sum() - (len(every) - events)) < 4 * (len(every) - events) / np.sqrt(200)
-    again = month_rows(view, past, target, most_events=100, most_quiet=200)
+    again = rows_of(view, past, target, most_events=100, most_quiet=200)
     assert (again.landmark == some.landmark).all()
 
 

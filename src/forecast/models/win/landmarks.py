@@ -77,6 +77,8 @@ _ARRAYS = ("deal", "target", "segment", "stage", "amount", "age", "stage_age", "
 
 def joined(parts: list[States]) -> States:
     """Return states one after the other; `parts` is not empty."""
+    if len(parts) == 1:
+        return parts[0]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
     factors = {name: np.concatenate([part.factors[name] for part in parts]) for name in parts[0].factors}
     numbers = {name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers}
@@ -234,45 +236,62 @@ class Rows:
         return len(self.landmark)
 
 
-def month_rows(
-    view: KnownState, past: Mapping[int, States], target: int, *, most_events: int, most_quiet: int
-) -> Rows | None:
-    """Return the rows of a target month from the landmarks of the months before it, as known at the view's day.
+@dataclass(frozen=True, kw_only=True)
+class AtRisk:
+    """The deals of one past origin that were still open when a month began, and what became of them in it.
 
-    Simple case: a deal that was still open when the month began, once for each past origin from which the month lay
-    within the steps; it was won in the month, lost in it, or neither. The complication: where these are many, about
-    `most_events` of those with an event and `most_quiet` of the others are drawn, and weighted to stand for all. The
-    draw is by a hash of deal, month and step, so that it is the same from whichever day it is looked at.
-
-    past : by step 0's period, the states at each past origin. None where there is no landmark.
+    `step` counts the months from the origin to that month. `deal` (k,), one a deal at risk, indexes `states`, all that
+    were open at the origin; `won` and `lost` (k,) are bool.
     """
-    landmark, step, happened, won, parts = [], [], [], [], []
-    offset = 0
-    for ahead in range(steps_of(view)):
-        states = past.get(target - ahead)
+
+    step: int
+    states: States
+    deal: np.ndarray
+    won: np.ndarray
+    lost: np.ndarray
+
+
+def at_risk(view: KnownState, past: Mapping[int, States], month: int) -> list[AtRisk]:
+    """Return what became of deals in a target month, one record a past origin with open deals; the nearest comes first.
+
+    Simple case: a deal that was still open when the month began was won in it, lost in it, or neither, as known at the
+    view's day. It counts once for each past origin from which the month lay within the steps.
+
+    past : by step 0's period, the states at each past origin.
+    """
+    found = []
+    for step in range(steps_of(view)):
+        states = past.get(month - step)
         if states is None or not len(states):
             continue
         event = closing_step(view, states)
-        at_risk = np.flatnonzero(event >= ahead)
-        in_month = event[at_risk] == ahead
-        landmark.append(at_risk + offset)
-        step.append(np.full(len(at_risk), ahead, dtype=np.int64))
-        happened.append(in_month)
-        won.append(in_month & (view.outcome[states.deal[at_risk]] == WON))
-        parts.append(states)
-        offset += len(states)
-    if not parts:
-        return None
-    events, wins = np.concatenate(happened), np.concatenate(won)
+        deal = np.flatnonzero(event >= step)
+        closed = event[deal] == step
+        won = closed & (view.outcome[states.deal[deal]] == WON)
+        found.append(AtRisk(step=step, states=states, deal=deal, won=won, lost=closed & ~won))
+    return found
+
+
+def month_rows(parts: list[AtRisk], month: int, *, hashes: np.ndarray, most_events: int, most_quiet: int) -> Rows:
+    """Return the rows of a target month; `parts`, what became of the deals at risk in it, is not empty.
+
+    Simple case: a row a deal at risk and origin. The complication: where these are many, about `most_events` of those
+    with an event and `most_quiet` of the others are drawn, and weighted to stand for all. The draw is by a hash of
+    deal, month and step, so that it is the same from whichever day it is looked at.
+
+    hashes : of each deal of the ledger.
+    """
+    offsets = np.cumsum([0, *(len(part.states) for part in parts)])[:-1]
+    won = np.concatenate([part.won for part in parts])
     rows = Rows(
-        states=joined(parts) if len(parts) > 1 else parts[0],
-        landmark=np.concatenate(landmark),
-        step=np.concatenate(step),
-        won=wins,
-        lost=events & ~wins,
-        weight=np.ones(len(events)),
+        states=joined([part.states for part in parts]),
+        landmark=np.concatenate([part.deal + offset for part, offset in zip(parts, offsets, strict=True)]),
+        step=np.concatenate([np.full(len(part.deal), part.step, dtype=np.int64) for part in parts]),
+        won=won,
+        lost=np.concatenate([part.lost for part in parts]),
+        weight=np.ones(len(won)),
     )
-    return _thinned(rows, view.ledger.hashes, target, most_events=most_events, most_quiet=most_quiet)
+    return _thinned(rows, hashes, month, most_events=most_events, most_quiet=most_quiet)
 
 
 def _thinned(rows: Rows, hashes: np.ndarray, target: int, *, most_events: int, most_quiet: int) -> Rows:

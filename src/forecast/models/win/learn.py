@@ -15,7 +15,7 @@ errors of the last origins once what all sellers share is taken off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -32,7 +32,7 @@ from forecast.models.win.hazards import (
     one_thread,
     shrunk_by_evidence,
 )
-from forecast.models.win.landmarks import Rows, States, closing_step, month_rows, open_states, stacked, steps_of
+from forecast.models.win.landmarks import AtRisk, Rows, States, at_risk, month_rows, open_states, stacked, steps_of
 
 WINDOW = 60
 """Months of rows a full fit learns from."""
@@ -107,17 +107,12 @@ class Learned:
 class _Origin:
     """The forecast made at one origin, and how it fared by owner.
 
-    states, logits : the deals and their (n, steps, 2) logits without the owners' part; None once all is known.
+    logits : (n, steps, 2), of its open deals without the owners' part; None without owners, and once all is known.
     errors : (owners, 2 causes, 2): sums of y - p and of p (1 - p), added to as months settle.
     """
 
-    states: States | None
     logits: np.ndarray | None
     errors: np.ndarray
-
-    def closed_book(self) -> _Origin:
-        """Return the sums alone."""
-        return _Origin(states=None, logits=None, errors=self.errors)
 
 
 class Learner:
@@ -149,7 +144,11 @@ class Learner:
         if self._next is None:
             self._next = target
         for month in range(self._next, settled + 1):
-            self._learn_month(view, month)
+            parts = at_risk(view, self._past, month)
+            if parts:
+                hashes = view.ledger.hashes
+                rows = month_rows(parts, month, hashes=hashes, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
+                self._learn_month(month, parts, rows)
         self._next = max(self._next, settled + 1)
         self._forget(target, steps_of(view))
 
@@ -160,29 +159,30 @@ class Learner:
             self._fit = self._full(view, settled)
         if self._fit is None:
             return Learned(states=states)
-        model = self._with_owners(self._fit)
+        beta, idle = shrunk_by_evidence(self._fit)
+        model = self._with_owners(self._fit, beta=beta, idle=idle)
         logits = model.base_logits(states, steps=steps_of(view))
         owners = len(model.words.factors.get("owner", ()))
         self._origins[target] = _Origin(
-            states=states, logits=logits.astype(np.float32), errors=np.zeros((owners, 2, 2))
+            logits=logits.astype(np.float32) if owners else None, errors=np.zeros((owners, 2, 2))
         )
         return Learned(states=states, model=model, logits=logits)
 
     # -- rows ----------------------------------------------------------------------------------------
 
-    def _learn_month(self, view: KnownState, month: int) -> None:
-        """Learn from the rows of a target month that has settled."""
-        rows = month_rows(view, self._past, month, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
-        if rows is None:
-            return
+    def _learn_month(self, month: int, parts: list[AtRisk], rows: Rows) -> None:
+        """Learn from a target month that has settled: its rows move the fit, and past forecasts of it get their errors.
+
+        parts : what became of its deals, seen from each origin. rows : the same, as rows of the fit.
+        """
         self._rows[month] = rows
         if self._fit is not None:
             design = self._fit.code.matrix(rows)
             self._fit = newton_step(self._fit, design, rows)
-        for step in range(steps_of(view)):
-            origin = self._origins.get(month - step)
-            if origin is not None:
-                origin.errors += _errors_by_owner(origin, view, step)
+        for part in parts:
+            origin = self._origins.get(month - part.step)
+            if origin is not None and origin.logits is not None:
+                origin.errors += _errors_by_owner(part, origin.logits[part.deal, part.step], owners=len(origin.errors))
 
     def _forget(self, target: int, steps: int) -> None:
         """Drop what no later view will ask for: the next month to settle is seen from up to `steps` origins back."""
@@ -190,7 +190,7 @@ class Learner:
         self._past = {month: states for month, states in self._past.items() if month > self._next - steps}
         self._rows = {month: rows for month, rows in self._rows.items() if month >= target - WINDOW - 12}
         self._origins = {
-            month: origin.closed_book() if month + steps <= self._next else origin
+            month: replace(origin, logits=None) if month + steps <= self._next else origin
             for month, origin in self._origins.items()
             if month >= target - TRACKED
         }
@@ -220,9 +220,8 @@ class Learner:
 
     # -- owners --------------------------------------------------------------------------------------
 
-    def _with_owners(self, fit: Fit) -> WinModel:
-        """Return the model with columns shrunk by their evidence and the owners' effects, shrunk."""
-        beta, idle = shrunk_by_evidence(fit)
+    def _with_owners(self, fit: Fit, *, beta: np.ndarray, idle: tuple[str, ...]) -> WinModel:
+        """Return the model of a fit with the owners' effects, shrunk; `beta` and `idle` as its evidence shrank them."""
         owners = len(fit.code.words.factors.get("owner", ())) if fit.informed else 0
         owner = np.zeros((owners, 2))
         if owners and self._origins:
@@ -234,22 +233,15 @@ class Learner:
         return WinModel(code=fit.code, beta=beta, owner=owner, informed=fit.informed, reason=fit.reason, idle=idle)
 
 
-def _errors_by_owner(origin: _Origin, view: KnownState, step: int) -> np.ndarray:
-    """Return what became of the deals of one origin in the month `step` ahead of it, as `_Origin.errors`."""
-    out = np.zeros_like(origin.errors)
-    states, logits = origin.states, origin.logits
-    if states is None or logits is None or not len(out):
-        return out
-    event = closing_step(view, states)
-    rows = np.flatnonzero(event >= step)
-    closed = event[rows] == step
-    won = closed & (view.outcome[states.deal[rows]] == WON)
-    who = states.factors["owner"][rows]
+def _errors_by_owner(part: AtRisk, logits: np.ndarray, *, owners: int) -> np.ndarray:
+    """Return how the forecasts of deals at risk fared, as `_Origin.errors`; `logits` (k, 2), of won and lost."""
+    out = np.zeros((owners, 2, 2))
+    who = part.states.factors["owner"][part.deal]
     known = who != NONE
-    for cause, y in enumerate((won, closed & ~won)):
-        p = expit(logits[rows, step, cause].astype(float))
-        for k, part in enumerate((y - p, p * (1.0 - p))):
-            out[:, cause, k] = np.bincount(who[known], part[known], minlength=len(out))
+    for cause, y in enumerate((part.won, part.lost)):
+        p = expit(logits[:, cause].astype(float))
+        for k, errors in enumerate((y - p, p * (1.0 - p))):
+            out[:, cause, k] = np.bincount(who[known], errors[known], minlength=owners)
     return out
 
 
