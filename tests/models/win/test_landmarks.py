@@ -9,6 +9,7 @@ import pytest
 import forecast
 from companies import make_snapshot, plain_company
 from forecast.calendar import parse_periods
+from forecast.data.schema import Company
 from forecast.models.pipeline.corrections import PastForecasts
 from forecast.models.win.encoding import vocabulary
 from forecast.models.win.landmarks import NO_EVENT, STEPS, UNDATED, Rows, at_risk, landmarks, month_rows, open_states
@@ -83,6 +84,16 @@ def test_states_by_hand():
     # A closes in the second month after January and the first after February; B has not closed.
     assert panel.event.tolist() == [1, 0, NO_EVENT, NO_EVENT]
     assert panel.observed.tolist() == [3, 2, 2, 1]
+
+
+def test_the_place_in_the_fiscal_quarter_by_hand():
+    deals = two_deals().opportunities
+    # The year begins in February, and so does a quarter; step 0 at the end of January is February.
+    first_of_year = make_snapshot("2024-03-31", deals, company=Company(fiscal_year_start=2))
+    assert panel_of(first_of_year).states.quarter_position.tolist() == [0, 1, 1]  # A in January; A and B
+    middle = walked(make_snapshot("2024-04-15", deals, company=Company(fiscal_year_start=2)))[0]
+    assert middle.quarter_position == 2  # April itself, which is not over
+    assert walked(make_snapshot("2024-04-15", deals))[0].quarter_position == 0
 
 
 def test_rows_of_a_month_by_hand():

@@ -91,6 +91,11 @@ class KnownState:
         return self.period + bool(self.at_month_end)
 
     @property
+    def quarter_position(self) -> int:
+        """The place of the first target in its fiscal quarter: 0, 1 or 2."""
+        return self.calendar.quarter_position(self.first_target)
+
+    @property
     def last_complete(self) -> int:
         """The last period that is over."""
         return self.first_target - 1

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from forecast.calendar import Calendar
 from forecast.data.audit.leaks import outcome_leaks
 from forecast.data.known.coding import NONE, Column
 from forecast.data.known.ledger import KnownState, Ledger
@@ -224,7 +223,6 @@ class Encoding:
     """
 
     words: Vocabulary
-    calendar: Calendar
     steps: int
     size_mean: float
     size_spread: float
@@ -317,9 +315,9 @@ class Encoding:
         last = np.minimum(step, self.steps - 1)
         early = np.minimum(step, 2)
         yield "step", layout["step"][0] + last, None
-        target = states.target[rows] + step
-        yield "quarter", layout["quarter"][0] + self.calendar.quarter_position(target) + 3 * (step > 0), None
-        yield "quarter", layout["season"][0] + target % 12, None
+        position = (states.quarter_position[rows] + step) % 3
+        yield "quarter", layout["quarter"][0] + position + 3 * (step > 0), None
+        yield "quarter", layout["season"][0] + (states.target[rows] + step) % 12, None
         if not self.rich:
             return
         if "stage" in layout:
@@ -391,14 +389,13 @@ def _log_months(months: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.log1p(months))
 
 
-def encoding(words: Vocabulary, calendar: Calendar, states: States, *, steps: int) -> Encoding:
+def encoding(words: Vocabulary, states: States, *, steps: int) -> Encoding:
     """Return the encoding whose mean, spread and scores come from `states`."""
     sizes = np.log1p(states.amount[np.isfinite(states.amount)])
     mean, spread = (float(sizes.mean()), float(sizes.std())) if len(sizes) else (0.0, 0.0)
     scores = {name: normal_scores(states.numbers[name]) for name in words.numbers}
     return Encoding(
         words=words,
-        calendar=calendar,
         steps=steps,
         size_mean=mean,
         size_spread=spread if spread > 1e-9 * (1 + abs(mean)) else np.inf,

@@ -46,11 +46,12 @@ class States:
     `deal` is the opportunity's place in the ledger; `stage` and `segment` are codes into the ledger's (NONE = unknown);
     `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan without history);
     `due` is the month of the expected close less the month of step 0; `overdue` says that the expected close has
-    passed; `target` is the period of step 0.
+    passed; `target` is the period of step 0, and `quarter_position` its place in the fiscal quarter (0, 1, 2).
     """
 
     deal: np.ndarray
     target: np.ndarray
+    quarter_position: np.ndarray
     segment: np.ndarray
     stage: np.ndarray
     amount: np.ndarray
@@ -72,7 +73,19 @@ class States:
         return States(**arrays, factors=factors, numbers={name: x[rows] for name, x in self.numbers.items()})
 
 
-_ARRAYS = ("deal", "target", "segment", "stage", "amount", "age", "stage_age", "due", "overdue", "slips")
+_ARRAYS = (
+    "deal",
+    "target",
+    "quarter_position",
+    "segment",
+    "stage",
+    "amount",
+    "age",
+    "stage_age",
+    "due",
+    "overdue",
+    "slips",
+)
 
 
 def joined(parts: list[States]) -> States:
@@ -120,6 +133,7 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
     return States(
         deal=deals,
         target=np.full(n, view.first_target, dtype=np.int32),
+        quarter_position=np.full(n, view.quarter_position, dtype=np.int32),
         segment=view.segment[deals],
         stage=stage,
         amount=view.amount[deals],

@@ -212,9 +212,9 @@ class Learner:
         parts = [rows for month, rows in sorted(self._rows.items()) if begin <= month <= settled and len(rows)]
         if won + lost < FEWEST_CLOSED or not parts:
             return None
-        words = vocabulary(view).without(self._without)
         rows = stacked(parts)
-        code = encoding(words, view.calendar, rows.states, steps=steps_of(view))
+        words = vocabulary(view).without(self._without)
+        code = encoding(words, rows.states, steps=steps_of(view))
         design = code.matrix(rows)
         return fit_in_full(code, design, rows, won=won, lost=lost, start=self._fit)
 
