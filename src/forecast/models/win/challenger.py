@@ -97,7 +97,7 @@ def _landmarks(snap: Snapshot, *, horizon: int) -> tuple[Vocabulary, States, np.
 
 
 def _features(states: States, words: Vocabulary) -> pd.DataFrame:
-    """Return the columns a classifier sees, one row a state: `is …` categories as codes, `x …` numbers, nan unknown."""
+    """Return the columns a classifier sees, one row a deal: `is …` categories as codes, `x …` numbers, nan unknown."""
     due = np.clip(states.due, -_DUE_SPAN, _DUE_SPAN)
     columns = {
         "is stage": states.stage,

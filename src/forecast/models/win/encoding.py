@@ -1,4 +1,4 @@
-"""How a deal's state becomes columns of numbers: which covariates are in use, and what stands in each column.
+"""How an open deal becomes columns of numbers: which covariates are in use, and what stands in each column.
 
 Simple case: a text column has a column of its own for each level, a number column is one (`Encoding`). Before that,
 `vocabulary` chooses what there is to encode: columns that know the outcome, or tell nothing, are left out.
@@ -43,7 +43,7 @@ _CHUNK = 2048
 _KNOTS = 64
 
 Piece = tuple[str, np.ndarray, np.ndarray | None]
-"""A term, the column each state or row has in it, and the value there; None for 1."""
+"""A term, the column each deal or row has in it, and the value there; None for 1."""
 
 
 # -- the columns in use --------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ class Encoding:
         return np.where(codes == NONE, self.width, self.layout[block][0] + codes)
 
     def fixed_pieces(self, states: States) -> Iterator[Piece]:
-        """Yield (term, column, value) a state: what is the same in every step."""
+        """Yield (term, column, value) a deal: what is the same in every step."""
         layout, level, n = self.layout, self._level, len(states)
         age = states.age
         yield "age", level("age", np.where(np.isnan(age), NONE, np.searchsorted(AGE_EDGES, age, side="right"))), None

@@ -102,7 +102,7 @@ def joined(parts: list[States]) -> States:
 
 
 def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
-    """Return the open deals of a view as they stand, in the ledger's order.
+    """Return the open deals of a day as they stand, in the ledger's order.
 
     Simple case: a deal's last row of history says where it stands. Two complications: a deal without history shows
     what `opportunities` holds, on the last day only, since that is today's; and a deal without a creation date is as
@@ -177,7 +177,7 @@ def _may_be_number(column: Column) -> bool:
 
 
 def closing_step(view: KnownState, states: States) -> np.ndarray:
-    """Return the step in which each deal closed, as known at the view's day; NO_EVENT where it has not, (n,).
+    """Return the step in which each deal closed, as known by the view's day; NO_EVENT where it has not, (n,).
 
     A closure dated before the origin at which the deal still looked open (it was recorded late) counts in step 0.
     """
@@ -232,25 +232,6 @@ def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Rows (deal, landmark, step) that share a target month: what a fit needs of them.
-
-    `landmark` (k,) indexes `states`, one a row at least; step, won, lost (k,); weight (k,) is how many rows of its kind
-    a row stands for.
-    """
-
-    states: States
-    landmark: np.ndarray
-    step: np.ndarray
-    won: np.ndarray
-    lost: np.ndarray
-    weight: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.landmark)
-
-
-@dataclass(frozen=True, kw_only=True)
 class AtRisk:
     """The deals of one past origin that were still open when a month began, and what became of them in it.
 
@@ -284,6 +265,25 @@ def at_risk(view: KnownState, past: Mapping[int, States], month: int) -> list[At
         won = closed & (view.outcome[states.deal[deal]] == WON)
         found.append(AtRisk(step=step, states=states, deal=deal, won=won, lost=closed & ~won))
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows (deal, landmark, step) that share a target month: what a fit needs of them.
+
+    `landmark` (k,) indexes `states`, one a row at least; step, won, lost (k,); weight (k,) is how many rows of its kind
+    a row stands for.
+    """
+
+    states: States
+    landmark: np.ndarray
+    step: np.ndarray
+    won: np.ndarray
+    lost: np.ndarray
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.landmark)
 
 
 def month_rows(parts: list[AtRisk], month: int, *, hashes: np.ndarray, most_events: int, most_quiet: int) -> Rows:

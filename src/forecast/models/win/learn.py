@@ -93,7 +93,7 @@ class WinModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """What is there after one more view: its open deals, the model as of then and its `base_logits` for them.
+    """What is there after one more day: its open deals, the model as of then and its `base_logits` for them.
 
     model, logits : None where too few deals have closed, or before the period from which a model is wanted.
     """
@@ -116,7 +116,7 @@ class _Origin:
 
 
 class Learner:
-    """Walks along the views of a ledger, which must be one period apart at the same position in their period.
+    """Takes in what was known day by day; the days are one period apart, at the same position in their period.
 
     without : covariates that are not to be used. fit_from : the period of step 0 from which a model is wanted.
     refit : months between full fits (None: as described above).
@@ -132,15 +132,17 @@ class Learner:
         self._fit: Fit | None = None
 
     def step(self, view: KnownState) -> Learned:
-        """Take in one more view; return the model as of then."""
+        """Take in one more day; return the model as of then."""
         with one_thread():
             return self._step(view)
 
     def _step(self, view: KnownState) -> Learned:
+        # Simple case: look at the open deals, learn from the month that has settled since, and forecast.
         target, settled = view.first_target, view.last_settled
         states = open_states(view)
         self._past[target] = states
 
+        # None may have settled, or several.
         if self._next is None:
             self._next = target
         for month in range(self._next, settled + 1):
@@ -152,6 +154,7 @@ class Learner:
         self._next = max(self._next, settled + 1)
         self._forget(target, steps_of(view))
 
+        # Fitted anew in some months only; before `fit_from`, and of too few closures, there is no model.
         due = self._due(view)
         if target < self._fit_from:
             return Learned(states=states)
@@ -159,6 +162,8 @@ class Learner:
             self._fit = self._full(view, settled)
         if self._fit is None:
             return Learned(states=states)
+
+        # The forecast's errors will tell the owners' effects of later models.
         beta, idle = shrunk_by_evidence(self._fit)
         model = self._with_owners(self._fit, beta=beta, idle=idle)
         logits = model.base_logits(states, steps=steps_of(view))
@@ -185,7 +190,7 @@ class Learner:
                 origin.errors += _errors_by_owner(part, origin.logits[part.deal, part.step], owners=len(origin.errors))
 
     def _forget(self, target: int, steps: int) -> None:
-        """Drop what no later view will ask for: the next month to settle is seen from up to `steps` origins back."""
+        """Drop what no later day will ask for: the next month to settle is seen from up to `steps` origins back."""
         assert self._next is not None
         self._past = {month: states for month, states in self._past.items() if month > self._next - steps}
         self._rows = {month: rows for month, rows in self._rows.items() if month >= target - WINDOW - 12}
@@ -209,10 +214,10 @@ class Learner:
         closed = view.outcome[view.known]
         won, lost = int((closed == WON).sum()), int((closed == LOST).sum())
         begin = max(view.first_target - WINDOW, view.closures_recorded_from)
-        parts = [rows for month, rows in sorted(self._rows.items()) if begin <= month <= settled and len(rows)]
-        if won + lost < FEWEST_CLOSED or not parts:
+        window = [rows for month, rows in sorted(self._rows.items()) if begin <= month <= settled and len(rows)]
+        if won + lost < FEWEST_CLOSED or not window:
             return None
-        rows = stacked(parts)
+        rows = stacked(window)
         words = vocabulary(view).without(self._without)
         code = encoding(words, rows.states, steps=steps_of(view))
         design = code.matrix(rows)
