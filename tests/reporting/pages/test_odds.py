@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from forecast.data.schema import Company
 from forecast.evaluation.scores.comparison import PairedTest
@@ -87,3 +88,18 @@ def test_a_second_opinion_is_shown_where_there_is_one():
     assert "plain logistic regression" in shown
     assert "Brier score" in shown
     assert odds.second_opinion_view(None, kind="none")._repr_html_() == ""
+
+
+@pytest.mark.parametrize(("horizon", "sentences"), [(1, 0), (3, 0), (4, 1), (6, 1)])
+def test_days_whose_wins_overlap_are_named(horizon, sentences):
+    found = odds.overlap_sentences(horizon)
+    assert len(found) == sentences
+    assert all(f"3 months apart and wins of {horizon} months count for each" in sentence for sentence in found)
+
+
+def test_day_by_day():
+    days = pd.DataFrame({"origin": pd.to_datetime(["2026-01-31", "2026-04-30"]), "deals": [10, 1], "p": [0.3, 0.1]})
+    html = odds.days_view(days.assign(won=[0.2, 0.0], auc=[0.75, float("nan")]))._repr_html_()
+    for cell in ("2026-01-31", f"75{T}%", "2026-04-30", "–"):
+        assert cell in html
+    assert odds.days_view(days.iloc[:0])._repr_html_() == ""

@@ -9,7 +9,7 @@ import pytest
 from forecast.calendar import period_labels
 from forecast.data.schema import Company
 from forecast.reporting.charts.figure import Chart, Statement, Together
-from forecast.reporting.pages.bookings.seasons import seasons
+from forecast.reporting.pages.bookings.seasons import past_alone, seasons, settled_months
 from forecast.wording import THIN as T
 
 EURO = Company(name="C", currency="EUR")
@@ -81,3 +81,19 @@ def test_of_less_than_two_years_it_cannot_tell(months):
     assert isinstance(part, Statement)
     assert part.kind == "abstain"
     assert "two full years" in part.more
+
+
+def test_the_settled_months_are_of_the_whole_company():
+    months = settled_months(booked(np.arange(1.0, 13.0)), company=EURO, as_of="2023-10-31")
+    assert months.tolist() == pytest.approx(list(range(1, 12)))  # October 2023 settles on 7 November
+    assert list(months.index.astype(str)[:2]) == ["2022-11", "2022-12"]
+
+
+def test_the_past_alone_next_to_our_months():
+    ahead = pd.DataFrame({"target_period": ["2026-12", "2027-01"], "mean": [1.2e6, 1.1e6]})
+    html = past_alone(ahead.assign(alone=[0.8e6, np.nan]), company=EURO)._repr_html_()
+    for cell in (f"€1.2{T}m", f"€800{T}k", "–"):
+        assert cell in html
+    assert "nan" not in html
+    assert past_alone(ahead, company=EURO)._repr_html_() == ""  # too short a past for a model of it
+    assert past_alone(ahead.iloc[:0].assign(alone=1.0), company=EURO)._repr_html_() == ""

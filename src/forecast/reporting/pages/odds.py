@@ -110,6 +110,7 @@ OPINION_HEADS = {
     "slope": "calibration slope",
     "n": "probabilities",
 }
+DAYS_HEADS = {"origin": "day", "deals": "deals", "p": "forecast", "won": "came true", "auc": "won one higher"}
 CURVES_HEADS = {"model": "model", "probability": "probability", "happened": "came true"}
 """What stands over the columns of each table."""
 
@@ -118,6 +119,10 @@ OPINION_CAPTION = (
     "a calibration slope of 1 is honest, below 1 the odds are too extreme"
 )
 CURVES_CAPTION = "Forecast and outcome by fifths of the deals"
+DAYS_CAPTION = (
+    "Each day looked at by itself; the last column: of a deal won and one not, how often the won one had the higher "
+    f"probability (50{wording.THIN}% is chance)"
+)
 EVENT = "won within 3 months"
 TOO_FEW = "Too few deals have closed."
 NO_PROBABILITY = "No deal has a probability."
@@ -184,6 +189,16 @@ def skill_sentences(deals: pd.DataFrame, *, within: str) -> list[str]:
         "Of two deals, one won and one not, the won one had the higher probability "
         f"{wording.percent(area)} of the time (50{wording.THIN}% is chance).",
         f"They are {better} than giving every deal the same probability (Brier score).",
+    ]
+
+
+def overlap_sentences(horizon: int, *, apart: int = 3) -> list[str]:
+    """Return that one win may count for two days, where days lie fewer months apart than wins are counted."""
+    if horizon <= apart:
+        return []
+    return [
+        f"The days are {wording.plural(apart, 'month')} apart and wins of {wording.plural(horizon, 'month')} count for "
+        "each, so that one win can count for more than one day: the days say less than as many separate ones would."
     ]
 
 
@@ -366,6 +381,12 @@ def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
 
 
 # -- tables ---------------------------------------------------------------------------------------------
+
+
+def days_view(days: pd.DataFrame) -> TableView | Notes:
+    """Return how the odds did day by day; nothing where there is no day. days : origin, deals, p, won, auc."""
+    formats: dict[str, Format] = dict.fromkeys(("p", "won", "auc"), wording.percent)
+    return TableView(days, DAYS_CAPTION, columns=DAYS_HEADS, formats=formats) if len(days) else Notes([])
 
 
 def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together | Notes:

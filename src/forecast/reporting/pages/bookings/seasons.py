@@ -19,7 +19,7 @@ from forecast.errors import DataError
 from forecast.models.baselines.decomposition import RARE, YEAR, Decomposition, seasonal_trend
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
-from forecast.reporting.charts.figure import Statement, Together
+from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import BLUE, DASHES, INK, MIST
 from forecast.reporting.pages.bookings.prepare import past_months
 
@@ -80,13 +80,29 @@ def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0
 
 def prepare_seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0) -> Seasons:
     """Return the settled months taken apart. Raises DataError where they are fewer than two years."""
+    months = settled_months(booked, company=company, as_of=as_of)
+    amounts = months.to_numpy(float)
+    parts = seasonal_trend(amounts, seed=seed)
+    return Seasons(periods=list(months.index.astype("str")), booked=amounts, parts=parts, company=company)
+
+
+def settled_months(booked: pd.DataFrame, *, company: Company, as_of: Any) -> pd.Series:
+    """Return what the company booked in each settled month, by month (`PeriodIndex`), in order; booked as `seasons`."""
     last = company.periods.last_settled(pd.Timestamp(as_of), settle_days=company.settle_days)
     months = past_months(booked, segment=TOTAL)
     months = months[parse_periods(months["period"]) <= last]
-    amounts = months["amount"].to_numpy(float)
-    return Seasons(
-        periods=list(months["period"]), booked=amounts, parts=seasonal_trend(amounts, seed=seed), company=company
-    )
+    return pd.Series(months["amount"].to_numpy(float), index=pd.PeriodIndex(months["period"], freq="M"))
+
+
+def past_alone(ahead: pd.DataFrame, *, company: Company) -> TableView | Notes:
+    """Return our months next to those of a model that knows no deal; nothing where the past is too short for one.
+
+    ahead : our months (target_period, mean), and where the past was long enough `alone`.
+    """
+    if ahead.empty or "alone" not in ahead:
+        return Notes([])
+    formats: dict[str, Format] = dict.fromkeys(("mean", "alone"), wording.in_currency(company.currency))
+    return TableView(ahead, ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
 
 
 def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
@@ -116,6 +132,9 @@ LABELS = {"trend": "trend", "season": "with season"}
 
 HEADS = {"month": "month", "booked": "booked", "trend": "trend", "seasonal": "season", "remainder": "remainder"}
 """What stands over the columns of its table."""
+
+ALONE_HEADS = {"target_period": "month", "mean": "expected", "alone": "from past months alone"}
+ALONE_CAPTION = "A second opinion that knows no deal: exponential smoothing of the settled months"
 
 UNKNOWN = "We cannot say whether bookings have a trend or a season."
 
