@@ -100,5 +100,5 @@ def _each(
     seed: int,
 ) -> Iterator[NotedTable]:
     """Yield the table of a forecaster that needs one known state alone."""
-    for view in snap.ledger.walk(origins):
-        yield function(view, months=months, seed=seed)
+    for state in snap.ledger.walk(origins):
+        yield function(state, months=months, seed=seed)

@@ -25,7 +25,7 @@ Addends = Mapping[str, np.ndarray]
 """The parts of a forecast by the names of `ADDENDS`, each (segments, months)."""
 
 
-def month_targets(view: KnownState | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
+def month_targets(state: KnownState | Snapshot, months: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the periods forecast and their horizons, both (M,) int64; the month in progress comes first mid-month.
 
     Raises
@@ -34,54 +34,54 @@ def month_targets(view: KnownState | Snapshot, months: int) -> tuple[np.ndarray,
     """
     if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= MOST_MONTHS:
         raise ParameterError(f"months: {months!r} is not a whole number from 1 to {MOST_MONTHS}")
-    horizons = np.arange(1 if view.at_month_end else 0, months + 1, dtype=np.int64)
-    return view.period + horizons, horizons
+    horizons = np.arange(1 if state.at_month_end else 0, months + 1, dtype=np.int64)
+    return state.period + horizons, horizons
 
 
-def quarter_targets(view: KnownState, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quarter_targets(state: KnownState, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the fiscal quarters that past months and the months forecast cover, and their horizons, (Q,) int64.
 
     Horizon 0 is the quarter in progress, 1 the next; on a quarter's last day there is no 0.
     """
-    quarters = np.unique(np.asarray(view.calendar.quarter_of(periods), dtype=np.int64))
-    last = np.array([view.calendar.quarter_periods(int(quarter))[2] for quarter in quarters], dtype=np.int64)
+    quarters = np.unique(np.asarray(state.calendar.quarter_of(periods), dtype=np.int64))
+    last = np.array([state.calendar.quarter_periods(int(quarter))[2] for quarter in quarters], dtype=np.int64)
     quarters = quarters[last <= periods[-1]]
-    return quarters, quarters - view.calendar.quarter_of(view.period)
+    return quarters, quarters - state.calendar.quarter_of(state.period)
 
 
-def bookings_in(view: KnownState, periods: np.ndarray, *, everywhere: bool = False) -> np.ndarray:
+def bookings_in(state: KnownState, periods: np.ndarray, *, everywhere: bool = False) -> np.ndarray:
     """Return the amounts won in each period, as known; (segments, len(periods)).
 
-    Segments are the view's, or with `everywhere` the ledger's.
+    Segments are the state's, or with `everywhere` the ledger's.
     """
-    won = view.won_deals
-    segment = view.segment[won] if everywhere else view.place_of_segment[view.segment[won]]
-    closed = view.closed_in[won]
+    won = state.won_deals
+    segment = state.segment[won] if everywhere else state.place_of_segment[state.segment[won]]
+    closed = state.closed_in[won]
     span = np.arange(int(periods.min()), int(periods.max()) + 1) if len(periods) else np.zeros(0, dtype=np.int64)
     keep = np.flatnonzero((segment >= 0) & (closed >= periods.min(initial=10**9)) & (closed <= periods.max(initial=0)))
-    count = len(view.ledger.segments) if everywhere else len(view.segments)
+    count = len(state.ledger.segments) if everywhere else len(state.segments)
     if not len(keep):
         return np.zeros((count, len(periods)))
     cell = segment[keep] * len(span) + closed[keep] - span[0]
-    paid = np.nan_to_num(view.amount[won[keep]])
+    paid = np.nan_to_num(state.amount[won[keep]])
     return np.bincount(cell, paid, minlength=count * len(span)).reshape(count, len(span))[:, periods - span[0]]
 
 
-def known_bookings(view: KnownState, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def known_bookings(state: KnownState, *, complete: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the bookings known by month: periods (T,) from the first record on, and amounts (segments, T).
 
     The last period is that of as_of; with `complete` it is the last one that had ended.
     """
-    seen = np.concatenate([view.ledger.created_in[view.known], view.closed_in[view.known]])
+    seen = np.concatenate([state.ledger.created_in[state.known], state.closed_in[state.known]])
     seen = seen[seen > 0]
-    last = view.last_complete if complete else view.period
+    last = state.last_complete if complete else state.period
     first = min(int(seen.min()), last + 1) if len(seen) else last + 1
     periods = np.arange(first, last + 1, dtype=np.int64)
-    return periods, bookings_in(view, periods)
+    return periods, bookings_in(state, periods)
 
 
 def from_draws(
-    view: KnownState,
+    state: KnownState,
     *,
     model: str,
     draws: np.ndarray,
@@ -103,17 +103,17 @@ def from_draws(
     ValueError : shapes do not fit, or a draw is not a number.
     """
     draws = np.asarray(draws, dtype=np.float64)
-    shape = (len(view.segments), len(periods))
+    shape = (len(state.segments), len(periods))
     if draws.ndim != 3 or draws.shape[1:] != shape or not np.isfinite(draws).all():
         raise ValueError(f"draws: {draws.shape} is not (n, {shape[0]}, {shape[1]}), or a draw is not finite")
     point = draws.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
-    table, past = _rows(view, model=model, mean=point, periods=periods, addends=addends)
+    table, past = _rows(state, model=model, mean=point, periods=periods, addends=addends)
     # One row a target: months, then quarters; the draws last, so that sorting runs along memory.
     by_target = np.moveaxis(draws, 0, 2).transpose(1, 0, 2)
-    quarters, _ = quarter_targets(view, periods)
+    quarters, _ = quarter_targets(state, periods)
     parts = [by_target]
     if len(quarters):
-        inside = np.asarray(view.calendar.quarter_of(periods))[None, :] == quarters[:, None]
+        inside = np.asarray(state.calendar.quarter_of(periods))[None, :] == quarters[:, None]
         summed = np.stack([by_target[mask].sum(axis=0) for mask in inside])
         parts.append(summed + past.T[:, :, None])
     values = np.concatenate(parts)
@@ -130,7 +130,7 @@ def from_draws(
 
 
 def from_means(
-    view: KnownState,
+    state: KnownState,
     *,
     model: str,
     mean: np.ndarray,
@@ -142,27 +142,27 @@ def from_means(
     A total or a quarter is given only where all its parts are.
     """
     mean = np.asarray(mean, dtype=np.float64)
-    return _rows(view, model=model, mean=mean, periods=periods, addends=addends)[0]
+    return _rows(state, model=model, mean=mean, periods=periods, addends=addends)[0]
 
 
-def abstain(view: KnownState, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
+def abstain(state: KnownState, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
     """Return a forecast table without numbers, with notes that say why."""
-    periods, _ = month_targets(view, months)
-    table = from_means(view, model=model, mean=np.full((len(view.segments), len(periods)), np.nan), periods=periods)
+    periods, _ = month_targets(state, months)
+    table = from_means(state, model=model, mean=np.full((len(state.segments), len(periods)), np.nan), periods=periods)
     return NotedTable(table=table, notes=tuple(notes))
 
 
 def _rows(
-    view: KnownState, *, model: str, mean: np.ndarray, periods: np.ndarray, addends: Addends | None
+    state: KnownState, *, model: str, mean: np.ndarray, periods: np.ndarray, addends: Addends | None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the table with its means, addends and plan, and what past months of each quarter booked, (segments, Q)."""
-    calendar, segments = view.calendar, view.segments
-    quarters, quarter_horizons = quarter_targets(view, periods)
+    calendar, segments = state.calendar, state.segments
+    quarters, quarter_horizons = quarter_targets(state, periods)
     ahead = np.array([calendar.quarter_periods(int(quarter)) for quarter in quarters], dtype=np.int64).reshape(-1, 3)
     gone = np.where(ahead < periods[0], ahead, NO_PERIOD)
     before = np.unique(gone[gone != NO_PERIOD])
     matches = (gone[:, :, None] == before).any(axis=1)  # quarter x past month
-    past = bookings_in(view, before) @ matches.T.astype(float)
+    past = bookings_in(state, before) @ matches.T.astype(float)
     inside = np.asarray(calendar.quarter_of(periods))[:, None] == quarters[None, :]
 
     def column(values: np.ndarray, gone: np.ndarray | float) -> np.ndarray:
@@ -174,15 +174,15 @@ def _rows(
         return _with_total(wide).T.ravel()
 
     labels = period_labels(periods) + [calendar.quarter_label(int(quarter)) for quarter in quarters]
-    horizons = np.concatenate([periods - view.period, quarter_horizons]).astype(np.int64)
+    horizons = np.concatenate([periods - state.period, quarter_horizons]).astype(np.int64)
     each = len(segments) + 1
     rows = len(labels) * each
     span = np.arange(min(periods[0], ahead.min(initial=periods[0])), periods[-1] + 1)
-    plan = _plan(view, span)
+    plan = _plan(state, span)
     plan = np.concatenate([plan[:, periods - span[0]], plan[:, ahead - span[0]].sum(axis=2)], axis=1)
     columns: dict[str, object] = {
         "model": pd.Series([model] * rows, dtype="str"),
-        "origin": np.full(rows, view.as_of.to_datetime64().astype("datetime64[us]")),
+        "origin": np.full(rows, state.as_of.to_datetime64().astype("datetime64[us]")),
         "target_period": pd.Series([label for label in labels for _ in range(each)], dtype="str"),
         "horizon": np.repeat(horizons, each),
         "segment": pd.Series([*segments, TOTAL] * len(labels), dtype="str"),
@@ -204,16 +204,16 @@ def _with_total(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, total])
 
 
-def _plan(view: KnownState, periods: np.ndarray) -> np.ndarray:
+def _plan(state: KnownState, periods: np.ndarray) -> np.ndarray:
     """Return the plan of each segment and period, nan where there is none; (segments, len(periods))."""
-    out = np.full((len(view.segments), len(periods)), np.nan)
-    plan = view.rows_of("plan")
+    out = np.full((len(state.segments), len(periods)), np.nan)
+    plan = state.rows_of("plan")
     if plan is None or plan.empty:
         return out
     codes, names = pd.factorize(plan["period"])
     place = pd.Index(periods).get_indexer(pd.Index(parse_periods(names)))[codes]
     rows = np.flatnonzero(place >= 0)
-    segment = pd.Index(view.segments).get_indexer(pd.Index(plan["segment"].iloc[rows]))
+    segment = pd.Index(state.segments).get_indexer(pd.Index(plan["segment"].iloc[rows]))
     rows, segment = rows[segment >= 0], segment[segment >= 0]
     out[segment, place[rows]] = plan["amount"].to_numpy(dtype=np.float64)[rows]
     return out
