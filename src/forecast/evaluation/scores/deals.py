@@ -48,7 +48,7 @@ def deal_track(
     Parameters
     ----------
     log : the company's tables. as_of : the day whose knowledge tells what became of deals: nothing later is used.
-    origins : past days (ISO); those whose `horizon` months have not all ended by `as_of` are left out.
+    origins : past days (ISO); those whose `horizon` months had not all settled by `as_of` are left out.
     horizon : months, 1 to 6. seed : as `win_probabilities` takes it.
     challenger : none, or a second model whose probabilities come with it: logistic or boosting.
 
@@ -68,7 +68,7 @@ def deal_track(
     now = snapshot(log, as_of=as_of)
     parts = []
     for day in origins:
-        if _is_over(log, day, now, horizon):
+        if _has_settled(log, day, now, horizon):
             then = snapshot(log, as_of=day)
             part = _with_outcome(then, now, horizon, seed)
             if challenger != "none":
@@ -82,9 +82,10 @@ def deal_track(
     return pd.concat(parts, ignore_index=True)
 
 
-def _is_over(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
+def _has_settled(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
     calendar = log.company.periods
-    return calendar.end(calendar.period(calendar.parse_day(day)) + horizon) <= now.as_of
+    last = calendar.period(calendar.parse_day(day)) + horizon
+    return last <= calendar.last_settled(now.as_of, settle_days=log.company.settle_days)
 
 
 def _with_outcome(then: Snapshot, now: Snapshot, horizon: int, seed: int) -> pd.DataFrame:

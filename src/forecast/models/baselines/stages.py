@@ -48,8 +48,9 @@ class _Panel:
     """Open deals now and at O past origins, and bookings; targets are months 0..M-1 from the first one forecast.
 
     `stage` codes are 0..K-1, K where unknown. past : the same of `landmarks`. `actual`, `booked_then` : (O, S, M), what
-    was booked in the end (nan = not over) and what was booked by the origin. `booked` : (S, M), now.
-    `days` : (O + 1,), the past origins and now. `new` : (O, S, M), booked by deals created after the origin.
+    was booked in the end (nan = not settled) and what was booked by the origin. `booked` : (S, M), now.
+    `days` : (O + 1,), the past origins and now. `new` : (O, S, M), booked by deals created after the origin. `wait` : how
+    many of the months that are over have not settled.
     """
 
     periods: np.ndarray
@@ -62,6 +63,7 @@ class _Panel:
     booked_then: np.ndarray
     booked: np.ndarray
     new: np.ndarray
+    wait: int
 
 
 def stage_weighted(
@@ -117,7 +119,7 @@ def _forecast(
     pipeline = _by_age(panel) if model == STAGE_AGE else _by_expected_close(panel, _win_rates(view, panel))
     new = np.zeros_like(pipeline) if model == STAGE_WEIGHTED else _average_new(panel)
     if np.isnan(new[-1]).any():
-        why = f"{model} needs {_FEWEST_AVERAGED} past origins whose {months} months ahead are over, to average over."
+        why = f"{model} needs {_FEWEST_AVERAGED} past origins whose {months} months ahead have settled, to average over."
         return abstain(view, model=model, months=months, notes=[why])
     parts = {"booked": panel.booked, "open_pipeline": pipeline[-1], "not_yet_created": new[-1]}
     mean = panel.booked + pipeline[-1] + new[-1]
@@ -152,7 +154,7 @@ def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: n
     span = np.arange(first[0] if len(first) else periods[0], periods[-1] + 1)
     all_booked = bookings_in(view, span)
     came = all_booked[:, target - span[0]].transpose(1, 0, 2)
-    over = (target <= view.last_complete)[:, None, :]
+    settled = (target <= view.last_settled)[:, None, :]
     shape = (len(first), len(view.segments), len(periods))
 
     days = _days_at(view, seen.origins)
@@ -175,10 +177,11 @@ def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: n
         now=now,
         past=seen,
         days=np.append(days, view.day),
-        actual=np.where(over, came, np.nan),
+        actual=np.where(settled, came, np.nan),
         booked_then=then,
         booked=bookings_in(view, periods),
-        new=np.where(over, new, np.nan),
+        new=np.where(settled, new, np.nan),
+        wait=view.last_complete - view.last_settled,
     )
 
 
@@ -258,12 +261,13 @@ def _by_age(panel: _Panel) -> np.ndarray:
     n = len(panel.past)
     hit = np.flatnonzero(panel.past.won & (panel.past.event < ahead))
     np.add.at(brought, (origin[hit], state["stage"][hit], group[hit], panel.past.event[hit]), state["amount"][hit])
-    # What origin q held is known to have brought m months later from origin q + m + 1 on.
+    # What origin q held is known to have brought m months later from origin q + m + 1 on, or `wait` origins later.
     exposed, converted = np.zeros_like(brought), np.zeros_like(brought)
     for step in range(ahead):
-        until = max(count - step, 0)
-        exposed[step + 1 :, ..., step] = np.cumsum(held[:until], axis=0)
-        converted[step + 1 :, ..., step] = np.cumsum(brought[:until, ..., step], axis=0)
+        until = max(count - step - panel.wait, 0)
+        known = count + 1 - until
+        exposed[known:, ..., step] = np.cumsum(held[:until], axis=0)
+        converted[known:, ..., step] = np.cumsum(brought[:until, ..., step], axis=0)
     typical = max(float(state["amount"][:n].mean()) if n else 1.0, 1e-9)
     own = converted.sum(axis=2, keepdims=True) / np.maximum(exposed.sum(axis=2, keepdims=True), typical)
     prior = _AGE_PRIOR * typical
@@ -276,12 +280,12 @@ def _by_age(panel: _Panel) -> np.ndarray:
 
 
 def _average_new(panel: _Panel) -> np.ndarray:
-    """Return the mean of `new` over the last 12 origins whose month was over by each origin, (O + 1, S, M)."""
+    """Return the mean of `new` over the last 12 origins whose month had settled by each origin, (O + 1, S, M)."""
     count, segments, ahead = panel.new.shape
     out = np.full((count + 1, segments, ahead), np.nan)
     total = np.concatenate([np.zeros((1, segments, ahead)), np.cumsum(np.nan_to_num(panel.new), axis=0)])
     for step in range(ahead):
-        stop = np.arange(count + 1) - step  # origins before this one are known
+        stop = np.arange(count + 1) - step - panel.wait  # origins before this one are known
         begin = np.maximum(stop - AVERAGED, 0)
         enough = stop - begin >= _FEWEST_AVERAGED
         sums = total[np.maximum(stop, 0), :, step] - total[begin, :, step]

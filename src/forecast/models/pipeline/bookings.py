@@ -222,8 +222,9 @@ def _corrected(
     """
     steps = chance.shape[1]
     step = np.minimum(np.arange(steps), len(corrections.growth) - 1)
-    target = view.first_target
-    lately = view.won_deals[view.closed_in[view.won_deals] > target - COHORTS]
+    target, settled = view.first_target, view.last_settled
+    closed = view.closed_in[view.won_deals]
+    lately = view.won_deals[(closed > settled + 1 - COHORTS) & (closed <= settled)]
     return Components(
         ids=states.deal,
         segment=states.segment,

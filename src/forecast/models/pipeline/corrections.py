@@ -1,7 +1,7 @@
 """What past forecasts teach the next one: how amounts change until the win, its bias, and how large its errors are.
 
-Simple case: at every past origin the forecast that the model of that day gave is recorded, and when its months are over
-it is compared with what came. So these are errors of forecasts as they were given, not of a fit to months it has seen.
+Simple case: at every past origin the forecast that the model of that day gave is recorded, and when its months have
+settled it is compared with what came. So these are errors of forecasts as they were given, not of a fit to months it has seen.
 The sum of what came over the sum of what was forecast corrects the value; the squared errors give the width.
 
 Three complications. Chance alone makes sums differ: a correction is shrunk as far as chance could explain it, and only
@@ -118,13 +118,14 @@ class PastForecasts:
             self._late[self._next] = self._recorded_late(view, self._next)
             self._next += 1
         _forget(self._open, before=self._next - self._steps)
-        _forget(self._growth, before=target - ORIGINS)
-        _forget(self._late, before=target - ORIGINS)
+        # The windows end with the last settled month, so that a month that takes long to settle shortens none of them.
+        _forget(self._growth, before=self._next - ORIGINS)
+        _forget(self._late, before=self._next - ORIGINS)
 
     def record(self, view: KnownState, issued: IssuedForecast) -> None:
         """Record the forecast of a day."""
         self._issued[view.first_target] = issued
-        _forget(self._issued, before=view.first_target - ORIGINS)
+        _forget(self._issued, before=self._next - ORIGINS)
 
     def corrections(self, view: KnownState, *, segments: int) -> Corrections:
         """Return what the origins before a day teach; `segments` is how many there are."""
@@ -186,8 +187,8 @@ class PastForecasts:
         return float(amount[won & (closed < month)].sum()), float(amount[won & (closed == month)].sum())
 
     def _errors(self, view: KnownState, *, segments: int) -> _Errors:
-        """Compare the forecasts of the origins before a day with what came of them."""
-        steps = self._steps
+        """Compare the forecasts of the origins before a day with what came of them in the months that have settled."""
+        steps, settled = self._steps, view.last_settled
         months = np.array(sorted(month for month in self._issued if month < view.first_target), dtype=np.int64)
         if not len(months):
             nothing, one = np.zeros(steps), np.ones(steps)
@@ -201,8 +202,8 @@ class PastForecasts:
         actual_open = actual_open - parts["booked"]
         known = np.minimum(np.array([each.closed for each in issued]) / max(closed_deals(view), 1), 1.0)
         weight = known**2
-        usable = weight[:, None] * (months[:, None] + np.arange(steps) <= view.last_complete)
-        recent = usable * (months >= view.first_target - _RECENT)[:, None]
+        usable = weight[:, None] * (months[:, None] + np.arange(steps) <= settled)
+        recent = usable * (months > settled - _RECENT)[:, None]
         chance = parts["chance_open"] + parts["chance_new"]
         twice = usable * weight[:, None]
         both, common = shared_errors(parts["issued"], actual_open + actual_new, chance, twice, segments=segments)
@@ -215,13 +216,15 @@ class PastForecasts:
         )
 
     def _actual(self, view: KnownState, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what each origin's open deals, and the deals it did not know, brought by step; (R, K, S) both."""
+        """Return what each origin's open deals, and the deals it did not know, brought by step; (R, K, S) both.
+
+        A month that has not settled is 0.
+        """
         first, steps = int(months[0]), self._steps
         count = int(months[-1]) - first + steps
         wins = view.won_deals
-        wins = wins[
-            (view.closed_in[wins] >= first) & (view.closed_in[wins] <= view.last_complete) & (view.segment[wins] >= 0)
-        ]
+        closed = view.closed_in[wins]
+        wins = wins[(closed >= first) & (closed <= view.last_settled) & (view.segment[wins] >= 0)]
         closed = view.closed_in[wins]
         # How many origins before its month a deal was known: -1 where it was learned of only after it had closed.
         lag = np.clip(closed - self._first_seen[wins], -1, steps) + 1

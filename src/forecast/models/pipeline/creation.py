@@ -40,13 +40,15 @@ _MOST_GROUPS = 12
 class Cohorts:
     """Deals by segment, source group and month of creation.
 
-    `periods` are the complete months (T,), ascending; `groups` the names of the source groups and `channels` the
-    marketing channel each goes with ("" = none). `created` (R, G, T); `won` and `amount` (R, G, T, A) by age in months
-    0..A-1, counting complete months only; `late_created` and `late_won` the same of deals created after the position
-    of `as_of` in their month (all of them at a month's end). `pool` are the single won amounts of the last years.
+    `periods` are the complete months (T,), ascending, and `settled` the last that has settled; `groups` the names of
+    the source groups and `channels` the marketing channel each goes with ("" = none). `created` (R, G, T); `won` and
+    `amount` (R, G, T, A) by age in months 0..A-1, counting settled months only; `late_created` and `late_won` the same
+    of deals created after the position of `as_of` in their month (all of them at a month's end). `pool` are the single
+    won amounts of the last three years that have settled.
     """
 
     periods: np.ndarray
+    settled: int
     groups: tuple[str, ...]
     channels: tuple[str, ...]
     created: np.ndarray
@@ -76,9 +78,13 @@ class Future:
 
 
 def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
-    """Count deals created and won by segment, source group and month, as known."""
+    """Count deals created and won by segment, source group and month, as known.
+
+    A deal is known once it is created, so months count as they end; wins may be recorded late, so these wait until the
+    month they lie in has settled.
+    """
     ledger, calendar, part = view.ledger, view.calendar, view.elapsed
-    last = view.last_complete
+    last, settled = view.last_complete, view.last_settled
     born = ledger.created_in
     known = view.known & (born > 0) & (born <= last)
     first = int(born[known].min()) if known.any() else last
@@ -87,7 +93,7 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
     shape = (len(ledger.segments), len(names), len(periods))
     won = known & (view.outcome == WON) & (view.segment != NONE)
     age = np.maximum(view.closed_in - born, 0)
-    counted = won & (view.closed_in <= last) & (age < steps)
+    counted = won & (view.closed_in <= settled) & (age < steps)
     late = known
     if part > 0:
         lengths = np.array([(calendar.start(int(p) + 1) - calendar.start(int(p))).days for p in periods])
@@ -110,10 +116,12 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
         return flat.reshape(*shape, steps).astype(float)
 
     created, wins = count(known), by_age(counted)
-    pool = np.nan_to_num(view.amount[(view.outcome == WON) & (view.closed_in > last - COHORTS)])
+    lately = (view.closed_in > settled - COHORTS) & (view.closed_in <= settled)
+    pool = np.nan_to_num(view.amount[(view.outcome == WON) & lately])
     late_created, late_wins = (count(known & late), by_age(counted & late)) if part > 0 else (created, wins)
     return Cohorts(
         periods=periods,
+        settled=settled,
         groups=names,
         channels=channels,
         created=created,
@@ -313,7 +321,7 @@ def _conversion(view: KnownState, seen: Cohorts) -> Conversion:
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
-    complete = (target <= periods[-1]) & (target >= view.closures_recorded_from)
+    complete = (target <= seen.settled) & (target >= view.closures_recorded_from)
     position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)

@@ -136,11 +136,15 @@ def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
 
 
 def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
-    """Return the amounts of open deals, the mean won amount of their segment (or of all) where empty, and how many."""
+    """Return the amounts of open deals, the mean won amount of their segment (or of all) where empty, and how many.
+
+    The mean is that of the wins in months that have settled.
+    """
     amount = states.amount.copy()
     empty = np.isnan(amount)
     if empty.any():
-        won = view.won_deals[np.isfinite(view.amount[view.won_deals])]
+        won = view.won_deals[view.closed_in[view.won_deals] <= view.last_settled]
+        won = won[np.isfinite(view.amount[won])]
         value, segment = view.amount[won], view.segment[won]
         overall = value.mean() if len(value) else 0.0
         count = len(view.ledger.segments)

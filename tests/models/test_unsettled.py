@@ -1,0 +1,113 @@
+"""Nothing is learned from a month that has not settled: what its wins are worth changes no forecast.
+
+A company whose wins are recorded up to 60 days late. At a month's end some months are over and have not had their
+settle days yet; what they hold so far is altered (amounts, and which of the deals closed in them were won), and the
+forecasts of that day must stay the same to the bit. Months ahead have no bookings, so nothing else may change either.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecast
+from companies import plain_company
+from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, Log
+from forecast.models.pipeline.bookings import components
+from forecast.models.registry import MODELS, forecaster
+from logs import log_of
+
+AS_OF = "2023-06-30"
+LAST_SETTLED = {7: "2023-05", 45: "2023-04", 90: "2023-03"}
+"""The day is June's end: June has never settled; May has after 30 days, April after 61, March after 91."""
+
+
+@cache
+def late_company() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return deals, and a history in which six of ten closures are recorded 1 to 60 days after they took effect."""
+    deals = plain_company(deals=2400, months=42, seed=4, segments=2)
+    rng = np.random.default_rng(4)
+    deals = deals.assign(amount=np.round(rng.lognormal(4, 0.6, len(deals))), expected_close_on=deals["created_on"])
+    closed = deals["outcome"] != "open"
+    delay = np.where(rng.random(len(deals)) < 0.6, rng.integers(1, 61, len(deals)), 0)
+    recorded = pd.to_datetime(deals["closed_on"]) + pd.to_timedelta(delay, unit="D")
+    # What the last day does not know yet is open.
+    closed &= recorded <= AS_OF
+    deals.loc[~closed, ["closed_on", "outcome"]] = [None, "open"]
+    deals["stage"] = deals["outcome"].map({"open": "Qualify", "won": "Won", "lost": "Lost"})
+    born = deals[["opportunity_id", "amount", "expected_close_on"]].assign(
+        stage="Qualify", recorded_at=deals["created_on"] + "T09:00:00"
+    )
+    ended = deals.loc[closed, ["opportunity_id", "amount", "expected_close_on", "stage"]].assign(
+        recorded_at=recorded[closed].dt.strftime("%Y-%m-%dT17:00:00")
+    )
+    return deals, pd.concat([born, ended], ignore_index=True)
+
+
+def company(settle_days: int, *, factor: float = 1.0, more_wins: bool = False, first: str = "") -> Log:
+    """Return the log; amounts and outcomes of what closed in the months from `first` on may be others."""
+    deals, history = (table.copy() for table in late_company())
+    if first:
+        young = (deals["closed_on"] >= f"{first}-01").fillna(False).astype(bool)
+        names = set(deals.loc[young, "opportunity_id"])
+        assert (deals.loc[young, "outcome"] == "won").sum() > 5
+        closing = history["opportunity_id"].isin(names) & (history["stage"] != "Qualify")
+        deals.loc[young, "amount"] *= factor
+        history.loc[closing, "amount"] *= factor
+        if more_wins:
+            deals.loc[young, ["stage", "outcome"]] = ["Won", "won"]
+            history.loc[closing, "stage"] = "Won"
+    tables = {"opportunities": deals, "opportunity_history": history, "stages": stages()}
+    return log_of(tables, settle_days=settle_days, extracted_on=pd.Timestamp(AS_OF))
+
+
+def stages() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"stage": ["Qualify", "Won", "Lost"], "position": [1, 2, 3], "outcome": ["open", "won", "lost"]}
+    )
+
+
+def after(month: str) -> str:
+    return str(pd.Period(month, "M") + 1)
+
+
+@pytest.mark.parametrize("settle_days", LAST_SETTLED)
+@pytest.mark.parametrize("altered", [{"factor": 5.0}, {"more_wins": True}], ids=["amounts", "outcomes"])
+def test_components_of_the_forecast_learn_from_settled_months_alone(settle_days: int, altered: dict[str, object]):
+    # `value` holds the growth and the correction of open deals, `new` conversion and the correction of deals to come.
+    first = after(LAST_SETTLED[settle_days])
+    one, other = (
+        components(forecast.snapshot(log, as_of=AS_OF), steps=6)
+        for log in (company(settle_days), company(settle_days, first=first, **altered))
+    )
+    for name in ("ids", "chance", "value", "wins", "new", "marketed", "pool", "ratios", "common", "own"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one.new.sum() > 0
+    assert (one.booked == 0).all()
+
+
+@pytest.mark.parametrize("settle_days", LAST_SETTLED)
+def test_components_learn_from_the_last_settled_month(settle_days: int):
+    one, other = (
+        components(forecast.snapshot(log, as_of=AS_OF), steps=6)
+        for log in (company(settle_days), company(settle_days, first=LAST_SETTLED[settle_days], factor=5.0))
+    )
+    for name in ("value", "new", "pool", "common"):
+        assert not np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+@pytest.mark.parametrize("settle_days", LAST_SETTLED)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_forecaster_looks_at_amounts_of_months_that_have_not_settled(name: str, settle_days: int):
+    first = after(LAST_SETTLED[settle_days])
+    one, other = (
+        forecaster(name)(forecast.snapshot(log, as_of=AS_OF), months=3, seed=1)
+        for log in (company(settle_days), company(settle_days, first=first, factor=5.0))
+    )
+    # The quarter in progress ends with June, so no row holds bookings of the months altered.
+    numbers = ["mean", *QUANTILE_COLUMNS, *[column for column in ADDENDS if column in one.columns]]
+    assert one["mean"].notna().all(), one.attrs
+    pd.testing.assert_frame_equal(one[numbers], other[numbers], check_exact=True)
