@@ -23,5 +23,8 @@ challenger (used). 7170 onwards have not been looked at."""
 
 SIZE_AND_POWER = 7161
 
+SETTLING = tuple(range(8301, 8307))
+"""What waiting for settled months costs and brings was measured on these (used)."""
+
 PLANNING = tuple(range(8001, 8201))
 """Companies with and without an effect, on which the road from forecasts to the planning verdict is reported (used)."""

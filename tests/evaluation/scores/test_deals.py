@@ -92,6 +92,9 @@ def test_deals_are_judged_by_what_had_happened_by_then(sample: Path):
     np.testing.assert_array_equal(track["won"], won.to_numpy().astype(float))
     assert track["p"].between(0, 1).all()
     assert deal_track(log, as_of="2026-09-30", origins=["2026-08-31"], horizon=3).empty
+    # September is over on its last day, and has settled seven days later.
+    for as_of, settled in (("2026-09-30", False), ("2026-10-06", False), ("2026-10-07", True)):
+        assert deal_track(log, as_of=as_of, origins=["2026-08-31"], horizon=1).empty != settled
     with pytest.raises(ParameterError, match="horizon: 7"):
         deal_track(log, as_of="2026-09-30", origins=[], horizon=7)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from companies import make_snapshot, plain_company
-from forecast.data.schema import QUANTILE_COLUMNS
+from forecast.data.schema import QUANTILE_COLUMNS, Company
 from forecast.errors import ParameterError
 from forecast.models.baselines import series
 from forecast.models.baselines.series import (
@@ -182,7 +182,9 @@ class TestEts:
         assert (table.loc[table["horizon"] == 0, "q2.5"].iloc[0]) >= 500
 
     def test_a_month_in_progress_is_not_fitted(self, smoothing):
-        before = smoothing(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-08-31"), months=3)
+        # August has settled on either day, so that errors are learned from the same months.
+        before = monthly({"East": [100.0, 60.0] * 10}, as_of="2025-08-31")
+        before = smoothing(replace(before, company=Company(settle_days=0)), months=3)
         during = smoothing(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-09-20"), months=2)
         np.testing.assert_allclose(means(during), means(before))
 
@@ -433,7 +435,9 @@ def with_history(deals: pd.DataFrame):
 class TestRatesAreRecovered:
     """Deals are won with chance .15 and lost with .15 in each month after the one they are created in."""
 
-    snap = make_snapshot("2021-12-31", *with_history(plain_company(deals=24_000, months=24, seed=2)))
+    # Every closure is recorded on its day, so that no month has to wait.
+    at_once = Company(settle_days=0)
+    snap = make_snapshot("2021-12-31", *with_history(plain_company(deals=24_000, months=24, seed=2)), company=at_once)
     open_now = int((snap.opportunities["outcome"] == "open").sum())
 
     def test_stage_age(self):

@@ -13,7 +13,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
 from companies import make_snapshot
-from forecast.data.schema import QUANTILE_COLUMNS
+from forecast.data.schema import QUANTILE_COLUMNS, Company
 from forecast.models.baselines.series import transform
 from forecast.models.baselines.smoothing import ets_path, theta_path
 from forecast.models.baselines.statsmodels_series import ETS, THETA, ets_by_aicc, theta
@@ -23,7 +23,7 @@ JANUARY = 2024 * 12
 SEASON = np.array([-4.0, -2.0, 1.0, 3.0, 5.0, 2.0, 0.0, -1.0, -3.0, -2.0, 0.0, 1.0]) / 10
 
 
-def company(amounts: dict[str, np.ndarray], *, as_of: str):
+def company(amounts: dict[str, np.ndarray], *, as_of: str, settle_days: int = 7):
     """Return a snapshot whose segments book one deal on the 10th of each month from 2024-01 on; 0 = none."""
     rows = [("East", "2024-01-01", None, "open", 1.0)]
     for segment, values in amounts.items():
@@ -33,7 +33,7 @@ def company(amounts: dict[str, np.ndarray], *, as_of: str):
                 rows.append((segment, "2024-01-01", closed, "won", float(amount)))
     frame = pd.DataFrame(rows, columns=["segment", "created_on", "closed_on", "outcome", "amount"])
     frame.insert(0, "opportunity_id", [f"O{i:04d}" for i in range(len(frame))])
-    return make_snapshot(as_of, frame)
+    return make_snapshot(as_of, frame, company=Company(settle_days=settle_days))
 
 
 def months_of(table: pd.DataFrame, segment: str) -> pd.DataFrame:
@@ -82,17 +82,21 @@ def test_theta_is_statsmodels_theta(months):
     np.testing.assert_allclose(theta(z, 6), by_hand, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("settle_days", "first"), [(0, 21), (7, 20)])
 @pytest.mark.parametrize(("name", "fit"), [(ETS, ets_by_aicc), (THETA, theta)])
-def test_the_table_by_hand(name, fit):
-    # 36 months, 3 ahead: the past origins are months 22 to 33, each a fit of its own.
+def test_the_table_by_hand(name, fit, settle_days, first):
+    # 36 months, 3 ahead: the past origins are months 22 to 33, each a fit of its own; 21 to 32 where the last month
+    # has not settled.
     y = steady(36, season=0.5, noise=0.3)
-    table = months_of(forecaster(name)(company({"East": y}, as_of="2026-12-31"), months=3, seed=0), "East")
+    snap = company({"East": y}, as_of="2026-12-31", settle_days=settle_days)
+    table = months_of(forecaster(name)(snap, months=3, seed=0), "East")
+    origins = range(first, first + 12)
     z, shift = (part[0] for part in transform(y[None]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        past = np.array([fit(z[: origin + 1], 3) for origin in range(21, 33)])
+        past = np.array([fit(z[: origin + 1], 3) for origin in origins])
         now = fit(z, 3)
-    errors = np.array([z[origin + 1 : origin + 4] for origin in range(21, 33)]) - past
+    errors = np.array([z[origin + 1 : origin + 4] for origin in origins]) - past
     mean = np.exp(now + (errors**2).mean() / 2) - shift
     np.testing.assert_allclose(table["mean"], mean, rtol=1e-9)
     assert (np.diff(table[list(QUANTILE_COLUMNS)].to_numpy(), axis=1) > 0).all()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from companies import make_snapshot, plain_company
+from forecast.data.schema import Company
 from forecast.models.pipeline.creation import cohorts, expected_wins
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
 
@@ -61,11 +62,18 @@ def test_cohorts_by_hand():
             "segment": ["N", "S", "N", "N"],
         }
     )
-    seen = cohorts(make_snapshot("2024-03-31", deals.iloc[:3]).state, steps=4)
+    at_once = Company(settle_days=0)
+    seen = cohorts(make_snapshot("2024-03-31", deals.iloc[:3], company=at_once).state, steps=4)
     assert seen.created[:, 0].tolist() == [[1, 1, 0], [1, 0, 0]]
     assert seen.won[0, 0, 0].tolist() == [0, 0, 1, 0]
     assert seen.amount[0, 0, 0].tolist() == [0, 0, 100, 0]
     assert seen.won[1, 0, 0].tolist() == [1, 0, 0, 0]
+    # March's win waits for the settle days of March; the deals created in it do not.
+    waiting = cohorts(make_snapshot("2024-03-31", deals.iloc[:3]).state, steps=4)
+    assert waiting.settled == 2024 * 12 + 1
+    assert waiting.won[0].sum() == 0
+    assert waiting.won[1, 0, 0].tolist() == [1, 0, 0, 0]
+    np.testing.assert_array_equal(waiting.created, seen.created)
     # In the middle of a month its deals are not a cohort, and late means after the same part of a month.
     middle = cohorts(make_snapshot("2024-04-15", deals).state, steps=4)
     assert middle.periods.tolist() == [2024 * 12, 2024 * 12 + 1, 2024 * 12 + 2]

@@ -123,6 +123,11 @@ class KnownState:
         months_before = np.maximum(start - born[known], 0).sum()
         return start if rate * months_before >= _CLOSURES_EXPECTED else 0
 
+    @property
+    def months_settling(self) -> int:
+        """How many periods are over and have not settled."""
+        return self.last_complete - self.last_settled
+
     @cached_property
     def elapsed(self) -> float:
         """How much of the period in progress is over; 0 at a month's end, where the next one is untouched."""

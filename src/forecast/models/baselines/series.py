@@ -2,7 +2,9 @@
 
 Each takes what was known on a day and gives the forecast table; where it cannot be computed it abstains (numbers are
 nan, and the notes say why). The stage-based ones are in `stages`. Bookings are read by month of the close date as
-known; a month in progress is never fitted, but what it has booked bounds it from below.
+known; a month in progress is never fitted, but what it has booked bounds it from below. A month that is over is the
+start of the next, settled or not, as it is for whoever computes such a forecast from the bookings of the day; errors
+are learned from settled months alone.
 
 A baseline is a rule for a number. How far off it may be is learned from its errors at past origins, where the same rule
 is applied to what was known then (`draws_from_errors`). Simple case: draw one of these origins, with all its errors of
@@ -137,9 +139,10 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
     back = PERIOD * (np.arange(ahead) // PERIOD + 1) - 1 - np.arange(ahead)
     booked = bookings_in(view, periods)
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
-    origins = np.arange(max(back.max(), len(past) - 1 - _LEARN - ahead), len(past) - 1)
+    origins = np.arange(max(back.max(), len(past) - 1 - view.months_settling - _LEARN - ahead), len(past) - 1)
     past_forecasts = y[:, origins[:, None] - back].transpose(1, 0, 2)
-    draws = draws_from_errors(mean, past_forecasts, outcomes(y, origins, ahead), floor=booked, rng=rng)
+    actual = outcomes(settled_only(view, y), origins, ahead)
+    draws = draws_from_errors(mean, past_forecasts, actual, floor=booked, rng=rng)
     return from_past_errors(view, model=SEASONAL_NAIVE, mean=mean, draws=draws, periods=periods)
 
 
@@ -218,11 +221,11 @@ def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> Noted
         why = f"{model} needs bookings to smooth: nothing was won in any complete month."
         return abstain(view, model=model, months=months, notes=[why])
     ahead, last = len(periods), len(past) - 1
-    origins = np.arange(min(max(_FEWEST_SEEN - 1, last - _LEARN), last), last + 1)
+    origins = np.arange(min(max(_FEWEST_SEEN - 1, last - view.months_settling - _LEARN), last), last + 1)
     z, shift = transform(y)
     first_month = int(past[0] % PERIOD)
     path = _smoothed(y, z, origins=origins, ahead=ahead, first_month=first_month)
-    covariance, correlation = _widths(path, z, origins)
+    covariance, correlation = _widths(path, settled_only(view, z), origins)
     location = path.location[:, -1]
     if model == ETS_THETA:
         season = path.season[:, -1:]
@@ -254,8 +257,7 @@ def _widths(path: EtsPath, z: np.ndarray, origins: np.ndarray) -> tuple[np.ndarr
     """Return the covariance over months, (S, M, M), at the last origin, and the correlation over segments, (S, S)."""
     ahead = path.location.shape[2]
     target = origins[:, None] + 1 + np.arange(ahead)[None, :]
-    known = target < z.shape[1]
-    came = np.where(known, z[:, np.minimum(target, z.shape[1] - 1)], np.nan)
+    came = np.where(target < z.shape[1], z[:, np.minimum(target, z.shape[1] - 1)], np.nan)
     seen = (path.length >= _FEWEST_SEEN)[:, :, None]
     spread = np.sqrt(np.maximum(np.einsum("sohh->soh", path.covariance), 1e-12))
     errors = np.where(seen, (came - path.location) / spread, np.nan)
@@ -279,8 +281,15 @@ def _mean_above(location: np.ndarray, spread: np.ndarray, strike: np.ndarray) ->
     return np.exp(location + spread**2 / 2) * ndtr(d + spread) - strike * ndtr(d)
 
 
+def settled_only(view: KnownState, y: np.ndarray) -> np.ndarray:
+    """Return a series (S, T) that ends with the last month that is over, nan in the months that have not settled."""
+    out = y.copy()
+    out[:, max(y.shape[1] - view.months_settling, 0) :] = np.nan
+    return out
+
+
 def outcomes(y: np.ndarray, origins: np.ndarray, ahead: int) -> np.ndarray:
-    """Return what was booked in the months after each origin, nan where not over, (origins, segments, ahead)."""
+    """Return what was booked in the months after each origin, nan where not known, (origins, segments, ahead)."""
     target = origins[:, None] + 1 + np.arange(ahead)[None, :]
     came = y[:, np.minimum(target, y.shape[1] - 1)]
     return np.where(target < y.shape[1], came, np.nan).transpose(1, 0, 2)

@@ -35,7 +35,7 @@ FEWEST_CLOSED = 10
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups of `stage-age`."""
 LEARN_MONTHS = 36
-"""Past origins that are learned from."""
+"""Past origins that are learned from, those whose first month has not settled not counted."""
 AVERAGED = 12
 """Past origins whose not yet created bookings are averaged."""
 _FEWEST_AVERAGED = 3
@@ -49,8 +49,8 @@ class _Panel:
 
     `stage` codes are 0..K-1, K where unknown. past : the same of `landmarks`. `actual`, `booked_then` : (O, S, M), what
     was booked in the end (nan = not settled) and what was booked by the origin. `booked` : (S, M), now.
-    `days` : (O + 1,), the past origins and now. `new` : (O, S, M), booked by deals created after the origin. `wait` : how
-    many of the months that are over have not settled.
+    `days` : (O + 1,), the past origins and now. `new` : (O, S, M), booked by deals created after the origin.
+    `wait` : how many of the months that are over have not settled.
     """
 
     periods: np.ndarray
@@ -96,7 +96,8 @@ def _along(
     ledger = snap.ledger
     calendar = ledger.calendar
     born = ledger.created_in[ledger.created_in > 0]
-    begin = calendar.period(origins[0]) - LEARN_MONTHS
+    wait = calendar.period(origins[0]) - calendar.last_settled(origins[0], settle_days=ledger.company.settle_days)
+    begin = calendar.period(origins[0]) - LEARN_MONTHS - wait
     begin = min(max(begin, int(born.min()) if len(born) else begin), calendar.period(origins[0]))
     wanted = set(origins)
     past: dict[int, States] = {}
@@ -119,7 +120,9 @@ def _forecast(
     pipeline = _by_age(panel) if model == STAGE_AGE else _by_expected_close(panel, _win_rates(view, panel))
     new = np.zeros_like(pipeline) if model == STAGE_WEIGHTED else _average_new(panel)
     if np.isnan(new[-1]).any():
-        why = f"{model} needs {_FEWEST_AVERAGED} past origins whose {months} months ahead have settled, to average over."
+        why = (
+            f"{model} needs {_FEWEST_AVERAGED} past origins whose {months} months ahead have settled, to average over."
+        )
         return abstain(view, model=model, months=months, notes=[why])
     parts = {"booked": panel.booked, "open_pipeline": pipeline[-1], "not_yet_created": new[-1]}
     mean = panel.booked + pipeline[-1] + new[-1]
@@ -148,7 +151,7 @@ def _why_not(view: KnownState, model: str) -> str:
 
 
 def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: np.ndarray) -> _Panel:
-    seen = landmarks(view, past, months=LEARN_MONTHS)
+    seen = landmarks(view, past, months=LEARN_MONTHS + view.months_settling)
     first = seen.origins + bool(view.at_month_end)  # target 0 of each past origin
     target = first[:, None] + np.arange(len(periods))[None, :]
     span = np.arange(first[0] if len(first) else periods[0], periods[-1] + 1)
@@ -181,7 +184,7 @@ def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: n
         booked_then=then,
         booked=bookings_in(view, periods),
         new=np.where(settled, new, np.nan),
-        wait=view.last_complete - view.last_settled,
+        wait=view.months_settling,
     )
 
 

@@ -128,8 +128,9 @@ def _forecast(view: KnownState, *, model: str, fit: Fit, months: int, seed: int)
         why = f"{model} needs bookings to smooth: nothing was won in any complete month."
         return abstain(view, model=model, months=months, notes=[why])
     ahead, last = len(periods), len(past) - 1
-    # The past origins whose months ahead are all over, and now.
-    origins = np.arange(max(FEWEST_MONTHS - 1, last - ahead - PAST_ORIGINS + 1), last - ahead + 1)
+    # The past origins whose months ahead have all settled, and now.
+    newest = last - view.months_settling - ahead
+    origins = np.arange(max(FEWEST_MONTHS - 1, newest - PAST_ORIGINS + 1), newest + 1)
     z, shift = transform(bookings)
     with warnings.catch_warnings():
         # A search for alpha that stops at its bound says so; the forecast is as good as any.

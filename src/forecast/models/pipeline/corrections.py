@@ -1,8 +1,8 @@
 """What past forecasts teach the next one: how amounts change until the win, its bias, and how large its errors are.
 
 Simple case: at every past origin the forecast that the model of that day gave is recorded, and when its months have
-settled it is compared with what came. So these are errors of forecasts as they were given, not of a fit to months it has seen.
-The sum of what came over the sum of what was forecast corrects the value; the squared errors give the width.
+settled it is compared with what came. So these are errors of forecasts as they were given, not of a fit to months it
+has seen. The sum of what came over the sum of what was forecast corrects the value; the squared errors give the width.
 
 Three complications. Chance alone makes sums differ: a correction is shrunk as far as chance could explain it, and only
 squared errors beyond those of chance count as errors of the forecast. Segments miss together: what is left is split
@@ -23,7 +23,7 @@ from forecast.models.pipeline.creation import Future
 from forecast.models.win.landmarks import STEPS
 
 ORIGINS = 24
-"""Past origins whose errors are looked at."""
+"""Past origins whose errors are looked at, as far as their months have settled."""
 
 _RECENT = 18
 _TRUST = 0.01
@@ -118,14 +118,13 @@ class PastForecasts:
             self._late[self._next] = self._recorded_late(view, self._next)
             self._next += 1
         _forget(self._open, before=self._next - self._steps)
-        # The windows end with the last settled month, so that a month that takes long to settle shortens none of them.
-        _forget(self._growth, before=self._next - ORIGINS)
-        _forget(self._late, before=self._next - ORIGINS)
+        _forget(self._growth, before=target - ORIGINS)
+        _forget(self._late, before=target - ORIGINS)
 
     def record(self, view: KnownState, issued: IssuedForecast) -> None:
         """Record the forecast of a day."""
         self._issued[view.first_target] = issued
-        _forget(self._issued, before=self._next - ORIGINS)
+        _forget(self._issued, before=view.first_target - ORIGINS)
 
     def corrections(self, view: KnownState, *, segments: int) -> Corrections:
         """Return what the origins before a day teach; `segments` is how many there are."""
@@ -188,7 +187,7 @@ class PastForecasts:
 
     def _errors(self, view: KnownState, *, segments: int) -> _Errors:
         """Compare the forecasts of the origins before a day with what came of them in the months that have settled."""
-        steps, settled = self._steps, view.last_settled
+        steps = self._steps
         months = np.array(sorted(month for month in self._issued if month < view.first_target), dtype=np.int64)
         if not len(months):
             nothing, one = np.zeros(steps), np.ones(steps)
@@ -202,8 +201,8 @@ class PastForecasts:
         actual_open = actual_open - parts["booked"]
         known = np.minimum(np.array([each.closed for each in issued]) / max(closed_deals(view), 1), 1.0)
         weight = known**2
-        usable = weight[:, None] * (months[:, None] + np.arange(steps) <= settled)
-        recent = usable * (months > settled - _RECENT)[:, None]
+        usable = weight[:, None] * (months[:, None] + np.arange(steps) <= view.last_settled)
+        recent = usable * (months >= view.first_target - _RECENT)[:, None]
         chance = parts["chance_open"] + parts["chance_new"]
         twice = usable * weight[:, None]
         both, common = shared_errors(parts["issued"], actual_open + actual_new, chance, twice, segments=segments)
