@@ -18,6 +18,8 @@ from forecast.models.baselines.series import (
     _mean_above,
     correlated_normals,
     draws_from_errors,
+    outcomes,
+    settled_only,
     shared_correlation,
     transform,
 )
@@ -187,6 +189,14 @@ class TestEts:
         before = smoothing(replace(before, company=Company(settle_days=0)), months=3)
         during = smoothing(monthly({"East": [100.0, 60.0] * 10}, as_of="2025-09-20"), months=2)
         np.testing.assert_allclose(means(during), means(before))
+
+    def test_errors_of_months_that_have_not_settled_are_not_known(self):
+        # On 31 August with 45 settle days, July and August wait.
+        snap = replace(monthly({"East": [5.0] * 20}, as_of="2025-08-31"), company=Company(settle_days=45))
+        known = settled_only(snap.state, np.full((1, 20), 5.0))
+        np.testing.assert_array_equal(known, [[5.0] * 18 + [np.nan] * 2])
+        actual = outcomes(known, np.array([15, 16]), 3)
+        np.testing.assert_array_equal(actual, [[[5.0, 5.0, np.nan]], [[5.0, np.nan, np.nan]]])
 
     def test_a_segment_born_last_month_borrows_the_others_scatter(self, smoothing):
         east = np.random.default_rng(0).lognormal(4, 0.5, 24).tolist()

@@ -55,7 +55,8 @@ def driven_by_stage_and_amount(seed: int, *, deals: int = 2500, signal: float = 
     names = ["Qualify", "Propose", "Won", "Lost"]
     stages = pd.DataFrame({"stage": names, "position": [1, 2, 3, 4], "outcome": ["open", "open", "won", "lost"]})
     tables = {"opportunities": pd.DataFrame(table), "opportunity_history": pd.DataFrame(rows), "stages": stages}
-    return log_of(tables, extracted_on=pd.Timestamp("2024-12-31"))
+    # Every closure is recorded on its day, so that the last months have settled as they end.
+    return log_of(tables, extracted_on=pd.Timestamp("2024-12-31"), settle_days=0)
 
 
 @cache

@@ -23,6 +23,11 @@ from forecast.models.win.landmarks import States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
 from forecast.seeds import check_seed
 
+_LOOK_BACK = 24 + 18 + 18 + TRACKED
+"""Months whose models a forecast rests on: the width of its range on the forecasts of 24 months, the correction of the
+first of these on 18 months before it, that of the first of those on 18 more, and the owners' effects there on TRACKED.
+What is further back moves no number by more than a millionth of it."""
+
 NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
 
 
@@ -103,8 +108,7 @@ def days_to_walk(
     last = ledger.last_day if last is None else last
     start = calendar.period(last if first is None else first)
     at_end = last == calendar.end(calendar.period(last))
-    # What is learned from errors looks back TRACKED months, and the owners' effects in them as many again.
-    wanted = start + at_end - 2 * TRACKED
+    wanted = start + at_end - _LOOK_BACK
     year_start = (ledger.company.fiscal_year_start - 1) % 12
     fit_from = wanted - (wanted - year_start) % 12
     born = ledger.created_in[ledger.created_in > 0]
