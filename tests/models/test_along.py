@@ -49,14 +49,16 @@ def test_one_walk_is_as_one_by_one(log, last, name: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["pipeline", "pipeline-sales-only"])
-def test_a_walk_begins_early_enough_for_a_long_past(tmp_path, name: str):
-    # Eleven years: the walk of the last origin begins in the middle of them, the others' earlier.
-    write(simulate(opportunities=3000, months=132, seed=23, segments=3), tmp_path)
+@pytest.mark.parametrize(("months", "back"), [(108, (1, 9, 21)), (132, (1, 9, 17))])
+def test_a_walk_begins_early_enough_for_a_long_past(tmp_path, name: str, months: int, back: tuple[int, ...]):
+    # Eleven years: the walk of the last origin begins in the middle of them, the others' earlier. Nine years: a walk
+    # that began six years before an origin moved a quantile by .1 to 1 %.
+    write(simulate(opportunities=3000, months=months, seed=23, segments=3), tmp_path)
     log = forecast.read(tmp_path)
     calendar, last = log.company.periods, log.company.periods.period(log.extracted_on)
     origins = [str(calendar.end(period).date()) for period in range(last - 25, last)]
     whole = forecast.backtest(log, origins=origins, models=[name], months=3, seed=1)
-    for origin in origins[::8]:
+    for origin in [origins[-k] for k in back]:
         alone = forecast.backtest(log, origins=[origin], models=[name], months=3, seed=1)
         same = whole[whole["origin"] == origin].reset_index(drop=True)
         for column in ("mean", "q2.5", "q10", "q90", "q97.5"):
