@@ -313,6 +313,7 @@ def covered(model: str) -> np.ndarray:
     return np.array(out)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1], ids=["80 %", "95 %"])
 @pytest.mark.parametrize("model", ["pipeline", "ets", "ets-theta", "stage-age"])

@@ -93,6 +93,7 @@ def test_the_change_is_that_of_least_squares_with_dummies():
     assert got["after"] == pytest.approx(np.mean([row[d:].mean() for row, d in zip(begun, DATES, strict=False)]))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_where_nothing_changed_some_change_is_rarely_claimed():
     claimed = 0
