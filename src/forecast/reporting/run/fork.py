@@ -35,9 +35,7 @@ _LIBRARIES = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
-    "sklearn.metrics",
     "statsmodels.stats.multitest",
-    "statsmodels.tsa.exponential_smoothing.ets",
     "statsmodels.tsa.seasonal",
 )
 _NOT_NEEDED = ("forecast.__main__", "forecast.cli.", "forecast.simulation.", "forecast.reporting.run.")
