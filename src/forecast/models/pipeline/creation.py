@@ -83,7 +83,7 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
     A deal is known once it is created, so months count as they end; wins may be recorded late, so these wait until the
     month they lie in has settled.
     """
-    ledger, calendar, part = view.ledger, view.calendar, view.elapsed
+    ledger, part = view.ledger, view.elapsed
     last, settled = view.last_complete, view.last_settled
     born = ledger.created_in
     known = view.known & (born > 0) & (born <= last)
@@ -94,12 +94,7 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
     won = known & (view.outcome == WON) & (view.segment != NONE)
     age = np.maximum(view.closed_in - born, 0)
     counted = won & (view.closed_in <= settled) & (age < steps)
-    late = known
-    if part > 0:
-        lengths = np.array([(calendar.start(int(p) + 1) - calendar.start(int(p))).days for p in periods])
-        begins = np.array([calendar.start(int(p)) for p in periods], dtype="datetime64[D]").astype(np.int64)
-        where = np.clip(born - first, 0, len(periods) - 1)
-        late = known & (ledger.created_on - begins[where] + 1 > np.rint(part * lengths[where]))
+    late = known & _late_in_month(view, periods) if part > 0 else known
     known = known & (view.segment != NONE)
 
     def count(which: np.ndarray) -> np.ndarray:
@@ -131,6 +126,18 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
         late_won=late_wins,
         pool=pool,
     )
+
+
+def _late_in_month(view: KnownState, periods: np.ndarray) -> np.ndarray:
+    """Return which deals were created later in their month than the month in progress has come; (n,) bool.
+
+    periods : (T,) of the months that count, one after the other.
+    """
+    start, ledger = view.calendar.start, view.ledger
+    lengths = np.array([(start(int(p) + 1) - start(int(p))).days for p in periods])
+    begins = np.array([start(int(p)) for p in periods], dtype="datetime64[D]").astype(np.int64)
+    where = np.clip(ledger.created_in - periods[0], 0, len(periods) - 1)
+    return np.asarray(ledger.created_on - begins[where] + 1 > np.rint(view.elapsed * lengths[where]))
 
 
 def expected_wins(view: KnownState, *, steps: int, marketing: bool = True) -> Future:
