@@ -295,17 +295,20 @@ def month_rows(parts: list[AtRisk], month: int, *, hashes: np.ndarray, most_even
 
     hashes : of each deal of the ledger.
     """
-    offsets = np.cumsum([0, *(len(part.states) for part in parts)])[:-1]
-    won = np.concatenate([part.won for part in parts])
-    rows = Rows(
-        states=joined([part.states for part in parts]),
-        landmark=np.concatenate([part.deal + offset for part, offset in zip(parts, offsets, strict=True)]),
-        step=np.concatenate([np.full(len(part.deal), part.step, dtype=np.int64) for part in parts]),
-        won=won,
-        lost=np.concatenate([part.lost for part in parts]),
-        weight=np.ones(len(won)),
-    )
+    rows = stacked([_rows_of(part) for part in parts])
     return _thinned(rows, hashes, month, most_events=most_events, most_quiet=most_quiet)
+
+
+def _rows_of(part: AtRisk) -> Rows:
+    """Return a row for each deal at risk, as seen from one origin."""
+    return Rows(
+        states=part.states,
+        landmark=part.deal,
+        step=np.full(len(part.deal), part.step, dtype=np.int64),
+        won=part.won,
+        lost=part.lost,
+        weight=np.ones(len(part.deal)),
+    )
 
 
 def _thinned(rows: Rows, hashes: np.ndarray, target: int, *, most_events: int, most_quiet: int) -> Rows:
