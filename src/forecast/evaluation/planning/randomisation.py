@@ -119,6 +119,15 @@ class Cells:
         out[..., self.observed] = cells - (cells @ self._means.T) @ self._dummies.T
         return out
 
+    def fitted(self, y: Floats) -> Floats:
+        """Return what segment and month explain of y, also in cells that are missing; (..., S, T)."""
+        if self.balanced:
+            return y - self.demean(y)
+        segments = self.observed.shape[0]
+        levels = y[..., self.observed] @ self._means.T
+        fitted: Floats = levels[..., :segments, None] + levels[..., None, segments:]
+        return fitted
+
 
 class Design:
     """The regressors on a panel under every assignment of the dates; the coefficient of the first is asked for.
