@@ -18,12 +18,12 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, p_value_at, point_estimate
 
 from benchmarks.seeds import SIZE_AND_POWER
 from forecast.evaluation.planning.estimate import checks, designs, slope
+from forecast.evaluation.planning.inference.randomisation import ALPHA, NEVER, Cells, assignments
 from forecast.evaluation.planning.panel import FLOOR, OFFSET, ErrorPanel
-from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Cells, assignments
-from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, p_value_at, point_estimate
 
 MONTHS = 48
 NEVERS = {6: 2, 8: 2, 12: 3}

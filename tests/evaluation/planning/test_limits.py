@@ -13,7 +13,7 @@ from forecast.evaluation.planning.effect import planning_effect
 from forecast.evaluation.planning.estimate import designs
 from forecast.evaluation.planning.limits import CUTS, detectable_change, leave_one_out, power
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
-from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Cells, assignments, p_value
+from forecast.evaluation.planning.inference.randomisation import ALPHA, NEVER, Cells, assignments, p_value
 from forecast.evaluation.planning.ratio import Ratios
 from panels import panel_of
 

@@ -22,7 +22,7 @@ from forecast.data.submissions import official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.planning.effect import Effects, effects, event_study, planning_effect, planning_errors
 from forecast.evaluation.planning.errors import errors_in_detail
-from forecast.evaluation.planning.randomisation import (
+from forecast.evaluation.planning.inference.randomisation import (
     NEVER,
     Cells,
     Design,

@@ -28,12 +28,21 @@ import pandas as pd
 
 from forecast.calendar import Calendar, period_label
 from forecast.errors import ParameterError
+from forecast.evaluation.planning.assessment import Assessment, assess
 from forecast.evaluation.planning.errors import planning_errors
-from forecast.evaluation.planning.estimate import SET_ASIDE, Estimate, relative_change
+from forecast.evaluation.planning.estimate import relative_change
+from forecast.evaluation.planning.inference.agreement import Change
+from forecast.evaluation.planning.inference.randomisation import NEVER, SET_ASIDE, Floats, Ints
 from forecast.evaluation.planning.panel import FLOOR, OFFSET, ErrorPanel, error_panel, logs
-from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Floats, Ints
-from forecast.evaluation.planning.ratio import estimate_ratio
-from forecast.evaluation.planning.verdict import no_comparison, sentence, too_few_ways
+from forecast.evaluation.planning.verdict import (
+    NO_CHANGE,
+    NOT_IDENTIFIED,
+    interval_of,
+    no_comparison,
+    sentence,
+    too_few_ways,
+    withheld_reason,
+)
 from forecast.seeds import check_seed
 
 
@@ -181,7 +190,7 @@ def _mean(values: Floats, where: np.ndarray) -> Floats:
 
 __all__ = ["PlanningEffect", "planning_effect", "planning_errors"]
 
-PERMUTATIONS = 25_000
+PERMUTATIONS = 10_000
 Verdict = Literal["improved", "worsened", "no detectable change", "not identified"]
 
 
@@ -189,9 +198,15 @@ Verdict = Literal["improved", "worsened", "no detectable change", "not identifie
 class PlanningEffect:
     """The answer, with everything that qualifies it.
 
-    relative_change : change of the error, -0.30 = errors fell by 30 %; the association where not identified.
-    interval : 95 % on relative_change; unbounded ends are -1 and inf.
+    relative_change : change of the errors, -0.30 = they fell by 30 %, on the scale of the test, on which gross misses
+        count less; the association where not identified. interval : 95 %; unbounded ends are -1 and inf.
+    mean_change, mean_interval : the same of the plain mean of the errors, what WAPE is made of: the number to read.
+        NaN and unbounded where nothing can be compared; kept where a claim is withheld.
+    given_record, set_aside : the change as each of the two comparisons shows it (`agreement`): against what each
+        segment's own record led to expect, and with the six months before each start set aside.
     p_value : two-sided, of no effect. verdict : see `Verdict`.
+    trend_p_value, controls_p_value, benchmark_p_value, missing_p_value : of the checks (`checks`); NaN where there is
+        nothing to look at. A claim that one of them speaks against is withheld: `not identified`, with the reason.
     placebo_p_value, placebo : the same comparison in months -12..-7 before adoption, where there can be no effect.
     dip_p_value, dip : the months -6..-1, set aside; positive = errors were higher just before the start.
     smallest_p : the smallest p-value that this pattern of adoption dates can give at all.
@@ -209,10 +224,18 @@ class PlanningEffect:
 
     relative_change: float
     interval: tuple[float, float]
+    mean_change: float
+    mean_interval: tuple[float, float]
+    given_record: float
+    set_aside: float
     p_value: float
     verdict: Verdict
     placebo_p_value: float
     dip_p_value: float
+    trend_p_value: float
+    controls_p_value: float
+    benchmark_p_value: float
+    missing_p_value: float
     placebo: float
     dip: float
     smallest_p: float
@@ -262,62 +285,73 @@ def planning_effect(
     if dropped is None:
         dropped = errors.attrs.get("dropped", {})
     panel = error_panel(errors, adoption, calendar=calendar or Calendar(), dropped=dropped)
-    reasons, estimate = no_comparison(panel), None
+    reasons, found = no_comparison(panel), None
     if not reasons:
-        estimate = estimate_ratio(panel, permutations=int(permutations), seed=seed)
-        reasons = too_few_ways(panel, estimate)
-    return _effect(panel, estimate, reasons)
+        found = assess(panel, permutations=int(permutations), seed=seed)
+        reasons = too_few_ways(
+            panel, identified=found.identified, smallest_p=found.smallest_p, assignments=found.assignments
+        )
+        reasons = reasons or [withheld_reason(check) for check in found.withheld]
+    return _effect(panel, found, reasons)
 
 
-def _effect(panel: ErrorPanel, estimate: Estimate | None, reasons: list[str]) -> PlanningEffect:
+def _effect(panel: ErrorPanel, found: Assessment | None, reasons: list[str]) -> PlanningEffect:
     """Put the numbers together; not identified where there are reasons."""
     related = association(panel)
-    verdict: Verdict = "not identified"
-    change, interval, p = related, (-1.0, math.inf), 1.0
-    found = estimate or Estimate(theta=math.nan, assignments=0, identified=False)
-    if not reasons:
-        change, interval = relative_change(found.delta), (relative_change(found.low), relative_change(found.high))
-        verdict, p = _verdict(found), found.p
-    placebo, dip = relative_change(found.placebo), relative_change(found.dip)
+    verdict = NOT_IDENTIFIED if reasons else _verdict(found)
     outcome, covariate = logs(panel)
-    cells = segment_effects(panel, outcome - (found.theta if estimate else 0.0) * covariate)
+    cells = segment_effects(panel, outcome - (found.theta if found else 0.0) * covariate)
     return PlanningEffect(
-        relative_change=change,
-        interval=interval,
-        p_value=p,
         verdict=verdict,
-        placebo_p_value=found.placebo_p,
-        dip_p_value=found.dip_p,
-        placebo=placebo,
-        dip=dip,
-        smallest_p=found.smallest_p,
         association=related,
         n_segments=len(panel.segments),
         n_adopting=int(panel.adopting.sum()),
         n_months=len(panel.months),
-        n_assignments=found.assignments,
-        theta=found.theta,
-        sentence=sentence(
-            verdict=verdict,
-            change=change,
-            interval=interval,
-            p_value=p,
-            placebo=(placebo, found.placebo_p),
-            dip=(dip, found.dip_p),
-            reasons=reasons,
-        ),
+        sentence=sentence(verdict=verdict, found=found, association=related, reasons=reasons),
         reasons=(*reasons, *panel.notes),
         dropped=panel.dropped,
         by_segment=by_segment(panel, cells),
         event_study=event_study(cells),
+        **_numbers(found, association=related, identified=not reasons),
     )
 
 
-def _verdict(found: Estimate) -> Verdict:
+def _numbers(found: Assessment | None, *, association: float, identified: bool) -> dict[str, Any]:
+    """Return the numbers of the effect by attribute; the association for the effect where it is not identified."""
+    nothing = Change(given_record=math.nan, set_aside=math.nan, p=1.0, low=-math.inf, high=math.inf)
+    change = found.change if found and found.change else nothing
+    mean = found.mean if found and found.mean else nothing
+    of = found or Assessment(theta=math.nan, assignments=0)
+    placebo, dip = of.check("earlier spell"), of.dip or of.check("dip")
+    return {
+        "relative_change": relative_change(change.estimate) if identified else association,
+        "interval": interval_of(change) if identified else (-1.0, math.inf),
+        "mean_change": relative_change(mean.estimate),
+        "mean_interval": interval_of(mean),
+        "given_record": relative_change(change.given_record),
+        "set_aside": relative_change(change.set_aside),
+        "p_value": change.p if identified or of.withheld else 1.0,
+        "placebo": placebo.value,
+        "placebo_p_value": placebo.p,
+        "dip": dip.value,
+        "dip_p_value": dip.p,
+        "trend_p_value": of.check("trend").p,
+        "controls_p_value": of.check("controls").p,
+        "benchmark_p_value": of.check("benchmark").p,
+        "missing_p_value": of.check("missing").p,
+        "smallest_p": of.smallest_p,
+        "n_assignments": of.assignments,
+        "theta": of.theta,
+    }
+
+
+def _verdict(found: Assessment | None) -> Verdict:
     """Return the verdict on an effect that is identified: a change only where p-value and interval both show one."""
-    if found.p <= ALPHA and (found.low > 0 or found.high < 0):
-        return "improved" if found.delta < 0 else "worsened"
-    return "no detectable change"
+    if found is None or found.change is None or not found.claims:
+        return NO_CHANGE
+    if found.claims < 0 and found.change.high < 0:
+        return "improved"
+    return "worsened" if found.claims > 0 and found.change.low > 0 else NO_CHANGE
 
 
 def json_ready(value: Any) -> Any:

@@ -11,14 +11,18 @@ asked whether it sees it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.planning.estimate import designs, relative_change
+from forecast.evaluation.planning.assessment import starts_and_histories
+from forecast.evaluation.planning.estimate import relative_change
+from forecast.evaluation.planning.inference.agreement import Agreement, Change, Starts, p_of_agreement
+from forecast.evaluation.planning.inference.histories import Histories
+from forecast.evaluation.planning.inference.randomisation import ALPHA, Cells, Floats, Ints, assignments, treatment
 from forecast.evaluation.planning.panel import ErrorPanel
-from forecast.evaluation.planning.randomisation import ALPHA, Cells, Floats, assignments, p_value, treatment
-from forecast.evaluation.planning.ratio import Ratios, estimate_ratio, scale_to_unit_mean
+from forecast.evaluation.planning.verdict import no_comparison
 from forecast.seeds import generator
 
 CUTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.75, 0.9)
@@ -42,15 +46,28 @@ def leave_one_out(panel: ErrorPanel, *, permutations: int, seed: int) -> pd.Data
     """
     rows = []
     for name in panel.segments:
-        others, found = panel.without(name), None
-        if len(others.segments) > 1 and len(np.unique(others.dates)) > 1:
-            found = estimate_ratio(others, permutations=permutations, seed=seed)
-        if found is None or not found.identified or found.smallest_p > ALPHA:
+        others = panel.without(name)
+        found = _change(others, permutations=permutations, seed=seed)
+        if found is None:
             rows.append((name, math.nan, -1.0, math.inf, 1.0))
         else:
             low, high = relative_change(found.low), relative_change(found.high)
-            rows.append((name, relative_change(found.delta), low, high, found.p))
+            rows.append((name, relative_change(found.estimate), low, high, found.p))
     return pd.DataFrame(rows, columns=list(LEFT_OUT_COLUMNS))
+
+
+def _change(panel: ErrorPanel, *, permutations: int, seed: int) -> Change | None:
+    """Return the change of the mean error of a panel; None where nothing can be identified."""
+    if no_comparison(panel):
+        return None
+    starts, histories = starts_and_histories(panel, permutations=permutations, seed=seed)
+    if not starts.identified() or starts.smallest_p() > ALPHA:
+        return None
+    return Agreement(starts, histories).change()
+
+
+ROUNDS = 12
+"""How often segments and months are brought back to mean 1 in turn."""
 
 
 def power(panel: ErrorPanel, *, effect: float, seed: int, times: tuple[int, ...] = TIMES) -> pd.DataFrame:
@@ -66,22 +83,46 @@ def power(panel: ErrorPanel, *, effect: float, seed: int, times: tuple[int, ...]
         return pd.DataFrame(columns=list(POWER_COLUMNS)).astype({"relative_change": float, "power": float})
     rng = generator(seed, 72)
     histories = _histories(panel, effect, rng)
+    like = _like(panel, effect=effect, seed=seed)
     rows = []
+    if like is None:
+        return pd.DataFrame(columns=list(POWER_COLUMNS)).astype({"relative_change": float, "power": float})
     for multiple in times:
         dates = np.tile(panel.dates, multiple)
-        cells = Cells(np.ones((len(dates), len(panel.months)), dtype=bool))
-        assigned = assignments(dates, limit=_ASSIGNMENTS, seed=seed)
-        design = designs(cells, dates, panel.months, assigned).treatment
-        if not design.identified:
-            continue
         error, benchmark = _companies(histories, len(dates), rng)
-        treated = design.actual[0]
-        for cut in CUTS:
-            ratios = Ratios(cells, error * np.where(treated > 0, 1 - cut, 1.0), benchmark, treated)
-            coefficients = design.coefficients(ratios.outcome(0.0))
-            improved = (p_value(coefficients) <= ALPHA) & (coefficients[:, 0] < 0)
-            rows.append((len(dates), -cut, float(improved.mean())))
+        for cut, improved in _seen(panel.months, dates, error, benchmark, like=like, seed=seed):
+            rows.append((len(dates), -cut, improved))
     return pd.DataFrame(rows, columns=list(POWER_COLUMNS))
+
+
+def _like(panel: ErrorPanel, *, effect: float, seed: int) -> tuple[int, float] | None:
+    """Return the structure and shift that fit the company's own errors, the effect taken out; None for no test.
+
+    They are kept for the simulated companies, whose histories are its own.
+    """
+    starts, histories = starts_and_histories(panel, permutations=2, seed=seed)
+    if not starts.identified():
+        return None
+    found = Agreement(starts, histories).innovations(np.full(1, effect))
+    return int(found.structure[0]), float(found.shift[0])
+
+
+def _seen(
+    months: Ints, dates: Ints, error: Floats, benchmark: Floats, *, like: tuple[int, float], seed: int
+) -> Iterator[tuple[float, float]]:
+    """Yield each fall that is put in and the share of simulated companies in which it is seen."""
+    everywhere, treated = np.ones(error.shape[1:], dtype=bool), treatment(dates, months)
+    assigned = assignments(dates, limit=_ASSIGNMENTS, seed=seed)
+    structure, shift = like
+    starts: Starts | None = None
+    for cut in CUTS:
+        smaller = error * np.where(treated > 0, 1 - cut, 1.0)
+        histories = Histories(everywhere, months, smaller, benchmark, treated)
+        starts = starts or Starts(np.unique(dates), months, assigned, histories)
+        left = histories.under(structure=structure, shift=shift)
+        both = [starts.coefficients(of, left) for of in (starts.given_record, starts.set_aside)]
+        improved = (p_of_agreement(*both) <= ALPHA) & (both[0][:, 0] < 0)
+        yield cut, float(improved.mean())
 
 
 def detectable_change(table: pd.DataFrame, *, segments: int) -> float:
@@ -128,4 +169,19 @@ def _histories(panel: ErrorPanel, effect: float, rng: np.random.Generator) -> Fl
         observed, missing = np.flatnonzero(panel.observed[s]), np.flatnonzero(~panel.observed[s])
         if len(missing) and len(observed):
             out[:, s, missing] = out[:, s, rng.choice(observed, len(missing))]
+    return out
+
+
+def scale_to_unit_mean(cells: Cells, sizes: Floats) -> Floats:
+    """Return sizes over a factor of each segment and each month, such that both have mean 1; (..., S, T).
+
+    sizes : >= 0. Cells that are not observed are 0, and so are segments and months where all is 0. The months come
+    last: their means are 1 exactly, those of segments nearly.
+    """
+    out = np.where(cells.observed, sizes, 0.0)
+    months, segments = cells.observed.sum(axis=1)[:, None], cells.observed.sum(axis=0)[None, :]
+    for _ in range(ROUNDS):
+        for axis, count in ((-1, months), (-2, segments)):
+            total = out.sum(axis=axis, keepdims=True)
+            out = out * np.where(total > 0, count / np.where(total > 0, total, 1.0), 0.0)
     return out

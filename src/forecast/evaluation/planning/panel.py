@@ -11,7 +11,7 @@ import pandas as pd
 from forecast.calendar import NO_PERIOD, Calendar, parse_period, period_label
 from forecast.data.schema import ERROR_COLUMNS, TOTAL
 from forecast.errors import DataError, ParameterError, nearest
-from forecast.evaluation.planning.randomisation import NEVER, Floats, Ints
+from forecast.evaluation.planning.inference.randomisation import NEVER, Floats, Ints
 
 FLOOR = 0.005
 """Smallest error that the logarithm sees: half a per cent of a month's usual bookings. Zero is a valid error."""

@@ -39,8 +39,8 @@ from forecast.errors import DataError
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.planning.effect import before_and_after
 from forecast.evaluation.planning.estimate import estimate_levels
+from forecast.evaluation.planning.inference.randomisation import ALPHA, NEVER, Floats
 from forecast.evaluation.planning.panel import ErrorPanel, adoption_periods, value_panel
-from forecast.evaluation.planning.randomisation import ALPHA, NEVER, Floats
 from forecast.evaluation.planning.verdict import no_comparison, too_few_ways
 from forecast.evaluation.scores.comparison import FIGURES, compare, holm
 from forecast.models.win.learn import Learner
@@ -342,7 +342,9 @@ def _row(name: str, panel: ErrorPanel, reason: str, *, permutations: int, seed: 
     reasons = [reason] if reason else no_comparison(panel)
     if not reasons:
         found = estimate_levels(panel, permutations=permutations, seed=seed)
-        reasons = too_few_ways(panel, found)
+        reasons = too_few_ways(
+            panel, identified=found.identified, smallest_p=found.smallest_p, assignments=found.assignments
+        )
         if not reasons:
             ends = {"interval_low": found.low, "interval_high": found.high}
             return row | {"change": found.delta, **ends, "p_value": found.p, "verdict": "", "reason": ""}

@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from forecast.calendar import period_label
 from forecast.data.submissions import ABSENT, TABLE
 from forecast.errors import Problem
-from forecast.evaluation.planning.estimate import Estimate
+from forecast.evaluation.planning.assessment import Assessment
+from forecast.evaluation.planning.estimate import relative_change
+from forecast.evaluation.planning.inference.agreement import Change
+from forecast.evaluation.planning.inference.checks import Check
+from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.panel import ErrorPanel
-from forecast.evaluation.planning.randomisation import ALPHA
 from forecast.wording import THIN, cases, percent
 
 FEWEST_MONTHS = 3
 """Fewest months with errors for anything to be compared."""
 
-_PLACEBO = "In the 7 to 12 months before the starts, when nothing had begun (a placebo), the same comparison shows"
+NOT_IDENTIFIED: Literal["not identified"] = "not identified"
+NO_CHANGE: Literal["no detectable change"] = "no detectable change"
+
+_PLACEBO = "7 to 12 months before their own starts, when there could be no effect yet (a placebo), errors differed by"
+_DIFFER = 0.05
+"""Difference of two relative changes above which both are shown."""
 
 
 def not_scored_sentence(problem: Problem) -> str:
@@ -55,45 +64,111 @@ def no_comparison(panel: ErrorPanel) -> list[str]:
     return []
 
 
-def too_few_ways(panel: ErrorPanel, found: Estimate) -> list[str]:
+def too_few_ways(panel: ErrorPanel, *, identified: bool, smallest_p: float, assignments: int) -> list[str]:
     """Return why no p-value could have been small enough, if so."""
     segments = len(panel.segments)
-    if not found.identified:
+    if not identified:
         return [f"the start dates of the {segments} segments leave nothing that separates before from after"]
-    if found.smallest_p > ALPHA:
-        ways = f"{found.assignments} way{'s' if found.assignments != 1 else ''}"
+    if smallest_p > ALPHA:
+        ways = f"{assignments} way{'s' if assignments != 1 else ''}"
         return [
             f"with {segments} segments and these start dates there are only {ways} to assign the dates, so that"
-            f" chance alone gives any result in {cases(found.smallest_p)} cases"
+            f" chance alone gives any result in {cases(smallest_p)} cases"
         ]
     return []
+
+
+def withheld_reason(check: Check) -> str:
+    """Return why a claim is withheld, for one check that speaks against it."""
+    size, odds = percent(abs(check.value)), f"chance alone gives as much in {cases(check.p)} cases"
+    moved = "risen" if check.value > 0 else "fallen"
+    nothing_left = "no change is left that chance would not give as well"
+    texts = {
+        "trend": f"errors of the segments that began had {moved} by {size} a year against the others' ({odds}), and"
+        f" without that trend {nothing_left}",
+        "controls": f"errors of the segments that never began had {moved} by {size} while the others were beginning"
+        f" ({odds}), and without that {nothing_left}",
+        "earlier spell": f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to 12"
+        f" months before the starts ({odds}), and with twelve months set aside instead of six {nothing_left}",
+        "benchmark": f"the benchmark's own error has {moved} by {size} where segments began ({odds}), so that errors"
+        " against it say nothing about people",
+        "missing": f"more months are without a forecast after the starts than before ({odds}), and the missing ones"
+        " could hide the whole change",
+        "mean": f"the plain mean of the errors, in which gross misses count in full, does not show the change ({odds})",
+    }
+    return texts[check.name]
 
 
 def sentence(
     *,
     verdict: str,
-    change: float,
-    interval: tuple[float, float],
-    p_value: float,
-    placebo: tuple[float, float],
-    dip: tuple[float, float],
+    found: Assessment | None,
+    association: float,
     reasons: Sequence[str],
 ) -> str:
-    """Return the verdict with its number, its interval and its two checks.
+    """Return the verdict with its numbers, their intervals and the checks.
 
-    change : relative, -0.3 = errors fell by 30 %. placebo, dip : relative change and p-value, NaN where there is none.
+    found : None where nothing could be compared. association : see `PlanningEffect`. reasons : why not identified.
     """
-    if verdict == "not identified":
+    if (
+        found is None
+        or found.change is None
+        or found.mean is None
+        or (verdict == NOT_IDENTIFIED and not found.withheld)
+    ):
         text = f"Cannot tell whether planning jointly changed forecast errors: {'; '.join(reasons)}."
-        return " ".join([text, *_association(change)])
+        return " ".join([text, *_association(association)])
+    mean, change = found.mean, found.change
+    numbers = f"{_signed(mean.estimate)} ({interval_words(*interval_of(mean))})"
+    if verdict == NOT_IDENTIFIED:
+        return " ".join(
+            [
+                f"Cannot tell whether planning jointly changed forecast errors. The comparison shows {numbers}, but"
+                f" {'; and '.join(withheld_reason(check) for check in found.withheld)}.",
+                *_association(association),
+            ]
+        )
+    placebo, dip = found.check("earlier spell"), found.dip
     return " ".join(
         [
-            f"{_opening(verdict, change)} ({interval_words(*interval)}).",
-            f"If start dates had been assigned at random, a change this large would appear in {cases(p_value)} cases.",
-            placebo_sentence(change, *placebo),
-            dip_sentence(*dip),
+            f"{_opening(verdict, relative_change(mean.estimate))} ({interval_words(*interval_of(mean))}).",
+            *_without_gross_misses(verdict, mean, change),
+            f"If start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases.",
+            _bracket(change),
+            placebo_sentence(relative_change(mean.estimate), placebo.value, placebo.p),
+            dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
         ]
     )
+
+
+def interval_of(change: Change) -> tuple[float, float]:
+    """Return the ends of the interval as relative changes."""
+    return relative_change(change.low), relative_change(change.high)
+
+
+def _signed(log_change: float) -> str:
+    return percent(relative_change(log_change), sign=True)
+
+
+def _bracket(change: Change) -> str:
+    """Return what each of the two comparisons shows by itself."""
+    return (
+        f"Against what each segment's own past led to expect it is {_signed(change.given_record)}, with the six months"
+        f" before each start set aside {_signed(change.set_aside)}."
+    )
+
+
+def _without_gross_misses(verdict: str, mean: Change, change: Change) -> list[str]:
+    """Return the change on the scale of the test, where it reads otherwise than that of the mean; no sentence else."""
+    low, high = interval_of(mean)
+    claimed = verdict != NO_CHANGE
+    differs = abs(relative_change(mean.estimate) - relative_change(change.estimate)) > _DIFFER
+    if not differs and claimed == (low > 0 or high < 0):
+        return []
+    return [
+        f"Where gross misses count less, the change is {_signed(change.estimate)}"
+        f" ({interval_words(*interval_of(change))}); the verdict rests on this."
+    ]
 
 
 def interval_ends(low: float, high: float) -> str:
@@ -114,11 +189,11 @@ def interval_words(low: float, high: float) -> str:
 
 
 def _opening(verdict: str, change: float) -> str:
-    when = "when segments began to plan jointly"
+    when = "where segments began to plan jointly, relative to those that had not"
     if verdict == "improved":
-        return f"Forecast errors fell by {percent(abs(change))} {when}"
+        return f"Mean forecast errors fell by {percent(abs(change))} {when}"
     if verdict == "worsened":
-        return f"Forecast errors rose by {percent(abs(change))} {when}"
+        return f"Mean forecast errors rose by {percent(abs(change))} {when}"
     return f"No detectable change in forecast errors: {percent(change, sign=True)} {when}"
 
 
@@ -148,10 +223,10 @@ def placebo_sentence(change: float, placebo: float, p: float) -> str:
         return "There are too few months before the starts for a placebo."
     shown = f"{percent(placebo, sign=True)} (chance alone gives as much in {cases(p)} cases)"
     if placebo_contradicts(p):
-        return f"But {_PLACEBO[0].lower()}{_PLACEBO[1:]} {shown}: distrust the number."
+        return f"But in the months {_PLACEBO} {shown}: distrust the number."
     if placebo_is_as_large(change, placebo):
-        return f"{_PLACEBO} {shown}: a reason to rely on the number less."
-    return f"{_PLACEBO} {shown}."
+        return f"In the months {_PLACEBO} {shown}: a reason to rely on the number less."
+    return f"In the months {_PLACEBO} {shown}."
 
 
 def dip_sentence(dip: float, p: float) -> str:

@@ -25,7 +25,7 @@ from forecast.data.schema import Log
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
-from forecast.evaluation.planning.randomisation import ALPHA
+from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import not_scored_sentence
 from forecast.evaluation.scorecard import scorecard

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from forecast import wording
 from forecast.data.schema import Company
-from forecast.evaluation.planning.estimate import SET_ASIDE
+from forecast.evaluation.planning.inference.randomisation import SET_ASIDE
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement

@@ -22,11 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.evaluation.planning.histories import Histories, Innovations
-from forecast.evaluation.planning.randomisation import ALPHA, Floats, Ints, treatment, window
-
-SET_ASIDE = 6
-"""Months before a start that count neither as before nor as after, in the second comparison."""
+from forecast.evaluation.planning.inference.histories import Histories, Innovations
+from forecast.evaluation.planning.inference.randomisation import ALPHA, SET_ASIDE, Floats, Ints, treatment, window
 
 BOTH = ALPHA / 0.08
 """Neither comparison alone may have a p-value above .08 where a change is claimed."""
@@ -61,18 +58,42 @@ class Starts:
     """
 
     def __init__(self, dates: Ints, months: Ints, assigned: Ints, histories: Histories) -> None:
-        self.dates, self.months, self.actual = dates, months, assigned[0]
+        self.dates, self.months, self.assigned = dates, months, assigned
         self._whiten = histories.structures.whiten
         self._onehot = (assigned[:, :, None] == np.arange(len(dates))).reshape(len(assigned), -1).astype(np.float64)
-        self._made: dict[tuple[int, int], tuple[Floats, float, Floats]] = {}
+        self._made: dict[tuple[Regressors, int], tuple[Floats, float, Floats]] = {}
         after = treatment(dates, months)
         aside = [window(dates, months, first=-back, last=-back) for back in range(SET_ASIDE, 0, -1)]
         self.given_record = Regressors(rows=after[None])
         self.set_aside = Regressors(rows=np.stack([after, *aside]))
 
+    def length(self, of: Regressors, structure: int) -> float:
+        """Return the squared length of what the other regressors leave of the first; 0 where nothing is left."""
+        return self._row(of, structure)[1]
+
     def precision(self, of: Regressors) -> Floats:
-        """Return the squared length of what is left of the first regressor, by structure; (M,). 0 where nothing is."""
-        return np.array([self._row(of, m)[1] for m in range(len(self._whiten))])
+        """Return that length for every structure; (M,)."""
+        return np.array([self.length(of, m) for m in range(len(self._whiten))])
+
+    def identified(self) -> bool:
+        """Return whether the treatment moves apart from months, segments and the months set aside."""
+        both = (self.given_record, self.set_aside)
+        return all(self.length(of, 0) > 0 for of in both)
+
+    def smallest_p(self) -> float:
+        """Return the smallest p-value any data could give: where assignments are the actual one again.
+
+        An assignment counts as that where its treatment, as the comparison sees it, is the actual one up to its sign.
+        """
+        alike = []
+        for of in (self.given_record, self.set_aside):
+            row, length, _ = self._row(of, 0)
+            actual = row[self.assigned[0]]
+            table = (actual - actual.mean(axis=0)) @ row.T
+            alike.append((self._onehot @ table.ravel()) / max(length, _CLOSE))
+        same = [np.abs(each) >= 1 - 1e-7 for each in alike]
+        together = same[0] & same[1] & (alike[0] * alike[1] > 0)
+        return float(max(together.mean(), BOTH * max(each.mean() for each in same)))
 
     def coefficients(self, of: Regressors, innovations: Innovations, *, actual_only: bool = False) -> Floats:
         """Return the first regressor's coefficient under every assignment, the actual one first; (K, P) or (K, 1)."""
@@ -82,7 +103,7 @@ class Starts:
             row, length, _ = self._row(of, int(structure))
             which = innovations.structure == structure
             table = innovations.values[which] @ row.T
-            out[which] = (table.reshape(len(table), -1) @ onehot.T) / max(length, _CLOSE)
+            out[which] = (table.reshape(len(table), -1) @ onehot.T) / length if length > 0 else 0.0
         return out
 
     def without_others(self, of: Regressors, innovations: Innovations) -> Innovations:
@@ -110,10 +131,10 @@ class Starts:
 
         Nothing is missing, so the length is the same whichever segment gets which date.
         """
-        key = (id(of), structure)
+        key = (of, structure)
         if key not in self._made:
             whiten = self._whiten[structure]
-            actual = of.rows[:, self.actual, :] @ whiten.T
+            actual = of.rows[:, self.assigned[0], :] @ whiten.T
             actual = actual - actual.mean(axis=1, keepdims=True)
             gram = np.einsum("rst,qst->rq", actual, actual)
             slopes = np.linalg.pinv(gram[1:, 1:], hermitian=True) @ gram[1:, 0] if len(of.rows) > 1 else np.zeros(0)

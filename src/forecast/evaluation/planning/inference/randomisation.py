@@ -39,6 +39,13 @@ NEVER = 1 << 40
 """The adoption month of a segment that has not adopted."""
 
 ALPHA = 0.05
+
+SET_ASIDE = 6
+"""Months before a start that count neither as before nor as after."""
+
+PLACEBO = (-12, -7)
+"""First and last month, counted from a start, in which there can be no effect."""
+
 _TOLERANCE = 1e-9
 _RIDGE = 1e-13
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.evaluation.planning.persistence import Fit, Structures, best_structure, structures
-from forecast.evaluation.planning.randomisation import Cells, Floats, Ints
+from forecast.evaluation.planning.inference.persistence import Fit, Structures, best_structure, slopes_under, structures
+from forecast.evaluation.planning.inference.randomisation import Cells, Floats, Ints
 
 SHIFTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """What is added to an error over its segment's mean before the logarithm."""
@@ -107,6 +107,22 @@ class Histories:
             pair = self._covariates(shift)
             covariates = np.broadcast_to(pair, (len(outcome), *pair.shape[-3:]))
         return self._innovations(outcome, covariates, response=response, shift=shift)
+
+    def under(self, *, structure: int, shift: float) -> Innovations:
+        """Return the innovations of the errors as they are, under a structure and a shift already chosen."""
+        outcome, response = self._outcome(self._error if self._error.ndim == 3 else self._error[None], shift)
+        pair = self._covariates(shift)
+        covariates = np.broadcast_to(pair, (len(outcome), *pair.shape[-3:]))
+        whiten = self.structures.whiten[structure]
+        slopes, variance = slopes_under(outcome @ whiten.T, covariates @ whiten.T)
+        left = outcome - np.einsum("kc,kcst->kst", slopes, covariates)
+        return Innovations(
+            values=np.where(np.abs(left) < _ROUNDING, 0.0, left) @ whiten.T,
+            structure=np.full(len(outcome), structure),
+            shift=np.full(len(outcome), shift),
+            variance=variance,
+            response=response,
+        )
 
     def of_benchmark(self) -> Innovations:
         """Return the innovations of the benchmark's own errors; K = 1, or the panels stacked."""

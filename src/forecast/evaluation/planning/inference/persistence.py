@@ -21,7 +21,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from forecast.evaluation.planning.randomisation import Floats, Ints
+from forecast.evaluation.planning.inference.randomisation import Floats, Ints
 
 FADING = (0.4, 0.8, 0.96)
 """Correlation with the month before of the spells that are mixed."""
@@ -115,6 +115,13 @@ def best_structure(of: Structures, outcome: Floats, covariates: Floats) -> Fit:
     best = likelihood.argmax(axis=1)
     row = np.arange(panels)
     return Fit(structure=best, slopes=slopes[row, best], variance=variance[row, best])
+
+
+def slopes_under(outcome: Floats, covariates: Floats) -> tuple[Floats, Floats]:
+    """Return slopes (K, C) and the variance left (K,) of innovations (K, S, T) on those of covariates (K, C, S, T)."""
+    both = np.concatenate([outcome[:, None], covariates], axis=1).reshape(len(outcome), 1 + covariates.shape[1], -1)
+    slopes, left = _regress(both @ both.swapaxes(-1, -2))
+    return slopes, np.maximum(left, _NOTHING) / max((outcome.shape[1] - 1) * (outcome.shape[2] - 1), 1)
 
 
 def _regress(gram: Floats) -> tuple[Floats, Floats]:
