@@ -308,7 +308,7 @@ def _effect(panel: ErrorPanel, found: Assessment | None, reasons: list[str]) -> 
         n_adopting=int(panel.adopting.sum()),
         n_months=len(panel.months),
         sentence=sentence(verdict=verdict, found=found, association=related, reasons=reasons),
-        reasons=(*reasons, *panel.notes),
+        reasons=tuple(dict.fromkeys((*reasons, *panel.notes))),
         dropped=panel.dropped,
         by_segment=by_segment(panel, cells),
         event_study=event_study(cells),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,12 @@ FLOOR = 0.005
 OFFSET = 0.02
 """Added to the benchmark's error before the logarithm."""
 
+FEWEST_BEFORE = 12
+"""Fewest months with errors before a start: with less, a segment has no record of its own to compare with.
+
+Twelve hold every month of the year once, and six remain where the six before the start are set aside.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ErrorPanel:
@@ -26,7 +32,8 @@ class ErrorPanel:
 
     segments : (S,) sorted names. months : (T,) periods that have any error, increasing. error, benchmark : (S, T), as
     shares of a month's usual bookings, NaN where the cell is missing. dates : (S,) period of adoption, `NEVER` where
-    not yet. notes : what was left out or taken for granted, in sentences. dropped : reason -> cells.
+    not yet. notes : what was left out or taken for granted, in sentences. dropped : reason -> cells. short : names of
+    segments left out because they have fewer than `FEWEST_BEFORE` months before their start.
     """
 
     segments: tuple[str, ...]
@@ -36,6 +43,7 @@ class ErrorPanel:
     dates: Ints
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
+    short: tuple[str, ...] = ()
 
     @property
     def observed(self) -> np.ndarray:
@@ -66,8 +74,8 @@ def error_panel(
 ) -> ErrorPanel:
     """Check errors (ERROR_COLUMNS) and adoption (segment, adopted_on) and lay them out as a panel.
 
-    Segments that adopted before or in their first month with an error have no before and are left out; adoption after
-    the last month counts as not yet. `notes` says both. `dropped` counts what was left out before, by reason.
+    Segments with fewer than `FEWEST_BEFORE` months with an error before their start are left out; adoption after the
+    last month counts as not yet. `notes` says both. `dropped` counts what was left out before, by reason.
 
     Raises DataError for a missing column, text in a number, a negative or infinite error, a period or date that is
     none, a segment named twice in adoption or a segment-month named twice in errors.
@@ -103,11 +111,10 @@ def _panel(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -
     unknown = [name for name in present if name not in when]
     if unknown:
         notes.append(f"{_list(unknown)} not in joint_planning: taken as not yet planning jointly")
-    first = frame.groupby("segment")["t"].min()
-    early = [name for name in present if when.get(name, NEVER) <= int(first[name])]
-    if early:
-        notes.append(f"{_list(early)} began at or before the first month with errors: no before, left out")
-        present = [name for name in present if name not in early]
+    short = _without_record(frame, when)
+    if short:
+        notes.append(short_record(short))
+        present = [name for name in present if name not in short]
         frame = frame[frame["segment"].isin(present)]
     months = np.unique(frame["t"].to_numpy(dtype=np.int64))
     if len(months):
@@ -127,7 +134,21 @@ def _panel(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -
         dates=dates,
         notes=tuple(notes),
         dropped=dropped,
+        short=tuple(short),
     )
+
+
+def _without_record(frame: pd.DataFrame, when: dict[str, int]) -> list[str]:
+    """Return the segments that begin within the months of the frame with fewer than `FEWEST_BEFORE` before it."""
+    start = frame["segment"].map(when).fillna(NEVER)
+    before = (frame["t"] < start).groupby(frame["segment"]).sum()
+    last = frame["t"].max()
+    return sorted(str(name) for name, count in before.items() if count < FEWEST_BEFORE and when.get(name, NEVER) <= last)
+
+
+def short_record(names: Sequence[str]) -> str:
+    """Return why segments are left out that have too few months before their start."""
+    return f"{_list(names)} began with fewer than {FEWEST_BEFORE} months of errors before the start: left out"
 
 
 def logs(panel: ErrorPanel) -> tuple[Floats, Floats]:
@@ -237,6 +258,6 @@ def adoption_periods(adoption: pd.DataFrame, *, calendar: Calendar) -> dict[str,
     }
 
 
-def _list(names: list[str]) -> str:
+def _list(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5])
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -35,7 +35,7 @@ _TOLERANCE = 1e-9
 _CLOSE = 1e-9
 _GRID = np.concatenate([[0.0], 0.06 * (LIMIT / 0.06) ** (np.arange(16) / 15)])
 _STEPS = 0.05 * (LIMIT / 0.05) ** (np.arange(12) / 11)
-_HALVES, _POINTS = 3, 5
+_HALVES, _POINTS, _NARROWED = 3, 5, 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -217,33 +217,36 @@ class Agreement:
         return Change(given_record=one, set_aside=other, p=p, low=low, high=high)
 
     def _estimates(self) -> tuple[float, float]:
-        """Return the x at which each comparison's coefficient is nought: it falls as more is taken out."""
+        """Return the x at which each comparison's coefficient is nought: it falls as more is taken out.
+
+        The step in which it changes its sign is narrowed down twice, then taken as a straight line.
+        """
         grid = np.concatenate([-_GRID[:0:-1], _GRID])
-        signs = self._signs(grid)
+        found = self._coefficients(grid)
         roots = []
         for side in range(2):
-            sign = signs[side]
-            if not sign.any():
+            values = found[side]
+            if not values.any():
                 roots.append(0.0)
                 continue
-            last = np.flatnonzero(sign > 0)
+            last = np.flatnonzero(values > 0)
             at = int(last[-1]) if len(last) else -1
             if at == len(grid) - 1 or at == -1:
                 roots.append(np.inf if at >= 0 else -np.inf)
                 continue
-            near, far = grid[at], grid[at + 1]
-            for _ in range(_HALVES):
+            near, far, ends = grid[at], grid[at + 1], values[at : at + 2]
+            for _ in range(_NARROWED):
                 between = np.linspace(near, far, _POINTS + 2)
-                positive = np.concatenate([[True], self._signs(between[1:-1])[side] > 0, [False]])
-                at = int(np.argmin(positive)) - 1
-                near, far = between[at], between[at + 1]
-            roots.append((near + far) / 2)
+                values = np.concatenate([ends[:1], self._coefficients(between[1:-1])[side], ends[1:]])
+                at = int(np.argmin(values > 0)) - 1
+                near, far, ends = between[at], between[at + 1], values[at : at + 2]
+            roots.append(near + (far - near) * ends[0] / (ends[0] - ends[1]))
         return float(roots[0]), float(roots[1])
 
-    def _signs(self, effects: Floats) -> Floats:
+    def _coefficients(self, effects: Floats) -> Floats:
         left = self.innovations(effects)
         both = (self.starts.given_record, self.starts.set_aside)
-        return np.stack([np.sign(self.starts.coefficients(of, left, actual_only=True)[:, 0]) for of in both])
+        return np.stack([self.starts.coefficients(of, left, actual_only=True)[:, 0] for of in both])
 
     def _interval(self, home: float) -> tuple[float, float]:
         """Return the ends: from the estimate outwards on both sides, then narrowed down and rounded outwards."""
