@@ -9,6 +9,9 @@ import pandas as pd
 
 from forecast.calendar import period_label
 from forecast.data.schema import ERROR_COLUMNS
+from forecast.evaluation.planning.inference.agreement import Agreement, Starts
+from forecast.evaluation.planning.inference.histories import Histories
+from forecast.evaluation.planning.inference.randomisation import NEVER, Floats, Ints, assignments, treatment
 
 START = 12 * 2022
 DATES = (24, 26, 28, 31, 33, 36, None, None)
@@ -38,3 +41,28 @@ def panel_of(
     adopted = [None if date is None else f"{period_label(START + date)}-05" for date in dates]
     adoption = pd.DataFrame({"segment": [f"S{i:02d}" for i in range(len(dates))], "adopted_on": adopted})
     return pd.DataFrame(rows, columns=list(ERROR_COLUMNS)), adoption
+
+
+def agreement_on(
+    error: Floats, benchmark: Floats, dates: Ints, *, observed: np.ndarray | None = None, limit: int = 25_000
+) -> Agreement:
+    """Return the test on errors and benchmark errors (S, T) of months 0, 1, ...; dates (S,)."""
+    months = np.arange(error.shape[-1])
+    seen = np.ones(error.shape[-2:], dtype=bool) if observed is None else observed
+    histories = Histories(seen, months, error, benchmark, treatment(dates, months))
+    return Agreement(Starts(np.unique(dates), months, assignments(dates, limit=limit), histories), histories)
+
+
+SMALL = np.array([12, 14, 17, 20, NEVER, NEVER])
+
+
+def small_agreement(seed: int, *, missing: float = 0.0, effect: float = 0.0) -> Agreement:
+    """Return the test on a heavy-tailed panel of six segments by 30 months, of which four begin: 360 assignments.
+
+    effect : by which the errors are moved from each start on, in logs.
+    """
+    rng = np.random.default_rng(seed)
+    observed = rng.random((6, 30)) >= missing
+    error, benchmark = np.abs(rng.standard_t(4, (2, 6, 30)))
+    moved = error * np.exp(effect * treatment(SMALL, np.arange(30)))
+    return agreement_on(moved, benchmark, SMALL, observed=observed)

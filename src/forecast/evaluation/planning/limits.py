@@ -42,6 +42,7 @@ POWER_COLUMNS = ("segments", "relative_change", "power")
 def leave_one_out(panel: ErrorPanel, *, permutations: int, seed: int) -> pd.DataFrame:
     """Return the effect without each segment in turn: LEFT_OUT_COLUMNS, one row a segment, sorted by name.
 
+    On the scale of the test, as `PlanningEffect.relative_change`; the checks of the claim are not made again.
     relative_change is NaN, the interval (-1, inf) and the p-value 1 where the others alone identify nothing.
     """
     rows = []
@@ -57,7 +58,7 @@ def leave_one_out(panel: ErrorPanel, *, permutations: int, seed: int) -> pd.Data
 
 
 def _change(panel: ErrorPanel, *, permutations: int, seed: int) -> Change | None:
-    """Return the change of the mean error of a panel; None where nothing can be identified."""
+    """Return the change of the errors of a panel, on the scale of the test; None where nothing can be identified."""
     if no_comparison(panel):
         return None
     starts, histories = starts_and_histories(panel, permutations=permutations, seed=seed)

@@ -140,10 +140,10 @@ def _panel(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -
 
 def _without_record(frame: pd.DataFrame, when: dict[str, int]) -> list[str]:
     """Return the segments that begin within the months of the frame with fewer than `FEWEST_BEFORE` before it."""
-    start = frame["segment"].map(when).fillna(NEVER)
+    start = np.array([when.get(name, NEVER) for name in frame["segment"]], dtype=np.int64)
     before = (frame["t"] < start).groupby(frame["segment"]).sum()
-    last = frame["t"].max()
-    return sorted(str(name) for name, count in before.items() if count < FEWEST_BEFORE and when.get(name, NEVER) <= last)
+    begun = {name for name, period in when.items() if period <= frame["t"].max()}
+    return sorted(str(name) for name, count in before.items() if name in begun and count < FEWEST_BEFORE)
 
 
 def short_record(names: Sequence[str]) -> str:
