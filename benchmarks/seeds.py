@@ -19,12 +19,17 @@ USED = tuple(range(7101, 7121))
 REPORT = tuple(range(7121, 7201))
 """For figures of models that are reported: 7121-7140 for those of record of bookings and win probabilities, 7141-7160
 more of them for coverage, 7161: size and power of the planning verdict (used), 7162-7169: win probabilities against a
-challenger (used). 7170 onwards have not been looked at."""
+challenger (used), 7170: size and power of the planning verdict that rests on two comparisons, 7171: the same on real
+errors. 7172 onwards have not been looked at."""
 
-SIZE_AND_POWER = 7161
+SIZE_AND_POWER = 7170
 
 SETTLING = tuple(range(8301, 8307))
 """What waiting for settled months costs and brings was measured on these (used)."""
 
-PLANNING = tuple(range(8001, 8201))
-"""Companies with and without an effect, on which the road from forecasts to the planning verdict is reported (used)."""
+REAL_ERRORS = 7171
+"""Sets of real forecasters with made-up starts."""
+
+PLANNING = tuple(range(8201, 8261))
+"""Companies with and without an effect, on which the road from forecasts to the planning verdict is reported; 8001 to
+8200 were reported from for the verdict before it."""
