@@ -27,7 +27,7 @@ EFFECT = 0.3
 
 
 def verdicts(opportunities: int, seed: int) -> pd.DataFrame:
-    """Return two rows, with the effect and without: effect, truth, change, low, high, p, verdict."""
+    """Return two rows, with the effect and without: effect, truth, change and mean change with interval, p, verdict."""
     errors, rows, track = {}, [], None
     for effect in (EFFECT, 0.0):
         log = log_of(simulate(opportunities=opportunities, seed=seed, effect=effect))
@@ -38,12 +38,15 @@ def verdicts(opportunities: int, seed: int) -> pd.DataFrame:
         errors[effect] = forecast.planning_errors(log, track)
         adoption = log.tables["joint_planning"]
         found = forecast.planning_effect(errors[effect], adoption, seed=seed)
-        rows.append((effect, found.relative_change, *found.interval, found.p_value, found.verdict))
+        change = (found.relative_change, *found.interval, found.mean_change, *found.mean_interval)
+        rows.append((effect, *change, found.p_value, found.verdict))
     both = errors[EFFECT].merge(errors[0.0], on=["segment", "period"], suffixes=("", "_twin"), validate="one_to_one")
     start = both["segment"].map(adoption.set_index("segment")["adopted_on"])
     joint = start.notna() & (both["period"] >= start.dt.strftime("%Y-%m"))
     truth = both.loc[joint, "error"].sum() / both.loc[joint, "error_twin"].sum() - 1
-    table = pd.DataFrame(rows, columns=["effect", "change", "low", "high", "p", "verdict"])
+    table = pd.DataFrame(
+        rows, columns=["effect", "change", "low", "high", "mean_change", "mean_low", "mean_high", "p", "verdict"]
+    )
     return table.assign(seed=seed, truth=np.where(table["effect"] > 0, truth, 0.0))
 
 
@@ -55,10 +58,14 @@ def figures(table: pd.DataFrame) -> dict[str, float]:
         "worsened": float((verdict == "worsened").mean()),
         "not identified": float((verdict == "not identified").mean()),
         "interval covers the truth": float(table["truth"].between(table["low"], table["high"]).mean()),
-        "interval covers -effect": float((-table["effect"]).between(table["low"], table["high"]).mean()),
+        "mean's interval covers the truth": float(table["truth"].between(table["mean_low"], table["mean_high"]).mean()),
+        "mean's interval covers -effect": float(
+            (-table["effect"]).between(table["mean_low"], table["mean_high"]).mean()
+        ),
         "median change": float(table["change"].median()),
+        "median mean change": float(table["mean_change"].median()),
         "median truth": float(table["truth"].median()),
-        "median width": float((table["high"] - table["low"]).median()),
+        "median width of the mean's interval": float((table["mean_high"] - table["mean_low"]).median()),
     }
 
 
