@@ -30,6 +30,6 @@ SETTLING = tuple(range(8301, 8307))
 REAL_ERRORS = 7171
 """Sets of real forecasters with made-up starts."""
 
-PLANNING = tuple(range(8201, 8261))
+PLANNING = tuple(range(8201, 8301))
 """Companies with and without an effect, on which the road from forecasts to the planning verdict is reported; 8001 to
 8200 were reported from for the verdict before it."""
