@@ -48,10 +48,17 @@ _NOT_IDENTIFIED: Mapping[str, Any] = MappingProxyType(
         "relative_change": float("nan"),
         "interval_low": -1.0,
         "interval_high": float("inf"),
+        "mean_change": float("nan"),
+        "mean_interval_low": -1.0,
+        "mean_interval_high": float("inf"),
         "p_value": 1.0,
         "verdict": "not identified",
         "placebo_p_value": float("nan"),
         "dip_p_value": float("nan"),
+        "trend_p_value": float("nan"),
+        "controls_p_value": float("nan"),
+        "benchmark_p_value": float("nan"),
+        "missing_p_value": float("nan"),
     }
 )
 """What the row holds where no forecast of people can be scored."""
@@ -232,16 +239,16 @@ def _late_wins(month: _Month) -> pd.DataFrame:
 def row_of(study: PlanningStudy) -> pd.DataFrame:
     """Return the figures and words of a study as one row.
 
-    The effect's figures under their own names (the interval as interval_low and interval_high, sentences joined by
-    `; `), and detectable_change, detectable_twice (with twice as many segments), left_out_low, left_out_high (the
+    The effect's figures under their own names (each interval as its two ends, such as interval_low and interval_high;
+    sentences joined by `; `), and detectable_change, detectable_twice (with twice as many segments), left_out_low, left_out_high (the
     least and the greatest change with any one segment left out), decided_by (segments without which the verdict would
     be another one, joined by `, `), others_changed (secondary outcomes that changed, likewise).
     """
     effect, facts = study.effect, {}
     for field in dataclasses.fields(effect):
         value = getattr(effect, field.name)
-        if field.name == "interval":
-            facts["interval_low"], facts["interval_high"] = value
+        if field.name in ("interval", "mean_interval"):
+            facts[f"{field.name}_low"], facts[f"{field.name}_high"] = value
         elif isinstance(value, tuple):
             facts[field.name] = "; ".join(value)
         elif not isinstance(value, (pd.DataFrame, dict)):
