@@ -112,6 +112,15 @@ def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
 
 
+def moved(before: float | None, after: float | None, *, sign: bool = False) -> str:
+    """Return two shares as whole percentages on one line, `45 → 38 %`; a dash for what is not known."""
+    ends = [
+        percent(value, sign=sign, digits=0).removesuffix(f"{THIN}%") if known(value) else "–"
+        for value in (before, after)
+    ]
+    return f"{f'{THIN}→{THIN}'.join(ends)}{THIN}%" if ends != ["–", "–"] else "–"
+
+
 def share(part: float, whole: float) -> str:
     """Return a part of a whole as a percentage; `unknown` where the whole is nothing."""
     return percent(part / whole if whole else math.nan)

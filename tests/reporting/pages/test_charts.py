@@ -60,6 +60,9 @@ SCORES = pd.DataFrame(
 TRACK = bookings().assign(observed=1e6).query("horizon == 1")
 EFFECT = pd.Series(
     {
+        "mean_change": -0.21,
+        "mean_interval_low": -0.46,
+        "mean_interval_high": 0.13,
         "relative_change": -0.2,
         "interval_low": -0.45,
         "interval_high": 0.12,
@@ -95,6 +98,9 @@ LEFT_OUT = pd.DataFrame(
         "interval_low": [-0.6, -0.5, -1.0],
         "interval_high": [-0.05, np.inf, np.inf],
         "p_value": [0.03, 0.4, 1.0],
+        "mean_change": [-0.35, -0.12, np.nan],
+        "mean_interval_low": [-0.6, -0.5, -1.0],
+        "mean_interval_high": [-0.05, np.inf, np.inf],
     }
 )
 POWER = pd.DataFrame(

@@ -28,12 +28,17 @@ def row(verdict: str = "no detectable change", **more: object) -> dict[str, obje
         (
             -0.38,
             -0.27,
-            f"A fall of 38{T}% or more would most likely have shown",
+            f"Had every segment improved by 38{T}%, it would most likely show",
             f"With 16 segments 27{T}% would be enough",
         ),
-        (-0.38, NAN, f"A fall of 38{T}% or more would most likely have shown", "More months"),
-        (NAN, -0.27, f"No fall would have shown; with 16 segments one of 27{T}%", f"With 16 segments a fall of 27{T}%"),
-        (NAN, NAN, "No fall, however large, would have shown", "More months"),
+        (-0.38, NAN, f"Had every segment improved by 38{T}%, it would most likely show", "More months"),
+        (
+            NAN,
+            -0.27,
+            f"No fall of all segments would show; with 16 one of 27{T}%",
+            f"With 16 segments, had every segment that began improved by 27{T}%, it would show in 4 of 5 cases.",
+        ),
+        (NAN, NAN, "No fall of all segments, however large, would show", "More months"),
     ],
 )
 def test_what_could_have_shown(here, twice, title, says):
@@ -61,7 +66,7 @@ def test_what_would_change_a_claim():
 def test_not_identified_says_what_would_identify():
     told = planning_sentences.next_step(row("not identified", detectable_twice=-0.3))
     assert "More segments that begin in different months" in told
-    assert f"a fall of 30{T}% would show" in told
+    assert f"had every segment that began improved by 30{T}%, it would show in 4 of 5 cases" in told
     assert "fall" not in planning_sentences.next_step(row("not identified"))
 
 
@@ -95,6 +100,7 @@ def test_the_other_outcomes():
     assert "changed by" not in lost[0]
     shown = planning_sentences.others_shown(others("changed", "not identified"))
     assert shown["interval"].tolist() == ["0 to +20", "cannot tell"]
+    assert shown["before"].tolist() == ["at the top", "at the top"]  # one place for each number
     assert shown["change"].tolist() == ["+10", "–"]
     html = limits.planning_others(others("changed", "not identified"))._repr_html_()
     assert "nan" not in html
@@ -182,11 +188,13 @@ def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
     assert more.startswith("Six of eight segments")
     bad = told | {"placebo": -0.19, "placebo_p_value": 0.01}
     assert (
-        f"{M}19{T}% (chance alone gives as much in 1 of 100 cases): distrust the number."
-        in (planning_sentences.brief(bad)[1])
+        f"{M}19{T}% (chance alone gives as much in 1 of 100 cases): distrust the number, although the change still "
+        "shows with twelve months set aside." in planning_sentences.brief(bad)[1]
     )
     luck = told | {"placebo": -0.19, "placebo_p_value": 0.2}
-    assert "Nearly the same difference was there before anybody began." in planning_sentences.brief(luck)[1]
+    there = "there 7 to 12 months before each segment's own start, when it could show no effect."
+    assert f"Much the same difference was {there}" in planning_sentences.brief(luck)[1]
+    assert f"A difference the other way was {there}" in planning_sentences.brief(luck | {"placebo": 0.19})[1]
     for quiet in ({"placebo": -0.05, "placebo_p_value": 0.2}, {"placebo": NAN, "placebo_p_value": NAN}):
         assert planning_sentences.brief(told | quiet) == (first, more)
 
@@ -194,8 +202,8 @@ def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
 @pytest.mark.parametrize(
     ("verdict", "change", "title"),
     [
-        ("improved", -0.3, f"Forecast errors fell by 30{T}% when planning together"),
-        ("worsened", 0.3, f"Forecast errors rose by 30{T}% when planning together"),
+        ("improved", -0.3, f"Mean errors fell by 30{T}% against segments not planning together"),
+        ("worsened", 0.3, f"Mean errors rose by 30{T}% against segments not planning together"),
         ("no detectable change", -0.3, "No detectable change in errors when planning together"),
         ("not identified", -0.3, "Cannot tell whether planning together helped"),
         ("not identified", NAN, "Cannot tell whether planning together helped"),
@@ -219,9 +227,82 @@ def test_an_improvement_is_claimed_only_where_the_verdict_says_so(verdict, chang
         assert "fell" not in everything
 
 
+def test_where_nothing_is_claimed_the_interval_says_what_goes_with_the_data():
+    told = row(mean_change=-0.11, mean_interval_low=-0.321, mean_interval_high=0.13, detectable_change=-0.35)
+    says = planning_sentences.detectable_sentence(told)
+    assert says.startswith(
+        f"The data go with everything from a fall of 32{T}% to a rise of 13{T}%; none of it is excluded. Had every "
+        f"segment that began improved by 35{T}%, these data would have shown it in 4 of 5 cases."
+    )
+    assert "unlikely" not in says
+    assert f"from a fall of 32{T}%" in planning_sentences.brief(told | {"n_adopting": 6})[1]
+    open_ends = row(mean_change=-0.1, mean_interval_low=-1.0, mean_interval_high=math.inf)
+    assert planning_sentences.interval_sentence(open_ends) == "The data go with any change at all."
+    upwards = row(mean_change=-0.1, mean_interval_low=-0.4, mean_interval_high=math.inf)
+    assert f"from a fall of 40{T}% to any rise" in planning_sentences.interval_sentence(upwards)
+    # Where the interval of the mean error leaves out no change, it says nothing of the kind.
+    assert (
+        planning_sentences.interval_sentence(row(mean_change=-0.1, mean_interval_low=-0.2, mean_interval_high=-0.01))
+        == ""
+    )
+
+
+def withheld(*names: str, **more: object) -> dict[str, object]:
+    facts = {"mean_change": -0.3, "mean_interval_low": -0.45, "mean_interval_high": -0.1, "p_value": 0.01}
+    reason = f"Cannot tell whether planning jointly changed forecast errors: the comparison shows {M}30{T}%, but x."
+    known = {"trend_p_value": 0.03, "placebo_p_value": 0.2, "controls_p_value": 0.5, "benchmark_p_value": NAN}
+    base = row("not identified", withheld="; ".join(names), sentence=f"{reason} Association.", n_adopting=6)
+    return base | facts | known | {"missing_p_value": 1.0, "n_assignments": 1000} | more
+
+
+def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
+    told = withheld("trend")
+    assert planning_sentences.finding(told) == "Cannot tell whether planning together helped"
+    first, more = planning_sentences.brief(told)
+    assert first.endswith(f"the comparison shows {M}30{T}%, but x.")
+    assert "still follow that trend" in more
+    assert "More segments that begin in different months" not in more
+    both = planning_sentences.next_step(withheld("benchmark", "missing"))
+    assert "A benchmark that did not change" in both
+    assert "The missing forecasts" in both
+    shown = prepare_effect(told)
+    assert [(each.what, each.change, each.low, each.high) for each in shown.rows] == [("withheld", -0.3, -0.45, -0.1)]
+    assert not shown.changed
+    caption = planning_sentences.describe_effect(shown, told)
+    assert "a check speaks against it, so no change is claimed" in caption.subtitle
+    assert "by chance in 1 of 100 cases" in caption.tooltips[0]
+
+
+def test_the_checks_say_what_follows_no_louder_than_the_verdict():
+    follows = list(planning_sentences.checks_shown(withheld("trend"))["follows"])
+    assert follows == ["found; the claim is withheld", "not found", "not found", "nothing to look at", "not found"]
+    claimed = withheld(verdict="improved")
+    assert planning_sentences.checks_shown(claimed)["follows"].iloc[0] == "found; the change holds without it"
+    quiet = withheld(verdict="no detectable change")
+    assert planning_sentences.checks_shown(quiet)["follows"].iloc[0] == "found; no claim is made"
+    assert "nan" not in limits.checks(claimed)._repr_html_()
+    assert "Nothing can be checked" in limits.checks(row("not identified", n_assignments=0))._repr_html_()
+
+
+def test_both_changes_are_drawn_where_they_read_otherwise():
+    near = row("improved", mean_change=-0.22, mean_interval_low=-0.4, mean_interval_high=-0.02, interval_high=-0.05)
+    assert [each.what for each in prepare_effect(near).rows] == ["effect"]
+    assert prepare_effect(near).rows[0].change == -0.22  # the number to read is that of the mean error
+    assert f"Mean errors fell by 22{T}%" in planning_sentences.finding(near)
+    far = near | {"mean_change": -0.1}
+    assert [(each.what, each.change) for each in prepare_effect(far).rows] == [("effect", -0.1), ("tested", -0.2)]
+    one_side = near | {"mean_interval_high": 0.01}
+    shown = prepare_effect(one_side)
+    assert [each.what for each in shown.rows] == ["effect", "tested"]
+    names = planning_sentences.effect_names(shown)
+    assert names == ["Since the start", "Gross misses count less"]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "told"),
     [
+        (-0.5, -0.00003, f"{M}50{T}% to {M}0.01{T}%"),
+        (0.00002, 0.004, f"+0.01{T}% to +0.4{T}%"),
         (-0.5, 0.1, f"{M}50{T}% to +10{T}%"),
         (-1.0, math.inf, "any change is possible"),
         (-0.5, math.inf, f"{M}50{T}% upwards"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,13 +74,19 @@ def assess(panel: ErrorPanel, *, permutations: int, seed: int) -> Assessment:
         benchmark=np.nan_to_num(panel.benchmark),
         sign=float(claims),
     )
+    mean = Agreement(starts, histories, mean=True).change()
+    # Whatever the tests say, a change of the mean that points the other way must not be read as the change claimed.
+    opposite = claims != 0 and np.sign(mean.estimate) != claims
+    checks = [
+        replace(check, withholds=True) if check.name == "mean" and opposite else check for check in all_checks(evidence)
+    ]
     return Assessment(
         theta=theta,
         assignments=len(assigned),
         change=change,
-        mean=Agreement(starts, histories, mean=True).change(),
+        mean=mean,
         claims=claims,
-        checks=all_checks(evidence),
+        checks=tuple(checks),
         dip=dip(evidence),
         smallest_p=starts.smallest_p(),
     )

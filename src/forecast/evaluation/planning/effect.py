@@ -219,6 +219,7 @@ class PlanningEffect:
         adopted, as relative change; NaN where none), error_early, error_late (before and from the median start on).
     event_study : event_time, estimate (mean log difference), relative_change, n_segments, n_controls, supported.
     sentence : the verdict in plain words. reasons : why it is not identified, and what else must be known.
+    withheld : names of the checks for which a claim is withheld; none where nothing is withheld.
     dropped : reason -> segment-months left out.
     """
 
@@ -247,6 +248,7 @@ class PlanningEffect:
     theta: float
     sentence: str
     reasons: tuple[str, ...]
+    withheld: tuple[str, ...]
     dropped: dict[str, int]
     by_segment: pd.DataFrame
     event_study: pd.DataFrame
@@ -309,6 +311,7 @@ def _effect(panel: ErrorPanel, found: Assessment | None, reasons: list[str]) -> 
         n_months=len(panel.months),
         sentence=sentence(verdict=verdict, found=found, association=related, reasons=reasons),
         reasons=tuple(dict.fromkeys((*reasons, *panel.notes))),
+        withheld=tuple(check.name for check in found.withheld) if found and reasons else (),
         dropped=panel.dropped,
         by_segment=by_segment(panel, cells),
         event_study=event_study(cells),

@@ -25,6 +25,9 @@ THROUGHOUT = 0.9
 
 DIVISOR_MONTHS = 12
 BENCHMARK = "ets"
+_RANGE = {"mean": "benchmark", "q10": "benchmark_low", "q90": "benchmark_high"}
+_PERIODS = {"period": "target", "issued": "issued"}
+_OFFICIAL_COLUMNS = ("segment", "period", "lead", "submitter", "forecast", "actual", *_RANGE.values(), "issued")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +42,9 @@ class PlanningErrors:
     dropped : reason -> how many segment-months were left out for it.
     submitters : submitter -> how many of the forecasts used are theirs.
     benchmark_origins : month ends for which the benchmark was computed here because the track had none.
+    official : the forecasts used, with what they are compared with: segment, period, lead (months ahead), submitter,
+        forecast, actual, benchmark, benchmark_low, benchmark_high (ends of its 80 % range), issued (the month at whose
+        end the benchmark was issued).
     """
 
     errors: pd.DataFrame
@@ -47,6 +53,7 @@ class PlanningErrors:
     dropped: dict[str, int]
     submitters: dict[str, int]
     benchmark_origins: tuple[str, ...]
+    official: pd.DataFrame
 
 
 def planning_errors(
@@ -99,7 +106,7 @@ def errors_in_detail(
     rows["actual"] = _look_up(actuals, rows)
     rows["divisor"] = _look_up(actuals.rolling(DIVISOR_MONTHS).mean(), rows)
     rows, dropped = _complete(rows, horizons, first_origin)
-    rows["benchmark"], computed = _benchmark(log, track, rows, calendar)
+    rows, computed = _with_benchmark(log, track, rows, calendar)
     rows, without_benchmark = _leave_out(rows, rows["benchmark"].isna())
     if without_benchmark:
         dropped["the benchmark gives no forecast"] = without_benchmark
@@ -111,6 +118,7 @@ def errors_in_detail(
         dropped=dropped,
         submitters={str(name): int(n) for name, n in rows["submitter"].value_counts().sort_index().items()},
         benchmark_origins=computed,
+        official=_named(rows),
     )
 
 
@@ -182,15 +190,22 @@ def _means(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return errors, errors[["segment", "period"]].assign(value=means["signed"].astype(np.float64))
 
 
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts used as `PlanningErrors.official` has them."""
+    named = rows.rename(columns={"horizon": "lead", "amount": "forecast"})
+    periods = {name: pd.Series(period_labels(rows[of]), index=rows.index) for name, of in _PERIODS.items()}
+    return named.assign(**periods)[list(_OFFICIAL_COLUMNS)].reset_index(drop=True)
+
+
 def _look_up(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     row, column = table.index.get_indexer(rows["target"]), table.columns.get_indexer(rows["segment"])
     return table.to_numpy(dtype=np.float64)[row, column]
 
 
-def _benchmark(
+def _with_benchmark(
     log: Log, track: pd.DataFrame | None, rows: pd.DataFrame, calendar: Calendar
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the forecast of `ets` for each row's target as of the last month end on or before submitted_on.
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows with the forecast of `ets` for each as of the last month end on or before submitted_on.
 
     And the month ends for which it was computed here, because the track had none.
     """
@@ -200,7 +215,7 @@ def _benchmark(
     # A forecast of the month in progress made on its very last day is still compared with one made before it began.
     issued = np.minimum(np.where(at_end, in_month, in_month - 1), rows["target"] - 1)
     wanted = pd.MultiIndex.from_arrays([issued, rows["target"], rows["segment"]])
-    known = _track_series(track, calendar)
+    known = _track_forecasts(track, calendar)
     missing = np.unique(issued[~wanted.isin(known.index)])
     parts, computed = [known], []
     if len(missing):
@@ -208,16 +223,17 @@ def _benchmark(
         months = int((rows["target"].to_numpy() - issued).max())
         table = backtest(log, origins=list(days), models=[BENCHMARK], months=months, seed=0)
         table = table[~is_quarter(table["target_period"]) & table["mean"].notna()]
-        parts.append(_series(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
+        parts.append(_by_target(table, table["origin"].map(days).to_numpy(dtype=np.int64)))
         computed = [period_label(days[day]) for day in sorted(set(table["origin"]))]
-    values = pd.concat(parts)
-    values = values[~values.index.duplicated()]
-    return values.reindex(wanted).to_numpy(dtype=np.float64), tuple(computed)
+    forecasts = pd.concat([part for part in parts if len(part)] or parts[:1])
+    forecasts = forecasts[~forecasts.index.duplicated()].reindex(wanted)
+    found = {name: forecasts[name].to_numpy(dtype=np.float64) for name in _RANGE.values()}
+    return rows.assign(issued=issued, **found), tuple(computed)
 
 
-def _track_series(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
+def _track_forecasts(track: pd.DataFrame | None, calendar: Calendar) -> pd.DataFrame:
     if track is None or track.empty:
-        return _series(pd.DataFrame(columns=["target_period", "segment", "mean"]), [])
+        return _by_target(pd.DataFrame(columns=["model", "origin", "target_period", "segment", "mean"]), [])
     for name in ("model", "origin", "target_period", "segment", "mean"):
         if name not in track.columns:
             raise DataError("the column is missing", table="track", column=name, mend="give a forecast table")
@@ -227,10 +243,11 @@ def _track_series(track: pd.DataFrame | None, calendar: Calendar) -> pd.Series:
     period = calendar.period_of(origin)
     ends = {int(p): calendar.end(int(p)) for p in np.unique(period)}
     at_end = np.array([day == ends[int(p)] for day, p in zip(origin, period, strict=True)], dtype=bool)
-    return _series(rows[at_end], period[at_end])
+    return _by_target(rows[at_end], period[at_end])
 
 
-def _series(rows: pd.DataFrame, period: Sequence[int] | np.ndarray) -> pd.Series:
+def _by_target(rows: pd.DataFrame, period: Sequence[int] | np.ndarray) -> pd.DataFrame:
+    """Return the mean and the 80 % range of a forecast table, NaN where it has none, by origin, target and segment."""
     keys = [np.asarray(period, dtype=np.int64), parse_periods(rows["target_period"]), rows["segment"].astype("str")]
-    index = pd.MultiIndex.from_arrays(keys)
-    return pd.Series(rows["mean"].to_numpy(dtype=np.float64), index=index)
+    columns = {new: rows[name].to_numpy(dtype=np.float64) if name in rows else np.nan for name, new in _RANGE.items()}
+    return pd.DataFrame(columns, index=pd.MultiIndex.from_arrays(keys))

@@ -22,7 +22,7 @@ from forecast.evaluation.planning.inference.agreement import Agreement, Change, 
 from forecast.evaluation.planning.inference.histories import Histories
 from forecast.evaluation.planning.inference.randomisation import ALPHA, Cells, Floats, Ints, assignments, treatment
 from forecast.evaluation.planning.panel import ErrorPanel
-from forecast.evaluation.planning.verdict import no_comparison
+from forecast.evaluation.planning.verdict import interval_of, no_comparison
 from forecast.seeds import generator
 
 CUTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.75, 0.9)
@@ -35,36 +35,46 @@ TIMES = (1, 2, 4)
 """How many times the company's segments are looked at."""
 
 _SIMULATED, _ASSIGNMENTS = 300, 500
-LEFT_OUT_COLUMNS = ("segment", "relative_change", "interval_low", "interval_high", "p_value")
+LEFT_OUT_COLUMNS = (
+    "segment",
+    "relative_change",
+    "interval_low",
+    "interval_high",
+    "p_value",
+    "mean_change",
+    "mean_interval_low",
+    "mean_interval_high",
+)
 POWER_COLUMNS = ("segments", "relative_change", "power")
 
 
 def leave_one_out(panel: ErrorPanel, *, permutations: int, seed: int) -> pd.DataFrame:
     """Return the effect without each segment in turn: LEFT_OUT_COLUMNS, one row a segment, sorted by name.
 
-    On the scale of the test, as `PlanningEffect.relative_change`; the checks of the claim are not made again.
-    relative_change is NaN, the interval (-1, inf) and the p-value 1 where the others alone identify nothing.
+    relative_change as the test sees it and mean_change, each with its interval; the checks of the claim are not made
+    again. NaN, the intervals (-1, inf) and the p-value 1 where the others alone identify nothing.
     """
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name in panel.segments:
-        others = panel.without(name)
-        found = _change(others, permutations=permutations, seed=seed)
+        found = _changes(panel.without(name), permutations=permutations, seed=seed)
         if found is None:
-            rows.append((name, math.nan, -1.0, math.inf, 1.0))
+            rows.append((name, math.nan, -1.0, math.inf, 1.0, math.nan, -1.0, math.inf))
         else:
-            low, high = relative_change(found.low), relative_change(found.high)
-            rows.append((name, relative_change(found.estimate), low, high, found.p))
+            (change, *ends), (mean, *mean_ends) = (
+                (relative_change(each.estimate), *interval_of(each)) for each in found
+            )
+            rows.append((name, change, *ends, found[0].p, mean, *mean_ends))
     return pd.DataFrame(rows, columns=list(LEFT_OUT_COLUMNS))
 
 
-def _change(panel: ErrorPanel, *, permutations: int, seed: int) -> Change | None:
-    """Return the change of the errors of a panel, on the scale of the test; None where nothing can be identified."""
+def _changes(panel: ErrorPanel, *, permutations: int, seed: int) -> tuple[Change, Change] | None:
+    """Return the change of a panel as the test sees it, and of its mean error; None where nothing can be identified."""
     if no_comparison(panel):
         return None
     starts, histories = starts_and_histories(panel, permutations=permutations, seed=seed)
     if not starts.identified() or starts.smallest_p() > ALPHA:
         return None
-    return Agreement(starts, histories).change()
+    return Agreement(starts, histories).change(), Agreement(starts, histories, mean=True).change()
 
 
 ROUNDS = 12

@@ -12,13 +12,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import parse_periods
+from forecast.calendar import parse_periods, period_labels
 from forecast.data.schema import Log
+from forecast.data.submissions import TABLE, counted
 from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, json_ready, planning_effect
 from forecast.evaluation.planning.errors import PlanningErrors, errors_in_detail
+from forecast.evaluation.planning.levels import FORECAST_COLUMNS, before_and_after
 from forecast.evaluation.planning.limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
-from forecast.evaluation.planning.secondary import measure_outcomes, model_track, outcome_changes, worth_of_marketing
+from forecast.evaluation.planning.secondary import (
+    WITH,
+    measure_outcomes,
+    model_track,
+    outcome_changes,
+    worth_of_marketing,
+)
 
 _ASSIGNMENTS_LEFT_OUT = 1_000
 
@@ -31,7 +39,7 @@ class PlanningStudy:
     no rows where it is not identified. power : segments, relative_change, power: how often a fall of the errors would
     have been seen, by this company's segments, twice and four times as many. detectable : segments -> the smallest fall
     seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `secondary.outcome_changes` and
-    `secondary.worth_of_marketing`.
+    `secondary.worth_of_marketing`. levels : accuracy before and after, see `levels.before_and_after`.
     """
 
     effect: PlanningEffect
@@ -40,6 +48,7 @@ class PlanningStudy:
     detectable: dict[int, float]
     secondary: pd.DataFrame
     information: pd.DataFrame
+    levels: pd.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effect's attributes, then the rest, as JSON can hold them; what is not finite is None."""
@@ -51,6 +60,7 @@ class PlanningStudy:
             "power": json_ready(self.power),
             "secondary": json_ready(self.secondary),
             "information": json_ready(self.information),
+            "levels": json_ready(self.levels),
         }
 
 
@@ -72,7 +82,8 @@ def planning_study(
     adoption = known_adoption(log, detail, day)
     errors = detail.errors
     effect = planning_effect(errors, adoption, seed=seed, calendar=calendar, dropped=detail.dropped)
-    left_out, table = _limits(error_panel(errors, adoption, calendar=calendar), effect, seed=seed)
+    panel = error_panel(errors, adoption, calendar=calendar)
+    left_out, table = _limits(panel, effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
     targets = _targets(detail)
     models = model_track(log, track, targets=targets, seed=seed)
@@ -80,6 +91,9 @@ def planning_study(
     others = outcome_changes(
         found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent
     )
+    shown = scored_forecasts(log, detail, models, day)
+    if panel.adopting.any():  # the same segments as in the verdict, where there is one
+        shown = shown[shown["segment"].isin(panel.segments)]
     return PlanningStudy(
         effect=effect,
         leave_one_out=left_out,
@@ -87,6 +101,7 @@ def planning_study(
         detectable=detectable,
         secondary=others,
         information=worth_of_marketing(models, adoption, calendar=calendar),
+        levels=before_and_after(shown, adoption, calendar=calendar),
     )
 
 
@@ -102,6 +117,28 @@ def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.Da
             }
         )
     return table.assign(adopted_on=table["adopted_on"].where(table["adopted_on"] <= day))
+
+
+def scored_forecasts(log: Log, detail: PlanningErrors, models: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Return every submitter's forecasts of the targets that are scored: `levels.FORECAST_COLUMNS`.
+
+    models : `secondary.model_track`, whose ranges of `pipeline` serve: those issued when the benchmark was.
+    """
+    calendar, official = log.company.periods, detail.official
+    table = log.tables[TABLE]
+    rows = counted(table[table["submitted_on"] <= day], calendar=calendar)
+    rows = rows.assign(period=period_labels(rows["target"])).rename(columns={"horizon": "lead", "amount": "forecast"})
+    targets = official.drop(columns="forecast").rename(columns={"submitter": "official"})
+    rows = targets.merge(rows[["segment", "period", "lead", "submitter", "forecast"]], on=["segment", "period", "lead"])
+    model = models[models["model"] == WITH]
+    model = model.assign(
+        issued=pd.array(period_labels(calendar.period_of(pd.to_datetime(model["origin"]))), dtype="str")
+    )
+    model = model.rename(columns={"target_period": "period", "q10": "low", "q90": "high"})
+    rows = rows.merge(
+        model[["segment", "period", "issued", "low", "high"]], on=["segment", "period", "issued"], how="left"
+    )
+    return rows.assign(official=rows["submitter"] == rows["official"])[list(FORECAST_COLUMNS)]
 
 
 def _targets(detail: PlanningErrors) -> range:

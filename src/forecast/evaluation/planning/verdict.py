@@ -30,9 +30,11 @@ FEWEST_MONTHS = 3
 NOT_IDENTIFIED: Literal["not identified"] = "not identified"
 NO_CHANGE: Literal["no detectable change"] = "no detectable change"
 
-_PLACEBO = "7 to 12 months before their own starts, when there could be no effect yet (a placebo), errors differed by"
 _DIFFER = 0.05
 """Difference of two relative changes above which both are shown."""
+
+_LEAST_END = 0.0001
+"""An end of an interval that is not nought is never written as less: its side of nought must show."""
 
 
 def not_scored_sentence(problem: Problem) -> str:
@@ -121,11 +123,12 @@ def sentence(
         text = f"Cannot tell whether planning jointly changed forecast errors: {'; '.join(reasons)}."
         return " ".join([text, *_association(association)])
     mean, change = found.mean, found.change
-    numbers = f"{_signed(mean.estimate)} ({interval_words(*interval_of(mean))})"
+    robust = _without_gross_misses(mean, change)
     if verdict == NOT_IDENTIFIED:
         return " ".join(
             [
-                f"Cannot tell whether planning jointly changed forecast errors. The comparison shows {numbers}, but"
+                f"Cannot tell whether planning jointly changed forecast errors: the comparison shows"
+                f" {_numbers(mean)}{f', or {robust} where gross misses count less' if robust else ''}, but"
                 f" {'; and '.join(withheld_reason(check) for check in found.withheld)}.",
                 *_association(association),
             ]
@@ -134,10 +137,10 @@ def sentence(
     return " ".join(
         [
             f"{_opening(verdict, relative_change(mean.estimate))} ({interval_words(*interval_of(mean))}).",
-            *_without_gross_misses(verdict, mean, change),
+            *([f"Where gross misses count less, it is {robust}; the verdict rests on this."] if robust else []),
             f"If start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases.",
-            _bracket(change),
-            placebo_sentence(relative_change(mean.estimate), placebo.value, placebo.p),
+            _bracket(mean),
+            placebo_sentence(relative_change(mean.estimate), placebo.value, placebo.p, claimed=verdict != NO_CHANGE),
             dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
         ]
     )
@@ -152,25 +155,35 @@ def _signed(log_change: float) -> str:
     return percent(relative_change(log_change), sign=True)
 
 
-def _bracket(change: Change) -> str:
-    """Return what each of the two comparisons shows by itself."""
+def _bracket(mean: Change) -> str:
+    """Return what each of the two comparisons, between which the number lies, shows by itself."""
     return (
-        f"Against what each segment's own past led to expect it is {_signed(change.given_record)}, with the six months"
-        f" before each start set aside {_signed(change.set_aside)}."
+        f"The number lies midway between two comparisons: against what each segment's own past led to expect"
+        f" {_signed(mean.given_record)}, with the six months before each start set aside {_signed(mean.set_aside)}."
     )
 
 
-def _without_gross_misses(verdict: str, mean: Change, change: Change) -> list[str]:
-    """Return the change on the scale of the test, where it reads otherwise than that of the mean; no sentence else."""
-    low, high = interval_of(mean)
-    claimed = verdict != NO_CHANGE
-    differs = abs(relative_change(mean.estimate) - relative_change(change.estimate)) > _DIFFER
-    if not differs and claimed == (low > 0 or high < 0):
-        return []
-    return [
-        f"Where gross misses count less, the change is {_signed(change.estimate)}"
-        f" ({interval_words(*interval_of(change))}); the verdict rests on this."
-    ]
+def _without_gross_misses(mean: Change, change: Change) -> str:
+    """Return the change on the scale of the test, where it reads otherwise than that of the mean; empty else."""
+    one = (relative_change(mean.estimate), *interval_of(mean))
+    other = (relative_change(change.estimate), *interval_of(change))
+    return _numbers(change) if reads_otherwise(one, other) else ""
+
+
+def _numbers(change: Change) -> str:
+    return f"{_signed(change.estimate)} ({interval_words(*interval_of(change))})"
+
+
+def reads_otherwise(mean: tuple[float, float, float], tested: tuple[float, float, float]) -> bool:
+    """Return whether the change of the mean error and that on the scale of the test must both be shown.
+
+    Each is (change, low, high) as relative changes. True where they differ by more than five points, or where the
+    interval of only one leaves out no change. False where either is not known.
+    """
+    if math.isnan(mean[0]) or math.isnan(tested[0]):
+        return False
+    leaves_out = [low > 0 or high < 0 for _, low, high in (mean, tested)]
+    return leaves_out[0] != leaves_out[1] or not abs(mean[0] - tested[0]) <= _DIFFER
 
 
 def interval_ends(low: float, high: float) -> str:
@@ -178,10 +191,15 @@ def interval_ends(low: float, high: float) -> str:
     if low <= -1 and math.isinf(high):
         return "any change is possible"
     if math.isinf(high):
-        return f"{percent(low, sign=True)} upwards"
+        return f"{interval_end(low)} upwards"
     if low <= -1:
-        return f"down to no errors at all, up to {percent(high, sign=True)}"
-    return f"{percent(low, sign=True)} to {percent(high, sign=True)}"
+        return f"down to no errors at all, up to {interval_end(high)}"
+    return f"{interval_end(low)} to {interval_end(high)}"
+
+
+def interval_end(value: float) -> str:
+    """Write an end of an interval on a relative change; what is not nought is rounded away from it, so is never 0."""
+    return percent(math.copysign(max(abs(value), _LEAST_END), value) if value else value, sign=True)
 
 
 def interval_words(low: float, high: float) -> str:
@@ -219,16 +237,20 @@ def placebo_is_as_large(change: float, placebo: float) -> bool:
     return math.isfinite(placebo) and abs(placebo) >= abs(change) / 2 and round(100 * placebo) != 0
 
 
-def placebo_sentence(change: float, placebo: float, p: float) -> str:
-    """Return what the same comparison shows 7 to 12 months before the starts."""
+def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool) -> str:
+    """Return what the same comparison shows 7 to 12 months before the starts. claimed : whether a change is claimed."""
     if math.isnan(p):
         return "There are too few months before the starts for a placebo."
-    shown = f"{percent(placebo, sign=True)} (chance alone gives as much in {cases(p)} cases)"
+    found = (
+        "he same comparison 7 to 12 months before each segment's own start, when it could show no effect (a placebo)"
+    )
+    shown = f"{found}, gives {percent(placebo, sign=True)} (chance alone gives as much in {cases(p)} cases)"
     if placebo_contradicts(p):
-        return f"But in the months {_PLACEBO} {shown}: distrust the number."
+        holds = ", although the change still shows with twelve months set aside" if claimed else ""
+        return f"But t{shown}: distrust the number{holds}."
     if placebo_is_as_large(change, placebo):
-        return f"In the months {_PLACEBO} {shown}: a reason to rely on the number less."
-    return f"In the months {_PLACEBO} {shown}."
+        return f"T{shown}: a reason to rely on the number less."
+    return f"T{shown}."
 
 
 def dip_sentence(dip: float, p: float) -> str:

@@ -18,6 +18,7 @@ from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.scenario import RANGES, Levers
 from forecast.reporting.explorer.sentences import WIDGETS
 from forecast.reporting.pages.planning import sentences as planning_sentences
+from forecast.reporting.pages.planning.prepare import mean_change
 
 _STEPS = {"leads": 0.05, "win_rate": 0.05, "cycle_time": 0.05, "slippage": 0.25}
 """The sliders by the name of their lever, and the steps in which they move."""
@@ -163,7 +164,7 @@ def joint_planning(row: pd.DataFrame | None, snap: Snapshot, segments: tuple[str
     if row is None or row.empty:
         return JointPlanning(offered=False, sentence=sentences.NOT_LOOKED, width=width)
     facts = row.iloc[0]
-    change = float(facts["relative_change"])
+    change, _, _ = mean_change(facts)
     if facts["verdict"] not in OFFERED or not np.isfinite(change):
         why = sentences.not_offered(planning_sentences.parts(facts)[0])
         return JointPlanning(offered=False, sentence=why, width=width)

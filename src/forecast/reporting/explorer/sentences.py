@@ -13,9 +13,11 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import Company
+from forecast.evaluation.planning.verdict import interval_words
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.explorer.scenario import CENT, ranges_differ
 from forecast.reporting.pages.bookings.sentences import who
+from forecast.reporting.pages.planning.prepare import mean_change
 
 LEVER_WORDS = {
     "leads": "marketing's pipeline",
@@ -290,13 +292,12 @@ def not_offered(why: str) -> str:
 
 def joint_sentence(facts: Mapping[Any, Any], waiting: Iterable[str]) -> str:
     """Return what moving joint planning does; facts : the planning table's row. waiting : segments not begun."""
-    change = float(facts["relative_change"])
+    change, low, high = mean_change(facts)
     moved = wording.change(change, up="rose by", down="fell by")
-    ends = (facts["interval_low"], facts["interval_high"])
-    low, high = (wording.percent(float(end), sign=True) if np.isfinite(end) else "open" for end in ends)
     shape = "narrower" if change < 0 else "wider"
     return (
-        f"Errors of submitted forecasts {moved} where segments began (95 % interval {low} to {high}). The range of "
+        f"Mean errors of submitted forecasts {moved} where segments began, relative to those that had not "
+        f"({interval_words(low, high)}). The range of "
         f"{wording.joined(waiting, most=4)} is drawn {wording.whole(abs(change))} {shape} around its median, as if the "
         "model's errors changed as those of people did; that is assumed. Bookings do not move: nothing says they would."
     )

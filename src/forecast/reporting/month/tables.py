@@ -26,6 +26,7 @@ from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.planning.inference.randomisation import ALPHA
+from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
@@ -90,7 +91,8 @@ def table(
 
     Parameters
     ----------
-    name : bookings, deals, backtest, scores, planning, scorecard, value_added, habits, adjustments or late_wins.
+    name : bookings, deals, backtest, scores, planning, planning_levels, scorecard, value_added, habits, adjustments
+        or late_wins.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
@@ -201,6 +203,11 @@ def _planning(month: _Month) -> pd.DataFrame:
     return _study(month)[1]
 
 
+def _planning_levels(month: _Month) -> pd.DataFrame:
+    study, _ = _study(month)
+    return study.levels if study else pd.DataFrame(columns=list(LEVEL_COLUMNS))
+
+
 def _study(month: _Month) -> tuple[PlanningStudy | None, pd.DataFrame]:
     try:
         study = planning_study(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
@@ -240,9 +247,10 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
     """Return the figures and words of a study as one row.
 
     The effect's figures under their own names (each interval as its two ends, such as interval_low and interval_high;
-    sentences joined by `; `), and detectable_change, detectable_twice (with twice as many segments), left_out_low, left_out_high (the
-    least and the greatest change with any one segment left out), decided_by (segments without which the verdict would
-    be another one, joined by `, `), others_changed (secondary outcomes that changed, likewise).
+    sentences joined by `; `), and detectable_change, detectable_twice (with twice as many segments), left_out_low,
+    left_out_high (the least and the greatest change of the mean error with any one segment left out), decided_by
+    (segments without which the verdict would be another one, joined by `, `), others_changed (secondary outcomes that
+    changed, likewise).
     """
     effect, facts = study.effect, {}
     for field in dataclasses.fields(effect):
@@ -257,7 +265,7 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
     facts["detectable_change"] = study.detectable.get(effect.n_segments, nan)
     facts["detectable_twice"] = study.detectable.get(2 * effect.n_segments, nan)
     left = study.leave_one_out
-    facts["left_out_low"], facts["left_out_high"] = left["relative_change"].min(), left["relative_change"].max()
+    facts["left_out_low"], facts["left_out_high"] = left["mean_change"].min(), left["mean_change"].max()
     other = (left["p_value"] <= ALPHA) != (effect.p_value <= ALPHA)
     facts["decided_by"] = ", ".join(left.loc[other, "segment"])
     changed = study.secondary["verdict"] == "changed"
@@ -275,6 +283,7 @@ def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
     effect = study.effect
     left = study.leave_one_out.set_index("segment").add_prefix("left_out_")
     return {
+        "planning_levels": study.levels,
         "planning_segments": effect.by_segment.join(left, on="segment"),
         "planning_months": effect.event_study,
         "planning_outcomes": study.secondary,
@@ -290,6 +299,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "backtest": _backtest,
         "scores": _scores,
         "planning": _planning,
+        "planning_levels": _planning_levels,
         "scorecard": _scorecard,
         "value_added": _value_added,
         "habits": _habits,

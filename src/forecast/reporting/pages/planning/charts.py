@@ -18,9 +18,11 @@ from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.prepare import (
+    EARLIER,
     EDGE,
     EffectRows,
     Months,
+    Row,
     SegmentErrors,
     prepare_effect,
     prepare_months,
@@ -47,15 +49,14 @@ def p_value(value: Any) -> str:
 def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw the estimate with its interval, zero, and the checks before adoption, on one axis.
 
-    row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
+    row : the planning table's row, see `prepare_effect`.
     """
     shown = prepare_effect(row)
     if shown is None:
         return empty(sentences.finding(row), str(row.get("sentence", "")))
-    low, high = (shown.low, shown.high) if shown.identified else (np.nan, np.nan)
-    rest = [np.nan] * (len(shown.rows) - 1)
-    table = {"what": sentences.effect_names(shown), "change": [each.change for each in shown.rows]}
-    table |= {"from": [low, *rest], "to": [high, *rest], "p_value": [each.p for each in shown.rows]}
+    table: dict[str, list[Any]] = {"what": sentences.effect_names(shown)}
+    table |= {"change": [each.change for each in shown.rows], "p_value": [each.p for each in shown.rows]}
+    table |= {"from": [each.low for each in shown.rows], "to": [each.high for each in shown.rows]}
     return chart(
         shown,
         draw_effect,
@@ -70,7 +71,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | S
 
 
 def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
-    """Draw a mark a row, the first with its interval, and two columns of figures next to them."""
+    """Draw a mark a row, an effect with its interval, and two columns of figures next to them."""
     count, reach, names = len(shown.rows), shown.reach, sentences.effect_names(shown)
     left = 14 if canvas.narrow else width_of(names) + 20
     tall = 96 + (44 if canvas.narrow else 34) * count
@@ -82,26 +83,28 @@ def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
     axes.set_xlim(-reach, reach)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
     colour = BLUE if shown.changed else GREY
-    if shown.identified:
-        _draw_interval(axes, shown, colour)
     x = np.clip([row.change for row in shown.rows], -reach, reach)
-    axes.scatter(x[:1], y[:1], marker="o", color=colour, s=90, zorder=4)
-    axes.scatter(x[1:], y[1:], marker="D", facecolor=PAPER, edgecolor=GREY, linewidth=2, s=60, zorder=4)
+    for at, row in enumerate(shown.rows):
+        if wording.known(row.low):
+            _draw_interval(axes, row, at, reach=reach, colour=colour)
+        look: Any = {"marker": "D", "facecolor": PAPER, "edgecolor": GREY, "linewidth": 2, "s": 60}
+        full: Any = {"marker": "o", "color": colour, "s": 90}
+        axes.scatter(x[at], at, zorder=4, **(look if row.what in EARLIER else full))
     if canvas.narrow:
         for at, name in enumerate(names):
             axes.text(-reach, at - 0.36, f" {name}", va="center", color=INK)
     _write_columns(axes, shown, pixel=2 * reach / (canvas.width - left - _COLUMNS))
-    name_sides(axes, reach, right=sentences.LABELS["larger"])
+    name_sides(axes, reach, right=sentences.LABELS["larger"], zero=not canvas.narrow)
     return Drawing(figure=figure, marks=places(axes, x, y))
 
 
-def _draw_interval(axes: Axes, shown: EffectRows, colour: str) -> None:
-    """Draw the interval of the first row; an end that leaves the axis gets an arrow."""
-    low, high = max(shown.low, -shown.reach), min(shown.high, shown.reach)
-    axes.hlines(0, low, high, color=colour, linewidth=4, alpha=0.55, zorder=2)
-    for end, value, marker in ((low, shown.low, "<"), (high, shown.high, ">")):
-        if abs(value) > shown.reach:
-            axes.scatter([end], [0], marker=marker, s=60, color=colour, zorder=3)
+def _draw_interval(axes: Axes, row: Row, at: int, *, reach: float, colour: str) -> None:
+    """Draw the interval of a row; an end that leaves the axis gets an arrow."""
+    low, high = max(row.low, -reach), min(row.high, reach)
+    axes.hlines(at, low, high, color=colour, linewidth=4, alpha=0.55, zorder=2)
+    for end, value, marker in ((low, row.low, "<"), (high, row.high, ">")):
+        if abs(value) > reach:
+            axes.scatter([end], [at], marker=marker, s=60, color=colour, zorder=3)
 
 
 def _write_columns(axes: Axes, shown: EffectRows, *, pixel: float) -> None:
@@ -115,8 +118,13 @@ def _write_columns(axes: Axes, shown: EffectRows, *, pixel: float) -> None:
         axes.text(place, -0.72, head, color=SOFT, va="bottom", ha="right", clip_on=False)
 
 
-def name_sides(axes: Axes, reach: float, *, right: str) -> None:
-    """Write above an axis of changes on which side errors are smaller; right : the other side's name, may be empty."""
+def name_sides(axes: Axes, reach: float, *, right: str, zero: bool) -> None:
+    """Write above an axis of changes on which side errors are smaller, and what its line is where there is room.
+
+    right : the other side's name, may be empty. zero : whether there is room for the line's.
+    """
+    if zero:
+        axes.text(0, -0.72, sentences.LABELS["none"], ha="center", va="bottom", color=SOFT)
     axes.text(-reach, -0.72, f"◂ {sentences.LABELS['smaller']}", ha="left", va="bottom", color=SOFT)
     if right:
         axes.text(reach, -0.72, f"{right} ▸", ha="right", va="bottom", color=SOFT)

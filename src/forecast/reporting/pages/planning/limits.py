@@ -26,7 +26,7 @@ _LOOKS = [(BLUE, "-", 2.6), (GREY, (0, (5, 2)), 1.8), (GREY, (0, (1, 1.5)), 1.8)
 def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw the effect with its interval without each segment in turn, under the one with all.
 
-    table : segment, relative_change, interval_low, interval_high, p_value. row : the planning table's row.
+    table : segment, mean_change, mean_interval_low, mean_interval_high, p_value. row : the planning table's row.
     """
     shown = prepare_left_out(table, row)
     if shown is None:
@@ -39,7 +39,10 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
         heads=sentences.LEFT_OUT_HEADS,
         company=company,
         as_of=as_of,
-        formats={**dict.fromkeys(("relative_change", "interval_low", "interval_high"), signed), "p_value": p_value},
+        formats={
+            **dict.fromkeys(("mean_change", "mean_interval_low", "mean_interval_high"), signed),
+            "p_value": p_value,
+        },
     )
 
 
@@ -50,7 +53,7 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     figure, axes = canvas.axes(60 + 24 * len(names), left=left, right=56, top=28, bottom=26)
     axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
     zero_line(axes, vertical=True)
-    for at, (change, (low, high)) in enumerate(zip(shown.rows["relative_change"], shown.ends, strict=True)):
+    for at, (change, (low, high)) in enumerate(zip(shown.rows["mean_change"], shown.ends, strict=True)):
         is_all = at == 0
         colour = BLUE if is_all and shown.changed else GREY
         axes.hlines(at, max(low, -reach), min(high, reach), color=colour, linewidth=4 if is_all else 2, alpha=0.6)
@@ -60,8 +63,17 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     row_axis(axes, names, most=most)
     axes.set_xlim(-reach, reach)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
-    name_sides(axes, reach, right="" if canvas.narrow else sentences.LABELS["larger errors"])
+    right = "" if canvas.narrow else sentences.LABELS["larger errors"]
+    name_sides(axes, reach, right=right, zero=not canvas.narrow)
     return Drawing(figure=figure)
+
+
+def checks(row: Mapping[str, Any]) -> TableView | Statement:
+    """Show what else could look like an effect, and whether it was found. row : the planning table's row."""
+    if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
+        return empty(*sentences.NO_CHECKS)
+    shown = sentences.checks_shown(row)
+    return TableView(shown, sentences.CHECKS_CAPTION, columns=sentences.CHECKS_HEADS, right=["chance"])
 
 
 def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
@@ -122,7 +134,7 @@ def planning_others(table: pd.DataFrame | None) -> Together | Statement:
         sentences.others_shown(table),
         sentences.OTHERS_CAPTION,
         heads=sentences.OTHERS_HEADS,
-        shares=("before", "after"),
+        shares=(),
     )
     explained = Notes(sentences.others_explained(table), sentences.MEASURES, fold=True)
     return Together(Statement(*sentences.others(table)), shown, explained)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import TOTAL
+from forecast.evaluation.planning.verdict import reads_otherwise
 
 EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
@@ -21,7 +22,9 @@ EDGE = 1.5
 _FEWEST = 0.3
 """An axis of changes reaches at least to 30 % on either side."""
 
-CHECKS = ("dip", "placebo")
+EARLIER = ("dip", "placebo")
+"""What the same comparison shows in the months before the starts."""
+
 ERRORS = ("error_before", "error_after", "error_early", "error_late")
 CHANCES = (0.05, 0.6)
 """True falls of the errors between which the power is drawn."""
@@ -29,56 +32,82 @@ CHANCES = (0.05, 0.6)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the chart of the effect: `effect`, `association` or one of `CHECKS`; change and p-value."""
+    """One row of the chart of the effect: what it is, change with the ends of its interval, and p-value.
+
+    what : `effect`, of the mean error; `tested`, the same on the scale of the test, where gross misses count less;
+    `withheld`, an effect that may not be claimed; `association`; or one of EARLIER. low, high : unbounded ends are -1
+    and inf; NaN where there is no interval.
+    """
 
     what: str
     change: float
     p: float
+    low: float = np.nan
+    high: float = np.nan
 
 
 @dataclass(frozen=True, kw_only=True)
 class EffectRows:
-    """The effect, first, and the checks of the months before.
+    """The effect, first, and what the months before the starts show.
 
-    low, high : the ends of the effect's 95 % interval; unbounded ends are -1 and inf. identified : whether the effect
-    is one, not an association. changed : whether the verdict claims a change.
+    changed : whether the verdict claims a change.
     """
 
     rows: tuple[Row, ...]
-    low: float
-    high: float
-    identified: bool
     changed: bool
 
     @property
     def reach(self) -> float:
         """How far the axis goes to either side."""
-        shown = [abs(row.change) for row in self.rows] + [abs(v) for v in (self.low, self.high) if wording.known(v)]
+        shown = [abs(v) for row in self.rows for v in (row.change, row.low, row.high) if wording.known(v)]
         return min(max([*shown, _FEWEST]) * 1.08, EDGE)
+
+
+def mean_change(row: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return the number to read, the change of the mean error, and the ends of its interval.
+
+    Where a row has none, the change on the scale of the test; where nothing can be compared, the association without
+    an interval. NaN where there is no number. row : the planning table's row.
+    """
+    if wording.known(_number(row, "mean_change")):
+        return _number(row, "mean_change"), _end(row, "mean_interval_low"), _end(row, "mean_interval_high")
+    return tested_change(row)
+
+
+def tested_change(row: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return the change on the scale of the test, where gross misses count less, and the ends of its interval."""
+    return _number(row, "relative_change"), _end(row, "interval_low"), _end(row, "interval_high")
+
+
+def is_withheld(row: Mapping[str, Any]) -> bool:
+    """Return whether a change would be claimed but for a check that speaks against it."""
+    return row.get("verdict") == "not identified" and bool(row.get("withheld"))
 
 
 def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
     """Return the rows of the effect; None where there is no number.
 
-    row : the planning table's row: relative_change, interval_low, interval_high, placebo, dip, p-values, verdict.
+    row : the planning table's row: mean_change, relative_change, their intervals, placebo, dip, p-values, verdict.
     """
-    change = _number(row, "relative_change")
+    change, low, high = mean_change(row)
     if not wording.known(change):
         return None
-    identified = row.get("verdict") != "not identified"
-    what = "effect" if identified else "association"
-    checks = [
+    p = _number(row, "p_value")
+    if is_withheld(row):
+        rows = [Row(what="withheld", change=change, p=p, low=low, high=high)]
+    elif row.get("verdict") == "not identified":
+        rows = [Row(what="association", change=_number(row, "relative_change"), p=np.nan)]
+    else:
+        rows = [Row(what="effect", change=change, p=p, low=low, high=high)]
+        tested = tested_change(row)
+        if reads_otherwise((change, low, high), tested):
+            rows.append(Row(what="tested", change=tested[0], p=p, low=tested[1], high=tested[2]))
+    rows += [
         Row(what=check, change=_number(row, check), p=_number(row, f"{check}_p_value"))
-        for check in CHECKS
+        for check in EARLIER
         if wording.known(row.get(check))
     ]
-    return EffectRows(
-        rows=(Row(what=what, change=change, p=_number(row, "p_value") if identified else np.nan), *checks),
-        low=float(row.get("interval_low", -1.0)),
-        high=float(row.get("interval_high", np.inf)),
-        identified=identified,
-        changed=row.get("verdict") in ("improved", "worsened"),
-    )
+    return EffectRows(rows=tuple(rows), changed=row.get("verdict") in ("improved", "worsened"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +173,7 @@ def prepare_segments(table: pd.DataFrame) -> SegmentErrors:
 class LeftOut:
     """The effect with all segments (`Total`), first, and without each in turn.
 
-    rows : segment, relative_change, interval_low, interval_high, p_value; sorted by change after the first.
+    rows : segment, mean_change, mean_interval_low, mean_interval_high, p_value; sorted by change after the first.
     changed : whether the verdict claims a change.
     """
 
@@ -154,7 +183,7 @@ class LeftOut:
     @property
     def ends(self) -> np.ndarray:
         """The ends of the intervals, (n, 2); those unbounded are -1 and inf."""
-        return self.rows[["interval_low", "interval_high"]].to_numpy(dtype=np.float64)
+        return self.rows[["mean_interval_low", "mean_interval_high"]].to_numpy(dtype=np.float64)
 
     @property
     def reach(self) -> float:
@@ -165,13 +194,13 @@ class LeftOut:
 
 def prepare_left_out(table: pd.DataFrame | None, row: Mapping[str, Any]) -> LeftOut | None:
     """Return the effect with all segments and without each; None where nothing is known without any of them."""
-    known = table[table["relative_change"].notna()] if table is not None and len(table) else None
+    known = table[table["mean_change"].notna()] if table is not None and len(table) else None
     if known is None or known.empty:
         return None
-    names = ("relative_change", "interval_low", "interval_high", "p_value")
-    whole = pd.DataFrame([{"segment": TOTAL} | {name: row[name] for name in names}])
-    known = known.sort_values("relative_change", ignore_index=True)
-    rows = pd.concat([whole, known], ignore_index=True)[list(known.columns)]
+    names = ["mean_change", "mean_interval_low", "mean_interval_high", "p_value"]
+    whole = pd.DataFrame([(TOTAL, *mean_change(row), row["p_value"])], columns=["segment", *names])
+    known = known.sort_values("mean_change", ignore_index=True)
+    rows = pd.concat([whole, known], ignore_index=True)[["segment", *names]]
     return LeftOut(rows=rows, changed=row.get("verdict") in ("improved", "worsened"))
 
 
@@ -201,3 +230,9 @@ def _number(row: Mapping[str, Any], name: str) -> float:
     """Return a number of the planning row, NaN where it has none."""
     value = row.get(name)
     return float(value) if value is not None and wording.known(value) else np.nan
+
+
+def _end(row: Mapping[str, Any], name: str) -> float:
+    """Return an end of an interval of the planning row; unbounded where it has none."""
+    value = row.get(name)
+    return float(value) if value is not None else -1.0 if name.endswith("low") else np.inf

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
+from forecast.evaluation.planning.inference.checks import SOUGHT
 from forecast.evaluation.planning.verdict import (
+    interval_end,
     interval_ends,
     interval_words,
     placebo_contradicts,
@@ -20,7 +22,15 @@ from forecast.evaluation.planning.verdict import (
     placebo_sentence,
 )
 from forecast.reporting.charts.canvas import Caption
-from forecast.reporting.pages.planning.prepare import EffectRows, LeftOut, Months, Power, SegmentErrors
+from forecast.reporting.pages.planning.prepare import (
+    EffectRows,
+    LeftOut,
+    Months,
+    Power,
+    SegmentErrors,
+    is_withheld,
+    mean_change,
+)
 from forecast.reporting.pages.track.prepare import LUCK
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
@@ -43,6 +53,7 @@ LABELS = {
     "larger errors": "larger errors",
     "change": "change",
     "chance": "chance alone",
+    "none": "0: no change",
     "months": "months since the start",
     "start": "start",
     "set aside": "set aside",
@@ -57,6 +68,8 @@ LABELS = {
 
 ROWS = {
     "effect": "Since the start",
+    "tested": "Gross misses count less",
+    "withheld": "Since the start, no claim",
     "association": "Association",
     "dip": "1–6 months before",
     "placebo": "7–12 months before",
@@ -81,9 +94,9 @@ SEGMENTS_HEADS = {
 }
 LEFT_OUT_HEADS = {
     "what": "what",
-    "relative_change": "change",
-    "interval_low": "from",
-    "interval_high": "to",
+    "mean_change": "change",
+    "mean_interval_low": "from",
+    "mean_interval_high": "to",
     "p_value": "p-value",
 }
 OTHERS_HEADS = {
@@ -104,6 +117,30 @@ INFORMATION_HEADS = {
 }
 """What stands over the columns of each table."""
 
+ABOVE, AT_THE_TOP = ("bias", "interval coverage"), "at the top"
+"""Secondary outcomes whose levels stand in the table that opens the page, and what stands in their place."""
+
+CHECKS: Mapping[str, tuple[str, str]] = {
+    "trend": (
+        "Did segments that began drift away from the others already before?",
+        "found; the change holds without it",
+    ),
+    "earlier spell": (
+        "Were their errors unusual 7 to 12 months before?",
+        "found; the change holds with 12 months set aside",
+    ),
+    "controls": ("Did those that never began change in the meantime?", "found; the change holds without it"),
+    "benchmark": ("Did the benchmark’s own error change at the starts?", "found; it works against the change"),
+    "missing": ("Are more months without a forecast since the starts?", "found; the change holds whatever they hide"),
+}
+"""Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
+
+_P_VALUES = {"earlier spell": "placebo"} | {name: name for name in ("trend", "controls", "benchmark", "missing")}
+
+CHECKS_CAPTION = "What else could look like an effect, and whether it was found"
+CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
+NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check could speak against.")
+
 OTHERS_CAPTION = "What else may have changed with planning together"
 INFORMATION_CAPTION = "How far the model misses, without and with marketing"
 MEASURES = "What these measure"
@@ -122,10 +159,10 @@ _PARTS = {"before": "before the start", "after": "since the start", "not begun":
 
 def finding(row: Mapping[str, Any]) -> str:
     """Return the verdict as a title: never louder than the verdict."""
-    change = row.get("relative_change")
+    change, _, _ = mean_change(row)
     verdict = str(row.get("verdict", "not identified"))
     if verdict in ("improved", "worsened") and wording.known(change):
-        return f"Forecast errors {wording.change(change)} when planning together"
+        return f"Mean errors {wording.change(change)} against segments not planning together"
     if verdict == "no detectable change":
         return "No detectable change in errors when planning together"
     return "Cannot tell whether planning together helped"
@@ -142,8 +179,8 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     first, _ = parts(row)
     warning = _warning(row)
     step = next_step(row)
-    if row.get("verdict") == "no detectable change" and wording.known(row.get("detectable_change")):
-        step = f"Only a large fall, {_size(row.get('detectable_change'))} or more, would most likely have shown."
+    if row.get("verdict") == "no detectable change":
+        step = " ".join(part for part in (interval_sentence(row), power_sentence(row)) if part)
         if decided := _decided(row):
             step += f" Leaving out one segment, {decided}, would change the answer: there are too few to rely on it."
     return first, " ".join(part for part in (who_began(row), warning, step) if part)
@@ -151,18 +188,34 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
 
 def _warning(row: Mapping[str, Any]) -> str:
     """Return the sentence of a placebo that speaks against the verdict; empty where none does."""
-    change, placebo, p = (float(row.get(name, np.nan)) for name in ("relative_change", "placebo", "placebo_p_value"))
+    change, _, _ = mean_change(row)
+    placebo, p = (float(row.get(name, np.nan)) for name in ("placebo", "placebo_p_value"))
     if row.get("verdict") == "not identified":
         return ""
     if placebo_contradicts(p):
-        return placebo_sentence(change, placebo, p)
-    same = placebo_is_as_large(change, placebo)
-    return "Nearly the same difference was there before anybody began." if same else ""
+        return placebo_sentence(change, placebo, p, claimed=row.get("verdict") in ("improved", "worsened"))
+    if not placebo_is_as_large(change, placebo):
+        return ""
+    same = "Much the same difference was" if placebo * change > 0 else "A difference the other way was"
+    return f"{same} there 7 to 12 months before each segment's own start, when it could show no effect."
 
 
 def interval(row: Mapping[str, Any]) -> str:
-    """Return the 95 % interval in words."""
-    return interval_ends(row.get("interval_low", -1.0), row.get("interval_high", np.inf))
+    """Return the 95 % interval of the change of the mean error in words."""
+    _, low, high = mean_change(row)
+    return interval_ends(low, high)
+
+
+def interval_sentence(row: Mapping[str, Any]) -> str:
+    """Return what the interval says where no change is claimed: all that goes with the data."""
+    _, low, high = mean_change(row)
+    if not (low < 0 < high):
+        return ""
+    if low <= -1 and not wording.known(high):
+        return "The data go with any change at all."
+    fall = f"a fall of {interval_end(low).lstrip(wording.MINUS)}" if low > -1 else "no errors at all"
+    rise = f"a rise of {interval_end(high).lstrip('+')}" if wording.known(high) else "any rise"
+    return f"The data go with everything from {fall} to {rise}; none of it is excluded."
 
 
 def next_step(row: Mapping[str, Any]) -> str:
@@ -187,35 +240,61 @@ def next_step(row: Mapping[str, Any]) -> str:
     return step
 
 
+_REMEDIES = {
+    "trend": "More months after the starts would show whether the errors still follow that trend.",
+    "controls": "Other segments that have not begun, and did not change, would let the data answer.",
+    "earlier spell": "More months after the starts would show whether the change outlasts that spell.",
+    "benchmark": "A benchmark that did not change with the starts would let the data answer.",
+    "missing": "The missing forecasts, entered as they were made, would let the data answer.",
+    "mean": "More months after the starts would show whether the gross misses were chance.",
+}
+"""What would let a claim stand that is withheld, by the check that speaks against it."""
+
+
 def _what_would_identify(row: Mapping[str, Any]) -> str:
+    if is_withheld(row):
+        return " ".join(_REMEDIES[name] for name in str(row["withheld"]).split("; "))
     step = "More segments that begin in different months, or some that have not begun, would let the data answer."
     twice = row.get("detectable_twice")
     if wording.known(twice):
-        step += f" With {_twice(row)} segments like these a fall of {_size(twice)} would show."
+        step += f" With {_twice(row)} segments like these, {_had_improved(twice)}, it would show in 4 of 5 cases."
     return step
 
 
 def detectable_sentence(row: Mapping[str, Any]) -> str:
-    """Return how large a fall these data would have shown, and twice as many segments."""
+    """Return what the interval says, how large a fall of all segments would have shown, and with twice as many."""
+    return " ".join(part for part in (interval_sentence(row), power_sentence(row), _wider(row)) if part)
+
+
+def power_sentence(row: Mapping[str, Any]) -> str:
+    """Return in how many cases a fall would have been seen, had every segment improved by it; empty for none."""
+    here = row.get("detectable_change")
+    if not wording.known(here):
+        return ""
+    return f"{wording.sentence(_had_improved(here)).rstrip('.')}, these data would have shown it in 4 of 5 cases."
+
+
+def _wider(row: Mapping[str, Any]) -> str:
     here, twice = row.get("detectable_change"), row.get("detectable_twice")
-    wider = "More months after the starts, and segments that begin later, would narrow the interval."
+    if not wording.known(twice):
+        return "More months after the starts, and segments that begin later, would narrow the interval."
     if wording.known(here):
-        shows = f"A fall of {_size(here)} would have shown in 4 of 5 such companies, so it is unlikely, not excluded."
-        more = f"With {_twice(row)} segments {_size(twice)} would be enough." if wording.known(twice) else wider
-        return f"{shows} {more}"
-    if wording.known(twice):
-        return f"With {_twice(row)} segments a fall of {_size(twice)} would show in 4 of 5 such companies."
-    return wider
+        return f"With {_twice(row)} segments {_size(twice)} would be enough."
+    return f"With {_twice(row)} segments, {_had_improved(twice)}, it would show in 4 of 5 cases."
+
+
+def _had_improved(change: Any) -> str:
+    return f"had every segment that began improved by {_size(change)}"
 
 
 def power_finding(row: Mapping[str, Any]) -> str:
     """Return the title of how much these data could have shown."""
     here, twice = row.get("detectable_change"), row.get("detectable_twice")
     if wording.known(here):
-        return f"A fall of {_size(here)} or more would most likely have shown"
+        return f"Had every segment improved by {_size(here)}, it would most likely show"
     if wording.known(twice):
-        return f"No fall would have shown; with {_twice(row)} segments one of {_size(twice)}"
-    return "No fall, however large, would have shown"
+        return f"No fall of all segments would show; with {_twice(row)} one of {_size(twice)}"
+    return "No fall of all segments, however large, would show"
 
 
 def left_out_finding(row: Mapping[str, Any]) -> str:
@@ -264,13 +343,13 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
 
 def others_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
-    known = table["change"].notna()
+    known, above = table["change"].notna(), table["outcome"].isin(ABOVE)
+    levels = {when: table[when].map(wording.percent).mask(above, AT_THE_TOP) for when in ("before", "after")}
     low, high = (table[name].map(wording.in_points) for name in ("interval_low", "interval_high"))
     return pd.DataFrame(
         {
             "outcome": [OUTCOMES[str(name)][0] for name in table["outcome"]],
-            "before": table["before"],
-            "after": table["after"],
+            **levels,
             "change": [wording.in_points(value) for value in table["change"]],
             "interval": (low + " to " + high).where(known, "cannot tell"),
             "chance": table["p_holm"],
@@ -317,6 +396,29 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
+    p = {name: float(row.get(f"{_P_VALUES[name]}_p_value", np.nan)) for name in CHECKS}
+    return pd.DataFrame(
+        {
+            "asked": [asked for asked, _ in CHECKS.values()],
+            "chance": [chance_alone(value) for value in p.values()],
+            "follows": [_follows(name, value, row) for name, value in p.items()],
+        }
+    )
+
+
+def _follows(name: str, p: float, row: Mapping[str, Any]) -> str:
+    """Return what follows from one check: no more than the verdict draws from it."""
+    if name in str(row.get("withheld") or "").split("; "):
+        return "found; the claim is withheld"
+    if not wording.known(p):
+        return "nothing to look at"
+    if p > SOUGHT[name]:
+        return "not found"
+    return CHECKS[name][1] if row.get("verdict") in ("improved", "worsened") else "found; no claim is made"
+
+
 def luck(p_holm: Any) -> str:
     """Return whether luck could have made a change, for a column: `yes` or `no`."""
     return "–" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
@@ -334,17 +436,20 @@ def effect_names(shown: EffectRows) -> list[str]:
 
 def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect with its checks. row : the planning table's row."""
-    inside = interval_words(shown.low, shown.high) if shown.identified else "not identified"
+    first = shown.rows[0]
+    inside = "not identified" if first.what == "association" else interval_words(first.low, first.high)
+    if first.what == "withheld":
+        inside += "; a check speaks against it, so no change is claimed"
     tooltips = []
-    for at, each in enumerate(shown.rows):
+    for each in shown.rows:
         change = wording.named_share("errors", each.change, sign=True)
-        ends = inside if at == 0 and shown.identified else ""
+        ends = interval_words(each.low, each.high) if wording.known(each.low) else ""
         chance = f"by chance in {wording.cases(each.p)} cases" if wording.known(each.p) else ""
         tooltips.append(wording.listed(ROWS[each.what], change, ends, chance))
     return Caption(
         title=finding(row),
-        subtitle=f"Change of the forecast error against segments not yet planning together; {inside}; "
-        "diamonds: the months before the start",
+        subtitle=f"Change of the mean forecast error against segments not planning together then; {inside}; "
+        "diamonds: before each segment’s own start",
         description=str(row.get("sentence", finding(row))),
         tooltips=tooltips,
     )
@@ -357,7 +462,7 @@ def describe_months(months: Months, row: Mapping[str, Any]) -> Caption:
     low, high = (wording.percent(months.rows["relative_change"].agg(end), sign=True) for end in ("min", "max"))
     return Caption(
         title=f"Single months swing from {low} to {high}: read them together",
-        subtitle="Change of the error against segments not yet planning together; larger marks: more segments",
+        subtitle="Change of the error against segments not planning together then; larger marks: more segments",
         description=f"{before} before the start and {after} after it; {below} of those after it lie below zero. "
         f"{finding(row)}.",
         tooltips=[_month_tooltip(month) for month in months.rows.to_dict("records")],
@@ -369,7 +474,7 @@ def _month_tooltip(month: Mapping[Any, Any]) -> str:
     side = "before" if when < 0 else "after"
     name = f"{wording.plural(abs(when), 'month')} {side} the start" if when else "The first month"
     many = wording.plural(month["n_segments"], "segment")
-    compared = f"{many} compared with {wording.number(month['n_controls'])} not yet planning together"
+    compared = f"{many} compared with {wording.number(month['n_controls'])} not planning together then"
     return wording.listed(name, wording.named_share("errors", month["relative_change"], sign=True), compared)
 
 
@@ -416,12 +521,12 @@ def left_out_names(shown: LeftOut) -> list[str]:
 
 def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect without each segment in turn. row : the planning table's row."""
-    title, changes = left_out_finding(row), shown.rows["relative_change"]
+    title, changes = left_out_finding(row), shown.rows["mean_change"]
     first, last = (wording.label(shown.rows["segment"].iloc[at]) for at in (1, -1))
     whole, least, most = (wording.percent(changes.iloc[at], sign=True) for at in (0, 1, -1))
     return Caption(
         title=title,
-        subtitle=f"Change of the forecast error with one segment left out, 95{wording.THIN}% intervals",
+        subtitle=f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals",
         description=f"{title}. With all segments the change is {whole}; without {first} it is {least}, without {last} "
         f"{most}.",
     )
@@ -441,13 +546,14 @@ def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
     """Return the words of how often a fall would have shown. row : the planning table's row."""
     title = power_finding(row)
     each = [
-        f"with {size:,} segments a fall of {_size(0.3)} shows {wording.percent(shown.at(size, -0.3))} of the time"
+        f"with {size:,} segments a fall of {_size(0.3)} in all that began shows "
+        f"{wording.percent(shown.at(size, -0.3))} of the time"
         for size in shown.sizes
     ]
     return Caption(
         title=title,
-        subtitle="How often the verdict would have been “improved”, by how far errors truly fell; simulated from this "
-        "company’s own months",
+        subtitle="How often the verdict would have been “improved”, by how far errors truly fell in every segment that "
+        "began; simulated from this company’s own months",
         description=f"{title}. {wording.sentence(wording.joined(each))}",
     )
 

@@ -97,7 +97,7 @@ def ladder_finding(table: pd.DataFrame) -> str:
     # Joint next to sales' forecasts shows who was closer; counted as a step it would read as an effect of planning.
     steps_only = table[~joint_rows(table)]
     if steps_only.empty:
-        return "Only joint and sales’ forecasts can be compared; that is no effect of planning together"
+        return "Only joint and sales’ forecasts can be compared: who was closer, not why"
     found = verdicts(steps_only)
     if set(found) == {"untested"}:
         return "Too few months to tell what any step adds"
@@ -170,7 +170,7 @@ def step_note(row: Mapping[Any, Any]) -> str:
     if found == "unclear":
         return f"no clear difference from {before}"
     note = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
-    return f"{note}; no effect of planning together" if is_joint(row) else note
+    return f"{note}: who was closer, not why" if is_joint(row) else note
 
 
 def describe_ladder(steps: Ladder) -> Caption:

@@ -1,0 +1,222 @@
+"""Accuracy before and after, as a table that a reader can redo by hand: it opens page 05 and stands on the leader's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.evaluation.planning.levels import (
+    AFTER,
+    ALL,
+    BEFORE,
+    BEGAN,
+    BENCHMARK,
+    BIAS,
+    HELD,
+    LEAD_TIME,
+    MISS,
+    MODEL,
+    NOT_BEGUN,
+    PEOPLE,
+    SUBMITTER,
+)
+from forecast.reporting.charts.canvas import empty
+from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
+
+_MOST = 24
+"""Rows shown by lead time or submitter: where every rep submits, the rest stands in the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A share before and after; NaN where it is not known."""
+
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """The difference of the two as they are shown, in whole points."""
+        ends = (self.before, self.after)
+        if not all(wording.known(end) for end in ends):
+            return np.nan
+        first, second = (round(100 * end) for end in ends)
+        return float(second - first)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One measure: of the segments that began and of those that have not, of people (or the model) and the benchmark.
+
+    by, part, measure : as in the table `planning_levels`. Each pair is of whole targets, see `levels.before_and_after`.
+    """
+
+    by: str
+    part: str
+    measure: str
+    began: Pair
+    began_benchmark: Pair
+    waits: Pair
+    waits_benchmark: Pair
+
+    @property
+    def difference(self) -> float:
+        """The change where segments began less the change where they have not, in points as shown; NaN for none."""
+        return self.began.change - self.waits.change
+
+
+def prepare_levels(table: pd.DataFrame, by: Sequence[str]) -> list[Level]:
+    """Return the measures of some parts, in the order of the table. table : `planning_levels`; by : ALL and such."""
+    rows = table[table["by"].isin(by)]
+    values = rows.set_index(["by", "part", "measure", "of", "group", "when"])["value"]
+    return [
+        Level(
+            by=key[0],
+            part=key[1],
+            measure=key[2],
+            began=_pair(values, (*key, MODEL if key[2] == HELD else PEOPLE, BEGAN)),
+            began_benchmark=_pair(values, (*key, BENCHMARK, BEGAN)),
+            waits=_pair(values, (*key, MODEL if key[2] == HELD else PEOPLE, NOT_BEGUN)),
+            waits_benchmark=_pair(values, (*key, BENCHMARK, NOT_BEGUN)),
+        )
+        for key in dict.fromkeys(rows[["by", "part", "measure"]].itertuples(index=False, name=None))
+    ]
+
+
+def _pair(values: pd.Series, key: tuple[str, ...]) -> Pair:
+    return Pair(before=values.get((*key, BEFORE), np.nan), after=values.get((*key, AFTER), np.nan))
+
+
+# -- sentences ----------------------------------------------------------------------------------------
+
+NOTHING = (
+    "No segment has forecasts both before and after its start",
+    "Accuracy before and after a start cannot be compared.",
+)
+CAPTION = "Forecast accuracy before → after segments began to plan together"
+PARTS_CAPTION = "The same by lead time and by who submitted"
+HEADS = {
+    "what": "",
+    "began": "began",
+    "began_benchmark": "benchmark there",
+    "waits": "not begun",
+    "waits_benchmark": "benchmark there",
+    "difference": "difference, points",
+}
+MEASURES = {MISS: "Miss", BIAS: "Bias", HELD: "Ranges that held"}
+HOW_TO_READ = "How to read and redo this table:"
+
+
+def levels_finding(levels: Sequence[Level]) -> str:
+    """Return what the miss was before and after, in both groups; no word on why."""
+    miss = next(level for level in levels if level.measure == MISS)
+    began, waits = _went(miss.began), _went(miss.waits)
+    if not began:
+        return f"No segment began with months on both sides; elsewhere the miss went {waits}."
+    rest = f"{waits} where they have not" if waits else "and no segment is left that has not begun"
+    return f"Where segments began, the miss went {began}; {rest}."
+
+
+def levels_more(levels: Sequence[Level]) -> str:
+    """Return how the miss of both groups differs, and who says how much of it is more than luck."""
+    miss = next(level for level in levels if level.measure == MISS)
+    verdict = (
+        "How much is more than luck, the verdict says: it counts each segment alike, month by month, and allows for "
+        "what was hard, so its number may be another."
+    )
+    if not wording.known(miss.difference):
+        return verdict
+    size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
+    side = "to the good" if miss.difference < 0 else "to the bad"
+    apart = f"{size} {side} of those that began" if miss.difference else "no difference"
+    return f"{_sum(miss)}: {apart}. {verdict}"
+
+
+def levels_explained(table: pd.DataFrame) -> list[str]:
+    """Return what the table holds: its measures, which months are before and after, and why the verdict may differ."""
+    parted = [wording.month(at) for at in table["parted_at"].unique() if at]
+    groups = table[(table["by"] == ALL) & (table["of"] == PEOPLE)].groupby("group")["segments"].max()
+    counts = [f"{wording.plural(groups[name], 'segment')} {verb}" for name, verb in _VERBS.items() if name in groups]
+    return [
+        "Miss (WAPE): all misses added up, as a share of what was booked. Bias: forecast less booked, as the same "
+        "share; above zero, too much was promised.",
+        "Ranges that held: how many of the model’s 80 % ranges held; next to them the benchmark’s own.",
+        "Before: up to six months before a segment’s own start; these six are left out, as in the verdict. After: from "
+        "the start on."
+        + (
+            f" Segments that have not begun: the same at the median start of the others, {parted[0]}." if parted else ""
+        ),
+        f"In the table: {wording.joined(counts)}. The benchmark forecasts the same months of the same segments.",
+        "Difference: the change where segments began less the change where they have not, from the figures as shown.",
+        "The table adds up money, so large segments count for more, and months as they are.",
+    ]
+
+
+_VERBS = {BEGAN: "began", NOT_BEGUN: "did not"}
+
+
+def levels_shown(levels: Sequence[Level]) -> pd.DataFrame:
+    """Return the measures as a reader wants them: what, before and after of each group, the difference."""
+    rows = []
+    for level in levels:
+        pairs = {name: getattr(level, name) for name in HEADS if name not in ("what", "difference")}
+        sign = level.measure == BIAS
+        cells = {name: wording.moved(pair.before, pair.after, sign=sign) for name, pair in pairs.items()}
+        rows.append({"what": level_name(level), **cells, "difference": wording.in_points(level.difference / 100)})
+    return pd.DataFrame(rows, columns=list(HEADS))
+
+
+def level_name(level: Level) -> str:
+    """Return what a row is called: `Miss`, `Miss, 1 month ahead`, `Miss, sales`."""
+    name = MEASURES[level.measure]
+    part = _lead(int(level.part)) if level.by == LEAD_TIME else wording.label(level.part)
+    return name if level.by == ALL else f"{name}, {part}"
+
+
+def _lead(months: int) -> str:
+    return f"{wording.plural(months, 'month')} ahead" if months else "same month"
+
+
+def _went(pair: Pair) -> str:
+    if not wording.known(pair.change):
+        return ""
+    return f"from {wording.whole(pair.before)} to {wording.whole(pair.after)}"
+
+
+def _sum(level: Level) -> str:
+    """Return how the difference comes about, from the figures as shown."""
+    ends = (level.began.after, level.began.before, level.waits.after, level.waits.before)
+    a, b, c, d = (f"{round(100 * end)}" for end in ends)
+    result = wording.in_points(level.difference / 100)
+    return f"({a} {wording.MINUS} {b}) {wording.MINUS} ({c} {wording.MINUS} {d}) = {result}"
+
+
+# -- views --------------------------------------------------------------------------------------------
+
+
+def levels(table: pd.DataFrame | None) -> Together | Statement:
+    """Show accuracy before and after: what the miss was, the table, and how to redo it.
+
+    table : `planning_levels`; None where no forecast of people can be scored.
+    """
+    if table is None or table.empty:
+        return empty(*NOTHING)
+    found = prepare_levels(table, [ALL])
+    answer = Statement(levels_finding(found), levels_more(found))
+    return Together(answer, _view(levels_shown(found), CAPTION), Notes(levels_explained(table), HOW_TO_READ, fold=True))
+
+
+def level_parts(table: pd.DataFrame | None) -> TableView | Statement:
+    """Show the same by lead time and by submitter, one measure after the other."""
+    if table is None or table.empty:
+        return empty(*NOTHING)
+    found = prepare_levels(table, [LEAD_TIME, SUBMITTER])
+    return _view(levels_shown(sorted(found, key=lambda level: list(MEASURES).index(level.measure))), PARTS_CAPTION)
+
+
+def _view(shown: pd.DataFrame, caption: str) -> TableView:
+    return TableView(shown, caption, columns=HEADS, right=list(HEADS)[1:], most=_MOST)
