@@ -17,6 +17,7 @@ from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan
 from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning import charts as planning_charts
 from forecast.reporting.pages.planning import limits as planning_limits
+from forecast.reporting.pages.planning import others as planning_others
 from forecast.reporting.pages.scorecard import scorecard
 from forecast.reporting.pages.segments import segments, small_multiples
 from forecast.reporting.pages.track.charts import accuracy, track_record
@@ -202,8 +203,8 @@ EMPTY = {
     "left_out_nothing": lambda: planning_limits.left_out(None, EFFECT, **PAGE),
     "power": lambda: planning_limits.power(POWER.iloc[:0], EFFECT, **PAGE),
     "power_nothing": lambda: planning_limits.power(None, EFFECT, **PAGE),
-    "planning_others": lambda: planning_limits.planning_others(None),
-    "planning_information": lambda: planning_limits.planning_information(None),
+    "planning_others": lambda: planning_others.planning_others(None),
+    "planning_information": lambda: planning_others.planning_information(None),
     "waterfall": lambda: waterfall(CHANGES.iloc[:0], **PAGE),
     "scorecard": lambda: scorecard(SCORECARD.iloc[:0], **PAGE),
     "timeline": lambda: timeline(COVERAGE.assign(first=pd.NaT), **PAGE),

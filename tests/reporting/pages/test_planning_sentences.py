@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from forecast.evaluation.planning.secondary import OUTCOMES
-from forecast.reporting.pages.planning import limits
+from forecast.reporting.pages.planning import checks
+from forecast.reporting.pages.planning import others as others_page
 from forecast.reporting.pages.planning import sentences as planning_sentences
 from forecast.reporting.pages.planning.prepare import prepare_effect, prepare_segments
 from forecast.wording import MINUS as M
@@ -89,20 +90,20 @@ def others(*verdicts: str, change: float = 0.1) -> pd.DataFrame:
 
 
 def test_the_other_outcomes():
-    none = planning_sentences.others(others(*["no detectable change"] * 4))
+    none = others_page.others(others(*["no detectable change"] * 4))
     assert none[0] == "Nothing else changed beyond luck."
     assert none[1].startswith("Four outcomes named in advance were looked at. Of several")
-    one = planning_sentences.others(others("changed", "no detectable change", change=-0.11))
+    one = others_page.others(others("changed", "no detectable change", change=-0.11))
     assert one[0] == f"Something else changed: bias by {M}11 percentage points."
-    lost = planning_sentences.others(others("not identified", "not identified"))
+    lost = others_page.others(others("not identified", "not identified"))
     assert lost[0] == "Cannot tell whether anything else changed."
     assert lost[1] == "Bias is not known (no history); interval coverage is not known (no history)."
     assert "changed by" not in lost[0]
-    shown = planning_sentences.others_shown(others("changed", "not identified"))
+    shown = others_page.others_shown(others("changed", "not identified"))
     assert shown["interval"].tolist() == ["0 to +20", "cannot tell"]
     assert shown["before"].tolist() == ["at the top", "at the top"]  # one place for each number
     assert shown["change"].tolist() == ["+10", "–"]
-    html = limits.planning_others(others("changed", "not identified"))._repr_html_()
+    html = others_page.planning_others(others("changed", "not identified"))._repr_html_()
     assert "nan" not in html
     assert "inf" not in html.replace("info", "")
 
@@ -113,17 +114,17 @@ def worth(**more: object) -> pd.DataFrame:
 
 
 def test_what_marketing_was_worth():
-    first, more = planning_sentences.information(worth())
+    first, more = others_page.information(worth())
     assert first == "Knowing marketing changed the model’s miss: 10 percentage points off since the start."
     assert "Points it took off the model’s miss: +1.0 before the start; +10.0 since the start." in more
     assert more.endswith("a difference between them is no effect.")
-    first, _ = planning_sentences.information(worth(added=[0.01, -0.1]))
+    first, _ = others_page.information(worth(added=[0.01, -0.1]))
     assert "10 percentage points more since the start" in first
-    first, _ = planning_sentences.information(worth(p_holm=[0.4, NAN]))
+    first, _ = others_page.information(worth(p_holm=[0.4, NAN]))
     assert first == "Knowing marketing made no difference to the model beyond luck."
-    assert planning_sentences.information(worth().iloc[:0])[0].startswith("Cannot tell")
-    assert planning_sentences.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
-    assert "nan" not in limits.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
+    assert others_page.information(worth().iloc[:0])[0].startswith("Cannot tell")
+    assert others_page.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
+    assert "nan" not in others_page.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
 
 
 def test_the_words_of_the_effect_s_chart():
@@ -160,7 +161,7 @@ def test_segments_that_wait_are_drawn_over_the_same_months_as_the_others():
 
 @pytest.mark.parametrize(("p", "said"), [(1.0, "yes"), (0.0501, "yes"), (0.05, "no"), (NAN, "–")])
 def test_whether_it_could_be_luck(p, said):
-    assert planning_sentences.luck(p) == said
+    assert others_page.luck(p) == said
 
 
 @pytest.mark.parametrize(
@@ -274,14 +275,14 @@ def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
 
 
 def test_the_checks_say_what_follows_no_louder_than_the_verdict():
-    follows = list(planning_sentences.checks_shown(withheld("trend"))["follows"])
+    follows = list(checks.checks_shown(withheld("trend"))["follows"])
     assert follows == ["found; the claim is withheld", "not found", "not found", "nothing to look at", "not found"]
     claimed = withheld(verdict="improved")
-    assert planning_sentences.checks_shown(claimed)["follows"].iloc[0] == "found; the change holds without it"
+    assert checks.checks_shown(claimed)["follows"].iloc[0] == "found; the change holds without it"
     quiet = withheld(verdict="no detectable change")
-    assert planning_sentences.checks_shown(quiet)["follows"].iloc[0] == "found; no claim is made"
-    assert "nan" not in limits.checks(claimed)._repr_html_()
-    assert "Nothing can be checked" in limits.checks(row("not identified", n_assignments=0))._repr_html_()
+    assert checks.checks_shown(quiet)["follows"].iloc[0] == "found; no claim is made"
+    assert "nan" not in checks.checks(claimed)._repr_html_()
+    assert "Nothing can be checked" in checks.checks(row("not identified", n_assignments=0))._repr_html_()
 
 
 def test_both_changes_are_drawn_where_they_read_otherwise():

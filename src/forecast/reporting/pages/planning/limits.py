@@ -1,8 +1,8 @@
-"""How far the planning verdict carries: one segment less, how large a change would have shown, what else changed."""
+"""How far the planning verdict carries: one segment less, how large a change would have shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from forecast.data.schema import Company
 from forecast.evaluation.planning.limits import WANTED
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
-from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
+from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, SMALL, SOFT
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.charts import name_sides, p_value, signed
@@ -68,14 +68,6 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     return Drawing(figure=figure)
 
 
-def checks(row: Mapping[str, Any]) -> TableView | Statement:
-    """Show what else could look like an effect, and whether it was found. row : the planning table's row."""
-    if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
-        return empty(*sentences.NO_CHECKS)
-    shown = sentences.checks_shown(row)
-    return TableView(shown, sentences.CHECKS_CAPTION, columns=sentences.CHECKS_HEADS, right=["chance"])
-
-
 def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw how often a fall of the errors would have been seen, for this company and for larger ones like it.
 
@@ -124,36 +116,3 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
         handlelength=2.4,
     )
     return Drawing(figure=figure)
-
-
-def planning_others(table: pd.DataFrame | None) -> Together | Statement:
-    """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
-    if table is None:
-        return empty(*sentences.NO_OTHERS)
-    shown = _compared(
-        sentences.others_shown(table),
-        sentences.OTHERS_CAPTION,
-        heads=sentences.OTHERS_HEADS,
-        shares=(),
-    )
-    explained = Notes(sentences.others_explained(table), sentences.MEASURES, fold=True)
-    return Together(Statement(*sentences.others(table)), shown, explained)
-
-
-def planning_information(table: pd.DataFrame | None) -> Together | Statement:
-    """Show what knowing marketing was worth to the model, before and after the starts."""
-    if table is None or table.empty:
-        return empty(*sentences.NO_INFORMATION)
-    shown = _compared(
-        sentences.information_shown(table),
-        sentences.INFORMATION_CAPTION,
-        heads=sentences.INFORMATION_HEADS,
-        shares=("without", "with"),
-    )
-    return Together(Statement(*sentences.information(table)), shown)
-
-
-def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str], shares: Sequence[str]) -> TableView:
-    """Return a table of two shares, their difference and whether luck could have made it; all but its names right."""
-    formats: dict[str, Format] = {**dict.fromkeys(shares, wording.percent), "chance": sentences.luck}
-    return TableView(shown, caption, columns=heads, formats=formats, right=list(heads)[1:])

@@ -1,4 +1,4 @@
-"""Every sentence of the page on joint planning: the verdict, what would change it, what else changed, and captions.
+"""The sentences of the page on joint planning: the verdict, what would change it, and the captions of its charts.
 
 A function for each, of the planning table's row or of a chart's record; numbers are written by `wording`.
 """
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.evaluation.planning.inference.checks import SOUGHT
 from forecast.evaluation.planning.verdict import (
     interval_end,
     interval_ends,
@@ -31,21 +30,6 @@ from forecast.reporting.pages.planning.prepare import (
     is_withheld,
     mean_change,
 )
-from forecast.reporting.pages.track.prepare import LUCK
-
-OUTCOMES: Mapping[str, tuple[str, str]] = {
-    "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero, too much was promised"),
-    "interval coverage": (
-        "Ranges that held",
-        "share of the model’s 80 % ranges, one to three months ahead, that held; 80 % is promised",
-    ),
-    "win-probability calibration": (
-        "Odds less wins",
-        "wins expected at a month’s start less wins, per open deal; above zero, the odds were too high",
-    ),
-    "slippage": ("Slipped deals", "open deals whose expected close moved later during the month"),
-}
-"""Secondary outcome -> how it is called on a page, what it measures and how to read it."""
 
 LABELS = {
     "smaller": "smaller errors",
@@ -99,62 +83,14 @@ LEFT_OUT_HEADS = {
     "mean_interval_high": "to",
     "p_value": "p-value",
 }
-OTHERS_HEADS = {
-    "outcome": "",
-    "before": "before",
-    "after": "after",
-    "change": "change, points",
-    "interval": "95 % interval",
-    "chance": "could be luck?",
-}
-INFORMATION_HEADS = {
-    "when": "",
-    "forecasts": "forecasts",
-    "without": "miss without",
-    "with": "miss with",
-    "added": "taken off, points",
-    "chance": "could be luck?",
-}
 """What stands over the columns of each table."""
-
-ABOVE, AT_THE_TOP = ("bias", "interval coverage"), "at the top"
-"""Secondary outcomes whose levels stand in the table that opens the page, and what stands in their place."""
-
-CHECKS: Mapping[str, tuple[str, str]] = {
-    "trend": (
-        "Did segments that began drift away from the others already before?",
-        "found; the change holds without it",
-    ),
-    "earlier spell": (
-        "Were their errors unusual 7 to 12 months before?",
-        "found; the change holds with 12 months set aside",
-    ),
-    "controls": ("Did those that never began change in the meantime?", "found; the change holds without it"),
-    "benchmark": ("Did the benchmark’s own error change at the starts?", "found; it works against the change"),
-    "missing": ("Are more months without a forecast since the starts?", "found; the change holds whatever they hide"),
-}
-"""Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
-
-_P_VALUES = {"earlier spell": "placebo"} | {name: name for name in ("trend", "controls", "benchmark", "missing")}
-
-CHECKS_CAPTION = "What else could look like an effect, and whether it was found"
-CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
-NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check could speak against.")
-
-OTHERS_CAPTION = "What else may have changed with planning together"
-INFORMATION_CAPTION = "How far the model misses, without and with marketing"
-MEASURES = "What these measure"
 
 NO_MONTHS = "No month has both segments that plan together and segments that do not."
 NO_SEGMENTS = ("No segment has errors to show", "No forecast that people submitted can be scored.")
 NO_ERRORS = "No segment has errors to show."
 NONE_LEFT = "With any one segment less, no effect could be estimated at all."
 NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
-NO_OTHERS = ("Nothing else can be compared", "No forecast that people submitted can be scored.")
-NO_INFORMATION = ("Cannot tell what knowing marketing is worth", "No month has forecasts of both models.")
 """What stands in place of a picture or table, and why."""
-
-_PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
 
 
 def finding(row: Mapping[str, Any]) -> str:
@@ -316,112 +252,6 @@ def who_began(row: Mapping[str, Any]) -> str:
     rest = f"{wording.spelt(still)} {'has not and serves' if still == 1 else 'have not and serve'} for comparison"
     begun = f"{wording.of_all(began, count, 'segment')} {'has' if began == 1 else 'have'} begun"
     return wording.sentence(f"{begun}; {rest}" if still and began else begun)
-
-
-def others(table: pd.DataFrame) -> tuple[str, str]:
-    """Return what the secondary outcomes say: the finding, and how many were looked at and how they were corrected."""
-    tested = table[table["verdict"] != "not identified"]
-    changed = tested[tested["verdict"] == "changed"]
-    if tested.empty:
-        first = "Cannot tell whether anything else changed"
-    elif changed.empty:
-        first = "Nothing else changed beyond luck"
-    else:
-        each = [f"{row.outcome} by {wording.points(row.change)}" for row in changed.itertuples()]
-        first = f"Something else changed: {wording.joined(each)}"
-    missing = [f"{row.outcome} is not known ({row.reason})" for row in table.itertuples() if row.reason]
-    more = ""
-    if len(tested):
-        count = f"{wording.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"
-        more = f"{count.capitalize()} named in advance {'was' if len(tested) == 1 else 'were'} looked at."
-        if len(tested) > 1:
-            more += " Of several, one may change by luck more easily; the last column allows for that."
-    if missing:
-        more += f" {wording.sentence('; '.join(missing))}"
-    return f"{first}.", more.strip()
-
-
-def others_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
-    known, above = table["change"].notna(), table["outcome"].isin(ABOVE)
-    levels = {when: table[when].map(wording.percent).mask(above, AT_THE_TOP) for when in ("before", "after")}
-    low, high = (table[name].map(wording.in_points) for name in ("interval_low", "interval_high"))
-    return pd.DataFrame(
-        {
-            "outcome": [OUTCOMES[str(name)][0] for name in table["outcome"]],
-            **levels,
-            "change": [wording.in_points(value) for value in table["change"]],
-            "interval": (low + " to " + high).where(known, "cannot tell"),
-            "chance": table["p_holm"],
-        }
-    )
-
-
-def others_explained(table: pd.DataFrame) -> list[str]:
-    """Return what each secondary outcome measures."""
-    named = [OUTCOMES[str(name)] for name in table["outcome"]]
-    return [f"{name}: {meaning}." for name, meaning in named]
-
-
-def information(table: pd.DataFrame) -> tuple[str, str]:
-    """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
-    if table.empty:
-        return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
-    points = [f"{wording.in_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
-    apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
-    if apart.empty:
-        first = "Knowing marketing made no difference to the model beyond luck"
-    else:
-        each = [
-            f"{wording.points(abs(row.added), sign=False)} {'off' if row.added > 0 else 'more'} {_PARTS[row.when]}"
-            for row in apart.itertuples()
-        ]
-        first = f"Knowing marketing changed the model’s miss: {wording.joined(each)}"
-    more = f"Points it took off the model’s miss: {'; '.join(points)}."
-    more += " The three parts have different months: a difference between them is no effect."
-    return f"{first}.", more
-
-
-def information_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparison as a reader wants it: when, n, wape_without, wape_with, added, p_holm."""
-    return pd.DataFrame(
-        {
-            "when": [wording.sentence(_PARTS[str(when)]).rstrip(".") for when in table["when"]],
-            "forecasts": table["n"],
-            "without": table["wape_without"],
-            "with": table["wape_with"],
-            "added": [wording.in_points(value, digits=1) for value in table["added"]],
-            "chance": table["p_holm"],
-        }
-    )
-
-
-def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
-    p = {name: float(row.get(f"{_P_VALUES[name]}_p_value", np.nan)) for name in CHECKS}
-    return pd.DataFrame(
-        {
-            "asked": [asked for asked, _ in CHECKS.values()],
-            "chance": [chance_alone(value) for value in p.values()],
-            "follows": [_follows(name, value, row) for name, value in p.items()],
-        }
-    )
-
-
-def _follows(name: str, p: float, row: Mapping[str, Any]) -> str:
-    """Return what follows from one check: no more than the verdict draws from it."""
-    if name in str(row.get("withheld") or "").split("; "):
-        return "found; the claim is withheld"
-    if not wording.known(p):
-        return "nothing to look at"
-    if p > SOUGHT[name]:
-        return "not found"
-    return CHECKS[name][1] if row.get("verdict") in ("improved", "worsened") else "found; no claim is made"
-
-
-def luck(p_holm: Any) -> str:
-    """Return whether luck could have made a change, for a column: `yes` or `no`."""
-    return "–" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
 
 
 def chance_alone(p: float) -> str:

@@ -1,0 +1,177 @@
+"""What else changed with joint planning, and what knowing marketing was worth to the model: two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from forecast import wording
+from forecast.reporting.charts.canvas import empty
+from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
+from forecast.reporting.pages.track.prepare import LUCK
+
+
+def planning_others(table: pd.DataFrame | None) -> Together | Statement:
+    """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
+    if table is None:
+        return empty(*NO_OTHERS)
+    shown = _compared(
+        others_shown(table),
+        OTHERS_CAPTION,
+        heads=OTHERS_HEADS,
+        shares=(),
+    )
+    explained = Notes(others_explained(table), MEASURES, fold=True)
+    return Together(Statement(*others(table)), shown, explained)
+
+
+def planning_information(table: pd.DataFrame | None) -> Together | Statement:
+    """Show what knowing marketing was worth to the model, before and after the starts."""
+    if table is None or table.empty:
+        return empty(*NO_INFORMATION)
+    shown = _compared(
+        information_shown(table),
+        INFORMATION_CAPTION,
+        heads=INFORMATION_HEADS,
+        shares=("without", "with"),
+    )
+    return Together(Statement(*information(table)), shown)
+
+
+def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str], shares: Sequence[str]) -> TableView:
+    """Return a table of two shares, their difference and whether luck could have made it; all but its names right."""
+    formats: dict[str, Format] = {**dict.fromkeys(shares, wording.percent), "chance": luck}
+    return TableView(shown, caption, columns=heads, formats=formats, right=list(heads)[1:])
+
+
+# -- sentences ----------------------------------------------------------------------------------------
+
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero, too much was promised"),
+    "interval coverage": (
+        "Ranges that held",
+        "share of the model’s 80 % ranges, one to three months ahead, that held; 80 % is promised",
+    ),
+    "win-probability calibration": (
+        "Odds less wins",
+        "wins expected at a month’s start less wins, per open deal; above zero, the odds were too high",
+    ),
+    "slippage": ("Slipped deals", "open deals whose expected close moved later during the month"),
+}
+"""Secondary outcome -> how it is called on a page, what it measures and how to read it."""
+
+ABOVE, AT_THE_TOP = ("bias", "interval coverage"), "at the top"
+"""Secondary outcomes whose levels stand in the table that opens the page, and what stands in their place."""
+
+OTHERS_HEADS = {
+    "outcome": "",
+    "before": "before",
+    "after": "after",
+    "change": "change, points",
+    "interval": "95 % interval",
+    "chance": "could be luck?",
+}
+INFORMATION_HEADS = {
+    "when": "",
+    "forecasts": "forecasts",
+    "without": "miss without",
+    "with": "miss with",
+    "added": "taken off, points",
+    "chance": "could be luck?",
+}
+"""What stands over the columns of each table."""
+
+OTHERS_CAPTION = "What else may have changed with planning together"
+INFORMATION_CAPTION = "How far the model misses, without and with marketing"
+MEASURES = "What these measure"
+
+NO_OTHERS = ("Nothing else can be compared", "No forecast that people submitted can be scored.")
+NO_INFORMATION = ("Cannot tell what knowing marketing is worth", "No month has forecasts of both models.")
+"""What stands in place of a table, and why."""
+
+_PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
+
+
+def others(table: pd.DataFrame) -> tuple[str, str]:
+    """Return what the secondary outcomes say: the finding, and how many were looked at and how they were corrected."""
+    tested = table[table["verdict"] != "not identified"]
+    changed = tested[tested["verdict"] == "changed"]
+    if tested.empty:
+        first = "Cannot tell whether anything else changed"
+    elif changed.empty:
+        first = "Nothing else changed beyond luck"
+    else:
+        each = [f"{row.outcome} by {wording.points(row.change)}" for row in changed.itertuples()]
+        first = f"Something else changed: {wording.joined(each)}"
+    missing = [f"{row.outcome} is not known ({row.reason})" for row in table.itertuples() if row.reason]
+    more = ""
+    if len(tested):
+        count = f"{wording.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"
+        more = f"{count.capitalize()} named in advance {'was' if len(tested) == 1 else 'were'} looked at."
+        if len(tested) > 1:
+            more += " Of several, one may change by luck more easily; the last column allows for that."
+    if missing:
+        more += f" {wording.sentence('; '.join(missing))}"
+    return f"{first}.", more.strip()
+
+
+def others_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
+    known, above = table["change"].notna(), table["outcome"].isin(ABOVE)
+    levels = {when: table[when].map(wording.percent).mask(above, AT_THE_TOP) for when in ("before", "after")}
+    low, high = (table[name].map(wording.in_points) for name in ("interval_low", "interval_high"))
+    return pd.DataFrame(
+        {
+            "outcome": [OUTCOMES[str(name)][0] for name in table["outcome"]],
+            **levels,
+            "change": [wording.in_points(value) for value in table["change"]],
+            "interval": (low + " to " + high).where(known, "cannot tell"),
+            "chance": table["p_holm"],
+        }
+    )
+
+
+def others_explained(table: pd.DataFrame) -> list[str]:
+    """Return what each secondary outcome measures."""
+    named = [OUTCOMES[str(name)] for name in table["outcome"]]
+    return [f"{name}: {meaning}." for name, meaning in named]
+
+
+def information(table: pd.DataFrame) -> tuple[str, str]:
+    """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
+    if table.empty:
+        return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
+    points = [f"{wording.in_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
+    apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
+    if apart.empty:
+        first = "Knowing marketing made no difference to the model beyond luck"
+    else:
+        each = [
+            f"{wording.points(abs(row.added), sign=False)} {'off' if row.added > 0 else 'more'} {_PARTS[row.when]}"
+            for row in apart.itertuples()
+        ]
+        first = f"Knowing marketing changed the model’s miss: {wording.joined(each)}"
+    more = f"Points it took off the model’s miss: {'; '.join(points)}."
+    more += " The three parts have different months: a difference between them is no effect."
+    return f"{first}.", more
+
+
+def information_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparison as a reader wants it: when, n, wape_without, wape_with, added, p_holm."""
+    return pd.DataFrame(
+        {
+            "when": [wording.sentence(_PARTS[str(when)]).rstrip(".") for when in table["when"]],
+            "forecasts": table["n"],
+            "without": table["wape_without"],
+            "with": table["wape_with"],
+            "added": [wording.in_points(value, digits=1) for value in table["added"]],
+            "chance": table["p_holm"],
+        }
+    )
+
+
+def luck(p_holm: Any) -> str:
+    """Return whether luck could have made a change, for a column: `yes` or `no`."""
+    return "–" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
