@@ -166,7 +166,7 @@ def test_report_folder(sample_report: Path):
     assert (month / "index.html").is_file()
     assert {path.stem for path in (month / "analysis").glob("*.html")} >= set(NOTEBOOKS[:-1])
     assert {path.stem for path in (month / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
-    beside = ("segments", "months", "outcomes", "information", "power")
+    beside = ("levels", "segments", "months", "outcomes", "information", "power")
     added = ("value_added", "habits", "adjustments", "late_wins", *(f"planning_{name}" for name in beside))
     for name in ("bookings", "deals", "backtest", "scores", "planning", "scorecard", *added):
         parquet, csv = table(month / "tables" / f"{name}.parquet"), table(month / "tables" / f"{name}.csv")
@@ -223,9 +223,14 @@ def test_the_guide_to_a_report_tells_of_the_sample_as_it_is(sample_report: Path,
     row = table(sample_report / "2026-10-31" / "tables" / "planning.parquet").iloc[0]
     guide = (root / "docs" / "reading_a_report.md").read_text(encoding="utf-8")
     assert row["verdict"] == "no detectable change"
-    change, low, high = (round(100 * row[name]) for name in ("relative_change", "interval_low", "interval_high"))
+    change, low, high = (round(100 * row[name]) for name in ("mean_change", "mean_interval_low", "mean_interval_high"))
     assert f'"−{-change} %, 95 % interval −{-low} % to +{high} %"' in guide
-    assert f"A fall of {round(-100 * row['detectable_change'])} % or more" in guide
+    assert f"Had every segment improved by {round(-100 * row['detectable_change'])} %" in guide
+    levels = table(sample_report / "2026-10-31" / "tables" / "planning_levels.parquet")
+    miss = levels[(levels["by"] == "all") & (levels["measure"] == "miss") & (levels["of"] == "people")]
+    shown = miss.set_index(["group", "when"])["value"].mul(100).round().astype(int)
+    a, b, c, d = (shown[group, when] for group in ("began", "not begun") for when in ("after", "before"))
+    assert f"({a} − {b}) − ({c} − {d}) = {(a - b) - (c - d)} points" in guide
     assert f"about {round(10 * row['p_value'])} times in 10" in guide
     fell = table(sample_report / "2026-10-31" / "tables" / "planning_segments.parquet").dropna(subset=["error_after"])
     assert len(fell) == 6

@@ -183,7 +183,8 @@ def reads_otherwise(mean: tuple[float, float, float], tested: tuple[float, float
     if math.isnan(mean[0]) or math.isnan(tested[0]):
         return False
     leaves_out = [low > 0 or high < 0 for _, low, high in (mean, tested)]
-    return leaves_out[0] != leaves_out[1] or not abs(mean[0] - tested[0]) <= _DIFFER
+    apart = mean[0] != tested[0] and abs(mean[0] - tested[0]) > _DIFFER  # two that are infinite are the same
+    return leaves_out[0] != leaves_out[1] or apart
 
 
 def interval_ends(low: float, high: float) -> str:

@@ -1,0 +1,117 @@
+"""The verdict in words: no louder than its numbers, relative to whom, and a withheld claim with its reason."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from forecast.evaluation.planning.assessment import Assessment
+from forecast.evaluation.planning.inference.agreement import Change
+from forecast.evaluation.planning.inference.checks import Check
+from forecast.evaluation.planning.verdict import (
+    interval_end,
+    interval_ends,
+    placebo_sentence,
+    reads_otherwise,
+    sentence,
+    withheld_reason,
+)
+from forecast.wording import MINUS as M
+from forecast.wording import THIN as T
+
+
+def change(estimate: float, low: float, high: float, *, p: float = 0.01, apart: float = 0.0) -> Change:
+    """A change in per cent, its ends, and how far the two comparisons lie from it, as logs."""
+    middle, *ends = (math.log1p(value) for value in (estimate, low, high))
+    return Change(given_record=middle + apart, set_aside=middle - apart, p=p, low=ends[0], high=ends[1])
+
+
+def words(verdict: str, *, tested: Change, mean: Change, checks: tuple[Check, ...] = ()) -> str:
+    found = Assessment(theta=0.0, assignments=1000, change=tested, mean=mean, claims=-1, checks=checks)
+    return sentence(verdict=verdict, found=found, association=-0.4, reasons=[])
+
+
+FALL = change(-0.3, -0.45, -0.1)
+
+
+def test_the_number_to_read_is_that_of_the_mean_error_and_says_relative_to_whom():
+    said = words("improved", tested=FALL, mean=change(-0.27, -0.43, -0.08, apart=0.1))
+    first = f"Mean forecast errors fell by 27{T}% where segments began to plan jointly, relative to those that had not"
+    assert said.startswith(
+        f"{first} (95{T}% interval {M}43{T}% to {M}8{T}%). If start dates had been assigned at random"
+    )
+    assert "gross misses" not in said  # three points apart: one number is enough
+    # .73 times exp(+-.1) = .807 and .661: the two comparisons between which the number lies.
+    assert f"led to expect {M}19{T}%, with the six months before each start set aside {M}34{T}%" in said
+    rose = words("worsened", tested=change(0.4, 0.1, 0.8), mean=change(0.44, 0.12, 0.85))
+    assert rose.startswith(
+        f"Mean forecast errors rose by 44{T}% where segments began to plan jointly, relative to those"
+    )
+
+
+@pytest.mark.parametrize("mean", [change(-0.2, -0.4, -0.02), change(-0.27, -0.45, 0.01)])
+def test_both_changes_are_told_where_they_read_otherwise(mean):
+    said = words("improved", tested=FALL, mean=mean)
+    assert f"Where gross misses count less, it is {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%)" in said
+
+
+@pytest.mark.parametrize(
+    ("mean", "tested", "both"),
+    [
+        ((-0.3, -0.4, -0.1), (-0.34, -0.5, -0.1), False),
+        ((-0.3, -0.4, -0.1), (-0.36, -0.5, -0.1), True),
+        ((-0.3, -0.4, 0.0), (-0.3, -0.4, -0.001), True),
+        ((0.02, -0.4, 0.5), (-0.02, -0.5, 0.4), False),
+        ((math.nan, -1.0, math.inf), (-0.3, -0.4, -0.1), False),
+        ((math.inf, -1.0, math.inf), (math.inf, -1.0, math.inf), False),
+    ],
+)
+def test_when_both_are_shown(mean, tested, both):
+    assert reads_otherwise(mean, tested) is both
+
+
+def test_a_withheld_claim_says_what_the_comparison_shows_and_what_speaks_against_it_in_its_first_sentence():
+    trend = Check(name="trend", value=-0.2, p=0.02, withholds=True)
+    said = words("not identified", tested=FALL, mean=FALL, checks=(trend,))
+    first = said.split(". ")[0]
+    assert first.startswith(
+        f"Cannot tell whether planning jointly changed forecast errors: the comparison shows {M}30{T}% (95{T}% "
+        f"interval {M}45{T}% to {M}10{T}%), but errors of the segments that began had fallen by 20{T}% a year"
+    )
+    assert first.endswith("no change is left that chance would not give as well")
+    gross = Check(name="mean", value=math.nan, p=0.4, withholds=True)
+    said = words("not identified", tested=FALL, mean=change(0.02, -0.3, 0.5), checks=(gross,))
+    assert f"shows +2{T}%" in said
+    assert f"or {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%) where gross misses count less, but" in said
+
+
+@pytest.mark.parametrize("name", ["trend", "controls", "earlier spell", "benchmark", "missing", "mean"])
+def test_every_check_has_its_reason(name):
+    said = withheld_reason(Check(name=name, value=0.2, p=0.03, withholds=True))
+    assert "3 of 100 cases" in said
+    assert "nan" not in withheld_reason(Check(name=name, value=-0.2, p=0.03))
+
+
+def test_the_placebo_is_plain_english_and_knows_that_others_may_have_begun():
+    said = placebo_sentence(-0.3, -0.02, 0.7, claimed=True)
+    assert said == (
+        "The same comparison 7 to 12 months before each segment's own start, when it could show no effect (a placebo), "
+        f"gives {M}2{T}% (chance alone gives as much in 70 of 100 cases)."
+    )
+    assert placebo_sentence(-0.3, -0.2, 0.3, claimed=True).endswith(": a reason to rely on the number less.")
+    against = placebo_sentence(-0.3, -0.3, 0.01, claimed=False)
+    assert against.startswith("But the same comparison")
+    assert against.endswith(": distrust the number.")
+    still = placebo_sentence(-0.3, -0.3, 0.01, claimed=True)
+    assert still.endswith("although the change still shows with twelve months set aside.")
+    assert placebo_sentence(-0.3, math.nan, math.nan, claimed=True).startswith("There are too few months")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-0.00001, f"{M}0.01{T}%"), (0.00001, f"+0.01{T}%"), (0.0, f"0{T}%"), (-0.004, f"{M}0.4{T}%"), (0.2, f"+20{T}%")],
+)
+def test_an_end_that_is_not_nought_never_reads_nought(value, said):
+    assert interval_end(value) == said
+    assert interval_ends(-0.5, value) == f"{M}50{T}% to {said}"
