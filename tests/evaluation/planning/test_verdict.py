@@ -50,6 +50,14 @@ def test_the_number_to_read_is_that_of_the_mean_error_and_says_relative_to_whom(
     )
 
 
+def test_two_comparisons_that_disagree_show_nothing():
+    apart = change(0.2, -0.3, 2.2, p=1.0, apart=-0.4)
+    said = words("no detectable change", tested=apart, mean=apart)
+    assert "midway between two comparisons that disagree, so that nothing is shown: against what each segment's" in said
+    assert f"led to expect {M}20{T}%, with the six months before each start set aside +79{T}%" in said
+    assert "at random" not in said
+
+
 @pytest.mark.parametrize("mean", [change(-0.2, -0.4, -0.02), change(-0.27, -0.45, 0.01)])
 def test_both_changes_are_told_where_they_read_otherwise(mean):
     said = words("improved", tested=FALL, mean=mean)
@@ -100,6 +108,7 @@ def test_the_placebo_is_plain_english_and_knows_that_others_may_have_begun():
         f"gives {M}2{T}% (chance alone gives as much in 70 of 100 cases)."
     )
     assert placebo_sentence(-0.3, -0.2, 0.3, claimed=True).endswith(": a reason to rely on the number less.")
+    assert placebo_sentence(-0.01, 0.03, 0.8, claimed=False).endswith("cases).")  # small, however small the change
     against = placebo_sentence(-0.3, -0.3, 0.01, claimed=False)
     assert against.startswith("But the same comparison")
     assert against.endswith(": distrust the number.")

@@ -66,8 +66,8 @@ def test_the_last_column_is_redone_by_hand_from_the_figures_shown():
 @pytest.mark.parametrize(
     ("after", "says"),
     [
-        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points to the good of those that began. How much is"),
-        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point to the bad of those that began. How much is"),
+        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points better where segments began. How much is"),
+        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point worse where segments began. How much is"),
     ],
 )
 def test_the_sum_is_written_out(after, says):
@@ -79,7 +79,7 @@ def test_the_sum_is_written_out(after, says):
 def test_where_every_segment_has_begun_there_is_nothing_to_compare_with():
     alone = table(MISS[0], BIAS[0])
     found = levels.prepare_levels(alone, ["all"])
-    assert levels.levels_finding(found).endswith("; and no segment is left that has not begun.")
+    assert levels.levels_finding(found).endswith("; no segment is left that has not begun.")
     assert levels.levels_more(found).startswith("How much")
     assert levels.levels_shown(found)["difference"].tolist() == ["–", "–"]
     html = levels.levels(alone)._repr_html_()

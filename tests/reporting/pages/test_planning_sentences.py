@@ -196,6 +196,8 @@ def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
     there = "there 7 to 12 months before each segment's own start, when it could show no effect."
     assert f"Much the same difference was {there}" in planning_sentences.brief(luck)[1]
     assert f"A difference the other way was {there}" in planning_sentences.brief(luck | {"placebo": 0.19})[1]
+    unclaimed = told | {"verdict": "no detectable change", "placebo": -0.19, "placebo_p_value": 0.2}
+    assert "7 to 12 months" not in planning_sentences.brief(unclaimed)[1]  # there is no number to rely on
     for quiet in ({"placebo": -0.05, "placebo_p_value": 0.2}, {"placebo": NAN, "placebo_p_value": NAN}):
         assert planning_sentences.brief(told | quiet) == (first, more)
 
@@ -276,11 +278,11 @@ def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
 
 def test_the_checks_say_what_follows_no_louder_than_the_verdict():
     follows = list(checks.checks_shown(withheld("trend"))["follows"])
-    assert follows == ["found; the claim is withheld", "not found", "not found", "nothing to look at", "not found"]
+    assert follows == ["a sign of it; the claim is withheld", "no sign", "no sign", "nothing to look at", "no sign"]
     claimed = withheld(verdict="improved")
-    assert checks.checks_shown(claimed)["follows"].iloc[0] == "found; the change holds without it"
+    assert checks.checks_shown(claimed)["follows"].iloc[0] == "a sign of it; the change holds without it"
     quiet = withheld(verdict="no detectable change")
-    assert checks.checks_shown(quiet)["follows"].iloc[0] == "found; no claim is made"
+    assert checks.checks_shown(quiet)["follows"].iloc[0] == "a sign of it; no claim is made"
     assert "nan" not in checks.checks(claimed)._repr_html_()
     assert "Nothing can be checked" in checks.checks(row("not identified", n_assignments=0))._repr_html_()
 
@@ -295,6 +297,9 @@ def test_both_changes_are_drawn_where_they_read_otherwise():
     one_side = near | {"mean_interval_high": 0.01}
     shown = prepare_effect(one_side)
     assert [each.what for each in shown.rows] == ["effect", "tested"]
+    both = f"Where gross misses count less, it is {M}20{T}% (95{T}% interval {M}46{T}% to {M}5{T}%)"
+    assert both in planning_sentences.brief(one_side)[1]
+    assert both not in planning_sentences.brief(near)[1]
     names = planning_sentences.effect_names(shown)
     assert names == ["Since the start", "Gross misses count less"]
 

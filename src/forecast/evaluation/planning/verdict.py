@@ -31,7 +31,7 @@ NOT_IDENTIFIED: Literal["not identified"] = "not identified"
 NO_CHANGE: Literal["no detectable change"] = "no detectable change"
 
 _DIFFER = 0.05
-"""Difference of two relative changes above which both are shown."""
+"""Difference of two relative changes that is too large to leave out."""
 
 _LEAST_END = 0.0001
 """An end of an interval that is not nought is never written as less: its side of nought must show."""
@@ -123,27 +123,25 @@ def sentence(
         text = f"Cannot tell whether planning jointly changed forecast errors: {'; '.join(reasons)}."
         return " ".join([text, *_association(association)])
     mean, change = found.mean, found.change
-    robust = _without_gross_misses(mean, change)
+    read, tested = ((relative_change(each.estimate), *interval_of(each)) for each in (mean, change))
     if verdict == NOT_IDENTIFIED:
+        both = f", or {_numbers(*tested)} where gross misses count less" if reads_otherwise(read, tested) else ""
         return " ".join(
             [
-                f"Cannot tell whether planning jointly changed forecast errors: the comparison shows"
-                f" {_numbers(mean)}{f', or {robust} where gross misses count less' if robust else ''}, but"
-                f" {'; and '.join(withheld_reason(check) for check in found.withheld)}.",
+                f"Cannot tell whether planning jointly changed forecast errors: the comparison shows {_numbers(*read)}"
+                f"{both}, but {'; and '.join(withheld_reason(check) for check in found.withheld)}.",
                 *_association(association),
             ]
         )
     placebo, dip = found.check("earlier spell"), found.dip
-    return " ".join(
-        [
-            f"{_opening(verdict, relative_change(mean.estimate))} ({interval_words(*interval_of(mean))}).",
-            *([f"Where gross misses count less, it is {robust}; the verdict rests on this."] if robust else []),
-            f"If start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases.",
-            _bracket(mean),
-            placebo_sentence(relative_change(mean.estimate), placebo.value, placebo.p, claimed=verdict != NO_CHANGE),
-            dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
-        ]
-    )
+    sentences = [
+        f"{_opening(verdict, read[0])} ({interval_words(*read[1:])}).",
+        without_gross_misses(read, tested),
+        _bracket(mean, change),
+        placebo_sentence(read[0], placebo.value, placebo.p, claimed=verdict != NO_CHANGE),
+        dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
+    ]
+    return " ".join(each for each in sentences if each)
 
 
 def interval_of(change: Change) -> tuple[float, float]:
@@ -155,23 +153,35 @@ def _signed(log_change: float) -> str:
     return percent(relative_change(log_change), sign=True)
 
 
-def _bracket(mean: Change) -> str:
-    """Return what each of the two comparisons, between which the number lies, shows by itself."""
+def _bracket(mean: Change, change: Change) -> str:
+    """Return how often chance gives as much, and what each of the two comparisons shows, between which the number lies.
+
+    Where they point in different ways, that is all there is to say: no assignment agrees less.
+    """
+    both = (
+        f"against what each segment's own past led to expect {_signed(mean.given_record)}, with the six months before"
+        f" each start set aside {_signed(mean.set_aside)}."
+    )
+    if all(each.given_record * each.set_aside < 0 for each in (mean, change)):
+        return f"The number lies midway between two comparisons that disagree, so that nothing is shown: {both}"
     return (
-        f"The number lies midway between two comparisons: against what each segment's own past led to expect"
-        f" {_signed(mean.given_record)}, with the six months before each start set aside {_signed(mean.set_aside)}."
+        f"If start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases. The"
+        f" number lies midway between two comparisons: {both}"
     )
 
 
-def _without_gross_misses(mean: Change, change: Change) -> str:
-    """Return the change on the scale of the test, where it reads otherwise than that of the mean; empty else."""
-    one = (relative_change(mean.estimate), *interval_of(mean))
-    other = (relative_change(change.estimate), *interval_of(change))
-    return _numbers(change) if reads_otherwise(one, other) else ""
+def _numbers(change: float, low: float, high: float) -> str:
+    return f"{percent(change, sign=True)} ({interval_words(low, high)})"
 
 
-def _numbers(change: Change) -> str:
-    return f"{_signed(change.estimate)} ({interval_words(*interval_of(change))})"
+def without_gross_misses(mean: tuple[float, float, float], tested: tuple[float, float, float]) -> str:
+    """Return the sentence of the change on the scale of the test where it must be shown too; empty else.
+
+    Each is (change, low, high) as relative changes, see `reads_otherwise`.
+    """
+    if not reads_otherwise(mean, tested):
+        return ""
+    return f"Where gross misses count less, it is {_numbers(*tested)}; the verdict rests on this."
 
 
 def reads_otherwise(mean: tuple[float, float, float], tested: tuple[float, float, float]) -> bool:
@@ -234,8 +244,11 @@ def placebo_contradicts(p: float) -> bool:
 
 
 def placebo_is_as_large(change: float, placebo: float) -> bool:
-    """Return whether the placebo, though chance may have made it, is at least half the change; False for NaN."""
-    return math.isfinite(placebo) and abs(placebo) >= abs(change) / 2 and round(100 * placebo) != 0
+    """Return whether the placebo, though chance may have made it, is at least half the change; False for NaN.
+
+    A placebo of up to five points is small, however small the change.
+    """
+    return math.isfinite(placebo) and abs(placebo) >= abs(change) / 2 and abs(placebo) > _DIFFER
 
 
 def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool) -> str:

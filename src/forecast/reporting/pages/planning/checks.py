@@ -28,21 +28,24 @@ def checks(row: Mapping[str, Any]) -> TableView | Statement:
 CHECKS: Mapping[str, tuple[str, str]] = {
     "trend": (
         "Did segments that began drift away from the others already before?",
-        "found; the change holds without it",
+        "a sign of it; the change holds without it",
     ),
     "earlier spell": (
         "Were their errors unusual 7 to 12 months before?",
-        "found; the change holds with 12 months set aside",
+        "a sign of it; the change holds with 12 months set aside",
     ),
-    "controls": ("Did those that never began change in the meantime?", "found; the change holds without it"),
-    "benchmark": ("Did the benchmark’s own error change at the starts?", "found; it works against the change"),
-    "missing": ("Are more months without a forecast since the starts?", "found; the change holds whatever they hide"),
+    "controls": ("Did those that never began change in the meantime?", "a sign of it; the change holds without it"),
+    "benchmark": ("Did the benchmark’s own error change at the starts?", "a sign of it; it works against the change"),
+    "missing": (
+        "Are more months without a forecast since the starts?",
+        "a sign of it; it holds whatever they hide",
+    ),
 }
 """Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
 
 _P_VALUES = {"earlier spell": "placebo"} | {name: name for name in ("trend", "controls", "benchmark", "missing")}
 
-CHECKS_CAPTION = "What else could look like an effect, and whether it was found"
+CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
 CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
 NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check could speak against.")
 
@@ -62,9 +65,9 @@ def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
 def _follows(name: str, p: float, row: Mapping[str, Any]) -> str:
     """Return what follows from one check: no more than the verdict draws from it."""
     if name in str(row.get("withheld") or "").split("; "):
-        return "found; the claim is withheld"
+        return "a sign of it; the claim is withheld"
     if not wording.known(p):
         return "nothing to look at"
     if p > SOUGHT[name]:
-        return "not found"
-    return CHECKS[name][1] if row.get("verdict") in ("improved", "worsened") else "found; no claim is made"
+        return "no sign"
+    return CHECKS[name][1] if row.get("verdict") in ("improved", "worsened") else "a sign of it; no claim is made"

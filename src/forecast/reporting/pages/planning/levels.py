@@ -117,7 +117,7 @@ def levels_finding(levels: Sequence[Level]) -> str:
     began, waits = _went(miss.began), _went(miss.waits)
     if not began:
         return f"No segment began with months on both sides; elsewhere the miss went {waits}."
-    rest = f"{waits} where they have not" if waits else "and no segment is left that has not begun"
+    rest = f"{waits} where they have not" if waits else "no segment is left that has not begun"
     return f"Where segments began, the miss went {began}; {rest}."
 
 
@@ -131,8 +131,8 @@ def levels_more(levels: Sequence[Level]) -> str:
     if not wording.known(miss.difference):
         return verdict
     size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
-    side = "to the good" if miss.difference < 0 else "to the bad"
-    apart = f"{size} {side} of those that began" if miss.difference else "no difference"
+    side = "better" if miss.difference < 0 else "worse"
+    apart = f"{size} {side} where segments began" if miss.difference else "no difference"
     return f"{_sum(miss)}: {apart}. {verdict}"
 
 

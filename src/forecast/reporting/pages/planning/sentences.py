@@ -19,6 +19,7 @@ from forecast.evaluation.planning.verdict import (
     placebo_contradicts,
     placebo_is_as_large,
     placebo_sentence,
+    without_gross_misses,
 )
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.planning.prepare import (
@@ -29,6 +30,7 @@ from forecast.reporting.pages.planning.prepare import (
     SegmentErrors,
     is_withheld,
     mean_change,
+    tested_change,
 )
 
 LABELS = {
@@ -111,7 +113,10 @@ def parts(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the verdict's own sentence, and what would change it; a check that speaks against it is never left out."""
+    """Return the verdict's own sentence, and what would change it.
+
+    A second number that reads otherwise and a check that speaks against the verdict are never left out.
+    """
     first, _ = parts(row)
     warning = _warning(row)
     step = next_step(row)
@@ -119,7 +124,8 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
         step = " ".join(part for part in (interval_sentence(row), power_sentence(row)) if part)
         if decided := _decided(row):
             step += f" Leaving out one segment, {decided}, would change the answer: there are too few to rely on it."
-    return first, " ".join(part for part in (who_began(row), warning, step) if part)
+    both = "" if row.get("verdict") == "not identified" else without_gross_misses(mean_change(row), tested_change(row))
+    return first, " ".join(part for part in (both, who_began(row), warning, step) if part)
 
 
 def _warning(row: Mapping[str, Any]) -> str:
@@ -130,7 +136,7 @@ def _warning(row: Mapping[str, Any]) -> str:
         return ""
     if placebo_contradicts(p):
         return placebo_sentence(change, placebo, p, claimed=row.get("verdict") in ("improved", "worsened"))
-    if not placebo_is_as_large(change, placebo):
+    if row.get("verdict") == "no detectable change" or not placebo_is_as_large(change, placebo):
         return ""
     same = "Much the same difference was" if placebo * change > 0 else "A difference the other way was"
     return f"{same} there 7 to 12 months before each segment's own start, when it could show no effect."
