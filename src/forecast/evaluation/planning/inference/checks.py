@@ -145,12 +145,14 @@ def _benchmark(of: Evidence) -> Check:
 
 def _missing(of: Evidence) -> Check:
     """Look at the share of months missing, from each segment's first month with an error to the panel's last."""
-    absent = (~of.observed).astype(np.float64)
+    since_first = np.maximum.accumulate(of.observed, axis=1)
+    absent = (since_first & ~of.observed).astype(np.float64)
     if not absent.any():
         return Check(name="missing", value=0.0, p=1.0)
-    everywhere = Cells(np.ones(absent.shape, dtype=bool))
-    design = Design(everywhere, _after(of)[None], of.starts.assigned)
+    design = Design(Cells(since_first), _after(of)[None], of.starts.assigned)
     coefficients = design.coefficients(absent)[None]
+    # Where an assignment leaves nothing to compare, it counts as at least as much.
+    coefficients = np.where(np.isnan(coefficients), np.inf, coefficients)
     p = float(two_sided(coefficients)[0])
     more = one_sided(coefficients, 1.0)[0] <= SOUGHT["missing"] and coefficients[0, 0] > 0
     withholds = bool(of.sign != 0 and more and not _survives_missing(of))
