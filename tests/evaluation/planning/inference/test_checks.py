@@ -128,7 +128,7 @@ def test_a_claim_is_withheld_with_its_reason(check: str, made: Made, words: str)
     effect = answer(made)
     assert effect.verdict == "not identified"
     assert words in effect.reasons[0]
-    assert effect.sentence.startswith("Cannot tell whether planning jointly changed forecast errors.")
+    assert effect.sentence.startswith("Cannot tell whether planning jointly changed forecast errors")
     assert words in effect.sentence
     assert effect.relative_change == effect.association
     assert effect.interval == (-1.0, math.inf)
