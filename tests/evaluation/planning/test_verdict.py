@@ -61,7 +61,7 @@ def test_two_comparisons_that_disagree_show_nothing():
 @pytest.mark.parametrize("mean", [change(-0.2, -0.4, -0.02), change(-0.27, -0.45, 0.01)])
 def test_both_changes_are_told_where_they_read_otherwise(mean):
     said = words("improved", tested=FALL, mean=mean)
-    assert f"Where gross misses count less, it is {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%)" in said
+    assert f"Where gross misses count less, the change is {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%)" in said
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_the_last_column_is_redone_by_hand_from_the_figures_shown():
     shown = levels.levels_shown(found).set_index("what")
     assert shown.loc["Miss"].tolist() == [
         arrow("71", "49"),
-        arrow("52", "53"),
         arrow("75", "53"),
+        arrow("52", "53"),
         arrow("71", "57"),
         "0",  # (49 - 71) - (53 - 75), though unrounded it is -2.0
     ]
@@ -101,6 +101,7 @@ def test_lead_times_and_submitters_one_measure_after_the_other():
         *measure("miss", "people", (NAN, 0.4), (NAN, NAN), "submitter", "joint"),
     ]
     view = levels.level_parts(table(*parts))
+    assert arrow("50", "40") in view._repr_html_()  # no line ends within it
     assert view.frame["what"].tolist() == [
         "Miss, same month",
         "Miss, 2 months ahead",

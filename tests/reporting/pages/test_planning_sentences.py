@@ -268,6 +268,7 @@ def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
     both = planning_sentences.next_step(withheld("benchmark", "missing"))
     assert "A benchmark that did not change" in both
     assert "The missing forecasts" in both
+    assert planning_sentences.none_left(told) == "No change is claimed that a single segment could decide."
     shown = prepare_effect(told)
     assert [(each.what, each.change, each.low, each.high) for each in shown.rows] == [("withheld", -0.3, -0.45, -0.1)]
     assert not shown.changed
@@ -297,7 +298,7 @@ def test_both_changes_are_drawn_where_they_read_otherwise():
     one_side = near | {"mean_interval_high": 0.01}
     shown = prepare_effect(one_side)
     assert [each.what for each in shown.rows] == ["effect", "tested"]
-    both = f"Where gross misses count less, it is {M}20{T}% (95{T}% interval {M}46{T}% to {M}5{T}%)"
+    both = f"Where gross misses count less, the change is {M}20{T}% (95{T}% interval {M}46{T}% to {M}5{T}%)"
     assert both in planning_sentences.brief(one_side)[1]
     assert both not in planning_sentences.brief(near)[1]
     names = planning_sentences.effect_names(shown)

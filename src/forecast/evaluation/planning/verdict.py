@@ -181,7 +181,7 @@ def without_gross_misses(mean: tuple[float, float, float], tested: tuple[float, 
     """
     if not reads_otherwise(mean, tested):
         return ""
-    return f"Where gross misses count less, it is {_numbers(*tested)}; the verdict rests on this."
+    return f"Where gross misses count less, the change is {_numbers(*tested)}; the verdict rests on this."
 
 
 def reads_otherwise(mean: tuple[float, float, float], tested: tuple[float, float, float]) -> bool:

@@ -102,9 +102,9 @@ PARTS_CAPTION = "The same by lead time and by who submitted"
 HEADS = {
     "what": "",
     "began": "began",
-    "began_benchmark": "benchmark there",
     "waits": "not begun",
-    "waits_benchmark": "benchmark there",
+    "began_benchmark": "benchmark, began",
+    "waits_benchmark": "benchmark, not begun",
     "difference": "difference, points",
 }
 MEASURES = {MISS: "Miss", BIAS: "Bias", HELD: "Ranges that held"}
@@ -219,4 +219,12 @@ def level_parts(table: pd.DataFrame | None) -> TableView | Statement:
 
 
 def _view(shown: pd.DataFrame, caption: str) -> TableView:
-    return TableView(shown, caption, columns=HEADS, right=list(HEADS)[1:], most=_MOST)
+    figures = list(HEADS)[1:]
+    return TableView(
+        shown,
+        caption,
+        columns=HEADS,
+        formats=dict.fromkeys(figures, str),  # as they are worded: they stay on one line
+        right=figures,
+        most=_MOST,
+    )

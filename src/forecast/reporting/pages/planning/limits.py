@@ -30,7 +30,7 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
     """
     shown = prepare_left_out(table, row)
     if shown is None:
-        return empty(sentences.left_out_finding(row), sentences.NONE_LEFT)
+        return empty(sentences.left_out_finding(row), sentences.none_left(row))
     return chart(
         shown,
         draw_left_out,

@@ -98,9 +98,10 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
     elif row.get("verdict") == "not identified":
         rows = [Row(what="association", change=_number(row, "relative_change"), p=np.nan)]
     else:
-        rows = [Row(what="effect", change=change, p=p, low=low, high=high)]
         tested = tested_change(row)
-        if reads_otherwise((change, low, high), tested):
+        both = reads_otherwise((change, low, high), tested)  # the p-value is of the scale of the test
+        rows = [Row(what="effect", change=change, p=np.nan if both else p, low=low, high=high)]
+        if both:
             rows.append(Row(what="tested", change=tested[0], p=p, low=tested[1], high=tested[2]))
     rows += [
         Row(what=check, change=_number(row, check), p=_number(row, f"{check}_p_value"))

@@ -55,7 +55,7 @@ LABELS = {
 ROWS = {
     "effect": "Since the start",
     "tested": "Gross misses count less",
-    "withheld": "Since the start, no claim",
+    "withheld": "Change, not claimed",
     "association": "Association",
     "dip": "1–6 months before",
     "placebo": "7–12 months before",
@@ -90,7 +90,6 @@ LEFT_OUT_HEADS = {
 NO_MONTHS = "No month has both segments that plan together and segments that do not."
 NO_SEGMENTS = ("No segment has errors to show", "No forecast that people submitted can be scored.")
 NO_ERRORS = "No segment has errors to show."
-NONE_LEFT = "With any one segment less, no effect could be estimated at all."
 NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
 """What stands in place of a picture or table, and why."""
 
@@ -247,6 +246,13 @@ def left_out_finding(row: Mapping[str, Any]) -> str:
     if decided := _decided(row):
         return f"Leaving out {decided} would change the answer"
     return f"Leaving one out gives {ends[0]} to {ends[1]}"
+
+
+def none_left(row: Mapping[str, Any]) -> str:
+    """Return why the effect is not shown without each segment in turn."""
+    if row.get("verdict") == "not identified":
+        return "No change is claimed that a single segment could decide."
+    return "With any one segment less, no effect could be estimated at all."
 
 
 def who_began(row: Mapping[str, Any]) -> str:
