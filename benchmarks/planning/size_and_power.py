@@ -157,7 +157,7 @@ def show(path: Path, *, keep: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--panels", type=int, default=1_000)
-    parser.add_argument("--still", type=int, default=2_000, help="panels of the first scenarios, without effect")
+    parser.add_argument("--still", type=int, default=4_000, help="panels of the first scenarios, without effect")
     parser.add_argument("--seed", type=int, default=SIZE_AND_POWER)
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--part", default="1/1", help="i/n: every n-th scenario, from the i-th on")

@@ -21,12 +21,11 @@ import pandas as pd
 from benchmarks.results import record
 from forecast.calendar import Calendar, parse_period, period_label
 from forecast.evaluation.planning.assessment import starts_and_histories
-from forecast.evaluation.planning.effect import PlanningEffect, planning_effect
+from forecast.evaluation.planning.effect import planning_effect
 from forecast.evaluation.planning.inference import agreement
 from forecast.evaluation.planning.inference.agreement import Agreement
 from forecast.evaluation.planning.inference.randomisation import ALPHA, NEVER, Floats, Ints
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
-from forecast.evaluation.planning.verdict import NOT_IDENTIFIED
 
 PERMUTATIONS = 1_000
 IN_FULL = 50
@@ -64,14 +63,10 @@ def judge(panel: ErrorPanel, *, truth: float, seed: int, in_full: bool, permutat
         raise AssertionError(f"the p-value is {p_none} here and {found.p_value} in planning_effect")
     return Answer(
         claim={"improved": -1, "worsened": 1}.get(found.verdict, 0),
-        withheld=_withheld(found),
+        withheld=bool(found.withheld),
         mean_change=found.mean_change,
         **covers,
     )
-
-
-def _withheld(found: PlanningEffect) -> bool:
-    return found.verdict == NOT_IDENTIFIED and found.smallest_p <= ALPHA and found.p_value <= ALPHA
 
 
 def panel_of(error: Floats, benchmark: Floats, dates: Ints) -> ErrorPanel:
@@ -148,6 +143,7 @@ def row_of(name: str, answers: list[Answer], *, truth: float, began: float) -> R
     """Return the shares; began : `time.process_time()` at the start."""
     claims = np.array([answer.claim for answer in answers])
     changes = np.array([answer.mean_change for answer in answers[:IN_FULL]])
+    known = changes[~np.isnan(changes)]
     return Row(
         name=name,
         panels=len(answers),
@@ -156,7 +152,7 @@ def row_of(name: str, answers: list[Answer], *, truth: float, began: float) -> R
         withheld=float(np.mean([answer.withheld for answer in answers])),
         coverage=float(np.mean([answer.covers for answer in answers])),
         mean_coverage=float(np.mean([answer.mean_covers for answer in answers])),
-        median_change=float(np.median(changes)),
+        median_change=float(np.median(known)) if len(known) == len(changes) else np.nan,
         truth=truth,
         seconds=time.process_time() - began,
     )
@@ -164,7 +160,7 @@ def row_of(name: str, answers: list[Answer], *, truth: float, began: float) -> R
 
 HEADING = (
     "| scenario | panels | improved | worsened | either | withheld | interval covers | mean's interval covers"
-    " | median mean change |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    " | median mean change | asked |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
@@ -179,7 +175,14 @@ def line(row: Row, bars: Bars) -> str:
     if bars.coverage is not None and not bars.coverage[0] <= row.coverage <= bars.coverage[1]:
         covers = f"**{covers}**"
     cells = [row.name, f"{row.panels:,}", improved, _share(row.worsened), either, _share(row.withheld), covers]
-    return f"| {' | '.join(cells)} | {_share(row.mean_coverage)} | {100 * row.median_change:+.0f} % |"
+    change = "" if np.isnan(row.median_change) else f"{100 * row.median_change:+.0f} %"
+    return f"| {' | '.join([*cells, _share(row.mean_coverage), change, _asked(bars)])} |"
+
+
+def _asked(bars: Bars) -> str:
+    if bars.power is not None:
+        return f"improved ≥ {_share(bars.power)}"
+    return "" if bars.false is None else f"either ≤ {_share(bars.false)}"
 
 
 def _share(value: float) -> str:
