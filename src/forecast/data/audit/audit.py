@@ -2,8 +2,9 @@
 
 Reading refuses what is wrong (`checks`). The audit looks at data that could be read and says what in it misleads a
 forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), what is changed
-after the fact (`history`), columns that know the outcome (`leaks`), and, here, rows left out, names written in several
-ways, and columns and tables that are empty or absent. docs/methods/data_audit.md lists the checks and their thresholds.
+after the fact (`history`), columns that know the outcome (`leaks`), forecasts of another scope (`scope`), and, here,
+rows left out, names written in several ways, and columns and tables that are empty or absent.
+docs/methods/data_audit.md lists the checks and their thresholds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 from forecast.data.audit.history import after_the_fact
 from forecast.data.audit.leaks import leaks
 from forecast.data.audit.pipeline import misleading_deals
+from forecast.data.audit.scope import scope_problems
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TABLES, Log
 from forecast.errors import ROWS_LISTED, SEVERITIES, Problem, Severity
@@ -85,6 +87,7 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
     """
     snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of)
     found = [*_leaks(log), *_left_out(log), *misleading_deals(snap), *after_the_fact(snap)]
+    found += scope_problems(log, as_of=snap.as_of)
     found += [*_labels(log), *_empty_columns(log), *_missing_tables(log)]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 

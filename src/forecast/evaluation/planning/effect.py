@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -266,6 +266,7 @@ def planning_effect(
     permutations: int = PERMUTATIONS,
     calendar: Calendar | None = None,
     dropped: Mapping[str, int] | None = None,
+    notes: Sequence[str] | None = None,
 ) -> PlanningEffect:
     """Return whether errors changed when segments began to plan jointly.
 
@@ -278,6 +279,8 @@ def planning_effect(
     calendar : the company's, to tell the month adopted_on falls in; calendar months by default.
     dropped : reason -> segment-months left out of `errors` already; by default what `planning_errors` noted in
         `errors.attrs["dropped"]`.
+    notes : which segments `errors` leaves out whole, and why; by default what `planning_errors` noted likewise. They
+        stand among the `reasons`.
 
     Raises DataError for input that cannot be read as such (see `error_panel`), ParameterError for the options.
     """
@@ -286,7 +289,10 @@ def planning_effect(
         raise ParameterError(f"permutations: {permutations!r} is not a whole number of 1,000 or more")
     if dropped is None:
         dropped = errors.attrs.get("dropped", {})
+    if notes is None:
+        notes = errors.attrs.get("notes", ())
     panel = error_panel(errors, adoption, calendar=calendar or Calendar(), dropped=dropped)
+    panel = dataclasses.replace(panel, notes=(*notes, *panel.notes))
     reasons, found = no_comparison(panel), None
     if not reasons:
         found = assess(panel, permutations=int(permutations), seed=seed)

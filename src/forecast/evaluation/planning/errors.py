@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, is_quarter, parse_periods, period_label, period_labels
-from forecast.data.known.settled import settled_actuals
+from forecast.data.audit.scope import MEASURES_OTHER, OtherScope, settled_by_month, submitters_of_other_scope
 from forecast.data.schema import ERROR_COLUMNS, Log
-from forecast.data.submissions import HORIZONS, official_forecasts
+from forecast.data.submissions import HORIZONS, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.backtest import backtest
+from forecast.wording import joined
 
 THROUGHOUT = 0.9
 """A horizon belongs to the series where at least this share of the months that could have it does."""
@@ -40,6 +41,7 @@ class PlanningErrors:
         positive = over-forecast.
     horizons : the series: the horizons, in months, that the company submits throughout.
     dropped : reason -> how many segment-months were left out for it.
+    notes : which segments were left out whole, and why, in half sentences.
     submitters : submitter -> how many of the forecasts used are theirs.
     benchmark_origins : month ends for which the benchmark was computed here because the track had none.
     official : the forecasts used, with what they are compared with: segment, period, lead (months ahead), submitter,
@@ -51,6 +53,7 @@ class PlanningErrors:
     signed: pd.DataFrame
     horizons: tuple[int, ...]
     dropped: dict[str, int]
+    notes: tuple[str, ...]
     submitters: dict[str, int]
     benchmark_origins: tuple[str, ...]
     official: pd.DataFrame
@@ -61,11 +64,12 @@ def planning_errors(
 ) -> pd.DataFrame:
     """Return one row a segment and month: segment, period, error, benchmark_error (see `errors_in_detail`).
 
-    `attrs` of the frame carries `dropped` (reason -> segment-months left out) and `horizons` (the series).
+    `attrs` of the frame carries `dropped` (reason -> segment-months left out), `notes` (segments left out whole, and
+    why) and `horizons` (the series).
     """
     detail = errors_in_detail(log, track, as_of=as_of)
     out = detail.errors.copy()
-    out.attrs.update(dropped=dict(detail.dropped), horizons=list(detail.horizons))
+    out.attrs.update(dropped=dict(detail.dropped), notes=list(detail.notes), horizons=list(detail.horizons))
     return out
 
 
@@ -76,7 +80,8 @@ def errors_in_detail(
 
     error = mean over the series of |forecast - settled actual| / mean settled actual of that segment over the 12
     months ending in the month. Left out and counted: months whose divisor is not there (the first 11) or zero, months
-    in which a series is missing, months without a benchmark.
+    in which a series is missing, months without a benchmark; and, with its name, a segment whose official forecasts
+    measure something else than what is booked (`data.audit.scope`).
 
     Parameters
     ----------
@@ -90,9 +95,11 @@ def errors_in_detail(
     day = log.extracted_on if as_of is None else calendar.parse_day(as_of)
     if day > log.extracted_on:
         raise ParameterError(f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}")
-    actuals = _actuals(log, day)
+    actuals = settled_by_month(log, day)
     official = official_forecasts(log, as_of=day)
     official = official[official["target"].isin(actuals.index) & official["segment"].isin(actuals.columns)]
+    other_scope = submitters_of_other_scope(log, as_of=day, actuals=actuals)
+    official, of_other_scope, notes = _in_scope(official, other_scope)
     first_origin = official.groupby("segment")["origin"].min()
     horizons = _throughout(official, first_origin, last=int(actuals.index.max()) if len(actuals) else 0)
     if not horizons:
@@ -115,19 +122,37 @@ def errors_in_detail(
         errors=errors,
         signed=signed,
         horizons=horizons,
-        dropped=dropped,
+        dropped=of_other_scope | dropped,
+        notes=tuple(notes),
         submitters={str(name): int(n) for name, n in rows["submitter"].value_counts().sort_index().items()},
         benchmark_origins=computed,
         official=_named(rows),
     )
 
 
-def _actuals(log: Log, day: pd.Timestamp) -> pd.DataFrame:
-    """Return settled actuals, rows periods (int), columns segments, of the months that had settled by `day`."""
-    settled = settled_actuals(log)
-    wide = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
-    wide.index = pd.Index(parse_periods(wide.index))
-    return wide[wide.index <= log.company.periods.last_settled(day, settle_days=log.company.settle_days)]
+def _in_scope(official: pd.DataFrame, found: Sequence[OtherScope]) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
+    """Return the official forecasts of the segments where none measures something else, and what was left out, why.
+
+    The whole segment goes: before and after must measure the same.
+    """
+    used = official[["segment", "submitter"]].drop_duplicates()
+    pairs = set(used.itertuples(index=False, name=None))
+    out = [each for each in found if (each.segment, each.submitter) in pairs]
+    dropped = {}
+    for name in sorted({each.segment for each in out}):
+        submitters = joined(each.submitter for each in out if each.segment == name)
+        months = official.loc[official["segment"] == name, "target"].nunique()
+        dropped[f"{name}: forecasts of {submitters} {MEASURES_OTHER}"] = int(months)
+    rows = official[~official["segment"].isin({each.segment for each in out})]
+    if out and rows.empty:
+        raise DataError(
+            f"{out[0].sentence}, and so it is in every segment",
+            table=TABLE,
+            column="amount",
+            rows=[each.segment for each in out],
+            mend="submit amounts of what is booked; `forecast check` lists the months",
+        )
+    return rows, dropped, [f"{each.sentence}: left out" for each in out]
 
 
 def _throughout(official: pd.DataFrame, first_origin: pd.Series, *, last: int) -> tuple[int, ...]:

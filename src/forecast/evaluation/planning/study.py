@@ -81,7 +81,7 @@ def planning_study(
     detail = errors_in_detail(log, track, as_of=day)
     adoption = known_adoption(log, detail, day)
     errors = detail.errors
-    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar, dropped=detail.dropped)
+    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar, dropped=detail.dropped, notes=detail.notes)
     panel = error_panel(errors, adoption, calendar=calendar)
     left_out, table = _limits(panel, effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
