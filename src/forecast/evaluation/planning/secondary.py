@@ -273,7 +273,7 @@ def outcome_changes(
     CHANGE_COLUMNS, one row an outcome of OUTCOMES: before, after = means over the segments that have both, of the
     months before those set aside and of those from the start on; change = the effect, in the outcome's own unit (a
     share: .05 = 5 points), with its 95 % interval; p_value, and p_holm corrected over the outcomes that can be tested;
-    verdict = `changed` where p_holm <= .05, `no detectable change`, or `not identified` with the reason (change NaN).
+    verdict = `changed` where p_holm <= .05, `no detectable change`, or `not identified` (NaN) with the reason.
 
     Raises DataError where a column is missing or a value is infinite.
     """
@@ -348,7 +348,7 @@ def _row(name: str, panel: ErrorPanel, reason: str, *, permutations: int, seed: 
         if not reasons:
             ends = {"interval_low": found.low, "interval_high": found.high}
             return row | {"change": found.delta, **ends, "p_value": found.p, "verdict": "", "reason": ""}
-    ends = {"interval_low": -math.inf, "interval_high": math.inf}
+    ends = {"interval_low": math.nan, "interval_high": math.nan}
     return row | ends | {"verdict": "not identified", "reason": "; ".join(reasons)}
 
 
