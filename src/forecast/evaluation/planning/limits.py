@@ -87,8 +87,9 @@ def power(panel: ErrorPanel, *, effect: float, seed: int, times: tuple[int, ...]
     panel : the company's. effect : the change in logs that is taken out of its errors first; 0 where none is known.
     times : 2 asks what twice as many segments like these, with the same adoption months, would have shown.
 
-    `relative_change` runs from -.05 to -.90; `power` is the share of 300 simulated companies in which the verdict
-    would be `improved`. No rows where the treatment cannot be separated from segments and months.
+    `relative_change` runs from -.05 to -.90; `power` is the share of 300 simulated companies in which both comparisons
+    would show an improvement. The checks (`checks`), which withhold some of these claims, are not made.
+    No rows where the treatment cannot be separated from segments and months.
     """
     if len(panel.segments) < 2 or len(np.unique(panel.dates)) < 2:
         return pd.DataFrame(columns=list(POWER_COLUMNS)).astype({"relative_change": float, "power": float})
