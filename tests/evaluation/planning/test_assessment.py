@@ -88,21 +88,21 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("name", STRANGE)
-@pytest.mark.parametrize("kind", ["as they are", "all nought", "constant", "nought before", "one error alone", "huge"])
-@pytest.mark.parametrize("benchmark", ["as it is", "all nought"])
+@pytest.mark.parametrize("kind", ["as they are", "all zero", "constant", "zero before", "one error alone", "huge"])
+@pytest.mark.parametrize("benchmark", ["as it is", "all zero"])
 def test_whatever_is_given_there_is_an_answer(name: str, kind: str, benchmark: str):
     errors, adoption = STRANGE[name]
     early = errors["period"] < period_label(START + 20)
     error = {
         "as they are": errors["error"],
-        "all nought": 0.0 * errors["error"],
+        "all zero": 0.0 * errors["error"],
         "constant": 0.0 * errors["error"] + 0.3,
-        "nought before": errors["error"].where(~early, 0.0),
+        "zero before": errors["error"].where(~early, 0.0),
         "one error alone": errors["error"].where(errors.index == len(errors) - 1, 0.0),
         "huge": errors["error"] * 1e200,
     }[kind]
     errors = errors.assign(error=error)
-    if benchmark == "all nought":
+    if benchmark == "all zero":
         errors = errors.assign(benchmark_error=0.0)
     effect = planning_effect(errors, adoption, permutations=1_000)
     assert effect.verdict in ("improved", "worsened", "no detectable change", "not identified")
@@ -110,7 +110,7 @@ def test_whatever_is_given_there_is_an_answer(name: str, kind: str, benchmark: s
         assert effect.reasons
         assert effect.sentence.startswith("Cannot tell")
         assert effect.interval == (-1.0, math.inf)
-    if kind in ("all nought", "constant"):
+    if kind in ("all zero", "constant"):
         assert effect.verdict in ("no detectable change", "not identified")
         assert effect.p_value == 1
     if effect.verdict in ("improved", "worsened"):

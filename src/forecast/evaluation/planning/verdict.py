@@ -34,7 +34,7 @@ _DIFFER = 0.05
 """Difference of two relative changes that is too large to leave out."""
 
 _LEAST_END = 0.0001
-"""An end of an interval that is not nought is never written as less: its side of nought must show."""
+"""An end of an interval that is not zero is never written as less: its side of zero must show."""
 
 
 def not_scored_sentence(problem: Problem) -> str:
@@ -209,7 +209,7 @@ def interval_ends(low: float, high: float) -> str:
 
 
 def interval_end(value: float) -> str:
-    """Write an end of an interval on a relative change; what is not nought is rounded away from it, so is never 0."""
+    """Write an end of an interval on a relative change; what is not zero is rounded away from it, so is never 0."""
     return percent(math.copysign(max(abs(value), _LEAST_END), value) if value else value, sign=True)
 
 

@@ -253,7 +253,7 @@ def test_an_effect_put_in_moves_every_p_value_by_itself(seed: int, effect: float
 @pytest.mark.parametrize("missing", [0.0, 0.1])
 def test_an_effect_put_in_moves_the_estimates_by_itself(missing: float):
     # A structure is chosen for every effect taken out. Where the choice changes at the very estimate the coefficient
-    # may be nought more than once, and which place is found depends on the steps: rare, on panels as noisy as these.
+    # may be zero more than once, and which place is found depends on the steps: rare, on panels as noisy as these.
     off = []
     for seed in range(30):
         plain = small_agreement(seed, missing=missing)._estimates()

@@ -10,7 +10,7 @@ before: it knows nothing of a spell that ends with the start, and it is wrong wh
 truth (Ding and Li 2019, Political Analysis 27). So a change is claimed only where both show it, in the same direction.
 
 How often chance makes them agree: the start dates are assigned to the segments anew, many times. Of each assignment the
-smaller of its two standardised coefficients counts, nought where the signs differ. The p-value is the share of
+smaller of its two standardised coefficients counts, zero where the signs differ. The p-value is the share of
 assignments that agree at least as strongly; it is never below `BOTH` times the larger p-value of either alone, since
 where dates were not given by lot one of the two may be wrong. A hypothesis x is tested by taking exp(x) out of the
 errors first; the interval holds the x that are not rejected, the estimate lies midway between those of the two.
@@ -146,7 +146,7 @@ class Starts:
 
 
 def two_sided(coefficients: Floats) -> Floats:
-    """Return the share of assignments at least as far from nought as the actual one; (K, P) -> (K,)."""
+    """Return the share of assignments at least as far from zero as the actual one; (K, P) -> (K,)."""
     return np.mean(np.abs(coefficients) >= np.abs(coefficients[:, :1]) * (1 - _TOLERANCE), axis=1)
 
 
@@ -217,7 +217,7 @@ class Agreement:
         return Change(given_record=one, set_aside=other, p=p, low=low, high=high)
 
     def _estimates(self) -> tuple[float, float]:
-        """Return the x at which each comparison's coefficient is nought: it falls as more is taken out.
+        """Return the x at which each comparison's coefficient is zero: it falls as more is taken out.
 
         The step in which it changes its sign is narrowed down twice, then taken as a straight line.
         """

@@ -105,7 +105,7 @@ def _months_aside(of: Evidence, months: int) -> list[Floats]:
 
 
 def _since(of: Evidence) -> tuple[Floats, np.ndarray]:
-    """Return years since each distinct start (J, T), nought for those that never began, and which began (J, 1)."""
+    """Return years since each distinct start (J, T), zero for those that never began, and which began (J, 1)."""
     began = (of.starts.dates <= of.starts.months[-1])[:, None]
     distance = of.starts.months[None, :] - np.where(began, of.starts.dates[:, None], 0)
     return np.where(began, distance / 12.0, 0.0), began
