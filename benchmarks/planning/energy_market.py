@@ -3,9 +3,10 @@
     python -m benchmarks.planning.energy_market [--data DIR] [--out FILE]
 
 DIR holds monthly.csv and adoption.csv of eia930; by default it lies in the folder that FORECAST_REAL_DATA names.
-FILE, by default docs/evidence/energy_imbalance_market.md, keeps its plan, down to a marked line; everything below it is
-written anew from the data, and so is the picture next to it, the same to the byte each time. The answer comes from
-the library's own functions; this reads the data, leaves out what the plan says, and prints tables.
+FILE, by default docs/evidence/energy_imbalance_market.md, keeps its plan, down to a marked line, and what was seen
+afterwards, from another one on; what lies between is written anew from the data, and so is the picture next to it, the
+same to the byte each time. The answer comes from the library's own functions; this reads the data, leaves out what the
+plan says, and prints tables.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from forecast.evaluation.planning.levels import before_and_after
 from forecast.evaluation.planning.limits import detectable_change, leave_one_out, power
 from forecast.evaluation.planning.panel import error_panel
 from forecast.evaluation.planning.verdict import interval_ends
-from forecast.wording import joined, percent
+from forecast.wording import MINUS, joined, percent
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "evidence" / "energy_imbalance_market.md"
 MARK = "<!-- What follows is written by: python -m benchmarks.planning.energy_market -->\n"
+
+END = "<!-- What follows is written by hand again. -->\n"
 
 OPERATORS = ("CISO", "ERCO", "PJM", "SWPP")
 UNSEEN_SCOPE = "SPA"
@@ -208,11 +211,11 @@ def _levels(market: Market, without: Iterable[str]) -> str:
         (biased, "bias", "people"),
     ):
         levels = before_and_after(table, market.adoption)
-        levels = levels[(levels["measure"] == measure) & (levels["of"] == of)]
+        levels = levels[(levels["by"] == "all") & (levels["measure"] == measure) & (levels["of"] == of)]
         value = levels.set_index(["group", "when"])["value"]
         cells = [value[group, when] for group in ("began", "not begun") for when in ("before", "after")]
         difference = (cells[1] - cells[0]) - (cells[3] - cells[2])
-        shown = [percent(cell, digits=2) for cell in cells] + [f"{100 * difference:+.2f} points"]
+        shown = [_finely(cell) for cell in cells] + [f"{100 * difference:+.2f} points".replace("-", MINUS)]
         found.append((f"{measure}, {'benchmark' if of == 'benchmark' else 'authorities'}", *shown))
     head = ("", "began: before", "after", "not begun: earlier", "later", "difference of differences")
     return (
@@ -229,10 +232,10 @@ def _by_segment(effect: PlanningEffect) -> str:
             row.segment,
             row.adopted,
             f"{row.months_before} / {row.months_after}",
-            percent(row.error_before, digits=2),
-            percent(row.error_after, digits=2),
-            percent(row.benchmark_before, digits=2),
-            percent(row.benchmark_after, digits=2),
+            _finely(row.error_before),
+            _finely(row.error_after),
+            _finely(row.benchmark_before),
+            _finely(row.benchmark_after),
             percent(row.change, sign=True),
         )
         for row in table.itertuples()
@@ -261,7 +264,7 @@ def _secondary(questions: Sequence[Look], answers: Sequence[PlanningEffect]) -> 
     ]
     head = (
         *("look", "authorities / began", "verdict", "change of the mean error", "95 % interval", "p"),
-        *("given its record", "six months set aside", "withheld by"),
+        *("on the test's scale: given its record", "six months set aside", "withheld by"),
     )
     return "### The primary look and the secondary ones\n\n" + _table(head, rows)
 
@@ -301,10 +304,10 @@ def _checks(effect: PlanningEffect) -> str:
 def _event_study(effect: PlanningEffect) -> str:
     table = shown_months(effect)
     begun = table[table["event_time"] >= 0]
-    supported = table.groupby(pd.cut(table["event_time"], [-25, -13, -7, -1, 5, 11, 23, 24], right=True), observed=True)
+    spans = table.groupby(pd.cut(table["event_time"], [-25, -13, -7, -1, 5, 11, 24], right=True), observed=True)
     rows = [
         (f"{int(part['event_time'].min())} to {int(part['event_time'].max())}", percent(_mean(part), sign=True))
-        for _, part in supported
+        for _, part in spans
     ]
     return (
         "### Month by month\n\n![Change of the error by months since joining](energy_imbalance_market.svg)\n\n"
@@ -329,6 +332,10 @@ def _power(errors: pd.DataFrame, adoption: pd.DataFrame) -> str:
         f" joining on, had every starter's errors fallen by as much: seen 4 of 5 times is {wanted}.\n\n"
         + _table(("fall", "seen"), rows)
     )
+
+
+def _finely(value: float) -> str:
+    return "none" if np.isnan(value) else f"{100 * value:.2f} %".replace("-", MINUS)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -370,12 +377,13 @@ def picture(effect: PlanningEffect) -> bytes:
 
 
 def write(folder: Path, out: Path) -> None:
-    """Write the result below the plan in `out`, and the picture next to it."""
-    plan, mark, _ = out.read_text(encoding="utf-8").partition(MARK)
-    if not mark:
-        raise SystemExit(f"{out}: the line that ends the plan is missing: {MARK}")
+    """Write the result between plan and remarks of `out`, and the picture next to it."""
+    plan, mark, rest = out.read_text(encoding="utf-8").partition(MARK)
+    _, end, remarks = rest.partition(END)
+    if not mark or not end:
+        raise SystemExit(f"{out}: a line that bounds the result is missing: {MARK}{END}")
     text, effect = document(read(folder))
-    out.write_text(f"{plan}{mark}\n{text}", encoding="utf-8")
+    out.write_text(f"{plan}{mark}\n{text}\n{end}{remarks}", encoding="utf-8")
     out.with_suffix(".svg").write_bytes(picture(effect))
     print(f"{effect.verdict}: {effect.sentence}")
 

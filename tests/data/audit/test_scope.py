@@ -12,6 +12,7 @@ from forecast.data.audit.audit import misleading
 from forecast.data.audit.scope import other_scope, settled_by_month, submitters_of_other_scope
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
+from forecast.evaluation.planning.effect import planning_effect
 from forecast.evaluation.planning.errors import planning_errors
 from forecast.simulation.company import simulate
 
@@ -144,7 +145,9 @@ def test_a_submitter_in_thousands_is_a_warning_and_left_out_by_name(tables: dict
     errors = planning_errors(log)
     assert name not in set(errors["segment"])
     assert any(name in reason and "sales" in reason for reason in errors.attrs["dropped"])
-    assert any(name in note and "0.0013 times" in note for note in errors.attrs["notes"])
+    effect = planning_effect(errors, log.tables["joint_planning"])
+    assert any(name in reason and "0.0013 times" in reason for reason in effect.reasons)
+    assert any(name in reason for reason in effect.dropped)
 
 
 def test_marketings_scope_is_a_warning_and_changes_no_official_error(tables: dict[str, pd.DataFrame]):
