@@ -12,6 +12,7 @@ from forecast.data.audit.audit import misleading
 from forecast.data.audit.scope import other_scope, settled_by_month, submitters_of_other_scope
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
+from forecast.errors import DataError
 from forecast.evaluation.planning.effect import planning_effect
 from forecast.evaluation.planning.errors import planning_errors
 from forecast.simulation.company import simulate
@@ -155,6 +156,13 @@ def test_marketings_scope_is_a_warning_and_changes_no_official_error(tables: dic
     log = log_with(tables, wrong=name, submitters=("marketing",))
     assert [p for p in misleading(log) if "measure something else" in p.what]
     pd.testing.assert_frame_equal(planning_errors(log), planning_errors(log_with(tables, wrong=None, submitters=())))
+
+
+def test_where_every_segment_is_of_another_scope_no_error_is_made_up(tables: dict[str, pd.DataFrame]):
+    frame = tables["submitted_forecasts"]
+    log = validate(dict(tables, submitted_forecasts=frame.assign(amount=frame["amount"] / 1000)), Company())
+    with pytest.raises(DataError, match="and so it is in every segment"):
+        planning_errors(log)
 
 
 @pytest.mark.slow
