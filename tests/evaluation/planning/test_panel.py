@@ -47,6 +47,31 @@ def test_where_every_segment_that_begins_has_too_short_a_record_nothing_is_claim
     assert len(set(effect.reasons)) == len(effect.reasons)
 
 
+def test_a_segment_whose_own_errors_end_before_its_start_is_left_out_and_named():
+    without = planning_effect(*panel_of(cut=0.4, seed=2))
+    errors, adoption = panel_of(cut=0.4, seed=2)
+    ended = errors[(errors["segment"] == "S00") & (errors["period"] < period_label(START + 20))]
+    begun = pd.DataFrame({"segment": ["Ended"], "adopted_on": [f"{period_label(START + 20)}-05"]})
+    effect = planning_effect(pd.concat([errors, ended.assign(segment="Ended")]), pd.concat([adoption, begun]))
+    assert "Ended began after the last month with errors of its own: left out" in effect.reasons
+    assert effect.n_segments == 8
+    assert effect.interval == without.interval
+
+
+def test_one_month_from_the_start_on_is_enough_to_stay():
+    errors, adoption = panel_of(cut=0.4)
+    gone = (errors["segment"] == "S00") & (errors["period"] > period_label(START + 24))
+    assert planning_effect(errors[~gone], adoption).n_segments == 8
+
+
+def test_where_only_segments_whose_errors_end_before_their_start_begin_nothing_is_claimed():
+    errors, adoption = panel_of(dates=(20, None, None, None))
+    gone = (errors["segment"] == "S00") & (errors["period"] >= period_label(START + 20))
+    effect = planning_effect(errors[~gone], adoption)
+    assert effect.verdict == "not identified"
+    assert "S00 began after the last month with errors of its own: left out" in effect.sentence
+
+
 def test_adoption_after_the_data_counts_as_not_yet():
     errors, adoption = panel_of(cut=0.4)
     adoption.loc[7, "adopted_on"] = "2031-05-01"

@@ -33,7 +33,8 @@ class ErrorPanel:
     segments : (S,) sorted names. months : (T,) periods that have any error, increasing. error, benchmark : (S, T), as
     shares of a month's usual bookings, NaN where the cell is missing. dates : (S,) period of adoption, `NEVER` where
     not yet. notes : what was left out or taken for granted, in sentences. dropped : reason -> cells. short : names of
-    segments left out because they have fewer than `FEWEST_BEFORE` months before their start.
+    segments left out because they have fewer than `FEWEST_BEFORE` months before their start; ended : because they have
+    none from it on.
     """
 
     segments: tuple[str, ...]
@@ -44,6 +45,7 @@ class ErrorPanel:
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     short: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
 
     @property
     def observed(self) -> np.ndarray:
@@ -74,8 +76,9 @@ def error_panel(
 ) -> ErrorPanel:
     """Check errors (ERROR_COLUMNS) and adoption (segment, adopted_on) and lay them out as a panel.
 
-    Segments with fewer than `FEWEST_BEFORE` months with an error before their start are left out; adoption after the
-    last month counts as not yet. `notes` says both. `dropped` counts what was left out before, by reason.
+    Segments with fewer than `FEWEST_BEFORE` months with an error before their start, or with none from it on, are left
+    out; adoption after the last month counts as not yet. `notes` says so. `dropped` counts what was left out before, by
+    reason.
 
     Raises DataError for a missing column, text in a number, a negative or infinite error, a period or date that is
     none, a segment named twice in adoption or a segment-month named twice in errors.
@@ -111,10 +114,15 @@ def _panel(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -
     unknown = [name for name in present if name not in when]
     if unknown:
         notes.append(f"{_list(unknown)} not in joint_planning: taken as not yet planning jointly")
-    short = _without_record(frame, when)
+    before, after = _months_beside_start(frame, when)
+    short = sorted(before.index[before < FEWEST_BEFORE])
+    ended = sorted(set(after.index[after == 0]) - set(short))
     if short:
         notes.append(short_record(short))
-        present = [name for name in present if name not in short]
+    if ended:
+        notes.append(nothing_after(ended))
+    if short or ended:
+        present = [name for name in present if name not in {*short, *ended}]
         frame = frame[frame["segment"].isin(present)]
     months = np.unique(frame["t"].to_numpy(dtype=np.int64))
     if len(months):
@@ -135,20 +143,30 @@ def _panel(frame: pd.DataFrame, when: dict[str, int], dropped: dict[str, int]) -
         notes=tuple(notes),
         dropped=dropped,
         short=tuple(short),
+        ended=tuple(ended),
     )
 
 
-def _without_record(frame: pd.DataFrame, when: dict[str, int]) -> list[str]:
-    """Return the segments that begin within the months of the frame with fewer than `FEWEST_BEFORE` before it."""
-    start = np.array([when.get(name, NEVER) for name in frame["segment"]], dtype=np.int64)
-    before = (frame["t"] < start).groupby(frame["segment"]).sum()
-    begun = {name for name, period in when.items() if period <= frame["t"].max()}
-    return sorted(str(name) for name, count in before.items() if name in begun and count < FEWEST_BEFORE)
+def _months_beside_start(frame: pd.DataFrame, when: dict[str, int]) -> tuple[pd.Series, pd.Series]:
+    """Return the months with an error before the start and from it on, of segments that begin within the frame."""
+    begins = [when.get(str(name), NEVER) <= frame["t"].max() for name in frame["segment"]]
+    begun = frame[np.array(begins, dtype=bool)]
+    start = np.array([when[str(name)] for name in begun["segment"]], dtype=np.int64)
+    before = (begun["t"] < start).groupby(begun["segment"]).sum()
+    after = (begun["t"] >= start).groupby(begun["segment"]).sum()
+    return before, after
 
 
 def short_record(names: Sequence[str]) -> str:
     """Return why segments are left out that have too few months before their start."""
     return f"{_list(names)} began with fewer than {FEWEST_BEFORE} months of errors before the start: left out"
+
+
+def nothing_after(names: Sequence[str]) -> str:
+    """Return why segments are left out whose errors end before their start."""
+    return (
+        f"{_list(names)} began after the last month with errors of {'their' if len(names) > 1 else 'its'} own: left out"
+    )
 
 
 def logs(panel: ErrorPanel) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ from forecast.evaluation.planning.estimate import relative_change
 from forecast.evaluation.planning.inference.agreement import Change
 from forecast.evaluation.planning.inference.checks import Check
 from forecast.evaluation.planning.inference.randomisation import ALPHA
-from forecast.evaluation.planning.panel import ErrorPanel, short_record
+from forecast.evaluation.planning.panel import ErrorPanel, nothing_after, short_record
 from forecast.wording import THIN, cases, percent
 
 FEWEST_MONTHS = 3
@@ -52,8 +52,9 @@ def no_comparison(panel: ErrorPanel) -> list[str]:
     segments, months = panel.observed.shape
     if not segments or months < FEWEST_MONTHS:
         return [f"errors of {segments} segments over {months} months are left to compare", *panel.notes]
-    if not panel.adopting.any() and panel.short:
-        return [f"{short_record(panel.short)}, and no other segment began within the months with errors"]
+    if not panel.adopting.any() and (panel.short or panel.ended):
+        why = [short_record(panel.short)] * bool(panel.short) + [nothing_after(panel.ended)] * bool(panel.ended)
+        return [f"{'; '.join(why)}, and no other segment began within the months with errors"]
     if not panel.adopting.any():
         first, last = period_label(int(panel.months[0])), period_label(int(panel.months[-1]))
         return [f"no segment began to plan jointly between {first} and {last}, the months with errors"]
