@@ -1,10 +1,11 @@
 """Did joint planning help: the effect on forecast errors, its interval, its checks and a verdict in plain words.
 
-Errors of segments that have begun to plan jointly are compared with those of segments that have not yet; what a
-frozen benchmark missed in the same months is taken off first. Then the start dates are assigned at random, many
-times, to see how often chance alone gives as much (`ratio`, `randomisation`). The months just before a start are set
-aside, because segments often begin after a bad spell and what follows a bad spell looks better by itself. Where no
-arrangement of the data could have given a p-value of .05 or less, the verdict is `not identified`.
+Errors of segments that have begun to plan jointly are compared with those of segments that have not yet, in two ways
+that must agree: given what each segment's own record leads to expect, and with the six months before each start set
+aside; what moves with a frozen benchmark's errors is taken out of both (`histories`). The start dates are assigned at
+random, many times, to see how often chance alone makes the two agree as strongly (`agreement`). A claim that something
+else could have brought about as well is withheld (`checks`). Then, and where no arrangement of the data could have
+given a p-value of .05 or less, the verdict is `not identified`.
 docs/methods/planning.md has the why and the false-positive rates measured.
 
 The tables that go with the verdict come first: by segment, by months since adoption, and the association. The effect on
@@ -213,7 +214,7 @@ class PlanningEffect:
     association : change of the error relative to the benchmark's from before to after, in the adopting segments only
         (geometric mean over segments); no cause may be read from it.
     n_segments, n_adopting, n_months, n_assignments : how many segments, of them adopting, months, assignments.
-    theta : how much of a log change of the benchmark's error the official error follows (for checks and tables).
+    theta : how much of a log change of the benchmark's error the official error follows (for the tables only).
     by_segment : segment, adopted (period, empty = not yet), months_before, months_after, error_before, error_after,
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
         adopted, as relative change; NaN where none), error_early, error_late (before and from the median start on).

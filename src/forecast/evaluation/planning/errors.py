@@ -91,10 +91,7 @@ def errors_in_detail(
 
     Raises DataError where no forecasts were submitted, or none is official.
     """
-    calendar = log.company.periods
-    day = log.extracted_on if as_of is None else calendar.parse_day(as_of)
-    if day > log.extracted_on:
-        raise ParameterError(f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}")
+    day = _day(log, as_of)
     actuals = settled_by_month(log, day)
     official = official_forecasts(log, as_of=day)
     official = official[official["target"].isin(actuals.index) & official["segment"].isin(actuals.columns)]
@@ -102,18 +99,11 @@ def errors_in_detail(
     official, of_other_scope, notes = _in_scope(official, other_scope)
     first_origin = official.groupby("segment")["origin"].min()
     horizons = _throughout(official, first_origin, last=int(actuals.index.max()) if len(actuals) else 0)
-    if not horizons:
-        raise DataError(
-            f"no horizon from {HORIZONS[0]} to {HORIZONS[-1]} months was submitted throughout",
-            table="submitted_forecasts",
-            column="target_period",
-            mend="submit at least one horizon every month for every segment",
-        )
     rows = official[official["horizon"].isin(horizons)].copy()
     rows["actual"] = _look_up(actuals, rows)
     rows["divisor"] = _look_up(actuals.rolling(DIVISOR_MONTHS).mean(), rows)
     rows, dropped = _complete(rows, horizons, first_origin)
-    rows, computed = _with_benchmark(log, track, rows, calendar)
+    rows, computed = _with_benchmark(log, track, rows, log.company.periods)
     rows, without_benchmark = _leave_out(rows, rows["benchmark"].isna())
     if without_benchmark:
         dropped["the benchmark gives no forecast"] = without_benchmark
@@ -128,6 +118,14 @@ def errors_in_detail(
         benchmark_origins=computed,
         official=_named(rows),
     )
+
+
+def _day(log: Log, as_of: str | pd.Timestamp | None) -> pd.Timestamp:
+    """Return the day up to which forecasts and bookings are known: `as_of`, by default the log's last day."""
+    day = log.extracted_on if as_of is None else log.company.periods.parse_day(as_of)
+    if day > log.extracted_on:
+        raise ParameterError(f"as_of {day:%Y-%m-%d} is later than the log's last day, {log.extracted_on:%Y-%m-%d}")
+    return day
 
 
 def _in_scope(official: pd.DataFrame, found: Sequence[OtherScope]) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
@@ -156,13 +154,23 @@ def _in_scope(official: pd.DataFrame, found: Sequence[OtherScope]) -> tuple[pd.D
 
 
 def _throughout(official: pd.DataFrame, first_origin: pd.Series, *, last: int) -> tuple[int, ...]:
-    """Return the horizons submitted throughout, from each segment's first origin to the last target."""
+    """Return the horizons submitted throughout, from each segment's first origin to the last target.
+
+    Raises DataError where none is.
+    """
     horizons = []
     for horizon in HORIZONS:
         possible = int((last - horizon - first_origin + 1).clip(lower=0).sum())
         submitted = int((official["horizon"] == horizon).sum())
         if possible and submitted >= THROUGHOUT * possible:
             horizons.append(horizon)
+    if not horizons:
+        raise DataError(
+            f"no horizon from {HORIZONS[0]} to {HORIZONS[-1]} months was submitted throughout",
+            table=TABLE,
+            column="target_period",
+            mend="submit at least one horizon every month for every segment",
+        )
     return tuple(horizons)
 
 

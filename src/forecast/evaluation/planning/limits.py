@@ -2,10 +2,10 @@
 
 The second question is answered by simulation on the company's own design: the real adoption months, and histories
 drawn from the company's own. The histories are errors with the effect taken out, over what is usual for segment and
-month (`ratio`); each simulated segment gets one of them with its benchmark, begun at a random month and read on from
-the first month after the last (a circular block bootstrap with one block: Politis and Romano 1992), which keeps what
-neighbouring months have in common. A change is put in from the adoption months on, and the library's own test is
-asked whether it sees it.
+month (`scale_to_unit_mean`); each simulated segment gets one of them with its benchmark, begun at a random month and
+read on from the first month after the last (a circular block bootstrap with one block: Politis and Romano 1992), which
+keeps what neighbouring months have in common. A change is put in from the adoption months on, and the library's own
+test is asked whether it sees it: both comparisons together (`agreement`), without the checks that may withhold a claim.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """The verdict in plain words: computed from the numbers, never typed, and never louder than they are.
 
-First why nothing can be identified, if so: before anything is computed, and once the number of possible assignments is
-known. Then the sentences of the verdict, in order: the number with its interval, how often chance alone gives as much,
-and the two checks before the start. Numbers are written by `forecast.wording`.
+First why nothing can be identified, if so: before anything is computed, once the number of possible assignments is
+known, and where a check withholds a claim. Then the sentences of the verdict, in order: the change of the mean error
+with its interval, the change where gross misses count less if that reads otherwise, how often chance alone gives as
+much and the two comparisons the number lies between, the placebo, and the six months before the starts.
+Numbers are written by `forecast.wording`.
 """
 
 from __future__ import annotations
