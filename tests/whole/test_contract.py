@@ -18,7 +18,9 @@ from forecast.evaluation.value_added import LADDER
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
 
 COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "import", "params")
-PLANNING_KEYS = {"relative_change", "interval", "p_value", "verdict", "placebo_p_value", "dip_p_value"}
+PLANNING_FIGURES = {"relative_change", "mean_change", "p_value", "verdict", "reasons", "placebo_p_value", "dip_p_value"}
+PLANNING_FIGURES |= {"trend_p_value", "controls_p_value", "benchmark_p_value", "missing_p_value"}
+INTERVALS = {"interval": "relative_change", "mean_interval": "mean_change"}
 VERDICTS = {"improved", "worsened", "no detectable change", "not identified"}
 ADDENDS = ["booked", "open_pipeline", "not_yet_created"]
 NOTEBOOKS = (
@@ -130,10 +132,11 @@ def test_backtest_and_planning(root: Path, tmp_path: Path):
     result = tmp_path / "planning.json"
     run("planning", "--data", "data/sample", "--backtest", str(out), "--out", str(result), root=root)
     told = json.loads(result.read_text(encoding="utf-8"))
-    assert set(told) >= PLANNING_KEYS
+    assert set(told) >= PLANNING_FIGURES | set(INTERVALS)
     assert told["verdict"] in VERDICTS
-    low, high = told["interval"]
-    assert low is None or high is None or low <= told["relative_change"] <= high
+    for interval, change in INTERVALS.items():
+        low, high = told[interval]
+        assert low is None or high is None or low <= told[change] <= high
 
 
 def test_simulate(root: Path, tmp_path: Path):
@@ -188,7 +191,8 @@ def test_report_tables(sample_report: Path):
     assert list(table(tables / "deals.parquet").columns) == list(DEAL_COLUMNS)
     steps = table(tables / "value_added.parquet")["step"]
     assert steps.tolist() == list(LADDER)
-    assert set(table(tables / "planning.parquet").columns) >= PLANNING_KEYS - {"interval"}
+    ends = {f"{interval}_{end}" for interval in INTERVALS for end in ("low", "high")}
+    assert set(table(tables / "planning.parquet").columns) >= PLANNING_FIGURES | ends
     scorecard = table(tables / "scorecard.parquet")
     assert len(scorecard) >= 9
     assert scorecard.select_dtypes("number").notna().any().any()

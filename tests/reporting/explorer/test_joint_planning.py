@@ -71,6 +71,16 @@ def test_it_is_offered_to_those_who_have_not_begun(change: float, verdict: str, 
     assert "Bookings do not move" in lever.sentence
 
 
+def test_the_width_is_that_of_the_mean_error_and_so_is_the_sentence():
+    # The number to read is the change of the mean error; that of the test may be another.
+    both = row("improved", -0.3).assign(mean_change=-0.2, mean_interval_low=-0.4, mean_interval_high=-0.002)
+    lever = joint_planning(both, snap(), SEGMENTS)
+    assert lever.width == pytest.approx([0.8, 1.0, 0.8])
+    assert "fell by 20\u202f%" in lever.sentence
+    assert "interval −40\u202f% to −0.2\u202f%" in lever.sentence
+    assert "30\u202f%" not in lever.sentence
+
+
 def test_without_the_table_nobody_began():
     bare = SimpleNamespace(joint_planning=None, as_of=pd.Timestamp("2026-03-31"))
     assert joint_planning(row("improved"), bare, SEGMENTS).width == pytest.approx([0.7] * 3)
