@@ -131,6 +131,7 @@ def log_with(tables: dict[str, pd.DataFrame], *, wrong: str | None, submitters: 
     return validate(dict(tables, submitted_forecasts=frame), Company(currency="EUR"))
 
 
+@pytest.mark.slow
 def test_a_submitter_in_thousands_is_a_warning_and_left_out_by_name(tables: dict[str, pd.DataFrame]):
     name = sorted(tables["submitted_forecasts"]["segment"].unique())[0]
     log = log_with(tables, wrong=name, submitters=("sales",))
@@ -151,6 +152,7 @@ def test_a_submitter_in_thousands_is_a_warning_and_left_out_by_name(tables: dict
     assert any(name in reason for reason in effect.dropped)
 
 
+@pytest.mark.slow
 def test_marketings_scope_is_a_warning_and_changes_no_official_error(tables: dict[str, pd.DataFrame]):
     name = sorted(tables["submitted_forecasts"]["segment"].unique())[0]
     log = log_with(tables, wrong=name, submitters=("marketing",))
