@@ -227,6 +227,12 @@ def test_every_picture_has_its_words_and_its_data(name: str):
     assert len(html) < 120_000
 
 
+@pytest.mark.filterwarnings("error")
+def test_segments_without_any_error_are_drawn_on_an_axis_all_the_same():
+    chart = planning_charts.planning_segments(BY_SEGMENT.assign(error_before=0.0, error_after=0.0), **PAGE)
+    assert chart.figure.axes[0].get_xlim() == (0.0, 1.0)
+
+
 @pytest.mark.parametrize("name", EMPTY)
 def test_where_there_is_nothing_to_draw_it_says_why(name: str):
     said = EMPTY[name]()

@@ -201,7 +201,7 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     names, most = list(errors.rows["segment"]), 14 if canvas.narrow else 24
     left = width_of(names, most=most)
     figure, axes = canvas.axes(64 + 26 * len(names), left=left, right=74, top=30, bottom=26)
-    right = errors.largest * 1.05
+    right = errors.largest * 1.05 or 1.0  # every error may be zero
     for at, row in enumerate(errors.rows.itertuples()):
         waits = not row.adopted
         if wording.known(row.first) and wording.known(row.second):
