@@ -288,6 +288,12 @@ def hard_months_missing(panels: Panels, _: np.random.Generator) -> Panels:
     return replace(panels, error=np.where(hard & (panels.since >= 0), np.nan, panels.error))
 
 
+def hard_months_missing_before(panels: Panels, _: np.random.Generator) -> Panels:
+    """Until the start nothing is submitted for hard months; from then on everything is."""
+    hard = panels.error > np.quantile(panels.error, 0.8, axis=-1, keepdims=True)
+    return replace(panels, error=np.where(hard & (panels.since < 0) & panels.begins, np.nan, panels.error))
+
+
 def more_spread(panels: Panels, rng: np.random.Generator) -> Panels:
     """From the start on errors spread more, with the mean unchanged: times a lognormal of mean 1 and sd .8 in logs."""
     factor = np.exp(0.8 * rng.standard_normal(panels.error.shape) - 0.8**2 / 2)

@@ -73,7 +73,7 @@ def test_the_effect_is_the_same_whatever_the_units_and_order(factor: float, miss
     for name in ("relative_change", "interval", "mean_change", "mean_interval", "given_record", "set_aside", "placebo"):
         assert getattr(two, name) == pytest.approx(getattr(one, name), rel=1e-8), name
     p_values = [name for name in one.to_dict() if name.endswith("p_value")]
-    assert len(p_values) == 7
+    assert len(p_values) == 8
     assert [getattr(two, name) for name in p_values] == [getattr(one, name) for name in p_values]
 
 

@@ -253,7 +253,7 @@ def test_where_nothing_is_claimed_the_interval_says_what_goes_with_the_data():
 def withheld(*names: str, **more: object) -> dict[str, object]:
     facts = {"mean_change": -0.3, "mean_interval_low": -0.45, "mean_interval_high": -0.1, "p_value": 0.01}
     reason = f"Cannot tell whether planning jointly changed forecast errors: the comparison shows {M}30{T}%, but x."
-    known = {"trend_p_value": 0.03, "placebo_p_value": 0.2, "controls_p_value": 0.5, "benchmark_p_value": NAN}
+    known = {"trend_p_value": 0.03, "earlier_spell_p_value": 0.2, "controls_p_value": 0.5, "benchmark_p_value": NAN}
     base = row("not identified", withheld="; ".join(names), sentence=f"{reason} Association.", n_adopting=6)
     return base | facts | known | {"missing_p_value": 1.0, "n_assignments": 1000} | more
 

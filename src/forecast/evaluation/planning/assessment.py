@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.evaluation.planning.estimate import slope
 from forecast.evaluation.planning.inference.agreement import Agreement, Change, Starts
-from forecast.evaluation.planning.inference.checks import Check, Evidence, all_checks, dip
+from forecast.evaluation.planning.inference.checks import Check, Evidence, all_checks, dip, placebo
 from forecast.evaluation.planning.inference.histories import Histories
 from forecast.evaluation.planning.inference.randomisation import ALPHA, Cells, assignments, treatment
 from forecast.evaluation.planning.panel import ErrorPanel, logs
@@ -19,9 +19,11 @@ from forecast.evaluation.planning.panel import ErrorPanel, logs
 class Assessment:
     """What the data say of one panel.
 
-    change : of the errors, on the scale on which it stands out most. mean : of the plain mean of the errors. None where
-    the treatment does not move apart from segments and months. claims : -1 where an improvement could be claimed, 1 a
-    worsening, 0 neither. checks : see `checks.all_checks`; dip : of the six months before the starts.
+    change : of the errors, on the scale on which it stands out most. mean : of the plain mean of the errors; its
+    interval holds that of the change, so that the number to read is never surer than the test. None where the treatment
+    does not move apart from segments and months. claims : -1 where an improvement could be claimed, 1 a
+    worsening, 0 neither. checks : see `checks.all_checks`; placebo, dip : of the
+    months 7 to 12 and the six months before the starts.
     smallest_p, assignments : of the test. theta : slope of log errors on the benchmark's, for the tables.
     """
 
@@ -31,6 +33,7 @@ class Assessment:
     mean: Change | None = None
     claims: int = 0
     checks: tuple[Check, ...] = ()
+    placebo: Check | None = None
     dip: Check | None = None
     smallest_p: float = 1.0
 
@@ -75,6 +78,7 @@ def assess(panel: ErrorPanel, *, permutations: int, seed: int) -> Assessment:
         sign=float(claims),
     )
     mean = Agreement(starts, histories, mean=True).change()
+    mean = replace(mean, low=min(mean.low, change.low), high=max(mean.high, change.high))
     # Whatever the tests say, a change of the mean that points the other way must not be read as the change claimed.
     opposite = claims != 0 and np.sign(mean.estimate) != claims
     checks = [
@@ -87,6 +91,7 @@ def assess(panel: ErrorPanel, *, permutations: int, seed: int) -> Assessment:
         mean=mean,
         claims=claims,
         checks=tuple(checks),
+        placebo=placebo(evidence),
         dip=dip(evidence),
         smallest_p=starts.smallest_p(),
     )

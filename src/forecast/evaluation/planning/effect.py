@@ -201,13 +201,15 @@ class PlanningEffect:
 
     relative_change : change of the errors, -0.30 = they fell by 30 %, on the scale of the test, on which gross misses
         count less; the association where not identified. interval : 95 %; unbounded ends are -1 and inf.
-    mean_change, mean_interval : the same of the plain mean of the errors, what WAPE is made of: the number to read.
-        NaN and unbounded where nothing can be compared; kept where a claim is withheld.
+    mean_change, mean_interval : the same of the plain mean of the errors, what WAPE is made of: the number to read; the
+        interval holds `interval` too. NaN and unbounded where nothing can be compared; kept where a claim is withheld.
     given_record, set_aside : the change as each of the two comparisons shows it (`agreement`): against what each
         segment's own record led to expect, and with the six months before each start set aside.
     p_value : two-sided, of no effect. verdict : see `Verdict`.
-    trend_p_value, controls_p_value, benchmark_p_value, missing_p_value : of the checks (`checks`); NaN where there is
-        nothing to look at. A claim that one of them speaks against is withheld: `not identified`, with the reason.
+    earlier_spell_p_value, trend_p_value, controls_p_value, benchmark_p_value, missing_p_value : of the checks
+        (`checks`), those of earlier spell and benchmark in the direction that could bring a claim about; NaN where
+        there is nothing to look at. A claim that one of them speaks against is withheld: `not identified`, with the
+        reason.
     placebo_p_value, placebo : the same comparison in months -12..-7 before adoption, where there can be no effect.
     dip_p_value, dip : the months -6..-1, set aside; positive = errors were higher just before the start.
     smallest_p : the smallest p-value that this pattern of adoption dates can give at all.
@@ -234,6 +236,7 @@ class PlanningEffect:
     verdict: Verdict
     placebo_p_value: float
     dip_p_value: float
+    earlier_spell_p_value: float
     trend_p_value: float
     controls_p_value: float
     benchmark_p_value: float
@@ -332,7 +335,7 @@ def _numbers(found: Assessment | None, *, association: float, identified: bool) 
     change = found.change if found and found.change else nothing
     mean = found.mean if found and found.mean else nothing
     of = found or Assessment(theta=math.nan, assignments=0)
-    placebo, dip = of.check("earlier spell"), of.dip or of.check("dip")
+    placebo, dip = of.placebo or of.check("placebo"), of.dip or of.check("dip")
     return {
         "relative_change": relative_change(change.estimate) if identified else association,
         "interval": interval_of(change) if identified else (-1.0, math.inf),
@@ -345,6 +348,7 @@ def _numbers(found: Assessment | None, *, association: float, identified: bool) 
         "placebo_p_value": placebo.p,
         "dip": dip.value,
         "dip_p_value": dip.p,
+        "earlier_spell_p_value": of.check("earlier spell").p,
         "trend_p_value": of.check("trend").p,
         "controls_p_value": of.check("controls").p,
         "benchmark_p_value": of.check("benchmark").p,

@@ -90,16 +90,17 @@ def withheld_reason(check: Check) -> str:
     size, odds = percent(abs(check.value)), f"chance alone gives as much in {cases(check.p)} cases"
     moved = "risen" if check.value > 0 else "fallen"
     nothing_left = "no change is left that chance would not give as well"
+    since, other = ("after", "before") if check.value > 0 else ("before", "after")
     texts = {
         "trend": f"errors of the segments that began had {moved} by {size} a year against the others' ({odds}), and"
         f" without that trend {nothing_left}",
         "controls": f"errors of the segments that never began had {moved} by {size} while the others were beginning"
         f" ({odds}), and without that {nothing_left}",
-        "earlier spell": f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to 12"
-        f" months before the starts ({odds}), and with twelve months set aside instead of six {nothing_left}",
-        "benchmark": f"the benchmark's own error has {moved} by {size} where segments began ({odds}), so that errors"
-        " against it say nothing about people",
-        "missing": f"more months are without a forecast after the starts than before ({odds}), and the missing ones"
+        "earlier spell": f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to"
+        f" {-check.months[0]} months before the starts ({odds}), and with those months set aside too {nothing_left}",
+        "benchmark": f"the benchmark's own error has {moved} by {size} where segments began ({odds}), and without the"
+        f" benchmark {nothing_left}",
+        "missing": f"more months are without a forecast {since} the starts than {other} ({odds}), and the missing ones"
         " could hide the whole change",
         "mean": f"the plain mean of the errors, in which gross misses count in full, does not show the change ({odds})",
     }
@@ -136,7 +137,7 @@ def sentence(
                 *_association(association),
             ]
         )
-    placebo, dip = found.check("earlier spell"), found.dip
+    placebo, dip = found.placebo or found.check("placebo"), found.dip
     sentences = [
         f"{_opening(verdict, read[0])} ({interval_words(*read[1:])}).",
         without_gross_misses(read, tested),

@@ -56,6 +56,7 @@ _NOT_IDENTIFIED: Mapping[str, Any] = MappingProxyType(
         "verdict": "not identified",
         "placebo_p_value": float("nan"),
         "dip_p_value": float("nan"),
+        "earlier_spell_p_value": float("nan"),
         "trend_p_value": float("nan"),
         "controls_p_value": float("nan"),
         "benchmark_p_value": float("nan"),

@@ -31,19 +31,21 @@ CHECKS: Mapping[str, tuple[str, str]] = {
         "a sign of it; the change holds without it",
     ),
     "earlier spell": (
-        "Were their errors unusual 7 to 12 months before?",
-        "a sign of it; the change holds with 12 months set aside",
+        "Were their errors unusual already more than six months before?",
+        "a sign of it; the change holds with those months set aside",
     ),
     "controls": ("Did those that never began change in the meantime?", "a sign of it; the change holds without it"),
-    "benchmark": ("Did the benchmark’s own error change at the starts?", "a sign of it; it works against the change"),
+    "benchmark": (
+        "Did the benchmark’s own error change at the starts?",
+        "a sign of it; the change holds without the benchmark",
+    ),
     "missing": (
-        "Are more months without a forecast since the starts?",
+        "Are more months without a forecast after the starts, or before them?",
         "a sign of it; it holds whatever they hide",
     ),
 }
 """Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
 
-_P_VALUES = {"earlier spell": "placebo"} | {name: name for name in ("trend", "controls", "benchmark", "missing")}
 
 CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
 CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
@@ -52,7 +54,7 @@ NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check cou
 
 def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
     """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
-    p = {name: float(row.get(f"{_P_VALUES[name]}_p_value", np.nan)) for name in CHECKS}
+    p = {name: float(row.get(f"{name.replace(' ', '_')}_p_value", np.nan)) for name in CHECKS}
     return pd.DataFrame(
         {
             "asked": [asked for asked, _ in CHECKS.values()],
