@@ -170,6 +170,7 @@ def test_whether_it_could_be_luck(p, said):
         (6, 8, "Six of eight segments have begun; two have not and serve for comparison."),
         (1, 2, "One of two segments has begun; one has not and serves for comparison."),
         (3, 3, "All three segments have begun."),
+        (0, 3, ""),  # others may have begun and be left out: the verdict's reason says so
     ],
 )
 def test_who_began(began, count, said):

@@ -256,14 +256,19 @@ def none_left(row: Mapping[str, Any]) -> str:
 
 
 def who_began(row: Mapping[str, Any]) -> str:
-    """Return how many segments began and how many serve for comparison only."""
+    """Return how many segments began and how many serve for comparison only; empty where none began.
+
+    The verdict says why then: those that began may be among the segments left out.
+    """
     if not wording.known(row.get("n_segments")) or not wording.known(row.get("n_adopting")):
         return ""
     began, count = int(row["n_adopting"]), int(row["n_segments"])
+    if not began:
+        return ""
     still = count - began
     rest = f"{wording.spelt(still)} {'has not and serves' if still == 1 else 'have not and serve'} for comparison"
     begun = f"{wording.of_all(began, count, 'segment')} {'has' if began == 1 else 'have'} begun"
-    return wording.sentence(f"{begun}; {rest}" if still and began else begun)
+    return wording.sentence(f"{begun}; {rest}" if still else begun)
 
 
 def chance_alone(p: float) -> str:
