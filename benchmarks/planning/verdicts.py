@@ -174,9 +174,12 @@ def line(row: Row, bars: Bars) -> str:
     covers = _share(row.coverage)
     if bars.coverage is not None and not bars.coverage[0] <= row.coverage <= bars.coverage[1]:
         covers = f"**{covers}**"
+    mean_covers = _share(row.mean_coverage)
+    if bars.coverage is not None and row.mean_coverage < bars.coverage[0]:
+        mean_covers = f"**{mean_covers}**"
     cells = [row.name, f"{row.panels:,}", improved, _share(row.worsened), either, _share(row.withheld), covers]
     change = "" if np.isnan(row.median_change) else f"{100 * row.median_change:+.0f} %"
-    return f"| {' | '.join([*cells, _share(row.mean_coverage), change, _asked(bars)])} |"
+    return f"| {' | '.join([*cells, mean_covers, change, _asked(bars)])} |"
 
 
 def _asked(bars: Bars) -> str:

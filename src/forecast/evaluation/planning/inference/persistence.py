@@ -4,7 +4,8 @@ The simple case: errors of different months have nothing to do with each other. 
 segment's usual level is its mean. Real errors last: a bad month is followed by another. What a month says that the
 months before it had not said already is its *innovation*: the part that a linear forecast from the segment's own past
 does not explain. Innovations are uncorrelated, so that sums over them are honest, and a start that was chosen because
-of past errors knows nothing of the innovations that follow it.
+of past errors knows next to nothing of the innovations that follow it. (Not quite: a segment's level must be learned
+from its record. Where all levels are alike and the worst begins, that moves the estimate by a sixth of its spread.)
 
 A *structure* is one way of hanging together: a correlation for each distance in months, mixed from nothing shared,
 spells that fade within months, spells that last years, and the same month of the year. Which mixture fits best is
