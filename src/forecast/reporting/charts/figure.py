@@ -210,6 +210,7 @@ class TableView:
     formats : column -> function that words a value; by default numbers get three significant figures.
     total : value of the first column whose row is set apart. right : columns of worded figures, to be set right.
     most : rows shown; the rest is counted beneath. fold : the line behind which the table is folded away, if any.
+    stacks : whether a row becomes a block of its own where the table is wider than its place, such as on a phone.
     """
 
     frame: pd.DataFrame
@@ -221,6 +222,7 @@ class TableView:
     right: Sequence[str] = ()
     most: int = 60
     fold: str = ""
+    stacks: bool = False
 
     def _repr_html_(self) -> str:
         return render("table", self, self.grid())
