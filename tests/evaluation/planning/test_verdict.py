@@ -53,9 +53,33 @@ def test_the_number_to_read_is_that_of_the_mean_error_and_says_relative_to_whom(
 def test_two_comparisons_that_disagree_show_nothing():
     apart = change(0.2, -0.3, 2.2, p=1.0, apart=-0.4)
     said = words("no detectable change", tested=apart, mean=apart)
-    assert "midway between two comparisons that disagree, so that nothing is shown: against what each segment's" in said
+    assert said.startswith(
+        "No detectable change in forecast errors where segments began to plan jointly, relative to those that had not "
+        f"(95{T}% interval {M}30{T}% to +220{T}%). The middle estimate, +20{T}%, is no finding: it lies midway between "
+        "two comparisons that disagree, so that nothing is shown: against what each segment's"
+    )
     assert f"led to expect {M}20{T}%, with the six months before each start set aside +79{T}%" in said
     assert "at random" not in said
+
+
+def test_where_no_change_is_claimed_no_number_is_told_as_one():
+    quiet = change(0.4, -0.13, 1.5, p=0.28)
+    said = words("no detectable change", tested=quiet, mean=quiet)
+    first, second, *_ = said.split(". ")
+    assert "40" not in first
+    assert second == (
+        f"The middle estimate, +40{T}%, is no finding: if start dates had been assigned at random, a change this large "
+        "would appear in 28 of 100 cases"
+    )
+    # The interval of the mean may leave out no change where the test, on which the verdict rests, does not.
+    said = words("no detectable change", tested=quiet, mean=change(0.67, 0.13, 1.46))
+    assert f"had not (95{T}% interval {M}13{T}% to +150{T}%, with gross misses counted less)." in said
+    assert (
+        f"The plain mean alone would show +67{T}% (95{T}% interval +13{T}% to +146{T}%), which a few gross misses can "
+        "make: no finding." in said
+    )
+    wide = words("no detectable change", tested=quiet, mean=change(0.55, -0.2, 1.9))
+    assert f"Where gross misses count less: 95{T}% interval {M}13{T}% to +150{T}%; the verdict rests on this." in wide
 
 
 @pytest.mark.parametrize("mean", [change(-0.2, -0.4, -0.02), change(-0.27, -0.45, 0.01)])
@@ -79,25 +103,29 @@ def test_when_both_are_shown(mean, tested, both):
     assert reads_otherwise(mean, tested) is both
 
 
-def test_a_withheld_claim_says_what_the_comparison_shows_and_what_speaks_against_it_in_its_first_sentence():
+def test_a_withheld_claim_says_first_what_speaks_against_it_and_then_that_its_number_is_no_finding():
     trend = Check(name="trend", value=-0.2, p=0.02, withholds=True)
-    said = words("not identified", tested=FALL, mean=FALL, checks=(trend,))
-    first = said.split(". ")[0]
-    assert first.startswith(
-        f"Cannot tell whether planning jointly changed forecast errors: the comparison shows {M}30{T}% (95{T}% "
-        f"interval {M}45{T}% to {M}10{T}%), but errors of the segments that began had fallen by 20{T}% a year"
-    )
-    assert first.endswith("no change is left that chance would not give as well")
     gross = Check(name="mean", value=math.nan, p=0.4, withholds=True)
-    said = words("not identified", tested=FALL, mean=change(0.02, -0.3, 0.5), checks=(gross,))
-    assert f"shows +2{T}%" in said
-    assert f"or {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%) where gross misses count less, but" in said
+    said = words("not identified", tested=FALL, mean=FALL, checks=(trend,))
+    first, second, *_ = said.split(". ")
+    assert first == (
+        "Cannot tell whether planning jointly changed forecast errors: errors of the segments that began had fallen by "
+        f"20{T}% a year against the others', and without that trend what is left may be chance"
+    )
+    assert second == (
+        f"What the bare comparison shows, {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%), is therefore no finding."
+    )
+    said = words("not identified", tested=FALL, mean=change(0.02, -0.3, 0.5), checks=(trend, gross))
+    assert said.startswith(f"{first}. Besides, the plain mean of the errors, in which gross misses count in full, does")
+    assert f"shows, +2{T}%" in said
+    both = f" or {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%) where gross misses count less, is therefore"
+    assert both in said
 
 
 @pytest.mark.parametrize("name", ["trend", "controls", "earlier spell", "benchmark", "missing", "mean"])
 def test_every_check_has_its_reason(name):
     said = withheld_reason(Check(name=name, value=0.2, p=0.03, withholds=True))
-    assert "3 of 100 cases" in said
+    assert "(chance alone gives as much, up or down, in 3 of 100 cases)" in said  # the p-values are two-sided
     assert "nan" not in withheld_reason(Check(name=name, value=-0.2, p=0.03))
 
 
@@ -108,7 +136,8 @@ def test_the_placebo_is_plain_english_and_knows_that_others_may_have_begun():
         f"gives {M}2{T}% (chance alone gives as much in 70 of 100 cases)."
     )
     assert placebo_sentence(-0.3, -0.2, 0.3, claimed=True).endswith(": a reason to rely on the number less.")
-    assert placebo_sentence(-0.01, 0.03, 0.8, claimed=False).endswith("cases).")  # small, however small the change
+    assert placebo_sentence(-0.01, 0.03, 0.8, claimed=True).endswith("cases).")  # small, however small the change
+    assert placebo_sentence(-0.3, -0.2, 0.3, claimed=False).endswith("cases).")  # there is no number to rely on
     against = placebo_sentence(-0.3, -0.3, 0.01, claimed=False)
     assert against.startswith("But the same comparison")
     assert against.endswith(": distrust the number.")

@@ -3,7 +3,8 @@
 First why nothing can be identified, if so: before anything is computed, once the number of possible assignments is
 known, and where a check withholds a claim. Then the sentences of the verdict, in order: the change of the mean error
 with its interval, the change where gross misses count less if that reads otherwise, how often chance alone gives as
-much and the two comparisons the number lies between, the placebo, and the six months before the starts.
+much and the two comparisons the number lies between, the placebo, and the six months before the starts. Where no
+change is claimed, the first sentence holds the interval alone, and the number in the middle is called no finding.
 Numbers are written by `forecast.wording`.
 """
 
@@ -34,6 +35,9 @@ NO_CHANGE: Literal["no detectable change"] = "no detectable change"
 
 _DIFFER = 0.05
 """Difference of two relative changes that is too large to leave out."""
+
+Numbers = tuple[float, float, float]
+"""A change with the ends of its interval, as relative changes."""
 
 _LEAST_END = 0.0001
 """An end of an interval that is not zero is never written as less: its side of zero must show."""
@@ -86,23 +90,40 @@ def too_few_ways(panel: ErrorPanel, *, identified: bool, smallest_p: float, assi
 
 
 def withheld_reason(check: Check) -> str:
-    """Return why a claim is withheld, for one check that speaks against it."""
-    size, odds = percent(abs(check.value)), f"chance alone gives as much in {cases(check.p)} cases"
-    moved = "risen" if check.value > 0 else "fallen"
-    nothing_left = "no change is left that chance would not give as well"
-    since, other = ("after", "before") if check.value > 0 else ("before", "after")
+    """Return why a claim is withheld, for one check that speaks against it; its p-value is two-sided, and told so."""
+    fact, consequence = _speaks_against(check)
+    return f"{fact} (chance alone gives as much, up or down, in {cases(check.p)} cases){consequence}"
+
+
+def _speaks_against(check: Check) -> tuple[str, str]:
+    """Return what a check found, and what follows from it; the second begins with what joins it to the first."""
+    size, moved = percent(abs(check.value)), "risen" if check.value > 0 else "fallen"
+    left = "what is left may be chance"
     texts = {
-        "trend": f"errors of the segments that began had {moved} by {size} a year against the others' ({odds}), and"
-        f" without that trend {nothing_left}",
-        "controls": f"errors of the segments that never began had {moved} by {size} while the others were beginning"
-        f" ({odds}), and without that {nothing_left}",
-        "earlier spell": f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to"
-        f" {-check.months[0]} months before the starts ({odds}), and with those months set aside too {nothing_left}",
-        "benchmark": f"the benchmark's own error has {moved} by {size} where segments began ({odds}), and without the"
-        f" benchmark {nothing_left}",
-        "missing": f"more months are without a forecast {since} the starts than {other} ({odds}), and the missing ones"
-        " could hide the whole change",
-        "mean": f"the plain mean of the errors, in which gross misses count in full, does not show the change ({odds})",
+        "trend": (
+            f"errors of the segments that began had {moved} by {size} a year against the others'",
+            f", and without that trend {left}",
+        ),
+        "controls": (
+            f"errors of the segments that never began had {moved} by {size}, against the others', while these were"
+            " beginning",
+            f", and without that {left}",
+        ),
+        "earlier spell": (
+            f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to 12 months before"
+            " the starts",
+            f", and with twelve months set aside instead of six {left}",
+        ),
+        "benchmark": (
+            f"the benchmark's own error, the yardstick here, has {moved} by {size} where segments began, against the"
+            " others",
+            ", so that the comparison with it says nothing about people",
+        ),
+        "missing": (
+            "more months are without a forecast after the starts than before",
+            ", and the missing ones could hide the whole change",
+        ),
+        "mean": ("the plain mean of the errors, in which gross misses count in full, does not show the change", ""),
     }
     return texts[check.name]
 
@@ -129,23 +150,28 @@ def sentence(
     mean, change = found.mean, found.change
     read, tested = ((relative_change(each.estimate), *interval_of(each)) for each in (mean, change))
     if verdict == NOT_IDENTIFIED:
-        both = f", or {_numbers(*tested)} where gross misses count less" if reads_otherwise(read, tested) else ""
-        return " ".join(
-            [
-                f"Cannot tell whether planning jointly changed forecast errors: the comparison shows {_numbers(*read)}"
-                f"{both}, but {'; and '.join(withheld_reason(check) for check in found.withheld)}.",
-                *_association(association),
-            ]
-        )
-    placebo, dip = found.placebo or found.check("placebo"), found.dip
+        return " ".join(_withheld(found.withheld, read, tested))
+    placebo, dip, claimed = found.check("earlier spell"), found.dip, verdict != NO_CHANGE
     sentences = [
-        f"{_opening(verdict, read[0])} ({interval_words(*read[1:])}).",
-        without_gross_misses(read, tested),
-        _bracket(mean, change),
-        placebo_sentence(read[0], placebo.value, placebo.p, claimed=verdict != NO_CHANGE),
+        _opening(verdict, read, tested),
+        without_gross_misses(read, tested, claimed=claimed),
+        _bracket(mean, change, claimed=claimed),
+        placebo_sentence(read[0], placebo.value, placebo.p, claimed=claimed),
         dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
     ]
     return " ".join(each for each in sentences if each)
+
+
+def _withheld(checks: Sequence[Check], read: Numbers, tested: Numbers) -> list[str]:
+    """Return the sentences of a claim that is withheld: what speaks against it first, and only then its numbers."""
+    first, *others = checks
+    besides = [f"Besides, {_speaks_against(check)[0]}." for check in others]
+    both = f" or {_numbers(*tested)} where gross misses count less" if reads_otherwise(read, tested) else ""
+    return [
+        f"Cannot tell whether planning jointly changed forecast errors: {''.join(_speaks_against(first))}.",
+        *besides,
+        f"What the bare comparison shows, {_numbers(*read)}{both}, is therefore no finding.",
+    ]
 
 
 def interval_of(change: Change) -> tuple[float, float]:
@@ -157,38 +183,54 @@ def _signed(log_change: float) -> str:
     return percent(relative_change(log_change), sign=True)
 
 
-def _bracket(mean: Change, change: Change) -> str:
+def _bracket(mean: Change, change: Change, *, claimed: bool) -> str:
     """Return how often chance gives as much, and what each of the two comparisons shows, between which the number lies.
 
-    Where they point in different ways, that is all there is to say: no assignment agrees less.
+    Where they point in different ways, that is all there is to say: no assignment agrees less. Where no change is
+    claimed, the number is called no finding before anything else.
     """
     both = (
         f"against what each segment's own past led to expect {_signed(mean.given_record)}, with the six months before"
         f" each start set aside {_signed(mean.set_aside)}."
     )
+    middle = f"The middle estimate, {_signed(mean.estimate)}, is no finding:"
     if all(each.given_record * each.set_aside < 0 for each in (mean, change)):
-        return f"The number lies midway between two comparisons that disagree, so that nothing is shown: {both}"
-    return (
-        f"If start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases. The"
-        f" number lies midway between two comparisons: {both}"
-    )
+        return f"{middle} it lies midway between two comparisons that disagree, so that nothing is shown: {both}"
+    chance = f"f start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases."
+    if claimed:
+        return f"I{chance} The number lies midway between two comparisons: {both}"
+    return f"{middle} i{chance} It lies midway between two comparisons: {both}"
 
 
 def _numbers(change: float, low: float, high: float) -> str:
     return f"{percent(change, sign=True)} ({interval_words(low, high)})"
 
 
-def without_gross_misses(mean: tuple[float, float, float], tested: tuple[float, float, float]) -> str:
+def without_gross_misses(mean: Numbers, tested: Numbers, *, claimed: bool) -> str:
     """Return the sentence of the change on the scale of the test where it must be shown too; empty else.
 
-    Each is (change, low, high) as relative changes, see `reads_otherwise`.
+    mean, tested : see `reads_otherwise`. claimed : whether a change is claimed; else no number is written as one.
     """
     if not reads_otherwise(mean, tested):
         return ""
-    return f"Where gross misses count less, the change is {_numbers(*tested)}; the verdict rests on this."
+    if claimed:
+        return f"Where gross misses count less, the change is {_numbers(*tested)}; the verdict rests on this."
+    if interval_read(mean, tested, claimed=False) != mean[1:]:
+        return f"The plain mean alone would show {_numbers(*mean)}, which a few gross misses can make: no finding."
+    return f"Where gross misses count less: {interval_words(*tested[1:])}; the verdict rests on this."
 
 
-def reads_otherwise(mean: tuple[float, float, float], tested: tuple[float, float, float]) -> bool:
+def interval_read(mean: Numbers, tested: Numbers, *, claimed: bool) -> tuple[float, float]:
+    """Return the interval to read: of the mean error, but where no change is claimed and it leaves out no change.
+
+    Then that on the scale of the test, on which the verdict rests. mean, tested : see `reads_otherwise`.
+    """
+    leaves_out = mean[1] > 0 or mean[2] < 0
+    holds = tested[1] <= 0 <= tested[2]
+    return tested[1:] if leaves_out and holds and not claimed else mean[1:]
+
+
+def reads_otherwise(mean: Numbers, tested: Numbers) -> bool:
     """Return whether the change of the mean error and that on the scale of the test must both be shown.
 
     Each is (change, low, high) as relative changes. True where they differ by more than five points, or where the
@@ -223,13 +265,15 @@ def interval_words(low: float, high: float) -> str:
     return ends if low <= -1 and math.isinf(high) else f"95{THIN}% interval {ends}"
 
 
-def _opening(verdict: str, change: float) -> str:
+def _opening(verdict: str, read: Numbers, tested: Numbers) -> str:
+    """Return the verdict; a number stands in it only where a change is claimed, else the interval alone."""
     when = "where segments began to plan jointly, relative to those that had not"
-    if verdict == "improved":
-        return f"Mean forecast errors fell by {percent(abs(change))} {when}"
-    if verdict == "worsened":
-        return f"Mean forecast errors rose by {percent(abs(change))} {when}"
-    return f"No detectable change in forecast errors: {percent(change, sign=True)} {when}"
+    if verdict == NO_CHANGE:
+        ends = interval_read(read, tested, claimed=False)
+        scale = "" if ends == read[1:] else ", with gross misses counted less"
+        return f"No detectable change in forecast errors {when} ({interval_words(*ends)}{scale})."
+    moved = f"{'fell' if verdict == 'improved' else 'rose'} by {percent(abs(read[0]))}"
+    return f"Mean forecast errors {moved} {when} ({interval_words(*read[1:])})."
 
 
 def _association(change: float) -> list[str]:
@@ -266,17 +310,17 @@ def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool) 
     if placebo_contradicts(p):
         holds = ", although the change still shows with twelve months set aside" if claimed else ""
         return f"But t{shown}: distrust the number{holds}."
-    if placebo_is_as_large(change, placebo):
+    if claimed and placebo_is_as_large(change, placebo):
         return f"T{shown}: a reason to rely on the number less."
     return f"T{shown}."
 
 
 def dip_sentence(dip: float, p: float) -> str:
-    """Return what is known of the six months before the starts, which are set aside."""
+    """Return what is known of the six months before the starts, which one of the two comparisons sets aside."""
     if math.isnan(p):
         return "The six months before the starts cannot be checked."
     shown = percent(dip, sign=True)
     if p <= ALPHA:
         spell = "worse" if dip > 0 else "better"
-        return f"In the six months before the starts errors were {spell} than usual ({shown}); they are set aside."
-    return f"The six months before the starts were not unusual ({shown}); they are set aside."
+        return f"In the six months before the starts errors were {spell} than usual ({shown})."
+    return f"In the six months before the starts errors were not unusual beyond chance ({shown})."
