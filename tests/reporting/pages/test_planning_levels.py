@@ -36,6 +36,7 @@ MISS = measure("miss", "people", (0.7149, 0.4851), (0.7451, 0.5349))
 BIAS = measure("bias", "people", (0.04, -0.02), (0.003, 0.05))
 HELD = measure("ranges held", "model", (0.75, 0.82), (NAN, NAN))
 OTHER = measure("miss", "benchmark", (0.52, 0.53), (0.71, 0.57))
+QUIET = {"verdict": "no detectable change"}
 WHOLE = table(*MISS, *BIAS, *HELD, *OTHER)
 
 
@@ -60,37 +61,65 @@ def test_the_last_column_is_redone_by_hand_from_the_figures_shown():
     assert levels.levels_finding(found) == (
         f"Where segments began, the miss went from 71{T}% to 49{T}%; from 75{T}% to 53{T}% where they have not."
     )
-    assert levels.levels_more(found).startswith(f"(49 {M} 71) {M} (53 {M} 75) = 0: no difference. How much")
+    more = levels.levels_more(found, QUIET)
+    assert more.startswith(
+        f"(49 {M} 71) {M} (53 {M} 75) = 0: no difference. The benchmark, which plans nothing: +15. The"
+    )
 
 
 @pytest.mark.parametrize(
     ("after", "says"),
     [
-        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points better where segments began. How much is"),
-        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point worse where segments began. How much is"),
+        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points better where segments began. This need"),
+        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point worse where segments began. This need"),
     ],
 )
 def test_the_sum_is_written_out(after, says):
     found = levels.prepare_levels(table(*measure("miss", "people", (0.7149, after), (0.7451, 0.5349))), ["all"])
-    assert levels.levels_more(found).startswith(says)
+    assert levels.levels_more(found, QUIET).startswith(f"{says} not come from planning together.")
     assert not any(word in levels.levels_finding(found) for word in ("improved", "helped", "fell", "rose"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "better", "says"),
+    [
+        ("no detectable change", True, "This need not come from planning together."),
+        ("not identified", True, "Whether planning together did this cannot be told."),
+        ("improved", True, "There is more than chance in this."),
+        ("worsened", False, "There is more than chance in this."),
+        ("improved", False, "The verdict finds a change that this does not show."),
+        ("worsened", True, "The verdict finds a change that this does not show."),
+    ],
+)
+def test_the_difference_is_never_left_without_what_may_be_made_of_it(verdict, better, says):
+    after = 0.39 if better else 0.5
+    found = levels.prepare_levels(table(*measure("miss", "people", (0.7149, after), (0.7451, 0.5349))), ["all"])
+    assert f"where segments began. {says} The verdict, which follows" in levels.levels_more(found, {"verdict": verdict})
 
 
 def test_where_every_segment_has_begun_there_is_nothing_to_compare_with():
     alone = table(MISS[0], BIAS[0])
     found = levels.prepare_levels(alone, ["all"])
     assert levels.levels_finding(found).endswith("; no segment is left that has not begun.")
-    assert levels.levels_more(found).startswith("How much")
+    assert levels.levels_more(found, QUIET) == levels.COUNTS_OTHERWISE
+    assert levels.levels_more(found, {}).startswith("Whether planning together changed anything cannot be told. The")
     assert levels.levels_shown(found)["difference"].tolist() == ["–", "–"]
-    html = levels.levels(alone)._repr_html_()
+    html = levels.levels(alone, QUIET)._repr_html_()
     assert "nan" not in html
     assert "3 segments began." in html
 
 
 def test_nothing_to_show_says_why():
     for nothing in (None, WHOLE.iloc[:0]):
-        assert "cannot be compared" in levels.levels(nothing)._repr_html_()
+        assert "cannot be compared" in levels.levels(nothing, {})._repr_html_()
         assert "cannot be compared" in levels.level_parts(nothing)._repr_html_()
+
+
+def test_each_figure_of_a_stacked_row_carries_its_head():
+    html = levels.levels(WHOLE, QUIET)._repr_html_()
+    assert 'class="scroll stacks"' in html
+    assert f'<td role="cell" class="n" data-head="benchmark, not begun">{arrow("71", "57")}</td>' in html
+    assert html.count('role="rowheader"') == 3
 
 
 def test_lead_times_and_submitters_one_measure_after_the_other():

@@ -91,7 +91,7 @@ def others(*verdicts: str, change: float = 0.1) -> pd.DataFrame:
 
 def test_the_other_outcomes():
     none = others_page.others(others(*["no detectable change"] * 4))
-    assert none[0] == "Nothing else changed beyond luck."
+    assert none[0] == "Nothing else shows a change beyond luck."
     assert none[1].startswith("Four outcomes named in advance were looked at. Of several")
     one = others_page.others(others("changed", "no detectable change", change=-0.11))
     assert one[0] == f"Something else changed: bias by {M}11 percentage points."
@@ -121,7 +121,7 @@ def test_what_marketing_was_worth():
     first, _ = others_page.information(worth(added=[0.01, -0.1]))
     assert "10 percentage points more since the start" in first
     first, _ = others_page.information(worth(p_holm=[0.4, NAN]))
-    assert first == "Knowing marketing made no difference to the model beyond luck."
+    assert first == "Knowing marketing shows no difference to the model beyond luck."
     assert others_page.information(worth().iloc[:0])[0].startswith("Cannot tell")
     assert others_page.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
     assert "nan" not in others_page.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
@@ -134,7 +134,7 @@ def test_the_words_of_the_effect_s_chart():
     assert caption.description == f"It fell by {M}20{T}%."
     assert f"95{T}% interval {M}46{T}% to +14{T}%" in caption.subtitle
     assert list(caption.tooltips) == [
-        f"Since the start: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in 25 of 100 cases",
+        f"Middle estimate: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in 25 of 100 cases",
         f"1–6 months before: errors +10{T}%; by chance in 40 of 10,000 cases",
     ]
     unknown = identified | {"verdict": "not identified"}
@@ -199,6 +199,13 @@ def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
     assert f"A difference the other way was {there}" in planning_sentences.brief(luck | {"placebo": 0.19})[1]
     unclaimed = told | {"verdict": "no detectable change", "placebo": -0.19, "placebo_p_value": 0.2}
     assert "7 to 12 months" not in planning_sentences.brief(unclaimed)[1]  # there is no number to rely on
+    spell = {"dip": 0.55, "dip_p_value": 0.0001}  # it may have lasted: a leader must know of it
+    for verdict in ("improved", "no detectable change"):
+        assert (
+            f"errors were worse than usual (+55{T}%)."
+            in planning_sentences.brief(told | spell | {"verdict": verdict})[1]
+        )
+    assert planning_sentences.brief(told | {"dip": 0.55, "dip_p_value": 0.06}) == (first, more)
     for quiet in ({"placebo": -0.05, "placebo_p_value": 0.2}, {"placebo": NAN, "placebo_p_value": NAN}):
         assert planning_sentences.brief(told | quiet) == (first, more)
 
@@ -244,11 +251,16 @@ def test_where_nothing_is_claimed_the_interval_says_what_goes_with_the_data():
     assert planning_sentences.interval_sentence(open_ends) == "The data go with any change at all."
     upwards = row(mean_change=-0.1, mean_interval_low=-0.4, mean_interval_high=math.inf)
     assert f"from a fall of 40{T}% to any rise" in planning_sentences.interval_sentence(upwards)
-    # Where the interval of the mean error leaves out no change, it says nothing of the kind.
-    assert (
-        planning_sentences.interval_sentence(row(mean_change=-0.1, mean_interval_low=-0.2, mean_interval_high=-0.01))
-        == ""
+    # Where the interval of the mean error leaves out no change, that of the test is read: the verdict rests on it.
+    mean_only = row(mean_change=-0.1, mean_interval_low=-0.2, mean_interval_high=-0.01, p_value=0.2)
+    assert planning_sentences.interval_sentence(mean_only) == (
+        f"With gross misses counted less, the data go with everything from a fall of 46{T}% to a rise of 14{T}%; none "
+        "of it is excluded."
     )
+    caption = planning_sentences.describe_effect(prepare_effect(mean_only), mean_only)
+    assert f"; 95{T}% interval {M}46{T}% to +14{T}%, with gross misses counted less;" in caption.subtitle
+    # Where both do, nothing of the kind is said.
+    assert planning_sentences.interval_sentence(mean_only | {"interval_high": -0.02}) == ""
 
 
 def withheld(*names: str, **more: object) -> dict[str, object]:
@@ -266,9 +278,16 @@ def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
     assert first.endswith(f"the comparison shows {M}30{T}%, but x.")
     assert "still follow that trend" in more
     assert "More segments that begin in different months" not in more
+    _, several = planning_sentences.brief(withheld("trend", "controls", "mean"))
+    assert "Two more checks speak against it. More months after the starts would show whether the errors" in several
+    assert "gross misses" not in several
+    assert "One more check speaks" in planning_sentences.brief(withheld("trend", "mean"))[1]
     both = planning_sentences.next_step(withheld("benchmark", "missing"))
     assert "A benchmark that did not change" in both
     assert "The missing forecasts" in both
+    # A fall that size would be withheld here too.
+    power = planning_sentences.power_finding(told | {"detectable_change": -0.32})
+    assert power == f"But for the checks, a fall of 32{T}% of all would show"
     assert planning_sentences.none_left(told) == "No change is claimed that a single segment could decide."
     shown = prepare_effect(told)
     assert [(each.what, each.change, each.low, each.high) for each in shown.rows] == [("withheld", -0.3, -0.45, -0.1)]
@@ -280,11 +299,20 @@ def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
 
 def test_the_checks_say_what_follows_no_louder_than_the_verdict():
     follows = list(checks.checks_shown(withheld("trend"))["follows"])
-    assert follows == ["a sign of it; the claim is withheld", "no sign", "no sign", "nothing to look at", "no sign"]
+    none = "no sign found"
+    assert follows == ["a sign of it; the claim is withheld", none, none, "nothing to look at", none]
+    gross = checks.checks_shown(withheld("mean"))  # asked of every claim; its own row where it withholds one
+    assert gross["follows"].iloc[-1] == "it does not; the claim is withheld"
+    assert gross["chance"].iloc[-1] == "–"
+    assert len(gross) == len(follows) + 1
     claimed = withheld(verdict="improved")
     assert checks.checks_shown(claimed)["follows"].iloc[0] == "a sign of it; the change holds without it"
     quiet = withheld(verdict="no detectable change")
     assert checks.checks_shown(quiet)["follows"].iloc[0] == "a sign of it; no claim is made"
+    faint = quiet | {"trend_p_value": 0.12, "controls_p_value": 0.16}  # the checks ask before a claim would be made
+    assert list(checks.checks_shown(faint)["follows"])[:3:2] == ["a hint of it; no claim is made"] * 2
+    assert checks.checks_shown(faint)["chance"].iloc[0] == "12 of 100"
+    assert "chance alone, up or down" in checks.checks(faint)._repr_html_()
     assert "nan" not in checks.checks(claimed)._repr_html_()
     assert "Nothing can be checked" in checks.checks(row("not identified", n_assignments=0))._repr_html_()
 

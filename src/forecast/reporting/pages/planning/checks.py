@@ -10,9 +10,11 @@ import pandas as pd
 
 from forecast import wording
 from forecast.evaluation.planning.inference.checks import SOUGHT
+from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Statement, TableView
 from forecast.reporting.pages.planning import sentences
+from forecast.reporting.pages.planning.prepare import is_claimed
 
 
 def checks(row: Mapping[str, Any]) -> TableView | Statement:
@@ -28,36 +30,37 @@ def checks(row: Mapping[str, Any]) -> TableView | Statement:
 CHECKS: Mapping[str, tuple[str, str]] = {
     "trend": (
         "Did segments that began drift away from the others already before?",
-        "a sign of it; the change holds without it",
+        "the change holds without it",
     ),
     "earlier spell": (
-        "Were their errors unusual already more than six months before?",
-        "a sign of it; the change holds with those months set aside",
+        "Were their errors unusual 7 to 12 months before?",
+        "the change holds with 12 months set aside",
     ),
-    "controls": ("Did those that never began change in the meantime?", "a sign of it; the change holds without it"),
-    "benchmark": (
-        "Did the benchmark’s own error change at the starts?",
-        "a sign of it; the change holds without the benchmark",
-    ),
+    "controls": ("Did those that never began change in the meantime?", "the change holds without it"),
+    "benchmark": ("Did the benchmark’s own error change at the starts?", "it works against the change"),
     "missing": (
-        "Are more months without a forecast after the starts, or before them?",
-        "a sign of it; it holds whatever they hide",
+        "Are more months without a forecast since the starts?",
+        "it holds whatever they hide",
     ),
+    "mean": ("Does the plain mean, in which gross misses count in full, show the change too?", ""),
 }
 """Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
 
+_P_VALUES = {"earlier spell": "placebo"} | {name: name for name in ("trend", "controls", "benchmark", "missing")}
 
 CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
-CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
+CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone, up or down", "follows": "what follows"}
 NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check could speak against.")
 
 
 def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
     """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
-    p = {name: float(row.get(f"{name.replace(' ', '_')}_p_value", np.nan)) for name in CHECKS}
+    p = {name: float(row.get(f"{_P_VALUES[name]}_p_value", np.nan)) for name in CHECKS if name in _P_VALUES}
+    if "mean" in str(row.get("withheld") or "").split("; "):
+        p["mean"] = np.nan  # asked of every claim, and shown where it withholds one
     return pd.DataFrame(
         {
-            "asked": [asked for asked, _ in CHECKS.values()],
+            "asked": [CHECKS[name][0] for name in p],
             "chance": [sentences.chance_alone(value) for value in p.values()],
             "follows": [_follows(name, value, row) for name, value in p.items()],
         }
@@ -65,11 +68,15 @@ def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _follows(name: str, p: float, row: Mapping[str, Any]) -> str:
-    """Return what follows from one check: no more than the verdict draws from it."""
+    """Return what follows from one check: no more than the verdict draws from it.
+
+    The checks ask more readily than a claim is made, so what chance gives in more than 5 of 100 cases is only a hint.
+    """
+    sign = "a sign of it" if p <= ALPHA else "a hint of it"
     if name in str(row.get("withheld") or "").split("; "):
-        return "a sign of it; the claim is withheld"
+        return f"{'it does not' if name == 'mean' else sign}; the claim is withheld"
     if not wording.known(p):
         return "nothing to look at"
     if p > SOUGHT[name]:
-        return "no sign"
-    return CHECKS[name][1] if row.get("verdict") in ("improved", "worsened") else "a sign of it; no claim is made"
+        return "no sign found"
+    return f"{sign}; {CHECKS[name][1] if is_claimed(row) else 'no claim is made'}"

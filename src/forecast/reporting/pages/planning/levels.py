@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from forecast.evaluation.planning.levels import (
 )
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
+from forecast.reporting.pages.planning.prepare import is_claimed
 
 _MOST = 24
 """Rows shown by lead time or submitter: where every rep submits, the rest stands in the file."""
@@ -68,6 +70,11 @@ class Level:
         """The change where segments began less the change where they have not, in points as shown; NaN for none."""
         return self.began.change - self.waits.change
 
+    @property
+    def benchmark_difference(self) -> float:
+        """The same of the benchmark, which plans nothing: what both share is no doing of people."""
+        return self.began_benchmark.change - self.waits_benchmark.change
+
 
 def prepare_levels(table: pd.DataFrame, by: Sequence[str]) -> list[Level]:
     """Return the measures of some parts, in the order of the table. table : `planning_levels`; by : ALL and such."""
@@ -97,6 +104,10 @@ NOTHING = (
     "No segment has forecasts both before and after its start",
     "Accuracy before and after a start cannot be compared.",
 )
+COUNTS_OTHERWISE = (
+    "The verdict, which follows, counts each segment alike, month by month, and allows for what was hard, so its "
+    "number may be another."
+)
 CAPTION = "Forecast accuracy before → after segments began to plan together"
 PARTS_CAPTION = "The same by lead time and by who submitted"
 HEADS = {
@@ -121,19 +132,33 @@ def levels_finding(levels: Sequence[Level]) -> str:
     return f"Where segments began, the miss went {began}; {rest}."
 
 
-def levels_more(levels: Sequence[Level]) -> str:
-    """Return how the miss of both groups differs, and who says how much of it is more than luck."""
+def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
+    """Return how the miss of both groups differs, and at once how much of it may be read as more than luck.
+
+    row : the planning table's row.
+    """
     miss = next(level for level in levels if level.measure == MISS)
-    verdict = (
-        "How much is more than luck, the verdict says: it counts each segment alike, month by month, and allows for "
-        "what was hard, so its number may be another."
-    )
-    if not wording.known(miss.difference):
-        return verdict
-    size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
-    side = "better" if miss.difference < 0 else "worse"
-    apart = f"{size} {side} where segments began" if miss.difference else "no difference"
-    return f"{_sum(miss)}: {apart}. {verdict}"
+    parts = [_follows(row, miss.difference), COUNTS_OTHERWISE]
+    if wording.known(miss.difference):
+        size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
+        side = "better" if miss.difference < 0 else "worse"
+        apart = f"{size} {side} where segments began" if miss.difference else "no difference"
+        parts.insert(0, f"{_sum(miss)}: {apart}.")
+    if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
+        parts.insert(1, f"The benchmark, which plans nothing: {wording.in_points(miss.benchmark_difference / 100)}.")
+    return " ".join(part for part in parts if part)
+
+
+def _follows(row: Mapping[str, Any], difference: float) -> str:
+    """Return what may be made of the difference, so that a reader who stops here is not led astray; empty for none."""
+    apart = wording.known(difference) and difference != 0
+    if row.get("verdict") == "no detectable change":
+        return "This need not come from planning together." if apart else ""
+    if not is_claimed(row):
+        return f"Whether planning together {'did this' if apart else 'changed anything'} cannot be told."
+    if apart and (difference < 0) == (row["verdict"] == "improved"):
+        return "There is more than chance in this."
+    return "The verdict finds a change that this does not show."
 
 
 def levels_explained(table: pd.DataFrame) -> list[str]:
@@ -198,15 +223,15 @@ def _sum(level: Level) -> str:
 # -- views --------------------------------------------------------------------------------------------
 
 
-def levels(table: pd.DataFrame | None) -> Together | Statement:
+def levels(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Together | Statement:
     """Show accuracy before and after: what the miss was, the table, and how to redo it.
 
-    table : `planning_levels`; None where no forecast of people can be scored.
+    table : `planning_levels`; None where no forecast of people can be scored. row : the planning table's row.
     """
     if table is None or table.empty:
         return empty(*NOTHING)
     found = prepare_levels(table, [ALL])
-    answer = Statement(levels_finding(found), levels_more(found))
+    answer = Statement(levels_finding(found), levels_more(found, row))
     return Together(answer, _view(levels_shown(found), CAPTION), Notes(levels_explained(table), HOW_TO_READ, fold=True))
 
 
@@ -227,4 +252,5 @@ def _view(shown: pd.DataFrame, caption: str) -> TableView:
         formats=dict.fromkeys(figures, str),  # as they are worded: they stay on one line
         right=figures,
         most=_MOST,
+        stacks=True,
     )

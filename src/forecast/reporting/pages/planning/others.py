@@ -101,7 +101,7 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     if tested.empty:
         first = "Cannot tell whether anything else changed"
     elif changed.empty:
-        first = "Nothing else changed beyond luck"
+        first = "Nothing else shows a change beyond luck"
     else:
         each = [f"{row.outcome} by {wording.points(row.change)}" for row in changed.itertuples()]
         first = f"Something else changed: {wording.joined(each)}"
@@ -146,7 +146,7 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     points = [f"{wording.in_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
     apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:
-        first = "Knowing marketing made no difference to the model beyond luck"
+        first = "Knowing marketing shows no difference to the model beyond luck"
     else:
         each = [
             f"{wording.points(abs(row.added), sign=False)} {'off' if row.added > 0 else 'more'} {_PARTS[row.when]}"

@@ -34,9 +34,9 @@ CHANCES = (0.05, 0.6)
 class Row:
     """One row of the chart of the effect: what it is, change with the ends of its interval, and p-value.
 
-    what : `effect`, of the mean error; `tested`, the same on the scale of the test, where gross misses count less;
-    `withheld`, an effect that may not be claimed; `association`; or one of EARLIER. low, high : unbounded ends are -1
-    and inf; NaN where there is no interval.
+    what : `effect`, of the mean error; `middle`, the same where no change is claimed; `tested`, on the scale of the
+    test, where gross misses count less; `withheld`, an effect that may not be claimed; `association`; or one of
+    EARLIER. low, high : unbounded ends are -1 and inf; NaN where there is no interval.
     """
 
     what: str
@@ -79,6 +79,11 @@ def tested_change(row: Mapping[str, Any]) -> tuple[float, float, float]:
     return _number(row, "relative_change"), _end(row, "interval_low"), _end(row, "interval_high")
 
 
+def is_claimed(row: Mapping[str, Any]) -> bool:
+    """Return whether the verdict claims a change."""
+    return row.get("verdict") in ("improved", "worsened")
+
+
 def is_withheld(row: Mapping[str, Any]) -> bool:
     """Return whether a change would be claimed but for a check that speaks against it."""
     return row.get("verdict") == "not identified" and bool(row.get("withheld"))
@@ -100,7 +105,8 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
     else:
         tested = tested_change(row)
         both = reads_otherwise((change, low, high), tested)  # the p-value is of the scale of the test
-        rows = [Row(what="effect", change=change, p=np.nan if both else p, low=low, high=high)]
+        what = "effect" if is_claimed(row) else "middle"
+        rows = [Row(what=what, change=change, p=np.nan if both else p, low=low, high=high)]
         if both:
             rows.append(Row(what="tested", change=tested[0], p=p, low=tested[1], high=tested[2]))
     rows += [
@@ -108,7 +114,7 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
         for check in EARLIER
         if wording.known(row.get(check))
     ]
-    return EffectRows(rows=tuple(rows), changed=row.get("verdict") in ("improved", "worsened"))
+    return EffectRows(rows=tuple(rows), changed=is_claimed(row))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +208,7 @@ def prepare_left_out(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Left
     whole = pd.DataFrame([(TOTAL, *mean_change(row), row["p_value"])], columns=["segment", *names])
     known = known.sort_values("mean_change", ignore_index=True)
     rows = pd.concat([whole, known], ignore_index=True)[["segment", *names]]
-    return LeftOut(rows=rows, changed=row.get("verdict") in ("improved", "worsened"))
+    return LeftOut(rows=rows, changed=is_claimed(row))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
+from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.verdict import (
+    dip_sentence,
     interval_end,
     interval_ends,
+    interval_read,
     interval_words,
     placebo_contradicts,
     placebo_is_as_large,
@@ -28,6 +31,7 @@ from forecast.reporting.pages.planning.prepare import (
     Months,
     Power,
     SegmentErrors,
+    is_claimed,
     is_withheld,
     mean_change,
     tested_change,
@@ -54,6 +58,7 @@ LABELS = {
 
 ROWS = {
     "effect": "Since the start",
+    "middle": "Middle estimate",
     "tested": "Gross misses count less",
     "withheld": "Change, not claimed",
     "association": "Association",
@@ -98,7 +103,7 @@ def finding(row: Mapping[str, Any]) -> str:
     """Return the verdict as a title: never louder than the verdict."""
     change, _, _ = mean_change(row)
     verdict = str(row.get("verdict", "not identified"))
-    if verdict in ("improved", "worsened") and wording.known(change):
+    if is_claimed(row) and wording.known(change):
         return f"Mean errors {wording.change(change)} against segments not planning together"
     if verdict == "no detectable change":
         return "No detectable change in errors when planning together"
@@ -114,27 +119,48 @@ def parts(row: Mapping[str, Any]) -> tuple[str, str]:
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict's own sentence, and what would change it.
 
-    A second number that reads otherwise and a check that speaks against the verdict are never left out.
+    A second number that reads otherwise and a check that speaks against the verdict are never left out; where several
+    withhold a claim, the first is told and the others are counted.
     """
     first, _ = parts(row)
     warning = _warning(row)
-    step = next_step(row)
+    step = _brief_remedy(row) if is_withheld(row) else next_step(row)
     if row.get("verdict") == "no detectable change":
         step = " ".join(part for part in (interval_sentence(row), power_sentence(row)) if part)
         if decided := _decided(row):
             step += f" Leaving out one segment, {decided}, would change the answer: there are too few to rely on it."
-    both = "" if row.get("verdict") == "not identified" else without_gross_misses(mean_change(row), tested_change(row))
+    both = ""
+    if row.get("verdict") != "not identified":
+        both = without_gross_misses(mean_change(row), tested_change(row), claimed=is_claimed(row))
     return first, " ".join(part for part in (both, who_began(row), warning, step) if part)
 
 
+def _brief_remedy(row: Mapping[str, Any]) -> str:
+    """Return how many more checks withhold a claim, and what would let it stand for the one that is told."""
+    first, *others = str(row["withheld"]).split("; ")
+    more = f"{wording.spelt(len(others))} more {'check speaks' if len(others) == 1 else 'checks speak'} against it"
+    return " ".join([*([wording.sentence(more)] if others else []), _REMEDIES[first]])
+
+
 def _warning(row: Mapping[str, Any]) -> str:
+    """Return what speaks against the verdict in the year before the starts; empty where nothing does."""
+    return " ".join(part for part in (_placebo_warning(row), _dip_warning(row)) if part)
+
+
+def _dip_warning(row: Mapping[str, Any]) -> str:
+    """Return the sentence of the six months before the starts where they were unusual; a spell may have lasted."""
+    dip, p = (float(row.get(name, np.nan)) for name in ("dip", "dip_p_value"))
+    return dip_sentence(dip, p) if p <= ALPHA and row.get("verdict") != "not identified" else ""
+
+
+def _placebo_warning(row: Mapping[str, Any]) -> str:
     """Return the sentence of a placebo that speaks against the verdict; empty where none does."""
     change, _, _ = mean_change(row)
     placebo, p = (float(row.get(name, np.nan)) for name in ("placebo", "placebo_p_value"))
     if row.get("verdict") == "not identified":
         return ""
     if placebo_contradicts(p):
-        return placebo_sentence(change, placebo, p, claimed=row.get("verdict") in ("improved", "worsened"))
+        return placebo_sentence(change, placebo, p, claimed=is_claimed(row))
     if row.get("verdict") == "no detectable change" or not placebo_is_as_large(change, placebo):
         return ""
     same = "Much the same difference was" if placebo * change > 0 else "A difference the other way was"
@@ -149,14 +175,16 @@ def interval(row: Mapping[str, Any]) -> str:
 
 def interval_sentence(row: Mapping[str, Any]) -> str:
     """Return what the interval says where no change is claimed: all that goes with the data."""
-    _, low, high = mean_change(row)
+    mean, tested = mean_change(row), tested_change(row)
+    low, high = interval_read(mean, tested, claimed=is_claimed(row))
     if not (low < 0 < high):
         return ""
+    the_data = "The data" if (low, high) == mean[1:] else "With gross misses counted less, the data"
     if low <= -1 and not wording.known(high):
-        return "The data go with any change at all."
+        return f"{the_data} go with any change at all."
     fall = f"a fall of {interval_end(low).lstrip(wording.MINUS)}" if low > -1 else "no errors at all"
     rise = f"a rise of {interval_end(high).lstrip('+')}" if wording.known(high) else "any rise"
-    return f"The data go with everything from {fall} to {rise}; none of it is excluded."
+    return f"{the_data} go with everything from {fall} to {rise}; none of it is excluded."
 
 
 def next_step(row: Mapping[str, Any]) -> str:
@@ -231,6 +259,8 @@ def _had_improved(change: Any) -> str:
 def power_finding(row: Mapping[str, Any]) -> str:
     """Return the title of how much these data could have shown."""
     here, twice = row.get("detectable_change"), row.get("detectable_twice")
+    if wording.known(here) and is_withheld(row):
+        return f"But for the checks, a fall of {_size(here)} of all would show"
     if wording.known(here):
         return f"Had every segment improved by {_size(here)}, it would most likely show"
     if wording.known(twice):
@@ -284,7 +314,10 @@ def effect_names(shown: EffectRows) -> list[str]:
 def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect with its checks. row : the planning table's row."""
     first = shown.rows[0]
+    read = interval_read(mean_change(row), tested_change(row), claimed=is_claimed(row))
     inside = "not identified" if first.what == "association" else interval_words(first.low, first.high)
+    if first.what == "middle" and read != (first.low, first.high):
+        inside = f"{interval_words(*read)}, with gross misses counted less"
     if first.what == "withheld":
         inside += "; a check speaks against it, so no change is claimed"
     tooltips = []
@@ -340,8 +373,8 @@ def describe_segments(errors: SegmentErrors) -> Caption:
     title, rows = segments_finding(errors.rows), errors.rows.to_dict("records")
     return Caption(
         title=title,
-        subtitle="Mean forecast error as a share of usual bookings; dotted: segments that have not begun, before and "
-        "after the median start",
+        subtitle="Mean of the monthly errors, each a share of usual bookings, as in the verdict; the miss at the top "
+        "adds up money instead. Dotted: not begun, before and after the median start",
         description=f"{title}. {' '.join(_segment_sentence(row) for row in rows)}",
         tooltips=[_segment_tooltip(row) for row in rows],
     )
@@ -399,8 +432,8 @@ def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
     ]
     return Caption(
         title=title,
-        subtitle="How often the verdict would have been “improved”, by how far errors truly fell in every segment that "
-        "began; simulated from this company’s own months",
+        subtitle="How often both comparisons would show an improvement, before the checks, by how far errors truly fell"
+        " in every segment that began; simulated from this company’s own months",
         description=f"{title}. {wording.sentence(wording.joined(each))}",
     )
 
