@@ -159,6 +159,27 @@ def test_the_leader_s_page_prints_on_four_pages_at_most(chrome, sample_report: P
     page.context.close()
 
 
+def test_before_and_after_reads_whole_on_a_phone_and_in_print(chrome, sample_report: Path):
+    measure = """() => [...document.querySelectorAll('.stacks')].map(one => ({
+        fits: one.scrollWidth <= one.clientWidth,
+        figures: [...one.querySelectorAll('td[data-head]')].map(cell => cell.getBoundingClientRect())
+            .filter(box => box.width && box.left >= 0 && box.right <= innerWidth).length,
+        cells: one.querySelectorAll('td[data-head]').length,
+        blocks: getComputedStyle(one.querySelector('tbody tr')).display === 'grid'}))"""
+    for name, tables in (("index.html", 1), ("analysis/05_joint_planning.html", 2)):
+        page = open_page(chrome, sample_report / MONTH / name, width=390)
+        found = page.evaluate(measure)
+        assert len(found) == tables
+        assert found[0]["cells"] == 15  # three rows: both groups, the benchmark in both, the difference
+        assert all(one["fits"] and one["blocks"] and one["figures"] == one["cells"] for one in found), found
+        page.set_viewport_size({"width": 1280, "height": 900})
+        assert all(one["fits"] and not one["blocks"] for one in page.evaluate(measure))
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 673, "height": 900})  # the width between the margins of A4
+        assert all(one["fits"] for one in page.evaluate(measure))
+        page.context.close()
+
+
 def test_a_table_that_goes_on_shows_it(chrome, sample_report: Path):
     for path in pages_of(sample_report):
         page = open_page(chrome, path, width=390)

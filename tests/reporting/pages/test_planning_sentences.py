@@ -274,6 +274,7 @@ def withheld(*names: str, **more: object) -> dict[str, object]:
 def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
     told = withheld("trend")
     assert planning_sentences.finding(told) == "Cannot tell whether planning together helped"
+    assert planning_sentences.parts(told)[1].startswith("Association. Six of eight segments have begun")
     first, more = planning_sentences.brief(told)
     assert first.endswith(f"the comparison shows {M}30{T}%, but x.")
     assert "still follow that trend" in more

@@ -210,7 +210,7 @@ class TableView:
     formats : column -> function that words a value; by default numbers get three significant figures.
     total : value of the first column whose row is set apart. right : columns of worded figures, to be set right.
     most : rows shown; the rest is counted beneath. fold : the line behind which the table is folded away, if any.
-    stacks : whether a row becomes a block of its own where the table is wider than its place, such as on a phone.
+    stacks : whether a row becomes a block where there is little room, as on a phone; its last figure by its name.
     """
 
     frame: pd.DataFrame

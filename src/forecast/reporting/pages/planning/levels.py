@@ -145,7 +145,8 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
         apart = f"{size} {side} where segments began" if miss.difference else "no difference"
         parts.insert(0, f"{_sum(miss)}: {apart}.")
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
-        parts.insert(1, f"The benchmark, which plans nothing: {wording.in_points(miss.benchmark_difference / 100)}.")
+        benchmark = wording.in_points(miss.benchmark_difference / 100)
+        parts.insert(1, f"The same sum of the benchmark, which plans nothing: {benchmark}.")
     return " ".join(part for part in parts if part)
 
 

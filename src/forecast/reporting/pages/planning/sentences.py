@@ -113,7 +113,10 @@ def finding(row: Mapping[str, Any]) -> str:
 def parts(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict's own sentence, and those that qualify it with what would change it."""
     first, stop, rest = str(row.get("sentence", "")).partition(". ")
-    return first + (stop.strip() or ""), " ".join(part for part in (who_began(row), rest, next_step(row)) if part)
+    middle = (
+        (rest, who_began(row)) if is_withheld(row) else (who_began(row), rest)
+    )  # what withholds a claim comes first
+    return first + (stop.strip() or ""), " ".join(part for part in (*middle, next_step(row)) if part)
 
 
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
