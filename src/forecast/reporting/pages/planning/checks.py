@@ -36,7 +36,10 @@ CHECKS: Mapping[str, tuple[str, str]] = {
         "Were their errors unusual 7 to 12 months before?",
         "the change holds with 12 months set aside",
     ),
-    "controls": ("Did those that never began change in the meantime?", "the change holds without it"),
+    "controls": (
+        "Did those that never began move apart from the others in the meantime?",
+        "the change holds without it",
+    ),
     "benchmark": ("Did the benchmark’s own error change at the starts?", "it works against the change"),
     "missing": (
         "Are more months without a forecast since the starts?",
