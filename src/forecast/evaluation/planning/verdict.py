@@ -22,7 +22,7 @@ from forecast.errors import Problem
 from forecast.evaluation.planning.assessment import Assessment
 from forecast.evaluation.planning.estimate import relative_change
 from forecast.evaluation.planning.inference.agreement import Change
-from forecast.evaluation.planning.inference.checks import Check
+from forecast.evaluation.planning.inference.checks import ONE_SIDED, Check
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.panel import ErrorPanel, nothing_after, short_record
 from forecast.wording import THIN, cases, percent
@@ -90,14 +90,16 @@ def too_few_ways(panel: ErrorPanel, *, identified: bool, smallest_p: float, assi
 
 
 def withheld_reason(check: Check) -> str:
-    """Return why a claim is withheld, for one check that speaks against it; its p-value is two-sided, and told so."""
+    """Return why a claim is withheld, for one check that speaks against it, and of which sides its p-value is."""
     fact, consequence = _speaks_against(check)
-    return f"{fact} (chance alone gives as much, up or down, in {cases(check.p)} cases){consequence}"
+    sides = "" if check.name in ONE_SIDED else ", up or down,"
+    return f"{fact} (chance alone gives as much{sides} in {cases(check.p)} cases){consequence}"
 
 
 def _speaks_against(check: Check) -> tuple[str, str]:
     """Return what a check found, and what follows from it; the second begins with what joins it to the first."""
     size, moved = percent(abs(check.value)), "risen" if check.value > 0 else "fallen"
+    since, other = ("after", "before") if check.value > 0 else ("before", "after")
     left = "what is left may be chance"
     texts = {
         "trend": (
@@ -110,17 +112,17 @@ def _speaks_against(check: Check) -> tuple[str, str]:
             f", and without that {left}",
         ),
         "earlier spell": (
-            f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to 12 months before"
-            " the starts",
-            f", and with twelve months set aside instead of six {left}",
+            f"errors were {size} {'higher' if check.value > 0 else 'lower'} than usual already 7 to {-check.months[0]}"
+            " months before the starts",
+            f", and with those months set aside too {left}",
         ),
         "benchmark": (
             f"the benchmark's own error, the yardstick here, has {moved} by {size} where segments began, against the"
             " others",
-            ", so that the comparison with it says nothing about people",
+            f", and without the benchmark {left}",
         ),
         "missing": (
-            "more months are without a forecast after the starts than before",
+            f"more months are without a forecast {since} the starts than {other}",
             ", and the missing ones could hide the whole change",
         ),
         "mean": ("the plain mean of the errors, in which gross misses count in full, does not show the change", ""),
@@ -151,9 +153,9 @@ def sentence(
     read, tested = ((relative_change(each.estimate), *interval_of(each)) for each in (mean, change))
     if verdict == NOT_IDENTIFIED:
         return " ".join(_withheld(found.withheld, read, tested))
-    placebo, dip, claimed = found.check("earlier spell"), found.dip, verdict != NO_CHANGE
+    placebo, dip, claimed = found.placebo or found.check("placebo"), found.dip, verdict != NO_CHANGE
     sentences = [
-        _opening(verdict, read, tested),
+        _opening(verdict, read),
         without_gross_misses(read, tested, claimed=claimed),
         _bracket(mean, change, claimed=claimed),
         placebo_sentence(read[0], placebo.value, placebo.p, claimed=claimed),
@@ -215,19 +217,7 @@ def without_gross_misses(mean: Numbers, tested: Numbers, *, claimed: bool) -> st
         return ""
     if claimed:
         return f"Where gross misses count less, the change is {_numbers(*tested)}; the verdict rests on this."
-    if interval_read(mean, tested, claimed=False) != mean[1:]:
-        return f"The plain mean alone would show {_numbers(*mean)}, which a few gross misses can make: no finding."
     return f"Where gross misses count less: {interval_words(*tested[1:])}; the verdict rests on this."
-
-
-def interval_read(mean: Numbers, tested: Numbers, *, claimed: bool) -> tuple[float, float]:
-    """Return the interval to read: of the mean error, but where no change is claimed and it leaves out no change.
-
-    Then that on the scale of the test, on which the verdict rests. mean, tested : see `reads_otherwise`.
-    """
-    leaves_out = mean[1] > 0 or mean[2] < 0
-    holds = tested[1] <= 0 <= tested[2]
-    return tested[1:] if leaves_out and holds and not claimed else mean[1:]
 
 
 def reads_otherwise(mean: Numbers, tested: Numbers) -> bool:
@@ -265,13 +255,11 @@ def interval_words(low: float, high: float) -> str:
     return ends if low <= -1 and math.isinf(high) else f"95{THIN}% interval {ends}"
 
 
-def _opening(verdict: str, read: Numbers, tested: Numbers) -> str:
+def _opening(verdict: str, read: Numbers) -> str:
     """Return the verdict; a number stands in it only where a change is claimed, else the interval alone."""
     when = "where segments began to plan jointly, relative to those that had not"
     if verdict == NO_CHANGE:
-        ends = interval_read(read, tested, claimed=False)
-        scale = "" if ends == read[1:] else ", with gross misses counted less"
-        return f"No detectable change in forecast errors {when} ({interval_words(*ends)}{scale})."
+        return f"No detectable change in forecast errors {when} ({interval_words(*read[1:])})."
     moved = f"{'fell' if verdict == 'improved' else 'rose'} by {percent(abs(read[0]))}"
     return f"Mean forecast errors {moved} {when} ({interval_words(*read[1:])})."
 
@@ -308,8 +296,7 @@ def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool) 
     )
     shown = f"{found}, gives {percent(placebo, sign=True)} (chance alone gives as much in {cases(p)} cases)"
     if placebo_contradicts(p):
-        holds = ", although the change still shows with twelve months set aside" if claimed else ""
-        return f"But t{shown}: distrust the number{holds}."
+        return f"But t{shown}: distrust the number."
     if claimed and placebo_is_as_large(change, placebo):
         return f"T{shown}: a reason to rely on the number less."
     return f"T{shown}."

@@ -46,6 +46,9 @@ from forecast.evaluation.planning.inference.randomisation import (
 SOUGHT = {"trend": 0.25, "controls": 0.20, "earlier spell": 0.01, "benchmark": 0.075, "missing": 0.20}
 """Largest p-value at which a check counts as having found something; one-sided for earlier spell and benchmark."""
 
+ONE_SIDED = ("earlier spell", "benchmark")
+"""Checks whose p-value is of the side that could bring a claim about, where one is made; the others' of both."""
+
 SURVIVES = {"trend": 0.05, "controls": 0.05, "earlier spell": 0.10, "benchmark": 0.01, "mean": 0.05}
 """Largest one-sided p-value at which a claim survives."""
 

@@ -12,17 +12,17 @@ from forecast import wording
 from forecast.evaluation.planning.inference.checks import SOUGHT
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.reporting.charts.canvas import empty
-from forecast.reporting.charts.figure import Statement, TableView
+from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.prepare import is_claimed
 
 
-def checks(row: Mapping[str, Any]) -> TableView | Statement:
+def checks(row: Mapping[str, Any]) -> Together | Statement:
     """Show what else could look like an effect, and whether it was found. row : the planning table's row."""
     if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
         return empty(*NO_CHECKS)
     shown = checks_shown(row)
-    return TableView(shown, CHECKS_CAPTION, columns=CHECKS_HEADS, right=["chance"])
+    return Together(TableView(shown, CHECKS_CAPTION, columns=CHECKS_HEADS, right=["chance"]), Notes([SIDES]))
 
 
 # -- sentences ----------------------------------------------------------------------------------------
@@ -33,32 +33,34 @@ CHECKS: Mapping[str, tuple[str, str]] = {
         "the change holds without it",
     ),
     "earlier spell": (
-        "Were their errors unusual 7 to 12 months before?",
-        "the change holds with 12 months set aside",
+        "Were their errors unusual already more than six months before?",
+        "the change holds with those months set aside",
     ),
     "controls": (
         "Did those that never began move apart from the others in the meantime?",
         "the change holds without it",
     ),
-    "benchmark": ("Did the benchmark’s own error change at the starts?", "it works against the change"),
+    "benchmark": ("Did the benchmark’s own error change at the starts?", "the change holds without the benchmark"),
     "missing": (
-        "Are more months without a forecast since the starts?",
+        "Are more months without a forecast after the starts, or before them?",
         "it holds whatever they hide",
     ),
     "mean": ("Does the plain mean, in which gross misses count in full, show the change too?", ""),
 }
 """Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
 
-_P_VALUES = {"earlier spell": "placebo"} | {name: name for name in ("trend", "controls", "benchmark", "missing")}
-
 CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
-CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone, up or down", "follows": "what follows"}
+CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
+SIDES = (
+    "Chance alone: how often it gives as much, up or down. Where a change would be claimed, the second and the fourth "
+    "question count only the direction that could bring the claim about."
+)
 NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check could speak against.")
 
 
 def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
     """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
-    p = {name: float(row.get(f"{_P_VALUES[name]}_p_value", np.nan)) for name in CHECKS if name in _P_VALUES}
+    p = {name: float(row.get(f"{name.replace(' ', '_')}_p_value", np.nan)) for name in CHECKS if name != "mean"}
     if "mean" in str(row.get("withheld") or "").split("; "):
         p["mean"] = np.nan  # asked of every claim, and shown where it withholds one
     return pd.DataFrame(
@@ -81,5 +83,5 @@ def _follows(name: str, p: float, row: Mapping[str, Any]) -> str:
     if not wording.known(p):
         return "nothing to look at"
     if p > SOUGHT[name]:
-        return "no sign found"
+        return "no sign found" if p > ALPHA else "a hint of it, too faint to count"
     return f"{sign}; {CHECKS[name][1] if is_claimed(row) else 'no claim is made'}"

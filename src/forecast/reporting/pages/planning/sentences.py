@@ -17,7 +17,6 @@ from forecast.evaluation.planning.verdict import (
     dip_sentence,
     interval_end,
     interval_ends,
-    interval_read,
     interval_words,
     placebo_contradicts,
     placebo_is_as_large,
@@ -113,9 +112,8 @@ def finding(row: Mapping[str, Any]) -> str:
 def parts(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict's own sentence, and those that qualify it with what would change it."""
     first, stop, rest = str(row.get("sentence", "")).partition(". ")
-    middle = (
-        (rest, who_began(row)) if is_withheld(row) else (who_began(row), rest)
-    )  # what withholds a claim comes first
+    # What speaks against a claim comes before anything else.
+    middle = (rest, who_began(row)) if is_withheld(row) else (who_began(row), rest)
     return first + (stop.strip() or ""), " ".join(part for part in (*middle, next_step(row)) if part)
 
 
@@ -178,16 +176,14 @@ def interval(row: Mapping[str, Any]) -> str:
 
 def interval_sentence(row: Mapping[str, Any]) -> str:
     """Return what the interval says where no change is claimed: all that goes with the data."""
-    mean, tested = mean_change(row), tested_change(row)
-    low, high = interval_read(mean, tested, claimed=is_claimed(row))
+    _, low, high = mean_change(row)
     if not (low < 0 < high):
         return ""
-    the_data = "The data" if (low, high) == mean[1:] else "With gross misses counted less, the data"
     if low <= -1 and not wording.known(high):
-        return f"{the_data} go with any change at all."
+        return "The data go with any change at all."
     fall = f"a fall of {interval_end(low).lstrip(wording.MINUS)}" if low > -1 else "no errors at all"
     rise = f"a rise of {interval_end(high).lstrip('+')}" if wording.known(high) else "any rise"
-    return f"{the_data} go with everything from {fall} to {rise}; none of it is excluded."
+    return f"The data go with everything from {fall} to {rise}; none of it is excluded."
 
 
 def next_step(row: Mapping[str, Any]) -> str:
@@ -317,10 +313,7 @@ def effect_names(shown: EffectRows) -> list[str]:
 def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect with its checks. row : the planning table's row."""
     first = shown.rows[0]
-    read = interval_read(mean_change(row), tested_change(row), claimed=is_claimed(row))
     inside = "not identified" if first.what == "association" else interval_words(first.low, first.high)
-    if first.what == "middle" and read != (first.low, first.high):
-        inside = f"{interval_words(*read)}, with gross misses counted less"
     if first.what == "withheld":
         inside += "; a check speaks against it, so no change is claimed"
     tooltips = []
