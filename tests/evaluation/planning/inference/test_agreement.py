@@ -183,6 +183,7 @@ def every_p(agreement: Agreement) -> np.ndarray:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1, 0.4]))
 def test_whichever_assignment_is_the_actual_one_at_most_five_in_a_hundred_are_rejected(seed: int, missing: float):
@@ -195,6 +196,7 @@ def test_whichever_assignment_is_the_actual_one_at_most_five_in_a_hundred_are_re
         assert np.mean(p <= alpha) <= alpha
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1]))
 def test_so_it_is_where_the_actual_dates_were_others_from_the_beginning(seed: int, missing: float):
@@ -273,6 +275,7 @@ def test_the_interval_moves_with_an_effect_too(effect: float):
         assert (two.low, two.high) == pytest.approx((one.low + effect, one.high + effect), abs=1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1]), st.floats(-1, 1))
 def test_the_ends_of_the_interval_are_rejected_and_what_lies_just_inside_is_not(
@@ -307,6 +310,7 @@ def test_nothing_outside_the_interval_could_be_the_truth(mean: bool, missing: fl
         assert (agreement.p_value(outside) <= 0.05).all()
 
 
+@pytest.mark.slow
 def test_no_change_belongs_to_the_interval_exactly_where_it_is_not_rejected():
     for seed in range(12):
         for effect in (0.0, -0.8, 0.6):
@@ -346,6 +350,7 @@ def test_errors_that_end_and_errors_that_never_were():
     assert never == Change(given_record=0.0, set_aside=0.0, p=1.0, low=-math.inf, high=math.inf)
 
 
+@pytest.mark.slow
 def test_an_effect_is_recovered_by_both():
     found = []
     for seed in range(25):

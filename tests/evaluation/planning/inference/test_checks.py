@@ -183,6 +183,7 @@ def test_where_nothing_speaks_against_a_claim_no_check_does(missing: float):
         assert found.check(name).p > largest
 
 
+@pytest.mark.slow
 def test_a_worsening_is_withheld_as_well():
     # Errors were much lower 7 to 12 months before each start, and then as usual again.
     lower = np.where((SINCE >= -12) & (SINCE < -6), 0.4, 1.0)
@@ -192,6 +193,7 @@ def test_a_worsening_is_withheld_as_well():
         assert one.claims == 0 or [each.name for each in one.withheld][-1] == "earlier spell"
 
 
+@pytest.mark.slow
 def test_months_missing_before_the_starts_are_looked_at_like_those_after():
     found = [assessed(hard_months_hidden_before(seed)) for seed in range(12)]
     claims = [one for one in found if one.claims]
@@ -202,6 +204,7 @@ def test_months_missing_before_the_starts_are_looked_at_like_those_after():
         assert "missing" in [each.name for each in one.withheld]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("months", "words"), [(9, "already 7 to 9 months"), (18, "already 7 to 18 months")])
 def test_a_spell_that_ends_with_the_start_is_named_by_the_months_it_lasted(months: int, words: str):
     found = [assessed(spell_until_start(seed, months=months)) for seed in range(6)]
@@ -306,6 +309,7 @@ def test_months_before_a_segments_first_error_are_not_missing():
     assert (alone.value, alone.p) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_the_benchmark_check_says_how_much_it_moved():
     found = [assessed(harder_benchmark(seed)).check("benchmark").value for seed in range(12)]
     assert np.median(found) == pytest.approx(1.0, abs=0.2)
@@ -313,6 +317,7 @@ def test_the_benchmark_check_says_how_much_it_moved():
     assert np.median(found) == pytest.approx(-0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_trend_check_says_how_much_a_year():
     found = [assessed(trend(seed)).check("trend").value for seed in range(12)]
     assert np.median(found) == pytest.approx(-0.2, abs=0.06)
