@@ -228,13 +228,20 @@ def test_the_guide_to_a_report_tells_of_the_sample_as_it_is(sample_report: Path,
     guide = (root / "docs" / "reading_a_report.md").read_text(encoding="utf-8")
     assert row["verdict"] == "no detectable change"
     change, low, high = (round(100 * row[name]) for name in ("mean_change", "mean_interval_low", "mean_interval_high"))
-    assert f'"−{-change} %, 95 % interval −{-low} % to +{high} %"' in guide
+    plain = " ".join(guide.split())
+    assert f'"95 % interval −{-low} % to +{high} %"' in plain
+    assert f"smaller by {-low} % than it would have been and one larger by {high} %" in plain
+    assert f"the estimate in the middle, −{-change} %, is no finding" in plain
     assert f"Had every segment improved by {round(-100 * row['detectable_change'])} %" in guide
     levels = table(sample_report / "2026-10-31" / "tables" / "planning_levels.parquet")
     miss = levels[(levels["by"] == "all") & (levels["measure"] == "miss") & (levels["of"] == "people")]
     shown = miss.set_index(["group", "when"])["value"].mul(100).round().astype(int)
     a, b, c, d = (shown[group, when] for group in ("began", "not begun") for when in ("after", "before"))
     assert f"({a} − {b}) − ({c} − {d}) = {(a - b) - (c - d)} points" in guide
+    yardstick = levels[(levels["by"] == "all") & (levels["measure"] == "miss") & (levels["of"] == "benchmark")]
+    shown = yardstick.set_index(["group", "when"])["value"].mul(100).round().astype(int)
+    a, b, c, d = (shown[group, when] for group in ("began", "not begun") for when in ("after", "before"))
+    assert f"missed by {(a - b) - (c - d)} points more by the same sum" in plain
     assert f"about {round(10 * row['p_value'])} times in 10" in guide
     fell = table(sample_report / "2026-10-31" / "tables" / "planning_segments.parquet").dropna(subset=["error_after"])
     assert len(fell) == 6

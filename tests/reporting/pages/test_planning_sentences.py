@@ -199,6 +199,10 @@ def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():
     assert f"A difference the other way was {there}" in planning_sentences.brief(luck | {"placebo": 0.19})[1]
     unclaimed = told | {"verdict": "no detectable change", "placebo": -0.19, "placebo_p_value": 0.2}
     assert "7 to 12 months" not in planning_sentences.brief(unclaimed)[1]  # there is no number to rely on
+    drifts = {"trend_p_value": 0.003, "controls_p_value": 0.008, "benchmark_p_value": 0.2, "missing_p_value": NAN}
+    signs = "There are signs of something else too (a trend of those that began and a drift of those that never began);"
+    assert signs in planning_sentences.brief(told | drifts)[1]
+    assert signs not in planning_sentences.brief(told | drifts | {"verdict": "no detectable change"})[1]
     spell = {"dip": 0.55, "dip_p_value": 0.0001}  # it may have lasted: a leader must know of it
     for verdict in ("improved", "no detectable change"):
         assert (

@@ -144,8 +144,26 @@ def _brief_remedy(row: Mapping[str, Any]) -> str:
 
 
 def _warning(row: Mapping[str, Any]) -> str:
-    """Return what speaks against the verdict in the year before the starts; empty where nothing does."""
-    return " ".join(part for part in (_placebo_warning(row), _dip_warning(row)) if part)
+    """Return what speaks against the verdict though nothing withholds it; empty where nothing does."""
+    return " ".join(part for part in (_placebo_warning(row), _dip_warning(row), _sign_warning(row)) if part)
+
+
+def _sign_warning(row: Mapping[str, Any]) -> str:
+    """Return the sentence of checks that found a sign of something else, where a change is claimed all the same."""
+    found = [name for name in _SIGNS if float(row.get(f"{name}_p_value", np.nan)) <= ALPHA]
+    if not is_claimed(row) or not found:
+        return ""
+    what = wording.joined(_SIGNS[name] for name in found)
+    return f"There are signs of something else too ({what}); the change holds without it, but rely on the number less."
+
+
+_SIGNS = {
+    "trend": "a trend of those that began",
+    "controls": "a drift of those that never began",
+    "benchmark": "a benchmark whose own error moved",
+    "missing": "months without a forecast",
+}
+"""Check -> what it found, where a change is claimed all the same."""
 
 
 def _dip_warning(row: Mapping[str, Any]) -> str:
