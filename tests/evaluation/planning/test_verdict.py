@@ -147,3 +147,11 @@ def test_the_placebo_is_plain_english_and_knows_that_others_may_have_begun():
 def test_an_end_that_is_not_nought_never_reads_nought(value, said):
     assert interval_end(value) == said
     assert interval_ends(-0.5, value) == f"{M}50{T}% to {said}"
+
+
+def test_a_change_without_an_end_is_written_in_words():
+    endless = Change(given_record=0.1, set_aside=math.inf, p=0.4, low=-0.5, high=math.inf)
+    found = Assessment(theta=0.0, assignments=100, change=endless, mean=endless)
+    said = sentence(verdict="no detectable change", found=found, association=math.nan, reasons=[])
+    assert "unknown" not in said
+    assert "The middle estimate, larger than can be measured, is no finding" in said

@@ -60,7 +60,7 @@ def test_what_would_change_a_claim():
     assert planning_sentences.left_out_finding(shaky) == "Leaving out North or South would change the answer"
     # Where nothing is claimed, a segment without which something would be is no reason to claim it.
     told = planning_sentences.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
-    assert "Leaving out North would change the answer: with so few segments, rely on it neither way." in told
+    assert "Leaving out North could change the answer: with so few segments, rely on it neither way." in told
     assert planning_sentences.left_out_finding(row()) == "Cannot tell whether one segment decides"
 
 
@@ -176,6 +176,11 @@ def test_whether_it_could_be_luck(p, said):
 def test_who_began(began, count, said):
     assert planning_sentences.who_began(row(n_adopting=began, n_segments=count)) == said
     assert planning_sentences.who_began({"verdict": "not identified"}) == ""
+
+
+def test_who_began_counts_those_compared_where_others_are_left_out():
+    short = row(n_adopting=2, n_segments=5, reasons="A and B began with fewer than 12 months of errors: left out")
+    assert planning_sentences.who_began(short).startswith("Two of five compared segments have begun; three have not")
 
 
 def test_the_brief_verdict_keeps_a_check_that_speaks_against_it():

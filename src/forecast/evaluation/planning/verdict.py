@@ -182,7 +182,8 @@ def interval_of(change: Change) -> tuple[float, float]:
 
 
 def _signed(log_change: float) -> str:
-    return percent(relative_change(log_change), sign=True)
+    """Write a change; one without an end, where nearly all errors before are zero, has no number."""
+    return percent(relative_change(log_change), sign=True) if log_change < math.inf else "larger than can be measured"
 
 
 def _bracket(mean: Change, change: Change, *, claimed: bool) -> str:
@@ -205,7 +206,8 @@ def _bracket(mean: Change, change: Change, *, claimed: bool) -> str:
 
 
 def _numbers(change: float, low: float, high: float) -> str:
-    return f"{percent(change, sign=True)} ({interval_words(low, high)})"
+    size = percent(change, sign=True) if change < math.inf else "larger than can be measured"
+    return f"{size} ({interval_words(low, high)})"
 
 
 def without_gross_misses(mean: Numbers, tested: Numbers, *, claimed: bool) -> str:

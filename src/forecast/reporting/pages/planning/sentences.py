@@ -129,7 +129,7 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     if row.get("verdict") == "no detectable change":
         step = " ".join(part for part in (interval_sentence(row), power_sentence(row)) if part)
         if decided := _decided(row):
-            step += f" Leaving out one segment, {decided}, would change the answer: there are too few to rely on it."
+            step += f" Leaving out one segment, {decided}, could change the answer: there are too few to rely on it."
     both = ""
     if row.get("verdict") != "not identified":
         both = without_gross_misses(mean_change(row), tested_change(row), claimed=is_claimed(row))
@@ -215,7 +215,7 @@ def next_step(row: Mapping[str, Any]) -> str:
     if verdict == "no detectable change":
         step = detectable_sentence(row)
         if decided:
-            step += f" Leaving out {decided} would change the answer: with so few segments, rely on it neither way."
+            step += f" Leaving out {decided} could change the answer: with so few segments, rely on it neither way."
         return step
     if decided:
         return f"The verdict depends on single segments: without {decided} the data would show no detectable change."
@@ -291,7 +291,8 @@ def left_out_finding(row: Mapping[str, Any]) -> str:
         return "Cannot tell whether one segment decides"
     ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
     if decided := _decided(row):
-        return f"Leaving out {decided} would change the answer"
+        # Without a claim the checks, which may withhold one, have not been asked.
+        return f"Leaving out {decided} {'would' if is_claimed(row) else 'could'} change the answer"
     return f"Leaving one out gives {ends[0]} to {ends[1]}"
 
 
@@ -305,7 +306,8 @@ def none_left(row: Mapping[str, Any]) -> str:
 def who_began(row: Mapping[str, Any]) -> str:
     """Return how many segments began and how many serve for comparison only; empty where none began.
 
-    The verdict says why then: those that began may be among the segments left out.
+    The verdict says why then: those that began may be among the segments left out. Where some are left out, it is said
+    that the others are counted.
     """
     if not wording.known(row.get("n_segments")) or not wording.known(row.get("n_adopting")):
         return ""
@@ -314,7 +316,8 @@ def who_began(row: Mapping[str, Any]) -> str:
         return ""
     still = count - began
     rest = f"{wording.spelt(still)} {'has not and serves' if still == 1 else 'have not and serve'} for comparison"
-    begun = f"{wording.of_all(began, count, 'segment')} {'has' if began == 1 else 'have'} begun"
+    noun = "compared segment" if ": left out" in str(row.get("reasons") or "") else "segment"
+    begun = f"{wording.of_all(began, count, noun)} {'has' if began == 1 else 'have'} begun"
     return wording.sentence(f"{begun}; {rest}" if still else begun)
 
 
