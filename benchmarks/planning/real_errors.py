@@ -46,7 +46,7 @@ OTHER_SCOPE = ("PSEI", "CHPD", "AEC", "FPC", "SPA", "TEPC")
 
 UNITS, BEGIN, STARTS, SUBSET = 10, 7, (24, 42), 14
 EFFECT = 0.3
-LIMITS = (0.05, 0.08, 0.10, 0.15, 1.0)
+LIMITS = (0.05, 0.08, 0.10)
 
 
 @dataclass(frozen=True, kw_only=True)
