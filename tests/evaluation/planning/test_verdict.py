@@ -103,14 +103,14 @@ def test_a_withheld_claim_says_first_what_speaks_against_it_and_then_that_its_nu
     first, second, *_ = said.split(". ")
     assert first == (
         "Cannot tell whether planning jointly changed forecast errors: errors of the segments that began had fallen by "
-        f"20{T}% a year against the others', and without that trend what is left may be chance"
+        f"an estimated 20{T}% a year against the others', and without that trend what is left may be chance"
     )
     assert second == (
-        f"What the bare comparison shows, {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%), is therefore no finding."
+        f"What the two comparisons show, {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%), is therefore no finding."
     )
     said = words("not identified", tested=FALL, mean=change(0.02, -0.3, 0.5), checks=(trend, gross))
     assert said.startswith(f"{first}. Besides, the plain mean of the errors, in which gross misses count in full, does")
-    assert f"shows, +2{T}%" in said
+    assert f"show, +2{T}%" in said
     both = f" or {M}30{T}% (95{T}% interval {M}45{T}% to {M}10{T}%) where gross misses count less, is therefore"
     assert both in said
 

@@ -252,7 +252,8 @@ def test_where_nothing_is_claimed_the_interval_says_what_goes_with_the_data():
     says = planning_sentences.detectable_sentence(told)
     assert says.startswith(
         f"The data go with everything from a fall of 32{T}% to a rise of 13{T}%; none of it is excluded. Had every "
-        f"segment that began improved by 35{T}%, these data would have shown it in 4 of 5 cases."
+        f"segment that began improved by 35{T}%, these data would have shown it in 4 of 5 cases, unless a check had "
+        "spoken against it."
     )
     assert "unlikely" not in says
     assert f"from a fall of 32{T}%" in planning_sentences.brief(told | {"n_adopting": 6})[1]

@@ -103,12 +103,12 @@ def _speaks_against(check: Check) -> tuple[str, str]:
     left = "what is left may be chance"
     texts = {
         "trend": (
-            f"errors of the segments that began had {moved} by {size} a year against the others'",
+            f"errors of the segments that began had {moved} by an estimated {size} a year against the others'",
             f", and without that trend {left}",
         ),
         "controls": (
-            f"errors of the segments that never began had {moved} by {size}, against the others', while these were"
-            " beginning",
+            f"errors of the segments that never began had {moved} by an estimated {size}, against the others',"
+            " while these were beginning",
             f", and without that {left}",
         ),
         "earlier spell": (
@@ -117,8 +117,8 @@ def _speaks_against(check: Check) -> tuple[str, str]:
             f", and with those months set aside too {left}",
         ),
         "benchmark": (
-            f"the benchmark's own error, the yardstick here, has {moved} by {size} where segments began, against the"
-            " others",
+            f"the benchmark's own error, the yardstick here, has {moved} by an estimated {size} where segments began,"
+            " against the others",
             f", and without the benchmark {left}",
         ),
         "missing": (
@@ -172,7 +172,7 @@ def _withheld(checks: Sequence[Check], read: Numbers, tested: Numbers) -> list[s
     return [
         f"Cannot tell whether planning jointly changed forecast errors: {''.join(_speaks_against(first))}.",
         *besides,
-        f"What the bare comparison shows, {_numbers(*read)}{both}, is therefore no finding.",
+        f"What the two comparisons show, {_numbers(*read)}{both}, is therefore no finding.",
     ]
 
 

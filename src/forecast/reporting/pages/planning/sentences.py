@@ -228,10 +228,10 @@ def next_step(row: Mapping[str, Any]) -> str:
 
 _REMEDIES = {
     "trend": "More months after the starts would show whether the errors still follow that trend.",
-    "controls": "Other segments that have not begun, and did not change, would let the data answer.",
+    "controls": "Other segments that have not begun, and did not change, might let the data answer.",
     "earlier spell": "More months after the starts would show whether the change outlasts that spell.",
-    "benchmark": "A benchmark that did not change with the starts would let the data answer.",
-    "missing": "The missing forecasts, entered as they were made, would let the data answer.",
+    "benchmark": "A benchmark that did not change with the starts might let the data answer.",
+    "missing": "The missing forecasts, entered as they were made, might let the data answer.",
     "mean": "More months after the starts would show whether the gross misses were chance.",
 }
 """What would let a claim stand that is withheld, by the check that speaks against it."""
@@ -240,7 +240,7 @@ _REMEDIES = {
 def _what_would_identify(row: Mapping[str, Any]) -> str:
     if is_withheld(row):
         return " ".join(_REMEDIES[name] for name in str(row["withheld"]).split("; "))
-    step = "More segments that begin in different months, or some that have not begun, would let the data answer."
+    step = "More segments that begin in different months, or some that have not begun, might let the data answer."
     twice = row.get("detectable_twice")
     if wording.known(twice):
         step += f" With {_twice(row)} segments like these, {_had_improved(twice)}, it would show in 4 of 5 cases."
@@ -257,7 +257,8 @@ def power_sentence(row: Mapping[str, Any]) -> str:
     here = row.get("detectable_change")
     if not wording.known(here):
         return ""
-    return f"{wording.sentence(_had_improved(here)).rstrip('.')}, these data would have shown it in 4 of 5 cases."
+    had = wording.sentence(_had_improved(here)).rstrip(".")
+    return f"{had}, these data would have shown it in 4 of 5 cases, unless a check had spoken against it."
 
 
 def _wider(row: Mapping[str, Any]) -> str:
