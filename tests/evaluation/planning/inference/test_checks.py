@@ -129,7 +129,7 @@ def answer(made: Made) -> PlanningEffect:
         ("trend", trend(0), "had fallen by"),
         ("controls", controls(8), "errors of the segments that never began had risen by"),
         ("earlier spell", spell(0), "already 7 to 12 months before the starts"),
-        ("benchmark", harder_benchmark(11, cut=0.3), "and without the benchmark no change is left"),
+        ("benchmark", harder_benchmark(11, cut=0.3), "and without the benchmark what is left may be chance"),
         ("missing", hard_months_hidden(0), "more months are without a forecast after the starts"),
         ("mean", gross(6), "the plain mean of the errors, in which gross misses count in full"),
     ],
