@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.evaluation.planning.inference.histories import Histories, Innovations
+from forecast.evaluation.planning.inference.histories import MEAN, Histories, Innovations
 from forecast.evaluation.planning.inference.randomisation import ALPHA, SET_ASIDE, Floats, Ints, treatment, window
 
 BOTH = ALPHA / 0.08
@@ -197,7 +197,7 @@ class Agreement:
     def innovations(self, effects: Floats) -> Innovations:
         """Return the innovations with effects (K,) taken out."""
         if self._mean:
-            return self._histories.at_shift(effects, shift=np.inf)
+            return self._histories.at_shift(effects, shift=MEAN)
         return self._histories.innovations(effects, precision=self._precision)
 
     def p_value(self, effects: Floats) -> Floats:

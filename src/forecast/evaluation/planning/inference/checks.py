@@ -31,7 +31,7 @@ from forecast.evaluation.planning.inference.agreement import (
     p_of_agreement,
     two_sided,
 )
-from forecast.evaluation.planning.inference.histories import Histories, Innovations
+from forecast.evaluation.planning.inference.histories import MEAN, Histories, Innovations
 from forecast.evaluation.planning.inference.randomisation import (
     ALPHA,
     PLACEBO,
@@ -159,7 +159,7 @@ def _benchmark(of: Evidence) -> Check:
     """Look where the claim could come from: errors less what the benchmark explains fall where the benchmark's rise."""
     own = of.histories.of_benchmark()
     coefficients = of.starts.coefficients(of.starts.given_record, own)
-    value = float(np.expm1(np.clip(coefficients[0, 0] / max(float(own.response[0]), 1e-9), -700, 700)))
+    value = _relative(coefficients, own)
     p = float(one_sided(coefficients, -of.sign)[0] if of.sign else two_sided(coefficients)[0])
     found = of.sign != 0 and p <= SOUGHT["benchmark"] and bool(np.any(coefficients[0, 0]))
     return Check(name="benchmark", value=value, p=p, withholds=found and not _survives_without_benchmark(of))
@@ -174,16 +174,16 @@ def _survives_without_benchmark(of: Evidence) -> bool:
 def _missing(of: Evidence) -> Check:
     """Look at the share of months missing, from each segment's first month with an error to the panel's last."""
     since_first = np.maximum.accumulate(of.observed, axis=1)
-    absent = (since_first & ~of.observed).astype(np.float64)
+    absent = since_first & ~of.observed
     if not absent.any():
         return Check(name="missing", value=0.0, p=1.0)
     design = Design(Cells(since_first), _after(of)[None], of.starts.assigned)
-    coefficients = design.coefficients(absent)[None]
+    coefficients = design.coefficients(absent.astype(np.float64))[None]
     # Where an assignment leaves nothing to compare, it counts as at least as much.
     coefficients = np.where(np.isnan(coefficients), np.inf, coefficients)
     value, p = float(coefficients[0, 0]), float(two_sided(coefficients)[0])
     found = of.sign != 0 and p <= SOUGHT["missing"] and value != 0
-    withholds = bool(found and not _survives_missing(of, since_first & ~of.observed, after=value > 0))
+    withholds = bool(found and not _survives_missing(of, absent, after=value > 0))
     return Check(name="missing", value=value, p=p, withholds=withholds)
 
 
@@ -209,7 +209,7 @@ def _survives_missing(of: Evidence, absent: np.ndarray, *, after: bool) -> bool:
 
 
 def _mean(of: Evidence) -> Check:
-    left = of.histories.at_shift(np.zeros(1), shift=np.inf)
+    left = of.histories.at_shift(np.zeros(1), shift=MEAN)
     coefficients = of.starts.coefficients(of.starts.given_record, left)
     p = float(two_sided(coefficients)[0])
     survives = of.sign == 0 or one_sided(coefficients, of.sign)[0] <= SURVIVES["mean"]
@@ -227,9 +227,14 @@ def _sign(of: Evidence, name: str, rows: list[Floats], *, side: float = 0.0) -> 
         return Check(name=name, value=math.nan, p=math.nan)
     left = of.starts.without_others(regressors, of.innovations)
     coefficients = of.starts.coefficients(regressors, left)
-    value = float(coefficients[0, 0] / max(float(of.innovations.response[0]), 1e-9))
     p = float(one_sided(coefficients, side)[0] if side else two_sided(coefficients)[0])
-    return Check(name=name, value=float(np.expm1(np.clip(value, -700, 700))), p=p)
+    return Check(name=name, value=_relative(coefficients, of.innovations), p=p)
+
+
+def _relative(coefficients: Floats, innovations: Innovations) -> float:
+    """Return the actual assignment's coefficient as a relative change of the errors."""
+    log_change = float(coefficients[0, 0]) / max(float(innovations.response[0]), 1e-9)
+    return float(np.expm1(np.clip(log_change, -700, 700)))
 
 
 def _withheld(of: Evidence, found: Check, surviving: list[Floats]) -> Check:
