@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.evaluation.planning.inference.histories import MEAN, Histories, Innovations
-from forecast.evaluation.planning.inference.randomisation import ALPHA, SET_ASIDE, Floats, Ints, treatment, window
+from forecast.evaluation.planning.inference.randomisation import ALPHA, SET_ASIDE, Floats, Ints, months_aside, treatment
 
 BOTH = ALPHA / 0.08
 """Neither comparison alone may have a p-value above .08 where a change is claimed."""
@@ -63,9 +63,8 @@ class Starts:
         self._onehot = (assigned[:, :, None] == np.arange(len(dates))).reshape(len(assigned), -1).astype(np.float64)
         self._made: dict[tuple[Regressors, int], tuple[Floats, float, Floats]] = {}
         after = treatment(dates, months)
-        aside = [window(dates, months, first=-back, last=-back) for back in range(SET_ASIDE, 0, -1)]
         self.given_record = Regressors(rows=after[None])
-        self.set_aside = Regressors(rows=np.stack([after, *aside]))
+        self.set_aside = Regressors(rows=np.stack([after, *months_aside(dates, months, SET_ASIDE)]))
 
     def length(self, of: Regressors, structure: int) -> float:
         """Return the squared length of what the other regressors leave of the first; 0 where nothing is left."""

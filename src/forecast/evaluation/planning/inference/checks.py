@@ -39,6 +39,7 @@ from forecast.evaluation.planning.inference.randomisation import (
     Cells,
     Design,
     Floats,
+    months_aside,
     treatment,
     window,
 )
@@ -115,8 +116,7 @@ def _months(of: Evidence, ends: tuple[int, int]) -> Floats:
 
 
 def _months_aside(of: Evidence, months: int) -> list[Floats]:
-    dates, at = of.starts.dates, of.starts.months
-    return [window(dates, at, first=-back, last=-back) for back in range(months, 0, -1)]
+    return months_aside(of.starts.dates, of.starts.months, months)
 
 
 def _since(of: Evidence) -> tuple[Floats, np.ndarray]:

@@ -97,6 +97,14 @@ def window(dates: Ints, months: Ints, *, first: int, last: int) -> Floats:
     return ((event >= first) & (event <= last)).astype(np.float64)
 
 
+def months_aside(dates: Ints, months: Ints, count: int) -> list[Floats]:
+    """Return a window for each of the last `count` months before adoption, the earliest first.
+
+    As regressors they leave those months out of a comparison.
+    """
+    return [window(dates, months, first=-back, last=-back) for back in range(count, 0, -1)]
+
+
 class Cells:
     """The cells observed, and the projection that takes out segment and month means over them.
 
