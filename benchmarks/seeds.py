@@ -33,3 +33,6 @@ REAL_ERRORS = 7173
 PLANNING = tuple(range(8201, 8301))
 """Companies with and without an effect, on which the road from forecasts to the planning verdict is reported; 8001 to
 8200 were reported from for the verdict before it."""
+
+ALARMS = tuple(range(8401, 8441))
+"""Companies on which alarms of a changed record are counted, with nothing changed and with a change put in."""

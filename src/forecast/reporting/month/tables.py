@@ -25,14 +25,16 @@ from forecast.data.schema import Log
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.lately import alarms, lately
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
-from forecast.evaluation.scores.scoring import score, summarise
+from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.pipeline.bookings import forecast_bookings
+from forecast.models.registry import SUBMITTED, forecaster
 from forecast.models.win.probabilities import win_probabilities
 from forecast.reporting.month.results import Results
 
@@ -92,8 +94,8 @@ def table(
 
     Parameters
     ----------
-    name : bookings, deals, backtest, scores, planning, planning_levels, scorecard, value_added, habits, adjustments
-        or late_wins.
+    name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
+        value_added, habits, adjustments or late_wins.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
@@ -148,6 +150,11 @@ def _bookings(month: _Month) -> pd.DataFrame:
     return forecast_bookings(month.snap, months=month.months, seed=month.seed)
 
 
+def _benchmark(month: _Month) -> pd.DataFrame:
+    """The benchmark's forecast of what `bookings` forecasts."""
+    return forecaster(BASELINE)(month.snap, months=month.months, seed=month.seed)
+
+
 def _deals(month: _Month) -> pd.DataFrame:
     return win_probabilities(month.snap, seed=month.seed)
 
@@ -179,9 +186,18 @@ def _scores(month: _Month) -> pd.DataFrame:
     scored = _scored(month)
     tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
     table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
-    reps = {f"submitted-{name_key(name)}" for name in _reps(month.log)}
-    by_rep = table["model"].map(name_key).isin(reps)
+    return _with_reps(month, table)
+
+
+def _with_reps(month: _Month, table: pd.DataFrame) -> pd.DataFrame:
+    by_rep = _by_rep(month, table["model"])
     return table.assign(by_rep=by_rep) if by_rep.any() else table
+
+
+def _by_rep(month: _Month, models: pd.Series) -> pd.Series:
+    """Return which models are submissions of a rep; (n,) bool."""
+    reps = {f"{SUBMITTED}-{name_key(name)}" for name in _reps(month.log)}
+    return models.map(name_key).isin(reps)
 
 
 def _reps(log: Log) -> set[str]:
@@ -198,6 +214,18 @@ def _scored(month: _Month) -> pd.DataFrame:
     actuals = settled_actuals(month.log)
     settled = actuals[_settled(month, actuals["period"])]
     return score(_get(month, "backtest"), actuals=settled, calendar=month.log.company.periods)
+
+
+def _lately(month: _Month) -> pd.DataFrame:
+    return _with_reps(month, lately(_scored(month)))
+
+
+def _alarms(month: _Month) -> pd.DataFrame:
+    """Not of single reps: a hundred of them would leave nothing of the budget for each."""
+    scored = _scored(month)
+    names = pd.Series(sorted(scored["model"].unique()), dtype="str")
+    people = names[names.str.startswith(f"{SUBMITTED}-") & ~_by_rep(month, names)]
+    return alarms(scored, people=list(people))
 
 
 def _planning(month: _Month) -> pd.DataFrame:
@@ -296,9 +324,12 @@ def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
 MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
     {
         "bookings": _bookings,
+        "benchmark": _benchmark,
         "deals": _deals,
         "backtest": _backtest,
         "scores": _scores,
+        "lately": _lately,
+        "alarms": _alarms,
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,

@@ -1,0 +1,312 @@
+"""The record of late beside the whole of it, in words: the headline where the model is off, alarms, and one table.
+
+Everything a page says of a change is worded here, from the tables `lately`, `alarms` and `benchmark` of a month. No
+sentence decides anything: whether there is an alarm is a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import wording
+from forecast.calendar import is_quarter
+from forecast.data.schema import TOTAL, Company
+from forecast.evaluation.alarms import FEWEST, LOOKS
+from forecast.reporting.charts.figure import Format, TableColumns
+from forecast.reporting.pages.bookings.sentences import headline as plain_headline
+from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
+from forecast.reporting.pages.track.sentences import accuracy_sentences, ahead, company_sentence, model_name
+
+RANGE = f"80{wording.THIN}% range"
+NO_ALARM = "No alarm: nothing that is watched has changed of late by more than happens by itself"
+CAPTION = "The record twice: over all months → over the last six"
+CLOSER = 0.75
+"""What stands in missed by at most this share of what it stands in for."""
+
+LEAD = "What has changed of late:"
+ASKED = {"too high": "too high", "too low": "too low", "ranges": "outside its ranges"}
+LEVELS = {"segment": "a segment’s month", "total": "the company’s month"}
+
+_PEOPLE = "submitted-"
+_SIDES = ("too high", "too low")
+
+
+# -- the headline ---------------------------------------------------------------------------------------
+
+
+def headline(row: pd.Series | None, alarms: pd.DataFrame, benchmark: pd.DataFrame, *, company: Company) -> str:
+    """Return the sentence that answers; where the model is under alarm it says so first, and what stands in.
+
+    row : the headline's row of `bookings`. alarms, benchmark : the month's tables.
+    """
+    plain = plain_headline(row, company=company)
+    alarm = company_alarm(alarms)
+    if alarm is None or row is None or not wording.known(row["mean"]):
+        return plain
+    if alarm["kind"] not in _SIDES:
+        return f"{plain.removesuffix('.')}. {wording.sentence(what_happened(alarm))}"
+    money, period = wording.in_currency(company.currency), str(row["target_period"])
+    model = f"the model says {money(row['mean'])}"
+    if wording.known(row["q10"]) and wording.known(row["q90"]):
+        model += f", {RANGE} {wording.money_range(row['q10'], row['q90'], currency=company.currency)}"
+    if wording.known(row.get("plan")):
+        model += f"; plan {money(row['plan'])}"
+    other = stand_in(alarm, benchmark, period=period, company=company)
+    if other.endswith(wording.month(period)):
+        return f"{wording.sentence(what_happened(alarm))} {wording.sentence(f'{other}; {model}')}"
+    return " ".join(
+        wording.sentence(part) for part in (what_happened(alarm), other, f"for {wording.month(period)} {model}")
+    )
+
+
+def company_alarm(alarms: pd.DataFrame) -> Mapping[str, Any] | None:
+    """Return the row of the alarm on our forecast of the company, None where there is none; a side before ranges."""
+    rows = alarms[alarms["alarm"] & (alarms["model"] == OURS) & (alarms["segment"] == TOTAL)]
+    if rows.empty:
+        return None
+    order = rows.assign(_ranges=~rows["kind"].isin(_SIDES), _over=-rows["evidence"] / rows["limit"])
+    return {str(name): value for name, value in order.sort_values(["_ranges", "_over"]).iloc[0].items()}
+
+
+def record_answer(
+    scores: pd.DataFrame, lately: pd.DataFrame, alarms: pd.DataFrame, forecasts: pd.DataFrame, *, company: Company
+) -> tuple[str, str]:
+    """Return the sentence that answers how good forecasts have been, and the rest of the record told twice.
+
+    Simple case: no alarm on the company's forecast; what holds over all comes first, then what holds of late. Under
+    alarm that comes first, and what holds over all is said to be of all.
+    """
+    first, *more = accuracy_sentences(scores)
+    whole = [company_sentence(scores), first, *more] if company_sentence(scores) else [first, *more]
+    off = record_sentence(alarms, forecasts, period=nearest_period(forecasts), company=company)
+    late = lately_sentence(lately)
+    if not off:
+        return whole[0], " ".join(part for part in (*whole[1:], late) if part)
+    return off, " ".join(part for part in (late, "Over all months:", *whole) if part)
+
+
+# -- alarms ---------------------------------------------------------------------------------------------
+
+
+def record_sentence(alarms: pd.DataFrame, forecasts: pd.DataFrame, *, period: str, company: Company) -> str:
+    """Return the alarm on our forecast of the company with what stands in for it in a period; empty without one."""
+    alarm = company_alarm(alarms)
+    if alarm is None:
+        return ""
+    other = stand_in(alarm, forecasts, period=period, company=company)
+    return " ".join(wording.sentence(part) for part in (what_happened(alarm), other) if part)
+
+
+def alarm_sentences(alarms: pd.DataFrame, *forecasts: pd.DataFrame, period: str, company: Company) -> list[str]:
+    """Return a sentence for each other alarm, with what stands in: our ranges, people, segments; strongest first.
+
+    forecasts : forecast tables of today, of the benchmark and, for people, of the model.
+    """
+    today = pd.concat(forecasts)
+    first = company_alarm(alarms)
+    rows = alarms[alarms["alarm"]]
+    rows = rows.assign(_over=rows["evidence"] / rows["limit"])
+    rows = rows.assign(_segment=rows["segment"] != TOTAL, _people=rows["model"] != OURS)
+    sentences = []
+    for row in rows.sort_values(["_segment", "_people", "_over"], ascending=[True, True, False]).to_dict("records"):
+        if first is not None and all(row[name] == first[name] for name in ("model", "segment", "kind")):
+            continue
+        other = stand_in(row, today, period=period, company=company, model_is_off=first is not None)
+        sentences.append(" ".join(wording.sentence(part) for part in (what_happened(row), other) if part))
+    return sentences
+
+
+def watched_sentence(alarms: pd.DataFrame) -> str:
+    """Return what is watched, and how often all of it together gives a false alarm."""
+    if alarms.empty or alarms["months"].max() < FEWEST:
+        return "Too few months have settled to see whether anything has changed of late."
+    budget = f"All {wording.plural(len(alarms), 'question')} asked each month together give a false alarm at most once"
+    budget = f"{budget} in {LOOKS} months, if forecasts keep what they promise."
+    return budget if alarms["alarm"].any() else f"{NO_ALARM}. {budget}"
+
+
+def what_happened(row: Mapping[str, Any]) -> str:
+    """Return what the months of an alarm were like: `the model’s last five forecasts … were all too high, by …`."""
+    n, side = int(row["n"]), int(row["n_side"])
+    if row["kind"] not in _SIDES:
+        ranges = f"of the model’s last {wording.spelt(n)} {RANGE}s{_where(row)}"
+        return (
+            f"none {ranges} held what came" if side == n else f"{ranges} {wording.spelt(side)} did not hold what came"
+        )
+    whose = _last_forecasts(str(row["model"]), n) + _where(row)
+    span = f", by {_percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
+    if n == 1:
+        happened = f"{whose} was {row['kind']}{span}"
+    elif side == n:
+        happened = f"{whose} were {'both' if n == 2 else 'all'} {row['kind']}{span}"
+    else:
+        happened = f"of {whose} {wording.spelt(side)} were {row['kind']}{span}"
+    return happened + _before(row)
+
+
+def stand_in(
+    row: Mapping[str, Any], forecasts: pd.DataFrame, *, period: str, company: Company, model_is_off: bool = True
+) -> str:
+    """Return what to take instead while an alarm lasts; empty for ranges.
+
+    forecasts : forecast tables of today, of the benchmark and, for people, of the model.
+
+    Simple case: the benchmark was closer in the same months, and this is its number. For people the model comes first,
+    unless it is off itself. Where neither was clearly closer (`CLOSER`) its number is given as what it is.
+    """
+    if row["kind"] not in _SIDES:
+        return ""
+    candidates = [("the benchmark", BENCHMARK, row["wape_benchmark"])]
+    if str(row["model"]).startswith(_PEOPLE) and not model_is_off:
+        candidates.insert(0, ("the model", OURS, row["wape_model"]))
+    known = [candidate for candidate in candidates if wording.known(candidate[2])]
+    if not known:
+        return "there is no benchmark for those months that could stand in"
+    closer = [candidate for candidate in known if candidate[2] <= CLOSER * row["wape"]]
+    name, model, miss = (closer or known)[0]
+    misses = f"{wording.percent(miss)} against {wording.percent(row['wape'])}"
+    amount = _amount(forecasts, model=model, segment=str(row["segment"]), period=period)
+    says = f"says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
+    if not closer:
+        not_closer = f"nothing stands in well: {name} missed by {misses} in those months"
+        return f"{not_closer}, and {says}" if wording.known(amount) else not_closer
+    instead = f"{name}, closer in those months (it missed by {misses}),"
+    return f"{instead} {says}" if wording.known(amount) else f"{instead} stands in"
+
+
+def _amount(forecasts: pd.DataFrame, *, model: str, segment: str, period: str) -> float:
+    """Return what a model expects of a segment's period, NaN where it does not say."""
+    rows = forecasts[(forecasts["model"] == model) & (forecasts["segment"] == segment)]
+    rows = rows[rows["target_period"] == period]
+    return float("nan") if rows.empty else float(rows["mean"].iloc[0])
+
+
+def nearest_period(forecasts: pd.DataFrame) -> str:
+    """Return the quarter in progress (else the next, else the next month) of a forecast table; empty where it is."""
+    rows = forecasts[is_quarter(forecasts["target_period"])]
+    rows = forecasts if rows.empty else rows
+    return "" if rows.empty else str(rows.sort_values(["horizon", "target_period"])["target_period"].iloc[0])
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    """Return ` of the company’s month`, ` of a month in Iberia`; nothing for people, who forecast what they choose."""
+    if str(row["model"]).startswith(_PEOPLE):
+        return ""
+    segment = str(row["segment"])
+    return " of the company’s month" if segment == TOTAL else f" of a month in {wording.label(segment)}"
+
+
+def _last_forecasts(model: str, n: int) -> str:
+    """Return `the model’s last five forecasts`, `sales’ last five forecasts`, `the last five joint forecasts`."""
+    many = "last forecast" if n == 1 else f"last {wording.spelt(n)} forecasts"
+    if model == OURS:
+        return f"the model’s {many}"
+    name = model_name(model)
+    if name == "joint forecast":
+        return f"the {many.replace('forecast', 'joint forecast')}"
+    return f"{name.removesuffix(' forecast')} {many}"
+
+
+def _before(row: Mapping[str, Any]) -> str:
+    """Return how people’s forecasts were before, since theirs are compared with their own past."""
+    before = row["bias_before"]
+    if not str(row["model"]).startswith(_PEOPLE) or not wording.known(before):
+        return ""
+    if abs(before) < 0.005:
+        return "; before, they were right on the whole"
+    return f"; before, they were {wording.percent(abs(before))} too {'high' if before > 0 else 'low'} on the whole"
+
+
+def _percents(low: float, high: float) -> str:
+    """Return `40–90 %`, of errors of one side."""
+    first, second = sorted((abs(low), abs(high)))
+    ends = [wording.percent(value, digits=0).removesuffix(f"{wording.THIN}%") for value in (first, second)]
+    return f"{ends[0] if ends[0] == ends[1] else '–'.join(ends)}{wording.THIN}%"
+
+
+# -- the record twice -----------------------------------------------------------------------------------
+
+
+def lately_sentence(lately: pd.DataFrame, *, level: str = "total") -> str:
+    """Return the model's record at the shortest lead time, of late and over all; empty where there is none of late."""
+    rows = lately[(lately["model"] == OURS) & (lately["level"] == level) & (lately["n_lately"] > 0)]
+    if rows.empty:
+        return ""
+    row = rows.sort_values("horizon").iloc[0]
+    what = LEVELS[level]
+    span = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
+    parts = [f"missed {what} {ahead(int(row['horizon']))} by {_twice(row, 'wape')}"]
+    if wording.known(row["bias_lately"]) and wording.known(row["bias"]):
+        parts.append(f"was {_bias(row['bias_lately'])} on the whole (over all {_bias(row['bias'])})")
+    if wording.known(row["coverage80_lately"]):
+        parts.append(f"its {RANGE}s held {_held(row, '_lately')} (over all {_held(row, '')})")
+    return f"Of late, {span}, the model {wording.joined(parts)}."
+
+
+def _twice(row: Mapping[str, Any], name: str) -> str:
+    return f"{wording.percent(row[f'{name}_lately'])} (over all {wording.percent(row[name])})"
+
+
+def _bias(value: float) -> str:
+    if abs(value) < 0.005:
+        return "neither too high nor too low"
+    return f"{wording.percent(abs(value))} too {'high' if value > 0 else 'low'}"
+
+
+def _held(row: Mapping[str, Any], late: str) -> str:
+    """Return `5 of 6`: ranges that held what came, of all there were."""
+    count = int(row[f"n{late}"])
+    return f"{round(row[f'coverage80{late}'] * count)} of {count}"
+
+
+def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
+    """Return the record for reading: forecast, level, months ahead, and each figure over all and of late in a cell.
+
+    brief : of the model, people and the benchmark alone, at the shortest lead time, for the company where they forecast
+    it. Single reps are in the table of the month only.
+    """
+    rows = lately[~lately["by_rep"].astype(bool)] if "by_rep" in lately else lately
+    rank = {name: i for i, name in enumerate(order_of(rows["model"].unique()))}
+    rows = rows.assign(_order=rows["model"].map(rank)).sort_values(["_order", "level", "horizon"])
+    if brief:
+        shown = rows["model"].isin([OURS, BENCHMARK]) | rows["model"].str.startswith(_PEOPLE)
+        rows = rows[shown & (rows["n"] > 0) & (rows["horizon"] == rows["horizon"].min())]
+        rows = rows.drop_duplicates("model", keep="last")  # "total" comes after "segment"
+    arrow, numbers = f"{wording.THIN}→{wording.THIN}", zip(rows["n"], rows["n_lately"], strict=True)
+    counts = [f"{whole:,}{arrow}{late:,}" for whole, late in numbers]
+    cells = {"forecasts": pd.Series(counts, index=rows.index, dtype="str")}
+    for name, sign in (("wape", False), ("bias", True), ("coverage80", False)):
+        pairs = zip(rows[name], rows[f"{name}_lately"], strict=True)
+        worded = [wording.moved(whole, late, sign=sign) for whole, late in pairs]
+        cells[name] = pd.Series(worded, index=rows.index, dtype="str")
+    return rows[["model", "level", "horizon"]].assign(**cells).reset_index(drop=True)
+
+
+def twice_columns() -> TableColumns:
+    """Return headers and formats of what `twice` gives."""
+    columns = {"model": "forecast", "level": "of", "horizon": "months ahead", "forecasts": "forecasts"}
+    columns |= {"wape": "miss (WAPE)", "bias": "too high (bias)", "coverage80": f"inside 80{wording.THIN}%"}
+    return {"columns": columns, "formats": {"model": model_name, "level": LEVELS.__getitem__}}
+
+
+def watched(alarms: pd.DataFrame) -> pd.DataFrame:
+    """Return what is watched for reading, what is nearest to an alarm first."""
+    if alarms.empty:
+        return alarms
+    over = alarms["evidence"] / alarms["limit"]
+    whole = alarms["segment"] == TOTAL
+    people = alarms["model"].str.startswith(_PEOPLE)
+    of = alarms["segment"].mask(whole & ~people, "the company").mask(whole & people, "all they forecast")
+    return alarms.assign(share=np.minimum(over, 1.0), of=of).loc[over.sort_values(ascending=False).index]
+
+
+def watched_columns() -> TableColumns:
+    """Return headers and formats of what `watched` gives."""
+    columns = {"model": "forecast", "of": "of", "kind": "has become", "months": "months watched"}
+    columns |= {"share": "evidence, of its limit", "alarm": "alarm"}
+    formats: dict[str, Format] = {"model": model_name, "kind": ASKED.__getitem__, "share": wording.percent}
+    return {"columns": columns, "formats": formats}

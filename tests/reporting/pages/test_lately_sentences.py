@@ -1,0 +1,177 @@
+"""What pages say where the record has changed of late: the headline, alarms, what stands in, the record twice."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from forecast.data.schema import Company
+from forecast.evaluation.lately import ALARM_COLUMNS
+from forecast.reporting.charts.figure import TableView
+from forecast.reporting.pages.track import lately_sentences as page
+from forecast.wording import MINUS
+from forecast.wording import THIN as T
+
+NAN = float("nan")
+EURO = Company(name="Example", currency="EUR")
+NO_FORECAST = pd.DataFrame({name: [] for name in ("model", "segment", "target_period", "horizon", "mean")})
+
+ROW = pd.Series(
+    {"target_period": "FY26 Q4", "mean": 5.2e6, "q10": 4.4e6, "q90": 6.1e6, "plan": 5e6, "p_at_least_plan": 0.6}
+)
+
+
+def alarm(**changed: object) -> dict[str, object]:
+    row = {"model": "pipeline", "segment": "Total", "kind": "too high", "months": 23, "evidence": 500.0, "limit": 120.0}
+    row |= {"alarm": True, "first": "2026-05", "last": "2026-09", "n": 5, "n_side": 5, "low": 0.4, "high": 0.9}
+    row |= {"wape": 0.62, "wape_benchmark": 0.12, "wape_model": 0.62, "bias_before": 0.01}
+    return row | changed
+
+
+def watched(*rows: dict[str, object]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(ALARM_COLUMNS)).astype({"alarm": bool})
+
+
+def says(model: str, mean: float, *, segment: str = "Total") -> pd.DataFrame:
+    row = {"model": model, "segment": segment, "target_period": "FY26 Q4", "horizon": 0, "mean": mean}
+    return pd.DataFrame([row])
+
+
+def plain(text: str) -> str:
+    return text.replace(T, " ")
+
+
+def test_the_headline_without_an_alarm_is_as_it_was():
+    quiet = watched(alarm(alarm=False))
+    headline = plain(page.headline(ROW, quiet, NO_FORECAST, company=EURO))
+    assert headline.startswith("We expect to book €5.2 m in FY26 Q4")
+    assert "no forecast" in page.headline(None, watched(alarm()), NO_FORECAST, company=EURO)
+    unknown = page.headline(ROW.where(ROW.index != "mean", NAN), watched(alarm()), NO_FORECAST, company=EURO)
+    assert unknown.startswith("We cannot say")
+
+
+def test_the_headline_under_alarm_says_so_and_what_stands_in():
+    headline = plain(page.headline(ROW, watched(alarm()), says("ets", 4.1e6), company=EURO))
+    assert headline == (
+        "The model’s last five forecasts of the company’s month were all too high, by 40–90 %. "
+        "The benchmark, closer in those months (it missed by 12 % against 62 %), says €4.1 m for FY26 Q4; "
+        "the model says €5.2 m, 80 % range €4.4–6.1 m; plan €5 m."
+    )
+    ranges = watched(alarm(kind="ranges", n=6, n_side=6))
+    headline = plain(page.headline(ROW, ranges, says("ets", 4.1e6), company=EURO))
+    assert headline.startswith("We expect to book €5.2 m")
+    assert headline.endswith("likely. None of the model’s last six 80 % ranges of the company’s month held what came.")
+    # A side comes before ranges, whatever their evidence.
+    both = watched(alarm(kind="ranges", evidence=9e9), alarm(kind="too low", low=-0.5, high=-0.2))
+    assert "too low, by 20–50 %" in plain(page.headline(ROW, both, says("ets", 6e6), company=EURO))
+
+
+@pytest.mark.parametrize(
+    ("changed", "forecasts", "expected"),
+    [
+        (
+            {"wape_benchmark": 0.6},
+            says("ets", 4.1e6),
+            "nothing stands in well: the benchmark missed by 60 % against 62 %",
+        ),
+        ({"wape_benchmark": NAN}, NO_FORECAST, "there is no benchmark for those months"),
+        ({}, NO_FORECAST, "the benchmark, closer in those months (it missed by 12 % against 62 %), stands in"),
+        ({"kind": "ranges"}, says("ets", 4.1e6), ""),
+        ({"segment": "Iberia"}, says("ets", 1e5, segment="Iberia"), "says €100 k for FY26 Q4"),
+    ],
+)
+def test_what_stands_in(changed: dict[str, object], forecasts: pd.DataFrame, expected: str):
+    told = plain(page.stand_in(alarm(**changed), forecasts, period="FY26 Q4", company=EURO))
+    assert expected in told
+    assert bool(told) == bool(expected)
+
+
+def test_what_happened_is_right_at_one_two_some_and_zero():
+    def told(**changed: object) -> str:
+        return plain(page.what_happened(alarm(**changed)))
+
+    assert told(n=1, n_side=1, high=0.4).endswith("last forecast of the company’s month was too high, by 40 %")
+    assert told(n=2, n_side=2).endswith("were both too high, by 40–90 %")
+    assert told(n=7, n_side=6).startswith(
+        "of the model’s last seven forecasts of the company’s month six were too high"
+    )
+    assert told(low=NAN, high=NAN).endswith("were all too high")  # nothing was booked in any of these months
+    assert told(segment="Iberia").startswith("the model’s last five forecasts of a month in Iberia were all")
+    sales, joint = {"model": "submitted-sales"}, {"model": "submitted-joint"}
+    assert told(**sales) == (
+        "sales’ last five forecasts were all too high, by 40–90 %; before, they were 1 % too high on the whole"
+    )
+    assert told(**joint, bias_before=0.0).startswith("the last five joint forecasts were all too high")
+    assert told(**joint, bias_before=0.0).endswith("; before, they were right on the whole")
+    assert told(**sales, bias_before=NAN).endswith("by 40–90 %")
+
+
+def test_other_alarms_in_their_order_each_with_what_stands_in():
+    sales = alarm(model="submitted-sales", limit=250.0, wape_model=0.1, wape_benchmark=0.2)
+    table = watched(alarm(segment="Iberia", limit=1920.0, evidence=9e9), sales, alarm(kind="ranges", n_side=4))
+    forecasts = (says("ets", 4.1e6), says("pipeline", 5.2e6))
+    # The ranges are the company's only alarm and stand in the headline; the model is then not what stands in.
+    told = [plain(text) for text in page.alarm_sentences(table, *forecasts, period="FY26 Q4", company=EURO)]
+    assert [text.split(" ")[0] for text in told] == ["Sales’", "The"]
+    assert "The benchmark, closer" in told[0]
+    assert "Iberia" in told[1]
+    told = page.alarm_sentences(watched(sales), *forecasts, period="FY26 Q4", company=EURO)
+    assert "The model, closer in those months (it missed by 10 % against 62 %), says €5.2 m" in plain(told[0])
+    assert page.alarm_sentences(watched(alarm()), *forecasts, period="FY26 Q4", company=EURO) == []
+    assert page.alarm_sentences(watched(alarm(alarm=False)), *forecasts, period="FY26 Q4", company=EURO) == []
+
+
+def test_what_is_watched_and_its_budget():
+    quiet = watched(alarm(alarm=False, evidence=30.0), alarm(alarm=False, kind="ranges", evidence=60.0))
+    assert page.watched_sentence(quiet).startswith(f"{page.NO_ALARM}. All 2 questions")
+    assert not page.watched_sentence(watched(alarm())).startswith("No alarm")
+    few = "Too few months have settled to see whether anything has changed of late."
+    assert page.watched_sentence(watched(alarm(alarm=False, months=3))) == few
+    assert page.watched_sentence(watched()) == few
+    shown = TableView(page.watched(quiet), "", **page.watched_columns()).grid()
+    assert shown.rows[0][1:4] == ("the company", "outside its ranges", "23")
+    assert page.watched(watched()).empty
+
+
+def record(**changed: object) -> pd.DataFrame:
+    row = {"model": "pipeline", "level": "total", "horizon": 1, "n": 23, "wape": 0.21, "bias": 0.01, "coverage80": 0.78}
+    row |= {"n_lately": 6, "wape_lately": 0.5, "bias_lately": 0.45, "coverage80_lately": 0.0}
+    return pd.DataFrame([row | {"first": "2026-04", "last": "2026-09"} | changed])
+
+
+def test_the_record_is_told_twice():
+    assert plain(page.lately_sentence(record())) == (
+        "Of late, April 2026 to September 2026, the model missed the company’s month one month ahead by 50 % (over all "
+        "21 %), was 45 % too high on the whole (over all 1 % too high) and its 80 % ranges held 0 of 6 (over all 18 of "
+        "23)."
+    )
+    assert page.lately_sentence(record(n_lately=0)) == ""
+    assert "neither too high nor too low" in page.lately_sentence(record(bias_lately=0.001))
+    people = record(model="submitted-sales", level="segment", coverage80=NAN, coverage80_lately=NAN, bias_lately=-0.2)
+    table = pd.concat([record(), record(level="segment"), record(horizon=2), people], ignore_index=True)
+    brief = page.twice(table, brief=True)
+    assert brief[["model", "level", "horizon"]].values.tolist() == [
+        ["pipeline", "total", 1],
+        ["submitted-sales", "segment", 1],
+    ]
+    assert [plain(cell) for cell in brief["wape"]] == ["21 → 50 %", "21 → 50 %"]
+    assert [plain(cell) for cell in brief["bias"]] == ["+1 → +45 %", f"+1 → {MINUS}20 %"]
+    assert brief["coverage80"].iloc[1] == "–"
+    assert len(page.twice(table)) == 4
+    assert len(page.twice(table.assign(by_rep=[False, False, False, True]))) == 3
+
+
+def test_under_alarm_the_record_of_all_months_is_said_to_be_of_all():
+    scores = pd.DataFrame([{"model": "pipeline", "horizon": 1, "wape": 0.3, "skill": 0.2, "level": "total"}])
+    scores = scores.assign(span="month", n=10, coverage80=0.8, bias=0.0, observed=1.0)
+    scores = pd.concat([scores, scores.assign(level="segment")])
+    forecasts = says("ets", 4.1e6)
+    answer, more = page.record_answer(scores, record(), watched(alarm()), forecasts, company=EURO)
+    assert answer.startswith("The model’s last five forecasts")
+    assert "says €4.1 m for FY26 Q4." in plain(answer)
+    assert more.index("Of late") < more.index("Over all months: One month ahead the model misses the company’s month")
+    answer, more = page.record_answer(scores, record(), watched(alarm(alarm=False)), forecasts, company=EURO)
+    assert answer.startswith("One month ahead the model misses the company’s month")
+    assert "Of late" in more
+    assert "Over all months" not in more
+    assert page.nearest_period(NO_FORECAST) == ""
