@@ -25,16 +25,17 @@ import forecast
 from benchmarks.accuracy.tracks import log_of
 from benchmarks.results import record
 from benchmarks.seeds import ALARMS
-from forecast.calendar import parse_period, period_labels
-from forecast.data.schema import TOTAL
+from forecast.calendar import is_quarter, parse_period, period_labels
+from forecast.data.schema import TOTAL, Log
 from forecast.evaluation.alarms import habit_bets, limit, watch
 from forecast.evaluation.lately import alarms
 from forecast.simulation.company import Simulation, simulate
 
 CACHE = Path(__file__).parents[1] / ".cache" / "alarms"
 OPPORTUNITIES, MONTHS, END = 24_000, 72, "2026-10"
-LOOKS, RECORD, BEFORE = 24, 23, 12
-"""Looks at a company, settled months in the record of each, looks before the change."""
+LOOKS, RECORD, BEFORE, EARLIER = 24, 23, 12, 18
+"""Looks at a company, settled months in the record of each, looks before the change, months that people's reaches back
+beyond the first of them."""
 
 CASES = {"still": 0.0, "half": 0.5, "third": 0.3, "segment": 0.5}
 COMPANIES = {"still": 40, "half": 24, "third": 16, "segment": 16}
@@ -50,13 +51,22 @@ def track_of(case: str, seed: int) -> pd.DataFrame:
         company = simulate(opportunities=OPPORTUNITIES, months=MONTHS, end=END, seed=seed)
         if CASES[case]:
             company = broken(company, case, seed)
-        last = parse_period(END) - 1
-        origins = period_labels(range(last - LOOKS - RECORD + 1, last + 1))
-        names = ["pipeline", "ets", "submitted"]
-        table = forecast.backtest(log_of(company), origins=origins, models=names, months=1, seed=seed)
+        table = forecasts_of(log_of(company), last=parse_period(END) - 2, looks=LOOKS, seed=seed)
         path.parent.mkdir(parents=True, exist_ok=True)
-        table[~table["target_period"].str.startswith("FY")].to_parquet(path)
+        table.to_parquet(path)
     return pd.read_parquet(path)
+
+
+def forecasts_of(log: Log, *, last: int, looks: int, seed: int) -> pd.DataFrame:
+    """Return forecasts one month ahead: of the model and the benchmark as far as records reach, of people `EARLIER`.
+
+    last : the last origin, a period; the month after it has settled.
+    """
+    ours, people = range(last - looks - RECORD + 2, last + 1), range(last - looks - RECORD - EARLIER + 2, last + 1)
+    asked = ((period_labels(ours), ["pipeline", "ets"]), (period_labels(people), ["submitted"]))
+    parts = [forecast.backtest(log, origins=days, models=names, months=1, seed=seed) for days, names in asked]
+    table = pd.concat(parts, ignore_index=True)
+    return table[~is_quarter(table["target_period"])]
 
 
 def broken(company: Simulation, case: str, seed: int) -> Simulation:
@@ -78,11 +88,12 @@ def broken(company: Simulation, case: str, seed: int) -> Simulation:
 def looks_at(track: pd.DataFrame) -> pd.DataFrame:
     """Return the table of alarms at each look, with its number and the last month settled then."""
     scored = forecast.score(track)
-    months = sorted(scored["target_period"].unique())
+    months = sorted(scored.loc[scored["model"] == "pipeline", "target_period"].unique())
     parts = []
     for look, end in enumerate(range(RECORD, len(months) + 1)):
         part = scored[scored["target_period"].isin(months[end - RECORD : end])]
-        parts.append(alarms(part).assign(look=look, month=months[end - 1]))
+        past = scored[scored["target_period"] <= months[end - 1]]
+        parts.append(alarms(part, past=past).assign(look=look, month=months[end - 1]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -141,7 +152,7 @@ def real_errors(folder: Path) -> list[tuple[str, str, float, str]]:
         alarms_begun = looks = 0
         for name in wide:
             series = wide[name].to_numpy()
-            parts = [series[end - RECORD : end] for end in range(RECORD, len(series) + 1)]
+            parts = [series[:end] for end in range(RECORD, len(series) + 1) if np.isfinite(series[end - 1])]
             parts = [part for part in parts if np.isfinite(part).sum() >= RECORD - 6]
             looks += len(parts)
             for sign, kind in ((1.0, "too high"), (-1.0, "too low")):
@@ -158,9 +169,7 @@ def world(folder: Path) -> None:
     """Print every alarm that begins in a company read from its tables, looked at over its last months."""
     log = forecast.read(folder)
     last = log.company.periods.last_settled(log.extracted_on, settle_days=log.company.settle_days)
-    origins = period_labels(range(last - 53, last))
-    track = forecast.backtest(log, origins=origins, models=["pipeline", "ets", "submitted"], months=1)
-    table = looks_at(track[~track["target_period"].str.startswith("FY")])
+    table = looks_at(forecasts_of(log, last=last - 1, looks=31, seed=0))
     table = table.assign(begun=begun(table))
     columns = ["month", "model", "segment", "kind", "n", "n_side", "low", "high", "wape", "wape_benchmark"]
     print(f"{table['look'].nunique()} looks, {int(table['begun'].sum())} alarms")

@@ -32,6 +32,8 @@ def test_evidence_by_hand():
     assert watch([[2.0, 0.5]] * 2, limit=1).evidence.tolist() == [1.25, 3.375]
     # The months it speaks of begin where the bets began to win.
     assert watch([[0.5], [0.5], [3.0], [3.0]], limit=1).start == 2
+    assert watch([[1.2], [1.2], [3.0], [3.0]], limit=1).start == 2  # what came before added little
+    assert watch([[0.0], [0.0]], limit=1).start == 1
     assert not watch(np.ones((0, 1)), limit=1).is_on
 
 
@@ -137,25 +139,25 @@ def test_a_habit_is_no_change():
 
 def test_a_changed_habit_is_found_and_its_beginning():
     rng, found, starts = np.random.default_rng(4), 0, []
-    least = limit("people too high")
+    least = limit("people too high", watched=3)
     for _ in range(60):
-        errors = rng.standard_normal(23)
-        errors[-6:] += 4
+        errors = rng.standard_normal(47)
+        errors[-6:] += 3
         alarm = watch(habit_bets(errors), limit=least)
         found += alarm.is_on
         starts.append(alarm.start)
         assert not watch(habit_bets(-errors), limit=least).is_on
     assert found >= 48
-    assert np.median(starts) == 17
+    assert np.median(starts) == 41
 
 
 def test_persistence_is_the_autocorrelation_of_ranks():
     rng = np.random.default_rng(5)
     errors = np.cumsum(rng.standard_normal(40)) * 0.3 + rng.standard_normal(40)
     ranks = errors.argsort().argsort()
-    assert persistence(errors) == pytest.approx(min(0.5, acf(ranks, nlags=1, adjusted=False)[1]))
+    assert persistence(errors) == pytest.approx(min(0.7, acf(ranks, nlags=1, adjusted=False)[1]))
     assert persistence([1.0, -1.0] * 10) == 0  # what swings is not taken to persist
-    assert persistence(np.arange(30.0)) == 0.5
+    assert persistence(np.arange(30.0)) == 0.7
     assert persistence([3.0, 3.0]) == 0
     assert persistence([]) == 0
 

@@ -131,3 +131,20 @@ def test_who_no_longer_is_too_low_gives_no_alarm():
     row = row_of(table, model="submitted-sales", kind="too high")
     assert row["evidence"] > row["limit"]
     assert not row["alarm"]
+
+
+def test_the_longer_a_habit_is_known_the_sooner_a_change_is_seen():
+    rng = np.random.default_rng(5)
+    observed, values = [100.0] * 47, 110 + 10 * rng.standard_normal(47)
+    values[-4:] = 160.0
+    whole = record({"A": observed}, submitted_sales={"A": list(values)}, pipeline={"A": observed}, ets={"A": observed})
+    months = sorted(whole["target_period"].unique())
+    recent = whole[whole["target_period"].isin(months[-23:])]
+    short = row_of(alarms(recent), model="submitted-sales", kind="too high")
+    long = row_of(alarms(recent, past=whole), model="submitted-sales", kind="too high")
+    assert long["evidence"] > 2 * short["evidence"]
+    assert long["months"] == 47
+    assert long["alarm"]
+    assert long["wape_benchmark"] == 0
+    # The model is still watched over its own record, which ends where it ends.
+    assert row_of(alarms(recent, past=whole), segment="A", kind="too high", model="pipeline")["months"] == 23

@@ -67,7 +67,7 @@ OUTSIDE = (0.5, 0.8)
 PRIOR = 10.0
 """Outcomes that a promise counts for against the record before the last months."""
 
-MOST_PERSISTENCE = 0.5
+MOST_PERSISTENCE = 0.7
 """No series of errors is taken to carry over more than this from one month to the next: a change looks the same."""
 
 FEWEST = 6
@@ -78,8 +78,9 @@ FEWEST = 6
 class Alarm:
     """What the evidence says at the last look.
 
-    evidence : (T,), after each look. limit : what it must reach. start : index of the month from which the bets grew
-    most up to the last look, so that `start:` are the months the alarm speaks of.
+    evidence : (T,), after each look. limit : what it must reach. start : index of the first of the months the alarm
+    speaks of: the last from which the bets won more than half of what they won from the best one, so that months before
+    it that added little are not among them.
     """
 
     evidence: Floats
@@ -122,8 +123,9 @@ def watch(bets: Any, *, limit: float, window: int = WINDOW) -> Alarm:
     capital = _capital(paid)
     looks = len(paid)
     evidence = np.array([capital[max(0, t - window + 1) : t + 1, t].sum() for t in range(looks)])
-    recent = max(0, looks - window)
-    start = recent + int(np.argmax(capital[recent:, -1])) if looks else 0
+    recent = capital[max(0, looks - window) :, -1] if looks else np.zeros(0)
+    won_most = (recent > recent.max(initial=0.0) / 2) | (recent == recent.max(initial=0.0))
+    start = looks - len(recent) + int(np.flatnonzero(won_most)[-1]) if looks else 0
     return Alarm(evidence=evidence, limit=limit, start=start)
 
 
@@ -240,7 +242,7 @@ def _rank_pays(values: Floats) -> Floats:
 
 
 def persistence(errors: Any) -> float:
-    """Return how much of an error carries over to the next month: the rank correlation of neighbours, 0 to .5."""
+    """Return how much of an error carries over to the next month: the rank correlation of neighbours, 0 to .7."""
     ranks = rankdata(as_floats(errors, "errors").ravel())
     ranks -= ranks.mean() if len(ranks) else 0.0
     total = float((ranks**2).sum())

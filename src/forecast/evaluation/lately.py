@@ -68,13 +68,17 @@ def lately(scored: pd.DataFrame, *, last: int = LAST) -> pd.DataFrame:
     return table.assign(first=ends[0], last=ends[1])
 
 
-def alarms(scored: pd.DataFrame, *, people: Sequence[str] | None = None) -> pd.DataFrame:
+def alarms(
+    scored: pd.DataFrame, *, people: Sequence[str] | None = None, past: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return what is watched, one row a question, with its evidence and whether it is an alarm.
 
     Parameters
     ----------
     scored : what `score` gave, of one month after the other.
     people : the models of those who submit that are watched; default all of them.
+    past : the same of people's forecasts over all the months there are, since a habit shows the better the longer it is
+        known; default `scored`.
 
     Returns
     -------
@@ -89,7 +93,9 @@ def alarms(scored: pd.DataFrame, *, people: Sequence[str] | None = None) -> pd.D
     rows = _months(scored)
     rows = rows[(rows["horizon"] == rows["horizon"].min()) & rows["error"].notna()]
     names = [name for name in sorted(rows["model"].unique()) if name.startswith(_PEOPLE)]
-    watched = [*_of_model(rows), *_of_people(rows, names if people is None else list(people))]
+    longest = rows if past is None else _months(past)
+    longest = longest[(longest["horizon"] == rows["horizon"].min()) & longest["error"].notna()]
+    watched = [*_of_model(rows), *_of_people(longest, names if people is None else list(people))]
     table = pd.DataFrame([_row(series, rows) for series in watched], columns=list(ALARM_COLUMNS))
     return table.astype({"alarm": bool})
 
@@ -166,6 +172,8 @@ def _row(series: _Series, rows: pd.DataFrame) -> dict[str, object]:
     on_side = error[side & ~np.isnan(error)]
     same = rows[rows["target_period"].isin(part["target_period"]) & rows["segment"].isin(series.segments)]
     own = same.loc[same["model"] == series.model, ["target_period", "segment"]]
+    # A month of the alarm that the record does not reach has nothing to compare with.
+    own = own if own["target_period"].nunique() == len(part) else own.iloc[:0]
     return {
         "model": series.model,
         "segment": series.segment,
@@ -190,7 +198,7 @@ def _row(series: _Series, rows: pd.DataFrame) -> dict[str, object]:
 def _miss(same: pd.DataFrame, own: pd.DataFrame, model: str) -> float:
     """Return a model's miss of the same months, summed over the segments of each; NaN where one is missing."""
     other = own.merge(same[same["model"] == model], on=["target_period", "segment"])
-    if len(other) < len(own):
+    if len(other) < len(own) or own.empty:
         return float("nan")
     months = other.groupby("target_period")[["mean", "observed"]].sum()
     return wape(months["observed"], months["mean"])

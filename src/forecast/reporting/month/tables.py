@@ -224,8 +224,18 @@ def _alarms(month: _Month) -> pd.DataFrame:
     """Not of single reps: a hundred of them would leave nothing of the budget for each."""
     scored = _scored(month)
     names = pd.Series(sorted(scored["model"].unique()), dtype="str")
-    people = names[names.str.startswith(f"{SUBMITTED}-") & ~_by_rep(month, names)]
-    return alarms(scored, people=list(people))
+    people = list(names[names.str.startswith(f"{SUBMITTED}-") & ~_by_rep(month, names)])
+    return alarms(scored, people=people, past=_submissions(month, people) if people else None)
+
+
+def _submissions(month: _Month, people: list[str]) -> pd.DataFrame:
+    """Return what people submitted for the month after each month end there is, scored."""
+    calendar = month.log.company.periods
+    first, day = calendar.period(month.log.opportunities["created_on"].min()), month.snap.as_of
+    days = origins(month.log, as_of=day, count=calendar.period(day) - first)
+    track = backtest(month.log, origins=days, models=people, months=1, seed=month.seed)
+    track = track[_settled(month, track["target_period"])]
+    return score(track, calendar=calendar)
 
 
 def _planning(month: _Month) -> pd.DataFrame:
