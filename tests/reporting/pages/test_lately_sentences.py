@@ -130,7 +130,8 @@ def test_what_is_watched_and_its_budget():
     assert page.watched_sentence(watched()) == few
     shown = TableView(page.watched(quiet), "", **page.watched_columns()).grid()
     assert shown.rows[0][1:4] == ("the company", "outside its ranges", "23")
-    assert page.watched(watched()).empty
+    assert repr(page.watched_table(watched())) == ""
+    assert "Everything that is watched" in page.watched_table(quiet)._repr_html_()
 
 
 def record(**changed: object) -> pd.DataFrame:
@@ -158,6 +159,9 @@ def test_the_record_is_told_twice():
     assert [plain(cell) for cell in brief["bias"]] == ["+1 → +45 %", f"+1 → {MINUS}20 %"]
     assert brief["coverage80"].iloc[1] == "–"
     assert len(page.twice(table)) == 4
+    assert repr(page.record_table(table.assign(n=0))) == ""
+    assert "<details" not in page.record_table(table, brief=True)._repr_html_()
+    assert "<details" in page.record_table(table)._repr_html_()
     assert len(page.twice(table.assign(by_rep=[False, False, False, True]))) == 3
 
 

@@ -16,7 +16,7 @@ from forecast import wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.alarms import FEWEST, LOOKS
-from forecast.reporting.charts.figure import Format, TableColumns
+from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
 from forecast.reporting.pages.track.sentences import accuracy_sentences, ahead, company_sentence, model_name
@@ -24,6 +24,8 @@ from forecast.reporting.pages.track.sentences import accuracy_sentences, ahead, 
 RANGE = f"80{wording.THIN}% range"
 NO_ALARM = "No alarm: nothing that is watched has changed of late by more than happens by itself"
 CAPTION = "The record twice: over all months → over the last six"
+FOLD = "The record twice, of every forecast and lead time"
+WATCHED, WATCHED_FOLD = "What is asked each month", "Everything that is watched"
 CLOSER = 0.75
 """What stands in missed by at most this share of what it stands in for."""
 
@@ -263,6 +265,20 @@ def _held(row: Mapping[str, Any], late: str) -> str:
     return f"{round(row[f'coverage80{late}'] * count)} of {count}"
 
 
+def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | Notes:
+    """Return the record twice as a table, folded unless `brief`; nothing where nothing has settled."""
+    if not (lately["n"] > 0).any():
+        return Notes([])
+    return TableView(twice(lately, brief=brief), CAPTION, fold="" if brief else FOLD, most=200, **twice_columns())
+
+
+def watched_table(alarms: pd.DataFrame) -> TableView | Notes:
+    """Return what is watched as a folded table; nothing where nothing is."""
+    if alarms.empty:
+        return Notes([])
+    return TableView(watched(alarms), WATCHED, fold=WATCHED_FOLD, **watched_columns())
+
+
 def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
     """Return the record for reading: forecast, level, months ahead, and each figure over all and of late in a cell.
 
@@ -295,8 +311,6 @@ def twice_columns() -> TableColumns:
 
 def watched(alarms: pd.DataFrame) -> pd.DataFrame:
     """Return what is watched for reading, what is nearest to an alarm first."""
-    if alarms.empty:
-        return alarms
     over = alarms["evidence"] / alarms["limit"]
     whole = alarms["segment"] == TOTAL
     people = alarms["model"].str.startswith(_PEOPLE)
