@@ -8,7 +8,8 @@ import pytest
 
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
-from forecast.evaluation.scorecard import COLUMNS, scorecard, within_share
+from forecast.evaluation.measures import within_share
+from forecast.evaluation.scorecard import COLUMNS, FOUND, scorecard
 from logs import log_of, table
 
 OPPORTUNITIES = """
@@ -105,7 +106,7 @@ def card() -> pd.DataFrame:
 
 
 def test_columns_and_period(card: pd.DataFrame):
-    assert tuple(card.reset_index().columns) == COLUMNS
+    assert tuple(card.reset_index().columns) == (*COLUMNS, *FOUND)
     assert set(card["period"]) == {"2024-12 to 2025-11"}
 
 

@@ -12,7 +12,13 @@ from sklearn.calibration import calibration_curve
 
 import forecast
 from forecast.errors import ParameterError
-from forecast.evaluation.scores.deals import calibration_curves, deal_track, reliability, second_opinion
+from forecast.evaluation.scores.deals import (
+    calibration_curves,
+    deal_track,
+    ever_track,
+    reliability,
+    second_opinion,
+)
 
 
 def test_reliability_by_hand():
@@ -83,6 +89,18 @@ def test_what_cannot_be_judged_is_refused(happened, probability, bins, message):
 
 
 @pytest.mark.slow
+def test_a_win_ever_is_held_against_what_the_deals_became(sample: Path):
+    log = forecast.read(sample)
+    ended = ever_track(log, as_of="2026-09-30", origin="2025-09-30")
+    then = forecast.win_probabilities(forecast.snapshot(log, as_of="2025-09-30"), seed=0)
+    assert list(ended["opportunity_id"]) == list(then["opportunity_id"])
+    np.testing.assert_array_equal(ended["p"], then["p_win"])
+    now = forecast.snapshot(log, as_of="2026-09-30").opportunities.set_index("opportunity_id")["outcome"]
+    np.testing.assert_array_equal(ended["won"], now[ended["opportunity_id"]] == "won")
+    np.testing.assert_array_equal(ended["open"], now[ended["opportunity_id"]] == "open")
+
+
+@pytest.mark.slow
 def test_deals_are_judged_by_what_had_happened_by_then(sample: Path):
     log = forecast.read(sample)
     track = deal_track(log, as_of="2026-09-30", origins=["2026-03-31", "2026-07-31"], horizon=3)
@@ -91,7 +109,12 @@ def test_deals_are_judged_by_what_had_happened_by_then(sample: Path):
     won = (deals["outcome"] == "won") & (deals["closed_on"] <= pd.Timestamp("2026-06-30"))
     np.testing.assert_array_equal(track["won"], won.to_numpy().astype(float))
     assert track["p"].between(0, 1).all()
-    assert deal_track(log, as_of="2026-09-30", origins=["2026-08-31"], horizon=3).empty
+    none = deal_track(log, as_of="2026-09-30", origins=["2026-08-31"], horizon=3)
+    assert none.empty
+    assert none.attrs["why"] == "No past day lies far enough back: the 3 months after it have not all settled."
+    early = deal_track(log, as_of="2026-09-30", origins=[str(log.opportunities["created_on"].min().date())], horizon=3)
+    assert early.attrs["why"].startswith("On ")
+    assert "No win probability: too few closed deals to tell" in early.attrs["why"]
     # September is over on its last day, and has settled seven days later.
     for as_of, settled in (("2026-09-30", False), ("2026-10-06", False), ("2026-10-07", True)):
         assert deal_track(log, as_of=as_of, origins=["2026-08-31"], horizon=1).empty != settled

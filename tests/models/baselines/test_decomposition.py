@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,6 +57,16 @@ def test_a_season_without_a_trend_and_a_trend_without_a_season():
     assert trend.trend_by_chance <= RARE < trend.season_by_chance
     assert "A strong trend" in trend.note
     assert "No season beyond chance" in trend.note
+
+
+@pytest.mark.parametrize(
+    ("trend", "season", "has"),
+    [(0.02, 0.5, (True, False)), (0.04, 0.5, (False, False)), (0.04, 0.02, (True, True)), (0.04, 0.04, (False, False))],
+)
+def test_two_looks_at_one_series_are_held_to_one_level(trend, season, has):
+    parts = replace(seasonal_trend(company(24)), trend_by_chance=trend, season_by_chance=season)
+    assert (parts.has_trend, parts.has_season) == has
+    assert ("No trend beyond chance" in parts.note, "No season beyond chance" in parts.note) == (not has[0], not has[1])
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
+from forecast.evaluation.judgement import LEVEL_MARGIN, Estimate, found
 from forecast.reporting.charts.axes import spread
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages.audit import timeline
@@ -125,8 +126,18 @@ SCORECARD = pd.DataFrame(
         "survey": [0.38, 0.6, np.nan],
         "survey_text": ["38 %", "60 %", ""],
         "previous": [0.4, np.nan, 9e3],
+        "against_survey": ["above", "", ""],
     }
 )
+JUDGED = {
+    name: found(
+        Estimate(
+            value=0.1, promised=0.0, low=-0.1, high=0.3, p_value=0.4, n=8, unit="day", fewest=4, margin=LEVEL_MARGIN
+        ),
+        p_page=0.4,
+    )
+    for name in ("odds level", "odds slope")
+}
 RELIABLE = pd.DataFrame(
     {"probability": [0.2, 0.8], "happened": [0.25, 0.8], "n": [50, 50], "band_low": [0.1, 0.7], "band_high": [0.3, 0.9]}
 )
@@ -167,7 +178,7 @@ DRAWN = {
     "accuracy": lambda: accuracy(SCORES, **PAGE),
     "ladder": lambda: ladder(LADDER, **PAGE),
     "track_record": lambda: track_record(TRACK, **PAGE),
-    "calibration": lambda: calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), **PAGE),
+    "calibration": lambda: calibration(RELIABLE, pd.Series([0.1, 0.2, 0.9]), JUDGED, **PAGE),
     "deal_odds": lambda: deal_odds(DEALS, **PAGE),
     "effect": lambda: planning_charts.effect(EFFECT, **PAGE),
     "effect_open": lambda: planning_charts.effect(
@@ -192,7 +203,7 @@ EMPTY = {
     "accuracy": lambda: accuracy(SCORES.iloc[:0], **PAGE),
     "ladder": lambda: ladder(LADDER.iloc[:0], **PAGE),
     "track_record": lambda: track_record(TRACK.assign(observed=np.nan), **PAGE),
-    "calibration": lambda: calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), **PAGE),
+    "calibration": lambda: calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), {}, **PAGE),
     "deal_odds": lambda: deal_odds(DEALS * np.nan, **PAGE),
     "effect": lambda: planning_charts.effect(
         pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE

@@ -99,10 +99,10 @@ def test_what_happened_is_right_at_one_two_some_and_zero():
     assert told(segment="Iberia").startswith("the model’s last five forecasts of a month in Iberia were all")
     sales, joint = {"model": "submitted-sales"}, {"model": "submitted-joint"}
     assert told(**sales) == (
-        "sales’ last five forecasts were all too high, by 40–90 %; before, they were 1 % too high on the whole"
+        "sales’ last five forecasts were all too high, by 40–90 %; before, they came to 1 % more than was booked"
     )
     assert told(**joint, bias_before=0.0).startswith("the last five joint forecasts were all too high")
-    assert told(**joint, bias_before=0.0).endswith("; before, they were right on the whole")
+    assert told(**joint, bias_before=0.0).endswith("; before, they came to what was booked")
     assert told(**sales, bias_before=NAN).endswith("by 40–90 %")
 
 
@@ -143,11 +143,11 @@ def record(**changed: object) -> pd.DataFrame:
 def test_the_record_is_told_twice():
     assert plain(page.lately_sentence(record())) == (
         "Of late, April 2026 to September 2026, the model missed the company’s month one month ahead by 50 % (over all "
-        "21 %), was 45 % too high on the whole (over all 1 % too high) and its 80 % ranges held 0 of 6 (over all 18 of "
-        "23)."
+        "21 %), forecast 45 % more than was booked in sum (over all 1 % more than was booked) and its 80 % ranges held "
+        "0 of 6 (over all 18 of 23)."
     )
     assert page.lately_sentence(record(n_lately=0)) == ""
-    assert "neither too high nor too low" in page.lately_sentence(record(bias_lately=0.001))
+    assert "forecast what was booked in sum" in page.lately_sentence(record(bias_lately=0.001))
     people = record(model="submitted-sales", level="segment", coverage80=NAN, coverage80_lately=NAN, bias_lately=-0.2)
     table = pd.concat([record(), record(level="segment"), record(horizon=2), people], ignore_index=True)
     brief = page.twice(table, brief=True)
@@ -170,11 +170,11 @@ def test_under_alarm_the_record_of_all_months_is_said_to_be_of_all():
     scores = scores.assign(span="month", n=10, coverage80=0.8, bias=0.0, observed=1.0)
     scores = pd.concat([scores, scores.assign(level="segment")])
     forecasts = says("ets", 4.1e6)
-    answer, more = page.record_answer(scores, record(), watched(alarm()), forecasts, company=EURO)
+    answer, more = page.record_answer(scores, {}, record(), watched(alarm()), forecasts, company=EURO)
     assert answer.startswith("The model’s last five forecasts")
     assert "says €4.1 m for FY26 Q4." in plain(answer)
     assert more.index("Of late") < more.index("Over all months: One month ahead the model misses the company’s month")
-    answer, more = page.record_answer(scores, record(), watched(alarm(alarm=False)), forecasts, company=EURO)
+    answer, more = page.record_answer(scores, {}, record(), watched(alarm(alarm=False)), forecasts, company=EURO)
     assert answer.startswith("One month ahead the model misses the company’s month")
     assert "Of late" in more
     assert "Over all months" not in more

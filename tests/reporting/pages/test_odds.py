@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.data.schema import Company
+from forecast.evaluation.judgement import Estimate, Finding
 from forecast.evaluation.scores.comparison import PairedTest
 from forecast.evaluation.scores.deals import SecondOpinion
 from forecast.reporting.pages import odds
@@ -19,13 +20,49 @@ def reliability(happened: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"probability": forecast, "happened": happened, "n": 100, **band})
 
 
-def test_calibration():
-    assert odds.calibration_finding(reliability([0.21, 0.5, 0.79])).startswith("The odds are honest")
-    assert odds.calibration_finding(reliability([0.05, 0.3, 0.5])).startswith("The odds are too high: forecast 50")
-    assert odds.calibration_finding(reliability([0.4, 0.5, 0.6])) == (
-        "The odds are right on the whole, but not at every level"
+def finding(verdict: str, *, value: float = 0.1, n: int = 8, unit: str = "day", fewest: int = 4) -> Finding:
+    estimate = Estimate(
+        value=value, promised=0.0, low=0.0, high=0.2, p_value=0.01, n=n, unit=unit, fewest=fewest, margin=0.05
     )
-    assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0]) == "The odds cannot be checked yet"
+    return Finding(estimate=estimate, p_page=0.02, verdict=verdict)  # type: ignore[arg-type]
+
+
+def judged(level: str, slope: str, **others: Finding) -> dict[str, Finding]:
+    return {"odds level": finding(level), "odds slope": finding(slope, unit="deal"), **others}
+
+
+@pytest.mark.parametrize(
+    ("level", "slope", "said"),
+    [
+        ("as promised", "as promised", "The odds are honest: forecast 50"),
+        ("above", "as promised", "The odds are too high: forecast 50"),
+        ("below", "unclear", "The odds are too low: forecast 50"),
+        ("above", "below", "The odds are too high; high ones are too high and low ones too low: forecast 50"),
+        ("as promised", "below", "Of the odds, high ones are too high and low ones too low: forecast 50"),
+        ("unclear", "above", "Of the odds, high ones are too low and low ones too high: forecast 50"),
+        ("unclear", "as promised", "Nothing speaks against the odds; too little to call them honest: forecast 50"),
+        ("too few", "unclear", "Nothing speaks against the odds; too little to call them honest: forecast 50"),
+        ("too few", "too few", "Whether the odds are honest: too few to tell (8 days)"),
+    ],
+)
+def test_calibration(level, slope, said):
+    # The same shares for all: what may be said of them is not read from the shares.
+    sentence = odds.calibration_finding(reliability([0.05, 0.3, 0.5]), judged(level, slope))
+    assert sentence.startswith(said)
+    assert "too few" in sentence or sentence.endswith("300 probabilities of 8 days")
+    assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0], {}) == "The odds cannot be checked yet"
+
+
+def test_whether_a_win_ever_came_true():
+    ended = pd.DataFrame({"p": [0.5] * 80, "won": [1.0] * 20 + [0.0] * 60, "open": [0.0] * 70 + [1.0] * 10})
+    facts = {"n": 70, "unit": "deal", "fewest": 30}
+    (sentence,) = odds.ever_finding(ended, {"odds ever": finding("above", **facts)}, origin="2025-10-31")
+    assert sentence == (
+        "A win ever: of 80 deals open on 31 October 2025, 40 wins were expected; 20 were won since, and 10 are still "
+        "open: more than were won, even if all still open are won yet: too high (70 deals)."
+    )
+    (none,) = odds.ever_finding(ended.iloc[:0], {}, origin="2025-10-31")
+    assert none == "The chance of a win ever cannot be checked: no deal had one on 31 October 2025."
 
 
 def test_what_a_probability_means_for_one_deal():
@@ -33,18 +70,27 @@ def test_what_a_probability_means_for_one_deal():
         f"Of 100 deals given about 20{T}%, 0{T}% were won (95{T}% interval 0{T}% to 4{T}%); that decides nothing about "
         "any one of them."
     )
-    assert odds.calibration_sentence(reliability([0.2] * 3).iloc[:0]).startswith("Too few deals have closed")
+    none = reliability([0.2] * 3).iloc[:0]
+    assert odds.calibration_sentence(none) == odds.NO_CHECK
+    low = reliability([0.2] * 3).assign(probability=0.05)
+    assert odds.calibration_sentence(low, why="No deal was open.").startswith(f"No level between 10 and 90{T}%")
+    assert odds.calibration_sentence(none, why="No deal was open.") == "No deal was open."
 
 
 def test_how_well_the_odds_tell_deals_apart():
     past = pd.DataFrame({"origin": ["2026-01-31"] * 4, "p": [0.9, 0.8, 0.3, 0.2], "won": [1.0, 1.0, 0.0, 0.0]})
-    checked, apart, better = odds.skill_sentences(past, within="won within 3 months")
+    use = {"odds use": finding("above", value=0.825)}
+    checked, apart, better = odds.skill_sentences(past, use, within="won within 3 months")
     assert checked == (f"4 probabilities of 1 day were checked; 50{T}% of these deals came true (won within 3 months).")
     assert f"100{T}% of the time" in apart
-    assert better.startswith("They are 82")  # 1 - mean of .01 .04 .09 .04 over .25
-    worse = past.assign(p=[0.2, 0.3, 0.8, 0.9])
-    assert odds.skill_sentences(worse, within="won")[2].startswith("They are no better than")
-    assert odds.skill_sentences(past.assign(won=1.0), within="won")[0].startswith("Too few deals have closed")
+    assert f"They are 82{T}% better than giving every deal the same probability (Brier score) (8 days)." in better
+    unsure = {"odds use": finding("unclear", value=0.3)}
+    assert "cannot be told" in odds.skill_sentences(past, unsure, within="won")[2]
+    worse = {"odds use": finding("below", value=-0.1)}
+    assert f"10{T}% worse" in odds.skill_sentences(past, worse, within="won")[2]
+    all_won = odds.skill_sentences(past.assign(won=1.0), use, within="won")
+    assert all_won == ["All of these 4 probabilities came true (won): nothing to tell apart."]
+    assert odds.skill_sentences(past.iloc[:0], use, within="won") == []
 
 
 def test_the_open_deals_by_step_of_their_probability():
@@ -68,26 +114,30 @@ def opinion(*, difference: float, p_value: float, days: int = 9) -> SecondOpinio
 
 
 def test_a_challenger_is_called_nearer_on_a_test_alone():
-    nan = float("nan")
     cannot = "Cannot tell whether our odds or those of gradient boosting are nearer to what came"
-    for unsure in (opinion(difference=-0.5, p_value=nan, days=4), opinion(difference=0.5, p_value=0.051)):
-        assert odds.second_opinion_finding(unsure, kind="boosting") == cannot
-    ours, theirs = opinion(difference=-0.002, p_value=0.03), opinion(difference=0.002, p_value=0.03)
-    finding = odds.second_opinion_finding(ours, kind="logistic")
-    assert finding == "Our odds are nearer to what came than those of a plain logistic regression"
-    finding = odds.second_opinion_finding(theirs, kind="logistic")
-    assert finding == "The odds of a plain logistic regression are nearer to what came than ours"
-    assert "would appear in 3 of 100 cases; one is claimed at 5 of 100 or fewer" in odds.second_opinion_sentence(ours)
+    for unsure in ("unclear", "too few"):
+        assert odds.second_opinion_finding({"second opinion": finding(unsure)}, kind="boosting") == cannot
+    nearer = odds.second_opinion_finding({"second opinion": finding("below")}, kind="logistic")
+    assert nearer == "Our odds are nearer to what came than those of a plain logistic regression"
+    theirs = odds.second_opinion_finding({"second opinion": finding("above")}, kind="logistic")
+    assert theirs == "The odds of a plain logistic regression are nearer to what came than ours"
+    nan, ours = float("nan"), opinion(difference=-0.002, p_value=0.03)
+    assert (
+        "would appear in 3 of 100 cases; one is claimed only where all words of this page together"
+        in odds.second_opinion_sentence(ours)
+    )
     few = odds.second_opinion_sentence(opinion(difference=0.0, p_value=nan, days=4))
     assert "2,485 probabilities of 4 days" in few
     assert "needs 8 days or more" in few
 
 
 def test_a_second_opinion_is_shown_where_there_is_one():
-    shown = odds.second_opinion_view(opinion(difference=0.0, p_value=0.5), kind="logistic")._repr_html_()
+    shown = odds.second_opinion_view(
+        opinion(difference=0.0, p_value=0.5), {"second opinion": finding("unclear")}, kind="logistic"
+    )._repr_html_()
     assert "plain logistic regression" in shown
     assert "Brier score" in shown
-    assert odds.second_opinion_view(None, kind="none")._repr_html_() == ""
+    assert odds.second_opinion_view(None, {}, kind="none")._repr_html_() == ""
 
 
 @pytest.mark.parametrize(("horizon", "sentences"), [(1, 0), (3, 0), (4, 1), (6, 1)])

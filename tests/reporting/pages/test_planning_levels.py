@@ -71,8 +71,8 @@ def test_the_last_column_is_redone_by_hand_from_the_figures_shown():
 @pytest.mark.parametrize(
     ("after", "says"),
     [
-        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points better where segments began. This need"),
-        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point worse where segments began. This need"),
+        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points down where segments began. This need"),
+        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point up where segments began. This need"),
     ],
 )
 def test_the_sum_is_written_out(after, says):

@@ -357,3 +357,20 @@ def test_both_changes_are_drawn_where_they_read_otherwise():
 )
 def test_open_intervals_are_named(low, high, told):
     assert planning_sentences.interval({"interval_low": low, "interval_high": high}) == told
+
+
+def test_why_no_power_is_shown_is_the_true_reason():
+    title, why = planning_sentences.no_power({"verdict": "not identified"})
+    assert title == "Cannot tell how large a change would have shown"
+    assert why == "No forecast that people submitted can be scored."
+    nobody = planning_sentences.no_power({"n_segments": 5, "n_adopting": 0})
+    assert nobody[1].startswith("No segment that is scored has begun")
+    assert planning_sentences.no_power({"n_segments": 5, "n_adopting": 5})[1] == planning_sentences.NO_POWER
+
+
+def test_why_the_worth_of_marketing_is_not_shown_is_the_true_reason():
+    assert others_page.planning_information(None).more == "No forecast that people submitted can be scored."
+    none = pd.DataFrame(columns=["when", "added", "p_holm"])
+    assert (
+        "forecasts that people submitted are scored, and there are none" in others_page.planning_information(none).more
+    )

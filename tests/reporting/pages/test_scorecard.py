@@ -21,25 +21,44 @@ def test_the_scorecard():
             "previous": [0.4, NAN, 20_000.0],
             "change": [0.1, NAN, 10_000.0],
             "note": "",
+            "against_survey": ["above", "", ""],
+            "against_year": ["above", "", "unclear"],
         }
     )
-    assert scorecard.finding(table) == "Above the survey on a"
+    assert scorecard.finding(table) == "Compared with the survey on a: above"
     assert scorecard.missing(table).startswith("Unknown: b.")
     shown = scorecard.shown(table, currency="EUR")
     assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]
     assert list(shown["change"]) == ["+10 points", "–", f"+50{T}%"]
-    assert scorecard.year_sentences(table) == ["Higher than a year ago: a and c."]
+    assert scorecard.year_sentences(table) == [
+        "Higher than a year ago, beyond luck: a.",
+        "No change that luck could not have made: c.",
+        scorecard.YEAR_EXPLAINED,
+    ]
+
+
+def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
+    table = pd.DataFrame(
+        {"measure": ["proposals won", "lower cost: cost of sales", "more people: customers won", "d"]}
+    ).assign(against_year=["unclear", "above", "below", "too few"])
+    higher, lower, open_ones, few, _ = scorecard.year_sentences(table)
+    assert higher == "Higher than a year ago, beyond luck: cost of sales."
+    assert lower == "Lower than a year ago, beyond luck: customers won."
+    assert open_ones.endswith(": proposals won.")
+    assert few == "Too few to tell: d."
+    none = scorecard.year_sentences(table.assign(against_year=""))
+    assert none == ["There is no year before to compare with."]
 
 
 @pytest.mark.parametrize(
-    ("ours", "said"),
+    ("verdicts", "said"),
     [
-        ((0.5, 0.5, 0.5), "Compared with the survey, one above, one about the same and one below"),
-        ((0.1, 0.1, 0.1), "Compared with the survey, three below"),
-        ((0.9, 0.9, 0.9), "Compared with the survey, three above"),
-        ((0.41, 0.505, NAN), "Compared with the survey, two about the same"),
+        (("above", "unclear", "below"), "Compared with the survey, one above, one below and one too near to tell"),
+        (("below", "below", "below"), "Compared with the survey, three below"),
+        (("above", "above", "above"), "Compared with the survey, three above"),
+        (("unclear", "too few", "unclear"), "Compared with the survey, two too near to tell and one too few to tell"),
     ],
 )
-def test_the_survey_is_no_contest(ours, said):
-    table = pd.DataFrame({"measure": ["a", "b", "c"], "ours": ours, "survey": [0.4, 0.5, 0.6]})
+def test_the_survey_is_no_contest(verdicts, said):
+    table = pd.DataFrame({"measure": ["a", "b", "c"], "ours": 0.5, "survey": 0.4, "against_survey": verdicts})
     assert scorecard.finding(table) == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from forecast.evaluation.judgement import Estimate, found
 from forecast.models.registry import MODELS
 from forecast.reporting.pages.track import sentences as track_sentences
 from forecast.wording import THIN as T
@@ -23,18 +24,33 @@ def test_every_forecaster_has_a_name_of_its_own_on_a_page():
     assert track_sentences.model_name("ets-theta") == "benchmark and Theta"
 
 
+def finding(value: float, p: float, *, n: int = 23, promised: float = 0.0, margin: float = 0.0, half: float = 0.05):
+    estimate = Estimate(
+        value=value,
+        promised=promised,
+        low=value - half,
+        high=value + half,
+        p_value=p,
+        n=n,
+        unit="month",
+        fewest=8,
+        margin=margin,
+    )
+    return found(estimate, p_page=p)
+
+
 def test_the_track_record():
     table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.5, -0.1), ("ets", 1, 0.4, 0.0))
     assert track_sentences.accuracy_finding(table) == (
         f"One month ahead the model misses segments by 30{T}%, the benchmark 40{T}%"
     )
-    told = track_sentences.accuracy_sentences(table)
-    assert told[0].startswith(f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 37{T}%;")
-    assert "too few" in told[0]
-    assert "as promised" in told[1]
     assert track_sentences.accuracy_finding(table.iloc[:0]) == "There is no track record yet"
     assert track_sentences.accuracy_sentences(table.iloc[:0]) == [
         "No past forecast has settled yet, so we cannot say how accurate forecasts are."
+    ]
+    # Without findings the numbers stand alone.
+    assert track_sentences.accuracy_sentences(table) == [
+        f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 37{T}%."
     ]
     people = scores(("pipeline", 1, 0.3, 0.2), ("submitted-joint", 1, 0.55, -0.1), ("ets", 1, 0.4, 0.0))
     told = track_sentences.accuracy_sentences(people)
@@ -42,49 +58,72 @@ def test_the_track_record():
 
 
 @pytest.mark.parametrize(
-    ("skills", "p", "said"),
+    ("skill", "said"),
     [
         (
-            (0.2, 0.3),
-            (0.01, 0.05),
-            f"At every lead time the model misses a segment’s month by less than the benchmark, beyond luck: "
-            f"20{T}% to 30{T}% less.",
+            finding(0.25, 0.01),
+            f"Over all lead times the model misses a segment’s month by 25{T}% less than the benchmark, beyond luck "
+            "(23 months).",
         ),
         (
-            (0.2, 0.3),
-            (0.01, 0.2),
-            f"The model misses a segment’s month one month ahead by 20{T}% less than the benchmark, beyond luck; "
-            "2 months ahead luck could have made the difference.",
+            finding(-0.3, 0.05),
+            f"Over all lead times the model misses a segment’s month by 30{T}% more than the benchmark, beyond luck "
+            "(23 months).",
         ),
         (
-            (0.2, -0.3),
-            (0.01, 0.02),
-            f"The model misses a segment’s month one month ahead by 20{T}% less than the benchmark and 2 months "
-            f"ahead by 30{T}% more than the benchmark, beyond luck.",
-        ),
-        (
-            (0.2, 0.3),
-            (0.06, 0.9),
+            finding(0.25, 0.06),
             f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 37{T}%; luck could have "
-            "made the difference, also further ahead.",
+            "made the difference (23 months), also further ahead.",
         ),
         (
-            (-0.2, 0.3),
-            (0.06, NAN),
-            f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 25{T}%; luck could have "
-            "made the difference, also further ahead.",
-        ),
-        (
-            (-0.2, -0.2),
-            (NAN, NAN),
-            f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 25{T}%; the months are "
-            "too few to tell that from luck, also further ahead.",
+            finding(0.25, NAN, n=5),
+            f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 37{T}%; too few to tell "
+            "(5 months; 8 are needed), also further ahead.",
         ),
     ],
 )
-def test_a_skill_is_claimed_only_beyond_luck(skills, p, said):
-    table = scores(*(("pipeline", at, 0.3, skill) for at, skill in enumerate(skills, start=1))).assign(p_holm=p)
-    assert track_sentences.accuracy_sentences(table)[0] == said
-    assert track_sentences.company_sentence(table) == ""
-    company = track_sentences.company_sentence(table.assign(level="total"))
+def test_a_skill_is_claimed_only_beyond_luck(skill, said):
+    table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.3, 0.3))
+    assert track_sentences.accuracy_sentences(table, {"skill segment": skill})[0] == said
+    assert track_sentences.company_sentence(table, {"skill total": skill}) == ""
+    company = track_sentences.company_sentence(table.assign(level="total"), {"skill total": skill})
     assert company == said.replace("a segment’s month", "the company’s month")
+
+
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        (finding(0.8, 1.0, promised=0.8, margin=0.1), f"80{T}% of the time: as promised (23 months)."),
+        (
+            finding(0.8, 1.0, promised=0.8, margin=0.1, half=0.2),
+            f"80{T}% of the time: whether that is as promised cannot be told (23 months).",
+        ),
+        (finding(0.5, 0.001, promised=0.8), "less often than promised, so they are too narrow (23 months)."),
+        (finding(1.0, 0.01, promised=0.8), "more often than promised, so they are too wide (23 months)."),
+        (finding(1.0, NAN, n=3, promised=0.8), f"100{T}% of the time: too few to tell (3 months; 8 are needed)."),
+    ],
+)
+def test_ranges_are_called_wrong_only_beyond_luck(ranges, said):
+    table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.3, 0.3), ("pipeline", 3, 0.3, 0.3))
+    _, first, further = track_sentences.accuracy_sentences(table, {"ranges segment": ranges})
+    assert first.startswith(f"One month ahead, the model’s 80{T}% ranges of segments’ months held ")
+    assert first.endswith(said)
+    assert further == f"2 and 3 months ahead they held 80{T}% of the time; such months overlap and tell less."
+
+
+@pytest.mark.parametrize(
+    ("bias", "said"),
+    [
+        (finding(0.2, 0.001), f"One month ahead it forecast 20{T}% too much (23 months)."),
+        (finding(-0.2, 0.001), f"One month ahead it forecast 20{T}% too little (23 months)."),
+        (
+            finding(0.04, 0.4),
+            f"One month ahead the sum of its forecasts was 4{T}% above what was booked, which luck could have made "
+            "(23 months).",
+        ),
+    ],
+)
+def test_a_bias_is_that_of_one_lead_time_and_beyond_luck(bias, said):
+    table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.3, 0.3))
+    assert track_sentences.accuracy_sentences(table, {"bias": bias})[-1] == said
+    assert said not in track_sentences.accuracy_sentences(table.assign(level="total"), {"bias": bias}, level="total")

@@ -55,7 +55,8 @@ def deal_track(
     Returns
     -------
     DataFrame with origin (date), opportunity_id, segment, stage, p (0 to 1), won (0.0 or 1.0) and, with a challenger,
-    p_challenger (nan where it has none); deals without a probability are left out.
+    p_challenger (nan where it has none); deals without a probability are left out. Where there is no row,
+    `attrs["why"]` says why.
 
     Raises
     ------
@@ -76,10 +77,24 @@ def deal_track(
                 second = second.rename(columns={"p": "p_challenger"})
                 part = part.merge(second, on="opportunity_id", how="left", validate="one_to_one")
             parts.append(part)
-    if not parts:
+    if not any(len(part) for part in parts):
         columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+        none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+        none.attrs["why"] = _why_none(log, origins, settled=len(parts), horizon=horizon, seed=seed)
+        return none
     return pd.concat(parts, ignore_index=True)
+
+
+def _why_none(log: Log, origins: Sequence[str], *, settled: int, horizon: int, seed: int) -> str:
+    """Return why no probability of the past days can be held against what became of it."""
+    if not origins or not settled:
+        return f"No past day lies far enough back: the {horizon} months after it have not all settled."
+    then = snapshot(log, as_of=origins[settled - 1])
+    if not (then.opportunities["outcome"] == "open").any():
+        return "No deal was open on the past days."
+    notes = win_probabilities(then, seed=seed).attrs.get("notes", [])
+    reason = notes[0] if notes else "no open deal had a probability then."
+    return f"On {then.as_of.date()} the deals had no odds yet. {reason}"
 
 
 def _has_settled(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
@@ -99,6 +114,19 @@ def _with_outcome(then: Snapshot, now: Snapshot, horizon: int, seed: int) -> pd.
     frame["won"] = ((frame["outcome"] == "won") & (frame["closed_on"] <= end)).astype("float64")
     frame.insert(0, "origin", then.as_of)
     return frame[list(_COLUMNS)]
+
+
+def ever_track(log: Log, *, as_of: str | pd.Timestamp, origin: str, seed: int = 0) -> pd.DataFrame:
+    """Return the chance of a win ever of every deal open on a past day, and what has become of it by `as_of`.
+
+    Returns opportunity_id, p (0 to 1), won (0.0 or 1.0), open (1.0 where it still is: it may be won yet); deals without
+    a probability are left out. Raises ParameterError where a day is no date.
+    """
+    then, now = snapshot(log, as_of=origin), snapshot(log, as_of=as_of)
+    p = win_probabilities(then, seed=seed)[["opportunity_id", "p_win"]].dropna()
+    outcome = now.opportunities.set_index("opportunity_id")["outcome"].reindex(p["opportunity_id"]).to_numpy()
+    won, waits = (outcome == "won").astype("float64"), (outcome == "open").astype("float64")
+    return p.rename(columns={"p_win": "p"}).assign(won=won, open=waits).reset_index(drop=True)
 
 
 # -- do they come true as often? -----------------------------------------------------------------------

@@ -24,7 +24,7 @@ YEAR = 12
 FEWEST_MONTHS = 2 * YEAR
 SHUFFLES = 99
 RARE = 0.05
-"""Share of shuffled series below which a part is called more than chance."""
+"""How often either part of a series without any may be called more than chance."""
 _STRONG, _MODERATE = 0.6, 0.3
 _FLAT = 1e-9
 """Standard deviation, relative to the largest month, below which all months are taken to be the same."""
@@ -50,10 +50,21 @@ class Decomposition:
     season_by_chance: float
 
     @property
+    def has_trend(self) -> bool:
+        """Whether the months in random order would rarely show a trend as strong."""
+        return _is_rare(self.trend_by_chance, other=self.season_by_chance)
+
+    @property
+    def has_season(self) -> bool:
+        """Whether the months in random order would rarely show a season as strong."""
+        return _is_rare(self.season_by_chance, other=self.trend_by_chance)
+
+    @property
     def note(self) -> str:
         """How strong trend and season are, in a sentence each, and whether chance would show as much."""
-        trend = _sentence("trend", self.trend_strength, self.trend_by_chance)
-        return f"{trend} {_sentence('season', self.season_strength, self.season_by_chance)}"
+        trend = _sentence("trend", self.trend_strength, self.trend_by_chance, rare=self.has_trend)
+        season = _sentence("season", self.season_strength, self.season_by_chance, rare=self.has_season)
+        return f"{trend} {season}"
 
 
 def seasonal_trend(bookings: np.ndarray, *, seed: int = 0) -> Decomposition:
@@ -130,8 +141,13 @@ def _share_at_least(observed: float, shuffled: Iterator[float]) -> float:
     return (1 + sum(strength >= observed for strength in shuffled)) / (1 + SHUFFLES)
 
 
-def _sentence(part: str, strength: float, by_chance: float) -> str:
-    if by_chance > RARE:
+def _is_rare(by_chance: float, *, other: float) -> bool:
+    """Return whether a share is rare where two are looked at; by chance either is with RARE at most (Holm 1979)."""
+    return by_chance <= RARE / 2 or (by_chance <= RARE and other <= RARE / 2)
+
+
+def _sentence(part: str, strength: float, by_chance: float, *, rare: bool) -> str:
+    if not rare:
         often = f"{100 * by_chance:.0f} of 100 cases"
         return f"No {part} beyond chance: the same months in random order show one as strong in {often}."
     size = "strong" if strength >= _STRONG else "moderate" if strength >= _MODERATE else "weak"

@@ -24,7 +24,9 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import Log
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
+from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.judgement import Finding
 from forecast.evaluation.lately import alarms, lately
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
@@ -95,7 +97,7 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
-        value_added, habits, adjustments or late_wins.
+        judgements, value_added, habits, adjustments or late_wins.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
@@ -109,6 +111,13 @@ def table(
         return results.read(name)
     snap = snapshot(log, as_of=as_of)
     return _get(_Month(log=log, snap=snap, months=months, seed=seed, results=results), name)
+
+
+def findings(
+    log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
+) -> dict[str, Finding]:
+    """Return what may be said of the track record, by question; see the table `judgements`."""
+    return questions.from_table(table("judgements", log, as_of=as_of, months=months, seed=seed, results=results))
 
 
 def _get(month: _Month, name: str) -> pd.DataFrame:
@@ -261,18 +270,22 @@ def _scorecard(month: _Month) -> pd.DataFrame:
     return scorecard(month.log, as_of=month.snap.as_of, scores=_scored(month))
 
 
-def _value_added(month: _Month) -> pd.DataFrame:
-    """People against the model of the month end before: it must not win by knowing up to a month more."""
+def _record(month: _Month) -> dict[str, pd.DataFrame]:
+    """Return the tables whose differences are words of one page, with `p_holm` corrected over all of that page.
+
+    People stand against the model of the month end before: it must not win by knowing up to a month more.
+    """
     scored = _scored(month)
-    return value_added(scored, ladder=ladder_of(scored["model"]), lag=1)
-
-
-def _habits(month: _Month) -> pd.DataFrame:
-    return habits(_scored(month), by=["submitter"])
-
-
-def _adjustments(month: _Month) -> pd.DataFrame:
-    return adjustments(_scored(month))
+    steps = value_added(scored, ladder=ladder_of(scored["model"]), lag=1)
+    people, changes = habits(scored, by=["submitter"]), adjustments(scored)
+    found = questions.of_record(scored, steps, people, changes)
+    made = {
+        "judgements": questions.as_table(found),
+        "value_added": questions.with_page(steps, found, "step"),
+        "habits": questions.with_page(people, found, "habit"),
+        "adjustments": questions.with_page(changes, found, "change"),
+    }
+    return {name: month.results.write(name, frame) for name, frame in made.items()}
 
 
 def _late_wins(month: _Month) -> pd.DataFrame:
@@ -343,9 +356,10 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,
-        "value_added": _value_added,
-        "habits": _habits,
-        "adjustments": _adjustments,
+        **{
+            name: lambda month, name=name: _record(month)[name]  # type: ignore[misc]
+            for name in ("judgements", "value_added", "habits", "adjustments")
+        },
         "late_wins": _late_wins,
     }
 )

@@ -5,6 +5,7 @@ Records of what is drawn first, then every sentence of the subject, then the pic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ from matplotlib.figure import Figure
 
 from forecast import wording
 from forecast.data.schema import Company
+from forecast.evaluation.judgement import Finding, Verdict
 from forecast.evaluation.scores.comparison import FEWEST
-from forecast.evaluation.scores.events import auc, brier, share_interval
+from forecast.evaluation.scores.events import auc, share_interval
 from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, BLUE, DASHES, GREY, MIST, PAPER, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
+from forecast.reporting.pages.words import EVER, LEVEL, NEARER, ODDS_TOO_FEW, SLOPE, USE, evaluated, rests_on, word
 
 if TYPE_CHECKING:
     from forecast.evaluation.scores.deals import SecondOpinion
@@ -116,7 +119,7 @@ CURVES_HEADS = {"model": "model", "probability": "probability", "happened": "cam
 
 OPINION_CAPTION = (
     "Odds of the same deals: Brier score and log loss are better when lower, AUC when higher; "
-    "a calibration slope of 1 is honest, below 1 the odds are too extreme"
+    "a calibration slope of 1 is as promised, below 1 the odds are too far apart"
 )
 CURVES_CAPTION = "Forecast and outcome by fifths of the deals"
 DAYS_CAPTION = (
@@ -124,7 +127,8 @@ DAYS_CAPTION = (
     f"probability (50{wording.THIN}% is chance)"
 )
 EVENT = "won within 3 months"
-TOO_FEW = "Too few deals have closed."
+NO_CHECK = "No past day has probabilities whose months are over."
+NO_MIDDLE = f"No level between 10 and 90{wording.THIN}% has deals whose months are over."
 NO_PROBABILITY = "No deal has a probability."
 
 
@@ -133,30 +137,63 @@ def model_names(kind: str) -> list[str]:
     return ["ours", CHALLENGERS[kind].removeprefix("a ")]
 
 
-def calibration_finding(table: pd.DataFrame) -> str:
-    """Return whether deals were won as often as forecast; table as `reliability` gives it."""
-    known = table[table["n"] > 0] if len(table) else table
-    if known.empty:
+def calibration_title(table: pd.DataFrame, judged: Mapping[str, Finding]) -> str:
+    """Return whether the odds are honest, no louder than the tests; table as `reliability`, judged as `of_odds` gives.
+
+    The level first, then the slope: odds right on the whole may be too far apart, or too close together.
+    """
+    if table.empty or not table["n"].sum():
         return "The odds cannot be checked yet"
-    forecast = float(np.average(known["probability"], weights=known["n"]))
-    won = float(np.average(known["happened"], weights=known["n"]))
-    outside = known[(known["happened"] < known["band_low"]) | (known["happened"] > known["band_high"])]
-    if len(outside) <= max(1, round(0.1 * len(known))) and abs(forecast - won) < 0.03:
-        return "The odds are honest: as many deals were won as forecast"
-    if abs(forecast - won) < 0.03:
-        return "The odds are right on the whole, but not at every level"
-    way = "high" if forecast > won else "low"
-    return f"The odds are too {way}: forecast {wording.percent(forecast)}, won {wording.percent(won)}"
+    level, slope = judged["odds level"], judged["odds slope"]
+    if level.is_apart:
+        more = f"; {word(slope.verdict, SLOPE)}" if slope.is_apart else ""
+        return f"{word(level.verdict, LEVEL)}{more}"
+    if slope.is_apart:
+        return f"Of the odds, {word(slope.verdict, SLOPE)}"
+    if {level.verdict, slope.verdict} == {"too few"}:
+        return f"{ODDS_TOO_FEW} ({rests_on(level)})"
+    both: Verdict = "as promised" if level.verdict == slope.verdict == "as promised" else "unclear"
+    return word(both, LEVEL)
 
 
-def calibration_sentence(table: pd.DataFrame) -> str:
+def calibration_finding(table: pd.DataFrame, judged: Mapping[str, Finding]) -> str:
+    """Return the title with what it rests on: the mean probability, the share won, and how many of both."""
+    known, title = table[table["n"] > 0] if len(table) else table, calibration_title(table, judged)
+    if known.empty or title.startswith(ODDS_TOO_FEW):
+        return title
+    forecast = wording.percent(float(np.average(known["probability"], weights=known["n"])))
+    won = wording.percent(float(np.average(known["happened"], weights=known["n"])))
+    return f"{title}: forecast {forecast}, won {won}, {deals_and_days(known, judged['odds level'])}"
+
+
+def deals_and_days(known: pd.DataFrame, level: Finding) -> str:
+    """Return what the check rests on: `2,485 probabilities of 8 days`; a deal counts on each day it is open."""
+    count = wording.plural(int(known["n"].sum()), "probability")
+    return f"{count} of {wording.plural(level.estimate.n, 'day')}" if level.estimate.unit == "day" else count
+
+
+def ever_finding(ended: pd.DataFrame, judged: Mapping[str, Finding], *, origin: Any) -> list[str]:
+    """Return whether the chance of a win ever came true, of the deals open on a past day; ended as `ever_track`."""
+    if ended.empty:
+        return [f"The chance of a win ever cannot be checked: no deal had one on {wording.day(origin)}."]
+    found = judged["odds ever"]
+    first = (
+        f"A win ever: of {wording.plural(len(ended), 'deal')} open on {wording.day(origin)}, "
+        f"{wording.number(ended['p'].sum())} wins were expected; {wording.number(ended['won'].sum())} were won since, "
+        f"and {wording.number(ended['open'].sum())} are still open"
+    )
+    return [f"{first}: {evaluated(found, EVER)}."]
+
+
+def calibration_sentence(table: pd.DataFrame, *, why: str = NO_CHECK) -> str:
     """Return what it means for one deal, from the level with the most deals among those not near zero or one.
 
     The interval is of the share that wins in the long run, were the deals decided independently of each other.
+    why : why there is none, where nothing could be checked.
     """
     known = table[(table["n"] > 0) & table["probability"].between(0.1, 0.9)] if len(table) else table
     if known.empty:
-        return "Too few deals have closed to say what a probability means."
+        return NO_MIDDLE if len(table) else why
     row = known.loc[known["n"].idxmax()]
     low, high = share_interval(round(row["happened"] * row["n"]), int(row["n"]))
     return (
@@ -175,20 +212,26 @@ def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
     return f"{wording.plural(len(known), 'open deal')} should bring {worth} in the end"
 
 
-def skill_sentences(deals: pd.DataFrame, *, within: str) -> list[str]:
+def skill_sentences(deals: pd.DataFrame, judged: Mapping[str, Finding], *, within: str) -> list[str]:
     """Return how well the odds tell deals apart; deals has origin, p and won of past deals, within names the event."""
-    if deals.empty or deals["won"].nunique() < 2:
-        return ["Too few deals have closed since the days looked at to say how well the odds tell deals apart."]
+    if deals.empty:
+        return []
+    if deals["won"].nunique() < 2:
+        what = "All" if deals["won"].iloc[0] else "None"
+        return [
+            f"{what} of these {wording.plural(len(deals), 'probability')} came true ({within}): nothing to tell apart."
+        ]
     share, area = float(deals["won"].mean()), auc(deals["won"], deals["p"])
-    gain = 1 - brier(deals["won"], deals["p"]) / (share * (1 - share))
+    use = judged["odds use"]
     checked = wording.plural(len(deals), "probability")
     days = wording.plural(deals["origin"].nunique(), "day")
-    better = f"{wording.percent(gain)} better" if gain > 0.01 else "no better"
+    gain = wording.percent(abs(use.estimate.value))
     return [
         f"{checked} of {days} were checked; {wording.percent(share)} of these deals came true ({within}).",
         "Of two deals, one won and one not, the won one had the higher probability "
         f"{wording.percent(area)} of the time (50{wording.THIN}% is chance).",
-        f"They are {better} than giving every deal the same probability (Brier score).",
+        f"Against one probability for all: {gain} {'less' if use.estimate.value > 0 else 'more'} Brier score. "
+        f"{wording.sentence(evaluated(use, USE, gain))}",
     ]
 
 
@@ -202,14 +245,11 @@ def overlap_sentences(horizon: int, *, apart: int = 3) -> list[str]:
     ]
 
 
-def second_opinion_finding(opinion: SecondOpinion, *, kind: str) -> str:
+def second_opinion_finding(judged: Mapping[str, Finding], *, kind: str) -> str:
     """Return whether our odds or the challenger's are nearer; no claim but on a test that luck rarely passes."""
-    other, p_value = CHALLENGERS[kind], opinion.test.p_value
-    if not wording.known(p_value) or p_value > LUCK or opinion.test.mean_difference == 0:
-        return f"Cannot tell whether our odds or those of {other} are nearer to what came"
-    if opinion.test.mean_difference < 0:
-        return f"Our odds are nearer to what came than those of {other}"
-    return f"The odds of {other} are nearer to what came than ours"
+    found = judged["second opinion"]
+    verdict: Verdict = "unclear" if found.verdict == "too few" else found.verdict
+    return word(verdict, NEARER).format(CHALLENGERS[kind])
 
 
 def second_opinion_sentence(opinion: SecondOpinion) -> str:
@@ -222,13 +262,14 @@ def second_opinion_sentence(opinion: SecondOpinion) -> str:
         return f"{base} A test needs {FEWEST} days or more, since deals of one day share the months they close in."
     return (
         f"{base} If both were equally near, a difference this large would appear in "
-        f"{wording.cases(opinion.test.p_value)} cases; one is claimed at {wording.cases(LUCK)} or fewer."
+        f"{wording.cases(opinion.test.p_value)} cases; one is claimed only where all words of this page together would "
+        f"mislead in {wording.cases(LUCK)} or fewer."
     )
 
 
-def describe_reliability(record: Reliability) -> Caption:
+def describe_reliability(record: Reliability, judged: Mapping[str, Finding]) -> Caption:
     """Return the words of the share that came true against the probability."""
-    title = calibration_finding(record.table)
+    title = calibration_title(record.table, judged)
     return Caption(
         title=title,
         subtitle=f"Forecast probability against the share that came true ({record.event}); "
@@ -279,17 +320,25 @@ def _step_tooltip(middle: float, amount: float, count: int, currency: str) -> st
 
 
 def calibration(
-    table: pd.DataFrame, probabilities: pd.Series, *, company: Company, as_of: Any, what: str = EVENT
+    table: pd.DataFrame,
+    probabilities: pd.Series,
+    judged: Mapping[str, Finding],
+    *,
+    company: Company,
+    as_of: Any,
+    what: str = EVENT,
+    why: str = NO_CHECK,
 ) -> Chart | Statement:
     """Draw the share that came true against the probability, over how often each probability was given.
 
     table : probability, happened, n, band_low, band_high (as `reliability` gives it), shares of 1; the band is what
-    chance would show. probabilities : all that were given, for the histogram. what : the event they are of.
+    chance would show. probabilities : all that were given, for the histogram. judged : as `of_odds` gives it. what :
+    the event they are of. why : why there is none, where there is none.
     """
     record = prepare_reliability(table, probabilities, event=what)
-    caption = describe_reliability(record)
+    caption = describe_reliability(record, judged)
     if record.bins.empty:
-        return empty(caption.title, TOO_FEW)
+        return empty(caption.title, why)
     return chart(
         record,
         draw_reliability,
@@ -389,12 +438,12 @@ def days_view(days: pd.DataFrame) -> TableView | Notes:
     return TableView(days, DAYS_CAPTION, columns=DAYS_HEADS, formats=formats) if len(days) else Notes([])
 
 
-def second_opinion_view(opinion: SecondOpinion | None, *, kind: str) -> Together | Notes:
+def second_opinion_view(opinion: SecondOpinion | None, judged: Mapping[str, Finding], *, kind: str) -> Together | Notes:
     """Return our odds and the challenger's side by side, the claim on top; nothing where there is no challenger."""
     if opinion is None:
         return Notes([])
     names = model_names(kind)
-    claim = Statement(f"{second_opinion_finding(opinion, kind=kind)}.", second_opinion_sentence(opinion))
+    claim = Statement(f"{second_opinion_finding(judged, kind=kind)}.", second_opinion_sentence(opinion))
     models = TableView(opinion.table.assign(model=names), OPINION_CAPTION, columns=OPINION_HEADS)
     named = opinion.curves.assign(model=opinion.curves["model"].replace("challenger", names[1]))
     shares: dict[str, Format] = {"probability": wording.percent, "happened": wording.percent}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,7 @@ from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import AXIS, BLUE, GREY, SOFT
-
-_SAME = 0.02
+from forecast.reporting.pages.words import SURVEY, TOO_FEW, YEAR, word
 
 # -- sentences ------------------------------------------------------------------------------------------
 
@@ -36,21 +36,16 @@ NO_FIGURES = "None of the survey's figures is here."
 
 
 def finding(table: pd.DataFrame) -> str:
-    """Return how many of the survey's figures we are above."""
+    """Return how many of the survey's figures we are above and below by more than chance; table as `scorecard`."""
     known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
     if known.empty:
         return "Nothing can be compared with the survey yet"
     if len(known) == 1:
         row = known.iloc[0]
-        return f"{'Above' if row['ours'] > row['survey'] else 'Not above'} the survey on {row['measure']}"
-    # A figure within two points of the survey's is about the same.
-    apart = known["ours"] - known["survey"]
-    counts = [
-        (int((apart > _SAME).sum()), "above"),
-        (int((apart.abs() <= _SAME).sum()), "about the same"),
-        (int((apart < -_SAME).sum()), "below"),
-    ]
-    counted = wording.joined(f"{wording.spelt(count)} {word}" for count, word in counts if count)
+        return f"Compared with the survey on {row['measure']}: {word(row['against_survey'], SURVEY)}"
+    counts = known["against_survey"].map(lambda verdict: word(verdict, SURVEY)).value_counts()
+    order = [SURVEY.above, SURVEY.below, SURVEY.unclear, TOO_FEW]
+    counted = wording.joined(f"{wording.spelt(int(counts[name]))} {name}" for name in order if name in counts)
     return f"Compared with the survey, {counted}"
 
 
@@ -79,23 +74,35 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
     }
     out = table[["measure", "note"]].assign(**figures)
     out["note"] = out["note"].str.replace("`", "")
-    # "more people", "lower cost" are what one hopes for; the table shows what came.
-    out["measure"] = out["measure"].str.replace(r"^(more [a-z]+|lower cost): ", "", regex=True)
+    out["measure"] = out["measure"].map(plain_name)
     out["change"] = [_change(row) for _, row in table.iterrows()]
     return out
 
 
 def year_sentences(table: pd.DataFrame) -> list[str]:
-    """Return which figures rose and which fell against the 12 months before."""
-    known = table[table["change"].notna()]
+    """Return which figures rose and which fell against the 12 months before by more than chance, and what is open."""
+    known = table[table["against_year"] != ""]
     if known.empty:
         return ["There is no year before to compare with."]
+    known = known.assign(name=known["measure"].map(plain_name))
     sentences = []
-    for word, rows in (("Higher", known[known["change"] > 0]), ("Lower", known[known["change"] < 0])):
+    for verdict in ("above", "below", "unclear", "too few"):
+        rows = known[known["against_year"] == verdict]
         if len(rows):
-            sentences.append(f"{word} than a year ago: {wording.joined(rows['measure'])}.")
-    same = known[known["change"] == 0]
-    return [*sentences, *([f"The same as a year ago: {wording.joined(same['measure'])}."] if len(same) else [])]
+            heading = wording.sentence(word(verdict, YEAR)).rstrip(".")
+            sentences.append(f"{heading}: {wording.joined(rows['name'])}.")
+    return [*sentences, YEAR_EXPLAINED]
+
+
+YEAR_EXPLAINED = (
+    "Each month is compared with the same month a year before (reps with a quota: rep by rep), and all figures of this "
+    "page are allowed one chance finding in 20 together."
+)
+
+
+def plain_name(measure: str) -> str:
+    """Return the name of a measure without what one hopes for: `more people: `, `lower cost: `."""
+    return re.sub(r"^(more [a-z]+|lower cost): ", "", measure)
 
 
 def _change(row: pd.Series) -> str:

@@ -16,7 +16,7 @@ from forecast import wording
 from forecast.calendar import parse_periods
 from forecast.data.schema import TOTAL, Company
 from forecast.errors import DataError
-from forecast.models.baselines.decomposition import RARE, YEAR, Decomposition, seasonal_trend
+from forecast.models.baselines.decomposition import YEAR, Decomposition, seasonal_trend
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
@@ -39,12 +39,12 @@ class Seasons:
     @property
     def has_trend(self) -> bool:
         """Whether the months in random order would rarely show a trend as strong."""
-        return self.parts.trend_by_chance <= RARE
+        return self.parts.has_trend
 
     @property
     def has_season(self) -> bool:
         """Whether the months in random order would rarely show a season as strong."""
-        return self.parts.season_by_chance <= RARE
+        return self.parts.has_season
 
     @property
     def largest(self) -> float:

@@ -141,7 +141,7 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
     parts = [_follows(row, miss.difference), COUNTS_OTHERWISE]
     if wording.known(miss.difference):
         size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
-        side = "better" if miss.difference < 0 else "worse"
+        side = "down" if miss.difference < 0 else "up"
         apart = f"{size} {side} where segments began" if miss.difference else "no difference in this sum"
         parts.insert(0, f"{_sum(miss)}: {apart}.")
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):

@@ -74,7 +74,7 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
     table : segments, relative_change (negative), power. row : the planning table's row.
     """
     if table is None or table.empty:
-        return empty(sentences.power_finding(row), sentences.NO_POWER)
+        return empty(*sentences.no_power(row))
     shown = Power(table=table)
     wide = table.pivot(index="relative_change", columns="segments", values="power").sort_index(ascending=False)
     heads, wide.columns = sentences.power_heads(shown), wide.columns.astype(str)

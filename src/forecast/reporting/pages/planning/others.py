@@ -29,7 +29,9 @@ def planning_others(table: pd.DataFrame | None) -> Together | Statement:
 
 def planning_information(table: pd.DataFrame | None) -> Together | Statement:
     """Show what knowing marketing was worth to the model, before and after the starts."""
-    if table is None or table.empty:
+    if table is None:
+        return empty(NO_INFORMATION[0], NO_OTHERS[1])
+    if table.empty:
         return empty(*NO_INFORMATION)
     shown = _compared(
         information_shown(table),
@@ -88,7 +90,10 @@ INFORMATION_CAPTION = "How far the model misses, without and with marketing"
 MEASURES = "What these measure"
 
 NO_OTHERS = ("Nothing else can be compared", "No forecast that people submitted can be scored.")
-NO_INFORMATION = ("Cannot tell what knowing marketing is worth", "No month has forecasts of both models.")
+NO_INFORMATION = (
+    "Cannot tell what knowing marketing is worth",
+    "The months compared are those for which forecasts that people submitted are scored, and there are none.",
+)
 """What stands in place of a table, and why."""
 
 _PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
@@ -142,7 +147,7 @@ def others_explained(table: pd.DataFrame) -> list[str]:
 def information(table: pd.DataFrame) -> tuple[str, str]:
     """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
     if table.empty:
-        return "Cannot tell what knowing marketing was worth to the model.", "No month has forecasts of both models."
+        return f"{NO_INFORMATION[0]}.", NO_INFORMATION[1]
     points = [f"{wording.in_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
     apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:

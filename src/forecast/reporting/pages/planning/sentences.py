@@ -94,6 +94,7 @@ LEFT_OUT_HEADS = {
 NO_MONTHS = "No month has both segments that plan together and segments that do not."
 NO_SEGMENTS = ("No segment has errors to show", "No forecast that people submitted can be scored.")
 NO_ERRORS = "No segment has errors to show."
+NO_SIZE = "Cannot tell how large a change would have shown"
 NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
 """What stands in place of a picture or table, and why."""
 
@@ -284,6 +285,15 @@ def power_finding(row: Mapping[str, Any]) -> str:
     if wording.known(twice):
         return f"No fall of all segments would show; with {_twice(row)} one of {_size(twice)}"
     return "No fall of all segments, however large, would show"
+
+
+def no_power(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what stands in place of the power, and why: nothing scored, nobody began, nothing to compare."""
+    if not wording.known(row.get("n_segments")):
+        return NO_SIZE, "No forecast that people submitted can be scored."
+    if not row.get("n_adopting"):
+        return NO_SIZE, "No segment that is scored has begun, so there is no start before and after which to look."
+    return power_finding(row), NO_POWER
 
 
 def left_out_finding(row: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
+from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.axes import end_labels, line_labels, money_axis, month_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
@@ -22,6 +23,7 @@ from forecast.reporting.pages.track.sentences import (
     LABELS,
     NOTHING_SETTLED,
     PAST_HEADS,
+    UNJUDGED,
     describe_accuracy,
     describe_past_forecasts,
     model_name,
@@ -35,14 +37,21 @@ _PEOPLE = {
 
 
 def accuracy(
-    scores: pd.DataFrame, *, company: Company, as_of: Any, level: str = "segment", relative: bool = False
+    scores: pd.DataFrame,
+    judged: Mapping[str, Finding] = UNJUDGED,
+    *,
+    company: Company,
+    as_of: Any,
+    level: str = "segment",
+    relative: bool = False,
 ) -> Chart | Statement:
     """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
 
-    scores : as `summarise` gives them by model, span, level and horizon. relative : draw each miss as a share of the
+    scores : as `summarise` gives them by model, span, level and horizon. judged : what may be said of
+    them (`month.table("judgements")`). relative : draw each miss as a share of the
     benchmark's on the same forecasts instead, so that lines of different forecasts can be compared.
     """
-    misses = prepare_accuracy(scores, level=level, relative=relative)
+    misses = prepare_accuracy(scores, level=level, relative=relative, judged=judged)
     caption = describe_accuracy(misses)
     if misses.rows.empty:
         return empty(caption.title, NOTHING_SETTLED)

@@ -16,6 +16,7 @@ from forecast import wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.alarms import FEWEST, LOOKS
+from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
@@ -75,15 +76,21 @@ def company_alarm(alarms: pd.DataFrame) -> Mapping[str, Any] | None:
 
 
 def record_answer(
-    scores: pd.DataFrame, lately: pd.DataFrame, alarms: pd.DataFrame, forecasts: pd.DataFrame, *, company: Company
+    scores: pd.DataFrame,
+    judged: Mapping[str, Finding],
+    lately: pd.DataFrame,
+    alarms: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    *,
+    company: Company,
 ) -> tuple[str, str]:
     """Return the sentence that answers how good forecasts have been, and the rest of the record told twice.
 
     Simple case: no alarm on the company's forecast; what holds over all comes first, then what holds of late. Under
     alarm that comes first, and what holds over all is said to be of all.
     """
-    first, *more = accuracy_sentences(scores)
-    whole = [company_sentence(scores), first, *more] if company_sentence(scores) else [first, *more]
+    sentences, company_first = accuracy_sentences(scores, judged), company_sentence(scores, judged)
+    whole = [company_first, *sentences] if company_first else sentences
     off = record_sentence(alarms, forecasts, period=nearest_period(forecasts), company=company)
     late = lately_sentence(lately)
     if not off:
@@ -219,8 +226,8 @@ def _before(row: Mapping[str, Any]) -> str:
     if not str(row["model"]).startswith(_PEOPLE) or not wording.known(before):
         return ""
     if abs(before) < 0.005:
-        return "; before, they were right on the whole"
-    return f"; before, they were {wording.percent(abs(before))} too {'high' if before > 0 else 'low'} on the whole"
+        return "; before, they came to what was booked"
+    return f"; before, they came to {wording.percent(abs(before))} {'more' if before > 0 else 'less'} than was booked"
 
 
 def _percents(low: float, high: float) -> str:
@@ -243,7 +250,7 @@ def lately_sentence(lately: pd.DataFrame, *, level: str = "total") -> str:
     span = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
     parts = [f"missed {what} {ahead(int(row['horizon']))} by {_twice(row, 'wape')}"]
     if wording.known(row["bias_lately"]) and wording.known(row["bias"]):
-        parts.append(f"was {_bias(row['bias_lately'])} on the whole (over all {_bias(row['bias'])})")
+        parts.append(f"forecast {_bias(row['bias_lately'])} in sum (over all {_bias(row['bias'])})")
     if wording.known(row["coverage80_lately"]):
         parts.append(f"its {RANGE}s held {_held(row, '_lately')} (over all {_held(row, '')})")
     return f"Of late, {span}, the model {wording.joined(parts)}."
@@ -255,8 +262,8 @@ def _twice(row: Mapping[str, Any], name: str) -> str:
 
 def _bias(value: float) -> str:
     if abs(value) < 0.005:
-        return "neither too high nor too low"
-    return f"{wording.percent(abs(value))} too {'high' if value > 0 else 'low'}"
+        return "what was booked"
+    return f"{wording.percent(abs(value))} {'more' if value > 0 else 'less'} than was booked"
 
 
 def _held(row: Mapping[str, Any], late: str) -> str:

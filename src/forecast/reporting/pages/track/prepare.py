@@ -14,6 +14,7 @@ import pandas as pd
 from forecast import wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
+from forecast.evaluation.judgement import Finding
 
 OURS, BENCHMARK = "pipeline", "ets"
 LUCK = 0.05
@@ -64,7 +65,7 @@ class Accuracy:
 
     scores : all that were given, for the words. models : at most five, in the order of their lines. rows : their scores
     of months, with `drawn`, the miss as a share of what was booked (WAPE) or, where `relative`, of the benchmark's miss
-    on the same targets (1 - skill).
+    on the same targets (1 - skill). judged : what may be said of them, by question.
     """
 
     scores: pd.DataFrame
@@ -72,6 +73,7 @@ class Accuracy:
     rows: pd.DataFrame
     level: str
     relative: bool
+    judged: Mapping[str, Finding]
 
     @property
     def series(self) -> Mapping[str, pd.DataFrame]:
@@ -84,7 +86,7 @@ class Accuracy:
         return sorted({int(horizon) for horizon in self.rows["horizon"]})
 
 
-def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool) -> Accuracy:
+def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool, judged: Mapping[str, Finding]) -> Accuracy:
     """Return the misses of the models worth drawing; relative ones only where the benchmark is there.
 
     scores : as `summarise` gives them by model, span, level and horizon.
@@ -100,7 +102,7 @@ def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool) -> Acc
         drawn = (1 - rows["skill"]).where(rows["model"] != BENCHMARK, 1.0)
     models = _worth_drawing(list(rows["model"].unique()))
     rows = rows.assign(drawn=drawn)[rows["model"].isin(models)]
-    return Accuracy(scores=scores, models=models, rows=rows, level=level, relative=relative)
+    return Accuracy(scores=scores, models=models, rows=rows, level=level, relative=relative, judged=judged)
 
 
 def _worth_drawing(models: list[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,20 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import TOTAL
+from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.track.prepare import (
     BENCHMARK,
-    LUCK,
     OURS,
     Accuracy,
     PastForecasts,
     monthly,
     order_of,
 )
+from forecast.reporting.pages.words import BIAS, RANGES, SKILL, evaluated
+
+UNJUDGED: Mapping[str, Finding] = MappingProxyType({})
+"""Where nothing was tested nothing is evaluated."""
 
 _GENITIVE = ("’s", "’")
 
@@ -107,78 +112,81 @@ def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     return f"{ahead(int(first['horizon'])).capitalize()} the model’s miss is {share} of the benchmark’s"
 
 
-def accuracy_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[str]:
+def accuracy_sentences(
+    scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUDGED, *, level: str = "segment"
+) -> list[str]:
     """Return how the model compares with the benchmark, how people do, whether its ranges held, and its bias.
 
-    scores : of `month.table("scores")`; p_holm tells a difference from luck.
+    scores : of `month.table("scores")`. judged : of `month.table("judgements")`; what is not in it is not evaluated.
     """
     rows = monthly(scores, level=level)
     ours = rows[rows["model"] == OURS]
     if ours.empty:
         return ["No past forecast has settled yet, so we cannot say how accurate forecasts are."]
-    sentences = [_skill_sentence(ours, level)] if ours["skill"].notna().any() else []
-    return [*sentences, *_people_sentences(rows), *_range_sentence(ours, level), *_bias_sentence(ours)]
+    sentences = [_skill_sentence(ours, judged, level)] if ours["skill"].notna().any() else []
+    bias = _bias_sentence(ours, judged) if level == "segment" else []
+    return [*sentences, *_people_sentences(rows), *_range_sentences(ours, judged, level), *bias]
 
 
-def _range_sentence(ours: pd.DataFrame, level: str) -> list[str]:
-    """Return how often the model's 80 % ranges held what came, over all lead times; none where that is unknown."""
-    known = ours[ours["coverage80"].notna()]
-    if known.empty:
+def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> list[str]:
+    """Return how often the model's 80 % ranges held at the shortest lead time; further ahead without a word on it."""
+    found = judged.get(f"ranges {level}")
+    if found is None or not wording.known(found.estimate.value):
         return []
-    share = float(np.average(known["coverage80"], weights=known["n"]))
-    if abs(share - 0.8) < 0.05:
-        verdict = "as promised"
-    elif share < 0.8:
-        verdict = "less often than promised: they are too narrow"
-    else:
-        verdict = "more often than promised: they are too wide"
-    of = "segments’ months" if level == "segment" else "the company’s months"
-    return [f"The model’s 80{wording.THIN}% ranges of {of} held {wording.percent(share)} of the time, {verdict}."]
+    known = ours[(ours["horizon"] >= 1) & ours["coverage80"].notna()].sort_values("horizon")
+    ranges, share = (
+        f"the model’s 80{wording.THIN}% ranges of {_OF_MONTHS[level]}",
+        wording.percent(found.estimate.value),
+    )
+    when = ahead(int(known["horizon"].iloc[0])).capitalize()
+    first = f"{when}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."
+    further = known.iloc[1:]
+    if further.empty:
+        return [first]
+    held = wording.percent(float(np.average(further["coverage80"], weights=further["n"])))
+    leads = _leads_of([int(horizon) for horizon in further["horizon"]])
+    return [first, f"{leads[0].upper()}{leads[1:]} they held {held} of the time; such months overlap and tell less."]
 
 
-def _bias_sentence(ours: pd.DataFrame) -> list[str]:
-    """Return whether the model forecast too much or too little on the whole; none below 2 %."""
-    bias = float(np.average(ours["bias"].fillna(0.0), weights=ours["observed"].clip(lower=1e-9)))
-    if abs(bias) < 0.02:
+_OF_MONTHS = {"segment": "segments’ months", "total": "the company’s months"}
+
+
+def _bias_sentence(ours: pd.DataFrame, judged: Mapping[str, Finding]) -> list[str]:
+    """Return whether the model forecast too much or too little at the shortest lead time, or that it is not clear."""
+    found = judged.get("bias")
+    if found is None or not wording.known(found.estimate.value):
         return []
-    return [f"On the whole it forecast {wording.percent(abs(bias))} too {'much' if bias > 0 else 'little'}."]
+    when = ahead(int(ours.loc[ours["horizon"] >= 1, "horizon"].min())).capitalize()
+    size = wording.percent(abs(found.estimate.value))
+    if found.is_apart:
+        return [f"{when} it forecast {size} {evaluated(found, BIAS)}."]
+    side = "above" if found.estimate.value > 0 else "below"
+    return [f"{when} the sum of its forecasts was {size} {side} what was booked, {evaluated(found, BIAS)}."]
 
 
-def company_sentence(scores: pd.DataFrame) -> str:
+def company_sentence(scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUDGED) -> str:
     """Return how the model compares with the benchmark for the company as a whole; empty where nothing is known."""
     rows = monthly(scores, level="total")
     ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
-    return _skill_sentence(ours, "total") if len(ours) else ""
+    return _skill_sentence(ours, judged, "total") if len(ours) else ""
 
 
-def _skill_sentence(ours: pd.DataFrame, level: str) -> str:
-    """Return at which lead times the model beats the benchmark or loses to it beyond luck; rows of one model."""
-    known = ours[ours["skill"].notna()]
+def _skill_sentence(ours: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> str:
+    """Return whether the model beats the benchmark or loses to it over all lead times; rows of one model.
+
+    Where luck could have made the difference, the misses at the shortest lead time stand without a claim.
+    """
+    known, found = ours[ours["skill"].notna()].sort_values("horizon"), judged.get(f"skill {level}")
     what = "a segment’s month" if level == "segment" else "the company’s month"
-    p = known["p_holm"] if "p_holm" in known else pd.Series(np.nan, index=known.index)
-    better, worse = known[(p <= LUCK) & (known["skill"] > 0)], known[(p <= LUCK) & (known["skill"] < 0)]
-    if len(better) == len(known):
-        span = _span(better["skill"].min(), better["skill"].max())
-        return f"At every lead time the model misses {what} by less than the benchmark, beyond luck: {span} less."
-    if better.empty and worse.empty:
-        return _undecided_sentence(known, what, tested=bool(p.notna().any()))
-    parts = []
-    for part, way in ((better, "less"), (worse, "more")):
-        if len(part):
-            span = _span(part["skill"].abs().min(), part["skill"].abs().max())
-            parts.append(f"{_leads(part)} by {span} {way} than the benchmark")
-    rest = known.drop(index=[*better.index, *worse.index])
-    sentence = f"The model misses {what} {' and '.join(parts)}, beyond luck"
-    return f"{sentence}; {_leads(rest)} luck could have made the difference." if len(rest) else f"{sentence}."
-
-
-def _undecided_sentence(known: pd.DataFrame, what: str, *, tested: bool) -> str:
-    """Return the misses at the shortest lead time where no lead time shows a difference beyond luck."""
-    first = known.sort_values("horizon").iloc[0]
-    why = "luck could have made the difference" if tested else "the months are too few to tell that from luck"
+    if found is not None and found.is_apart:
+        over = "Over all lead times" if len(known) > 1 else ahead(int(known["horizon"].iloc[0])).capitalize()
+        size = wording.percent(abs(found.estimate.value))
+        return f"{over} the model misses {what} by {evaluated(found, SKILL, size)}."
+    first = known.iloc[0]
     when, miss = ahead(int(first["horizon"])).capitalize(), wording.percent(first["wape"])
-    sentence = f"{when} the model misses {what} by {miss}{_benchmark_miss(first)}"
-    return f"{sentence}; {why}{', also further ahead' if len(known) > 1 else ''}."
+    doubt = f"; {evaluated(found, SKILL)}" if found is not None else ""
+    also = ", also further ahead" if len(known) > 1 and doubt else ""
+    return f"{when} the model misses {what} by {miss}{_benchmark_miss(first)}{doubt}{also}."
 
 
 def _benchmark_miss(row: pd.Series) -> str:
@@ -187,19 +195,13 @@ def _benchmark_miss(row: pd.Series) -> str:
     return f", the benchmark by {wording.percent(same)}" if wording.known(same) else ""
 
 
-def _leads(rows: pd.DataFrame) -> str:
-    """Return `one month ahead`, `1, 2 and 4 months ahead`."""
-    horizons = sorted(rows["horizon"].astype(int))
+def _leads_of(horizons: Sequence[int]) -> str:
+    """Return `one month ahead`, `1, 2 and 4 months ahead`, `2 to 6 months ahead`."""
     if len(horizons) == 1:
         return ahead(horizons[0])
-    if horizons == list(range(horizons[0], horizons[-1] + 1)) and len(horizons) > 2:
+    if list(horizons) == list(range(horizons[0], horizons[-1] + 1)) and len(horizons) > 2:
         return f"{horizons[0]} to {horizons[-1]} months ahead"
     return f"{wording.joined(horizons)} months ahead"
-
-
-def _span(low: float, high: float) -> str:
-    first, second = wording.percent(low), wording.percent(high)
-    return first if first == second else f"{first} to {second}"
 
 
 def _the(name: str) -> str:
@@ -254,7 +256,7 @@ def describe_accuracy(misses: Accuracy) -> Caption:
     return Caption(
         title=title,
         subtitle=f"{miss}, {who}, by months ahead; lower is better",
-        description=f"{title}. " + " ".join(accuracy_sentences(misses.scores, level=misses.level)),
+        description=f"{title}. " + " ".join(accuracy_sentences(misses.scores, misses.judged, level=misses.level)),
         tooltips=[_miss_tooltip(model, row) for model, row in rows],
     )
 
@@ -265,7 +267,7 @@ def _miss_tooltip(model: str, row: Mapping[Any, Any]) -> str:
     return wording.listed(
         f"{name[:1].upper()}{name[1:]}, {ahead(int(row['horizon']))}",
         wording.named_share("misses by", row["wape"]),
-        wording.named_share("on the whole too high by" if bias > 0 else "on the whole too low by", abs(bias)),
+        wording.named_share("in sum above what was booked by" if bias > 0 else "in sum below it by", abs(bias)),
     )
 
 

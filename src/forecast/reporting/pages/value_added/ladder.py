@@ -15,24 +15,30 @@ from matplotlib.axes import Axes
 
 from forecast import wording
 from forecast.data.schema import Company
+from forecast.evaluation import judgement
+from forecast.evaluation.questions import of_comparison
 from forecast.reporting.charts.axes import share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import BLUE, GREY, INK, RED, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.track.sentences import model_name
+from forecast.reporting.pages.words import STEP, STEP_CODES
 
 _ROW = 66
 _COLOURS = {"better": BLUE, "worse": RED}
 
 
-def verdict(row: Mapping[str, Any]) -> str:
-    """Return `better`, `worse`, `unclear` (chance could have made the difference) or `untested` (too few months)."""
+def verdict(row: Mapping[Any, Any]) -> str:
+    """Return `better`, `worse`, `unclear` (chance could have made the difference) or `untested` (too few months).
+
+    By `judgement`, of what a step takes off the miss; `p_holm` is corrected over all words of the page.
+    """
     if not wording.known(row["p_holm"]) or not wording.known(row["added"]):
         return "untested"
-    if row["p_holm"] > LUCK or not row["added"] * row["statistic"] > 0:
-        return "unclear"  # also where the pooled miss and the months' mean point in different ways
-    return "better" if row["added"] > 0 else "worse"
+    estimate = of_comparison(row)
+    finding = judgement.found(estimate, p_page=1.0 if estimate.p_value == 1.0 else row["p_holm"])
+    return STEP_CODES.get(finding.verdict, "unclear")
 
 
 def verdicts(table: pd.DataFrame) -> list[str]:
@@ -122,7 +128,7 @@ def ladder_sentences(table: pd.DataFrame) -> list[str]:
     if tests > 1:
         sentences.append(
             f"{wording.spelt(tests).capitalize()} comparisons were tested; a difference is named only where it is too "
-            f"large to be luck, allowing for {wording.spelt(tests)} tries."
+            "large to be luck, allowing for everything that is tested on this page."
         )
     if (table["lag"] > 0).any():
         sentences.append(LAG_CAVEAT)
@@ -159,7 +165,7 @@ def step_sentence(row: Mapping[Any, Any]) -> str:
     both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
     if found == "untested":
         return f"{both}; too few months to tell ({months})."
-    return f"{both}: {_gap(row['added'])} {'less' if found == 'better' else 'more'} in {months}."
+    return f"{both}: {_gap(row['added'])} {STEP.above if found == 'better' else STEP.below} in {months}."
 
 
 def step_note(row: Mapping[Any, Any]) -> str:
@@ -168,8 +174,8 @@ def step_note(row: Mapping[Any, Any]) -> str:
     if found == "untested":
         return f"too few months to tell from {before}"
     if found == "unclear":
-        return f"no clear difference from {before}"
-    note = f"{_gap(row['added'], short=True)} {'less' if found == 'better' else 'more'} than {before}"
+        return f"{STEP.unclear} from {before}"
+    note = f"{_gap(row['added'], short=True)} {STEP.above if found == 'better' else STEP.below} than {before}"
     return f"{note}: who was closer, not why" if is_joint(row) else note
 
 

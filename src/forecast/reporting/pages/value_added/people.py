@@ -12,9 +12,11 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.schema import Company
+from forecast.evaluation import judgement
+from forecast.evaluation.questions import of_habit
 from forecast.reporting.charts.figure import TableColumns
-from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.value_added.ladder import luck, verdict, verdicts
+from forecast.reporting.pages.words import HABIT
 
 # -- sentences: habits and changes ------------------------------------------------------------------------
 
@@ -30,21 +32,29 @@ def habits_finding(table: pd.DataFrame) -> str:
     """Return who forecasts too high or too low beyond chance; table as `habits` gives it by submitter."""
     if table.empty:
         return "Nobody's forecasts have settled yet"
-    tested = table[table["p_holm"].notna() & table["bias"].notna()]
-    if tested.empty:
+    verdicts_of = [habit_verdict(row) for row in table.to_dict("records")]
+    if set(verdicts_of) == {"too few"}:
         return "Too few months to tell whether anybody forecasts too high or too low"
-    clear = tested[(tested["p_holm"] <= LUCK) & (tested["bias"] * tested["statistic"] > 0)]
+    clear = table[[verdict in ("above", "below") for verdict in verdicts_of]]
     if clear.empty:
         return "Nobody forecasts too high or too low beyond chance"
     parts = []
-    for high, way in ((True, "high"), (False, "low")):
+    for high, way in ((True, HABIT.above), (False, HABIT.below)):
         rows = clear[(clear["bias"] > 0) == high]
         if len(rows):
             who = wording.joined(wording.label(name) for name in rows["submitter"])
             sizes = wording.joined(wording.percent(abs(bias)) for bias in rows["bias"])
-            parts.append(f"{who} {'forecasts' if len(rows) == 1 else 'forecast'} too {way}, by {sizes}")
+            parts.append(f"{who} {'forecasts' if len(rows) == 1 else 'forecast'} {way}, by {sizes}")
     finding = "; ".join(parts)
     return finding[0].upper() + finding[1:]
+
+
+def habit_verdict(row: Mapping[Any, Any]) -> str:
+    """Return what may be said of a submitter's bias, by `judgement`; p_holm is corrected over all words of the page."""
+    if not wording.known(row["p_holm"]) or not wording.known(row["bias"]):
+        return "too few"
+    estimate = of_habit(row)
+    return judgement.found(estimate, p_page=1.0 if estimate.p_value == 1.0 else row["p_holm"]).verdict
 
 
 def adjustments_finding(table: pd.DataFrame) -> str:

@@ -1,0 +1,328 @@
+"""The measures of the scorecard: each takes what was known and a span of months, and gives one number.
+
+The survey asked companies about their sales forecasting; its figures are shares of companies, of people or of revenue
+and stand here to hold ours against, not as targets. The definitions are in docs/methods/scorecard.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import parse_periods
+from forecast.data.known.snapshot import Snapshot
+from forecast.data.schema import TOTAL
+from forecast.evaluation.scores.amounts import Floats, ratio
+
+WITHIN = 0.10
+"""A forecast is accurate where it is within this share of what was booked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the measures are made from, all as known on one day.
+
+    wins : opportunities known won, with `period` of closing. closed : won or lost, with `period`. official : the last
+    official forecast of each segment and month submitted before that month began (segment, target, amount), None
+    where there is none; `without_official` says why, empty where nothing was submitted. actuals : settled, rows
+    periods, columns segments.
+    """
+
+    snap: Snapshot
+    wins: pd.DataFrame
+    closed: pd.DataFrame
+    official: pd.DataFrame | None
+    without_official: str
+    actuals: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Months first..last, both within."""
+
+    first: int
+    last: int
+
+    def has(self, periods: object) -> np.ndarray:
+        """Return which of the periods lie in the span."""
+        values = np.asarray(periods)
+        return (values >= self.first) & (values <= self.last)
+
+    def rows(self, frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        """Return the rows of a table with text `period` that lie in the span; no rows of `Total`."""
+        if frame is None:
+            return None
+        rows = frame[self.has(parse_periods(frame["period"]))]
+        return rows[rows["segment"] != TOTAL] if "segment" in rows.columns else rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A row of the scorecard.
+
+    unit : `share`, `money`, `count` or `ratio`. make : takes what is known and a span of months, gives the number.
+    needs : tables and columns without which it gives None. meaning : what the number counts. survey : the survey's
+    figure, NaN where it has none. survey_text : what that figure is a share of. people : where the share is one of
+    people, whether each reached it (0 or 1): then they are the units of a test, else the months are.
+    """
+
+    name: str
+    unit: str
+    make: Callable[[Known, Span], float | None]
+    needs: str
+    meaning: str
+    survey: float = float("nan")
+    survey_text: str = ""
+    people: Callable[[Known, Span], Floats | None] | None = None
+
+
+# -- the measures: each takes what was known and a span of months, and gives one number ---------------------
+#
+# None stands for a measure that the tables cannot give; NaN for one whose denominator is zero.
+
+
+def forecast_accuracy(known: Known, span: Span) -> float | None:
+    """Share of settled segment-months whose official forecast, made before the month, was within 10 %."""
+    if known.official is None:
+        return None
+    rows = known.official[span.has(known.official["target"])]
+    row = known.actuals.index.get_indexer(rows["target"])
+    column = known.actuals.columns.get_indexer(rows["segment"])
+    settled = (row >= 0) & (column >= 0)
+    actual = known.actuals.to_numpy(dtype=np.float64)[row[settled], column[settled]]
+    return within_share(actual, rows["amount"].to_numpy(dtype=np.float64)[settled])
+
+
+def within_share(actual: Floats, forecast: Floats, *, within: float = WITHIN) -> float:
+    """Return the share of |forecast - actual| <= within x actual; NaN where there is no forecast."""
+    if not len(actual):
+        return float("nan")
+    return float(np.mean(np.abs(forecast - actual) <= within * np.abs(actual) * (1 + 1e-12)))
+
+
+def formal_process(known: Known, span: Span) -> float | None:
+    """Share of segment-months for which an official forecast was submitted before the month began."""
+    if known.official is None:
+        return None
+    rows = known.official[span.has(known.official["target"])]
+    there = len(rows[["segment", "target"]].drop_duplicates())
+    return ratio(there, len(known.snap.segments) * (span.last - span.first + 1))
+
+
+def reps_at_quota(known: Known, span: Span) -> float | None:
+    """Share of those with a quota whose wins reached the sum of their quotas."""
+    reached = quota_reached(known, span)
+    return None if reached is None else float(reached.mean()) if len(reached) else float("nan")
+
+
+def quota_reached(known: Known, span: Span) -> Floats | None:
+    """Return whether the wins of each with a quota reached the sum of their quotas, 0 or 1."""
+    quotas = span.rows(known.snap.quotas)
+    if quotas is None or "owner" not in known.wins.columns:
+        return None
+    asked = quotas.groupby("owner")["quota"].sum()
+    asked = asked[asked > 0]
+    won = known.wins[span.has(known.wins["period"])].groupby("owner")["amount"].sum()
+    return (won.reindex(asked.index, fill_value=0.0) >= asked).to_numpy(dtype=np.float64)
+
+
+def existing_business(known: Known, span: Span) -> float | None:
+    """Share of won value from existing customers: type `existing`, or, without types, an earlier win of the account."""
+    wins = known.wins[span.has(known.wins["period"])]
+    if "type" in wins.columns and wins["type"].notna().any():
+        typed = wins[wins["type"].notna()]
+        old = typed["type"].str.strip().str.lower().str.contains("existing|renewal|expansion|upsell", regex=True)
+        return ratio(typed.loc[old, "amount"].sum(), typed["amount"].sum())
+    if "account_id" not in wins.columns or not wins["account_id"].notna().any():
+        return None
+    first = known.wins.groupby("account_id")["closed_on"].min()
+    named = wins[wins["account_id"].notna()]
+    old = named["closed_on"] > named["account_id"].map(first)
+    return ratio(named.loc[old, "amount"].sum(), named["amount"].sum())
+
+
+def proposals_won(known: Known, span: Span) -> float | None:
+    """Share of the opportunities closed in the span that had a proposal out and were won."""
+    stages, history = known.snap.stages, known.snap.history
+    if history is None or "is_proposal" not in stages.columns:
+        return None
+    proposal = stages["is_proposal"].astype("str").str.strip().str.lower().isin(["true", "yes", "1", "1.0"])
+    if not proposal.any():
+        return None
+    late = stages["position"] >= stages.loc[proposal, "position"].min()
+    names = stages.loc[proposal | (late & (stages["outcome"] == "open")), "stage"]
+    reached = history.loc[history["stage"].isin(names), "opportunity_id"].unique()
+    closed = known.closed[span.has(known.closed["period"])]
+    out = closed[closed["opportunity_id"].isin(reached)]
+    return float((out["outcome"] == "won").mean()) if len(out) else float("nan")
+
+
+def customers(known: Known, span: Span) -> float | None:
+    """Number of different customers who bought."""
+    wins = known.wins[span.has(known.wins["period"])]
+    if "account_id" not in wins.columns or not known.wins["account_id"].notna().any():
+        return None
+    return float(wins["account_id"].nunique())
+
+
+def orders_per_customer(known: Known, span: Span) -> float | None:
+    """Wins of named customers over the number of customers who bought."""
+    count = customers(known, span)
+    if count is None:
+        return None
+    wins = known.wins[span.has(known.wins["period"])]
+    return ratio(float(wins["account_id"].notna().sum()), count)
+
+
+def mean_deal(known: Known, span: Span) -> float | None:
+    """Won value over number of wins."""
+    amounts = known.wins.loc[span.has(known.wins["period"]), "amount"].dropna()
+    return ratio(amounts.sum(), float(len(amounts)))
+
+
+def price_per_unit(known: Known, span: Span) -> float | None:
+    """Won value over units won, of wins with units; the mix of products is in it."""
+    if "units" not in known.wins.columns:
+        return None
+    wins = known.wins[span.has(known.wins["period"])].dropna(subset=["units", "amount"])
+    wins = wins[wins["units"] > 0]
+    return ratio(wins["amount"].sum(), wins["units"].sum())
+
+
+def cost_of_sales(known: Known, span: Span) -> float | None:
+    """Cost of sales and marketing over bookings."""
+    costs = span.rows(known.snap.costs)
+    if costs is None:
+        return None
+    spent = costs.loc[costs["function"].isin(["sales", "marketing"]), "amount"].sum()
+    return ratio(spent, known.wins.loc[span.has(known.wins["period"]), "amount"].sum())
+
+
+def on_time(known: Known, span: Span) -> float | None:
+    """Share delivered on time: orders promised in the span where promises are recorded, else the delivery table's."""
+    wins = known.wins
+    if {"promised_on", "delivered_on"} <= set(wins.columns) and wins["promised_on"].notna().any():
+        calendar = known.snap.calendar
+        due = wins[span.has(calendar.period_of(wins["promised_on"])) & (wins["promised_on"] <= known.snap.as_of)]
+        return float((due["delivered_on"] <= due["promised_on"]).mean()) if len(due) else float("nan")
+    delivery = span.rows(known.snap.delivery)
+    if delivery is None or "delivered_on_time" not in delivery.columns:
+        return None
+    rows = delivery.dropna(subset=["delivered_on_time", "capacity"])
+    return ratio((rows["delivered_on_time"] * rows["capacity"]).sum(), rows["capacity"].sum())
+
+
+def load(known: Known, span: Span) -> float | None:
+    """Bookings over what can be delivered, in the segments and months whose capacity is known."""
+    delivery = span.rows(known.snap.delivery)
+    if delivery is None:
+        return None
+    rows = delivery.dropna(subset=["capacity"])
+    keys = pd.MultiIndex.from_arrays([parse_periods(rows["period"]), rows["segment"]])
+    wins = known.wins[span.has(known.wins["period"])]
+    where = pd.MultiIndex.from_arrays([wins["period"], wins["segment"]]).isin(keys)
+    return ratio(wins.loc[where, "amount"].sum(), rows["capacity"].sum())
+
+
+ROWS = (
+    Measure(
+        name="forecast accuracy",
+        unit="share",
+        make=forecast_accuracy,
+        needs="submitted_forecasts",
+        meaning=(
+            "segment-months whose official forecast, made before the month began, was within 10 % of what was booked"
+        ),
+        survey=0.38,
+        survey_text="38 % of companies had forecasting accuracy",
+    ),
+    Measure(
+        name="reps at quota",
+        unit="share",
+        make=reps_at_quota,
+        needs="quotas, and owner in opportunities",
+        meaning="reps whose wins reached the sum of their quotas",
+        survey=0.60,
+        survey_text="60 % of reps made quota",
+        people=quota_reached,
+    ),
+    Measure(
+        name="formal process",
+        unit="share",
+        make=formal_process,
+        needs="submitted_forecasts",
+        meaning="segment-months for which an official forecast was submitted before the month began",
+        survey=0.37,
+        survey_text="37 % of companies had a formal forecasting process",
+    ),
+    Measure(
+        name="existing business",
+        unit="share",
+        make=existing_business,
+        needs="type or account_id in opportunities",
+        meaning="won value from customers who had bought before",
+        survey=0.63,
+        survey_text="63 % of revenue came from existing business",
+    ),
+    Measure(
+        name="proposals won",
+        unit="share",
+        make=proposals_won,
+        needs="opportunity_history, and is_proposal in stages",
+        meaning="closed opportunities that had a proposal out and were won",
+        survey=0.50,
+        survey_text="under half of proposals closed",
+    ),
+    Measure(
+        name="more people: customers won",
+        unit="count",
+        make=customers,
+        needs="account_id in opportunities",
+        meaning="different customers who bought",
+    ),
+    Measure(
+        name="more often: orders per customer",
+        unit="ratio",
+        make=orders_per_customer,
+        needs="account_id in opportunities",
+        meaning="orders over customers who bought",
+    ),
+    Measure(
+        name="more money: mean deal",
+        unit="money",
+        make=mean_deal,
+        needs="opportunities",
+        meaning="won value over wins",
+    ),
+    Measure(
+        name="more money: price per unit",
+        unit="money",
+        make=price_per_unit,
+        needs="units in opportunities",
+        meaning="won value over units; the mix of products is in it",
+    ),
+    Measure(
+        name="lower cost: cost of sales per booked",
+        unit="ratio",
+        make=cost_of_sales,
+        needs="costs",
+        meaning="cost of sales and marketing over bookings",
+    ),
+    Measure(
+        name="delivery: on time",
+        unit="share",
+        make=on_time,
+        needs="promised_on and delivered_on in opportunities, or delivery",
+        meaning="orders delivered by the day promised",
+    ),
+    Measure(
+        name="delivery: bookings against capacity",
+        unit="ratio",
+        make=load,
+        needs="delivery",
+        meaning="bookings over what can be delivered",
+    ),
+)
