@@ -145,7 +145,12 @@ def test_half_the_slope_is_found_and_no_slope_is_made_up():
 
 def test_odds_all_alike_have_no_slope():
     assert np.isnan(odds_slope(np.arange(60) % 2, np.full(60, 0.5), np.zeros(60)).p_value)
-    assert np.isnan(odds_slope(np.ones(60), np.linspace(0.1, 0.9, 60), np.zeros(60)).p_value)
+    days = np.repeat(np.array(["2026-01-31", "2026-04-30"], dtype="datetime64[us]"), 30)
+    for won in (0.0, 1.0):  # on no day did some happen and some not
+        assert np.isnan(odds_slope(np.full(60, won), np.linspace(0.1, 0.9, 60), days).p_value)
+    assert np.isnan(odds_slope([], [], days[:0]).p_value)
+    some = odds_slope(np.r_[np.arange(30) % 2, np.zeros(30)], np.linspace(0.1, 0.9, 60), days)
+    assert some.n == 30  # the other day says nothing
 
 
 def test_days_that_overlap_say_less():

@@ -190,10 +190,10 @@ def odds_slope(happened: Any, probability: Any, day: Any, *, overlap: int = 1, w
     Arguments as in `odds_level`. Too few below FEWEST_DEALS, or where the deals' odds are all alike.
     """
     y, p = _odds(happened, probability)
-    day = np.asarray(day)
-    mixed = [at for at in np.unique(day) if 0 < y[day == at].sum() < (day == at).sum()]
-    used = np.isin(day, mixed)
-    y, x, code = y[used], logit(np.clip(p[used], _CLIP, 1 - _CLIP)), np.unique(day[used], return_inverse=True)[1]
+    code = np.unique(np.asarray(day), return_inverse=True)[1]
+    size, happened_on = np.bincount(code), np.bincount(code, y)
+    used = ((happened_on > 0) & (happened_on < size))[code]
+    y, x, code = y[used], logit(np.clip(p[used], _CLIP, 1 - _CLIP)), np.unique(code[used], return_inverse=True)[1]
     n, nan = len(y), float("nan")
     facts: dict[str, Any] = {
         "promised": 1.0,
@@ -207,7 +207,7 @@ def odds_slope(happened: Any, probability: Any, day: Any, *, overlap: int = 1, w
     if n < FEWEST_DEALS or np.ptp(x) == 0:
         return few
     x = x - x.mean()
-    level = _levels(y, x, code, start=np.zeros(len(mixed)), slope=1.0)
+    level = _levels(y, x, code, start=np.zeros(code.max() + 1), slope=1.0)
     score, information, spread = _slope_score(y, x, code, level, slope=1.0)
     if spread < LEAST_SPREAD or information <= 1e-9:
         return few

@@ -63,7 +63,7 @@ def missing(table: pd.DataFrame) -> str:
     unknown = table[table["ours"].isna()]
     if unknown.empty:
         return ""
-    return f"Unknown: {wording.joined(unknown['measure'])}. The table below shows what they need."
+    return f"Unknown: {wording.joined(unknown['measure'].map(plain_name))}. The table below shows what they need."
 
 
 def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
