@@ -10,7 +10,7 @@ that no two share what came between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,8 @@ def alarms(
     longest = rows if past is None else _months(past)
     longest = longest[(longest["horizon"] == rows["horizon"].min()) & longest["error"].notna()]
     watched = [*_of_model(rows), *_of_people(longest, names if people is None else list(people))]
-    table = pd.DataFrame([_row(series, rows) for series in watched], columns=list(ALARM_COLUMNS))
+    record = _Record.of(rows)
+    table = pd.DataFrame([_row(series, record) for series in watched], columns=list(ALARM_COLUMNS))
     return table.astype({"alarm": bool})
 
 
@@ -162,7 +163,7 @@ def _of_people(rows: pd.DataFrame, names: Sequence[str]) -> Iterator[_Series]:
             )
 
 
-def _row(series: _Series, rows: pd.DataFrame) -> dict[str, object]:
+def _row(series: _Series, record: _Record) -> dict[str, object]:
     """Return the row of a series: the alarm, and what the months it speaks of were like."""
     before, part = series.table.iloc[: series.alarm.start], series.table.iloc[series.alarm.start :]
     amount = (part["mean"] - part["observed"]).to_numpy()
@@ -170,10 +171,6 @@ def _row(series: _Series, rows: pd.DataFrame) -> dict[str, object]:
     side = {"too high": amount > 0, "too low": amount < 0}.get(series.kind, part["outside"].to_numpy())
     on_the_whole = {"too high": amount.sum() > 0, "too low": amount.sum() < 0}.get(series.kind, True)
     on_side = error[side & ~np.isnan(error)]
-    same = rows[rows["target_period"].isin(part["target_period"]) & rows["segment"].isin(series.segments)]
-    own = same.loc[same["model"] == series.model, ["target_period", "segment"]]
-    # A month of the alarm that the record does not reach has nothing to compare with.
-    own = own if own["target_period"].nunique() == len(part) else own.iloc[:0]
     return {
         "model": series.model,
         "segment": series.segment,
@@ -189,19 +186,41 @@ def _row(series: _Series, rows: pd.DataFrame) -> dict[str, object]:
         "low": float(on_side.min()) if len(on_side) else np.nan,
         "high": float(on_side.max()) if len(on_side) else np.nan,
         "wape": wape(part["observed"], part["mean"]),
-        "wape_benchmark": _miss(same, own, BASELINE),
-        "wape_model": _miss(same, own, MODEL),
+        "wape_benchmark": record.miss(BASELINE, series, list(part["target_period"])),
+        "wape_model": record.miss(MODEL, series, list(part["target_period"])),
         "bias_before": bias(before["observed"], before["mean"]),
     }
 
 
-def _miss(same: pd.DataFrame, own: pd.DataFrame, model: str) -> float:
-    """Return a model's miss of the same months, summed over the segments of each; NaN where one is missing."""
-    other = own.merge(same[same["model"] == model], on=["target_period", "segment"])
-    if len(other) < len(own) or own.empty:
-        return float("nan")
-    months = other.groupby("target_period")[["mean", "observed"]].sum()
-    return wape(months["observed"], months["mean"])
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """Forecasts of months one ahead. mean : by model, a row a month and a column a segment. observed : the same."""
+
+    mean: Mapping[str, pd.DataFrame]
+    observed: pd.DataFrame
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> _Record:
+        wide = {
+            str(model): part.pivot(index="target_period", columns="segment", values="mean")
+            for model, part in rows.groupby("model")
+        }
+        known = rows.drop_duplicates(["target_period", "segment"])
+        return cls(mean=wide, observed=known.pivot(index="target_period", columns="segment", values="observed"))
+
+    def miss(self, model: str, series: _Series, months: list[str]) -> float:
+        """Return the WAPE of a model's forecasts of what a series forecast in these months, summed over segments.
+
+        NaN where it did not forecast all of them, or a month lies before the record.
+        """
+        where = {"index": months, "columns": list(series.segments)}
+        if model not in self.mean or series.model not in self.mean:
+            return float("nan")
+        own, other = (self.mean[name].reindex(**where).to_numpy() for name in (series.model, model))
+        asked, observed = ~np.isnan(own), self.observed.reindex(**where).to_numpy()
+        if not asked.any(axis=1).all() or np.isnan(other[asked]).any():
+            return float("nan")
+        return wape(np.where(asked, observed, 0.0).sum(axis=1), np.where(asked, other, 0.0).sum(axis=1))
 
 
 def _months(scored: pd.DataFrame) -> pd.DataFrame:
