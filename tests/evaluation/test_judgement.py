@@ -195,6 +195,14 @@ def test_segments_of_one_month_share_its_luck():
     assert coverage(np.ones(160), month, nominal=0.8).p_value == pytest.approx(2 * 0.8**20)
 
 
+def test_a_share_just_as_promised_is_no_narrower_for_it():
+    # 16 of 20 months hold with all their segments: just 80 %, and known no better than from 20 ranges.
+    found = coverage(np.repeat((np.arange(20) < 16).astype(float), 8), np.repeat(np.arange(20), 8), nominal=0.8)
+    assert found.p_value == 1.0
+    assert found.high - found.low > 0.35
+    assert judge({0: found})[0].verdict == "unclear"
+
+
 def test_ranges_further_ahead_overlap():
     for held in ((np.arange(24) % 4 < 2).astype(float), (np.arange(24) % 5 < 2).astype(float)):
         alone = coverage(held, np.arange(24), nominal=0.8)

@@ -323,24 +323,18 @@ def coverage(held: Any, month: Any, *, nominal: float, overlap: int = 1, weight:
         return Estimate(**facts, value=share, low=nan, high=nan, p_value=nan, weight=weight)
     by_month = np.bincount(code, h, count) / np.bincount(code, minlength=count)
     own = -(-count // overlap)  # months that do not overlap
-    few_held = _towards(by_month.mean() * own, nominal * own)
-    p_value, ends = binomial_p(few_held, own, nominal), [share_interval(few_held, own)]
-    if overlap == 1 and n == count:
-        return Estimate(**facts, value=share, low=ends[0][0], high=ends[0][1], p_value=p_value, weight=weight)
-    if by_month.std() > 0:
-        test = mean_test(by_month - nominal)
-        if overlap > 1:
-            test = diebold_mariano(by_month, np.full(count, nominal))
-            p_value = float(np.nanmax([test.p_value, p_value]))
-        else:
-            p_value, ends = (
-                max(test.p_value, binomial_p(round(h.sum()), n, nominal)),
-                [share_interval(round(h.sum()), n)],
-            )
-        ends.append(interval_of(test, value=share, promised=nominal))
+    cells = own if overlap > 1 or by_month.std() == 0 else n
+    held_cells = _towards(by_month.mean() * cells, nominal * cells)
+    p_values, ends = [binomial_p(held_cells, cells, nominal)], [share_interval(held_cells, cells)]
+    if overlap > 1:
+        test = diebold_mariano(by_month, np.full(count, nominal))
+        p_values, ends = [*p_values, test.p_value], [*ends, interval_of(test, value=share, promised=nominal)]
+    elif n > count and by_month.std() > 0:
+        half = float(stdtrit(count - 1, 0.975) * by_month.std(ddof=1) / np.sqrt(count))
+        p_values, ends = [*p_values, mean_test(by_month - nominal).p_value], [*ends, (share - half, share + half)]
     low, high = np.nanmin([low for low, _ in ends]), np.nanmax([high for _, high in ends])
     low, high = max(float(low), 0.0), min(float(high), 1.0)
-    return Estimate(**facts, value=share, low=low, high=high, p_value=p_value, weight=weight)
+    return Estimate(**facts, value=share, low=low, high=high, p_value=float(np.nanmax(p_values)), weight=weight)
 
 
 def _towards(held: float, promised: float) -> int:
