@@ -366,6 +366,9 @@ def test_why_no_power_is_shown_is_the_true_reason():
     nobody = planning_sentences.no_power({"n_segments": 5, "n_adopting": 0})
     assert nobody[1].startswith("No segment that is scored has begun")
     assert planning_sentences.no_power({"n_segments": 5, "n_adopting": 5})[1] == planning_sentences.NO_POWER
+    assert planning_sentences.no_months({"verdict": "not identified"}) == why
+    assert planning_sentences.no_months({"n_segments": 5, "n_adopting": 0}) == nobody[1]
+    assert planning_sentences.no_months({"n_segments": 5, "n_adopting": 5}) == planning_sentences.NO_MONTHS
 
 
 def test_why_the_worth_of_marketing_is_not_shown_is_the_true_reason():

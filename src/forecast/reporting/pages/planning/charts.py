@@ -139,7 +139,7 @@ def event_study(
     """
     months = prepare_months(table, reach=reach)
     if months.rows.empty:
-        return empty(sentences.finding(row), sentences.NO_MONTHS)
+        return empty(sentences.finding(row), sentences.no_months(row))
     return chart(
         months,
         draw_months,

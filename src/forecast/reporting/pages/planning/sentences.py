@@ -92,7 +92,9 @@ LEFT_OUT_HEADS = {
 """What stands over the columns of each table."""
 
 NO_MONTHS = "No month has both segments that plan together and segments that do not."
-NO_SEGMENTS = ("No segment has errors to show", "No forecast that people submitted can be scored.")
+NOT_SCORED = "No forecast that people submitted can be scored."
+NOBODY_BEGAN = "No segment that is scored has begun, so there is no start before and after which to look."
+NO_SEGMENTS = ("No segment has errors to show", NOT_SCORED)
 NO_ERRORS = "No segment has errors to show."
 NO_SIZE = "Cannot tell how large a change would have shown"
 NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
@@ -287,12 +289,19 @@ def power_finding(row: Mapping[str, Any]) -> str:
     return "No fall of all segments, however large, would show"
 
 
+def no_months(row: Mapping[str, Any]) -> str:
+    """Return why there is no picture of the months: nothing is scored, nobody began, or nobody is left to compare."""
+    if not wording.known(row.get("n_segments")):
+        return NOT_SCORED
+    return NO_MONTHS if row.get("n_adopting") else NOBODY_BEGAN
+
+
 def no_power(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return what stands in place of the power, and why: nothing scored, nobody began, nothing to compare."""
     if not wording.known(row.get("n_segments")):
-        return NO_SIZE, "No forecast that people submitted can be scored."
+        return NO_SIZE, NOT_SCORED
     if not row.get("n_adopting"):
-        return NO_SIZE, "No segment that is scored has begun, so there is no start before and after which to look."
+        return NO_SIZE, NOBODY_BEGAN
     return power_finding(row), NO_POWER
 
 
