@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.models.pipeline.bookings import Components
+from forecast.models.pipeline.components import Components
 from forecast.reporting.explorer.scenario import Base
 
 
@@ -14,6 +14,7 @@ def two_deals() -> Base:
         ids=np.array(["A", "B"], dtype=object),
         segment=np.array([0, 0]),
         chance=np.array([[0.5, 0.2], [0.1, 0.3]]),
+        won_before=np.zeros(2),
         value=np.array([[100.0, 100.0], [1000.0, 1000.0]]),
         booked=np.array([[10.0, 0.0]]),
         wins=np.array([[1.0, 2.0]]),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.planning.effect import planning_effect, planning_errors
     from forecast.evaluation.scores.scoring import score, summarise
     from forecast.models.pipeline.bookings import forecast_bookings
-    from forecast.models.win.probabilities import win_probabilities
+    from forecast.models.pipeline.deals import win_probabilities
 
 __version__ = "0.2.0"
 
@@ -34,7 +34,7 @@ _HOME = {
     "settled_actuals": "forecast.data.known.settled",
     "snapshot": "forecast.data.known.snapshot",
     "summarise": "forecast.evaluation.scores.scoring",
-    "win_probabilities": "forecast.models.win.probabilities",
+    "win_probabilities": "forecast.models.pipeline.deals",
 }
 
 __all__ = [

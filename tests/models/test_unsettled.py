@@ -17,7 +17,7 @@ import pytest
 import forecast
 from companies import plain_company
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, Log
-from forecast.models.pipeline.bookings import components
+from forecast.models.pipeline.components import components
 from forecast.models.registry import MODELS, forecaster
 from logs import log_of
 

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data.schema import DEAL_COLUMNS, FORECAST_COLUMNS, QUANTILE_COLUMNS, TABLES, TOTAL
+import forecast
+from addsup import hold_that_deals_add_up
+from forecast.data.schema import FORECAST_COLUMNS, QUANTILE_COLUMNS, TABLES, TOTAL, deal_columns
 from forecast.evaluation.value_added import LADDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
@@ -107,7 +109,7 @@ def test_deals(root: Path, tmp_path: Path):
     out = tmp_path / "deals.csv"
     run("deals", "--data", "data/sample", "--as-of", "2026-10-31", "--out", str(out), root=root)
     frame = table(out)
-    assert list(frame.columns) == list(DEAL_COLUMNS)
+    assert list(frame.columns) == list(deal_columns(range(1, 7)))
     chances = frame[[f"p_win_{h}" for h in range(1, 7)] + ["p_win"]].to_numpy()
     assert ((chances >= 0) & (chances <= 1)).all()
     assert (np.diff(chances, axis=1) >= -1e-9).all()
@@ -182,14 +184,17 @@ def test_report_folder(sample_report: Path):
         assert word in text, word
 
 
-def test_report_tables(sample_report: Path):
+def test_report_tables(sample_report: Path, root: Path):
     tables = sample_report / "2026-10-31" / "tables"
     check_forecast_table(table(tables / "bookings.parquet"))
     backtest = table(tables / "backtest.parquet")
     check_forecast_table(backtest)
     assert "observed" in backtest
     assert {"pipeline", "ets", "seasonal-naive", "stage-weighted", "submitted-sales"} <= set(backtest["model"])
-    assert list(table(tables / "deals.parquet").columns) == list(DEAL_COLUMNS)
+    assert list(table(tables / "deals.parquet").columns) == list(deal_columns(range(1, 7)))
+    # As a reader adds up: from the CSV files alone.
+    snap = forecast.snapshot(forecast.read(root / "data" / "sample"), as_of="2026-10-31")
+    hold_that_deals_add_up(table(tables / "deals.csv"), table(tables / "bookings.csv"), snap)
     steps = table(tables / "value_added.parquet")["step"]
     assert steps.tolist() == list(LADDER)
     ends = {f"{interval}_{end}" for interval in INTERVALS for end in ("low", "high")}

@@ -171,14 +171,14 @@ def bookings(data: Data, as_of: AsOf, out: OutFile, months: Months = 6, seed: Se
 
 
 @app.command(short_help="Write the open deals' win probabilities.")
-def deals(data: Data, as_of: AsOf, out: OutFile, seed: Seed = 0) -> None:
-    """Write every open deal with its win probabilities, expected amount and what drives them.
+def deals(data: Data, as_of: AsOf, out: OutFile, months: Months = 6, seed: Seed = 0) -> None:
+    """Write every open deal with its win probabilities, what it is expected to bring by month, and what drives them.
 
     Example: forecast deals --data data/sample --as-of 2026-10-31 --out deals.csv
     """
     from forecast.cli.commands import deals as run
 
-    run(data, as_of=as_of, out=out, seed=seed)
+    run(data, as_of=as_of, out=out, months=months, seed=seed)
 
 
 @app.command(short_help="Write past forecasts with what happened.")

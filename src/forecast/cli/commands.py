@@ -38,13 +38,13 @@ def bookings(data: str, *, as_of: str, out: Path, months: int, seed: int) -> Non
     _write(next(bookings_at_origins(snap, origins=[snap.as_of], months=months, seed=seed)), out)
 
 
-def deals(data: str, *, as_of: str, out: Path, seed: int) -> None:
-    """Write the open deals with their win probabilities."""
-    from forecast.models.win.probabilities import deal_probabilities
+def deals(data: str, *, as_of: str, out: Path, months: int, seed: int) -> None:
+    """Write the open deals with their win probabilities and what they are expected to bring."""
+    from forecast.models.pipeline.deals import deals_table
 
     _check_out(out)
     snap = forecast.snapshot(forecast.read(data), as_of=as_of)
-    _write(deal_probabilities(snap, seed=seed), out)
+    _write(deals_table(snap, months=months, seed=seed), out)
 
 
 def backtest(

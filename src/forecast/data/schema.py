@@ -8,7 +8,7 @@ somewhere, and `known` answers what was known on a day. Dates are `datetime64[us
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -351,11 +351,28 @@ ADDENDS = ("booked", "open_pipeline", "not_yet_created")
 """
 
 HORIZONS = 6
-DEAL_COLUMNS = (
+"""Months by whose ends the chances of a deal are given."""
+
+FURTHEST_MONTH = 24
+"""Months that can be forecast, at most."""
+
+ODDS_COLUMNS = (
     "opportunity_id",
     "p_win",
     *(f"p_win_{horizon}" for horizon in range(1, HORIZONS + 1)),
-    "expected_amount",
     "factors",
 )
+
+
+def deal_columns(horizons: Iterable[int]) -> tuple[str, ...]:
+    """Return the columns of the table of open deals; horizons : the months forecast, 0 being the one in progress.
+
+    `p_win_1`, … are chances by the end of a month, cumulative. `expected_1`, … are the bookings expected of the deal in
+    that month alone, unrounded, in the reporting currency: over the open deals of a segment they add up to its
+    `open_pipeline`. `expected_amount` is what it is expected to bring in the end.
+    """
+    expected = (f"expected_{horizon}" for horizon in horizons)
+    return ("opportunity_id", "segment", *ODDS_COLUMNS[1:-1], *expected, "expected_amount", "factors")
+
+
 ERROR_COLUMNS = ("segment", "period", "error", "benchmark_error")

@@ -13,7 +13,8 @@ import maven
 import sparklesquad
 from companies import make_snapshot, plain_company
 from forecast.data.schema import Company
-from forecast.models.win.probabilities import fit_win_model, win_probabilities
+from forecast.models.pipeline.deals import win_probabilities
+from forecast.models.win.probabilities import fit_win_model
 
 
 def listed(log, *names: str):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL
-from forecast.models.pipeline.bookings import Components
+from forecast.models.pipeline.components import Components
 from forecast.reporting.explorer import sentences as explorer_sentences
 from forecast.reporting.explorer.levers import joint_planning
 from forecast.reporting.explorer.scenario import Base, Levers, ranges_differ, scenario
@@ -93,6 +93,7 @@ def three_segments() -> Base:
         ids=np.array([f"D{i}" for i in range(n)], dtype=object),
         segment=np.arange(n) % 3,
         chance=np.full((n, 2), 0.3),
+        won_before=np.zeros(n),
         value=np.linspace(50, 600, n)[:, None] * np.ones(2),
         booked=np.array([[100.0, 0.0], [0.0, 0.0], [50.0, 10.0]]),
         wins=np.full((3, 2), 2.0),

@@ -211,7 +211,7 @@ def _deals(ledger: Ledger, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
             moved.append(_slipped(before, state))
         if learned.model is not None and state.period + 1 in targets:
             deals = learned.states.deal
-            p = chances(state, learned.model, learned.states)[0][:, 0]
+            p = chances(state, learned.model, learned.states)[:, 0]
             forecasts.append(_Probabilities(target=state.period + 1, deals=deals, segment=state.segment[deals], p=p))
         before = state
     slippage = pd.concat(moved, ignore_index=True) if moved and ledger.has_history else empty

@@ -19,7 +19,7 @@ from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
 from forecast.evaluation.scores.events import auc, binomial_quantile, brier, calibration, log_score
 from forecast.models.win.challenger import KINDS, challenger_probabilities
-from forecast.models.win.probabilities import win_probabilities
+from forecast.models.win.probabilities import deal_odds
 
 CHANCE = 0.95
 CHALLENGERS = ("none", *KINDS)
@@ -49,7 +49,7 @@ def deal_track(
     ----------
     log : the company's tables. as_of : the day whose knowledge tells what became of deals: nothing later is used.
     origins : past days (ISO); those whose `horizon` months had not all settled by `as_of` are left out.
-    horizon : months, 1 to 6. seed : as `win_probabilities` takes it.
+    horizon : months, 1 to 6. seed : of the challenger.
     challenger : none, or a second model whose probabilities come with it: logistic or boosting.
 
     Returns
@@ -71,7 +71,7 @@ def deal_track(
     for day in origins:
         if _has_settled(log, day, now, horizon):
             then = snapshot(log, as_of=day)
-            part = _with_outcome(then, now, horizon, seed)
+            part = _with_outcome(then, now, horizon)
             if challenger != "none":
                 second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
                 second = second.rename(columns={"p": "p_challenger"})
@@ -80,19 +80,19 @@ def deal_track(
     if not any(len(part) for part in parts):
         columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
         none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-        none.attrs["why"] = _why_none(log, origins, settled=len(parts), horizon=horizon, seed=seed)
+        none.attrs["why"] = _why_none(log, origins, settled=len(parts), horizon=horizon)
         return none
     return pd.concat(parts, ignore_index=True)
 
 
-def _why_none(log: Log, origins: Sequence[str], *, settled: int, horizon: int, seed: int) -> str:
+def _why_none(log: Log, origins: Sequence[str], *, settled: int, horizon: int) -> str:
     """Return why no probability of the past days can be held against what became of it."""
     if not origins or not settled:
         return f"No past day lies far enough back: the {horizon} months after it have not all settled."
     then = snapshot(log, as_of=origins[settled - 1])
     if not (then.opportunities["outcome"] == "open").any():
         return "No deal was open on the past days."
-    notes = win_probabilities(then, seed=seed).attrs.get("notes", [])
+    notes = deal_odds(then).notes
     reason = notes[0] if notes else "no open deal had a probability then."
     return f"On {then.as_of.date()} the deals had no odds yet. {reason}"
 
@@ -103,9 +103,9 @@ def _has_settled(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
     return last <= calendar.last_settled(now.as_of, settle_days=log.company.settle_days)
 
 
-def _with_outcome(then: Snapshot, now: Snapshot, horizon: int, seed: int) -> pd.DataFrame:
+def _with_outcome(then: Snapshot, now: Snapshot, horizon: int) -> pd.DataFrame:
     """Return the probabilities of a past day, and whether each deal was won in time by what is known now."""
-    p = win_probabilities(then, seed=seed)[["opportunity_id", f"p_win_{horizon}"]]
+    p = deal_odds(then).table[["opportunity_id", f"p_win_{horizon}"]]
     p = p.set_axis(["opportunity_id", "p"], axis=1).dropna(subset=["p"])
     then_known = then.opportunities.set_index("opportunity_id")[["segment", "stage"]]
     became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
@@ -116,14 +116,14 @@ def _with_outcome(then: Snapshot, now: Snapshot, horizon: int, seed: int) -> pd.
     return frame[list(_COLUMNS)]
 
 
-def ever_track(log: Log, *, as_of: str | pd.Timestamp, origin: str, seed: int = 0) -> pd.DataFrame:
+def ever_track(log: Log, *, as_of: str | pd.Timestamp, origin: str) -> pd.DataFrame:
     """Return the chance of a win ever of every deal open on a past day, and what has become of it by `as_of`.
 
     Returns opportunity_id, p (0 to 1), won (0.0 or 1.0), open (1.0 where it still is: it may be won yet); deals without
     a probability are left out. Raises ParameterError where a day is no date.
     """
     then, now = snapshot(log, as_of=origin), snapshot(log, as_of=as_of)
-    p = win_probabilities(then, seed=seed)[["opportunity_id", "p_win"]].dropna()
+    p = deal_odds(then).table[["opportunity_id", "p_win"]].dropna()
     outcome = now.opportunities.set_index("opportunity_id")["outcome"].reindex(p["opportunity_id"]).to_numpy()
     won, waits = (outcome == "won").astype("float64"), (outcome == "open").astype("float64")
     return p.rename(columns={"p_win": "p"}).assign(won=won, open=waits).reset_index(drop=True)

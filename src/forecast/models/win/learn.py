@@ -22,6 +22,7 @@ from scipy.special import expit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
 from forecast.data.known.ledger import KnownState
+from forecast.models.win.base_rate import split_by_share, win_shares
 from forecast.models.win.encoding import Encoding, Vocabulary, encoding, vocabulary
 from forecast.models.win.hazards import (
     FEWEST_CLOSED,
@@ -54,7 +55,8 @@ class WinModel:
     """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
 
     `informed` says whether covariates are used or only the base rate by age; `reason` says why not; `idle` are columns
-    that showed no more than chance would and so weigh next to nothing.
+    that showed no more than chance would and so weigh next to nothing. `shares` (ages,), of the base rate: the share
+    won of deals that close at each age; None where covariates are used.
     """
 
     code: Encoding
@@ -63,6 +65,7 @@ class WinModel:
     informed: bool
     reason: str
     idle: tuple[str, ...] = ()
+    shares: np.ndarray | None = None
 
     @property
     def words(self) -> Vocabulary:
@@ -88,7 +91,8 @@ class WinModel:
         """
         base = self.base_logits(states, steps=steps) if logits is None else logits
         eta = base + self.owner_part(states)[:, None, :]
-        return both_hazards(eta[:, :, 0], eta[:, :, 1])
+        won, lost = both_hazards(eta[:, :, 0], eta[:, :, 1])
+        return (won, lost) if self.shares is None else split_by_share(won, lost, states, shares=self.shares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +169,8 @@ class Learner:
 
         # The forecast's errors will tell the owners' effects of later models.
         beta, idle = shrunk_by_evidence(self._fit)
-        model = self._with_owners(self._fit, beta=beta, idle=idle)
+        shares = None if self._fit.informed else win_shares(view)
+        model = replace(self._with_owners(self._fit, beta=beta, idle=idle), shares=shares)
         logits = model.base_logits(states, steps=steps_of(view))
         owners = len(model.words.factors.get("owner", ()))
         self._origins[target] = _Origin(

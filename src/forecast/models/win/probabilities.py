@@ -1,9 +1,9 @@
 """How likely each open deal is won, by when, and why; the chances learned from what became of earlier deals.
 
 Two hazards, won and lost, on landmark rows (`landmarks`), kept up to date month by month (`learn`); the chance to be
-won in month h is the cumulative incidence. Beyond the months modelled the hazards of the last three go on, which gives
-the chance to be won ever. Covariates are used only where past data show that they help; otherwise everybody gets the
-base rate by age.
+won in month h is the cumulative incidence. Beyond the months modelled the hazards go on as in a forecast of later
+months, and from the third year on as in the last twelve, which gives the chance to be won ever. Covariates are used
+only where past data show that they help; otherwise everybody gets the base rate by age.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import pandas as pd
 from forecast.data.known.coding import LOST, NONE, WON
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import Snapshot
-from forecast.data.schema import DEAL_COLUMNS, HORIZONS, NotedTable
+from forecast.data.schema import FURTHEST_MONTH, HORIZONS, ODDS_COLUMNS, NotedTable
 from forecast.models.win.factors import deal_factors
 from forecast.models.win.hazards import FEWEST_CLOSED, incidence
 from forecast.models.win.landmarks import States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
-from forecast.seeds import check_seed
 
 _LOOK_BACK = 24 + 18 + 18 + TRACKED
 """Months whose models a forecast rests on: the width of its range on the forecasts of 24 months, the correction of the
 first of these on 18 months before it, that of the first of those on 18 more, and the owners' effects there on TRACKED.
 What is further back moves no number by more than a millionth of it."""
+
+FAR = FURTHEST_MONTH + 1
+"""Steps after which hazards are the same for ever: the months that can be forecast, and the one in progress."""
 
 NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
 
@@ -43,44 +45,34 @@ class Today:
     model: WinModel | None
 
 
-def win_probabilities(snap: Snapshot, *, seed: int = 0) -> pd.DataFrame:
-    """Return the win probability of every open deal.
+def deal_odds(snap: Snapshot) -> NotedTable:
+    """Return how likely each open deal is won, by when and why: the table of the deals without amounts of money.
 
-    Parameters
-    ----------
-    snap : a snapshot. seed : taken for the sake of a common signature; the fit draws no random number.
-
-    Returns
-    -------
-    DEAL_COLUMNS, one row an open deal, sorted by opportunity_id: `p_win` (ever), `p_win_1` … `p_win_6` (by the end of
-    that horizon, cumulative), each from 0 to 1; `expected_amount` = p_win x amount in the reporting currency;
-    `factors`, at most five, strongest first. `attrs["notes"]` lists what a reader must know. Where too few deals have
-    closed the numbers are nan and the factors say why.
-
-    Raises
-    ------
-    ParameterError : seed is not an integer >= 0.
+    ODDS_COLUMNS, one row an open deal, sorted by opportunity_id, as `win_probabilities` describes them.
     """
-    return deal_probabilities(snap, seed=seed).frame()
-
-
-def deal_probabilities(snap: Snapshot, *, seed: int = 0) -> NotedTable:
-    """Return what `win_probabilities` hands out, with its notes by name."""
-    check_seed(seed)
     today = fit_win_model(snap)
-    view, states, model = today.view, today.states, today.model
-    ids = snap.opportunities["opportunity_id"].iloc[states.deal].reset_index(drop=True)
+    return odds_table(today.view, today.states, today.model)
+
+
+def odds_table(view: KnownState, states: States, model: WinModel | None) -> NotedTable:
+    """Return ODDS_COLUMNS of the open deals of a day, and what a reader must know of them.
+
+    model : None where there is nothing to learn from; the numbers are nan then, and the factors say why.
+    """
     if model is None:
         closed = int(np.isin(view.outcome[view.known], (WON, LOST)).sum())
         why = f"too few closed deals to tell ({closed}; at least {FEWEST_CLOSED} are needed)"
         if closed >= FEWEST_CLOSED:
             why = NOTHING_TO_LEARN
-        numbers = np.full((len(ids), 2 + HORIZONS), np.nan)
-        return _table(ids, numbers, [why] * len(ids), [f"No win probability: {why}."])
-    amount, unknown = filled_amounts(view, states)
-    by_month, ever = chances(view, model, states)
-    numbers = np.column_stack([ever, by_month, ever * amount])
-    return _table(ids, numbers, deal_factors(model, states), _notes(model, unknown))
+        numbers, factors = np.full((len(states), 1 + HORIZONS), np.nan), [why] * len(states)
+        notes = [f"No win probability: {why}."]
+    else:
+        numbers = np.column_stack([chance_ever(model, states), chances(view, model, states)])
+        factors, notes = deal_factors(model, states), _notes(model)
+    frame = pd.DataFrame(np.clip(numbers, 0.0, 1.0), columns=list(ODDS_COLUMNS[1:-1]))
+    frame.insert(0, "opportunity_id", pd.Series(view.ledger.ids_of(states.deal), dtype="str"))
+    frame["factors"] = pd.Series(factors, index=frame.index, dtype="str")
+    return NotedTable(table=frame, notes=tuple(notes))
 
 
 def fit_win_model(snap: Snapshot, *, without: frozenset[str] = frozenset()) -> Today:
@@ -117,25 +109,26 @@ def days_to_walk(
     return ledger.days_like(last, first=begin), fit_from
 
 
-def chances(view: KnownState, model: WinModel, states: States) -> tuple[np.ndarray, np.ndarray]:
-    """Return the chances of open deals to be won by the end of each of six months (n, 6), and ever (n,)."""
+def chances(view: KnownState, model: WinModel, states: States) -> np.ndarray:
+    """Return the chances of open deals to be won by the end of each of six months, (n, 6)."""
     ahead = steps_of(view) - HORIZONS
-    won, lost = model.hazards(states, steps=HORIZONS + ahead)
+    p = incidence(*model.hazards(states, steps=HORIZONS + ahead))[0]
+    return np.asarray(np.cumsum(p, axis=1)[:, ahead:])
+
+
+def chance_ever(model: WinModel, states: States) -> np.ndarray:
+    """Return the chances of open deals to be won in the end, (n,).
+
+    Never less than the chance to be won in the months that can be forecast, as it goes on from these.
+    """
+    won, lost = model.hazards(states, steps=FAR)
     p, still_open = incidence(won, lost)
-    by_month: np.ndarray = np.cumsum(p, axis=1)[:, ahead:]
-    ever = by_month[:, -1] + still_open * _in_the_end(won, lost)
-    if not model.informed:
-        # Nothing tells who wins: the share of all closed deals that were won is as good as any split of it by age.
-        counts = np.bincount(view.outcome[view.known], minlength=3)
-        rate = (counts[WON] + 0.5) / (counts[WON] + counts[LOST] + 1.0)
-        by_month = by_month * (rate / np.maximum(ever, 1e-12))[:, None]
-        ever = np.full(len(ever), rate)
-    return by_month, ever
+    return np.asarray(p.sum(axis=1) + still_open * _in_the_end(won, lost))
 
 
 def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Return the chance that a deal open after the last step is won: the mean hazards of a quarter go on for ever."""
-    in_won, in_lost = won[:, -3:].mean(axis=1), lost[:, -3:].mean(axis=1)
+    """Return the chance that a deal open after the last step is won: the mean hazards of a year go on for ever."""
+    in_won, in_lost = won[:, -12:].mean(axis=1), lost[:, -12:].mean(axis=1)
     return in_won / np.maximum(in_won + in_lost, 1e-12)
 
 
@@ -171,21 +164,15 @@ def left_out_notes(model: WinModel) -> list[str]:
     ]
 
 
-def _notes(model: WinModel, without_amount: int) -> list[str]:
+def stands_in(without_amount: int) -> str:
+    """Return that a mean stands in for the amounts that are missing; without_amount : open deals."""
+    return f"{without_amount:,} open deals have no amount; the mean won amount of their segment stands in."
+
+
+def _notes(model: WinModel) -> list[str]:
     notes = [f"No skill over the base rate: {model.reason}."] if model.reason else []
     notes += left_out_notes(model)
     if model.idle:
         idle = ", ".join(sorted(model.idle))
         notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
-    if without_amount:
-        notes.append(f"{without_amount:,} open deals have no amount; the mean won amount of their segment stands in.")
     return notes
-
-
-def _table(ids: pd.Series, numbers: np.ndarray, factors: list[str], notes: list[str]) -> NotedTable:
-    frame = pd.DataFrame(numbers, columns=list(DEAL_COLUMNS[1:-1]))
-    probabilities = frame.columns[:-1]
-    frame[probabilities] = frame[probabilities].clip(0.0, 1.0)
-    frame.insert(0, "opportunity_id", ids)
-    frame["factors"] = pd.Series(factors, index=frame.index, dtype="str")
-    return NotedTable(table=frame[list(DEAL_COLUMNS)], notes=tuple(notes))

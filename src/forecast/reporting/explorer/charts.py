@@ -151,7 +151,7 @@ class Pipeline:
 
 
 def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, whose: str) -> Chart:
-    """Draw the open pipeline by month of expected close: its amount, and what its chances make of it.
+    """Draw the open pipeline by month of expected close: its amount, and what it should bring in the end.
 
     table : month, deals, amount, expected_amount, as `by_month` of the table of deals returns it. whose : in words.
     """
@@ -170,7 +170,7 @@ def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, whose: str) -
 
 
 def draw_pipeline(canvas: Canvas, record: Pipeline) -> Drawing:
-    """Draw a bar a month for the amount, and within it the amount times the chance."""
+    """Draw a bar a month for the amount, and within it what these deals should bring in the end."""
     figure, axes = canvas.axes(240 if canvas.narrow else 250, left=40, right=12)
     rows, x = record.rows, np.arange(len(record.rows), dtype=float)
     axes.bar(x, rows["amount"], 0.62, color=MIST, zorder=2)

@@ -35,7 +35,8 @@ def open_deals(snap: Snapshot, deals: pd.DataFrame) -> pd.DataFrame:
     rows = known[known["outcome"] == "open"].drop(columns=["outcome", "closed_on"])
     if "p_win" in rows:
         rows = rows.drop(columns="p_win")
-    out = rows.merge(deals, on="opportunity_id", how="left", validate="one_to_one", suffixes=("_recorded", ""))
+    found = deals.drop(columns="segment", errors="ignore")  # of every open deal it is in `rows`
+    out = rows.merge(found, on="opportunity_id", how="left", validate="one_to_one", suffixes=("_recorded", ""))
     for name in ("product", "owner", "account_id"):
         out[name] = out[name].astype("str").fillna("") if name in out else pd.Series("", index=out.index, dtype="str")
     out["stage"] = out["stage"].astype("str").fillna("")
@@ -87,7 +88,8 @@ def by_month(frame: pd.DataFrame, snap: Snapshot, *, months: int) -> pd.DataFram
     """Return month, deals, amount, expected_amount by month of expected close.
 
     Rows: `overdue` (by as_of), each month from that of as_of (from the next, on its last day) to `months` ahead,
-    `later`, and `no date` where a deal has none. They add up to all deals; expected_amount is p_win (ever) x amount.
+    `later`, and `no date` where a deal has none. They add up to all deals; expected_amount is
+    what they should bring in the end.
     """
     first = snap.period + (1 if snap.at_month_end else 0)
     ahead = np.arange(first, snap.period + months + 1)

@@ -19,7 +19,7 @@ from forecast.calendar import period_labels
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
 from forecast.errors import DataError, ForecastError, ParameterError, nearest
-from forecast.models.win.probabilities import win_probabilities
+from forecast.models.pipeline.deals import win_probabilities
 from forecast.reporting.charts.figure import Chart, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer import sentences
@@ -160,7 +160,7 @@ class Explorer:
         day = self.day.value
         if day not in self._deals:
             ready = self._given if day == self._first else None
-            found = win_probabilities(self.snapshot(), seed=self.seed) if ready is None else ready
+            found = win_probabilities(self.snapshot(), months=self.months, seed=self.seed) if ready is None else ready
             self._deals[day] = open_deals(self.snapshot(), found)
         return chosen(self._deals[day], segment=self.segment.value, product=self.product.value)
 

@@ -23,7 +23,8 @@ from forecast.calendar import period_labels
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES, TOTAL
 from forecast.errors import ParameterError, did_you_mean
-from forecast.models.pipeline.bookings import Components, components, draw
+from forecast.models.pipeline.bookings import draw
+from forecast.models.pipeline.components import Components, components
 from forecast.models.tables import month_targets
 
 
@@ -194,7 +195,7 @@ def by_deal(given: Base, levers: Levers) -> tuple[np.ndarray, np.ndarray]:
     In the order of `given.parts.ids`. Raises ParameterError as `scenario` does.
     """
     check_levers(given, levers)
-    return given.parts.chance * given.parts.value, _moved(given.parts, levers).chance * given.parts.value
+    return given.parts.open_by_deal, _moved(given.parts, levers).open_by_deal
 
 
 # -- the range -----------------------------------------------------------------------------------------
@@ -281,9 +282,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def _means(parts: Components) -> np.ndarray:
     """Return expected bookings by segment and step, (R, S)."""
-    out = parts.booked + parts.new
-    np.add.at(out, parts.segment, parts.chance * parts.value)
-    return out
+    return np.asarray(parts.booked + parts.new + parts.open_pipeline)
 
 
 def _with_total(values: np.ndarray) -> np.ndarray:

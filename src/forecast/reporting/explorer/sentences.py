@@ -39,8 +39,8 @@ WHAT_IF_HEADS = {
     "q90": "scenario high (80 %)",
 }
 SHARES_HEADS = {"lever": "lever", "change": "change"}
-PIPELINE_HEADS = {"month": "month", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"}
-STAGES_HEADS = {"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "amount × chance"}
+PIPELINE_HEADS = {"month": "month", "deals": "deals", "amount": "amount", "expected_amount": "expected in the end"}
+STAGES_HEADS = {"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "expected in the end"}
 DEALS_HEADS = {
     "opportunity_id": "deal",
     "segment": "segment",
@@ -199,13 +199,13 @@ def describe_pipeline(rows: pd.DataFrame, *, whose: str, company: Company, large
     unit = wording.axis_unit(largest, currency=currency)[1]
     return Caption(
         title=title,
-        subtitle=f"Open deals by month of expected close, {unit}, {whose}; grey: amount, blue: amount × chance",
-        description=f"{title}. One bar a month of expected close, and within it the amount times the chance to win.",
+        subtitle=f"Open deals by month of expected close, {unit}, {whose}; grey: amount, blue: expected in the end",
+        description=f"{title}. A bar a month of expected close, and within it what its deals should bring in the end.",
         tooltips=[
             wording.listed(
                 wording.month(row["month"]),
                 wording.named_amount(f"{wording.plural(row['deals'], 'deal')},", row["amount"], currency=currency),
-                wording.named_amount("by the chances", row["expected_amount"], currency=currency),
+                wording.named_amount("expected in the end", row["expected_amount"], currency=currency),
             )
             for row in rows.to_dict("records")
         ],
@@ -213,14 +213,14 @@ def describe_pipeline(rows: pd.DataFrame, *, whose: str, company: Company, large
 
 
 def pipeline_finding(table: pd.DataFrame, *, company: Company) -> str:
-    """Return how much is open, and what it is worth by the chances."""
+    """Return how much is open, and what it is expected to bring in the end."""
     count, amount, expected = (float(table[name].sum()) for name in ("deals", "amount", "expected_amount"))
     if not count:
         return NO_DEAL
     money = wording.money(amount, currency=company.currency)
     worth = wording.money(expected, currency=company.currency)
     holds = "holds" if count == 1 else "hold"
-    return f"{wording.plural(count, 'open deal')} {holds} {money}, worth {worth} by the chances to win"
+    return f"{wording.plural(count, 'open deal')} {holds} {money} and should bring {worth} in the end"
 
 
 # -- deals ----------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def counted(deals: pd.DataFrame, *, currency: str, most: int) -> str:
     if wording.known(float(expected)):
         wins = wording.number(float(deals["p_win"].sum()), digits=2)
         worth = wording.money(expected, currency=currency)
-        sentence += f"; by the chances {wins} of them are won, worth {worth}"
+        sentence += f"; by the chances {wins} of them are won in the end and bring {worth}"
     return sentence + (f". The first {most} are listed." if len(deals) > most else ".")
 
 

@@ -36,8 +36,8 @@ from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.pipeline.bookings import forecast_bookings
+from forecast.models.pipeline.deals import win_probabilities
 from forecast.models.registry import SUBMITTED, forecaster
-from forecast.models.win.probabilities import win_probabilities
 from forecast.reporting.month.results import Results
 
 ORIGINS = 24
@@ -99,7 +99,7 @@ def table(
     name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
         judgements, value_added, habits, adjustments or late_wins.
     log, as_of : the company's tables, and the day whose knowledge is used.
-    months, seed : as `forecast_bookings` and `backtest` take them.
+    months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
 
     Raises ParameterError for an unknown name and what the makers raise.
@@ -165,7 +165,7 @@ def _benchmark(month: _Month) -> pd.DataFrame:
 
 
 def _deals(month: _Month) -> pd.DataFrame:
-    return win_probabilities(month.snap, seed=month.seed)
+    return win_probabilities(month.snap, months=month.months, seed=month.seed)
 
 
 def _backtest(month: _Month) -> pd.DataFrame:

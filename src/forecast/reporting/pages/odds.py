@@ -207,7 +207,8 @@ def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
     """Return what the open deals are expected to bring."""
     known = deals["expected_amount"].dropna()
     if known.empty:
-        return "No open deal has a probability" if len(deals) else "There are no open deals"
+        what = "an expected amount" if deals["p_win"].notna().any() else "a probability"
+        return f"No open deal has {what}" if len(deals) else "There are no open deals"
     worth = wording.money(known.sum(), currency=currency)
     return f"{wording.plural(len(known), 'open deal')} should bring {worth} in the end"
 

@@ -1,0 +1,294 @@
+"""What a forecast is made of: of each open deal the chance to be won in each month and its value then, and the rest.
+
+Simple case: a deal is expected to bring its chance times its amount. Past forecasts correct both, deal by deal: amounts
+grow until the win, the value was over- or underestimated, and a win recorded late lies before the first month. What is
+summed, drawn, listed by deal or moved in a what-if are these numbers; nothing is corrected after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.known.ledger import KnownState
+from forecast.data.schema import FURTHEST_MONTH
+from forecast.errors import DataError, ParameterError
+from forecast.models.pipeline.corrections import (
+    Corrections,
+    IssuedForecast,
+    PastForecasts,
+    chance_of_new,
+    closed_deals,
+)
+from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
+from forecast.models.tables import bookings_in
+from forecast.models.win.hazards import FEWEST_CLOSED, incidence, one_thread
+from forecast.models.win.landmarks import STEPS, States, steps_of
+from forecast.models.win.learn import Learned, Learner
+from forecast.models.win.probabilities import (
+    NOTHING_TO_LEARN,
+    days_to_walk,
+    filled_amounts,
+    left_out_notes,
+    stands_in,
+)
+
+if TYPE_CHECKING:
+    from forecast.data.known.snapshot import Snapshot
+
+
+MARKETINGS = frozenset({"lead_source", "lead_score"})
+"""What marketing knows of a deal; `pipeline-sales-only` does without, and without the marketing table."""
+
+FEWEST_MONTHS = 3
+"""Complete months of records below which nothing is forecast."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """The components of a forecast, over n open deals, R segments and S steps.
+
+    ids (n,) opportunity_id; segment (n,) codes; chance (n, S) to be won in each step; won_before (n,) the chance that
+    a deal is won already, in a month before the first step, and not yet recorded; value (n, S) expected amount if won
+    in a step; booked, new (R, S) amounts and wins (R, S) numbers of deals not yet created, marketed (R, S) the part of
+    `new` from marketing's channels; pool, ratios, common, own as the draws take them.
+    """
+
+    ids: np.ndarray
+    segment: np.ndarray
+    chance: np.ndarray
+    won_before: np.ndarray
+    value: np.ndarray
+    booked: np.ndarray
+    wins: np.ndarray
+    new: np.ndarray
+    marketed: np.ndarray
+    pool: np.ndarray
+    ratios: np.ndarray
+    common: np.ndarray
+    own: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def open_by_deal(self) -> np.ndarray:
+        """The bookings expected of each open deal in each step, (n, S)."""
+        return expected_bookings(self.chance, self.value)
+
+    @property
+    def open_pipeline(self) -> np.ndarray:
+        """The bookings expected of the open deals, summed by segment, (R, S)."""
+        return by_segment(self.open_by_deal, self.segment, segments=len(self.booked))
+
+
+def expected_bookings(chance: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Return the bookings expected of each deal in each step: its chance to be won then, times its value; (n, S)."""
+    return chance * value
+
+
+def expected_in_the_end(
+    chance: np.ndarray, value: np.ndarray, *, won_before: np.ndarray, ever: np.ndarray
+) -> np.ndarray:
+    """Return what each deal is expected to bring in the end, (n,).
+
+    Simple case: what it brings in the steps. Two parts come on top: a win that lies before the first step and was not
+    yet recorded, at the value of the first, and one after the last step, at the value of the last.
+
+    chance, value : (n, S), S at least 1. won_before, ever : (n,) chances, of the former and of a win at any time.
+    """
+    after = np.maximum(ever - won_before - chance.sum(axis=1), 0.0)
+    return expected_bookings(chance, value).sum(axis=1) + won_before * value[:, 0] + after * value[:, -1]
+
+
+def by_segment(by_deal: np.ndarray, segment: np.ndarray, *, segments: int) -> np.ndarray:
+    """Return sums over the deals of each segment, (R, S); a deal without a segment (NONE) counts nowhere.
+
+    by_deal : (n, S). segment : (n,), codes.
+    """
+    inside = segment >= 0
+    columns = [np.bincount(segment[inside], each[inside], minlength=segments) for each in by_deal.T]
+    return np.stack(columns, axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """One day of the walk: what was known, what the win model had learned, and the components of its forecast.
+
+    parts : over all segments of the ledger and all steps modelled at least, `ids` places in it; or why there are none.
+    without_amount : open deals without an amount, for which a mean stands in. asked : steps that are forecast.
+    """
+
+    view: KnownState
+    learned: Learned
+    without_amount: int
+    parts: Components | DataError
+    asked: int
+
+    def forecast(self) -> Components | DataError:
+        """Return the components of the segments known by the day and of the steps asked for, deals by their ids."""
+        if isinstance(self.parts, DataError):
+            return self.parts
+        return _cut(self.parts, self.view, steps=self.asked)
+
+
+def components(snap: Snapshot, *, steps: int, marketing: bool = True) -> Components:
+    """Return the components of a forecast, so that a what-if can change one and draw again.
+
+    steps : months ahead, the month in progress not counted. Raises DataError where the data are too thin, saying what
+    is needed.
+    """
+    parts = next(components_at_origins(snap, origins=[snap.as_of], steps=steps, marketing=marketing)).forecast()
+    if isinstance(parts, DataError):
+        raise parts
+    return parts
+
+
+def components_at_origins(
+    snap: Snapshot, *, origins: Sequence[pd.Timestamp], steps: int, marketing: bool
+) -> Iterator[Origin]:
+    """Yield, for each origin, what was known then and the components of its forecast, or why there are none.
+
+    Simple case: walk the past month by month; at each month's end the win model takes in what became known, the
+    components of the forecast of that day are made, and their forecast is recorded, to be compared with what comes.
+    The origins are the last of these days. Only they need more steps than the model has, and only they are yielded.
+
+    Raises
+    ------
+    ParameterError : steps is not a whole number from 1 to 24.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or not 1 <= steps <= FURTHEST_MONTH:
+        raise ParameterError(f"months: {steps!r} is not a whole number from 1 to {FURTHEST_MONTH}")
+    ledger = snap.ledger
+    days, fit_from = days_to_walk(ledger, first=origins[0], last=origins[-1])
+    wanted = set(origins)
+    learner = Learner(without=frozenset() if marketing else MARKETINGS, fit_from=fit_from)
+    past: PastForecasts | None = None
+    for view in ledger.walk(days):
+        modelled = steps_of(view)
+        asked = steps + modelled - STEPS
+        past = past or PastForecasts(ledger, steps=modelled)
+        with one_thread():
+            origin = _origin(view, learner, past, asked=asked if view.as_of in wanted else 0, marketing=marketing)
+        if view.as_of in wanted:
+            yield origin
+
+
+def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: int, marketing: bool) -> Origin:
+    """Take in one more day; return what it knows and its components.
+
+    asked : steps wanted, 0 where only the record of past forecasts needs them.
+    """
+    learned = learner.step(view)
+    amount, without = filled_amounts(view, learned.states)
+    past.observe(view, learned.states.deal, amount)
+    parts = _components(view, learned, past, amount=amount, asked=asked, marketing=marketing)
+    if without and not isinstance(parts, DataError):
+        parts = replace(parts, notes=(*parts.notes, stands_in(without)))
+    return Origin(view=view, learned=learned, without_amount=without, parts=parts, asked=asked)
+
+
+def _components(
+    view: KnownState, learned: Learned, past: PastForecasts, *, amount: np.ndarray, asked: int, marketing: bool
+) -> Components | DataError:
+    """Return the components over all segments of the ledger, and record their forecast; or why there are none."""
+    model, states = learned.model, learned.states
+    reason = _too_thin(view) if asked or model is None else None
+    if model is None or learned.logits is None or reason is not None:
+        mend = "forecast from a later day, or bring a longer history"
+        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend)
+    modelled = steps_of(view)
+    steps = max(asked, modelled)
+    logits = learned.logits if learned.logits.shape[1] == steps else None
+    chance = incidence(*model.hazards(states, steps=steps, logits=logits))[0]
+    corrections = past.corrections(view, segments=len(view.segments))
+    future = expected_wins(view, steps=steps, marketing=marketing)
+    parts = _corrected(view, states, chance, amount, corrections=corrections, future=future)
+    past.record(view, _issued(parts, corrections, future, steps=modelled, closed=closed_deals(view)))
+    notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
+    return replace(parts, notes=(*notes, *left_out_notes(model)))
+
+
+def _corrected(
+    view: KnownState,
+    states: States,
+    chance: np.ndarray,
+    amount: np.ndarray,
+    *,
+    corrections: Corrections,
+    future: Future,
+) -> Components:
+    """Return the components over all segments of the ledger; `ids` are places in it.
+
+    chance : (n, S), of a win of each open deal in each step. amount : (n,), today's. Past forecasts correct the value
+    of open deals and of those to come. Wins that will turn out to lie before the first step, because they were recorded
+    late, are none of it.
+    """
+    won_before = chance[:, 0] * corrections.late
+    chance = np.column_stack([chance[:, :1] * (1.0 - corrections.late), chance[:, 1:]])
+    steps = chance.shape[1]
+    step = np.minimum(np.arange(steps), len(corrections.growth) - 1)
+    target, settled = view.first_target, view.last_settled
+    closed = view.closed_in[view.won_deals]
+    lately = view.won_deals[(closed > settled + 1 - COHORTS) & (closed <= settled)]
+    return Components(
+        ids=states.deal,
+        segment=states.segment,
+        chance=chance,
+        won_before=won_before,
+        value=amount[:, None] * (corrections.growth * corrections.open_bias)[step],
+        booked=bookings_in(view, target + np.arange(steps), everywhere=True),
+        wins=future.wins[:, :steps],
+        new=future.value[:, :steps] * corrections.future_bias[step],
+        marketed=future.marketed[:, :steps] * corrections.future_bias[step],
+        pool=np.nan_to_num(view.amount[lately]),
+        ratios=corrections.ratios,
+        common=corrections.common[step],
+        own=corrections.own[step],
+    )
+
+
+def _issued(parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int) -> IssuedForecast:
+    """Return what the components forecast for the first steps, as it is recorded.
+
+    The variance of chance of an open deal: won with chance p, for its value v times a ratio of mean 1, it brings
+    p v on average with variance p (1 + var(ratio) - p) v^2.
+    """
+    p, value = parts.chance[:, :steps], parts.value[:, :steps]
+    second_moment = 1.0 + float(parts.ratios.var())
+    corrected = parts.open_pipeline[:, :steps]
+    variance = by_segment(p * (second_moment - p) * value**2, parts.segment, segments=len(parts.booked))
+    return IssuedForecast(
+        closed=closed,
+        booked=parts.booked[:, :steps],
+        open_pipeline=corrected / corrections.open_bias[:steps],
+        chance_open=variance,
+        new=future.value[:, :steps],
+        chance_new=chance_of_new(future, steps) * corrections.future_bias[:steps] ** 2,
+        issued=corrected + parts.new[:, :steps],
+    )
+
+
+def _cut(parts: Components, view: KnownState, *, steps: int) -> Components:
+    """Return the components of the segments known by the view's day and of the steps asked for, deals by their ids."""
+    ids = view.ledger.ids_of(parts.ids)
+    keep = np.flatnonzero(view.place_of_segment[:-1] >= 0)
+    of_segments = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed")}
+    of_deals = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}
+    of_steps = {name: getattr(parts, name)[:steps] for name in ("common", "own")}
+    return replace(parts, ids=ids, segment=view.place_of_segment[parts.segment], **of_segments, **of_deals, **of_steps)
+
+
+def _too_thin(view: KnownState) -> str | None:
+    """Return why no forecast can be made, or None."""
+    closed = closed_deals(view)
+    if closed < FEWEST_CLOSED:
+        return f"only {closed} closed deals are known, at least {FEWEST_CLOSED} are needed"
+    born = view.ledger.created_in[view.known]
+    born = born[born > 0]
+    complete = view.last_complete - int(born.min()) + 1 if len(born) else 0
+    if complete < FEWEST_MONTHS:
+        return f"only {max(complete, 0)} complete months are recorded, at least {FEWEST_MONTHS} are needed"
+    return None

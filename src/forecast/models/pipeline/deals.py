@@ -1,0 +1,93 @@
+"""The table of open deals: how likely each is won, why, and what it is expected to bring in each month and in the end.
+
+The amounts of money are those that the bookings forecast adds up (`components`), deal by deal: nothing is worked out a
+second time, so the deals of a segment bring in a month what its row of the forecast gives as `open_pipeline`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.known.coding import NONE
+from forecast.data.schema import NotedTable, deal_columns
+from forecast.errors import DataError
+from forecast.models.pipeline.components import Components, Origin, components_at_origins, expected_in_the_end
+from forecast.models.tables import month_targets
+from forecast.models.win.hazards import one_thread
+from forecast.models.win.landmarks import steps_of
+from forecast.models.win.probabilities import chance_ever, odds_table, stands_in
+from forecast.seeds import check_seed
+
+if TYPE_CHECKING:
+    from forecast.data.known.snapshot import Snapshot
+
+
+def win_probabilities(snap: Snapshot, *, months: int = 6, seed: int = 0) -> pd.DataFrame:
+    """Return the open deals: how likely each is won, and what it is expected to bring.
+
+    Parameters
+    ----------
+    snap : a snapshot. months : for which bookings are expected, 1 to 24; the month in progress comes on top where there
+        is one. seed : taken for the sake of a common signature; nothing of this draws a random number.
+
+    Returns
+    -------
+    `deal_columns`, one row an open deal, sorted by opportunity_id: `segment`; `p_win` (ever), `p_win_1` … `p_win_6` (by
+    the end of that horizon, cumulative), each from 0 to 1; `expected_0` (mid-month) … `expected_N`, the bookings
+    expected of the deal in that month (not cumulative, unrounded, in the reporting currency), which over the open deals
+    of a segment sum to `open_pipeline` of `forecast_bookings`; `expected_amount`, what it is expected to bring in the
+    end; `factors`, at most five, strongest first. `attrs["notes"]` lists what a reader must know. Where too few deals
+    have closed the numbers are nan and the factors say why; where no bookings can be forecast the amounts are.
+
+    Raises
+    ------
+    ParameterError : months is not from 1 to 24, or seed is not an integer >= 0.
+    """
+    return deals_table(snap, months=months, seed=seed).frame()
+
+
+def deals_table(snap: Snapshot, *, months: int = 6, seed: int = 0) -> NotedTable:
+    """Return what `win_probabilities` hands out, with its notes by name."""
+    check_seed(seed)
+    origin = next(components_at_origins(snap, origins=[snap.as_of], steps=months, marketing=True))
+    view, states, model = origin.view, origin.learned.states, origin.learned.model
+    horizons = month_targets(view, months)[1]
+    with one_thread():
+        odds = odds_table(view, states, model)
+        by_month, in_the_end = _expected(origin)
+    place = view.place_of_segment[states.segment]
+    names = np.array([*view.segments, ""], dtype=object)
+    table = odds.table.assign(
+        segment=pd.Series(names[np.where(place == NONE, len(view.segments), place)], dtype="str"),
+        expected_amount=in_the_end,
+        **{f"expected_{horizon}": by_month[:, step] for step, horizon in enumerate(horizons)},
+    )
+    return NotedTable(table=table[list(deal_columns(horizons))], notes=(*odds.notes, *_notes(origin)))
+
+
+def _expected(origin: Origin) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each open deal is expected to bring in each step (n, S) and in the end (n,); nan where unknown."""
+    parts, model, states = origin.parts, origin.learned.model, origin.learned.states
+    if isinstance(parts, DataError) or model is None:
+        return np.full((len(states), origin.asked), np.nan), np.full(len(states), np.nan)
+    by_month = parts.open_by_deal[:, : origin.asked]
+    return by_month, _in_the_end(parts, chance_ever(model, states), modelled=steps_of(origin.view))
+
+
+def _in_the_end(parts: Components, ever: np.ndarray, *, modelled: int) -> np.ndarray:
+    """Return what each deal is expected to bring in the end, (n,), however many months are forecast.
+
+    modelled : steps whose values are corrected one by one; the last of these stands for all later ones.
+    """
+    chance, value = parts.chance[:, :modelled], parts.value[:, :modelled]
+    return expected_in_the_end(chance, value, won_before=parts.won_before, ever=ever)
+
+
+def _notes(origin: Origin) -> list[str]:
+    """Return what must be known of the amounts of money."""
+    if isinstance(origin.parts, DataError):
+        return [f"No expected amounts: {origin.parts.problem.what}."] if origin.learned.model is not None else []
+    return [stands_in(origin.without_amount)] if origin.without_amount else []
