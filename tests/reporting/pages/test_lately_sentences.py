@@ -161,6 +161,7 @@ def test_the_record_is_told_twice():
     assert len(page.twice(table)) == 4
     assert repr(page.record_table(table.assign(n=0))) == ""
     assert "<details" not in page.record_table(table, brief=True)._repr_html_()
+    assert page.record_table(table, brief=True).caption.endswith("over the last six, one month ahead")
     assert "<details" in page.record_table(table)._repr_html_()
     assert len(page.twice(table.assign(by_rep=[False, False, False, True]))) == 3
 

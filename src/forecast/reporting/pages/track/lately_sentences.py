@@ -32,10 +32,12 @@ CLOSER = 0.75
 
 LEAD = "What has changed of late:"
 ASKED = {"too high": "too high", "too low": "too low", "ranges": "outside its ranges"}
+OF = {"segment": "segments", "total": "company"}
 LEVELS = {"segment": "a segment’s month", "total": "the company’s month"}
 
 _PEOPLE = "submitted-"
 _SIDES = ("too high", "too low")
+_FIGURES = ("forecasts", "wape", "bias", "coverage80")
 
 
 # -- the headline ---------------------------------------------------------------------------------------
@@ -276,7 +278,11 @@ def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | No
     """Return the record twice as a table, folded unless `brief`; nothing where nothing has settled."""
     if not (lately["n"] > 0).any():
         return Notes([])
-    return TableView(twice(lately, brief=brief), CAPTION, fold="" if brief else FOLD, most=200, **twice_columns())
+    table, shown = twice(lately, brief=brief), twice_columns()
+    if not brief:
+        return TableView(table, CAPTION, fold=FOLD, most=200, right=_FIGURES, **shown)
+    caption = f"{CAPTION}, {ahead(int(table['horizon'].iloc[0]))}"
+    return TableView(table.drop(columns="horizon"), caption, right=_FIGURES, **shown)
 
 
 def watched_table(alarms: pd.DataFrame) -> TableView | Notes:
@@ -313,7 +319,7 @@ def twice_columns() -> TableColumns:
     """Return headers and formats of what `twice` gives."""
     columns = {"model": "forecast", "level": "of", "horizon": "months ahead", "forecasts": "forecasts"}
     columns |= {"wape": "miss (WAPE)", "bias": "too high (bias)", "coverage80": f"inside 80{wording.THIN}%"}
-    return {"columns": columns, "formats": {"model": model_name, "level": LEVELS.__getitem__}}
+    return {"columns": columns, "formats": {"model": model_name, "level": OF.__getitem__}}
 
 
 def watched(alarms: pd.DataFrame) -> pd.DataFrame:
