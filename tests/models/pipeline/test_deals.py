@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import forecast
+import hostile
 import maven
 from addsup import expected_columns, hold_that_deals_add_up
 from companies import make_snapshot, plain_company
@@ -120,6 +121,13 @@ def test_on_a_redacted_month(sample: Path, tmp_path: Path):
     sums = deals.drop(columns="opportunity_id").groupby("segment").sum(numeric_only=True)
     same = win_probabilities(plain).drop(columns="opportunity_id").groupby("segment").sum(numeric_only=True)
     np.testing.assert_allclose(sums, same, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("as_of", ["2026-10-31", "2026-10-13"])
+def test_with_names_that_are_attacks(tmp_path: Path, as_of: str):
+    hostile.write(tmp_path / "data")
+    hold(forecast.snapshot(forecast.read(tmp_path / "data"), as_of=as_of))
 
 
 # -- in the end ----------------------------------------------------------------------------------------------
