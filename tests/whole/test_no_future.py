@@ -449,7 +449,9 @@ def test_names_of_segments_leave_win_probabilities_as_they_are(day: str):
     """To 1e-5 of the probability: sums run in another order, and a fit ends within its own tolerance."""
     plain = forecast.win_probabilities(forecast.snapshot(real_log(), as_of=day))
     for change in ("in order", "reversed"):
-        table = forecast.win_probabilities(forecast.snapshot(renamed(segment_names(change)), as_of=day))
-        numbers = plain.columns[1:-1]
+        names = segment_names(change)
+        table = forecast.win_probabilities(forecast.snapshot(renamed(names), as_of=day))
+        numbers = plain.columns[2:-1]
         assert table["opportunity_id"].equals(plain["opportunity_id"])
+        assert table["segment"].tolist() == plain["segment"].map(names).tolist()
         np.testing.assert_allclose(table[numbers], plain[numbers], rtol=1e-5, atol=1e-9)
