@@ -94,23 +94,28 @@ def draw_record(
     """Return scored forecasts of `months` months, SEGMENTS segments, one to LEADS months ahead.
 
     What nobody could know (the sum of the months' shocks since the origin, shared between segments by a third) is the
-    same for all forecasters; each adds a noise of its own. width : of the model's ranges against the true ones. bias :
+    same for all forecasters; each adds a noise of its own. People know as much as the model of the month end before,
+    with which they are compared. width : of the model's ranges against the true ones. bias :
     of the model, share of the usual month. benchmark : size of the benchmark's own noise against the others'.
     """
-    steps = months + LEADS
+    reach = LEADS + 2  # shocks that a month's bookings hold; the longest lead, an older month end's, knows one of them
+    steps = months + reach
     shocks = rng.normal(0, 1, (steps, SEGMENTS)) * 8 + rng.normal(0, 1, (steps, 1)) * 5
     usual = rng.uniform(80, 120, SEGMENTS)
+    newest = np.stack(
+        [shocks[at : months + at] for at in range(reach, 0, -1)]
+    )  # (reach, months, SEGMENTS), newest first
+    observed = usual + newest.sum(axis=0)
     parts = []
     for lead in range(1, LEADS + 1):
-        surprise = np.stack([shocks[t - lead + 1 : t + 1].sum(axis=0) for t in range(LEADS, steps)])
-        observed = usual + surprise
         sd = np.append(
             np.full(SEGMENTS, np.sqrt(lead * 89.0 + 100)),
             np.sqrt(lead * (64 * SEGMENTS + 25 * SEGMENTS**2) + 100 * SEGMENTS),
         )
         for name in NAMES:
+            unknown = newest[: lead + name.startswith("submitted-")].sum(axis=0)
             own = _smooth(rng, months) * 10 * (benchmark if name == "ets" else 1.0)
-            mean = usual + own + (bias * usual if name == "pipeline" else 0.0)
+            mean = observed - unknown + own + (bias * usual if name == "pipeline" else 0.0)
             both = [np.column_stack([values, values.sum(axis=1)]) for values in (observed, mean)]
             parts.append((name, lead, *both, sd * width if name == "pipeline" else sd * np.nan))
     return score(_table(parts, months))
@@ -260,52 +265,81 @@ def share(histories: Iterable[bool]) -> tuple[float, float]:
     return float(values.mean()), float(np.sqrt(values.mean() * (1 - values.mean()) / len(values)))
 
 
-def measure(seed: int, histories: int) -> list[tuple[str, str, float, float]]:
-    """Return case, what was counted, its share and standard error, for all cases."""
-    rng, rows = np.random.default_rng(seed), []
+Rows = list[tuple[str, str, float]]
 
-    def count(case: str, what: str, found: list[bool]) -> None:
-        rows.append((case, what, *share(found)))
-        print(f"{case:58s} {what:34s} {rows[-1][2]:6.1%} ({rows[-1][3]:.1%})", flush=True)
 
+def count(rows: Rows, case: str, what: str, found: list[bool]) -> None:
+    """Add the share of histories for which something holds, and print it with its standard error."""
+    mean, error = share(found)
+    rows.append((case, what, mean))
+    print(f"{case:58s} {what:34s} {mean:6.1%} ({error:.1%})", flush=True)
+
+
+def measure_odds(rng: np.random.Generator, histories: int) -> Rows:
+    """Return case, what was counted and its share, of the page of the odds."""
+    rows: Rows = []
     for n in DEALS:
         for shared in (0.0, 0.3):
             texts = [odds_text(*draw_odds(rng, n, shared=shared)) for _ in range(histories)]
             case = f"odds, perfect, {n} deals" + (", a day's luck shared" if shared else "")
-            count(case, "misleading", [any(claim in text for claim in ODDS_CLAIMS) for text in texts])
-            count(case, "called honest", [words.LEVEL.promised in text for text in texts])
+            count(rows, case, "misleading", [any(claim in text for claim in ODDS_CLAIMS) for text in texts])
+            count(rows, case, "called honest", [words.LEVEL.promised in text for text in texts])
         for case, bent in (("half the slope", 0.5), ("twice the slope", 2.0)):
             texts = [odds_text(*draw_odds(rng, n, slope=bent, shared=0.0)) for _ in range(histories)]
-            count(f"odds, {case}, {n} deals", "found", [any(claim in text for claim in ODDS_WRONG) for text in texts])
-            count(f"odds, {case}, {n} deals", "called honest", [words.LEVEL.promised in text for text in texts])
+            found = [any(claim in text for claim in ODDS_WRONG) for text in texts]
+            count(rows, f"odds, {case}, {n} deals", "found", found)
+            count(rows, f"odds, {case}, {n} deals", "called honest", [words.LEVEL.promised in text for text in texts])
         texts = [odds_text(*draw_odds(rng, n, shift=0.5, shared=0.0)) for _ in range(histories)]
-        count(f"odds, 0.5 too high in logits, {n} deals", "found", [words.LEVEL.above in text for text in texts])
+        count(rows, f"odds, 0.5 too high in logits, {n} deals", "found", [words.LEVEL.above in text for text in texts])
+    return rows
+
+
+def measure_record(rng: np.random.Generator, histories: int) -> Rows:
+    """Return case, what was counted and its share, of the page of the record."""
+    rows: Rows = []
     for months in MONTHS:
         texts = [record_text(draw_record(rng, months)) for _ in range(histories)]
-        count(f"record, perfect, {months} months", "misleading", [bool(claims(text)) for text in texts])
+        case = f"record, perfect, {months} months"
+        count(rows, case, "misleading", [bool(claims(text)) for text in texts])
+        for part in RECORD_CLAIMS:
+            found = [any(claim.startswith(f"{part}:") for claim in claims(text)) for text in texts]
+            count(rows, case, f"of that, {part}", found)
         ranges = [any("too wide" in part or "too narrow" in part for part in text.values()) for text in texts]
-        count(f"record, perfect, {months} months", "ranges misjudged", ranges)
+        count(rows, case, "of that, ranges", ranges)
     for case, how, looked_for in BROKEN:
         texts = [record_text(draw_record(rng, 23, **how)) for _ in range(histories)]
         for what, (part, claim) in looked_for.items():
-            count(f"record, {case}, 23 months", f"found: {what}", [claim in text[part] for text in texts])
-    count("scorecard, perfect", "misleading", [card_claims(card_text(draw_card(rng))) for _ in range(histories)])
+            count(rows, f"record, {case}, 23 months", f"found: {what}", [claim in text[part] for text in texts])
+    return rows
+
+
+def measure_card(rng: np.random.Generator, histories: int) -> Rows:
+    """Return case, what was counted and its share, of the scorecard's page."""
+    rows: Rows = []
+    wrong = [card_claims(card_text(draw_card(rng))) for _ in range(histories)]
+    count(rows, "scorecard, perfect", "misleading", wrong)
     for change in (0.2, 0.4):
         texts = [card_text(draw_card(rng, change=change)) for _ in range(histories)]
-        count(f"scorecard, all {change:.0%} higher", "found (any)", ["Higher than" in text for text in texts])
+        count(rows, f"scorecard, all {change:.0%} higher", "found (any)", ["Higher than" in text for text in texts])
     return rows
+
+
+PARTS = {"odds": measure_odds, "record": measure_record, "scorecard": measure_card}
 
 
 def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=WORDS, help="of all histories")
+    parser.add_argument("--part", choices=PARTS, help="one part alone; without it all")
+    parser.add_argument("--seed", type=int, help="of its histories, instead of the reported ones")
     parser.add_argument("--histories", type=int, default=HISTORIES, help="of each case")
     given = parser.parse_args()
     gc.freeze()  # statsmodels' multipletests collects garbage at each call; what is there by now is none
-    found = measure(given.seed, given.histories)
-    if given.seed == WORDS and given.histories == HISTORIES:
-        record("words", [(case, what, value, "share") for case, what, value, _ in found])
+    for part in [given.part] if given.part else PARTS:
+        seed = WORDS[part] if given.seed is None else given.seed
+        rows = PARTS[part](np.random.default_rng(seed), given.histories)
+        if given.seed is None and given.histories == HISTORIES:
+            record("words", [(case, what, value, "share") for case, what, value in rows])
 
 
 if __name__ == "__main__":
