@@ -63,7 +63,7 @@ def test_the_last_column_is_redone_by_hand_from_the_figures_shown():
     )
     more = levels.levels_more(found, QUIET)
     assert more.startswith(
-        f"(49 {M} 71) {M} (53 {M} 75) = 0: no difference in this sum. The same sum of the benchmark, which "
+        f"(49 {M} 71) {M} (53 {M} 75) = 0: nothing apart in this sum. The same sum of the benchmark, which "
         "plans nothing: +15. The"
     )
 

@@ -142,7 +142,7 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
     if wording.known(miss.difference):
         size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
         side = "down" if miss.difference < 0 else "up"
-        apart = f"{size} {side} where segments began" if miss.difference else "no difference in this sum"
+        apart = f"{size} {side} where segments began" if miss.difference else "nothing apart in this sum"
         parts.insert(0, f"{_sum(miss)}: {apart}.")
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
         benchmark = wording.in_points(miss.benchmark_difference / 100)
