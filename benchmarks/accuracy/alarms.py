@@ -38,7 +38,7 @@ LOOKS, RECORD, BEFORE, EARLIER = 24, 23, 12, 18
 beyond the first of them."""
 
 CASES = {"still": 0.0, "half": 0.5, "third": 0.3, "segment": 0.5}
-COMPANIES = {"still": 40, "half": 24, "third": 16, "segment": 16}
+COMPANIES = {"still": 40, "half": 20, "third": 12, "segment": 12}
 """Share of wins lost from the change on, and companies measured, by case; `segment`: in one of them."""
 
 WITHIN = (1, 2, 3, 4, 5, 6, 9, 12)
