@@ -39,4 +39,4 @@ PLANNING = tuple(range(8201, 8301))
 8200 were reported from for the verdict before it."""
 
 ALARMS = tuple(range(8401, 8441))
-"""Companies on which alarms of a changed record are counted, with nothing changed and with a change put in."""
+"""Companies on which alarms of a changed record are counted, with nothing changed and with a change put in (used)."""
