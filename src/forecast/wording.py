@@ -8,13 +8,18 @@ in the tables.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 import pandas as pd
+
+from forecast import sources
 
 UNKNOWN = "unknown"
 THIN = "\u202f"
@@ -55,6 +60,57 @@ _ODDS = (
 )
 _SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
+_UNSEEN_BUT_MARKS = re.compile(_UNSEEN.pattern.replace("\\u2060-\\u2069", "\\u2060\\u2061\\u2065-\\u2069"))
+
+
+Words = TypeVar("Words", bound=Callable[..., str])
+
+
+def _carries(values: int = 1) -> Callable[[Words], Words]:
+    """Return a decorator: the text that a function makes of its first `values` arguments carries their sources."""
+
+    def decorate(function: Words) -> Words:
+        signature = inspect.signature(function)
+        names = list(signature.parameters)[:values]
+
+        @functools.wraps(function)
+        def _worded(*given: Any, **options: Any) -> str:
+            if not any(isinstance(value, sources.Sourced) for value in (*given, *options.values())):
+                return function(*given, **options)
+            bound = signature.bind(*given, **options)
+            numbers = [bound.arguments[name] for name in names]
+            rest = {name: value for name, value in bound.arguments.items() if name not in names}
+            rounding = [function.__name__, *(f"{name}={quote(str(value), safe='')}" for name, value in rest.items())]
+            text = function(*map(sources.bare, numbers), **{k: sources.bare(v) for k, v in rest.items()})
+            return sources.marked(text, numbers, ";".join(rounding))
+
+        _ROUNDINGS[function.__name__] = function
+        return _worded  # type: ignore[return-value]
+
+    return decorate
+
+
+_ROUNDINGS: dict[str, Callable[..., str]] = {}  # filled once, while this module is read
+
+
+def rounded(values: Iterable[Any], rounding: str) -> str:
+    """Return the text that a rounding makes of values; `text` is the value itself.
+
+    >>> rounded([4_123_456.0], "money;currency=EUR")
+    '€4.12\u202fm'
+    """
+    name, *options = rounding.split(";")
+    if name == "text":
+        return " ".join(str(value) for value in values)
+    function = _ROUNDINGS[name]
+    parameters = inspect.signature(function).parameters
+    given: dict[str, Any] = {}
+    for option in options:
+        key, _, value = option.partition("=")
+        kind = type(parameters[key].default)
+        text = unquote(value)
+        given[key] = text == "True" if kind is bool else int(text) if kind is int else text
+    return function(*values, **given)
 
 
 def known(value: Any) -> bool:
@@ -64,6 +120,7 @@ def known(value: Any) -> bool:
     return not isinstance(value, (int, float)) or math.isfinite(value)
 
 
+@_carries()
 def number(value: float | None, *, digits: int = 3) -> str:
     """Return a number with at most `digits` significant figures; whole numbers below 10,000 whole."""
     if not known(value):
@@ -76,6 +133,7 @@ def number(value: float | None, *, digits: int = 3) -> str:
     return _signed(value, _figures(abs(value), digits))
 
 
+@_carries()
 def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False) -> str:
     """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus."""
     if not known(value):
@@ -85,6 +143,7 @@ def money(value: float | None, *, currency: str = "", digits: int = 3, sign: boo
     return _priced(value, _figures(abs(value) / scale, digits), unit, currency, sign)
 
 
+@_carries(2)
 def money_range(low: float | None, high: float | None, *, currency: str = "", digits: int = 3) -> str:
     """Return `€3.7–4.6 m`: one unit and the same decimals at both ends."""
     if not (known(low) and known(high)):
@@ -102,6 +161,7 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
     return f"{_SYMBOLS.get(currency, '')}{first}{between}{second}{_tail(unit, currency)}"
 
 
+@_carries()
 def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
     """Return a share as a percentage: whole, or below one per cent with `digits` significant figures."""
     if not known(value):
@@ -112,6 +172,7 @@ def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
 
 
+@_carries(2)
 def moved(before: float | None, after: float | None, *, sign: bool = False) -> str:
     """Return two shares as whole percentages on one line, `45 → 38 %`; a dash for what is not known."""
     ends = [
@@ -121,11 +182,13 @@ def moved(before: float | None, after: float | None, *, sign: bool = False) -> s
     return f"{f'{THIN}→{THIN}'.join(ends)}{THIN}%" if ends != ["–", "–"] else "–"
 
 
+@_carries(2)
 def share(part: float, whole: float) -> str:
     """Return a part of a whole as a percentage; `unknown` where the whole is nothing."""
     return percent(part / whole if whole else math.nan)
 
 
+@_carries()
 def whole(value: float | None) -> str:
     """Return a share as a whole percentage, for a column of them."""
     return percent(value, digits=0)
@@ -136,6 +199,7 @@ def in_currency(currency: str) -> Callable[[Any], str]:
     return lambda value: money(value, currency=currency)
 
 
+@_carries()
 def points(value: float | None, *, sign: bool = True, short: bool = False) -> str:
     """Return a difference of two shares in percentage points; `short`: in points."""
     if not known(value):
@@ -145,6 +209,7 @@ def points(value: float | None, *, sign: bool = True, short: bool = False) -> st
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
 
 
+@_carries()
 def in_points(value: float | None, *, digits: int = 0) -> str:
     """Return a difference of two shares in points, for a column: `+5`; `unbounded` for infinity, a dash for nothing."""
     if value is None or math.isnan(value):
@@ -155,6 +220,7 @@ def in_points(value: float | None, *, digits: int = 0) -> str:
     return _signed(value, text, plus=True) if float(text) else text
 
 
+@_carries()
 def chance(value: float | None) -> str:
     """Return a probability as a percentage that never says never: `31 %`, `less than 1 %`, `more than 99 %`."""
     if not known(value):
@@ -165,6 +231,7 @@ def chance(value: float | None) -> str:
     return f"more than 99{THIN}%" if value > 0.99 else f"{value * 100:.0f}{THIN}%"
 
 
+@_carries()
 def odds(value: float | None) -> str:
     """Return a probability in plain words with its number: `about 1 in 3 (31 %)`."""
     if not known(value):
@@ -179,6 +246,7 @@ def odds(value: float | None) -> str:
     return f"{words} ({chance(value)})"
 
 
+@_carries()
 def cases(value: float | None) -> str:
     """Return a probability as so many cases: `31 of 100`, below a hundredth `12 of 10,000`; never `0 of`."""
     if not known(value):
@@ -187,6 +255,7 @@ def cases(value: float | None) -> str:
     return f"{round(100 * value)} of 100" if value >= 0.01 else f"{max(1, round(10_000 * value))} of 10,000"
 
 
+@_carries()
 def dots(value: float | None, *, of: int = 20) -> str:
     """Return a probability as so many of `of`: `6 of 20`."""
     if not known(value):
@@ -195,6 +264,7 @@ def dots(value: float | None, *, of: int = 20) -> str:
     return f"{round(value * of)} of {of}"
 
 
+@_carries()
 def change(value: float | None, *, up: str = "rose by", down: str = "fell by", same: str = "did not change") -> str:
     """Return a relative change in words: `fell by 30 %`."""
     if not known(value):
@@ -206,11 +276,13 @@ def change(value: float | None, *, up: str = "rose by", down: str = "fell by", s
     return f"{up if value > 0 else down} {shown}"
 
 
+@_carries()
 def spelt(count: int) -> str:
     """Return a small count as a word, a large one in figures."""
-    return _SPELT[count] if 0 <= count < len(_SPELT) else f"{count:,}"
+    return _SPELT[int(count)] if 0 <= count < len(_SPELT) else f"{count:,.0f}"
 
 
+@_carries(2)
 def of_all(part: int, count: int, noun: str) -> str:
     """Return `two of five figures`, `both figures`, `the one figure`; part of count, spelt out."""
     many = _plural_of(noun)
@@ -221,6 +293,7 @@ def of_all(part: int, count: int, noun: str) -> str:
     return f"{'none' if part == 0 else spelt(part)} of {spelt(count)} {many}"
 
 
+@_carries()
 def plural(count: int | float | None, singular: str, plural_form: str = "") -> str:
     """Return `no deals`, `1 deal`, `1,234 deals`, `an unknown number of deals`."""
     many = plural_form or _plural_of(singular)
@@ -235,7 +308,7 @@ def plural(count: int | float | None, singular: str, plural_form: str = "") -> s
 
 def joined(items: Iterable[object], *, last: str = "and", none: str = "none", most: int = 0) -> str:
     """Return `a, b and c`; beyond `most`, `a, b and 3 more`."""
-    names = [clean(str(item)) for item in items]
+    names = [seen(str(item)) for item in items]
     if not names:
         return none
     if most and len(names) > most:
@@ -265,8 +338,15 @@ def day(date: Any) -> str:
 
 
 def clean(value: str) -> str:
-    """Return text without control characters and marks that turn the direction of writing."""
-    return _UNSEEN.sub("", value)
+    """Return text without control characters, marks that turn the direction of writing, and what it carries."""
+    return _UNSEEN.sub("", sources.plain(value))
+
+
+def seen(value: str) -> str:
+    """Return text as `clean` does, but with the sources that it carries."""
+    if not sources.cited(value):
+        return clean(value)
+    return _UNSEEN_BUT_MARKS.sub("", value)
 
 
 def label(value: Any, *, most: int = 28) -> str:
@@ -286,9 +366,9 @@ def factors(text: str) -> str:
 def sentence(text: str) -> str:
     """Return text with a capital first and one full stop last."""
     words = text.strip()
-    if not words:
+    if not sources.plain(words):
         return ""
-    return words[0].upper() + words[1:] + ("" if words[-1] in ".!?:" else ".")
+    return sources.capitalised(words) + ("" if sources.plain(words)[-1] in ".!?:" else ".")
 
 
 def listed(name: Any, *parts: str, most: int = 60) -> str:

@@ -18,6 +18,7 @@ from house import arrows, circles, crowded, functions, modules
 ROWS = [
     "errors",
     "calendar",
+    "sources",
     "wording|seeds",
     "data/schema|data/text",
     "data/codes",

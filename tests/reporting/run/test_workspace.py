@@ -39,7 +39,10 @@ def table() -> pd.DataFrame:
 def test_a_table_is_there_as_parquet_and_csv(tmp_path, table):
     results = Results(tmp_path / "tables")
     assert "bookings" not in results
-    assert results.write("bookings", table) is table
+    written = results.write("bookings", table)
+    assert written.equals(table)
+    assert written.attrs["table"] == "bookings"
+    assert "table" not in table.attrs
     assert "bookings" in results
     pd.testing.assert_frame_equal(results.read("bookings"), pd.read_parquet(tmp_path / "tables" / "bookings.parquet"))
     pd.testing.assert_frame_equal(results.read("bookings"), table, check_dtype=False)

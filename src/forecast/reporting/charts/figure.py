@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.reporting.charts.svg import svg
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
 _PERCENT = re.compile(r"(\d) %")
 _AMOUNT = re.compile(r"([€£$¥₹]\d[\d.,–]*) (bn|m|k)\b|(\d) (bn|m|k) ([A-Z]{3})\b")
+_TEXT = re.compile(r"(?<=>)[^<]+|^[^<]+")
 _RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
 _LONGEST = 600
 _LONG = 40
+_DIGIT = re.compile(r"\d")
 
 Format = Callable[[Any], str]
 
@@ -53,11 +55,15 @@ class Tooltip(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One drawing of a chart for its template: `wide` or `narrow`, its tooltips as JSON, its picture as markup."""
+    """One drawing of a chart for its template: `wide` or `narrow`, its tooltips as JSON, its picture as markup.
+
+    cited : where the numbers of the tooltips come from, in order.
+    """
 
     variant: str
     tooltips: str
     picture: str
+    cited: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +108,14 @@ class Chart:
         rounded = [[round(tip.x), round(tip.y), wording.clean(tip.text)] for tip in tooltips]
         encoded = json.dumps(rounded, ensure_ascii=False, separators=(",", ":")) if rounded else ""
         # Escaped here, so that what is in it stays as it is worded.
-        return Plot(variant=variant, tooltips=escape(encoded), picture=Markup(picture))
+        cited = [source for tip in tooltips for source in sources.cited(tip.text)]
+        return Plot(variant=variant, tooltips=escape(encoded), picture=Markup(picture), cited=" ".join(cited))
 
     def _repr_html_(self) -> str:
         return render("chart", self)
 
     def __repr__(self) -> str:
-        return f"Chart: {self.title} ({self.subtitle})"
+        return sources.plain(f"Chart: {self.title} ({self.subtitle})")
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ class Statement:
         return render("statement", self)
 
     def __repr__(self) -> str:
-        return " ".join(part for part in (self.sentence, self.more) if part)
+        return sources.plain(" ".join(part for part in (self.sentence, self.more) if part))
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ class Notes:
         return render("notes", self) if self.sentences else ""
 
     def __repr__(self) -> str:
-        return "\n".join([self.lead, *(f"- {sentence}" for sentence in self.sentences)]).strip()
+        return sources.plain("\n".join([self.lead, *(f"- {sentence}" for sentence in self.sentences)]).strip())
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ class Cards:
         return render("cards", self) if self.cards else ""
 
     def __repr__(self) -> str:
-        return "; ".join(f"{label}: {value} {note}".strip() for label, value, note in self.cards)
+        return sources.plain("; ".join(f"{label}: {value} {note}".strip() for label, value, note in self.cards))
 
 
 class Together:
@@ -182,7 +189,7 @@ class Folds:
         return render("folds", self) if self.parts else ""
 
     def __repr__(self) -> str:
-        return "\n".join([self.lead, *(f"- {line}" for line, _ in self.parts)]).strip()
+        return sources.plain("\n".join([self.lead, *(f"- {line}" for line, _ in self.parts)]).strip())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +238,7 @@ class TableView:
         """Return what is shown of the frame, in words."""
         names = [name for name in self.columns if name in self.frame] or list(map(str, self.frame.columns))
         shown = self.frame.iloc[: self.most]
-        cells = [[self._cell(name, value) for value in shown[name]] for name in names]
+        cells = [self._cells(shown, name) for name in names]
         columns = [
             Column(head=self.columns.get(name, name.replace("_", " ")), side=self._side(name, worded) if place else "")
             for place, (name, worded) in enumerate(zip(names, cells, strict=True))
@@ -243,23 +250,43 @@ class TableView:
     def _side(self, name: str, cells: Sequence[str]) -> str:
         if name in self.right or _is_figure(self.frame[name].dtype):
             return "n"
-        return "t" if max(map(len, cells), default=0) > _LONG else ""
+        return "t" if max((len(sources.plain(cell)) for cell in cells), default=0) > _LONG else ""
+
+    def _cells(self, shown: pd.DataFrame, name: str) -> list[str]:
+        """Return the words of a column; a number carries its cell, and so does a text with a digit from a file."""
+        values = sources.column(shown, name)
+        cells = [self._cell(name, value) for value in values]
+        table = sources.table_of(shown)
+        if not table or table.startswith(sources.VIEW):
+            return cells
+        return [
+            sources.marked(cell, [sources.sourced(0, f"{table}:{label}:{name}")], "text")
+            if isinstance(value, (str, pd.Timestamp)) and _DIGIT.search(cell) and not sources.cited(cell)
+            else cell
+            for label, cell, value in zip(shown.index, cells, values, strict=True)
+        ]
+
+    def published(self) -> str:
+        """Return the whole table as JSON where it has no file but is written with the page; else nothing."""
+        if not sources.table_of(self.frame).startswith(sources.VIEW):
+            return ""
+        return str(self.frame.to_json(orient="split", index=False, date_format="iso", double_precision=15))
 
     def _cell(self, name: str, value: Any) -> str:
-        if not wording.known(value):
+        if not wording.known(sources.bare(value)):
             return "–"
         if name in self.formats:
             return self.formats[name](value)
         if isinstance(value, (bool, np.bool_)):
             return YES_NO[bool(value)]
         if isinstance(value, (int, float, np.number)):
-            return wording.number(float(value))
+            return wording.number(value)  # type: ignore[arg-type]
         if isinstance(value, pd.Timestamp):
             return f"{value:%Y-%m-%d}"
         return wording.label(value, most=_LONGEST)
 
     def __repr__(self) -> str:
-        return f"{self.caption}\n{self.frame}"
+        return sources.plain(f"{self.caption}\n{self.frame}")
 
 
 def _is_figure(dtype: Any) -> bool:
@@ -291,6 +318,9 @@ def _templates() -> Environment:
         loader=FunctionLoader(_source), autoescape=True, finalize=_worded, undefined=StrictUndefined
     )
     environment.filters["tied"] = _tied
+    environment.filters["plain"] = sources.plain
+    environment.filters["source"] = _source_of
+    environment.filters["inside"] = _inside
     environment.filters["html"] = lambda part: Markup(part._repr_html_())
     return environment
 
@@ -303,14 +333,54 @@ def _source(name: str) -> str:
 
 def _worded(value: object) -> object:
     """Return a value as text that a page may show, its numbers tied to their units; markup as it is."""
+    from markupsafe import Markup
+
     if hasattr(value, "__html__"):
         return value
-    tied = _AMOUNT.sub(lambda found: found[0].replace(" ", wording.THIN), str(value))
+    text = str(value)
+    if not sources.cited(text):
+        return _clean(text)
+    return Markup("").join(_piece(source, words) for source, words in sources.pieces(text))
+
+
+def _clean(text: str) -> str:
+    tied = _AMOUNT.sub(lambda found: found[0].replace(" ", wording.THIN), text)
     return wording.clean(_PERCENT.sub(rf"\1{wording.THIN}%", tied))
+
+
+def _piece(source: str, words: str) -> Markup:
+    """Return a piece of a text as markup: what carries a source as an element with it."""
+    from markupsafe import Markup, escape
+
+    if not source:
+        return escape(_clean(words))
+    return Markup('<span data-src="{}">{}</span>').format(wording.clean(source), _clean(words))
 
 
 def _tied(sentence: str) -> Markup:
     """Return a sentence as markup in which no line ends within a range such as `€3.7–4.6 m`."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
-    return Markup(_RANGE.sub(r'<span class="tied">\g<0></span>', str(escape(_worded(sentence)))))
+    pieces = [
+        str(_piece("", words)) if not source else str(_piece(source, words))
+        for source, words in sources.pieces(sentence)
+    ]
+    tied = [
+        _TEXT.sub(lambda found: _RANGE.sub(r'<span class="tied">\g<0></span>', found[0]), piece) for piece in pieces
+    ]
+    return Markup("".join(tied))
+
+
+def _source_of(cell: str) -> Markup | str:
+    """Return the attribute of a cell all of which carries one source; else nothing."""
+    from markupsafe import Markup
+
+    found = sources.pieces(cell)
+    whole = len(found) == 1 and found[0][0]
+    return Markup(' data-src="{}"').format(wording.clean(found[0][0])) if whole else ""
+
+
+def _inside(cell: str) -> object:
+    """Return what stands in a cell; where all of it carries one source, the cell itself shows that."""
+    found = sources.pieces(cell)
+    return _worded(found[0][1]) if len(found) == 1 else _worded(cell)

@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.reporting.charts.style import FONT, css_colour, drawing
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") 
     with drawing():
         figure.savefig(buffer, format="svg", metadata=_METADATA)
     drawn = buffer.getvalue()
-    root = ET.fromstring(wording.clean(drawn))
+    root = ET.fromstring(wording.seen(drawn))
     stem = "c" + hashlib.sha256((title + variant + drawn).encode()).hexdigest()[:10]
     _strip(root)
     used = _ids_in_use(root)
@@ -47,7 +47,8 @@ def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") 
         "style": "max-width:100%;height:auto",
     }
     for position, (tag, words) in enumerate((("title", title), ("desc", description))):
-        element = ET.Element(tag, {"id": f"{stem}-{tag[0]}"})
+        cited = {"data-src": " ".join(sources.cited(words))} if sources.cited(words) else {}
+        element = ET.Element(tag, {"id": f"{stem}-{tag[0]}", **cited})
         element.text = wording.clean(words)
         root.insert(position, element)
     return ET.tostring(root, encoding="unicode")
@@ -78,6 +79,8 @@ def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
     """Shorten one element in place: no fonts or ids that nothing refers to, few decimals, colours as variables."""
     attributes = element.attrib
     name = attributes.pop("id", None)
+    if name and name.startswith("matplotlib.axis"):
+        attributes["class"] = "axis"
     if name in used:
         attributes["id"] = f"{stem}-{name}"
     if "href" in attributes:
@@ -97,6 +100,9 @@ def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
         attributes["style"] = _COLOUR.sub(lambda match: css_colour(match[0]), ";".join(looks))
     element.tail = None
     if element.tag == "text" and element.text:
+        if sources.cited(element.text):
+            attributes["data-src"] = " ".join(sources.cited(element.text))
+            element.text = sources.plain(element.text)
         element.text = element.text.replace("  ", "\u00a0\u00a0")  # elsewhere than in print, spaces collapse
     if element.tag != "text":
         element.text = None

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from forecast import sources
 from forecast.errors import MachineError, ParameterError
 
 _NAME = re.compile(r"^[a-z][a-z0-9_-]*$")
@@ -43,11 +44,15 @@ class Results:
         return self.folder is not None and self._file(name, "parquet").is_file()
 
     def write(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
-        """Write a table as Parquet and CSV, each whole or not at all, and return it. Raises MachineError."""
+        """Write a table as Parquet and CSV, each whole or not at all, and return it; its rows are counted from 0.
+
+        Numbers that are read from it by `forecast.sources` know their cell. Raises MachineError.
+        """
+        written = _without_sources(table)
         if self.folder is not None:
-            write_table(table, self._file(name, "csv"), parents=True)
-            write_table(table, self._file(name, "parquet"))
-        return table
+            write_table(written, self._file(name, "csv"), parents=True)
+            write_table(written, self._file(name, "parquet"))
+        return sources.of_file(written, name)
 
     def read(self, name: str) -> pd.DataFrame:
         """Read a table that was written. Raises ParameterError where it is not there."""
@@ -57,7 +62,7 @@ class Results:
                 + (f"in {self.folder}" if self.folder else "because there is no folder of tables")
                 + "; run the notebook that makes it first"
             )
-        return pd.read_parquet(self._file(name, "parquet"))
+        return sources.of_file(pd.read_parquet(self._file(name, "parquet")), name)
 
     def get(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return the table of that name: read where it is there, else made, and written for who comes next."""
@@ -66,7 +71,8 @@ class Results:
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Write a few named values (texts, numbers) as JSON next to the tables, and return them."""
         if self.folder is not None:
-            text = json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+            plain = {key: sources.plain(value) if isinstance(value, str) else value for key, value in facts.items()}
+            text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False, default=str)
             write_text(text + "\n", self._file(name, "json"), parents=True)
         return facts
 
@@ -81,6 +87,16 @@ class Results:
             raise ParameterError(f"{name!r} cannot name a table; use small letters, digits, _ and -")
         assert self.folder is not None
         return self.folder / f"{name}.{suffix}"
+
+
+def _without_sources(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts carry nothing, and which is not yet a file."""
+    out = table.copy(deep=False)
+    out.attrs = {name: value for name, value in table.attrs.items() if name != "table"}
+    for name in out.columns:
+        if pd.api.types.is_string_dtype(out[name].dtype) or out[name].dtype == object:
+            out[name] = out[name].map(lambda text: sources.plain(text) if isinstance(text, str) else text)
+    return out
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str], *, parents: bool = False) -> None:

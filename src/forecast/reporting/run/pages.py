@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.data.schema import Company
-from forecast.reporting.month.results import write_text
-from forecast.reporting.run import export
+from forecast.reporting.month.results import Results, write_text
+from forecast.reporting.run import export, figures
 from forecast.reporting.run.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -133,10 +133,15 @@ def write_notebook(notebook: Any, file: Path) -> None:
     write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", file, parents=True)
 
 
-def write_page(notebook: Any, frame: export.Page, file: Path) -> None:
-    """Write the page of a notebook, whole or not at all."""
+def write_page(notebook: Any, frame: export.Page, file: Path, *, tables: Path | None = None) -> None:
+    """Write the page of a notebook, whole or not at all, and the tables that are its own.
+
+    tables : the folder of the month's tables, where every number of the page has its cell; None for a page that failed.
+    """
     with _RENDERING:
         html = export.page(notebook, frame)
+    if tables is not None:
+        html = figures.with_tables(html, name=f"page{frame.notebook[:2]}", results=Results(tables))
     write_text(html, file, parents=True)
 
 

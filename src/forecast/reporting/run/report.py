@@ -195,7 +195,10 @@ def _write(job: Job, notebook: Notebook, execution: Execution) -> None:
         redacted=job.private is not None,
     )
     pages.write_notebook(tidied, (month.failed if failed else month.work / "notebooks") / f"{name}.ipynb")
-    pages.write_page(tidied, frame, month.failed / f"{name}.html" if failed else month.work / _href(notebook.stage))
+    if failed:
+        pages.write_page(tidied, frame, month.failed / f"{name}.html")
+    else:
+        pages.write_page(tidied, frame, month.work / _href(notebook.stage), tables=month.work / "tables")
 
 
 def _href(stage: Stage) -> str:
