@@ -81,7 +81,7 @@ def number_faults(month: Path, *, names: frozenset[str] = frozenset()) -> list[s
     may hold digits.
     """
     faults = []
-    for file in (month / "index.html", *sorted((month / "analysis").glob("*.html"))):
+    for file in sorted([*month.glob("index.html"), *(month / "analysis").glob("*.html")]):
         static = _static(month / "notebooks" / f"{_notebook(file)}.ipynb")
         faults += [f"{file.name}: {fault}" for fault in page_faults(file, month / "tables", names=names, static=static)]
     return faults

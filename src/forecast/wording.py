@@ -134,6 +134,12 @@ def number(value: float | None, *, digits: int = 3) -> str:
 
 
 @_carries()
+def in_full(count: float | None) -> str:
+    """Return a count with all its digits: `51,539`."""
+    return _signed(count, f"{abs(count):,.0f}") if known(count) and count is not None else UNKNOWN
+
+
+@_carries()
 def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False) -> str:
     """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus."""
     if not known(value):

@@ -129,10 +129,10 @@ def check(data: str) -> int:
         log = read(data)
         listed = {(problem.table, problem.column, problem.what) for problem in found}
         for problem in misleading(log):
-            again = (problem.table, problem.column, problem.what) in listed
-            if not again and problem.what != NO_TABLE:  # those are listed below
-                _print_problem(problem)
+            if (problem.table, problem.column, problem.what) not in listed:
                 found.append(problem)
+                if problem.what != NO_TABLE:  # those are listed below
+                    _print_problem(problem)
         for table, without in log.missing.items():
             typer.echo(f"absent  {table}: {without}")
         typer.echo(f"{len(log.opportunities):,} opportunities, {len(log.tables)} tables, to {log.extracted_on.date()}")

@@ -10,6 +10,7 @@ import pytest
 
 import forecast
 from forecast.cli import app
+from forecast.data.audit.audit import audit
 from forecast.errors import DataError
 from forecast.reporting.run import prepare
 from reports import notebook
@@ -144,6 +145,15 @@ def test_the_company_is_valid_before_it_is_broken(tmp_path: Path, capsys: pytest
     code, text = run(capsys, "check", "--data", str(folder))
     assert code == 0
     assert "0 fatal" in text
+
+
+def test_check_counts_what_the_page_of_the_audit_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tiny_company(tmp_path / "data")
+    (folder / "opportunity_history.csv").unlink(missing_ok=True)
+    found = audit(forecast.read(folder))["severity"].value_counts()
+    _, text = run(capsys, "check", "--data", str(folder))
+    assert text.splitlines()[-1] == f"0 fatal, {found.get('warning', 0)} warning, {found['info']} info"
+    assert found["warning"] >= 1  # the history is absent
 
 
 @pytest.mark.parametrize("what", BROKEN)

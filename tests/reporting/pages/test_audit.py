@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
+from forecast.data.audit.audit import NO_TABLE
 from forecast.data.audit.pipeline import FEWER_OF_LATE
 from forecast.reporting.pages import audit
 
 
 def test_the_audit():
-    table = pd.DataFrame({"severity": ["warning", "info"], "table": "t", "column": ["x", ""], "finding": "f"})
+    found = {"severity": ["warning", "info"], "table": "t", "column": ["x", ""], "finding": ["f", NO_TABLE]}
+    table = pd.DataFrame(found)
     assert audit.finding(table) == "The data can carry a forecast, with 1 warning"
-    assert audit.conclusion(table, without=1).endswith("Mend first: t.x, f. 1 table is absent.")
+    assert audit.conclusion(table).endswith("Mend first: t.x, f. 1 table is absent.")
     assert audit.finding(table.iloc[:0]) == "The data can carry a forecast"
     assert list(audit.shown(table)["where"]) == ["t: x", "t"]
 

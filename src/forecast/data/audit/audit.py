@@ -37,7 +37,7 @@ _IDENTIFIERS = ("opportunity_id", "lead_id")
 
 # Columns whose gaps among open deals cost the forecast something.
 _WANTED_WHILE_OPEN = {
-    "amount": "an open deal without an amount adds nothing to the forecast",
+    "amount": "the mean won amount of its segment stands in for it",
     "expected_close_on": "the month in which it closes then rests on its age alone",
 }
 _TOO_EMPTY = 0.05

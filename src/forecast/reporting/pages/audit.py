@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.dates import DateFormatter, YearLocator, date2num
 
-from forecast import wording
+from forecast import sources, wording
+from forecast.data.audit.audit import NO_TABLE
 from forecast.data.audit.pipeline import FEWER_OF_LATE
 from forecast.data.schema import Company
 from forecast.reporting.charts.axes import row_axis, width_of
@@ -34,8 +35,7 @@ NO_DATES = ("No table has dates", "Nothing can be placed in time.")
 
 def finding(table: pd.DataFrame) -> str:
     """Return whether the data can carry a forecast."""
-    number = table["severity"].value_counts() if len(table) else {}
-    fatal, warnings = int(number.get("fatal", 0)), int(number.get("warning", 0))
+    fatal, warnings = (sources.count(table[table["severity"] == severity]) for severity in ("fatal", "warning"))
     if fatal:
         return f"The data cannot carry a forecast: {wording.plural(fatal, 'fatal problem')}"
     if warnings:
@@ -43,13 +43,19 @@ def finding(table: pd.DataFrame) -> str:
     return "The data can carry a forecast"
 
 
-def counts(table: pd.DataFrame, snap: Snapshot) -> str:
-    """Return what was looked at, and how many findings there are."""
-    deals = snap.opportunities
-    still_open = int((deals["outcome"] == "open").sum())
-    counted = f"{wording.plural(len(deals), 'opportunity')}, {wording.plural(still_open, 'open deal')}"
-    severities = [(name, int((table["severity"] == name).sum())) for name in ("fatal", "warning", "info")]
-    found = wording.joined([f"{count} {name}" for name, count in severities if count], none="none")
+def looked_at(snap: Snapshot) -> pd.DataFrame:
+    """Return what the audit looked at, as a table of one row: opportunities, open_deals."""
+    still_open = int((snap.opportunities["outcome"] == "open").sum())
+    return pd.DataFrame({"opportunities": [len(snap.opportunities)], "open_deals": [still_open]})
+
+
+def counts(table: pd.DataFrame, seen: pd.DataFrame) -> str:
+    """Return what was looked at (as `looked_at` gives it), and how many findings there are."""
+    known = sources.row(seen)
+    counted = f"{wording.plural(known['opportunities'], 'opportunity')}, "
+    counted += wording.plural(known["open_deals"], "open deal")
+    severities = [(name, sources.count(table[table["severity"] == name])) for name in ("fatal", "warning", "info")]
+    found = wording.joined([f"{wording.number(count)} {name}" for name, count in severities if count], none="none")
     return f"Looked at: {counted}. Findings: {found}."
 
 
@@ -60,7 +66,17 @@ def revised(table: pd.DataFrame) -> str:
     return "What the history of changes shows:" if len(table) else "The history of changes shows no revisions."
 
 
-def conclusion(table: pd.DataFrame, *, without: int) -> str:
+def revisions(table: pd.DataFrame) -> list[str]:
+    """Return what is revised after the fact, a sentence each; table : findings about the history."""
+    return [f"{what}: {evidence}." for what, evidence in _quoted(table)]
+
+
+def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what was found and its evidence, as the audit's table has them."""
+    return [(str(table.at[row, "finding"]), sources.quoted(table, row, "evidence")) for row in table.index]
+
+
+def conclusion(table: pd.DataFrame) -> str:
     """Return the finding of the audit with the first thing to mend."""
     sentence = f"{finding(table)}."
     grave = table[table["severity"] != "info"]
@@ -68,9 +84,14 @@ def conclusion(table: pd.DataFrame, *, without: int) -> str:
         first = grave.iloc[0]
         where = ".".join(part for part in (first["table"], first["column"]) if part)
         sentence += f" Mend first: {wording.label(where, most=60)}, {first['finding']}."
-    if without:
-        sentence += f" {wording.plural(without, 'table').capitalize()} {'is' if without == 1 else 'are'} absent."
+    absent = sources.count(table[table["finding"] == NO_TABLE])
+    if absent:
+        sentence += " " + wording.sentence(f"{wording.plural(absent, 'table')} {_are(absent)} absent")
     return sentence
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -83,9 +104,9 @@ def caveats(table: pd.DataFrame) -> list[str]:
     """Return what bears on the headline number itself: deals missing from the data make it too low."""
     late = table[table["finding"] == FEWER_OF_LATE]
     return [
-        f"Far fewer deals were created of late ({row.evidence}). If young deals are missing from the data, "
+        f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
         "the forecast is too low and its range too narrow."
-        for row in late.itertuples()
+        for _, evidence in _quoted(late)
     ]
 
 
@@ -99,14 +120,22 @@ def warnings(table: pd.DataFrame) -> list[str]:
 def describe_coverage(covered: Coverage) -> Caption:
     """Return the words of the dates that the tables cover."""
     rows, absent = covered.rows, covered.absent
-    title = f"The tables cover {wording.number(round(covered.years, 1))} years"
-    title += f"; {wording.plural(absent, 'table')} {'is' if absent == 1 else 'are'} absent" if absent else ""
+    title = f"The tables cover {span(covered)}"
+    title += f"; {wording.plural(absent, 'table')} {_are(absent)} absent" if absent else ""
     dates = zip(covered.names, rows["first"], rows["last"], strict=True)
     return Caption(
         title=title,
         subtitle="First to last date of each table, and its rows",
         description=f"{title}. " + " ".join(f"{n}: {wording.day(a)} to {wording.day(b)}." for n, a, b in dates),
     )
+
+
+def span(covered: Coverage) -> str:
+    """Return from when to when the tables reach: `November 2021 to October 2026`."""
+    first, last = (
+        wording.day(day).split(" ", 1)[1] for day in (covered.rows["first"].min(), covered.rows["last"].max())
+    )
+    return f"{first} to {last}" if first != last else first
 
 
 # -- which dates the tables cover -----------------------------------------------------------------------
@@ -137,8 +166,7 @@ class Coverage:
 
 def prepare_coverage(table: pd.DataFrame, *, as_of: Any) -> Coverage:
     """Return the tables that have dates; table as `coverage` gives it."""
-    rows = table[table["first"].notna()].reset_index(drop=True) if len(table) else table
-    absent = int((table["rows"] == 0).sum()) if len(table) else 0
+    rows, absent = table[table["first"].notna()], sources.count(table[table["without"] != ""])
     return Coverage(rows=rows, absent=absent, as_of=pd.Timestamp(as_of))
 
 
@@ -158,6 +186,7 @@ def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | St
         heads=COVERAGE_HEADS,
         company=company,
         as_of=as_of,
+        formats={"rows": wording.in_full},
     )
 
 
@@ -179,6 +208,6 @@ def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:
     axes.grid(True, axis="x")
     axes.text(day, -0.72, LABELS["as_of"], ha="right" if day > (low + high) / 2 else "left", va="bottom", color=INK)
     axes.text(high, -0.72, f"   {LABELS['rows']}", va="bottom", color=SOFT, clip_on=False)
-    for place, count in enumerate(rows["rows"]):
-        axes.text(high, place, f"   {count:,}", va="center", color=SOFT, clip_on=False)
+    for place, count in enumerate(sources.column(rows, "rows")):
+        axes.text(high, place, f"   {wording.in_full(count)}", va="center", color=SOFT, clip_on=False)
     return Drawing(figure=figure)
