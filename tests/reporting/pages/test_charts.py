@@ -349,8 +349,12 @@ def test_the_deals_behind_each_bar_are_folded_away():
     folds = moved_deals(table, company=PAGE["company"], most=1)
     assert [line for line, _ in folds.parts] == ["created: 1 deal, €30", "won: 2 deals, €25", "owner changed: 1 deal"]
     html = folds._repr_html_()
+    assert html.count("<details") == 4  # no file holds the second deal that was won, so it is folded away
+    assert "<summary>1 more row</summary>" in html
+    table.attrs["table"] = "changes_deals"
+    html = moved_deals(table, company=PAGE["company"], most=1)._repr_html_()
     assert html.count("<details") == 3
-    assert "1 more row" in html
+    assert '1 more row in <span data-file="changes_deals">changes_deals.csv</span>.' in html
     assert "<script" not in html
     assert moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""
 
@@ -394,6 +398,6 @@ def test_the_deals_that_need_attention_are_listed_without_their_owners():
     html = folds._repr_html_()
     assert "Nobody Else" not in html
     assert "<script" not in html
-    assert html.count("1 more row") == 2
+    assert html.count("<summary>1 more row</summary>") == 2  # no published table holds them
     assert attention_deals(deals.iloc[3:], **PAGE)._repr_html_() == ""
     assert [line[:7] for line, _ in attention_deals(deals.drop(columns="slips"), **PAGE).parts] == ["Past th"]
