@@ -174,7 +174,7 @@ def test_a_table_reads_without_its_looks():
     assert "not shown" not in long
     longer = TableView(pd.DataFrame({"n": range(1000)}), "Longer", most=10)._repr_html_()
     assert "<summary>990 more rows</summary>" in longer
-    assert "790 more rows that are not shown." in longer
+    assert "790 more rows that are not shown here." in longer
     assert "Nothing to show" in TableView(frame.iloc[:0], "None")._repr_html_()
 
 

@@ -19,6 +19,9 @@ from forecast.reporting.run import export, links, pages
 MARK = re.compile(r'<dfn><a href="([^"]*)" aria-description="([^"]*)">([^<]*)</a></dfn>')
 
 
+PAGES = [{"name": "a", "title": "A", "href": "a"}]
+
+
 def marked(page: str) -> list[str]:
     return [words for _, _, words in MARK.findall(links.with_terms(page, "glossary.html"))]
 

@@ -7,10 +7,10 @@ Only a table whose file is there becomes a link.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Collection, Sequence
 
+from forecast.reporting.charts.figure import render
 from forecast.reporting.pages.glossary import BY_SPELLING, USES, spelling
 from forecast.sources import VIEW
 
@@ -21,10 +21,9 @@ _TOKEN = re.compile(r"""<!--.*?-->|<(?:"[^"]*"|'[^']*'|[^'">])*>|[^<]+""", re.DO
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _TABLE = re.compile(r'<span data-file="([a-z][a-z0-9_-]*)">[^<]*</span>')
 _HIDDEN = re.compile(r'<p class="source file" hidden>(?=[^<]*<a )')
-_NOT_PROSE = frozenset(
-    "a button caption code dfn dl figcaption footer h1 h2 h3 h4 h5 h6 head header nav pre script style "  # noqa: SIM905
-    "summary svg table".split()
-)
+_NO_PROSE = "a|button|caption|code|dfn|dl|figcaption|footer|h[1-6]|head|header|nav|pre|script|style|summary|svg|table"
+_SKIPPED = re.compile(_NO_PROSE), re.compile(f"details|{_NO_PROSE}")
+"""Elements whose text is no prose; and these with what is folded away."""
 
 
 def with_tables(page: str, tables: Collection[str], *, page_name: str, up: str) -> str:
@@ -38,7 +37,7 @@ def with_tables(page: str, tables: Collection[str], *, page_name: str, up: str) 
         name = found[1]
         if name.startswith(VIEW):
             name = f"{page_name}_{name.removeprefix(VIEW)}"
-        return f'<a href="{up}tables/{name}.csv">{name}.csv</a>' if name in tables else f"{name}.csv"
+        return render("file_link", f"{up}tables/{name}.csv", name) if name in tables else f"{name}.csv"
 
     return _HIDDEN.sub('<p class="source file">', _TABLE.sub(link, page))
 
@@ -49,7 +48,7 @@ def with_terms(page: str, glossary: str) -> str:
     What stands in the open comes first: within what is folded away only terms are marked that the rest does not use.
     """
     marked: set[str] = set()
-    for skip in (_NOT_PROSE | {"details"}, _NOT_PROSE):
+    for skip in reversed(_SKIPPED):
         tokens = _TOKEN.findall(page)
         for place in _prose(tokens, skip):
             tokens[place] = _explained(tokens[place], marked, glossary)
@@ -57,15 +56,15 @@ def with_terms(page: str, glossary: str) -> str:
     return page
 
 
-def _prose(tokens: Sequence[str], skip: Collection[str]) -> list[int]:
-    """Return which tokens are text outside of the elements named in `skip`."""
+def _prose(tokens: Sequence[str], skip: re.Pattern[str]) -> list[int]:
+    """Return which tokens are text outside of the elements whose names match `skip`."""
     places, inside, depth = [], "", 0
     for place, token in enumerate(tokens):
         tag = _TAG.match(token)
         if tag is None:
             if not depth and not token.startswith("<"):
                 places.append(place)
-        elif tag[2].lower() == inside if depth else tag[2].lower() in skip:
+        elif tag[2].lower() == inside if depth else skip.fullmatch(tag[2].lower()):
             inside = tag[2].lower()
             depth += -1 if tag[1] else 1
     return places
@@ -79,7 +78,6 @@ def _explained(text: str, marked: set[str], glossary: str) -> str:
         if term.word in marked:
             return found[0]
         marked.add(term.word)
-        meaning = html.escape(term.sentence.replace("`", ""))
-        return f'<dfn><a href="{glossary}#{term.anchor}" aria-description="{meaning}">{found[0]}</a></dfn>'
+        return render("term", f"{glossary}#{term.anchor}", term.sentence.replace("`", ""), found[0])
 
     return USES.sub(explain, text)
