@@ -164,6 +164,7 @@ COVERAGE = pd.DataFrame(
         "first": pd.to_datetime(["2021-11-01", None]),
         "last": pd.to_datetime(["2026-10-31", None]),
         "rows": [10, 0],
+        "without": ["", "no gap to plan"],
     }
 )
 
