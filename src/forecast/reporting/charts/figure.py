@@ -373,23 +373,15 @@ def _piece(source: str, words: str) -> Markup:
     """Return a piece of a text as markup: what carries a source as an element with it."""
     from markupsafe import Markup, escape
 
-    if not source:
-        return escape(_clean(words))
-    return Markup('<span data-src="{}">{}</span>').format(wording.clean(source), _clean(words))
+    return Markup(render("cited", source, words)) if source else escape(_clean(words))
 
 
 def _tied(sentence: str) -> Markup:
     """Return a sentence as markup in which no line ends within a range such as `€3.7–4.6 m`."""
     from markupsafe import Markup
 
-    pieces = [
-        str(_piece("", words)) if not source else str(_piece(source, words))
-        for source, words in sources.pieces(sentence)
-    ]
-    tied = [
-        _TEXT.sub(lambda found: _RANGE.sub(r'<span class="tied">\g<0></span>', found[0]), piece) for piece in pieces
-    ]
-    return Markup("".join(tied))
+    pieces = "".join(str(_piece(source, words)) for source, words in sources.pieces(sentence))
+    return Markup(_TEXT.sub(lambda found: _RANGE.sub(r'<span class="tied">\g<0></span>', found[0]), pieces))
 
 
 def _source_of(cell: str) -> Markup | str:
