@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from html.parser import HTMLParser
@@ -26,7 +26,7 @@ SHORT = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 ALLOWED = {
     "a date": rf"\b\d{{1,2}} {MONTH}(?: \d{{4}})?|\b{MONTH} \d{{4}}|\b\d{{4}}-\d\d(?:-\d\d)?\b|\b{SHORT} \d\d\b",
     "a quarter or a fiscal year": r"\bFY ?\d\d(?:\d\d)?(?: ?Q[1-4])?\b|\bQ[1-4]\b",
-    "the level that a range or an interval is made for": r"\b(?:80|95) ?% (?=range|interval)|\((?:80|95) ?%\)",
+    "the level that a range or an interval is made for": r"\b(?:80|95) ?% (?=range|interval)",
     "the page of a month by its number": r"\b0[0-9]_[a-z_]+",
 }
 """What is written with digits and is no figure, by the reason; read after thin spaces have become spaces."""
@@ -94,6 +94,10 @@ def page_faults(file: Path, tables: Path, *, names: frozenset[str] = frozenset()
     def read(name: str) -> pd.DataFrame:
         return pd.read_parquet(tables / f"{name}.parquet")
 
+    return _faults(file, read, names=names, static=static)
+
+
+def _faults(file: Path, read: Callable[[str], pd.DataFrame], *, names: frozenset[str], static: str = "") -> list[str]:
     reader = _Reader()
     reader.feed(file.read_text(encoding="utf-8"))
     longest_first = re.compile(
@@ -109,6 +113,23 @@ def page_faults(file: Path, tables: Path, *, names: frozenset[str] = frozenset()
                 f"no source: <{element.tag} {element.attributes.get('class', '')}> {_even(text)[:110]!r}: {rest[:60]!r}"
             )
     return found
+
+
+def index_faults(out: Path, *, names: frozenset[str] = frozenset()) -> list[str]:
+    """Return the faults of the index of months: its numbers lead to the tables of the months it lists.
+
+    out : the folder of reports. A table there is `2026-10-31/bookings`, the sentence of a month that of its headline.
+    """
+
+    @cache
+    def read(name: str) -> pd.DataFrame:
+        day, _, table = name.partition("/")
+        file = out / day / "tables" / table
+        if table == "headline":
+            return pd.DataFrame([json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))])
+        return pd.read_parquet(file.with_suffix(".parquet"))
+
+    return _faults(out / "index.html", read, names=names)
 
 
 def _texts(element: Element, *, axis: bool = False) -> Iterator[tuple[Element, str]]:

@@ -7,7 +7,7 @@ what they were made from: `(bookings:17:mean-bookings:17:plan)`. A number that w
 and a test finds it on the page.
 
 A table has a name where it is one of a month's tables (`Results` gives it) or was given one (`named`). Rows are counted
-from 0, as they stand in the file.
+from 0, as they stand in the file. On the index of months a table is of one of them: `2026-10-31/bookings:17:mean`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ VIEW = "page_"
 
 _START, _MIDDLE, _END = "\u2062", "\u2063", "\u2064"  # invisible operators: no name keeps them
 MARK = re.compile(f"{_START}([^{_START}{_MIDDLE}{_END}]*){_MIDDLE}([^{_START}{_MIDDLE}{_END}]*){_END}")
-CELL = re.compile(r"([a-z][a-z0-9_]*):([0-9]+):([A-Za-z0-9_.%]+)")
-_CELLS = re.compile(r"([a-z][a-z0-9_]*):([0-9,\-]*):([A-Za-z0-9_.%]+)")
+_NAME = r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}/)?[a-z][a-z0-9_]*"
+CELL = re.compile(rf"({_NAME}):([0-9]+):([A-Za-z0-9_.%]+)")
+_CELLS = re.compile(rf"({_NAME}):([0-9,\-]*):([A-Za-z0-9_.%]+)")
+
+_GATHERED = "gathered"
+"""What stands for the name of a table whose rows are of several: each row's label says of which, and where."""
 
 _AGGREGATES: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
     {"sum": np.nansum, "mean": np.nanmean, "min": np.nanmin, "max": np.nanmax, "median": np.nanmedian, "count": len}
@@ -158,6 +162,21 @@ def of_file(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return out
 
 
+def gathered(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return rows of several tables under each other, each with its own place: `2026-10-31/bookings:17`.
+
+    frames : rows of tables with a name, and the same columns.
+    """
+    placed = []
+    for frame in frames:
+        rows = frame.set_axis([f"{table_of(frame)}:{label}" for label in frame.index])
+        rows.attrs = {}
+        placed.append(rows)
+    out = pd.concat(placed)
+    out.attrs["table"] = _GATHERED
+    return out
+
+
 def table_of(frame: pd.DataFrame | pd.Series) -> str:
     """Return the name of the table that rows are of, or an empty text."""
     return str(frame.attrs.get("table", ""))
@@ -191,7 +210,7 @@ def column(frame: pd.DataFrame, name: str) -> list[Any]:
 
 def count(frame: pd.DataFrame) -> Any:
     """Return how many rows there are, with their source where the table has a name."""
-    return sourced(len(frame), _aggregate("count", frame, str(frame.columns[0]))) if table_of(frame) else len(frame)
+    return sourced(len(frame), _aggregate("count", frame, str(frame.columns[0]))) if _is_one(frame) else len(frame)
 
 
 def aggregate(frame: pd.DataFrame, name: str, how: str) -> Any:
@@ -202,7 +221,12 @@ def aggregate(frame: pd.DataFrame, name: str, how: str) -> Any:
     values = frame[name].to_numpy(dtype=np.float64)
     values = values[~np.isnan(values)]
     value = float(_AGGREGATES[how](values)) if len(values) or how == "sum" else float("nan")
-    return sourced(value, _aggregate(how, frame, name)) if table_of(frame) else value
+    return sourced(value, _aggregate(how, frame, name)) if _is_one(frame) else value
+
+
+def _is_one(frame: pd.DataFrame) -> bool:
+    """Return whether rows are of one table with a name."""
+    return table_of(frame) not in ("", _GATHERED)
 
 
 def total(frame: pd.DataFrame, name: str) -> Any:
@@ -211,8 +235,13 @@ def total(frame: pd.DataFrame, name: str) -> Any:
 
 
 def _of(frame: pd.DataFrame, label: Hashable, name: str, value: Any) -> Any:
+    return sourced(value, address(frame, label, name)) if table_of(frame) else value
+
+
+def address(frame: pd.DataFrame | pd.Series, label: Hashable, name: str) -> str:
+    """Return where a value stands: table, row and column. frame : with a name."""
     table = table_of(frame)
-    return sourced(value, f"{table}:{label}:{quote(name, safe='')}") if table else value
+    return f"{label if table == _GATHERED else f'{table}:{label}'}:{quote(name, safe='')}"
 
 
 def _aggregate(how: str, frame: pd.DataFrame, name: str) -> str:
@@ -240,8 +269,8 @@ def marked(text: str, values: Iterable[Any], rounding: str) -> str:
 
 def quoted(frame: pd.DataFrame, label: Hashable, name: str) -> str:
     """Return a text that stands in a table, which carries where."""
-    text, table = str(frame.at[label, name]), table_of(frame)
-    return f"{_START}{table}:{label}:{quote(name, safe='')}|text{_MIDDLE}{plain(text)}{_END}" if table else text
+    text = str(frame.at[label, name])
+    return f"{_START}{address(frame, label, name)}|text{_MIDDLE}{plain(text)}{_END}" if table_of(frame) else text
 
 
 def plain(text: str) -> str:

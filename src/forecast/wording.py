@@ -238,18 +238,26 @@ def chance(value: float | None) -> str:
 
 
 @_carries()
+def short_chance(value: float | None) -> str:
+    """Return a probability for a column: `31 %`, `< 1 %`."""
+    return chance(value).replace("less than", "<").replace("more than", ">")
+
+
+@_carries()
 def odds(value: float | None) -> str:
     """Return a probability in plain words with its number: `about 1 in 3 (31 %)`."""
+    return f"{rough_odds(value)} ({chance(value)})" if known(value) else UNKNOWN
+
+
+@_carries()
+def rough_odds(value: float | None) -> str:
+    """Return a probability in plain words alone, to stand beside its number: `about 1 in 3`."""
     if not known(value):
         return UNKNOWN
     assert value is not None
     if value < 0.035:
-        words = "very unlikely"
-    elif value > 0.965:
-        words = "almost certain"
-    else:
-        words = min(_ODDS, key=lambda entry: abs(entry[0] - value))[1]
-    return f"{words} ({chance(value)})"
+        return "very unlikely"
+    return "almost certain" if value > 0.965 else min(_ODDS, key=lambda entry: abs(entry[0] - value))[1]
 
 
 @_carries()
@@ -379,7 +387,8 @@ def sentence(text: str) -> str:
 
 def listed(name: Any, *parts: str, most: int = 60) -> str:
     """Return `name: one; two`, without the parts that are empty; a tooltip is worded so."""
-    title, rest = label(name, most=most), "; ".join(part for part in parts if part)
+    title = str(name) if sources.cited(str(name)) else label(name, most=most)
+    rest = "; ".join(part for part in parts if part)
     return f"{title}: {rest}" if rest else title
 
 

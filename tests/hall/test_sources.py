@@ -125,3 +125,18 @@ def test_a_source_that_leads_nowhere_is_an_error(bookings, source):
 @pytest.mark.parametrize(("rows", "spans"), [([], ""), ([4], "4"), ([7, 0, 1, 2, 3], "0-3,7"), ([5, 5, 6], "5-6")])
 def test_rows_are_written_as_spans(rows, spans):
     assert sources.spans_of(rows) == spans
+
+
+def test_rows_of_several_tables_keep_their_places():
+    months = [sources.of_file(pd.DataFrame({"mean": [1.0, mean]}), f"{day}/bookings") for day, mean in DAYS.items()]
+    both = sources.gathered(month.iloc[[1]] for month in months)
+    values = sources.column(both, "mean")
+    assert [value.source for value in values] == ["2026-09-30/bookings:1:mean", "2026-10-31/bookings:1:mean"]
+    read = {sources.table_of(month): month for month in months}.__getitem__
+    change = values[1] - values[0]
+    assert sources.evaluate(values[0].source, read) == 2.0
+    assert sources.evaluate(change.source, read) == change == 1.0
+    assert type(sources.count(both)) is int  # rows of several tables are no cells of one
+
+
+DAYS = {"2026-09-30": 2.0, "2026-10-31": 3.0}

@@ -90,10 +90,10 @@ def test_missing_tables_say_what_they_switch_off(tmp_path: Path):
 
 def test_as_of_moves_what_is_judged(tmp_path: Path):
     log = forecast.read(tiny_company(tmp_path))
-    assert not (audit(log)["finding"] == "expected to close by now, but still open").any()
+    assert not (audit(log)["finding"] == "past the expected close date, but still open").any()
     then = audit(log, as_of="2026-01-21")
     # O2 was expected on 2025-12-20 (its history never says otherwise) and was lost on 22 January.
-    stale = finding(then, "expected to close by now, but still open")
+    stale = finding(then, "past the expected close date, but still open")
     assert stale["rows"] == "O2"
     assert stale["evidence"].startswith(f"1 of 5 open deals with a date (20{T}%), worth €800; overdue by 32 days")
     with pytest.raises(ParameterError, match="later than the log's last day"):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from forecast import read, snapshot, sources
+from forecast.data.audit.audit import audit
+from forecast.data.audit.pipeline import PAST_DUE
 from forecast.data.schema import TOTAL, Company
+from forecast.reporting.explorer import deal_table
 from forecast.reporting.pages.bookings import changes
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
 from forecast.reporting.pages.bookings.prepare import headline_row
@@ -59,9 +65,9 @@ def segments(*gaps: float) -> pd.DataFrame:
         ((1.0,), "S0 is expected to reach plan"),
         ((1.0, 0.0), "Both segments are expected to reach plan"),
         ((-1.0,), "S0 is expected below plan, by €1"),
-        ((-1.0, -2.0), "Both segments are below plan, S1 by €2"),
+        ((-1.0, -2.0), "Both segments are expected below plan, S1 by €2"),
         ((1.0, -2.0), "Only S1 is expected below plan, by €2"),
-        ((-3.0, -2.0, 5.0), "Two of three segments are below plan, S0 by €3"),
+        ((-3.0, -2.0, 5.0), "Two of three segments are expected below plan, S0 by €3"),
         ((NAN,), "Segments cannot be compared with a plan"),
     ],
 )
@@ -85,30 +91,90 @@ def test_what_changed():
     assert changes.changes_finding(shrank, company=EURO).endswith("shrank by €10, mostly deals lost")
     assert changes.changes_finding(waterfall(0.0, 0.0), company=EURO) == "Nothing changed for FY26 Q4"
     assert changes.changes_sentence(shrank, company=EURO) == (
-        "Since 30 September 2026, 1 deal was won (€40), no deals were created and 1 deal was lost (€10)."
+        "Since 30 September 2026, 1 deal of FY26 Q4 was won (€40), no deals created since are due in it and 1 deal "
+        "that was due in it was lost (€10)."
     )
     nothing = grew.iloc[:0]
     sentence = changes.changes_sentence(nothing, company=EURO, notes=["there is no history"])
     assert sentence.startswith("What changed is not known: there is no")
 
 
+def open_deals(*rows: tuple[str, str | None, float, float]) -> pd.DataFrame:
+    """Return deals: outcome, expected close, amount, slips."""
+    table = pd.DataFrame(list(rows), columns=["outcome", "expected_close_on", "amount", "slips"])
+    ids = [f"O{i}" for i in range(len(table))]
+    table["expected_close_on"] = pd.to_datetime(table["expected_close_on"])
+    return table.assign(opportunity_id=ids, owner="Rep 001", segment="S0", stage="Propose")
+
+
+def plainly(sentences: list[str]) -> list[str]:
+    return [sources.plain(sentence) for sentence in sentences]
+
+
 def test_attention_names_no_owner_and_counts_right():
-    deals = pd.DataFrame(
-        {
-            "outcome": ["open", "open", "won"],
-            "expected_close_on": pd.to_datetime(["2026-10-01", None, "2026-10-01"]),
-            "amount": [10.0, 20.0, 30.0],
-            "slips": [3.0, 0.0, 9.0],
-            "owner": ["Rep 001", "Rep 002", "Rep 003"],
-        }
+    deals = open_deals(
+        ("open", "2026-10-01", 10.0, 3.0),
+        ("open", "2026-10-31", 15.0, 0.0),  # due on the day itself: not past its date
+        ("open", None, 20.0, 0.0),
+        ("won", "2026-10-01", 30.0, 9.0),
     )
-    told = changes.attention(segments(-5.0).assign(p_at_least_plan=0.1), deals, company=EURO, as_of="2026-10-31")
+    found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), open_deals=3)
+    told = plainly(changes.attention(segments(-5.0).assign(p_at_least_plan=0.1), found, company=EURO))
     assert told[0].replace(T, " ") == "S0 is expected €5 below plan in FY26 Q4; reaching it is about 1 in 10 (10 %)."
     assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
-    assert "slipped 3 times" in told[2]
-    assert told[3] == "1 open deal has no expected close date."
+    assert told[2].replace(T, " ") == "1 open deal (€10), 33 % of all open deals, has slipped three times or more."
+    assert told[3] == "1 open deal (€20) has no expected close date."
     assert "Rep" not in " ".join(told)
-    assert changes.attention(segments(), deals.iloc[:0], company=EURO, as_of="2026-10-31") == []
+    listed = changes.attention_deals(found, company=EURO)
+    assert "Rep" not in listed._repr_html_()
+    assert [sources.plain(line) for line, _ in listed.parts] == [
+        "Past the expected close date: 1 open deal",
+        "Slipped three times or more: 1 open deal",
+        "No expected close date: 1 open deal",
+    ]
+    none = changes.prepare_attention(deals.iloc[:0], as_of=pd.Timestamp("2026-10-31"), open_deals=0)
+    assert changes.attention(segments(), none, company=EURO) == []
+
+
+def test_a_segment_above_its_plan_needs_no_attention_whatever_its_chance():
+    none = changes.prepare_attention(open_deals(), as_of=pd.Timestamp("2026-10-31"), open_deals=0)
+    assert changes.attention(segments(5.0).assign(p_at_least_plan=0.1), none, company=EURO) == []
+
+
+def test_a_deal_without_an_amount_is_not_taken_for_nothing():
+    past = "2026-10-01"
+    deals = open_deals(("open", past, 10.0, 0.0), ("open", past, NAN, 0.0))
+    found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), open_deals=2)
+    (told,) = plainly(changes.attention(segments(), found, company=EURO))
+    assert told.startswith("2 open deals (€10 and one without an amount) are past")
+    unknown = changes.prepare_attention(deals.iloc[1:], as_of=pd.Timestamp("2026-10-31"), open_deals=1)
+    (told,) = plainly(changes.attention(segments(), unknown, company=EURO))
+    assert told.startswith("1 open deal without an amount is past the expected close date")
+    shown = changes.attention_deals(found, company=EURO)._repr_html_()
+    assert "€0" not in shown
+    assert ">–<" in shown
+
+
+def test_where_no_deal_has_a_date_none_is_said_to_lack_one():
+    found = changes.prepare_attention(
+        open_deals(("open", None, 1.0, 0.0)), as_of=pd.Timestamp("2026-10-31"), open_deals=1
+    )
+    assert changes.attention(segments(), found, company=EURO) == []
+
+
+def test_the_page_and_the_audit_count_the_same_deals_past_their_date(sample: Path):
+    log = read(sample)
+    snap = snapshot(log, as_of="2026-10-31")
+    table = audit(log, as_of="2026-10-31")
+    due_today = (snap.opportunities["expected_close_on"] == snap.as_of) & (snap.opportunities["outcome"] == "open")
+    assert due_today.any()
+    (counted,) = table.loc[table["finding"] == PAST_DUE, "count"]
+    found = changes.prepare_attention(snap.opportunities, as_of=snap.as_of, open_deals=1)
+    assert len(found.past_due) == counted
+    open_deals = snap.opportunities[snap.opportunities["outcome"] == "open"].assign(expected_amount=0.0)
+    by_month = deal_table.by_month(open_deals, snap, months=6).set_index("month")["deals"]
+    assert by_month["overdue"] == counted
+    assert by_month["2026-10"] == due_today.sum()
 
 
 def test_months_as_good_as_level_share_a_title():

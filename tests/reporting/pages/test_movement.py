@@ -12,6 +12,8 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages import quarters
 from forecast.reporting.run import export, pages
+from forecast.sources import plain
+from one_truth import index_faults
 
 COMPANY = Company(name="C", currency="EUR")
 T = "\u202f"
@@ -97,8 +99,24 @@ def test_months_are_read_as_they_were_left(tmp_path: Path):
     read = pages.forecasts(tmp_path, days[::-1])
     assert list(read[read["target_period"] == "FY26 Q4"]["mean"]) == [4.8e6, 4.9e6, 4.7e6]
     (moved,) = pages.movements(tmp_path, days, company=COMPANY)  # the third quarter was forecast once: nothing moved
-    assert moved.title == f"The forecast of FY26 Q4 fell from €4.8{T}m in August to €4.7{T}m now"
+    assert plain(moved.title) == f"The forecast of FY26 Q4 fell from €4.8{T}m in August to €4.7{T}m now"
     assert list(moved.table["mean"]) == [4.8e6, 4.9e6, 4.7e6]
+
+
+def test_every_number_of_the_index_leads_to_a_table_of_its_month(tmp_path: Path):
+    for day, mean in (("2026-08-31", 4.8e6), ("2026-09-30", 4.9e6), ("2026-10-31", 4.7e6)):
+        folder = tmp_path / leave(tmp_path, day, {"FY26 Q4": mean}) / "tables"
+        (folder / "headline.json").write_text('{"headline": "We expect to book 1 m.", "currency": "EUR"}')
+        (folder.parent / "index.html").write_text("")
+        (folder.parent / "manifest.json").write_text("{}")
+    pages.write_index(tmp_path, company=COMPANY)
+    assert index_faults(tmp_path) == []
+    html = (tmp_path / "index.html").read_text()
+    assert 'data-src="2026-10-31/bookings:0:mean|money;currency=EUR"' in html
+    assert 'data-src="2026-09-30/headline:0:headline|text"' in html
+    changed = tmp_path / "2026-08-31" / "tables" / "bookings.parquet"
+    pd.read_parquet(changed).assign(mean=1.0).to_parquet(changed)
+    assert any("differs" in fault for fault in index_faults(tmp_path))
 
 
 def test_the_quarter_before_is_shown_beside_what_it_brought(tmp_path: Path):
@@ -109,11 +127,11 @@ def test_the_quarter_before_is_shown_beside_what_it_brought(tmp_path: Path):
     ]
     assert pages.settled(tmp_path, days[-1], "FY26 Q3") is None
     before = pages.movements(tmp_path, days, company=COMPANY)[1]
-    assert before.title == f"The forecast of FY26 Q3 rose from €4{T}m in August to €4.1{T}m on 15 September"
+    assert plain(before.title) == f"The forecast of FY26 Q3 rose from €4{T}m in August to €4.1{T}m on 15 September"
     backtest = rows("2026-08-31", {"FY26 Q3": 4e6}).assign(observed=3.9e6)
     backtest.to_parquet(tmp_path / days[-1] / "tables" / "backtest.parquet")
     before = pages.movements(tmp_path, days, company=COMPANY)[1]
-    assert before.title == f"FY26 Q3 brought €3.9{T}m; in August we expected €4{T}m"
+    assert plain(before.title) == f"FY26 Q3 brought €3.9{T}m; in August we expected €4{T}m"
 
 
 def test_a_month_that_cannot_be_read_is_left_out(tmp_path: Path):

@@ -10,6 +10,7 @@ import pytest
 from forecast.data.schema import Company
 from forecast.reporting.charts.figure import TableView
 from forecast.reporting.pages import quarters
+from forecast.sources import plain
 from forecast.wording import THIN as T
 
 EURO = Company(name="Test", currency="EUR")
@@ -38,17 +39,28 @@ def test_the_last_quarters_as_they_were_forecast_before_they_began():
     assert table["expected"].tolist() == [4.8e6, 4.7e6]
     assert table["booked"].tolist() == [4.4e6, 3.9e6]
     assert table["inside"].tolist() == ["yes", "no"]
-    told = quarters.quarters_finding(table)
-    assert told == f"FY26 Q3 ended below its 80{T}% range; inside theirs: one of one before it"
-    assert quarters.quarters_finding(table.iloc[:1]) == (
-        f"The one quarter ended inside the 80{T}% range given before it began"
+    told = plain(quarters.quarters_finding(table))
+    assert told == f"FY26 Q3 ended below its 80{T}% range; before it the one quarter ended inside its own"
+    assert plain(quarters.quarters_finding(table.iloc[:1])) == (
+        f"The one settled quarter ended inside the 80{T}% range given before it began"
     )
     above = table.iloc[1:].assign(booked=9e6)
     assert quarters.quarters_finding(above) == f"FY26 Q3 ended above its 80{T}% range"
     shown = TableView(table, told, **quarters.columns(EURO), right=["inside"])._repr_html_()
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])
     assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€3.9{T}m", "no", f"€4{T}m"]
-    assert quarters.closed_quarters(TRACK, most=1)["quarter"].tolist() == ["FY26 Q3"]
+
+
+def test_misses_are_counted_over_all_settled_quarters():
+    ends = [3e6, 6e6, 4e6, 4.1e6, 4.2e6, 9e6]
+    rows = [
+        (f"202{4 + i // 4}-0{1 + i % 4}-28", f"FY2{4 + i // 4} Q{1 + i % 4}", 1, 4e6, 3.5e6, 4.5e6, end)
+        for i, end in enumerate(ends)
+    ]
+    table = quarters.closed_quarters(track(*rows))
+    told = plain(quarters.quarters_finding(table))
+    assert told == f"FY25 Q2 ended above its 80{T}% range; before it three of five quarters ended inside theirs"
+    assert len(table) == len(ends)
 
 
 def test_ranges_that_are_not_there_are_not_judged():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_label
-from forecast.data.known.snapshot import Snapshot
+from forecast.data.known.snapshot import Snapshot, past_due
 from forecast.errors import Problem, Severity
 from forecast.wording import in_currency, percent, share
 
@@ -23,6 +23,9 @@ _ONE_DAY_DEALS = 20
 _USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
 _TAIL_SHARE = 0.05
 _TAIL_DEALS = 20
+
+PAST_DUE = "past the expected close date, but still open"
+"""Of deals: a deal due on the day itself is not past it."""
 
 FEWER_OF_LATE = "far fewer deals created of late"
 """The problem that bears on the forecast itself: what is not there cannot be won."""
@@ -45,7 +48,7 @@ def _stale(snap: Snapshot) -> list[Problem]:
     """Open deals that ought to have closed already."""
     frame, money = snap.opportunities, in_currency(snap.company.currency)
     is_open = frame["outcome"] == "open"
-    stale = frame[is_open & (frame["expected_close_on"] < snap.as_of)].sort_values("expected_close_on")
+    stale = frame[past_due(frame, as_of=snap.as_of)].sort_values("expected_close_on")
     if stale.empty:
         return []
     dated = int((is_open & frame["expected_close_on"].notna()).sum())
@@ -60,7 +63,7 @@ def _stale(snap: Snapshot) -> list[Problem]:
             severity=severity,
             table="opportunities",
             column="expected_close_on",
-            what="expected to close by now, but still open",
+            what=PAST_DUE,
             evidence=evidence,
             mend="give them a new date, or close them as lost",
         ).at(stale["opportunity_id"])

@@ -62,7 +62,7 @@ def changes(
     Raises
     ------
     ParameterError : `before` is later than `after`.
-    DataError : without history it is not known what was expected on a past day.
+    DataError : without history it is not known when deals were expected to close on a past day.
     """
     then, now = _compared(before, after, quarter=quarter, segment=segment)
     bars = dict.fromkeys(BARS, (0.0, 0.0, 0))
@@ -85,12 +85,13 @@ def moves(before: Snapshot, after: Snapshot, *, quarter: int | None = None, segm
     Returns
     -------
     DataFrame with bar (in the order of `BARS`), opportunity_id, segment (where it is now), amount, open_pipeline,
-    booked, value (what it is worth now, or was): one row a deal and bar, the largest first; they sum to the bar. A deal
-    may be in several bars: one that came in and grew is in two.
+    booked, value (what it is worth now, or was): one row a deal and bar, the largest first; they sum to the bar. Where
+    the amount of a deal was never known, all four are nan. A deal may be in several bars: one that came in and grew is
+    in two.
     """
     then, now = _compared(before, after, quarter=quarter, segment=segment)
     where = np.where(now.known, now.segment, then.segment)
-    value = np.nan_to_num(np.where(np.isnan(now.amount), then.amount, now.amount))
+    value = np.where(np.isnan(now.amount), then.amount, now.amount)
     frames = [
         pd.DataFrame(
             {
@@ -107,8 +108,9 @@ def moves(before: Snapshot, after: Snapshot, *, quarter: int | None = None, segm
         if step.bar not in ("start", "end")
     ]
     table = pd.concat(frames, ignore_index=True).astype({"bar": "str", "opportunity_id": "str", "segment": "str"})
+    table.loc[table["value"].isna(), ["amount", "open_pipeline", "booked"]] = np.nan
     order = table["bar"].map({name: at for at, name in enumerate(BARS)})
-    size = -table[["open_pipeline", "booked", "value"]].abs().max(axis=1)
+    size = -table[["open_pipeline", "booked", "value"]].abs().max(axis=1).fillna(0.0)
     table = table.assign(_order=order, _size=size).sort_values(["_order", "_size", "opportunity_id"], ignore_index=True)
     return table.drop(columns=["_order", "_size"])
 
@@ -124,7 +126,7 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
     Returns
     -------
     What `changes` gives, with `since` (date) and `period` (the quarter's label) in every row. Without rows where it is
-    not known what was expected on the earlier day; `attrs["notes"]` then says why.
+    not known when deals were expected to close on the earlier day; `attrs["notes"]` then says why.
 
     Raises
     ------
@@ -201,7 +203,7 @@ def _compared(before: Snapshot, after: Snapshot, *, quarter: int | None, segment
         raise ParameterError(f"changes: {before.as_of:%Y-%m-%d} is later than {after.as_of:%Y-%m-%d}")
     if not before.has_history:
         raise DataError(
-            "without history it is not known what was expected on a past day",
+            "without history it is not known when deals were expected to close on a past day",
             table="opportunity_history",
             mend="add opportunity_history: the state of each opportunity after each change",
         )

@@ -278,6 +278,14 @@ def _stages(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None)
     return frame[["stage", "position", "outcome"]]
 
 
+def past_due(deals: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.Series:
+    """Return which deals are open after their expected close date; a deal due on the day itself is not past due.
+
+    deals : outcome and expected_close_on, as a snapshot of `as_of` has them; (n,) bool.
+    """
+    return (deals["outcome"] == "open") & (deals["expected_close_on"] < pd.Timestamp(as_of))
+
+
 def _meanings(frame: pd.DataFrame) -> dict[str, str]:
     """Return the outcome of the rows in each stage; stages whose rows have several are left out."""
     pairs = frame[["stage", "outcome"]].dropna().drop_duplicates()

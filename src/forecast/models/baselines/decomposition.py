@@ -18,7 +18,7 @@ import numpy as np
 
 from forecast.errors import DataError
 from forecast.seeds import generator
-from forecast.wording import percent
+from forecast.wording import cases, percent
 
 YEAR = 12
 FEWEST_MONTHS = 2 * YEAR
@@ -148,8 +148,8 @@ def _is_rare(by_chance: float, *, other: float) -> bool:
 
 def _sentence(part: str, strength: float, by_chance: float, *, rare: bool) -> str:
     if not rare:
-        often = f"{100 * by_chance:.0f} of 100 cases"
-        return f"No {part} beyond chance: the same months in random order show one as strong in {often}."
+        often = cases(by_chance)
+        return f"No {part} beyond chance: the same months in random order show one as strong in {often} cases."
     size = "strong" if strength >= _STRONG else "moderate" if strength >= _MODERATE else "weak"
     left = "around the trend" if part == "season" else "once the season is taken out"
     return f"A {size} {part}: it explains {percent(strength)} of how months vary {left}."

@@ -102,7 +102,7 @@ def _due(states: States) -> np.ndarray:
     """Return when each deal is expected to close; the codes are months ahead, 13 = has passed, 14 = no date."""
     phrases = ["expected to close in the next month to end", "expected to close the month after"]
     phrases += [f"expected to close {k} months ahead" for k in range(2, 12)]
-    phrases += ["expected to close a year ahead or later", "close date has passed", "no expected close date"]
+    phrases += ["expected to close a year ahead or later", "expected to close by now", "no expected close date"]
     code = np.clip(states.due, 0, 12)
     code[(states.due < 0) | states.overdue] = 13
     code[states.due == UNDATED] = 14

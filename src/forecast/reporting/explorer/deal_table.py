@@ -75,13 +75,10 @@ def in_order(frame: pd.DataFrame, by: str, *, descending: bool = True) -> pd.Dat
 
 
 def by_stage(frame: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
-    """Return stage, deals, amount, expected_amount; stages in their order, those without a deal left out.
-
-    An amount is missing where that of no deal is known.
-    """
-    by = frame.groupby("stage", sort=True)
-    amounts = by[["amount", "expected_amount"]].sum(min_count=1)
-    summed = by.size().to_frame("deals").join(amounts)
+    """Return stage, deals, amount, expected_amount; stages in their order, those without a deal left out."""
+    summed = frame.groupby("stage", sort=True).agg(
+        deals=("opportunity_id", "size"), amount=("amount", "sum"), expected_amount=("expected_amount", "sum")
+    )
     place = dict(zip(stages["stage"], stages["position"], strict=True))
     order = sorted(summed.index, key=lambda name: (place.get(name, np.inf), name))
     return summed.loc[order].reset_index()
@@ -90,24 +87,24 @@ def by_stage(frame: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
 def by_month(frame: pd.DataFrame, snap: Snapshot, *, months: int) -> pd.DataFrame:
     """Return month, deals, amount, expected_amount by month of expected close.
 
-    Rows: `overdue` (by as_of), each month from that of as_of (from the next, on its last day) to `months` ahead,
+    Rows: `overdue` (before as_of), each month from that of as_of (from the next, where nothing is due on its last day
+    any more) to `months` ahead,
     `later`, and `no date` where a deal has none. They add up to all deals; expected_amount is
     what they should bring in the end.
     """
-    first = snap.period + (1 if snap.at_month_end else 0)
+    overdue = (frame["expected_close_on"] < snap.as_of).to_numpy()
+    due_today = bool((frame["expected_close_on"] == snap.as_of).any())
+    first = snap.period + (1 if snap.at_month_end and not due_today else 0)
     ahead = np.arange(first, snap.period + months + 1)
     labels = [OVERDUE, *period_labels(ahead), LATER, UNDATED]
     dated = frame["expected_close_on"].notna().to_numpy()
     place = np.full(len(frame), len(labels) - 1)
     day = frame.loc[dated, "expected_close_on"]
     month = np.clip(np.asarray(snap.calendar.period_of(day), dtype=np.int64) - first, 0, len(ahead)) + 1
-    place[dated] = np.where((day <= snap.as_of).to_numpy(), 0, month)
+    place[dated] = np.where(overdue[dated], 0, month)
     counts = {"deals": np.bincount(place, minlength=len(labels))}
     for name in ("amount", "expected_amount"):
-        amount = frame[name].to_numpy(dtype=float)
-        known = np.bincount(place, ~np.isnan(amount), minlength=len(labels)) > 0
-        summed = np.bincount(place, np.nan_to_num(amount), minlength=len(labels))
-        counts[name] = np.where(known | (counts["deals"] == 0), summed, np.nan)
+        counts[name] = np.bincount(place, np.nan_to_num(frame[name].to_numpy(dtype=float)), minlength=len(labels))
     table = pd.DataFrame({"month": pd.Series(labels, dtype="str"), **counts})
     return table[(table["month"] != UNDATED) | (table["deals"] > 0)].reset_index(drop=True)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import sources, wording
+from forecast import wording
 from forecast.calendar import period_labels
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
@@ -181,8 +181,7 @@ class Explorer:
         joint = self.joint_planning()
         starts = levers.joint_planning and joint.offered
         result = scenario(given, levers, width=joint.width if starts else None)
-        moved = result.table[result.table["segment"] == segment]
-        change = sentences.finding(sources.named(moved, "what_if"), segment=segment, company=company)
+        change = sentences.finding(result.table, segment=segment, company=company)
         shown: list[Chart | Statement] = [
             Statement(f"{change}.", sentences.CAVEAT),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
@@ -206,7 +205,7 @@ class Explorer:
         return [
             explorer_charts.pipeline(months, company=company, as_of=self.day.value, whose=self._whose()),
             TableView(
-                sources.named(by_stage(deals, self.snapshot().stages), "pipeline_by_stage"),
+                by_stage(deals, self.snapshot().stages),
                 sentences.STAGES_CAPTION,
                 columns=sentences.STAGES_HEADS,
                 formats={"amount": money, "expected_amount": money},
@@ -216,11 +215,11 @@ class Explorer:
 
     def deal_list(self, *, most: int = 15) -> TableView:
         """Return the largest open deals of what is chosen, with their chances and what drives them."""
-        rows = sources.named(in_order(self.deals(), "amount").iloc[:most], "largest_deals")
+        rows = in_order(self.deals(), "amount").iloc[:most]
         without = () if (rows["product"] != "").any() else ("product",)
         return TableView(
             rows,
-            sentences.deals_caption(rows, self._whose()),
+            sentences.deals_caption(len(rows), self._whose()),
             columns={name: head for name, head in sentences.DEALS_HEADS.items() if name not in without},
             formats={
                 "amount": wording.in_currency(self.log.company.currency),

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import date2num
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
@@ -54,14 +54,14 @@ def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: flo
     table : as_of, target_period, mean, q10, q90 and, where known, q2.5, q97.5, booked, plan; one row a month, rising.
     observed : what was booked, where the quarter is settled.
     """
-    known = table[table["mean"].notna()].reset_index(drop=True) if len(table) else table
+    known = table[table["mean"].notna()] if len(table) else table
     title = movement_finding(known, company=company, observed=observed, as_of=as_of)
     if known.empty:
         return empty(title, NOTHING)
     if len(known) == 1:
         return empty(*one_month(known))
     record = prepare_movement(known, company=company, observed=observed)
-    table = record.rows.assign(plan=record.plan).dropna(axis=1, how="all")
+    table = record.rows.dropna(axis=1, how="all")
     return chart(
         record,
         draw_movement,
@@ -81,7 +81,7 @@ def prepare_movement(known: pd.DataFrame, *, company: Company, observed: float |
         rows=known,
         x=date2num(known["as_of"]).astype(float),
         plan=known["plan"].to_numpy(float) if "plan" in known else np.full(len(known), np.nan),
-        observed=float(observed) if observed is not None and wording.known(observed) else np.nan,
+        observed=observed if observed is not None and wording.known(observed) else np.nan,
         company=company,
     )
 
@@ -129,8 +129,8 @@ def _name_days(axes: Axes, days: pd.Series, x: np.ndarray, *, most: int) -> None
 # -- how the last quarters ended ------------------------------------------------------------------------
 
 
-def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
-    """Return the forecasts of the last settled quarters at the month end before each began, and what came.
+def closed_quarters(backtest: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts of all settled quarters at the month end before each began, and what came.
 
     backtest : as `month.table` makes it; the Total's quarters. Returns quarter, expected, q10, q90, plan, booked,
     inside (whether q10 <= booked <= q90), oldest first; only quarters whose last forecast of horizon 1 is there.
@@ -138,7 +138,7 @@ def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     rows = _total(backtest)
     rows = rows[is_quarter(rows["target_period"]) & rows["observed"].notna() & rows["mean"].notna()]
     last = rows[rows["horizon"] == 1].sort_values("origin").drop_duplicates("target_period", keep="last")
-    last = last.sort_values("target_period").tail(most)
+    last = last.sort_values("target_period")
     plan = last["plan"] if "plan" in last else pd.Series(float("nan"), index=last.index)
     out = pd.DataFrame(
         {
@@ -153,7 +153,8 @@ def closed_quarters(backtest: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     known = out[["q10", "q90"]].notna().all(axis=1)
     inside = out["booked"].between(out["q10"], out["q90"])
     answer = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
-    return out.assign(inside=answer).reset_index(drop=True)
+    out.attrs = {}
+    return sources.named(out.assign(inside=answer), "quarters")
 
 
 def _total(backtest: pd.DataFrame) -> pd.DataFrame:
@@ -167,9 +168,9 @@ LABELS = {"mean": "expected", "plan": "plan", "range80": f"80{wording.THIN}% ran
 
 MOVEMENT_HEADS = {
     "as_of": "as of",
-    "q10": "low (80 %)",
+    "q10": "low (80 % range)",
     "mean": "expected",
-    "q90": "high (80 %)",
+    "q90": "high (80 % range)",
     "booked": "booked by then",
     "plan": "plan",
 }
@@ -183,7 +184,7 @@ NOTHING = "Nothing can be compared."
 
 def describe_movement(record: Movement, *, title: str) -> Caption:
     """Return the words of the picture; title : as `movement_finding` gives it."""
-    currency, rows = record.company.currency, record.rows.assign(plan=record.plan).to_dict("records")
+    currency, rows = record.company.currency, sources.records(record.rows)
     unit = wording.axis_unit(record.limits[1], currency=currency)[1]
     months = [month_sentence(row, currency=currency) for row in rows]
     booked = [wording.money(record.observed, currency=currency)] if wording.known(record.observed) else []
@@ -206,7 +207,7 @@ def movement_finding(table: pd.DataFrame, *, company: Company, observed: float |
     if known.empty:
         return "No month has a forecast of the quarter"
     quarter = str(known["target_period"].iloc[0])
-    first, last = known.iloc[0], known.iloc[-1]
+    first, last = sources.row(known), sources.row(known, -1)
     money = wording.in_currency(company.currency)
     then = when(first["as_of"], compared_to=last["as_of"])
     if wording.known(observed):
@@ -214,8 +215,9 @@ def movement_finding(table: pd.DataFrame, *, company: Company, observed: float |
     if len(known) == 1:
         return f"We expect to book {money(first['mean'])} in {quarter}"
     before, after = money(first["mean"]), money(last["mean"])
+    same = sources.plain(before) == sources.plain(after)
     old = as_of is not None and pd.Timestamp(as_of) != last["as_of"]
-    if before == after:
+    if same:
         return f"The forecast of {quarter} {'stayed at' if old else 'is'} {after}, as it was {then}"
     verb = "rose" if last["mean"] > first["mean"] else "fell"
     now = when(last["as_of"], compared_to=first["as_of"]) if old else "now"
@@ -237,7 +239,7 @@ def month_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
         f"As of {wording.day(row['as_of'])}",
         wording.named_amount("expected", row["mean"], currency=currency),
         wording.named_range(row.get("q10"), row.get("q90"), currency=currency),
-        wording.named_amount("booked by then", row.get("booked") or None, currency=currency),
+        wording.named_amount("booked by then", row["booked"], currency=currency) if row.get("booked") else "",
         wording.named_amount("plan", row.get("plan"), currency=currency),
     )
 
@@ -266,7 +268,7 @@ def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Com
     rows = rows[(rows["target_period"] == period) & rows["mean"].notna()].sort_values("origin")
     if rows.empty:
         return ""
-    then = rows.iloc[-1]
+    then = sources.row(rows, -1)
     return wording.sentence(
         f"on {wording.day(then['origin']).rsplit(' ', 1)[0]} we expected {_expected(then, company)} for "
         f"{wording.month(period)}; now {_expected(row, company)}"
@@ -274,26 +276,32 @@ def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Com
 
 
 def quarters_finding(table: pd.DataFrame) -> str:
-    """Return how many of the last quarters ended inside the range given before they began; a miss of the last first."""
+    """Return how many of all settled quarters ended inside the range given before they began; a miss of the last first.
+
+    table : as `closed_quarters` gives it.
+    """
     known = table[table["inside"] != "unknown"]
     if known.empty:
         return "No quarter has settled whose forecast was made before it began"
     span = f"80{wording.THIN}% range"
-    last, before = known.iloc[-1], known.iloc[:-1]
+    last, before = sources.row(known, -1), known.iloc[:-1]
     if last["inside"] == "no":
-        way = "below" if last["booked"] < last["q10"] else "above"
-        miss = f"{last['quarter']} ended {way} its {span}"
-        inside = int((before["inside"] == "yes").sum())
-        rest = f"; inside theirs: {wording.spelt(inside)} of {wording.spelt(len(before))} before it"
-        return miss + (rest if len(before) else "")
-    inside = int((known["inside"] == "yes").sum())
-    ended = wording.of_all(inside, len(known), "quarter")
-    return f"{ended[0].upper()}{ended[1:]} ended inside the {span} given before it began"
+        miss = f"{last['quarter']} ended {'below' if last['booked'] < last['q10'] else 'above'} its {span}"
+        inside = wording.of_all(_inside(before), sources.count(before), "quarter")
+        own = "theirs" if len(before) > 1 else "its own"
+        return f"{miss}; before it {inside} ended inside {own}" if len(before) else miss
+    ended = sources.capitalised(wording.of_all(_inside(known), sources.count(known), "settled quarter"))
+    return f"{ended} ended inside the {span} given before {'it' if len(known) == 1 else 'they'} began"
+
+
+def _inside(known: pd.DataFrame) -> int:
+    """Return how many quarters ended inside their range."""
+    return sources.count(known[known["inside"] == "yes"])
 
 
 def columns(company: Company) -> TableColumns:
     """Return headers and formats of what `closed_quarters` gives."""
-    names = {"quarter": "", "expected": "expected", "q10": f"80{wording.THIN}% from", "q90": "to"}
+    names = {"quarter": "", "expected": "expected", "q10": f"80{wording.THIN}% range from", "q90": "to"}
     names |= {"booked": "booked", "inside": "inside", "plan": "plan"}
     money = wording.in_currency(company.currency)
     formats = dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)

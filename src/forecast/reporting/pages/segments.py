@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import money_axis, money_formats, row_axis, width_of
@@ -20,7 +20,7 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, Place, ch
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
 from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
-from forecast.reporting.pages.bookings.sentences import forecast_tooltip
+from forecast.reporting.pages.bookings.sentences import booked_amount, booked_of, forecast_tooltip
 
 # -- each against its plan ------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ class Standings:
 
     rows: pd.DataFrame
     shares: pd.DataFrame
-    chances: np.ndarray
+    chances: list[float]
     company: Company
 
     @property
@@ -80,7 +80,7 @@ def segment_rows(bookings: pd.DataFrame, *, period: str = "") -> pd.DataFrame:
     rows = rows if "plan" in rows else rows.assign(plan=np.nan)
     rows = rows.assign(gap=rows["mean"] - rows["plan"])
     order = (rows["gap"] / rows["plan"].where(rows["plan"] > 0)).rename("order")
-    return rows.assign(order=order).sort_values(["order", "segment"], ignore_index=True).drop(columns="order")
+    return rows.assign(order=order).sort_values(["order", "segment"]).drop(columns="order")
 
 
 def prepare_segments(rows: pd.DataFrame, *, company: Company) -> Standings:
@@ -89,7 +89,7 @@ def prepare_segments(rows: pd.DataFrame, *, company: Company) -> Standings:
     return Standings(
         rows=known,
         shares=known[list(QUANTILE_COLUMNS)].div(known["plan"], axis=0),
-        chances=known["p_at_least_plan"].to_numpy() if "p_at_least_plan" in known else np.full(len(known), np.nan),
+        chances=sources.column(known, "p_at_least_plan") if "p_at_least_plan" in known else [np.nan] * len(known),
         company=company,
     )
 
@@ -112,7 +112,7 @@ def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
     edge = axes.get_xlim()[1]
     axes.text(edge, -0.72, f"  {LABELS['chance']}", va="bottom", color=SOFT, clip_on=False)
     for row, chance in zip(y, standings.chances, strict=True):
-        axes.text(edge, row, f"  {short_chance(chance)}", va="center", color=INK, clip_on=False)
+        axes.text(edge, row, f"  {wording.short_chance(chance)}", va="center", color=INK, clip_on=False)
     return Drawing(figure=figure, marks=places(axes, np.minimum(shares["q50"], edge), y))
 
 
@@ -121,9 +121,10 @@ def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Panels:
-    """The months of every segment that has a range; one `Fan` each, by name."""
+    """The months of every segment that has a range; one `Fan` each, by name, and all their months as one table."""
 
     fans: Mapping[str, Fan]
+    table: pd.DataFrame
     company: Company
 
     @property
@@ -142,16 +143,15 @@ def small_multiples(
     title = largest_finding(bookings, company=company)
     if not panels.fans:
         return empty(title, NO_RANGE)
-    table = pd.concat([fan.ahead for fan in panels.fans.values()])
     return chart(
         panels,
         draw_panels,
         describe_panels(panels, title=title),
-        table=table,
+        table=panels.table,
         heads=PANELS_HEADS,
         company=company,
         as_of=as_of,
-        formats=money_formats(table, company),
+        formats=money_formats(panels.table, company, p="p_at_least_plan"),
     )
 
 
@@ -163,7 +163,15 @@ def prepare_panels(
         name: prepare_fan(bookings, company=company, actuals=actuals, segment=name, months_back=months_back)
         for name in sorted(set(bookings["segment"]) - {TOTAL})
     }
-    return Panels(fans={name: fan for name, fan in fans.items() if fan.has_range}, company=company)
+    fans = {name: fan for name, fan in fans.items() if fan.has_range}
+    tables = [fan.table for fan in fans.values()]
+    table = sources.named(pd.concat(tables, ignore_index=True), "segment_months") if tables else bookings.iloc[:0]
+    ends = np.cumsum([0, *map(len, tables)])
+    placed = {
+        name: replace(fan, table=table.iloc[first:last])
+        for (name, fan), first, last in zip(fans.items(), ends[:-1], ends[1:], strict=True)
+    }
+    return Panels(fans=placed, table=table, company=company)
 
 
 def draw_panels(canvas: Canvas, panels: Panels) -> Drawing:
@@ -211,17 +219,18 @@ LABELS = {"plan": "plan", "chance": "chance"}
 STANDINGS_HEADS = {
     "segment": "segment",
     "mean": "mean",
-    "q10": "low (80 %)",
-    "q90": "high (80 %)",
+    "q10": "low (80 % range)",
+    "q90": "high (80 % range)",
     "plan": "plan",
     "p_at_least_plan": "p at least plan",
 }
 PANELS_HEADS = {
     "segment": "segment",
     "target_period": "month",
-    "q10": "low (80 %)",
+    "booked": "booked",
+    "q10": "low (80 % range)",
     "q50": "median",
-    "q90": "high (80 %)",
+    "q90": "high (80 % range)",
 }
 """What stands over the columns of each table."""
 
@@ -235,35 +244,29 @@ def segments_finding(rows: pd.DataFrame, *, company: Company) -> str:
     if known.empty:
         return "Segments cannot be compared with a plan"
     behind = known[known["gap"] < 0]
+    count = sources.capitalised(wording.of_all(sources.count(behind), sources.count(known), "segment"))
     if behind.empty:
-        who = wording.label(known["segment"].iloc[0]) + " is"
-        if len(known) > 1:
-            who = wording.of_all(len(known), len(known), "segment").capitalize() + " are"
+        all_of_them = sources.capitalised(wording.of_all(sources.count(known), sources.count(known), "segment"))
+        who = f"{wording.label(known['segment'].iloc[0])} is" if len(known) == 1 else f"{all_of_them} are"
         return f"{who} expected to reach plan"
-    worst = behind.loc[behind["gap"].idxmin()]
-    short = wording.money(-worst["gap"], currency=company.currency)
+    worst = sources.row(behind.loc[[behind["gap"].idxmin()]])
+    short = wording.money(worst["plan"] - worst["mean"], currency=company.currency)
     if len(behind) == 1 and len(known) > 1:
         return f"Only {wording.label(worst['segment'])} is expected below plan, by {short}"
     if len(known) == 1:
         return f"{wording.label(worst['segment'])} is expected below plan, by {short}"
-    count = wording.of_all(len(behind), len(known), "segment").capitalize()
-    return f"{count} are below plan, {wording.label(worst['segment'])} by {short}"
+    return f"{count} are expected below plan, {wording.label(worst['segment'])} by {short}"
 
 
 def describe_segments(standings: Standings, *, title: str) -> Caption:
     """Return the words of the segments against plan; title : as `segments_finding` gives it."""
-    rows, currency = standings.rows.to_dict("records"), standings.company.currency
+    rows, currency = sources.records(standings.rows), standings.company.currency
     return Caption(
         title=title,
-        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % and 95 % range",
+        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % range, 95 % range",
         description=f"{title}. {' '.join(_segment_sentence(row, currency=currency) for row in rows)}",
         tooltips=[forecast_tooltip(row["segment"], row, currency=currency) for row in rows],
     )
-
-
-def short_chance(chance: float) -> str:
-    """Return a chance for a column: `31 %`, or `< 1 %`."""
-    return wording.chance(chance).replace("less than", "<").replace("more than", ">")
 
 
 def _segment_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
@@ -276,13 +279,15 @@ def _segment_sentence(row: Mapping[Any, Any], *, currency: str) -> str:
 def largest_finding(bookings: pd.DataFrame, *, company: Company) -> str:
     """Return which segment should bring the most over the months ahead."""
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] != TOTAL)]
-    sums = rows[~is_quarter(rows["target_period"])].groupby("segment")["mean"].sum(min_count=1).dropna()
+    rows = rows[~is_quarter(rows["target_period"]) & rows["mean"].notna()]
+    sums = rows.groupby("segment")["mean"].sum()
     if sums.empty:
         return "The segments' months cannot be forecast"
     best = sums.idxmax()
-    share = sums[best] / sums.sum() if sums.sum() else np.nan
-    amount = wording.money(sums[best], currency=company.currency)
-    return f"{wording.label(best)} should bring {amount}, {wording.percent(share)} of all"
+    amount, whole = sources.total(rows[rows["segment"] == best], "mean"), sources.total(rows, "mean")
+    of_all = f", {wording.share(amount, whole)} of all segments" if whole > 0 and len(sums) > 1 else ""
+    worth = wording.money(amount, currency=company.currency)
+    return f"{wording.label(best)} should bring {worth} in the months ahead{of_all}"
 
 
 def describe_panels(panels: Panels, *, title: str) -> Caption:
@@ -291,16 +296,16 @@ def describe_panels(panels: Panels, *, title: str) -> Caption:
     unit = wording.axis_unit(panels.largest, currency=currency)[1]
     tooltips = []
     for name, fan in panels.fans.items():
-        for period, amount in zip(fan.past["period"], fan.past["amount"], strict=True):
-            where = f"{wording.label(name)}, {wording.month(period)}"
-            tooltips.append(wording.listed(where, wording.named_amount("booked", amount, currency=currency)))
-        for row in fan.ahead.to_dict("records"):
+        for row in sources.records(booked_of(fan)):
+            where = f"{wording.label(name)}, {wording.month(row['target_period'])}"
+            tooltips.append(wording.listed(where, booked_amount(row, currency=currency)))
+        for row in sources.records(fan.ahead):
             where = f"{wording.label(name)}, {wording.month(row['target_period'])}"
             tooltips.append(forecast_tooltip(where, row, currency=currency))
-    count = wording.plural(len(panels.fans), "segment")
+    one_each = "One panel for each segment"
     return Caption(
         title=title,
         subtitle=f"Bookings by month, {unit}, one scale; bars: booked, band: 80 % range, dash: plan",
-        description=f"{title}. One panel for each of {count}: {wording.joined(panels.fans)}.",
+        description=f"{title}. {one_each}: {wording.joined(panels.fans)}.",
         tooltips=tooltips,
     )

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecast import sources
 from forecast.data.schema import Company
 from forecast.reporting.month.results import Results, write_text
-from forecast.reporting.run import export, figures, links
+from forecast.reporting.run import export, figures
 from forecast.reporting.run.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -134,18 +135,14 @@ def write_notebook(notebook: Any, file: Path) -> None:
 
 
 def write_page(notebook: Any, frame: export.Page, file: Path, *, tables: Path | None = None) -> None:
-    """Write the page of a notebook, whole or not at all, and the tables that are its own; it leads to those it shows.
+    """Write the page of a notebook, whole or not at all, and the tables that are its own.
 
     tables : the folder of the month's tables, where every number of the page has its cell; None for a page that failed.
     """
     with _RENDERING:
         html = export.page(notebook, frame)
     if tables is not None:
-        name = f"page{frame.notebook[:2]}"
-        html = figures.with_tables(html, name=name, results=Results(tables))
-        published = {file.stem for file in tables.glob("*.csv")}
-        html = links.with_tables(html, published, page_name=name, up=frame.up)
-        html = links.with_terms(html, frame.up + links.GLOSSARY)
+        html = figures.with_tables(html, name=f"page{frame.notebook[:2]}", results=Results(tables))
     write_text(html, file, parents=True)
 
 
@@ -166,13 +163,6 @@ def _plain(value: Any) -> str:
     if value in ("", []):
         return "(empty)"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def write_glossary(month: Path, *, company: Company, logo: str = "") -> None:
-    """Write the page of a month's folder that says what the words of its pages mean."""
-    with _RENDERING:
-        html = export.glossary_page(company=company.name, report=company.title, logo=logo)
-    write_text(html, month / links.GLOSSARY)
 
 
 def months(out: Path) -> list[dict[str, Any]]:
@@ -200,11 +190,9 @@ def write_index(out: Path, *, company: Company, logo: str = "") -> None:
     listed = months(out)
     alike = [month["as_of"] for month in listed if month["facts"].get("currency", company.currency) == company.currency]
     moved = movements(out, alike, company=company)
-    words = f"{listed[0]['as_of']}/{links.GLOSSARY}" if listed else ""
-    frame: dict[str, Any] = {"company": company.name, "report": company.title, "footer": company.footer, "logo": logo}
     with _RENDERING:
         html = export.months_page(
-            listed, **frame, moved=moved, words=words if words and (out / words).is_file() else ""
+            listed, company=company.name, report=company.title, footer=company.footer, logo=logo, moved=moved
         )
     write_text(html, out / "index.html")
 
@@ -240,11 +228,12 @@ def forecasts(out: Path, days: Sequence[str]) -> pd.DataFrame:
     """Return the company's quarters as each month forecast them.
 
     days : names of the months' folders in `out`. Columns: as_of (date), target_period, horizon (quarters), mean,
-    q2.5, q10, q90, q97.5, booked, plan (floats; missing where a month does not have them); rising by as_of.
+    q2.5, q10, q90, q97.5, booked, plan (floats; missing where a month does not have them); rising by as_of. Each row
+    is labelled by its place, such as `2026-10-31/bookings:17`.
     """
     parts = [_quarters(out / day / "tables" / "bookings.parquet", day) for day in sorted(days)]
     parts = [part for part in parts if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else _none()
+    return sources.gathered(parts) if parts else _none()
 
 
 def settled(out: Path, day: str, quarter: str) -> float | None:
@@ -252,9 +241,10 @@ def settled(out: Path, day: str, quarter: str) -> float | None:
     table = _read(out / day / "tables" / "backtest.parquet")
     if table is None or not {"segment", "target_period", "observed"} <= set(table):
         return None
+    table = sources.of_file(table, f"{day}/backtest")
     rows = table[(table["segment"] == TOTAL) & (table["target_period"] == quarter)]
-    values = pd.to_numeric(rows["observed"], errors="coerce").dropna()
-    return float(values.iloc[-1]) if len(values) else None
+    known = rows[pd.to_numeric(rows["observed"], errors="coerce").notna()]
+    return sources.cell(known, known.index[-1], "observed") if len(known) else None
 
 
 def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart | Statement]:
@@ -287,6 +277,7 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
     table = _read(file)
     if table is None or not set(_NEEDED) <= set(table):
         return _none()
+    table = sources.of_file(table, f"{day}/bookings")
     rows = table[(table["model"] == MODEL) & (table["segment"] == TOTAL)]
     rows = rows[is_quarter(rows["target_period"])]
     table = pd.DataFrame({"as_of": pd.Timestamp(day), "target_period": rows["target_period"].astype(str)})
@@ -294,6 +285,7 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
         table[name] = pd.to_numeric(rows[name], errors="coerce") if name in rows else float("nan")
     table = table.astype(dict.fromkeys(("horizon", *_AMOUNTS), "float64"))
     table = table.replace([np.inf, -np.inf], np.nan)
+    table.attrs = dict(rows.attrs)
     return table[table["mean"].notna()].drop_duplicates("target_period")
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from forecast import wording
+from forecast import sources, wording
+from forecast.data.known.snapshot import past_due
 from forecast.data.schema import Company
 from forecast.reporting.charts.axes import money_axis, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
@@ -69,18 +70,21 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
         record,
         draw_waterfall,
         describe_waterfall(record, title=changes_finding(table, company=company)),
-        table=record.rows.assign(bar=record.names),
+        table=record.rows,
         heads=WATERFALL_HEADS,
         company=company,
         as_of=as_of,
-        formats=dict.fromkeys(("amount", "open_pipeline", "booked"), wording.in_currency(company.currency)),
+        formats={
+            "bar": dict(zip(record.rows["bar"], record.names, strict=True)).__getitem__,
+            **dict.fromkeys(("amount", "open_pipeline", "booked"), wording.in_currency(company.currency)),
+        },
         by="y",
     )
 
 
 def prepare_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Waterfall:
     """Return the bars of a table that is not empty, each with the level at which it begins and ends."""
-    rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])].reset_index(drop=True)
+    rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])]
     is_end = rows["bar"].isin(["start", "end"]).to_numpy()
     amounts = rows["amount"].to_numpy(float)
     level = np.cumsum(np.where(rows["bar"] == "end", 0.0, amounts))
@@ -105,7 +109,7 @@ def draw_waterfall(canvas: Canvas, record: Waterfall) -> Drawing:
         _draw_bar(axes, record, i)
         if i + 1 < count:
             axes.vlines(record.after[i], i - 0.31, i + 1.31, color=AXIS, linewidth=1, zorder=1)
-        won = record.rows["bar"][i] == "won"
+        won = record.rows["bar"].iloc[i] == "won"
         if won and record.amounts[i] == 0:
             axes.scatter([record.after[i]], [i], s=40, color=BLUE, zorder=3)
         axes.annotate(
@@ -147,35 +151,59 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
     parts = []
     for bar, rows in table.groupby("bar", sort=False):
         # A win moves its amount from open to booked, so that the bar itself is nothing.
-        moved = rows["booked"] if bar == "won" else rows["amount"]
-        line, caption = moved_line(str(bar), moved, company=company), moved_caption(str(bar))
-        shown = rows.assign(moved=moved)
-        formats = {"moved": money, "value": money}
-        parts.append((line, TableView(shown, caption, columns=MOVED_HEADS, formats=formats, most=most)))
+        moved = "booked" if bar == "won" else "amount"
+        line, caption = moved_line(str(bar), rows, moved, company=company), moved_caption(str(bar))
+        heads = {"opportunity_id": "deal", "segment": "segment", moved: "moved", "value": "worth now"}
+        formats = {moved: money, "value": money}
+        parts.append((line, TableView(rows, caption, columns=heads, formats=formats, most=most)))
     return Folds(parts, MOVED_LEAD if parts else "")
 
 
 # -- what needs attention -------------------------------------------------------------------------------
 
 
-def attention_deals(deals: pd.DataFrame, *, company: Company, as_of: Any, most: int = 20) -> Folds:
-    """List the open deals that need attention, the largest first, folded away; no owner is named.
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """The open deals that need attention, the largest first, each list a table of the page.
 
-    deals : the snapshot's opportunities. most : deals shown a list; the rest is counted.
+    past_due : past their expected close date. slipped : SLIPS times or more. undated : without a date, where others
+    have one. open_deals : how many there are in all.
     """
+
+    past_due: pd.DataFrame
+    slipped: pd.DataFrame
+    undated: pd.DataFrame
+    open_deals: int
+
+
+def prepare_attention(deals: pd.DataFrame, *, as_of: Any, open_deals: int) -> Attention:
+    """Return the open deals that need attention. deals : the snapshot's opportunities, which are not changed."""
+    is_open, date = deals["outcome"] == "open", deals["expected_close_on"]
+    dated = bool(date[is_open].notna().any())
+
+    def listed(name: str, which: pd.Series) -> pd.DataFrame:
+        columns = [column for column in ATTENTION_HEADS if column in deals]
+        order = [column for column in ("amount", "opportunity_id") if column in deals]
+        rows = deals.loc[which, columns].sort_values(order, ascending=[column != "amount" for column in order])
+        return sources.named(rows, name)
+
+    return Attention(
+        past_due=listed("past_due", past_due(deals, as_of=as_of)),
+        slipped=listed("slipped", has_slipped(deals)),
+        undated=listed("undated", is_open & date.isna() & dated),
+        open_deals=open_deals,
+    )
+
+
+def attention_deals(found: Attention, *, company: Company, most: int = 20) -> Folds:
+    """List the open deals that need attention, folded away; no owner is named. most : deals shown a list."""
     formats: dict[str, Format] = {"amount": wording.in_currency(company.currency)}
-    parts = []
-    for title, which in ((STALE, is_stale(deals, as_of)), (SLIPPED, has_slipped(deals))):
-        rows = deals[which].sort_values(["amount", "opportunity_id"], ascending=[False, True])
-        if len(rows):
-            shown = TableView(rows, title, columns=ATTENTION_HEADS, formats=formats, most=most)
-            parts.append((attention_line(title, rows), shown))
+    parts = [
+        (attention_line(title, rows), TableView(rows, title, columns=ATTENTION_HEADS, formats=formats, most=most))
+        for title, rows in ((STALE, found.past_due), (SLIPPED, found.slipped), (NO_DATE, found.undated))
+        if len(rows)
+    ]
     return Folds(parts)
-
-
-def is_stale(deals: pd.DataFrame, as_of: Any) -> pd.Series:
-    """Return which deals are open and past their expected close date."""
-    return (deals["outcome"] == "open") & (deals["expected_close_on"] <= pd.Timestamp(as_of))
 
 
 def has_slipped(deals: pd.DataFrame) -> pd.Series:
@@ -210,7 +238,6 @@ WATERFALL_HEADS = {
     "open_pipeline": "open pipeline",
     "booked": "booked",
 }
-MOVED_HEADS = {"opportunity_id": "deal", "segment": "segment", "moved": "moved", "value": "worth now"}
 ATTENTION_HEADS = {
     "opportunity_id": "deal",
     "segment": "segment",
@@ -222,7 +249,8 @@ ATTENTION_HEADS = {
 
 NO_PICTURE = ("There is no picture of what changed", "Two days whose pipeline is known are needed")
 MOVED_LEAD = "The deals behind each bar:"
-STALE, SLIPPED = "Past the expected close date", f"Slipped {SLIPS} times or more"
+TIMES = f"{wording.spelt(SLIPS)} times"
+STALE, SLIPPED, NO_DATE = "Past the expected close date", f"Slipped {TIMES} or more", "No expected close date"
 
 
 def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
@@ -230,9 +258,9 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     if table.empty:
         return "What changed is not known"
     period = str(table["period"].iloc[0])
-    bars = table.set_index("bar")
-    moved = float(bars.loc["end", "amount"] - bars.loc["start", "amount"])
-    between = bars.drop(index=["start", "end"])["amount"]
+    bars = {bar["bar"]: bar for bar in sources.records(table)}
+    moved = bars["end"]["amount"] - bars["start"]["amount"]
+    between = table.set_index("bar").drop(index=["start", "end"])["amount"]
     if not between.abs().sum():
         return f"Nothing changed for {period}"
     same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
@@ -247,32 +275,30 @@ def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[s
     """Return what happened since the day of the earlier snapshot, in one sentence; notes say why there is no row."""
     if table.empty:
         return wording.sentence(f"what changed is not known: {'; '.join(notes or ['no earlier day is known'])}")
-    since = table["since"].iloc[0]
-    bars = table.set_index("bar")
+    since, period = table["since"].iloc[0], str(table["period"].iloc[0])
+    bars = {bar["bar"]: bar for bar in sources.records(table)}
 
-    def counted(bar: str, one: str, many: str, amount: float) -> str:
-        deals = int(bars.loc[bar, "deals"])
-        worth = f" ({wording.money(abs(amount), currency=company.currency)})" if deals and wording.known(amount) else ""
-        return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{worth}"
+    def counted(bar: str, one: str, many: str, amount: str) -> str:
+        deals, worth = bars[bar]["deals"], bars[bar].get(amount, float("nan"))
+        money = f" ({wording.money(abs(worth), currency=company.currency)})" if deals and wording.known(worth) else ""
+        return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{money}"
 
-    amounts = {bar: float(bars.loc[bar, "amount"]) for bar in ("created", "lost")}
-    booked = float(bars.loc["won", "booked"]) if "booked" in bars else float("nan")
     parts = [
-        counted("won", "was won", "were won", booked),
-        counted("created", "was created", "were created", amounts["created"]),
-        counted("lost", "was lost", "were lost", amounts["lost"]),
+        counted("won", f"of {period} was won", f"of {period} were won", "booked"),
+        counted("created", "created since is due in it", "created since are due in it", "amount"),
+        counted("lost", "that was due in it was lost", "that were due in it were lost", "amount"),
     ]
     return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
 
 
 def bar_label(record: Waterfall, i: int) -> str:
     """Return what is written at a bar: its amount, what a win booked, or how many deals moved nothing."""
-    amount, end = record.amounts[i], record.is_end[i]
-    if record.rows["bar"][i] == "won" and amount == 0:  # a win moves its amount from open to booked
-        return f"{wording.money(record.booked[i], digits=2)} booked"
-    if amount or end:
-        return wording.money(amount, digits=3 if end else 2, sign=not end)
-    return f"{record.rows['deals'][i]:,} deals"
+    row, end = sources.row(record.rows, i), record.is_end[i]
+    if row["bar"] == "won" and row["amount"] == 0 and "booked" in row:  # a win moves its amount from open to booked
+        return f"{wording.money(row['booked'], digits=2)} booked"
+    if row["amount"] or end:
+        return wording.money(row["amount"], digits=3 if end else 2, sign=not end)
+    return wording.plural(row["deals"], "deal")
 
 
 def bar_names(rows: pd.DataFrame, *, as_of: Any) -> list[str]:
@@ -285,59 +311,63 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
     """Return the words of the waterfall; title : as `changes_finding` gives it."""
     currency = record.company.currency
     unit = wording.axis_unit(record.largest, currency=currency)[1]
-    bars = list(zip(record.names, record.amounts, record.is_end, record.rows.to_dict("records"), strict=True))
+    bars = list(zip(record.names, record.is_end, sources.records(record.rows), strict=True))
     return Caption(
         title=title,
         subtitle=f"Open and booked deals of {record.period} at full value, {unit}; the forecast weighs them by their "
         "odds; solid at the end: booked",
         description=f"{title}. "
-        + " ".join(f"{name}: {wording.money(amount, currency=currency)}." for name, amount, _, _ in bars),
+        + " ".join(f"{name}: {wording.money(row['amount'], currency=currency)}." for name, _, row in bars),
         tooltips=[
             wording.listed(
                 name,
-                wording.named_amount("", amount, currency=currency, sign=not is_end),
-                wording.named_amount("booked", row.get("booked") or None, currency=currency),
+                wording.named_amount("", row["amount"], currency=currency, sign=not is_end),
+                wording.named_amount("booked", row["booked"], currency=currency) if row.get("booked") else "",
                 wording.plural(row["deals"], "deal"),
             )
-            for name, amount, is_end, row in bars
+            for name, is_end, row in bars
         ],
     )
 
 
-def attention(rows: pd.DataFrame, deals: pd.DataFrame, *, company: Company, as_of: Any) -> list[str]:
+def attention(rows: pd.DataFrame, found: Attention, *, company: Company) -> list[str]:
     """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
 
-    rows : segments of a period (`segment_rows`). deals : the snapshot's opportunities. No owner is named.
+    rows : segments of a period (`segment_rows`). No owner is named.
     """
     sentences = []
     if len(rows) and "p_at_least_plan" in rows:
-        for _, row in rows[rows["p_at_least_plan"] < 0.25].iterrows():
-            short = wording.money(-row["gap"], currency=company.currency)
+        for row in sources.records(rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)]):
+            short = wording.money(row["plan"] - row["mean"], currency=company.currency)
             chance = wording.odds(row["p_at_least_plan"])
             sentences.append(
                 f"{wording.label(row['segment'])} is expected {short} below plan in {row['target_period']}; "
                 f"reaching it is {chance}."
             )
-    is_open = deals[deals["outcome"] == "open"]
-    stale = deals[is_stale(deals, as_of)]
-    if len(stale):
-        verb = "is" if len(stale) == 1 else "are"
-        sentences.append(f"{_counted(stale, company)} {verb} past the expected close date: give a new date or close.")
-    if (slipped := deals[has_slipped(deals)]).size:
-        verb, share = "has" if len(slipped) == 1 else "have", wording.percent(len(slipped) / len(is_open))
-        sentences.append(f"{_counted(slipped, company)}, {share} of all, {verb} slipped {SLIPS} times or more.")
-    undated = int(is_open["expected_close_on"].isna().sum())
-    if undated:
+    if count := len(found.past_due):
+        verb = "is" if count == 1 else "are"
+        past = f"{_counted(found.past_due, company)} {verb} past the expected close date"
+        sentences.append(f"{past}: give a new date or close.")
+    if count := len(found.slipped):
+        of_all = wording.share(sources.count(found.slipped), found.open_deals)
+        verb = "has" if count == 1 else "have"
         sentences.append(
-            f"{wording.plural(undated, 'open deal')} {'has' if undated == 1 else 'have'} no expected close date."
+            f"{_counted(found.slipped, company)}, {of_all} of all open deals, {verb} slipped {TIMES} or more."
         )
+    if count := len(found.undated):
+        verb = "has" if count == 1 else "have"
+        sentences.append(f"{_counted(found.undated, company)} {verb} no expected close date.")
     return sentences
 
 
-def moved_line(bar: str, moved: pd.Series, *, company: Company) -> str:
-    """Return the line behind which the deals of a bar are folded away: `created: 12 deals, €1.2 m`."""
-    total = f", {wording.money(moved.sum(), currency=company.currency)}" if moved.abs().sum() > 0 else ""
-    return f"{CHANGE_WORDS.get(bar, bar)}: {wording.plural(len(moved), 'deal')}{total}"
+def moved_line(bar: str, rows: pd.DataFrame, moved: str, *, company: Company) -> str:
+    """Return the line behind which the deals of a bar are folded away: `created: 12 deals, €1.2 m`.
+
+    rows : the bar's deals. moved : the column of what each of them moved.
+    """
+    some = rows[moved].abs().sum() > 0
+    total = f", {wording.money(sources.total(rows, moved), currency=company.currency)}" if some else ""
+    return f"{CHANGE_WORDS.get(bar, bar)}: {wording.plural(sources.count(rows), 'deal')}{total}"
 
 
 def moved_caption(bar: str) -> str:
@@ -347,10 +377,14 @@ def moved_caption(bar: str) -> str:
 
 def attention_line(title: str, deals: pd.DataFrame) -> str:
     """Return the line behind which deals that need attention are folded away."""
-    return f"{title}: {wording.plural(len(deals), 'open deal')}"
+    return f"{title}: {wording.plural(sources.count(deals), 'open deal')}"
 
 
 def _counted(deals: pd.DataFrame, company: Company) -> str:
-    return (
-        f"{wording.plural(len(deals), 'open deal')} ({wording.money(deals['amount'].sum(), currency=company.currency)})"
-    )
+    """Return `3 open deals (€1.2 m)`; deals without an amount are named, and are not taken for nothing."""
+    count, without = wording.plural(sources.count(deals), "open deal"), deals[deals["amount"].isna()]
+    if len(without) == len(deals):
+        return f"{count} without an amount"
+    worth = wording.money(sources.total(deals, "amount"), currency=company.currency)
+    unknown = f" and {wording.spelt(sources.count(without))} without an amount" if len(without) else ""
+    return f"{count} ({worth}{unknown})"

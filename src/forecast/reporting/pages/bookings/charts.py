@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
@@ -50,11 +50,11 @@ def bookings_fan(
         fan,
         draw_fan,
         caption,
-        table=fan.ahead,
+        table=fan.table,
         heads=sentences.MONTHS_HEADS,
         company=company,
         as_of=as_of,
-        formats=money_formats(fan.ahead, company, p="p_at_least_plan"),
+        formats=money_formats(fan.table, company, p="p_at_least_plan"),
         by="x",
     )
 
@@ -122,7 +122,8 @@ def draw_addends(canvas: Canvas, addends: Addends) -> Drawing:
     """Draw a bar a month, its parts stacked and named at the last one, its sum above."""
     figure, axes = canvas.axes(230 if canvas.narrow else 260, left=34, right=104 if canvas.narrow else 120)
     x, below, labels = np.arange(len(addends.ahead), dtype=float), np.zeros(len(addends.ahead)), []
-    for name, amounts in addends.parts.items():
+    for name, known_amounts in addends.parts.items():
+        amounts = np.nan_to_num(known_amounts)  # what is not known has no bar, and no sum over it
         alpha, colour = _ADDEND_LOOK[name]
         axes.bar(x, amounts, 0.66, below, color=colour, alpha=alpha, linewidth=0, zorder=2)
         outline = amounts > 0
@@ -134,9 +135,10 @@ def draw_addends(canvas: Canvas, addends: Addends) -> Drawing:
             word = sentences.ADDEND_WORDS[name]
             axes.text(x[first], amounts[first], word, color=BLUE, ha="center", va="bottom")
         below = below + amounts
-    for place, total in zip(x, addends.total, strict=True):
-        above = total + addends.largest * 0.015
-        axes.text(place, above, wording.money(total, digits=2), ha="center", va="bottom", color=INK)
+    for place, total, mean in zip(x, addends.total, sources.column(addends.ahead, "mean"), strict=True):
+        if wording.known(total):
+            above = total + addends.largest * 0.015
+            axes.text(place, above, wording.money(mean, digits=2), ha="center", va="bottom", color=INK)
     month_axis(axes, list(addends.ahead["target_period"]), calendar=addends.company.periods)
     axes.set_ylim(0, addends.largest * 1.12)
     money_axis(axes, addends.largest, currency=addends.company.currency)
@@ -160,13 +162,7 @@ def plan_dots(
         outcomes,
         draw_outcomes,
         sentences.describe_outcomes(outcomes, title=title),
-        table=pd.DataFrame(
-            {
-                "outcome": np.arange(1, len(outcomes.amounts) + 1),
-                "bookings": outcomes.amounts,
-                "reached": outcomes.reached,
-            }
-        ),
+        table=outcomes.table,
         heads=sentences.OUTCOMES_HEADS,
         company=company,
         as_of=as_of,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
 
@@ -25,11 +26,12 @@ class Fan:
     """Months of one segment: those past as booked, those ahead as forecast.
 
     past : period, amount; may be empty. ahead : rows of the forecast table, one a month, in order. plan : one a month
-    ahead, NaN where there is none.
+    ahead, NaN where there is none. table : both as they are shown, one row a month.
     """
 
     past: pd.DataFrame
     ahead: pd.DataFrame
+    table: pd.DataFrame
     plan: np.ndarray
     segment: str
     company: Company
@@ -76,14 +78,29 @@ def prepare_fan(
     past = past_months(actuals, segment=segment).tail(months_back)
     past = past[past["period"] < ahead["target_period"].iloc[0]] if len(ahead) else past.iloc[:0]
     plan = ahead["plan"].to_numpy(float) if "plan" in ahead else np.full(len(ahead), np.nan)
-    return Fan(past=past, ahead=ahead, plan=plan, segment=segment, company=company)
+    table = sources.named(months_table(past, ahead, segment=segment), "months")
+    return Fan(past=past, ahead=ahead, table=table, plan=plan, segment=segment, company=company)
+
+
+def months_table(past: pd.DataFrame, ahead: pd.DataFrame, *, segment: str) -> pd.DataFrame:
+    """Return months past and ahead as one table: segment, target_period, booked, and of those ahead what is forecast.
+
+    past : period, amount. ahead : rows of the forecast table.
+    """
+    columns = [name for name in ("q10", "q50", "mean", "q90", "plan", "p_at_least_plan") if name in ahead]
+    before = pd.DataFrame({"target_period": past["period"], "booked": past["amount"]})
+    after = ahead.reindex(columns=["target_period", "booked", *columns])
+    after.attrs = {}
+    table = pd.concat([part for part in (before, after) if len(part)] or [after], ignore_index=True)
+    table.insert(0, "segment", segment)
+    return table
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addends:
     """The months ahead of one segment as the sum of three parts.
 
-    parts : name of the addend -> its amounts, one a month, 0 where unknown; in the order in which they are stacked.
+    parts : name of the addend -> its amounts, one a month, NaN where unknown; in the order in which they are stacked.
     """
 
     ahead: pd.DataFrame
@@ -93,13 +110,13 @@ class Addends:
 
     @property
     def total(self) -> np.ndarray:
-        """What all parts of a month add up to."""
+        """What all parts of a month add up to; NaN where one is not known."""
         return np.sum(list(self.parts.values()), axis=0)
 
     @property
     def largest(self) -> float:
         """The largest sum; at least 1, so that an axis has a length."""
-        return max(float(self.total.max()), 1.0)
+        return float(np.nanmax([*self.total, 1.0]))
 
     @property
     def known(self) -> bool:
@@ -110,7 +127,7 @@ class Addends:
 def prepare_addends(bookings: pd.DataFrame, *, company: Company, segment: str = TOTAL) -> Addends:
     """Return the parts of a segment's months ahead. bookings : a forecast table."""
     ahead = months_of(bookings, segment=segment)
-    parts = {name: ahead[name].fillna(0.0).to_numpy() for name in ADDENDS if name in ahead}
+    parts = {name: ahead[name].to_numpy(float) for name in ADDENDS if name in ahead}
     return Addends(ahead=ahead, parts=parts, segment=segment, company=company)
 
 
@@ -118,11 +135,12 @@ def prepare_addends(bookings: pd.DataFrame, *, company: Company, segment: str = 
 class Outcomes:
     """A period's bookings as equally likely outcomes, rising.
 
-    amounts : (DOTS,). reached : whether an outcome reaches plan. low, high : the ends of the distribution as drawn.
-    plan, chance : of reaching it; NaN where not known.
+    amounts : (DOTS,). reached : whether an outcome reaches plan. table : outcome (from 1), bookings, reached; a row
+    each. low, high : the ends of the distribution as drawn. plan, chance : of reaching it; NaN where not known.
     """
 
     period: str
+    table: pd.DataFrame
     amounts: np.ndarray
     reached: np.ndarray
     low: float
@@ -142,22 +160,26 @@ class Outcomes:
         return wording.known(self.chance)
 
 
-def prepare_outcomes(row: pd.Series, *, company: Company) -> Outcomes:
+def prepare_outcomes(row: Mapping[str, Any], *, company: Company) -> Outcomes:
     """Return a forecast row's outcomes: its quantiles, read off at the middles of DOTS equal slices of probability.
 
     The chance of reaching plan is one more known point of the distribution, so that as many dots lie beyond plan as the
     chance says.
     """
     levels, values = list(QUANTILES), [float(row[name]) for name in QUANTILE_COLUMNS]
-    plan, chance = float(row.get("plan", np.nan)), float(row.get("p_at_least_plan", np.nan))
+    plan, chance = row.get("plan", np.nan), row.get("p_at_least_plan", np.nan)
     inside = wording.known(plan) and values[0] < plan < values[-1]
     if inside and wording.known(chance) and 0 < chance < 1:
-        levels, values = _with_knot(levels, values, level=1 - chance, value=plan)
+        levels, values = _with_knot(levels, values, level=1 - sources.bare(chance), value=sources.bare(plan))
     slices = (np.arange(DOTS) + 0.5) / DOTS
+    amounts = np.interp(slices, levels, values)
+    reached = slices >= 1 - sources.bare(chance) if wording.known(chance) else np.zeros(DOTS, dtype=bool)
+    table = pd.DataFrame({"outcome": np.arange(1, DOTS + 1), "bookings": amounts, "reached": reached})
     return Outcomes(
         period=str(row["target_period"]),
-        amounts=np.interp(slices, levels, values),
-        reached=slices >= 1 - chance if wording.known(chance) else np.zeros(DOTS, dtype=bool),
+        table=sources.named(table, "outcomes"),
+        amounts=amounts,
+        reached=reached,
         low=values[0],
         high=values[-1],
         plan=plan,
@@ -181,7 +203,7 @@ def months_of(bookings: pd.DataFrame, *, segment: str = TOTAL) -> pd.DataFrame:
     """Return our forecast of one segment's months, in order."""
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
     rows = rows[~is_quarter(rows["target_period"])]
-    return rows.sort_values("target_period", ignore_index=True)
+    return rows.sort_values("target_period")
 
 
 def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.DataFrame:
@@ -192,11 +214,14 @@ def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.Dat
     return rows.groupby("period", as_index=False)["amount"].sum().sort_values("period", ignore_index=True)
 
 
-def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL) -> pd.Series | None:
-    """Return the row of a period; by default of the quarter in progress (else the next, else the next month)."""
+def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL) -> dict[str, Any] | None:
+    """Return the row of a period; by default of the quarter in progress (else the next, else the next month).
+
+    Column -> value; the numbers know their cells where the table is one of the month.
+    """
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
     if period:
         rows = rows[rows["target_period"] == period]
     elif is_quarter(rows["target_period"]).any():
         rows = rows[is_quarter(rows["target_period"])]
-    return None if rows.empty else rows.sort_values(["horizon", "target_period"]).iloc[0]
+    return None if rows.empty else sources.row(rows.sort_values(["horizon", "target_period"]))

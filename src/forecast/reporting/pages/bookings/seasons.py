@@ -6,13 +6,13 @@ drawn nor claimed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import parse_periods
 from forecast.data.schema import TOTAL, Company
 from forecast.errors import DataError
@@ -29,11 +29,14 @@ class Seasons:
     """Settled months of the company, two years of them or more, and their parts.
 
     periods : of the months. booked : (months,). parts : trend, seasonal and remainder, which add up to `booked`.
+    table : month and all of these. strengths : part (trend, season), strength and by_chance, of `parts`.
     """
 
     periods: list[str]
     booked: np.ndarray
     parts: Decomposition
+    table: pd.DataFrame
+    strengths: pd.DataFrame
     company: Company
 
     @property
@@ -62,28 +65,46 @@ def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0
     except DataError as error:
         why = wording.sentence(error.problem.what)
         return Statement(UNKNOWN, why, kind="abstain")
-    parts = {name: getattr(record.parts, name) for name in ("trend", "seasonal", "remainder")}
-    table = pd.DataFrame({"month": record.periods, "booked": record.booked, **parts})
     picture = chart(
         record,
         draw_seasons,
         describe_seasons(record),
-        table=table,
+        table=record.table,
         heads=HEADS,
         company=company,
         as_of=as_of,
-        formats=money_formats(table, company),
+        formats=money_formats(record.table, company),
         by="x",
     )
-    return Together(picture, Statement(record.parts.note, kind="note"))
+    heads, formats = STRENGTH_HEADS, STRENGTH_FORMATS
+    strengths = TableView(record.strengths, STRENGTHS, columns=heads, formats=formats, fold=STRENGTHS)
+    return Together(picture, Statement(record.parts.note, kind="note"), strengths)
 
 
 def prepare_seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0) -> Seasons:
     """Return the settled months taken apart. Raises DataError where they are fewer than two years."""
     months = settled_months(booked, company=company, as_of=as_of)
     amounts = months.to_numpy(float)
-    parts = seasonal_trend(amounts, seed=seed)
-    return Seasons(periods=list(months.index.astype("str")), booked=amounts, parts=parts, company=company)
+    parts, periods = seasonal_trend(amounts, seed=seed), list(months.index.astype("str"))
+    columns = {name: getattr(parts, name) for name in ("trend", "seasonal", "remainder")}
+    strength, by_chance = [parts.trend_strength, parts.season_strength], [parts.trend_by_chance, parts.season_by_chance]
+    strengths = pd.DataFrame({"part": ["trend", "season"], "strength": strength, "by_chance": by_chance})
+    strengths = sources.named(strengths, "strengths")
+    trend, season = sources.records(strengths)
+    return Seasons(
+        periods=periods,
+        booked=amounts,
+        parts=replace(
+            parts,
+            trend_strength=trend["strength"],
+            season_strength=season["strength"],
+            trend_by_chance=trend["by_chance"],
+            season_by_chance=season["by_chance"],
+        ),
+        table=sources.named(pd.DataFrame({"month": periods, "booked": amounts, **columns}), "seasons"),
+        strengths=strengths,
+        company=company,
+    )
 
 
 def settled_months(booked: pd.DataFrame, *, company: Company, as_of: Any) -> pd.Series:
@@ -102,7 +123,9 @@ def past_alone(ahead: pd.DataFrame, *, company: Company) -> TableView | Notes:
     if ahead.empty or "alone" not in ahead:
         return Notes([])
     formats: dict[str, Format] = dict.fromkeys(("mean", "alone"), wording.in_currency(company.currency))
-    return TableView(ahead, ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
+    table = ahead[["target_period", "mean", "alone"]]
+    table.attrs = {}
+    return TableView(sources.named(table, "past_alone"), ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
 
 
 def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
@@ -136,6 +159,10 @@ HEADS = {"month": "month", "booked": "booked", "trend": "trend", "seasonal": "se
 ALONE_HEADS = {"target_period": "month", "mean": "expected", "alone": "from past months alone"}
 ALONE_CAPTION = "A second opinion that knows no deal: exponential smoothing of the settled months"
 
+STRENGTHS = "How strong the trend and the season are"
+STRENGTH_HEADS = {"part": "", "strength": "of how months vary", "by_chance": "as strong in random order"}
+STRENGTH_FORMATS: dict[str, Format] = {"strength": wording.percent, "by_chance": wording.cases}
+
 UNKNOWN = "We cannot say whether bookings have a trend or a season."
 
 
@@ -160,8 +187,8 @@ def seasons_finding(record: Seasons) -> str:
     The trend is compared over the last year and the year before: the first months of a record are often too low,
     since deals made before it began are not in it.
     """
-    trend = record.parts.trend
-    before, last = float(trend[-2 * YEAR : -YEAR].mean()), float(trend[-YEAR:].mean())
+    years = record.table.iloc[-2 * YEAR : -YEAR], record.table.iloc[-YEAR:]
+    before, last = (sources.aggregate(year, "trend", "mean") for year in years)
     moved = wording.change(last / before - 1 if before > 0 else None)
     if record.has_trend and record.has_season:
         return f"The trend {moved} in the last year; {_strongest(record)} is the strongest month"
@@ -179,11 +206,10 @@ def _strongest(record: Seasons) -> str:
 
 
 def _tooltips(record: Seasons) -> list[str]:
-    currency, parts = record.company.currency, record.parts
-    tooltips = []
-    for i, period in enumerate(record.periods):
-        booked = wording.named_amount("booked", record.booked[i], currency=currency)
-        trend = wording.named_amount("trend", parts.trend[i], currency=currency) if record.has_trend else ""
-        season = wording.named_amount("season", parts.seasonal[i], currency=currency, sign=True)
-        tooltips.append(wording.listed(wording.month(period), booked, trend, season if record.has_season else ""))
+    currency, tooltips = record.company.currency, []
+    for row in sources.records(record.table):
+        booked = wording.named_amount("booked", row["booked"], currency=currency)
+        trend = wording.named_amount("trend", row["trend"], currency=currency) if record.has_trend else ""
+        season = wording.named_amount("season", row["seasonal"], currency=currency, sign=True)
+        tooltips.append(wording.listed(wording.month(row["month"]), booked, trend, season if record.has_season else ""))
     return tooltips

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.bookings.prepare import Addends, Fan, Outcomes
@@ -23,10 +22,11 @@ LABELS = {"booked": "booked", "median": "median", "range80": "80 % range", "rang
 
 MONTHS_HEADS = {
     "target_period": "month",
-    "q10": "low (80 %)",
+    "booked": "booked",
+    "q10": "low (80 % range)",
     "q50": "median",
     "mean": "mean",
-    "q90": "high (80 %)",
+    "q90": "high (80 % range)",
     "plan": "plan",
     "p_at_least_plan": "p at least plan",
 }
@@ -43,7 +43,7 @@ _LEVEL = 0.03
 """Months that differ by less than this share are not ranked in a title."""
 
 
-def headline(row: pd.Series | None, *, company: Company) -> str:
+def headline(row: Mapping[str, Any] | None, *, company: Company) -> str:
     """Return the sentence that answers: the number, its range, the plan, the chance."""
     if row is None:
         return "We cannot say what we will book: there is no forecast."
@@ -61,7 +61,7 @@ def headline(row: pd.Series | None, *, company: Company) -> str:
     return sentence + (f": {wording.chance(chance)} likely." if wording.known(chance) else ".")
 
 
-def headline_facts(row: pd.Series | None, *, company: Company) -> dict[str, Any]:
+def headline_facts(row: Mapping[str, Any] | None, *, company: Company) -> dict[str, Any]:
     """Return the headline and its numbers as named values: what the index of months shows."""
     facts: dict[str, Any] = {"headline": headline(row, company=company), "currency": company.currency}
     for name in ("target_period", "mean", "q10", "q50", "q90", "plan", "p_at_least_plan"):
@@ -70,7 +70,7 @@ def headline_facts(row: pd.Series | None, *, company: Company) -> dict[str, Any]
     return facts
 
 
-def headline_cards(row: pd.Series | None, *, company: Company) -> list[tuple[str, str, str]]:
+def headline_cards(row: Mapping[str, Any] | None, *, company: Company) -> list[tuple[str, str, str]]:
     """Return the cards under the headline: expected, range, plan, chance, booked; none where unknown."""
     if row is None or not wording.known(row["mean"]):
         return []
@@ -81,7 +81,7 @@ def headline_cards(row: pd.Series | None, *, company: Company) -> list[tuple[str
         (
             f"80{wording.THIN}% range",
             low_high,
-            "4 of 5 such quarters should end inside" if "FY" in period else "4 of 5 such months should end inside",
+            f"four of five such {'quarters' if 'FY' in period else 'months'} should end inside",
         ),
     ]
     plan = row.get("plan")
@@ -93,18 +93,12 @@ def headline_cards(row: pd.Series | None, *, company: Company) -> list[tuple[str
             (
                 "Chance of plan",
                 wording.chance(row.get("p_at_least_plan")),
-                wording.odds(row.get("p_at_least_plan")).partition(" (")[0],
+                wording.rough_odds(row.get("p_at_least_plan")),
             )
         )
     if wording.known(row.get("booked")):
-        share = row["booked"] / row["mean"] if row["mean"] else np.nan
-        cards.append(
-            (
-                "Booked already",
-                wording.money(row["booked"], currency=currency),
-                f"{wording.percent(share)} of what is expected",
-            )
-        )
+        of_all = f"{wording.share(row['booked'], row['mean'])} of what is expected" if row["mean"] > 0 else ""
+        cards.append(("Booked already", wording.money(row["booked"], currency=currency), of_all))
     return cards
 
 
@@ -113,7 +107,7 @@ def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
     known = ahead[ahead["mean"].notna()] if len(ahead) else ahead
     if known.empty:
         return "The months ahead cannot be forecast"
-    best = known.loc[known["mean"].idxmax()]
+    best = sources.row(known.loc[[known["mean"].idxmax()]])
     amount = wording.money(best["mean"], currency=company.currency)
     if len(known) == 1:
         return f"{wording.month(best['target_period'])} should bring {amount}"
@@ -141,11 +135,13 @@ def _fan_description(fan: Fan) -> str:
     currency, parts = fan.company.currency, []
     if len(fan.past):
         first, last = fan.past["period"].iloc[0], fan.past["period"].iloc[-1]
-        span = wording.money_range(fan.past["amount"].min(), fan.past["amount"].max(), currency=currency)
+        least, most = (sources.aggregate(booked_of(fan), "booked", how) for how in ("min", "max"))
+        span = wording.money_range(least, most, currency=currency)
         parts.append(f"Bars for what was booked from {wording.month(first)} to {wording.month(last)}, {span} a month.")
-    for row, plan in zip(fan.ahead.to_dict("records"), fan.plan, strict=True):
+    for row in sources.records(fan.ahead):
         median = wording.money(row["q50"], currency=currency)
         span = wording.money_range(row["q10"], row["q90"], currency=currency)
+        plan = row.get("plan")
         target = f", plan {wording.money(plan, currency=currency)}" if wording.known(plan) else ""
         parts.append(f"{wording.month(row['target_period'])}: median {median}, 80 % range {span}{target}.")
     return " ".join(parts)
@@ -154,11 +150,21 @@ def _fan_description(fan: Fan) -> str:
 def _fan_tooltips(fan: Fan) -> list[str]:
     currency = fan.company.currency
     booked = [
-        wording.listed(wording.month(period), wording.named_amount("booked", amount, currency=currency))
-        for period, amount in zip(fan.past["period"], fan.past["amount"], strict=True)
+        wording.listed(wording.month(row["target_period"]), booked_amount(row, currency=currency))
+        for row in sources.records(booked_of(fan))
     ]
-    ahead = fan.ahead.to_dict("records")
+    ahead = sources.records(fan.ahead)
     return [*booked, *(forecast_tooltip(wording.month(row["target_period"]), row, currency=currency) for row in ahead)]
+
+
+def booked_of(fan: Fan) -> pd.DataFrame:
+    """Return the past months as rows of the table that is shown."""
+    return fan.table.iloc[: len(fan.past)]
+
+
+def booked_amount(row: Mapping[str, Any], *, currency: str) -> str:
+    """Return `booked €1.2 m`."""
+    return wording.named_amount("booked", row["booked"], currency=currency)
 
 
 def forecast_tooltip(name: str, row: Mapping[Any, Any], *, currency: str) -> str:
@@ -169,7 +175,7 @@ def forecast_tooltip(name: str, row: Mapping[Any, Any], *, currency: str) -> str
         name,
         wording.named_amount("median", row.get("q50"), currency=currency),
         wording.named_range(row.get("q10"), row.get("q90"), currency=currency),
-        wording.named_amount("booked already", booked or None, currency=currency),
+        wording.named_amount("booked already", booked, currency=currency) if booked else "",
         f"{plan} ({wording.chance(chance)} likely)" if plan and wording.known(chance) else plan,
     )
 
@@ -184,26 +190,26 @@ def addends_finding(ahead: pd.DataFrame) -> str:
     known = ahead[ahead["mean"] > 0] if len(ahead) else ahead
     if known.empty or "not_yet_created" not in known:
         return "The parts of the forecast"
-    last = known.iloc[-1]
-    share = last["not_yet_created"] / last["mean"]
-    if not wording.known(share):
+    last = sources.row(known, -1)
+    if not wording.known(last["not_yet_created"]):
         return "The parts of the forecast"
-    return f"{wording.percent(share)} of {wording.month(last['target_period'])} must come from deals not yet created"
+    share = wording.share(last["not_yet_created"], last["mean"])
+    return f"{share} of {wording.month(last['target_period'])} must come from deals not yet created"
 
 
 def describe_addends(addends: Addends) -> Caption:
     """Return the words of the three parts of the months ahead."""
-    currency, ahead = addends.company.currency, addends.ahead.to_dict("records")
+    currency, ahead = addends.company.currency, sources.records(addends.ahead)
     title = addends_finding(addends.ahead)
     ends = [_addends_of(row, currency=currency) for row in ([ahead[0], ahead[-1]] if len(ahead) > 1 else ahead)]
     tooltips = []
-    for i, (row, total) in enumerate(zip(ahead, addends.total, strict=True)):
+    for row in ahead:
         parts = [
-            wording.named_amount(ADDEND_WORDS[name], amounts[i], currency=currency)
-            for name, amounts in addends.parts.items()
-            if amounts[i]
+            wording.named_amount(ADDEND_WORDS[name], row[name], currency=currency)
+            for name in addends.parts
+            if row[name]
         ]
-        expected = wording.named_amount("expected", total, currency=currency)
+        expected = wording.named_amount("expected", row["mean"], currency=currency)
         tooltips.append(wording.listed(wording.month(row["target_period"]), expected, *parts))
     unit = wording.axis_unit(addends.largest, currency=currency)[1]
     return Caption(
@@ -220,7 +226,7 @@ def _addends_of(row: Mapping[Any, Any], *, currency: str) -> str:
     return f"{wording.month(row['target_period'])}: {wording.joined(parts)}."
 
 
-def plan_finding(row: pd.Series | None) -> str:
+def plan_finding(row: Mapping[str, Any] | None) -> str:
     """Return the title of the dot plot."""
     if row is None or not wording.known(row["mean"]):
         return "The chance of reaching plan is not known"
@@ -239,17 +245,18 @@ def plan_label(outcomes: Outcomes) -> str:
 
 def describe_outcomes(outcomes: Outcomes, *, title: str) -> Caption:
     """Return the words of the dot plot: 20 equally likely outcomes, those that reach plan filled."""
-    amounts, currency = outcomes.amounts, outcomes.company.currency
-    unit = wording.axis_unit(float(amounts.max()), currency=currency)[1]
+    currency = outcomes.company.currency
+    unit = wording.axis_unit(float(outcomes.amounts.max()), currency=currency)[1]
     filled = "; filled: plan is reached" if outcomes.has_chance else ""
-    tooltips = []
-    for i, (amount, reached) in enumerate(zip(amounts, outcomes.reached, strict=True), start=1):
-        reach = ("reaches plan" if reached else "short of plan") if outcomes.has_chance else ""
-        worth = wording.named_amount("", amount, currency=currency)
-        tooltips.append(wording.listed(f"Outcome {i} of {len(amounts)}", worth, reach))
+    count, rows, tooltips = wording.number(sources.count(outcomes.table)), sources.records(outcomes.table), []
+    for row in rows:
+        reach = ("reaches plan" if row["reached"] else "short of plan") if outcomes.has_chance else ""
+        worth = wording.named_amount("", row["bookings"], currency=currency)
+        tooltips.append(wording.listed(f"Outcome {wording.number(row['outcome'])} of {count}", worth, reach))
+    span = wording.money_range(rows[0]["bookings"], rows[-1]["bookings"], currency=currency)
     return Caption(
         title=title,
-        subtitle=f"{len(amounts)} equally likely outcomes of {outcomes.period}, {unit}{filled}",
-        description=f"{title}. The outcomes: {wording.money_range(amounts[0], amounts[-1], currency=currency)}.",
+        subtitle=f"{count} equally likely outcomes of {wording.month(outcomes.period)}, {unit}{filled}",
+        description=f"{title}. The outcomes: {span}.",
         tooltips=tooltips,
     )
