@@ -31,7 +31,7 @@ ALLOWED = {
 }
 """What is written with digits and is no figure, by the reason; read after thin spaces have become spaces."""
 
-_ALLOWED = re.compile("|".join(f"(?:{pattern})" for pattern in ALLOWED.values()))
+_ALLOWED = re.compile("|".join(f"(?:{pattern})" for pattern in ALLOWED.values()), re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _SKIPPED = {"script", "style", "code", "pre", "head", "time"}
 _EMPTY = {"br", "img", "meta", "link", "input", "hr", "path", "use", "rect", "circle", "line", "col"}
@@ -162,7 +162,7 @@ def _without_cited(text: str, cited: str, read) -> tuple[str, list[str]]:
         except (KeyError, IndexError, ValueError, OSError) as error:
             wrong.append(f"leads nowhere: {source} ({type(error).__name__}: {error}): {text[:80]!r}")
             continue
-        place = text.lower().find(words.lower(), at)
+        place = _place(text.lower(), words.lower(), at)
         if rounding == "text" and place < 0 and text in words:
             return rest, wrong
         if place < 0:
@@ -171,6 +171,15 @@ def _without_cited(text: str, cited: str, read) -> tuple[str, list[str]]:
         rest += text[at:place] + " "
         at = place + len(words)
     return rest + text[at:], wrong
+
+
+def _place(text: str, words: str, at: int) -> int:
+    """Return where words stand first from a place on; rather by themselves than in what needs no cell."""
+    allowed = [found.span() for found in _ALLOWED.finditer(text)]
+    first = place = text.find(words, at)
+    while place >= 0 and any(start <= place and place + len(words) <= end for start, end in allowed):
+        place = text.find(words, place + 1)
+    return first if place < 0 else place
 
 
 def _number(value: object) -> object:

@@ -241,11 +241,16 @@ def _of(frame: pd.DataFrame, label: Hashable, name: str, value: Any) -> Any:
 def address(frame: pd.DataFrame | pd.Series, label: Hashable, name: str) -> str:
     """Return where a value stands: table, row and column. frame : with a name."""
     table = table_of(frame)
-    return f"{label if table == _GATHERED else f'{table}:{label}'}:{quote(name, safe='')}"
+    return f"{label if table == _GATHERED else f'{table}:{label}'}:{_column(name)}"
+
+
+def _column(name: str) -> str:
+    """Return the name of a column without signs that mean something else in a source."""
+    return quote(name, safe="").replace("-", "%2D").replace("~", "%7E")
 
 
 def _aggregate(how: str, frame: pd.DataFrame, name: str) -> str:
-    return f"{how}({table_of(frame)}:{spans_of(frame.index)}:{quote(name, safe='')})"
+    return f"{how}({table_of(frame)}:{spans_of(frame.index)}:{_column(name)})"
 
 
 def spans_of(rows: Iterable[Any]) -> str:
@@ -296,6 +301,20 @@ def pieces(text: str) -> list[tuple[str, str]]:
     if at < len(text):
         found.append(("", plain(text[at:])))
     return found
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most `most` visible characters, the last an ellipsis; what is cut into carries nothing."""
+    if len(plain(text)) <= most:
+        return text
+    out, left = "", most - 1
+    for source, words in pieces(text):
+        whole = f"{_START}{source}{_MIDDLE}{words}{_END}" if source else words
+        out += whole if len(words) <= left else words[:left].rstrip()
+        left -= len(words)
+        if left <= 0:
+            break
+    return f"{out}…"
 
 
 def capitalised(text: str) -> str:

@@ -28,19 +28,9 @@ MINUS = "\u2212"
 _UNITS = ((1e9, "bn"), (1e6, "m"), (1e3, "k"), (1.0, ""))
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "INR": "₹"}
 _MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 _ODDS = (
     (0.05, "about 1 in 20"),
     (0.1, "about 1 in 10"),
@@ -189,6 +179,14 @@ def moved(before: float | None, after: float | None, *, sign: bool = False) -> s
 
 
 @_carries(2)
+def percents(first: float, second: float) -> str:
+    """Return the sizes of two shares, the smaller first: `40–90 %`, or `40 %` where they are one."""
+    sizes = sorted((abs(first), abs(second)))
+    low, high = (percent(size, digits=0).removesuffix(f"{THIN}%") for size in sizes)
+    return f"{low if low == high else f'{low}–{high}'}{THIN}%"
+
+
+@_carries(2)
 def share(part: float, whole: float) -> str:
     """Return a part of a whole as a percentage; `unknown` where the whole is nothing."""
     return percent(part / whole if whole else math.nan)
@@ -213,6 +211,13 @@ def points(value: float | None, *, sign: bool = True, short: bool = False) -> st
     assert value is not None
     text, unit = f"{abs(value) * 100:.0f}", "point" if short else "percentage point"
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
+
+
+@_carries()
+def gap(value: float, *, short: bool = False) -> str:
+    """Return how far two shares are apart, without a sign: `23 percentage points`, `less than 1 percentage point`."""
+    less = f"less than 1 {'point' if short else 'percentage point'}"
+    return less if abs(value) < 0.005 else points(abs(value), sign=False, short=short)
 
 
 @_carries()
@@ -294,6 +299,31 @@ def change(value: float | None, *, up: str = "rose by", down: str = "fell by", s
 def spelt(count: int) -> str:
     """Return a small count as a word, a large one in figures."""
     return _SPELT[int(count)] if 0 <= count < len(_SPELT) else f"{count:,.0f}"
+
+
+@_carries(2)
+def counts(before: int | float, after: int | float) -> str:
+    """Return two counts on one line, `184 → 48`."""
+    return f"{round(before):,}{THIN}→{THIN}{round(after):,}"
+
+
+@_carries(2)
+def held(part: float, of: int) -> str:
+    """Return a share of a count as counts: `19 of 23` of .826 and 23."""
+    return f"{round(part * of):,} of {of:,}"
+
+
+@_carries()
+def ahead(horizon: int) -> str:
+    """Return `one month ahead`, `2 months ahead`; 0 is the month in progress."""
+    return ("in the month itself", "one month ahead")[int(horizon)] if horizon < 2 else f"{horizon:,} months ahead"
+
+
+@_carries(2)
+def leads(first: int, last: int) -> str:
+    """Return `1 to 6 months ahead`, `one month ahead` where both are one, `2 and 3 months ahead` of neighbours."""
+    between = "and" if last == first + 1 else "to"
+    return ahead(first) if first == last else f"{first:,} {between} {last:,} months ahead"
 
 
 @_carries(2)

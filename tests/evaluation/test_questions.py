@@ -101,7 +101,7 @@ def test_without_forecasts_every_question_is_too_few():
 def test_findings_come_back_from_their_table():
     found = found_in(track())
     table = questions.as_table(found)
-    pd.testing.assert_frame_equal(questions.as_table(questions.from_table(table)), table)
+    pd.testing.assert_frame_equal(questions.as_table(questions.from_rows(table.to_dict("records"))), table)
     assert table["question"].is_unique
 
 

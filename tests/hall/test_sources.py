@@ -95,6 +95,22 @@ def test_a_text_carries_its_sources_through_sentences(bookings):
     assert sources.plain(nothing) == "No deals won."
 
 
+def test_a_text_is_cut_without_cutting_into_what_it_carries(bookings):
+    first, second = (wording.money(sources.cell(bookings, place, "mean")) for place in (0, 1))
+    text = f"by {first} or {second}"
+    assert sources.shortened(text, 40) == text
+    cut = sources.shortened(text, 12)
+    assert sources.plain(cut) == "by 1.5\u202fm or…"
+    assert sources.cited(cut) == ["bookings:0:mean|money"]
+    assert sources.cited(sources.shortened(text, 6)) == []
+
+
+def test_a_column_of_any_name_leads_back_to_its_cell():
+    frame = sources.of_file(pd.DataFrame({"stage-weighted + ~future": [0.25]}), "scores")
+    text = wording.percent(sources.cell(frame, 0, "stage-weighted + ~future"))
+    assert lead(text, frame) == sources.plain(text)
+
+
 def test_a_name_cannot_carry_a_source(bookings):
     forged = sources.marked("9", [sources.cell(bookings, 0, "n")], "number")
     assert sources.cited(wording.label(forged)) == []

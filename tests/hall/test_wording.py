@@ -148,6 +148,20 @@ def test_counts_and_lists():
     assert wording.change(NAN) == "changed by an unknown amount"
 
 
+def test_counts_of_two_and_lead_times():
+    assert wording.counts(1_184, 48) == f"1,184{T}→{T}48"
+    assert wording.held(0.8260869565217391, 23) == "19 of 23"
+    assert (wording.ahead(0), wording.ahead(1)) == ("in the month itself", "one month ahead")
+    assert wording.ahead(2) == "2 months ahead"
+    assert wording.leads(1, 1) == "one month ahead"
+    assert wording.leads(1, 2) == "1 and 2 months ahead"
+    assert wording.leads(2, 6) == "2 to 6 months ahead"
+    assert wording.percents(-0.9, -0.4) == f"40–90{T}%"
+    assert wording.percents(0.401, 0.399) == f"40{T}%"
+    assert wording.gap(-0.231) == "23 percentage points"
+    assert wording.gap(0.004, short=True) == "less than 1 point"
+
+
 def test_dates_and_names():
     assert wording.month("2026-10") == "October 2026"
     assert wording.month("FY26 Q4") == "FY26 Q4"

@@ -7,7 +7,7 @@ more than its details; the weights were fixed before any of this was measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -180,10 +180,10 @@ def as_table(findings: Mapping[str, Finding]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*COLUMNS, "p_page", "verdict"])
 
 
-def from_table(table: pd.DataFrame) -> dict[str, Finding]:
-    """Return the findings of a table by question."""
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
+    """Return the findings of the rows of such a table by question; numbers that know their cells still know them."""
     found = {}
-    for row in table.to_dict("records"):
+    for row in rows:
         estimate = Estimate(**{column: row[column] for column in COLUMNS[1:]})
         found[str(row["question"])] = Finding(estimate=estimate, p_page=row["p_page"], verdict=row["verdict"])
     return found

@@ -43,9 +43,9 @@ UNTESTED = ("stage-weighted", "seasonal-naive", 0.3, NAN)
         ((BETTER,), "The one step adds accuracy beyond chance"),
         ((BETTER, BETTER), "Both steps add accuracy beyond chance"),
         ((BETTER, UNCLEAR), "One of two steps adds accuracy beyond chance"),
-        ((WORSE, UNCLEAR), "One of two steps takes accuracy away, none adds any"),
-        ((BETTER, WORSE, UNCLEAR), "One of three steps adds accuracy, one takes it away"),
-        ((BETTER, BETTER, WORSE, WORSE), "Two of four steps add accuracy, two take it away"),
+        ((WORSE, UNCLEAR), "One of two steps takes accuracy away beyond chance, none adds any"),
+        ((BETTER, WORSE, UNCLEAR), "One of three steps adds accuracy beyond chance, one takes it away"),
+        ((BETTER, BETTER, WORSE, WORSE), "Two of four steps add accuracy beyond chance, two take it away"),
     ],
 )
 def test_the_ladder_in_a_title(rows, said):
@@ -61,11 +61,12 @@ def test_a_sentence_for_each_step():
     assert said[1].endswith(f"the model of the month end before by 50{T}%: 20 percentage points more in 23 months.")
     assert said[2].startswith("We cannot tell the model from the model without marketing: they miss by 40")
     assert said[3].endswith("; too few months to tell (23 months).")
-    assert said[4].startswith("Three comparisons were tested")
-    assert said[5].startswith("We compare people with the model’s forecast of the month end before theirs")
-    assert len(said) == 6
+    assert said[4].startswith("Each miss here is of all segments and of all lead times")
+    assert said[5].startswith("Three comparisons were tested")
+    assert said[6].startswith("We compare people with the model’s forecast of the month end before theirs")
+    assert len(said) == 7
     one = ladder_page.ladder_sentences(ladder(BETTER))
-    assert len(one) == 1
+    assert len(one) == 2
     tiny = ladder_page.step_sentence(ladder(("stage-weighted", "seasonal-naive", 0.001, 0.01)).to_dict("records")[0])
     assert "less than 1 percentage point less" in tiny
 
@@ -114,10 +115,14 @@ def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
         ((), "Nobody's forecasts have settled yet"),
         ((("sales", 0.3, NAN),), "Too few months to tell whether anybody forecasts too high or too low"),
         ((("sales", 0.3, 0.2),), "Nobody forecasts too high or too low beyond chance"),
-        ((("sales", 0.3, 0.01), ("joint", 0.9, 0.2)), f"Sales forecasts too high, by 30{T}%"),
+        (
+            (("sales", 0.3, 0.01), ("joint", 0.9, 0.2)),
+            f"Sales forecasts too high, by 30{T}% in sum, all lead times together",
+        ),
         (
             (("sales", 0.3, 0.01), ("joint", 0.1, 0.01), ("marketing", -0.2, 0.01)),
-            f"Sales and joint forecast too high, by 30{T}% and 10{T}%; marketing forecasts too low, by 20{T}%",
+            f"Sales and joint forecast too high, by 30{T}% and 10{T}% in sum; marketing forecasts too low, by 20{T}% "
+            "in sum, all lead times together",
         ),
     ],
 )
@@ -142,10 +147,13 @@ def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
         ((), "No forecast of people can be compared with the model’s yet"),
         ((("sales", "up small", -0.2, NAN),), "Too few months to tell whether people's changes helped"),
         ((("sales", "up small", -0.2, 0.06),), "No kind of change helped or hurt beyond chance"),
-        ((("sales", "up small", -0.2, 0.01), ("joint", "up small", -0.1, 0.01)), "Small upward changes hurt"),
+        (
+            (("sales", "up small", -0.2, 0.01), ("joint", "up small", -0.1, 0.01)),
+            "Small upward changes (by sales and joint) hurt",
+        ),
         (
             (("sales", "up large", -0.2, 0.01), ("sales", "down large", 0.1, 0.01)),
-            "Large upward changes hurt, large downward changes helped",
+            "Large upward changes (by sales) hurt, large downward changes (by sales) helped",
         ),
     ],
 )
@@ -160,17 +168,24 @@ def test_changes_in_sentences():
     assert clear[0] == (
         f"Small upward changes by sales (40) miss by 60{T}%, the model by 40{T}%; 25{T}% of them came closer."
     )
-    assert clear[1].startswith("The other change in the table: luck could have made the difference")
+    assert clear[1].startswith("For the other row of the table luck could have made the difference")
     assert "not who forecasts better" in clear[-1]
     still = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5)))
-    assert still == [f"Small upward changes: 25{T}% of 40 came closer than the model; no effect beyond luck."]
+    small = f"Small upward changes by sales: 25{T}% of 40 came closer than the model"
+    assert still == [f"{small}; no effect beyond luck.", people_page.CHANGES_CAVEAT]
+    both = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5), ("joint", "up small", 0.0, 0.9)))
+    assert both[0] == (
+        f"Small upward changes by sales and joint together: 25{T}% of 80 came closer than the model; no effect beyond "
+        "luck for any of them."
+    )
     few = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
-    assert few == [f"Small upward changes: 25{T}% of 40 came closer than the model; too few months to tell more."]
+    assert few == [f"{small}; too few months to tell more.", people_page.CHANGES_CAVEAT]
     assert len(people_page.adjustments_sentences(changes())) == 1
 
 
 def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["won", "late", "won_amount", "late_amount", "backdated"])
+    table["quarter"] = [f"FY26 Q{place + 1}" for place in range(len(rows))]
     return table.assign(late_amount_share=table["late_amount"] / table["won_amount"].replace(0, np.nan))
 
 
@@ -181,12 +196,14 @@ def test_late_wins():
     assert people_page.late_finding(nothing) == "Nothing was won in 2 settled quarters"
     assert people_page.late_sentences(nothing) == []
     none = late((5, 0, 50.0, 0.0, 0))
-    assert people_page.late_finding(none) == "Every deal won was in the pipeline three weeks into its quarter"
-    assert people_page.late_sentences(none)[0].startswith("Of 5 deals won in 1 quarter, all were known as open")
+    assert people_page.late_finding(none) == "Every deal won was known three weeks into its quarter, as open or as won"
+    assert people_page.late_sentences(none)[0].startswith(
+        "Of 5 deals won in 1 quarter, FY26 Q1, all were known as open"
+    )
     some = late((10, 1, 100.0, 5.0, 1), (10, 0, 100.0, 0.0, 0))
     assert people_page.late_finding(some) == f"2{T}% of the amount won was in no pipeline three weeks into its quarter"
     told = people_page.late_sentences(some)
-    assert told[0].startswith(f"Of 20 deals won in 2 quarters, one (5{T}%) was known neither")
+    assert told[0].startswith(f"Of 20 deals won in 2 quarters, FY26 Q1 to FY26 Q2, one (5{T}%) was known neither")
     assert told[1] == f"By quarter that was 0{T}% to 5{T}% of the amount."
     assert told[2].startswith("1 of them has a creation date")
     unpriced = late((4, 1, 0.0, 0.0, 0))

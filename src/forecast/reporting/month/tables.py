@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast import sources
 from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
@@ -117,7 +118,8 @@ def findings(
     log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
 ) -> dict[str, Finding]:
     """Return what may be said of the track record, by question; see the table `judgements`."""
-    return questions.from_table(table("judgements", log, as_of=as_of, months=months, seed=seed, results=results))
+    judged = table("judgements", log, as_of=as_of, months=months, seed=seed, results=results)
+    return questions.from_rows(sources.records(judged))
 
 
 def _get(month: _Month, name: str) -> pd.DataFrame:

@@ -103,5 +103,5 @@ def rests_on(finding: Finding) -> str:
     """Return what a finding rests on: `24 months`, or `3 months; 8 are needed`."""
     estimate = finding.estimate
     count = wording.plural(estimate.n, _UNITS[estimate.unit])
-    needed = f"; {estimate.fewest} are needed"
+    needed = f"; {wording.in_full(estimate.fewest)} are needed"
     return count + (needed if finding.verdict == "too few" and estimate.n < estimate.fewest else "")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.alarms import FEWEST, LOOKS
@@ -20,7 +20,7 @@ from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
-from forecast.reporting.pages.track.sentences import accuracy_sentences, ahead, company_sentence, model_name
+from forecast.reporting.pages.track.sentences import accuracy_sentences, company_sentence, model_name
 
 RANGE = f"80{wording.THIN}% range"
 NO_ALARM = "No alarm: nothing that is watched has changed of late by more than happens by itself"
@@ -74,7 +74,7 @@ def company_alarm(alarms: pd.DataFrame) -> Mapping[str, Any] | None:
     if rows.empty:
         return None
     order = rows.assign(_ranges=~rows["kind"].isin(_SIDES), _over=-rows["evidence"] / rows["limit"])
-    return {str(name): value for name, value in order.sort_values(["_ranges", "_over"]).iloc[0].items()}
+    return sources.row(order.sort_values(["_ranges", "_over"]))
 
 
 def record_answer(
@@ -117,16 +117,16 @@ def alarm_sentences(alarms: pd.DataFrame, *forecasts: pd.DataFrame, period: str,
 
     forecasts : forecast tables of today, of the benchmark and, for people, of the model.
     """
-    today = pd.concat(forecasts)
     first = company_alarm(alarms)
     rows = alarms[alarms["alarm"]]
     rows = rows.assign(_over=rows["evidence"] / rows["limit"])
     rows = rows.assign(_segment=rows["segment"] != TOTAL, _people=rows["model"] != OURS)
     sentences = []
-    for row in rows.sort_values(["_segment", "_people", "_over"], ascending=[True, True, False]).to_dict("records"):
+    order = rows.sort_values(["_segment", "_people", "_over"], ascending=[True, True, False])
+    for row in sources.records(order):
         if first is not None and all(row[name] == first[name] for name in ("model", "segment", "kind")):
             continue
-        other = stand_in(row, today, period=period, company=company, model_is_off=first is not None)
+        other = stand_in(row, *forecasts, period=period, company=company, model_is_off=first is not None)
         sentences.append(" ".join(wording.sentence(part) for part in (what_happened(row), other) if part))
     return sentences
 
@@ -135,21 +135,22 @@ def watched_sentence(alarms: pd.DataFrame) -> str:
     """Return what is watched, and how often all of it together gives a false alarm."""
     if alarms.empty or alarms["months"].max() < FEWEST:
         return "Too few months have settled to see whether anything has changed of late."
-    budget = f"All {wording.plural(len(alarms), 'question')} asked each month together give a false alarm at most once"
-    budget = f"{budget} in {LOOKS} months, if forecasts keep what they promise."
+    asked = wording.plural(sources.count(alarms), "question")
+    budget = f"All {asked} asked each month together give a false alarm at most once"
+    budget = f"{budget} in {wording.spelt(LOOKS // 12)} years, if forecasts keep what they promise."
     return budget if alarms["alarm"].any() else f"{NO_ALARM}. {budget}"
 
 
 def what_happened(row: Mapping[str, Any]) -> str:
     """Return what the months of an alarm were like: `the model’s last five forecasts … were all too high, by …`."""
-    n, side = int(row["n"]), int(row["n_side"])
+    n, side = row["n"], row["n_side"]
     if row["kind"] not in _SIDES:
         ranges = f"of the model’s last {wording.spelt(n)} {RANGE}s{_where(row)}"
         return (
             f"none {ranges} held what came" if side == n else f"{ranges} {wording.spelt(side)} did not hold what came"
         )
     whose = _last_forecasts(str(row["model"]), n) + _where(row)
-    span = f", by {_percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
+    span = f", by {wording.percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
     if n == 1:
         happened = f"{whose} was {row['kind']}{span}"
     elif side == n:
@@ -160,7 +161,7 @@ def what_happened(row: Mapping[str, Any]) -> str:
 
 
 def stand_in(
-    row: Mapping[str, Any], forecasts: pd.DataFrame, *, period: str, company: Company, model_is_off: bool = True
+    row: Mapping[str, Any], *forecasts: pd.DataFrame, period: str, company: Company, model_is_off: bool = True
 ) -> str:
     """Return what to take instead while an alarm lasts; empty for ranges.
 
@@ -180,7 +181,7 @@ def stand_in(
     closer = [candidate for candidate in known if candidate[2] <= CLOSER * row["wape"]]
     name, model, miss = (closer or known)[0]
     misses = f"{wording.percent(miss)} against {wording.percent(row['wape'])}"
-    amount = _amount(forecasts, model=model, segment=str(row["segment"]), period=period)
+    amount = _amount(*forecasts, model=model, segment=str(row["segment"]), period=period)
     says = f"says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
     if not closer:
         not_closer = f"nothing stands in well: {name} missed by {misses} in those months"
@@ -189,11 +190,13 @@ def stand_in(
     return f"{instead} {says}" if wording.known(amount) else f"{instead} stands in"
 
 
-def _amount(forecasts: pd.DataFrame, *, model: str, segment: str, period: str) -> float:
-    """Return what a model expects of a segment's period, NaN where it does not say."""
-    rows = forecasts[(forecasts["model"] == model) & (forecasts["segment"] == segment)]
-    rows = rows[rows["target_period"] == period]
-    return float("nan") if rows.empty else float(rows["mean"].iloc[0])
+def _amount(*forecasts: pd.DataFrame, model: str, segment: str, period: str) -> float:
+    """Return what a model expects of a segment's period in the first of some forecast tables that says it, else NaN."""
+    for table in forecasts:
+        rows = table[(table["model"] == model) & (table["segment"] == segment) & (table["target_period"] == period)]
+        if len(rows):
+            return sources.row(rows)["mean"]
+    return float("nan")
 
 
 def nearest_period(forecasts: pd.DataFrame) -> str:
@@ -232,13 +235,6 @@ def _before(row: Mapping[str, Any]) -> str:
     return f"; before, they came to {wording.percent(abs(before))} {'more' if before > 0 else 'less'} than was booked"
 
 
-def _percents(low: float, high: float) -> str:
-    """Return `40–90 %`, of errors of one side."""
-    first, second = sorted((abs(low), abs(high)))
-    ends = [wording.percent(value, digits=0).removesuffix(f"{wording.THIN}%") for value in (first, second)]
-    return f"{ends[0] if ends[0] == ends[1] else '–'.join(ends)}{wording.THIN}%"
-
-
 # -- the record twice -----------------------------------------------------------------------------------
 
 
@@ -247,10 +243,10 @@ def lately_sentence(lately: pd.DataFrame, *, level: str = "total") -> str:
     rows = lately[(lately["model"] == OURS) & (lately["level"] == level) & (lately["n_lately"] > 0)]
     if rows.empty:
         return ""
-    row = rows.sort_values("horizon").iloc[0]
+    row = sources.row(rows.sort_values("horizon"))
     what = LEVELS[level]
     span = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
-    parts = [f"missed {what} {ahead(int(row['horizon']))} by {_twice(row, 'wape')}"]
+    parts = [f"missed {what} {wording.ahead(row['horizon'])} by {_twice(row, 'wape')}"]
     if wording.known(row["bias_lately"]) and wording.known(row["bias"]):
         parts.append(f"forecast {_bias(row['bias_lately'])} in sum (over all {_bias(row['bias'])})")
     if wording.known(row["coverage80_lately"]):
@@ -270,8 +266,7 @@ def _bias(value: float) -> str:
 
 def _held(row: Mapping[str, Any], late: str) -> str:
     """Return `5 of 6`: ranges that held what came, of all there were."""
-    count = int(row[f"n{late}"])
-    return f"{round(row[f'coverage80{late}'] * count)} of {count}"
+    return wording.held(row[f"coverage80{late}"], row[f"n{late}"])
 
 
 def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | Notes:
@@ -281,7 +276,7 @@ def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | No
     table, shown = twice(lately, brief=brief), twice_columns()
     if not brief:
         return TableView(table, CAPTION, fold=FOLD, most=200, right=_FIGURES, **shown)
-    caption = f"{CAPTION}, {ahead(int(table['horizon'].iloc[0]))}"
+    caption = f"{CAPTION}, {wording.ahead(sources.row(table)['horizon'])}"
     return TableView(table.drop(columns="horizon"), caption, right=_FIGURES, **shown)
 
 
@@ -295,40 +290,46 @@ def watched_table(alarms: pd.DataFrame) -> TableView | Notes:
 def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
     """Return the record for reading: forecast, level, months ahead, and each figure over all and of late in a cell.
 
-    brief : of the model, people and the benchmark alone, at the shortest lead time, for the company where they forecast
-    it. Single reps are in the table of the month only.
+    What nobody forecast is left out. brief : of the model, people and the benchmark alone, at the shortest lead time,
+    for the company where they forecast it. Single reps are in the table of the month only.
     """
     rows = lately[~lately["by_rep"].astype(bool)] if "by_rep" in lately else lately
+    rows = rows[rows["n"] > 0]
     rank = {name: i for i, name in enumerate(order_of(rows["model"].unique()))}
     rows = rows.assign(_order=rows["model"].map(rank)).sort_values(["_order", "level", "horizon"])
     if brief:
         shown = rows["model"].isin([OURS, BENCHMARK]) | rows["model"].str.startswith(_PEOPLE)
-        rows = rows[shown & (rows["n"] > 0) & (rows["horizon"] == rows["horizon"].min())]
+        rows = rows[shown & (rows["horizon"] == rows["horizon"].min())]
         rows = rows.drop_duplicates("model", keep="last")  # "total" comes after "segment"
-    arrow, numbers = f"{wording.THIN}→{wording.THIN}", zip(rows["n"], rows["n_lately"], strict=True)
-    counts = [f"{whole:,}{arrow}{late:,}" for whole, late in numbers]
-    cells = {"forecasts": pd.Series(counts, index=rows.index, dtype="str")}
+    cells = {"forecasts": [wording.counts(*pair) for pair in _pairs(rows, "n")]}
     for name, sign in (("wape", False), ("bias", True), ("coverage80", False)):
-        pairs = zip(rows[name], rows[f"{name}_lately"], strict=True)
-        worded = [wording.moved(whole, late, sign=sign) for whole, late in pairs]
-        cells[name] = pd.Series(worded, index=rows.index, dtype="str")
-    return rows[["model", "level", "horizon"]].assign(**cells).reset_index(drop=True)
+        cells[name] = [wording.moved(*pair, sign=sign) for pair in _pairs(rows, name)]
+    return rows[["model", "level", "horizon"]].assign(
+        **{name: pd.Series(texts, index=rows.index, dtype="str") for name, texts in cells.items()}
+    )
+
+
+def _pairs(rows: pd.DataFrame, name: str) -> list[tuple[float, float]]:
+    """Return a figure over all and of late, one pair a row."""
+    return list(zip(sources.column(rows, name), sources.column(rows, f"{name}_lately"), strict=True))
 
 
 def twice_columns() -> TableColumns:
     """Return headers and formats of what `twice` gives."""
     columns = {"model": "forecast", "level": "of", "horizon": "months ahead", "forecasts": "forecasts"}
-    columns |= {"wape": "miss (WAPE)", "bias": "too high (bias)", "coverage80": f"inside 80{wording.THIN}%"}
-    return {"columns": columns, "formats": {"model": model_name, "level": OF.__getitem__}}
+    columns |= {"wape": "miss (WAPE)", "bias": "too high (bias)", "coverage80": f"inside {RANGE}"}
+    formats: dict[str, Format] = {"model": model_name, "level": OF.__getitem__}
+    return {"columns": columns, "formats": formats | dict.fromkeys(_FIGURES, str)}
 
 
 def watched(alarms: pd.DataFrame) -> pd.DataFrame:
-    """Return what is watched for reading, what is nearest to an alarm first."""
+    """Return what is watched for reading, what is nearest to an alarm first; a table of the page."""
     over = alarms["evidence"] / alarms["limit"]
     whole = alarms["segment"] == TOTAL
     people = alarms["model"].str.startswith(_PEOPLE)
     of = alarms["segment"].mask(whole & ~people, "the company").mask(whole & people, "all they forecast")
-    return alarms.assign(share=np.minimum(over, 1.0), of=of).loc[over.sort_values(ascending=False).index]
+    table = alarms.assign(share=np.minimum(over, 1.0), of=of).loc[over.sort_values(ascending=False).index]
+    return sources.named(table, "watched")
 
 
 def watched_columns() -> TableColumns:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.judgement import Finding
@@ -32,21 +32,38 @@ def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
     rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
     if "by_rep" in rows:
         rows = rows[~rows["by_rep"].astype(bool)]
-    return rows.sort_values(["model", "horizon"], ignore_index=True)
+    return rows.sort_values(["model", "horizon"])
 
 
 def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segment: str = TOTAL) -> pd.DataFrame:
     """Return past forecasts of one lead time as they were made, with what was booked, in order of months."""
     rows = backtest[(backtest["model"] == model) & (backtest["horizon"] == horizon) & (backtest["segment"] == segment)]
     rows = rows[~is_quarter(rows["target_period"]) & rows["observed"].notna()]
-    return rows.sort_values("target_period", ignore_index=True)
+    return rows.sort_values("target_period")
 
 
 def in_order(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores with ours first, then the people, the benchmark and the rest."""
-    rank = {name: i for i, name in enumerate(order_of(scores["model"].unique()))}
-    order = scores["model"].map(rank)
-    return scores.assign(_order=order).sort_values(["_order", "level", "horizon"]).drop(columns="_order")
+    """Return the scores of months that rest on any forecast: ours first, then people, the benchmark and the rest."""
+    rows = scores[(scores["span"] == "month") & (scores["n"] > 0)]
+    rank = {name: i for i, name in enumerate(order_of(rows["model"].unique()))}
+    order = rows["model"].map(rank)
+    return rows.assign(_order=order).sort_values(["_order", "level", "horizon"]).drop(columns="_order")
+
+
+def by_segment(summary: pd.DataFrame, *, models: int = 5) -> pd.DataFrame:
+    """Return the miss of each forecast by segment, one column a model, Total last; a table of the page.
+
+    summary : by model and segment, with wape. models : how many at most; ours and the benchmark are among them, then
+    people by name.
+    """
+    known = summary[summary["wape"].notna()]
+    names = set(known["model"].unique())
+    first = [name for name in (OURS, BENCHMARK) if name in names]
+    kept = [*first, *(name for name in order_of(names) if name in names and name not in first)][:models]
+    wide = known[known["model"].isin(kept)].pivot_table(index="segment", columns="model", values="wape")
+    wide = wide[[model for model in order_of(kept) if model in wide]]
+    rows = [*sorted(set(wide.index) - {TOTAL}), *([TOTAL] if TOTAL in wide.index else [])]
+    return sources.named(wide.reindex(rows).rename_axis(None, axis=1).reset_index(), "by_segment")
 
 
 def order_of(models: Iterable[str]) -> list[str]:
@@ -119,6 +136,11 @@ class PastForecasts:
     horizon: int
     segment: str
     company: Company
+
+    @property
+    def lead(self) -> str:
+        """How far ahead of its month each forecast was made, in words."""
+        return wording.ahead(sources.row(self.rows)["horizon"] if len(self.rows) else self.horizon)
 
     @property
     def inside(self) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
+from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL
 from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.canvas import Caption
@@ -19,7 +20,6 @@ from forecast.reporting.pages.track.prepare import (
     Accuracy,
     PastForecasts,
     monthly,
-    order_of,
 )
 from forecast.reporting.pages.words import BIAS, RANGES, SKILL, evaluated
 
@@ -53,18 +53,18 @@ LABELS = {
 ACCURACY_HEADS = {
     "model": "model",
     "horizon": "months ahead",
-    "n": "n",
-    "wape": "wape",
+    "n": "forecasts",
+    "wape": "miss (WAPE)",
     "bias": "bias",
     "skill": "skill",
-    "coverage80": "coverage80",
+    "coverage80": f"inside 80{wording.THIN}% range",
 }
 PAST_HEADS = {
     "target_period": "month",
     "origin": "forecast made on",
-    "q10": "low (80 %)",
+    "q10": f"80{wording.THIN}% range from",
     "q50": "median",
-    "q90": "high (80 %)",
+    "q90": "to",
     "observed": "booked",
 }
 """What stands over the columns of each table."""
@@ -80,25 +80,15 @@ def model_name(model: str) -> str:
     return _MODELS.get(model, wording.label(model))
 
 
-def ahead(horizon: int) -> str:
-    """Return `one month ahead`; 0 is the month in progress."""
-    return (
-        "in the month itself" if horizon == 0 else f"{wording.plural(horizon, 'month').replace('1 ', 'one ', 1)} ahead"
-    )
-
-
 def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     """Return the title of the track record: the model's miss and the benchmark's, at the shortest lead time."""
     rows = monthly(scores, level=level)
-    table = rows.pivot_table(index="horizon", columns="model", values="wape")
-    if OURS not in table or table[OURS].isna().all():
+    ours = rows[(rows["model"] == OURS) & rows["wape"].notna()]
+    if ours.empty:
         return "There is no track record yet"
-    horizon = int(table[OURS].dropna().index[0])
-    ours = table[OURS].loc[horizon]
-    what = "segments" if level == "segment" else "the company"
-    finding = f"{ahead(horizon).capitalize()} the model misses {what} by {wording.percent(ours)}"
-    other = table[BENCHMARK].get(horizon, np.nan) if BENCHMARK in table else np.nan
-    return finding + (f", the benchmark {wording.percent(other)}" if wording.known(other) else "")
+    first, what = sources.row(ours), "segments" if level == "segment" else "the company"
+    finding = f"{_when(first)} the model misses {what} by {wording.percent(first['wape'])}"
+    return finding + _benchmark_miss(first, rows, by="")
 
 
 def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
@@ -107,9 +97,36 @@ def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
     if ours.empty:
         return accuracy_finding(scores, level=level)
-    first = ours.iloc[0]
-    share = wording.percent(1 - first["skill"])
-    return f"{ahead(int(first['horizon'])).capitalize()} the model’s miss is {share} of the benchmark’s"
+    first = sources.row(ours)
+    return f"{_when(first)} the model’s miss is {wording.percent(1 - first['skill'])} of the benchmark’s"
+
+
+def scored_sentence(track: pd.DataFrame) -> str:
+    """Return which forecasts are scored: made when, of which months; empty where none has settled.
+
+    track : of `month.table("backtest")`.
+    """
+    rows = track[track["observed"].notna() & ~is_quarter(track["target_period"])]
+    if rows.empty:
+        return ""
+    made, of = sorted(rows["origin"].unique()), sorted(rows["target_period"].unique())
+    when = f"at the month ends {wording.day(made[0])} to {wording.day(made[-1])}"
+    months = f"the months {wording.month(of[0])} to {wording.month(of[-1])}"
+    if len(made) == 1:
+        when = f"on {wording.day(made[0])}"
+    if len(of) == 1:
+        months = wording.month(of[0])
+    return f"Scored are the forecasts made {when}, of {months}: all that have settled."
+
+
+def segment_caption(rows: pd.DataFrame) -> str:
+    """Return the caption of the misses by segment; rows of a backtest, of one lead time and of months."""
+    known = rows[rows["observed"].notna()].sort_values("target_period")
+    if known.empty:
+        return "Miss (WAPE) by segment"
+    first, last = (wording.month(known["target_period"].iloc[end]) for end in (0, -1))
+    months = f"{first} to {last}, each forecast in those of them that it was made for"
+    return f"Miss (WAPE) {wording.ahead(sources.row(known)['horizon'])}, by segment, {months}"
 
 
 def accuracy_sentences(
@@ -123,7 +140,7 @@ def accuracy_sentences(
     ours = rows[rows["model"] == OURS]
     if ours.empty:
         return ["No past forecast has settled yet, so we cannot say how accurate forecasts are."]
-    sentences = [_skill_sentence(ours, judged, level)] if ours["skill"].notna().any() else []
+    sentences = [_skill_sentence(rows, judged, level)] if ours["skill"].notna().any() else []
     bias = _bias_sentence(ours, judged) if level == "segment" else []
     return [*sentences, *_people_sentences(rows), *_range_sentences(ours, judged, level), *bias]
 
@@ -133,19 +150,16 @@ def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: s
     found = judged.get(f"ranges {level}")
     if found is None or not wording.known(found.estimate.value):
         return []
-    known = ours[(ours["horizon"] >= 1) & ours["coverage80"].notna()].sort_values("horizon")
-    ranges, share = (
-        f"the model’s 80{wording.THIN}% ranges of {_OF_MONTHS[level]}",
-        wording.percent(found.estimate.value),
-    )
-    when = ahead(int(known["horizon"].iloc[0])).capitalize()
-    first = f"{when}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."
-    further = known.iloc[1:]
-    if further.empty:
+    known = sources.records(ours[(ours["horizon"] >= 1) & ours["coverage80"].notna()].sort_values("horizon"))
+    ranges = f"the model’s 80{wording.THIN}% ranges of {_OF_MONTHS[level]}"
+    share, further = wording.percent(found.estimate.value), known[1:]
+    first = f"{_when(known[0])}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."
+    if not further:
         return [first]
-    held = wording.percent(float(np.average(further["coverage80"], weights=further["n"])))
-    leads = _leads_of([int(horizon) for horizon in further["horizon"]])
-    return [first, f"{leads[0].upper()}{leads[1:]} they held {held} of the time; such months overlap and tell less."]
+    held = wording.percent(sum(row["coverage80"] * row["n"] for row in further) / sum(row["n"] for row in further))
+    together = " together" if len(further) > 1 else ""
+    leads = f"{sources.capitalised(_leads_of(further))}{together}"
+    return [first, f"{leads} they held {held} of the time; such months overlap and tell less."]
 
 
 _OF_MONTHS = {"segment": "segments’ months", "total": "the company’s months"}
@@ -156,7 +170,7 @@ def _bias_sentence(ours: pd.DataFrame, judged: Mapping[str, Finding]) -> list[st
     found = judged.get("bias")
     if found is None or not wording.known(found.estimate.value):
         return []
-    when = ahead(int(ours.loc[ours["horizon"] >= 1, "horizon"].min())).capitalize()
+    when = _when(sources.row(ours[ours["horizon"] >= 1].sort_values("horizon")))
     size = wording.percent(abs(found.estimate.value))
     if found.is_apart:
         return [f"{when} it forecast {size} {evaluated(found, BIAS)}."]
@@ -167,41 +181,54 @@ def _bias_sentence(ours: pd.DataFrame, judged: Mapping[str, Finding]) -> list[st
 def company_sentence(scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUDGED) -> str:
     """Return how the model compares with the benchmark for the company as a whole; empty where nothing is known."""
     rows = monthly(scores, level="total")
-    ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
-    return _skill_sentence(ours, judged, "total") if len(ours) else ""
+    known = (rows["model"] == OURS) & rows["skill"].notna()
+    return _skill_sentence(rows, judged, "total") if known.any() else ""
 
 
-def _skill_sentence(ours: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> str:
-    """Return whether the model beats the benchmark or loses to it over all lead times; rows of one model.
+def _skill_sentence(rows: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> str:
+    """Return whether the model beats the benchmark or loses to it over all lead times; rows of one level.
 
     Where luck could have made the difference, the misses at the shortest lead time stand without a claim.
     """
-    known, found = ours[ours["skill"].notna()].sort_values("horizon"), judged.get(f"skill {level}")
+    ours, found = rows[(rows["model"] == OURS) & rows["skill"].notna()], judged.get(f"skill {level}")
+    known = sources.records(ours.sort_values("horizon"))
     what = "a segment’s month" if level == "segment" else "the company’s month"
+    over = f"over {_leads_of(known)} together" if len(known) > 1 else ""
     if found is not None and found.is_apart:
-        over = "Over all lead times" if len(known) > 1 else ahead(int(known["horizon"].iloc[0])).capitalize()
         size = wording.percent(abs(found.estimate.value))
-        return f"{over} the model misses {what} by {evaluated(found, SKILL, size)}."
-    first = known.iloc[0]
-    when, miss = ahead(int(first["horizon"])).capitalize(), wording.percent(first["wape"])
-    doubt = f"; {evaluated(found, SKILL)}" if found is not None else ""
-    also = ", also further ahead" if len(known) > 1 and doubt else ""
-    return f"{when} the model misses {what} by {miss}{_benchmark_miss(first)}{doubt}{also}."
+        pooled = sources.capitalised(over) or _when(known[0])
+        return f"{pooled} the model misses {what} by {evaluated(found, SKILL, size)}."
+    miss = f"{_when(known[0])} the model misses {what} by {wording.percent(known[0]['wape'])}"
+    doubt = f"; {f'{over} ' if over else ''}{evaluated(found, SKILL)}" if found is not None else ""
+    return f"{miss}{_benchmark_miss(known[0], rows)}{doubt}."
 
 
-def _benchmark_miss(row: pd.Series) -> str:
-    """Return `, the benchmark by 51 %`: its miss on the same targets, since skill = 1 - miss / that miss."""
-    same = row["wape"] / (1 - row["skill"]) if row["skill"] < 1 else np.nan
-    return f", the benchmark by {wording.percent(same)}" if wording.known(same) else ""
+def _benchmark_miss(row: Mapping[str, Any], rows: pd.DataFrame, *, by: str = "by ") -> str:
+    """Return `, the benchmark by 51 %`: its miss on the same targets.
+
+    Simple case: it forecast all that the row is of, and has a row of its own. Else the miss follows from the skill,
+    which is 1 - miss / that miss.
+    """
+    if not (wording.known(row["skill"]) and row["skill"] < 1):
+        return ""
+    same = row["wape"] / (1 - row["skill"])
+    own = rows[(rows["model"] == BENCHMARK) & (rows["horizon"] == row["horizon"])]
+    if len(own) == 1 and np.isclose(own["wape"].iloc[0], same, rtol=1e-9):
+        same = sources.row(own)["wape"]
+    return f", the benchmark {by}{wording.percent(same)}" if wording.known(same) else ""
 
 
-def _leads_of(horizons: Sequence[int]) -> str:
-    """Return `one month ahead`, `1, 2 and 4 months ahead`, `2 to 6 months ahead`."""
-    if len(horizons) == 1:
-        return ahead(horizons[0])
-    if list(horizons) == list(range(horizons[0], horizons[-1] + 1)) and len(horizons) > 2:
-        return f"{horizons[0]} to {horizons[-1]} months ahead"
-    return f"{wording.joined(horizons)} months ahead"
+def _when(row: Mapping[str, Any]) -> str:
+    """Return the lead time of a row of scores, with a capital."""
+    return sources.capitalised(wording.ahead(row["horizon"]))
+
+
+def _leads_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return `one month ahead`, `1, 2 and 4 months ahead`, `2 to 6 months ahead`; rows in order of their horizon."""
+    horizons = [row["horizon"] for row in rows]
+    if horizons == list(range(horizons[0], horizons[-1] + 1)):
+        return wording.leads(horizons[0], horizons[-1])
+    return f"{wording.joined(wording.in_full(horizon) for horizon in horizons)} months ahead"
 
 
 def _the(name: str) -> str:
@@ -213,10 +240,11 @@ def _people_sentences(rows: pd.DataFrame) -> list[str]:
     people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]
     sentences = []
     for model, group in people.groupby("model"):
-        first = group.sort_values("horizon").iloc[0]
-        miss = f"misses by {wording.percent(first['wape'])} {ahead(int(first['horizon']))}"
-        count = wording.plural(first["n"], "forecast")
-        sentences.append(f"{_the(model_name(str(model)))} {miss}{_benchmark_miss(first)} ({count}).")
+        first = sources.row(group.sort_values("horizon"))
+        miss = f"misses by {wording.percent(first['wape'])} {wording.ahead(first['horizon'])}"
+        count, benchmark = wording.plural(first["n"], "forecast"), _benchmark_miss(first, rows)
+        same = f"{benchmark} on the same" if benchmark else ""
+        sentences.append(f"{_the(model_name(str(model)))} {miss}{same} ({count}).")
     return sentences
 
 
@@ -225,18 +253,9 @@ def coverage_finding(rows: pd.DataFrame) -> str:
     known = rows.dropna(subset=["q10", "q90", "observed"])
     if known.empty:
         return "No past range can be checked yet"
-    inside = int(known["observed"].between(known["q10"], known["q90"]).sum())
-    return f"{inside} of {len(known)} months ended inside their 80{wording.THIN}% range"
-
-
-def by_segment(summary: pd.DataFrame, *, models: int = 5) -> pd.DataFrame:
-    """Return the miss of each forecast by segment, one column a forecast, Total last; summary by model and segment."""
-    known = summary[summary["wape"].notna()]
-    order = order_of(known["model"].unique())
-    wide = known.pivot_table(index="segment", columns="model", values="wape")
-    wide = wide[[model for model in order if model in wide][:models]].rename(columns=model_name)
-    names = [*sorted(set(wide.index) - {TOTAL}), *([TOTAL] if TOTAL in wide.index else [])]
-    return wide.reindex(names).rename_axis(None, axis=1).reset_index()
+    inside = sources.count(known[known["observed"].between(known["q10"], known["q90"])])
+    of = f"{wording.in_full(inside)} of {wording.plural(sources.count(known), 'month')}"
+    return f"{of} ended inside {'its' if len(known) == 1 else 'their'} 80{wording.THIN}% range"
 
 
 # -- charts of the track record -------------------------------------------------------------------------
@@ -252,7 +271,7 @@ def describe_accuracy(misses: Accuracy) -> Caption:
         else "Miss as a share of what was booked (WAPE)"
     )
     who = "each segment’s months" if misses.level == "segment" else "the company’s months"
-    rows = [(model, row) for model, part in misses.series.items() for row in part.to_dict("records")]
+    rows = [(model, row) for model, part in misses.series.items() for row in sources.records(part)]
     return Caption(
         title=title,
         subtitle=f"{miss}, {who}, by months ahead; lower is better",
@@ -265,7 +284,8 @@ def _miss_tooltip(model: str, row: Mapping[Any, Any]) -> str:
     """Return what a model missed at one lead time."""
     name, bias = model_name(model), row.get("bias", np.nan)
     return wording.listed(
-        f"{name[:1].upper()}{name[1:]}, {ahead(int(row['horizon']))}",
+        f"{name[:1].upper()}{name[1:]}",
+        wording.ahead(row["horizon"]),
         wording.named_share("misses by", row["wape"]),
         wording.named_share("in sum above what was booked by" if bias > 0 else "in sum below it by", abs(bias)),
     )
@@ -278,7 +298,7 @@ def describe_past_forecasts(past: PastForecasts) -> Caption:
     who = "all segments" if past.segment == TOTAL else wording.label(past.segment)
     return Caption(
         title=title,
-        subtitle=f"Forecast {ahead(past.horizon)}, and what was booked, {past.unit}, {who}",
+        subtitle=f"Forecast {past.lead}, and what was booked, {past.unit}, {who}",
         description=f"{title}, from {months[0]} to {months[-1]}." if months else title,
         tooltips=_past_tooltips(past, months),
     )
@@ -294,5 +314,5 @@ def _past_tooltips(past: PastForecasts, months: list[str]) -> list[str]:
             wording.named_range(row["q10"], row["q90"], currency=currency),
             "" if inside else "outside it",
         )
-        for month, row, inside in zip(months, past.rows.to_dict("records"), past.inside, strict=True)
+        for month, row, inside in zip(months, sources.records(past.rows), past.inside, strict=True)
     ]

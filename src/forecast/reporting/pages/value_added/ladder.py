@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_comparison
@@ -43,7 +43,12 @@ def verdict(row: Mapping[Any, Any]) -> str:
 
 def verdicts(table: pd.DataFrame) -> list[str]:
     """Return the verdict of each row."""
-    return [verdict(row) for row in table.to_dict("records")]
+    return [verdict(row) for row in sources.records(table)]
+
+
+def counted(table: pd.DataFrame, found: Sequence[str], wanted: str) -> int:
+    """Return how many rows of a table have a verdict."""
+    return sources.count(table[[each == wanted for each in found]])
 
 
 def is_joint(row: Mapping[str, Any]) -> bool:
@@ -60,11 +65,16 @@ def joint_rows(table: pd.DataFrame) -> pd.Series:
 class Ladder:
     """Steps of forecasting, each with its miss and the miss of what it is compared with on the same months.
 
-    table : all steps, as `value_added` gives them; rows : those of them with both misses.
+    table : all steps, as `value_added` gives them; drawn : those of them with both misses.
     """
 
     table: pd.DataFrame
-    rows: Sequence[Mapping[Any, Any]]
+    drawn: pd.DataFrame
+
+    @property
+    def rows(self) -> Sequence[Mapping[Any, Any]]:
+        """The steps that are drawn, one record each."""
+        return sources.records(self.drawn)
 
     @property
     def largest(self) -> float:
@@ -74,8 +84,7 @@ class Ladder:
 
 def prepare_ladder(table: pd.DataFrame) -> Ladder:
     """Return the steps that can be drawn."""
-    known = table[table["wape"].notna() & table["wape_before"].notna()]
-    return Ladder(table=table, rows=known.to_dict("records"))
+    return Ladder(table=table, drawn=table[table["wape"].notna() & table["wape_before"].notna()])
 
 
 # -- sentences ----------------------------------------------------------------------------------------
@@ -107,40 +116,50 @@ def ladder_finding(table: pd.DataFrame) -> str:
     found = verdicts(steps_only)
     if set(found) == {"untested"}:
         return "Too few months to tell what any step adds"
-    better, worse, steps = found.count("better"), found.count("worse"), len(found)
+    steps = sources.count(steps_only)
+    better, worse = (counted(steps_only, found, way) for way in ("better", "worse"))
     if not better and not worse:
         return "No step adds or takes away accuracy beyond chance"
     if not worse:
         return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy beyond chance"
     if not better:
-        return f"{_counted(worse, steps)} {'takes' if worse == 1 else 'take'} accuracy away, none adds any"
-    return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy, {wording.spelt(worse)} " + (
-        "takes it away" if worse == 1 else "take it away"
+        return (
+            f"{_counted(worse, steps)} {'takes' if worse == 1 else 'take'} accuracy away beyond chance, none adds any"
+        )
+    return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy beyond chance, " + (
+        f"{wording.spelt(worse)} {'takes it away' if worse == 1 else 'take it away'}"
     )
 
 
 def ladder_sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence a step, then how the steps were tested and what people's steps do not show."""
-    sentences = [step_sentence(row) for row in table.to_dict("records")]
+    sentences = [step_sentence(row) for row in sources.records(table)]
     if not sentences:
         return ["What a step adds shows once two forecasts of the same months have settled."]
-    tests = int(table["p_holm"].notna().sum())
+    sentences.append(POOLED_CAVEAT)
+    tests = sources.count(table[table["p_holm"].notna()])
     if tests > 1:
         sentences.append(
-            f"{wording.spelt(tests).capitalize()} comparisons were tested; a difference is named only where it is too "
-            "large to be luck, allowing for everything that is tested on this page."
+            f"{sources.capitalised(wording.spelt(tests))} comparisons were tested; a difference is named only where it "
+            "is too large to be luck, allowing for everything that is tested on this page."
         )
     if (table["lag"] > 0).any():
         sentences.append(LAG_CAVEAT)
-    if joint_rows(table).any():
-        sentences.append(JOINT_CAVEAT)
-    return sentences
+    return [*sentences, *filter(None, [joint_caveat(table)])]
 
 
+def joint_caveat(table: pd.DataFrame) -> str:
+    """Return what a step from sales' forecasts to joint ones does not show; empty where there is none."""
+    return JOINT_CAVEAT if joint_rows(table).any() else ""
+
+
+POOLED_CAVEAT = (
+    "Each miss here is of all segments and of all lead times that both forecasts have, together; so a forecast’s miss "
+    "differs from comparison to comparison, and from that of one lead time."
+)
 LAG_CAVEAT = (
     "We compare people with the model’s forecast of the month end before theirs: they could have had it, and it knew "
-    "up to a month less. Each comparison uses only the months that both have, so one forecast’s miss differs a little "
-    "from comparison to comparison."
+    "up to a month less."
 )
 JOINT_CAVEAT = (
     "The difference between joint and sales’ forecasts shows who was closer in the same months, not whether planning "
@@ -158,14 +177,14 @@ def step_sentence(row: Mapping[Any, Any]) -> str:
     """Return what a step adds to the one before, no louder than its test."""
     before = _of(row["before"]) + (" of the month end before" if row["lag"] else "")
     miss, miss_before = wording.percent(row["wape"]), wording.percent(row["wape_before"])
-    months = wording.plural(row["months"], "month").replace("1 month", "one month")
+    months = wording.plural(row["months"], "month")
     found = verdict(row)
     if found == "unclear":
         return f"We cannot tell {_of(row['step'])} from {before}: they miss by {miss} and {miss_before} in {months}."
     both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
     if found == "untested":
         return f"{both}; too few months to tell ({months})."
-    return f"{both}: {_gap(row['added'])} {STEP.above if found == 'better' else STEP.below} in {months}."
+    return f"{both}: {wording.gap(row['added'])} {STEP.above if found == 'better' else STEP.below} in {months}."
 
 
 def step_note(row: Mapping[Any, Any]) -> str:
@@ -175,7 +194,7 @@ def step_note(row: Mapping[Any, Any]) -> str:
         return f"too few months to tell from {before}"
     if found == "unclear":
         return f"{STEP.unclear} from {before}"
-    note = f"{_gap(row['added'], short=True)} {STEP.above if found == 'better' else STEP.below} than {before}"
+    note = f"{wording.gap(row['added'], short=True)} {STEP.above if found == 'better' else STEP.below} than {before}"
     return f"{note}: who was closer, not why" if is_joint(row) else note
 
 
@@ -185,7 +204,7 @@ def describe_ladder(steps: Ladder) -> Caption:
     tips = ((step_name(row), wording.named_share("misses by", row["wape"]), step_note(row)) for row in steps.rows)
     return Caption(
         title=title,
-        subtitle="Miss as a share of what was booked (WAPE), each segment’s months; lower is better",
+        subtitle="Miss as a share of what was booked (WAPE), all segments and lead times together; lower is better",
         description=f"{title}. " + " ".join(ladder_sentences(steps.table)),
         tooltips=[wording.listed(*parts) for parts in tips],
     )
@@ -202,14 +221,7 @@ def more(value: float) -> str:
 
 
 def _counted(part: int, count: int) -> str:
-    counted = wording.of_all(part, count, "step")
-    return counted[0].upper() + counted[1:]
-
-
-def _gap(added: float, *, short: bool = False) -> str:
-    if abs(added) < 0.005:
-        return "less than 1 point" if short else "less than 1 percentage point"
-    return wording.points(abs(added), sign=False, short=short)
+    return sources.capitalised(wording.of_all(part, count, "step"))
 
 
 def _of(model: str) -> str:
@@ -233,7 +245,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Stat
     """
     steps = prepare_ladder(table)
     caption = describe_ladder(steps)
-    if not steps.rows:
+    if steps.drawn.empty:
         return empty(caption.title, ladder_sentences(table.iloc[:0])[0])
     formats: dict[str, Format] = dict.fromkeys(("step", "before"), model_name)
     formats |= dict.fromkeys(("wape_before", "wape"), wording.whole)
@@ -242,7 +254,7 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Stat
         steps,
         draw_ladder,
         caption,
-        table=pd.DataFrame(steps.rows),
+        table=steps.drawn,
         heads=LADDER_HEADS,
         company=company,
         as_of=as_of,
@@ -253,16 +265,17 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Stat
 
 def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
     """Draw a bar and a tick for each step, its name over the bar and between them what it adds."""
-    figure, axes = canvas.axes(60 + _ROW * len(steps.rows), left=16, right=12, top=28, bottom=28)
-    for place, row in enumerate(steps.rows):
+    rows = steps.rows
+    figure, axes = canvas.axes(60 + _ROW * len(rows), left=16, right=12, top=28, bottom=28)
+    for place, row in enumerate(rows):
         _draw_step(axes, place, row, largest=steps.largest, most=52 if canvas.narrow else 90)
-    axes.set_ylim(len(steps.rows) - 0.78, -0.72)
+    axes.set_ylim(len(rows) - 0.78, -0.72)
     axes.set_xlim(0, steps.largest * 1.14)
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
     axes.text(0, -0.86, f"▬ {LABELS['miss']}   ┃ {LABELS['before']}", va="bottom", color=SOFT)
-    misses = [row["wape"] for row in steps.rows]
+    misses = [row["wape"] for row in rows]
     return Drawing(figure=figure, marks=places(axes, misses, range(len(misses))))
 
 
@@ -274,4 +287,4 @@ def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float
     end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * largest else 0.0)
     axes.text(end + 0.015 * largest, place, wording.percent(row["wape"]), va="center", color=INK)
     axes.text(0, place - 0.51, step_name(row), va="center", color=INK, fontweight="bold")
-    axes.text(0, place - 0.28, wording.label(step_note(row), most=most), va="center", color=_COLOURS.get(found, SOFT))
+    axes.text(0, place - 0.28, sources.shortened(step_note(row), most), va="center", color=_COLOURS.get(found, SOFT))

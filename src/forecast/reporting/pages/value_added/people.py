@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_habit
 from forecast.reporting.charts.figure import TableColumns
-from forecast.reporting.pages.value_added.ladder import luck, verdict, verdicts
+from forecast.reporting.pages.value_added.ladder import luck, verdicts
 from forecast.reporting.pages.words import HABIT
 
 # -- sentences: habits and changes ------------------------------------------------------------------------
@@ -32,21 +32,20 @@ def habits_finding(table: pd.DataFrame) -> str:
     """Return who forecasts too high or too low beyond chance; table as `habits` gives it by submitter."""
     if table.empty:
         return "Nobody's forecasts have settled yet"
-    verdicts_of = [habit_verdict(row) for row in table.to_dict("records")]
-    if set(verdicts_of) == {"too few"}:
+    rows = sources.records(table)
+    found = [habit_verdict(row) for row in rows]
+    if set(found) == {"too few"}:
         return "Too few months to tell whether anybody forecasts too high or too low"
-    clear = table[[verdict in ("above", "below") for verdict in verdicts_of]]
-    if clear.empty:
-        return "Nobody forecasts too high or too low beyond chance"
     parts = []
-    for high, way in ((True, HABIT.above), (False, HABIT.below)):
-        rows = clear[(clear["bias"] > 0) == high]
-        if len(rows):
-            who = wording.joined(wording.label(name) for name in rows["submitter"])
-            sizes = wording.joined(wording.percent(abs(bias)) for bias in rows["bias"])
-            parts.append(f"{who} {'forecasts' if len(rows) == 1 else 'forecast'} {way}, by {sizes}")
-    finding = "; ".join(parts)
-    return finding[0].upper() + finding[1:]
+    for side, way in (("above", HABIT.above), ("below", HABIT.below)):
+        some = [row for row, each in zip(rows, found, strict=True) if each == side]
+        if some:
+            who = wording.joined(wording.label(row["submitter"]) for row in some)
+            sizes = wording.joined(wording.percent(abs(row["bias"])) for row in some)
+            parts.append(f"{who} {'forecasts' if len(some) == 1 else 'forecast'} {way}, by {sizes} in sum")
+    if not parts:
+        return "Nobody forecasts too high or too low beyond chance"
+    return sources.capitalised(f"{'; '.join(parts)}, all lead times together")
 
 
 def habit_verdict(row: Mapping[Any, Any]) -> str:
@@ -64,42 +63,64 @@ def adjustments_finding(table: pd.DataFrame) -> str:
     found = verdicts(table)
     if set(found) == {"untested"}:
         return "Too few months to tell whether people's changes helped"
-    kinds = {
-        way: list(dict.fromkeys(_KINDS[kind] for kind, each in zip(table["kind"], found, strict=True) if each == way))
-        for way in ("worse", "better")
-    }
     parts = [
-        f"{wording.joined(kinds[way])} {verb}" for way, verb in (("worse", "hurt"), ("better", "helped")) if kinds[way]
+        f"{kinds} {verb}"
+        for way, verb in (("worse", "hurt"), ("better", "helped"))
+        if (kinds := _kinds_by_whom(table[[each == way for each in found]]))
     ]
-    finding = ", ".join(parts) if parts else "no kind of change helped or hurt beyond chance"
-    return finding[0].upper() + finding[1:]
+    return sources.capitalised(", ".join(parts) if parts else "no kind of change helped or hurt beyond chance")
+
+
+def _kinds_by_whom(table: pd.DataFrame) -> str:
+    """Return `large upward changes (by marketing and sales)`: each kind in a table of changes, and whose."""
+    kinds = [
+        f"{_KINDS[str(kind)]} (by {wording.joined(map(wording.label, rows['submitter']))})"
+        for kind, rows in table.groupby("kind", sort=False)
+    ]
+    return wording.joined(kinds) if kinds else ""
 
 
 def adjustments_sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each change that helped or hurt beyond chance, then what is open, small upward first."""
     if table.empty:
         return ["This needs submitted forecasts, and the model’s of the month end before, of the same settled months."]
-    rows = table.to_dict("records")
-    open_rows = [row for row in rows if verdict(row) in ("unclear", "untested")]
-    sentences = [_change_sentence(row) for row in rows if row not in open_rows]
-    small = [row for row in rows if row["kind"] == "up small"]
-    if small and all(row in open_rows for row in small):
-        count = sum(row["n"] for row in small)
-        closer = wording.percent(sum(row["n"] * row["share_better"] for row in small) / count)
-        unclear = all(verdict(row) == "unclear" for row in small)
-        why = "no effect beyond luck" if unclear else "too few months to tell more"
-        sentences.append(f"Small upward changes: {closer} of {count:,} came closer than the model; {why}.")
-        open_rows = [row for row in open_rows if row not in small]
-    if 0 < len(open_rows) < len(rows):
-        others = f"{wording.spelt(len(open_rows))} changes" if len(open_rows) > 1 else "change"
+    found = pd.Series(verdicts(table), index=table.index)
+    is_open = found.isin(["unclear", "untested"])
+    sentences = [_change_sentence(row) for row in sources.records(table[~is_open])]
+    small = table["kind"] == "up small"
+    if small.any() and is_open[small].all():
+        sentences.append(_small_sentence(table[small], untested=bool((found[small] == "untested").any())))
+        is_open &= ~small
+    others = sources.count(table[is_open])
+    if 0 < others < len(table):
+        rows = f"{wording.spelt(others)} rows" if others > 1 else "row"
         sentences.append(
-            f"The other {others} in the table: luck could have made the difference, or the months are too few."
+            f"For the other {rows} of the table luck could have made the difference, or months are too few."
         )
-    if any(verdict(row) in ("better", "worse") for row in rows):
+    sentences.append(CHANGES_CAVEAT)
+    if not set(found) <= {"unclear", "untested"}:
         sentences.append(HIGHER_CAVEAT)
     return sentences
 
 
+def _small_sentence(small: pd.DataFrame, *, untested: bool) -> str:
+    """Return what became of small upward changes, of all who made them together, where none of them is clear."""
+    rows, count = sources.records(small), sources.total(small, "n")
+    closer = wording.percent(sum(row["n"] * row["share_better"] for row in rows) / count)
+    whose = wording.joined(wording.label(row["submitter"]) for row in rows)
+    why = "too few months to tell more" if untested else "no effect beyond luck"
+    each = " for any of them" if len(rows) > 1 and not untested else ""
+    together = " together" if len(rows) > 1 else ""
+    return (
+        f"Small upward changes by {whose}{together}: {closer} of {wording.in_full(count)} came closer than the model; "
+        f"{why}{each}."
+    )
+
+
+CHANGES_CAVEAT = (
+    "A change is what was submitted less the model’s forecast of the month end before; of all segments and lead times, "
+    "together."
+)
 HIGHER_CAVEAT = (
     "Of two equally good forecasts, the higher one is more often too high. So this shows when to stay with the model, "
     "not who forecasts better; the steps above show that."
@@ -109,7 +130,7 @@ HIGHER_CAVEAT = (
 def _change_sentence(row: Mapping[str, Any]) -> str:
     kind = _KINDS[row["kind"]]
     return (
-        f"{kind[0].upper()}{kind[1:]} by {wording.label(row['submitter'])} ({row['n']:,}) "
+        f"{kind[0].upper()}{kind[1:]} by {wording.label(row['submitter'])} ({wording.in_full(row['n'])}) "
         f"miss by {wording.percent(row['wape'])}, the model by {wording.percent(row['wape_before'])}; "
         f"{wording.percent(row['share_better'])} of them came closer."
     )
@@ -122,38 +143,50 @@ def late_finding(table: pd.DataFrame) -> str:
     """Return what share of the amount won was in no pipeline three weeks into its quarter; table as `late_wins`."""
     if table.empty:
         return "Late wins cannot be counted yet: no quarter has settled since the records began"
-    won, late = int(table["won"].sum()), int(table["late"].sum())
+    won, late = sources.total(table, "won"), sources.total(table, "late")
     if not won:
-        return f"Nothing was won in {wording.plural(len(table), 'settled quarter')}"
+        return f"Nothing was won in {wording.plural(sources.count(table), 'settled quarter')}"
     if not late:
-        return "Every deal won was in the pipeline three weeks into its quarter"
-    amount = table["won_amount"].sum()
-    share = table["late_amount"].sum() / amount if amount > 0 else late / won
-    what = "of the amount won" if amount > 0 else "of the deals won"
-    return f"{wording.percent(share)} {what} was in no pipeline three weeks into its quarter"
+        return "Every deal won was known three weeks into its quarter, as open or as won"
+    amount = sources.total(table, "won_amount")
+    of_amount = bool(amount > 0)
+    share = wording.share(sources.total(table, "late_amount"), amount) if of_amount else wording.share(late, won)
+    what = "amount won was" if of_amount else "deals won were"
+    return f"{share} of the {what} in no pipeline three weeks into {'its' if of_amount else 'their'} quarter"
 
 
 def late_sentences(table: pd.DataFrame) -> list[str]:
     """Return the counts behind it, the quarters' range, and how many were entered afterwards under an earlier date."""
     if table.empty or not table["won"].sum():
         return []
-    won, late = int(table["won"].sum()), int(table["late"].sum())
-    of = f"{wording.plural(won, 'deal')} won in {wording.plural(len(table), 'quarter')}"
+    won, late = sources.total(table, "won"), sources.total(table, "late")
+    of = f"{wording.plural(won, 'deal')} won in {_quarters(table)}"
     if not late:
-        return [f"Of {of}, all were known as open or as won by the end of the quarter’s 21st day."]
-    part = f"{wording.spelt(late)} ({wording.percent(late / won)}) {'was' if late == 1 else 'were'}"
-    sentences = [f"Of {of}, {part} known neither as open nor as won at the end of the quarter’s 21st day."]
-    shares = table["late_amount_share"].dropna()
-    if len(shares) > 1:
-        low, high = wording.percent(shares.min()), wording.percent(shares.max())
-        sentences.append(f"By quarter that was {low if low == high else f'{low} to {high}'} of the amount.")
-    back = int(table["backdated"].sum())
+        return [f"Of {of}, all were known as open or as won {THREE_WEEKS}."]
+    part = f"{wording.spelt(late)} ({wording.share(late, won)}) {'was' if late == 1 else 'were'}"
+    sentences = [f"Of {of}, {part} known neither as open nor as won {THREE_WEEKS}."]
+    if table["late_amount_share"].notna().sum() > 1:
+        ends = (wording.percent(sources.aggregate(table, "late_amount_share", how)) for how in ("min", "max"))
+        low, high = ends
+        same = sources.plain(low) == sources.plain(high)
+        sentences.append(f"By quarter that was {low if same else f'{low} to {high}'} of the amount.")
+    back = sources.total(table, "backdated")
     if back:
         sentences.append(
             f"{wording.plural(back, 'of them has', 'of them have')} a creation date of that day or before: entered "
             "afterwards, or counted as lost on that day."
         )
     return sentences
+
+
+THREE_WEEKS = "at the end of the quarter’s third week"
+
+
+def _quarters(table: pd.DataFrame) -> str:
+    """Return `8 quarters, FY24 Q4 to FY26 Q3`."""
+    first, last = table["quarter"].iloc[0], table["quarter"].iloc[-1]
+    count = wording.plural(sources.count(table), "quarter")
+    return f"{count}, {first} to {last}" if len(table) > 1 else f"{count}, {first}"
 
 
 # -- sentences: columns of the tables------------------------------------------------------------------------
@@ -168,8 +201,8 @@ HABITS: TableColumns = {
     "columns": {
         "submitter": "submitter",
         "n": "forecasts",
-        "bias": "bias",
-        "share_over": "too high",
+        "bias": "too high in sum (bias)",
+        "share_over": "of them too high",
         "wape": "miss (WAPE)",
     }
     | {"p_holm": "could be luck?"},
