@@ -51,6 +51,16 @@ ALLOWED: dict[str, dict[str, str]] = {
         "Neither a trend nor a season is more than chance": SHUFFLED,
     },
     "pages/bookings/sentences": {"above": FACT, "below": FACT, "too little is known": "says that nothing can be said"},
+    "pages/glossary": {
+        "How good forecasts are": "a heading",
+        "one below and one above": READING,
+        "half of what may happen lies above it": READING,
+        "what is no better than it adds nothing": READING,
+        "above zero, too much was forecast": READING,
+        "lower is better": READING,
+        "beyond luck": "the word that is explained",
+        "as promised": "the word that is explained",
+    },
     "pages/odds": {
         "as promised": CODE,
         "the won one had the higher": FACT,

@@ -137,6 +137,57 @@ def test_without_scripts_a_page_looks_the_same(chrome, sample_report: Path):
         page.context.close()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_word_says_what_it_means_to_the_pointer_and_to_the_keys(chrome, sample_report: Path, width: int):
+    shown = "one => getComputedStyle(one, '::after').content"
+    for path in pages_of(sample_report):
+        page = open_page(chrome, path, width=width)
+        words = [word for word in page.query_selector_all("dfn a") if word.is_visible()]
+        assert words or path.parent.name != MONTH or path.name == "glossary.html", path.name
+        for word in words:
+            assert word.evaluate(shown) == "none"
+            word.focus()
+            assert word.get_attribute("aria-description") in word.evaluate(shown)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+            word.evaluate("one => one.blur()")
+        for word in words[:2]:
+            word.hover()
+            assert word.get_attribute("aria-description") in word.evaluate(shown)
+        page.context.close()
+
+
+def test_on_paper_words_stay_as_they_are(chrome, sample_report: Path):
+    page = open_page(chrome, sample_report / MONTH / "index.html")
+    page.emulate_media(media="print")
+    page.query_selector("dfn a").focus()
+    look = page.evaluate(
+        "() => { const one = document.querySelector('dfn a'); const after = getComputedStyle(one, '::after');"
+        " return [getComputedStyle(one).textDecorationLine, after.display]; }"
+    )
+    assert look == ["none", "none"]
+    page.context.close()
+
+
+def test_every_link_leads_somewhere(sample_report: Path):
+    found = 0
+    for path in pages_of(sample_report):
+        html = re.sub(r"<(svg|style|script|code|pre)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for href in re.findall(r'<a [^>]*?href="([^"]+)"', html):
+            found += 1
+            file, _, anchor = href.partition("#")
+            target = (path.parent / file).resolve() if file else path
+            assert target.is_file(), f"{path.name}: {href}"
+            if anchor:
+                assert f'id="{anchor}"' in target.read_text(encoding="utf-8"), f"{path.name}: {href}"
+    assert found >= 100
+
+
+def test_the_leader_s_page_leads_to_its_tables(sample_report: Path):
+    html = (sample_report / MONTH / "index.html").read_text(encoding="utf-8")
+    assert {"bookings", "deals", "changes_deals"} & set(re.findall(r'href="tables/([a-z_]+)\.csv"', html))
+    assert "file of tables" not in html
+
+
 def test_pages_are_small(sample_report: Path):
     for path in pages_of(sample_report):
         assert path.stat().st_size < 400_000, f"{path.name}: {path.stat().st_size:,} bytes"

@@ -169,7 +169,12 @@ def test_a_table_reads_without_its_looks():
     assert "2026-10-31" in everything
     assert "<td>yes</td>" in everything
     long = TableView(pd.DataFrame({"n": range(100)}), "Long", most=10)._repr_html_()
-    assert "90 more rows" in long
+    assert "<summary>90 more rows</summary>" in long
+    assert '<th scope="row">99</th>' in long  # no file holds them, so all are there
+    assert "not shown" not in long
+    longer = TableView(pd.DataFrame({"n": range(1000)}), "Longer", most=10)._repr_html_()
+    assert "<summary>990 more rows</summary>" in longer
+    assert "790 more rows that are not shown here." in longer
     assert "Nothing to show" in TableView(frame.iloc[:0], "None")._repr_html_()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -164,6 +166,7 @@ COVERAGE = pd.DataFrame(
         "first": pd.to_datetime(["2021-11-01", None]),
         "last": pd.to_datetime(["2026-10-31", None]),
         "rows": [10, 0],
+        "without": ["", "no gap to plan"],
     }
 )
 
@@ -349,8 +352,12 @@ def test_the_deals_behind_each_bar_are_folded_away():
     folds = moved_deals(table, company=PAGE["company"], most=1)
     assert [line for line, _ in folds.parts] == ["created: 1 deal, €30", "won: 2 deals, €25", "owner changed: 1 deal"]
     html = folds._repr_html_()
+    assert html.count("<details") == 4  # no file holds the second deal that was won, so it is folded away
+    assert "<summary>1 more row</summary>" in html
+    table.attrs["table"] = "changes_deals"
+    html = moved_deals(table, company=PAGE["company"], most=1)._repr_html_()
     assert html.count("<details") == 3
-    assert "1 more row" in html
+    assert re.search(r'1 more row(</span>)? in <span data-file="changes_deals">changes_deals.csv</span>\.', html)
     assert "<script" not in html
     assert moved_deals(table.iloc[:0], company=PAGE["company"])._repr_html_() == ""
 
@@ -394,6 +401,6 @@ def test_the_deals_that_need_attention_are_listed_without_their_owners():
     html = folds._repr_html_()
     assert "Nobody Else" not in html
     assert "<script" not in html
-    assert html.count("1 more row") == 2
+    assert html.count("<summary>1 more row</summary>") == 2  # no published table holds them
     assert attention_deals(deals.iloc[3:], **PAGE)._repr_html_() == ""
     assert [line[:7] for line, _ in attention_deals(deals.drop(columns="slips"), **PAGE).parts] == ["Past th"]

@@ -34,6 +34,8 @@ _TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
 _LONGEST = 600
 _LONG = 40
 _DIGIT = re.compile(r"\d")
+_FOLDED = 200
+"""Most rows folded away under a table that no notebook wrote: a page must stay small."""
 
 Format = Callable[[Any], str]
 
@@ -202,11 +204,19 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table for its template: columns, rows of worded cells, and how many rows are left out, in words."""
+    """A table for its template: columns, rows of worded cells, and what becomes of the rows after them.
+
+    more : how many there are, in words, empty for none. file : name of the table that holds all, if any; `written`
+    where a notebook wrote it. Rows that are in no written file stand in `folded`, but for those counted in `unseen`.
+    """
 
     columns: list[Column]
     rows: list[tuple[str, ...]]
+    folded: list[tuple[str, ...]]
     more: str
+    unseen: str
+    file: str
+    written: bool
 
 
 @dataclass(frozen=True)
@@ -216,7 +226,8 @@ class TableView:
     columns : column -> header, in order; all columns under their own names by default.
     formats : column -> function that words a value; by default numbers get three significant figures.
     total : value of the first column whose row is set apart. right : columns of worded figures, to be set right.
-    most : rows shown; the rest is counted beneath. fold : the line behind which the table is folded away, if any.
+    most : rows shown. The rest is counted beneath, with the file that holds it where a notebook wrote one, else folded
+    away there. fold : the line behind which the table is folded away, if any.
     stacks : whether a row becomes a block where there is little room, as on a phone; its last figure by its name.
     """
 
@@ -237,15 +248,25 @@ class TableView:
     def grid(self) -> Grid:
         """Return what is shown of the frame, in words."""
         names = [name for name in self.columns if name in self.frame] or list(map(str, self.frame.columns))
-        shown = self.frame.iloc[: self.most]
+        table = sources.table_of(self.frame)
+        written = bool(table) and not table.startswith(sources.VIEW)
+        shown = self.frame.iloc[: self.most if written else self.most + _FOLDED]
         cells = [self._cells(shown, name) for name in names]
         columns = [
             Column(head=self.columns.get(name, name.replace("_", " ")), side=self._side(name, worded) if place else "")
             for place, (name, worded) in enumerate(zip(names, cells, strict=True))
         ]
-        left_out = sources.count(self.frame.iloc[len(shown) :])
-        more = wording.plural(left_out, MORE) if left_out else ""
-        return Grid(columns=columns, rows=list(zip(*cells, strict=True)), more=more)
+        rows = list(zip(*cells, strict=True))
+        after, unseen = (sources.count(self.frame.iloc[end:]) for end in (self.most, len(shown)))
+        return Grid(
+            columns=columns,
+            rows=rows[: self.most],
+            folded=rows[self.most :],
+            more=wording.plural(after, MORE) if after else "",
+            unseen=wording.plural(unseen, MORE) if unseen and not written else "",
+            file=table,
+            written=written,
+        )
 
     def _side(self, name: str, cells: Sequence[str]) -> str:
         if name in self.right or _is_figure(self.frame[name].dtype):
@@ -359,23 +380,15 @@ def _piece(source: str, words: str) -> Markup:
     """Return a piece of a text as markup: what carries a source as an element with it."""
     from markupsafe import Markup, escape
 
-    if not source:
-        return escape(_clean(words))
-    return Markup('<span data-src="{}">{}</span>').format(wording.clean(source), _clean(words))
+    return Markup(render("cited", source, words)) if source else escape(_clean(words))
 
 
 def _tied(sentence: str) -> Markup:
     """Return a sentence as markup in which no line ends within a range such as `€3.7–4.6 m`."""
     from markupsafe import Markup
 
-    pieces = [
-        str(_piece("", words)) if not source else str(_piece(source, words))
-        for source, words in sources.pieces(sentence)
-    ]
-    tied = [
-        _TEXT.sub(lambda found: _RANGE.sub(r'<span class="tied">\g<0></span>', found[0]), piece) for piece in pieces
-    ]
-    return Markup("".join(tied))
+    pieces = "".join(str(_piece(source, words)) for source, words in sources.pieces(sentence))
+    return Markup(_TEXT.sub(lambda found: _RANGE.sub(r'<span class="tied">\g<0></span>', found[0]), pieces))
 
 
 def _source_of(cell: str) -> Markup | str:

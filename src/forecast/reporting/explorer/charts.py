@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, row_axis, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
 from forecast.reporting.charts.style import BLUE, GREY, INK, MIST, RED
 from forecast.reporting.explorer import sentences
+from forecast.reporting.explorer.scenario import CENT
 from forecast.reporting.explorer.sentences import LABELS, LEVER_WORDS
 
 # -- months with and without the levers -----------------------------------------------------------------
@@ -39,7 +39,7 @@ def what_if(table: pd.DataFrame, *, company: Company, as_of: Any, segment: str =
 
     table : period, segment, base, scenario, quantiles of both, as `scenario.Scenario` holds it.
     """
-    rows = table[table["segment"] == segment].reset_index(drop=True)
+    rows = sources.named(table[table["segment"] == segment], "what_if")
     record = WhatIf(rows=rows, company=company)
     amounts = list(sentences.WHAT_IF_HEADS)[1:]
     return chart(
@@ -77,11 +77,20 @@ def draw_what_if(canvas: Canvas, record: WhatIf) -> Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class LeverShares:
-    """What each lever brings of the change, by its name in words; the amounts add up to the change."""
+    """What each lever brings of the change: lever (in words), change; the amounts add up to the change."""
 
-    names: Sequence[str]
-    amounts: np.ndarray
+    rows: pd.DataFrame
     company: Company
+
+    @property
+    def names(self) -> list[str]:
+        """The levers in words."""
+        return list(self.rows["lever"])
+
+    @property
+    def amounts(self) -> np.ndarray:
+        """What each brings."""
+        return self.rows["change"].to_numpy(dtype=float)
 
     @property
     def largest(self) -> float:
@@ -95,13 +104,15 @@ def shares(changes: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
     changes : lever, change, as `Scenario.shares_of` gives them.
     """
     names = [LEVER_WORDS.get(lever, lever) for lever in changes["lever"]]
-    amounts = changes["change"].to_numpy(dtype=float)
-    record = LeverShares(names=names, amounts=amounts, company=company)
+    amounts = changes["change"].astype(float)
+    amounts = amounts.where(amounts.abs() >= CENT, 0.0)
+    rows = sources.named(pd.DataFrame({"lever": names, "change": amounts}), "levers")
+    record = LeverShares(rows=rows, company=company)
     return chart(
         record,
         draw_shares,
-        sentences.describe_shares(names, amounts, segment=segment, company=company, largest=record.largest),
-        table=pd.DataFrame({"lever": names, "change": amounts}),
+        sentences.describe_shares(rows, segment=segment, company=company, largest=record.largest),
+        table=rows,
         heads=sentences.SHARES_HEADS,
         company=company,
         as_of=as_of,
@@ -121,7 +132,7 @@ def draw_shares(canvas: Canvas, record: LeverShares) -> Drawing:
     edge, falls, rises = record.largest * 1.15, (amounts < 0).any(), (amounts > 0).any()
     axes.set_xlim(-edge if falls else 0.0, edge if rises or not falls else 0.0)
     money_axis(axes, record.largest, currency=record.company.currency, axis="x", ticks=4)
-    for row, amount in zip(y, amounts, strict=True):
+    for row, amount in zip(y, sources.column(record.rows, "change"), strict=True):
         axes.annotate(
             sentences.share_label(amount, currency=record.company.currency),
             (max(amount, 0.0), row),
@@ -155,12 +166,13 @@ def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, whose: str) -
 
     table : month, deals, amount, expected_amount, as `by_month` of the table of deals returns it. whose : in words.
     """
-    record = Pipeline(rows=table, company=company)
+    rows = sources.named(table, "pipeline_by_month")
+    record = Pipeline(rows=rows, company=company)
     return chart(
         record,
         draw_pipeline,
-        sentences.describe_pipeline(table, whose=whose, company=company, largest=record.largest),
-        table=table,
+        sentences.describe_pipeline(rows, whose=whose, company=company, largest=record.largest),
+        table=rows,
         heads=sentences.PIPELINE_HEADS,
         company=company,
         as_of=as_of,

@@ -75,10 +75,13 @@ def in_order(frame: pd.DataFrame, by: str, *, descending: bool = True) -> pd.Dat
 
 
 def by_stage(frame: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
-    """Return stage, deals, amount, expected_amount; stages in their order, those without a deal left out."""
-    summed = frame.groupby("stage", sort=True).agg(
-        deals=("opportunity_id", "size"), amount=("amount", "sum"), expected_amount=("expected_amount", "sum")
-    )
+    """Return stage, deals, amount, expected_amount; stages in their order, those without a deal left out.
+
+    An amount is missing where that of no deal is known.
+    """
+    by = frame.groupby("stage", sort=True)
+    amounts = by[["amount", "expected_amount"]].sum(min_count=1)
+    summed = by.size().to_frame("deals").join(amounts)
     place = dict(zip(stages["stage"], stages["position"], strict=True))
     order = sorted(summed.index, key=lambda name: (place.get(name, np.inf), name))
     return summed.loc[order].reset_index()
@@ -104,7 +107,10 @@ def by_month(frame: pd.DataFrame, snap: Snapshot, *, months: int) -> pd.DataFram
     place[dated] = np.where(overdue[dated], 0, month)
     counts = {"deals": np.bincount(place, minlength=len(labels))}
     for name in ("amount", "expected_amount"):
-        counts[name] = np.bincount(place, np.nan_to_num(frame[name].to_numpy(dtype=float)), minlength=len(labels))
+        amount = frame[name].to_numpy(dtype=float)
+        known = np.bincount(place, ~np.isnan(amount), minlength=len(labels)) > 0
+        summed = np.bincount(place, np.nan_to_num(amount), minlength=len(labels))
+        counts[name] = np.where(known | (counts["deals"] == 0), summed, np.nan)
     table = pd.DataFrame({"month": pd.Series(labels, dtype="str"), **counts})
     return table[(table["month"] != UNDATED) | (table["deals"] > 0)].reset_index(drop=True)
 

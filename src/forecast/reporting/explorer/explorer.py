@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.calendar import period_labels
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
@@ -181,7 +181,8 @@ class Explorer:
         joint = self.joint_planning()
         starts = levers.joint_planning and joint.offered
         result = scenario(given, levers, width=joint.width if starts else None)
-        change = sentences.finding(result.table, segment=segment, company=company)
+        moved = result.table[result.table["segment"] == segment]
+        change = sentences.finding(sources.named(moved, "what_if"), segment=segment, company=company)
         shown: list[Chart | Statement] = [
             Statement(f"{change}.", sentences.CAVEAT),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
@@ -205,7 +206,7 @@ class Explorer:
         return [
             explorer_charts.pipeline(months, company=company, as_of=self.day.value, whose=self._whose()),
             TableView(
-                by_stage(deals, self.snapshot().stages),
+                sources.named(by_stage(deals, self.snapshot().stages), "pipeline_by_stage"),
                 sentences.STAGES_CAPTION,
                 columns=sentences.STAGES_HEADS,
                 formats={"amount": money, "expected_amount": money},
@@ -215,11 +216,11 @@ class Explorer:
 
     def deal_list(self, *, most: int = 15) -> TableView:
         """Return the largest open deals of what is chosen, with their chances and what drives them."""
-        rows = in_order(self.deals(), "amount").iloc[:most]
+        rows = sources.named(in_order(self.deals(), "amount").iloc[:most], "largest_deals")
         without = () if (rows["product"] != "").any() else ("product",)
         return TableView(
             rows,
-            sentences.deals_caption(len(rows), self._whose()),
+            sentences.deals_caption(rows, self._whose()),
             columns={name: head for name, head in sentences.DEALS_HEADS.items() if name not in without},
             formats={
                 "amount": wording.in_currency(self.log.company.currency),

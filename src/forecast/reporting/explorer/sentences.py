@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.planning.verdict import interval_words
 from forecast.reporting.charts.canvas import Caption
@@ -133,7 +132,7 @@ def describe_what_if(rows: pd.DataFrame, *, segment: str, company: Company, larg
             wording.named_amount("scenario", row["scenario"], currency=currency),
             wording.named_range(row["q10"], row["q90"], currency=currency),
         )
-        for row in rows.to_dict("records")
+        for row in sources.records(rows)
     ]
     return Caption(
         title=title,
@@ -146,8 +145,8 @@ def describe_what_if(rows: pd.DataFrame, *, segment: str, company: Company, larg
 def finding(table: pd.DataFrame, *, segment: str, company: Company) -> str:
     """Return the sentence of a what-if: by how much the months together change."""
     rows = table[table["segment"] == segment]
-    before, after = float(rows["base"].sum()), float(rows["scenario"].sum())
-    months = wording.plural(len(rows), "month")
+    before, after = sources.total(rows, "base"), sources.total(rows, "scenario")
+    months = wording.plural(sources.count(rows), "month")
     if abs(after - before) < CENT:
         lever = "that moves bookings " if ranges_differ(rows) else ""
         return f"No lever {lever}is moved: {wording.money(before, currency=company.currency)} in {months}"
@@ -156,11 +155,9 @@ def finding(table: pd.DataFrame, *, segment: str, company: Company) -> str:
     return f"The levers {moves} {months}: {wording.money(after, currency=company.currency)} in all"
 
 
-def describe_shares(
-    names: Sequence[str], amounts: np.ndarray, *, segment: str, company: Company, largest: float
-) -> Caption:
-    """Return the words of the levers' shares; names : of the levers in words, amounts : what each brings."""
-    currency, title = company.currency, shares_finding(names, amounts, currency=company.currency)
+def describe_shares(rows: pd.DataFrame, *, segment: str, company: Company, largest: float) -> Caption:
+    """Return the words of the levers' shares; rows : lever (in words), change."""
+    currency, title = company.currency, shares_finding(rows, currency=company.currency)
     unit = wording.axis_unit(largest, currency=currency)[1]
     return Caption(
         title=title,
@@ -168,17 +165,17 @@ def describe_shares(
         description=f"{title}. Bars by lever add up to the change.",
         tooltips=[
             wording.listed(name, share_label(amount, currency=currency))
-            for name, amount in zip(names, amounts, strict=True)
+            for name, amount in zip(rows["lever"], sources.column(rows, "change"), strict=True)
         ],
     )
 
 
-def shares_finding(names: Sequence[str], amounts: np.ndarray, *, currency: str) -> str:
+def shares_finding(rows: pd.DataFrame, *, currency: str) -> str:
     """Return which levers are moved and what they bring or cost: `Win rate and slippage together bring €1.2 m`."""
-    moved = [name for name, amount in zip(names, amounts, strict=True) if abs(amount) >= CENT]
+    moved = list(rows.loc[rows["change"].abs() >= CENT, "lever"])
     if not moved:
         return "No lever is moved"
-    change = float(amounts.sum())
+    change = sources.total(rows, "change")
     verb = "bring" if change >= 0 else "cost"
     if len(moved) > 1:
         verb = f"together {verb}"
@@ -190,7 +187,7 @@ def shares_finding(names: Sequence[str], amounts: np.ndarray, *, currency: str) 
 
 def share_label(amount: float, *, currency: str) -> str:
     """Return what is written at the bar of a lever."""
-    return wording.money(amount, currency=currency, sign=True) if abs(amount) >= CENT else "0"
+    return wording.money(amount, currency=currency, sign=True)
 
 
 def describe_pipeline(rows: pd.DataFrame, *, whose: str, company: Company, largest: float) -> Caption:
@@ -207,14 +204,14 @@ def describe_pipeline(rows: pd.DataFrame, *, whose: str, company: Company, large
                 wording.named_amount(f"{wording.plural(row['deals'], 'deal')},", row["amount"], currency=currency),
                 wording.named_amount("expected in the end", row["expected_amount"], currency=currency),
             )
-            for row in rows.to_dict("records")
+            for row in sources.records(rows)
         ],
     )
 
 
 def pipeline_finding(table: pd.DataFrame, *, company: Company) -> str:
     """Return how much is open, and what it is expected to bring in the end."""
-    count, amount, expected = (float(table[name].sum()) for name in ("deals", "amount", "expected_amount"))
+    count, amount, expected = (sources.total(table, name) for name in ("deals", "amount", "expected_amount"))
     if not count:
         return NO_DEAL
     money = wording.money(amount, currency=company.currency)
@@ -231,9 +228,9 @@ def whose_deals(segment: str, product: str) -> str:
     return f"{who(segment)}, {wording.label(product)}" if product else who(segment)
 
 
-def deals_caption(count: int, whose: str) -> str:
-    """Return the caption of the largest open deals."""
-    return f"The {count} largest open deals, {whose}"
+def deals_caption(rows: pd.DataFrame, whose: str) -> str:
+    """Return the caption of the largest open deals, those of `rows`."""
+    return f"The {wording.number(sources.count(rows))} largest open deals, {whose}"
 
 
 def counted(deals: pd.DataFrame, *, currency: str, most: int) -> str:

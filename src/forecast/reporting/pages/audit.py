@@ -173,7 +173,7 @@ def prepare_coverage(table: pd.DataFrame, *, as_of: Any) -> Coverage:
 def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw which dates each table covers, and the day whose knowledge is used.
 
-    table : table, first, last (dates), rows; empty dates for a table without any.
+    table : table, first, last (dates), rows, without (what its absence means), as `coverage` gives it.
     """
     covered = prepare_coverage(table, as_of=as_of)
     if covered.rows.empty:

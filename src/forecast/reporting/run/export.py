@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.data.schema import Company
+from forecast.reporting.pages import glossary
+from forecast.reporting.run import links
 from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.wording import THIN, clean, day
 
@@ -52,6 +54,11 @@ class Page:
     footer: str = ""
     redacted: bool = False
 
+    @property
+    def up(self) -> str:
+        """How the month's folder is reached from the page."""
+        return "" if self.kind == "leader" else "../"
+
 
 def page(notebook: Any, frame: Page) -> str:
     """Return the HTML of an executed notebook (an nbformat node, not changed)."""
@@ -67,6 +74,8 @@ def page(notebook: Any, frame: Page) -> str:
         "report": frame.report,
         "footer": frame.footer,
         "redacted": frame.redacted,
+        "glossary": frame.up + links.GLOSSARY,
+        "glossary_title": glossary.TITLE,
         "css": _css(),
         "code_css": _code_css() if frame.kind == "analysis" else "",
         "scripts": _scripts(tooltips=_has_tooltips(notebook), switch=frame.kind == "analysis"),
@@ -83,20 +92,27 @@ def months_page(
     report: str = Company.title,
     footer: str = "",
     moved: Sequence[Chart | Statement] = (),
+    words: str = "",
 ) -> str:
     """Return the HTML of the index of months: as_of, href and headline of each, in the order given.
 
-    moved : how the forecast moved from month to month.
+    moved : how the forecast moved from month to month. words : where the glossary's page is; empty for none.
     """
     template = _exporter().environment.get_template("months.html.j2")
     facts = {"months": months, "company": company, "logo": logo, "report": report, "footer": footer}
+    facts |= {"glossary": words, "glossary_title": glossary.TITLE}
     shown = [part._repr_html_() for part in moved]
+    scripts = _scripts(tooltips=any(_TOOLTIP in part for part in shown))
+    html = clean(str(template.render(**facts, moved=shown, scripts=scripts, css=_css())))
+    return links.with_terms(html, words) if words else html
+
+
+def glossary_page(*, company: str, logo: str = "", report: str = Company.title) -> str:
+    """Return the HTML of a month's glossary: every word that its pages explain, with its sentence."""
+    template = _exporter().environment.get_template("glossary.html.j2")
+    facts = {"company": company, "logo": logo, "report": report, "title": glossary.TITLE}
     return clean(
-        str(
-            template.render(
-                **facts, moved=shown, scripts=_scripts(tooltips=any(_TOOLTIP in part for part in shown)), css=_css()
-            )
-        )
+        str(template.render(**facts, sections=glossary.SECTIONS, scripts=_scripts(tooltips=False), css=_css()))
     )
 
 

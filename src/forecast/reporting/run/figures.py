@@ -23,7 +23,6 @@ _TABLE = re.compile(r' data-table="([^"]*)" data-rows="([^"]*)"')
 _SOURCE = re.compile(r' data-src="([^"]*)"')
 _VIEW = re.compile(rf"\b{sources.VIEW}(?=[a-z0-9_]+:[0-9,\-]*:)")
 FIGURES = "figures"
-_COLUMNS = {"figure": "int64", "text": "str", "value": "float64", "rounding": "str", "made_from": "str"}
 
 
 def with_tables(page: str, *, name: str, results: Results) -> str:
@@ -48,7 +47,7 @@ def with_tables(page: str, *, name: str, results: Results) -> str:
     for table, rows in made.items():
         results.write(table, rows)
     if figures.rows:
-        results.write(f"{name}_{FIGURES}", pd.DataFrame(figures.rows).astype(_COLUMNS))
+        results.write(f"{name}_{FIGURES}", pd.DataFrame(figures.rows))
     return page
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from forecast import sources
 from forecast.data.schema import Company
 from forecast.reporting.month.results import Results, write_text
-from forecast.reporting.run import export, figures
+from forecast.reporting.run import export, figures, links
 from forecast.reporting.run.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -135,14 +135,18 @@ def write_notebook(notebook: Any, file: Path) -> None:
 
 
 def write_page(notebook: Any, frame: export.Page, file: Path, *, tables: Path | None = None) -> None:
-    """Write the page of a notebook, whole or not at all, and the tables that are its own.
+    """Write the page of a notebook, whole or not at all, and the tables that are its own; it leads to those it shows.
 
     tables : the folder of the month's tables, where every number of the page has its cell; None for a page that failed.
     """
     with _RENDERING:
         html = export.page(notebook, frame)
     if tables is not None:
-        html = figures.with_tables(html, name=f"page{frame.notebook[:2]}", results=Results(tables))
+        name = f"page{frame.notebook[:2]}"
+        html = figures.with_tables(html, name=name, results=Results(tables))
+        published = {file.stem for file in tables.glob("*.csv")}
+        html = links.with_tables(html, published, page_name=name, up=frame.up)
+        html = links.with_terms(html, frame.up + links.GLOSSARY)
     write_text(html, file, parents=True)
 
 
@@ -163,6 +167,13 @@ def _plain(value: Any) -> str:
     if value in ("", []):
         return "(empty)"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def write_glossary(month: Path, *, company: Company, logo: str = "") -> None:
+    """Write the page of a month's folder that says what the words of its pages mean."""
+    with _RENDERING:
+        html = export.glossary_page(company=company.name, report=company.title, logo=logo)
+    write_text(html, month / links.GLOSSARY)
 
 
 def months(out: Path) -> list[dict[str, Any]]:
@@ -190,9 +201,11 @@ def write_index(out: Path, *, company: Company, logo: str = "") -> None:
     listed = months(out)
     alike = [month["as_of"] for month in listed if month["facts"].get("currency", company.currency) == company.currency]
     moved = movements(out, alike, company=company)
+    words = f"{listed[0]['as_of']}/{links.GLOSSARY}" if listed else ""
+    frame: dict[str, Any] = {"company": company.name, "report": company.title, "footer": company.footer, "logo": logo}
     with _RENDERING:
         html = export.months_page(
-            listed, company=company.name, report=company.title, footer=company.footer, logo=logo, moved=moved
+            listed, **frame, moved=moved, words=words if words and (out / words).is_file() else ""
         )
     write_text(html, out / "index.html")
 

@@ -113,6 +113,7 @@ def _make(run: _Run, *, resume: bool) -> None:
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
     _run_all(run, state)
+    pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
     _write_manifest(job, state)
     workspace.publish(job.month)
     pages.write_index(job.month.out, company=job.company, logo=job.logo)
