@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +53,103 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1.5, 2)))
 
 BANDS = ((95, "q2.5", "q97.5", 0.14), (80, "q10", "q90", 0.22), (50, "q25", "q75", 0.34))
 """Nominal, lower and upper quantile, opacity; drawn over one another they fade outwards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """How one thing looks on every chart.
+
+    colour : of its lines and points. dash, marker : of these, so that colour is never alone; hollow : whether its
+    points are. fill, opacity : of its areas; without a fill they have its colour.
+    """
+
+    colour: str
+    dash: Any = DASHES[0]
+    marker: str = MARKERS[0]
+    hollow: bool = False
+    fill: str = ""
+    opacity: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """The colour in which it is named: some marks are too light for text."""
+        return SOFT if self.colour in (GREY, AXIS, MIST) else self.colour
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The looks of a line, as matplotlib takes them."""
+        return {"color": self.colour, "linestyle": self.dash}
+
+    @property
+    def series(self) -> dict[str, Any]:
+        """The looks of a line with its points."""
+        return {**self.line, "marker": self.marker}
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """The looks of points."""
+        look = {"facecolor": PAPER, "edgecolor": self.colour} if self.hollow else {"color": self.colour}
+        return {"marker": self.marker, **look}
+
+    @property
+    def area(self) -> dict[str, Any]:
+        """The looks of a bar or a band."""
+        return {"color": self.fill or self.colour, "alpha": self.opacity, "linewidth": 0}
+
+    @property
+    def outlined(self) -> dict[str, Any]:
+        """The looks of a bar on another bar."""
+        return {**self.area, "edgecolor": self.colour, "linewidth": 1.2}
+
+    @property
+    def bar(self) -> dict[str, Any]:
+        """The looks of a thick line that stands for a range."""
+        return {"color": self.colour, "alpha": self.opacity}
+
+
+BOOKED = Mark(colour=INK, dash=DASHES[3], fill=MIST)
+OUTSIDE = Mark(colour=RED, marker="D", hollow=True)
+"""What was booked; where it is outside of the range that was given."""
+
+FORECAST = Mark(colour=BLUE)
+RANGE80, RANGE95 = Mark(colour=BLUE, opacity=0.45), Mark(colour=BLUE, opacity=0.3)
+OPEN_PIPELINE, NOT_CREATED = Mark(colour=BLUE, opacity=0.45), Mark(colour=BLUE, fill=PAPER)
+PLAN = Mark(colour=INK)
+SHORT_OF_PLAN = Mark(colour=GREY, hollow=True)
+"""The model's forecast, its ranges where they are bars (bands: `BANDS`), its addends besides what is booked; the plan,
+and an outcome that does not reach it."""
+
+BENCHMARK = Mark(colour=GREY, dash=DASHES[2], marker="v")
+JOINT, SALES, MARKETING = (
+    Mark(colour=colour, marker=marker) for colour, marker in zip((RED, GREEN, PURPLE), MARKERS[1:], strict=True)
+)
+OTHER_PEOPLE = tuple(
+    Mark(colour=colour, dash=DASHES[3], marker=marker)
+    for colour, marker in zip((GREEN, PURPLE, RED), MARKERS[1:], strict=True)
+)
+OTHER_MODELS = tuple(
+    Mark(colour=GREY, dash=dash, marker=marker) for dash in (DASHES[1], DASHES[3]) for marker in MARKERS
+)
+"""Forecasts that are compared: the benchmark, who submits, further submitters and models in order."""
+
+RISE, FALL, LEVEL = (Mark(colour=colour, opacity=0.9) for colour in (BLUE, RED, GREY))
+FULL_VALUE = Mark(colour=GREY, opacity=0.55)
+"""What adds to an amount, what takes from it, what does neither; deals at full value, or the base that a
+what-if starts from."""
+
+CHANGED, UNPROVEN = (Mark(colour=colour, opacity=0.55) for colour in (BLUE, GREY))
+BEFORE_START = Mark(colour=GREY, marker="D", hollow=True)
+NOT_BEGUN = Mark(colour=GREY, dash=DASHES[2])
+"""An effect that is claimed and one that is not; the same measured before a segment's start; segments without one."""
+
+TREND, WITH_SEASON = Mark(colour=BLUE), Mark(colour=BLUE, dash=DASHES[1])
+OURS, THEIRS = Mark(colour=BLUE, opacity=0.3), Mark(colour=GREY, marker="|")
+OWN_SIZE, OTHER_SIZES = Mark(colour=BLUE), (Mark(colour=GREY, dash=DASHES[1]), Mark(colour=GREY, dash=DASHES[3]))
+COUNT = Mark(colour=GREY)
+REFERENCE = Mark(colour=AXIS, dash=DASHES[1])
+SHADE, CHANCE_BAND = Mark(colour=MIST, opacity=0.25), Mark(colour=MIST, opacity=0.55)
+"""Months taken apart; a figure of ours and of the survey; companies of other sizes; how many; what would be exact; a
+region, what chance would show."""
 
 TEXT = 13.0
 SMALL = 12.0

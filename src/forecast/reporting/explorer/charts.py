@@ -13,7 +13,7 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, row_axis, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
-from forecast.reporting.charts.style import BLUE, GREY, INK, MIST, RED
+from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, INK, RISE
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.scenario import CENT
 from forecast.reporting.explorer.sentences import LABELS, LEVER_WORDS
@@ -59,15 +59,18 @@ def draw_what_if(canvas: Canvas, record: WhatIf) -> Drawing:
     """Draw two bars a month, base and scenario, each with a line from its 10 to its 90 % quantile."""
     figure, axes = canvas.axes(240 if canvas.narrow else 270, left=34, right=76)
     rows, x = record.rows, np.arange(len(record.rows), dtype=float)
-    axes.bar(x - 0.2, rows["base"], 0.36, color=MIST, zorder=2)
-    axes.bar(x + 0.2, rows["scenario"], 0.36, color=BLUE, zorder=2)
-    axes.vlines(x - 0.2, rows["base_q10"], rows["base_q90"], color=GREY, linewidth=1.4, zorder=3)
+    axes.bar(x - 0.2, rows["base"], 0.36, **FULL_VALUE.area, zorder=2)
+    axes.bar(x + 0.2, rows["scenario"], 0.36, **FORECAST.area, zorder=2)
+    axes.vlines(x - 0.2, rows["base_q10"], rows["base_q90"], color=INK, linewidth=1.4, zorder=3)
     axes.vlines(x + 0.2, rows["q10"], rows["q90"], color=INK, linewidth=1.4, zorder=3)
     month_axis(axes, list(rows["period"]), calendar=record.company.periods)
     axes.set_ylim(0, record.largest * 1.08)
     money_axis(axes, record.largest, currency=record.company.currency)
     last = rows.iloc[-1]
-    labels = [(float(last["base"]), LABELS["base"], GREY), (float(last["scenario"]), LABELS["scenario"], BLUE)]
+    labels = [
+        (float(last["base"]), LABELS["base"], FULL_VALUE.name),
+        (float(last["scenario"]), LABELS["scenario"], FORECAST.name),
+    ]
     end_labels(axes, len(rows) - 0.5, [*labels, (float(last["q90"]), LABELS["range80"], INK)])
     return Drawing(figure=figure, marks=places(axes, x, rows["scenario"]))
 
@@ -126,7 +129,7 @@ def draw_shares(canvas: Canvas, record: LeverShares) -> Drawing:
     names, amounts = record.names, record.amounts
     figure, axes = canvas.axes(46 + 28 * len(names), left=150, right=70, top=6, bottom=26)
     y = np.arange(len(names), dtype=float)
-    axes.barh(y, amounts, 0.6, color=[RED if amount < 0 else BLUE for amount in amounts], zorder=2)
+    axes.barh(y, amounts, 0.6, color=[(FALL if amount < 0 else RISE).colour for amount in amounts], zorder=2)
     zero_line(axes, vertical=True)
     row_axis(axes, names)
     edge, falls, rises = record.largest * 1.15, (amounts < 0).any(), (amounts > 0).any()
@@ -185,8 +188,8 @@ def draw_pipeline(canvas: Canvas, record: Pipeline) -> Drawing:
     """Draw a bar a month for the amount, and within it what these deals should bring in the end."""
     figure, axes = canvas.axes(240 if canvas.narrow else 250, left=40, right=12)
     rows, x = record.rows, np.arange(len(record.rows), dtype=float)
-    axes.bar(x, rows["amount"], 0.62, color=MIST, zorder=2)
-    axes.bar(x, rows["expected_amount"], 0.62, color=BLUE, zorder=3)
+    axes.bar(x, rows["amount"], 0.62, **FULL_VALUE.area, zorder=2)
+    axes.bar(x, rows["expected_amount"], 0.62, **FORECAST.area, zorder=3)
     axes.set_xticks(x, [wording.short_month(month).replace(" ", "\n") for month in rows["month"]])
     axes.set_xlim(-0.6, len(x) - 0.4)
     axes.set_ylim(0, record.largest * 1.08)

@@ -16,7 +16,7 @@ from forecast.data.schema import Company
 from forecast.reporting.charts.axes import row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.style import BLUE, INK, SOFT
+from forecast.reporting.charts.style import INK, OPEN_PIPELINE, SOFT
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
@@ -197,7 +197,7 @@ def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:
     day = float(date2num(covered.as_of))
     low, high = float(first.min()), float(max(last.max(), day))
     figure, axes = canvas.axes(56 + 24 * len(rows), left=width_of(names), right=80, top=26, bottom=24)
-    axes.hlines(np.arange(len(rows)), first, last, color=BLUE, alpha=0.6, linewidth=9, zorder=2)
+    axes.hlines(np.arange(len(rows)), first, last, **OPEN_PIPELINE.bar, linewidth=9, zorder=2)
     axes.axvline(day, color=INK, linewidth=1.4, zorder=3)
     row_axis(axes, names)
     axes.xaxis_date()

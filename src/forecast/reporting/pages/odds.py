@@ -22,7 +22,7 @@ from forecast.evaluation.scores.events import auc, share_interval
 from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
-from forecast.reporting.charts.style import AXIS, BLUE, DASHES, GREY, MIST, PAPER, SOFT
+from forecast.reporting.charts.style import CHANCE_BAND, COUNT, FORECAST, PAPER, REFERENCE, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.words import EVER, LEVEL, NEARER, ODDS_TOO_FEW, SLOPE, USE, evaluated, rests_on, word
 
@@ -361,11 +361,9 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     axes = figure.add_axes((left, 96 / height, wide, side / height))
     below = figure.add_axes((left, 38 / height, wide, 48 / height))
     bins = record.bins
-    axes.plot([0, 1], [0, 1], color=AXIS, linewidth=1.2, linestyle=DASHES[1], zorder=1.5)
-    axes.fill_between(
-        bins["probability"], bins["band_low"], bins["band_high"], color=MIST, alpha=0.55, linewidth=0, zorder=1
-    )
-    axes.plot(bins["probability"], bins["happened"], color=BLUE, marker="o", markersize=6, zorder=3)
+    axes.plot([0, 1], [0, 1], **REFERENCE.line, linewidth=1.2, zorder=1.5)
+    axes.fill_between(bins["probability"], bins["band_low"], bins["band_high"], **CHANCE_BAND.area, zorder=1)
+    axes.plot(bins["probability"], bins["happened"], **FORECAST.series, markersize=6, zorder=3)
     for name in ("x", "y"):
         share_axis(axes, axis=name)
     axes.set_xlim(0, 1)
@@ -381,7 +379,7 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
 def _draw_histogram(axes: Axes, record: Reliability) -> None:
     """Draw how often each probability was given, in 20 bars; only the tallest is counted in words."""
     steps = len(record.counts)
-    axes.bar([(i + 0.5) / steps for i in range(steps)], record.counts, width=0.88 / steps, color=GREY, zorder=2)
+    axes.bar([(i + 0.5) / steps for i in range(steps)], record.counts, width=0.88 / steps, **COUNT.area, zorder=2)
     axes.set_xlim(0, 1)
     share_axis(axes, axis="x")
     axes.grid(False)
@@ -416,7 +414,7 @@ def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
     """Draw a bar of expected amount for each step of probability, with its number of deals on top."""
     figure, axes = canvas.axes(234, left=44, right=22, top=26, bottom=44)
     largest = float(odds.amounts.max())
-    axes.bar(odds.middles, odds.amounts, width=0.092, color=BLUE, alpha=0.8, zorder=2)
+    axes.bar(odds.middles, odds.amounts, width=0.092, **FORECAST.area, zorder=2)
     for x, amount, count in zip(odds.middles, odds.amounts, odds.counts, strict=True):
         if count:
             axes.text(x, amount + largest * 0.015, f"{count:,}", ha="center", va="bottom", color=SOFT)

@@ -21,7 +21,7 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement, TableColumns
-from forecast.reporting.charts.style import BLUE, DASHES, INK, RED
+from forecast.reporting.charts.style import BOOKED, FORECAST, PLAN, RANGE80, RANGE95
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 
@@ -87,27 +87,30 @@ def prepare_movement(known: pd.DataFrame, *, company: Company, observed: float |
 
 
 def draw_movement(canvas: Canvas, record: Movement) -> Drawing:
-    """Draw a mark a day with its 80 and 95 % range, plan as a step, and what was booked as a dashed line."""
+    """Draw a mark a day with its 80 and 95 % range, plan as a step, and what was booked as a line across."""
     figure, axes = canvas.axes(250, left=44, right=84 if canvas.narrow else 96, top=14, bottom=40)
     rows, x, plan = record.rows, record.x, record.plan
     if {"q2.5", "q97.5"} <= set(rows):
-        axes.vlines(x, rows["q2.5"], rows["q97.5"], color=BLUE, alpha=0.3, linewidth=2, zorder=2)
-    axes.vlines(x, rows["q10"], rows["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
-    axes.plot(x, rows["mean"], color=BLUE, marker="o", markersize=6, linewidth=1.4, zorder=4)
+        axes.vlines(x, rows["q2.5"], rows["q97.5"], **RANGE95.bar, linewidth=2, zorder=2)
+    axes.vlines(x, rows["q10"], rows["q90"], **RANGE80.bar, linewidth=9, zorder=2, capstyle="butt")
+    axes.plot(x, rows["mean"], **FORECAST.series, markersize=6, linewidth=1.4, zorder=4)
     wide = float(x[-1] - x[0])
     edge = x[-1] + 0.08 * wide
     if np.isfinite(plan).any():
-        axes.plot([*x, edge], [*plan, plan[-1]], color=INK, linewidth=1.8, drawstyle="steps-post", zorder=3)
+        axes.plot([*x, edge], [*plan, plan[-1]], **PLAN.line, linewidth=1.8, drawstyle="steps-post", zorder=3)
     low, high = record.limits
     margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
     axes.set_xlim(x[0] - 0.08 * wide, edge)
     axes.set_ylim(low - margin, high + margin)
     money_axis(axes, high, currency=record.company.currency)
-    labels = [(float(rows["mean"].iloc[-1]), LABELS["mean"], BLUE), (float(plan[-1]), LABELS["plan"], INK)]
-    labels.append((float(rows["q90"].iloc[-1]), LABELS["range80"], BLUE))
+    labels = [
+        (float(rows["mean"].iloc[-1]), LABELS["mean"], FORECAST.name),
+        (float(plan[-1]), LABELS["plan"], PLAN.name),
+    ]
+    labels.append((float(rows["q90"].iloc[-1]), LABELS["range80"], RANGE80.name))
     if wording.known(record.observed):
-        axes.axhline(record.observed, color=RED, linewidth=1.8, linestyle=DASHES[1], zorder=3)
-        labels.append((record.observed, LABELS["booked"], RED))
+        axes.axhline(record.observed, **BOOKED.line, linewidth=1.8, zorder=3)
+        labels.append((record.observed, LABELS["booked"], BOOKED.name))
     end_labels(axes, edge + 0.015 * wide, labels)
     _name_days(axes, rows["as_of"], x, most=4 if canvas.narrow else 9)
     return Drawing(figure=figure, marks=places(axes, x, rows["mean"]))

@@ -15,7 +15,7 @@ from forecast.data.schema import Company
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
-from forecast.reporting.charts.style import AXIS, BLUE, GREY, SOFT
+from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
 from forecast.reporting.pages.words import SURVEY, TOO_FEW, YEAR, word
 
 # -- sentences ------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def draw_survey(canvas: Canvas, survey: Survey) -> Drawing:
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(len(names) - 0.5, -0.75)
     share_axis(axes, axis="x")
-    axes.text(0, -0.95, f"●  {LABELS['ours']}", color=BLUE, va="bottom")
+    axes.text(0, -0.95, f"●  {LABELS['ours']}", color=OURS.name, va="bottom")
     axes.text(0.16 if not canvas.narrow else 0.3, -0.95, f"┃ {LABELS['survey']}", color=SOFT, va="bottom")
     at = [row["ours"] if wording.known(row["ours"]) else row["survey"] for row in survey.rows]
     return Drawing(figure=figure, marks=places(axes, at, range(len(at))))
@@ -204,13 +204,13 @@ def _draw_measure(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
     """Draw one measure; where ours is unknown, the words say so."""
     ours, theirs = row["ours"], row["survey"]
     axes.hlines(place, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
-    axes.scatter([theirs], [place], marker="|", s=240, color=GREY, linewidth=3, zorder=2)
+    axes.scatter([theirs], [place], s=240, **THEIRS.points, linewidth=3, zorder=2)
     if not wording.known(ours):
         axes.text(1.0, place - 0.1, LABELS["unknown"], ha="right", va="bottom", color=SOFT)
         return
-    axes.hlines(place, min(ours, theirs), max(ours, theirs), color=BLUE, alpha=0.3, linewidth=5, zorder=1.5)
-    axes.scatter([ours], [place], s=80, color=BLUE, zorder=3, clip_on=False)
-    axes.text(ours, place - 0.27, wording.percent(ours), ha="center", va="bottom", color=BLUE)
+    axes.hlines(place, min(ours, theirs), max(ours, theirs), **OURS.bar, linewidth=5, zorder=1.5)
+    axes.scatter([ours], [place], s=80, **OURS.points, zorder=3, clip_on=False)
+    axes.text(ours, place - 0.27, wording.percent(ours), ha="center", va="bottom", color=OURS.name)
 
 
 def _share_or_dash(value: float) -> str:

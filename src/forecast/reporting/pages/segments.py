@@ -18,7 +18,7 @@ from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import money_axis, money_formats, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, Place, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.style import BLUE, INK, MIST, PAPER, SOFT
+from forecast.reporting.charts.style import BOOKED, FORECAST, INK, PAPER, PLAN, RANGE80, RANGE95, SOFT
 from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
 from forecast.reporting.pages.bookings.sentences import booked_amount, booked_of, forecast_tooltip
 
@@ -99,10 +99,10 @@ def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
     names, shares, most = standings.names, standings.shares, 14 if canvas.narrow else 24
     y = np.arange(len(names), dtype=float)
     figure, axes = canvas.axes(60 + 26 * len(y), left=width_of(names, most=most), right=58, top=32, bottom=24)
-    axes.hlines(y, shares["q2.5"], shares["q97.5"], color=BLUE, alpha=0.3, linewidth=3, zorder=2)
-    axes.hlines(y, shares["q10"], shares["q90"], color=BLUE, alpha=0.45, linewidth=9, zorder=2, capstyle="butt")
-    axes.scatter(shares["q50"], y, s=46, color=BLUE, edgecolor=PAPER, linewidth=1, zorder=4)
-    axes.axvline(1.0, color=INK, linewidth=1.6, zorder=3)
+    axes.hlines(y, shares["q2.5"], shares["q97.5"], **RANGE95.bar, linewidth=3, zorder=2)
+    axes.hlines(y, shares["q10"], shares["q90"], **RANGE80.bar, linewidth=9, zorder=2, capstyle="butt")
+    axes.scatter(shares["q50"], y, s=46, **(FORECAST.points | {"edgecolor": PAPER}), linewidth=1, zorder=4)
+    axes.axvline(1.0, **PLAN.line, linewidth=1.6, zorder=3)
     row_axis(axes, names, most=most)
     axes.set_xlim(*standings.limits)
     axes.xaxis.set_major_formatter(lambda value, _: wording.percent(value))
@@ -195,11 +195,11 @@ def draw_panels(canvas: Canvas, panels: Panels) -> Drawing:
 def _draw_panel(axes: Axes, fan: Fan, *, largest: float) -> list[Place]:
     """Draw one segment: bars for months past, a band and a line for months ahead, a dash for each plan."""
     past, ahead, x = fan.past["amount"], fan.ahead, fan.x
-    axes.bar(np.arange(len(past)), past, 0.7, color=MIST, zorder=2)
-    axes.fill_between(x, ahead["q10"], ahead["q90"], color=BLUE, alpha=0.28, linewidth=0, zorder=2)
-    axes.plot(x, ahead["q50"], color=BLUE, linewidth=1.8, zorder=3)
+    axes.bar(np.arange(len(past)), past, 0.7, **BOOKED.area, zorder=2)
+    axes.fill_between(x, ahead["q10"], ahead["q90"], **RANGE80.area, zorder=2)
+    axes.plot(x, ahead["q50"], **FORECAST.line, linewidth=1.8, zorder=3)
     if "plan" in ahead:
-        axes.hlines(fan.plan, x - 0.36, x + 0.36, color=INK, linewidth=1.3, zorder=4)
+        axes.hlines(fan.plan, x - 0.36, x + 0.36, **PLAN.line, linewidth=1.3, zorder=4)
     ends = [0, len(fan.periods) - 1]
     axes.set_xticks(ends, [wording.short_month(fan.periods[end], year=True) for end in ends])
     for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):

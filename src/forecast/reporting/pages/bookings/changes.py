@@ -20,7 +20,7 @@ from forecast.data.schema import Company
 from forecast.reporting.charts.axes import money_axis, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
-from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, RED
+from forecast.reporting.charts.style import AXIS, BOOKED, FALL, FULL_VALUE, INK, RISE
 
 SLIPS = 3
 """Times a close date has moved later from which a deal needs attention."""
@@ -111,7 +111,7 @@ def draw_waterfall(canvas: Canvas, record: Waterfall) -> Drawing:
             axes.vlines(record.after[i], i - 0.31, i + 1.31, color=AXIS, linewidth=1, zorder=1)
         won = record.rows["bar"].iloc[i] == "won"
         if won and record.amounts[i] == 0:
-            axes.scatter([record.after[i]], [i], s=40, color=BLUE, zorder=3)
+            axes.scatter([record.after[i]], [i], s=40, **BOOKED.points, zorder=3)
         axes.annotate(
             bar_label(record, i),
             (right[i], i),
@@ -130,13 +130,13 @@ def draw_waterfall(canvas: Canvas, record: Waterfall) -> Drawing:
 
 
 def _draw_bar(axes: Axes, record: Waterfall, i: int) -> None:
-    """Draw one bar: grey at the ends, solid where booked; blue for what came, red for what went."""
+    """Draw one bar: grey at the ends, outlined where booked; blue for what came, red for what went."""
     low, high = sorted((record.before[i], record.after[i]))
     end = record.is_end[i]
-    colour = GREY if end else BLUE if record.amounts[i] >= 0 else RED
-    axes.barh(i, high - low, left=low, height=0.62, color=colour, alpha=0.55 if end else 0.9, zorder=2)
+    mark = FULL_VALUE if end else RISE if record.amounts[i] >= 0 else FALL
+    axes.barh(i, high - low, left=low, height=0.62, **mark.area, zorder=2)
     if end and record.booked[i] > 0:
-        axes.barh(i, record.booked[i], height=0.62, color=BLUE, zorder=3)
+        axes.barh(i, record.booked[i], height=0.62, **BOOKED.outlined, zorder=3)
 
 
 # -- the deals behind it --------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
     return Caption(
         title=title,
         subtitle=f"Open and booked deals of {record.period} at full value, {unit}; the forecast weighs them by their "
-        "odds; solid at the end: booked",
+        "odds; outlined at the end: booked",
         description=f"{title}. "
         + " ".join(f"{name}: {wording.money(row['amount'], currency=currency)}." for name, _, row in bars),
         tooltips=[

@@ -14,7 +14,18 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.style import BANDS, BLUE, GREY, INK, MIST, PAPER, SOFT
+from forecast.reporting.charts.style import (
+    BANDS,
+    BOOKED,
+    FORECAST,
+    INK,
+    NOT_CREATED,
+    OPEN_PIPELINE,
+    PLAN,
+    RANGE80,
+    SHORT_OF_PLAN,
+    SOFT,
+)
 from forecast.reporting.pages.bookings import sentences
 from forecast.reporting.pages.bookings.prepare import (
     Addends,
@@ -26,7 +37,7 @@ from forecast.reporting.pages.bookings.prepare import (
     prepare_outcomes,
 )
 
-_ADDEND_LOOK = {"booked": (1.0, BLUE), "open_pipeline": (0.45, BLUE), "not_yet_created": (1.0, PAPER)}
+_ADDENDS = {"booked": BOOKED, "open_pipeline": OPEN_PIPELINE, "not_yet_created": NOT_CREATED}
 
 
 def bookings_fan(
@@ -64,21 +75,21 @@ def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
     figure, axes = canvas.axes(250 if canvas.narrow else 300, left=34, right=78 if canvas.narrow else 96)
     shown = len(fan.past) if not canvas.narrow else min(6, len(fan.past))
     ahead, x, last, words = fan.ahead, fan.x, fan.ahead.iloc[-1], sentences.LABELS
-    axes.bar(np.arange(len(fan.past)), fan.past["amount"], width=0.62, color=MIST, zorder=2)
+    axes.bar(np.arange(len(fan.past)), fan.past["amount"], width=0.62, **BOOKED.area, zorder=2)
     _draw_bands(axes, fan)
     if "booked" in ahead and (ahead["booked"] > 0).any():
-        axes.bar(x, ahead["booked"], width=0.62, color=BLUE, zorder=2.5)
-    axes.plot(x, ahead["q50"], color=BLUE, marker="o", markersize=5, zorder=4)
-    axes.hlines(fan.plan, x - 0.34, x + 0.34, color=INK, linewidth=2, zorder=5)
+        axes.bar(x, ahead["booked"], width=0.62, **BOOKED.area, zorder=2.5)
+    axes.plot(x, ahead["q50"], **FORECAST.series, markersize=5, zorder=4)
+    axes.hlines(fan.plan, x - 0.34, x + 0.34, **PLAN.line, linewidth=2, zorder=5)
     month_axis(axes, fan.periods, calendar=fan.company.periods)
     axes.set_xlim(len(fan.past) - shown - 0.6, len(fan.periods) - 0.4)
     axes.set_ylim(0, fan.largest * 1.06)
     money_axis(axes, fan.largest, currency=fan.company.currency)
     labels = [
-        (float(last["q50"]), words["median"], BLUE),
-        (float(last["q90"]), words["range80"], BLUE),
+        (float(last["q50"]), words["median"], FORECAST.name),
+        (float(last["q90"]), words["range80"], RANGE80.name),
         (float(last["q97.5"]), words["range95"], SOFT),
-        (float(fan.plan[-1]), words["plan"], INK),
+        (float(fan.plan[-1]), words["plan"], PLAN.name),
     ]
     end_labels(axes, len(fan.periods) - 0.52, labels)
     if len(fan.past):
@@ -91,13 +102,13 @@ def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
 def _draw_bands(axes: Axes, fan: Fan) -> None:
     """Draw the 50, 80 and 95 % ranges, one over the other; a band needs two months, one month gets bars instead."""
     for _, low, high, alpha in BANDS:
-        axes.fill_between(fan.x, fan.ahead[low], fan.ahead[high], color=BLUE, alpha=alpha, linewidth=0, zorder=2)
+        axes.fill_between(fan.x, fan.ahead[low], fan.ahead[high], **(FORECAST.area | {"alpha": alpha}), zorder=2)
     if len(fan.x) > 1:
         return
     for nominal, low, high, alpha in BANDS:
         left, width = fan.x[0] - 0.12 - nominal / 400, 0.24 + nominal / 200
         bottom, top = float(fan.ahead[low].iloc[0]), float(fan.ahead[high].iloc[0])
-        axes.add_patch(Rectangle((left, bottom), width, top - bottom, color=BLUE, alpha=alpha, linewidth=0))
+        axes.add_patch(Rectangle((left, bottom), width, top - bottom, **(FORECAST.area | {"alpha": alpha})))
 
 
 def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart | Statement:
@@ -124,16 +135,15 @@ def draw_addends(canvas: Canvas, addends: Addends) -> Drawing:
     x, below, labels = np.arange(len(addends.ahead), dtype=float), np.zeros(len(addends.ahead)), []
     for name, known_amounts in addends.parts.items():
         amounts = np.nan_to_num(known_amounts)  # what is not known has no bar, and no sum over it
-        alpha, colour = _ADDEND_LOOK[name]
-        axes.bar(x, amounts, 0.66, below, color=colour, alpha=alpha, linewidth=0, zorder=2)
+        axes.bar(x, amounts, 0.66, below, **_ADDENDS[name].area, zorder=2)
         outline = amounts > 0
-        axes.bar(x[outline], amounts[outline], 0.66, below[outline], fill=False, edgecolor=BLUE, zorder=3)
+        axes.bar(x[outline], amounts[outline], 0.66, below[outline], fill=False, edgecolor=FORECAST.colour, zorder=3)
         if amounts[-1] > 0:
-            labels.append((below[-1] + amounts[-1] / 2, sentences.ADDEND_WORDS[name], BLUE))
+            labels.append((below[-1] + amounts[-1] / 2, sentences.ADDEND_WORDS[name], _ADDENDS[name].name))
         elif amounts.max() > 0 and name == "booked":  # only months before the last have any: named at the first
             first = int(np.argmax(amounts > 0))
             word = sentences.ADDEND_WORDS[name]
-            axes.text(x[first], amounts[first], word, color=BLUE, ha="center", va="bottom")
+            axes.text(x[first], amounts[first], word, color=_ADDENDS[name].name, ha="center", va="bottom")
         below = below + amounts
     for place, total, mean in zip(x, addends.total, sources.column(addends.ahead, "mean"), strict=True):
         if wording.known(total):
@@ -188,11 +198,11 @@ def draw_outcomes(canvas: Canvas, outcomes: Outcomes) -> Drawing:
     tallest = max(y.max() + 0.5, 3)
     pixels = min((canvas.width * box.width) / (columns + 2.4), _DOTS_HEIGHT * box.height / tallest)
     dot: Any = {"s": (pixels * 0.84) ** 2, "linewidth": 1.6, "zorder": 3}
-    axes.scatter(x[~reached], y[~reached], facecolor=PAPER, edgecolor=GREY, **dot)
-    axes.scatter(x[reached], y[reached], facecolor=BLUE, edgecolor=BLUE, **dot)
+    axes.scatter(x[~reached], y[~reached], **SHORT_OF_PLAN.points, **dot)
+    axes.scatter(x[reached], y[reached], **FORECAST.points, **dot)
     axes.set_ylim(0, _DOTS_HEIGHT * box.height / pixels)
     if has_plan:
-        axes.axvline(plan, color=INK, linewidth=2, zorder=2)
+        axes.axvline(plan, **PLAN.line, linewidth=2, zorder=2)
         left = (plan - low) < (high - low) * 0.6
         label = sentences.plan_label(outcomes)
         at = (plan + width * (0.15 if left else -0.15), axes.get_ylim()[1] * 1.02)

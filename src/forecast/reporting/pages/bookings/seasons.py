@@ -20,7 +20,7 @@ from forecast.models.baselines.decomposition import YEAR, Decomposition, seasona
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
-from forecast.reporting.charts.style import BLUE, DASHES, INK, MIST
+from forecast.reporting.charts.style import BOOKED, TREND, WITH_SEASON
 from forecast.reporting.pages.bookings.prepare import past_months
 
 
@@ -132,15 +132,15 @@ def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
     """Draw a bar a month, the trend as a line, trend and season as dashes; only what is more than chance."""
     figure, axes = canvas.axes(210 if canvas.narrow else 230, left=34, right=78 if canvas.narrow else 110)
     x, parts, labels = np.arange(len(record.periods), dtype=float), record.parts, []
-    axes.bar(x, record.booked, width=0.7, color=MIST, zorder=2)
+    axes.bar(x, record.booked, width=0.7, **BOOKED.area, zorder=2)
     if record.has_season:
         level = parts.trend if record.has_trend else np.full(len(x), record.booked.mean())
         repeated = level + parts.seasonal
-        axes.plot(x, repeated, color=INK, linewidth=1.2, linestyle=DASHES[1], zorder=3)
-        labels.append((float(repeated[-1]), LABELS["season"], INK))
+        axes.plot(x, repeated, **WITH_SEASON.line, linewidth=1.2, zorder=3)
+        labels.append((float(repeated[-1]), LABELS["season"], WITH_SEASON.name))
     if record.has_trend:
-        axes.plot(x, parts.trend, color=BLUE, linewidth=2.2, zorder=4)
-        labels.append((float(parts.trend[-1]), LABELS["trend"], BLUE))
+        axes.plot(x, parts.trend, **TREND.line, linewidth=2.2, zorder=4)
+        labels.append((float(parts.trend[-1]), LABELS["trend"], TREND.name))
     month_axis(axes, record.periods, calendar=record.company.periods, most=6 if canvas.narrow else 12)
     axes.set_ylim(0, record.largest * 1.06)
     money_axis(axes, record.largest, currency=record.company.currency)

@@ -15,7 +15,7 @@ from forecast.evaluation.planning.inference.randomisation import SET_ASIDE
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, PAPER, SOFT
+from forecast.reporting.charts.style import AXIS, BEFORE_START, CHANGED, INK, NOT_BEGUN, SHADE, SOFT, UNPROVEN, Mark
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.prepare import (
     EARLIER,
@@ -76,20 +76,20 @@ def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
     left = 14 if canvas.narrow else width_of(names) + 20
     tall = 96 + (44 if canvas.narrow else 34) * count
     figure, axes = canvas.axes(tall, left=left, right=_COLUMNS, top=28, bottom=26)
-    axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
+    axes.axvspan(-2, 0, **SHADE.area, zorder=0)
     y, above = np.arange(count), 0.2 if canvas.narrow else 0.5  # on a phone the names stand above the rows
     axes.vlines(np.zeros(count), y - above, y + 0.5, color=AXIS, linewidth=1.2, zorder=1.5)
     row_axis(axes, [""] * count if canvas.narrow else names)
     axes.set_xlim(-reach, reach)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6, sign=True)
-    colour = BLUE if shown.changed else GREY
+    mark = CHANGED if shown.changed else UNPROVEN
     x = np.clip([row.change for row in shown.rows], -reach, reach)
     for at, row in enumerate(shown.rows):
         if wording.known(row.low):
-            _draw_interval(axes, row, at, reach=reach, colour=colour)
-        look: Any = {"marker": "D", "facecolor": PAPER, "edgecolor": GREY, "linewidth": 2, "s": 60}
-        full: Any = {"marker": "o", "color": colour, "s": 90}
-        axes.scatter(x[at], at, zorder=4, **(look if row.what in EARLIER else full))
+            _draw_interval(axes, row, at, reach=reach, mark=mark)
+        earlier = row.what in EARLIER
+        look = BEFORE_START if earlier else mark
+        axes.scatter(x[at], at, zorder=4, **look.points, s=60 if earlier else 90, linewidth=2 if earlier else 0)
     if canvas.narrow:
         for at, name in enumerate(names):
             axes.text(-reach, at - 0.36, f" {name}", va="center", color=INK)
@@ -98,13 +98,13 @@ def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
     return Drawing(figure=figure, marks=places(axes, x, y))
 
 
-def _draw_interval(axes: Axes, row: Row, at: int, *, reach: float, colour: str) -> None:
+def _draw_interval(axes: Axes, row: Row, at: int, *, reach: float, mark: Mark) -> None:
     """Draw the interval of a row; an end that leaves the axis gets an arrow."""
     low, high = max(row.low, -reach), min(row.high, reach)
-    axes.hlines(at, low, high, color=colour, linewidth=4, alpha=0.55, zorder=2)
+    axes.hlines(at, low, high, **mark.bar, linewidth=4, zorder=2)
     for end, value, marker in ((low, row.low, "<"), (high, row.high, ">")):
         if abs(value) > reach:
-            axes.scatter([end], [at], marker=marker, s=60, color=colour, zorder=3)
+            axes.scatter([end], [at], marker=marker, s=60, color=mark.colour, zorder=3)
 
 
 def _write_columns(axes: Axes, shown: EffectRows, *, pixel: float) -> None:
@@ -156,13 +156,13 @@ def event_study(
 def draw_months(canvas: Canvas, months: Months) -> Drawing:
     """Draw a mark a month, larger for more segments; the start as a line, the months set aside shaded."""
     figure, axes = canvas.axes(280, left=52, right=10, top=28, bottom=40)
-    axes.axvspan(-SET_ASIDE - 0.5, -0.5, color=MIST, alpha=0.3, linewidth=0, zorder=0)
+    axes.axvspan(-SET_ASIDE - 0.5, -0.5, **SHADE.area, zorder=0)
     zero_line(axes)
     axes.axvline(-0.5, color=INK, linewidth=1.4, zorder=1.5)
-    for rows, colour, marker in ((months.before, GREY, "D"), (months.after, BLUE, "o")):
+    for rows, mark in ((months.before, BEFORE_START), (months.after, UNPROVEN)):
         size = 16 + 9 * rows["n_segments"].clip(upper=8)
         y = rows["relative_change"].clip(upper=EDGE)
-        axes.scatter(rows["event_time"], y, s=size, color=colour, marker=marker, zorder=3, linewidth=0)
+        axes.scatter(rows["event_time"], y, s=size, **mark.points, zorder=3, linewidth=1.6)
     share_axis(axes, sign=True)
     x, drawn = months.rows["event_time"], months.drawn
     axes.set_ylim(min(float(drawn.min()), -0.3) * 1.1, max(float(drawn.max()), 0.3) * 1.1)
@@ -205,18 +205,18 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     for at, row in enumerate(errors.rows.itertuples()):
         waits = not row.adopted
         if wording.known(row.first) and wording.known(row.second):
-            arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
-            look = arrow | ({"linestyle": ":"} if waits else {})
+            arrow = {"arrowstyle": "-|>", "color": NOT_BEGUN.colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
+            look = arrow | ({"linestyle": NOT_BEGUN.dash} if waits else {})
             axes.annotate("", xy=(row.second, at), xytext=(row.first, at), arrowprops=look)
         if wording.known(row.first):
-            axes.scatter([row.first], [at], s=46, facecolor=PAPER, edgecolor=GREY, linewidth=2, zorder=3)
+            axes.scatter([row.first], [at], s=46, **BEFORE_START.points, linewidth=2, zorder=3)
         start = sentences.LABELS["not yet"] if waits else wording.short_month(row.adopted, year=True)
         axes.text(right, at, f"  {start}", va="center", color=SOFT if waits else INK, clip_on=False)
     row_axis(axes, names, most=most)
     axes.set_xlim(0, right)
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
     axes.text(right, -0.72, f"  {sentences.LABELS['start']}", va="bottom", color=SOFT, clip_on=False)
-    key = [f"○ {sentences.LABELS['before']}", f"➤ {sentences.LABELS['after']}"]
+    key = [f"◇ {sentences.LABELS['before']}", f"➤ {sentences.LABELS['after']}"]
     key += [] if canvas.narrow else [f"┈➤ {sentences.LABELS['waits']}"]
     axes.text(0, -0.72, (" " if canvas.narrow else "   ").join(key), va="bottom", color=SOFT)
     x = errors.rows["second"].fillna(errors.rows["first"])

@@ -14,13 +14,13 @@ from forecast.evaluation.planning.limits import WANTED
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.style import AXIS, BLUE, GREY, INK, MIST, SMALL, SOFT
+from forecast.reporting.charts.style import AXIS, CHANGED, INK, OTHER_SIZES, OWN_SIZE, SHADE, SMALL, SOFT, UNPROVEN
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.charts import name_sides, p_value, signed
 from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, prepare_left_out
 
-_LOOKS = [(BLUE, "-", 2.6), (GREY, (0, (5, 2)), 1.8), (GREY, (0, (1, 1.5)), 1.8)]
-"""Colour, dash and width of each size of company, the company's own first."""
+_LOOKS = [(OWN_SIZE, 2.6), *((mark, 1.8) for mark in OTHER_SIZES)]
+"""Mark and width of each size of company, the company's own first."""
 
 
 def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
@@ -51,14 +51,13 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     most, reach, names = 18 if canvas.narrow else 28, shown.reach, sentences.left_out_names(shown)
     left = width_of(names, most=most)
     figure, axes = canvas.axes(60 + 24 * len(names), left=left, right=56, top=28, bottom=26)
-    axes.axvspan(-2, 0, color=MIST, alpha=0.22, linewidth=0, zorder=0)
+    axes.axvspan(-2, 0, **SHADE.area, zorder=0)
     zero_line(axes, vertical=True)
     for at, (change, (low, high)) in enumerate(zip(shown.rows["mean_change"], shown.ends, strict=True)):
         is_all = at == 0
-        colour = BLUE if is_all and shown.changed else GREY
-        axes.hlines(at, max(low, -reach), min(high, reach), color=colour, linewidth=4 if is_all else 2, alpha=0.6)
-        size, marker = (80, "o") if is_all else (40, "D")
-        axes.scatter([float(np.clip(change, -reach, reach))], [at], color=colour, s=size, marker=marker, zorder=3)
+        mark = CHANGED if is_all and shown.changed else UNPROVEN
+        axes.hlines(at, max(low, -reach), min(high, reach), **mark.bar, linewidth=4 if is_all else 2)
+        axes.scatter([float(np.clip(change, -reach, reach))], [at], **mark.points, s=80 if is_all else 40, zorder=3)
         axes.text(reach, at, f"  {signed(change)}", va="center", color=INK if is_all else SOFT, clip_on=False)
     row_axis(axes, names, most=most)
     axes.set_xlim(-reach, reach)
@@ -93,11 +92,11 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
 def draw_power(canvas: Canvas, shown: Power) -> Drawing:
     """Draw a line a size of company over the true fall of the errors, and the line of 4 in 5."""
     figure, axes = canvas.axes(280, left=48, right=20, top=34, bottom=42)
-    for at, (size, (colour, dash, width)) in enumerate(zip(shown.sizes, _LOOKS, strict=False)):
+    for at, (size, (mark, width)) in enumerate(zip(shown.sizes, _LOOKS, strict=False)):
         line = shown.line(size)
         name = sentences.power_line(size, own=at == 0)
         x = -line["relative_change"]
-        axes.plot(x, line["power"], color=colour, linestyle=dash, linewidth=width, label=name)
+        axes.plot(x, line["power"], **mark.line, linewidth=width, label=name)
     axes.axhline(WANTED, color=AXIS, linewidth=1.2, zorder=1.5)
     axes.text(CHANCES[0] + 0.005, WANTED + 0.015, sentences.LABELS["wanted"], color=SOFT, va="bottom")
     share_axis(axes, axis="x", ticks=5)

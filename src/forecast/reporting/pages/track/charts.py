@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from forecast import wording
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.judgement import Finding
+from forecast.reporting.charts import style
 from forecast.reporting.charts.axes import end_labels, line_labels, money_axis, month_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
-from forecast.reporting.charts.style import BLUE, DASHES, GREEN, GREY, INK, MARKERS, PAPER, PURPLE, RED, SOFT
-from forecast.reporting.pages.track.prepare import OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
+from forecast.reporting.charts.style import OTHER_MODELS, OTHER_PEOPLE, Mark
+from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
 from forecast.reporting.pages.track.sentences import (
     ACCURACY_HEADS,
     LABELS,
@@ -29,10 +31,12 @@ from forecast.reporting.pages.track.sentences import (
     model_name,
 )
 
-_PEOPLE = {
-    "submitted-joint": (RED, DASHES[0], MARKERS[1]),
-    "submitted-sales": (GREEN, DASHES[0], MARKERS[2]),
-    "submitted-marketing": (PURPLE, DASHES[0], MARKERS[3]),
+_MARKS = {
+    OURS: style.FORECAST,
+    BENCHMARK: style.BENCHMARK,
+    "submitted-joint": style.JOINT,
+    "submitted-sales": style.SALES,
+    "submitted-marketing": style.MARKETING,
 }
 
 
@@ -77,8 +81,7 @@ def draw_accuracy(canvas: Canvas, misses: Accuracy) -> Drawing:
     figure, axes = canvas.axes(270, left=44, right=width_of(at_end, most=40) if canvas.narrow else 160, bottom=40)
     looks = _looks(misses.models)
     for model, rows in series.items():
-        colour, dash, marker = looks[model]
-        axes.plot(rows["horizon"], rows["drawn"], color=colour, linestyle=dash, marker=marker, markersize=5, zorder=3)
+        axes.plot(rows["horizon"], rows["drawn"], **looks[model].series, markersize=5, zorder=3)
     share_axis(axes)
     axes.set_ylim(0, float(misses.rows["drawn"].max()) * 1.08)
     span = max(last - horizons[0], 1)
@@ -87,7 +90,7 @@ def draw_accuracy(canvas: Canvas, misses: Accuracy) -> Drawing:
     axes.xaxis.set_major_formatter(FixedFormatter([str(horizon) for horizon in horizons]))
     axes.set_xlabel(LABELS["horizon"], loc="left")
     lines = [
-        (rows[["horizon", "drawn"]].to_numpy(float), model_name(model), _text_colour(looks[model][0]))
+        (rows[["horizon", "drawn"]].to_numpy(float), model_name(model), looks[model].name)
         for model, rows in series.items()
     ]
     _name_lines(axes, lines, last=last, at=last + 0.04 * span)
@@ -103,22 +106,14 @@ def _name_lines(axes: Axes, lines: list[tuple[np.ndarray, str, str]], *, last: i
     line_labels(axes, lines, named=early, standing=[(at, y, name) for y, name, _ in late])
 
 
-def _text_colour(colour: str) -> str:
-    """Return the colour of a line's name: grey marks are too light for text."""
-    return SOFT if colour == GREY else colour
-
-
-def _looks(models: Sequence[str]) -> dict[str, tuple[str, Any, str]]:
-    """Return colour, dash and marker of each model: the usual submitters keep theirs from chart to chart."""
-    spare = iter((GREEN, PURPLE, RED))
-    out: dict[str, tuple[str, Any, str]] = {}
-    for i, model in enumerate(models):
-        if model == OURS:
-            out[model] = (BLUE, "-", "o")
-        elif model.startswith("submitted-"):
-            out[model] = _PEOPLE.get(model) or (next(spare, GREY), DASHES[3], MARKERS[1 + i % 3])
-        else:
-            out[model] = (GREY, DASHES[1 + i % 3], MARKERS[i % 4])
+def _looks(models: Sequence[str]) -> dict[str, Mark]:
+    """Return the mark of each model; ours, the benchmark's and the usual submitters' are the same on every chart."""
+    people, others = iter(OTHER_PEOPLE), cycle(OTHER_MODELS)
+    out: dict[str, Mark] = {}
+    for model in models:
+        known = _MARKS.get(model)
+        spare = next(people, OTHER_PEOPLE[-1]) if known is None and model.startswith("submitted-") else None
+        out[model] = known or spare or next(others)
     return out
 
 
@@ -148,21 +143,21 @@ def draw_past_forecasts(canvas: Canvas, past: PastForecasts) -> Drawing:
     """Draw a month's 95 and 80 % ranges as bars, its median as a dash, and what was booked as a dot or a diamond."""
     rows, inside, x = past.rows, past.inside, np.arange(len(past.rows), dtype=float)
     figure, axes = canvas.axes(260, left=34, right=10, top=24)
-    axes.vlines(x, rows["q2.5"], rows["q97.5"], color=BLUE, alpha=0.3, linewidth=2, zorder=2)
-    axes.vlines(x, rows["q10"], rows["q90"], color=BLUE, alpha=0.45, linewidth=5 if canvas.narrow else 9, zorder=2)
-    axes.hlines(rows["q50"], x - 0.3, x + 0.3, color=BLUE, linewidth=2, zorder=3)
+    axes.vlines(x, rows["q2.5"], rows["q97.5"], **style.RANGE95.bar, linewidth=2, zorder=2)
+    axes.vlines(x, rows["q10"], rows["q90"], **style.RANGE80.bar, linewidth=5 if canvas.narrow else 9, zorder=2)
+    axes.hlines(rows["q50"], x - 0.3, x + 0.3, **style.FORECAST.line, linewidth=2, zorder=3)
     size = 26 if canvas.narrow else 40
     booked = rows["observed"].to_numpy()
-    axes.scatter(x[inside], booked[inside], s=size, color=INK, zorder=4)
-    axes.scatter(x[~inside], booked[~inside], s=size, marker="D", facecolor=PAPER, edgecolor=RED, linewidth=2, zorder=4)
+    axes.scatter(x[inside], booked[inside], s=size, **style.BOOKED.points, zorder=4)
+    axes.scatter(x[~inside], booked[~inside], s=size, **style.OUTSIDE.points, linewidth=2, zorder=4)
     month_axis(axes, list(rows["target_period"]), calendar=past.company.periods, most=6 if canvas.narrow else 12)
     axes.set_ylim(0, past.largest * 1.06)
     money_axis(axes, past.largest, currency=past.company.currency)
     outside = LABELS["outside, narrow"] if canvas.narrow else LABELS["outside"]
     for share, text, colour in (
-        (0.0, f"● {LABELS['booked']}", INK),
-        (0.24 if canvas.narrow else 0.13, f"◇ {outside}", RED),
-        (0.5 if canvas.narrow else 0.55, f"▬ {LABELS['forecast']}", BLUE),
+        (0.0, f"● {LABELS['booked']}", style.BOOKED.name),
+        (0.24 if canvas.narrow else 0.13, f"◇ {outside}", style.OUTSIDE.name),
+        (0.5 if canvas.narrow else 0.55, f"▬ {LABELS['forecast']}", style.FORECAST.name),
     ):
         axes.text(-0.5 + len(x) * share, past.largest * 1.09, text, color=colour, va="bottom")
     return Drawing(figure=figure, marks=places(axes, x, booked))

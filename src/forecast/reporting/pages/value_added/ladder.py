@@ -20,13 +20,13 @@ from forecast.evaluation.questions import of_comparison
 from forecast.reporting.charts.axes import share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
-from forecast.reporting.charts.style import BLUE, GREY, INK, RED, SOFT
+from forecast.reporting.charts.style import FALL, INK, LEVEL, RISE, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.track.sentences import model_name
 from forecast.reporting.pages.words import STEP, STEP_CODES
 
 _ROW = 66
-_COLOURS = {"better": BLUE, "worse": RED}
+_MARKS = {"better": RISE, "worse": FALL}
 
 
 def verdict(row: Mapping[Any, Any]) -> str:
@@ -282,9 +282,10 @@ def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
 def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float, most: int) -> None:
     """Draw one step; joint next to sales' forecasts stays grey, whatever its test shows."""
     found = "unclear" if is_joint(row) else verdict(row)
-    axes.barh(place, row["wape"], height=0.24, color=_COLOURS.get(found, GREY), alpha=0.85, zorder=2)
+    axes.barh(place, row["wape"], height=0.24, **_MARKS.get(found, LEVEL).area, zorder=2)
     axes.vlines(row["wape_before"], place - 0.15, place + 0.15, color=INK, linewidth=3, zorder=3)
     end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * largest else 0.0)
     axes.text(end + 0.015 * largest, place, wording.percent(row["wape"]), va="center", color=INK)
     axes.text(0, place - 0.51, step_name(row), va="center", color=INK, fontweight="bold")
-    axes.text(0, place - 0.28, sources.shortened(step_note(row), most), va="center", color=_COLOURS.get(found, SOFT))
+    name = _MARKS.get(found, LEVEL).name
+    axes.text(0, place - 0.28, sources.shortened(step_note(row), most), va="center", color=name)
