@@ -41,6 +41,18 @@ def test_the_headline():
     assert "no forecast" in bookings_sentences.headline(None, company=EURO)
 
 
+def test_too_thin_a_company_is_told_why_in_one_line():
+    notes = pd.DataFrame(
+        {"about": ["forecast"], "note": ["No forecast: only 2 closed deals are known, at least 10 are."]}
+    )
+    row = headline_row(forecast(mean=NAN, q10=NAN, q90=NAN), notes=notes)
+    assert bookings_sentences.headline(row, company=EURO) == (
+        "We cannot say what we will book in FY26 Q4: only 2 closed deals are known, at least 10 are."
+    )
+    assert bookings_sentences.headline_cards(row, company=EURO) == []
+    assert bookings_sentences.other_notes(notes) == []
+
+
 def test_the_headline_speaks_of_the_quarter_in_progress_or_the_first_month():
     months = forecast(target_period="2026-11", horizon=1)
     assert headline_row(months)["target_period"] == "2026-11"
@@ -107,6 +119,10 @@ def open_deals(*rows: tuple[str, str | None, float, float]) -> pd.DataFrame:
     return table.assign(opportunity_id=ids, owner="Rep 001", segment="S0", stage="Propose")
 
 
+def looked_at(deals: int) -> pd.DataFrame:
+    return pd.DataFrame({"opportunities": [deals], "open_deals": [deals]})
+
+
 def plainly(sentences: list[str]) -> list[str]:
     return [sources.plain(sentence) for sentence in sentences]
 
@@ -118,7 +134,7 @@ def test_attention_names_no_owner_and_counts_right():
         ("open", None, 20.0, 0.0),
         ("won", "2026-10-01", 30.0, 9.0),
     )
-    found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), open_deals=3)
+    found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(3))
     told = plainly(changes.attention(segments(-5.0).assign(p_at_least_plan=0.1), found, company=EURO))
     assert told[0].replace(T, " ") == "S0 is expected €5 below plan in FY26 Q4; reaching it is about 1 in 10 (10 %)."
     assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
@@ -132,22 +148,38 @@ def test_attention_names_no_owner_and_counts_right():
         "Slipped three times or more: 1 open deal",
         "No expected close date: 1 open deal",
     ]
-    none = changes.prepare_attention(deals.iloc[:0], as_of=pd.Timestamp("2026-10-31"), open_deals=0)
-    assert changes.attention(segments(), none, company=EURO) == []
+    none = changes.prepare_attention(deals.iloc[:0], as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(0))
+    assert changes.attention(segments(), none, company=EURO) == []  # nothing that could be looked at
+
+
+def test_nothing_stands_out_only_of_what_can_be_looked_at():
+    as_of = pd.Timestamp("2026-10-31")
+    dated = changes.prepare_attention(open_deals(("open", "2026-12-01", 1.0, 0.0)), as_of=as_of, looked_at=looked_at(1))
+    told = changes.attention(segments(1.0).assign(p_at_least_plan=0.6), dated, company=EURO)
+    assert told == [
+        "Nothing stands out: there are no segments far below plan, deals past their expected close date or deals that "
+        "slipped three times or more."
+    ]
+    no_history = changes.prepare_attention(
+        open_deals(("open", "2026-12-01", 1.0, NAN)), as_of=as_of, looked_at=looked_at(1)
+    )
+    told = changes.attention(segments(1.0), no_history, company=EURO)
+    assert told == ["Nothing stands out: there are no deals past their expected close date."]
 
 
 def test_a_segment_above_its_plan_needs_no_attention_whatever_its_chance():
-    none = changes.prepare_attention(open_deals(), as_of=pd.Timestamp("2026-10-31"), open_deals=0)
-    assert changes.attention(segments(5.0).assign(p_at_least_plan=0.1), none, company=EURO) == []
+    none = changes.prepare_attention(open_deals(), as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(0))
+    told = changes.attention(segments(5.0).assign(p_at_least_plan=0.1), none, company=EURO)
+    assert told == ["Nothing stands out: there are no segments far below plan."]
 
 
 def test_a_deal_without_an_amount_is_not_taken_for_nothing():
     past = "2026-10-01"
     deals = open_deals(("open", past, 10.0, 0.0), ("open", past, NAN, 0.0))
-    found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), open_deals=2)
+    found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(2))
     (told,) = plainly(changes.attention(segments(), found, company=EURO))
     assert told.startswith("2 open deals (€10 and one without an amount) are past")
-    unknown = changes.prepare_attention(deals.iloc[1:], as_of=pd.Timestamp("2026-10-31"), open_deals=1)
+    unknown = changes.prepare_attention(deals.iloc[1:], as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(1))
     (told,) = plainly(changes.attention(segments(), unknown, company=EURO))
     assert told.startswith("1 open deal without an amount is past the expected close date")
     shown = changes.attention_deals(found, company=EURO)._repr_html_()
@@ -157,7 +189,7 @@ def test_a_deal_without_an_amount_is_not_taken_for_nothing():
 
 def test_where_no_deal_has_a_date_none_is_said_to_lack_one():
     found = changes.prepare_attention(
-        open_deals(("open", None, 1.0, 0.0)), as_of=pd.Timestamp("2026-10-31"), open_deals=1
+        open_deals(("open", None, 1.0, NAN)), as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(1)
     )
     assert changes.attention(segments(), found, company=EURO) == []
 
@@ -169,7 +201,7 @@ def test_the_page_and_the_audit_count_the_same_deals_past_their_date(sample: Pat
     due_today = (snap.opportunities["expected_close_on"] == snap.as_of) & (snap.opportunities["outcome"] == "open")
     assert due_today.any()
     (counted,) = table.loc[table["finding"] == PAST_DUE, "count"]
-    found = changes.prepare_attention(snap.opportunities, as_of=snap.as_of, open_deals=1)
+    found = changes.prepare_attention(snap.opportunities, as_of=snap.as_of, looked_at=looked_at(1))
     assert len(found.past_due) == counted
     open_deals = snap.opportunities[snap.opportunities["outcome"] == "open"].assign(expected_amount=0.0)
     by_month = deal_table.by_month(open_deals, snap, months=6).set_index("month")["deals"]

@@ -145,7 +145,7 @@ def _drawn(done: Drawing, caption: Caption) -> tuple[Figure, list[Tooltip]]:
 
 def empty(what: str, why: str) -> Statement:
     """Return, in place of a chart, what cannot be shown and why."""
-    return Statement(wording.sentence(what), wording.sentence(why), kind="note")
+    return Statement(wording.sentence(what), wording.sentence(why), kind="nothing")
 
 
 # -- where a label can stand ----------------------------------------------------------------------------

@@ -122,7 +122,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence that answers, and what qualifies it. `kind`: finding, headline, note or abstain (cannot tell)."""
+    """A sentence that answers, and what qualifies it.
+
+    kind : finding, headline, note, abstain (cannot tell) or nothing (what would be here cannot be shown).
+    """
 
     sentence: str
     more: str = ""
@@ -130,7 +133,7 @@ class Statement:
     kind: str = "finding"
 
     def _repr_html_(self) -> str:
-        if self.kind not in ("finding", "headline", "note", "abstain"):
+        if self.kind not in ("finding", "headline", "note", "abstain", "nothing"):
             raise ValueError(f"no finding of kind {self.kind!r}")
         return render("statement", self)
 
@@ -178,6 +181,25 @@ class Together:
 
     def __repr__(self) -> str:
         return "\n".join(repr(part) for part in self.parts)
+
+
+class Shown(Together):
+    """Several of these, without those that only say that something cannot be shown; where none is left, nothing.
+
+    A page whose heading has nothing beneath it drops the heading too, and says at its end what it cannot show.
+    """
+
+    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds | Together) -> None:
+        super().__init__(*(part for part in parts if _says_something(part)))
+
+
+def _says_something(part: object) -> bool:
+    """Return whether a part shows more than that it cannot be shown."""
+    if isinstance(part, Statement):
+        return part.kind != "nothing"
+    if isinstance(part, Together):
+        return any(map(_says_something, part.parts))
+    return not isinstance(part, TableView) or len(part.frame) > 0
 
 
 @dataclass(frozen=True)

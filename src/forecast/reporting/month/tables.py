@@ -98,7 +98,7 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
-        judgements, value_added, habits, adjustments or late_wins.
+        judgements, value_added, habits, adjustments, late_wins or notes.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
@@ -294,6 +294,14 @@ def _late_wins(month: _Month) -> pd.DataFrame:
     return late_wins(month.log, as_of=month.snap.as_of)
 
 
+def _notes(month: _Month) -> pd.DataFrame:
+    """What must be known of the forecast and of the snapshot, a sentence each."""
+    notes = [("forecast", note) for note in _get(month, "bookings").attrs.get("notes", [])]
+    notes += [("snapshot", note) for note in month.snap.notes]
+    plain = [(about, note.replace("`", "")) for about, note in notes]
+    return pd.DataFrame(plain, columns=["about", "note"]).astype("str")
+
+
 # -- joint planning: the study's figures in one row, and its other tables --------------------------------
 
 
@@ -363,5 +371,6 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
             for name in ("judgements", "value_added", "habits", "adjustments")
         },
         "late_wins": _late_wins,
+        "notes": _notes,
     }
 )

@@ -114,7 +114,8 @@ def warnings(table: pd.DataFrame) -> list[str]:
     """Return the audit's fatal findings and warnings about columns, a sentence each; no names from the data."""
     grave = table[table["severity"].isin(["fatal", "warning"]) & (table["column"].fillna("") != "")]
     where = [f"{name}.{column}" for name, column in zip(grave["table"], grave["column"], strict=True)]
-    return [f"{place}: {what}." for place, what in zip(where, grave["finding"], strict=True)]
+    found = [sources.quoted(grave, row, "finding") for row in grave.index]
+    return [f"{place}: {what}." for place, what in zip(where, found, strict=True)]
 
 
 def describe_coverage(covered: Coverage) -> Caption:

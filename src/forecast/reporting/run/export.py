@@ -8,6 +8,7 @@ Marks that turn the direction of writing are taken out of the whole page.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import html
 import mimetypes
@@ -80,7 +81,8 @@ def page(notebook: Any, frame: Page) -> str:
         "code_css": _code_css() if frame.kind == "analysis" else "",
         "scripts": _scripts(tooltips=_has_tooltips(notebook), switch=frame.kind == "analysis"),
     }
-    body, _ = _exporter().from_notebook_node(notebook, resources)
+    shown = without_empty_sections(notebook) if frame.kind == "leader" else notebook
+    body, _ = _exporter().from_notebook_node(shown, resources)
     return clean(str(body))
 
 
@@ -169,6 +171,32 @@ def words(text: str) -> Any:
             return text
 
     return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(tied(text)))
+
+
+def without_empty_sections(notebook: Any) -> Any:
+    """Return a notebook without the headings of sections in which nothing is shown; what is left is not copied.
+
+    A section begins with a cell that holds a heading of the second order and no other line.
+    """
+    kept: list[Any] = []
+    empty = True
+    for cell in reversed(notebook["cells"]):
+        alone = cell["cell_type"] == "markdown" and re.fullmatch(r"## [^\n]*", cell["source"].strip()) is not None
+        if not (alone and empty):
+            kept.append(cell)
+        empty = alone or (empty and not _shows_something(cell))
+    out = copy.copy(notebook)
+    out["cells"] = kept[::-1]
+    return out
+
+
+def _shows_something(cell: Any) -> bool:
+    """Return whether a page shows anything of a cell but its code."""
+    if cell["cell_type"] != "code":
+        return bool(cell["source"].strip())
+    return any(
+        "".join(output.get("data", {}).get("text/html", "-")).strip() != "" for output in cell.get("outputs", ())
+    )
 
 
 def _has_tooltips(notebook: Any) -> bool:

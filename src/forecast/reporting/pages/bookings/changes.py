@@ -167,19 +167,25 @@ class Attention:
     """The open deals that need attention, the largest first, each list a table of the page.
 
     past_due : past their expected close date. slipped : SLIPS times or more. undated : without a date, where others
-    have one. open_deals : how many there are in all.
+    have one. open_deals : how many there are in all. has_dates, has_slips : whether any open deal has a date, and is
+    known to have moved it or not.
     """
 
     past_due: pd.DataFrame
     slipped: pd.DataFrame
     undated: pd.DataFrame
     open_deals: int
+    has_dates: bool
+    has_slips: bool
 
 
-def prepare_attention(deals: pd.DataFrame, *, as_of: Any, open_deals: int) -> Attention:
-    """Return the open deals that need attention. deals : the snapshot's opportunities, which are not changed."""
+def prepare_attention(deals: pd.DataFrame, *, as_of: Any, looked_at: pd.DataFrame) -> Attention:
+    """Return the open deals that need attention.
+
+    deals : the snapshot's opportunities, which are not changed. looked_at : the month's table `audit_looked_at`.
+    """
     is_open, date = deals["outcome"] == "open", deals["expected_close_on"]
-    dated = bool(date[is_open].notna().any())
+    has_dates = bool(date[is_open].notna().any())
 
     def listed(name: str, which: pd.Series) -> pd.DataFrame:
         columns = [column for column in ATTENTION_HEADS if column in deals]
@@ -190,8 +196,10 @@ def prepare_attention(deals: pd.DataFrame, *, as_of: Any, open_deals: int) -> At
     return Attention(
         past_due=listed("past_due", past_due(deals, as_of=as_of)),
         slipped=listed("slipped", has_slipped(deals)),
-        undated=listed("undated", is_open & date.isna() & dated),
-        open_deals=open_deals,
+        undated=listed("undated", is_open & date.isna() & has_dates),
+        open_deals=sources.row(looked_at)["open_deals"],
+        has_dates=has_dates,
+        has_slips="slips" in deals and bool(deals.loc[is_open, "slips"].notna().any()),
     )
 
 
@@ -333,7 +341,8 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
 def attention(rows: pd.DataFrame, found: Attention, *, company: Company) -> list[str]:
     """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
 
-    rows : segments of a period (`segment_rows`). No owner is named.
+    Where there is none, what was looked at; nothing where nothing can be looked at. rows : segments of a period
+    (`segment_rows`). No owner is named.
     """
     sentences = []
     if len(rows) and "p_at_least_plan" in rows:
@@ -357,7 +366,21 @@ def attention(rows: pd.DataFrame, found: Attention, *, company: Company) -> list
     if count := len(found.undated):
         verb = "has" if count == 1 else "have"
         sentences.append(f"{_counted(found.undated, company)} {verb} no expected close date.")
-    return sentences
+    return sentences or _nothing(rows, found)
+
+
+def _nothing(rows: pd.DataFrame, found: Attention) -> list[str]:
+    """Return that nothing needs attention of what can be looked at; no sentence where that is nothing."""
+    looked_at = [
+        what
+        for what, known in (
+            ("segments far below plan", "p_at_least_plan" in rows and rows["p_at_least_plan"].notna().any()),
+            ("deals past their expected close date", found.has_dates),
+            (f"deals that slipped {TIMES} or more", found.has_slips),
+        )
+        if known
+    ]
+    return [f"Nothing stands out: there are no {wording.joined(looked_at, last='or')}."] if looked_at else []
 
 
 def moved_line(bar: str, rows: pd.DataFrame, moved: str, *, company: Company) -> str:

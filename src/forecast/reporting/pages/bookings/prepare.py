@@ -214,14 +214,31 @@ def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.Dat
     return rows.groupby("period", as_index=False)["amount"].sum().sort_values("period", ignore_index=True)
 
 
-def headline_row(bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL) -> dict[str, Any] | None:
+NO_FORECAST = "No forecast: "
+"""How the note begins that says why there is no forecast."""
+
+
+def headline_row(
+    bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL, notes: pd.DataFrame | None = None
+) -> dict[str, Any] | None:
     """Return the row of a period; by default of the quarter in progress (else the next, else the next month).
 
-    Column -> value; the numbers know their cells where the table is one of the month.
+    notes : the month's table. Returns column -> value, whose numbers know their cells where the table is one of the
+    month, and `why` there is no forecast, empty where there is one.
     """
     rows = bookings[(bookings["model"] == MODEL) & (bookings["segment"] == segment)]
     if period:
         rows = rows[rows["target_period"] == period]
     elif is_quarter(rows["target_period"]).any():
         rows = rows[is_quarter(rows["target_period"])]
-    return None if rows.empty else sources.row(rows.sort_values(["horizon", "target_period"]))
+    if rows.empty:
+        return None
+    return {**sources.row(rows.sort_values(["horizon", "target_period"])), "why": _why(notes)}
+
+
+def _why(notes: pd.DataFrame | None) -> str:
+    """Return why there is no forecast, as the month's notes have it; empty where they do not say."""
+    if notes is None:
+        return ""
+    told = notes[notes["note"].str.startswith(NO_FORECAST)]
+    return sources.quoted(told, told.index[0], "note").replace(NO_FORECAST, "").rstrip(".") if len(told) else ""

@@ -62,9 +62,8 @@ def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0
     """
     try:
         record = prepare_seasons(booked, company=company, as_of=as_of, seed=seed)
-    except DataError as error:
-        why = wording.sentence(error.problem.what)
-        return Statement(UNKNOWN, why, kind="abstain")
+    except DataError:
+        return Statement(UNKNOWN, TOO_SHORT, kind="abstain")
     picture = chart(
         record,
         draw_seasons,
@@ -164,6 +163,7 @@ STRENGTH_HEADS = {"part": "", "strength": "of how months vary", "by_chance": "as
 STRENGTH_FORMATS: dict[str, Format] = {"strength": wording.percent, "by_chance": wording.cases}
 
 UNKNOWN = "We cannot say whether bookings have a trend or a season."
+TOO_SHORT = "Trend and season can be told apart once two full years have settled."
 
 
 def describe_seasons(record: Seasons) -> Caption:

@@ -13,7 +13,7 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.reporting.charts.canvas import Caption
-from forecast.reporting.pages.bookings.prepare import Addends, Fan, Outcomes
+from forecast.reporting.pages.bookings.prepare import NO_FORECAST, Addends, Fan, Outcomes
 
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
 
@@ -39,6 +39,11 @@ NO_ADDENDS = "The parts of the forecast are not known."
 NO_OUTCOMES = "No range is known."
 """Why there is no picture."""
 
+NO_TABLE_NOTE = "There is no table "
+"""How the notes begin that say which tables are absent: what they would bring stands elsewhere."""
+
+TOO_LITTLE = "too little is known to forecast it"
+
 _LEVEL = 0.03
 """Months that differ by less than this share are not ranked in a title."""
 
@@ -49,7 +54,7 @@ def headline(row: Mapping[str, Any] | None, *, company: Company) -> str:
         return "We cannot say what we will book: there is no forecast."
     period = wording.month(row["target_period"])
     if not wording.known(row["mean"]):
-        return f"We cannot say what we will book in {period}: too little is known to forecast it."
+        return wording.sentence(f"we cannot say what we will book in {period}: {row.get('why') or TOO_LITTLE}")
     currency = company.currency
     sentence = f"We expect to book {wording.money(row['mean'], currency=currency)} in {period}"
     if wording.known(row["q10"]) and wording.known(row["q90"]):
@@ -97,9 +102,19 @@ def headline_cards(row: Mapping[str, Any] | None, *, company: Company) -> list[t
             )
         )
     if wording.known(row.get("booked")):
-        of_all = f"{wording.share(row['booked'], row['mean'])} of what is expected" if row["mean"] > 0 else ""
+        some = row["booked"] > 0 and row["mean"] > 0
+        of_all = f"{wording.share(row['booked'], row['mean'])} of what is expected" if some else ""
         cards.append(("Booked already", wording.money(row["booked"], currency=currency), of_all))
     return cards
+
+
+def other_notes(notes: pd.DataFrame) -> list[str]:
+    """Return what else must be known of the forecast and the snapshot, without what the page says elsewhere.
+
+    notes : the month's table.
+    """
+    told = notes[~notes["note"].str.startswith((NO_TABLE_NOTE, NO_FORECAST))]
+    return [sources.quoted(told, place, "note") for place in told.index]
 
 
 def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
@@ -231,7 +246,7 @@ def plan_finding(row: Mapping[str, Any] | None) -> str:
     if row is None or not wording.known(row["mean"]):
         return "The chance of reaching plan is not known"
     if not wording.known(row.get("plan")):
-        return f"What {wording.month(row['target_period'])} may bring"
+        return f"What {wording.month(row['target_period'])} may bring; there is no plan for it"
     chance = row.get("p_at_least_plan")
     if not wording.known(chance):
         return "The chance of reaching plan is not known"

@@ -20,7 +20,8 @@ from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
-from forecast.reporting.pages.track.sentences import accuracy_sentences, company_sentence, model_name
+from forecast.reporting.pages.track.sentences import UNJUDGED, accuracy_sentences, company_sentence, model_name
+from forecast.reporting.pages.words import SKILL, evaluated
 
 RANGE = f"80{wording.THIN}% range"
 NO_ALARM = "No alarm: nothing that is watched has changed of late by more than happens by itself"
@@ -43,15 +44,27 @@ _FIGURES = ("forecasts", "wape", "bias", "coverage80")
 # -- the headline ---------------------------------------------------------------------------------------
 
 
-def headline(row: pd.Series | None, alarms: pd.DataFrame, benchmark: pd.DataFrame, *, company: Company) -> str:
+def headline(
+    row: Mapping[str, Any] | None,
+    alarms: pd.DataFrame,
+    benchmark: pd.DataFrame,
+    *,
+    company: Company,
+    judged: Mapping[str, Finding] = UNJUDGED,
+) -> str:
     """Return the sentence that answers; where the model is under alarm it says so first, and what stands in.
 
-    row : the headline's row of `bookings`. alarms, benchmark : the month's tables.
+    Where there is no alarm but the benchmark beats the model over all months, beyond luck, that follows.
+
+    row : the headline's row of `bookings`. alarms, benchmark : the month's tables. judged : of the month's record.
     """
     plain = plain_headline(row, company=company)
     alarm = company_alarm(alarms)
-    if alarm is None or row is None or not wording.known(row["mean"]):
+    if row is None or not wording.known(row["mean"]):
         return plain
+    if alarm is None:
+        beaten = beaten_sentence(judged, benchmark, period=str(row["target_period"]), company=company)
+        return " ".join(part for part in (plain, beaten) if part)
     if alarm["kind"] not in _SIDES:
         return f"{plain.removesuffix('.')}. {wording.sentence(what_happened(alarm))}"
     money, period = wording.in_currency(company.currency), str(row["target_period"])
@@ -66,6 +79,25 @@ def headline(row: pd.Series | None, alarms: pd.DataFrame, benchmark: pd.DataFram
     return " ".join(
         wording.sentence(part) for part in (what_happened(alarm), other, f"for {wording.month(period)} {model}")
     )
+
+
+def beaten_sentence(judged: Mapping[str, Finding], benchmark: pd.DataFrame, *, period: str, company: Company) -> str:
+    """Return that the benchmark beats the model beyond luck, and what it says of a period; empty where it does not.
+
+    Of the company's months, else of the segments'.
+    """
+    for level in ("total", "segment"):
+        found = judged.get(f"skill {level}")
+        if found is None or found.verdict != "below":
+            continue
+        size = wording.percent(abs(found.estimate.value))
+        beaten = f"but the model misses {LEVELS[level]} by {evaluated(found, SKILL, size)}"
+        amount = _amount(benchmark, model=BENCHMARK, segment=TOTAL, period=period)
+        if not wording.known(amount):
+            return wording.sentence(beaten)
+        says = f"the benchmark says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
+        return wording.sentence(f"{beaten}; {says}")
+    return ""
 
 
 def company_alarm(alarms: pd.DataFrame) -> Mapping[str, Any] | None:
