@@ -26,6 +26,7 @@ from forecast.evaluation import questions
 from forecast.evaluation.measures import Measure, Span
 from forecast.evaluation.scorecard import with_findings
 from forecast.evaluation.scores.deals import reliability
+from forecast.evaluation.scores.events import wins_interval
 from forecast.evaluation.scores.scoring import score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, value_added
 from forecast.reporting.pages import odds, scorecard, words
@@ -56,9 +57,11 @@ def draw_odds(
     luck = rng.normal(0.0, shared, days)[day] if shared else 0.0
     p = expit(slope * true + shift)
     past = pd.DataFrame({"origin": day, "p": p, "won": (rng.random(n) < _mean_of(true, shared, luck)).astype(float)})
-    open_now = (rng.random(n) < 0.1).astype(float)
-    won = (rng.random(n) < expit(true)).astype(float) * (1 - open_now)
-    ended = pd.DataFrame({"p": p, "won": won, "open": open_now})
+    won = float((rng.random(n) < expit(true)).sum())
+    spread, day = float((p * (1 - p)).sum()), pd.Timestamp("2025-10-31")
+    low, high = wins_interval(p.sum(), spread, deals=n)
+    facts = {"origin": day, "deals": n, "expected": p.sum(), "expected_by": p.sum(), "until": day, "spread": spread}
+    ended = pd.DataFrame([facts | {"chance_low": low, "chance_high": high, "won": won, "open": 0.0}])
     return past, ended
 
 
@@ -72,7 +75,7 @@ def odds_text(past: pd.DataFrame, ended: pd.DataFrame) -> str:
     judged = questions.of_odds(past, ended, horizon=3)
     table = reliability(past["won"], past["p"])
     lines = [odds.calibration_finding(table, judged), *odds.skill_sentences(past, judged, within="won within 3 months")]
-    return "\n".join([*lines, *odds.ever_finding(ended, judged, origin="2025-10-31")])
+    return "\n".join([*lines, *odds.ever_sentences(ended, judged)])
 
 
 ODDS_WRONG = (words.LEVEL.above, words.LEVEL.below, words.SLOPE.above, words.SLOPE.below)

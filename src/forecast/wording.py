@@ -402,9 +402,8 @@ def label(value: Any, *, most: int = 28) -> str:
 
 
 def factors(text: str) -> str:
-    """Return the factors of a deal with a true minus sign, and no line break between a sign and what it belongs to."""
-    parts = [f"{MINUS}{part[1:]}" if part.startswith("- ") else part for part in text.split("; ")]
-    return "; ".join(part[:1] + "\N{NO-BREAK SPACE}" + part[2:] if part[1:2] == " " else part for part in parts)
+    """Return the factors of a deal without a line break between a factor and `(for)` or `(against)`."""
+    return text.replace(" (for)", "\N{NO-BREAK SPACE}(for)").replace(" (against)", "\N{NO-BREAK SPACE}(against)")
 
 
 def sentence(text: str) -> str:

@@ -15,6 +15,7 @@ from forecast.errors import DataError, ParameterError
 from forecast.evaluation import judgement
 from forecast.evaluation.judgement import Estimate, coverage, judge, mean_of, odds_in_the_end, odds_level, odds_slope
 from forecast.evaluation.scores.comparison import diebold_mariano, holm
+from forecast.evaluation.scores.events import wins_interval
 
 NAN = float("nan")
 
@@ -159,18 +160,30 @@ def test_days_that_overlap_say_less():
     assert odds_level(won, p, day, overlap=2).p_value > odds_level(won, p, day).p_value
 
 
-def test_deals_still_open_may_be_won_or_not():
-    # 100 deals at .4: 25 won, 20 open, 55 lost. 40 expected lie between 25 and 45: nothing is known against it.
-    won, waits = (np.arange(100) < 25).astype(float), ((np.arange(100) >= 25) & (np.arange(100) < 45)).astype(float)
-    between = odds_in_the_end(won, waits, np.full(100, 0.4))
-    assert (between.value, between.n, between.p_value) == (0.0, 80, 1.0)
-    error = np.sqrt(2 * 100 * 0.24) / 100
-    assert (between.low, between.high) == pytest.approx((-0.05 - 1.96 * error, 0.15 + 1.96 * error), abs=1e-4)
-    high = odds_in_the_end(won, waits, np.full(100, 0.9))  # 90 expected, at most 45 won
-    assert high.value == pytest.approx(0.45)
-    assert judge({0: high})[0].verdict == "above"
-    low = odds_in_the_end(won, np.zeros(100), np.full(100, 0.06))
-    assert judge({0: low})[0].verdict == "below"
+def test_wins_by_a_day_are_held_against_those_expected_by_then():
+    # 100 deals at .4, of which 25 were won: 15 fewer than expected, in 100.
+    found = odds_in_the_end(25, 40, 100 * 0.24, deals=100)
+    error = np.sqrt(2 * 24) / 100
+    assert (found.value, found.n) == (pytest.approx(0.15), 100)
+    assert (found.low, found.high) == pytest.approx((0.15 - 1.96 * error, 0.15 + 1.96 * error), abs=1e-4)
+    assert found.p_value == pytest.approx(2 * stats.norm.sf(0.15 / error))
+    assert wins_interval(40, 24, deals=100) == pytest.approx((40 - 196 * error, 40 + 196 * error), abs=1e-2)
+    verdicts = [judge({0: odds_in_the_end(won, 40, 24, deals=100)})[0].verdict for won in (15, 38, 65)]
+    assert verdicts == ["above", "unclear", "below"]
+
+
+def test_where_few_are_won_as_promised_means_near_to_these_few():
+    # 115 instead of 100, of 10,000 deals: .0015 of the deals, but .15 of the wins.
+    assert judge({0: odds_in_the_end(115, 100, 99, deals=10_000)})[0].verdict == "unclear"
+    assert judge({0: odds_in_the_end(10_050, 10_000, 5000, deals=20_000)})[0].verdict == "as promised"
+
+
+def test_too_few_deals_or_deals_that_are_certain_say_nothing_of_a_win_ever():
+    assert judge({0: odds_in_the_end(9, 9, 6, deals=29)})[0].verdict == "too few"
+    assert np.isnan(odds_in_the_end(990, 999, 1.0, deals=1000).p_value)
+    for won, expected, spread in ((11, 5, 2), (5, 11, 2), (5, 5, -1), (np.nan, 5, 2)):
+        with pytest.raises(DataError):
+            odds_in_the_end(won, expected, spread, deals=10)
 
 
 # -- ranges -----------------------------------------------------------------------------------------------

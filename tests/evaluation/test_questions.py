@@ -118,7 +118,9 @@ def test_the_page_of_the_odds():
     rng = np.random.default_rng(3)
     true, day = rng.normal(-0.8, 1.0, 1200), np.arange(1200) % 8
     past = pd.DataFrame({"origin": day, "p": expit(true), "won": (rng.random(1200) < expit(true)).astype(float)})
-    ended = past.assign(open=0.0)
+    p = past["p"]
+    ended = pd.DataFrame({"won": [past["won"].sum()], "expected_by": [p.sum()], "spread": [(p * (1 - p)).sum()]})
+    ended = ended.assign(deals=1200.0)
     found = questions.of_odds(past, ended, horizon=3)
     assert found["odds level"].verdict == found["odds slope"].verdict == "as promised"
     assert found["odds use"].verdict == "above"

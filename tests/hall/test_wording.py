@@ -172,8 +172,9 @@ def test_dates_and_names():
     assert wording.label(None) == "unknown"
 
 
-def test_factors_have_a_true_minus_and_keep_their_signs():
-    assert wording.factors("+ in Negotiation; - large amount") == "+\u00a0in Negotiation; \u2212\u00a0large amount"
-    assert wording.factors("- owner Rep - A") == "\u2212\u00a0owner Rep - A"
+def test_factors_are_not_parted_from_what_they_speak_for():
+    assert wording.factors("in Negotiation (for); large amount (against)") == (
+        "in Negotiation\u00a0(for); large amount\u00a0(against)"
+    )
     assert wording.factors("") == ""
     assert wording.factors("too few closed deals to tell") == "too few closed deals to tell"

@@ -359,6 +359,8 @@ FURTHEST_MONTH = 24
 ODDS_COLUMNS = (
     "opportunity_id",
     "p_win",
+    "p_win_low",
+    "p_win_high",
     *(f"p_win_{horizon}" for horizon in range(1, HORIZONS + 1)),
     "factors",
 )
@@ -367,9 +369,10 @@ ODDS_COLUMNS = (
 def deal_columns(horizons: Iterable[int]) -> tuple[str, ...]:
     """Return the columns of the table of open deals; horizons : the months forecast, 0 being the one in progress.
 
-    `p_win_1`, … are chances by the end of a month, cumulative. `expected_1`, … are the bookings expected of the deal in
-    that month alone, unrounded, in the reporting currency: over the open deals of a segment they add up to its
-    `open_pipeline`. `expected_amount` is what it is expected to bring in the end.
+    `p_win` is the chance of a win in the end, `p_win_low` and `p_win_high` its 95 % range; `p_win_1`, … are chances by
+    the end of a month, cumulative. `expected_1`, … are the bookings expected of the deal in that month alone,
+    unrounded, in the reporting currency: over the open deals of a segment they add up to its `open_pipeline`.
+    `expected_amount` is what it is expected to bring in the end.
     """
     expected = (f"expected_{horizon}" for horizon in horizons)
     return ("opportunity_id", "segment", *ODDS_COLUMNS[1:-1], *expected, "expected_amount", "factors")

@@ -26,7 +26,7 @@ from scipy.special import bdtr, bdtrc, expit, logit, ndtr, stdtr, stdtrit
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import Floats, as_floats
 from forecast.evaluation.scores.comparison import FEWEST, PairedTest, diebold_mariano
-from forecast.evaluation.scores.events import share_interval
+from forecast.evaluation.scores.events import SHARED_LUCK, share_interval
 
 LEVEL = 0.05
 """How often a page may hold a misleading word though all is as promised."""
@@ -41,6 +41,9 @@ LEAST_SPREAD = 5.0
 LEVEL_MARGIN, SLOPE_MARGIN, SHARE_MARGIN = 0.05, 0.25, 0.10
 """How near to the promise the whole interval lies where a figure is called as promised: the level of the odds, their
 slope, the share of ranges that held. The mean of amounts is never called so."""
+
+EVER_MARGIN = 0.10
+"""The same of wins in the end, as a share of those expected: where few deals are won, LEVEL_MARGIN would be most."""
 
 _NORMAL95 = 1.959963984540054
 _CLIP = 1e-6
@@ -266,32 +269,29 @@ def _best_slope(y: Floats, x: Floats, code: np.ndarray, level: Floats) -> tuple[
 
 
 def odds_in_the_end(
-    happened: Any, still_open: Any, probability: Any, *, apart: float = 2.0, weight: float = 1.0
+    won: float, expected: float, spread: float, *, deals: int, apart: float = SHARED_LUCK, weight: float = 1.0
 ) -> Estimate:
     """Return the mean chance of a win ever less the share won, of deals open on one past day, held against 0.
 
-    Simple case: all of them have closed since, and the mean chance is held against the share won. Complication: some
-    are still open, and may all be won yet, or none. So the odds are too high only where they are though all of these
-    are won, and too low only where they are though none is: value is the distance to the nearer end, 0 in between.
+    Both by a later day, so that deals still open then count as not won yet, and nothing need be assumed of them.
 
-    happened, still_open : (n,) 0 or 1. probability : (n,). apart : how much larger the variance is than that of deals
-    with luck of their own; one day cannot tell, and deals that close in the same months share it. Too few below
-    FEWEST_DEALS that have closed.
+    won, expected : wins by then. spread : sum of p (1 - p) of their chances. deals : how many. apart : how much larger
+    the variance is than that. As promised within EVER_MARGIN of the wins expected. Too few below FEWEST_DEALS deals or
+    a spread of LEAST_SPREAD. Raises DataError where a figure cannot be what it is called.
     """
-    y, p = _odds(happened, probability)
-    waits, _ = _odds(still_open, probability)
-    n, nan = len(y), float("nan")
-    decided = int(n - waits.sum())
-    facts: dict[str, Any] = {"promised": 0.0, "n": decided, "unit": "deal", "fewest": FEWEST_DEALS, "weight": weight}
-    spread = float((p * (1 - p)).sum())
-    if decided < FEWEST_DEALS or spread < LEAST_SPREAD:
-        return Estimate(**facts, value=nan, low=nan, high=nan, p_value=nan, margin=LEVEL_MARGIN)
-    highest, lowest = float((p - y).mean()), float((p - y - waits).mean())
-    error = float(np.sqrt(apart * spread)) / n
-    value = lowest if lowest > 0 else highest if highest < 0 else 0.0
-    low, high = lowest - _NORMAL95 * error, highest + _NORMAL95 * error
+    if not (0 <= won <= deals and 0 <= expected <= deals and spread >= 0):
+        raise DataError(
+            f"{won} won and {expected} expected of {deals} deals, with a spread of {spread}: that cannot be"
+        )
+    n, nan = int(deals), float("nan")
+    facts: dict[str, Any] = {"promised": 0.0, "n": n, "unit": "deal", "fewest": FEWEST_DEALS, "weight": weight}
+    if n < FEWEST_DEALS or spread < LEAST_SPREAD:
+        return Estimate(**facts, value=nan, low=nan, high=nan, p_value=nan)
+    value, error = float(expected - won) / n, float(np.sqrt(apart * spread)) / n
+    low, high = value - _NORMAL95 * error, value + _NORMAL95 * error
     p_value = float(2 * ndtr(-abs(value) / error))
-    return Estimate(**facts, value=value, low=low, high=high, p_value=p_value, margin=LEVEL_MARGIN)
+    margin = EVER_MARGIN * float(expected) / n
+    return Estimate(**facts, value=value, low=low, high=high, p_value=p_value, margin=margin)
 
 
 # -- shares of ranges that held ---------------------------------------------------------------------------

@@ -58,11 +58,12 @@ def of_odds(
 ) -> dict[str, Finding]:
     """Return what may be said of the odds: level, slope, their use, the chance of a win ever, and a second model's.
 
-    past : origin, p, won, of `deal_track`. ended : p, won, open, of `ever_track`. horizon : months within which a win
-    of `past` counts. opinion : the test of `second_opinion`, where there is one.
+    past : origin, p, won, of `deal_track`. ended : of `ever_track`. horizon : months within which a win of `past`
+    counts. opinion : the test of `second_opinion`, where there is one.
 
     `odds level` and `odds slope` : see `judgement`; `odds use` : share of the Brier score of one probability for all
-    that the odds take off, above 0 = they are nearer; `odds ever`; `second opinion` : above 0 = the other is nearer.
+    that the odds take off, above 0 = they are nearer; `odds ever i` : of row i of `ended`; `second opinion` : above 0 =
+    the other is nearer.
     """
     overlap = max(1, -(-horizon // APART))
     three = {"happened": past["won"], "probability": past["p"], "day": past["origin"], "overlap": overlap}
@@ -70,8 +71,11 @@ def of_odds(
         "odds level": odds_level(**three, weight=WEIGHTS["odds level"]),
         "odds slope": odds_slope(**three, weight=WEIGHTS["odds slope"]),
         "odds use": _use(past),
-        "odds ever": odds_in_the_end(ended["won"], ended["open"], ended["p"]),
     }
+    for i, row in enumerate(ended.to_dict("records")):
+        estimates[f"odds ever {i}"] = odds_in_the_end(
+            row["won"], row["expected_by"], row["spread"], deals=row["deals"], weight=1 / len(ended)
+        )
     if opinion is not None:
         estimates["second opinion"] = of_test(opinion, value=opinion.mean_difference, unit="day")
     return judge(estimates)

@@ -13,12 +13,14 @@ from sklearn.calibration import calibration_curve
 import forecast
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.deals import (
+    EVER_COLUMNS,
     calibration_curves,
     deal_track,
     ever_track,
     reliability,
     second_opinion,
 )
+from tiny import tiny_company
 
 
 def test_reliability_by_hand():
@@ -91,13 +93,33 @@ def test_what_cannot_be_judged_is_refused(happened, probability, bins, message):
 @pytest.mark.slow
 def test_a_win_ever_is_held_against_what_the_deals_became(sample: Path):
     log = forecast.read(sample)
-    ended = ever_track(log, as_of="2026-09-30", origin="2025-09-30")
-    then = forecast.win_probabilities(forecast.snapshot(log, as_of="2025-09-30"), seed=0)
-    assert list(ended["opportunity_id"]) == list(then["opportunity_id"])
-    np.testing.assert_array_equal(ended["p"], then["p_win"])
-    now = forecast.snapshot(log, as_of="2026-09-30").opportunities.set_index("opportunity_id")["outcome"]
-    np.testing.assert_array_equal(ended["won"], now[ended["opportunity_id"]] == "won")
-    np.testing.assert_array_equal(ended["open"], now[ended["opportunity_id"]] == "open")
+    table = ever_track(log, as_of="2026-10-31", origins=["2025-10-31", "2026-10-31"])
+    assert list(table.columns) == list(EVER_COLUMNS)
+    assert table["origin"].tolist() == [pd.Timestamp("2025-10-31")]  # after the other no month has settled
+    row = table.iloc[0]
+    then = forecast.win_probabilities(forecast.snapshot(log, as_of="2025-10-31"), seed=0)
+    assert row["deals"] == len(then)
+    for name, column in (("expected", "p_win"), ("expected_low", "p_win_low"), ("expected_high", "p_win_high")):
+        assert row[name] == pytest.approx(then[column].sum())
+    # October 2026 has not had its seven days: what came is counted to the end of September.
+    assert row["until"] == pd.Timestamp("2026-09-30")
+    assert then["p_win_6"].sum() <= row["expected_by"] <= row["expected"]
+    became = log.opportunities.set_index("opportunity_id").loc[then["opportunity_id"]]
+    by_then = became["closed_on"] <= "2026-09-30"
+    assert row["won"] == ((became["outcome"] == "won") & by_then).sum()
+    assert row["open"] == (~by_then).sum()
+    assert row["chance_low"] < row["won"] < row["chance_high"]
+    six = ever_track(log, as_of="2026-05-10", origins=["2025-10-31"]).iloc[0]
+    assert six["expected_by"] == pytest.approx(then["p_win_6"].sum())  # six months have settled by 10 May
+
+
+def test_without_a_day_to_look_at_there_is_nothing_to_check(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path))
+    none = ever_track(log, as_of="2026-03-31", origins=["2025-12-31", "2026-03-31"])  # one closed deal, and today
+    assert none.empty
+    assert list(none.columns) == list(EVER_COLUMNS)
+    with pytest.raises(ParameterError):
+        ever_track(log, as_of="2026-03-31", origins=["no day"])
 
 
 @pytest.mark.slow

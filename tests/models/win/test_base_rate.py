@@ -77,7 +77,8 @@ def test_odds_follow_the_age_where_it_tells_and_the_months_add_up_to_no_more_tha
     today = fit_win_model(make_snapshot("2023-12-31", company_with_ages(seed=5)))
     assert today.model is not None
     assert not today.model.informed
-    ever, by_month = chance_ever(today.model, today.states), chances(today.view, today.model, today.states)
+    ever = chance_ever(today.view, today.model, today.states).p
+    by_month = chances(today.view, today.model, today.states)
     # A deal a month old closes within the next two months in 11 of 36 cases, and is won then in 1 of 5, later in 4.
     young, old = ever[today.states.age < 1], ever[(today.states.age > 3) & (today.states.age < 7)]
     assert young.mean() == pytest.approx(0.2 * 11 / 36 + 0.8 * 25 / 36, abs=0.06)

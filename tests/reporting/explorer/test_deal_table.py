@@ -36,7 +36,9 @@ def snap(tmp_path_factory):
 def deals(snap):
     chances = forecast.win_probabilities(snap)
     chances = chances.assign(
-        p_win=[0.5, 0.4, 0.1], expected_amount=[750.0, 280.0, 300.0], factors=["+ in Propose", "- owner Rep 1", ""]
+        p_win=[0.5, 0.4, 0.1],
+        expected_amount=[750.0, 280.0, 300.0],
+        factors=["in Propose (for)", "owner Rep 1 (against)", ""],
     )
     return open_deals(snap, chances)
 
@@ -64,7 +66,7 @@ def test_open_deals_are_those_that_are_open(snap, deals):
         ({"text": "REP south qualify"}, ["O8"]),
         ({"text": "owner"}, ["O7"]),
         ({"text": ".*"}, []),
-        ({"text": "("}, []),
+        ({"text": "["}, []),
         ({"segment": "East"}, []),
     ],
 )

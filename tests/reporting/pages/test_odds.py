@@ -53,16 +53,45 @@ def test_calibration(level, slope, said):
     assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0], {}) == "The odds cannot be checked yet"
 
 
+EVER = pd.DataFrame(
+    {
+        "origin": pd.to_datetime(["2025-10-31", "2026-10-31"]),
+        "deals": [80.0, 90.0],
+        "expected": [40.4, 30.0],
+        "expected_low": [39.0, 28.2],
+        "expected_high": [45.0, 36.0],
+        "until": pd.to_datetime(["2026-09-30", "2027-04-30"]),
+        "expected_by": [38.0, 25.0],
+        "chance_low": [26.2, np.nan],
+        "chance_high": [49.8, np.nan],
+        "spread": [18.0, np.nan],
+        "won": [20.0, np.nan],
+        "open": [10.0, np.nan],
+    }
+)
+
+
 def test_whether_a_win_ever_came_true():
-    ended = pd.DataFrame({"p": [0.5] * 80, "won": [1.0] * 20 + [0.0] * 60, "open": [0.0] * 70 + [1.0] * 10})
-    facts = {"n": 70, "unit": "deal", "fewest": 30}
-    (sentence,) = odds.ever_finding(ended, {"odds ever": finding("above", **facts)}, origin="2025-10-31")
+    facts = {"n": 80, "unit": "deal", "fewest": 30}
+    (sentence,) = odds.ever_sentences(EVER, {"odds ever 0": finding("above", **facts)})
     assert sentence == (
-        "A win ever: of 80 deals open on 31 October 2025, 40 wins were expected; 20 were won since, and 10 are still "
-        "open: more than were won, even if all still open are won yet: too high (70 deals)."
+        "A win ever: of 80 deals open on 31 October 2025, 40 wins were expected in the end and 38 of them by 30 "
+        f"September 2026 (odds that are right give 26 to 50 in 95{T}% of cases); 20 were won by then and 10 were still "
+        "open: more were expected than were won: too high (80 deals)."
     )
-    (none,) = odds.ever_finding(ended.iloc[:0], {}, origin="2025-10-31")
-    assert none == "The chance of a win ever cannot be checked: no deal had one on 31 October 2025."
+    assert odds.ever_sentences(EVER.iloc[1:], {}) == [odds.NO_EVER]
+    (few,) = odds.ever_sentences(
+        EVER.assign(deals=12.0).iloc[:1], {"odds ever 0": finding("too few", **(facts | {"n": 12}))}
+    )
+    assert few.endswith("too few to tell (12 deals; 30 are needed).")
+
+
+def test_how_many_open_deals_should_be_won():
+    assert odds.wins_sentence(EVER) == (
+        "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027; past deals leave open 28 to 36 "
+        f"(95{T}% range of what lies beyond these months)."
+    )
+    assert odds.wins_sentence(EVER.iloc[:1]) == ""
 
 
 def test_what_a_probability_means_for_one_deal():

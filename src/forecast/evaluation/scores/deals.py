@@ -17,9 +17,9 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
-from forecast.evaluation.scores.events import auc, binomial_quantile, brier, calibration, log_score
+from forecast.evaluation.scores.events import auc, binomial_quantile, brier, calibration, log_score, wins_interval
 from forecast.models.win.challenger import KINDS, challenger_probabilities
-from forecast.models.win.probabilities import deal_odds
+from forecast.models.win.probabilities import FAR, deal_odds, odds_ahead
 
 CHANCE = 0.95
 CHALLENGERS = ("none", *KINDS)
@@ -116,17 +116,72 @@ def _with_outcome(then: Snapshot, now: Snapshot, horizon: int) -> pd.DataFrame:
     return frame[list(_COLUMNS)]
 
 
-def ever_track(log: Log, *, as_of: str | pd.Timestamp, origin: str) -> pd.DataFrame:
-    """Return the chance of a win ever of every deal open on a past day, and what has become of it by `as_of`.
+EVER_COLUMNS = (
+    *("origin", "deals", "expected", "expected_low", "expected_high"),
+    *("until", "expected_by", "chance_low", "chance_high", "spread", "won", "open"),
+)
+"""Of each day: its open deals; the wins expected of them in the end, with the range; those expected by the end of
+`until`, and between what numbers these lie 95 % of the time if the odds are right; the sum of p (1 - p) of these odds;
+and how many were won by then, and are still open."""
 
-    Returns opportunity_id, p (0 to 1), won (0.0 or 1.0), open (1.0 where it still is: it may be won yet); deals without
-    a probability are left out. Raises ParameterError where a day is no date.
+
+def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -> pd.DataFrame:
+    """Return how many wins were expected of the deals open on past days, in the end and by now, and how many came.
+
+    Simple case: all deals of a day have closed since, so the wins expected in the end are held against those that came.
+    Complication: some are still open, as happens for ever where losses are not recorded. So what is held against what
+    came are the wins expected by the end of the last settled month, which the chance of a win in the end is made of.
+
+    Parameters
+    ----------
+    log : the company's tables. as_of : the day whose knowledge tells what became of deals.
+    origins : past days (ISO); left out are those after which no month has settled, or more than FAR, and those on which
+        no deal had a probability.
+
+    Returns
+    -------
+    DataFrame of EVER_COLUMNS, one row a day; counts and sums of chances are float64, `origin` and `until` dates.
+
+    Raises
+    ------
+    ParameterError : a day is no date.
     """
-    then, now = snapshot(log, as_of=origin), snapshot(log, as_of=as_of)
-    p = deal_odds(then).table[["opportunity_id", "p_win"]].dropna()
-    outcome = now.opportunities.set_index("opportunity_id")["outcome"].reindex(p["opportunity_id"]).to_numpy()
-    won, waits = (outcome == "won").astype("float64"), (outcome == "open").astype("float64")
-    return p.rename(columns={"p_win": "p"}).assign(won=won, open=waits).reset_index(drop=True)
+    now = snapshot(log, as_of=as_of)
+    last = now.calendar.last_settled(now.as_of, settle_days=log.company.settle_days)
+    became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
+    rows = []
+    for day in origins:
+        then = snapshot(log, as_of=day)
+        at_end = then.as_of == then.calendar.end(then.period)
+        steps = last - then.period - at_end + 1
+        if 1 <= steps <= FAR:
+            odds = odds_ahead(then, steps=steps)
+            rows += [_ended(then, odds, became, until=now.calendar.end(last))] if len(odds) else []
+    table = pd.DataFrame(rows, columns=list(EVER_COLUMNS))
+    dates = dict.fromkeys(("origin", "until"), "datetime64[us]")
+    return table.astype({name: dates.get(name, "float64") for name in EVER_COLUMNS})
+
+
+def _ended(then: Snapshot, odds: pd.DataFrame, became: pd.DataFrame, *, until: pd.Timestamp) -> dict[str, Any]:
+    """Return what was expected of the deals of a day, and what came by the end of `until`; EVER_COLUMNS."""
+    outcome = became.reindex(odds["opportunity_id"])
+    ended = outcome["closed_on"] <= until
+    by, spread = float(odds["by"].sum()), float((odds["by"] * (1 - odds["by"])).sum())
+    low, high = wins_interval(by, spread, deals=len(odds))
+    return {
+        "origin": then.as_of.normalize(),
+        "deals": len(odds),
+        "expected": odds["p"].sum(),
+        "expected_low": odds["low"].sum(),
+        "expected_high": odds["high"].sum(),
+        "until": until.normalize(),
+        "expected_by": by,
+        "chance_low": low,
+        "chance_high": high,
+        "spread": spread,
+        "won": (ended & (outcome["outcome"] == "won")).sum(),
+        "open": (~ended).sum(),
+    }
 
 
 # -- do they come true as often? -----------------------------------------------------------------------

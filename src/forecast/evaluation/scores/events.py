@@ -18,6 +18,11 @@ from scipy.special import bdtr, bdtrik, expit, logit
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import Floats, paired
 
+SHARED_LUCK = 2.0
+"""How much larger the variance of a day's wins is than that of deals with luck of their own: deals that close in the
+same months share it, and one day cannot tell how much."""
+
+_NORMAL95 = 1.959963984540054
 _CLIP = 1e-15
 _CLIP_LINE = 1e-6
 """How near to 0 and 1 a probability counts in the calibration line: at 0 itself its logit is infinite."""
@@ -123,6 +128,16 @@ def share_interval(happened: int, n: int, *, nominal: float = 0.95) -> tuple[flo
         return float("nan"), float("nan")
     low, high = proportion_confint(happened, n, alpha=1 - nominal, method="wilson")
     return float(low), float(high)
+
+
+def wins_interval(expected: float, spread: float, *, deals: int) -> tuple[float, float]:
+    """Return between what numbers the wins of one day's deals lie 95 % of the time if their chances are right.
+
+    expected, spread : sums of p and of p (1 - p) over the deals. By the normal, with SHARED_LUCK times the variance;
+    within 0 and `deals`.
+    """
+    half = _NORMAL95 * float(np.sqrt(SHARED_LUCK * spread))
+    return max(expected - half, 0.0), min(expected + half, float(deals))
 
 
 def binomial_quantile(level: float, n: np.ndarray, p: np.ndarray) -> np.ndarray:

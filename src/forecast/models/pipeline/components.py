@@ -26,11 +26,12 @@ from forecast.models.pipeline.corrections import (
 )
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.tables import bookings_in
-from forecast.models.win.hazards import FEWEST_CLOSED, incidence, one_thread
+from forecast.models.win.hazards import FEWEST_CLOSED, one_thread
 from forecast.models.win.landmarks import STEPS, States, steps_of
 from forecast.models.win.learn import Learned, Learner
 from forecast.models.win.probabilities import (
     NOTHING_TO_LEARN,
+    chances_ahead,
     days_to_walk,
     filled_amounts,
     left_out_notes,
@@ -202,7 +203,7 @@ def _components(
     modelled = steps_of(view)
     steps = max(asked, modelled)
     logits = learned.logits if learned.logits.shape[1] == steps else None
-    chance = incidence(*model.hazards(states, steps=steps, logits=logits))[0]
+    chance = chances_ahead(view, model, states, steps=steps, logits=logits)
     corrections = past.corrections(view, segments=len(view.segments))
     future = expected_wins(view, steps=steps, marketing=marketing)
     parts = _corrected(view, states, chance, amount, corrections=corrections, future=future)

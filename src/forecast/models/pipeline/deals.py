@@ -35,12 +35,13 @@ def win_probabilities(snap: Snapshot, *, months: int = 6, seed: int = 0) -> pd.D
 
     Returns
     -------
-    `deal_columns`, one row an open deal, sorted by opportunity_id: `segment`; `p_win` (ever), `p_win_1` … `p_win_6` (by
-    the end of that horizon, cumulative), each from 0 to 1; `expected_0` (mid-month) … `expected_N`, the bookings
-    expected of the deal in that month (not cumulative, unrounded, in the reporting currency), which over the open deals
-    of a segment sum to `open_pipeline` of `forecast_bookings`; `expected_amount`, what it is expected to bring in the
-    end; `factors`, at most five, strongest first. `attrs["notes"]` lists what a reader must know. Where too few deals
-    have closed the numbers are nan and the factors say why; where no bookings can be forecast the amounts are.
+    `deal_columns`, one row an open deal, sorted by opportunity_id: `segment`; `p_win` (ever), `p_win_low` and
+    `p_win_high` (its 95 % range), `p_win_1` … `p_win_6` (by the end of that horizon, cumulative), each from 0 to 1;
+    `expected_0` (mid-month) … `expected_N`, the bookings expected of the deal in that month (not cumulative, unrounded,
+    in the reporting currency), which over the open deals of a segment sum to `open_pipeline` of `forecast_bookings`;
+    `expected_amount`, what it is expected to bring in the end; `factors`, at most five, strongest first, each `(for)` a
+    win or `(against)` it. `attrs["notes"]` lists what a reader must know. Where too few deals have closed the numbers
+    are nan and the factors say why; where no bookings can be forecast the amounts are.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def _expected(origin: Origin) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(parts, DataError) or model is None:
         return np.full((len(states), origin.asked), np.nan), np.full(len(states), np.nan)
     by_month = parts.open_by_deal[:, : origin.asked]
-    return by_month, _in_the_end(parts, chance_ever(model, states), modelled=steps_of(origin.view))
+    return by_month, _in_the_end(parts, chance_ever(origin.view, model, states).p, modelled=steps_of(origin.view))
 
 
 def _in_the_end(parts: Components, ever: np.ndarray, *, modelled: int) -> np.ndarray:

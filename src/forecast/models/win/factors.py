@@ -10,6 +10,9 @@ from forecast.models.win.landmarks import UNDATED, States
 from forecast.models.win.learn import WinModel
 
 MOST = 5
+FOR, AGAINST = "(for)", "(against)"
+"""What follows a factor that speaks for a win, or against it."""
+
 SMALLEST = 0.05
 """Contributions to the log odds below this are not worth a word."""
 
@@ -44,7 +47,7 @@ def _contributions(model: WinModel, states: States) -> dict[str, np.ndarray]:
 def describe(
     parts: dict[str, np.ndarray], states: States, words: Vocabulary, *, high: dict[str, np.ndarray]
 ) -> list[str]:
-    """Return, for each deal, its strongest factors with their sign, strongest first, joined by "; ".
+    """Return, for each deal, its strongest factors, each for it or against it, strongest first, joined by "; ".
 
     Parameters
     ----------
@@ -63,7 +66,7 @@ def describe(
     out = []
     for values, strongest in zip(strength, texts, strict=True):
         shown = [
-            f"{'+' if value > 0 else '-'} {text}"
+            f"{text} {FOR if value > 0 else AGAINST}"
             for value, text in zip(values, strongest, strict=True)
             if text and abs(value) >= SMALLEST
         ]
@@ -76,7 +79,7 @@ def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.nd
     if term == "age":
         return _lasting(states.age, "open for", "open for less than a month")
     if term == "stage_age":
-        return _lasting(states.stage_age, "in its stage for", "less than a month in its stage")
+        return _in_stage_for(states, words)
     if term == "stage":
         return _named("in ", states.stage, words.stages)
     if term == "segment":
@@ -114,6 +117,17 @@ def _lasting(months: np.ndarray, since: str, new: str) -> np.ndarray:
     values, inverse = np.unique(whole, return_inverse=True)
     phrases = ["" if k < 0 else new if k == 0 else f"{since} {k} month{'s' if k > 1 else ''}" for k in values]
     return _take(phrases, inverse)
+
+
+def _in_stage_for(states: States, words: Vocabulary) -> np.ndarray:
+    """Return how long each deal has been in its stage, by the stage's name: as long speaks for one and against another.
+
+    The phrase of the stage itself is `in Proposal`, so that this one begins with the time.
+    """
+    time = _lasting(states.stage_age, "", "less than a month")
+    stage = _named(" in ", states.stage, words.stages)
+    named = np.where(stage == "", " in its stage", stage)
+    return np.where(time == "", "", np.char.lstrip((time + named).astype("str"))).astype(object)
 
 
 def _named(prefix: str, codes: np.ndarray, levels: tuple[str, ...]) -> np.ndarray:

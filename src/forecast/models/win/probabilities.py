@@ -1,9 +1,10 @@
 """How likely each open deal is won, by when, and why; the chances learned from what became of earlier deals.
 
 Two hazards, won and lost, on landmark rows (`landmarks`), kept up to date month by month (`learn`); the chance to be
-won in month h is the cumulative incidence. Beyond the months modelled the hazards go on as in a forecast of later
-months, and from the third year on as in the last twelve, which gives the chance to be won ever. Covariates are used
-only where past data show that they help; otherwise everybody gets the base rate by age.
+won in month h is the cumulative incidence. Beyond the months modelled a deal is won as often as deals of its age were
+seen to be (`plateau`), and never at ages at which none was; the hazards say in which month, and which of the deals of
+an age rather than others. Covariates are used only where past data show that they help; otherwise everybody gets the
+base rate by age.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.coding import LOST, NONE, WON
+from forecast.data.known.coding import LOST, NO_DAY, NONE, OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import FURTHEST_MONTH, HORIZONS, ODDS_COLUMNS, NotedTable
 from forecast.models.win.factors import deal_factors
 from forecast.models.win.hazards import FEWEST_CLOSED, incidence
-from forecast.models.win.landmarks import States, steps_of
+from forecast.models.win.landmarks import MONTH, States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
+from forecast.models.win.plateau import ages_at, in_the_end, seen_ages
 
 _LOOK_BACK = 24 + 18 + 18 + TRACKED
 """Months whose models a forecast rests on: the width of its range on the forecasts of 24 months, the correction of the
@@ -28,7 +30,14 @@ first of these on 18 months before it, that of the first of those on 18 more, an
 What is further back moves no number by more than a millionth of it."""
 
 FAR = FURTHEST_MONTH + 1
-"""Steps after which hazards are the same for ever: the months that can be forecast, and the one in progress."""
+"""Steps that can be forecast: so many months, and the one in progress."""
+
+AGE_GROUPS = np.array([1.0, 2.0, 3.0, 6.0, 12.0, 24.0])
+"""Months that part the groups of deals of about the same age, among which the hazards say who is won rather."""
+
+HARDLY = 0.05
+"""Losses for a win, below which losses are taken as hardly recorded; and the share of the open deals above which a page
+says that they are older than any that closed."""
 
 NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
 
@@ -64,15 +73,32 @@ def odds_table(view: KnownState, states: States, model: WinModel | None) -> Note
         why = f"too few closed deals to tell ({closed}; at least {FEWEST_CLOSED} are needed)"
         if closed >= FEWEST_CLOSED:
             why = NOTHING_TO_LEARN
-        numbers, factors = np.full((len(states), 1 + HORIZONS), np.nan), [why] * len(states)
+        numbers, factors = np.full((len(states), 3 + HORIZONS), np.nan), [why] * len(states)
         notes = [f"No win probability: {why}."]
     else:
-        numbers = np.column_stack([chance_ever(model, states), chances(view, model, states)])
-        factors, notes = deal_factors(model, states), _notes(model)
+        ever = chance_ever(view, model, states)
+        numbers = np.column_stack([ever.p, ever.low, ever.high, chances(view, model, states)])
+        factors, notes = deal_factors(model, states), [*_notes(model), *records_notes(view, states)]
     frame = pd.DataFrame(np.clip(numbers, 0.0, 1.0), columns=list(ODDS_COLUMNS[1:-1]))
     frame.insert(0, "opportunity_id", pd.Series(view.ledger.ids_of(states.deal), dtype="str"))
     frame["factors"] = pd.Series(factors, index=frame.index, dtype="str")
     return NotedTable(table=frame, notes=tuple(notes))
+
+
+def odds_ahead(snap: Snapshot, *, steps: int) -> pd.DataFrame:
+    """Return the chance of every open deal to be won in the end and by the end of a step, to be held against what came.
+
+    steps : 1 to FAR, the month in progress counted where there is one. Returns opportunity_id, p, low, high (in the
+    end, with its range) and by (of the steps), each 0 to 1; no row where too few deals have closed.
+    """
+    today = fit_win_model(snap)
+    if today.model is None:
+        return pd.DataFrame(columns=["opportunity_id", "p", "low", "high", "by"])
+    view, states = today.view, today.states
+    ever = chance_ever(view, today.model, states)
+    by = chances_ahead(view, today.model, states, steps=steps).sum(axis=1)
+    ids = pd.Series(view.ledger.ids_of(states.deal), dtype="str")
+    return pd.DataFrame({"opportunity_id": ids, "p": ever.p, "low": ever.low, "high": ever.high, "by": by})
 
 
 def fit_win_model(snap: Snapshot, *, without: frozenset[str] = frozenset()) -> Today:
@@ -116,20 +142,67 @@ def chances(view: KnownState, model: WinModel, states: States) -> np.ndarray:
     return np.asarray(np.cumsum(p, axis=1)[:, ahead:])
 
 
-def chance_ever(model: WinModel, states: States) -> np.ndarray:
-    """Return the chances of open deals to be won in the end, (n,).
+def chances_ahead(
+    view: KnownState, model: WinModel, states: States, *, steps: int, logits: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the chances of open deals to be won in each of the next steps, (n, steps); steps at most FAR.
 
-    Never less than the chance to be won in the months that can be forecast, as it goes on from these.
+    Beyond the steps modelled the hazards of the last go on, but together never beyond the chance to be won ever.
+
+    logits : what `model.base_logits` gives for the steps modelled, where it is there already.
     """
+    modelled = steps_of(view)
+    if steps <= modelled:
+        return incidence(*model.hazards(states, steps=steps, logits=logits))[0]
+    far = incidence(*model.hazards(states, steps=FAR))[0]
+    later = far[:, modelled:].sum(axis=1)
+    most = chance_ever(view, model, states).p - far[:, :modelled].sum(axis=1)
+    share = np.clip(most / np.maximum(later, 1e-12), 0.0, 1.0)
+    return np.column_stack([far[:, :modelled], far[:, modelled:steps] * share[:, None]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ever:
+    """The chance of open deals to be won in the end, and the 95 % range of what past deals leave open of it, (n,) each.
+
+    The range is that of what lies beyond the months modelled; the chances within these are taken as they are.
+    """
+
+    p: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def chance_ever(view: KnownState, model: WinModel, states: States) -> Ever:
+    """Return the chances of open deals to be won in the end: within the steps modelled, or open after them and then.
+
+    Simple case: a deal open after the steps is won as often as deals of its age then were seen to be. Complication:
+    deals of an age are not alike. Those whose share of wins among closures is twice that of all open deals of about
+    the same age get twice the chance, so that all of them together keep what was seen.
+    """
+    modelled = steps_of(view)
     won, lost = model.hazards(states, steps=FAR)
-    p, still_open = incidence(won, lost)
-    return np.asarray(p.sum(axis=1) + still_open * _in_the_end(won, lost))
+    p, still_open = incidence(won[:, :modelled], lost[:, :modelled])
+    seen = in_the_end(seen_ages(view, months=WINDOW))
+    then = seen.at(ages_at(view, states, month=view.first_target + modelled))
+    leaning = _leaning(won[:, modelled - 1 :], lost[:, modelled - 1 :], states, weight=still_open)
+    within = p.sum(axis=1)
+    later = np.minimum(then.won * leaning, then.closed)
+    low = np.minimum(then.low * leaning, later)
+    high = np.clip(then.high * leaning, later, 1.0)
+    return Ever(p=within + still_open * later, low=within + still_open * low, high=within + still_open * high)
 
 
-def _in_the_end(won: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Return the chance that a deal open after the last step is won: the mean hazards of a year go on for ever."""
-    in_won, in_lost = won[:, -12:].mean(axis=1), lost[:, -12:].mean(axis=1)
-    return in_won / np.maximum(in_won + in_lost, 1e-12)
+def _leaning(won: np.ndarray, lost: np.ndarray, states: States, *, weight: np.ndarray) -> np.ndarray:
+    """Return the share of wins among a deal's closures by its later hazards, over the weighted mean of deals as old.
+
+    won, lost : (n, S). weight : (n,), of the mean. About 1, (n,).
+    """
+    share = won.mean(axis=1) / np.maximum((won + lost).mean(axis=1), 1e-12)
+    group = np.searchsorted(AGE_GROUPS, states.age, side="right")  # an unknown age comes last
+    weight = weight + 1e-12
+    mean = np.bincount(group, share * weight) / np.maximum(np.bincount(group, weight), 1e-300)
+    return np.asarray(share / np.maximum(mean[group], 1e-12))
 
 
 def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
@@ -176,3 +249,34 @@ def _notes(model: WinModel) -> list[str]:
         idle = ", ".join(sorted(model.idle))
         notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
     return notes
+
+
+def records_notes(view: KnownState, states: States) -> list[str]:
+    """Return what the records do not hold, and so limits what can be said of a win in the end."""
+    closed = view.known & (view.outcome != OPEN)
+    won, lost = (int((view.outcome[closed] == how).sum()) for how in (WON, LOST))
+    notes = []
+    if lost < HARDLY * won:
+        few = "No loss is recorded" if not lost else f"Hardly any loss is recorded ({lost:,})"
+        notes.append(
+            f"{few} beside {won:,} wins, so an open deal may be a lost one: a win in the end is as likely as deals of "
+            "its age were seen to be won."
+        )
+    older, oldest = older_than_any_closed(view, states)
+    if older > HARDLY * len(states):
+        notes.append(
+            f"{older:,} of {len(states):,} open deals are older than any deal was when it closed ({oldest:.1f} "
+            "months): beyond the months modelled no win is expected of them."
+        )
+    return notes
+
+
+def older_than_any_closed(view: KnownState, states: States) -> tuple[int, float]:
+    """Return how many open deals are older than any closed one was on its last day, and that age in months."""
+    created = view.ledger.created_on
+    dated = view.known & (view.outcome != OPEN) & (view.closed_on != NO_DAY) & (created != NO_DAY)
+    if not dated.any():
+        return 0, float("nan")
+    oldest = int((view.closed_on[dated].astype(np.int64) - created[dated]).max())
+    days = view.day - created[states.deal].astype(np.int64)
+    return int(((created[states.deal] != NO_DAY) & (days > oldest)).sum()), max(oldest, 0) / MONTH

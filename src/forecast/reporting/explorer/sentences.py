@@ -47,7 +47,7 @@ DEALS_HEADS = {
     "product": "product",
     "amount": "amount",
     "p_win": "chance to win",
-    "factors": "for (+) and against (−), strongest first",
+    "factors": "for and against, strongest first",
 }
 """What stands over the columns of each table."""
 

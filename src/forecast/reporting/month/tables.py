@@ -22,7 +22,7 @@ from forecast import sources
 from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
-from forecast.data.schema import Log
+from forecast.data.schema import HORIZONS, Log
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation import questions
@@ -34,6 +34,7 @@ from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
+from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.pipeline.bookings import forecast_bookings
@@ -43,6 +44,9 @@ from forecast.reporting.month.results import Results
 
 ORIGINS = 24
 """How many past month ends the track record looks back."""
+
+EVER_BACK = (12, 24)
+"""How many months back the days lie whose open deals' chances of a win ever are checked; nearer in a short history."""
 
 FIRST_MONTHS = 12
 """Months of history before the first origin: with less, no forecaster knows the year."""
@@ -98,7 +102,7 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
-        judgements, value_added, habits, adjustments, late_wins or notes.
+        judgements, value_added, habits, adjustments, odds_ever, late_wins or notes.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
@@ -290,6 +294,28 @@ def _record(month: _Month) -> dict[str, pd.DataFrame]:
     return {name: month.results.write(name, frame) for name, frame in made.items()}
 
 
+def _odds_ever(month: _Month) -> pd.DataFrame:
+    """Return EVER_COLUMNS of past days, latest first, and of as_of itself: there `until` is the end of the sixth month,
+    and what is known only later is not there."""
+    days = {origins(month.log, as_of=month.snap.as_of, count=back)[0]: None for back in EVER_BACK}
+    past = ever_track(month.log, as_of=month.snap.as_of, origins=list(days))
+    odds = _get(month, "deals").dropna(subset=["p_win"])
+    if odds.empty:
+        return past
+    calendar = month.log.company.periods
+    today = {
+        "origin": month.snap.as_of.normalize(),
+        "deals": len(odds),
+        "expected": odds["p_win"].sum(),
+        "expected_low": odds["p_win_low"].sum(),
+        "expected_high": odds["p_win_high"].sum(),
+        "until": calendar.end(calendar.period(month.snap.as_of) + HORIZONS).normalize(),
+        "expected_by": odds[f"p_win_{HORIZONS}"].sum(),
+    }
+    row = pd.DataFrame([today], columns=list(EVER_COLUMNS)).astype(past.dtypes)
+    return pd.concat([past, row], ignore_index=True) if len(past) else row
+
+
 def _late_wins(month: _Month) -> pd.DataFrame:
     return late_wins(month.log, as_of=month.snap.as_of)
 
@@ -370,6 +396,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
             name: lambda month, name=name: _record(month)[name]  # type: ignore[misc]
             for name in ("judgements", "value_added", "habits", "adjustments")
         },
+        "odds_ever": _odds_ever,
         "late_wins": _late_wins,
         "notes": _notes,
     }

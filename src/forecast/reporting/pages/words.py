@@ -56,9 +56,9 @@ USE = Words(
     unclear="Whether they are better than giving every deal the same probability cannot be told (Brier score)",
 )
 EVER = Words(
-    above="more than were won, even if all still open are won yet: too high",
-    below="fewer than were won, even if none of those still open is won: too low",
-    promised="as many as were won",
+    above="more were expected than were won: too high",
+    below="fewer were expected than were won: too low",
+    promised="as many were won as were expected",
     unclear="nothing speaks against the odds, and it is too little to call them honest",
 )
 NEARER = Words(
