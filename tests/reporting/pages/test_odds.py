@@ -86,7 +86,20 @@ def test_whether_a_win_ever_came_true():
     assert few.endswith("too few to tell (12 deals; 30 are needed).")
 
 
+def test_the_headline_is_not_silent_about_a_win_ever():
+    none, ever = reliability([0.2] * 3).iloc[:0], {"odds ever 0": finding("unclear"), "odds ever 1": finding("above")}
+    assert odds.calibration_finding(none, ever) == (
+        "The odds of a win ever are too high; those of the next months cannot be checked yet"
+    )
+    honest = {"odds level": finding("as promised"), "odds slope": finding("as promised")}
+    said = odds.calibration_finding(reliability([0.05, 0.3, 0.5]), honest | {"odds ever 0": finding("below")})
+    assert said.startswith("The odds are honest: forecast")
+    assert said.endswith("; the odds of a win ever are too low")
+
+
 def test_how_many_open_deals_should_be_won():
+    soon = EVER.assign(expected_by=30.4)
+    assert "30 should be won in the end, all of them by 30 April 2027" in odds.wins_sentence(soon)
     assert odds.wins_sentence(EVER) == (
         "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027; past deals leave open 28 to 36 "
         f"(95{T}% range of what lies beyond these months)."

@@ -257,9 +257,9 @@ def records_notes(view: KnownState, states: States) -> list[str]:
     won, lost = (int((view.outcome[closed] == how).sum()) for how in (WON, LOST))
     notes = []
     if lost < HARDLY * won:
-        few = "No loss is recorded" if not lost else f"Hardly any loss is recorded ({lost:,})"
+        few = f"Hardly any loss is recorded ({lost:,} beside {won:,} wins)" if lost else "No loss is recorded"
         notes.append(
-            f"{few} beside {won:,} wins, so an open deal may be a lost one: a win in the end is as likely as deals of "
+            f"{few}, so an open deal may be a lost one: a win in the end is as likely as deals of "
             "its age were seen to be won."
         )
     older, oldest = older_than_any_closed(view, states)

@@ -24,7 +24,18 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, em
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import CHANCE_BAND, COUNT, FORECAST, PAPER, REFERENCE, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
-from forecast.reporting.pages.words import EVER, LEVEL, NEARER, ODDS_TOO_FEW, SLOPE, USE, evaluated, rests_on, word
+from forecast.reporting.pages.words import (
+    EVER,
+    EVER_AT_ALL,
+    LEVEL,
+    NEARER,
+    ODDS_TOO_FEW,
+    SLOPE,
+    USE,
+    evaluated,
+    rests_on,
+    word,
+)
 
 if TYPE_CHECKING:
     from forecast.evaluation.scores.deals import SecondOpinion
@@ -157,13 +168,26 @@ def calibration_title(table: pd.DataFrame, judged: Mapping[str, Finding]) -> str
 
 
 def calibration_finding(table: pd.DataFrame, judged: Mapping[str, Finding]) -> str:
-    """Return the title with what it rests on: the mean probability, the share won, and how many of both."""
+    """Return the title with what it rests on: the mean probability, the share won, and how many of both.
+
+    And where the chance of a win ever did not come true, that; a page's headline is not silent about it.
+    """
     known, title = table[table["n"] > 0] if len(table) else table, calibration_title(table, judged)
+    ever = _ever_title(judged)
+    if known.empty and ever:
+        return f"{ever[:1].upper()}{ever[1:]}; those of the next months cannot be checked yet"
+    also = f"; {ever}" if ever else ""
     if known.empty or title.startswith(ODDS_TOO_FEW):
-        return title
+        return f"{title}{also}"
     forecast = wording.percent(float(np.average(known["probability"], weights=known["n"])))
     won = wording.percent(float(np.average(known["happened"], weights=known["n"])))
-    return f"{title}: forecast {forecast}, won {won}, {deals_and_days(known, judged['odds level'])}"
+    return f"{title}: forecast {forecast}, won {won}, {deals_and_days(known, judged['odds level'])}{also}"
+
+
+def _ever_title(judged: Mapping[str, Finding]) -> str:
+    """Return that the chance of a win ever did not come true, by the latest day that shows it, or nothing."""
+    apart = [found for name, found in judged.items() if name.startswith("odds ever") and found.is_apart]
+    return word(apart[0].verdict, EVER_AT_ALL) if apart else ""
 
 
 def deals_and_days(known: pd.DataFrame, level: Finding) -> str:
@@ -208,9 +232,10 @@ def wins_sentence(ever: pd.DataFrame) -> str:
     if today.empty:
         return ""
     row = today.iloc[0]
+    by = "all" if round(row["expected"]) == round(row["expected_by"]) else _wins(row["expected_by"])
     return (
         f"Of {wording.plural(row['deals'], 'open deal')}, {_wins(row['expected'])} should be won in the end, "
-        f"{_wins(row['expected_by'])} of them by {wording.day(row['until'])}; past deals leave open "
+        f"{by} of them by {wording.day(row['until'])}; past deals leave open "
         f"{_wins(row['expected_low'])} to {_wins(row['expected_high'])} (95{wording.THIN}% range of what lies beyond "
         "these months)."
     )

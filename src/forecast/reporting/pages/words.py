@@ -61,6 +61,11 @@ EVER = Words(
     promised="as many were won as were expected",
     unclear="nothing speaks against the odds, and it is too little to call them honest",
 )
+EVER_AT_ALL = Words(
+    above="the odds of a win ever are too high",
+    below="the odds of a win ever are too low",
+    unclear="",
+)
 NEARER = Words(
     above="The odds of {} are nearer to what came than ours",
     below="Our odds are nearer to what came than those of {}",
