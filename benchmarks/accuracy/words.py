@@ -29,7 +29,7 @@ from forecast.evaluation.scores.deals import reliability
 from forecast.evaluation.scores.events import wins_interval
 from forecast.evaluation.scores.scoring import score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, value_added
-from forecast.reporting.pages import odds, scorecard, words
+from forecast.reporting.pages import odds, odds_ever, scorecard, words
 from forecast.reporting.pages.track.sentences import accuracy_sentences, company_sentence
 from forecast.reporting.pages.value_added import ladder, people
 
@@ -75,7 +75,7 @@ def odds_text(past: pd.DataFrame, ended: pd.DataFrame) -> str:
     judged = questions.of_odds(past, ended, horizon=3)
     table = reliability(past["won"], past["p"])
     lines = [odds.calibration_finding(table, judged), *odds.skill_sentences(past, judged, within="won within 3 months")]
-    return "\n".join([*lines, *odds.ever_sentences(ended, judged)])
+    return "\n".join([*lines, *odds_ever.ever_sentences(ended, judged)])
 
 
 ODDS_WRONG = (words.LEVEL.above, words.LEVEL.below, words.SLOPE.above, words.SLOPE.below)

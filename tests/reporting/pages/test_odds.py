@@ -10,7 +10,7 @@ from forecast.data.schema import Company
 from forecast.evaluation.judgement import Estimate, Finding
 from forecast.evaluation.scores.comparison import PairedTest
 from forecast.evaluation.scores.deals import SecondOpinion
-from forecast.reporting.pages import odds
+from forecast.reporting.pages import odds, odds_ever
 from forecast.wording import THIN as T
 
 
@@ -73,14 +73,14 @@ EVER = pd.DataFrame(
 
 def test_whether_a_win_ever_came_true():
     facts = {"n": 80, "unit": "deal", "fewest": 30}
-    (sentence,) = odds.ever_sentences(EVER, {"odds ever 0": finding("above", **facts)})
+    (sentence,) = odds_ever.ever_sentences(EVER, {"odds ever 0": finding("above", **facts)})
     assert sentence == (
         "A win ever: of 80 deals open on 31 October 2025, 40 wins were expected in the end and 38 of them by 30 "
         f"September 2026 (odds that are right give 26 to 50 in 95{T}% of cases); 20 were won by then and 10 were still "
         "open: more were expected than were won: too high (80 deals)."
     )
-    assert odds.ever_sentences(EVER.iloc[1:], {}) == [odds.NO_EVER]
-    (few,) = odds.ever_sentences(
+    assert odds_ever.ever_sentences(EVER.iloc[1:], {}) == [odds_ever.NO_EVER]
+    (few,) = odds_ever.ever_sentences(
         EVER.assign(deals=12.0).iloc[:1], {"odds ever 0": finding("too few", **(facts | {"n": 12}))}
     )
     assert few.endswith("too few to tell (12 deals; 30 are needed).")
@@ -99,12 +99,12 @@ def test_the_headline_is_not_silent_about_a_win_ever():
 
 def test_how_many_open_deals_should_be_won():
     soon = EVER.assign(expected_by=30.4)
-    assert "30 should be won in the end, all of them by 30 April 2027" in odds.wins_sentence(soon)
-    assert odds.wins_sentence(EVER) == (
+    assert "30 should be won in the end, all of them by 30 April 2027" in odds_ever.wins_sentence(soon)
+    assert odds_ever.wins_sentence(EVER) == (
         "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027; past deals leave open 28 to 36 "
         f"(95{T}% range of what lies beyond these months)."
     )
-    assert odds.wins_sentence(EVER.iloc[:1]) == ""
+    assert odds_ever.wins_sentence(EVER.iloc[:1]) == ""
 
 
 def test_what_a_probability_means_for_one_deal():

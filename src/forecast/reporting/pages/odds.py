@@ -23,10 +23,9 @@ from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import CHANCE_BAND, COUNT, FORECAST, PAPER, REFERENCE, SOFT
+from forecast.reporting.pages.odds_ever import ever_title
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.words import (
-    EVER,
-    EVER_AT_ALL,
     LEVEL,
     NEARER,
     ODDS_TOO_FEW,
@@ -173,7 +172,7 @@ def calibration_finding(table: pd.DataFrame, judged: Mapping[str, Finding]) -> s
     And where the chance of a win ever did not come true, that; a page's headline is not silent about it.
     """
     known, title = table[table["n"] > 0] if len(table) else table, calibration_title(table, judged)
-    ever = _ever_title(judged)
+    ever = ever_title(judged)
     if known.empty and ever:
         return f"{ever[:1].upper()}{ever[1:]}; those of the next months cannot be checked yet"
     also = f"; {ever}" if ever else ""
@@ -184,66 +183,10 @@ def calibration_finding(table: pd.DataFrame, judged: Mapping[str, Finding]) -> s
     return f"{title}: forecast {forecast}, won {won}, {deals_and_days(known, judged['odds level'])}{also}"
 
 
-def _ever_title(judged: Mapping[str, Finding]) -> str:
-    """Return that the chance of a win ever did not come true, by the latest day that shows it, or nothing."""
-    apart = [found for name, found in judged.items() if name.startswith("odds ever") and found.is_apart]
-    return word(apart[0].verdict, EVER_AT_ALL) if apart else ""
-
-
 def deals_and_days(known: pd.DataFrame, level: Finding) -> str:
     """Return what the check rests on: `2,485 probabilities of 8 days`; a deal counts on each day it is open."""
     count = wording.plural(int(known["n"].sum()), "probability")
     return f"{count} of {wording.plural(level.estimate.n, 'day')}" if level.estimate.unit == "day" else count
-
-
-NO_EVER = (
-    "The chance of a win ever cannot be checked: no past day with odds of its open deals lies far enough back for a "
-    "month after it to have settled."
-)
-
-
-def ever_sentences(ever: pd.DataFrame, judged: Mapping[str, Finding]) -> list[str]:
-    """Return whether the chance of a win ever came true, a sentence each past day; ever as the table `odds_ever`.
-
-    Held against what came are the wins expected by the last settled month: of deals still open nothing need be assumed.
-    """
-    rows = checked_days(ever).to_dict("records")
-    return [_ever_sentence(row, judged[f"odds ever {i}"]) for i, row in enumerate(rows)] or [NO_EVER]
-
-
-def checked_days(ever: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `odds_ever` that tell what came: those of past days."""
-    return ever[ever["won"].notna()]
-
-
-def _ever_sentence(row: Mapping[Any, Any], found: Finding) -> str:
-    return (
-        f"A win ever: of {wording.plural(row['deals'], 'deal')} open on {wording.day(row['origin'])}, "
-        f"{_wins(row['expected'])} wins were expected in the end and {_wins(row['expected_by'])} of them by "
-        f"{wording.day(row['until'])} (odds that are right give {_wins(row['chance_low'])} to "
-        f"{_wins(row['chance_high'])} in 95{wording.THIN}% of cases); {_wins(row['won'])} were won by then and "
-        f"{_wins(row['open'])} were still open: {evaluated(found, EVER)}."
-    )
-
-
-def wins_sentence(ever: pd.DataFrame) -> str:
-    """Return how many of the deals open today are expected to be won, and in what range; nothing without odds."""
-    today = ever[ever["won"].isna()]
-    if today.empty:
-        return ""
-    row = today.iloc[0]
-    by = "all" if round(row["expected"]) == round(row["expected_by"]) else _wins(row["expected_by"])
-    return (
-        f"Of {wording.plural(row['deals'], 'open deal')}, {_wins(row['expected'])} should be won in the end, "
-        f"{by} of them by {wording.day(row['until'])}; past deals leave open "
-        f"{_wins(row['expected_low'])} to {_wins(row['expected_high'])} (95{wording.THIN}% range of what lies beyond "
-        "these months)."
-    )
-
-
-def _wins(number: float) -> str:
-    """Return a number of wins, expected or not, as a whole number."""
-    return wording.number(round(number))
 
 
 def calibration_sentence(table: pd.DataFrame, *, why: str = NO_CHECK) -> str:
