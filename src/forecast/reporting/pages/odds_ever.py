@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.evaluation.judgement import Finding
 from forecast.reporting.pages.words import EVER, EVER_AT_ALL, evaluated, word
 
@@ -27,7 +27,7 @@ def ever_sentences(ever: pd.DataFrame, judged: Mapping[str, Finding]) -> list[st
 
     Held against what came are the wins expected by the last settled month: of deals still open nothing need be assumed.
     """
-    rows = checked_days(ever).to_dict("records")
+    rows = sources.records(checked_days(ever))
     return [_ever_sentence(row, judged[f"odds ever {i}"]) for i, row in enumerate(rows)] or [NO_EVER]
 
 
@@ -37,12 +37,14 @@ def checked_days(ever: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ever_sentence(row: Mapping[Any, Any], found: Finding) -> str:
+    names = ("expected", "expected_by", "chance_low", "chance_high", "won", "open")
+    expected, by, low, high, won, still_open = (wording.in_full(row[name]) for name in names)
+    # How many deals it rests on stands in the sentence already, unless they are too few.
+    verdict = evaluated(found, EVER) if found.verdict == "too few" else word(found.verdict, EVER)
     return (
-        f"A win ever: of {wording.plural(row['deals'], 'deal')} open on {wording.day(row['origin'])}, "
-        f"{_wins(row['expected'])} wins were expected in the end and {_wins(row['expected_by'])} of them by "
-        f"{wording.day(row['until'])} (odds that are right give {_wins(row['chance_low'])} to "
-        f"{_wins(row['chance_high'])} in 95{wording.THIN}% of cases); {_wins(row['won'])} were won by then and "
-        f"{_wins(row['open'])} were still open: {evaluated(found, EVER)}."
+        f"A win ever: of {wording.plural(row['deals'], 'deal')} open on {wording.day(row['origin'])}, {expected} wins "
+        f"were expected in the end and {by} of them by {wording.day(row['until'])} (odds that are right give {low} to "
+        f"{high} in 95{wording.THIN}% of cases); {won} were won by then and {still_open} were still open: {verdict}."
     )
 
 
@@ -51,19 +53,16 @@ def wins_sentence(ever: pd.DataFrame) -> str:
     today = ever[ever["won"].isna()]
     if today.empty:
         return ""
-    row = today.iloc[0]
-    by = "all" if round(row["expected"]) == round(row["expected_by"]) else _wins(row["expected_by"])
+    row = sources.row(today)
+    names = ("expected", "expected_by", "expected_low", "expected_high")
+    expected, by, low, high = (wording.in_full(row[name]) for name in names)
+    if round(float(row["expected"])) == round(float(row["expected_by"])):
+        by = "all"
     return (
-        f"Of {wording.plural(row['deals'], 'open deal')}, {_wins(row['expected'])} should be won in the end, "
-        f"{by} of them by {wording.day(row['until'])}; past deals leave open "
-        f"{_wins(row['expected_low'])} to {_wins(row['expected_high'])} (95{wording.THIN}% range of what lies beyond "
-        "these months)."
+        f"Of {wording.plural(row['deals'], 'open deal')}, {expected} should be won in the end, {by} of them by "
+        f"{wording.day(row['until'])}; past deals leave open {low} to {high} (95{wording.THIN}% range of what lies "
+        "beyond these months)."
     )
-
-
-def _wins(number: float) -> str:
-    """Return a number of wins, expected or not, as a whole number."""
-    return wording.number(round(number))
 
 
 def ever_title(judged: Mapping[str, Finding]) -> str:
