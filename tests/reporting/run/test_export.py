@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import nbformat.v4 as v4
+import pandas as pd
 import pytest
 
+from forecast.reporting.charts.figure import TableView
 from forecast.reporting.run import export, pages
 from forecast.reporting.run.engine import Execution, Failure
 
@@ -72,6 +74,14 @@ def test_markup_of_the_library_is_trusted_and_code_is_for_analysts():
     assert "<details" in analysis
     assert "forecast  #" not in leader
     assert "zebra" not in leader
+
+
+def test_the_looks_for_jupyterlab_stay_there():
+    table = TableView(pd.DataFrame({"id": ["O-1"], "n": [1]}), "Deals")._repr_html_()
+    assert ".jp-OutputArea" in table
+    html = export.page(v4.new_notebook(cells=[code("1", shown(text_html=table))]), about())
+    assert ".jp-OutputArea" not in html
+    assert '<th scope="row">O-1</th>' in html
 
 
 def test_a_page_asks_nothing_of_the_network():

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _LOGO_BYTES = 200_000
 _TOOLTIP = " data-say="
+_FOR_LAB = re.compile(r"<style>\.jp-OutputArea [^<]*</style>")
+"""How parts look in JupyterLab; a page has a style sheet of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def page(notebook: Any, frame: Page) -> str:
     }
     shown = without_empty_sections(notebook) if frame.kind == "leader" else notebook
     body, _ = _exporter().from_notebook_node(shown, resources)
-    return clean(str(body))
+    return clean(_FOR_LAB.sub("", str(body)))
 
 
 def months_page(
