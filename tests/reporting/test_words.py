@@ -91,6 +91,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "too high": ALARM,
         "too low": ALARM,
         "too high (bias)": READING,
+        "below": CODE,
         "closer in those months (it missed by": FACT,
     },
     "pages/track/sentences": {

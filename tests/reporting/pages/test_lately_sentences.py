@@ -7,6 +7,7 @@ import pytest
 
 from forecast import sources
 from forecast.data.schema import Company
+from forecast.evaluation.judgement import Estimate, Finding, found
 from forecast.evaluation.lately import ALARM_COLUMNS
 from forecast.reporting.charts.figure import TableView
 from forecast.reporting.pages.track import lately_sentences as page
@@ -49,6 +50,28 @@ def test_the_headline_without_an_alarm_is_as_it_was():
     assert "no forecast" in page.headline(None, watched(alarm()), NO_FORECAST, company=EURO)
     unknown = page.headline(ROW.where(ROW.index != "mean", NAN), watched(alarm()), NO_FORECAST, company=EURO)
     assert unknown.startswith("We cannot say")
+
+
+def skill(value: float, p: float, *, n: int = 23) -> dict[str, Finding]:
+    facts = {"promised": 0.0, "low": value - 0.1, "high": value + 0.1, "p_value": p, "unit": "month", "fewest": 8}
+    return {"skill total": found(Estimate(value=value, n=n, **facts), p_page=p)}
+
+
+def test_the_headline_says_where_the_benchmark_has_been_closer_beyond_luck_and_only_there():
+    quiet, other = watched(alarm(alarm=False)), says("ets", 4.1e6)
+    plainly = page.headline(ROW, quiet, other, company=EURO)
+    behind = page.headline(ROW, quiet, other, judged=skill(-0.3, 0.01), company=EURO)
+    more = "Over all lead times the model misses the company’s month by 30 % more than the benchmark, beyond luck"
+    assert plain(behind.removeprefix(plainly)) == f" {more} (23 months); the benchmark says €4.1 m for FY26 Q4."
+    for judged in (skill(-0.3, 0.06), skill(0.3, 0.01), skill(-0.3, NAN, n=5), {}):
+        assert page.headline(ROW, quiet, other, judged=judged, company=EURO) == plainly
+    # Also where ranges have begun to fail, and under an alarm, whose sentence has the benchmark's number already.
+    ranges = page.headline(ROW, watched(alarm(kind="ranges")), other, judged=skill(-0.3, 0.01), company=EURO)
+    assert ranges.endswith(behind.removeprefix(plainly))
+    off = plain(page.headline(ROW, watched(alarm()), other, judged=skill(-0.3, 0.01), company=EURO))
+    assert off.endswith(f"plan €5 m. {more} (23 months).")
+    segments = {"skill segment": skill(-0.3, 0.01)["skill total"]}
+    assert "misses a segment’s month by" in page.headline(ROW, quiet, NO_FORECAST, judged=segments, company=EURO)
 
 
 def test_the_headline_under_alarm_says_so_and_what_stands_in():
@@ -126,7 +149,7 @@ def test_what_is_watched_and_its_budget():
     quiet = watched(alarm(alarm=False, evidence=30.0), alarm(alarm=False, kind="ranges", evidence=60.0))
     assert page.watched_sentence(quiet).startswith(f"{page.NO_ALARM}. All 2 questions")
     assert not page.watched_sentence(watched(alarm())).startswith("No alarm")
-    few = "Too few months have settled to see whether anything has changed of late."
+    few = "Too few months have settled to see whether anything has changed of late: six are needed."
     assert page.watched_sentence(watched(alarm(alarm=False, months=3))) == few
     assert page.watched_sentence(watched()) == few
     shown = TableView(page.watched(quiet), "", **page.watched_columns()).grid()

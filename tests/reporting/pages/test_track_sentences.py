@@ -46,7 +46,7 @@ def test_the_track_record():
     )  # of the same targets, as in the sentence below, and not of all that the benchmark forecast
     assert track_sentences.accuracy_finding(table.iloc[:0]) == "There is no track record yet"
     assert track_sentences.accuracy_sentences(table.iloc[:0]) == [
-        "No past forecast has settled yet, so we cannot say how accurate forecasts are."
+        f"No past forecast has settled yet, so we cannot say how accurate forecasts are. {track_sentences.BRINGS}"
     ]
     # Without findings the numbers stand alone.
     assert track_sentences.accuracy_sentences(table) == [

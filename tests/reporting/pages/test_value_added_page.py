@@ -66,7 +66,7 @@ def test_a_sentence_for_each_step():
     assert said[6].startswith("We compare people with the model’s forecast of the month end before theirs")
     assert len(said) == 7
     one = ladder_page.ladder_sentences(ladder(BETTER))
-    assert len(one) == 2
+    assert len(one) == 1  # with one comparison there is nothing from which it could differ
     tiny = ladder_page.step_sentence(ladder(("stage-weighted", "seasonal-naive", 0.001, 0.01)).to_dict("records")[0])
     assert "less than 1 percentage point less" in tiny
 
@@ -112,7 +112,7 @@ def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ((), "Nobody's forecasts have settled yet"),
+        ((), "Nobody’s forecasts have settled yet"),
         ((("sales", 0.3, NAN),), "Too few months to tell whether anybody forecasts too high or too low"),
         ((("sales", 0.3, 0.2),), "Nobody forecasts too high or too low beyond chance"),
         (
@@ -180,7 +180,20 @@ def test_changes_in_sentences():
     )
     few = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
     assert few == [f"{small}; too few months to tell more.", people_page.CHANGES_CAVEAT]
-    assert len(people_page.adjustments_sentences(changes())) == 1
+    assert people_page.adjustments_sentences(changes()) == []
+
+
+def test_where_nobodys_forecasts_can_be_scored_one_line_says_so():
+    none = people_page.what_people_change(people(), changes(), submitted=False)
+    assert repr(none) == people_page.NOT_SUBMITTED
+    assert repr(people_page.what_people_change(people(), changes(), submitted=True)) == people_page.NOT_SETTLED
+    alone = people_page.what_people_change(people(("sales", 0.3, 0.01)), changes(), submitted=True)
+    assert repr(alone).startswith("Sales forecasts too high")
+    assert "Changes against the model" not in repr(alone)
+    both = people_page.what_people_change(
+        people(("sales", 0.3, 0.01)), changes(("sales", "up small", -0.2, 0.5)), submitted=True
+    )
+    assert people_page.CHANGES_CAPTION in repr(both)
 
 
 def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:

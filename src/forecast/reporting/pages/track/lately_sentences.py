@@ -20,7 +20,7 @@ from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
-from forecast.reporting.pages.track.sentences import UNJUDGED, accuracy_sentences, company_sentence, model_name
+from forecast.reporting.pages.track.sentences import UNJUDGED, accuracy_sentences, company_sentence, model_name, span
 from forecast.reporting.pages.words import SKILL, evaluated
 
 RANGE = f"80{wording.THIN}% range"
@@ -52,21 +52,43 @@ def headline(
     company: Company,
     judged: Mapping[str, Finding] = UNJUDGED,
 ) -> str:
-    """Return the sentence that answers; where the model is under alarm it says so first, and what stands in.
+    """Return the sentence that answers; where the benchmark has been closer it says so, and what that expects.
 
-    Where there is no alarm but the benchmark beats the model over all months, beyond luck, that follows.
+    Simple case: nothing speaks against the model. Two complications: it is under alarm, which comes first with what
+    stands in; and over all months it has missed by more than the benchmark, beyond luck, which comes last.
 
     row : the headline's row of `bookings`. alarms, benchmark : the month's tables. judged : of the month's record.
     """
     plain = plain_headline(row, company=company)
-    alarm = company_alarm(alarms)
     if row is None or not wording.known(row["mean"]):
         return plain
-    if alarm is None:
-        beaten = beaten_sentence(judged, benchmark, period=str(row["target_period"]), company=company)
-        return " ".join(part for part in (plain, beaten) if part)
-    if alarm["kind"] not in _SIDES:
-        return f"{plain.removesuffix('.')}. {wording.sentence(what_happened(alarm))}"
+    alarm, period = company_alarm(alarms), str(row["target_period"])
+    if alarm is not None and alarm["kind"] in _SIDES:
+        off = _off(row, alarm, benchmark, company=company)
+        return " ".join(part for part in (off, beaten_sentence(judged)) if part)
+    happened = "" if alarm is None else wording.sentence(what_happened(alarm))
+    amount = _amount(benchmark, model=BENCHMARK, segment=TOTAL, period=period)
+    says = f"the benchmark says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
+    beaten = beaten_sentence(judged, says if wording.known(amount) else "")
+    return " ".join(part for part in (plain, happened, beaten) if part)
+
+
+def beaten_sentence(judged: Mapping[str, Finding], says: str = "") -> str:
+    """Return that the benchmark beats the model beyond luck; empty where it does not.
+
+    Of the company's months, else of the segments'. says : what the benchmark expects, to end the sentence.
+    """
+    for level in ("total", "segment"):
+        found = judged.get(f"skill {level}")
+        if found is not None and found.verdict == "below":
+            size = wording.percent(abs(found.estimate.value))
+            beaten = f"over all lead times the model misses {LEVELS[level]} by {evaluated(found, SKILL, size)}"
+            return wording.sentence("; ".join(part for part in (beaten, says) if part))
+    return ""
+
+
+def _off(row: Mapping[str, Any], alarm: Mapping[str, Any], benchmark: pd.DataFrame, *, company: Company) -> str:
+    """Return the headline under alarm: what happened, what stands in, and what the model says."""
     money, period = wording.in_currency(company.currency), str(row["target_period"])
     model = f"the model says {money(row['mean'])}"
     if wording.known(row["q10"]) and wording.known(row["q90"]):
@@ -79,25 +101,6 @@ def headline(
     return " ".join(
         wording.sentence(part) for part in (what_happened(alarm), other, f"for {wording.month(period)} {model}")
     )
-
-
-def beaten_sentence(judged: Mapping[str, Finding], benchmark: pd.DataFrame, *, period: str, company: Company) -> str:
-    """Return that the benchmark beats the model beyond luck, and what it says of a period; empty where it does not.
-
-    Of the company's months, else of the segments'.
-    """
-    for level in ("total", "segment"):
-        found = judged.get(f"skill {level}")
-        if found is None or found.verdict != "below":
-            continue
-        size = wording.percent(abs(found.estimate.value))
-        beaten = f"but the model misses {LEVELS[level]} by {evaluated(found, SKILL, size)}"
-        amount = _amount(benchmark, model=BENCHMARK, segment=TOTAL, period=period)
-        if not wording.known(amount):
-            return wording.sentence(beaten)
-        says = f"the benchmark says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
-        return wording.sentence(f"{beaten}; {says}")
-    return ""
 
 
 def company_alarm(alarms: pd.DataFrame) -> Mapping[str, Any] | None:
@@ -166,7 +169,8 @@ def alarm_sentences(alarms: pd.DataFrame, *forecasts: pd.DataFrame, period: str,
 def watched_sentence(alarms: pd.DataFrame) -> str:
     """Return what is watched, and how often all of it together gives a false alarm."""
     if alarms.empty or alarms["months"].max() < FEWEST:
-        return "Too few months have settled to see whether anything has changed of late."
+        few = "Too few months have settled to see whether anything has changed of late"
+        return f"{few}: {wording.spelt(FEWEST)} are needed."
     asked = wording.plural(sources.count(alarms), "question")
     budget = f"All {asked} asked each month together give a false alarm at most once"
     budget = f"{budget} in {wording.spelt(LOOKS // 12)} years, if forecasts keep what they promise."
@@ -271,19 +275,20 @@ def _before(row: Mapping[str, Any]) -> str:
 
 
 def lately_sentence(lately: pd.DataFrame, *, level: str = "total") -> str:
-    """Return the model's record at the shortest lead time, of late and over all; empty where there is none of late."""
+    """Return the model's record at the shortest lead time, of late and over all; empty where one is the other."""
     rows = lately[(lately["model"] == OURS) & (lately["level"] == level) & (lately["n_lately"] > 0)]
     if rows.empty:
         return ""
     row = sources.row(rows.sort_values("horizon"))
+    if row["n"] == row["n_lately"]:
+        return ""
     what = LEVELS[level]
-    span = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
     parts = [f"missed {what} {wording.ahead(row['horizon'])} by {_twice(row, 'wape')}"]
     if wording.known(row["bias_lately"]) and wording.known(row["bias"]):
         parts.append(f"forecast {_bias(row['bias_lately'])} in sum (over all {_bias(row['bias'])})")
     if wording.known(row["coverage80_lately"]):
         parts.append(f"its {RANGE}s held {_held(row, '_lately')} (over all {_held(row, '')})")
-    return f"Of late, {span}, the model {wording.joined(parts)}."
+    return f"Of late, {span(row['first'], row['last'])}, the model {wording.joined(parts)}."
 
 
 def _twice(row: Mapping[str, Any], name: str) -> str:
@@ -302,8 +307,8 @@ def _held(row: Mapping[str, Any], late: str) -> str:
 
 
 def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | Notes:
-    """Return the record twice as a table, folded unless `brief`; nothing where nothing has settled."""
-    if not (lately["n"] > 0).any():
+    """Return the record twice as a table, folded unless `brief`; nothing where all months are the last ones."""
+    if not (lately["n"] > lately["n_lately"]).any():
         return Notes([])
     table, shown = twice(lately, brief=brief), twice_columns()
     if not brief:
@@ -313,8 +318,8 @@ def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | No
 
 
 def watched_table(alarms: pd.DataFrame) -> TableView | Notes:
-    """Return what is watched as a folded table; nothing where nothing is."""
-    if alarms.empty:
+    """Return what is watched as a folded table; nothing where nothing is, or too shortly to raise an alarm."""
+    if alarms.empty or alarms["months"].max() < FEWEST:
         return Notes([])
     return TableView(watched(alarms), WATCHED, fold=WATCHED_FOLD, **watched_columns())
 

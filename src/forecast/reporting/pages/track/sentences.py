@@ -70,6 +70,9 @@ PAST_HEADS = {
 """What stands over the columns of each table."""
 
 NOTHING_SETTLED = "No past forecast has settled yet."
+BRINGS = (
+    "It takes opportunities of over a year: twelve months before the first forecast, then months that have settled."
+)
 
 
 def model_name(model: str) -> str:
@@ -109,24 +112,30 @@ def scored_sentence(track: pd.DataFrame) -> str:
     rows = track[track["observed"].notna() & ~is_quarter(track["target_period"])]
     if rows.empty:
         return ""
-    made, of = sorted(rows["origin"].unique()), sorted(rows["target_period"].unique())
-    when = f"at the month ends {wording.day(made[0])} to {wording.day(made[-1])}"
-    months = f"the months {wording.month(of[0])} to {wording.month(of[-1])}"
-    if len(made) == 1:
-        when = f"on {wording.day(made[0])}"
-    if len(of) == 1:
-        months = wording.month(of[0])
-    return f"Scored are the forecasts made {when}, of {months}: all that have settled."
+    first, last = rows["origin"].min(), rows["origin"].max()
+    ends = f"at the month ends {wording.day(first)} to {wording.day(last)}"
+    when = f"on {wording.day(first)}" if first == last else ends
+    return f"Scored are the forecasts made {when}, of {months_of(rows)}: all that have settled."
+
+
+def months_of(rows: pd.DataFrame) -> str:
+    """Return the months that rows are of, `November 2024 to September 2026`; one by itself."""
+    return span(rows["target_period"].min(), rows["target_period"].max())
+
+
+def span(first: str, last: str) -> str:
+    """Return `April 2026 to September 2026`, or `April 2026` where both are one."""
+    return wording.month(first) if first == last else f"{wording.month(first)} to {wording.month(last)}"
 
 
 def segment_caption(rows: pd.DataFrame) -> str:
     """Return the caption of the misses by segment; rows of a backtest, of one lead time and of months."""
-    known = rows[rows["observed"].notna()].sort_values("target_period")
+    known = rows[rows["observed"].notna()]
     if known.empty:
         return "Miss (WAPE) by segment"
-    first, last = (wording.month(known["target_period"].iloc[end]) for end in (0, -1))
-    months = f"{first} to {last}, each forecast in those of them that it was made for"
-    return f"Miss (WAPE) {wording.ahead(sources.row(known)['horizon'])}, by segment, {months}"
+    several = known["target_period"].nunique() > 1
+    each = ", each forecast in those of them that it was made for" if several else ""
+    return f"Miss (WAPE) {wording.ahead(sources.row(known)['horizon'])}, by segment, {months_of(known)}{each}"
 
 
 def accuracy_sentences(
@@ -139,7 +148,7 @@ def accuracy_sentences(
     rows = monthly(scores, level=level)
     ours = rows[rows["model"] == OURS]
     if ours.empty:
-        return ["No past forecast has settled yet, so we cannot say how accurate forecasts are."]
+        return [f"No past forecast has settled yet, so we cannot say how accurate forecasts are. {BRINGS}"]
     sentences = [_skill_sentence(rows, judged, level)] if ours["skill"].notna().any() else []
     bias = _bias_sentence(ours, judged) if level == "segment" else []
     return [*sentences, *_people_sentences(rows), *_range_sentences(ours, judged, level), *bias]
@@ -299,7 +308,7 @@ def describe_past_forecasts(past: PastForecasts) -> Caption:
     return Caption(
         title=title,
         subtitle=f"Forecast {past.lead}, and what was booked, {past.unit}, {who}",
-        description=f"{title}, from {months[0]} to {months[-1]}." if months else title,
+        description=f"{title}, {months_of(rows)}." if months else title,
         tooltips=_past_tooltips(past, months),
     )
 

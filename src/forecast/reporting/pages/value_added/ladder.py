@@ -136,7 +136,8 @@ def ladder_sentences(table: pd.DataFrame) -> list[str]:
     sentences = [step_sentence(row) for row in sources.records(table)]
     if not sentences:
         return ["What a step adds shows once two forecasts of the same months have settled."]
-    sentences.append(POOLED_CAVEAT)
+    if len(table) > 1:
+        sentences.append(POOLED_CAVEAT)
     tests = sources.count(table[table["p_holm"].notna()])
     if tests > 1:
         sentences.append(

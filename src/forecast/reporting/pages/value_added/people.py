@@ -14,11 +14,34 @@ from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_habit
-from forecast.reporting.charts.figure import TableColumns
+from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
 from forecast.reporting.pages.value_added.ladder import luck, verdicts
 from forecast.reporting.pages.words import HABIT
 
+# -- what stands under the heading --------------------------------------------------------------------------
+
+
+def what_people_change(habits: pd.DataFrame, changes: pd.DataFrame, *, submitted: bool) -> Together:
+    """Return who forecasts too high or too low and what became of their changes, or one line that says what is lacking.
+
+    habits, changes : the month's tables. submitted : whether the company has the table of what people submit.
+    """
+    if habits.empty:
+        return Together(Statement(NOT_SETTLED if submitted else NOT_SUBMITTED, kind="nothing"))
+    bias = Statement(f"{habits_finding(habits)}."), TableView(habits, HABITS_CAPTION, **HABITS)
+    if changes.empty:
+        return Together(*bias, Statement(f"{adjustments_finding(changes)}.", COMPARABLE, kind="nothing"))
+    effect = Statement(f"{adjustments_finding(changes)}."), Notes(adjustments_sentences(changes))
+    return Together(*bias, *effect, TableView(changes, CHANGES_CAPTION, **ADJUSTMENTS))
+
+
 # -- sentences: habits and changes ------------------------------------------------------------------------
+
+NOT_SUBMITTED = "What people forecast and what they change: submitted_forecasts would show it."
+NOT_SETTLED = "Nobody’s forecasts have settled yet."
+COMPARABLE = "It takes the model’s forecast of the month end before, of the same settled months."
+HABITS_CAPTION = "Who forecasts too high or too low, all segments and lead times together"
+CHANGES_CAPTION = "Changes against the model: small is under a quarter of its forecast"
 
 _KINDS = {
     "up small": "small upward changes",
@@ -31,7 +54,7 @@ _KINDS = {
 def habits_finding(table: pd.DataFrame) -> str:
     """Return who forecasts too high or too low beyond chance; table as `habits` gives it by submitter."""
     if table.empty:
-        return "Nobody's forecasts have settled yet"
+        return NOT_SETTLED.rstrip(".")
     rows = sources.records(table)
     found = [habit_verdict(row) for row in rows]
     if set(found) == {"too few"}:
@@ -83,7 +106,7 @@ def _kinds_by_whom(table: pd.DataFrame) -> str:
 def adjustments_sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each change that helped or hurt beyond chance, then what is open, small upward first."""
     if table.empty:
-        return ["This needs submitted forecasts, and the model’s of the month end before, of the same settled months."]
+        return []
     found = pd.Series(verdicts(table), index=table.index)
     is_open = found.isin(["unclear", "untested"])
     sentences = [_change_sentence(row) for row in sources.records(table[~is_open])]
