@@ -114,6 +114,35 @@ def test_notebook_runs_as_it_is(page, name: str):
     assert result["outputs"] >= 3
 
 
+LOOKS = """
+() => [...document.querySelectorAll('.jp-OutputArea .scroll table :is(th, td)')].map(cell => {
+  const look = getComputedStyle(cell);
+  return {side: cell.className, align: look.textAlign, breaks: look.whiteSpace,
+          layout: getComputedStyle(cell.closest('table')).tableLayout};
+})
+"""
+
+
+def test_tables_are_set_as_on_a_page(page, lab: str, tmp_path: Path):
+    page.set_default_timeout(60_000)
+    page.goto(f"{lab}/lab/tree/notebooks/02_win_probability.ipynb?token=test&reset")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined")
+    page.evaluate(READY)
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    largest = page.locator(".jp-OutputArea .scroll[aria-label='Largest expected amounts']")
+    largest.scroll_into_view_if_needed()
+    page.screenshot(path=str(tmp_path / "tables.png"))
+    cells = page.evaluate(LOOKS)
+    figures = [cell for cell in cells if cell["side"] == "n"]
+    assert len(figures) >= 20
+    assert {cell["align"] for cell in figures} == {"right"}
+    assert {cell["align"] for cell in cells if cell["side"] != "n"} == {"left"}
+    assert {cell["breaks"] for cell in cells if cell["side"] != "t"} == {"nowrap"}
+    assert {cell["layout"] for cell in cells} == {"auto"}
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
 READY = """
 async () => {
   const panel = window.jupyterapp.shell.currentWidget;
