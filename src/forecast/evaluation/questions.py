@@ -30,6 +30,9 @@ from forecast.evaluation.scores.comparison import PairedTest, compare, diebold_m
 from forecast.evaluation.scores.scoring import BASELINE
 
 MODEL, NOMINAL = "pipeline", 0.8
+COMPANY_SKILL = "skill total"
+"""The question whether the model beats the benchmark for the company."""
+
 LEVELS = ("segment", "total")
 APART = 3
 """Months between the days on which odds are checked."""

@@ -42,9 +42,7 @@ def test_the_headline():
 
 
 def test_too_thin_a_company_is_told_why_in_one_line():
-    notes = pd.DataFrame(
-        {"about": ["forecast"], "note": ["No forecast: only 2 closed deals are known, at least 10 are."]}
-    )
+    notes = pd.DataFrame({"about": ["abstention"], "note": ["only 2 closed deals are known, at least 10 are."]})
     row = headline_row(forecast(mean=NAN, q10=NAN, q90=NAN), notes=notes)
     assert bookings_sentences.headline(row, company=EURO) == (
         "We cannot say what we will book in FY26 Q4: only 2 closed deals are known, at least 10 are."

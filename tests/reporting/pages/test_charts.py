@@ -396,7 +396,7 @@ def test_the_deals_that_need_attention_are_listed_without_their_owners():
     )
 
     def listed(rows: pd.DataFrame) -> Folds:
-        found = prepare_attention(rows, as_of=PAGE["as_of"], open_deals=3)
+        found = prepare_attention(rows, as_of=PAGE["as_of"], looked_at=pd.DataFrame({"open_deals": [3]}))
         return attention_deals(found, company=PAGE["company"], most=1)
 
     assert [sources.plain(line) for line, _ in listed(deals).parts] == [

@@ -321,8 +321,11 @@ def _late_wins(month: _Month) -> pd.DataFrame:
 
 
 def _notes(month: _Month) -> pd.DataFrame:
-    """What must be known of the forecast and of the snapshot, a sentence each."""
-    notes = [("forecast", note) for note in _get(month, "bookings").attrs.get("notes", [])]
+    """What must be known of the forecast and of the snapshot, a sentence each; `abstention`: why there is none."""
+    bookings = _get(month, "bookings")
+    notes = [("forecast", note) for note in bookings.attrs.get("notes", [])]
+    if notes and bookings["mean"].isna().all():
+        notes[0] = ("abstention", notes[0][1].partition(": ")[2])
     notes += [("snapshot", note) for note in month.snap.notes]
     plain = [(about, note.replace("`", "")) for about, note in notes]
     return pd.DataFrame(plain, columns=["about", "note"]).astype("str")

@@ -14,12 +14,11 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.data.schema import Log
 from forecast.evaluation.judgement import Finding
+from forecast.evaluation.questions import COMPANY_SKILL
 from forecast.reporting.pages.scorecard import plain_name
 from forecast.reporting.pages.track.prepare import OURS
 
-LEAD = "Each with the table that would bring it:"
 THEIR_FORECASTS, STARTS, HISTORY = "submitted_forecasts", "joint_planning", "opportunity_history"
-MONTHS = "more months that have settled"
 
 
 def has_record(scores: pd.DataFrame) -> bool:
@@ -29,8 +28,8 @@ def has_record(scores: pd.DataFrame) -> bool:
 
 def is_short(judged: Mapping[str, Finding]) -> bool:
     """Return whether too few months have settled to judge the company's forecast; then a sentence says it all."""
-    found = judged.get("skill total")
-    return found is None or found.verdict == "too few"
+    found = judged.get(COMPANY_SKILL)
+    return found is None or found.estimate.n < found.estimate.fewest
 
 
 def planning_kind(row: Mapping[str, Any], levels: pd.DataFrame) -> str:
@@ -38,6 +37,12 @@ def planning_kind(row: Mapping[str, Any], levels: pd.DataFrame) -> str:
     if levels.empty:
         return "nothing"
     return "abstain" if row["verdict"] == "not identified" else "finding"
+
+
+# -- sentences ------------------------------------------------------------------------------------------
+
+LEAD = "Each with the table that would bring it:"
+MONTHS = "more months that have settled"
 
 
 def lacking(
@@ -82,11 +87,11 @@ def _of_changes(log: Log, changed: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterator[tuple[str, str]]:
     if not has_record(scores):
-        yield "how good past forecasts were", MONTHS
+        yield "the record of past forecasts", MONTHS
     elif quarters.empty:
         yield "how quarters ended against what was said before they began", MONTHS
     if THEIR_FORECASTS not in log.tables:
-        yield "how good the forecasts of sales and marketing were", THEIR_FORECASTS
+        yield "the record of what sales and marketing forecast", THEIR_FORECASTS
 
 
 def _of_planning(log: Log, planning: Mapping[str, Any], levels: pd.DataFrame) -> Iterator[tuple[str, str]]:
@@ -94,10 +99,10 @@ def _of_planning(log: Log, planning: Mapping[str, Any], levels: pd.DataFrame) ->
         return
     absent = [name for name in (THEIR_FORECASTS, STARTS) if name not in log.tables]
     if absent:
-        yield "whether planning together helped", wording.joined(absent)
+        yield "the effect of planning together", wording.joined(absent)
     else:
         why = str(planning["sentence"]).partition(": ")[2].rstrip(".")
-        yield f"whether planning together helped ({why})", f"mending {THEIR_FORECASTS}"
+        yield f"the effect of planning together ({why})", f"mending {THEIR_FORECASTS}"
 
 
 def _of_deals(deals: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -153,7 +153,7 @@ def moved_deals(table: pd.DataFrame, *, company: Company, most: int = 12) -> Fol
         # A win moves its amount from open to booked, so that the bar itself is nothing.
         moved = "booked" if bar == "won" else "amount"
         line, caption = moved_line(str(bar), rows, moved, company=company), moved_caption(str(bar))
-        heads = {"opportunity_id": "deal", "segment": "segment", moved: "moved", "value": "worth now"}
+        heads = {**DEAL_HEADS, moved: MOVED, "value": WORTH_NOW}
         formats = {moved: money, "value": money}
         parts.append((line, TableView(rows, caption, columns=heads, formats=formats, most=most)))
     return Folds(parts, MOVED_LEAD if parts else "")
@@ -246,6 +246,8 @@ WATERFALL_HEADS = {
     "open_pipeline": "open pipeline",
     "booked": "booked",
 }
+DEAL_HEADS = {"opportunity_id": "deal", "segment": "segment"}
+MOVED, WORTH_NOW = "moved", "worth now"
 ATTENTION_HEADS = {
     "opportunity_id": "deal",
     "segment": "segment",

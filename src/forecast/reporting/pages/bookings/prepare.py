@@ -17,6 +17,9 @@ from forecast.calendar import is_quarter
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, Company
 
 MODEL = "pipeline"
+ABSTENTION = "abstention"
+"""What the note of a month is about that says why there is no forecast."""
+
 DOTS = 20
 """Outcomes that a period's bookings are drawn as."""
 
@@ -214,10 +217,6 @@ def past_months(actuals: pd.DataFrame | None, *, segment: str = TOTAL) -> pd.Dat
     return rows.groupby("period", as_index=False)["amount"].sum().sort_values("period", ignore_index=True)
 
 
-NO_FORECAST = "No forecast: "
-"""How the note begins that says why there is no forecast."""
-
-
 def headline_row(
     bookings: pd.DataFrame, *, period: str = "", segment: str = TOTAL, notes: pd.DataFrame | None = None
 ) -> dict[str, Any] | None:
@@ -240,5 +239,5 @@ def _why(notes: pd.DataFrame | None) -> str:
     """Return why there is no forecast, as the month's notes have it; empty where they do not say."""
     if notes is None:
         return ""
-    told = notes[notes["note"].str.startswith(NO_FORECAST)]
-    return sources.quoted(told, told.index[0], "note").replace(NO_FORECAST, "").rstrip(".") if len(told) else ""
+    told = notes[notes["about"] == ABSTENTION]
+    return sources.quoted(told, told.index[0], "note") if len(told) else ""

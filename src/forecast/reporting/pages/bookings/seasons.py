@@ -158,8 +158,8 @@ HEADS = {"month": "month", "booked": "booked", "trend": "trend", "seasonal": "se
 ALONE_HEADS = {"target_period": "month", "mean": "expected", "alone": "from past months alone"}
 ALONE_CAPTION = "A second opinion that knows no deal: exponential smoothing of the settled months"
 
-STRENGTHS = "How strong the trend and the season are"
-STRENGTH_HEADS = {"part": "", "strength": "of how months vary", "by_chance": "as strong in random order"}
+STRENGTHS = "Trend and season next to what chance would show"
+STRENGTH_HEADS = {"part": "", "strength": "of how months vary", "by_chance": "as much in random order"}
 STRENGTH_FORMATS: dict[str, Format] = {"strength": wording.percent, "by_chance": wording.cases}
 
 UNKNOWN = "We cannot say whether bookings have a trend or a season."

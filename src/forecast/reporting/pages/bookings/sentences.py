@@ -13,7 +13,7 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.reporting.charts.canvas import Caption
-from forecast.reporting.pages.bookings.prepare import NO_FORECAST, Addends, Fan, Outcomes
+from forecast.reporting.pages.bookings.prepare import ABSTENTION, Addends, Fan, Outcomes
 
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
 
@@ -113,7 +113,7 @@ def other_notes(notes: pd.DataFrame) -> list[str]:
 
     notes : the month's table.
     """
-    told = notes[~notes["note"].str.startswith((NO_TABLE_NOTE, NO_FORECAST))]
+    told = notes[(notes["about"] != ABSTENTION) & ~notes["note"].str.startswith(NO_TABLE_NOTE)]
     return [sources.quoted(told, place, "note") for place in told.index]
 
 
