@@ -158,6 +158,19 @@ def test_what_is_watched_and_its_budget():
     assert "Everything that is watched" in page.watched_table(quiet)._repr_html_()
 
 
+def test_an_alarm_on_one_forecast_or_range_is_worded_as_of_one():
+    one = plain(page.what_happened(alarm(kind="ranges", n=1, n_side=1)))
+    assert one == "the model’s last 80 % range of the company’s month did not hold what came"
+    part = plain(page.what_happened(alarm(n=2, n_side=1, low=0.4, high=0.4)))
+    assert part == "of the model’s last two forecasts of the company’s month one was too high, by 40 %"
+
+
+def test_what_stands_in_for_people_is_said_to_be_of_the_whole_company():
+    row, given = alarm(model="submitted-joint"), {"period": "FY26 Q4", "company": EURO}
+    assert page.stand_in(row, says("ets", 4.1e6), **given).endswith("for FY26 Q4, of the whole company")
+    assert page.stand_in(alarm(), says("ets", 4.1e6), **given).endswith("for FY26 Q4")
+
+
 def record(**changed: object) -> pd.DataFrame:
     row = {"model": "pipeline", "level": "total", "horizon": 1, "n": 23, "wape": 0.21, "bias": 0.01, "coverage80": 0.78}
     row |= {"n_lately": 6, "wape_lately": 0.5, "bias_lately": 0.45, "coverage80_lately": 0.0}
@@ -198,9 +211,11 @@ def test_under_alarm_the_record_of_all_months_is_said_to_be_of_all():
     answer, more = page.record_answer(scores, {}, record(), watched(alarm()), forecasts, company=EURO)
     assert answer.startswith("The model’s last five forecasts")
     assert "says €4.1 m for FY26 Q4." in plain(answer)
-    assert more.index("Of late") < more.index("Over all months: One month ahead the model misses the company’s month")
+    assert more.index("Of late") < more.index(
+        "The record of all months: One month ahead the model misses the company’s month"
+    )
     answer, more = page.record_answer(scores, {}, record(), watched(alarm(alarm=False)), forecasts, company=EURO)
     assert answer.startswith("One month ahead the model misses the company’s month")
     assert "Of late" in more
-    assert "Over all months" not in more
+    assert page.RECORD_OF_ALL not in more
     assert page.nearest_period(NO_FORECAST) == ""

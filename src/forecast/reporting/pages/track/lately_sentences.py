@@ -32,6 +32,7 @@ CLOSER = 0.75
 """What stands in missed by at most this share of what it stands in for."""
 
 LEAD = "What has changed of late:"
+RECORD_OF_ALL = "The record of all months:"
 ASKED = {"too high": "too high", "too low": "too low", "ranges": "outside its ranges"}
 OF = {"segment": "segments", "total": "company"}
 LEVELS = {"segment": "a segment’s month", "total": "the company’s month"}
@@ -132,7 +133,7 @@ def record_answer(
     late = lately_sentence(lately)
     if not off:
         return whole[0], " ".join(part for part in (*whole[1:], late) if part)
-    return off, " ".join(part for part in (late, "Over all months:", *whole) if part)
+    return off, " ".join(part for part in (late, RECORD_OF_ALL, *whole) if part)
 
 
 # -- alarms ---------------------------------------------------------------------------------------------
@@ -181,18 +182,20 @@ def what_happened(row: Mapping[str, Any]) -> str:
     """Return what the months of an alarm were like: `the model’s last five forecasts … were all too high, by …`."""
     n, side = row["n"], row["n_side"]
     if row["kind"] not in _SIDES:
+        if n == 1:
+            return f"the model’s last {RANGE}{_where(row)} did not hold what came"
         ranges = f"of the model’s last {wording.spelt(n)} {RANGE}s{_where(row)}"
         return (
             f"none {ranges} held what came" if side == n else f"{ranges} {wording.spelt(side)} did not hold what came"
         )
     whose = _last_forecasts(str(row["model"]), n) + _where(row)
-    span = f", by {wording.percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
+    sizes = f", by {wording.percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
     if n == 1:
-        happened = f"{whose} was {row['kind']}{span}"
+        happened = f"{whose} was {row['kind']}{sizes}"
     elif side == n:
-        happened = f"{whose} were {'both' if n == 2 else 'all'} {row['kind']}{span}"
+        happened = f"{whose} were {'both' if n == 2 else 'all'} {row['kind']}{sizes}"
     else:
-        happened = f"of {whose} {wording.spelt(side)} were {row['kind']}{span}"
+        happened = f"of {whose} {wording.spelt(side)} {'was' if side == 1 else 'were'} {row['kind']}{sizes}"
     return happened + _before(row)
 
 
@@ -219,6 +222,8 @@ def stand_in(
     misses = f"{wording.percent(miss)} against {wording.percent(row['wape'])}"
     amount = _amount(*forecasts, model=model, segment=str(row["segment"]), period=period)
     says = f"says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
+    if str(row["model"]).startswith(_PEOPLE):
+        says += ", of the whole company"
     if not closer:
         not_closer = f"nothing stands in well: {name} missed by {misses} in those months"
         return f"{not_closer}, and {says}" if wording.known(amount) else not_closer
