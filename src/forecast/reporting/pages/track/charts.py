@@ -81,7 +81,7 @@ def draw_accuracy(canvas: Canvas, misses: Accuracy) -> Drawing:
     figure, axes = canvas.axes(270, left=44, right=width_of(at_end, most=40) if canvas.narrow else 160, bottom=40)
     looks = _looks(misses.models)
     for model, rows in series.items():
-        axes.plot(rows["horizon"], rows["drawn"], **looks[model].series, markersize=5, zorder=3)
+        axes.plot(rows["horizon"], rows["drawn"], **looks[model].series, markersize=5, zorder=4 if model == OURS else 3)
     share_axis(axes)
     axes.set_ylim(0, float(misses.rows["drawn"].max()) * 1.08)
     span = max(last - horizons[0], 1)

@@ -121,8 +121,8 @@ def record_answer(
     forecasts: pd.DataFrame,
     *,
     company: Company,
-) -> tuple[str, str]:
-    """Return the sentence that answers how good forecasts have been, and the rest of the record told twice.
+) -> tuple[str, list[str]]:
+    """Return the sentence that answers how good forecasts have been, and those on the rest of the record, told twice.
 
     Simple case: no alarm on the company's forecast; what holds over all comes first, then what holds of late. Under
     alarm that comes first, and what holds over all is said to be of all.
@@ -132,8 +132,8 @@ def record_answer(
     off = record_sentence(alarms, forecasts, period=nearest_period(forecasts), company=company)
     late = lately_sentence(lately)
     if not off:
-        return whole[0], " ".join(part for part in (*whole[1:], late) if part)
-    return off, " ".join(part for part in (late, RECORD_OF_ALL, *whole) if part)
+        return whole[0], [part for part in (*whole[1:], late) if part]
+    return off, [part for part in (late, f"{RECORD_OF_ALL} {whole[0]}", *whole[1:]) if part]
 
 
 # -- alarms ---------------------------------------------------------------------------------------------
