@@ -10,20 +10,42 @@ from statsmodels.stats.multitest import multipletests
 
 from forecast.calendar import period_label
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.scores.comparison import diebold_mariano, holm
+from forecast.evaluation.scores.comparison import LIKE, MOST_LIKE, diebold_mariano, holm, resemblance
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import LADDER, habits, ladder_of, skill_tests, value_added
 
 
 def test_paired_test_by_hand():
-    # T = 8, m = 2. d = 1 + cos(2 pi t / 8) + cos(4 pi t / 8): each of the two ordinates is |4|^2 / 8 = 2.
+    # T = 8, m = 2. d = 1 + cos(2 pi t / 8) + cos(4 pi t / 8): each of the two ordinates is |4|^2 / 8 = 2. Neighbours
+    # correlate by (2.828 - 1.414) / 8 = .177, corrected (8 x .177 + 1) / 5 = .48, so .5 stands. There the ordinates
+    # are .25 / (1.25 - cos 45) = .4605 and .25 / 1.25 = .2 of that at frequency 0: the variance is 2 / .3303.
     t = np.arange(8)
     d = 1 + np.cos(2 * np.pi * t / 8) + np.cos(4 * np.pi * t / 8)
     test = diebold_mariano(d + 5, np.full(8, 5.0))
     assert test.df == 4
-    assert test.statistic == pytest.approx(np.sqrt(8) / np.sqrt(2))
-    assert test.p_value == pytest.approx(2 * stats.t.sf(2, 4))
+    assert test.statistic == pytest.approx(np.sqrt(8) / np.sqrt(2 / 0.33026), rel=1e-4)
+    assert test.p_value == pytest.approx(2 * stats.t.sf(test.statistic, 4))
     assert test.mean_difference == pytest.approx(1)
+    apart = diebold_mariano(d + 5, np.full(8, 5.0), alike=0.0)
+    assert (apart.df, apart.statistic) == (4, pytest.approx(np.sqrt(8) / np.sqrt(2)))
+
+
+def test_how_like_neighbours_are_by_hand():
+    # 1, 2, 3, 4 less their mean: (1.5 x .5 - .5 x .5 + .5 x 1.5) / 5 = .25, corrected (4 x .25 + 1) / 1 = 2: the most.
+    assert resemblance([1.0, 2.0, 3.0, 4.0]) == MOST_LIKE
+    assert resemblance([1.0, -1.0] * 6) == LIKE
+    # 0 x 4, 1 x 4, 0 x 4: 11 pairs of 12 months less 1/3: 8 within (6 of 1/9, 3 of 4/9), two of -2/9: 14/9 over 24/9.
+    block = np.repeat([0.0, 1.0, 0.0], 4)
+    assert resemblance(block) == pytest.approx((12 * (6 / 9 + 12 / 9 - 4 / 9) / (24 / 9) + 1) / 9)
+    assert resemblance(7 - 3 * block) == pytest.approx(resemblance(block))
+
+
+def test_with_many_months_it_is_daniell_s_test():
+    """What is raised for neighbours goes to nothing as months get many: the plain ratio of mean and ordinates."""
+    d = np.random.default_rng(4).normal(size=40_000) + 0.01
+    spectrum = np.abs(np.fft.rfft(d - d.mean())[1:201]) ** 2 / len(d)
+    plain = np.sqrt(len(d)) * d.mean() / np.sqrt(spectrum.mean())
+    assert diebold_mariano(d, np.zeros(len(d))).statistic == pytest.approx(plain, rel=1e-3)
 
 
 def test_paired_test_is_odd_and_has_no_unit():
@@ -33,24 +55,37 @@ def test_paired_test_is_odd_and_has_no_unit():
     assert there.statistic == pytest.approx(-back.statistic)
     assert there.p_value == pytest.approx(back.p_value)
     assert diebold_mariano(1000 * one, 1000 * two).p_value == pytest.approx(there.p_value)
-    assert there.df == 6
+    assert there.df == 12
 
 
 def test_degrees_of_freedom():
-    for size, df in ((8, 4), (26, 4), (27, 6), (63, 6), (64, 8)):
+    for size, df in ((8, 4), (9, 6), (15, 6), (16, 8), (24, 8), (25, 10), (63, 14), (64, 16)):
         assert diebold_mariano(np.random.default_rng(size).normal(size=size), np.zeros(size)).df == df
 
 
-@pytest.mark.parametrize("ar", [0.0, 0.5])
-def test_size_of_the_paired_test(ar: float):
-    rng = np.random.default_rng(2)
-    d = rng.normal(size=(2_000, 48))
-    for t in range(1, 48):
+def neighbours(rng: np.random.Generator, count: int, months: int, ar: float) -> np.ndarray:
+    """Return loss differences of nothing on the whole, (count, months), autocorrelation ar and variance 1."""
+    d = rng.normal(size=(count, months))
+    for t in range(1, months):
         d[:, t] = ar * d[:, t - 1] + np.sqrt(1 - ar**2) * d[:, t]
-    rejected = np.mean([diebold_mariano(row, np.zeros(48)).p_value <= 0.05 for row in d])
-    assert rejected == pytest.approx(0.05, abs=0.025 if ar else 0.015)
-    usual = np.abs(np.sqrt(48) * d.mean(axis=1) / d.std(axis=1)) > 1.96
+    return d
+
+
+@pytest.mark.parametrize("months", [12, 23, 48])
+@pytest.mark.parametrize("ar", [0.0, 0.5])
+def test_size_of_the_paired_test(ar: float, months: int):
+    d = neighbours(np.random.default_rng(2), 2_000, months, ar)
+    p = np.array([diebold_mariano(row, np.zeros(months)).p_value for row in d])
+    # Two standard errors above the level stated; far out too, where tests of a whole page are held to one level.
+    assert np.mean(p <= 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2_000)
+    assert np.mean(p <= 0.005) <= 0.005 + 2 * np.sqrt(0.005 * 0.995 / 2_000)
+    usual = np.abs(np.sqrt(months) * d.mean(axis=1) / d.std(axis=1)) > 1.96
     assert ar == 0 or usual.mean() > 0.2
+
+
+def test_what_is_apart_is_found():
+    d = neighbours(np.random.default_rng(3), 500, 23, 0.3) + 1
+    assert np.mean([diebold_mariano(row, np.zeros(23)).p_value <= 0.05 for row in d]) > 0.7
 
 
 def test_nothing_to_test():
@@ -58,6 +93,8 @@ def test_nothing_to_test():
     assert diebold_mariano(np.arange(9.0), np.arange(9.0)).p_value == 1
     with pytest.raises(ParameterError, match="same targets"):
         diebold_mariano([1, 2], [1])
+    with pytest.raises(ParameterError, match="alike"):
+        diebold_mariano(np.arange(9.0), np.ones(9), alike=1.0)
     with pytest.raises(DataError, match="empty"):
         diebold_mariano([1, np.nan], [1, 2])
 

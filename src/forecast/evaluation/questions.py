@@ -26,7 +26,13 @@ from forecast.evaluation.judgement import (
     of_test,
 )
 from forecast.evaluation.scores.amounts import ratio
-from forecast.evaluation.scores.comparison import PairedTest, compare, diebold_mariano, paired_targets
+from forecast.evaluation.scores.comparison import (
+    PairedTest,
+    compare,
+    degrees_of_freedom,
+    diebold_mariano,
+    paired_targets,
+)
 from forecast.evaluation.scores.scoring import BASELINE
 
 MODEL, NOMINAL = "pipeline", 0.8
@@ -73,7 +79,7 @@ def of_odds(
     estimates = {
         "odds level": odds_level(**three, weight=WEIGHTS["odds level"]),
         "odds slope": odds_slope(**three, weight=WEIGHTS["odds slope"]),
-        "odds use": _use(past),
+        "odds use": _use(past, alike=0.0 if overlap == 1 else None),
     }
     for i, row in enumerate(ended.to_dict("records")):
         estimates[f"odds ever {i}"] = odds_in_the_end(
@@ -84,13 +90,16 @@ def of_odds(
     return judge(estimates)
 
 
-def _use(past: pd.DataFrame) -> Estimate:
-    """Return what the odds take off the Brier score of one probability for all, by day; a day counts by its deals."""
+def _use(past: pd.DataFrame, *, alike: float | None) -> Estimate:
+    """Return what the odds take off the Brier score of one probability for all, by day; a day counts by its deals.
+
+    alike : of the days, as `diebold_mariano` takes it.
+    """
     if past.empty:
         return mean_of([])
     same = (past["won"].mean() - past["won"]) ** 2
     losses = pd.DataFrame({"same": same, "ours": (past["p"] - past["won"]) ** 2}).groupby(past["origin"]).sum()
-    test = diebold_mariano(losses["same"], losses["ours"])
+    test = diebold_mariano(losses["same"], losses["ours"], alike=alike)
     return of_test(test, value=1 - ratio(losses["ours"].sum(), losses["same"].sum()), unit="day")
 
 
@@ -162,7 +171,7 @@ def _test(row: Mapping[Any, Any]) -> PairedTest:
     statistic = float(row["statistic"])
     return PairedTest(
         statistic=statistic,
-        df=int(row.get("df", 2 * np.floor(row["months"] ** (1 / 3) + 1e-9))),
+        df=int(row.get("df", degrees_of_freedom(row["months"]))),
         p_value=float(row["p_value"]),
         mean_difference=statistic,
         n=int(row["months"]),

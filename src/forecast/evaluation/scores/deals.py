@@ -274,7 +274,7 @@ def second_opinion(track: pd.DataFrame) -> SecondOpinion:
     )
     losses = pd.DataFrame({name: (p - won) ** 2 for name, p in models.items()}).groupby(both["origin"]).sum()
     losses = losses / max(len(both) / max(len(losses), 1), 1)
-    test = diebold_mariano(losses["ours"], losses["challenger"])
+    test = diebold_mariano(losses["ours"], losses["challenger"], alike=0.0)
     curves = calibration_curves(won, models)
     return SecondOpinion(table=table, curves=curves, days=len(losses), test=test)
 
