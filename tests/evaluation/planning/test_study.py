@@ -21,6 +21,7 @@ from forecast.evaluation.planning.secondary import (
     OUTCOMES,
     WITH,
     WITHOUT,
+    at_one_level,
     measure_outcomes,
     model_track,
     outcome_changes,
@@ -124,6 +125,37 @@ def test_what_is_not_identified_says_so_and_is_not_counted(dates, said):
     assert found["p_holm"].notna().sum() == 1
     bias = found.set_index("outcome").loc["bias"]
     assert bias["p_holm"] == bias["p_value"]
+
+
+def rest_of_the_page() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what else changed, of which one could not be tested, and what marketing was worth."""
+    p = [0.004, np.nan, 0.6, 0.9]
+    verdicts = ["changed", "not identified", "no detectable change", "no detectable change"]
+    changes = pd.DataFrame({"outcome": OUTCOMES, "p_value": p, "p_holm": holm(p), "verdict": verdicts})
+    return changes, pd.DataFrame({"when": ["before", "after"], "p_value": [0.02, 0.01], "p_holm": [0.02, 0.02]})
+
+
+def test_the_page_is_held_to_one_level_and_the_verdict_comes_first():
+    changes, worth = rest_of_the_page()
+    one, other = at_one_level(changes, worth, verdict="improved", withheld=False)
+    # By hand, of five tests: 5 x .004, 4 x .01, 3 x .02, then 1.
+    assert one["p_holm"].tolist() == pytest.approx([0.02, np.nan, 1, 1], nan_ok=True)
+    assert other["p_holm"].tolist() == pytest.approx([0.06, 0.04])
+    assert one["verdict"].tolist() == changes["verdict"].tolist()
+    untested = at_one_level(changes, worth, verdict="not identified", withheld=False)
+    pd.testing.assert_frame_equal(untested[0], one)
+    pd.testing.assert_frame_equal(untested[1], other)
+
+
+@pytest.mark.parametrize(("verdict", "withheld"), [("no detectable change", False), ("not identified", True)])
+def test_where_the_verdict_claims_nothing_the_rest_of_the_page_claims_nothing(verdict: str, withheld: bool):
+    changes, worth = rest_of_the_page()
+    one, other = at_one_level(changes, worth, verdict=verdict, withheld=withheld)
+    assert one["p_holm"].tolist() == pytest.approx([1, np.nan, 1, 1], nan_ok=True)
+    assert (other["p_holm"] == 1).all()
+    said = ["no detectable change", "not identified", "no detectable change", "no detectable change"]
+    assert one["verdict"].tolist() == said
+    assert changes["verdict"].iloc[0] == "changed"  # what was given stays as it was
 
 
 def test_bad_outcomes_are_refused():

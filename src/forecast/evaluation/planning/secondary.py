@@ -12,7 +12,7 @@ month:
 A month counts once it has settled. What a company's tables do not hold is left out, with the reason. Each is a level,
 not a size, so it is taken as it is: no logarithm, no benchmark (`estimate.estimate_levels`). The comparison, the
 months set aside and the random assignments are those of the error. Four questions give four chances of a false yes;
-Holm's (1979, Scand. J. Statistics 6) correction keeps the chance of any at 5 %.
+Holm's (1979, Scand. J. Statistics 6) correction keeps the chance of any at 5 %, and `at_one_level` that of the page.
 
 `pipeline` and `pipeline-sales-only` forecast the same targets; the one knows leads and campaigns, the other does not.
 The months of each segment are parted into before its start, from its start on, and not begun (segments that never
@@ -41,7 +41,7 @@ from forecast.evaluation.planning.effect import before_and_after
 from forecast.evaluation.planning.estimate import estimate_levels
 from forecast.evaluation.planning.inference.randomisation import ALPHA, NEVER, Floats
 from forecast.evaluation.planning.panel import ErrorPanel, adoption_periods, value_panel
-from forecast.evaluation.planning.verdict import no_comparison, too_few_ways
+from forecast.evaluation.planning.verdict import NOT_IDENTIFIED, no_comparison, too_few_ways
 from forecast.evaluation.scores.comparison import FIGURES, compare, holm
 from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import chances, days_to_walk
@@ -68,6 +68,9 @@ CHANGE_COLUMNS = (
     "segments",
     "months",
 )
+CLAIMS = ("improved", "worsened")
+"""Verdicts that claim a change."""
+
 PARTS = ("before", "after", "not begun")
 WORTH_COLUMNS = (
     "when",
@@ -326,6 +329,30 @@ def worth_of_marketing(
     found = [{"when": part, **compare(targets)} for part, targets in parts if len(targets)]
     table = pd.DataFrame(found, columns=["when", *FIGURES]).rename(columns={"wape_before": "wape_without"})
     return table.rename(columns={"wape": "wape_with"}).assign(p_holm=holm(table["p_value"]))[list(WORTH_COLUMNS)]
+
+
+def at_one_level(
+    changes: pd.DataFrame, worth: pd.DataFrame, *, verdict: str, withheld: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both tables held to one level together with the verdict, which comes first and keeps all of its own.
+
+    Simple case: the verdict was tested and claims no change. Then nothing is claimed here: p_holm is 1, and a change
+    `no detectable change`. Where the verdict claims one, Holm's correction counts the tests of both tables. So whoever
+    reads a false claim reads it after a false verdict (at most 5 %), or after a true one (at most 5 % here): never
+    more than 5 % of pages hold one (a serial gatekeeper: Westfall and Krishen 2001, J. Statistical Planning and
+    Inference 99). A verdict that could not be tested has used nothing up, and leaves the rest its level.
+
+    changes : of `outcome_changes`. worth : of `worth_of_marketing`. verdict : of `planning_effect`. withheld : whether
+    a check withheld its claim; then none is made here either.
+    """
+    p = holm(np.concatenate([changes["p_value"], worth["p_value"]]).astype(np.float64))
+    untested = verdict == NOT_IDENTIFIED and not withheld
+    if verdict not in CLAIMS and not untested:
+        p = np.where(np.isnan(p), p, 1.0)
+    p_changes, p_worth = p[: len(changes)], p[len(changes) :]
+    said = np.where(p_changes <= ALPHA, "changed", "no detectable change")
+    words = changes["verdict"].where(np.isnan(p_changes), said)
+    return changes.assign(p_holm=p_changes, verdict=words), worth.assign(p_holm=p_worth)
 
 
 def _row(name: str, panel: ErrorPanel, reason: str, *, permutations: int, seed: int) -> dict[str, object]:

@@ -22,6 +22,7 @@ from forecast.evaluation.planning.limits import LEFT_OUT_COLUMNS, detectable_cha
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
 from forecast.evaluation.planning.secondary import (
     WITH,
+    at_one_level,
     measure_outcomes,
     model_track,
     outcome_changes,
@@ -39,7 +40,8 @@ class PlanningStudy:
     no rows where it is not identified. power : segments, relative_change, power: how often a fall of the errors would
     have been seen, by this company's segments, twice and four times as many. detectable : segments -> the smallest fall
     seen 4 of 5 times (-0.25 = 25 %), NaN where none is. secondary, information : see `secondary.outcome_changes` and
-    `secondary.worth_of_marketing`. levels : accuracy before and after, see `levels.before_and_after`.
+    `secondary.worth_of_marketing`, both at one level with the verdict (`secondary.at_one_level`). levels : accuracy
+    before and after, see `levels.before_and_after`.
     """
 
     effect: PlanningEffect
@@ -91,6 +93,8 @@ def planning_study(
     others = outcome_changes(
         found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent
     )
+    worth = worth_of_marketing(models, adoption, calendar=calendar)
+    others, worth = at_one_level(others, worth, verdict=effect.verdict, withheld=bool(effect.withheld))
     shown = scored_forecasts(log, detail, models, day)
     if panel.adopting.any():  # the same segments as in the verdict, where there is one
         shown = shown[shown["segment"].isin(panel.segments)]
@@ -100,7 +104,7 @@ def planning_study(
         power=table,
         detectable=detectable,
         secondary=others,
-        information=worth_of_marketing(models, adoption, calendar=calendar),
+        information=worth,
         levels=before_and_after(shown, adoption, calendar=calendar),
     )
 

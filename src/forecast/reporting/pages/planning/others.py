@@ -96,6 +96,12 @@ NO_INFORMATION = (
 )
 """What stands in place of a table, and why."""
 
+ONE_LEVEL = (
+    "Of many comparisons one may show a change by luck. The last column allows for all on this page, and for the "
+    "verdict first: where that was tested and claims no change, none is claimed here."
+)
+"""How the page as a whole is held to one level."""
+
 _PARTS = {"before": "before the start", "after": "since the start", "not begun": "where it has not begun"}
 
 
@@ -115,8 +121,7 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     if len(tested):
         count = f"{wording.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"
         more = f"{count.capitalize()} named in advance {'was' if len(tested) == 1 else 'were'} looked at."
-        if len(tested) > 1:
-            more += " Of several, one may change by luck more easily; the last column allows for that."
+        more += f" {ONE_LEVEL}"
     if missing:
         more += f" {wording.sentence('; '.join(missing))}"
     return f"{first}.", more.strip()
@@ -159,7 +164,7 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
         ]
         first = f"Knowing marketing changed the model’s miss: {wording.joined(each)}"
     more = f"Points it took off the model’s miss: {'; '.join(points)}."
-    more += " The three parts have different months: a difference between them is no effect."
+    more += f" The three parts have different months: a difference between them is no effect. {ONE_LEVEL}"
     return f"{first}.", more
 
 
