@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forecast.data.schema import Company, Log
     from forecast.data.sources.files import read
     from forecast.evaluation.backtest import backtest
+    from forecast.evaluation.changed import changes_forecast
     from forecast.evaluation.planning.effect import planning_effect, planning_errors
     from forecast.evaluation.scores.scoring import score, summarise
     from forecast.models.pipeline.bookings import forecast_bookings
@@ -26,6 +27,7 @@ _HOME = {
     "Log": "forecast.data.schema",
     "Snapshot": "forecast.data.known.snapshot",
     "backtest": "forecast.evaluation.backtest",
+    "changes_forecast": "forecast.evaluation.changed",
     "forecast_bookings": "forecast.models.pipeline.bookings",
     "planning_effect": "forecast.evaluation.planning.effect",
     "planning_errors": "forecast.evaluation.planning.effect",
@@ -42,6 +44,7 @@ __all__ = [
     "Log",
     "Snapshot",
     "backtest",
+    "changes_forecast",
     "forecast_bookings",
     "planning_effect",
     "planning_errors",

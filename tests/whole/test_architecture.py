@@ -38,7 +38,7 @@ ROWS = [
     "models/pipeline",
     "models/baselines",
     "models/registry",
-    "evaluation/backtest",
+    "evaluation/backtest|evaluation/changed",
     "evaluation/scores",
     "evaluation/judgement",
     "evaluation/value_added|evaluation/alarms",

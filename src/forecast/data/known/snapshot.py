@@ -73,12 +73,15 @@ class Snapshot:
     def ledger(self) -> Ledger:
         """What was recorded by then, sorted and coded: what a model walks through."""
         stages = self.stages.sort_values(["position", "stage"])
+        segments = set(self.segments)
+        if self.history is not None and "segment" in self.history:
+            segments |= set(self.history["segment"].dropna().unique())  # one may have lost its last deal since
         return Ledger.of(
             company=self.company,
             last_day=self.as_of,
             opportunities=self.opportunities,
             history=self.history if self.has_history else None,
-            segments=self.segments,
+            segments=tuple(sorted(segments)),
             stages=tuple(stages.loc[stages["outcome"] == "open", "stage"]),
             tables={
                 "marketing": self.marketing,

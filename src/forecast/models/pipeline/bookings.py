@@ -16,7 +16,7 @@ import pandas as pd
 
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, NotedTable
 from forecast.errors import DataError
-from forecast.models.pipeline.components import Components, components_at_origins
+from forecast.models.pipeline.components import Components, Origin, components_at_origins
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
 from forecast.models.tables import abstain, from_draws, month_targets
 from forecast.seeds import check_seed
@@ -72,22 +72,30 @@ def bookings_at_origins(
     check_seed(seed)
     model = MODEL if marketing else MODEL_WITHOUT
     for origin in components_at_origins(snap, origins=origins, steps=months, marketing=marketing):
-        view, parts = origin.view, origin.forecast()
-        if isinstance(parts, DataError):
-            empty = abstain(view, model=model, months=months, notes=[f"No forecast: {parts.problem.what}."])
-            table = empty.table.assign(**dict.fromkeys(ADDENDS, np.nan))
-            yield NotedTable(table=table[_COLUMNS], notes=empty.notes)
-            continue
-        drawn = draw(parts, seed=seed)
-        table = from_draws(
-            view,
-            model=model,
-            draws=drawn.draws + drawn.booked,
-            periods=month_targets(view, months)[0],
-            mean=drawn.booked + drawn.open_pipeline + drawn.not_yet_created,
-            addends={name: getattr(drawn, name) for name in ADDENDS},
-        )[_COLUMNS]
-        yield NotedTable(table=table, notes=drawn.notes)
+        yield table_of(origin, drawn_at(origin, seed=seed), model=model, months=months)
+
+
+def drawn_at(origin: Origin, *, seed: int) -> Addends | DataError:
+    """Return the expectations and draws of the forecast of a day, or why there is none."""
+    parts = origin.forecast()
+    return parts if isinstance(parts, DataError) else draw(parts, seed=seed)
+
+
+def table_of(origin: Origin, drawn: Addends | DataError, *, model: str = MODEL, months: int) -> NotedTable:
+    """Return the table of `forecast_bookings` of a day; drawn : as `drawn_at` gives it."""
+    if isinstance(drawn, DataError):
+        empty = abstain(origin.view, model=model, months=months, notes=[f"No forecast: {drawn.problem.what}."])
+        table = empty.table.assign(**dict.fromkeys(ADDENDS, np.nan))
+        return NotedTable(table=table[_COLUMNS], notes=empty.notes)
+    table = from_draws(
+        origin.view,
+        model=model,
+        draws=drawn.draws + drawn.booked,
+        periods=month_targets(origin.view, months)[0],
+        mean=drawn.booked + drawn.open_pipeline + drawn.not_yet_created,
+        addends={name: getattr(drawn, name) for name in ADDENDS},
+    )[_COLUMNS]
+    return NotedTable(table=table, notes=drawn.notes)
 
 
 def draw(parts: Components, *, seed: int) -> Addends:

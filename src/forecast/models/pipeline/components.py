@@ -119,6 +119,7 @@ class Origin:
     """One day of the walk: what was known, what the win model had learned, and the components of its forecast.
 
     parts : over all segments of the ledger and all steps modelled at least, `ids` places in it; or why there are none.
+    corrections : what past forecasts taught by then; None where there are no parts.
     without_amount : open deals without an amount, for which a mean stands in. asked : steps that are forecast.
     """
 
@@ -126,6 +127,7 @@ class Origin:
     learned: Learned
     without_amount: int
     parts: Components | DataError
+    corrections: Corrections | None
     asked: int
 
     def forecast(self) -> Components | DataError:
@@ -185,21 +187,24 @@ def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: i
     learned = learner.step(view)
     amount, without = filled_amounts(view, learned.states)
     past.observe(view, learned.states.deal, amount)
-    parts = _components(view, learned, past, amount=amount, asked=asked, marketing=marketing)
+    parts, corrections = _components(view, learned, past, amount=amount, asked=asked, marketing=marketing)
     if without and not isinstance(parts, DataError):
         parts = replace(parts, notes=(*parts.notes, stands_in(without)))
-    return Origin(view=view, learned=learned, without_amount=without, parts=parts, asked=asked)
+    return Origin(view=view, learned=learned, without_amount=without, parts=parts, corrections=corrections, asked=asked)
 
 
 def _components(
     view: KnownState, learned: Learned, past: PastForecasts, *, amount: np.ndarray, asked: int, marketing: bool
-) -> Components | DataError:
-    """Return the components over all segments of the ledger, and record their forecast; or why there are none."""
+) -> tuple[Components | DataError, Corrections | None]:
+    """Return the components over all segments of the ledger and the corrections in them, and record their forecast.
+
+    Where there are none, why.
+    """
     model, states = learned.model, learned.states
     reason = _too_thin(view) if asked or model is None else None
     if model is None or learned.logits is None or reason is not None:
         mend = "forecast from a later day, or bring a longer history"
-        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend)
+        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend), None
     modelled = steps_of(view)
     steps = max(asked, modelled)
     logits = learned.logits if learned.logits.shape[1] == steps else None
@@ -209,7 +214,7 @@ def _components(
     parts = _corrected(view, states, chance, amount, corrections=corrections, future=future)
     past.record(view, _issued(parts, corrections, future, steps=modelled, closed=closed_deals(view)))
     notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
-    return replace(parts, notes=(*notes, *left_out_notes(model)))
+    return replace(parts, notes=(*notes, *left_out_notes(model))), corrections
 
 
 def _corrected(
@@ -227,19 +232,18 @@ def _corrected(
     of open deals and of those to come. Wins that will turn out to lie before the first step, because they were recorded
     late, are none of it.
     """
-    won_before = chance[:, 0] * corrections.late
-    chance = np.column_stack([chance[:, :1] * (1.0 - corrections.late), chance[:, 1:]])
     steps = chance.shape[1]
     step = np.minimum(np.arange(steps), len(corrections.growth) - 1)
+    within, value = priced(chance, amount, corrections)
     target, settled = view.first_target, view.last_settled
     closed = view.closed_in[view.won_deals]
     lately = view.won_deals[(closed > settled + 1 - COHORTS) & (closed <= settled)]
     return Components(
         ids=states.deal,
         segment=states.segment,
-        chance=chance,
-        won_before=won_before,
-        value=amount[:, None] * (corrections.growth * corrections.open_bias)[step],
+        chance=within,
+        won_before=chance[:, 0] * corrections.late,
+        value=value,
         booked=bookings_in(view, target + np.arange(steps), everywhere=True),
         wins=future.wins[:, :steps],
         new=future.value[:, :steps] * corrections.future_bias[step],
@@ -249,6 +253,16 @@ def _corrected(
         common=corrections.common[step],
         own=corrections.own[step],
     )
+
+
+def priced(chance: np.ndarray, amount: np.ndarray, corrections: Corrections) -> tuple[np.ndarray, np.ndarray]:
+    """Return the chance of each open deal to be won in each step, and its value then, both corrected; (n, S) each.
+
+    chance : (n, S), as the win model gives it. amount : (n,), today's. Steps beyond those corrected repeat the last.
+    """
+    within = np.column_stack([chance[:, :1] * (1.0 - corrections.late), chance[:, 1:]])
+    step = np.minimum(np.arange(chance.shape[1]), len(corrections.growth) - 1)
+    return within, amount[:, None] * (corrections.growth * corrections.open_bias)[step]
 
 
 def _issued(parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int) -> IssuedForecast:

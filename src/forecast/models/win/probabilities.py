@@ -210,20 +210,30 @@ def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
 
     The mean is that of the wins in months that have settled.
     """
-    amount = states.amount.copy()
-    empty = np.isnan(amount)
-    if empty.any():
-        won = view.won_deals[view.closed_in[view.won_deals] <= view.last_settled]
-        won = won[np.isfinite(view.amount[won])]
-        value, segment = view.amount[won], view.segment[won]
-        overall = value.mean() if len(value) else 0.0
-        count = len(view.ledger.segments)
-        inside = segment != NONE
-        n = np.bincount(segment[inside], minlength=count)
-        total = np.bincount(segment[inside], value[inside], minlength=count)
-        means = np.append(np.where(n > 0, total / np.maximum(n, 1), overall), overall)
-        amount[empty] = means[states.segment[empty]]
+    empty = np.isnan(states.amount)
+    amount = amounts_with(mean_won_amounts(view), states) if empty.any() else states.amount.copy()
     return amount, int(empty.sum())
+
+
+def mean_won_amounts(view: KnownState) -> np.ndarray:
+    """Return the mean won amount of each segment in months that have settled, and of all last; (R + 1,).
+
+    A segment without a win has that of all; 0 where there is none.
+    """
+    won = view.won_deals[view.closed_in[view.won_deals] <= view.last_settled]
+    won = won[np.isfinite(view.amount[won])]
+    value, segment = view.amount[won], view.segment[won]
+    overall = value.mean() if len(value) else 0.0
+    count = len(view.ledger.segments)
+    inside = segment != NONE
+    n = np.bincount(segment[inside], minlength=count)
+    total = np.bincount(segment[inside], value[inside], minlength=count)
+    return np.append(np.where(n > 0, total / np.maximum(n, 1), overall), overall)
+
+
+def amounts_with(means: np.ndarray, states: States) -> np.ndarray:
+    """Return the amounts of deals, (n,), the mean of their segment where empty; means : of `mean_won_amounts`."""
+    return np.where(np.isnan(states.amount), means[states.segment], states.amount)
 
 
 # -- what a reader must know ---------------------------------------------------------------------------

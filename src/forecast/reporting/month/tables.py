@@ -27,6 +27,7 @@ from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.changed import explained
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.lately import alarms, lately
 from forecast.evaluation.planning.inference.randomisation import ALPHA
@@ -102,7 +103,8 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
-        judgements, value_added, habits, adjustments, odds_ever, late_wins or notes.
+        judgements, value_added, habits, adjustments, odds_ever, late_wins, notes, changes_forecast,
+        changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing.
@@ -331,6 +333,17 @@ def _notes(month: _Month) -> pd.DataFrame:
     return pd.DataFrame(plain, columns=["about", "note"]).astype("str")
 
 
+def _changed(month: _Month) -> dict[str, pd.DataFrame]:
+    """Return why the forecast moved since the end of the month before, the deals behind it, and the two forecasts."""
+    found = explained(month.log, month.snap, months=month.months, seed=month.seed)
+    made = {
+        "changes_forecast": found.causes,
+        "changes_forecast_deals": found.deals,
+        "changes_forecast_ends": found.ends,
+    }
+    return {name: month.results.write(name, frame) for name, frame in made.items()}
+
+
 # -- joint planning: the study's figures in one row, and its other tables --------------------------------
 
 
@@ -402,5 +415,9 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "odds_ever": _odds_ever,
         "late_wins": _late_wins,
         "notes": _notes,
+        **{
+            name: lambda month, name=name: _changed(month)[name]  # type: ignore[misc]
+            for name in ("changes_forecast", "changes_forecast_deals", "changes_forecast_ends")
+        },
     }
 )
