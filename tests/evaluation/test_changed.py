@@ -87,15 +87,20 @@ def raw(log: Log) -> dict[str, pd.DataFrame]:
     ("as_of", "since"),
     [
         ("2025-12-31", ""),
-        ("2025-10-31", ""),  # another fiscal quarter
-        ("2025-12-31", "2025-08-31"),  # months between
+        pytest.param("2025-10-31", "", marks=pytest.mark.slow),  # another fiscal quarter
+        pytest.param("2025-12-31", "2025-08-31", marks=pytest.mark.slow),  # months between
         ("2025-12-15", ""),  # mid-month against a month's end
-        ("2025-12-15", "2025-11-15"),  # the same place in two months
-        ("2025-12-31", "2025-12-08"),  # a month's end against its middle
+        pytest.param("2025-12-15", "2025-11-15", marks=pytest.mark.slow),  # about the same place in two months
+        pytest.param("2025-12-31", "2025-12-08", marks=pytest.mark.slow),  # a month's end against its middle
     ],
 )
 def test_nothing_is_left_over(company, as_of, since):
     hold_that_nothing_is_left_over(company, as_of=as_of, since=since)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_over_far_ahead(company):
+    hold_that_nothing_is_left_over(company, as_of="2025-12-31", months=15)
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ class Stub:
 
     extra: float
 
-    def hazards(self, states, *, steps: int):
+    def hazards(self, states, *, steps: int, logits=None):  # noqa: ARG002
         won = 0.1 + 0.2 * states.stage + 0.1 * (states.due <= 0) - 0.05 * (states.age > 2.5) + self.extra
         won = np.repeat(won[:, None], steps, axis=1)
         return won, np.zeros_like(won)

@@ -23,7 +23,7 @@ from forecast.data.known.coding import LOST, NO_DAY, NONE, OPEN, WON
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.components import Components, Origin, priced
 from forecast.models.pipeline.credit import shapley
-from forecast.models.win.landmarks import UNDATED, States, open_states
+from forecast.models.win.landmarks import UNDATED, States, joined, open_states, steps_of
 from forecast.models.win.probabilities import amounts_with, chances_ahead, mean_won_amounts
 
 CAUSES = (
@@ -218,7 +218,13 @@ class _Rule:
         assert model is not None
         assert corrections is not None
         assert isinstance(parts, Components)
-        chance = chances_ahead(self.taught.view, model, states, steps=self.day.parts.chance.shape[1])
+        steps = self.day.parts.chance.shape[1]
+        asked = states
+        if steps > steps_of(self.day.view):
+            # Far ahead a deal's chance depends on the others open beside it: these stand as they do.
+            beside = self.day.origin.learned.states
+            asked = joined([states, beside.take(~np.isin(beside.deal, states.deal))])
+        chance = chances_ahead(self.taught.view, model, asked, steps=steps)[: len(states)]
         amount = amounts_with(mean_won_amounts(self.taught.view), states)
         return worth_of(*priced(chance, amount, corrections), self.day.months, spread=float(parts.ratios.var()))
 

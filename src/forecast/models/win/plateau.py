@@ -63,8 +63,11 @@ class InTheEnd:
         return InTheEnd(won=self.won[place], closed=self.closed[place], low=self.low[place], high=self.high[place])
 
 
-def ages_at(view: KnownState, states: States, *, month: int) -> np.ndarray:
-    """Return the age of open deals in a month, in months from that of creation; -1 where it is not known, (n,)."""
+def ages_at(view: KnownState, states: States, *, month: int | np.ndarray) -> np.ndarray:
+    """Return the age of open deals in a month, in months from that of creation; -1 where it is not known, (n,).
+
+    month : one for all, or (n,).
+    """
     created = view.ledger.created_in[states.deal]
     return np.where(created > 0, np.maximum(month - created, 0), -1)
 

@@ -184,7 +184,7 @@ def chance_ever(view: KnownState, model: WinModel, states: States) -> Ever:
     won, lost = model.hazards(states, steps=FAR)
     p, still_open = incidence(won[:, :modelled], lost[:, :modelled])
     seen = in_the_end(seen_ages(view, months=WINDOW))
-    then = seen.at(ages_at(view, states, month=view.first_target + modelled))
+    then = seen.at(ages_at(view, states, month=states.target + modelled))
     leaning = _leaning(won[:, modelled - 1 :], lost[:, modelled - 1 :], states, weight=still_open)
     within = p.sum(axis=1)
     later = np.minimum(then.won * leaning, then.closed)
