@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from forecast import sources
 from forecast.evaluation.judgement import Estimate, found
 from forecast.models.registry import MODELS
 from forecast.reporting.pages.track import sentences as track_sentences
+from forecast.reporting.pages.track.prepare import by_segment
 from forecast.wording import THIN as T
 
 NAN = float("nan")
@@ -55,9 +57,33 @@ def test_the_track_record():
     people = scores(("pipeline", 1, 0.3, 0.2), ("submitted-joint", 1, 0.55, -0.1), ("ets", 1, 0.4, 0.0))
     told = track_sentences.accuracy_sentences(people)
     assert (
-        told[1]
-        == f"The joint forecast misses by 55{T}% one month ahead, the benchmark by 50{T}% on the same (10 forecasts)."
+        told[1] == f"The joint forecast misses a segment’s month by 55{T}% one month ahead, the "
+        f"benchmark by 50{T}% on the same (10 forecasts)."
     )
+
+
+def test_the_misses_by_segment_keep_ours_and_the_benchmark_and_leave_out_reps():
+    models = ["ets", "pipeline", "seasonal-naive", *(f"submitted-{name}" for name in "abcde")]
+    rows = [{"model": model, "segment": name, "wape": 0.1} for model in models for name in ("Total", "North")]
+    wide = by_segment(pd.DataFrame(rows), reps=["submitted-b"])
+    assert list(wide.columns) == ["segment", "pipeline", "submitted-a", "submitted-c", "submitted-d", "ets"]
+    assert list(wide["segment"]) == ["North", "Total"]
+    assert sources.table_of(wide) == "page_by_segment"
+    assert by_segment(pd.DataFrame(rows[:0], columns=["model", "segment", "wape"])).empty
+
+
+def test_what_was_scored_is_said_with_its_months():
+    months = ["2026-08", "2026-09", "2026-10", "FY26 Q3"]
+    track = pd.DataFrame({"target_period": months, "observed": [1.0, 2.0, NAN, 3.0], "horizon": 1})
+    track["origin"] = ["2026-07-31", "2026-08-31", "2026-09-30", "2026-06-30"]
+    assert track_sentences.scored_sentence(track) == (
+        "Scored are the forecasts made at the month ends 31 July 2026 to 31 August 2026, of August 2026 to September "
+        "2026: all that have settled."
+    )
+    assert "made on 31 July 2026, of August 2026: all" in track_sentences.scored_sentence(track.iloc[:1])
+    assert track_sentences.scored_sentence(track.iloc[2:]) == ""
+    assert track_sentences.segment_caption(track.iloc[:1]) == "Miss (WAPE) one month ahead, by segment, August 2026"
+    assert track_sentences.segment_caption(track.iloc[2:3]) == "Miss (WAPE) by segment"
 
 
 @pytest.mark.parametrize(
@@ -111,18 +137,18 @@ def test_ranges_are_called_wrong_only_beyond_luck(ranges, said):
     _, first, further = track_sentences.accuracy_sentences(table, {"ranges segment": ranges})
     assert first.startswith(f"One month ahead, the model’s 80{T}% ranges of segments’ months held ")
     assert first.endswith(said)
-    assert further == f"2 and 3 months ahead together they held 80{T}% of the time; such months overlap and tell less."
+    assert further.startswith(f"2 and 3 months ahead together the model’s ranges held 80{T}% of the time; such")
 
 
 @pytest.mark.parametrize(
     ("bias", "said"),
     [
-        (finding(0.2, 0.001), f"One month ahead it forecast 20{T}% too much (23 months)."),
-        (finding(-0.2, 0.001), f"One month ahead it forecast 20{T}% too little (23 months)."),
+        (finding(0.2, 0.001), f"One month ahead the model forecast 20{T}% too much (23 months)."),
+        (finding(-0.2, 0.001), f"One month ahead the model forecast 20{T}% too little (23 months)."),
         (
             finding(0.04, 0.4),
-            f"One month ahead the sum of its forecasts was 4{T}% above what was booked, which luck could have made "
-            "(23 months).",
+            f"One month ahead the sum of the model’s forecasts was 4{T}% above what was booked, which luck could have "
+            "made (23 months).",
         ),
     ],
 )

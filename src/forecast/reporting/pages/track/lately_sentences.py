@@ -19,8 +19,15 @@ from forecast.evaluation.alarms import FEWEST, LOOKS
 from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
-from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of
-from forecast.reporting.pages.track.sentences import UNJUDGED, accuracy_sentences, company_sentence, model_name, span
+from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of, reps_of
+from forecast.reporting.pages.track.sentences import (
+    A_MONTH,
+    UNJUDGED,
+    accuracy_sentences,
+    company_sentence,
+    model_name,
+    span,
+)
 from forecast.reporting.pages.words import SKILL, evaluated
 
 RANGE = f"80{wording.THIN}% range"
@@ -35,7 +42,6 @@ LEAD = "What has changed of late:"
 RECORD_OF_ALL = "The record of all months:"
 ASKED = {"too high": "too high", "too low": "too low", "ranges": "outside its ranges"}
 OF = {"segment": "segments", "total": "company"}
-LEVELS = {"segment": "a segment’s month", "total": "the company’s month"}
 
 _PEOPLE = "submitted-"
 _SIDES = ("too high", "too low")
@@ -83,7 +89,7 @@ def beaten_sentence(judged: Mapping[str, Finding], says: str = "") -> str:
         found = judged.get(f"skill {level}")
         if found is not None and found.verdict == "below":
             size = wording.percent(abs(found.estimate.value))
-            beaten = f"over all lead times the model misses {LEVELS[level]} by {evaluated(found, SKILL, size)}"
+            beaten = f"over all lead times the model misses {A_MONTH[level]} by {evaluated(found, SKILL, size)}"
             return wording.sentence("; ".join(part for part in (beaten, says) if part))
     return ""
 
@@ -287,7 +293,7 @@ def lately_sentence(lately: pd.DataFrame, *, level: str = "total") -> str:
     row = sources.row(rows.sort_values("horizon"))
     if row["n"] == row["n_lately"]:
         return ""
-    what = LEVELS[level]
+    what = A_MONTH[level]
     parts = [f"missed {what} {wording.ahead(row['horizon'])} by {_twice(row, 'wape')}"]
     if wording.known(row["bias_lately"]) and wording.known(row["bias"]):
         parts.append(f"forecast {_bias(row['bias_lately'])} in sum (over all {_bias(row['bias'])})")
@@ -335,7 +341,7 @@ def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
     What nobody forecast is left out. brief : of the model, people and the benchmark alone, at the shortest lead time,
     for the company where they forecast it. Single reps are in the table of the month only.
     """
-    rows = lately[~lately["by_rep"].astype(bool)] if "by_rep" in lately else lately
+    rows = lately[~lately["model"].isin(reps_of(lately))]
     rows = rows[rows["n"] > 0]
     rank = {name: i for i, name in enumerate(order_of(rows["model"].unique()))}
     rows = rows.assign(_order=rows["model"].map(rank)).sort_values(["_order", "level", "horizon"])

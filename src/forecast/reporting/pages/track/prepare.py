@@ -30,8 +30,7 @@ _OTHERS = ("stage-weighted-future", "seasonal-naive", "stage-weighted", "pipelin
 def monthly(scores: pd.DataFrame, *, level: str = "segment") -> pd.DataFrame:
     """Return the scores of months on one level, by model and horizon; not those of single reps (`by_rep`)."""
     rows = scores[(scores["span"] == "month") & (scores["level"] == level) & (scores["n"] > 0)]
-    if "by_rep" in rows:
-        rows = rows[~rows["by_rep"].astype(bool)]
+    rows = rows[~rows["model"].isin(reps_of(rows))]
     return rows.sort_values(["model", "horizon"])
 
 
@@ -42,6 +41,11 @@ def as_made(backtest: pd.DataFrame, *, model: str = OURS, horizon: int = 1, segm
     return rows.sort_values("target_period")
 
 
+def reps_of(scores: pd.DataFrame) -> list[str]:
+    """Return the models that are forecasts of single reps."""
+    return list(scores.loc[scores["by_rep"].astype(bool), "model"].unique()) if "by_rep" in scores else []
+
+
 def in_order(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the scores of months that rest on any forecast: ours first, then people, the benchmark and the rest."""
     rows = scores[(scores["span"] == "month") & (scores["n"] > 0)]
@@ -50,13 +54,13 @@ def in_order(scores: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(_order=order).sort_values(["_order", "level", "horizon"]).drop(columns="_order")
 
 
-def by_segment(summary: pd.DataFrame, *, models: int = 5) -> pd.DataFrame:
+def by_segment(summary: pd.DataFrame, *, reps: Sequence[str] = (), models: int = 5) -> pd.DataFrame:
     """Return the miss of each forecast by segment, one column a model, Total last; a table of the page.
 
-    summary : by model and segment, with wape. models : how many at most; ours and the benchmark are among them, then
-    people by name.
+    summary : by model and segment, with wape. reps : models that are left out. models : how many at most; ours and the
+    benchmark are among them, then people by name.
     """
-    known = summary[summary["wape"].notna()]
+    known = summary[summary["wape"].notna() & ~summary["model"].isin(reps)]
     names = set(known["model"].unique())
     first = [name for name in (OURS, BENCHMARK) if name in names]
     kept = [*first, *(name for name in order_of(names) if name in names and name not in first)][:models]

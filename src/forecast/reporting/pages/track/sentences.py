@@ -151,7 +151,7 @@ def accuracy_sentences(
         return [f"No past forecast has settled yet, so we cannot say how accurate forecasts are. {BRINGS}"]
     sentences = [_skill_sentence(rows, judged, level)] if ours["skill"].notna().any() else []
     bias = _bias_sentence(ours, judged) if level == "segment" else []
-    return [*sentences, *_people_sentences(rows), *_range_sentences(ours, judged, level), *bias]
+    return [*sentences, *_people_sentences(rows, level), *_range_sentences(ours, judged, level), *bias]
 
 
 def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> list[str]:
@@ -168,9 +168,10 @@ def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: s
     held = wording.percent(sum(row["coverage80"] * row["n"] for row in further) / sum(row["n"] for row in further))
     together = " together" if len(further) > 1 else ""
     leads = f"{sources.capitalised(_leads_of(further))}{together}"
-    return [first, f"{leads} they held {held} of the time; such months overlap and tell less."]
+    return [first, f"{leads} the model’s ranges held {held} of the time; such months overlap and tell less."]
 
 
+A_MONTH = {"segment": "a segment’s month", "total": "the company’s month"}
 _OF_MONTHS = {"segment": "segments’ months", "total": "the company’s months"}
 
 
@@ -182,9 +183,9 @@ def _bias_sentence(ours: pd.DataFrame, judged: Mapping[str, Finding]) -> list[st
     when = _when(sources.row(ours[ours["horizon"] >= 1].sort_values("horizon")))
     size = wording.percent(abs(found.estimate.value))
     if found.is_apart:
-        return [f"{when} it forecast {size} {evaluated(found, BIAS)}."]
+        return [f"{when} the model forecast {size} {evaluated(found, BIAS)}."]
     side = "above" if found.estimate.value > 0 else "below"
-    return [f"{when} the sum of its forecasts was {size} {side} what was booked, {evaluated(found, BIAS)}."]
+    return [f"{when} the sum of the model’s forecasts was {size} {side} what was booked, {evaluated(found, BIAS)}."]
 
 
 def company_sentence(scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUDGED) -> str:
@@ -201,7 +202,7 @@ def _skill_sentence(rows: pd.DataFrame, judged: Mapping[str, Finding], level: st
     """
     ours, found = rows[(rows["model"] == OURS) & rows["skill"].notna()], judged.get(f"skill {level}")
     known = sources.records(ours.sort_values("horizon"))
-    what = "a segment’s month" if level == "segment" else "the company’s month"
+    what = A_MONTH[level]
     over = f"over {_leads_of(known)} together" if len(known) > 1 else ""
     if found is not None and found.is_apart:
         size = wording.percent(abs(found.estimate.value))
@@ -244,13 +245,13 @@ def _the(name: str) -> str:
     return f"The {name}" if name == "joint forecast" else name[0].upper() + name[1:]
 
 
-def _people_sentences(rows: pd.DataFrame) -> list[str]:
+def _people_sentences(rows: pd.DataFrame, level: str) -> list[str]:
     """Return a sentence for each who submits forecasts: their miss at the shortest lead time, and the benchmark's."""
     people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]
     sentences = []
     for model, group in people.groupby("model"):
         first = sources.row(group.sort_values("horizon"))
-        miss = f"misses by {wording.percent(first['wape'])} {wording.ahead(first['horizon'])}"
+        miss = f"misses {A_MONTH[level]} by {wording.percent(first['wape'])} {wording.ahead(first['horizon'])}"
         count, benchmark = wording.plural(first["n"], "forecast"), _benchmark_miss(first, rows)
         same = f"{benchmark} on the same" if benchmark else ""
         sentences.append(f"{_the(model_name(str(model)))} {miss}{same} ({count}).")
