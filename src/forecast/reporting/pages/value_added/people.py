@@ -170,7 +170,8 @@ def late_finding(table: pd.DataFrame) -> str:
     if not won:
         return f"Nothing was won in {wording.plural(sources.count(table), 'settled quarter')}"
     if not late:
-        return "Every deal won was known three weeks into its quarter, as open or as won"
+        every = "Every deal won" if won > 1 else "The one deal won"
+        return f"{every} was known three weeks into its quarter, as open or as won"
     amount = sources.total(table, "won_amount")
     of_amount = bool(amount > 0)
     share = wording.share(sources.total(table, "late_amount"), amount) if of_amount else wording.share(late, won)
@@ -185,7 +186,7 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
     won, late = sources.total(table, "won"), sources.total(table, "late")
     of = f"{wording.plural(won, 'deal')} won in {_quarters(table)}"
     if not late:
-        return [f"Of {of}, all were known as open or as won {THREE_WEEKS}."]
+        return [wording.sentence(of)]
     part = f"{wording.spelt(late)} ({wording.share(late, won)}) {'was' if late == 1 else 'were'}"
     sentences = [f"Of {of}, {part} known neither as open nor as won {THREE_WEEKS}."]
     if table["late_amount_share"].notna().sum() > 1:
