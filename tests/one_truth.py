@@ -27,7 +27,7 @@ ALLOWED = {
     "a date": rf"\b\d{{1,2}} {MONTH}(?: \d{{4}})?|\b{MONTH} \d{{4}}|\b\d{{4}}-\d\d(?:-\d\d)?\b|\b{SHORT} \d\d\b",
     "a quarter or a fiscal year": r"\bFY ?\d\d(?:\d\d)?(?: ?Q[1-4])?\b|\bQ[1-4]\b",
     "the level that a range or an interval is made for": r"\b(?:80|95) ?% (?=range|interval)|\((?:80|95) ?%\)",
-    "the page of a month by its number": r"\b0[0-9]_[a-z_]+",
+    "the page of a month, or a file of its tables, by its name": r"\b(?:page)?0[0-9]_[a-z_]+",
 }
 """What is written with digits and is no figure, by the reason; read after thin spaces have become spaces."""
 

@@ -105,6 +105,7 @@ def test_a_heading_over_nothing_is_not_on_the_page():
         "## Without output": code(None),
         "## Full": code("<p>Seven won.</p>"),
         "## Failed": error,
+        "## Empty before text": code(""),
         "## Read\n\nHow to read it.": code(""),
         "## Last": code(" "),
     }
@@ -112,4 +113,4 @@ def test_a_heading_over_nothing_is_not_on_the_page():
     notebook = nb.new_notebook(cells=cells)
     kept = [cell.source for cell in without_empty_sections(notebook).cells if cell.cell_type == "markdown"]
     assert kept == ["# Question", "## Full", "## Failed", "## Read\n\nHow to read it."]
-    assert len(notebook.cells) == 14
+    assert len(notebook.cells) == 16

@@ -183,10 +183,11 @@ def without_empty_sections(notebook: Any) -> Any:
     kept: list[Any] = []
     empty = True
     for cell in reversed(notebook["cells"]):
-        alone = cell["cell_type"] == "markdown" and re.fullmatch(r"## [^\n]*", cell["source"].strip()) is not None
+        begins = cell["cell_type"] == "markdown" and cell["source"].strip().startswith("## ")
+        alone = begins and "\n" not in cell["source"].strip()
         if not (alone and empty):
             kept.append(cell)
-        empty = alone or (empty and not _shows_something(cell))
+        empty = begins or (empty and not _shows_something(cell))
     out = copy.copy(notebook)
     out["cells"] = kept[::-1]
     return out
