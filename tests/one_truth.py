@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from forecast import sources, wording
+from forecast.reporting.pages import differences  # noqa: F401  (adds to `wording.rounded`)
 
 MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 SHORT = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"

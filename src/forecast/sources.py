@@ -378,6 +378,8 @@ def _cells(match: re.Match[str], read: Callable[[str], pd.DataFrame]) -> pd.Seri
 def _value(node: ast.expr, found: list[pd.Series]) -> float:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return node.value
+    if isinstance(node, ast.Name) and node.id in ("nan", "inf"):  # a number that is not known was put beside one
+        return float(node.id)
     if isinstance(node, ast.Name):
         return float(found[int(node.id[1:])].iloc[0])
     if isinstance(node, ast.UnaryOp):

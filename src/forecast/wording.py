@@ -56,7 +56,7 @@ _UNSEEN_BUT_MARKS = re.compile(_UNSEEN.pattern.replace("\\u2060-\\u2069", "\\u20
 Words = TypeVar("Words", bound=Callable[..., str])
 
 
-def _carries(values: int = 1) -> Callable[[Words], Words]:
+def carries(values: int = 1) -> Callable[[Words], Words]:
     """Return a decorator: the text that a function makes of its first `values` arguments carries their sources."""
 
     def decorate(function: Words) -> Words:
@@ -99,7 +99,7 @@ def rounded(values: Iterable[Any], rounding: str) -> str:
         key, _, value = option.partition("=")
         kind = type(parameters[key].default)
         text = unquote(value)
-        given[key] = text == "True" if kind is bool else int(text) if kind is int else text
+        given[key] = text == "True" if kind is bool else kind(text) if kind in (int, float) else text
     return function(*values, **given)
 
 
@@ -110,7 +110,7 @@ def known(value: Any) -> bool:
     return not isinstance(value, (int, float)) or math.isfinite(value)
 
 
-@_carries()
+@carries()
 def number(value: float | None, *, digits: int = 3) -> str:
     """Return a number with at most `digits` significant figures; whole numbers below 10,000 whole."""
     if not known(value):
@@ -123,13 +123,13 @@ def number(value: float | None, *, digits: int = 3) -> str:
     return _signed(value, _figures(abs(value), digits))
 
 
-@_carries()
+@carries()
 def in_full(count: float | None) -> str:
     """Return a count with all its digits: `51,539`."""
     return _signed(count, f"{abs(count):,.0f}") if known(count) and count is not None else UNKNOWN
 
 
-@_carries()
+@carries()
 def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False) -> str:
     """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus."""
     if not known(value):
@@ -139,7 +139,7 @@ def money(value: float | None, *, currency: str = "", digits: int = 3, sign: boo
     return _priced(value, _figures(abs(value) / scale, digits), unit, currency, sign)
 
 
-@_carries(2)
+@carries(2)
 def money_range(low: float | None, high: float | None, *, currency: str = "", digits: int = 3) -> str:
     """Return `€3.7–4.6 m`: one unit and the same decimals at both ends."""
     if not (known(low) and known(high)):
@@ -157,18 +157,21 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
     return f"{_SYMBOLS.get(currency, '')}{first}{between}{second}{_tail(unit, currency)}"
 
 
-@_carries()
-def percent(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
-    """Return a share as a percentage: whole, or below one per cent with `digits` significant figures."""
+@carries()
+def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: float = 0.0) -> str:
+    """Return a share as a percentage: whole, or below one per cent with `digits` significant figures.
+
+    least : what is not zero is never written as less, so that its side of zero shows.
+    """
     if not known(value):
         return UNKNOWN
     assert value is not None
-    hundred = abs(value) * 100
+    hundred = max(abs(value), least if value else 0.0) * 100
     text = f"{hundred:,.0f}" if hundred >= 0.95 or hundred < 0.005 or not digits else _figures(hundred, digits)
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
 
 
-@_carries(2)
+@carries(2)
 def moved(before: float | None, after: float | None, *, sign: bool = False) -> str:
     """Return two shares as whole percentages on one line, `45 → 38 %`; a dash for what is not known."""
     ends = [
@@ -178,7 +181,7 @@ def moved(before: float | None, after: float | None, *, sign: bool = False) -> s
     return f"{f'{THIN}→{THIN}'.join(ends)}{THIN}%" if ends != ["–", "–"] else "–"
 
 
-@_carries(2)
+@carries(2)
 def percents(first: float, second: float) -> str:
     """Return the sizes of two shares, the smaller first: `40–90 %`, or `40 %` where they are one."""
     sizes = sorted((abs(first), abs(second)))
@@ -186,13 +189,13 @@ def percents(first: float, second: float) -> str:
     return f"{low if low == high else f'{low}–{high}'}{THIN}%"
 
 
-@_carries(2)
+@carries(2)
 def share(part: float, whole: float) -> str:
     """Return a part of a whole as a percentage; `unknown` where the whole is nothing."""
     return percent(part / whole if whole else math.nan)
 
 
-@_carries()
+@carries()
 def whole(value: float | None) -> str:
     """Return a share as a whole percentage, for a column of them."""
     return percent(value, digits=0)
@@ -203,7 +206,7 @@ def in_currency(currency: str) -> Callable[[Any], str]:
     return lambda value: money(value, currency=currency)
 
 
-@_carries()
+@carries()
 def points(value: float | None, *, sign: bool = True, short: bool = False) -> str:
     """Return a difference of two shares in percentage points; `short`: in points."""
     if not known(value):
@@ -213,14 +216,14 @@ def points(value: float | None, *, sign: bool = True, short: bool = False) -> st
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
 
 
-@_carries()
+@carries()
 def gap(value: float, *, short: bool = False) -> str:
     """Return how far two shares are apart, without a sign: `23 percentage points`, `less than 1 percentage point`."""
     less = f"less than 1 {'point' if short else 'percentage point'}"
     return less if abs(value) < 0.005 else points(abs(value), sign=False, short=short)
 
 
-@_carries()
+@carries()
 def in_points(value: float | None, *, digits: int = 0) -> str:
     """Return a difference of two shares in points, for a column: `+5`; `unbounded` for infinity, a dash for nothing."""
     if value is None or math.isnan(value):
@@ -231,7 +234,7 @@ def in_points(value: float | None, *, digits: int = 0) -> str:
     return _signed(value, text, plus=True) if float(text) else text
 
 
-@_carries()
+@carries()
 def chance(value: float | None) -> str:
     """Return a probability as a percentage that never says never: `31 %`, `less than 1 %`, `more than 99 %`."""
     if not known(value):
@@ -242,19 +245,19 @@ def chance(value: float | None) -> str:
     return f"more than 99{THIN}%" if value > 0.99 else f"{value * 100:.0f}{THIN}%"
 
 
-@_carries()
+@carries()
 def short_chance(value: float | None) -> str:
     """Return a probability for a column: `31 %`, `< 1 %`."""
     return chance(value).replace("less than", "<").replace("more than", ">")
 
 
-@_carries()
+@carries()
 def odds(value: float | None) -> str:
     """Return a probability in plain words with its number: `about 1 in 3 (31 %)`."""
     return f"{rough_odds(value)} ({chance(value)})" if known(value) else UNKNOWN
 
 
-@_carries()
+@carries()
 def rough_odds(value: float | None) -> str:
     """Return a probability in plain words alone, to stand beside its number: `about 1 in 3`."""
     if not known(value):
@@ -265,7 +268,7 @@ def rough_odds(value: float | None) -> str:
     return "almost certain" if value > 0.965 else min(_ODDS, key=lambda entry: abs(entry[0] - value))[1]
 
 
-@_carries()
+@carries()
 def cases(value: float | None) -> str:
     """Return a probability as so many cases: `31 of 100`, below a hundredth `12 of 10,000`; never `0 of`."""
     if not known(value):
@@ -274,7 +277,7 @@ def cases(value: float | None) -> str:
     return f"{round(100 * value)} of 100" if value >= 0.01 else f"{max(1, round(10_000 * value))} of 10,000"
 
 
-@_carries()
+@carries()
 def dots(value: float | None, *, of: int = 20) -> str:
     """Return a probability as so many of `of`: `6 of 20`."""
     if not known(value):
@@ -283,7 +286,7 @@ def dots(value: float | None, *, of: int = 20) -> str:
     return f"{round(value * of)} of {of}"
 
 
-@_carries()
+@carries()
 def change(value: float | None, *, up: str = "rose by", down: str = "fell by", same: str = "did not change") -> str:
     """Return a relative change in words: `fell by 30 %`."""
     if not known(value):
@@ -295,38 +298,38 @@ def change(value: float | None, *, up: str = "rose by", down: str = "fell by", s
     return f"{up if value > 0 else down} {shown}"
 
 
-@_carries()
+@carries()
 def spelt(count: int) -> str:
     """Return a small count as a word, a large one in figures."""
     return _SPELT[int(count)] if 0 <= count < len(_SPELT) else f"{count:,.0f}"
 
 
-@_carries(2)
+@carries(2)
 def counts(before: int | float, after: int | float) -> str:
     """Return two counts on one line, `184 → 48`."""
     return f"{round(before):,}{THIN}→{THIN}{round(after):,}"
 
 
-@_carries(2)
+@carries(2)
 def held(part: float, of: int) -> str:
     """Return a share of a count as counts: `19 of 23` of .826 and 23."""
     return f"{round(part * of):,} of {of:,}"
 
 
-@_carries()
+@carries()
 def ahead(horizon: int) -> str:
     """Return `one month ahead`, `2 months ahead`; 0 is the month in progress."""
     return ("in the month itself", "one month ahead")[int(horizon)] if horizon < 2 else f"{horizon:,} months ahead"
 
 
-@_carries(2)
+@carries(2)
 def leads(first: int, last: int) -> str:
     """Return `1 to 6 months ahead`, `one month ahead` where both are one, `2 and 3 months ahead` of neighbours."""
     between = "and" if last == first + 1 else "to"
     return ahead(first) if first == last else f"{first:,} {between} {last:,} months ahead"
 
 
-@_carries(2)
+@carries(2)
 def of_all(part: int, count: int, noun: str) -> str:
     """Return `two of five figures`, `both figures`, `the one figure`; part of count, spelt out."""
     many = _plural_of(noun)
@@ -337,7 +340,7 @@ def of_all(part: int, count: int, noun: str) -> str:
     return f"{'none' if part == 0 else spelt(part)} of {spelt(count)} {many}"
 
 
-@_carries()
+@carries()
 def plural(count: int | float | None, singular: str, plural_form: str = "") -> str:
     """Return `no deals`, `1 deal`, `1,234 deals`, `an unknown number of deals`."""
     many = plural_form or _plural_of(singular)

@@ -73,7 +73,6 @@ ALLOWED: dict[str, dict[str, str]] = {
         "above zero, too much was promised": READING,
         "improved": CODE,
     },
-    "pages/planning/limits": {"lower left": CODE},
     "pages/planning/others": {
         "above zero": READING,
         "beyond luck": SEVERAL,
@@ -85,7 +84,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "Cannot tell whether planning together helped": "says that nothing can be said",
     },
     "pages/quarters": {"above": FACT, "below": FACT},
-    "pages/scorecard": {"above": CODE, "below": CODE, "|lower cost): ": CODE, "The table below": "a place on the page"},
+    "pages/scorecard": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
     "pages/segments": {"below plan": FACT},
     "pages/track/lately_sentences": {
         "too high": ALARM,

@@ -20,6 +20,7 @@ ROWS = [
     "calendar",
     "sources",
     "wording|seeds",
+    "differences",
     "data/schema|data/text",
     "data/codes",
     "data/submissions",

@@ -23,9 +23,9 @@ from forecast.evaluation.judgement import Estimate, judge, mean_of, of_share, of
 from forecast.evaluation.measures import ROWS, Known, Measure, Span, within_share
 from forecast.evaluation.scores.amounts import Floats, ratio
 
-COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous")
-FOUND = ("against_survey", "survey_n", "against_year", "year_n")
-"""What `judgement` finds of each measure, and on how many months (of reps at quota: reps)."""
+COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
+FOUND = ("against_survey", "survey_n", "against_year", "year_n", "n_of")
+"""What `judgement` finds of each measure, and on how many months (`n_of` = month; of reps at quota: person)."""
 
 MODEL = "pipeline"
 BACKTEST = "a backtest"
@@ -49,9 +49,10 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     measure, ours (NaN where the tables cannot say), unit (`share` 0 to 1, `money` in the reporting currency, `count`,
     `ratio`), survey (NaN where it has no such figure), survey_text, period (the months `ours` covers), change (against
     the 12 months before: difference of shares, else relative change), note (what it means, what is missing), previous
-    (the 12 months before; NaN where the log does not hold them whole), against_survey and against_year (`above`,
-    `below`, `unclear` or `too few`, a `judgement`; empty where there is nothing to compare with), survey_n and year_n
-    (the months, or people, that these rest on).
+    (the 12 months before; NaN where the log does not hold them whole), missing (why `ours` is not known and what would
+    bring it; empty where it is), against_survey and against_year (`above`, `below`, `unclear` or `too few`, a
+    `judgement`; empty where there is nothing to compare with), survey_n, year_n and n_of (how many these rest on, and
+    of what: `month` or `person`).
 
     Raises ParameterError for an as_of that the log cannot answer.
     """
@@ -90,6 +91,7 @@ def with_findings(
     found = judge(estimates)
     columns: dict[str, list[object]] = {name: [] for name in FOUND}
     for measure in measures:
+        columns["n_of"].append("month" if measure.people is None else "person")
         for kind in ("survey", "year"):
             finding = found.get((measure.name, kind))
             columns[f"against_{kind}"].append(finding.verdict if finding else "")
@@ -150,16 +152,19 @@ def _before_their_month(official: pd.DataFrame, calendar: Calendar) -> pd.DataFr
 
 def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int) -> dict[str, object]:
     """Return the row of a measure; `begins` is the first period of the log."""
-    ours, previous, note = measure.make(known, now), None, measure.meaning
+    ours, previous, missing, note = measure.make(known, now), None, "", measure.meaning
     if ours is None and measure.needs == TABLE and known.without_official:
-        note += f"; no submitted forecast is official: {known.without_official}"
+        missing = f"no submitted forecast is official: {known.without_official}"
     elif ours is None:
-        note += f"; needs {measure.needs}"
+        missing = f"needs {measure.needs}"
     elif before.first < begins and measure.needs != BACKTEST:
         note += "; the log does not hold the 12 months before"
     else:
         previous = measure.make(known, before)
-    return _laid_out(measure, ours=ours, previous=previous, span=now, note=note)
+    if ours is not None and np.isnan(ours):
+        missing = "there is nothing in these months to take a share of"
+    note += f"; {missing}" if missing else ""
+    return _laid_out(measure, ours=ours, previous=previous, span=now, texts={"note": note, "missing": missing})
 
 
 def _model_measure(scores: pd.DataFrame) -> Measure:
@@ -180,12 +185,12 @@ def _model_measure(scores: pd.DataFrame) -> Measure:
         unit="share",
         make=share,
         needs=BACKTEST,
-        meaning=f"segment-months whose forecast by `{MODEL}`, a month ahead, was within 10 % of what was booked",
+        meaning=f"segment-months whose forecast by {MODEL}, a month ahead, was within 10 % of what was booked",
     )
 
 
 def _laid_out(
-    measure: Measure, *, ours: float | None, previous: float | None, span: Span, note: str
+    measure: Measure, *, ours: float | None, previous: float | None, span: Span, texts: Mapping[str, str]
 ) -> dict[str, object]:
     """Return the row of a measure's two values; None, which the tables cannot give, is NaN there."""
     now, then = (float("nan") if value is None else value for value in (ours, previous))
@@ -197,6 +202,6 @@ def _laid_out(
         "survey_text": measure.survey_text,
         "period": f"{period_label(span.first)} to {period_label(span.last)}",
         "change": now - then if measure.unit == "share" else ratio(now - then, then),
-        "note": note,
+        **texts,
         "previous": then,
     }

@@ -14,7 +14,7 @@ from forecast.evaluation.planning.verdict import (
     interval_ends,
     placebo_sentence,
     reads_otherwise,
-    sentence,
+    sentences,
     withheld_reason,
 )
 from forecast.wording import MINUS as M
@@ -29,7 +29,7 @@ def change(estimate: float, low: float, high: float, *, p: float = 0.01, apart: 
 
 def words(verdict: str, *, tested: Change, mean: Change, checks: tuple[Check, ...] = ()) -> str:
     found = Assessment(theta=0.0, assignments=1000, change=tested, mean=mean, claims=-1, checks=checks)
-    return sentence(verdict=verdict, found=found, association=-0.4, reasons=[])
+    return " ".join(sentences(verdict=verdict, found=found, association=-0.4, reasons=[]))
 
 
 FALL = change(-0.3, -0.45, -0.1)
@@ -152,6 +152,6 @@ def test_an_end_that_is_not_nought_never_reads_nought(value, said):
 def test_a_change_without_an_end_is_written_in_words():
     endless = Change(given_record=0.1, set_aside=math.inf, p=0.4, low=-0.5, high=math.inf)
     found = Assessment(theta=0.0, assignments=100, change=endless, mean=endless)
-    said = sentence(verdict="no detectable change", found=found, association=math.nan, reasons=[])
+    said = " ".join(sentences(verdict="no detectable change", found=found, association=math.nan, reasons=[]))
     assert "unknown" not in said
     assert "The middle estimate, larger than can be measured, is no finding" in said

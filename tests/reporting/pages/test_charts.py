@@ -21,7 +21,6 @@ from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan
 from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning import charts as planning_charts
 from forecast.reporting.pages.planning import limits as planning_limits
-from forecast.reporting.pages.planning import others as planning_others
 from forecast.reporting.pages.scorecard import scorecard
 from forecast.reporting.pages.segments import segments, small_multiples
 from forecast.reporting.pages.track.charts import accuracy, track_record
@@ -108,6 +107,7 @@ LEFT_OUT = pd.DataFrame(
         "mean_interval_high": [-0.05, np.inf, np.inf],
     }
 )
+LEFT_OUT = LEFT_OUT.set_index("segment").add_prefix("left_out_").reset_index()
 POWER = pd.DataFrame(
     {"segments": [8, 8, 8, 16, 16, 16], "relative_change": [-0.1, -0.3, -0.6] * 2, "power": [0.1, 0.5, 1, 0.3, 0.9, 1]}
 )
@@ -210,16 +210,13 @@ EMPTY = {
     "calibration": lambda: calibration(RELIABLE.iloc[:0], pd.Series(dtype=float), {}, **PAGE),
     "deal_odds": lambda: deal_odds(DEALS * np.nan, **PAGE),
     "effect": lambda: planning_charts.effect(
-        pd.Series({"verdict": "not identified", "sentence": "Cannot tell."}), **PAGE
+        pd.Series({"verdict": "not identified", "sentence": "Cannot tell.", "n_segments": 8}), **PAGE
     ),
     "event_study": lambda: planning_charts.event_study(None, EFFECT, **PAGE),
-    "planning_segments": lambda: planning_charts.planning_segments(None, **PAGE),
     "left_out": lambda: planning_limits.left_out(LEFT_OUT.iloc[2:], EFFECT, **PAGE),
     "left_out_nothing": lambda: planning_limits.left_out(None, EFFECT, **PAGE),
     "power": lambda: planning_limits.power(POWER.iloc[:0], EFFECT, **PAGE),
     "power_nothing": lambda: planning_limits.power(None, EFFECT, **PAGE),
-    "planning_others": lambda: planning_others.planning_others(None),
-    "planning_information": lambda: planning_others.planning_information(None),
     "waterfall": lambda: waterfall(CHANGES.iloc[:0], **PAGE),
     "scorecard": lambda: scorecard(SCORECARD.iloc[:0], **PAGE),
     "timeline": lambda: timeline(COVERAGE.assign(first=pd.NaT), **PAGE),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import nbformat.v4 as nb
 import pandas as pd
-import pytest
 
 from forecast import read, snapshot
 from forecast.evaluation.judgement import judge, mean_of
@@ -30,10 +29,13 @@ CARD = pd.DataFrame(
 )
 
 
+SCORED = {"verdict": "not identified", "n_segments": 3}
+
+
 def lines(log, **tables) -> list[str]:
     snap = snapshot(log, as_of="2026-03-31")
     given = {"row": {"target_period": "2026-04", "plan": float("nan")}, "deals": snap.opportunities}
-    given |= {"changed": NOTHING, "scores": NOTHING, "quarters": NOTHING, "levels": NOTHING, "card": CARD}
+    given |= {"changed": NOTHING, "scores": NOTHING, "quarters": NOTHING, "card": CARD}
     given |= {"planning": {"sentence": "Cannot tell whether planning together helped: nothing is scored."}}
     return leader.lacking(log, **given | tables)
 
@@ -54,7 +56,7 @@ def test_what_can_be_shown_has_no_line(tmp_path: Path):
     log = read(tiny_company(tmp_path / "a"))
     row = {"target_period": "2026-04", "plan": 2500.0}
     scores = pd.DataFrame({"model": ["pipeline"]})
-    told = lines(log, row=row, changed=scores, scores=scores, quarters=scores, card=CARD.iloc[2:], levels=scores)
+    told = lines(log, row=row, changed=scores, scores=scores, quarters=scores, card=CARD.iloc[2:], planning=SCORED)
     assert told == ["The record of what sales and marketing forecast: submitted_forecasts."]
     other = {"target_period": "FY26 Q3", "plan": float("nan")}
     assert lines(log, row=other)[0].endswith("each segment against its plan: plan of FY26 Q3.")
@@ -66,14 +68,6 @@ def test_where_no_open_deal_has_a_date_none_can_be_past_it(tmp_path: Path):
     undated = deals.assign(expected_close_on=pd.NaT)
     assert "Which deals are past their date: expected_close_on in opportunities." in lines(log, deals=undated)
     assert "past their date" not in " ".join(lines(log, deals=undated.iloc[:0]))
-
-
-@pytest.mark.parametrize(
-    ("levels", "verdict", "kind"),
-    [(0, "not identified", "nothing"), (1, "not identified", "abstain"), (1, "improved", "finding")],
-)
-def test_the_verdict_is_told_where_anything_was_compared(levels, verdict, kind):
-    assert leader.planning_kind({"verdict": verdict}, pd.DataFrame({"x": range(levels)})) == kind
 
 
 def test_a_record_of_few_months_is_short():

@@ -36,7 +36,7 @@ MISS = measure("miss", "people", (0.7149, 0.4851), (0.7451, 0.5349))
 BIAS = measure("bias", "people", (0.04, -0.02), (0.003, 0.05))
 HELD = measure("ranges held", "model", (0.75, 0.82), (NAN, NAN))
 OTHER = measure("miss", "benchmark", (0.52, 0.53), (0.71, 0.57))
-QUIET = {"verdict": "no detectable change"}
+QUIET = {"verdict": "no detectable change", "n_segments": 8}
 WHOLE = table(*MISS, *BIAS, *HELD, *OTHER)
 
 
@@ -112,8 +112,11 @@ def test_where_every_segment_has_begun_there_is_nothing_to_compare_with():
 
 def test_nothing_to_show_says_why():
     for nothing in (None, WHOLE.iloc[:0]):
-        assert "cannot be compared" in levels.levels(nothing, {})._repr_html_()
-        assert "cannot be compared" in levels.level_parts(nothing)._repr_html_()
+        assert "cannot be compared" in levels.levels(nothing, QUIET)._repr_html_()
+        assert "cannot be compared" in levels.level_parts(nothing, QUIET)._repr_html_()
+        # Without forecasts of people, or without a table of starts, the verdict says so once for all of the page.
+        for row in ({}, QUIET | {"needs": "joint_planning"}):
+            assert levels.levels(nothing, row)._repr_html_() == levels.level_parts(nothing, row)._repr_html_() == ""
 
 
 def test_each_figure_of_a_stacked_row_carries_its_head():
@@ -130,11 +133,11 @@ def test_lead_times_and_submitters_one_measure_after_the_other():
         *measure("miss", "people", (0.5, 0.4), (0.5, 0.4), "lead time", "2"),
         *measure("miss", "people", (NAN, 0.4), (NAN, NAN), "submitter", "joint"),
     ]
-    view = levels.level_parts(table(*parts))
+    view = levels.level_parts(table(*parts), QUIET)
     assert arrow("50", "40") in view._repr_html_()  # no line ends within it
     assert view.frame["what"].tolist() == [
         "Miss, same month",
-        "Miss, 2 months ahead",
+        "Miss, two months ahead",
         "Miss, joint",
         "Bias, same month",
     ]

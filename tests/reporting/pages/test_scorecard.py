@@ -19,17 +19,21 @@ def test_the_scorecard():
             "survey": [0.4, 0.6, NAN],
             "unit": ["share", "share", "money"],
             "previous": [0.4, NAN, 20_000.0],
-            "change": [0.1, NAN, 10_000.0],
+            "change": [0.1, NAN, 0.5],
             "note": "",
             "against_survey": ["above", "", ""],
             "against_year": ["above", "", "unclear"],
+            "year_n": [12, 0, 11],
+            "n_of": ["month", "person", "month"],
+            "missing": ["", "needs quotas", ""],
         }
     )
     assert scorecard.finding(table) == "Compared with the survey on a: above"
-    assert scorecard.missing(table).startswith("Unknown: b.")
-    shown = scorecard.shown(table, currency="EUR")
-    assert list(shown["ours"]) == [f"50{T}%", "unknown", f"€30{T}k"]
-    assert list(shown["change"]) == ["+10 points", "–", f"+50{T}%"]
+    assert scorecard.missing(table) == ["B: needs quotas."]
+    shown = scorecard.shown(table, currency="EUR")  # what is not known is told once, above
+    assert list(shown["ours"]) == [f"50{T}%", f"€30{T}k"]
+    assert list(shown["change"]) == ["+10 points", f"+50{T}%"]
+    assert list(shown["n"]) == ["12 months", "11 months"]
     assert scorecard.year_sentences(table) == [
         "Higher than a year ago, beyond luck: a.",
         "No change that luck could not have made: c.",

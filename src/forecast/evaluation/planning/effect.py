@@ -40,7 +40,7 @@ from forecast.evaluation.planning.verdict import (
     NOT_IDENTIFIED,
     interval_of,
     no_comparison,
-    sentence,
+    sentences,
     too_few_ways,
     withheld_reason,
 )
@@ -221,7 +221,8 @@ class PlanningEffect:
         benchmark_before, benchmark_after (means without the months set aside), change (effect against segments not yet
         adopted, as relative change; NaN where none), error_early, error_late (before and from the median start on).
     event_study : event_time, estimate (mean log difference), relative_change, n_segments, n_controls, supported.
-    sentence : the verdict in plain words. reasons : why it is not identified, and what else must be known.
+    sentence : the verdict in plain words; answer : its first sentence.
+    reasons : why it is not identified, and what else must be known.
     withheld : names of the checks for which a claim is withheld; none where nothing is withheld.
     dropped : reason -> segment-months left out.
     """
@@ -251,6 +252,7 @@ class PlanningEffect:
     n_assignments: int
     theta: float
     sentence: str
+    answer: str
     reasons: tuple[str, ...]
     withheld: tuple[str, ...]
     dropped: dict[str, int]
@@ -313,13 +315,15 @@ def _effect(panel: ErrorPanel, found: Assessment | None, reasons: list[str]) -> 
     verdict = NOT_IDENTIFIED if reasons else _verdict(found)
     outcome, covariate = logs(panel)
     cells = segment_effects(panel, outcome - (found.theta if found else 0.0) * covariate)
+    said = sentences(verdict=verdict, found=found, association=related, reasons=reasons)
     return PlanningEffect(
         verdict=verdict,
         association=related,
         n_segments=len(panel.segments),
         n_adopting=int(panel.adopting.sum()),
         n_months=len(panel.months),
-        sentence=sentence(verdict=verdict, found=found, association=related, reasons=reasons),
+        sentence=" ".join(said),
+        answer=said[0],
         reasons=tuple(dict.fromkeys((*reasons, *panel.notes))),
         withheld=tuple(check.name for check in found.withheld) if found and reasons else (),
         dropped=panel.dropped,

@@ -28,6 +28,7 @@ from forecast.evaluation.planning.secondary import (
     outcome_changes,
     worth_of_marketing,
 )
+from forecast.evaluation.planning.verdict import NO_STARTS, STARTS
 
 _ASSIGNMENTS_LEFT_OUT = 1_000
 
@@ -83,7 +84,8 @@ def planning_study(
     detail = errors_in_detail(log, track, as_of=day)
     adoption = known_adoption(log, detail, day)
     errors = detail.errors
-    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar, dropped=detail.dropped, notes=detail.notes)
+    notes = detail.notes if has_starts(log) else (*detail.notes, NO_STARTS)
+    effect = planning_effect(errors, adoption, seed=seed, calendar=calendar, dropped=detail.dropped, notes=notes)
     panel = error_panel(errors, adoption, calendar=calendar)
     left_out, table = _limits(panel, effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
@@ -111,7 +113,7 @@ def planning_study(
 
 def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.DataFrame:
     """Return segment, adopted_on as known on a day: a start that lies ahead is none yet, and no table, none."""
-    table = log.get("joint_planning")
+    table = log.get(STARTS)
     if table is None:
         segments = sorted(detail.errors["segment"].unique())
         return pd.DataFrame(
@@ -121,6 +123,12 @@ def known_adoption(log: Log, detail: PlanningErrors, day: pd.Timestamp) -> pd.Da
             }
         )
     return table.assign(adopted_on=table["adopted_on"].where(table["adopted_on"] <= day))
+
+
+def has_starts(log: Log) -> bool:
+    """Return whether the company records when segments begin to plan jointly."""
+    table = log.get(STARTS)
+    return table is not None and not table.empty
 
 
 def scored_forecasts(log: Log, detail: PlanningErrors, models: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:

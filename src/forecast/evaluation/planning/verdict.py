@@ -30,17 +30,21 @@ from forecast.wording import THIN, cases, percent
 FEWEST_MONTHS = 3
 """Fewest months with errors for anything to be compared."""
 
+STARTS = "joint_planning"
+NO_STARTS = f"no table {STARTS} says when segments began to plan jointly"
+"""Among the notes where there is no such table, or nothing in it."""
+
 NOT_IDENTIFIED: Literal["not identified"] = "not identified"
 NO_CHANGE: Literal["no detectable change"] = "no detectable change"
+
+LEAST_END = 0.0001
+"""An end of an interval that is not zero is never written as less: its side of zero must show."""
 
 _DIFFER = 0.05
 """Difference of two relative changes that is too large to leave out."""
 
 Numbers = tuple[float, float, float]
 """A change with the ends of its interval, as relative changes."""
-
-_LEAST_END = 0.0001
-"""An end of an interval that is not zero is never written as less: its side of zero must show."""
 
 
 def not_scored_sentence(problem: Problem) -> str:
@@ -61,6 +65,8 @@ def no_comparison(panel: ErrorPanel) -> list[str]:
     if not panel.adopting.any() and (panel.short or panel.ended):
         why = [short_record(panel.short)] * bool(panel.short) + [nothing_after(panel.ended)] * bool(panel.ended)
         return [f"{'; '.join(why)}, and no other segment began within the months with errors"]
+    if not panel.adopting.any() and NO_STARTS in panel.notes:
+        return [NO_STARTS]
     if not panel.adopting.any():
         first, last = period_label(int(panel.months[0])), period_label(int(panel.months[-1]))
         return [f"no segment began to plan jointly between {first} and {last}, the months with errors"]
@@ -130,14 +136,14 @@ def _speaks_against(check: Check) -> tuple[str, str]:
     return texts[check.name]
 
 
-def sentence(
+def sentences(
     *,
     verdict: str,
     found: Assessment | None,
     association: float,
     reasons: Sequence[str],
-) -> str:
-    """Return the verdict with its numbers, their intervals and the checks.
+) -> list[str]:
+    """Return the verdict with its numbers, their intervals and the checks; the first sentence is the answer.
 
     found : None where nothing could be compared. association : see `PlanningEffect`. reasons : why not identified.
     """
@@ -148,20 +154,20 @@ def sentence(
         or (verdict == NOT_IDENTIFIED and not found.withheld)
     ):
         text = f"Cannot tell whether planning jointly changed forecast errors: {'; '.join(reasons)}."
-        return " ".join([text, *_association(association)])
+        return [text, *_association(association)]
     mean, change = found.mean, found.change
     read, tested = ((relative_change(each.estimate), *interval_of(each)) for each in (mean, change))
     if verdict == NOT_IDENTIFIED:
-        return " ".join(_withheld(found.withheld, read, tested))
+        return _withheld(found.withheld, read, tested)
     placebo, dip, claimed = found.placebo or found.check("placebo"), found.dip, verdict != NO_CHANGE
-    sentences = [
+    said = [
         _opening(verdict, read),
         without_gross_misses(read, tested, claimed=claimed),
         _bracket(mean, change, claimed=claimed),
         placebo_sentence(read[0], placebo.value, placebo.p, claimed=claimed),
         dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
     ]
-    return " ".join(each for each in sentences if each)
+    return [each for each in said if each]
 
 
 def _withheld(checks: Sequence[Check], read: Numbers, tested: Numbers) -> list[str]:
@@ -248,7 +254,7 @@ def interval_ends(low: float, high: float) -> str:
 
 def interval_end(value: float) -> str:
     """Write an end of an interval on a relative change; what is not zero is rounded away from it, so is never 0."""
-    return percent(math.copysign(max(abs(value), _LEAST_END), value) if value else value, sign=True)
+    return percent(value, sign=True, least=LEAST_END)
 
 
 def interval_words(low: float, high: float) -> str:

@@ -23,7 +23,7 @@ from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
-from forecast.data.submissions import name_key, submitters
+from forecast.data.submissions import ABSENT, name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
@@ -33,7 +33,7 @@ from forecast.evaluation.lately import alarms, lately
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
-from forecast.evaluation.planning.verdict import not_scored_sentence
+from forecast.evaluation.planning.verdict import NO_STARTS, STARTS, not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
@@ -150,11 +150,11 @@ def models(snap: Snapshot) -> list[str]:
 
 def planning(
     log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
-) -> tuple[PlanningStudy | None, pd.DataFrame]:
-    """Return whether joint planning helped, as known on `as_of`: the study, and its row of the table `planning`.
+) -> dict[str, pd.DataFrame]:
+    """Return whether joint planning helped, as known on `as_of`: the tables of the study by name, first `planning`.
 
-    The row and the study's tables (`tables_of`) are written to `results`. Where no forecast of people can be
-    scored there is no study, and the row says why.
+    They are made anew and written to `results`: the row of `planning` (`row_of`) and `tables_of`. Where no forecast of
+    people can be scored there is only the row, which says why.
     """
     results = Results("") if results is None else results
     return _study(_Month(log=log, snap=snapshot(log, as_of=as_of), months=months, seed=seed, results=results))
@@ -256,22 +256,20 @@ def _submissions(month: _Month, people: list[str]) -> pd.DataFrame:
 
 
 def _planning(month: _Month) -> pd.DataFrame:
-    return _study(month)[1]
+    return _study(month)["planning"]
 
 
 def _planning_levels(month: _Month) -> pd.DataFrame:
-    study, _ = _study(month)
-    return study.levels if study else pd.DataFrame(columns=list(LEVEL_COLUMNS))
+    return _study(month).get("planning_levels", pd.DataFrame(columns=list(LEVEL_COLUMNS)))
 
 
-def _study(month: _Month) -> tuple[PlanningStudy | None, pd.DataFrame]:
+def _study(month: _Month) -> dict[str, pd.DataFrame]:
     try:
         study = planning_study(month.log, as_of=month.snap.as_of, track=_get(month, "backtest"), seed=month.seed)
     except DataError as error:
-        return None, month.results.write("planning", not_scored(error))
-    for name, frame in tables_of(study).items():
-        month.results.write(name, frame)
-    return study, month.results.write("planning", row_of(study))
+        return {"planning": month.results.write("planning", not_scored(error))}
+    made = {"planning": row_of(study), **tables_of(study)}
+    return {name: month.results.write(name, frame) for name, frame in made.items()}
 
 
 def _scorecard(month: _Month) -> pd.DataFrame:
@@ -351,10 +349,11 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
     """Return the figures and words of a study as one row.
 
     The effect's figures under their own names (each interval as its two ends, such as interval_low and interval_high;
-    sentences joined by `; `), and detectable_change, detectable_twice (with twice as many segments), left_out_low,
-    left_out_high (the least and the greatest change of the mean error with any one segment left out), decided_by
-    (segments without which the verdict would be another one, joined by `, `), others_changed (secondary outcomes that
-    changed, likewise).
+    sentences joined by `; `), more (what follows the answer in the sentence), needs (the table without which nothing
+    can be told; empty where it is there), and detectable_change, detectable_twice (with twice as many segments),
+    left_out_low, left_out_high (the least and the greatest change of the mean error with any one segment left out),
+    decided_by (segments without which the verdict would be another one, joined by `; `), others_changed (secondary
+    outcomes that changed, likewise).
     """
     effect, facts = study.effect, {}
     for field in dataclasses.fields(effect):
@@ -366,20 +365,25 @@ def row_of(study: PlanningStudy) -> pd.DataFrame:
         elif not isinstance(value, (pd.DataFrame, dict)):
             facts[field.name] = value
     nan = float("nan")
+    facts["more"] = effect.sentence.removeprefix(effect.answer).strip()
+    facts["needs"] = STARTS if NO_STARTS in effect.reasons else ""
     facts["detectable_change"] = study.detectable.get(effect.n_segments, nan)
     facts["detectable_twice"] = study.detectable.get(2 * effect.n_segments, nan)
     left = study.leave_one_out
     facts["left_out_low"], facts["left_out_high"] = left["mean_change"].min(), left["mean_change"].max()
     other = (left["p_value"] <= ALPHA) != (effect.p_value <= ALPHA)
-    facts["decided_by"] = ", ".join(left.loc[other, "segment"])
+    facts["decided_by"] = "; ".join(left.loc[other, "segment"])
     changed = study.secondary["verdict"] == "changed"
-    facts["others_changed"] = ", ".join(study.secondary.loc[changed, "outcome"])
+    facts["others_changed"] = "; ".join(study.secondary.loc[changed, "outcome"])
     return pd.DataFrame([facts])
 
 
 def not_scored(error: DataError) -> pd.DataFrame:
-    """Return the row where nothing can be scored: `not identified`, and why."""
-    return pd.DataFrame([{**_NOT_IDENTIFIED, "sentence": not_scored_sentence(error.problem), "reasons": str(error)}])
+    """Return the row where nothing can be scored: `not identified`, why, and the mend."""
+    problem, said = error.problem, not_scored_sentence(error.problem)
+    needs, mend = (problem.table, "") if problem.what == ABSENT else ("", problem.mend)
+    told = {"sentence": said, "answer": said, "more": "", "reasons": str(error), "needs": needs, "mend": mend}
+    return pd.DataFrame([{**_NOT_IDENTIFIED, **told}])
 
 
 def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
@@ -387,6 +391,7 @@ def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
     effect = study.effect
     left = study.leave_one_out.set_index("segment").add_prefix("left_out_")
     return {
+        "planning_reasons": pd.DataFrame({"reason": pd.Series(effect.reasons, dtype="str")}),
         "planning_levels": study.levels,
         "planning_segments": effect.by_segment.join(left, on="segment"),
         "planning_months": effect.event_study,

@@ -15,6 +15,7 @@ from forecast import sources, wording
 from forecast.data.schema import Log
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_SKILL
+from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.scorecard import plain_name
 from forecast.reporting.pages.track.prepare import OURS
 
@@ -32,13 +33,6 @@ def is_short(judged: Mapping[str, Finding]) -> bool:
     return found is None or found.estimate.n < found.estimate.fewest
 
 
-def planning_kind(row: Mapping[str, Any], levels: pd.DataFrame) -> str:
-    """Return what kind of statement the verdict is: nothing where no forecast of people can be scored at all."""
-    if levels.empty:
-        return "nothing"
-    return "abstain" if row["verdict"] == "not identified" else "finding"
-
-
 # -- sentences ------------------------------------------------------------------------------------------
 
 LEAD = "Each with the table that would bring it:"
@@ -54,7 +48,6 @@ def lacking(
     scores: pd.DataFrame,
     quarters: pd.DataFrame,
     planning: Mapping[str, Any],
-    levels: pd.DataFrame,
     card: pd.DataFrame,
 ) -> list[str]:
     """Return what the page cannot show, a line each, with what would bring it; what one table brings is one line.
@@ -66,7 +59,7 @@ def lacking(
         *_of_plan(log, row),
         *_of_changes(log, changed),
         *_of_record(log, scores, quarters),
-        *_of_planning(log, planning, levels),
+        *_of_planning(log, planning),
         *_of_deals(deals),
         *_of_scorecard(card),
     ):
@@ -94,14 +87,14 @@ def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterat
         yield "the record of what sales and marketing forecast", THEIR_FORECASTS
 
 
-def _of_planning(log: Log, planning: Mapping[str, Any], levels: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    if not levels.empty:
+def _of_planning(log: Log, planning: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if is_answerable(planning):
         return
     absent = [name for name in (THEIR_FORECASTS, STARTS) if name not in log.tables]
     if absent:
         yield "the effect of planning together", wording.joined(absent)
     else:
-        why = str(planning["sentence"]).partition(": ")[2].rstrip(".")
+        why = sources.plain(str(planning["sentence"])).partition(": ")[2].rstrip(".")
         yield f"the effect of planning together ({why})", f"mending {THEIR_FORECASTS}"
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.figure import Chart, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
-from forecast.reporting.pages.words import SURVEY, TOO_FEW, YEAR, word
+from forecast.reporting.pages import differences
+from forecast.reporting.pages.words import SURVEY, TOO_FEW, UNITS, YEAR, word
 
 # -- sentences ------------------------------------------------------------------------------------------
 
-LABELS = {"ours": "ours", "survey": "the survey's companies", "unknown": "ours unknown"}
+LABELS = {"ours": "ours", "survey": "the survey's companies"}
 """What is written in the picture."""
 
 SURVEY_HEADS = {
@@ -28,11 +29,25 @@ SURVEY_HEADS = {
     "ours": "ours",
     "survey": "survey",
     "survey_text": "the survey says",
-    "previous": "12 months before",
+    "previous": "the year before",
+    "survey_n": "n",
 }
-"""What stands over the columns of its table."""
+HEADS = {
+    "measure": "",
+    "ours": "last twelve months",
+    "previous": "the year before",
+    "change": "change",
+    "n": "compared over",
+    "note": "what it is",
+}
+"""What stands over the columns of each table."""
+
+CAPTION = "Our figures, now and a year ago"
+FIGURES = ("ours", "previous", "change", "n")
+"""The columns of figures, to be set right."""
 
 NO_FIGURES = "None of the survey's figures is here."
+UNKNOWN = "Not known:"
 
 
 def finding(table: pd.DataFrame) -> str:
@@ -43,9 +58,12 @@ def finding(table: pd.DataFrame) -> str:
     if len(known) == 1:
         row = known.iloc[0]
         return f"Compared with the survey on {row['measure']}: {word(row['against_survey'], SURVEY)}"
-    counts = known["against_survey"].map(lambda verdict: word(verdict, SURVEY)).value_counts()
+    words = known["against_survey"].map(lambda verdict: word(verdict, SURVEY))
     order = [SURVEY.above, SURVEY.below, SURVEY.unclear, TOO_FEW]
-    counted = wording.joined(f"{wording.spelt(int(counts[name]))} {name}" for name in order if name in counts)
+    groups = {name: known[words == name] for name in order}
+    counted = wording.joined(
+        f"{wording.spelt(sources.count(rows))} {name}" for name, rows in groups.items() if len(rows)
+    )
     return f"Compared with the survey, {counted}"
 
 
@@ -58,25 +76,31 @@ def value_in(value: float | None, unit: str, *, currency: str) -> str:
     return wording.money(value, currency=currency) if unit == "money" else wording.number(value)
 
 
-def missing(table: pd.DataFrame) -> str:
-    """Return which figures are not known, and where it stands what they need."""
+def missing(table: pd.DataFrame) -> list[str]:
+    """Return a line for each reason why figures are not known: which, and the table that would bring them."""
     unknown = table[table["ours"].isna()]
-    if unknown.empty:
-        return ""
-    return f"Unknown: {wording.joined(unknown['measure'].map(plain_name))}. The table below shows what they need."
+    lines = []
+    for why, rows in unknown.groupby("missing", sort=False):
+        reason = sources.quoted(rows, rows.index[0], "missing") if why else "the tables do not hold it"
+        lines.append(wording.sentence(f"{wording.joined(rows['measure'].map(plain_name))}: {reason}"))
+    return lines
 
 
 def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
-    """Return the scorecard for reading: every figure in its unit, as text."""
-    figures = {
-        name: [value_in(value, unit, currency=currency) for value, unit in zip(table[name], table["unit"], strict=True)]
-        for name in ("ours", "previous")
-    }
-    out = table[["measure", "note"]].assign(**figures)
-    out["note"] = out["note"].str.replace("`", "")
-    out["measure"] = out["measure"].map(plain_name)
-    out["change"] = [_change(row) for _, row in table.iterrows()]
-    return out
+    """Return what is known of the scorecard for reading: every figure in its unit, as text."""
+    rows = [
+        {
+            "measure": plain_name(row["measure"]),
+            "ours": value_in(row["ours"], row["unit"], currency=currency),
+            "previous": value_in(row["previous"], row["unit"], currency=currency),
+            "change": _change(row),
+            "n": wording.plural(row["year_n"], UNITS[row["n_of"]]) if row["against_year"] else "–",
+            "note": sources.quoted(table, at, "note"),
+        }
+        for at, row in zip(table.index, sources.records(table), strict=True)
+        if wording.known(row["ours"])
+    ]
+    return pd.DataFrame(rows, columns=list(HEADS))
 
 
 def year_sentences(table: pd.DataFrame) -> list[str]:
@@ -96,7 +120,7 @@ def year_sentences(table: pd.DataFrame) -> list[str]:
 
 YEAR_EXPLAINED = (
     "Each month is compared with the same month a year before (reps with a quota: rep by rep), and all figures of this "
-    "page are allowed one chance finding in 20 together."
+    "page are allowed one chance finding in twenty together."
 )
 
 
@@ -105,14 +129,12 @@ def plain_name(measure: str) -> str:
     return re.sub(r"^(more [a-z]+|lower cost): ", "", measure)
 
 
-def _change(row: pd.Series) -> str:
-    now, then = row["ours"], row["previous"]
-    if not (wording.known(now) and wording.known(then)):
-        return "–"
+def _change(row: Mapping[str, Any]) -> str:
+    """Return the change on the year before: of shares in points of the figures as shown, so that the row adds up."""
     if row["unit"] == "share":
-        # Of the figures as they are shown, so that the row adds up.
-        return wording.points(round(now, 2) - round(then, 2), short=True)
-    return wording.percent(now / then - 1, sign=True) if then else "–"
+        return differences.points_between(row["previous"], row["ours"])
+    known = wording.known(row["ours"]) and wording.known(row["previous"]) and row["previous"]
+    return wording.percent(row["change"], sign=True) if known else "–"
 
 
 def describe_survey(survey: Survey) -> Caption:
@@ -122,18 +144,25 @@ def describe_survey(survey: Survey) -> Caption:
     described = " ".join(f"{row['measure']}: ours {ours}, survey {theirs}." for row, ours, theirs in shares)
     return Caption(
         title=title,
-        subtitle="Shares of the last 12 months compared with the survey’s",
+        subtitle="Shares of the last twelve months compared with the survey’s, which are of companies, reps or revenue",
         description=f"{title}. {described}",
         tooltips=[
             wording.listed(
                 row["measure"],
                 wording.named_share("ours", row["ours"]),
                 wording.named_share("survey", row["survey"]),
-                wording.named_share("ours 12 months before", row["previous"]),
+                wording.named_share("ours the year before", row["previous"]),
             )
             for row in survey.rows
         ],
     )
+
+
+def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:
+    """Show our figures, now and a year ago, as far as they are known; brief : without what each of them is."""
+    heads = {name: head for name, head in HEADS.items() if not brief or name not in ("n", "note")}
+    worded = shown(table, currency=currency)
+    return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
 
 
 # -- our shares and the survey's ------------------------------------------------------------------------
@@ -143,22 +172,25 @@ def describe_survey(survey: Survey) -> Caption:
 class Survey:
     """Our shares and the survey's.
 
-    table : the whole scorecard. rows : its measures for which the survey has a figure.
+    table : its measures for which both we and the survey have a figure.
     """
 
     table: pd.DataFrame
-    rows: Sequence[Mapping[Any, Any]]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The measures one by one."""
+        return sources.records(self.table)
 
     @property
     def names(self) -> list[str]:
         """The measures."""
-        return [str(row["measure"]) for row in self.rows]
+        return list(map(str, self.table["measure"]))
 
 
 def prepare_survey(table: pd.DataFrame) -> Survey:
     """Return the measures that can be compared; table : measure, ours, unit, survey, survey_text, previous."""
-    rows = table[table["survey"].notna()] if len(table) else table
-    return Survey(table=table, rows=rows.to_dict("records"))
+    return Survey(table=table[table["survey"].notna() & table["ours"].notna()] if len(table) else table)
 
 
 def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
@@ -168,14 +200,14 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     """
     survey = prepare_survey(table)
     caption = describe_survey(survey)
-    if not survey.rows:
+    if survey.table.empty:
         return empty(caption.title, NO_FIGURES)
     formats: dict[str, Format] = dict.fromkeys(("ours", "survey", "previous"), _share_or_dash)
     return chart(
         survey,
         draw_survey,
         caption,
-        table=pd.DataFrame(survey.rows),
+        table=survey.table,
         heads=SURVEY_HEADS,
         company=company,
         as_of=as_of,
@@ -196,18 +228,15 @@ def draw_survey(canvas: Canvas, survey: Survey) -> Drawing:
     share_axis(axes, axis="x")
     axes.text(0, -0.95, f"●  {LABELS['ours']}", color=OURS.name, va="bottom")
     axes.text(0.16 if not canvas.narrow else 0.3, -0.95, f"┃ {LABELS['survey']}", color=SOFT, va="bottom")
-    at = [row["ours"] if wording.known(row["ours"]) else row["survey"] for row in survey.rows]
+    at = survey.table["ours"]
     return Drawing(figure=figure, marks=places(axes, at, range(len(at))))
 
 
 def _draw_measure(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
-    """Draw one measure; where ours is unknown, the words say so."""
+    """Draw one measure."""
     ours, theirs = row["ours"], row["survey"]
     axes.hlines(place, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
     axes.scatter([theirs], [place], s=240, **THEIRS.points, linewidth=3, zorder=2)
-    if not wording.known(ours):
-        axes.text(1.0, place - 0.1, LABELS["unknown"], ha="right", va="bottom", color=SOFT)
-        return
     axes.hlines(place, min(ours, theirs), max(ours, theirs), **OURS.bar, linewidth=5, zorder=1.5)
     axes.scatter([ours], [place], s=80, **OURS.points, zorder=3, clip_on=False)
     axes.text(ours, place - 0.27, wording.percent(ours), ha="center", va="bottom", color=OURS.name)

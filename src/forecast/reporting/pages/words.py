@@ -76,6 +76,11 @@ STEP = Words(above="less", below="more", unclear="no clear difference")
 STEP_CODES: Mapping[str, str] = MappingProxyType({"above": "better", "below": "worse", "too few": "untested"})
 """What a step is called in code, by the verdict on what it takes off the miss; all else is `unclear`."""
 
+JOINT = Words(
+    above="the joint one less, beyond luck",
+    below="the joint one more, beyond luck",
+    unclear="luck could have made the difference",
+)
 SURVEY = Words(above="above", below="below", unclear="too near to tell")
 YEAR = Words(
     above="Higher than a year ago, beyond luck",
@@ -85,7 +90,7 @@ YEAR = Words(
 
 TOO_FEW = "too few to tell"
 ODDS_TOO_FEW = f"Whether the odds are honest: {TOO_FEW}"
-_UNITS: Mapping[str, str] = MappingProxyType({"month": "month", "day": "day", "deal": "deal", "person": "rep"})
+UNITS: Mapping[str, str] = MappingProxyType({"month": "month", "day": "day", "deal": "deal", "person": "rep"})
 
 
 def evaluated(finding: Finding, words: Words, *parts: str) -> str:
@@ -107,6 +112,6 @@ def word(verdict: Verdict, words: Words) -> str:
 def rests_on(finding: Finding) -> str:
     """Return what a finding rests on: `24 months`, or `3 months; 8 are needed`."""
     estimate = finding.estimate
-    count = wording.plural(estimate.n, _UNITS[estimate.unit])
+    count = wording.plural(estimate.n, UNITS[estimate.unit])
     needed = f"; {wording.in_full(estimate.fewest)} are needed"
     return count + (needed if finding.verdict == "too few" and estimate.n < estimate.fewest else "")

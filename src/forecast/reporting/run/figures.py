@@ -18,6 +18,7 @@ import pandas as pd
 
 from forecast import sources
 from forecast.reporting.month.results import Results
+from forecast.reporting.pages import differences  # noqa: F401  (adds to `wording.rounded`)
 
 _TABLE = re.compile(r' data-table="([^"]*)" data-rows="([^"]*)"')
 _SOURCE = re.compile(r' data-src="([^"]*)"')

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.planning.inference.randomisation import SET_ASIDE
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.figure import Chart, Statement, Together
 from forecast.reporting.charts.style import AXIS, BEFORE_START, CHANGED, INK, NOT_BEGUN, SHADE, SOFT, UNPROVEN, Mark
+from forecast.reporting.pages import differences
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.prepare import (
     EARLIER,
@@ -24,6 +25,7 @@ from forecast.reporting.pages.planning.prepare import (
     Months,
     Row,
     SegmentErrors,
+    is_answerable,
     prepare_effect,
     prepare_months,
     prepare_segments,
@@ -41,17 +43,15 @@ def signed(value: Any) -> str:
     return wording.percent(value, sign=True) if wording.known(value) else "–"
 
 
-def p_value(value: Any) -> str:
-    """Return a p-value, for a column; a dash where there is none."""
-    return f"{value:.3f}" if wording.known(value) else "–"
-
-
-def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
+def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement | Together:
     """Draw the estimate with its interval, zero, and the checks before adoption, on one axis.
 
-    row : the planning table's row, see `prepare_effect`.
+    row : the planning table's row, see `prepare_effect`. Nothing where no forecast or no start is recorded at all: the
+    verdict says so once for all of the page.
     """
-    shown = prepare_effect(row)
+    shown = prepare_effect(row) if is_answerable(row) else None
+    if shown is None and not is_answerable(row):
+        return Together()
     if shown is None:
         return empty(sentences.finding(row), str(row.get("sentence", "")))
     table: dict[str, list[Any]] = {"what": sentences.effect_names(shown)}
@@ -61,11 +61,11 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | S
         shown,
         draw_effect,
         sentences.describe_effect(shown, row),
-        table=pd.DataFrame(table),
+        table=sources.named(pd.DataFrame(table), "effect"),
         heads=sentences.EFFECT_HEADS,
         company=company,
         as_of=as_of,
-        formats={**dict.fromkeys(("change", "from", "to"), signed), "p_value": p_value},
+        formats={**dict.fromkeys(("change", "from", "to"), signed), "p_value": differences.p_value},
         by="y",
     )
 
@@ -132,11 +132,13 @@ def name_sides(axes: Axes, reach: float, *, right: str, zero: bool) -> None:
 
 def event_study(
     table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any, reach: int = 18
-) -> Chart | Statement:
+) -> Chart | Statement | Together:
     """Draw the effect by months since the start, the months before in the same picture.
 
     table : event_time, relative_change, n_segments, n_controls, supported.
     """
+    if not is_answerable(row):
+        return Together()
     months = prepare_months(table, reach=reach)
     if months.rows.empty:
         return empty(sentences.finding(row), sentences.no_months(row))
@@ -175,10 +177,13 @@ def draw_months(canvas: Canvas, months: Months) -> Drawing:
     return Drawing(figure=figure, marks=places(axes, x, drawn))
 
 
-def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Statement:
-    """Draw each segment's mean error before and after its start; segments that have not begun stand below."""
+def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: Any) -> Chart | Statement | Together:
+    """Draw each segment's mean error before and after its start; segments that have not begun stand below.
+
+    table : `planning_segments`; without it nothing.
+    """
     if table is None:
-        return empty(*sentences.NO_SEGMENTS)
+        return Together()
     errors = prepare_segments(table)
     if errors.rows.empty:
         return empty(sentences.segments_finding(table), sentences.NO_ERRORS)
@@ -202,15 +207,15 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     left = width_of(names, most=most)
     figure, axes = canvas.axes(64 + 26 * len(names), left=left, right=74, top=30, bottom=26)
     right = errors.largest * 1.05 or 1.0  # every error may be zero
-    for at, row in enumerate(errors.rows.itertuples()):
-        waits = not row.adopted
-        if wording.known(row.first) and wording.known(row.second):
+    for at, (adopted, (first, second)) in enumerate(zip(errors.rows["adopted"], errors.pairs, strict=True)):
+        waits = not adopted
+        if wording.known(first) and wording.known(second):
             arrow = {"arrowstyle": "-|>", "color": NOT_BEGUN.colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
             look = arrow | ({"linestyle": NOT_BEGUN.dash} if waits else {})
-            axes.annotate("", xy=(row.second, at), xytext=(row.first, at), arrowprops=look)
-        if wording.known(row.first):
-            axes.scatter([row.first], [at], s=46, **BEFORE_START.points, linewidth=2, zorder=3)
-        start = sentences.LABELS["not yet"] if waits else wording.short_month(row.adopted, year=True)
+            axes.annotate("", xy=(second, at), xytext=(first, at), arrowprops=look)
+        if wording.known(first):
+            axes.scatter([first], [at], s=46, **BEFORE_START.points, linewidth=2, zorder=3)
+        start = sentences.LABELS["not yet"] if waits else wording.short_month(adopted, year=True)
         axes.text(right, at, f"  {start}", va="center", color=SOFT if waits else INK, clip_on=False)
     row_axis(axes, names, most=most)
     axes.set_xlim(0, right)
@@ -219,5 +224,5 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     key = [f"◇ {sentences.LABELS['before']}", f"➤ {sentences.LABELS['after']}"]
     key += [] if canvas.narrow else [f"┈➤ {sentences.LABELS['waits']}"]
     axes.text(0, -0.72, (" " if canvas.narrow else "   ").join(key), va="bottom", color=SOFT)
-    x = errors.rows["second"].fillna(errors.rows["first"])
+    x = [second if wording.known(second) else first for first, second in errors.pairs]
     return Drawing(figure=figure, marks=places(axes, x, np.arange(len(names))))

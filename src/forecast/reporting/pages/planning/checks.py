@@ -12,17 +12,19 @@ from forecast import wording
 from forecast.evaluation.planning.inference.checks import SOUGHT
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.reporting.charts.canvas import empty
-from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
+from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
 from forecast.reporting.pages.planning import sentences
-from forecast.reporting.pages.planning.prepare import is_claimed
+from forecast.reporting.pages.planning.prepare import is_answerable, is_claimed, number
 
 
 def checks(row: Mapping[str, Any]) -> Together | Statement:
     """Show what else could look like an effect, and whether it was found. row : the planning table's row."""
+    if not is_answerable(row):
+        return Together()
     if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
         return empty(*NO_CHECKS)
-    shown = checks_shown(row)
-    return Together(TableView(shown, CHECKS_CAPTION, columns=CHECKS_HEADS, right=["chance"]), Notes([SIDES]))
+    shown: TableColumns = {"columns": CHECKS_HEADS, "formats": {"chance": str}}
+    return Together(TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance"]), Notes([SIDES]))
 
 
 # -- sentences ----------------------------------------------------------------------------------------
@@ -60,7 +62,7 @@ NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check cou
 
 def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
     """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
-    p = {name: float(row.get(f"{name.replace(' ', '_')}_p_value", np.nan)) for name in CHECKS if name != "mean"}
+    p = {name: number(row, f"{name.replace(' ', '_')}_p_value") for name in CHECKS if name != "mean"}
     if "mean" in str(row.get("withheld") or "").split("; "):
         p["mean"] = np.nan  # asked of every claim, and shown where it withholds one
     return pd.DataFrame(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.evaluation.planning.levels import (
     AFTER,
     ALL,
@@ -27,7 +27,8 @@ from forecast.evaluation.planning.levels import (
 )
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
-from forecast.reporting.pages.planning.prepare import is_claimed
+from forecast.reporting.pages import differences
+from forecast.reporting.pages.planning.prepare import is_answerable, is_claimed
 
 _MOST = 24
 """Rows shown by lead time or submitter: where every rep submits, the rest stands in the file."""
@@ -79,7 +80,8 @@ class Level:
 def prepare_levels(table: pd.DataFrame, by: Sequence[str]) -> list[Level]:
     """Return the measures of some parts, in the order of the table. table : `planning_levels`; by : ALL and such."""
     rows = table[table["by"].isin(by)]
-    values = rows.set_index(["by", "part", "measure", "of", "group", "when"])["value"]
+    keys = rows[["by", "part", "measure", "of", "group", "when"]].itertuples(index=False, name=None)
+    values = dict(zip(keys, sources.column(rows, "value"), strict=True))
     return [
         Level(
             by=key[0],
@@ -94,7 +96,7 @@ def prepare_levels(table: pd.DataFrame, by: Sequence[str]) -> list[Level]:
     ]
 
 
-def _pair(values: pd.Series, key: tuple[str, ...]) -> Pair:
+def _pair(values: Mapping[tuple[str, ...], Any], key: tuple[str, ...]) -> Pair:
     return Pair(before=values.get((*key, BEFORE), np.nan), after=values.get((*key, AFTER), np.nan))
 
 
@@ -140,12 +142,12 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
     miss = next(level for level in levels if level.measure == MISS)
     parts = [_follows(row, miss.difference), COUNTS_OTHERWISE]
     if wording.known(miss.difference):
-        size = wording.points(abs(miss.difference) / 100, sign=False, short=True)
         side = "down" if miss.difference < 0 else "up"
-        apart = f"{size} {side} where segments began" if miss.difference else "nothing apart in this sum"
-        parts.insert(0, f"{_sum(miss)}: {apart}.")
+        size = f"{_apart(miss.began, miss.waits, form='size')} {side} where segments began"
+        apart = size if miss.difference else "nothing apart in this sum"
+        parts.insert(0, f"{_apart(miss.began, miss.waits, form='sum')}: {apart}.")
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
-        benchmark = wording.in_points(miss.benchmark_difference / 100)
+        benchmark = _apart(miss.began_benchmark, miss.waits_benchmark)
         parts.insert(1, f"The same sum of the benchmark, which plans nothing: {benchmark}.")
     return " ".join(part for part in parts if part)
 
@@ -165,7 +167,8 @@ def _follows(row: Mapping[str, Any], difference: float) -> str:
 def levels_explained(table: pd.DataFrame) -> list[str]:
     """Return what the table holds: its measures, which months are before and after, and why the verdict may differ."""
     parted = [wording.month(at) for at in table["parted_at"].unique() if at]
-    groups = table[(table["by"] == ALL) & (table["of"] == PEOPLE)].groupby("group")["segments"].max()
+    rows = table[(table["by"] == ALL) & (table["of"] == PEOPLE) & (table["when"] == AFTER)]
+    groups = {row["group"]: row["segments"] for row in sources.records(rows)}
     counts = [f"{wording.plural(groups[name], 'segment')} {verb}" for name, verb in _VERBS.items() if name in groups]
     return [
         "Miss (WAPE): all misses added up, as a share of what was booked. Bias: forecast less booked, as the same "
@@ -192,7 +195,7 @@ def levels_shown(levels: Sequence[Level]) -> pd.DataFrame:
         pairs = {name: getattr(level, name) for name in HEADS if name not in ("what", "difference")}
         sign = level.measure == BIAS
         cells = {name: wording.moved(pair.before, pair.after, sign=sign) for name, pair in pairs.items()}
-        rows.append({"what": level_name(level), **cells, "difference": wording.in_points(level.difference / 100)})
+        rows.append({"what": level_name(level), **cells, "difference": _apart(level.began, level.waits)})
     return pd.DataFrame(rows, columns=list(HEADS))
 
 
@@ -204,7 +207,7 @@ def level_name(level: Level) -> str:
 
 
 def _lead(months: int) -> str:
-    return f"{wording.plural(months, 'month')} ahead" if months else "same month"
+    return f"{wording.spelt(months)} {'month' if months == 1 else 'months'} ahead" if months else "same month"
 
 
 def _went(pair: Pair) -> str:
@@ -213,12 +216,9 @@ def _went(pair: Pair) -> str:
     return f"from {wording.whole(pair.before)} to {wording.whole(pair.after)}"
 
 
-def _sum(level: Level) -> str:
-    """Return how the difference comes about, from the figures as shown."""
-    ends = (level.began.after, level.began.before, level.waits.after, level.waits.before)
-    a, b, c, d = (f"{round(100 * end)}" for end in ends)
-    result = wording.in_points(level.difference / 100)
-    return f"({a} {wording.MINUS} {b}) {wording.MINUS} ({c} {wording.MINUS} {d}) = {result}"
+def _apart(began: Pair, waits: Pair, *, form: str = "") -> str:
+    """Return the difference of two changes from the figures as shown, in points; form : as `differences.apart`."""
+    return differences.apart(began.after, began.before, waits.after, waits.before, form=form)
 
 
 # -- views --------------------------------------------------------------------------------------------
@@ -229,6 +229,8 @@ def levels(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Together | Sta
 
     table : `planning_levels`; None where no forecast of people can be scored. row : the planning table's row.
     """
+    if not is_answerable(row):
+        return Together()
     if table is None or table.empty:
         return empty(*NOTHING)
     found = prepare_levels(table, [ALL])
@@ -236,8 +238,10 @@ def levels(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Together | Sta
     return Together(answer, _view(levels_shown(found), CAPTION), Notes(levels_explained(table), HOW_TO_READ, fold=True))
 
 
-def level_parts(table: pd.DataFrame | None) -> TableView | Statement:
+def level_parts(table: pd.DataFrame | None, row: Mapping[str, Any]) -> TableView | Statement | Together:
     """Show the same by lead time and by submitter, one measure after the other."""
+    if not is_answerable(row):
+        return Together()
     if table is None or table.empty:
         return empty(*NOTHING)
     found = prepare_levels(table, [LEAD_TIME, SUBMITTER])

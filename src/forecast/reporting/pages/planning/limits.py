@@ -8,26 +8,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.planning.limits import WANTED
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
-from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.figure import Chart, Statement, Together
 from forecast.reporting.charts.style import AXIS, CHANGED, INK, OTHER_SIZES, OWN_SIZE, SHADE, SMALL, SOFT, UNPROVEN
+from forecast.reporting.pages import differences
 from forecast.reporting.pages.planning import sentences
-from forecast.reporting.pages.planning.charts import name_sides, p_value, signed
-from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, prepare_left_out
+from forecast.reporting.pages.planning.charts import name_sides, signed
+from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, is_answerable, prepare_left_out
+
+Shown = Chart | Statement | Together
 
 _LOOKS = [(OWN_SIZE, 2.6), *((mark, 1.8) for mark in OTHER_SIZES)]
 """Mark and width of each size of company, the company's own first."""
 
 
-def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
+def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Shown:
     """Draw the effect with its interval without each segment in turn, under the one with all.
 
-    table : segment, mean_change, mean_interval_low, mean_interval_high, p_value. row : the planning table's row.
+    table : `planning_segments`. row : the planning table's row.
     """
+    if not is_answerable(row):
+        return Together()
     shown = prepare_left_out(table, row)
     if shown is None:
         return empty(sentences.left_out_finding(row), sentences.none_left(row))
@@ -35,13 +40,13 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
         shown,
         draw_left_out,
         sentences.describe_left_out(shown, row),
-        table=shown.rows.assign(what=sentences.left_out_names(shown)),
+        table=sources.named(shown.table.assign(what=sentences.left_out_names(shown)), "left_out"),
         heads=sentences.LEFT_OUT_HEADS,
         company=company,
         as_of=as_of,
         formats={
             **dict.fromkeys(("mean_change", "mean_interval_low", "mean_interval_high"), signed),
-            "p_value": p_value,
+            "p_value": differences.p_value,
         },
     )
 
@@ -53,7 +58,8 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     figure, axes = canvas.axes(60 + 24 * len(names), left=left, right=56, top=28, bottom=26)
     axes.axvspan(-2, 0, **SHADE.area, zorder=0)
     zero_line(axes, vertical=True)
-    for at, (change, (low, high)) in enumerate(zip(shown.rows["mean_change"], shown.ends, strict=True)):
+    for at, row in enumerate(shown.rows):
+        change, low, high = row["mean_change"], row["mean_interval_low"], row["mean_interval_high"]
         is_all = at == 0
         mark = CHANGED if is_all and shown.changed else UNPROVEN
         axes.hlines(at, max(low, -reach), min(high, reach), **mark.bar, linewidth=4 if is_all else 2)
@@ -67,22 +73,24 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
     return Drawing(figure=figure)
 
 
-def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | Statement:
+def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Shown:
     """Draw how often a fall of the errors would have been seen, for this company and for larger ones like it.
 
     table : segments, relative_change (negative), power. row : the planning table's row.
     """
+    if not is_answerable(row):
+        return Together()
     if table is None or table.empty:
         return empty(*sentences.no_power(row))
     shown = Power(table=table)
     wide = table.pivot(index="relative_change", columns="segments", values="power").sort_index(ascending=False)
-    heads, wide.columns = sentences.power_heads(shown), wide.columns.astype(str)
+    wide.columns = wide.columns.astype(str)
     return chart(
         shown,
         draw_power,
         sentences.describe_power(shown, row),
-        table=wide.reset_index(),
-        heads=heads,
+        table=sources.named(wide.reset_index(), "power"),
+        heads=sentences.power_heads(shown),
         company=company,
         as_of=as_of,
         formats={"relative_change": signed, **dict.fromkeys(map(str, shown.sizes), wording.whole)},
@@ -95,8 +103,11 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
     for at, (size, (mark, width)) in enumerate(zip(shown.sizes, _LOOKS, strict=False)):
         line = shown.line(size)
         name = sentences.power_line(size, own=at == 0)
-        x = -line["relative_change"]
-        axes.plot(x, line["power"], **mark.line, linewidth=width, label=name)
+        look: Any = {**mark.line, "linewidth": width}
+        axes.plot(-line["relative_change"], line["power"], **look)
+        along = 0.3 * at
+        axes.plot([along, along + 0.07], [1.07, 1.07], transform=axes.transAxes, clip_on=False, **look)
+        axes.text(along + 0.09, 1.07, name, transform=axes.transAxes, color=INK, fontsize=SMALL, va="center")
     axes.axhline(WANTED, color=AXIS, linewidth=1.2, zorder=1.5)
     axes.text(CHANCES[0] + 0.005, WANTED + 0.015, sentences.LABELS["wanted"], color=SOFT, va="bottom")
     share_axis(axes, axis="x", ticks=5)
@@ -104,14 +115,4 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
     axes.set_xlim(*CHANCES)
     axes.set_ylim(0, 1.04)
     axes.set_xlabel(sentences.LABELS["fall"], loc="left")
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        borderaxespad=0.2,
-        ncols=len(shown.sizes),
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor=INK,
-        handlelength=2.4,
-    )
     return Drawing(figure=figure)

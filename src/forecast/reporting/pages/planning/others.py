@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
+from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.track.prepare import LUCK
 
 
-def planning_others(table: pd.DataFrame | None) -> Together | Statement:
-    """Show whether anything else changed: the finding and the secondary outcomes, before and after."""
-    if table is None:
-        return empty(*NO_OTHERS)
-    shown = _compared(
-        others_shown(table),
-        OTHERS_CAPTION,
-        heads=OTHERS_HEADS,
-        shares=(),
-    )
+def planning_others(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Together:
+    """Show whether anything else changed: the finding and the secondary outcomes, before and after.
+
+    row : the planning table's row; nothing is shown where no forecast or no start is recorded at all.
+    """
+    if table is None or not is_answerable(row):
+        return Together()
+    shown = _compared(others_shown(table), OTHERS_CAPTION, heads=OTHERS_HEADS)
     explained = Notes(others_explained(table), MEASURES, fold=True)
     return Together(Statement(*others(table)), shown, explained)
 
@@ -30,21 +29,16 @@ def planning_others(table: pd.DataFrame | None) -> Together | Statement:
 def planning_information(table: pd.DataFrame | None) -> Together | Statement:
     """Show what knowing marketing was worth to the model, before and after the starts."""
     if table is None:
-        return empty(NO_INFORMATION[0], NO_OTHERS[1])
+        return Together()
     if table.empty:
         return empty(*NO_INFORMATION)
-    shown = _compared(
-        information_shown(table),
-        INFORMATION_CAPTION,
-        heads=INFORMATION_HEADS,
-        shares=("without", "with"),
-    )
+    shown = _compared(information_shown(table), INFORMATION_CAPTION, heads=INFORMATION_HEADS)
     return Together(Statement(*information(table)), shown)
 
 
-def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str], shares: Sequence[str]) -> TableView:
+def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str]) -> TableView:
     """Return a table of two shares, their difference and whether luck could have made it; all but its names right."""
-    formats: dict[str, Format] = {**dict.fromkeys(shares, wording.percent), "chance": luck}
+    formats: dict[str, Format] = {**dict.fromkeys(list(heads)[1:], str), "chance": luck}  # worded: they stay on a line
     return TableView(shown, caption, columns=heads, formats=formats, right=list(heads)[1:])
 
 
@@ -54,7 +48,7 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero, too much was promised"),
     "interval coverage": (
         "Ranges that held",
-        "share of the model’s 80 % ranges, one to three months ahead, that held; 80 % is promised",
+        "share of the model’s 80 % ranges, one to three months ahead, that held; four in five are promised",
     ),
     "win-probability calibration": (
         "Odds less wins",
@@ -89,7 +83,6 @@ OTHERS_CAPTION = "What else may have changed with planning together"
 INFORMATION_CAPTION = "How far the model misses, without and with marketing"
 MEASURES = "What these measure"
 
-NO_OTHERS = ("Nothing else can be compared", "No forecast that people submitted can be scored.")
 NO_INFORMATION = (
     "Cannot tell what knowing marketing is worth",
     "The months compared are those for which forecasts that people submitted are scored, and there are none.",
@@ -114,9 +107,10 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     elif changed.empty:
         first = "Nothing else shows a change beyond luck"
     else:
-        each = [f"{row.outcome} by {wording.points(row.change)}" for row in changed.itertuples()]
+        each = [f"{row['outcome']} by {wording.points(row['change'])}" for row in sources.records(changed)]
         first = f"Something else changed: {wording.joined(each)}"
-    missing = [f"{row.outcome} is not known ({row.reason})" for row in table.itertuples() if row.reason]
+    why = {at: sources.quoted(table, at, "reason") for at in table.index[table["reason"] != ""]}
+    missing = [f"{table.at[at, 'outcome']} is not known ({reason})" for at, reason in why.items()]
     more = ""
     if len(tested):
         count = f"{wording.spelt(len(tested))} {'outcome' if len(tested) == 1 else 'outcomes'}"
@@ -129,18 +123,22 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
 
 def others_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
-    known, above = table["change"].notna(), table["outcome"].isin(ABOVE)
-    levels = {when: table[when].map(wording.percent).mask(above, AT_THE_TOP) for when in ("before", "after")}
-    low, high = (table[name].map(wording.in_points) for name in ("interval_low", "interval_high"))
-    return pd.DataFrame(
+    rows = [
         {
-            "outcome": [OUTCOMES[str(name)][0] for name in table["outcome"]],
-            **levels,
-            "change": [wording.in_points(value) for value in table["change"]],
-            "interval": (low + " to " + high).where(known, "cannot tell"),
-            "chance": table["p_holm"],
+            "outcome": OUTCOMES[row["outcome"]][0],
+            **{
+                when: AT_THE_TOP if row["outcome"] in ABOVE else wording.percent(row[when])
+                for when in ("before", "after")
+            },
+            "change": wording.in_points(row["change"]),
+            "interval": " to ".join(wording.in_points(row[f"interval_{end}"]) for end in ("low", "high"))
+            if wording.known(row["change"])
+            else "cannot tell",
+            "chance": row["p_holm"],
         }
-    )
+        for row in sources.records(table)
+    ]
+    return pd.DataFrame(rows, columns=list(OTHERS_HEADS))
 
 
 def others_explained(table: pd.DataFrame) -> list[str]:
@@ -153,14 +151,15 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
     if table.empty:
         return f"{NO_INFORMATION[0]}.", NO_INFORMATION[1]
-    points = [f"{wording.in_points(row.added, digits=1)} {_PARTS[row.when]}" for row in table.itertuples()]
+    points = [f"{wording.in_points(row['added'], digits=1)} {_PARTS[row['when']]}" for row in sources.records(table)]
     apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:
         first = "Knowing marketing shows no difference to the model beyond luck"
     else:
         each = [
-            f"{wording.points(abs(row.added), sign=False)} {'off' if row.added > 0 else 'more'} {_PARTS[row.when]}"
-            for row in apart.itertuples()
+            f"{wording.points(abs(row['added']), sign=False)} {'off' if row['added'] > 0 else 'more'} "
+            f"{_PARTS[row['when']]}"
+            for row in sources.records(apart)
         ]
         first = f"Knowing marketing changed the model’s miss: {wording.joined(each)}"
     more = f"Points it took off the model’s miss: {'; '.join(points)}."
@@ -171,14 +170,18 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
 def information_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the comparison as a reader wants it: when, n, wape_without, wape_with, added, p_holm."""
     return pd.DataFrame(
-        {
-            "when": [wording.sentence(_PARTS[str(when)]).rstrip(".") for when in table["when"]],
-            "forecasts": table["n"],
-            "without": table["wape_without"],
-            "with": table["wape_with"],
-            "added": [wording.in_points(value, digits=1) for value in table["added"]],
-            "chance": table["p_holm"],
-        }
+        [
+            {
+                "when": wording.sentence(_PARTS[row["when"]]).rstrip("."),
+                "forecasts": wording.number(row["n"]),
+                "without": wording.percent(row["wape_without"]),
+                "with": wording.percent(row["wape_with"]),
+                "added": wording.in_points(row["added"], digits=1),
+                "chance": row["p_holm"],
+            }
+            for row in sources.records(table)
+        ],
+        columns=list(INFORMATION_HEADS),
     )
 
 

@@ -5,16 +5,19 @@ Nothing here is a sentence and nothing draws; `sentences` describes these record
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import TOTAL
 from forecast.evaluation.planning.verdict import reads_otherwise
+
+TEXTS = ("sentence", "answer", "more")
+"""Columns of the planning table that a page shows as they are."""
 
 EDGE = 1.5
 """Changes beyond +150 % leave the axis, with an arrow."""
@@ -63,20 +66,36 @@ class EffectRows:
         return min(max([*shown, _FEWEST]) * 1.08, EDGE)
 
 
+def planning_row(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the one row of the table `planning`: its numbers know their cells, and so do the texts that are shown."""
+    texts = {name: sources.quoted(table, table.index[0], name) for name in TEXTS if name in table.columns}
+    return {**sources.row(table), **texts}
+
+
+def is_scored(row: Mapping[str, Any]) -> bool:
+    """Return whether any forecast that people submitted is scored."""
+    return wording.known(row.get("n_segments"))
+
+
+def is_answerable(row: Mapping[str, Any]) -> bool:
+    """Return whether there are both a forecast that is scored and a table of starts: else there is nothing to show."""
+    return is_scored(row) and not row.get("needs")
+
+
 def mean_change(row: Mapping[str, Any]) -> tuple[float, float, float]:
     """Return the number to read, the change of the mean error, and the ends of its interval.
 
     Where a row has none, the change on the scale of the test; where nothing can be compared, the association without
     an interval. NaN where there is no number. row : the planning table's row.
     """
-    if wording.known(_number(row, "mean_change")):
-        return _number(row, "mean_change"), _end(row, "mean_interval_low"), _end(row, "mean_interval_high")
+    if wording.known(number(row, "mean_change")):
+        return number(row, "mean_change"), _end(row, "mean_interval_low"), _end(row, "mean_interval_high")
     return tested_change(row)
 
 
 def tested_change(row: Mapping[str, Any]) -> tuple[float, float, float]:
     """Return the change on the scale of the test, where gross misses count less, and the ends of its interval."""
-    return _number(row, "relative_change"), _end(row, "interval_low"), _end(row, "interval_high")
+    return number(row, "relative_change"), _end(row, "interval_low"), _end(row, "interval_high")
 
 
 def is_claimed(row: Mapping[str, Any]) -> bool:
@@ -97,11 +116,11 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
     change, low, high = mean_change(row)
     if not wording.known(change):
         return None
-    p = _number(row, "p_value")
+    p = number(row, "p_value")
     if is_withheld(row):
         rows = [Row(what="withheld", change=change, p=p, low=low, high=high)]
     elif row.get("verdict") == "not identified":
-        rows = [Row(what="association", change=_number(row, "relative_change"), p=np.nan)]
+        rows = [Row(what="association", change=number(row, "relative_change"), p=np.nan)]
     else:
         tested = tested_change(row)
         both = reads_otherwise((change, low, high), tested)  # the p-value is of the scale of the test
@@ -110,7 +129,7 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
         if both:
             rows.append(Row(what="tested", change=tested[0], p=p, low=tested[1], high=tested[2]))
     rows += [
-        Row(what=check, change=_number(row, check), p=_number(row, f"{check}_p_value"))
+        Row(what=check, change=number(row, check), p=number(row, f"{check}_p_value"))
         for check in EARLIER
         if wording.known(row.get(check))
     ]
@@ -122,6 +141,12 @@ class Months:
     """The effect by months since the start: event_time, relative_change, n_segments, n_controls; only those known."""
 
     rows: pd.DataFrame
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The least and the greatest change."""
+        least, most = (sources.aggregate(self.rows, "relative_change", how) for how in ("min", "max"))
+        return least, most
 
     @property
     def before(self) -> pd.DataFrame:
@@ -145,18 +170,19 @@ def prepare_months(table: pd.DataFrame | None, *, reach: int) -> Months:
     if table is None or table.empty:
         return Months(rows=pd.DataFrame(columns=columns))
     rows = table[table["event_time"].between(-reach, reach) & table["relative_change"].notna()]
-    return Months(rows=rows[columns].sort_values("event_time", ignore_index=True))
+    return Months(rows=rows[columns].sort_values("event_time"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentErrors:
     """Mean errors of segments, those that began first, by start, then those that have not.
 
-    rows : the table's rows with `first` and `second`: the errors drawn, before and after the start; of a segment that
-    has not begun those of the earlier and the later months, for comparison.
+    rows : the table's rows. pairs : the errors drawn of each, before and after the start; of a segment that has not
+    begun those of the earlier and the later months, for comparison.
     """
 
     rows: pd.DataFrame
+    pairs: Sequence[tuple[Any, Any]]
 
     @property
     def largest(self) -> float:
@@ -169,46 +195,60 @@ def prepare_segments(table: pd.DataFrame) -> SegmentErrors:
     """Return the segments that have any error. table : `by_segment` of the planning effect."""
     rows = table[table["error_before"].notna() | table["error_after"].notna()]
     begun = rows[rows["adopted"] != ""].sort_values("adopted")
-    rows = pd.concat([begun, rows[rows["adopted"] == ""].sort_values("segment")], ignore_index=True)
-    waits = rows["adopted"] == ""
-    early, late = (rows[name] if name in rows else pd.Series(np.nan, index=rows.index) for name in ERRORS[2:])
-    first, second = rows["error_before"].mask(waits, early), rows["error_after"].mask(waits, late)
-    return SegmentErrors(rows=rows.assign(first=first, second=second))
+    rows = pd.concat([begun, rows[rows["adopted"] == ""].sort_values("segment")])
+    drawn = [ERRORS[:2] if adopted else ERRORS[2:] for adopted in rows["adopted"]]
+    pairs = [
+        (each.get(first, np.nan), each.get(second, np.nan))
+        for each, (first, second) in zip(sources.records(rows), drawn, strict=True)
+    ]
+    return SegmentErrors(rows=rows, pairs=pairs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
     """The effect with all segments (`Total`), first, and without each in turn.
 
-    rows : segment, mean_change, mean_interval_low, mean_interval_high, p_value; sorted by change after the first.
-    changed : whether the verdict claims a change.
+    rows : segment, mean_change, mean_interval_low, mean_interval_high, p_value of each; sorted by change after the
+    first. changed : whether the verdict claims a change.
     """
 
-    rows: pd.DataFrame
+    rows: Sequence[Mapping[str, Any]]
     changed: bool
 
     @property
-    def ends(self) -> np.ndarray:
-        """The ends of the intervals, (n, 2); those unbounded are -1 and inf."""
-        return self.rows[["mean_interval_low", "mean_interval_high"]].to_numpy(dtype=np.float64)
+    def segments(self) -> list[str]:
+        """The segments left out; first `Total`, for none."""
+        return [str(row["segment"]) for row in self.rows]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows as a table."""
+        return pd.DataFrame(self.rows)
 
     @property
     def reach(self) -> float:
         """How far the axis goes to either side."""
-        ends = self.ends
+        ends = self.table[["mean_interval_low", "mean_interval_high"]].to_numpy(dtype=np.float64)
         return float(min(max(np.abs(ends[np.isfinite(ends)]).max(initial=_FEWEST) * 1.08, _FEWEST), EDGE))
 
 
+_LEFT_OUT = ("mean_change", "mean_interval_low", "mean_interval_high", "p_value")
+
+
 def prepare_left_out(table: pd.DataFrame | None, row: Mapping[str, Any]) -> LeftOut | None:
-    """Return the effect with all segments and without each; None where nothing is known without any of them."""
-    known = table[table["mean_change"].notna()] if table is not None and len(table) else None
+    """Return the effect with all segments and without each; None where nothing is known without any of them.
+
+    table : `planning_segments`, in which the effect without a segment stands in the columns `left_out_`.
+    """
+    known = table[table["left_out_mean_change"].notna()] if table is not None and len(table) else None
     if known is None or known.empty:
         return None
-    names = ["mean_change", "mean_interval_low", "mean_interval_high", "p_value"]
-    whole = pd.DataFrame([(TOTAL, *mean_change(row), row["p_value"])], columns=["segment", *names])
-    known = known.sort_values("mean_change", ignore_index=True)
-    rows = pd.concat([whole, known], ignore_index=True)[["segment", *names]]
-    return LeftOut(rows=rows, changed=is_claimed(row))
+    whole = dict(zip(("segment", *_LEFT_OUT), (TOTAL, *mean_change(row), row["p_value"]), strict=True))
+    rows = [
+        {"segment": each["segment"], **{name: each[f"left_out_{name}"] for name in _LEFT_OUT}}
+        for each in sources.records(known.sort_values("left_out_mean_change"))
+    ]
+    return LeftOut(rows=[whole, *rows], changed=is_claimed(row))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,28 +258,28 @@ class Power:
     table: pd.DataFrame
 
     @property
-    def sizes(self) -> list[int]:
+    def sizes(self) -> list[Any]:
         """Numbers of segments, the company's own first."""
-        return [int(size) for size in sorted(self.table["segments"].unique())]
+        return sources.column(self.table.drop_duplicates("segments").sort_values("segments"), "segments")
 
     def line(self, size: int) -> pd.DataFrame:
         """The rows of a company of so many segments that are drawn, by rising fall."""
         rows = self.table[self.table["segments"] == size].sort_values("relative_change", ascending=False)
         return rows[rows["relative_change"] >= -CHANCES[1] - 0.005]
 
-    def at(self, size: int, change: float) -> float:
+    def at(self, size: int, change: float) -> Any:
         """The power of a company of so many segments at one change; NaN where it was not looked at."""
         rows = self.table[(self.table["segments"] == size) & np.isclose(self.table["relative_change"], change)]
-        return float(rows["power"].iloc[0]) if len(rows) else float("nan")
+        return sources.row(rows)["power"] if len(rows) else float("nan")
 
 
-def _number(row: Mapping[str, Any], name: str) -> float:
+def number(row: Mapping[str, Any], name: str) -> Any:
     """Return a number of the planning row, NaN where it has none."""
     value = row.get(name)
-    return float(value) if value is not None and wording.known(value) else np.nan
+    return value if value is not None and wording.known(value) else np.nan
 
 
-def _end(row: Mapping[str, Any], name: str) -> float:
+def _end(row: Mapping[str, Any], name: str) -> Any:
     """Return an end of an interval of the planning row; unbounded where it has none."""
     value = row.get(name)
-    return float(value) if value is not None else -1.0 if name.endswith("low") else np.inf
+    return value if value is not None else -1.0 if name.endswith("low") else np.inf

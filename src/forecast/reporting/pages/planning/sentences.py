@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.verdict import (
+    LEAST_END,
     dip_sentence,
-    interval_end,
     interval_ends,
     interval_words,
     placebo_contradicts,
@@ -30,9 +29,12 @@ from forecast.reporting.pages.planning.prepare import (
     Months,
     Power,
     SegmentErrors,
+    is_answerable,
     is_claimed,
+    is_scored,
     is_withheld,
     mean_change,
+    number,
     tested_change,
 )
 
@@ -42,7 +44,7 @@ LABELS = {
     "larger errors": "larger errors",
     "change": "change",
     "chance": "chance alone",
-    "none": "0: no change",
+    "none": "no change",
     "months": "months since the start",
     "start": "start",
     "set aside": "set aside",
@@ -50,7 +52,7 @@ LABELS = {
     "after": "after",
     "waits": "not begun, earlier and later months",
     "not yet": "not yet",
-    "wanted": "4 of 5",
+    "wanted": "four of five",
     "fall": "true fall of the errors",
 }
 """What is written in the pictures."""
@@ -61,8 +63,8 @@ ROWS = {
     "tested": "Gross misses count less",
     "withheld": "Change, not claimed",
     "association": "Association",
-    "dip": "1–6 months before",
-    "placebo": "7–12 months before",
+    "dip": "Last six months before",
+    "placebo": "Six months before those",
 }
 """How the rows of the effect are called."""
 
@@ -92,9 +94,7 @@ LEFT_OUT_HEADS = {
 """What stands over the columns of each table."""
 
 NO_MONTHS = "No month has both segments that plan together and segments that do not."
-NOT_SCORED = "No forecast that people submitted can be scored."
 NOBODY_BEGAN = "No segment that is scored has begun, so there is no start before and after which to look."
-NO_SEGMENTS = ("No segment has errors to show", NOT_SCORED)
 NO_ERRORS = "No segment has errors to show."
 NO_SIZE = "Cannot tell how large a change would have shown"
 NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
@@ -114,10 +114,15 @@ def finding(row: Mapping[str, Any]) -> str:
 
 def parts(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict's own sentence, and those that qualify it with what would change it."""
-    first, stop, rest = str(row.get("sentence", "")).partition(". ")
+    first, rest = (str(row.get(name, "")) for name in ("answer", "more"))
     # What speaks against a claim comes before anything else.
     middle = (rest, who_began(row)) if is_withheld(row) else (who_began(row), rest)
-    return first + (stop.strip() or ""), " ".join(part for part in (*middle, next_step(row)) if part)
+    return first, " ".join(part for part in (*middle, next_step(row)) if part)
+
+
+def reasons(table: pd.DataFrame | None) -> list[str]:
+    """Return why nothing can be told, if so, and what else must be known. table : `planning_reasons`."""
+    return [] if table is None else [sources.quoted(table, at, "reason") for at in table.index]
 
 
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -153,7 +158,7 @@ def _warning(row: Mapping[str, Any]) -> str:
 
 def _sign_warning(row: Mapping[str, Any]) -> str:
     """Return the sentence of checks that found a sign of something else, where a change is claimed all the same."""
-    found = [name for name in _SIGNS if float(row.get(f"{name}_p_value", np.nan)) <= ALPHA]
+    found = [name for name in _SIGNS if number(row, f"{name}_p_value") <= ALPHA]
     if not is_claimed(row) or not found:
         return ""
     what = wording.joined(_SIGNS[name] for name in found)
@@ -171,14 +176,14 @@ _SIGNS = {
 
 def _dip_warning(row: Mapping[str, Any]) -> str:
     """Return the sentence of the six months before the starts where they were unusual; a spell may have lasted."""
-    dip, p = (float(row.get(name, np.nan)) for name in ("dip", "dip_p_value"))
+    dip, p = (number(row, name) for name in ("dip", "dip_p_value"))
     return dip_sentence(dip, p) if p <= ALPHA and row.get("verdict") != "not identified" else ""
 
 
 def _placebo_warning(row: Mapping[str, Any]) -> str:
     """Return the sentence of a placebo that speaks against the verdict; empty where none does."""
     change, _, _ = mean_change(row)
-    placebo, p = (float(row.get(name, np.nan)) for name in ("placebo", "placebo_p_value"))
+    placebo, p = (number(row, name) for name in ("placebo", "placebo_p_value"))
     if row.get("verdict") == "not identified":
         return ""
     if placebo_contradicts(p):
@@ -186,7 +191,7 @@ def _placebo_warning(row: Mapping[str, Any]) -> str:
     if row.get("verdict") == "no detectable change" or not placebo_is_as_large(change, placebo):
         return ""
     same = "Much the same difference was" if placebo * change > 0 else "A difference the other way was"
-    return f"{same} there 7 to 12 months before each segment's own start, when it could show no effect."
+    return f"{same} there seven to twelve months before each segment's own start, when it could show no effect."
 
 
 def interval(row: Mapping[str, Any]) -> str:
@@ -202,16 +207,16 @@ def interval_sentence(row: Mapping[str, Any]) -> str:
         return ""
     if low <= -1 and not wording.known(high):
         return "The data go with any change at all."
-    fall = f"a fall of {interval_end(low).lstrip(wording.MINUS)}" if low > -1 else "no errors at all"
-    rise = f"a rise of {interval_end(high).lstrip('+')}" if wording.known(high) else "any rise"
+    fall = f"a fall of {wording.percent(-low, least=LEAST_END)}" if low > -1 else "no errors at all"
+    rise = f"a rise of {wording.percent(high, least=LEAST_END)}" if wording.known(high) else "any rise"
     return f"The data go with everything from {fall} to {rise}; none of it is excluded."
 
 
 def next_step(row: Mapping[str, Any]) -> str:
     """Return what would change the verdict."""
     verdict = str(row.get("verdict", ""))
-    if "n_segments" not in row:
-        return "The tables submitted_forecasts and joint_planning would let the data answer."
+    if not is_answerable(row):
+        return _what_is_missing(row)
     if verdict == "not identified":
         return _what_would_identify(row)
     decided = _decided(row)
@@ -227,6 +232,16 @@ def next_step(row: Mapping[str, Any]) -> str:
         low, high = (wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high"))
         step += f" No single segment decides it: without any one of them it lies between {low} and {high}."
     return step
+
+
+def _what_is_missing(row: Mapping[str, Any]) -> str:
+    """Return which tables would let the data answer, or what is to be mended in those that are there."""
+    needs = str(row.get("needs") or "")
+    if is_scored(row):
+        return f"The table {needs}, with the day each segment began, would let the data answer."
+    if needs:
+        return f"The tables {needs} and joint_planning would let the data answer."
+    return wording.sentence(str(row.get("mend") or ""))
 
 
 _REMEDIES = {
@@ -246,7 +261,7 @@ def _what_would_identify(row: Mapping[str, Any]) -> str:
     step = "More segments that begin in different months, or some that have not begun, might let the data answer."
     twice = row.get("detectable_twice")
     if wording.known(twice):
-        step += f" With {_twice(row)} segments like these, {_had_improved(twice)}, it would show in 4 of 5 cases."
+        step += f" With {_twice(row)} segments like these, {_had_improved(twice)}, it would show in four of five cases."
     return step
 
 
@@ -261,7 +276,7 @@ def power_sentence(row: Mapping[str, Any]) -> str:
     if not wording.known(here):
         return ""
     had = wording.sentence(_had_improved(here)).rstrip(".")
-    return f"{had}, these data would have shown it in 4 of 5 cases, unless a check had spoken against it."
+    return f"{had}, these data would have shown it in four of five cases, unless a check had spoken against it."
 
 
 def _wider(row: Mapping[str, Any]) -> str:
@@ -270,7 +285,7 @@ def _wider(row: Mapping[str, Any]) -> str:
         return "More months after the starts, and segments that begin later, would narrow the interval."
     if wording.known(here):
         return f"With {_twice(row)} segments {_size(twice)} would be enough."
-    return f"With {_twice(row)} segments, {_had_improved(twice)}, it would show in 4 of 5 cases."
+    return f"With {_twice(row)} segments, {_had_improved(twice)}, it would show in four of five cases."
 
 
 def _had_improved(change: Any) -> str:
@@ -290,16 +305,12 @@ def power_finding(row: Mapping[str, Any]) -> str:
 
 
 def no_months(row: Mapping[str, Any]) -> str:
-    """Return why there is no picture of the months: nothing is scored, nobody began, or nobody is left to compare."""
-    if not wording.known(row.get("n_segments")):
-        return NOT_SCORED
+    """Return why there is no picture of the months: nobody began, or nobody is left to compare."""
     return NO_MONTHS if row.get("n_adopting") else NOBODY_BEGAN
 
 
 def no_power(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what stands in place of the power, and why: nothing scored, nobody began, nothing to compare."""
-    if not wording.known(row.get("n_segments")):
-        return NO_SIZE, NOT_SCORED
+    """Return what stands in place of the power, and why: nobody began, or nothing to compare."""
     if not row.get("n_adopting"):
         return NO_SIZE, NOBODY_BEGAN
     return power_finding(row), NO_POWER
@@ -331,7 +342,7 @@ def who_began(row: Mapping[str, Any]) -> str:
     """
     if not wording.known(row.get("n_segments")) or not wording.known(row.get("n_adopting")):
         return ""
-    began, count = int(row["n_adopting"]), int(row["n_segments"])
+    began, count = row["n_adopting"], row["n_segments"]
     if not began:
         return ""
     still = count - began
@@ -374,25 +385,25 @@ def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
 
 def describe_months(months: Months, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect month by month. row : the planning table's row."""
-    before, after = wording.plural(len(months.before), "month"), wording.plural(len(months.after), "month")
-    below = int((months.after["relative_change"] < 0).sum())
-    low, high = (wording.percent(months.rows["relative_change"].agg(end), sign=True) for end in ("min", "max"))
+    before, after = (wording.plural(sources.count(rows), "month") for rows in (months.before, months.after))
+    below = wording.spelt(sources.count(months.after[months.after["relative_change"] < 0]))
+    low, high = (wording.percent(end, sign=True) for end in months.ends)
     return Caption(
         title=f"Single months swing from {low} to {high}: read them together",
         subtitle="Change of the error against segments not planning together then; larger marks: more segments",
         description=f"{before} before the start and {after} after it; {below} of those after it lie below zero. "
         f"{finding(row)}.",
-        tooltips=[_month_tooltip(month) for month in months.rows.to_dict("records")],
+        tooltips=[_month_tooltip(month) for month in sources.records(months.rows)],
     )
 
 
 def _month_tooltip(month: Mapping[Any, Any]) -> str:
-    when = int(month["event_time"])
+    when = month["event_time"]
     side = "before" if when < 0 else "after"
     name = f"{wording.plural(abs(when), 'month')} {side} the start" if when else "The first month"
     many = wording.plural(month["n_segments"], "segment")
     compared = f"{many} compared with {wording.number(month['n_controls'])} not planning together then"
-    return wording.listed(name, wording.named_share("errors", month["relative_change"], sign=True), compared)
+    return f"{name}: {wording.named_share('errors', month['relative_change'], sign=True)}; {compared}"
 
 
 def segments_finding(table: pd.DataFrame) -> str:
@@ -401,19 +412,19 @@ def segments_finding(table: pd.DataFrame) -> str:
     both = both[both["adopted"] != ""] if len(both) else both
     if both.empty:
         return "No segment has errors before and after its start"
-    fell = int((both["error_after"] < both["error_before"]).sum())
-    return f"Errors fell in {wording.of_all(fell, len(both), 'segment')}, which alone proves nothing"
+    fell = sources.count(both[both["error_after"] < both["error_before"]])
+    return f"Errors fell in {wording.of_all(fell, sources.count(both), 'segment')}, which alone proves nothing"
 
 
 def describe_segments(errors: SegmentErrors) -> Caption:
     """Return the words of the errors by segment."""
-    title, rows = segments_finding(errors.rows), errors.rows.to_dict("records")
+    title, rows = segments_finding(errors.rows), sources.records(errors.rows)
     return Caption(
         title=title,
         subtitle="Mean of the monthly errors, each a share of usual bookings, as in the verdict; the miss at the top "
         "adds up money instead. Dotted: not begun, before and after the median start",
         description=f"{title}. {' '.join(_segment_sentence(row) for row in rows)}",
-        tooltips=[_segment_tooltip(row) for row in rows],
+        tooltips=[_segment_tooltip(row, pair) for row, pair in zip(rows, errors.pairs, strict=True)],
     )
 
 
@@ -425,22 +436,22 @@ def _segment_sentence(row: Mapping[Any, Any]) -> str:
     return f"{name}: {before} before, {after} after it began in {wording.month(row['adopted'])}."
 
 
-def _segment_tooltip(row: Mapping[Any, Any]) -> str:
+def _segment_tooltip(row: Mapping[Any, Any], pair: tuple[Any, Any]) -> str:
     began = f"began {wording.month(row['adopted'])}" if row["adopted"] else "has not begun"
-    before, after = wording.named_share("before", row["first"]), wording.named_share("after", row["second"])
+    before, after = (wording.named_share(when, value) for when, value in zip(("before", "after"), pair, strict=True))
     return wording.listed(row["segment"], before, after, began)
 
 
 def left_out_names(shown: LeftOut) -> list[str]:
     """Return what each row of the effect without one segment is called: `all segments`, `without North`."""
-    return ["all segments", *(f"without {wording.label(name, most=16)}" for name in shown.rows["segment"].iloc[1:])]
+    return ["all segments", *(f"without {wording.label(name, most=16)}" for name in shown.segments[1:])]
 
 
 def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect without each segment in turn. row : the planning table's row."""
-    title, changes = left_out_finding(row), shown.rows["mean_change"]
-    first, last = (wording.label(shown.rows["segment"].iloc[at]) for at in (1, -1))
-    whole, least, most = (wording.percent(changes.iloc[at], sign=True) for at in (0, 1, -1))
+    title = left_out_finding(row)
+    first, last = (wording.label(shown.segments[at]) for at in (1, -1))
+    whole, least, most = (wording.percent(shown.rows[at]["mean_change"], sign=True) for at in (0, 1, -1))
     return Caption(
         title=title,
         subtitle=f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals",
@@ -451,19 +462,19 @@ def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
 
 def power_heads(shown: Power) -> dict[str, str]:
     """Return what stands over the columns of the power: the true change, then one for each size of company."""
-    return {"relative_change": "true change", **{str(size): f"{size:,} segments" for size in shown.sizes}}
+    return {"relative_change": "true change", **{str(size): wording.plural(size, "segment") for size in shown.sizes}}
 
 
 def power_line(size: int, *, own: bool) -> str:
     """Return the name of a line of the power: `9 segments` of the company's own, `18` of a larger one."""
-    return wording.plural(size, "segment") if own else f"{size:,}"
+    return wording.plural(size, "segment") if own else wording.number(size)
 
 
 def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
     """Return the words of how often a fall would have shown. row : the planning table's row."""
     title = power_finding(row)
     each = [
-        f"with {size:,} segments a fall of {_size(0.3)} in all that began shows "
+        f"with {wording.plural(size, 'segment')} a fall of three tenths in all that began shows "
         f"{wording.percent(shown.at(size, -0.3))} of the time"
         for size in shown.sizes
     ]
@@ -478,12 +489,12 @@ def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
 def _decided(row: Mapping[str, Any]) -> str:
     """Return the segments without any of which the verdict would be another; empty where there is none."""
     names = str(row.get("decided_by") or "")
-    return wording.joined([wording.label(name) for name in names.split(", ")], last="or", most=3) if names else ""
+    return wording.joined([wording.label(name) for name in names.split("; ")], last="or", most=3) if names else ""
 
 
 def _twice(row: Mapping[str, Any]) -> str:
-    return f"{2 * int(row['n_segments']):,}"
+    return wording.number(2 * row["n_segments"])
 
 
 def _size(value: Any) -> str:
-    return wording.percent(abs(float(value)))
+    return wording.percent(abs(value))

@@ -1,0 +1,55 @@
+"""Differences in words: as a reader would redo them from the figures shown, and with the cells they are made of."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from forecast import sources, wording
+from forecast.reporting.pages import differences
+from forecast.wording import MINUS as M
+
+NAN = math.nan
+ENDS = (0.4913, 0.7135, 0.5322, 0.7478)  # shown as 49, 71, 53, 75
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [("", "0"), ("size", "0 points"), ("sum", f"(49 {M} 71) {M} (53 {M} 75) = 0")],
+)
+def test_a_difference_of_changes_is_of_the_figures_shown(form, said):
+    assert differences.apart(*ENDS, form=form) == said
+    assert differences.apart(*ENDS[:3], NAN, form=form) == "–"
+
+
+def test_a_negative_share_keeps_its_true_minus():
+    assert differences.apart(-0.02, 0.04, 0.0, 0.0, form="sum") == f"({M}2 {M} 4) {M} (0 {M} 0) = {M}6"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"), [(0.125, 0.114, f"{M}1 point"), (0.1, NAN, "–"), (0.2, 0.2, "0 points")]
+)
+def test_points_between_two_shares(before, after, said):
+    assert differences.points_between(before, after) == said
+
+
+def test_a_difference_carries_its_cells_and_is_worded_anew_from_them():
+    table = sources.of_file(pd.DataFrame({"value": [*ENDS, NAN]}), "planning_levels")
+    cells = sources.column(table, "value")
+    texts = {differences.apart(*cells[:4], form="sum"): cells[:4], differences.p_value(cells[0]): cells[:1]}
+    for text, given in texts.items():
+        expressions, rounding = sources.split(sources.cited(text)[0])
+        values = [sources.evaluate(each, lambda _: table) for each in expressions]
+        assert values == [sources.bare(each) for each in given]
+        assert wording.rounded(values, rounding) == sources.plain(text)
+
+
+def test_what_is_not_known_beside_a_cell_is_evaluated_as_not_known():
+    table = sources.of_file(pd.DataFrame({"value": [0.4]}), "planning_levels")
+    text = wording.moved(NAN, sources.cell(table, 0, "value"))
+    expressions, rounding = sources.split(sources.cited(text)[0])
+    values = [sources.evaluate(each, lambda _: table) for each in expressions]
+    assert math.isnan(values[0])
+    assert wording.rounded(values, rounding) == sources.plain(text)
