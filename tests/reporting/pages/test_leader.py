@@ -43,12 +43,12 @@ def lines(log, **tables) -> list[str]:
 def test_each_thing_is_one_line_with_the_table_that_would_bring_it(tmp_path: Path):
     log = read(tiny_company(tmp_path / "a", history=None, plan=None))
     assert lines(log) == [
-        "The chance of reaching plan, and each segment against its plan: plan.",
-        "Which deals moved since last month: opportunity_history.",
+        "The chance of reaching plan, and each segment against its plan: the table plan.",
+        "Which deals moved since last month: the table opportunity_history.",
         "The record of past forecasts: more months that have settled.",
-        "The record of what sales and marketing forecast: submitted_forecasts.",
+        "The record of what sales and marketing forecast: the table submitted_forecasts.",
         "The effect of planning together: submitted_forecasts and joint_planning.",
-        "Reps at quota: quotas.",
+        "Reps at quota: the table quotas.",
     ]
 
 
@@ -57,7 +57,7 @@ def test_what_can_be_shown_has_no_line(tmp_path: Path):
     row = {"target_period": "2026-04", "plan": 2500.0}
     scores = pd.DataFrame({"model": ["pipeline"]})
     told = lines(log, row=row, changed=scores, scores=scores, quarters=scores, card=CARD.iloc[2:], planning=SCORED)
-    assert told == ["The record of what sales and marketing forecast: submitted_forecasts."]
+    assert told == ["The record of what sales and marketing forecast: the table submitted_forecasts."]
     other = {"target_period": "FY26 Q3", "plan": float("nan")}
     assert lines(log, row=other)[0].endswith("each segment against its plan: plan of FY26 Q3.")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.data.schema import Log
+from forecast.data.schema import TABLES, Log
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_SKILL
 from forecast.reporting.pages.planning.prepare import is_answerable
@@ -35,7 +35,7 @@ def is_short(judged: Mapping[str, Finding]) -> bool:
 
 # -- sentences ------------------------------------------------------------------------------------------
 
-LEAD = "Each with the table that would bring it:"
+LEAD = "Each with what would bring it:"
 MONTHS = "more months that have settled"
 
 
@@ -64,7 +64,12 @@ def lacking(
         *_of_scorecard(card),
     ):
         found.setdefault(brings, []).append(what)
-    return [f"{sources.capitalised(wording.joined(what))}: {brings}." for brings, what in found.items()]
+    return [f"{sources.capitalised(wording.joined(what))}: {_named(brings)}." for brings, what in found.items()]
+
+
+def _named(brings: str) -> str:
+    """Return what would bring something; of a table, that it is one."""
+    return f"the table {brings}" if brings in TABLES else brings
 
 
 def _of_plan(log: Log, row: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

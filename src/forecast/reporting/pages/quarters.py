@@ -171,9 +171,9 @@ LABELS = {"mean": "expected", "plan": "plan", "range80": f"80{wording.THIN}% ran
 
 MOVEMENT_HEADS = {
     "as_of": "as of",
-    "q10": "low (80 % range)",
+    "q10": "low (80 %)",
     "mean": "expected",
-    "q90": "high (80 % range)",
+    "q90": "high (80 %)",
     "booked": "booked by then",
     "plan": "plan",
 }
@@ -304,7 +304,7 @@ def _inside(known: pd.DataFrame) -> int:
 
 def columns(company: Company) -> TableColumns:
     """Return headers and formats of what `closed_quarters` gives."""
-    names = {"quarter": "", "expected": "expected", "q10": f"80{wording.THIN}% range from", "q90": "to"}
+    names = {"quarter": "", "expected": "expected", "q10": "low (80 %)", "q90": "high (80 %)"}
     names |= {"booked": "booked", "inside": "inside", "plan": "plan"}
     money = wording.in_currency(company.currency)
     formats = dict.fromkeys(("expected", "q10", "q90", "plan", "booked"), money)

@@ -219,8 +219,8 @@ LABELS = {"plan": "plan", "chance": "chance"}
 STANDINGS_HEADS = {
     "segment": "segment",
     "mean": "mean",
-    "q10": "low (80 % range)",
-    "q90": "high (80 % range)",
+    "q10": "low (80 %)",
+    "q90": "high (80 %)",
     "plan": "plan",
     "p_at_least_plan": "p at least plan",
 }
@@ -228,9 +228,9 @@ PANELS_HEADS = {
     "segment": "segment",
     "target_period": "month",
     "booked": "booked",
-    "q10": "low (80 % range)",
+    "q10": "low (80 %)",
     "q50": "median",
-    "q90": "high (80 % range)",
+    "q90": "high (80 %)",
 }
 """What stands over the columns of each table."""
 

@@ -23,10 +23,10 @@ LABELS = {"booked": "booked", "median": "median", "range80": "80 % range", "rang
 MONTHS_HEADS = {
     "target_period": "month",
     "booked": "booked",
-    "q10": "low (80 % range)",
+    "q10": "low (80 %)",
     "q50": "median",
     "mean": "mean",
-    "q90": "high (80 % range)",
+    "q90": "high (80 %)",
     "plan": "plan",
     "p_at_least_plan": "p at least plan",
 }
