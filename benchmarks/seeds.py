@@ -8,7 +8,7 @@ a report seed while changing a model has used it up: move it to `DESIGN` and tak
 from __future__ import annotations
 
 DESIGN = (*range(1, 1000), *range(6000, 7000))
-"""Free for designing; data/sample is seed 1."""
+"""Free for designing; the former data/sample was seed 1."""
 
 COMPANY = tuple(range(7001, 7013))
 """How hard the simulated company is, and size and power of the first planning verdict, were measured on these."""
@@ -48,3 +48,6 @@ PLANNING = tuple(range(8201, 8301))
 
 ALARMS = tuple(range(8401, 8441))
 """Companies on which alarms of a changed record are counted, with nothing changed and with a change put in (used)."""
+
+SAMPLE = tuple(range(9001, 9201))
+"""Companies like the sample, on which it is reported what one can answer; the first of them is data/sample."""

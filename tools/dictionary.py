@@ -85,13 +85,14 @@ def _overview() -> str:
     lines = ["\n## The tables\n\n", "| table | one row | without it |\n", "| --- | --- | --- |\n"]
     for table in TABLES.values():
         need = "**required**: " if table.name == "opportunities" else ""
-        lines.append(f"| [`{table.name}`](#{table.name}) | {table.meaning} | {need}{table.without} |\n")
+        without = table.without or "nothing is missed: no page shows it yet"
+        lines.append(f"| [`{table.name}`](#{table.name}) | {table.meaning} | {need}{without} |\n")
     return "".join(lines)
 
 
 def _table(table: Table) -> str:
     lines = [f"\n### {table.name}\n\n", f"{table.meaning[0].upper()}{table.meaning[1:]}. "]
-    lines.append(f"Unique: {', '.join(f'`{name}`' for name in table.key)}.")
+    lines.append(f"Unique: {', '.join(f'`{name}`' for name in table.key)}." if table.key else "Rows may repeat.")
     lines.append(" Any other column is welcome.\n\n" if table.extra_columns else "\n\n")
     lines += ["| column | holds | empty? | meaning |\n", "| --- | --- | --- | --- |\n"]
     for column in table.columns:

@@ -236,16 +236,30 @@ def simulate(
         typer.Option("--effect", metavar="X", min=0, max=1, help="Share of the error that joint planning removes."),
     ] = 0.3,
     giant: Annotated[bool, typer.Option("--giant", help="Amounts with a Pareto tail: a few giant deals.")] = False,
+    steady: Annotated[
+        bool, typer.Option("--steady", help="Many middling deals, and people who know them: the kind of data/sample.")
+    ] = False,
+    segments: Annotated[int, typer.Option("--segments", metavar="N", min=2, max=20, help="How many segments.")] = 8,
 ) -> None:
     """Make a company whose truth is known: every table, with history and submitted forecasts.
 
     Writes into an empty folder, or over a data folder that is there; into no other.
 
-    Example: forecast simulate --out data/twin --opportunities 12000 --seed 1 --effect 0
+    Example: forecast simulate --out data/twin --steady --segments 12 --seed 9001 --effect 0
     """
     from forecast.cli.commands import simulate as run
 
-    run(out, opportunities=opportunities, months=months, end=end, seed=seed, effect=effect, giant=giant)
+    run(
+        out,
+        opportunities=opportunities,
+        months=months,
+        end=end,
+        seed=seed,
+        effect=effect,
+        giant=giant,
+        steady=steady,
+        segments=segments,
+    )
 
 
 @app.command("import", short_help="Make a data folder from a CRM's exports.")

@@ -174,7 +174,18 @@ def _print_rows(rows: list[tuple[str, ...]]) -> None:
 # -- a data folder -------------------------------------------------------------------------------------
 
 
-def simulate(out: Path, *, opportunities: int, months: int, end: str, seed: int, effect: float, giant: bool) -> None:
+def simulate(
+    out: Path,
+    *,
+    opportunities: int,
+    months: int,
+    end: str,
+    seed: int,
+    effect: float,
+    giant: bool,
+    steady: bool,
+    segments: int,
+) -> None:
     """Simulate a company and write its data folder."""
     from forecast.calendar import parse_period
     from forecast.simulation.company import simulate as make
@@ -182,7 +193,16 @@ def simulate(out: Path, *, opportunities: int, months: int, end: str, seed: int,
 
     parse_period(end)
     _refuse_foreign(out)
-    company = make(opportunities=opportunities, months=months, end=end, seed=seed, effect=effect, giant=giant)
+    company = make(
+        opportunities=opportunities,
+        months=months,
+        end=end,
+        seed=seed,
+        effect=effect,
+        giant=giant,
+        steady=steady,
+        segments=segments,
+    )
     fill_folder(out, lambda folder: write(company, folder))
     typer.echo(f"data: {out} ({len(company.tables['opportunities']):,} opportunities)")
 

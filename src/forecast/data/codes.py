@@ -188,12 +188,12 @@ def key_order(numbers: Sequence[np.ndarray]) -> np.ndarray | None:
 
 
 def by_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Return a table sorted by those columns of its key that it has, with a plain index.
+    """Return a table sorted by those columns of its key that it has, with a plain index; as it is without a key.
 
     The one given is emptied column by column, so that a table of millions of rows is never there twice.
     """
     index = pd.RangeIndex(len(frame))
-    order = key_order([ranks(frame[column]) for column in key if column in frame])
+    order = key_order([ranks(frame[column]) for column in key if column in frame]) if key else None
     if order is None:
         return frame.set_axis(index)
     columns = {}

@@ -47,7 +47,8 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One canonical table: its key (unique together), its columns, and what its absence switches off."""
+    """One canonical table: its key (unique together; none where rows may repeat), its columns, and what its absence
+    switches off (empty where nothing does without it: no page shows the table yet)."""
 
     name: str
     meaning: str
@@ -197,6 +198,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _needed("submitter", "text", "sales, marketing, joint, …; capitals make no difference"),
                     _optional("category", "text", "commit, best case, …; where there are categories, commit counts"),
                     _needed("amount", "amount", "bookings expected", unit="money", minimum=0),
+                    _optional("reason", "text", "why it is not the base, as the submitter wrote it"),
+                    _optional("base", "amount", "the number that was changed", unit="money", minimum=0),
                 ),
                 without="the track record of people's forecasts and the effect of joint planning cannot be shown",
             ),
@@ -211,7 +214,11 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 name="joint_planning",
                 meaning="when each segment began to plan jointly",
                 key=("segment",),
-                columns=(_SEGMENT, _needed("adopted_on", "date", "first day; empty = not yet", nullable=True)),
+                columns=(
+                    _SEGMENT,
+                    _needed("adopted_on", "date", "first day; empty = not yet", nullable=True),
+                    _optional("announced_on", "date", "day the start was made known; without it, on the day itself"),
+                ),
                 without="whether joint planning helped cannot be asked",
             ),
             Table(
@@ -222,6 +229,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _needed("owner", "key", "who sells"),
                     _PERIOD,
                     _needed("quota", "amount", "bookings asked", unit="money", minimum=0),
+                    _optional("hired_on", "date", "day the owner began to sell, the same in all months"),
                 ),
                 without="the share of reps who made quota cannot be shown",
             ),
@@ -249,6 +257,34 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("satisfaction", "number", "customer satisfaction"),
                 ),
                 without="bookings cannot be held against what can be delivered",
+            ),
+            Table(
+                name="events",
+                meaning="what the company did or met: a price change, a campaign, a reorganisation",
+                key=(),
+                columns=(
+                    _needed("from", "date", "first day"),
+                    _optional("to", "date", "last day; empty = for good, or one day"),
+                    _optional("segment", "text", "the segment it is about; empty = all"),
+                    _optional("product", "text", "the product it is about; empty = all"),
+                    _needed("kind", "text", "what sort of event, in the company's words"),
+                    _needed("text", "text", "what happened, in a sentence"),
+                    _optional("announced_on", "date", "day it was made known; without it, known on its first day"),
+                ),
+                without="",
+            ),
+            Table(
+                name="hierarchy",
+                meaning="what a segment, owner or product belongs to, from a day on",
+                key=("of", "node", "from"),
+                columns=(
+                    _needed("of", "text", "what is placed", values=("segment", "owner", "product")),
+                    _needed("node", "text", "its name"),
+                    _needed("from", "date", "first day it belongs there"),
+                    _needed("parent", "text", "what it belongs to"),
+                    _optional("to", "date", "last day it belongs there; empty = until further notice"),
+                ),
+                without="",
             ),
             Table(
                 name="currencies",
@@ -315,8 +351,8 @@ class Log:
 
     @property
     def missing(self) -> dict[str, str]:
-        """What each absent table would have brought: table -> what its absence switches off."""
-        return {name: table.without for name, table in TABLES.items() if name not in self.tables}
+        """What each absent table would have brought: table -> what its absence switches off; not those without use."""
+        return {name: table.without for name, table in TABLES.items() if name not in self.tables and table.without}
 
 
 # -- what comes out ------------------------------------------------------------------------------------

@@ -8,14 +8,17 @@ import pandas as pd
 from forecast.calendar import period_labels
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Staff
+from forecast.simulation.organisation import Seats
 from forecast.simulation.parameters import Clock, Settings, generator
 from forecast.simulation.pipeline import calendar_factors
-from forecast.simulation.tables import dates, rep_names, texts
+from forecast.simulation.tables import dates, texts
 
 PLAN_GROWTH, PLAN_ERROR = 1.10, 0.07
 STRETCH = 1.08
 """Sum of the quotas of a segment over its plan."""
 CAPACITY_MONTHS_AHEAD = 6
+ANNOUNCED = (100, 200)
+"""Days between the announcement of joint planning and its first month, so before the first joint forecast is made."""
 FUNCTIONS = ("sales", "marketing", "delivery")
 
 
@@ -23,6 +26,7 @@ def make_business_tables(
     settings: Settings,
     clock: Clock,
     staff: Staff,
+    seats: Seats,
     actual: np.ndarray,
     spend: np.ndarray,
     opportunities: pd.DataFrame,
@@ -37,7 +41,7 @@ def make_business_tables(
     return {
         "plan": _long(settings, "amount", np.round(planned, -2)),
         "joint_planning": _joint_planning(settings, clock, staff),
-        "quotas": _quotas(settings, staff, planned),
+        "quotas": _quotas(settings, staff, seats, planned),
         "costs": _costs(rng, settings, staff, actual, spend),
         "delivery": _delivery(rng, settings, actual, opportunities),
         "currencies": _currencies(settings),
@@ -81,20 +85,33 @@ def _long(settings: Settings, name: str, values: np.ndarray) -> pd.DataFrame:
 
 
 def _joint_planning(settings: Settings, clock: Clock, staff: Staff) -> pd.DataFrame:
-    day = np.where(staff.adopted >= 0, clock.month_start[np.maximum(staff.adopted, 0)], -1)
-    return pd.DataFrame({"segment": texts(settings.names, np.arange(settings.segments)), "adopted_on": dates(day)})
+    begins = staff.adopted >= 0
+    day = np.where(begins, clock.month_start[np.maximum(staff.adopted, 0)], -1)
+    notice = generator(settings, "organisation").spawn(2)[1].integers(*ANNOUNCED, settings.segments)
+    return pd.DataFrame(
+        {
+            "segment": texts(settings.names, np.arange(settings.segments)),
+            "adopted_on": dates(day),
+            "announced_on": dates(np.where(begins, day - notice, -1)),
+        }
+    )
 
 
-def _quotas(settings: Settings, staff: Staff, planned: np.ndarray) -> pd.DataFrame:
+def _quotas(settings: Settings, staff: Staff, seats: Seats, planned: np.ndarray) -> pd.DataFrame:
+    """Return the quota of whoever holds a seat in a month: the seat's share of the segment's plan."""
     months = planned.shape[1]
     owners = len(staff.owner_segment)
     quota = STRETCH * planned[staff.owner_segment] * staff.owner_weight[:, None]
     labels = period_labels(settings.start_period + np.arange(months))
+    seat, month = np.tile(np.arange(owners), months), np.repeat(np.arange(months), owners)
+    second = (seats.handed_over[seat] >= 0) & (month >= seats.handed_over[seat])
+    holder = np.where(second, seats.second[seat], seats.first[seat])
     return pd.DataFrame(
         {
-            "owner": texts(rep_names(owners), np.tile(np.arange(owners), months)),
-            "period": texts(labels, np.repeat(np.arange(months), owners)),
+            "owner": texts(seats.names, holder),
+            "period": texts(labels, month),
             "quota": np.round(quota.T.ravel(), -2),
+            "hired_on": dates(seats.hired[holder]),
         }
     )
 

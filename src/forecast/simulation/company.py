@@ -16,6 +16,7 @@ from forecast.errors import MachineError
 from forecast.simulation import parameters as par
 from forecast.simulation.business import make_business_tables
 from forecast.simulation.demand import make_demand, make_leads, make_staff
+from forecast.simulation.organisation import make_events, make_hierarchy, make_seats
 from forecast.simulation.parameters import Settings, make_clock
 from forecast.simulation.pipeline import run_pipeline
 from forecast.simulation.records import make_records
@@ -50,6 +51,7 @@ def simulate(
     seed: int = 1,
     effect: float = 0.3,
     giant: bool = False,
+    steady: bool = False,
     segments: int = 8,
 ) -> Simulation:
     """Simulate a company.
@@ -62,6 +64,8 @@ def simulate(
     effect : share, 0 to 1, by which joint planning lowers the error of the official forecast. It touches the amounts
         of `joint` in submitted_forecasts and nothing else: `effect=0` is the zero-effect twin.
     giant : sizes with a Pareto tail of index 1 cut at 1,000 times the median instead of index 2.5.
+    steady : a company of many middling deals, whose late stages mostly win and whose people miss a month by a fifth to
+        a third: the kind of `data/sample` (docs/methods/simulation.md).
     segments : 2 to 20; a quarter of them, and at least one, never adopts joint planning.
 
     Raises ParameterError where a value is out of range.
@@ -73,6 +77,7 @@ def simulate(
         seed=seed,
         effect=effect,
         giant=giant,
+        steady=steady,
         segments=segments,
     )
     clock = make_clock(settings)
@@ -81,13 +86,16 @@ def simulate(
     leads = make_leads(settings, demand)
     pipeline = run_pipeline(settings, clock, staff, demand, leads)
     records = make_records(settings, clock, staff, pipeline)
-    tables = make_opportunity_tables(settings, clock, pipeline.deals, records, len(staff.owner_segment))
+    seats = make_seats(settings, clock, staff)
+    tables = make_opportunity_tables(settings, clock, pipeline.deals, records, seats)
     tables |= make_marketing_tables(settings, clock, demand, leads, pipeline.deals)
     tables["submitted_forecasts"] = make_submitted(settings, clock, staff, pipeline.deals)
     actual = bookings(settings, pipeline.deals)
     shape = (settings.months, settings.segments, par.N_CHANNELS)
     spend = tables["marketing"]["spend"].to_numpy().reshape(shape).sum(axis=2).T
-    tables |= make_business_tables(settings, clock, staff, actual, spend, tables["opportunities"])
+    tables |= make_business_tables(settings, clock, staff, seats, actual, spend, tables["opportunities"])
+    tables["events"] = make_events(settings, clock, demand)
+    tables["hierarchy"] = make_hierarchy(settings, clock, staff, seats)
     truth = Truth(
         clock=clock, staff=staff, demand=demand, leads=leads, pipeline=pipeline, actual=actual, settings=settings
     )

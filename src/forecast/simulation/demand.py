@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.simulation import parameters as par
-from forecast.simulation.parameters import Settings, generator
+from forecast.simulation.parameters import Kind, Settings, generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,11 @@ class Demand:
     common: np.ndarray
     reorder_factor: np.ndarray
     base: np.ndarray
+    kind: Kind
 
     def shock(self, month: int) -> np.ndarray:
         """Return the factor that the shocks put on a month's creation; shape (G,), mean 1."""
-        _, region_sd = par.REGION_SHOCK
+        _, region_sd = self.kind.region_shock
         _, common_sd = par.COMMON_SHOCK
         return np.exp(self.region[:, month] + self.common[month] - 0.5 * (region_sd**2 + common_sd**2))
 
@@ -72,10 +73,10 @@ def make_staff(settings: Settings) -> Staff:
     """Draw the regions and the sellers."""
     rng = generator(settings, "company")
     count = settings.segments
-    weight = np.exp(par.SEGMENT_WEIGHT_SD * rng.standard_normal(count))
+    weight = np.exp(settings.kind.segment_weight_sd * rng.standard_normal(count))
     weight /= weight.sum()
     quality = par.SEGMENT_QUALITY_SD * rng.standard_normal(count)
-    scale = np.exp(par.SEGMENT_SIZE_SD * rng.standard_normal(count) * (not settings.giant))
+    scale = np.exp(settings.kind.segment_size_sd * rng.standard_normal(count) * (not settings.giant))
     team = np.maximum(4, np.round(weight * settings.opportunities / settings.months / 4.5)).astype(int)
     owner_segment = np.repeat(np.arange(count), team)
     owners = len(owner_segment)
@@ -113,28 +114,29 @@ def autoregression(rng: np.random.Generator, shape: tuple[int, ...], persistence
 
 def make_demand(settings: Settings, staff: Staff) -> Demand:
     """Draw the log-intensities."""
-    rng = generator(settings, "demand")
+    rng, kind = generator(settings, "demand"), settings.kind
     months, lag, count = settings.simulated_months, par.MAX_LAG, settings.segments
     index = np.arange(-lag, months)
     trend = (1.0 + par.GROWTH) ** (index / 12.0)
     trend /= trend[lag : lag + settings.months].mean()
     season = par.CREATION_SEASON[(settings.start_period + index) % 12] / par.CREATION_SEASON.mean()
-    level = par.LEVEL * settings.opportunities / settings.months * trend * season
+    level = kind.level * settings.opportunities / settings.months * trend * season
     per_segment = staff.weight[:, None] * level
     lead_base = (par.SOURCE_SHARE[: par.N_CHANNELS] / par.CONVERSION)[None, :, None] * per_segment[:, None, :]
-    lead_state = autoregression(rng, lead_base.shape, *par.LEAD_SHOCK)
+    lead_state = autoregression(rng, lead_base.shape, *kind.lead_shock)
     noise = par.LEAD_NOISE * rng.standard_normal(lead_base.shape)
-    half_variance = 0.5 * (par.LEAD_SHOCK[1] ** 2 + par.LEAD_NOISE**2)  # so that the shocks have mean 1
+    half_variance = 0.5 * (kind.lead_shock[1] ** 2 + par.LEAD_NOISE**2)  # so that the shocks have mean 1
     others = par.SOURCE_SHARE[par.N_CHANNELS : par.EXISTING]
     return Demand(
         lead_base=lead_base,
         lead_state=lead_state,
         lead_rate=lead_base * np.exp(lead_state + noise - half_variance),
         other_base=others[None, :, None] * per_segment[:, None, lag:],
-        region=autoregression(rng, (count, months), *par.REGION_SHOCK),
+        region=autoregression(rng, (count, months), *kind.region_shock),
         common=autoregression(rng, (1, months), *par.COMMON_SHOCK)[0],
         reorder_factor=season[lag:],
         base=staff.weight * level[lag] / season[lag] * par.SOURCE_SHARE[par.EXISTING] / par.REORDER,
+        kind=kind,
     )
 
 

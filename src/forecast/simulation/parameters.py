@@ -7,6 +7,7 @@ A tick is a quarter of a month (four a month, aligned to month ends); rates are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +45,10 @@ REJECTION = 0.55
 REJECTION_LAG = np.array([0.35, 0.45, 0.20, 0.0])
 MAX_LAG = 3
 
-LEVEL = 1.026
-"""Makes the expected number the one asked for over 60 months, as existing business starts below its share."""
 GROWTH = 0.08
 """Growth of creation a year."""
 CREATION_SEASON = np.array([1.02, 1.06, 1.12, 1.00, 1.03, 1.02, 0.90, 0.78, 1.12, 1.10, 1.05, 0.80])
-LEAD_SHOCK = (0.80, 0.90)
-"""Persistence and standard deviation of the log intensity of a segment's channel."""
 LEAD_NOISE = 0.30
-REGION_SHOCK = (0.90, 0.36)
 COMMON_SHOCK = (0.90, 0.10)
 REORDER = 0.03
 """Opportunities a month that an active customer brings; a share ATTRITION of the customers leaves every month."""
@@ -65,13 +61,12 @@ REORDER_LAG = 12
 PRODUCTS = ("Core", "Extended", "Platform", "Service")
 PRODUCT_SHARE = np.array([0.38, 0.24, 0.14, 0.24])
 PRODUCT_QUALITY = np.array([0.10, 0.0, -0.25, 0.15])
-PRODUCT_SIZE = np.array([0.0, 0.35, 0.80, -0.45])
 UNIT_PRICE = np.array([900.0, 1400.0, 5200.0, 640.0])
 SOURCE_QUALITY = np.array([-0.35, -0.15, 0.10, 0.0, -0.30, 0.15, 0.35, 0.55])
 SOURCE_SIZE = np.array([-0.15, -0.05, 0.10, 0.0, 0.15, 0.20, 0.05, -0.10])
 SOURCE_HEAD_START = np.array([0.15, 0.15, 0.25, 0.25, 0.10, 0.30, 0.45, 0.60])
 """Chance that a deal starts at level 1 rather than 0."""
-SEGMENT_QUALITY_SD, SEGMENT_SIZE_SD, SEGMENT_WEIGHT_SD = 0.12, 0.25, 0.25
+SEGMENT_QUALITY_SD = 0.12
 OWNER_SD = 0.40
 SCORE_WEIGHT = 0.50
 """Weight of the lead's quality, for sources that have a lead score, in the quality of the deal."""
@@ -81,8 +76,6 @@ FRAILTY_SD = 0.45
 SCORED = np.array([True, True, True, True, False, True, False, False])
 
 MEDIAN_AMOUNT = 18_000.0
-BODY_SD = 0.65
-TAIL_INDEX = 2.5
 GIANT_CUT = 1_000.0
 """Largest size at creation as a multiple of the median."""
 GIANT_LEAST = 1.0 / (2.0 - 1.0 / GIANT_CUT)
@@ -97,8 +90,6 @@ MEAN_CLOSING = 1.0 - DISCOUNT_CHANCE * DISCOUNT_BETA[0] / sum(DISCOUNT_BETA)
 LEVELS = 8
 """Hidden progress 0 to 7; the stage a diligent seller would show is half of it, rounded down."""
 ADVANCE = np.array([0.48, 0.46, 0.44, 0.44, 0.42, 0.42, 0.40, 0.0])
-WON = np.array([0.0, 0.0, 0.0, 0.002, 0.008, 0.03, 0.08, 0.16])
-LOST = np.array([0.085, 0.080, 0.070, 0.070, 0.068, 0.075, 0.082, 0.088])
 QUALITY_EFFECT = np.array([0.25, 0.60, -0.40])
 """Log rate of advance, won, lost per unit of quality."""
 SIZE_EFFECT = np.array([-0.15, -0.28, 0.05])
@@ -126,6 +117,113 @@ SETTLE_DAYS = 7
 TIMEZONE = "Europe/Berlin"
 
 
+# -- kinds of company ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class People:
+    """How people err; sizes are shares of a segment's usual month.
+
+    over_oracle, smallest : mean size of an error over about what the oracle's would be, and the least it is.
+    persistence, freedom : of the AR(1) series of errors and of their t innovations. shared_by_horizon : share of the
+    variance common to the horizons of an origin. regional, common : sd of the log volatilities. habit, habit_sd : mean
+    over segments of the usual error in mean sizes, by submitter, and how far segments are apart. habit_later : factor
+    on sales' own habit where a segment plans jointly. whole_months : joint planning begins with a month whose forecasts
+    were all made jointly, the first of them three months ahead; otherwise with the forecasts made from that month on.
+    """
+
+    over_oracle: float
+    smallest: float
+    persistence: float
+    freedom: float
+    shared_by_horizon: float
+    regional: float
+    common: float
+    habit: Mapping[str, float]
+    habit_sd: float
+    habit_later: float
+    whole_months: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kind:
+    """What sets one kind of company apart from another; everything else is the same.
+
+    level : makes the expected number of opportunities the one asked for over 60 months, as existing business starts
+    below its share. lead_shock, region_shock : persistence and standard deviation of the log intensity of a segment's
+    channel, and of a segment. segment_size_sd, segment_weight_sd : how far segments are apart, in logs. product_size,
+    body_sd, tail_index : log sizes by product, sd of their normal body, index of the Pareto tail. won, lost : rates by
+    hidden level.
+    """
+
+    level: float
+    lead_shock: tuple[float, float]
+    region_shock: tuple[float, float]
+    segment_size_sd: float
+    segment_weight_sd: float
+    product_size: np.ndarray
+    body_sd: float
+    tail_index: float
+    won: np.ndarray
+    lost: np.ndarray
+    people: People
+
+
+ORDINARY = Kind(
+    level=1.026,
+    lead_shock=(0.80, 0.90),
+    region_shock=(0.90, 0.36),
+    segment_size_sd=0.25,
+    segment_weight_sd=0.25,
+    product_size=np.array([0.0, 0.35, 0.80, -0.45]),
+    body_sd=0.65,
+    tail_index=2.5,
+    won=np.array([0.0, 0.0, 0.0, 0.002, 0.008, 0.03, 0.08, 0.16]),
+    lost=np.array([0.085, 0.080, 0.070, 0.070, 0.068, 0.075, 0.082, 0.088]),
+    people=People(
+        over_oracle=1.65,
+        smallest=0.25,
+        persistence=0.35,
+        freedom=5.0,
+        shared_by_horizon=0.30,
+        regional=0.20,
+        common=0.12,
+        habit={"sales": -0.30, "marketing": 0.0},
+        habit_sd=0.0,
+        habit_later=1.4,
+        whole_months=False,
+    ),
+)
+"""The company of the figures of record: amounts with a long tail, late stages of which many are lost after all."""
+
+STEADY = Kind(
+    level=0.99,
+    lead_shock=(0.65, 1.35),
+    region_shock=(0.80, 0.25),
+    segment_size_sd=0.15,
+    segment_weight_sd=0.10,
+    product_size=np.array([0.0, 0.12, 0.30, -0.15]),
+    body_sd=0.30,
+    tail_index=6.0,
+    won=np.array([0.0, 0.0, 0.0, 0.002, 0.004, 0.02, 0.12, 0.32]),
+    lost=np.array([0.11, 0.09, 0.07, 0.05, 0.04, 0.03, 0.025, 0.02]),
+    people=People(
+        over_oracle=1.2,
+        smallest=0.20,
+        persistence=0.20,
+        freedom=10.0,
+        shared_by_horizon=0.20,
+        regional=0.10,
+        common=0.10,
+        habit={"sales": 0.30, "marketing": 0.50},
+        habit_sd=0.25,
+        habit_later=1.0,
+        whole_months=True,
+    ),
+)
+"""The company of `data/sample`: many middling deals, late stages that mostly win, people who know their business."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a user may choose; see `forecast.simulation.company.simulate`."""
@@ -137,6 +235,7 @@ class Settings:
     effect: float
     giant: bool
     segments: int
+    steady: bool = False
 
     def __post_init__(self) -> None:
         _whole("opportunities", self.opportunities, 100, 5_000_000)
@@ -146,9 +245,15 @@ class Settings:
         real = isinstance(self.effect, (int, float, np.floating, np.integer)) and not isinstance(self.effect, bool)
         if not real or not 0.0 <= self.effect <= 1.0:
             raise ParameterError(f"effect: {self.effect!r} is not a number from 0 to 1")
-        if not isinstance(self.giant, (bool, np.bool_)):
-            raise ParameterError(f"giant: {self.giant!r} is not true or false")
+        for name in ("giant", "steady"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise ParameterError(f"{name}: {getattr(self, name)!r} is not true or false")
         parse_period(self.end)
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of company it is."""
+        return STEADY if self.steady else ORDINARY
 
     @property
     def start_period(self) -> int:
@@ -181,7 +286,10 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
         raise ParameterError(f"{name}: {value!r} is not a whole number from {low:,} to {high:,}")
 
 
-STREAMS = ("company", "demand", "leads", "deals", "moves", "desk", "submitted", "business", "labels")
+STREAMS = (
+    *("company", "demand", "leads", "deals", "moves", "desk", "submitted", "business", "labels"),
+    *("organisation", "reasons"),
+)
 
 
 def generator(settings: Settings, stream: str) -> np.random.Generator:

@@ -12,7 +12,7 @@ import numpy as np
 
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Customers, Demand, Leads, Staff, reorder_rate
-from forecast.simulation.parameters import Clock, Settings, generator
+from forecast.simulation.parameters import Clock, Kind, Settings, generator
 
 OPEN, WON, LOST = 0, 1, 2
 
@@ -104,15 +104,17 @@ def rates(quality: np.ndarray, size: np.ndarray) -> np.ndarray:
     return np.exp(np.multiply.outer(quality, par.QUALITY_EFFECT) + np.multiply.outer(size, par.SIZE_EFFECT))
 
 
-def chances(factors: np.ndarray, level: np.ndarray, tick_of_year: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def chances(
+    factors: np.ndarray, level: np.ndarray, tick_of_year: int, *, kind: Kind = par.ORDINARY
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the chances of advance, won and lost in one tick: competing exponential risks; each of shape (n,).
 
     `factors` (n, 3) from `rates`, `level` (n,) of hidden progress.
     """
     calendar = calendar_factors()[tick_of_year]
     advance = par.ADVANCE[level] * factors[:, 0] * calendar[0]
-    won = par.WON[level] * factors[:, 1] * calendar[1]
-    lost = par.LOST[level] * factors[:, 2] * calendar[2]
+    won = kind.won[level] * factors[:, 1] * calendar[1]
+    lost = kind.lost[level] * factors[:, 2] * calendar[2]
     total = advance + won + lost
     share = -np.expm1(-total) / np.maximum(total, 1e-300)
     return advance * share, won * share, lost * share
@@ -208,7 +210,7 @@ def _move(
 
     factors : (n, 3) from `rates`, of the deals of the path. segment : of every deal created so far.
     """
-    advance, won, lost = chances(factors, path.level, settings.tick_of_year(tick))
+    advance, won, lost = chances(factors, path.level, settings.tick_of_year(tick), kind=settings.kind)
     u = rng.random(len(path.deal))
     is_won = u < won
     is_lost = ~is_won & (u < won + lost)
@@ -328,9 +330,10 @@ def draw_size(rng: np.random.Generator, settings: Settings, product: np.ndarray,
     n = len(product)
     if settings.giant:
         return np.log(giant_quantile(rng.random(n)))
-    mean = par.PRODUCT_SIZE[product] + par.SOURCE_SIZE[source]
-    tail = rng.exponential(1.0 / par.TAIL_INDEX, n) - np.log(2.0) / par.TAIL_INDEX
-    return mean + par.BODY_SD * rng.standard_normal(n) + tail
+    kind = settings.kind
+    mean = kind.product_size[product] + par.SOURCE_SIZE[source]
+    tail = rng.exponential(1.0 / kind.tail_index, n) - np.log(2.0) / kind.tail_index
+    return mean + kind.body_sd * rng.standard_normal(n) + tail
 
 
 def giant_quantile(u: np.ndarray) -> np.ndarray:

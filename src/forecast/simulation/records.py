@@ -12,7 +12,7 @@ import numpy as np
 
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Staff
-from forecast.simulation.parameters import Clock, Settings, generator
+from forecast.simulation.parameters import Clock, Kind, Settings, generator
 from forecast.simulation.pipeline import WON, OpenDeals, Pipeline, rates
 
 _DAYS_A_TICK = 365.25 / 48.0
@@ -64,10 +64,10 @@ class _Shown:
         }
 
 
-def remaining_ticks(level: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def remaining_ticks(level: np.ndarray, factors: np.ndarray, *, kind: Kind = par.ORDINARY) -> np.ndarray:
     """Return how many ticks a deal that keeps going will take to close, on average; shape (n,)."""
     to_go = np.concatenate([np.cumsum((1.0 / par.ADVANCE[:-1])[::-1])[::-1], [0.0]])
-    last = par.WON[-1] * factors[:, 1] + par.LOST[-1] * factors[:, 2]
+    last = kind.won[-1] * factors[:, 1] + kind.lost[-1] * factors[:, 2]
     return to_go[level] / factors[:, 0] + 1.0 / last
 
 
@@ -96,10 +96,12 @@ def make_records(settings: Settings, clock: Clock, staff: Staff, pipeline: Pipel
         local = OpenDeals(
             deal=path.deal, level=path.level, amount=np.maximum(1.0, np.round(path.amount / in_local[path.deal]))
         )
-        rows.append(_enter(rng, staff, shown, local.chosen(is_new), factors=factors, created=deals.day))
+        rows.append(
+            _enter(rng, staff, shown, local.chosen(is_new), factors=factors, created=deals.day, kind=settings.kind)
+        )
         open_deals = local.chosen(~is_new)
         day = clock.draw_day(rng, np.full(len(open_deals.deal), tick))
-        rows.append(_look_after(rng, staff, shown, open_deals, factors=factors, day=day))
+        rows.append(_look_after(rng, staff, shown, open_deals, factors=factors, day=day, kind=settings.kind))
         closed = closing[bounds[tick] : bounds[tick + 1]]
         day = clock.draw_day(rng, np.full(len(closed), tick))
         paid = np.round(deals.closed_amount[closed] / in_local[closed])
@@ -110,18 +112,32 @@ def make_records(settings: Settings, clock: Clock, staff: Staff, pipeline: Pipel
 
 
 def _enter(
-    rng: np.random.Generator, staff: Staff, shown: _Shown, new: OpenDeals, *, factors: np.ndarray, created: np.ndarray
+    rng: np.random.Generator,
+    staff: Staff,
+    shown: _Shown,
+    new: OpenDeals,
+    *,
+    factors: np.ndarray,
+    created: np.ndarray,
+    kind: Kind,
 ) -> dict[str, np.ndarray]:
     """Enter the deals created in a tick, on the day of their creation."""
     deal, day = new.deal, created[new.deal]
     shown.stage[deal], shown.amount[deal] = new.level // 2, new.amount
-    ticks = remaining_ticks(new.level, factors[deal])
+    ticks = remaining_ticks(new.level, factors[deal], kind=kind)
     shown.expected[deal] = _guess(rng, staff, shown.owner[deal], day, ticks)
     return shown.rows(deal, day=day, effective=day)
 
 
 def _look_after(
-    rng: np.random.Generator, staff: Staff, shown: _Shown, path: OpenDeals, *, factors: np.ndarray, day: np.ndarray
+    rng: np.random.Generator,
+    staff: Staff,
+    shown: _Shown,
+    path: OpenDeals,
+    *,
+    factors: np.ndarray,
+    day: np.ndarray,
+    kind: Kind,
 ) -> dict[str, np.ndarray]:
     """Let sellers update stage, owner, close date and amount of open deals, or not; only those touched get a row."""
     deal, owner = path.deal, shown.owner[path.deal]
@@ -135,7 +151,7 @@ def _look_after(
     shown.stage[deal], shown.amount[deal] = stage, path.amount
     shown.owner[deal] = np.where(handed, receiver, owner)
     again = deal[redated]
-    ticks = remaining_ticks(path.level[redated], factors[again])
+    ticks = remaining_ticks(path.level[redated], factors[again], kind=kind)
     shown.expected[again] = _guess(rng, staff, shown.owner[again], day[redated], ticks)
     return shown.rows(deal[touched], day=day[touched], effective=day[touched])
 

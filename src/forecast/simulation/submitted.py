@@ -1,9 +1,10 @@
 """The simulated submitted forecasts: what people forecast is the settled actual plus an error with a known law.
 
 On the third working day of a month sales and marketing, and `joint` from adoption on, submit bookings for that month
-and the three after it; now and then they submit again on the sixth, and the later one counts. The official error of
-a segment, origin and horizon is one draw, whatever the effect: sales' before adoption, `joint`'s times (1 - effect)
-after it. Sales' own error after adoption goes on as a mixture of that draw with another of the same law.
+and the three after it, with the number they changed (the usual month) and sometimes a reason; now and then they submit
+again on the sixth, and the later one counts. The official error of a segment, origin and horizon is one draw, whatever
+the effect: sales' before adoption, `joint`'s times (1 - effect) after it. Sales' own error after adoption goes on as a
+mixture of that draw with another of the same law.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 from forecast.calendar import period_labels
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Staff
-from forecast.simulation.parameters import Clock, Settings, generator
+from forecast.simulation.parameters import Clock, People, Settings, generator
 from forecast.simulation.pipeline import WON, Deals
 from forecast.simulation.tables import dates, texts
 
@@ -23,18 +24,18 @@ FIRST_ORIGIN = 6
 """Months of the log before the first submission."""
 SUBMITTERS = ("sales", "marketing", "joint")
 CATEGORIES = ("commit", "best case")
-ERROR_OVER_ORACLE = 1.65
-"""Mean size of a person's error over what the oracle's would be: above 1 even at an effect of .3."""
-SMALLEST_SCALE = 0.25
-"""Mean size of a person's error relative to a month's bookings in a company of any number of deals."""
 HORIZON_SCALE = np.array([1.0, 1.08, 1.13, 1.18])
 LEAST_SHARE = 0.2
-AR, COMMON_SHARE, SHARED_BY_HORIZON = 0.35, 0.30, 0.30
-REGIONAL_VOLATILITY, COMMON_VOLATILITY, VOLATILITY_AR = 0.20, 0.12, 0.9
+COMMON_SHARE, VOLATILITY_AR = 0.30, 0.9
 QUARTER_END = 1.25
-SALES_BIAS, MARKETING_BIAS = -0.30, 0.0
-MARKETING_SCALE, OWN_SHARE = 1.2, 0.8
+MARKETING_SCALE, OFFICIAL_SHARE = 1.2, 0.8
 AGAIN = 0.25
+REASONS = (
+    *("A large deal is expected", "A campaign is under way", "Renewals are due", "The new seller is up to speed"),
+    *("A customer postponed", "Budgets are frozen", "A large deal slipped", "Fewer leads came in"),
+)
+"""Why a forecast is above the usual month, then why it is below."""
+WRITTEN, SMALL_CHANGE = (0.55, 0.25), 0.10
 
 
 def bookings(settings: Settings, deals: Deals) -> np.ndarray:
@@ -62,31 +63,39 @@ def unavoidable(settings: Settings, deals: Deals) -> np.ndarray:
     return 0.63 * u / np.sqrt(1.0 + 0.3 * u**2)
 
 
-def error_draws(rng: np.random.Generator, settings: Settings, *, bias: float) -> np.ndarray:
-    """Return relative errors of mean size 1 over the company's life, plus `bias`; shape (G, origins, HORIZONS).
+def error_draws(rng: np.random.Generator, settings: Settings) -> np.ndarray:
+    """Return relative errors of mean size 1 over the company's life; shape (G, origins, HORIZONS).
 
-    AR(1) series driven by t5 innovations with a common factor, part of them shared by the horizons of an origin,
+    AR(1) series driven by t innovations with a common factor, part of them shared by the horizons of an origin,
     times the common and the regional volatility.
     """
-    count, origins = settings.segments, settings.months
+    people, count, origins = settings.kind.people, settings.segments, settings.months
     out = np.empty((count, origins, HORIZONS))
-    shared = _series(rng, count, origins)
+    shared = _series(rng, people, count, origins)
     for h in range(HORIZONS):
-        own = _series(rng, count, origins)
-        out[:, :, h] = np.sqrt(SHARED_BY_HORIZON) * shared + np.sqrt(1.0 - SHARED_BY_HORIZON) * own
-    regional = _log_volatility(rng, count, origins, REGIONAL_VOLATILITY)
-    common = _log_volatility(rng, 1, origins, COMMON_VOLATILITY)
+        own = _series(rng, people, count, origins)
+        out[:, :, h] = np.sqrt(people.shared_by_horizon) * shared + np.sqrt(1.0 - people.shared_by_horizon) * own
+    regional = _log_volatility(rng, count, origins, people.regional)
+    common = _log_volatility(rng, 1, origins, people.common)
     out *= np.exp(regional + common)[:, :, None]
-    return out / np.abs(out).mean() + bias
+    return out / np.abs(out).mean()
 
 
-def _series(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
-    common, own = rng.standard_t(5.0, (1, length)), rng.standard_t(5.0, (count, length))
-    step = (np.sqrt(COMMON_SHARE) * common + np.sqrt(1.0 - COMMON_SHARE) * own) / np.sqrt(5.0 / 3.0)
+def _habit(rng: np.random.Generator, settings: Settings, submitter: str) -> np.ndarray:
+    """Return what a submitter's forecasts of each segment are off by as a rule, in mean sizes; (G, 1, 1)."""
+    people = settings.kind.people
+    apart = rng.standard_normal(settings.segments) if people.habit_sd else np.zeros(settings.segments)
+    return (people.habit[submitter] + people.habit_sd * apart)[:, None, None]
+
+
+def _series(rng: np.random.Generator, people: People, count: int, length: int) -> np.ndarray:
+    n, ar = people.freedom, people.persistence
+    common, own = rng.standard_t(n, (1, length)), rng.standard_t(n, (count, length))
+    step = (np.sqrt(COMMON_SHARE) * common + np.sqrt(1.0 - COMMON_SHARE) * own) / np.sqrt(n / (n - 2.0))
     out = np.empty_like(step)
     out[:, 0] = step[:, 0]
     for t in range(1, length):
-        out[:, t] = AR * out[:, t - 1] + np.sqrt(1.0 - AR**2) * step[:, t]
+        out[:, t] = ar * out[:, t - 1] + np.sqrt(1.0 - ar**2) * step[:, t]
     return out
 
 
@@ -118,8 +127,8 @@ def make_submitted(settings: Settings, clock: Clock, staff: Staff, deals: Deals)
     target = np.arange(months)[:, None] + np.arange(HORIZONS)[None, :]
     settled = actual[:, target]
     money = _money(settings, deals, actual, target)
-    after = (np.arange(months)[None, :] >= staff.adopted[:, None]) & (staff.adopted[:, None] >= 0)
-    errors = _errors(rng, settings, after)
+    together = made_jointly(settings, staff)
+    errors = _errors(rng, settings, together)
     again = rng.random((settings.segments, months, len(SUBMITTERS))) < AGAIN
     first_try = 0.25 * rng.standard_normal((settings.segments, months, HORIZONS))
     upside = np.abs(rng.standard_normal((settings.segments, months, HORIZONS)))
@@ -127,41 +136,79 @@ def make_submitted(settings: Settings, clock: Clock, staff: Staff, deals: Deals)
     for submitter, draw in enumerate(errors):
         joint = SUBMITTERS[submitter] == "joint"
         factor = 1.0 - settings.effect if joint else 1.0
-        submits = after if joint else np.ones_like(after)
+        submits = together if joint else np.ones_like(together)
         later = again[:, :, submitter]
         for category in range(len(CATEGORIES)):
             draws = draw + (0.25 + 0.25 * upside if category else 0.0)
             final = settled + factor * possible_error(money * draws, settled)
             early = settled + factor * possible_error(money * (1.15 * draws + first_try), settled)
             parts.append(_rows(submitter, category, final, submits, later.astype(int)))
-            parts.append(_rows(submitter, category, early, submits & later, np.zeros(later.shape, dtype=int)))
+            second = submits & later[:, :, None]
+            parts.append(_rows(submitter, category, early, second, np.zeros(later.shape, dtype=int)))
     rows = np.concatenate(parts, axis=1)
-    return _table(settings, clock, rows[:, rows[3] >= min(FIRST_ORIGIN, months // 4)])
+    rows = rows[:, rows[3] >= min(FIRST_ORIGIN, months // 4)]
+    usual = np.round(_level(actual), -2)
+    return _table(settings, clock, rows, base=usual, reason=_reasons(settings, rows, usual, actual))
+
+
+def made_jointly(settings: Settings, staff: Staff) -> np.ndarray:
+    """Return which forecasts sales and marketing make together; (G, origins, HORIZONS).
+
+    Those made from the month of adoption on; where planning begins with whole months, those for the months from it on,
+    the first of which are made up to three months ahead.
+    """
+    origin = np.arange(settings.months)[None, :, None]
+    horizon = np.arange(HORIZONS)[None, None, :]
+    month = origin + horizon if settings.kind.people.whole_months else origin + 0 * horizon
+    begins = staff.adopted[:, None, None]
+    return (month >= begins) & (begins >= 0)
 
 
 def _money(settings: Settings, deals: Deals, actual: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return what an error of size 1 is in money: level x scale x horizon x quarter's end; (G, origins, HORIZONS)."""
     level = _level(actual)[:, : settings.months, None]
-    scale = np.maximum(SMALLEST_SCALE, ERROR_OVER_ORACLE * unavoidable(settings, deals))[:, None, None]
+    people = settings.kind.people
+    scale = np.maximum(people.smallest, people.over_oracle * unavoidable(settings, deals))[:, None, None]
     quarter_end = np.where((settings.start_period + target) % 3 == 2, QUARTER_END, 1.0)
     return level * scale * HORIZON_SCALE[None, None, :] * quarter_end[None, :, :]
 
 
-def _errors(rng: np.random.Generator, settings: Settings, after: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the errors of `SUBMITTERS` before the effect, (G, origins, HORIZONS) each.
+def _errors(rng: np.random.Generator, settings: Settings, together: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the errors of `SUBMITTERS` before the effect, (G, origins, HORIZONS) each; together : `made_jointly`."""
+    habit, own_share = _habit(rng, settings, "sales"), np.sqrt(1.0 - OFFICIAL_SHARE**2)
+    official = error_draws(rng, settings)
+    mixed = OFFICIAL_SHARE * official + own_share * error_draws(rng, settings)
+    sales = np.where(together, mixed + settings.kind.people.habit_later * habit, official + habit)
+    marketing = MARKETING_SCALE * (error_draws(rng, settings) + _habit(rng, settings, "marketing"))
+    return sales, marketing, official + habit
 
-    after : (G, origins), whether the segment plans jointly.
+
+def _reasons(settings: Settings, rows: np.ndarray, usual: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Return why a forecast is not the usual month, a place in REASONS or -1; one a row of `_rows`.
+
+    Nobody explains what is hardly changed. Whoever knows something writes it down more often than who does not: a
+    forecast that will be near has a reason in WRITTEN[0] of cases, one further off in WRITTEN[1].
     """
-    official = error_draws(rng, settings, bias=SALES_BIAS)
-    own = error_draws(rng, settings, bias=SALES_BIAS)
-    mixed = OWN_SHARE * official + np.sqrt(1.0 - OWN_SHARE**2) * own
-    sales = np.where(after[:, :, None], mixed, official)
-    marketing = MARKETING_SCALE * error_draws(rng, settings, bias=MARKETING_BIAS)
-    return sales, marketing, official
+    rng = generator(settings, "reasons")
+    segment, month, horizon = rows[2:5].astype(np.int64)
+    base, settled = usual[segment, _known(month)], actual[segment, month + horizon]
+    off = np.abs(rows[6] - settled) / np.maximum(base, 1.0)
+    changed = np.abs(rows[6] - base) > SMALL_CHANGE * base
+    written = rng.random(rows.shape[1]) < np.where(off < np.median(off), *WRITTEN)
+    pick = rng.integers(0, len(REASONS) // 2, rows.shape[1]) + np.where(rows[6] < base, len(REASONS) // 2, 0)
+    return np.where(changed & written & (rows[1] == 0), pick, -1)
 
 
-def _table(settings: Settings, clock: Clock, rows: np.ndarray) -> pd.DataFrame:
-    """Return the rows of `_rows` as the table, in order of day, segment, horizon, submitter and category."""
+def _known(month: np.ndarray) -> np.ndarray:
+    """Return the last month that had settled early in a month: the one before the last."""
+    return np.maximum(month - 2, 0)
+
+
+def _table(settings: Settings, clock: Clock, rows: np.ndarray, *, base: np.ndarray, reason: np.ndarray) -> pd.DataFrame:
+    """Return the rows of `_rows` as the table, in order of day, segment, horizon, submitter and category.
+
+    base : (G, M), the usual month as known from each month on. reason : places in REASONS, one a row.
+    """
     submitter, category, segment, month, horizon, day = rows[:6].astype(np.int64)
     on = submission_days(clock, settings.months)[month, day]
     order = np.lexsort((category, submitter, horizon, segment, on))
@@ -174,15 +221,18 @@ def _table(settings: Settings, clock: Clock, rows: np.ndarray) -> pd.DataFrame:
             "submitter": texts(SUBMITTERS, submitter[order]),
             "category": texts(CATEGORIES, category[order]),
             "amount": np.round(rows[6][order], 2),
+            "reason": texts(REASONS, reason[order]),
+            "base": base[segment, _known(month)][order],
         }
     )
 
 
 def _rows(submitter: int, category: int, amount: np.ndarray, where: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Return submitter, category, segment, origin, horizon, day, amount as rows of one array; shape (7, n)."""
-    g, m = np.nonzero(where)
-    horizon = np.tile(np.arange(HORIZONS), len(g))
-    g, m = np.repeat(g, HORIZONS), np.repeat(m, HORIZONS)
+    """Return submitter, category, segment, origin, horizon, day, amount as rows of one array; shape (7, n).
+
+    amount, where : (G, origins, HORIZONS). day : (G, origins).
+    """
+    g, m, horizon = np.nonzero(where)
     codes = [np.full(len(g), submitter), np.full(len(g), category), g, m, horizon, day[g, m]]
     return np.vstack([*codes, amount[g, m, horizon]])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -40,16 +41,27 @@ def rep_names(owners: int) -> list[str]:
     return list(numbered("Rep ", np.arange(1, owners + 1), width=3))
 
 
+class Holders(Protocol):
+    """Who holds each seat: see `forecast.simulation.organisation.Seats`."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all sellers."""
+
+    def holder(self, seat: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """Return who held each seat on a day; (n,)."""
+
+
 def make_opportunity_tables(
-    settings: Settings, clock: Clock, deals: Deals, records: Records, owners: int
+    settings: Settings, clock: Clock, deals: Deals, records: Records, seats: Holders
 ) -> dict[str, pd.DataFrame]:
     """Return opportunities, opportunity_history and stages as the CRM had them at the end of the log.
 
-    owners : how many sellers there are.
+    A deal shows the seller who held its seat when it was last touched.
     """
     known = records.chosen(records.day <= clock.last_day)
     moment = known.day.astype("datetime64[D]").astype("datetime64[us]") + known.second.astype("timedelta64[s]")
-    reps = rep_names(owners)
+    holder = seats.holder(known.owner, known.day)
     history = pd.DataFrame(
         {
             "opportunity_id": pd.Series(opportunity_ids(deals)[known.deal], dtype="str"),
@@ -59,11 +71,11 @@ def make_opportunity_tables(
             "expected_close_on": dates(known.expected),
             "probability": np.array(par.STAGE_PROBABILITY)[known.stage],
             "forecast_category": texts(par.CATEGORIES, _category(known)),
-            "owner": texts(reps, known.owner),
+            "owner": texts(seats.names, holder),
         }
     )
     return {
-        "opportunities": _opportunities(settings, clock, deals, known, reps),
+        "opportunities": _opportunities(settings, clock, deals, known, texts(seats.names, holder)),
         "opportunity_history": history,
         "stages": _stages(),
     }
@@ -74,8 +86,11 @@ def opportunity_ids(deals: Deals) -> np.ndarray:
     return numbered("O-", np.arange(1, len(deals.segment) + 1), width=5).to_numpy(dtype=object)
 
 
-def _opportunities(settings: Settings, clock: Clock, deals: Deals, known: Records, reps: list[str]) -> pd.DataFrame:
-    """Return the table of opportunities: what is fixed of each deal, and the last row known of it."""
+def _opportunities(settings: Settings, clock: Clock, deals: Deals, known: Records, owner: pd.Series) -> pd.DataFrame:
+    """Return the table of opportunities: what is fixed of each deal, and the last row known of it.
+
+    owner : (n,), the seller of each row known.
+    """
     rng = generator(settings, "labels")
     last = np.flatnonzero(np.append(known.deal[1:] != known.deal[:-1], True))
     deal = known.deal[last]
@@ -105,7 +120,7 @@ def _opportunities(settings: Settings, clock: Clock, deals: Deals, known: Record
             "type": texts(("new", "existing"), (deals.source[deal] == par.EXISTING).astype(int)),
             "lead_source": texts(par.SOURCES, deals.source[deal]),
             "product": texts(par.PRODUCTS, product),
-            "owner": texts(reps, known.owner[last]),
+            "owner": owner.iloc[last].reset_index(drop=True),
             "account_id": numbered("Account ", account_label[deals.account[deal]] + 1, width=4),
             "lead_score": deals.score[deal],
             "currency": texts(currency, segment),

@@ -21,7 +21,7 @@ from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
-from forecast.simulation.parameters import Clock, Settings
+from forecast.simulation.parameters import Clock, Kind, Settings
 from forecast.simulation.pipeline import Pipeline, chances, rates
 
 GRID_STEP = 0.5
@@ -111,13 +111,19 @@ def open_pipeline(settings: Settings, truth: Truth, month: int, months: int) -> 
     state = np.zeros((par.LEVELS, len(path.deal)))
     state[path.level, np.arange(len(path.deal))] = 1.0
     first = (settings.start_period + month + 1) % 12 * par.TICKS
-    won = win_chances(factors, state, first, months * par.TICKS).reshape(months, par.TICKS, -1).sum(axis=1)
+    won = (
+        win_chances(factors, state, first, months * par.TICKS, kind=settings.kind)
+        .reshape(months, par.TICKS, -1)
+        .sum(axis=1)
+    )
     value = won * path.amount * par.MEAN_CLOSING
     segment = deals.segment[path.deal]
     return np.stack([np.bincount(segment, row, minlength=settings.segments) for row in value], axis=1)
 
 
-def win_chances(factors: np.ndarray, state: np.ndarray, first: int, ticks: int) -> np.ndarray:
+def win_chances(
+    factors: np.ndarray, state: np.ndarray, first: int, ticks: int, *, kind: Kind = par.ORDINARY
+) -> np.ndarray:
     """Return the chance of a win in each of the next ticks: the forward recursion over levels.
 
     `factors` (n, 3) from `rates`; `state` (LEVELS, n) or (LEVELS, k, n) chance of each level now (not altered);
@@ -128,7 +134,7 @@ def win_chances(factors: np.ndarray, state: np.ndarray, first: int, ticks: int) 
     for step in range(ticks):
         arriving = np.zeros(state.shape[1:])
         for level in range(par.LEVELS):
-            advance, won, lost = chances(factors, np.full(len(factors), level), (first + step) % 48)
+            advance, won, lost = chances(factors, np.full(len(factors), level), (first + step) % 48, kind=kind)
             here = state[level].copy()
             out[step] += here * won
             state[level] = here * (1.0 - advance - won - lost) + arriving
@@ -155,7 +161,7 @@ def expected_creation(settings: Settings, truth: Truth, month: int, months: int)
     demand, base = truth.demand, truth.pipeline.base
     out = np.zeros((settings.segments, par.N_SOURCES, months))
     for j in range(1, months + 1):
-        shock = _expected_shock(demand.region[:, month], par.REGION_SHOCK, j)
+        shock = _expected_shock(demand.region[:, month], settings.kind.region_shock, j)
         shock = shock * _expected_shock(demand.common[month], par.COMMON_SHOCK, j)
         out[:, par.N_CHANNELS : par.EXISTING, j - 1] = demand.other_base[:, :, month + j] * shock[:, None]
         out[:, par.EXISTING, j - 1] = reorder_rate(demand, base[:, month + j], month + j) * shock
@@ -184,7 +190,9 @@ def _from_leads(settings: Settings, truth: Truth, month: int, months: int) -> np
             out[:, :, lag - age - 1] += count * chance[:, lag] / (1.0 - decided[:, age])
     state = demand.lead_state[:, :, month + par.MAX_LAG]
     for ahead in range(1, months):
-        rate = demand.lead_base[:, :, month + par.MAX_LAG + ahead] * _expected_shock(state, par.LEAD_SHOCK, ahead)
+        rate = demand.lead_base[:, :, month + par.MAX_LAG + ahead] * _expected_shock(
+            state, settings.kind.lead_shock, ahead
+        )
         for lag in range(1, min(par.MAX_LAG, months - ahead) + 1):
             out[:, :, ahead + lag - 1] += rate * chance[:, lag]
     return out
@@ -200,7 +208,7 @@ def conversion(settings: Settings, staff: Staff) -> np.ndarray:
 
 
 def _conversion(settings: Settings, staff: Staff, step: float) -> np.ndarray:
-    table = _grid_conversion(step)
+    table = _grid_conversion(step, settings.kind)
     out = np.empty((settings.segments, par.N_SOURCES, 12, par.BEYOND))
     for g in range(settings.segments):
         for s in range(par.N_SOURCES):
@@ -215,7 +223,7 @@ def _edges(bounds: tuple[float, float], step: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _grid_conversion(step: float) -> np.ndarray:
+def _grid_conversion(step: float, kind: Kind) -> np.ndarray:
     """Return the chance of a win by month of creation and months after it; shape (2 starts, 12, BEYOND, nodes)."""
     quality, size = _edges(_QUALITY_RANGE, step), _edges(_SIZE_RANGE, step)
     z, s = np.meshgrid((quality[1:] + quality[:-1]) / 2, (size[1:] + size[:-1]) / 2, indexing="ij")
@@ -229,7 +237,7 @@ def _grid_conversion(step: float) -> np.ndarray:
         state[0, 0], state[1, 1] = 1.0, 1.0
         won = np.zeros((ticks, 2, nodes))
         # A deal moves from the tick after its creation on.
-        won[within + 1 :] = win_chances(factors, state, of_year + 1, ticks - within - 1)
+        won[within + 1 :] = win_chances(factors, state, of_year + 1, ticks - within - 1, kind=kind)
         out[:, month] += won.reshape(par.BEYOND, par.TICKS, 2, nodes).sum(axis=1).swapaxes(0, 1) / par.TICKS
     return out
 
@@ -245,12 +253,14 @@ def _value_weights(settings: Settings, staff: Staff, segment: int, source: int, 
     for product, fraction in enumerate(par.PRODUCT_SHARE):
         mean = staff.quality[segment] + par.SOURCE_QUALITY[source] + par.PRODUCT_QUALITY[product] + skill
         of_quality = np.diff(share @ ndtr((quality[None, :] - mean[:, None]) / sd))
-        out += fraction * np.outer(of_quality, scale * _value_by_size(settings.giant, product, source, step))
+        out += fraction * np.outer(
+            of_quality, scale * _value_by_size(settings.giant, settings.kind, product, source, step)
+        )
     return out
 
 
 @lru_cache(maxsize=256)
-def _value_by_size(giant: bool, product: int, source: int, step: float) -> np.ndarray:
+def _value_by_size(giant: bool, kind: Kind, product: int, source: int, step: float) -> np.ndarray:
     """Return E[exp(s), s in bin] of the log size s; shape (bins,).
 
     Weighting by exp(s) turns the exponential tail of rate a into one of rate a - 1 and moves the normal body up by its
@@ -261,12 +271,12 @@ def _value_by_size(giant: bool, product: int, source: int, step: float) -> np.nd
         low, top = np.log(par.GIANT_LEAST), np.log(par.GIANT_CUT)
         density = par.GIANT_LEAST / (1.0 - par.GIANT_LEAST / par.GIANT_CUT)
         return density * np.diff(np.clip(size, low, top))
-    a = par.TAIL_INDEX
+    a = kind.tail_index
     u = (np.arange(2000) + 0.5) / 2000
     tail = -np.log1p(-u) / (a - 1.0) - np.log(2.0) / a
-    mean = par.PRODUCT_SIZE[product] + par.SOURCE_SIZE[source]
-    weighted_mean = mean + par.BODY_SD**2 + tail
-    total = np.exp(mean + 0.5 * par.BODY_SD**2) * a / (a - 1.0) * 2.0 ** (-1.0 / a)
-    law = ndtr((size[None, :] - weighted_mean[:, None]) / par.BODY_SD).mean(axis=0)
+    mean = kind.product_size[product] + par.SOURCE_SIZE[source]
+    weighted_mean = mean + kind.body_sd**2 + tail
+    total = np.exp(mean + 0.5 * kind.body_sd**2) * a / (a - 1.0) * 2.0 ** (-1.0 / a)
+    law = ndtr((size[None, :] - weighted_mean[:, None]) / kind.body_sd).mean(axis=0)
     law[0], law[-1] = 0.0, 1.0
     return total * np.diff(law)

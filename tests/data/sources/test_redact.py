@@ -122,6 +122,28 @@ def test_an_owner_in_a_column_of_categories_is_followed_but_not_into_the_words_o
             assert name not in path.read_bytes(), f"{name!r} in {path.name}"
 
 
+def test_people_of_the_hierarchy_and_sentences_are_replaced_segments_and_products_stay(small: Path, tmp_path: Path):
+    (small / "hierarchy.csv").write_text(
+        "of,node,from,parent\nowner,Ada,2026-01-01,Team of Zoe\nowner,Eve,2026-01-01,Team of Zoe\n"
+        "owner,Team of Zoe,2026-01-01,North\nsegment,North,2026-01-01,Europe\nproduct,Core,2026-01-01,Software\n",
+        encoding="utf-8",
+    )
+    (small / "events.csv").write_text("from,kind,text\n2026-02-01,campaign,Ada meets Acme\n", encoding="utf-8")
+    (small / "submitted_forecasts.csv").write_text(
+        "submitted_on,target_period,segment,submitter,amount,reason,base\n"
+        "2026-01-05,2026-02,North,sales,90,Ada closes Acme,70\n",
+        encoding="utf-8",
+    )
+    copied(small, tmp_path / "copy")
+    after = pd.read_csv(tmp_path / "copy" / "hierarchy.csv")
+    owners = pseudonyms(["Ada", "Eve", "Team of Zoe"], kind="owner", salt=SALT)
+    assert after["node"].tolist() == [*owners.values(), "North", "Core"]
+    assert after["parent"].tolist() == [owners["Team of Zoe"]] * 2 + ["North", "Europe", "Software"]
+    for name in ("hierarchy", "events", "submitted_forecasts"):
+        for word in (b"Ada", b"Eve", b"Zoe", b"Acme"):
+            assert word not in (tmp_path / "copy" / f"{name}.csv").read_bytes(), f"{word!r} in {name}"
+
+
 def test_an_identifier_is_one_name_whether_number_or_text(small: Path, tmp_path: Path):
     (small / "opportunities.csv").unlink()
     for name in ("leads", "submitted_forecasts", "quotas", "plan", "costs"):

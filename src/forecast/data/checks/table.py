@@ -241,7 +241,7 @@ def _check_text(at: _Found, declared: Column, typed: pd.Series) -> list[Problem]
 def _check_key(table: Table, frame: pd.DataFrame) -> list[Problem]:
     key = [name for name in table.key if name in frame]
     required = [column.name for column in table.columns if column.name in table.key and column.required]
-    if not set(required) <= set(key):
+    if not key or not set(required) <= set(key):
         return []
     numbers = [labels(frame[name]) for name in key]
     order = key_order(numbers)

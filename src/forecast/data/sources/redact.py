@@ -32,6 +32,8 @@ NAMES = {
     "owner": "owner",
     "lead_id": "lead",
     "lost_reason": "reason",
+    "reason": "reason",
+    "text": "text",
 }
 """The declared columns that are replaced, and what their pseudonyms begin with; a reason is often a sentence."""
 
@@ -166,7 +168,23 @@ def _pseudonyms(
     for table, columns in kinds.items():
         for column, kind in columns.items():
             values.setdefault(kind, set()).update(_text(raw[table][column]).dropna().unique())
+    if "hierarchy" in raw:
+        values.setdefault("owner", set()).update(_people(raw["hierarchy"], raw["opportunities"]))
     return {kind: pseudonyms(sorted(some), kind=kind, salt=salt) for kind, some in values.items()}
+
+
+def _people(hierarchy: pd.DataFrame, opportunities: pd.DataFrame) -> set[str]:
+    """Return who stands in the hierarchy: owners, and what they belong to unless it is a segment or product too."""
+    if not {"of", "node", "parent"} <= set(hierarchy.columns):
+        return set()
+    columns = {name: _text(hierarchy[name]) for name in ("node", "parent")}
+    of_owner = (_text(hierarchy["of"]) == "owner").to_numpy(dtype=bool)
+    people = {name for values in columns.values() for name in values[of_owner].dropna()}
+    others = {name for values in columns.values() for name in values[~of_owner].dropna()}
+    for name in ("segment", "product"):
+        if name in opportunities:
+            others.update(_text(opportunities[name]).dropna())
+    return people - others
 
 
 def _replaced(values: pd.Series, names: Mapping[str, str]) -> pd.Series:
