@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,7 @@ from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import KINDS, LADDER
 from forecast.reporting.month.tables import origins
 from forecast.simulation.company import simulate
+from forecast.simulation.submitted import make_submitted
 
 COMPANY = {"opportunities": 20_000, "segments": 12, "steady": True}
 EFFECT = 0.3
@@ -43,14 +45,16 @@ OUT = Path(__file__).parent / ".cache" / "sample_answers.csv"
 
 def answers(seed: int) -> pd.DataFrame:
     """Return two rows, with the effect and without: what the verdict says, the misses, and the model's skill."""
-    rows, benchmark, skill = [], None, {}
+    made = simulate(seed=seed, effect=EFFECT, **COMPANY)
+    log, rows = log_of(made), []
+    # Bookings, and so benchmark and model, are the same in both; the forecasts that people submit are not.
+    ends = pd.date_range(end=log.extracted_on.normalize(), periods=48, freq="ME").strftime("%Y-%m-%d")
+    benchmark = forecast.backtest(log, origins=list(ends), models=["ets"], months=4, seed=seed)
+    skill = model_skill(log, seed)
     for effect in (EFFECT, 0.0):
-        log = log_of(simulate(seed=seed, effect=effect, **COMPANY))
-        if benchmark is None:
-            # Bookings, and so benchmark and model, are the same in both.
-            ends = pd.date_range(end=log.extracted_on.normalize(), periods=48, freq="ME").strftime("%Y-%m-%d")
-            benchmark = forecast.backtest(log, origins=list(ends), models=["ets"], months=4, seed=seed)
-            skill = model_skill(log, seed)
+        options = replace(made.settings, effect=effect)
+        submitted = make_submitted(options, made.truth.clock, made.truth.staff, made.truth.pipeline.deals)
+        log = replace(log, tables={**log.tables, "submitted_forecasts": submitted})
         found = forecast.planning_effect(
             forecast.planning_errors(log, benchmark), log.tables["joint_planning"], seed=seed
         )

@@ -60,9 +60,9 @@ def test_the_effect_touches_nothing_but_the_joint_forecast(tmp_path: Path):
         if path.stem != "submitted_forecasts":
             assert path.read_bytes() == (tmp_path / "treated" / path.name).read_bytes(), path.name
     a, b = twin.tables["submitted_forecasts"], treated.tables["submitted_forecasts"]
-    key = [name for name in a.columns if name != "amount"]
+    key = [name for name in a.columns if name not in ("amount", "reason")]
     assert_frame_equal(a[key], b[key])
-    joint = (a["submitter"] == "joint").to_numpy()
+    joint = (a["submitter"] == "joint").to_numpy()  # their reasons fit their amounts
     assert_frame_equal(a[~joint], b[~joint])
     actual = actual_of(twin, a)
     np.testing.assert_allclose((b["amount"] - actual)[joint], 0.4 * (a["amount"] - actual)[joint], atol=0.011)

@@ -35,7 +35,7 @@ REASONS = (
     *("A customer postponed", "Budgets are frozen", "A large deal slipped", "Fewer leads came in"),
 )
 """Why a forecast is above the usual month, then why it is below."""
-WRITTEN, SMALL_CHANGE = (0.55, 0.25), 0.10
+WRITTEN, NEAR, SMALL_CHANGE = (0.55, 0.25), 0.20, 0.10
 
 
 def bookings(settings: Settings, deals: Deals) -> np.ndarray:
@@ -187,14 +187,14 @@ def _reasons(settings: Settings, rows: np.ndarray, usual: np.ndarray, actual: np
     """Return why a forecast is not the usual month, a place in REASONS or -1; one a row of `_rows`.
 
     Nobody explains what is hardly changed. Whoever knows something writes it down more often than who does not: a
-    forecast that will be near has a reason in WRITTEN[0] of cases, one further off in WRITTEN[1].
+    forecast that will be NEAR (of the usual month) has a reason in WRITTEN[0] of cases, one further off in WRITTEN[1].
     """
     rng = generator(settings, "reasons")
     segment, month, horizon = rows[2:5].astype(np.int64)
     base, settled = usual[segment, _known(month)], actual[segment, month + horizon]
     off = np.abs(rows[6] - settled) / np.maximum(base, 1.0)
     changed = np.abs(rows[6] - base) > SMALL_CHANGE * base
-    written = rng.random(rows.shape[1]) < np.where(off < np.median(off), *WRITTEN)
+    written = rng.random(rows.shape[1]) < np.where(off < NEAR, *WRITTEN)
     pick = rng.integers(0, len(REASONS) // 2, rows.shape[1]) + np.where(rows[6] < base, len(REASONS) // 2, 0)
     return np.where(changed & written & (rows[1] == 0), pick, -1)
 
