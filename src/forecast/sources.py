@@ -143,15 +143,23 @@ def _term(value: Any) -> str:
 # -- reading tables -------------------------------------------------------------------------------------
 
 
-def named(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+def named(frame: pd.DataFrame, name: str, *, texts: Iterable[str] = ()) -> pd.DataFrame:
     """Return a table that a page shows, with a name of its own and its rows counted anew; it is written with the page.
+
+    texts : columns whose texts stand in the company's data or in a month's table as they are, digits and all.
 
     >>> named(pd.DataFrame({"wape": [0.2]}), "accuracy").attrs["table"]
     'page_accuracy'
     """
     out = frame.reset_index(drop=True)
-    out.attrs = {**frame.attrs, "table": f"{VIEW}{name}"}
+    out.attrs = {**frame.attrs, "table": f"{VIEW}{name}", "texts": list(texts)}
     return out
+
+
+def has_texts(frame: pd.DataFrame, name: str) -> bool:
+    """Return whether a text of a column with a digit in it leads to its cell: in a month's table any does."""
+    table = table_of(frame)
+    return bool(table) and (not table.startswith(VIEW) or name in frame.attrs.get("texts", ()))
 
 
 def of_file(frame: pd.DataFrame, name: str) -> pd.DataFrame:

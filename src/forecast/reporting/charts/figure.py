@@ -299,8 +299,7 @@ class TableView:
         """Return the words of a column; a number carries its cell, and so does a text with a digit from a file."""
         values = sources.column(shown, name)
         cells = [self._cell(name, value) for value in values]
-        table = sources.table_of(shown)
-        if not table or table.startswith(sources.VIEW):
+        if not sources.has_texts(shown, name):
             return cells
         return [
             sources.marked(cell, [sources.sourced(0, sources.address(shown, label, name))], "text")
@@ -336,7 +335,8 @@ def _is_text(value: Any, cell: str) -> bool:
     """Return whether a cell is a text or a date as it stands in its file, not one that a format has worded."""
     if isinstance(value, pd.Timestamp):
         return cell == f"{value:%Y-%m-%d}"
-    return isinstance(value, str) and cell == wording.label(value, most=_LONGEST)
+    as_it_stands = wording.label(value, most=_LONGEST)
+    return isinstance(value, str) and " ".join(cell.split()) == as_it_stands
 
 
 def _is_figure(dtype: Any) -> bool:

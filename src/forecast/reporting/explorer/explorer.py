@@ -24,6 +24,7 @@ from forecast.reporting.charts.figure import Chart, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.deal_table import (
+    SEARCHED,
     DealTable,
     by_month,
     by_stage,
@@ -216,7 +217,7 @@ class Explorer:
 
     def deal_list(self, *, most: int = 15) -> TableView:
         """Return the largest open deals of what is chosen, with their chances and what drives them."""
-        rows = sources.named(in_order(self.deals(), "amount").iloc[:most], "largest_deals")
+        rows = sources.named(in_order(self.deals(), "amount").iloc[:most], "largest_deals", texts=SEARCHED)
         without = () if (rows["product"] != "").any() else ("product",)
         return TableView(
             rows,

@@ -6,7 +6,7 @@ Records of what is drawn first, then every sentence of the subject, then the pic
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.judgement import Finding, Verdict
 from forecast.evaluation.scores.comparison import FEWEST
@@ -65,32 +65,37 @@ def prepare_reliability(table: pd.DataFrame, probabilities: pd.Series, *, event:
 class DealOdds:
     """The open deals in ten equal steps of their probability of a win: how many, and what they are expected to bring.
 
-    deals : all open deals. counts, amounts : (10,), over those whose probability is known.
+    deals : all open deals. rows : from, to, deals, amount, one row a step, over those whose probability is known.
     """
 
     deals: pd.DataFrame
-    counts: np.ndarray
-    amounts: np.ndarray
+    rows: pd.DataFrame
     company: Company
 
     @property
-    def edges(self) -> np.ndarray:
-        """The ends of the steps, (11,)."""
-        return np.linspace(0, 1, len(self.counts) + 1)
+    def counts(self) -> np.ndarray:
+        """How many deals a step has, (10,)."""
+        return self.rows["deals"].to_numpy()
+
+    @property
+    def amounts(self) -> np.ndarray:
+        """What they are expected to bring, (10,)."""
+        return self.rows["amount"].to_numpy(float)
 
     @property
     def middles(self) -> np.ndarray:
         """The middle of each step."""
-        return (self.edges[:-1] + self.edges[1:]) / 2
+        return ((self.rows["from"] + self.rows["to"]) / 2).to_numpy(float)
 
 
 def prepare_deal_odds(deals: pd.DataFrame, *, company: Company) -> DealOdds:
     """Return the open deals by step of probability; a probability of 1 is in the last step."""
     known = deals.dropna(subset=["p_win", "expected_amount"])
     step = np.minimum((known["p_win"].to_numpy(float) * 10).astype(int), 9)
-    counts = np.bincount(step, minlength=10)
     amounts = np.bincount(step, weights=known["expected_amount"].to_numpy(float), minlength=10)
-    return DealOdds(deals=deals, counts=counts, amounts=amounts, company=company)
+    edges = np.linspace(0, 1, 11)
+    rows = {"from": edges[:-1], "to": edges[1:], "deals": np.bincount(step, minlength=10), "amount": amounts}
+    return DealOdds(deals=deals, rows=sources.named(pd.DataFrame(rows), "open_deals_by_odds"), company=company)
 
 
 # -- sentences ------------------------------------------------------------------------------------------
@@ -99,6 +104,7 @@ LABELS = {
     "observed": "came true",
     "diagonal": "as forecast",
     "probability": "probability",
+    "deals": "how many deals had it",
     "steps": "probability of a win, ever; over each bar the number of deals",
     "steps, narrow": "probability of a win, ever; over bars: deals",
 }
@@ -178,15 +184,30 @@ def calibration_finding(table: pd.DataFrame, judged: Mapping[str, Finding]) -> s
     also = f"; {ever}" if ever else ""
     if known.empty or title.startswith(ODDS_TOO_FEW):
         return f"{title}{also}"
-    forecast = wording.percent(float(np.average(known["probability"], weights=known["n"])))
-    won = wording.percent(float(np.average(known["happened"], weights=known["n"])))
+    forecast, won = (wording.percent(_weighted(known, name)) for name in ("probability", "happened"))
     return f"{title}: forecast {forecast}, won {won}, {deals_and_days(known, judged['odds level'])}{also}"
+
+
+def _weighted(known: pd.DataFrame, name: str) -> float:
+    """Return the mean of a column of the bins, each counted by its deals."""
+    parts = [row[name] * row["n"] for row in sources.records(known)]
+    whole: float = sum(parts[1:], parts[0]) / sources.total(known, "n")
+    return whole
 
 
 def deals_and_days(known: pd.DataFrame, level: Finding) -> str:
     """Return what the check rests on: `2,485 probabilities of 8 days`; a deal counts on each day it is open."""
-    count = wording.plural(int(known["n"].sum()), "probability")
+    count = wording.plural(sources.total(known, "n"), "probability")
     return f"{count} of {wording.plural(level.estimate.n, 'day')}" if level.estimate.unit == "day" else count
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the bins with share_low and share_high, the 95 % interval of the share that wins in the long run."""
+    ends = [
+        share_interval(round(p * n), int(n)) for p, n in zip(table["happened"].fillna(0.0), table["n"], strict=True)
+    ]
+    low, high = zip(*ends, strict=True) if ends else ((), ())
+    return table.assign(share_low=pd.Series(low, table.index, float), share_high=pd.Series(high, table.index, float))
 
 
 def calibration_sentence(table: pd.DataFrame, *, why: str = NO_CHECK) -> str:
@@ -198,8 +219,9 @@ def calibration_sentence(table: pd.DataFrame, *, why: str = NO_CHECK) -> str:
     known = table[(table["n"] > 0) & table["probability"].between(0.1, 0.9)] if len(table) else table
     if known.empty:
         return NO_MIDDLE if len(table) else why
-    row = known.loc[known["n"].idxmax()]
-    low, high = share_interval(round(row["happened"] * row["n"]), int(row["n"]))
+    known = known if "share_low" in known else with_intervals(known)
+    [row] = sources.records(known.loc[[known["n"].idxmax()]])
+    low, high = row["share_low"], row["share_high"]
     return (
         f"Of {wording.plural(row['n'], 'deal')} given about {wording.percent(row['probability'])}, "
         f"{wording.percent(row['happened'])} were won (95{wording.THIN}% interval {wording.percent(low)} to "
@@ -209,27 +231,34 @@ def calibration_sentence(table: pd.DataFrame, *, why: str = NO_CHECK) -> str:
 
 def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
     """Return what the open deals are expected to bring."""
-    known = deals["expected_amount"].dropna()
+    known = deals[deals["expected_amount"].notna()]
     if known.empty:
         what = "an expected amount" if deals["p_win"].notna().any() else "a probability"
         return f"No open deal has {what}" if len(deals) else "There are no open deals"
-    worth = wording.money(known.sum(), currency=currency)
-    return f"{wording.plural(len(known), 'open deal')} should bring {worth} in the end"
+    worth = wording.money(sources.total(known, "expected_amount"), currency=currency)
+    return f"{wording.plural(sources.count(known), 'open deal')} should bring {worth} in the end"
 
 
-def skill_sentences(deals: pd.DataFrame, judged: Mapping[str, Finding], *, within: str) -> list[str]:
-    """Return how well the odds tell deals apart; deals has origin, p and won of past deals, within names the event."""
+def skill_sentences(
+    deals: pd.DataFrame, judged: Mapping[str, Finding], *, within: str, area: float | None = None
+) -> list[str]:
+    """Return how well the odds tell deals apart.
+
+    deals : origin, p and won of past deals. within : names the event. area : the AUC of these deals, by default worked
+    out here.
+    """
     if deals.empty:
         return []
     if deals["won"].nunique() < 2:
         what = "All" if deals["won"].iloc[0] else "None"
         return [
-            f"{what} of these {wording.plural(len(deals), 'probability')} came true ({within}): nothing to tell apart."
+            f"{what} of these {wording.plural(sources.count(deals), 'probability')} came true ({within}): "
+            "nothing to tell apart."
         ]
-    share, area = float(deals["won"].mean()), auc(deals["won"], deals["p"])
+    share, area = sources.aggregate(deals, "won", "mean"), auc(deals["won"], deals["p"]) if area is None else area
     use = judged["odds use"]
-    checked = wording.plural(len(deals), "probability")
-    days = wording.plural(deals["origin"].nunique(), "day")
+    checked = wording.plural(sources.count(deals), "probability")
+    days = wording.plural(use.estimate.n, "day")
     gain = wording.percent(abs(use.estimate.value))
     return [
         f"{checked} of {days} were checked; {wording.percent(share)} of these deals came true ({within}).",
@@ -244,8 +273,9 @@ def overlap_sentences(horizon: int, *, apart: int = 3) -> list[str]:
     """Return that one win may count for two days, where days lie fewer months apart than wins are counted."""
     if horizon <= apart:
         return []
+    within = wording.plural(horizon, "month")
     return [
-        f"The days are {wording.plural(apart, 'month')} apart and wins of {wording.plural(horizon, 'month')} count for "
+        f"The days are {wording.spelt(apart)} months apart and wins within {within} count for "
         "each, so that one win can count for more than one day: the days say less than as many separate ones would."
     ]
 
@@ -257,17 +287,18 @@ def second_opinion_finding(judged: Mapping[str, Finding], *, kind: str) -> str:
     return word(verdict, NEARER).format(CHALLENGERS[kind])
 
 
-def second_opinion_sentence(opinion: SecondOpinion) -> str:
-    """Return what the comparison rests on, and how often luck would show as much."""
-    n, days = int(opinion.table["n"].iloc[0]), opinion.days
+def second_opinion_sentence(opinion: SecondOpinion, found: Finding | None = None) -> str:
+    """Return what the comparison rests on, and how often luck would show as much; found : of the page's table."""
+    n, days = sources.row(opinion.table)["n"], found.estimate.n if found else opinion.days
+    p_value = found.estimate.p_value if found else opinion.test.p_value
     if not n:
         return "No deal of the days looked at has both probabilities."
     base = f"{wording.plural(n, 'probability')} of {wording.plural(days, 'day')} were compared by their Brier score."
-    if not wording.known(opinion.test.p_value):
+    if not wording.known(p_value):
         return f"{base} A test needs {FEWEST} days or more, since deals of one day share the months they close in."
     return (
         f"{base} If both were equally near, a difference this large would appear in "
-        f"{wording.cases(opinion.test.p_value)} cases; one is claimed only where all words of this page together would "
+        f"{wording.cases(p_value)} cases; one is claimed only where all words of this page together would "
         f"mislead in {wording.cases(LUCK)} or fewer."
     )
 
@@ -287,14 +318,9 @@ def describe_reliability(record: Reliability, judged: Mapping[str, Finding]) -> 
                 f"by chance {wording.percent(row['band_low'])} to {wording.percent(row['band_high'])}",
                 wording.plural(row["n"], "deal"),
             )
-            for row in record.bins.to_dict("records")
+            for row in sources.records(record.bins)
         ],
     )
-
-
-def tallest_bar(record: Reliability) -> str:
-    """Return what is written at the histogram: how many deals its tallest bar stands for."""
-    return f"deals; tallest bar {wording.number(record.counts.max())}"
 
 
 def describe_deal_odds(odds: DealOdds) -> Caption:
@@ -302,23 +328,22 @@ def describe_deal_odds(odds: DealOdds) -> Caption:
     currency = odds.company.currency
     title = deals_finding(odds.deals, currency=currency)
     unit = wording.axis_unit(float(odds.amounts.max()), currency=currency)[1]
-    likely = int(odds.counts[len(odds.counts) // 2 :].sum())
+    likely = sources.total(odds.rows.iloc[len(odds.rows) // 2 :], "deals")
     verb = "has" if likely == 1 else "have"
-    steps = zip(odds.middles, odds.amounts, odds.counts, strict=True)
     return Caption(
         title=title,
         subtitle=f"Expected amount of open deals by their probability of a win, {unit}",
         description=f"{title}. {wording.plural(likely, 'deal')} {verb} a chance of one half or more.",
-        tooltips=[_step_tooltip(middle, amount, count, currency) for middle, amount, count in steps],
+        tooltips=[_step_tooltip(row, currency) for row in sources.records(odds.rows)],
     )
 
 
-def _step_tooltip(middle: float, amount: float, count: int, currency: str) -> str:
-    if not count:
+def _step_tooltip(row: Mapping[str, Any], currency: str) -> str:
+    if not row["deals"]:
         return ""
-    name = f"{wording.percent(middle - 0.05)} to {wording.percent(middle + 0.05)}"
-    expected = wording.named_amount("expected", amount, currency=currency)
-    return wording.listed(name, wording.plural(count, "deal"), expected)
+    expected = wording.named_amount("expected", row["amount"], currency=currency)
+    parts = (wording.plural(row["deals"], "deal"), expected)
+    return f"{wording.percent(row['from'])} to {wording.percent(row['to'])}: {'; '.join(filter(None, parts))}"
 
 
 # -- pictures -------------------------------------------------------------------------------------------
@@ -381,14 +406,14 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
 
 
 def _draw_histogram(axes: Axes, record: Reliability) -> None:
-    """Draw how often each probability was given, in 20 bars; only the tallest is counted in words."""
+    """Draw how often each probability was given, in 20 bars."""
     steps = len(record.counts)
     axes.bar([(i + 0.5) / steps for i in range(steps)], record.counts, width=0.88 / steps, **COUNT.area, zorder=2)
     axes.set_xlim(0, 1)
     share_axis(axes, axis="x")
     axes.grid(False)
     axes.set_yticks([])
-    axes.text(0.99, 1.0, tallest_bar(record), color=SOFT, ha="right", va="top", transform=axes.transAxes)
+    axes.text(0.99, 1.0, LABELS["deals"], color=SOFT, ha="right", va="top", transform=axes.transAxes)
     axes.set_xlabel(LABELS["probability"], loc="left")
 
 
@@ -398,14 +423,13 @@ def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     caption = describe_deal_odds(odds)
     if not odds.counts.any():
         return empty(caption.title, NO_PROBABILITY)
-    columns = {"from": odds.edges[:-1], "to": odds.edges[1:], "deals": odds.counts, "amount": odds.amounts}
     formats: dict[str, Format] = dict.fromkeys(("from", "to"), wording.percent)
     formats["amount"] = wording.in_currency(company.currency)
     return chart(
         odds,
         draw_deal_odds,
         caption,
-        table=pd.DataFrame(columns),
+        table=odds.rows,
         heads=DEALS_HEADS,
         company=company,
         as_of=as_of,
@@ -419,9 +443,10 @@ def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
     figure, axes = canvas.axes(234, left=44, right=22, top=26, bottom=44)
     largest = float(odds.amounts.max())
     axes.bar(odds.middles, odds.amounts, width=0.092, **FORECAST.area, zorder=2)
-    for x, amount, count in zip(odds.middles, odds.amounts, odds.counts, strict=True):
-        if count:
-            axes.text(x, amount + largest * 0.015, f"{count:,}", ha="center", va="bottom", color=SOFT)
+    for x, row in zip(odds.middles, sources.records(odds.rows), strict=True):
+        if row["deals"]:
+            above, count = row["amount"] + largest * 0.015, wording.in_full(row["deals"])
+            axes.text(x, above, count, ha="center", va="bottom", color=SOFT)
     share_axis(axes, axis="x", ticks=5 if canvas.narrow else 10)
     axes.tick_params(axis="x", pad=8)  # clear of the 0 of the other axis
     axes.grid(False)
@@ -446,8 +471,14 @@ def second_opinion_view(opinion: SecondOpinion | None, judged: Mapping[str, Find
     if opinion is None:
         return Notes([])
     names = model_names(kind)
-    claim = Statement(f"{second_opinion_finding(judged, kind=kind)}.", second_opinion_sentence(opinion))
-    models = TableView(opinion.table.assign(model=names), OPINION_CAPTION, columns=OPINION_HEADS)
+    shown = replace(opinion, table=sources.named(opinion.table.assign(model=names), "second_opinion"))
+    sentence = second_opinion_sentence(shown, judged["second opinion"])
+    claim = Statement(f"{second_opinion_finding(judged, kind=kind)}.", sentence)
+    models = TableView(shown.table, OPINION_CAPTION, columns=OPINION_HEADS)
     named = opinion.curves.assign(model=opinion.curves["model"].replace("challenger", names[1]))
     shares: dict[str, Format] = {"probability": wording.percent, "happened": wording.percent}
-    return Together(claim, models, TableView(named, CURVES_CAPTION, columns=CURVES_HEADS, formats=shares))
+    return Together(
+        claim,
+        models,
+        TableView(sources.named(named, "second_opinion_curves"), CURVES_CAPTION, columns=CURVES_HEADS, formats=shares),
+    )
