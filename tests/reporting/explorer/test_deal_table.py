@@ -107,9 +107,12 @@ def test_by_month_adds_up(snap, deals):
     assert table["deals"].tolist() == [0, 1, 1, 1]
     assert table["amount"].tolist() == [0.0, 1500.0, 700.0, 3000.0]
     assert table["expected_amount"].sum() == deals["expected_amount"].sum()
-    moved = deals.assign(expected_close_on=pd.to_datetime(["2026-03-31", None, "2026-04-01"]).astype("datetime64[us]"))
+    moved = deals.assign(expected_close_on=pd.to_datetime(["2026-03-30", None, "2026-04-01"]).astype("datetime64[us]"))
     table = by_month(moved, snap, months=2).set_index("month")
     assert table["deals"].to_dict() == {"overdue": 1, "2026-04": 1, "2026-05": 0, "later": 0, "no date": 1}
+    today = deals.assign(expected_close_on=pd.to_datetime(["2026-03-31", None, "2026-04-01"]).astype("datetime64[us]"))
+    table = by_month(today, snap, months=1).set_index("month")  # what is due on the day itself is not past its date
+    assert table["deals"].to_dict() == {"overdue": 0, "2026-03": 1, "2026-04": 1, "later": 0, "no date": 1}
     assert by_month(deals.iloc[:0], snap, months=1)["deals"].sum() == 0
 
 

@@ -284,9 +284,10 @@ def _stages(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None)
 def past_due(deals: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.Series:
     """Return which deals are open after their expected close date; a deal due on the day itself is not past due.
 
-    deals : outcome and expected_close_on, as a snapshot of `as_of` has them; (n,) bool.
+    deals : expected_close_on and outcome, as a snapshot of `as_of` has them; without outcome all are open. (n,) bool.
     """
-    return (deals["outcome"] == "open") & (deals["expected_close_on"] < pd.Timestamp(as_of))
+    late = deals["expected_close_on"] < pd.Timestamp(as_of)
+    return late & (deals["outcome"] == "open") if "outcome" in deals else late
 
 
 def _meanings(frame: pd.DataFrame) -> dict[str, str]:

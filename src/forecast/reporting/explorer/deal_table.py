@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecast import wording
 from forecast.calendar import period_labels
-from forecast.data.known.snapshot import Snapshot
+from forecast.data.known.snapshot import Snapshot, past_due
 from forecast.data.schema import HORIZONS, TOTAL
 from forecast.errors import ParameterError
 from forecast.reporting.charts.figure import Cards, Notes, Statement, render
@@ -90,12 +90,11 @@ def by_stage(frame: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
 def by_month(frame: pd.DataFrame, snap: Snapshot, *, months: int) -> pd.DataFrame:
     """Return month, deals, amount, expected_amount by month of expected close.
 
-    Rows: `overdue` (before as_of), each month from that of as_of (from the next, where nothing is due on its last day
-    any more) to `months` ahead,
-    `later`, and `no date` where a deal has none. They add up to all deals; expected_amount is
-    what they should bring in the end.
+    Rows: `overdue` (before as_of), each month from that of as_of (on its last day from the next, where nothing is due
+    on that day) to `months` ahead, `later`, and `no date` where a deal has none. They add up to all deals;
+    expected_amount is what they should bring in the end.
     """
-    overdue = (frame["expected_close_on"] < snap.as_of).to_numpy()
+    overdue = past_due(frame, as_of=snap.as_of).to_numpy()
     due_today = bool((frame["expected_close_on"] == snap.as_of).any())
     first = snap.period + (1 if snap.at_month_end and not due_today else 0)
     ahead = np.arange(first, snap.period + months + 1)
