@@ -38,7 +38,7 @@ def test_points_between_two_shares(before, after, said):
 def test_a_difference_carries_its_cells_and_is_worded_anew_from_them():
     table = sources.of_file(pd.DataFrame({"value": [*ENDS, NAN]}), "planning_levels")
     cells = sources.column(table, "value")
-    texts = {differences.apart(*cells[:4], form="sum"): cells[:4], differences.p_value(cells[0]): cells[:1]}
+    texts = {differences.apart(*cells[:4], form="sum"): cells[:4], differences.points_between(*cells[:2]): cells[:2]}
     for text, given in texts.items():
         expressions, rounding = sources.split(sources.cited(text)[0])
         values = [sources.evaluate(each, lambda _: table) for each in expressions]

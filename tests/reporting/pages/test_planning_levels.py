@@ -102,7 +102,10 @@ def test_where_every_segment_has_begun_there_is_nothing_to_compare_with():
     alone = table(MISS[0], BIAS[0])
     found = levels.prepare_levels(alone, ["all"])
     assert levels.levels_finding(found).endswith("; no segment is left that has not begun.")
-    assert levels.levels_more(found, QUIET) == levels.COUNTS_OTHERWISE
+    assert levels.levels_more(found, QUIET) == (
+        f"{levels.COUNTS_OTHERWISE} It is in per cent of the miss, which changed here by {M}32{T}% where segments "
+        "began."
+    )
     assert levels.levels_more(found, {}).startswith("Whether planning together changed anything cannot be told. The")
     assert levels.levels_shown(found)["difference"].tolist() == ["–", "–"]
     html = levels.levels(alone, QUIET)._repr_html_()

@@ -1,4 +1,4 @@
-"""Differences in words: points between two shares, how far two changes are apart, p-values.
+"""Differences in words: points between two shares, and how far two changes are apart.
 
 The words of single numbers are in `wording`, whose rules hold here too: what is worded carries its sources. Whoever
 words a difference anew from its cells imports this module, which adds its functions to those of `wording.rounded`.
@@ -34,9 +34,3 @@ def apart(after: float, before: float, other_after: float, other_before: float, 
         return result
     first, second, third, fourth = (f"{MINUS if end < 0 else ''}{abs(end)}" for end in (a, b, c, d))
     return f"({first} {MINUS} {second}) {MINUS} ({third} {MINUS} {fourth}) = {result}"
-
-
-@carries()
-def p_value(value: float | None) -> str:
-    """Return a p-value with three decimals; a dash where there is none."""
-    return f"{value:.3f}" if known(value) else "–"

@@ -83,7 +83,7 @@ def page(notebook: Any, frame: Page) -> str:
         "code_css": _code_css() if frame.kind == "analysis" else "",
         "scripts": _scripts(tooltips=_has_tooltips(notebook), switch=frame.kind == "analysis"),
     }
-    shown = without_empty_sections(notebook) if frame.kind == "leader" else notebook
+    shown = without_empty_sections(notebook)
     body, _ = _exporter().from_notebook_node(shown, resources)
     return clean(_FOR_LAB.sub("", str(body)))
 

@@ -48,7 +48,11 @@ def conclusion(row: Mapping[str, Any], reasons: pd.DataFrame | None) -> Shown:
         return Shown()
     tells = row["verdict"] != "not identified"
     said = Statement(f"{sentences.finding(row)}.", sentences.next_step(row), kind="finding" if tells else "abstain")
-    return Shown(said, Notes(sentences.reasons(reasons), ELSE if tells else WHY))
+    return Shown(said, Notes(_quoted(reasons), ELSE if tells else WHY))
+
+
+def _quoted(table: pd.DataFrame | None) -> list[str]:
+    return [] if table is None else [sources.quoted(table, at, "reason") for at in table.index]
 
 
 # -- sentences ----------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement, Together
 from forecast.reporting.charts.style import AXIS, BEFORE_START, CHANGED, INK, NOT_BEGUN, SHADE, SOFT, UNPROVEN, Mark
-from forecast.reporting.pages import differences
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.prepare import (
     EARLIER,
@@ -65,7 +64,7 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | S
         heads=sentences.EFFECT_HEADS,
         company=company,
         as_of=as_of,
-        formats={**dict.fromkeys(("change", "from", "to"), signed), "p_value": differences.p_value},
+        formats={**dict.fromkeys(("change", "from", "to"), signed), "p_value": sentences.chance_alone},
         by="y",
     )
 

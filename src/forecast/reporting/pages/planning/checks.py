@@ -24,7 +24,8 @@ def checks(row: Mapping[str, Any]) -> Together | Statement:
     if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
         return empty(*NO_CHECKS)
     shown: TableColumns = {"columns": CHECKS_HEADS, "formats": {"chance": str}}
-    return Together(TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance"]), Notes([SIDES]))
+    table = TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance"])
+    return Together(Notes([HOW]), table, Notes([SIDES, TEST]))
 
 
 # -- sentences ----------------------------------------------------------------------------------------
@@ -53,6 +54,18 @@ CHECKS: Mapping[str, tuple[str, str]] = {
 
 CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
 CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
+TEST = (
+    "Under the picture, the chance of the first row is that of the test, in which gross misses count less; its "
+    "interval holds that of the test and that of the plain mean."
+)
+HOW = (
+    "Each segment that began is compared with those that had not begun in the same month, in two ways: against what "
+    "its own past led to expect, and with the six months before its start set aside. What was hard for everybody, or "
+    "for the benchmark too, is taken out. Then start dates are assigned at random, many times: how often do both look "
+    "as large?"
+)
+"""How the effect is estimated."""
+
 SIDES = (
     "Chance alone: how often it gives as much, up or down. Where a change would be claimed, the second and the fourth "
     "question count only the direction that could bring the claim about."

@@ -140,7 +140,7 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
     row : the planning table's row.
     """
     miss = next(level for level in levels if level.measure == MISS)
-    parts = [_follows(row, miss.difference), COUNTS_OTHERWISE]
+    parts = [_follows(row, miss.difference), COUNTS_OTHERWISE, _in_per_cent(miss)]
     if wording.known(miss.difference):
         side = "down" if miss.difference < 0 else "up"
         size = f"{_apart(miss.began, miss.waits, form='size')} {side} where segments began"
@@ -150,6 +150,16 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
         benchmark = _apart(miss.began_benchmark, miss.waits_benchmark)
         parts.insert(1, f"The same sum of the benchmark, which plans nothing: {benchmark}.")
     return " ".join(part for part in parts if part)
+
+
+def _in_per_cent(miss: Level) -> str:
+    """Return the changes of the miss as a share of itself, as the verdict counts: 22 points of 71 are 31 %."""
+    changes = [
+        f"{wording.percent(pair.after / pair.before - 1, sign=True)} {where}"
+        for pair, where in ((miss.began, "where segments began"), (miss.waits, "where they have not"))
+        if wording.known(pair.change) and pair.before
+    ]
+    return f"It is in per cent of the miss, which changed here by {wording.joined(changes)}." if changes else ""
 
 
 def _follows(row: Mapping[str, Any], difference: float) -> str:

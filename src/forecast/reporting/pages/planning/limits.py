@@ -15,7 +15,6 @@ from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Statement, Together
 from forecast.reporting.charts.style import AXIS, CHANGED, INK, OTHER_SIZES, OWN_SIZE, SHADE, SMALL, SOFT, UNPROVEN
-from forecast.reporting.pages import differences
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.charts import name_sides, signed
 from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, is_answerable, prepare_left_out
@@ -46,7 +45,7 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
         as_of=as_of,
         formats={
             **dict.fromkeys(("mean_change", "mean_interval_low", "mean_interval_high"), signed),
-            "p_value": differences.p_value,
+            "p_value": sentences.chance_alone,
         },
     )
 

@@ -33,7 +33,7 @@ def planning_information(table: pd.DataFrame | None) -> Together | Statement:
     if table.empty:
         return empty(*NO_INFORMATION)
     shown = _compared(information_shown(table), INFORMATION_CAPTION, heads=INFORMATION_HEADS)
-    return Together(Statement(*information(table)), shown)
+    return Together(Statement(*information(table)), shown, Notes([TWICE]))
 
 
 def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str]) -> TableView:
@@ -83,6 +83,7 @@ OTHERS_CAPTION = "What else may have changed with planning together"
 INFORMATION_CAPTION = "How far the model misses, without and with marketing"
 MEASURES = "What these measure"
 
+TWICE = "The same model forecasts the same months twice: with what marketing knows (leads, campaigns), and without."
 NO_INFORMATION = (
     "Cannot tell what knowing marketing is worth",
     "The months compared are those for which forecasts that people submitted are scored, and there are none.",

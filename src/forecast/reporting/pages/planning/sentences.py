@@ -68,7 +68,7 @@ ROWS = {
 }
 """How the rows of the effect are called."""
 
-EFFECT_HEADS = {"what": "what", "change": "change", "from": "from", "to": "to", "p_value": "p-value"}
+EFFECT_HEADS = {"what": "what", "change": "change", "from": "from", "to": "to", "p_value": "chance alone"}
 MONTHS_HEADS = {
     "event_time": "months since start",
     "relative_change": "change",
@@ -89,7 +89,7 @@ LEFT_OUT_HEADS = {
     "mean_change": "change",
     "mean_interval_low": "from",
     "mean_interval_high": "to",
-    "p_value": "p-value",
+    "p_value": "chance alone",
 }
 """What stands over the columns of each table."""
 
@@ -118,11 +118,6 @@ def parts(row: Mapping[str, Any]) -> tuple[str, str]:
     # What speaks against a claim comes before anything else.
     middle = (rest, who_began(row)) if is_withheld(row) else (who_began(row), rest)
     return first, " ".join(part for part in (*middle, next_step(row)) if part)
-
-
-def reasons(table: pd.DataFrame | None) -> list[str]:
-    """Return why nothing can be told, if so, and what else must be known. table : `planning_reasons`."""
-    return [] if table is None else [sources.quoted(table, at, "reason") for at in table.index]
 
 
 def brief(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -390,7 +385,8 @@ def describe_months(months: Months, row: Mapping[str, Any]) -> Caption:
     low, high = (wording.percent(end, sign=True) for end in months.ends)
     return Caption(
         title=f"Single months swing from {low} to {high}: read them together",
-        subtitle="Change of the error against segments not planning together then; larger marks: more segments",
+        subtitle="Change of the error against segments not planning together then, with gross misses counting less, so "
+        "that their mean is not the estimate of the effect; larger marks: more segments",
         description=f"{before} before the start and {after} after it; {below} of those after it lie below zero. "
         f"{finding(row)}.",
         tooltips=[_month_tooltip(month) for month in sources.records(months.rows)],
@@ -421,8 +417,9 @@ def describe_segments(errors: SegmentErrors) -> Caption:
     title, rows = segments_finding(errors.rows), sources.records(errors.rows)
     return Caption(
         title=title,
-        subtitle="Mean of the monthly errors, each a share of usual bookings, as in the verdict; the miss at the top "
-        "adds up money instead. Dotted: not begun, before and after the median start",
+        subtitle="Mean of the monthly errors, each a share of usual bookings. The verdict holds these months against "
+        "those of the others, and the miss at the top adds up money, so both numbers differ. Dotted: not begun, before "
+        "and after the median start",
         description=f"{title}. {' '.join(_segment_sentence(row) for row in rows)}",
         tooltips=[_segment_tooltip(row, pair) for row, pair in zip(rows, errors.pairs, strict=True)],
     )
@@ -454,7 +451,8 @@ def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
     whole, least, most = (wording.percent(shown.rows[at]["mean_change"], sign=True) for at in (0, 1, -1))
     return Caption(
         title=title,
-        subtitle=f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals",
+        subtitle=f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals; the "
+        "chance is of the test, in which gross misses count less",
         description=f"{title}. With all segments the change is {whole}; without {first} it is {least}, without {last} "
         f"{most}.",
     )

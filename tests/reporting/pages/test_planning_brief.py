@@ -1,0 +1,48 @@
+"""Joint planning on the leader's page: no number that could be taken for a finding where nothing can be told."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from forecast import sources
+from forecast.data.schema import Company
+from forecast.reporting.pages.planning.brief import brief, conclusion, joint_and_sales
+from forecast.reporting.pages.planning.prepare import planning_row
+from forecast.wording import THIN as T
+
+PAGE = {"company": Company(name="C"), "as_of": pd.Timestamp("2026-10-31")}
+STEP = {"step": "submitted-joint", "before": "submitted-sales", "lag": 0, "n": 300, "months": 23}
+STEP |= {"wape_before": 0.78, "wape": 0.56, "added": 0.22, "statistic": 12.2, "df": 4, "p_value": 0.0003}
+NOTHING = pd.DataFrame({"by": [], "part": []})
+
+
+def row(**facts: object) -> dict[str, object]:
+    told = {"verdict": "not identified", "answer": "Cannot tell, says Dr. Who & Co.", "more": "Errors changed by 12 %."}
+    table = pd.DataFrame([told | {"sentence": "", "relative_change": -0.12, "reasons": "", "withheld": ""} | facts])
+    return planning_row(sources.of_file(table, "planning"))
+
+
+@pytest.mark.parametrize("facts", [{}, {"n_segments": 5, "n_adopting": 0, "needs": "joint_planning"}])
+def test_without_forecasts_or_starts_there_is_nothing_on_the_page(facts):
+    assert brief(row(**facts), NOTHING, pd.DataFrame([STEP]), **PAGE)._repr_html_() == ""
+    assert conclusion(row(**facts), None)._repr_html_() == ""
+
+
+def test_where_it_cannot_be_told_no_change_is_shown():
+    html = brief(row(n_segments=5, n_adopting=0), NOTHING, pd.DataFrame([STEP]), **PAGE)._repr_html_()
+    assert "Cannot tell, says Dr. Who &amp; Co." in html
+    assert "12" not in html
+    assert "<figure" not in html
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.004, "the joint one less, beyond luck"), (0.4, "luck could have made the difference")]
+)
+def test_the_joint_forecast_against_sales_own_of_the_same_months(p, said):
+    steps = pd.DataFrame([STEP | {"step": "pipeline", "before": "ets", "p_holm": 1.0}, STEP | {"p_holm": p}])
+    (line,) = joint_and_sales(sources.of_file(steps, "value_added"))
+    missed = f"the joint forecast missed 56{T}% and sales’ own 78{T}%"
+    assert sources.plain(line).startswith(f"Of the same months and segments, {missed}: {said} (23 months).")
+    assert sources.cited(line)[0] == "value_added:1:wape|percent"
+    assert joint_and_sales(steps.iloc[:1]) == []
