@@ -345,9 +345,10 @@ def _changes(
         _put(begun, np.flatnonzero(other), known(base.take(other)))
     if (~recorded).any():
         _put(begun, np.flatnonzero(~recorded), end.take(~recorded))
-    found = [("restated", begun - start)]
-
+    # Far ahead a deal's chance depends on the others: what their changes did to one that did not change.
     changed = [_differs(base, new, columns) & recorded for columns in CHANGES.values()]
+    untouched = ~np.any(changed, axis=0) & recorded
+    found = [("restated", begun - start), ("learned", (end - begun).where(untouched))]
     rows = np.flatnonzero(np.any(changed, axis=0))
     if not len(rows):
         return found
