@@ -35,7 +35,7 @@ SCORED = {"verdict": "not identified", "n_segments": 3}
 def lines(log, **tables) -> list[str]:
     snap = snapshot(log, as_of="2026-03-31")
     given = {"row": {"target_period": "2026-04", "plan": float("nan")}, "deals": snap.opportunities}
-    given |= {"changed": NOTHING, "scores": NOTHING, "quarters": NOTHING, "card": CARD}
+    given |= {"scores": NOTHING, "quarters": NOTHING, "card": CARD}
     given |= {"planning": {"sentence": "Cannot tell whether planning together helped: nothing is scored."}}
     return leader.lacking(log, **given | tables)
 
@@ -56,7 +56,7 @@ def test_what_can_be_shown_has_no_line(tmp_path: Path):
     log = read(tiny_company(tmp_path / "a"))
     row = {"target_period": "2026-04", "plan": 2500.0}
     scores = pd.DataFrame({"model": ["pipeline"]})
-    told = lines(log, row=row, changed=scores, scores=scores, quarters=scores, card=CARD.iloc[2:], planning=SCORED)
+    told = lines(log, row=row, scores=scores, quarters=scores, card=CARD.iloc[2:], planning=SCORED)
     assert told == ["The record of what sales and marketing forecast: the table submitted_forecasts."]
     other = {"target_period": "FY26 Q3", "plan": float("nan")}
     assert lines(log, row=other)[0].endswith("each segment against its plan: plan of FY26 Q3.")

@@ -75,6 +75,9 @@ _NOT_IDENTIFIED: Mapping[str, Any] = MappingProxyType(
 )
 """What the row holds where no forecast of people can be scored."""
 
+CHANGED = ("changes_forecast", "changes_forecast_ends", "changes_forecast_deals")
+"""The tables of why the forecast moved: by cause, the two forecasts themselves, and the deals."""
+
 SCORES_BY = ("model", "span", "level", "horizon")
 
 
@@ -158,6 +161,16 @@ def planning(
     """
     results = Results("") if results is None else results
     return _study(_Month(log=log, snap=snapshot(log, as_of=as_of), months=months, seed=seed, results=results))
+
+
+def changes_of_forecast(
+    log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
+) -> dict[str, pd.DataFrame]:
+    """Return why the forecast moved since the end of the month before: `CHANGED`, by name, all worked out at once."""
+    results = Results("") if results is None else results
+    if all(name in results for name in CHANGED):
+        return {name: results.read(name) for name in CHANGED}
+    return _changed(_Month(log=log, snap=snapshot(log, as_of=as_of), months=months, seed=seed, results=results))
 
 
 # -- the makers ------------------------------------------------------------------------------------------
@@ -334,12 +347,8 @@ def _notes(month: _Month) -> pd.DataFrame:
 def _changed(month: _Month) -> dict[str, pd.DataFrame]:
     """Return why the forecast moved since the end of the month before, the deals behind it, and the two forecasts."""
     found = explained(month.log, month.snap, months=month.months, seed=month.seed)
-    made = {
-        "changes_forecast": found.causes,
-        "changes_forecast_deals": found.deals,
-        "changes_forecast_ends": found.ends,
-    }
-    return {name: month.results.write(name, frame) for name, frame in made.items()}
+    made = zip(CHANGED, (found.causes, found.ends, found.deals), strict=True)
+    return {name: month.results.write(name, frame) for name, frame in made}
 
 
 # -- joint planning: the study's figures in one row, and its other tables --------------------------------
@@ -422,7 +431,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "notes": _notes,
         **{
             name: lambda month, name=name: _changed(month)[name]  # type: ignore[misc]
-            for name in ("changes_forecast", "changes_forecast_deals", "changes_forecast_ends")
+            for name in CHANGED
         },
     }
 )

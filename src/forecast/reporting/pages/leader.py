@@ -44,7 +44,6 @@ def lacking(
     *,
     row: Mapping[str, Any] | None,
     deals: pd.DataFrame,
-    changed: pd.DataFrame,
     scores: pd.DataFrame,
     quarters: pd.DataFrame,
     planning: Mapping[str, Any],
@@ -57,7 +56,7 @@ def lacking(
     found: dict[str, list[str]] = {}
     for what, brings in (
         *_of_plan(log, row),
-        *_of_changes(log, changed),
+        *_of_changes(log),
         *_of_record(log, scores, quarters),
         *_of_planning(log, planning),
         *_of_deals(deals),
@@ -78,8 +77,8 @@ def _of_plan(log: Log, row: Mapping[str, Any] | None) -> Iterator[tuple[str, str
         yield "the chance of reaching plan, and each segment against its plan", brings
 
 
-def _of_changes(log: Log, changed: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    if changed.empty and HISTORY not in log.tables:
+def _of_changes(log: Log) -> Iterator[tuple[str, str]]:
+    if HISTORY not in log.tables:
         yield "which deals moved since last month", HISTORY
 
 

@@ -1,0 +1,105 @@
+"""The leader's section on what changed: its sentences and its waterfall are cells of the tables, and add up."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from forecast import sources
+from forecast.data.schema import Company
+from forecast.models.pipeline.causes import CAUSES
+from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.pages.bookings.causes import (
+    causes_deals,
+    causes_sentence,
+    causes_waterfall,
+    moved_sentence,
+    prepare_moved,
+    prepare_waterfall,
+)
+
+EURO = Company(currency="EUR")
+AMOUNTS = {"won": 300e3, "lost": -500e3, "stage": 100e3, "older": -120e3, "not_yet_created": 20e3}
+POINTS = {"won": 0.15, "lost": -0.25, "stage": 0.05, "older": -0.06, "not_yet_created": 0.01}
+
+
+def tables(*, plan: bool = True) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    nan = float("nan")
+    causes = pd.DataFrame(
+        [
+            {
+                "target_period": "FY26 Q4",
+                "level": "company",
+                "node": "Total",
+                "cause": cause,
+                "amount": AMOUNTS.get(cause, 0.0),
+                "points": POINTS.get(cause, 0.0) if plan else nan,
+                "deals": 3 if AMOUNTS.get(cause) and cause != "not_yet_created" else 0,
+            }
+            for cause in CAUSES
+        ]
+    )
+    ends = {"target_period": "FY26 Q4", "level": "company", "node": "Total"}
+    ends |= {"since": pd.Timestamp("2026-09-30"), "as_of": pd.Timestamp("2026-10-31"), "before": 5.0e6, "after": 4.8e6}
+    ends |= {"plan": 4.9e6, "chance_before": 0.6, "chance_after": 0.5}
+    if not plan:
+        ends |= dict.fromkeys(("plan", "chance_before", "chance_after"), nan)
+    deals = pd.DataFrame({"cause": ["won"] * 2 + ["lost"], "opportunity_id": ["A", "B", "C"], "segment": "East"})
+    deals = deals.assign(
+        target_period="FY26 Q4", amount=[200e3, 100e3, -500e3], expected_before=1e3, expected_after=2e3
+    )
+    given = (("changes_forecast", causes), ("changes_forecast_ends", pd.DataFrame([ends])))
+    named = [sources.of_file(frame, name) for name, frame in (*given, ("changes_forecast_deals", deals))]
+    return named[0], named[1], named[2]
+
+
+def test_the_sentences_say_what_the_tables_hold():
+    causes, ends, _ = tables()
+    moved = prepare_moved(causes, ends, period="FY26 Q4", company=EURO)
+    assert sources.plain(moved_sentence(moved)).replace("\u202f", " ") == (
+        "On 30 September we expected €5 m (60 % likely to reach plan) for FY26 Q4; "
+        "now €4.8 m (50 % likely to reach plan)."
+    )
+    assert sources.plain(causes_sentence(moved)).replace("\u202f", " ") == (
+        "It was lowered by deals lost (€500 k, −25 points) and time that passed over open deals (€120 k, −6 points); "
+        "raised by deals won, against what was expected of them (€300 k, +15 points) and open deals that moved on a "
+        "stage, or back (€100 k, +5 points); the chart has all causes."
+    )
+    cited = sources.cited(moved_sentence(moved) + causes_sentence(moved))
+    assert any(each.startswith("changes_forecast_ends:0:before|") for each in cited)
+    assert any(each.startswith("changes_forecast:1:points|") for each in cited)
+
+
+def test_the_bars_lead_from_one_forecast_to_the_other():
+    causes, ends, deals = tables()
+    moved = prepare_moved(causes, ends, period="FY26 Q4", company=EURO)
+    assert moved is not None
+    record = prepare_waterfall(moved)
+    assert list(record.names[:3]) == ["30 September", "won", "lost"]
+    assert len(record.rows) == 2 + len(AMOUNTS)  # what moved nothing has no bar
+    assert record.after[-2] == pytest.approx(record.after[-1])
+    chart = causes_waterfall(moved, as_of="2026-10-31")
+    assert isinstance(chart, Chart)
+    assert sources.plain(chart.title) == "The forecast of FY26 Q4 fell from €5\u202fm to €4.8\u202fm"
+    folds = causes_deals(moved, deals)
+    assert [sources.plain(line).split(":")[0] for line, _ in folds.parts] == ["won", "lost"]
+
+
+def test_without_a_plan_nothing_is_told_of_its_chance():
+    causes, ends, _ = tables(plan=False)
+    moved = prepare_moved(causes, ends, period="FY26 Q4", company=EURO)
+    assert "plan" not in moved_sentence(moved)
+    assert "point" not in sources.plain(causes_sentence(moved))
+    assert "points" not in causes_waterfall(moved, as_of="2026-10-31").heads  # type: ignore[union-attr]
+
+
+def test_where_an_earlier_forecast_is_missing_one_line_says_so():
+    causes, ends, deals = tables()
+    moved = prepare_moved(causes, ends, period="FY30 Q1", company=EURO)
+    assert moved is None
+    assert (moved_sentence(moved), causes_sentence(moved)) == ("", "")
+    assert isinstance(causes_waterfall(moved, as_of="2026-10-31"), Statement)
+    assert not causes_deals(moved, deals).parts
+    # Nothing moved: a forecast of the same day's knowledge.
+    still = prepare_moved(causes.assign(amount=0.0), ends, period="FY26 Q4", company=EURO)
+    assert causes_sentence(still) == ""
