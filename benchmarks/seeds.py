@@ -51,5 +51,6 @@ ALARMS = tuple(range(8401, 8441))
 
 SAMPLE = tuple(range(9001, 9201))
 """Companies like the sample, on which it is reported what one can answer; the first of them is data/sample."""
+
 CAUSES = tuple(range(8501, 8504))
 """Companies in which one cause alone is put in, to see whether it gets the credit."""
