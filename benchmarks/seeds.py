@@ -53,4 +53,4 @@ SAMPLE = tuple(range(9001, 9201))
 """Companies like the sample, on which it is reported what one can answer; the first of them is data/sample."""
 
 CAUSES = tuple(range(8501, 8504))
-"""Companies in which one cause alone is put in, to see whether it gets the credit."""
+"""Companies in which one cause alone is put in, to see whether it gets the credit (used)."""

@@ -1,6 +1,6 @@
 """Whether one cause put in alone gets the credit for what it did to the forecast.
 
-    python -m benchmarks.accuracy.causes [--seeds 7190,7191] [--write]
+    python -m benchmarks.accuracy.causes [--seeds 41,42] [--write]
 
 Simple case: a simulated company in which nothing is recorded after a month's end is forecast a month later; then one
 kind of thing is written into that month (amounts raised, dates moved, deals lost, …) and it is forecast again. The
@@ -14,9 +14,9 @@ What was put in is also seen by another model a month later, so that a part of i
 printed: as the table is, and with the model held still, which leaves `learned` out and all other pieces as they are.
 
 Two things cannot be put in alone. Time always passes: for it the quiet month itself is looked at, and the clock moves
-deals that are there (`older`), those to come (`not_yet_created`) and lets a month settle, from which the model
-learns. And deals created in a month that is over also tell how
-many will come: they are put into a month still in progress, which creation is not learned from.
+deals that are there (`older`), those to come (`not_yet_created`) and lets a month settle, from which the model learns.
+And deals created in a month that is over also tell how many will come: they are put into a month still in progress,
+which creation is not learned from.
 """
 
 from __future__ import annotations
