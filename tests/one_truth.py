@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import forecast
 from forecast import sources, wording
 from forecast.reporting.pages import differences  # noqa: F401  (adds to `wording.rounded`)
 
@@ -207,3 +208,14 @@ def _static(notebook: Path) -> str:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     text = " ".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     return _even(re.sub(r"[*_`#]", "", text))
+
+
+def names_in(data: Path) -> frozenset[str]:
+    """Return every name of a company's data: of segments, owners, deals, stages, which may hold digits."""
+    log = forecast.read(data)
+    found: set[str] = set()
+    for frame in log.tables.values():
+        for column in frame.columns:
+            if pd.api.types.is_string_dtype(frame[column].dtype):
+                found.update(map(str, frame[column].dropna().unique()))
+    return frozenset(name for name in found if re.search(r"[^\d.,\s%€$-]", name))

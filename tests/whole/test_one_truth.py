@@ -1,0 +1,70 @@
+"""One truth: every number on every page leads to the cell of a table, and says what stands there.
+
+The sample by the main job, a company that has nothing but deals, and a month that is redacted. A company whose every
+name is an attack is in `test_hostile`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import maven
+from forecast.reporting.run.report import report
+from one_truth import index_faults, names_in, number_faults
+
+
+def faults_of(out: Path, day: str, names: frozenset[str]) -> str:
+    """Return the faults of a month and of the index, one a line."""
+    return "\n".join([*number_faults(out / day, names=names), *index_faults(out, names=names)])
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("report")
+def test_the_sample(sample_report: Path, sample: Path):
+    assert not faults_of(sample_report, "2026-10-31", names_in(sample))
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("report")
+def test_a_number_that_differs_from_its_cell_is_found(sample_report: Path, tmp_path: Path):
+    month, copy = sample_report / "2026-10-31", tmp_path / "2026-10-31"
+    for name in ("index.html", "tables", "notebooks"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).symlink_to(month / name)
+    text = (month / "index.html").read_text(encoding="utf-8")
+    assert "bookings:" in text
+    (copy / "index.html").unlink()
+    (copy / "index.html").write_text(text.replace("We expect to book", "Of 12 deals we expect to book"), "utf-8")
+    assert any("no source" in fault for fault in number_faults(copy))
+    (copy / "tables").unlink()
+    (copy / "tables").mkdir()
+    for file in (month / "tables").glob("*.parquet"):
+        (copy / "tables" / file.name).symlink_to(file)
+    (copy / "tables" / "bookings.parquet").unlink()
+    moved = pd.read_parquet(month / "tables" / "bookings.parquet")
+    moved.assign(mean=moved["mean"] * 1.01).to_parquet(copy / "tables" / "bookings.parquet")
+    assert any("differs" in fault for fault in number_faults(copy))
+
+
+@pytest.mark.slow
+def test_a_company_with_nothing_but_deals(real_data: Path, tmp_path: Path):
+    data = maven.build(real_data / "maven_crm", tmp_path / "data")
+    report(data, as_of="2017-12-31", out=tmp_path / "reports")
+    assert not faults_of(tmp_path / "reports", "2017-12-31", names_in(data))
+
+
+@pytest.mark.slow
+def test_a_redacted_month_that_is_not_over(sample: Path, tmp_path: Path):
+    report(sample, as_of="2026-10-15", out=tmp_path / "reports", redacted=True)
+    month = tmp_path / "reports" / "2026-10-15"
+    names = set(names_in(sample))
+    for table in ("deals", "submitted", "scores", "lately"):
+        file = month / "tables" / f"{table}.parquet"
+        if file.is_file():
+            frame = pd.read_parquet(file)
+            for column in frame.select_dtypes("str"):
+                names.update(frame[column].dropna().unique())
+    assert not faults_of(tmp_path / "reports", "2026-10-15", frozenset(names))
