@@ -161,7 +161,7 @@ def test_why_nothing_is_identified_is_said_too(tmp_path, capsys):
     printed = capsys.readouterr()
     assert not end.value.code, printed.err
     assert printed.out.startswith("planning: not identified")
-    assert "note: no segment" in printed.err
+    assert "note: no table joint_planning says when segments began to plan jointly" in printed.err
     assert "note: 22 segment-months are left out: no divisor" in printed.err
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import forecast
+from forecast import wording
 from forecast.errors import ParameterError
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.explorer.explorer import Explorer
@@ -184,7 +185,7 @@ def test_the_chosen_deal_is_explained(explorer):
     table.rows.value = row["opportunity_id"]
     assert row["opportunity_id"] in table.why.value
     for factor in row["factors"].split("; "):
-        assert factor.lstrip("+- ") in table.why.value
+        assert wording.factors(factor) in table.why.value
     assert "by the end of Nov" in table.why.value
     assert "by the end of Apr" in table.why.value
 

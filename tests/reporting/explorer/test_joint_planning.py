@@ -28,7 +28,7 @@ def row(verdict: str, change: float = -0.3) -> pd.DataFrame:
                 "relative_change": change,
                 "interval_low": -0.5,
                 "interval_high": -0.1 if change < 0 else np.inf,
-                "sentence": f"The verdict is {verdict} <b>",
+                "answer": f"The verdict is {verdict} <b>",
             }
         ]
     )

@@ -239,6 +239,12 @@ def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
     return f"{wording.plural(sources.count(known), 'open deal')} should bring {worth} in the end"
 
 
+def skill(deals: pd.DataFrame) -> pd.DataFrame:
+    """Return how well the odds tell deals apart as a table of one row: auc, NaN where all came true or none."""
+    apart = deals["won"].nunique() == 2
+    return pd.DataFrame({"auc": [auc(deals["won"], deals["p"]) if apart else float("nan")]})
+
+
 def skill_sentences(
     deals: pd.DataFrame, judged: Mapping[str, Finding], *, within: str, area: float | None = None
 ) -> list[str]:
