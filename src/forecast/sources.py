@@ -286,6 +286,11 @@ def quoted(frame: pd.DataFrame, label: Hashable, name: str) -> str:
     return f"{_START}{address(frame, label, name)}|text{_MIDDLE}{plain(text)}{_END}" if table_of(frame) else text
 
 
+def texts(frame: pd.DataFrame, name: str) -> list[str]:
+    """Return the texts of a column, each of which carries where it stands."""
+    return [quoted(frame, label, name) for label in frame.index]
+
+
 def plain(text: str) -> str:
     """Return a text without what it carries: for pictures, files and terminals."""
     if _START not in text and _END not in text and _MIDDLE not in text:

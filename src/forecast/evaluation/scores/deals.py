@@ -80,15 +80,15 @@ def deal_track(
     if not any(len(part) for part in parts):
         columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
         none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-        none.attrs["why"] = _why_none(log, origins, settled=len(parts), horizon=horizon)
+        none.attrs["why"] = _why_none(log, origins, settled=len(parts))
         return none
     return pd.concat(parts, ignore_index=True)
 
 
-def _why_none(log: Log, origins: Sequence[str], *, settled: int, horizon: int) -> str:
+def _why_none(log: Log, origins: Sequence[str], *, settled: int) -> str:
     """Return why no probability of the past days can be held against what became of it."""
     if not origins or not settled:
-        return f"No past day lies far enough back: the {horizon} months after it have not all settled."
+        return "No past day lies far enough back: the months after it have not all settled."
     then = snapshot(log, as_of=origins[settled - 1])
     if not (then.opportunities["outcome"] == "open").any():
         return "No deal was open on the past days."

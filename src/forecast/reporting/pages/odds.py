@@ -148,6 +148,11 @@ NO_MIDDLE = f"No level between 10 and 90{wording.THIN}% has deals whose months a
 NO_PROBABILITY = "No deal has a probability."
 
 
+def notes(deals: pd.DataFrame) -> pd.DataFrame:
+    """Return what must be known of the odds as a table: note, a sentence each."""
+    return pd.DataFrame({"note": pd.Series(deals.attrs.get("notes", []), dtype="str")})
+
+
 def model_names(kind: str) -> list[str]:
     """Return how our model and a challenger are called in a table."""
     return ["ours", CHALLENGERS[kind].removeprefix("a ")]

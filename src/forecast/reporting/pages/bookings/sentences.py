@@ -114,7 +114,7 @@ def other_notes(notes: pd.DataFrame) -> list[str]:
     notes : the month's table.
     """
     told = notes[(notes["about"] != ABSTENTION) & ~notes["note"].str.startswith(NO_TABLE_NOTE)]
-    return [sources.quoted(told, place, "note") for place in told.index]
+    return sources.texts(told, "note")
 
 
 def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:

@@ -52,7 +52,7 @@ def conclusion(row: Mapping[str, Any], reasons: pd.DataFrame | None) -> Shown:
 
 
 def _quoted(table: pd.DataFrame | None) -> list[str]:
-    return [] if table is None else [sources.quoted(table, at, "reason") for at in table.index]
+    return [] if table is None else sources.texts(table, "reason")
 
 
 # -- sentences ----------------------------------------------------------------------------------------
