@@ -89,7 +89,11 @@ bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks
 
 .PHONY: sample
 sample: $(STAMP) ## make data/sample again
-	@$(BIN)/forecast simulate --out data/sample --opportunities 12000 --seed 1
+	@$(BIN)/forecast simulate --out data/sample --steady --segments 12 --seed 9001
+
+.PHONY: twin
+twin: $(STAMP) ## make the sample's zero-effect twin, in which planning together changed nothing: data/twin
+	@$(BIN)/forecast simulate --out data/twin --steady --segments 12 --seed 9001 --effect 0
 
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)

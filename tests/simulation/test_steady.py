@@ -187,3 +187,22 @@ def test_the_oracle_is_unbiased_for_the_steady_kind_too():
     z = figures.mean(axis=0) / (figures.std(axis=0, ddof=1) / np.sqrt(len(figures)))
     assert (np.abs(z) < 3.0).all(), z
     assert (np.abs(figures.mean(axis=0)) < 0.04).all()
+
+
+# -- what is written of it ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [0.3, 0.0])
+def test_the_readme_shows_what_is_said_of_the_sample_and_of_its_twin(root: Path, tmp_path: Path, effect: float):
+    write(simulate(seed=9001, steady=True, segments=12, effect=effect), tmp_path)
+    log = forecast.read(tmp_path)
+    errors = forecast.planning_errors(log)
+    found = forecast.planning_effect(errors, log.tables["joint_planning"], seed=0)
+    quoted = (root / "README.md").read_text(encoding="utf-8").replace("\n> ", " ")
+    assert found.sentence in quoted
+    if not effect:
+        guide = " ".join((root / "docs" / "reading_a_report.md").read_text(encoding="utf-8").split())
+        change, low, high = (round(100 * value) for value in (found.mean_change, *found.mean_interval))
+        assert f"it is −{-low} % to +{high} %" in guide
+        assert f"the estimate in the middle, −{-change} %, is no finding" in guide

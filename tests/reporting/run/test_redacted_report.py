@@ -120,9 +120,16 @@ def hold_the_same(redacted: pd.DataFrame, named: pd.DataFrame, *, means: float, 
     pd.testing.assert_series_equal(redacted.loc[total, "q50"], named.loc[total, "q50"], rtol=medians)
 
 
-def test_the_samples_forecast_does_not_depend_on_names(sample: Path, tmp_path: Path):
+def test_a_forecast_does_not_depend_on_names_where_no_row_is_thinned(tmp_path: Path):
+    write(simulate(opportunities=12_000, seed=1), tmp_path / "data")
+    redact(tmp_path / "data", tmp_path / "copy", log=forecast.read(tmp_path / "data"), salt=b"0" * 32)
+    hold_the_same(booked(tmp_path / "copy"), booked(tmp_path / "data"), means=1e-4, medians=0.02)
+
+
+def test_the_samples_forecast_hardly_depends_on_names(sample: Path, tmp_path: Path):
+    # Other rows are kept where rows are thinned: see docs/privacy.md.
     redact(sample, tmp_path / "copy", log=forecast.read(sample), salt=b"0" * 32)
-    hold_the_same(booked(tmp_path / "copy"), booked(sample), means=1e-4, medians=0.02)
+    hold_the_same(booked(tmp_path / "copy"), booked(sample), means=0.01, medians=0.02)
 
 
 # -- with notebooks of a few lines -----------------------------------------------------------------------
