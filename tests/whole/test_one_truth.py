@@ -6,6 +6,7 @@ name is an attack is in `test_hostile`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -64,3 +65,28 @@ def test_a_redacted_month_that_is_not_over(sample: Path, tmp_path: Path):
     for table, column in (("deals", "opportunity_id"), ("deals", "segment"), ("scores", "model")):
         names.update(pd.read_parquet(month / "tables" / f"{table}.parquet")[column])
     assert not faults_of(tmp_path / "reports", "2026-10-15", frozenset(names))
+
+
+@pytest.mark.slow
+def test_a_company_too_thin_to_forecast(tmp_path: Path):
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": [f"D{i:02d}" for i in range(40)],
+            "created_on": pd.date_range("2025-06-01", periods=40, freq="12D").strftime("%Y-%m-%d"),
+            "segment": ["North", "South"] * 20,
+            "stage": ["Won", "Lost", *["Proposal"] * 38],
+            "amount": range(1000, 41000, 1000),
+            "expected_close_on": "2026-11-20",
+            "closed_on": ["2025-09-01", "2025-09-02", *[""] * 38],
+            "outcome": ["won", "lost", *["open"] * 38],
+        }
+    )
+    (tmp_path / "data").mkdir()
+    deals.to_csv(tmp_path / "data" / "opportunities.csv", index=False)
+    company = 'name = "Thin Company"\ncurrency = "EUR"\nextracted_on = 2026-10-31\n'
+    (tmp_path / "data" / "company.toml").write_text(company, encoding="utf-8")
+    report(tmp_path / "data", as_of="2026-10-31", out=tmp_path / "reports")
+    leader = (tmp_path / "reports" / "2026-10-31" / "index.html").read_text(encoding="utf-8")
+    assert "We cannot say what we will book" in leader
+    assert "% range" not in re.sub(r"(?s)<footer.*", "", leader.partition("<h2")[0])
+    assert not faults_of(tmp_path / "reports", "2026-10-31", names_in(tmp_path / "data"))

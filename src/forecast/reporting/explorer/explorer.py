@@ -178,7 +178,7 @@ class Explorer:
         try:
             given = self.base()
         except DataError as error:
-            return [Statement(sentences.TOO_THIN, str(error), kind="abstain")]
+            return [Statement(sentences.TOO_THIN, wording.sentence(error.problem.mend), kind="abstain")]
         joint = self.joint_planning()
         starts = levers.joint_planning and joint.offered
         result = scenario(given, levers, width=joint.width if starts else None)

@@ -148,9 +148,10 @@ NO_MIDDLE = f"No level between 10 and 90{wording.THIN}% has deals whose months a
 NO_PROBABILITY = "No deal has a probability."
 
 
-def notes(deals: pd.DataFrame) -> pd.DataFrame:
-    """Return what must be known of the odds as a table: note, a sentence each."""
-    return pd.DataFrame({"note": pd.Series(deals.attrs.get("notes", []), dtype="str")})
+def notes(deals: pd.DataFrame, *, why: str) -> pd.DataFrame:
+    """Return what must be known, a sentence each: about (odds; check: why nothing could be checked) and note."""
+    told = [("odds", note) for note in deals.attrs.get("notes", [])] + [("check", why)]
+    return pd.DataFrame(told, columns=["about", "note"]).astype("str")
 
 
 def model_names(kind: str) -> list[str]:
