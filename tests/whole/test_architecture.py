@@ -30,7 +30,7 @@ ROWS = [
     "data/known/recorded",
     "data/known/archive",
     "data/known/ledger",
-    "data/known/snapshot",
+    "data/known/snapshot|data/known/enough",
     "data/known/settled|data/known/changes",
     "data/audit",
     "simulation",

@@ -123,21 +123,24 @@ def check(data: str) -> int:
     from forecast.data.sources.files import problems_in, read
 
     found = problems_in(data)
+    log = None if any(problem.severity == "fatal" for problem in found) else read(data)
+    if log is not None:
+        # In the order of the audit, which holds again what reading found.
+        read_first = {(problem.table, problem.column, problem.what): problem for problem in found}
+        audited = [(problem.table, problem.column, problem.what, problem) for problem in misleading(log)]
+        found = [read_first.pop((table, column, what), problem) for table, column, what, problem in audited]
+        found = sorted([*found, *read_first.values()], key=lambda problem: SEVERITIES.index(problem.severity))
     for problem in found:
-        _print_problem(problem)
-    if not any(problem.severity == "fatal" for problem in found):
-        log = read(data)
-        listed = {(problem.table, problem.column, problem.what) for problem in found}
-        for problem in misleading(log):
-            if (problem.table, problem.column, problem.what) not in listed:
-                found.append(problem)
-                if problem.what != NO_TABLE:  # those are listed below
-                    _print_problem(problem)
+        if problem.what != NO_TABLE:  # those are listed below
+            _print_problem(problem)
+    if log is not None:
         for table, without in log.missing.items():
             typer.echo(f"absent  {table}: {without}")
-        typer.echo(f"{len(log.opportunities):,} opportunities, {len(log.tables)} tables, to {log.extracted_on.date()}")
+        tables = "1 table" if len(log.tables) == 1 else f"{len(log.tables)} tables"
+        typer.echo(f"{len(log.opportunities):,} opportunities, {tables}, to {log.extracted_on.date()}")
     counts = Counter(problem.severity for problem in found)
-    typer.echo(", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES))
+    warnings = "1 warning" if counts["warning"] == 1 else f"{counts['warning']:,} warnings"
+    typer.echo(f"{counts['fatal']:,} fatal, {warnings}, {counts['info']:,} for information")
     return 1 if counts["fatal"] else 0
 
 

@@ -20,6 +20,9 @@ from forecast.errors import Problem
 
 Kind = Literal["key", "text", "date", "timestamp", "period", "amount", "number"]
 
+AMOUNT_FIXED = "stage and close date of a past day are unknown: only creation, amount and closure are known"
+"""What the absence of the history switches off where the amount is fixed at creation."""
+
 TOTAL = "Total"
 """The reserved name of the sum over segments."""
 
@@ -184,7 +187,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("lead_score", "number", "mean score of the leads"),
                     _optional("spend", "amount", "money spent", unit="money", minimum=0),
                 ),
-                without="leads cannot announce pipeline: `pipeline` and `pipeline-sales-only` are the same",
+                without="leads cannot announce pipeline, so the forecast with and without marketing is the same",
                 extra_columns=True,
             ),
             Table(
@@ -351,8 +354,16 @@ class Log:
 
     @property
     def missing(self) -> dict[str, str]:
-        """What each absent table would have brought: table -> what its absence switches off; not those without use."""
-        return {name: table.without for name, table in TABLES.items() if name not in self.tables and table.without}
+        """What each absent table would have brought: table -> what its absence switches off; not those without use.
+
+        Rates of currencies have no use where every amount is in the reporting currency.
+        """
+        absent = {name: table.without for name, table in TABLES.items() if name not in self.tables and table.without}
+        if "opportunities" in self.tables and "currency" not in self.opportunities:
+            absent.pop("currencies", None)
+        if "opportunity_history" in absent and "amount" in self.company.fixed_at_creation:
+            absent["opportunity_history"] = AMOUNT_FIXED
+        return absent
 
 
 # -- what comes out ------------------------------------------------------------------------------------

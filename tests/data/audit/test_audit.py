@@ -15,13 +15,13 @@ import forecast
 from forecast.data.audit.audit import AUDIT_COLUMNS, audit, near_duplicates
 from forecast.data.audit.history import settles_after
 from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
-from forecast.data.audit.pipeline import tail_index
+from forecast.data.audit.pipeline import column_words, tail_index
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
 from forecast.errors import ParameterError
 from forecast.wording import MINUS as M
 from forecast.wording import THIN as T
-from tiny import HISTORY, OPPORTUNITIES, edited, tiny_company
+from tiny import COMPANY, HISTORY, OPPORTUNITIES, edited, tiny_company
 
 
 def finding(table: pd.DataFrame, what: str) -> pd.Series:
@@ -57,8 +57,10 @@ def test_a_clean_company_has_only_missing_tables(tmp_path: Path):
     table = audit(forecast.read(tiny_company(tmp_path)))
     assert list(table.columns) == list(AUDIT_COLUMNS)
     left = table[table["finding"] != "there is no such table"]["finding"].tolist()
-    # An open deal of 3,000 beats an average month's 1,533; both segments have a handful of wins; March had none.
+    # Four deals have closed; an open one of 3,000 beats an average month; both segments have a handful of wins; March
+    # had none.
     assert left == [
+        "too little is known to forecast from",
         "open deals larger than an average month's bookings",
         "segments with fewer than 30 won deals",
         "months in which nothing was won",
@@ -90,10 +92,10 @@ def test_missing_tables_say_what_they_switch_off(tmp_path: Path):
 
 def test_as_of_moves_what_is_judged(tmp_path: Path):
     log = forecast.read(tiny_company(tmp_path))
-    assert not (audit(log)["finding"] == "past the expected close date, but still open").any()
+    assert not (audit(log)["finding"] == "open deals past their expected close date").any()
     then = audit(log, as_of="2026-01-21")
     # O2 was expected on 2025-12-20 (its history never says otherwise) and was lost on 22 January.
-    stale = finding(then, "past the expected close date, but still open")
+    stale = finding(then, "open deals past their expected close date")
     assert stale["rows"] == "O2"
     assert stale["evidence"].startswith(f"1 of 5 open deals with a date (20{T}%), worth €800; overdue by 32 days")
     with pytest.raises(ParameterError, match="later than the log's last day"):
@@ -186,6 +188,45 @@ def test_one_deal_dominates_and_open_giants():
     assert finding(audit(log), "open deals larger than an average month's bookings")["rows"] == "O00059"
 
 
+def test_an_average_month_is_of_all_months_of_record_and_not_of_those_with_a_win_alone():
+    # One win of 600 in twelve months of record: 50 a month.
+    created = ["2024-01-10"] * 3 + ["2024-12-05"]
+    outcome, closed = ["won", "open", "open", "open"], [pd.Timestamp("2024-06-10"), pd.NaT, pd.NaT, pd.NaT]
+    frame = many(4, outcome=outcome, amount=[600.0, 40.0, 60.0, 900.0], created_on=created, closed_on=closed)
+    log = validate(dict(frame.tables), Company(extracted_on=pd.Timestamp("2024-12-31"), currency="EUR"))
+    row = finding(audit(log), "open deals larger than an average month's bookings")
+    assert row["evidence"] == "2 open deals, the largest €900 = 18.0 average months of €50 (1 win in 12 months)"
+    assert "read the range rather than the mean" in row["mend"]
+
+
+def test_the_amount_fixed_at_creation_is_known_of_a_past_day(tmp_path: Path):
+    company = COMPANY + 'fixed_at_creation = ["amount"]\n'
+    log = forecast.read(tiny_company(tmp_path, history=None, company=company))
+    (row,) = audit(log).query("table == 'opportunity_history'")["evidence"]
+    assert row == "stage and close date of a past day are unknown: only creation, amount and closure are known"
+    last, past = (forecast.snapshot(log, as_of=day).notes[0] for day in ("2026-03-31", "2026-02-28"))
+    assert last.endswith("of any earlier day only creation, amount and closure are known.")
+    assert "open on 28 February 2026 only the creation and the amount are known, not the stage" in past
+
+
+def test_open_deals_left_out_come_first_with_their_part_of_what_is_open(tmp_path: Path):
+    undated = edited(edited(OPPORTUNITIES, 9, created_on=""), 5, created_on="")
+    folder = tiny_company(tmp_path, opportunities=undated, history=None)
+    table = audit(forecast.read(folder))
+    assert table["finding"].tolist()[:2] == [
+        "too little is known to forecast from",
+        "2 opportunities without a creation date are left out, 1 of them open",
+    ]
+    # O8, 3,000 of 5,200.
+    told = table["evidence"][1].replace(T, " ")
+    assert told == "1 of 3 open deals (33 %), €3 k or 58 % of the open amount; 2 beside 6 rows that were read"
+
+
+def test_what_a_file_calls_a_column_or_a_month_is_put_in_words():
+    assert column_words("expected_close_on") == "expected close date"
+    assert column_words("close_value") == "close value"
+
+
 def test_hills_tail_index():
     # Exact quantiles of a Pareto law of index 1.5; a lognormal's tail is lighter.
     uniform = (np.arange(20_000) + 0.5) / 20_000
@@ -214,7 +255,7 @@ def test_thin_segments_gaps_lookalikes_and_cleared_days():
     assert finding(table, "months in which nothing was created")["rows"] == "2024-04, 2024-05, 2024-06, 2024-08"
     assert finding(table, "deals that look alike")["rows"] == "O00000, O00001"
     cleared = finding(table, "many deals lost on one day")
-    assert cleared["evidence"] == "35 on 2024-06-28, of 40 losses"
+    assert cleared["evidence"] == "35 on 28 June 2024, of 40 losses"
     assert cleared["count"] == 35
 
 
@@ -225,7 +266,10 @@ def test_far_fewer_deals_of_late():
     deals = len(created)
     log = many(deals, created_on=created, closed_on=pd.Series(created) + pd.Timedelta(days=10))
     row = finding(audit(log), "far fewer deals created of late")
-    assert row["evidence"] == "deals created: 2025-01 10, 2025-02 10; the median month of the last 13 has 30"
+    assert (
+        row["evidence"]
+        == "deals created: 10 in January 2025 and 10 in February 2025; the median month of the last 13 has 30"
+    )
     assert not (audit(log, as_of="2025-01-20")["finding"] == "far fewer deals created of late").any()
 
 
@@ -234,8 +278,12 @@ def test_empty_columns_and_open_deals_without_a_date():
     expected = pd.Series(pd.Timestamp("2025-01-01"), index=range(100)).mask(pd.Series(outcome) == "open")
     expected[2] = pd.Timestamp("2025-01-01")
     table = audit(many(100, outcome=outcome, expected_close_on=expected, lead_score=np.nan))
-    row = finding(table, "open deals without it")
+    row = finding(table, "open deals without an expected close date")
     assert row["evidence"].startswith(f"empty for 49 of 50 open deals (98{T}%)")
+    nothing = audit(many(100, outcome=outcome, expected_close_on=pd.NaT))
+    bare = finding(nothing, "this column is empty")
+    assert bare["evidence"] == "in all 100 rows; the month in which a deal closes then rests on its age alone"
+    assert bare["mend"] == "fill it in while the deal is open"
     empty = finding(table, "this column is empty")
     assert (empty["severity"], empty["column"], empty["count"]) == ("info", "lead_score", 100)
 

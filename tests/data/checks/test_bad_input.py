@@ -152,7 +152,7 @@ def test_check_counts_what_the_page_of_the_audit_counts(tmp_path: Path, capsys: 
     (folder / "opportunity_history.csv").unlink(missing_ok=True)
     found = audit(forecast.read(folder))["severity"].value_counts()
     _, text = run(capsys, "check", "--data", str(folder))
-    assert text.splitlines()[-1] == f"0 fatal, {found.get('warning', 0)} warning, {found['info']} info"
+    assert text.splitlines()[-1] == f"0 fatal, {found['warning']} warnings, {found['info']} for information"
     assert found["warning"] >= 1  # the history is absent
 
 

@@ -186,7 +186,7 @@ class TestNotes:
         assert log.opportunities["opportunity_id"].tolist() == ["A", "C"]
         assert log.tables["opportunity_history"]["opportunity_id"].tolist() == ["A", "A", "C", "C"]
         (note,) = log.notes
-        assert note.what == "1 opportunities without a creation date are left out, with their 1 rows of history"
+        assert note.what == "1 opportunity without a creation date is left out, with 1 row of history, all of them open"
         assert (note.table, note.column, note.rows, note.count) == ("opportunities", "created_on", ("B",), 1)
 
     def test_all_without_a_creation_date_is_fatal(self):

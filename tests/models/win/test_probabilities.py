@@ -9,10 +9,10 @@ import pytest
 import forecast
 import maven
 from companies import make_snapshot, plain_company
+from forecast.data.known.enough import FEWEST_CLOSED
 from forecast.data.schema import ODDS_COLUMNS, deal_columns
 from forecast.errors import ParameterError
 from forecast.models.pipeline.deals import win_probabilities
-from forecast.models.win.hazards import FEWEST_CLOSED
 from forecast.models.win.probabilities import deal_odds, fit_win_model
 
 CHANCES = [f"p_win_{h}" for h in range(1, 7)] + ["p_win"]

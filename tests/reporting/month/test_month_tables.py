@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -73,9 +74,15 @@ def test_coverage(log: forecast.Log):
         pd.Timestamp("2026-03-11"),
         8,
     ]
+    # O5 closed after the last creation, once O6 to O8 had not been made.
+    deals = log.opportunities
+    fewer = {**log.tables, "opportunities": deals[deals["created_on"] < "2026-01-01"]}
+    earlier = coverage(replace(log, tables=fewer)).set_index("table").loc["opportunities"]
+    assert earlier[["first", "last"]].tolist() == [pd.Timestamp("2025-10-03"), pd.Timestamp("2026-02-25")]
     assert table.loc["plan", "first"] == pd.Timestamp("2026-04-01")
     assert table.loc["plan", "last"] == pd.Timestamp("2026-04-30")
     assert table.loc["quotas", "rows"] == 0
     assert pd.isna(table.loc["quotas", "first"])
     assert "quota" in table.loc["quotas", "without"]
     assert table.loc["opportunities", "without"] == ""
+    assert table.loc["currencies", "without"] == ""  # every amount is in the reporting currency

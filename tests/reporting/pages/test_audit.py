@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
-from forecast.data.audit.audit import NO_TABLE
+import forecast
+from forecast.data.audit.audit import NO_TABLE, coverage
+from forecast.data.audit.audit import audit as found_by
 from forecast.data.audit.pipeline import FEWER_OF_LATE
 from forecast.reporting.pages import audit
+from tiny import tiny_company
 
 
 def test_the_audit():
-    found = {"severity": ["warning", "info"], "table": "t", "column": ["x", ""], "finding": ["f", NO_TABLE]}
-    table = pd.DataFrame(found)
+    found = {"severity": ["warning", "info"], "table": "t", "column": ["x_y", ""], "finding": ["f", NO_TABLE]}
+    table = pd.DataFrame(found | {"evidence": "e", "mend": "do it"})
     assert audit.finding(table) == "The data can carry a forecast, with 1 warning"
-    assert audit.conclusion(table).endswith("Mend first: t.x, f. 1 table is absent.")
+    assert audit.conclusion(table).endswith("Mend first: x y (t): f. 1 table is absent.")
     assert audit.finding(table.iloc[:0]) == "The data can carry a forecast"
-    assert list(audit.shown(table)["where"]) == ["t: x", "t"]
+    assert list(audit.shown(table)["where"]) == ["t: x_y", "t"]
+
+
+def test_data_too_thin_to_forecast_from_cannot_carry_one_by_the_forecasts_own_reason(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path))
+    table = found_by(log)
+    snap = forecast.snapshot(log, as_of=log.extracted_on)
+    why = "only 5 closed deals are known, at least 10 are needed"
+    assert f"No forecast: {why}." in forecast.forecast_bookings(snap).attrs["notes"]
+    assert audit.finding(table) == f"The data cannot carry a forecast yet: {why}"
+    assert audit.conclusion(table).startswith(
+        f"The data cannot carry a forecast yet: {why}. Forecast from a later day, or bring a longer history."
+    )
+
+
+def test_counts_are_plain_english():
+    table = pd.DataFrame({"severity": ["warning"] * 6 + ["info"] * 10})
+    seen = pd.DataFrame({"opportunities": [8300], "open_deals": [1]})
+    told = "Looked at: 8,300 opportunities, 1 open deal. Findings: "
+    assert audit.counts(table, seen) == told + "6 warnings and 10 for information."
+    assert audit.counts(table.iloc[:1], seen) == told + "1 warning."
+    assert audit.counts(table.iloc[:0], seen) == told + "none."
+
+
+def test_the_picture_and_the_conclusion_count_the_same_absent_tables(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path))
+    covered = audit.prepare_coverage(coverage(log), as_of=log.extracted_on)
+    assert f" {covered.absent} tables are absent." in audit.conclusion(found_by(log))
+    assert covered.absent == len(log.missing)
+
+
+def test_no_history_is_told_without_saying_so_twice():
+    table = pd.DataFrame({"finding": [NO_TABLE, "deals reopened"], "evidence": ["stage is unknown", "2 of 3"]})
+    assert audit.revisions(table) == ["Stage is unknown.", "Deals reopened: 2 of 3."]
 
 
 class TestAuditWords:
@@ -41,9 +79,14 @@ class TestAuditWords:
         assert "too low" in caveats[0]
         assert audit.caveats(self.table().iloc[1:]) == []
 
+    def test_open_deals_that_are_left_out_stand_by_the_headline_too(self):
+        what, evidence = "3 opportunities without a creation date are left out, all of them open", "3 of 40 open deals"
+        table = pd.DataFrame({"finding": [what, what.split(",")[0]], "evidence": [evidence, "3 beside 40"]})
+        assert audit.caveats(table) == [f"{what} ({evidence}). What they will bring is missing from the forecast."]
+
     def test_warnings_are_named_without_what_is_in_the_data(self):
         assert audit.warnings(self.table()) == [
-            "opportunities.created_on: far fewer deals created of late.",
-            "opportunities.close_value: known only after the outcome.",
+            "Far fewer deals created of late.",
+            "Close value (opportunities): known only after the outcome.",
         ]
         assert audit.warnings(self.table().iloc[2:]) == []

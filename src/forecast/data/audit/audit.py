@@ -3,28 +3,34 @@
 Reading refuses what is wrong (`checks`). The audit looks at data that could be read and says what in it misleads a
 forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), what is changed
 after the fact (`history`), columns that know the outcome (`leaks`), forecasts of another scope (`scope`), and, here,
-rows left out, names written in several ways, and columns and tables that are empty or absent.
-docs/methods/data_audit.md lists the checks and their thresholds.
+too little to forecast from, rows left out, names written in several ways, and columns and tables that are empty or
+absent. docs/methods/data_audit.md lists the checks and their thresholds.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from forecast.data.audit.history import after_the_fact
 from forecast.data.audit.leaks import leaks
-from forecast.data.audit.pipeline import misleading_deals
+from forecast.data.audit.pipeline import FEWER_OF_LATE, misleading_deals
 from forecast.data.audit.scope import scope_problems
+from forecast.data.checks.validation import LEFT_OUT_OPEN
+from forecast.data.known.enough import MORE_RECORD, too_thin
+from forecast.data.known.ledger import KnownState, ledger_of
 from forecast.data.known.snapshot import snapshot
-from forecast.data.schema import TABLES, Log
+from forecast.data.schema import TABLES, Log, Table
 from forecast.errors import ROWS_LISTED, SEVERITIES, Problem, Severity
 from forecast.wording import share
 
 AUDIT_COLUMNS = ("severity", "table", "column", "finding", "evidence", "rows", "count", "mend")
 
 NO_TABLE = "there is no such table"
+
+TOO_THIN = "too little is known to forecast from"
+"""The finding by which the data cannot carry a forecast; its evidence is the forecast's own reason to give none."""
 
 _LEAK_WORDS = {
     "value": "known only after the outcome",
@@ -33,12 +39,24 @@ _LEAK_WORDS = {
     "closing": "filled in only when a deal closes",
 }
 _DATED = ("date", "timestamp", "period")
+_HAPPENED = ("closed_on", "delivered_on", "worked_on", "qualified_on", "rejected_on")
 _IDENTIFIERS = ("opportunity_id", "lead_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What an open deal should have: in words, and what the forecast does without it."""
+
+    words: str
+    cost: str
+
 
 # Columns whose gaps among open deals cost the forecast something.
 _WANTED_WHILE_OPEN = {
-    "amount": "the mean won amount of its segment stands in for it",
-    "expected_close_on": "the month in which it closes then rests on its age alone",
+    "amount": _Wanted(words="an amount", cost="the mean won amount of its segment stands in for it"),
+    "expected_close_on": _Wanted(
+        words="an expected close date", cost="the month in which a deal closes then rests on its age alone"
+    ),
 }
 _TOO_EMPTY = 0.05
 
@@ -85,18 +103,35 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
 
     Raises ParameterError where as_of is no date, or outside the log.
     """
-    snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of)
-    found = [*_leaks(log), *_left_out(log), *misleading_deals(snap), *after_the_fact(snap)]
+    ledger = ledger_of(log)
+    snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of, ledger=ledger)
+    view = ledger.as_of(snap.as_of)
+    found = [*_leaks(log), *_left_out(log), *misleading_deals(snap, view), *after_the_fact(snap)]
     found += scope_problems(log, as_of=snap.as_of)
     found += [*_labels(log), *_empty_columns(log), *_missing_tables(log)]
+    found = [*_too_thin(view), *sorted(found, key=_bears_on_the_forecast, reverse=True)]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
+
+
+def _bears_on_the_forecast(problem: Problem) -> bool:
+    """Say whether open deals are missing from the data: no model can make up for it, and the forecast is too low."""
+    return LEFT_OUT_OPEN in problem.what or problem.what == FEWER_OF_LATE
+
+
+def _too_thin(view: KnownState) -> list[Problem]:
+    """Return that nothing can be forecast, as the forecast itself will find."""
+    why = too_thin(view)
+    if why is None:
+        return []
+    return [Problem(severity="warning", table="opportunities", what=TOO_THIN, evidence=why, mend=MORE_RECORD)]
 
 
 def coverage(log: Log) -> pd.DataFrame:
     """Return one row a canonical table: table, first, last (dates), rows (int64), without (what its absence means).
 
     first and last are of the table's first column of dates, timestamps or periods (a period counts from its first day
-    to its last); empty for a table that is absent, empty or has no dates.
+    to its last), and last of every further date of what has happened, such as a close; what is only expected or
+    announced is none. Both are empty for a table that is absent, empty or has no dates. Without as in `Log.missing`.
     """
     calendar = log.company.periods
     rows = []
@@ -113,11 +148,17 @@ def coverage(log: Log) -> pd.DataFrame:
                 first, last = values.min(), values.max()
                 if column.kind == "timestamp":
                     first, last = first.tz_localize(None).normalize(), last.tz_localize(None).normalize()
-        rows.append((name, first, last, 0 if frame is None else len(frame), "" if frame is not None else table.without))
+                last = max([last, *(day for c in _later(table, frame) if pd.notna(day := frame[c].max()))])
+        rows.append((name, first, last, 0 if frame is None else len(frame), log.missing.get(name, "")))
     out = pd.DataFrame(rows, columns=["table", "first", "last", "rows", "without"])
     return out.astype({"table": "str", "without": "str", "rows": "int64"}).astype(
         {"first": "datetime64[us]", "last": "datetime64[us]"}
     )
+
+
+def _later(table: Table, frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that date what has happened to its rows since they began."""
+    return [c.name for c in table.columns if c.name in _HAPPENED and c.name in frame]
 
 
 def _leaks(log: Log) -> list[Problem]:
@@ -141,7 +182,8 @@ def _left_out(log: Log) -> list[Problem]:
     found = []
     for note in log.notes:
         total = len(log.tables[note.table]) if note.table in log.tables else 0
-        evidence = f"{note.count:,} beside {total:,} rows that were read" if note.count and total else ""
+        read = f"{note.count:,} beside {total:,} rows that were read" if note.count and total else ""
+        evidence = "; ".join(part for part in (note.evidence, read) if part)
         found.append(replace(note, severity="warning", evidence=evidence))
     return found
 
@@ -149,8 +191,6 @@ def _left_out(log: Log) -> list[Problem]:
 def _missing_tables(log: Log) -> list[Problem]:
     found = []
     for name, without in log.missing.items():
-        if name == "currencies" and "currency" not in log.opportunities:
-            continue
         columns = ", ".join(column.name for column in TABLES[name].columns if column.required)
         severity: Severity = "warning" if name == "opportunity_history" else "info"
         found.append(
@@ -222,36 +262,41 @@ def _empty_columns(log: Log) -> list[Problem]:
         for name in frame.columns:
             if len(frame) and frame[name].isna().all():
                 declared = TABLES[table].column(str(name))
-                severity: Severity = "warning" if name in _WANTED_WHILE_OPEN else "info"
-                mend = f"fill in {declared.meaning}" if declared else "fill it in, or leave the column out"
+                wanted = table == "opportunities" and name in _WANTED_WHILE_OPEN
+                severity: Severity = "warning" if wanted else "info"
+                needed = declared is not None and declared.required
+                cost = f"; {_WANTED_WHILE_OPEN[str(name)].cost}" if wanted else ""
+                mend = "fill it in" if needed else "fill it in, or leave the column out"
+                mend += " while the deal is open" if wanted else ""
                 found.append(
                     Problem(
                         severity=severity,
                         table=table,
                         column=str(name),
                         what="this column is empty",
-                        evidence=f"in all {len(frame):,} rows",
+                        evidence=f"in all {len(frame):,} rows{cost}",
                         count=len(frame),
                         mend=mend,
                     )
                 )
     frame = log.opportunities
     is_open = frame["outcome"] == "open"
-    for name, cost in _WANTED_WHILE_OPEN.items():
+    for name, wanted_now in _WANTED_WHILE_OPEN.items():
         gaps = frame.loc[is_open & frame[name].isna(), "opportunity_id"]
         if frame[name].isna().all() or len(gaps) <= _TOO_EMPTY * is_open.sum():
             continue
         evidence = (
-            f"empty for {len(gaps):,} of {int(is_open.sum()):,} open deals ({share(len(gaps), is_open.sum())}); {cost}"
+            f"empty for {len(gaps):,} of {int(is_open.sum()):,} open deals ({share(len(gaps), is_open.sum())}); "
+            f"{wanted_now.cost}"
         )
         found.append(
             Problem(
                 severity="warning",
                 table="opportunities",
                 column=name,
-                what="open deals without it",
+                what=f"open deals without {wanted_now.words}",
                 evidence=evidence,
-                mend=f"fill in {name} while the deal is open",
+                mend="fill it in while the deal is open",
             ).at(gaps)
         )
     return found

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_label
+from forecast.data.known.ledger import KnownState
 from forecast.data.known.snapshot import Snapshot, past_due
 from forecast.errors import Problem, Severity
-from forecast.wording import in_currency, percent, share
+from forecast.wording import day, in_currency, joined, month, percent, plural, share
 
 WON_AT_LEAST = 30
 """Won deals below which a segment's win rate and mean amount rest on too little."""
@@ -24,18 +25,35 @@ _USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
 _TAIL_SHARE = 0.05
 _TAIL_DEALS = 20
 
-PAST_DUE = "past the expected close date, but still open"
-"""Of deals: a deal due on the day itself is not past it."""
+PAST_DUE = "open deals past their expected close date"
+"""A deal due on the day itself is not past it."""
 
 FEWER_OF_LATE = "far fewer deals created of late"
 """The problem that bears on the forecast itself: what is not there cannot be won."""
 
 
-def misleading_deals(snap: Snapshot) -> list[Problem]:
-    """Return what misleads about the opportunities known on a day."""
+_IN_WORDS = {
+    "created_on": "creation date",
+    "closed_on": "close date",
+    "expected_close_on": "expected close date",
+    "promised_on": "promised date",
+    "delivered_on": "delivery date",
+    "account_id": "account",
+    "opportunity_id": "name of the deal",
+    "recorded_at": "time of recording",
+}
+
+
+def column_words(name: str) -> str:
+    """Return a column as one would say it: `creation date` for `created_on`, `close value` for `close_value`."""
+    return _IN_WORDS.get(name, name.replace("_", " "))
+
+
+def misleading_deals(snap: Snapshot, view: KnownState) -> list[Problem]:
+    """Return what misleads about the opportunities known on a day; view : the same knowledge as arrays."""
     return [
         *_stale(snap),
-        *_giants(snap),
+        *_giants(snap, view),
         *_thin(snap),
         *_alike(snap),
         *_gaps(snap),
@@ -70,13 +88,14 @@ def _stale(snap: Snapshot) -> list[Problem]:
     ]
 
 
-def _giants(snap: Snapshot) -> list[Problem]:
+def _giants(snap: Snapshot, view: KnownState) -> list[Problem]:
     """A heavy tail: one deal that is a large part of what is booked, or of a month."""
     frame, money = snap.opportunities, in_currency(snap.company.currency)
     won = frame[(frame["outcome"] == "won") & (frame["amount"] > 0)].sort_values("amount", ascending=False)
     if won.empty:
         return []
-    monthly = won["amount"].sum() / max(len(np.unique(snap.calendar.period_of(won["closed_on"]))), 1)
+    months = _months_of_bookings(snap, view)
+    monthly = won["amount"].sum() / months
     giants = frame[(frame["outcome"] == "open") & (frame["amount"] > monthly)].sort_values("amount", ascending=False)
     found = _heavy_tail(won, money)
     if len(giants):
@@ -87,12 +106,24 @@ def _giants(snap: Snapshot) -> list[Problem]:
                 table="opportunities",
                 column="amount",
                 what="open deals larger than an average month's bookings",
-                evidence=f"{len(giants):,} open deals, the largest {money(top)} = {top / monthly:.1f} average months "
-                f"of {money(monthly)}",
-                mend="check the amounts; such a deal is a coin toss that no mean describes",
+                evidence=f"{plural(len(giants), 'open deal')}, the largest {money(top)} = {top / monthly:,.1f} average "
+                f"months of {money(monthly)} ({plural(len(won), 'win')} in {plural(months, 'month')})",
+                mend="check the amounts; such a deal comes whole or not at all, so read the range rather than the mean",
             ).at(giants["opportunity_id"])
         )
     return found
+
+
+def _months_of_bookings(snap: Snapshot, view: KnownState) -> int:
+    """Return over how many months bookings are spread: from the first with records, those without a win included.
+
+    Months before the first closure do not count where closures were not recorded yet; the month in progress does only
+    where it has a win.
+    """
+    frame = snap.opportunities
+    first = max(int(snap.calendar.period_of(frame["created_on"]).min()), view.closures_recorded_from)
+    won = snap.calendar.period_of(frame.loc[frame["outcome"] == "won", "closed_on"])
+    return max(view.last_complete, int(won.max())) - min(first, int(won.min())) + 1
 
 
 def _heavy_tail(won: pd.DataFrame, money: Callable[[float], str]) -> list[Problem]:
@@ -171,8 +202,8 @@ def _alike(snap: Snapshot) -> list[Problem]:
         return []
     groups = len(alike.drop_duplicates(compared))
     evidence = (
-        f"{len(alike):,} opportunities in {groups:,} groups agree in {', '.join(compared)}; "
-        f"counted once, {len(alike) - groups:,} fewer"
+        f"{len(alike):,} opportunities in {groups:,} groups agree in {joined(map(column_words, compared))}; "
+        f"were each counted once, there would be {len(alike) - groups:,} fewer"
     )
     severity: Severity = "warning" if len(alike) - groups > _ALIKE_WARNS * len(frame) else "info"
     return [
@@ -202,7 +233,7 @@ def _gaps(snap: Snapshot) -> list[Problem]:
         if not len(empty):
             continue
         span = max(last, seen[-1]) - seen[0] + 1
-        evidence = f"{len(empty):,} of {span:,} months from {period_label(int(seen[0]))}"
+        evidence = f"{len(empty):,} of {span:,} months from {month(period_label(int(seen[0])))}"
         found.append(
             Problem(
                 severity="warning",
@@ -230,7 +261,7 @@ def _falls_off(snap: Snapshot) -> list[Problem]:
     if not length or usual < _DEALS_A_MONTH:
         return []
     months = [period_label(last - back) for back in range(length)][::-1]
-    shown = ", ".join(f"{month} {counts[len(counts) - length + i]:,}" for i, month in enumerate(months))
+    shown = joined(f"{counts[len(counts) - length + i]:,} in {month(name)}" for i, name in enumerate(months))
     return [
         Problem(
             severity="warning",
@@ -253,7 +284,7 @@ def _cleared(snap: Snapshot) -> list[Problem]:
     big = days[(days >= _ONE_DAY_DEALS) & (days > _ONE_DAY_SHARE * len(lost))].sort_values(ascending=False)
     if big.empty:
         return []
-    shown = ", ".join(f"{count:,} on {day:%Y-%m-%d}" for day, count in big.head(3).items())
+    shown = joined(f"{count:,} on {day(on)}" for on, count in big.head(3).items())
     rows = lost.loc[lost["closed_on"].isin(big.index), "opportunity_id"]
     return [
         Problem(

@@ -28,6 +28,7 @@ from forecast.data.known.settled import settled_actuals
 from forecast.data.schema import Log
 from forecast.data.submissions import HORIZONS, TABLE, counted
 from forecast.errors import Problem
+from forecast.wording import month
 
 Kind = Literal["far", "steady", "jump"]
 
@@ -230,7 +231,7 @@ class OtherScope:
             )
         if self.kind == "steady":
             return f"{times} what was booked (median of {self.of} months), by nearly the same factor every month"
-        return f"the ratio of forecast to booked went to {times} its level in {self.periods[0]}"
+        return f"the ratio of forecast to booked went to {times} its level in {month(self.periods[0])}"
 
     @property
     def sentence(self) -> str:

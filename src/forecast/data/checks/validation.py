@@ -7,6 +7,7 @@ log with what is not fatal as notes. Nothing that was given is altered.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,13 @@ from forecast.data.checks.table import check_table, problem_at
 from forecast.data.codes import by_key, places, recoded
 from forecast.data.schema import TABLES, Company, Log
 from forecast.errors import SEVERITIES, DataError, Problem, nearest
+from forecast.wording import money, plural, share
+
+UNDATED = "without a creation date"
+"""In the finding about opportunities that are left out because of it."""
+
+LEFT_OUT_OPEN = "of them open"
+"""In the same finding where the forecast misses what open deals among them may bring."""
 
 _NAMING = ("opportunity_history", "leads")
 """The tables whose rows name an opportunity."""
@@ -86,7 +94,7 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
             if whole and (len(frame) or name == "opportunities"):
                 typed[name] = frame
     if "opportunities" in typed:
-        found += _leave_out_undated(typed)
+        found += _leave_out_undated(typed, company)
         for name in _NAMING:
             if name in typed:
                 typed[name] = _share_names(typed[name], typed["opportunities"]["opportunity_id"])
@@ -96,7 +104,7 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
     return typed, sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 
 
-def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
+def _leave_out_undated(typed: dict[str, pd.DataFrame], company: Company) -> list[Problem]:
     """Take opportunities without a creation date out of the typed tables, and their history with them."""
     frame = typed["opportunities"]
     undated = np.asarray(frame["created_on"].isna())
@@ -108,18 +116,35 @@ def _leave_out_undated(typed: dict[str, pd.DataFrame]) -> list[Problem]:
         theirs = places(history["opportunity_id"], frame.loc[undated, "opportunity_id"]) >= 0
         typed["opportunity_history"] = history[~theirs]
         if theirs.any():
-            also = f", with their {int(theirs.sum()):,} rows of history"
+            also = f", with {plural(int(theirs.sum()), 'row')} of history"
     typed["opportunities"] = frame[~undated]
-    return problem_at(
+    count, still = int(undated.sum()), undated & np.asarray(frame["outcome"] == "open")
+    if still.any():
+        also += f", {'all' if still.sum() == count else f'{int(still.sum()):,}'} {LEFT_OUT_OPEN}"
+    found = problem_at(
         frame,
         undated,
         table="opportunities",
         column="created_on",
-        what=f"{int(undated.sum()):,} opportunities without a creation date are left out{also}",
+        what=f"{plural(count, 'opportunity')} {UNDATED} {'is' if count == 1 else 'are'} left out{also}",
         mend="fill in created_on",
         severity="fatal" if undated.all() else "warning",
         show="opportunity_id",
     )
+    return [replace(problem, evidence=_part_of_open(frame, still, company)) for problem in found]
+
+
+def _part_of_open(frame: pd.DataFrame, left_out: np.ndarray, company: Company) -> str:
+    """Return how much of the open deals is left out; their amounts only where all are in one currency."""
+    if not left_out.any():
+        return ""
+    is_open = np.asarray(frame["outcome"] == "open")
+    count, total = int(left_out.sum()), int(is_open.sum())
+    evidence = f"{count:,} of {total:,} open deals ({share(count, total)})"
+    amount, whole = frame["amount"][left_out].sum(), frame["amount"][is_open].sum()
+    if "currency" in frame or not amount > 0:
+        return evidence
+    return f"{evidence}, {money(amount, currency=company.currency)} or {share(amount, whole)} of the open amount"
 
 
 def _share_names(frame: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from forecast import wording
 from forecast.calendar import Calendar, period_label
 from forecast.data.codes import blanked, from_codes, places
 from forecast.data.known.coding import LOST, OPEN, dates_of
@@ -300,17 +301,18 @@ def _meanings(frame: pd.DataFrame) -> dict[str, str]:
 def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, day: pd.Timestamp) -> tuple[str, ...]:
     """Return what cannot be said, and which table would bring it."""
     notes = []
+    fixed = "amount" in log.company.fixed_at_creation
     if history is None and day < log.extracted_on:
         words = {"amount": "amount", "expected_close_on": "expected close date"}
         hidden = ["stage", *(word for name, word in words.items() if name not in log.company.fixed_at_creation)]
         notes.append(
-            f"There is no table opportunity_history: of the opportunities open on {day:%Y-%m-%d} only the creation "
-            f"is known, not the {' or the '.join(hidden)} of that day."
+            f"There is no table opportunity_history: of the opportunities open on {wording.day(day)} only the creation "
+            f"{'and the amount are' if fixed else 'is'} known, not the {' or the '.join(hidden)} of that day."
         )
     elif history is None:
         notes.append(
             "There is no table opportunity_history: this is the log's last day, so stage, amount and expected close "
-            "date are today's; of any earlier day only creation and closure are known."
+            f"date are today's; of any earlier day only creation{', amount' if fixed else ''} and closure are known."
         )
     elif silent := int(opportunities["stage_since"].isna().sum()):
         notes.append(
@@ -318,6 +320,6 @@ def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, 
         )
     optional = ("opportunity_history", "currencies")
     notes += [f"There is no table {name}: {without}." for name, without in log.missing.items() if name not in optional]
-    if "currencies" in log.missing and "currency" in log.opportunities:
+    if "currencies" in log.missing:
         notes.append(f"There is no table currencies: {log.missing['currencies']}.")
     return tuple(notes)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.data.known.enough import MORE_RECORD, closed_deals, too_thin
 from forecast.data.known.ledger import KnownState
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
@@ -22,11 +23,10 @@ from forecast.models.pipeline.corrections import (
     IssuedForecast,
     PastForecasts,
     chance_of_new,
-    closed_deals,
 )
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.tables import bookings_in
-from forecast.models.win.hazards import FEWEST_CLOSED, one_thread
+from forecast.models.win.hazards import one_thread
 from forecast.models.win.landmarks import STEPS, States, steps_of
 from forecast.models.win.learn import Learned, Learner
 from forecast.models.win.probabilities import (
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 MARKETINGS = frozenset({"lead_source", "lead_score"})
 """What marketing knows of a deal; `pipeline-sales-only` does without, and without the marketing table."""
-
-FEWEST_MONTHS = 3
-"""Complete months of records below which nothing is forecast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,10 +198,9 @@ def _components(
     Where there are none, why.
     """
     model, states = learned.model, learned.states
-    reason = _too_thin(view) if asked or model is None else None
+    reason = too_thin(view) if asked or model is None else None
     if model is None or learned.logits is None or reason is not None:
-        mend = "forecast from a later day, or bring a longer history"
-        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=mend), None
+        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=MORE_RECORD), None
     modelled = steps_of(view)
     steps = max(asked, modelled)
     logits = learned.logits if learned.logits.shape[1] == steps else None
@@ -294,16 +290,3 @@ def _cut(parts: Components, view: KnownState, *, steps: int) -> Components:
     of_deals = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}
     of_steps = {name: getattr(parts, name)[:steps] for name in ("common", "own")}
     return replace(parts, ids=ids, segment=view.place_of_segment[parts.segment], **of_segments, **of_deals, **of_steps)
-
-
-def _too_thin(view: KnownState) -> str | None:
-    """Return why no forecast can be made, or None."""
-    closed = closed_deals(view)
-    if closed < FEWEST_CLOSED:
-        return f"only {closed} closed deals are known, at least {FEWEST_CLOSED} are needed"
-    born = view.ledger.created_in[view.known]
-    born = born[born > 0]
-    complete = view.last_complete - int(born.min()) + 1 if len(born) else 0
-    if complete < FEWEST_MONTHS:
-        return f"only {max(complete, 0)} complete months are recorded, at least {FEWEST_MONTHS} are needed"
-    return None

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data.known.coding import OPEN, WON
+from forecast.data.known.coding import WON
+from forecast.data.known.enough import closed_deals
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.models.pipeline.creation import Future
 from forecast.models.win.landmarks import STEPS
@@ -242,11 +243,6 @@ def _forget(by_month: dict[int, Any], *, before: int) -> None:
     """Delete the months before one."""
     for month in [month for month in by_month if month < before]:
         del by_month[month]
-
-
-def closed_deals(view: KnownState) -> int:
-    """Return how many closed deals are known."""
-    return int(((view.outcome != OPEN) & view.known).sum())
 
 
 def _with_prior(errors: _Errors, *, closed: int) -> tuple[np.ndarray, np.ndarray]:

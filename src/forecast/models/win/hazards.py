@@ -26,9 +26,6 @@ from threadpoolctl import ThreadpoolController
 from forecast.models.win.encoding import Encoding
 from forecast.models.win.landmarks import Rows
 
-FEWEST_CLOSED = 10
-"""Closed deals below which no probability is given."""
-
 FEWEST_EACH = 20
 """Deals won, and deals lost, below which only the base rate by age is given."""
 

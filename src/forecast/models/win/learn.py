@@ -21,11 +21,11 @@ import numpy as np
 from scipy.special import expit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
+from forecast.data.known.enough import FEWEST_CLOSED
 from forecast.data.known.ledger import KnownState
 from forecast.models.win.base_rate import split_by_share, win_shares
 from forecast.models.win.encoding import Encoding, Vocabulary, encoding, vocabulary
 from forecast.models.win.hazards import (
-    FEWEST_CLOSED,
     Fit,
     both_hazards,
     fit_in_full,

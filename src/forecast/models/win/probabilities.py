@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.coding import LOST, NO_DAY, NONE, OPEN, WON
+from forecast.data.known.enough import FEWEST_CLOSED
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import FURTHEST_MONTH, HORIZONS, ODDS_COLUMNS, NotedTable
 from forecast.models.win.factors import deal_factors
-from forecast.models.win.hazards import FEWEST_CLOSED, incidence
+from forecast.models.win.hazards import incidence
 from forecast.models.win.landmarks import MONTH, States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
 from forecast.models.win.plateau import ages_at, in_the_end, seen_ages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ import pandas as pd
 from matplotlib.dates import DateFormatter, YearLocator, date2num
 
 from forecast import sources, wording
-from forecast.data.audit.audit import NO_TABLE
-from forecast.data.audit.pipeline import FEWER_OF_LATE
+from forecast.data.audit.audit import NO_TABLE, TOO_THIN
+from forecast.data.audit.pipeline import FEWER_OF_LATE, column_words
+from forecast.data.checks.validation import LEFT_OUT_OPEN
 from forecast.data.schema import Company
+from forecast.errors import SEVERITIES
 from forecast.reporting.charts.axes import row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Statement
@@ -30,11 +33,19 @@ LABELS = {"as_of": "as of", "rows": "rows"}
 COVERAGE_HEADS = {"table": "table", "first": "first", "last": "last", "rows": "rows", "without": "without"}
 """What stands over the columns of its table."""
 
+_SPEAKS_FOR_ITSELF = re.compile(
+    r"(?:open |many |one )?deals?\b|amounts\b|segments\b|months in\b|far fewer\b|closures\b|forecasts of\b|too little\b"
+    r"|(?:[\d,]+ )?opportunit"
+)
+"""Findings that name what they are about; others are led by the name of their column."""
+
 NO_DATES = ("No table has dates", "Nothing can be placed in time.")
 
 
 def finding(table: pd.DataFrame) -> str:
-    """Return whether the data can carry a forecast."""
+    """Return whether the data can carry a forecast, by the forecast's own rule."""
+    if reasons := [evidence for what, evidence in _quoted(table) if what == TOO_THIN]:
+        return f"The data cannot carry a forecast yet: {reasons[0]}"
     fatal, warnings = (sources.count(table[table["severity"] == severity]) for severity in ("fatal", "warning"))
     if fatal:
         return f"The data cannot carry a forecast: {wording.plural(fatal, 'fatal problem')}"
@@ -54,9 +65,11 @@ def counts(table: pd.DataFrame, seen: pd.DataFrame) -> str:
     known = sources.row(seen)
     counted = f"{wording.plural(known['opportunities'], 'opportunity')}, "
     counted += wording.plural(known["open_deals"], "open deal")
-    severities = [(name, sources.count(table[table["severity"] == name])) for name in ("fatal", "warning", "info")]
-    found = wording.joined([f"{wording.number(count)} {name}" for name, count in severities if count], none="none")
-    return f"Looked at: {counted}. Findings: {found}."
+    found = {name: sources.count(table[table["severity"] == name]) for name in SEVERITIES}
+    words = [wording.plural(found["fatal"], "fatal problem")] if found["fatal"] else []
+    words += [wording.plural(found["warning"], "warning")] if found["warning"] else []
+    words += [f"{wording.number(found['info'])} for information"] if found["info"] else []
+    return f"Looked at: {counted}. Findings: {wording.joined(words)}."
 
 
 def revised(table: pd.DataFrame) -> str:
@@ -68,7 +81,9 @@ def revised(table: pd.DataFrame) -> str:
 
 def revisions(table: pd.DataFrame) -> list[str]:
     """Return what is revised after the fact, a sentence each; table : findings about the history."""
-    return [f"{what}: {evidence}." for what, evidence in _quoted(table)]
+    return [
+        wording.sentence(evidence if what == NO_TABLE else f"{what}: {evidence}") for what, evidence in _quoted(table)
+    ]
 
 
 def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -77,13 +92,14 @@ def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def conclusion(table: pd.DataFrame) -> str:
-    """Return the finding of the audit with the first thing to mend."""
+    """Return the finding of the audit with the first thing to mend, or what a forecast needs."""
     sentence = f"{finding(table)}."
     grave = table[table["severity"] != "info"]
     if len(grave):
-        first = grave.iloc[0]
-        where = ".".join(part for part in (first["table"], first["column"]) if part)
-        sentence += f" Mend first: {wording.label(where, most=60)}, {first['finding']}."
+        first, thin = grave.index[0], bool((grave["finding"] == TOO_THIN).any())
+        sentence += " " + (
+            wording.sentence(str(grave.at[first, "mend"])) if thin else f"Mend first: {said(grave, first)}."
+        )
     absent = sources.count(table[table["finding"] == NO_TABLE])
     if absent:
         sentence += " " + wording.sentence(f"{wording.plural(absent, 'table')} {_are(absent)} absent")
@@ -103,7 +119,12 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 def caveats(table: pd.DataFrame) -> list[str]:
     """Return what bears on the headline number itself: deals missing from the data make it too low."""
     late = table[table["finding"] == FEWER_OF_LATE]
+    left_out = table[table["finding"].str.contains(LEFT_OUT_OPEN, regex=False)]
     return [
+        wording.sentence(f"{sources.quoted(left_out, row, 'finding')} ({sources.quoted(left_out, row, 'evidence')})")
+        + " What they will bring is missing from the forecast."
+        for row in left_out.index
+    ] + [
         f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
         "the forecast is too low and its range too narrow."
         for _, evidence in _quoted(late)
@@ -113,9 +134,16 @@ def caveats(table: pd.DataFrame) -> list[str]:
 def warnings(table: pd.DataFrame) -> list[str]:
     """Return the audit's fatal findings and warnings about columns, a sentence each; no names from the data."""
     grave = table[table["severity"].isin(["fatal", "warning"]) & (table["column"].fillna("") != "")]
-    where = [f"{name}.{column}" for name, column in zip(grave["table"], grave["column"], strict=True)]
-    found = [sources.quoted(grave, row, "finding") for row in grave.index]
-    return [f"{place}: {what}." for place, what in zip(where, found, strict=True)]
+    return [wording.sentence(said(grave, row)) for row in grave.index]
+
+
+def said(table: pd.DataFrame, row: Any) -> str:
+    """Return a finding in words, led by what it is about where it does not say so itself."""
+    what, column = sources.quoted(table, row, "finding"), str(table.at[row, "column"] or "")
+    where = str(table.at[row, "table"]).replace("_", " ")
+    if _SPEAKS_FOR_ITSELF.match(str(table.at[row, "finding"])):
+        return what
+    return f"{wording.label(column_words(column), most=60)} ({where}): {what}" if column else f"{where}: {what}"
 
 
 def describe_coverage(covered: Coverage) -> Caption:
