@@ -34,8 +34,8 @@ COVERAGE_HEADS = {"table": "table", "first": "first", "last": "last", "rows": "r
 """What stands over the columns of its table."""
 
 _SPEAKS_FOR_ITSELF = re.compile(
-    r"(?:open |many |one )?deals?\b|amounts\b|segments\b|months in\b|far fewer\b|closures\b|forecasts of\b|too little\b"
-    r"|(?:[\d,]+ )?opportunit"
+    rf"{FEWER_OF_LATE}|{TOO_THIN}|(?:open |many |one )?deals?\b|(?:[\d,]+ )?opportunit"
+    r"|amounts\b|segments\b|months in\b|closures\b|forecasts of\b"
 )
 """Findings that name what they are about; others are led by the name of their column."""
 
