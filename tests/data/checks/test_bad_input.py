@@ -11,7 +11,7 @@ import pytest
 import forecast
 from forecast.cli import app
 from forecast.data.audit.audit import audit
-from forecast.errors import DataError
+from forecast.errors import SEVERITIES, DataError
 from forecast.reporting.run import prepare
 from reports import notebook
 from tiny import HISTORY, OPPORTUNITIES, PLAN, STAGES, edited, tiny_company
@@ -154,6 +154,10 @@ def test_check_counts_what_the_page_of_the_audit_counts(tmp_path: Path, capsys: 
     _, text = run(capsys, "check", "--data", str(folder))
     assert text.splitlines()[-1] == f"0 fatal, {found['warning']} warnings, {found['info']} for information"
     assert found["warning"] >= 1  # the history is absent
+    assert text.startswith("warning opportunities: too little is known to forecast from; only 5 closed deals are known")
+    ranks = [SEVERITIES.index(w) for line in text.splitlines() if (w := line.split(" ")[0]) in SEVERITIES]
+    assert ranks == sorted(ranks)
+    assert "8 opportunities, 3 tables, to " in text
 
 
 @pytest.mark.parametrize("what", BROKEN)

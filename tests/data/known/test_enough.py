@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import forecast
 from forecast.data.audit.audit import TOO_THIN, audit
 from forecast.data.checks.validation import validate
-from forecast.data.known.enough import closed_deals, complete_months, too_thin
+from forecast.data.known.enough import NOTHING_TO_LEARN, closed_deals, complete_months, too_thin, why_no_forecast
 from forecast.data.schema import Company, Log
 
 
@@ -53,6 +55,43 @@ def test_the_forecast_and_the_audit_go_by_one_rule(closed: int, first: str, why:
     if why:
         assert found["finding"].iloc[0] == TOO_THIN
         assert any(why in note for note in forecast.forecast_bookings(snap).attrs["notes"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 150), st.integers(0, 70), st.booleans()), min_size=8, max_size=20),
+    st.sampled_from(["2024-06-30", "2024-06-12"]),
+)
+def test_the_audit_foretells_whether_the_forecast_abstains(deals: list[tuple[int, int, bool]], day: str):
+    # Created so many days after the first of January, closed so many later where that was by the end of June.
+    created = pd.Timestamp("2024-01-01") + pd.to_timedelta([born for born, _, _ in deals], unit="D")
+    closed = pd.Series(created + pd.to_timedelta([lasts for _, lasts, _ in deals], unit="D"))
+    done = closed <= "2024-06-30"
+    outcome = np.where(done, np.where([won for *_, won in deals], "won", "lost"), "open")
+    frame = pd.DataFrame({"created_on": created, "closed_on": closed.where(done), "outcome": outcome})
+    frame = frame.assign(opportunity_id=[f"O{n:02d}" for n in range(len(deals))], segment="North", amount=100.0)
+    frame = frame.assign(stage=outcome, expected_close_on=pd.Timestamp("2024-07-31"))
+    log = validate({"opportunities": frame}, Company(extracted_on=pd.Timestamp("2024-06-30")))
+    if created.min() > pd.Timestamp(day):
+        return
+    snap = forecast.snapshot(log, as_of=day)
+    why = why_no_forecast(snap.state)
+    abstains = forecast.forecast_bookings(snap)["mean"].isna().all()
+    assert (why is not None) == abstains, why
+    found = audit(log, as_of=day)
+    assert (found["finding"] == TOO_THIN).any() == abstains
+
+
+def test_deals_that_were_never_seen_open_teach_nothing():
+    # Twenty deals over five months, each closed two days after it was made.
+    created = pd.Timestamp("2024-01-05") + pd.to_timedelta(np.arange(20) % 5 * 30, unit="D")
+    frame = company(20, first="2024-01-05").opportunities.iloc[:20]
+    frame = frame.assign(created_on=created, closed_on=created + pd.Timedelta(days=2))
+    log = validate({"opportunities": frame}, Company(extracted_on=pd.Timestamp("2024-06-30")))
+    snap = forecast.snapshot(log, as_of="2024-06-30")
+    assert too_thin(snap.state) is None
+    assert why_no_forecast(snap.state) == NOTHING_TO_LEARN
+    assert f"No forecast: {NOTHING_TO_LEARN}." in forecast.forecast_bookings(snap).attrs["notes"]
 
 
 def test_complete_months_by_hand():

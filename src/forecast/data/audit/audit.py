@@ -18,7 +18,7 @@ from forecast.data.audit.leaks import leaks
 from forecast.data.audit.pipeline import FEWER_OF_LATE, misleading_deals
 from forecast.data.audit.scope import scope_problems
 from forecast.data.checks.validation import LEFT_OUT_OPEN
-from forecast.data.known.enough import MORE_RECORD, too_thin
+from forecast.data.known.enough import MORE_RECORD, why_no_forecast
 from forecast.data.known.ledger import KnownState, ledger_of
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TABLES, Log, Table
@@ -120,7 +120,7 @@ def _bears_on_the_forecast(problem: Problem) -> bool:
 
 def _too_thin(view: KnownState) -> list[Problem]:
     """Return that nothing can be forecast, as the forecast itself will find."""
-    why = too_thin(view)
+    why = why_no_forecast(view)
     if why is None:
         return []
     return [Problem(severity="warning", table="opportunities", what=TOO_THIN, evidence=why, mend=MORE_RECORD)]

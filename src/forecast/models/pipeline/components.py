@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.enough import MORE_RECORD, closed_deals, too_thin
+from forecast.data.known.enough import MORE_RECORD, NOTHING_TO_LEARN, closed_deals, too_thin
 from forecast.data.known.ledger import KnownState
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
@@ -30,7 +30,6 @@ from forecast.models.win.hazards import one_thread
 from forecast.models.win.landmarks import STEPS, States, steps_of
 from forecast.models.win.learn import Learned, Learner
 from forecast.models.win.probabilities import (
-    NOTHING_TO_LEARN,
     chances_ahead,
     days_to_walk,
     filled_amounts,

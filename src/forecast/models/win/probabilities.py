@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.coding import LOST, NO_DAY, NONE, OPEN, WON
-from forecast.data.known.enough import FEWEST_CLOSED
+from forecast.data.known.enough import FEWEST_CLOSED, NOTHING_TO_LEARN
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import FURTHEST_MONTH, HORIZONS, ODDS_COLUMNS, NotedTable
@@ -39,8 +39,6 @@ AGE_GROUPS = np.array([1.0, 2.0, 3.0, 6.0, 12.0, 24.0])
 HARDLY = 0.05
 """Losses for a win, below which losses are taken as hardly recorded; and the share of the open deals above which a page
 says that they are older than any that closed."""
-
-NOTHING_TO_LEARN = "no deal was open at a past month's end, so nothing can be learned; a month more is needed"
 
 
 @dataclass(frozen=True, kw_only=True)
