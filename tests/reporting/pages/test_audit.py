@@ -82,7 +82,9 @@ class TestAuditWords:
     def test_open_deals_that_are_left_out_stand_by_the_headline_too(self):
         what, evidence = "3 opportunities without a creation date are left out, all of them open", "3 of 40 open deals"
         table = pd.DataFrame({"finding": [what, what.split(",")[0]], "evidence": [evidence, "3 beside 40"]})
-        assert audit.caveats(table) == [f"{what} ({evidence}). What they will bring is missing from the forecast."]
+        assert audit.caveats(table) == [
+            f"{what}: {evidence}. Nothing is expected of them, so the forecast may be too low."
+        ]
 
     def test_warnings_are_named_without_what_is_in_the_data(self):
         assert audit.warnings(self.table()) == [

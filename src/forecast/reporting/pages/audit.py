@@ -121,8 +121,8 @@ def caveats(table: pd.DataFrame) -> list[str]:
     late = table[table["finding"] == FEWER_OF_LATE]
     left_out = table[table["finding"].str.contains(LEFT_OUT_OPEN, regex=False)]
     return [
-        wording.sentence(f"{sources.quoted(left_out, row, 'finding')} ({sources.quoted(left_out, row, 'evidence')})")
-        + " What they will bring is missing from the forecast."
+        wording.sentence(f"{sources.quoted(left_out, row, 'finding')}: {sources.quoted(left_out, row, 'evidence')}")
+        + " Nothing is expected of them, so the forecast may be too low."
         for row in left_out.index
     ] + [
         f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
