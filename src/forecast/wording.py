@@ -70,7 +70,8 @@ def carries(values: int = 1) -> Callable[[Words], Words]:
             bound = signature.bind(*given, **options)
             numbers = [bound.arguments[name] for name in names]
             rest = {name: value for name, value in bound.arguments.items() if name not in names}
-            rounding = [function.__name__, *(f"{name}={quote(str(value), safe='')}" for name, value in rest.items())]
+            told = {name: value for name, value in rest.items() if value != signature.parameters[name].default}
+            rounding = [function.__name__, *(f"{name}={quote(str(value), safe='')}" for name, value in told.items())]
             text = function(*map(sources.bare, numbers), **{k: sources.bare(v) for k, v in rest.items()})
             return sources.marked(text, numbers, ";".join(rounding))
 

@@ -33,6 +33,7 @@ _RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
 _LONGEST = 600
 _LONG = 40
+_MOST = 36  # rows of a chart's data on the page, where a file holds all of them
 _DIGIT = re.compile(r"\d")
 _FOLDED = 200
 """Most rows folded away under a table that no notebook wrote: a page must stay small."""
@@ -96,7 +97,9 @@ class Chart:
     @property
     def data(self) -> TableView:
         """The data of the chart as a table for reading."""
-        return TableView(self.table, caption=self.title, columns=self.heads, formats=self.formats)
+        return TableView(
+            self.table, caption=self.title, columns=self.heads, formats=self.formats, most=_MOST, brief=True
+        )
 
     def plots(self) -> list[Plot]:
         """Return the drawings with their tooltips; without the page's script nothing of the tooltips shows."""
@@ -250,6 +253,7 @@ class TableView:
     total : value of the first column whose row is set apart. right : columns of worded figures, to be set right.
     most : rows shown. The rest is counted beneath, with the file that holds it where a notebook wrote one, else folded
     away there. fold : the line behind which the table is folded away, if any.
+    brief : whether the rest of a table that is written with the page is left to its file, instead of folded away.
     stacks : whether a row becomes a block where there is little room, as on a phone; its last figure by its name.
     """
 
@@ -263,6 +267,7 @@ class TableView:
     most: int = 60
     fold: str = ""
     stacks: bool = False
+    brief: bool = False
 
     def _repr_html_(self) -> str:
         return render("table", self, self.grid())
@@ -271,7 +276,7 @@ class TableView:
         """Return what is shown of the frame, in words."""
         names = [name for name in self.columns if name in self.frame] or list(map(str, self.frame.columns))
         table = sources.table_of(self.frame)
-        written = bool(table) and not table.startswith(sources.VIEW)
+        written = bool(table) and (self.brief or not table.startswith(sources.VIEW))
         shown = self.frame.iloc[: self.most if written else self.most + _FOLDED]
         cells = [self._cells(shown, name) for name in names]
         columns = [

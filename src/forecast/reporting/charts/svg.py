@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from forecast import sources, wording
@@ -27,11 +28,11 @@ def svg(figure: Figure, *, title: str, description: str, variant: str = "wide") 
         figure.savefig(buffer, format="svg", metadata=_METADATA)
     drawn = buffer.getvalue()
     root = ET.fromstring(wording.seen(drawn))
-    stem = "c" + hashlib.sha256((title + variant + drawn).encode()).hexdigest()[:10]
+    stem = "c" + hashlib.sha256((title + variant + drawn).encode()).hexdigest()[:7]
     _strip(root)
-    used = _ids_in_use(root)
+    used = {name: f"{stem}-{number}" for number, name in enumerate(sorted(_ids_in_use(root)))}
     for element in root.iter():
-        _tidy(element, stem, used)
+        _tidy(element, used)
     _prune(root)
     box = root.get("viewBox", "0 0 1 1").split()
     root.attrib = {
@@ -75,18 +76,21 @@ def _ids_in_use(root: ET.Element) -> set[str]:
     return used
 
 
-def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
-    """Shorten one element in place: no fonts or ids that nothing refers to, few decimals, colours as variables."""
+def _tidy(element: ET.Element, used: Mapping[str, str]) -> None:
+    """Shorten one element in place: no fonts or ids that nothing refers to, few decimals, colours as variables.
+
+    used : ids that some element refers to, and how each is called.
+    """
     attributes = element.attrib
     name = attributes.pop("id", None)
     if name and name.startswith("matplotlib.axis"):
         attributes["class"] = "axis"
-    if name in used:
-        attributes["id"] = f"{stem}-{name}"
+    if name is not None and name in used:
+        attributes["id"] = used[name]
     if "href" in attributes:
-        attributes["href"] = f"#{stem}-{attributes['href'][1:]}"
+        attributes["href"] = f"#{used[attributes['href'][1:]]}"
     if "clip-path" in attributes:
-        attributes["clip-path"] = _URL.sub(rf"url(#{stem}-\1)", attributes["clip-path"])
+        attributes["clip-path"] = _URL.sub(lambda match: f"url(#{used[match[1]]})", attributes["clip-path"])
     if attributes.get("transform", "").startswith("rotate(-0"):
         del attributes["transform"]
     for key in ("d", "x", "y", "width", "height", "transform"):
@@ -109,7 +113,7 @@ def _tidy(element: ET.Element, stem: str, used: set[str]) -> None:
 
 
 def _prune(root: ET.Element) -> None:
-    """Replace groups without attributes by what is in them, and drop what is empty."""
+    """Replace groups without attributes by what is in them, drop what is empty, and join paths that look alike."""
     for child in list(root):
         _prune(child)
     content: list[ET.Element] = []
@@ -119,4 +123,16 @@ def _prune(root: ET.Element) -> None:
             content.extend(child)
         else:
             content.append(child)
-    root.extend(content)
+    for child in content:
+        if len(root) and _look_alike(root[-1], child):
+            root[-1].attrib["d"] += f" {child.attrib['d']}"
+        else:
+            root.append(child)
+
+
+def _look_alike(one: ET.Element, other: ET.Element) -> bool:
+    """Return whether two paths differ in their shape alone and cover what is beneath, so that they may be one."""
+    if one.tag != "path" or other.tag != "path" or "opacity" in one.get("style", ""):
+        return False
+    looks = ({name: value for name, value in path.attrib.items() if name != "d"} for path in (one, other))
+    return "id" not in one.attrib and next(looks) == next(looks)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _LOGO_BYTES = 200_000
+_FALLBACK = re.compile(r"(var\(--(?:axis|blue|grey|grid|ink|mist|paper|red|soft)),(?:var\([^()]*\)|[^()]*)\)")
 _TOOLTIP = " data-say="
 _FOR_LAB = re.compile(r"<style>\.jp-OutputArea [^<]*</style>")
 """How parts look in JupyterLab; a page has a style sheet of its own."""
