@@ -33,7 +33,7 @@ _RANGE = re.compile(r"[^\s&;<>]*\d–\d[^\s&;<>]*")
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "parts.html.j2"
 _LONGEST = 600
 _LONG = 40
-_MOST = 36  # rows of a chart's data on the page, where a file holds all of them
+_MOST = 24  # rows of a chart's data on the page, where a file holds all of them
 _DIGIT = re.compile(r"\d")
 _FOLDED = 200
 """Most rows folded away under a table that no notebook wrote: a page must stay small."""
