@@ -122,7 +122,7 @@ def caveats(table: pd.DataFrame) -> list[str]:
     left_out = table[table["finding"].str.contains(LEFT_OUT_OPEN, regex=False)]
     return [
         wording.sentence(f"{sources.quoted(left_out, row, 'finding')}: {sources.quoted(left_out, row, 'evidence')}")
-        + " Nothing is expected of them, so the forecast may be too low."
+        + " The forecast expects nothing of them; what they bring comes on top."
         for row in left_out.index
     ] + [
         f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
