@@ -101,6 +101,20 @@ def test_a_quarter_without_wins_has_no_share(tmp_path: Path):
     assert math.isnan(row["late_amount_share"])
 
 
+def test_a_quarter_whose_first_closures_were_not_recorded_is_left_out(tmp_path: Path):
+    # Thirty deals of July 2025; closures are recorded from March 2026 on, the last month of a quarter.
+    rows = [
+        f"{i},2025-07-01,North,Won,100,{day},{day},won\n"
+        for i, day in enumerate([*["2026-03-05"] * 10, *["2026-04-05"] * 10, *["2026-05-05"] * 10])
+    ]
+    company = COMPANY.replace("2026-06-30", "2026-07-31")
+    folder = tiny_company(
+        tmp_path / "from", opportunities=HEAD + "".join(rows), history=None, plan=None, company=company
+    )
+    table = late_wins(forecast.read(folder), as_of="2026-07-31")
+    assert table[["quarter", "won"]].to_numpy().tolist() == [["FY26 Q2", 20]]
+
+
 @pytest.mark.slow
 def test_it_agrees_with_what_settled_on_the_sample(sample: Path):
     log = forecast.read(sample)

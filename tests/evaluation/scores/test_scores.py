@@ -376,6 +376,12 @@ def test_zero_bookings_give_unknown_ratios():
     row = scoring.summarise(scoring.score(track), by=["model"]).iloc[0]
     assert row[["wape", "bias", "crps"]].isna().all()
     assert row["n"] == 1
+    # A forecast of nothing for nothing is no skill of 100 %, and a range from 0 that holds 0 did not hold.
+    row_of = ("2026-01-31", "2026-02", 1, "A")
+    both = forecasts([("ets", *row_of, 5.0, 0.0), ("seasonal-naive", *row_of, 0.0, 0.0)])
+    both[list(QUANTILE_COLUMNS[:2])] = 0.0
+    table = scoring.summarise(scoring.score(both), by=["model"])
+    assert table[["skill", "skill_crps", "coverage50", "coverage80", "coverage95"]].isna().all(axis=None)
 
 
 def test_submitted_forecasts_have_no_distribution_and_did_not_abstain():

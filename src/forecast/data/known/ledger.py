@@ -30,6 +30,8 @@ from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
 
 _CLOSURES_EXPECTED = 10.0
+_WEEKEND = 3
+"""Days into a month on which the first record may lie and the month still be recorded from its beginning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,20 @@ class KnownState:
         rate = closed.sum() / max(np.maximum(months_open, 0).sum() + 0.5 * known.sum(), 1.0)
         months_before = np.maximum(start - born[known], 0).sum()
         return start if rate * months_before >= _CLOSURES_EXPECTED else 0
+
+    @cached_property
+    def bookings_complete_from(self) -> int:
+        """The first period whose bookings are recorded from its beginning.
+
+        Simple case: the period of the log's first record; the one after it where that came later than a weekend into
+        it. Where deals are older than the first closure recorded (`closures_recorded_from`), the first closure counts.
+        """
+        first, begins = self.closures_recorded_from, day_number(self.ledger.first_day)
+        if first:
+            begins = int(self.closed_on[self.known & (self.closed_in == first)].min())
+        else:
+            first = self.calendar.period(self.ledger.first_day)
+        return first + bool(begins >= day_number(self.calendar.start(first)) + _WEEKEND)
 
     @property
     def months_settling(self) -> int:

@@ -135,8 +135,9 @@ def late_wins(log: Log, *, as_of: str | pd.Timestamp, days: int = DAYS, quarters
     the quarter's end, when its wins are read), won and late (deals, int64), late_share = late / won, won_amount and
     late_amount (reporting currency), late_amount_share, and backdated: how many of the late ones bear a creation date
     of that day or before, entered afterwards or standing as lost then. A deal is late where on `day` it was recorded
-    neither as open nor as won. Shares are NaN where nothing was won. Quarters that had not settled on as_of, or began
-    before the log's first record, are left out: nothing could be known of their pipeline.
+    neither as open nor as won. Shares are NaN where nothing was won. Quarters that had not settled on as_of are left
+    out, and those that began before the log's first record, of whose pipeline nothing could be known, or before
+    closures were recorded (`closures_recorded_from`), of whose wins only some are there.
 
     Raises
     ------
@@ -157,7 +158,7 @@ def late_wins(log: Log, *, as_of: str | pd.Timestamp, days: int = DAYS, quarters
         if periods[-1] > settled:
             continue
         start = calendar.start(periods[0])
-        if start < first or len(out) == quarters:
+        if start < first or periods[0] < now.closures_recorded_from or len(out) == quarters:
             break
         then = ledger.as_of(start + pd.Timedelta(days=days - 1))
         after = ledger.as_of(calendar.settles_on(periods[-1], settle_days=wait))

@@ -104,7 +104,8 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     The `by` columns; `n` forecasts scored; `abstained` forecasts that gave no number; `observed` (money, summed);
     `wape`, `bias`; `mase` = sum|e| / sum of scales; `coverage50/80/95`; `pinball`, `crps`, `interval80` as shares of
     sum|observed|; `n_common`, `skill` and `skill_crps` = 1 - score / score of the baseline, both on the `n_common`
-    targets that the baseline has too. A ratio to zero is NaN. Rows of different models with different `n` were scored
+    targets that the baseline has too. A ratio to zero is NaN, and so are skill and coverage where nothing was booked at
+    all: no miss is a share of nothing, and a range that begins at 0 holds nothing by itself. Rows of different models with different `n` were scored
     on different targets: compare their skill, or take `common_targets` first.
 
     Raises ParameterError for an unknown column or baseline, naming the nearest.
@@ -119,12 +120,13 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     out["bias"] = ratio(total["_error"], total["_observed"])
     out["mase"] = ratio(total["_scaled"], total["_scale"])
     for nominal, *_ in INTERVALS:
-        out[f"coverage{nominal}"] = ratio(total[f"_in{nominal}"], total["_n_q"])
+        out[f"coverage{nominal}"] = np.where(total["_size_q"] > 0, ratio(total[f"_in{nominal}"], total["_n_q"]), np.nan)
     for column in ("pinball", "crps", "interval80"):
         out[column] = np.where(total["_n_q"] > 0, ratio(total[f"_{column}"], total["_size_q"]), np.nan)
     out["n_common"] = total["_n_common"].astype(np.int64)
-    out["skill"] = 1 - ratio(total["_abs_error_common"], total["_abs_error_baseline"])
-    out["skill_crps"] = 1 - ratio(total["_crps_common"], total["_crps_baseline"])
+    anything = total["_size"] > 0
+    out["skill"] = np.where(anything, 1 - ratio(total["_abs_error_common"], total["_abs_error_baseline"]), np.nan)
+    out["skill_crps"] = np.where(anything, 1 - ratio(total["_crps_common"], total["_crps_baseline"]), np.nan)
     return out
 
 

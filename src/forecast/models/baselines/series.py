@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from forecast.calendar import period_label
 from forecast.data.schema import NotedTable
 from forecast.data.submissions import counted, name_key, why_none_counts
 from forecast.models.baselines.smoothing import PERIOD, EtsPath, ets_path, pooled
@@ -126,7 +127,8 @@ _WIDTH_PRIOR = 30.0
 def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
     """Return the bookings of the same month a year before (two, three years before beyond 12 months ahead).
 
-    Quantiles are from the errors the same rule made at past origins. Needs 12 complete months.
+    Quantiles are from the errors the same rule made at past origins. Needs 12 complete months. There is no number for a
+    month whose month a year before was not recorded from its beginning: what that brought is not known, and not 0.
     """
     rng = generator(seed, 11)
     periods, _ = month_targets(view, months)
@@ -137,8 +139,12 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
         return abstain(view, model=SEASONAL_NAIVE, months=months, notes=[why])
     # From the last complete month, target j lies j + 1 ahead.
     back = PERIOD * (np.arange(ahead) // PERIOD + 1) - 1 - np.arange(ahead)
-    booked = bookings_in(view, periods)
+    booked, begins = bookings_in(view, periods), view.bookings_complete_from
+    y = np.where(past >= begins, y, np.nan)
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
+    if not np.isfinite(mean).all():
+        why = f"{SEASONAL_NAIVE} needs the same month a year before: bookings are recorded from {period_label(begins)} on."
+        return NotedTable(table=from_means(view, model=SEASONAL_NAIVE, mean=mean, periods=periods), notes=(why,))
     origins = np.arange(max(back.max(), len(past) - 1 - view.months_settling - _LEARN - ahead), len(past) - 1)
     past_forecasts = y[:, origins[:, None] - back].transpose(1, 0, 2)
     actual = outcomes(settled_only(view, y), origins, ahead)
