@@ -105,8 +105,8 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     `wape`, `bias`; `mase` = sum|e| / sum of scales; `coverage50/80/95`; `pinball`, `crps`, `interval80` as shares of
     sum|observed|; `n_common`, `skill` and `skill_crps` = 1 - score / score of the baseline, both on the `n_common`
     targets that the baseline has too. A ratio to zero is NaN, and so are skill and coverage where nothing was booked at
-    all: no miss is a share of nothing, and a range that begins at 0 holds nothing by itself. Rows of different models with different `n` were scored
-    on different targets: compare their skill, or take `common_targets` first.
+    all: no miss is a share of nothing, and a range that begins at 0 holds nothing by itself. Rows of different models
+    with different `n` were scored on different targets: compare their skill, or take `common_targets` first.
 
     Raises ParameterError for an unknown column or baseline, naming the nearest.
     """

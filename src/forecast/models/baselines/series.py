@@ -143,7 +143,8 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
     y = np.where(past >= begins, y, np.nan)
     mean = np.maximum(y[:, len(past) - 1 - back], booked)
     if not np.isfinite(mean).all():
-        why = f"{SEASONAL_NAIVE} needs the same month a year before: bookings are recorded from {period_label(begins)} on."
+        since = f"bookings are recorded from {period_label(begins)} on"
+        why = f"{SEASONAL_NAIVE} needs the same month a year before: {since}."
         return NotedTable(table=from_means(view, model=SEASONAL_NAIVE, mean=mean, periods=periods), notes=(why,))
     origins = np.arange(max(back.max(), len(past) - 1 - view.months_settling - _LEARN - ahead), len(past) - 1)
     past_forecasts = y[:, origins[:, None] - back].transpose(1, 0, 2)
