@@ -98,3 +98,17 @@ def test_the_scorecard_is_made(log):
     card = month_tables.table("scorecard", log, as_of="2026-10", months=1)
     assert {"measure", "ours", "survey"} <= set(card.columns)
     assert card["ours"].notna().any()
+
+
+def test_the_reason_of_a_model_that_made_no_forecast_is_its_own():
+    notes = [
+        "pipeline: No forecast: only 1 closed deals are known, at least 10 are needed. (2026-06-30)",
+        "pipeline: No forecast: only 2 closed deals are known, at least 10 are needed. (2026-07-31 to 2026-09-30)",
+        "pipeline-sales-only: Another. (2026-07-31)",
+        "stage-weighted needs the table `opportunity_history`. (2026-07-31)",
+    ]
+    assert month_tables.reasons_of(notes, ["pipeline", "stage-weighted", "ets"]) == {
+        "pipeline": "only 2 closed deals are known, at least 10 are needed",
+        "stage-weighted": "stage-weighted needs the table opportunity_history",
+        "ets": "",
+    }

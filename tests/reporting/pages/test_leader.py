@@ -55,11 +55,18 @@ def test_each_thing_is_one_line_with_the_table_that_would_bring_it(tmp_path: Pat
 def test_what_can_be_shown_has_no_line(tmp_path: Path):
     log = read(tiny_company(tmp_path / "a"))
     row = {"target_period": "2026-04", "plan": 2500.0}
-    scores = pd.DataFrame({"model": ["pipeline"]})
+    scores = pd.DataFrame({"model": ["pipeline"], "n": 6})
     told = lines(log, row=row, scores=scores, quarters=scores, card=CARD.iloc[2:], planning=SCORED)
     assert told == ["The record of what sales and marketing forecast: the table submitted_forecasts."]
     other = {"target_period": "FY26 Q3", "plan": float("nan")}
     assert lines(log, row=other)[0].endswith("each segment against its plan: plan of FY26 Q3.")
+
+
+def test_a_model_that_abstained_has_no_record_and_time_alone_brings_none(tmp_path: Path):
+    abstained = pd.DataFrame({"model": ["pipeline", "ets"], "n": [0, 6]})
+    assert not leader.has_record(abstained)
+    told = lines(read(tiny_company(tmp_path / "a")), scores=abstained)
+    assert "The record of past forecasts: months that the model had enough deals to forecast." in told
 
 
 def test_where_no_open_deal_has_a_date_none_can_be_past_it(tmp_path: Path):

@@ -74,7 +74,8 @@ def test_the_misses_by_segment_keep_ours_and_the_benchmark_and_leave_out_reps():
 
 def test_what_was_scored_is_said_with_its_months():
     months = ["2026-08", "2026-09", "2026-10", "FY26 Q3"]
-    track = pd.DataFrame({"target_period": months, "observed": [1.0, 2.0, NAN, 3.0], "horizon": 1})
+    track = pd.DataFrame({"model": "pipeline", "target_period": months, "observed": [1.0, 2.0, NAN, 3.0], "mean": 1.0})
+    track["horizon"] = 1
     track["origin"] = ["2026-07-31", "2026-08-31", "2026-09-30", "2026-06-30"]
     assert track_sentences.scored_sentence(track) == (
         "Scored are the forecasts made at the month ends 31 July 2026 to 31 August 2026, of August 2026 to September "
@@ -84,6 +85,37 @@ def test_what_was_scored_is_said_with_its_months():
     assert track_sentences.scored_sentence(track.iloc[2:]) == ""
     assert track_sentences.segment_caption(track.iloc[:1]) == "Miss (WAPE) one month ahead, by segment, August 2026"
     assert track_sentences.segment_caption(track.iloc[2:3]) == "Miss (WAPE) by segment"
+
+
+def test_a_model_that_abstained_is_not_a_record_that_has_not_settled():
+    # The model made none of six forecasts; last year's made them, of months in which nothing was booked.
+    table = scores(("pipeline", 1, NAN, NAN), ("seasonal-naive", 1, NAN, NAN))
+    table = table.assign(n=[0, 6], abstained=[6, 0], why=["only 2 closed deals are known, at least 10 are needed", ""])
+    why = (
+        "The model made no forecast on the past days whose months have settled: only 2 closed deals are known, at "
+        "least 10 are needed."
+    )
+    assert track_sentences.accuracy_sentences(table) == [why]
+    assert track_sentences.nothing_scored(table) == why
+    assert track_sentences.accuracy_finding(table) == why.partition(":")[0]
+    assert track_sentences.nothing_scored(table.iloc[:0]) == track_sentences.NOTHING_SETTLED
+    assert track_sentences.company_sentence(table) == ""
+    track = pd.DataFrame({"model": ["pipeline", "seasonal-naive"], "mean": [NAN, 0.0], "observed": 0.0})
+    track = track.assign(target_period="2026-09", origin="2026-08-31", horizon=1)
+    assert track_sentences.scored_sentence(track) == (
+        "Scored are the other forecasts made on 31 August 2026, of September 2026: all that have settled. Nothing was "
+        "booked in these months."
+    )
+    assert track_sentences.scored_sentence(track.iloc[:1]) == ""
+
+
+def test_where_nothing_was_booked_no_miss_is_given():
+    table = scores(("pipeline", 1, NAN, NAN), ("ets", 1, NAN, NAN)).assign(coverage80=NAN, observed=0.0, abstained=0)
+    judged = {"ranges segment": finding(1.0, NAN, n=3, promised=0.8)}
+    assert track_sentences.accuracy_sentences(table, judged) == [track_sentences.NOTHING_BOOKED]
+    assert track_sentences.nothing_scored(table) == track_sentences.NOTHING_BOOKED
+    alone = scores(("pipeline", 1, 0.3, NAN))  # there is no benchmark
+    assert track_sentences.accuracy_sentences(alone) == [f"One month ahead the model misses segments by 30{T}%."]
 
 
 @pytest.mark.parametrize(

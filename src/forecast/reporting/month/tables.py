@@ -10,7 +10,8 @@ Everything is as known on `as_of`: what settled later is not in the track record
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -211,12 +212,26 @@ def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
 def _scores(month: _Month) -> pd.DataFrame:
     """Scores by SCORES_BY, and for months whether a model and the benchmark are further apart than luck (p_holm).
 
-    Where reps submit forecasts themselves, `by_rep` says which models are theirs.
+    Where reps submit forecasts themselves, `by_rep` says which models are theirs. `why` is the reason of a model that
+    made none of the forecasts of a row, the last it gave; else empty.
     """
     scored = _scored(month)
     tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
     table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
-    return _with_reps(month, table)
+    reasons = reasons_of(_get(month, "backtest").attrs.get("notes", []), table["model"].unique())
+    why = table["model"].map(reasons).where(table["n"] == 0, "").astype("str")
+    return _with_reps(month, table.assign(why=why))
+
+
+def reasons_of(notes: Sequence[str], models: Iterable[str]) -> dict[str, str]:
+    """Return the last reason that each model gave in the notes of a backtest, without its name and days; else empty."""
+    out = dict.fromkeys(map(str, models), "")
+    for note in notes:
+        model = re.split(r"[: ]", note, maxsplit=1)[0]
+        if model in out:
+            plain = re.sub(r" \([^()]*\)$", "", note.removeprefix(f"{model}: ").removeprefix("No forecast: "))
+            out[model] = plain.rstrip(".").replace("`", "")
+    return out
 
 
 def _with_reps(month: _Month, table: pd.DataFrame) -> pd.DataFrame:

@@ -23,8 +23,8 @@ THEIR_FORECASTS, STARTS, HISTORY = "submitted_forecasts", "joint_planning", "opp
 
 
 def has_record(scores: pd.DataFrame) -> bool:
-    """Return whether any past forecast of ours has settled. scores : the month's table."""
-    return bool((scores["model"] == OURS).any()) if len(scores) else False
+    """Return whether any past forecast of ours has settled; one not made has not. scores : the month's table."""
+    return bool(((scores["model"] == OURS) & (scores["n"] > 0)).any()) if len(scores) else False
 
 
 def is_short(judged: Mapping[str, Finding]) -> bool:
@@ -37,6 +37,7 @@ def is_short(judged: Mapping[str, Finding]) -> bool:
 
 LEAD = "Each with what would bring it:"
 MONTHS = "more months that have settled"
+ENOUGH = "months that the model had enough deals to forecast"
 
 
 def lacking(
@@ -84,7 +85,8 @@ def _of_changes(log: Log) -> Iterator[tuple[str, str]]:
 
 def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterator[tuple[str, str]]:
     if not has_record(scores):
-        yield "the record of past forecasts", MONTHS
+        was_asked = len(scores) and (scores["model"] == OURS).any()
+        yield "the record of past forecasts", ENOUGH if was_asked else MONTHS
     elif quarters.empty:
         yield "how quarters ended against what was said before they began", MONTHS
     if THEIR_FORECASTS not in log.tables:

@@ -23,12 +23,14 @@ from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, Accuracy, Pa
 from forecast.reporting.pages.track.sentences import (
     ACCURACY_HEADS,
     LABELS,
+    NO_FORECAST,
     NOTHING_SETTLED,
     PAST_HEADS,
     UNJUDGED,
     describe_accuracy,
     describe_past_forecasts,
     model_name,
+    nothing_scored,
 )
 
 _MARKS = {
@@ -58,7 +60,7 @@ def accuracy(
     misses = prepare_accuracy(scores, level=level, relative=relative, judged=judged)
     caption = describe_accuracy(misses)
     if misses.rows.empty:
-        return empty(caption.title, NOTHING_SETTLED)
+        return empty(caption.title, nothing_scored(scores, level=level))
     formats: dict[str, Format] = dict.fromkeys(("wape", "bias", "skill", "coverage80"), wording.whole)
     formats["model"] = model_name
     return chart(
@@ -125,7 +127,7 @@ def track_record(
     past = PastForecasts(rows=rows, horizon=horizon, segment=segment, company=company)
     caption = describe_past_forecasts(past)
     if not past.is_known:
-        return empty(caption.title, NOTHING_SETTLED)
+        return empty(caption.title, NOTHING_SETTLED if rows.empty else f"{NO_FORECAST}.")
     return chart(
         past,
         draw_past_forecasts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -70,6 +70,8 @@ PAST_HEADS = {
 """What stands over the columns of each table."""
 
 NOTHING_SETTLED = "No past forecast has settled yet."
+NOTHING_BOOKED = "Nothing was booked in the months that have settled: a miss cannot be given as a share of it."
+NO_FORECAST = "The model made no forecast on the past days whose months have settled"
 BRINGS = (
     "It takes opportunities of over a year: twelve months before the first forecast, then months that have settled."
 )
@@ -88,7 +90,7 @@ def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     rows = monthly(scores, level=level)
     ours = rows[(rows["model"] == OURS) & rows["wape"].notna()]
     if ours.empty:
-        return "There is no track record yet"
+        return NO_FORECAST if _abstained(scores, level) is not None else "There is no track record yet"
     first, what = sources.row(ours), "segments" if level == "segment" else "the company"
     finding = f"{_when(first)} the model misses {what} by {wording.percent(first['wape'])}"
     return finding + _benchmark_miss(first, rows, by="")
@@ -104,18 +106,44 @@ def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     return f"{_when(first)} the model’s miss is {wording.percent(1 - first['skill'])} of the benchmark’s"
 
 
+def nothing_scored(scores: pd.DataFrame, *, level: str = "segment") -> str:
+    """Return why there is no miss of the model's to show: it abstained, nothing was booked, or nothing has settled.
+
+    scores : of `month.table("scores")`.
+    """
+    row = _abstained(scores, level)
+    if row is not None:
+        why = sources.quoted(scores, row, "why") if "why" in scores else ""
+        return f"{NO_FORECAST}: {why}." if why else f"{NO_FORECAST}."
+    ours = monthly(scores, level=level)
+    return NOTHING_BOOKED if (ours["model"] == OURS).any() else NOTHING_SETTLED
+
+
+def _abstained(scores: pd.DataFrame, level: str) -> Hashable | None:
+    """Return the label of a row of forecasts of months that the model was to make; None where it made any, or none was
+    to be made."""
+    if scores.empty or "abstained" not in scores:
+        return None
+    rows = scores[(scores["model"] == OURS) & (scores["span"] == "month") & (scores["level"] == level)]
+    silent = rows[(rows["n"] == 0) & (rows["abstained"] > 0)]
+    return None if (rows["n"] > 0).any() or silent.empty else silent.index[0]
+
+
 def scored_sentence(track: pd.DataFrame) -> str:
     """Return which forecasts are scored: made when, of which months; empty where none has settled.
 
+    Where the model made none of them they are called the others', and where nothing was booked that is said.
     track : of `month.table("backtest")`.
     """
-    rows = track[track["observed"].notna() & ~is_quarter(track["target_period"])]
+    rows = track[track["observed"].notna() & track["mean"].notna() & ~is_quarter(track["target_period"])]
     if rows.empty:
         return ""
     first, last = rows["origin"].min(), rows["origin"].max()
     ends = f"at the month ends {wording.day(first)} to {wording.day(last)}"
     when = f"on {wording.day(first)}" if first == last else ends
-    return f"Scored are the forecasts made {when}, of {months_of(rows)}: all that have settled."
+    whose = "forecasts" if (rows["model"] == OURS).any() else "other forecasts"
+    nothing = "" if (rows["observed"] != 0).any() else " Nothing was booked in these months."
+    return f"Scored are the {whose} made {when}, of {months_of(rows)}: all that have settled.{nothing}"
 
 
 def months_of(rows: pd.DataFrame) -> str:
@@ -147,9 +175,14 @@ def accuracy_sentences(
     """
     rows = monthly(scores, level=level)
     ours = rows[rows["model"] == OURS]
+    if ours.empty and _abstained(scores, level) is not None:
+        return [nothing_scored(scores, level=level)]
     if ours.empty:
         return [f"No past forecast has settled yet, so we cannot say how accurate forecasts are. {BRINGS}"]
-    sentences = [_skill_sentence(rows, judged, level)] if ours["skill"].notna().any() else []
+    if not ours["wape"].notna().any():
+        return [NOTHING_BOOKED]
+    skilled = ours["skill"].notna().any()
+    sentences = [_skill_sentence(rows, judged, level) if skilled else f"{accuracy_finding(scores, level=level)}."]
     bias = _bias_sentence(ours, judged) if level == "segment" else []
     return [*sentences, *_people_sentences(rows, level), *_range_sentences(ours, judged, level), *bias]
 
@@ -160,6 +193,8 @@ def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: s
     if found is None or not wording.known(found.estimate.value):
         return []
     known = sources.records(ours[(ours["horizon"] >= 1) & ours["coverage80"].notna()].sort_values("horizon"))
+    if not known:
+        return []
     ranges = f"the model’s 80{wording.THIN}% ranges of {_OF_MONTHS[level]}"
     share, further = wording.percent(found.estimate.value), known[1:]
     first = f"{_when(known[0])}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."
