@@ -9,7 +9,7 @@ import pytest
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 from forecast.evaluation.measures import within_share
-from forecast.evaluation.scorecard import COLUMNS, FOUND, scorecard
+from forecast.evaluation.scorecard import COLUMNS, COVERED, FOUND, scorecard
 from logs import log_of, table
 
 OPPORTUNITIES = """
@@ -106,7 +106,8 @@ def card() -> pd.DataFrame:
 
 
 def test_columns_and_period(card: pd.DataFrame):
-    assert tuple(card.reset_index().columns) == (*COLUMNS, *FOUND)
+    assert tuple(card.reset_index().columns) == (*COLUMNS, *COVERED, *FOUND)
+    assert set(card["months"]) == {12}
     assert set(card["period"]) == {"2024-12 to 2025-11"}
 
 
@@ -186,6 +187,41 @@ def test_existing_business_without_types_counts_earlier_wins():
     ).set_index("measure")
     # K1 had bought in November 2024: 300 and 500 are existing, K2's 200 is new.
     assert row.loc["existing business", "ours"] == pytest.approx(0.8)
+    # Who bought before 2024 counts as new: 80 % is the least it can be. A test of it could only say above.
+    assert row.loc["existing business", "bound"] == "at least"
+    assert row.loc["existing business", "note"].endswith("counts as new, whoever bought before it began")
+    assert row.loc["existing business", "ours_n"] == 3
+    assert (row["bound"] == "at least").sum() == 1
+    typed = scorecard(log, as_of="2025-12-10").set_index("measure")
+    assert (typed["bound"] == "").all()
+
+
+def test_the_least_a_share_can_be_is_not_below_and_not_compared_with_a_year_whose_customers_were_newer():
+    # Of ten customers a month two buy every month and eight only once; wins begin in January 2024.
+    rows = [
+        (f"O{month}-{i}", f"2024-01-0{1 + i % 9}", month, f"K{month if i % 5 else 0}-{i}")
+        for month in range(24)
+        for i in range(10)
+    ]
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": [name for name, *_ in rows],
+            "created_on": pd.to_datetime([created for _, created, *_ in rows]),
+            "segment": "A",
+            "stage": "Won",
+            "amount": 100.0,
+            "closed_on": [pd.Timestamp(2024 + month // 12, month % 12 + 1, 20) for _, _, month, _ in rows],
+            "outcome": "won",
+            "account_id": [account for *_, account in rows],
+        }
+    )
+    deals["expected_close_on"] = deals["closed_on"]
+    log = log_of({"opportunities": deals}, extracted_on=pd.Timestamp("2025-12-31"))
+    row = scorecard(log, as_of="2025-12-31").set_index("measure").loc["existing business"]
+    assert row["ours"] == pytest.approx(0.2)  # below the survey's 63 %, were it not the least it can be
+    assert (row["bound"], row["against_survey"], row["against_year"]) == ("at least", "", "")
+    assert np.isnan(row["previous"])
+    assert "more of the customers of the 12 months before count as new" in row["note"]
 
 
 def test_the_model_beside_the_people():
@@ -220,3 +256,14 @@ def test_only_opportunities():
 def test_as_of_later_than_the_log_is_refused():
     with pytest.raises(ParameterError, match="later than the log"):
         scorecard(company(), as_of="2026-05-31")
+
+
+def test_months_before_closures_were_recorded_are_not_covered():
+    # Forty deals of January 2025, of which closures are recorded from June 2025 on, five a month.
+    closed = [f"2025-{month:02d}-15" for month in range(6, 12) for _ in range(5)]
+    lines = [f"O{i} 2025-01-01 A Won 100 {day} {day} won" for i, day in enumerate(closed)]
+    head = OPPORTUNITIES.strip().splitlines()[0]
+    log = log_of({"opportunities": table("\n".join([head, *lines]))}, extracted_on=pd.Timestamp("2025-12-31"))
+    row = scorecard(log, as_of="2025-11-30").set_index("measure").loc["more money: mean deal"]
+    assert (row["first"], row["last"], row["months"], row["ours_n"]) == ("2025-06", "2025-11", 6, 6)
+    assert row["period"] == "2025-06 to 2025-11"

@@ -66,7 +66,8 @@ class Measure:
     unit : `share`, `money`, `count` or `ratio`. make : takes what is known and a span of months, gives the number.
     needs : tables and columns without which it gives None. meaning : what the number counts. survey : the survey's
     figure, NaN where it has none. survey_text : what that figure is a share of. people : where the share is one of
-    people, whether each reached it (0 or 1): then they are the units of a test, else the months are.
+    people, whether each reached it (0 or 1): then they are the units of a test, else the months are. bound : where the
+    tables give no more than the least that it can be, why.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Measure:
     survey: float = float("nan")
     survey_text: str = ""
     people: Callable[[Known, Span], Floats | None] | None = None
+    bound: Callable[[Known], str] | None = None
 
 
 # -- the measures: each takes what was known and a span of months, and gives one number ---------------------
@@ -142,6 +144,13 @@ def existing_business(known: Known, span: Span) -> float | None:
     named = wins[wins["account_id"].notna()]
     old = named["closed_on"] > named["account_id"].map(first)
     return ratio(named.loc[old, "amount"].sum(), named["amount"].sum())
+
+
+def first_orders_count_as_new(known: Known) -> str:
+    """Return why the share of existing business is at least what is found, empty where types tell it."""
+    if "type" in known.wins.columns and known.wins["type"].notna().any():
+        return ""
+    return "a customer’s first order in the log counts as new, whoever bought before it began"
 
 
 def proposals_won(known: Known, span: Span) -> float | None:
@@ -266,6 +275,7 @@ ROWS = (
         meaning="won value from customers who had bought before",
         survey=0.63,
         survey_text="63 % of revenue came from existing business",
+        bound=first_orders_count_as_new,
     ),
     Measure(
         name="proposals won",

@@ -1,4 +1,4 @@
-"""The survey's five figures next to ours; and more to more people, more often, for more money, at lower cost.
+"""The survey's figures next to ours; and more to more people, more often, for more money, at lower cost.
 
 Ours are computed as known on `as_of`, over the 12 months ended by then and the 12 before. What a company's tables
 cannot say stays empty, with the table that would bring it. Whether a figure is above the survey's, or above that of the
@@ -19,11 +19,17 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import ABSENT, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.judgement import Estimate, judge, mean_of, of_share, of_shares
+from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
 from forecast.evaluation.measures import ROWS, Known, Measure, Span, within_share
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
+COVERED = ("first", "last", "months", "ours_n", "bound")
+"""The months that `ours` covers, on how many of them (or people) it rests, and whether it is the least it can be."""
+
+LOOK_BACK = 24
+"""Months of wins before the year before from which on its share of existing business can be compared with ours."""
+
 FOUND = ("against_survey", "survey_n", "against_year", "year_n", "n_of")
 """What `judgement` finds of each measure, and on how many months (`n_of` = month; of reps at quota: person)."""
 
@@ -47,25 +53,30 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     Returns
     -------
     measure, ours (NaN where the tables cannot say), unit (`share` 0 to 1, `money` in the reporting currency, `count`,
-    `ratio`), survey (NaN where it has no such figure), survey_text, period (the months `ours` covers), change (against
+    `ratio`), survey (NaN where it has no such figure), survey_text, period (the months `ours` covers: of the last 12
+    ended those whose bookings are recorded), change (against
     the 12 months before: difference of shares, else relative change), note (what it means, what is missing), previous
     (the 12 months before; NaN where the log does not hold them whole), missing (why `ours` is not known and what would
-    bring it; empty where it is), against_survey and against_year (`above`, `below`, `unclear` or `too few`, a
-    `judgement`; empty where there is nothing to compare with), survey_n, year_n and n_of (how many these rest on, and
-    of what: `month` or `person`).
+    bring it; empty where it is), first, last and months (the months it covers, and how many they are), ours_n (in how
+    many of them there is such a figure; people where it is a share of people), bound (`at least` where it can only be
+    more; else empty), against_survey and against_year (`above`, `below`, `unclear` or `too few`, a `judgement`; empty
+    where there is nothing to compare with, and where a bound is not above), survey_n, year_n and n_of (how many these
+    rest on, and of what: `month` or `person`).
 
     Raises ParameterError for an as_of that the log cannot answer.
     """
     snap = snapshot(log, as_of=as_of)
     last = snap.period if snap.at_month_end else snap.period - 1
-    now, before = Span(first=last - 11, last=last), Span(first=last - 23, last=last - 12)
-    known = _known(log, snap)
     begins = snap.calendar.period(snap.opportunities["created_on"].min())
+    begins = max(begins, snap.ledger.as_of(snap.as_of).closures_recorded_from)
+    now, before = Span(first=min(max(last - 11, begins), last), last=last), Span(first=last - 23, last=last - 12)
+    known = _known(log, snap)
     measures = list(ROWS)
     if scores is not None:
         measures.insert(1, _model_measure(scores))
     rows = [_row(measure, known, now=now, before=before, begins=begins) for measure in measures]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"ours": float, "survey": float, "change": float})
+    columns = [*COLUMNS, *COVERED]
+    table = pd.DataFrame(rows, columns=columns).astype({"ours": float, "survey": float, "change": float})
     return with_findings(table, measures, known, now=now, before=before)
 
 
@@ -88,15 +99,23 @@ def with_findings(
             estimates[measure.name, "survey"] = _against_survey(measure, known, now, row)
         if not np.isnan(row["previous"]):
             estimates[measure.name, "year"] = _against_year(measure, known, now, before, row)
-    found = judge(estimates)
+    found, bounds = judge(estimates), dict(zip(table["measure"], table["bound"], strict=True))
     columns: dict[str, list[object]] = {name: [] for name in FOUND}
     for measure in measures:
         columns["n_of"].append("month" if measure.people is None else "person")
         for kind in ("survey", "year"):
             finding = found.get((measure.name, kind))
-            columns[f"against_{kind}"].append(finding.verdict if finding else "")
+            bound = kind == "survey" and bool(bounds[measure.name])
+            columns[f"against_{kind}"].append(_verdict(finding, bound=bound))
             columns[f"{kind}_n"].append(finding.estimate.n if finding else 0)
     return table.assign(**columns)
+
+
+def _verdict(finding: Finding | None, *, bound: bool) -> str:
+    """Return the word of a finding; of the least that a figure can be, only that it is above or rests on too few."""
+    if finding is None or (bound and finding.verdict not in ("above", "too few")):
+        return ""
+    return finding.verdict
 
 
 def _against_survey(measure: Measure, known: Known, now: Span, row: Mapping[Any, Any]) -> Estimate:
@@ -153,18 +172,32 @@ def _before_their_month(official: pd.DataFrame, calendar: Calendar) -> pd.DataFr
 def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int) -> dict[str, object]:
     """Return the row of a measure; `begins` is the first period of the log."""
     ours, previous, missing, note = measure.make(known, now), None, "", measure.meaning
+    why_bound = "" if measure.bound is None or ours is None else measure.bound(known)
     if ours is None and measure.needs == TABLE and known.without_official:
         missing = f"no submitted forecast is official: {known.without_official}"
     elif ours is None:
         missing = f"needs {measure.needs}"
     elif before.first < begins and measure.needs != BACKTEST:
         note += "; the log does not hold the 12 months before"
+    elif why_bound and before.first - begins < LOOK_BACK:
+        note += "; more of the customers of the 12 months before count as new, so they are not compared"
     else:
         previous = measure.make(known, before)
     if ours is not None and np.isnan(ours):
         missing = "there is nothing in these months to take a share of"
+    note += f"; at least: {why_bound}" if why_bound else ""
     note += f"; {missing}" if missing else ""
-    return _laid_out(measure, ours=ours, previous=previous, span=now, texts={"note": note, "missing": missing})
+    texts = {"note": note, "missing": missing, "bound": "at least" if why_bound else ""}
+    rests_on = 0 if ours is None else _rests_on(measure, known, now)
+    return _laid_out(measure, ours=ours, previous=previous, span=now, texts=texts) | {"ours_n": rests_on}
+
+
+def _rests_on(measure: Measure, known: Known, span: Span) -> int:
+    """Return in how many months of a span there is such a figure; of a share of people, how many they are."""
+    if measure.people is not None:
+        people = measure.people(known, span)
+        return 0 if people is None else len(people)
+    return int(np.isfinite(_by_month(measure, known, span)).sum())
 
 
 def _model_measure(scores: pd.DataFrame) -> Measure:
@@ -201,6 +234,9 @@ def _laid_out(
         "survey": measure.survey,
         "survey_text": measure.survey_text,
         "period": f"{period_label(span.first)} to {period_label(span.last)}",
+        "first": period_label(span.first),
+        "last": period_label(span.last),
+        "months": span.last - span.first + 1,
         "change": now - then if measure.unit == "share" else ratio(now - then, then),
         **texts,
         "previous": then,

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from forecast import sources, wording
 from forecast.data.schema import Company
+from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement, TableView
@@ -30,7 +31,7 @@ SURVEY_HEADS = {
     "survey": "survey",
     "survey_text": "the survey says",
     "previous": "the year before",
-    "survey_n": "n",
+    "survey_n": "months (reps of a share of reps)",
 }
 HEADS = {
     "measure": "",
@@ -46,6 +47,7 @@ CAPTION = "Our figures, now and a year ago"
 FIGURES = ("ours", "previous", "change", "n")
 """The columns of figures, to be set right."""
 
+YEAR_MONTHS = 12
 NO_FIGURES = "None of the survey's figures is here."
 UNKNOWN = "Not known:"
 
@@ -53,6 +55,7 @@ UNKNOWN = "Not known:"
 def finding(table: pd.DataFrame) -> str:
     """Return how many of the survey's figures we are above and below by more than chance; table as `scorecard`."""
     known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
+    known = known[known["against_survey"] != ""] if len(known) else known
     if known.empty:
         return "Nothing can be compared with the survey yet"
     if len(known) == 1:
@@ -76,6 +79,31 @@ def value_in(value: float | None, unit: str, *, currency: str) -> str:
     return wording.money(value, currency=currency) if unit == "money" else wording.number(value)
 
 
+def _ours(row: Mapping[str, Any], *, currency: str) -> str:
+    """Return our figure in its unit, with `at least` where it can only be more, and on what it rests where on little.
+
+    A share of fewer than eight months or people is none that could be told from another.
+    """
+    value = value_in(row["ours"], row["unit"], currency=currency)
+    if row["bound"]:
+        value = f"{row['bound']} {value}"
+    if row["ours_n"] >= FEWEST:
+        return value
+    count = wording.plural(row["ours_n"], UNITS[row["n_of"]])
+    return f"{TOO_FEW} ({count})" if row["unit"] == "share" else f"{value} ({count})"
+
+
+def covered_sentence(table: pd.DataFrame) -> str:
+    """Return that the last twelve months are not all recorded; empty where they are. table : as `scorecard`."""
+    if table.empty or int(table["months"].iloc[0]) >= YEAR_MONTHS:
+        return ""
+    row = sources.row(table)
+    return (
+        f"Bookings are recorded from {wording.month(row['first'])} on: the figures of the last twelve months are of "
+        f"{wording.plural(row['months'], 'month')}."
+    )
+
+
 def missing(table: pd.DataFrame) -> list[str]:
     """Return a line for each reason why figures are not known: which, and the table that would bring them."""
     unknown = table[table["ours"].isna()]
@@ -91,7 +119,7 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
     rows = [
         {
             "measure": plain_name(row["measure"]),
-            "ours": value_in(row["ours"], row["unit"], currency=currency),
+            "ours": _ours(row, currency=currency),
             "previous": value_in(row["previous"], row["unit"], currency=currency),
             "change": _change(row),
             "n": wording.plural(row["year_n"], UNITS[row["n_of"]]) if row["against_year"] else "–",
@@ -141,7 +169,9 @@ def describe_survey(survey: Survey) -> Caption:
     """Return the words of our shares and the survey's."""
     title = finding(survey.table)
     shares = [(row, wording.percent(row["ours"]), wording.percent(row["survey"])) for row in survey.rows]
-    described = " ".join(f"{row['measure']}: ours {ours}, survey {theirs}." for row, ours, theirs in shares)
+    described = " ".join(
+        f"{row['measure']}: ours {_bound(row)}{ours}, survey {theirs}." for row, ours, theirs in shares
+    )
     return Caption(
         title=title,
         subtitle="Shares of the last twelve months compared with the survey’s, which are of companies, reps or revenue",
@@ -149,7 +179,7 @@ def describe_survey(survey: Survey) -> Caption:
         tooltips=[
             wording.listed(
                 row["measure"],
-                wording.named_share("ours", row["ours"]),
+                wording.named_share(f"ours {_bound(row)}".rstrip(), row["ours"]),
                 wording.named_share("survey", row["survey"]),
                 wording.named_share("ours the year before", row["previous"]),
             )
@@ -158,9 +188,17 @@ def describe_survey(survey: Survey) -> Caption:
     )
 
 
+def _bound(row: Mapping[str, Any]) -> str:
+    return f"{row['bound']} " if row["bound"] else ""
+
+
 def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:
     """Show our figures, now and a year ago, as far as they are known; brief : without what each of them is."""
     heads = {name: head for name, head in HEADS.items() if not brief or name not in ("n", "note")}
+    if covered_sentence(table):
+        row = sources.row(table)
+        covered = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
+        heads, caption = heads | {"ours": "the months recorded"}, f"{caption}, {covered}"
     worded = shown(table, currency=currency)
     return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
 
@@ -239,7 +277,7 @@ def _draw_measure(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
     axes.scatter([theirs], [place], s=240, **THEIRS.points, linewidth=3, zorder=2)
     axes.hlines(place, min(ours, theirs), max(ours, theirs), **OURS.bar, linewidth=5, zorder=1.5)
     axes.scatter([ours], [place], s=80, **OURS.points, zorder=3, clip_on=False)
-    axes.text(ours, place - 0.27, wording.percent(ours), ha="center", va="bottom", color=OURS.name)
+    axes.text(ours, place - 0.27, f"{_bound(row)}{wording.percent(ours)}", ha="center", va="bottom", color=OURS.name)
 
 
 def _share_or_dash(value: float) -> str:
