@@ -205,6 +205,7 @@ def test_people_stand_beside_what_the_model_said_a_month_before_them():
 
 def test_the_ladder_has_a_step_for_everybody_who_submitted():
     assert ladder_of(["pipeline", "submitted-sales"]) == dict(LADDER)
+    assert ladder_of(["stage-weighted", "pipeline", "submitted-sales"])["pipeline"] == "stage-weighted"
     other = ladder_of(["submitted-joint", "submitted-finance"])
     assert (other["submitted-finance"], other["submitted-joint"]) == ("pipeline", "pipeline")
 

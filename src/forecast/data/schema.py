@@ -187,7 +187,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("lead_score", "number", "mean score of the leads"),
                     _optional("spend", "amount", "money spent", unit="money", minimum=0),
                 ),
-                without="leads cannot announce pipeline, so the forecast with and without marketing is the same",
+                without="what the leads of a month say of pipeline to come cannot be used",
                 extra_columns=True,
             ),
             Table(

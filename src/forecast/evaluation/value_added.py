@@ -115,12 +115,15 @@ def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
 def ladder_of(models: Iterable[str]) -> dict[str, str]:
     """Return `LADDER` for the models there are: whoever else submitted is compared with the model.
 
-    `joint` is compared with the model too where there is no `sales`.
+    `joint` is compared with the model too where there is no `sales`, and the model with the stage-weighted pipeline
+    where there is none without marketing.
     """
     names = sorted(set(models))
     others = {name: "pipeline" for name in names if name.startswith(_PEOPLE) and name not in LADDER}
     if "submitted-sales" not in names:
         others["submitted-joint"] = "pipeline"
+    if "stage-weighted" in names and LADDER["pipeline"] not in names:
+        others["pipeline"] = "stage-weighted"
     return {**LADDER, **others}
 
 

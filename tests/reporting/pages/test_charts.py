@@ -302,6 +302,15 @@ def test_the_waterfall_ends_where_its_bars_lead():
     assert chart.title == "Booked and open for FY26 Q4 shrank by €20, mostly deals lost"
 
 
+def test_no_step_s_label_is_cut():
+    names = {"step": "pipeline", "before": "pipeline-sales-only"}
+    chart = ladder(LADDER.iloc[[2]].assign(**names), **PAGE)._repr_html_()
+    assert "too few months to tell from the model without marketing, a month older</text>" in chart
+    assert ">too few months to tell</text>" in chart  # on a phone, in two lines
+    assert ">from the model without marketing, a month older</text>" in chart
+    assert "…" not in chart
+
+
 def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_colour():
     from matplotlib.colors import to_hex
 

@@ -53,7 +53,7 @@ def not_scored_sentence(problem: Problem) -> str:
     if problem.table == TABLE:
         why = f"the forecasts that people submitted cannot be scored: {problem.what}"
         if problem.what == ABSENT:
-            why = f"no forecasts that people submitted are recorded; {TABLE} brings them"
+            why = "no forecasts that people submitted are recorded"
     return f"Cannot tell whether planning together helped: {why}."
 
 

@@ -39,7 +39,8 @@ from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
-from forecast.models.pipeline.bookings import forecast_bookings
+from forecast.models.pipeline.bookings import MODEL_WITHOUT, forecast_bookings
+from forecast.models.pipeline.components import MARKETINGS
 from forecast.models.pipeline.deals import win_probabilities
 from forecast.models.registry import SUBMITTED, forecaster
 from forecast.reporting.month.results import Results
@@ -148,8 +149,15 @@ def origins(log: Log, *, as_of: str | pd.Timestamp, count: int = ORIGINS) -> lis
 
 
 def models(snap: Snapshot) -> list[str]:
-    """Return the names of the forecasters that are compared: ours, the baselines, and everybody who submitted."""
-    return [*MODELS, *(f"submitted-{name}" for name in submitters(snap.submitted_forecasts))]
+    """Return the names of the forecasters that are compared: ours, the baselines, and everybody who submitted.
+
+    Where nothing is known of marketing's, the model without it is the same as ours, and is none to compare with.
+    """
+    knows = snap.marketing is not None or MARKETINGS & set(snap.opportunities.columns)
+    return [
+        *(name for name in MODELS if knows or name != MODEL_WITHOUT),
+        *(f"submitted-{name}" for name in submitters(snap.submitted_forecasts)),
+    ]
 
 
 def planning(

@@ -280,6 +280,11 @@ def _the(name: str) -> str:
     return f"The {name}" if name == "joint forecast" else name[0].upper() + name[1:]
 
 
+def people_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[str]:
+    """Return a sentence for each who submits forecasts, as among those of `accuracy_sentences`."""
+    return _people_sentences(monthly(scores, level=level), level)
+
+
 def _people_sentences(rows: pd.DataFrame, level: str) -> list[str]:
     """Return a sentence for each who submits forecasts: their miss at the shortest lead time, and the benchmark's."""
     people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]

@@ -25,7 +25,12 @@ from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.track.sentences import model_name
 from forecast.reporting.pages.words import STEP, STEP_CODES
 
-_ROW = 66
+_ROW, _LINE = 66, 17
+"""Pixels of a row, and of one more line of text in it."""
+
+_MOST, _MOST_NARROW = 90, 52
+"""Characters of a line that fit the picture, and a narrow one."""
+
 _MARKS = {"better": RISE, "worse": FALL}
 
 
@@ -190,13 +195,18 @@ def step_sentence(row: Mapping[Any, Any]) -> str:
 
 def step_note(row: Mapping[Any, Any]) -> str:
     """Return the label of a step in the chart: `23 points less than stage-weighted`."""
+    return " ".join(step_lines(row))
+
+
+def step_lines(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return the label of a step in two parts, for a picture that is too narrow for one line."""
     found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
     if found == "untested":
-        return f"too few months to tell from {before}"
+        return "too few months to tell", f"from {before}"
     if found == "unclear":
-        return f"{STEP.unclear} from {before}"
-    note = f"{wording.gap(row['added'], short=True)} {STEP.above if found == 'better' else STEP.below} than {before}"
-    return f"{note}: who was closer, not why" if is_joint(row) else note
+        return STEP.unclear, f"from {before}"
+    size = f"{wording.gap(row['added'], short=True)} {STEP.above if found == 'better' else STEP.below}"
+    return size, f"than {before}" + (": who was closer, not why" if is_joint(row) else "")
 
 
 def describe_ladder(steps: Ladder) -> Caption:
@@ -267,9 +277,12 @@ def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Stat
 def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
     """Draw a bar and a tick for each step, its name over the bar and between them what it adds."""
     rows = steps.rows
-    figure, axes = canvas.axes(60 + _ROW * len(rows), left=16, right=12, top=28, bottom=28)
+    most = _MOST_NARROW if canvas.narrow else _MOST
+    is_broken = any(len(sources.plain(step_note(row))) > most for row in rows)
+    height = _ROW + _LINE if is_broken else _ROW
+    figure, axes = canvas.axes(60 + height * len(rows), left=16, right=12, top=28, bottom=28)
     for place, row in enumerate(rows):
-        _draw_step(axes, place, row, largest=steps.largest, most=52 if canvas.narrow else 90)
+        _draw_step(axes, place, row, largest=steps.largest, height=height, most=most)
     axes.set_ylim(len(rows) - 0.78, -0.72)
     axes.set_xlim(0, steps.largest * 1.14)
     axes.set_yticks([])
@@ -280,13 +293,22 @@ def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
     return Drawing(figure=figure, marks=places(axes, misses, range(len(misses))))
 
 
-def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float, most: int) -> None:
-    """Draw one step; joint next to sales' forecasts stays grey, whatever its test shows."""
+def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float, height: int, most: int) -> None:
+    """Draw one step; joint next to sales' forecasts stays grey, whatever its test shows.
+
+    height : of a row, in pixels; above `_ROW` what stands over the bar is broken into two lines, of `most` characters.
+    """
+    notes = step_lines(row) if height > _ROW else (step_note(row),)
     found = "unclear" if is_joint(row) else verdict(row)
-    axes.barh(place, row["wape"], height=0.24, **_MARKS.get(found, LEVEL).area, zorder=2)
-    axes.vlines(row["wape_before"], place - 0.15, place + 0.15, color=INK, linewidth=3, zorder=3)
+    unit = _ROW / height
+    axes.barh(place, row["wape"], height=0.24 * unit, **_MARKS.get(found, LEVEL).area, zorder=2)
+    axes.vlines(row["wape_before"], place - 0.15 * unit, place + 0.15 * unit, color=INK, linewidth=3, zorder=3)
     end = max(row["wape"], row["wape_before"] if abs(row["added"]) < 0.16 * largest else 0.0)
     axes.text(end + 0.015 * largest, place, wording.percent(row["wape"]), va="center", color=INK)
-    axes.text(0, place - 0.51, step_name(row), va="center", color=INK, fontweight="bold")
     name = _MARKS.get(found, LEVEL).name
-    axes.text(0, place - 0.28, sources.shortened(step_note(row), most), va="center", color=name)
+    above = 0.28 * unit
+    for text in reversed(notes):
+        axes.text(0, place - above, sources.shortened(text, most), va="center", color=name)
+        above += _LINE / height
+    top = 0.51 * unit + (len(notes) - 1) * _LINE / height
+    axes.text(0, place - top, step_name(row), va="center", color=INK, fontweight="bold")
