@@ -141,7 +141,6 @@ NOTEBOOKS: dict[str, str] = {
     "How good have": "a question",
     "what follows below": "a place on the page",
     "help(...)": CODE,
-    "First how accurate forecasts were": "what a page shows",
     "how much of the difference is more than luck": "a question",
     "strongest first": "how a list is ordered",
     "lower=0": CODE,

@@ -130,6 +130,8 @@ SCORECARD = pd.DataFrame(
         "survey_text": ["38 %", "60 %", ""],
         "previous": [0.4, np.nan, 9e3],
         "against_survey": ["above", "", ""],
+        "bound": ["at least", "", ""],
+        "months": 12,
     }
 )
 JUDGED = {

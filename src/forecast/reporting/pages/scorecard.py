@@ -172,9 +172,10 @@ def describe_survey(survey: Survey) -> Caption:
     described = " ".join(
         f"{row['measure']}: ours {_bound(row)}{ours}, survey {theirs}." for row, ours, theirs in shares
     )
+    of = "the months recorded of the last twelve" if covered_sentence(survey.table) else "the last twelve months"
     return Caption(
         title=title,
-        subtitle="Shares of the last twelve months compared with the survey’s, which are of companies, reps or revenue",
+        subtitle=f"Shares of {of} compared with the survey’s, which are of companies, reps or revenue",
         description=f"{title}. {described}",
         tooltips=[
             wording.listed(
@@ -198,7 +199,7 @@ def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief
     if covered_sentence(table):
         row = sources.row(table)
         covered = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
-        heads, caption = heads | {"ours": "the months recorded"}, f"{caption}, {covered}"
+        heads, caption = heads | {"ours": "the months recorded"}, f"{caption} ({covered})"
     worded = shown(table, currency=currency)
     return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
 
@@ -241,12 +242,13 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     if survey.table.empty:
         return empty(caption.title, NO_FIGURES)
     formats: dict[str, Format] = dict.fromkeys(("ours", "survey", "previous"), _share_or_dash)
+    heads = SURVEY_HEADS | ({"bound": "ours is"} if (survey.table["bound"] != "").any() else {})
     return chart(
         survey,
         draw_survey,
         caption,
         table=survey.table,
-        heads=SURVEY_HEADS,
+        heads=heads,
         company=company,
         as_of=as_of,
         formats=formats,
