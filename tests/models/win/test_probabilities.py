@@ -166,9 +166,9 @@ def test_on_real_data_without_signal_it_says_so(real_data, tmp_path):
     snap = forecast.snapshot(log, as_of="2017-09-30")
     table = win_probabilities(snap)
     assert table.attrs["notes"][0].startswith("No skill over the base rate")
-    # Deals of the same age have the same chance, whoever sells what to whom.
+    # Deals of the same age, in months, have the same chance, whoever sells what to whom.
     age = (snap.as_of - snap.opportunities.loc[snap.opportunities["outcome"] == "open", "created_on"]).dt.days
-    young = table[(age < 28).to_numpy()]
+    young = table[(age < 15).to_numpy()]
     assert young["p_win_3"].nunique() == 1
     assert "close_value" not in fit_win_model(snap).model.words.numbers
 

@@ -18,11 +18,14 @@ from forecast.models.pipeline.components import Components, Origin, components_a
 from forecast.models.tables import month_targets
 from forecast.models.win.hazards import one_thread
 from forecast.models.win.landmarks import steps_of
-from forecast.models.win.probabilities import chance_ever, odds_table, stands_in
+from forecast.models.win.probabilities import chance_ever, filled_amounts, odds_table, stands_in
 from forecast.seeds import check_seed
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
+
+SAME = 0.02
+"""Share by which the expected amounts may differ from chance times amount without a word."""
 
 
 def win_probabilities(snap: Snapshot, *, months: int = 6, seed: int = 0) -> pd.DataFrame:
@@ -66,7 +69,10 @@ def deals_table(snap: Snapshot, *, months: int = 6, seed: int = 0) -> NotedTable
         expected_amount=in_the_end,
         **{f"expected_{horizon}": by_month[:, step] for step, horizon in enumerate(horizons)},
     )
-    return NotedTable(table=table[list(deal_columns(horizons))], notes=(*odds.notes, *_notes(origin)))
+    return NotedTable(
+        table=table[list(deal_columns(horizons))],
+        notes=(*odds.notes, *_notes(origin, in_the_end, odds.table["p_win"].to_numpy(float))),
+    )
 
 
 def _expected(origin: Origin) -> tuple[np.ndarray, np.ndarray]:
@@ -87,8 +93,24 @@ def _in_the_end(parts: Components, ever: np.ndarray, *, modelled: int) -> np.nda
     return expected_in_the_end(chance, value, won_before=parts.won_before, ever=ever)
 
 
-def _notes(origin: Origin) -> list[str]:
-    """Return what must be known of the amounts of money."""
+def _notes(origin: Origin, in_the_end: np.ndarray, p: np.ndarray) -> list[str]:
+    """Return what must be known of the amounts of money; in_the_end, p : expected amounts and chances of the deals."""
     if isinstance(origin.parts, DataError):
         return [f"No expected amounts: {origin.parts.problem.what}."] if origin.learned.model is not None else []
-    return [stands_in(origin.without_amount)] if origin.without_amount else []
+    notes = [stands_in(origin.without_amount)] if origin.without_amount else []
+    plain = float(p @ filled_amounts(origin.view, origin.learned.states)[0]) if origin.learned.model else 0.0
+    return [*notes, *correction_notes(float(in_the_end.sum()), plain)]
+
+
+def correction_notes(expected: float, plain: float) -> list[str]:
+    """Return by how much expected amounts differ from chance times amount, both summed over the open deals.
+
+    Nothing where they agree within `SAME`: then nobody who multiplies finds another sum.
+    """
+    if plain <= 0 or abs(expected / plain - 1.0) < SAME:
+        return []
+    came = "less" if expected < plain else "more"
+    return [
+        f"Past open deals brought {came} than chance times amount, so the expected amounts are corrected: together "
+        f"they are {100 * expected / plain:.0f} % of it."
+    ]

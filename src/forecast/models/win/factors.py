@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import logit
 
 from forecast.data.known.coding import NONE
 from forecast.models.win.encoding import Vocabulary
@@ -13,20 +14,43 @@ MOST = 5
 FOR, AGAINST = "(for)", "(against)"
 """What follows a factor that speaks for a win, or against it."""
 
+AVERAGE = "close to the average deal"
+
 SMALLEST = 0.05
 """Contributions to the log odds below this are not worth a word."""
 
 
-def deal_factors(model: WinModel, states: States) -> list[str]:
-    """Return the factors of each deal: what moves the odds of a win against a loss, less the mean over the deals."""
+def deal_factors(model: WinModel, states: States, *, p: np.ndarray) -> list[str]:
+    """Return the factors of each deal: what moves the odds of a win against a loss, less the mean over the deals.
+
+    p : (n,), the chances of a win that the factors stand beside. Where no column tells, the age is all that does.
+    """
     n = len(states)
     if not n:
         return []
+    if not model.informed:
+        return [f"base rate by age: {text}" for text in age_alone(states.age, p)]
     parts = _contributions(model, states)
     high = {name: score(states.numbers[name]) > 0 for name, score in model.code.scores.items()}
     high["amount"] = model.code.size(states) > 0
-    texts = describe(parts, states, model.words, high=high)
-    return texts if model.informed else [f"base rate by age: {text}" for text in texts]
+    return describe(parts, states, model.words, high=high)
+
+
+def age_alone(age: np.ndarray, p: np.ndarray) -> list[str]:
+    """Return how old each deal is and whether its chance lies above that of the mean open deal (for) or below it.
+
+    age : (n,), months; nan where not known. p : (n,), chances from 0 to 1.
+
+    >>> age_alone(np.array([0.5, 7.0]), np.array([0.5, 0.1]))
+    ['open for less than a month (for)', 'open for 7 months (against)']
+    """
+    low, high = 1e-9, 1 - 1e-9
+    lean = logit(np.clip(p, low, high)) - logit(np.clip(p.mean(), low, high))
+    phrases = [text or "age not known" for text in _lasting(age, "open for", "open for less than a month")]
+    return [
+        f"{text} {FOR if value > 0 else AGAINST}" if abs(value) >= SMALLEST else AVERAGE
+        for text, value in zip(phrases, lean, strict=True)
+    ]
 
 
 def _contributions(model: WinModel, states: States) -> dict[str, np.ndarray]:
@@ -70,7 +94,7 @@ def describe(
             for value, text in zip(values, strongest, strict=True)
             if text and abs(value) >= SMALLEST
         ]
-        out.append("; ".join(shown) or "close to the average deal")
+        out.append("; ".join(shown) or AVERAGE)
     return out
 
 
@@ -135,7 +159,8 @@ def _named(prefix: str, codes: np.ndarray, levels: tuple[str, ...]) -> np.ndarra
 
 
 def _take(phrases: list[str], code: np.ndarray) -> np.ndarray:
-    return np.array(phrases, dtype=object)[code]
+    """Return the phrase of each code; "; " parts factors, so that a level's own semicolon becomes a comma."""
+    return np.array([phrase.replace(";", ",") for phrase in phrases], dtype=object)[code]
 
 
 def _words(column: str) -> str:

@@ -23,7 +23,14 @@ from scipy.special import expit
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
 from forecast.data.known.enough import FEWEST_CLOSED
 from forecast.data.known.ledger import KnownState
-from forecast.models.win.base_rate import split_by_share, win_shares
+from forecast.models.win.base_rate import (
+    AGES,
+    by_season_alone,
+    closing_pace,
+    closings_by_age,
+    split_by_share,
+    win_shares,
+)
 from forecast.models.win.encoding import Encoding, Vocabulary, encoding, vocabulary
 from forecast.models.win.hazards import (
     Fit,
@@ -55,8 +62,9 @@ class WinModel:
     """A model as of a day. `beta` (columns, 2) and `owner` (owners, 2): won, lost.
 
     `informed` says whether covariates are used or only the base rate by age; `reason` says why not; `idle` are columns
-    that showed no more than chance would and so weigh next to nothing. `shares` (ages,), of the base rate: the share
-    won of deals that close at each age; None where covariates are used.
+    that showed no more than chance would and so weigh next to nothing. Of the base rate, by age in months, (ages,): in
+    `shares` the share won of deals that close, in `pace` factors on the chance to close, a column a step; None where
+    covariates are used.
     """
 
     code: Encoding
@@ -66,6 +74,7 @@ class WinModel:
     reason: str
     idle: tuple[str, ...] = ()
     shares: np.ndarray | None = None
+    pace: np.ndarray | None = None
 
     @property
     def words(self) -> Vocabulary:
@@ -92,7 +101,9 @@ class WinModel:
         base = self.base_logits(states, steps=steps) if logits is None else logits
         eta = base + self.owner_part(states)[:, None, :]
         won, lost = both_hazards(eta[:, :, 0], eta[:, :, 1])
-        return (won, lost) if self.shares is None else split_by_share(won, lost, states, shares=self.shares)
+        if self.shares is None or self.pace is None:
+            return won, lost
+        return split_by_share(won, lost, states, shares=self.shares, pace=self.pace)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +145,7 @@ class Learner:
         self._next: int | None = None
         self._closed = 0
         self._fit: Fit | None = None
+        self._by_age = np.zeros(0)
 
     def step(self, view: KnownState) -> Learned:
         """Take in one more day; return the model as of then."""
@@ -169,8 +181,10 @@ class Learner:
 
         # The forecast's errors will tell the owners' effects of later models.
         beta, idle = shrunk_by_evidence(self._fit)
-        shares = None if self._fit.informed else win_shares(view)
-        model = replace(self._with_owners(self._fit, beta=beta, idle=idle), shares=shares)
+        model = self._with_owners(self._fit, beta=beta, idle=idle)
+        if not self._fit.informed:
+            ageless, pace = by_season_alone(model.code, model.beta), closing_pace(self._by_age)
+            model = replace(model, beta=ageless, shares=win_shares(view), pace=pace)
         logits = model.base_logits(states, steps=steps_of(view))
         owners = len(model.words.factors.get("owner", ()))
         self._origins[target] = _Origin(
@@ -189,6 +203,7 @@ class Learner:
         if self._fit is not None:
             design = self._fit.code.matrix(rows)
             self._fit = newton_step(self._fit, design, rows)
+            self._by_age = self._by_age + _closings(self._fit, design, rows)
         for part in parts:
             origin = self._origins.get(month - part.step)
             if origin is not None and origin.logits is not None:
@@ -226,7 +241,9 @@ class Learner:
         words = vocabulary(view).without(self._without)
         code = encoding(words, rows.states, steps=steps_of(view))
         design = code.matrix(rows)
-        return fit_in_full(code, design, rows, won=won, lost=lost, start=self._fit)
+        fit = fit_in_full(code, design, rows, won=won, lost=lost, start=self._fit)
+        self._by_age = _closings(fit, design, rows)
+        return fit
 
     # -- owners --------------------------------------------------------------------------------------
 
@@ -241,6 +258,15 @@ class Learner:
             excess = errors[:, :, 0] - errors[:, :, 1] * total[:, 0] / np.maximum(total[:, 1], 1e-12)
             owner = excess / (errors[:, :, 1] + OWNER_PRIOR * fit.code.steps)
         return WinModel(code=fit.code, beta=beta, owner=owner, informed=fit.informed, reason=fit.reason, idle=idle)
+
+
+def _closings(fit: Fit, design: np.ndarray, rows: Rows) -> np.ndarray:
+    """Return the closings by age, seen and expected of a base rate, as `closings_by_age`; 0 of any other model."""
+    if fit.informed:
+        return np.zeros((2, AGES, fit.code.steps))
+    eta = design[:, : fit.code.width] @ by_season_alone(fit.code, fit.beta).astype(design.dtype)
+    won, lost = both_hazards(eta[:, 0].astype(float), eta[:, 1].astype(float))
+    return closings_by_age(rows, won + lost, steps=fit.code.steps)
 
 
 def _errors_by_owner(part: AtRisk, logits: np.ndarray, *, owners: int) -> np.ndarray:

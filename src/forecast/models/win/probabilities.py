@@ -69,7 +69,7 @@ def odds_table(view: KnownState, states: States, model: WinModel | None) -> Note
     """
     if model is None:
         closed = int(np.isin(view.outcome[view.known], (WON, LOST)).sum())
-        why = f"too few closed deals to tell ({closed}; at least {FEWEST_CLOSED} are needed)"
+        why = f"too few closed deals to tell ({closed} where at least {FEWEST_CLOSED} are needed)"
         if closed >= FEWEST_CLOSED:
             why = NOTHING_TO_LEARN
         numbers, factors = np.full((len(states), 3 + HORIZONS), np.nan), [why] * len(states)
@@ -77,7 +77,7 @@ def odds_table(view: KnownState, states: States, model: WinModel | None) -> Note
     else:
         ever = chance_ever(view, model, states)
         numbers = np.column_stack([ever.p, ever.low, ever.high, chances(view, model, states)])
-        factors, notes = deal_factors(model, states), [*_notes(model), *records_notes(view, states)]
+        factors, notes = deal_factors(model, states, p=ever.p), [*_notes(model), *records_notes(view, states, ever.p)]
     frame = pd.DataFrame(np.clip(numbers, 0.0, 1.0), columns=list(ODDS_COLUMNS[1:-1]))
     frame.insert(0, "opportunity_id", pd.Series(view.ledger.ids_of(states.deal), dtype="str"))
     frame["factors"] = pd.Series(factors, index=frame.index, dtype="str")
@@ -260,8 +260,8 @@ def _notes(model: WinModel) -> list[str]:
     return notes
 
 
-def records_notes(view: KnownState, states: States) -> list[str]:
-    """Return what the records do not hold, and so limits what can be said of a win in the end."""
+def records_notes(view: KnownState, states: States, p: np.ndarray) -> list[str]:
+    """Return what the records do not hold, and so limits what can be said of a win in the end; p (n,), its chances."""
     closed = view.known & (view.outcome != OPEN)
     won, lost = (int((view.outcome[closed] == how).sum()) for how in (WON, LOST))
     notes = []
@@ -272,20 +272,30 @@ def records_notes(view: KnownState, states: States) -> list[str]:
             "its age were seen to be won."
         )
     older, oldest = older_than_any_closed(view, states)
-    if older > HARDLY * len(states):
-        notes.append(
-            f"{older:,} of {len(states):,} open deals are older than any deal was when it closed ({oldest:.1f} "
-            "months): beyond the months modelled no win is expected of them."
-        )
+    if older.sum() > HARDLY * len(states):
+        notes.append(older_note(int(older.sum()), len(states), oldest=oldest, wins=float(p[older].sum())))
     return notes
 
 
-def older_than_any_closed(view: KnownState, states: States) -> tuple[int, float]:
-    """Return how many open deals are older than any closed one was on its last day, and that age in months."""
+def older_note(older: int, deals: int, *, oldest: float, wins: float) -> str:
+    """Return how many of the open deals are older than any was when it closed, and how many wins these should bring.
+
+    oldest : the age of the oldest at its close, in months. wins : expected in the end.
+    """
+    count = round(wins)
+    few = f"{count:,} wins are" if count > 1 else "1 win is" if count else "hardly a win is"
+    return (
+        f"{older:,} of {deals:,} open deals are older than any deal was when it closed ({oldest:.1f} months): "
+        f"{few} expected of them in the end."
+    )
+
+
+def older_than_any_closed(view: KnownState, states: States) -> tuple[np.ndarray, float]:
+    """Return which open deals are older than any closed one was on its last day, (n,), and that age in months."""
     created = view.ledger.created_on
     dated = view.known & (view.outcome != OPEN) & (view.closed_on != NO_DAY) & (created != NO_DAY)
     if not dated.any():
-        return 0, float("nan")
+        return np.zeros(len(states), dtype=bool), float("nan")
     oldest = int((view.closed_on[dated].astype(np.int64) - created[dated]).max())
     days = view.day - created[states.deal].astype(np.int64)
-    return int(((created[states.deal] != NO_DAY) & (days > oldest)).sum()), max(oldest, 0) / MONTH
+    return (created[states.deal] != NO_DAY) & (days > oldest), max(oldest, 0) / MONTH

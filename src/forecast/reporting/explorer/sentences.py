@@ -214,10 +214,18 @@ def pipeline_finding(table: pd.DataFrame, *, company: Company) -> str:
     count, amount, expected = (sources.total(table, name) for name in ("deals", "amount", "expected_amount"))
     if not count:
         return NO_DEAL
-    money = wording.money(amount, currency=company.currency)
-    worth = wording.money(expected, currency=company.currency)
-    holds = "holds" if count == 1 else "hold"
-    return f"{wording.plural(count, 'open deal')} {holds} {money} and should bring {worth} in the end"
+    deals, verb = wording.plural(count, "open deal"), "holds" if count == 1 else "hold"
+    held = f"{verb} {wording.money(amount, currency=company.currency)}"
+    if not _any_known(table, "amount"):
+        held = f"{verb} an amount that is not known"
+    if not _any_known(table, "expected_amount"):
+        return f"{deals} {held}; what {'it' if count == 1 else 'they'} should bring in the end is not known"
+    return f"{deals} {held} and should bring {wording.money(expected, currency=company.currency)} in the end"
+
+
+def _any_known(table: pd.DataFrame, column: str) -> bool:
+    """Say whether a column is known in any row that has deals."""
+    return bool(table.loc[table["deals"] > 0, column].notna().any())
 
 
 # -- deals ----------------------------------------------------------------------------------------------
@@ -237,8 +245,9 @@ def counted(deals: pd.DataFrame, *, currency: str, most: int) -> str:
     """Return how many deals the filters leave, and what they are worth; most : how many of them are listed."""
     if deals.empty:
         return NO_FIT
-    amount, expected = deals["amount"].sum(), deals["expected_amount"].sum(min_count=1)
-    sentence = f"{wording.plural(len(deals), 'open deal')}, {wording.money(amount, currency=currency)}"
+    amount, expected = (deals[name].sum(min_count=1) for name in ("amount", "expected_amount"))
+    worth = wording.money(amount, currency=currency) if wording.known(float(amount)) else "amount not known"
+    sentence = f"{wording.plural(len(deals), 'open deal')}, {worth}"
     if wording.known(float(expected)):
         wins = wording.number(float(deals["p_win"].sum()), digits=2)
         worth = wording.money(expected, currency=currency)

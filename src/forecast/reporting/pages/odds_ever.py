@@ -20,6 +20,7 @@ NO_EVER = (
     "The chance of a win ever cannot be checked: no past day with odds of its open deals lies far enough back for a "
     "month after it to have settled."
 )
+NO_ODDS_EVER = "The chance of a win ever cannot be checked: no deal had one on a past day, and none has one today."
 
 
 def ever_sentences(ever: pd.DataFrame, judged: Mapping[str, Finding]) -> list[str]:
@@ -27,6 +28,8 @@ def ever_sentences(ever: pd.DataFrame, judged: Mapping[str, Finding]) -> list[st
 
     Held against what came are the wins expected by the last settled month: of deals still open nothing need be assumed.
     """
+    if ever.empty:
+        return [NO_ODDS_EVER]
     rows = sources.records(checked_days(ever))
     return [_ever_sentence(row, judged[f"odds ever {i}"]) for i, row in enumerate(rows)] or [NO_EVER]
 
@@ -58,10 +61,11 @@ def wins_sentence(ever: pd.DataFrame) -> str:
     expected, by, low, high = (wording.in_full(row[name]) for name in names)
     if round(float(row["expected"])) == round(float(row["expected_by"])):
         by = "all"
+    until = wording.day(row["until"])
     return (
         f"Of {wording.plural(row['deals'], 'open deal')}, {expected} should be won in the end, {by} of them by "
-        f"{wording.day(row['until'])}; past deals leave open {low} to {high} (95{wording.THIN}% range of what lies "
-        "beyond these months)."
+        f"{until}. How many are won after that day is less sure: with them it is {low} to {high} "
+        f"(95{wording.THIN}% range)."
     )
 
 
