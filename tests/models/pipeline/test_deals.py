@@ -19,7 +19,7 @@ from forecast.data.sources.redact import redact
 from forecast.errors import ParameterError
 from forecast.models.pipeline.bookings import draw
 from forecast.models.pipeline.components import by_segment, components, expected_bookings, expected_in_the_end
-from forecast.models.pipeline.deals import win_probabilities
+from forecast.models.pipeline.deals import correction_notes, win_probabilities
 from forecast.simulation.company import simulate, write
 
 
@@ -101,11 +101,25 @@ def make_like(snap: Snapshot, opportunities: pd.DataFrame, history: pd.DataFrame
     return replace(snap, opportunities=opportunities, history=history)
 
 
+def test_what_past_forecasts_took_off_or_added_is_said_with_its_number():
+    assert correction_notes(331.0, 499.0) == [
+        "Past open deals brought less than chance times amount, so the expected amounts are corrected: together they "
+        "are 66 % of it."
+    ]
+    assert "brought more than" in correction_notes(110.0, 100.0)[0]
+    assert "110 % of it" in correction_notes(110.0, 100.0)[0]
+    for expected, plain in ((101.0, 100.0), (0.0, 0.0)):
+        assert correction_notes(expected, plain) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("as_of", ["2017-09-30", "2017-12-31"])
 def test_on_real_data_without_signal(real_data: Path, tmp_path: Path, as_of: str):
     log = forecast.read(maven.build(real_data / "maven_crm", tmp_path / "maven"))
     deals = hold(forecast.snapshot(log, as_of=as_of))
+    plain = deals["p_win"] @ deals.merge(log.opportunities[["opportunity_id", "amount"]])["amount"]
+    share = deals["expected_amount"].sum() / plain
+    assert f"together they are {100 * share:.0f} % of it" in deals.attrs["notes"][-1]
     # The chances of the forecast are those of the deals: one price, one correction, so the ratio is the same for all.
     price = deals.merge(log.opportunities[["opportunity_id", "amount"]])["amount"]
     correction = deals["expected_1"] / (deals["p_win_1"] * price)

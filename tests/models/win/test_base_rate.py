@@ -20,8 +20,9 @@ from forecast.models.win.base_rate import (
     split_by_share,
     win_shares,
 )
+from forecast.models.win.factors import AVERAGE, age_alone
 from forecast.models.win.landmarks import Rows, open_states
-from forecast.models.win.probabilities import chance_ever, chances, fit_win_model
+from forecast.models.win.probabilities import chance_ever, chances, deal_odds, fit_win_model, older_note
 
 
 def test_two_ages_by_hand():
@@ -222,3 +223,38 @@ def test_deals_older_than_any_that_closed_are_not_given_the_chance_of_the_others
     for of_age in (age <= 2, (age > 2) & (age <= 4), age > 4):
         sd = np.sqrt(max(won[of_age].sum(), 1))
         assert abs(by_month[of_age, 2].sum() - won[of_age].sum()) < 2.5 * sd
+
+
+# -- what is said of it ---------------------------------------------------------------------------------
+
+
+def test_an_age_speaks_for_a_deal_whose_chance_lies_above_the_mean_of_all():
+    said = age_alone(np.array([0.4, 1.2, 7.0, 13.0, np.nan]), np.array([0.47, 0.19, 0.01, 0.0, 0.24]))
+    assert said == [
+        "open for less than a month (for)",
+        "open for 1 month (for)",
+        "open for 7 months (against)",
+        "open for 13 months (against)",
+        "age not known (for)",
+    ]
+    assert age_alone(np.array([2.0, 3.0]), np.array([0.3, 0.3])) == [AVERAGE, AVERAGE]
+
+
+def test_the_signs_agree_with_the_chances_of_a_table():
+    table = deal_odds(make_snapshot("2021-12-31", plain_company(deals=600, months=24, seed=7, won=0.2, lost=0.1)))
+    frame, mean = table.table, table.table["p_win"].mean()
+    assert frame["factors"].str.startswith("base rate by age: ").all()
+    for_it, against = (frame["factors"].str.endswith(sign) for sign in ("(for)", "(against)"))
+    assert (frame.loc[for_it, "p_win"] > mean).all()
+    assert (frame.loc[against, "p_win"] < mean).all()
+    assert for_it.any()
+
+
+@pytest.mark.parametrize(
+    ("wins", "said"), [(2.6, "3 wins are expected"), (1.2, "1 win is expected"), (0.3, "hardly a win is expected")]
+)
+def test_how_many_wins_are_expected_of_deals_older_than_any_that_closed(wins: float, said: str):
+    note = older_note(1291, 1589, oldest=4.53, wins=wins)
+    assert note == (
+        f"1,291 of 1,589 open deals are older than any deal was when it closed (4.5 months): {said} of them in the end."
+    )

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import forecast
+from forecast.data.schema import Company
 from forecast.errors import ParameterError
 from forecast.reporting.explorer import scenario as what_if
+from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.deal_table import (
     by_month,
     by_stage,
@@ -21,6 +23,7 @@ from forecast.reporting.explorer.deal_table import (
 )
 from forecast.reporting.explorer.scenario import Levers
 from forecast.reporting.explorer.sentences import SORTS
+from forecast.wording import THIN
 from scenarios import two_deals
 from tiny import tiny_company
 
@@ -145,3 +148,18 @@ def test_products_add_up_to_the_open_pipeline(sample):
     ]
     whole = share_of_open(given, levers, rows["opportunity_id"])
     assert np.sum(parts, axis=0) == pytest.approx(whole)
+
+
+def test_what_is_not_known_is_not_said_to_be_nothing():
+    table = pd.DataFrame({"month": ["later", "no date"], "deals": [0, 38], "amount": [0.0, 1.57e6]})
+    company, nan = Company(currency="EUR"), float("nan")
+    unknown = sentences.pipeline_finding(table.assign(expected_amount=[0.0, nan]), company=company)
+    assert unknown == f"38 open deals hold €1.57{THIN}m; what they should bring in the end is not known"
+    none = table.assign(amount=[0.0, nan], deals=[0, 1], expected_amount=[0.0, nan])
+    assert sentences.pipeline_finding(none, company=company) == (
+        "1 open deal holds an amount that is not known; what it should bring in the end is not known"
+    )
+    known = sentences.pipeline_finding(table.assign(expected_amount=[0.0, 2e5]), company=company)
+    assert known == f"38 open deals hold €1.57{THIN}m and should bring €200{THIN}k in the end"
+    deals = pd.DataFrame({"amount": [nan], "expected_amount": [nan], "p_win": [nan]})
+    assert sentences.counted(deals, currency="EUR", most=200) == "1 open deal, amount not known."

@@ -11,7 +11,8 @@ from forecast.data.schema import Company
 from forecast.evaluation.judgement import Estimate, Finding
 from forecast.evaluation.scores.comparison import PairedTest
 from forecast.evaluation.scores.deals import SecondOpinion
-from forecast.reporting.pages import odds, odds_ever
+from forecast.reporting.charts.figure import Notes, TableView
+from forecast.reporting.pages import odds, odds_deals, odds_ever
 from forecast.wording import THIN as T
 
 
@@ -81,6 +82,8 @@ def test_whether_a_win_ever_came_true():
         "open: more were expected than were won: too high."
     )
     assert odds_ever.ever_sentences(EVER.iloc[1:], {}) == [odds_ever.NO_EVER]
+    # Where no deal has odds, it is not the past that is too short.
+    assert odds_ever.ever_sentences(EVER.iloc[:0], {}) == [odds_ever.NO_ODDS_EVER]
     (few,) = odds_ever.ever_sentences(
         EVER.assign(deals=12.0).iloc[:1], {"odds ever 0": finding("too few", **(facts | {"n": 12}))}
     )
@@ -102,8 +105,8 @@ def test_how_many_open_deals_should_be_won():
     soon = EVER.assign(expected_by=30.4)
     assert "30 should be won in the end, all of them by 30 April 2027" in odds_ever.wins_sentence(soon)
     assert odds_ever.wins_sentence(EVER) == (
-        "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027; past deals leave open 28 to 36 "
-        f"(95{T}% range of what lies beyond these months)."
+        "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027. How many are won after "
+        f"that day is less sure: with them it is 28 to 36 (95{T}% range)."
     )
     assert odds_ever.wins_sentence(EVER.iloc[:1]) == ""
 
@@ -198,3 +201,39 @@ def test_day_by_day():
     for cell in ("2026-01-31", f"75{T}%", "2026-04-30", "–"):
         assert cell in html
     assert odds.days_view(days.iloc[:0])._repr_html_() == ""
+
+
+THIN_DEALS = pd.DataFrame(
+    {
+        "opportunity_id": ["D1", "D2"],
+        "segment": "North",
+        "stage": "Early",
+        "amount": [10.0, 20.0],
+        "p_win": np.nan,
+        "p_win_3": np.nan,
+        "expected_amount": np.nan,
+        "factors": "too few closed deals to tell (2; at least 10 are needed)",
+    }
+)
+
+
+def test_what_no_deal_has_is_a_sentence_and_no_table():
+    factors = odds_deals.named_factors(THIN_DEALS)
+    assert factors.empty
+    assert odds_deals.factors_view(factors) == Notes([odds.NO_PROBABILITY])
+    assert odds_deals.largest_view(THIN_DEALS, currency="EUR") == Notes([odds_deals.NO_EXPECTED])
+
+
+def test_factors_are_counted_and_the_largest_deals_are_those_with_an_expected_amount():
+    deals = THIN_DEALS.assign(
+        p_win=[0.5, np.nan],
+        p_win_3=[0.2, np.nan],
+        expected_amount=[5.0, np.nan],
+        factors=["a (for); b (against)", "x; y"],
+    )
+    factors = odds_deals.named_factors(deals)
+    assert factors.to_dict("list") == {"factor": ["a (for)", "b (against)"], "deals": [1, 1]}
+    assert isinstance(odds_deals.factors_view(factors), TableView)
+    view = odds_deals.largest_view(deals, currency="EUR")
+    assert isinstance(view, TableView)
+    assert view.frame["opportunity_id"].tolist() == ["D1"]

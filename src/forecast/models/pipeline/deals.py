@@ -99,7 +99,7 @@ def _notes(origin: Origin, in_the_end: np.ndarray, p: np.ndarray) -> list[str]:
         return [f"No expected amounts: {origin.parts.problem.what}."] if origin.learned.model is not None else []
     notes = [stands_in(origin.without_amount)] if origin.without_amount else []
     plain = float(p @ filled_amounts(origin.view, origin.learned.states)[0]) if origin.learned.model else 0.0
-    return [*notes, *correction_notes(float(in_the_end.sum()), plain)]
+    return [*correction_notes(float(in_the_end.sum()), plain), *notes]
 
 
 def correction_notes(expected: float, plain: float) -> list[str]:
