@@ -127,8 +127,8 @@ _WIDTH_PRIOR = 30.0
 def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
     """Return the bookings of the same month a year before (two, three years before beyond 12 months ahead).
 
-    Quantiles are from the errors the same rule made at past origins. Needs 12 complete months. There is no number for a
-    month whose month a year before was not recorded from its beginning: what that brought is not known, and not 0.
+    Quantiles are from the errors the same rule made at past origins. Needs 12 complete months, and that
+    every month a year before was recorded from its beginning: what one before that brought is not known, and not 0.
     """
     rng = generator(seed, 11)
     periods, _ = month_targets(view, months)
@@ -145,7 +145,7 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
     if not np.isfinite(mean).all():
         since = f"bookings are recorded from {period_label(begins)} on"
         why = f"{SEASONAL_NAIVE} needs the same month a year before: {since}."
-        return NotedTable(table=from_means(view, model=SEASONAL_NAIVE, mean=mean, periods=periods), notes=(why,))
+        return abstain(view, model=SEASONAL_NAIVE, months=months, notes=[why])
     origins = np.arange(max(back.max(), len(past) - 1 - view.months_settling - _LEARN - ahead), len(past) - 1)
     past_forecasts = y[:, origins[:, None] - back].transpose(1, 0, 2)
     actual = outcomes(settled_only(view, y), origins, ahead)
