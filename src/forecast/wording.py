@@ -442,9 +442,9 @@ def named_range(low: Any, high: Any, *, currency: str, nominal: int = 80) -> str
     return f"{nominal}{THIN}% range {money_range(low, high, currency=currency)}"
 
 
-def source(company: Any, as_of: Any, *, what: str = "CRM and planning tables") -> str:
-    """Return the source line of a chart: whose data, as of when."""
-    return f"Source: {label(company.name, most=60)}, {what}, as known on {day(as_of)}."
+def source(company: Any, as_of: Any) -> str:
+    """Return the source line of a chart: whose tables, whichever there are, as of when."""
+    return f"Source: {label(company.name, most=60)}, its own tables, as known on {day(as_of)}."
 
 
 def axis_unit(largest: float, *, currency: str = "") -> tuple[float, str]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast import wording
+from forecast.data.schema import Company
 
 T, M = wording.THIN, wording.MINUS
 NAN = float("nan")
@@ -178,3 +179,8 @@ def test_factors_are_not_parted_from_what_they_speak_for():
     )
     assert wording.factors("") == ""
     assert wording.factors("too few closed deals to tell") == "too few closed deals to tell"
+
+
+def test_the_source_of_a_chart_names_no_table_that_may_not_be_there():
+    source = wording.source(Company(name="C"), "2026-10-31")
+    assert source == "Source: C, its own tables, as known on 31 October 2026."

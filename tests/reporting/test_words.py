@@ -50,7 +50,12 @@ ALLOWED: dict[str, dict[str, str]] = {
         "is the strongest month every year": SHUFFLED,
         "Neither a trend nor a season is more than chance": SHUFFLED,
     },
-    "pages/bookings/sentences": {"above": FACT, "below": FACT, "too little is known": "says that nothing can be said"},
+    "pages/bookings/sentences": {
+        "as promised": CODE,
+        "above": FACT,
+        "below": FACT,
+        "too little is known": "says that nothing can be said",
+    },
     "pages/glossary": {
         "How good forecasts are": "a heading",
         "one below and one above": READING,
@@ -60,6 +65,10 @@ ALLOWED: dict[str, dict[str, str]] = {
         "lower is better": READING,
         "beyond luck": "the word that is explained",
         "as promised": "the word that is explained",
+    },
+    "pages/leader": {
+        "one below and one above": READING,
+        "what is not better than it adds nothing": READING,
     },
     "pages/odds": {
         "as promised": CODE,
@@ -133,8 +142,6 @@ NOTEBOOKS: dict[str, str] = {
     "look better known than it was": "what revising does, of no figure",
     "at a lower cost": "a question",
     "Who forecasts too high or too low": "a question, the caption of a table",
-    "one below and one above": "what a range means",
-    "what is not better than it adds nothing": "what a benchmark is for",
     "did planning together help": "a question",
     "Did planning together help": "a question",
     "how good have": "a question",

@@ -39,6 +39,9 @@ MODEL, NOMINAL = "pipeline", 0.8
 COMPANY_SKILL = "skill total"
 """The question whether the model beats the benchmark for the company."""
 
+COMPANY_RANGES = "ranges total"
+"""The question whether the ranges of the company's months held as often as promised."""
+
 LEVELS = ("segment", "total")
 APART = 3
 """Months between the days on which odds are checked."""

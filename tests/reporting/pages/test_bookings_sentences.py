@@ -11,6 +11,7 @@ from forecast import read, snapshot, sources
 from forecast.data.audit.audit import audit
 from forecast.data.audit.pipeline import PAST_DUE
 from forecast.data.schema import TOTAL, Company
+from forecast.evaluation.judgement import coverage, judge
 from forecast.reporting.explorer import deal_table
 from forecast.reporting.pages.bookings import changes
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
@@ -47,7 +48,7 @@ def test_too_thin_a_company_is_told_why_in_one_line():
     assert bookings_sentences.headline(row, company=EURO) == (
         "We cannot say what we will book in FY26 Q4: only 2 closed deals are known, at least 10 are."
     )
-    assert bookings_sentences.headline_cards(row, company=EURO) == []
+    assert bookings_sentences.headline_cards(row, {}, company=EURO) == []
     assert bookings_sentences.other_notes(notes) == []
 
 
@@ -106,7 +107,16 @@ def test_what_changed():
     )
     nothing = grew.iloc[:0]
     sentence = changes.changes_sentence(nothing, company=EURO, notes=["there is no history"])
-    assert sentence.startswith("What changed is not known: there is no")
+    assert sentence == "Which deals came into the quarter and which left it is not known: there is no history."
+    undated = pd.DataFrame({"expected_close_on": [pd.NaT, pd.NaT]})
+    given = {"company": EURO, "notes": ["there is no history"], "row": {"mean": 1e6}}
+    assert changes.changes_sentence(nothing, deals=undated, **given) == (
+        "Which deals came into the quarter and which left it is not known: there is no history; expected_close_on is "
+        "empty also today. Why the forecast itself moved is a question of the leader’s page."
+    )
+    dated = undated.assign(expected_close_on=[pd.Timestamp("2026-11-30"), pd.NaT])
+    assert "empty" not in changes.changes_sentence(nothing, deals=dated, **given)
+    assert "leader" not in changes.changes_sentence(nothing, deals=dated, **given | {"row": {"mean": NAN}})
 
 
 def open_deals(*rows: tuple[str, str | None, float, float]) -> pd.DataFrame:
@@ -207,19 +217,95 @@ def test_the_page_and_the_audit_count_the_same_deals_past_their_date(sample: Pat
     assert by_month["2026-10"] == due_today.sum()
 
 
-def test_months_as_good_as_level_share_a_title():
-    ahead = pd.DataFrame({"target_period": ["2026-12", "2027-01", "2027-03"], "mean": [2.09e6, 1e6, 2.11e6]})
-    assert bookings_sentences.months_finding(ahead, company=EURO).replace(T, " ") == (
-        "December 2026 and March 2027 should bring the most, about €2.1 m each"
-    )
-    apart = ahead.assign(mean=[1.9e6, 1e6, 2.11e6])
-    assert (
-        bookings_sentences.months_finding(apart, company=EURO).replace(T, " ")
-        == "March 2027 should bring the most, €2.11 m"
-    )
-    level = ahead.assign(mean=1e6)
-    assert bookings_sentences.months_finding(level, company=EURO).startswith(
-        "December 2026, January 2027 and March 2027"
-    )
-    none = ahead.assign(mean=0.0)
-    assert bookings_sentences.months_finding(none, company=EURO).startswith("December 2026 should bring the most")
+@pytest.mark.parametrize(
+    ("held", "note"),
+    [
+        ([], "not yet checked"),
+        ([1.0], "not yet checked: too few to tell (1 month; 8 are needed)"),
+        ([1.0, 1.0, 1.0, 1.0, 0.0] * 40, "four of five such quarters should end inside"),
+        (
+            [1.0, 1.0, 1.0, 1.0, 0.0] * 5,
+            "past ones held 80 % of the time: whether that is as promised cannot be told (25 months)",
+        ),
+        ([1.0] * 40, "past ones held 100 % of the time: more often than promised, so they are too wide (40 months)"),
+        (
+            [1.0, 0.0] * 12,
+            "past ones held 50 % of the time: less often than promised, so they are too narrow (24 months)",
+        ),
+    ],
+)
+def test_a_range_promises_only_what_past_ones_were_checked_for(held, note):
+    judged = judge({"ranges total": coverage(held, range(len(held)), nominal=0.8)})
+    row = headline_row(forecast())
+    cards = bookings_sentences.headline_cards(row, judged, company=EURO)
+    assert (*cards[1][:2], cards[1][2].replace(T, " ")) == (f"80{T}% range", f"€3.7–4.6{T}m", note)
+    off = bookings_sentences.headline_cards(row, judged, company=EURO, alarm=True)
+    assert off[1][2] == "an alarm on the forecast speaks against it"
+    unknown = bookings_sentences.headline_cards(row, {}, company=EURO)
+    assert unknown[1][2] == "not yet checked"
+
+
+def months(*ranges: tuple[float, float, float]) -> pd.DataFrame:
+    """Months from December 2026 on; a range is low, mean and high, in millions."""
+    names = [str(period) for period in pd.period_range("2026-12", periods=len(ranges), freq="M")]
+    rows = [{"mean": mean * 1e6, "q10": low * 1e6, "q90": high * 1e6} for low, mean, high in ranges]
+    return pd.DataFrame(rows).assign(target_period=names)
+
+
+NEAR = "; too near to rank by their 80 % ranges"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "title"),
+    [
+        # .8 apart; of the ranges sqrt(.3^2 + .4^2) = .5 is left open
+        ([(1.7, 2.0, 2.3), (0.8, 1.2, 1.6)], "December 2026 should bring the most, €2 m"),
+        # .4 apart, less than the .5 that is left open
+        (
+            [(1.7, 2.0, 2.3), (1.2, 1.6, 2.0)],
+            "December 2026 and January 2027 should bring the most, €1.6–2.0 m each" + NEAR,
+        ),
+        (
+            [(1.7, 2.0, 2.3), (1.2, 1.6, 2.0), (0.1, 0.2, 0.3)],
+            "December 2026 and January 2027 should bring the most, €1.6–2.0 m each" + NEAR,
+        ),
+        (
+            [(0.5, 2.0, 3.5)] * 3 + [(0.5, 1.5, 2.5), (0.0, 0.1, 0.1)],
+            "Four of five months should bring the most, €1.5–2.0 m each" + NEAR,
+        ),
+        (
+            [(0.5, 2.0, 3.5)] * 4,
+            "All four months should bring €2 m each" + NEAR,
+        ),
+        ([(0.5, 2.0, 3.5)], "December 2026 should bring €2 m"),
+        ([(NAN, NAN, NAN)], "The months ahead cannot be forecast"),
+        # where no range is known no month is ranked
+        (
+            [(NAN, 2.0, NAN), (NAN, 0.1, NAN)],
+            "December 2026 and January 2027 should bring the most, €0.1–2.0 m each" + NEAR,
+        ),
+    ],
+)
+def test_a_month_should_bring_the_most_only_where_the_ranges_leave_no_doubt(ranges, title):
+    assert bookings_sentences.months_finding(months(*ranges), company=EURO).replace(T, " ") == title
+
+
+def test_the_interval_of_a_difference_is_that_of_two_normal_months():
+    # of two independent normal months the 80 % interval of the difference is 1.2816 sqrt(s^2 + t^2) to either side
+    s, t, z = 0.3, 0.4, 1.2815515655446004
+    for apart, ahead in ((z * 0.5 + 1e-9, 1), (z * 0.5 - 1e-9, 2)):
+        first, second = (5.0 - z * s, 5.0, 5.0 + z * s), (5.0 - apart - z * t, 5.0 - apart, 5.0 - apart + z * t)
+        assert len(bookings_sentences.leaders(months(first, second))) == ahead
+    same = months((1.0, 2.0, 3.0), (1.0, 2.0, 3.0))
+    before = same.copy()
+    bookings_sentences.leaders(same)
+    pd.testing.assert_frame_equal(same, before)
+
+
+def test_where_no_month_is_forecast_nothing_is_said_of_its_parts():
+    none = months((NAN, NAN, NAN)).assign(not_yet_created=NAN)
+    told = bookings_sentences.addends_finding(none)
+    assert told == "What the months ahead will consist of cannot be said"
+    assert bookings_sentences.addends_finding(none.iloc[:0]) == told
+    assert bookings_sentences.NO_ADDENDS not in told
+    assert bookings_sentences.addends_finding(months((0.0, 0.0, 0.0))) == "The parts of the forecast"

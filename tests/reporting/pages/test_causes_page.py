@@ -57,7 +57,7 @@ def test_the_sentences_say_what_the_tables_hold():
     causes, ends, _ = tables()
     moved = prepare_moved(causes, ends, period="FY26 Q4", company=EURO)
     assert sources.plain(moved_sentence(moved)).replace("\u202f", " ") == (
-        "On 30 September we expected €5 m (60 % likely to reach plan) for FY26 Q4; "
+        "Computed as of 30 September, the forecast of FY26 Q4 would have been €5 m (60 % likely to reach plan); "
         "now €4.8 m (50 % likely to reach plan)."
     )
     assert sources.plain(causes_sentence(moved)).replace("\u202f", " ") == (

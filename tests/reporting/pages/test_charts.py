@@ -281,6 +281,13 @@ def test_the_addends_stand_on_one_another():
     assert first[-1].get_y() + first[-1].get_height() == pytest.approx(1.1e6)
 
 
+def test_without_a_plan_no_outcome_is_said_to_reach_it_or_not():
+    chart = plan_dots(bookings(plan=np.nan, p=np.nan), **PAGE)
+    assert list(chart.table) == ["outcome", "bookings"]
+    assert "reaches plan" not in chart._repr_html_()
+    assert "reached" in plan_dots(bookings(), **PAGE).table
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.0, 1.0), st.floats(5e5, 2e6))
 def test_as_many_dots_are_filled_as_the_chance_says(p: float, plan: float):

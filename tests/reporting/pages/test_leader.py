@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat.v4 as nb
 import pandas as pd
 
 from forecast import read, snapshot
-from forecast.evaluation.judgement import judge, mean_of
+from forecast.data.audit.audit import SEVERAL_WAYS
+from forecast.data.schema import Company
+from forecast.evaluation.judgement import Finding, judge, mean_of
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Shown, Statement, TableView, Together
 from forecast.reporting.pages import leader
 from forecast.reporting.run.export import without_empty_sections
+from forecast.wording import THIN as T
 from tiny import tiny_company
 
 NOTHING = pd.DataFrame({"model": []})
@@ -44,7 +48,7 @@ def test_each_thing_is_one_line_with_the_table_that_would_bring_it(tmp_path: Pat
     log = read(tiny_company(tmp_path / "a", history=None, plan=None))
     assert lines(log) == [
         "The chance of reaching plan, and each segment against its plan: the table plan.",
-        "Which deals moved since last month: the table opportunity_history.",
+        "Which deals moved in stage, date or amount since last month: the table opportunity_history.",
         "The record of past forecasts: more months that have settled.",
         "The record of what sales and marketing forecast: the table submitted_forecasts.",
         "The effect of planning together: submitted_forecasts and joint_planning.",
@@ -75,6 +79,89 @@ def test_where_no_open_deal_has_a_date_none_can_be_past_it(tmp_path: Path):
     undated = deals.assign(expected_close_on=pd.NaT)
     assert "Which deals are past their date: expected_close_on in opportunities." in lines(log, deals=undated)
     assert "past their date" not in " ".join(lines(log, deals=undated.iloc[:0]))
+
+
+OTHER = {"model": "ets", "segment": "Total", "target_period": "FY18 Q1", "mean": 3.28e6, "q10": 2.26e6, "q90": 4.37e6}
+OURS = {"target_period": "FY18 Q1", "mean": 1.18e6, "q10": 0.94e6, "q90": 1.45e6}
+FEW = judge({"skill total": mean_of([0.1] * 3)})
+
+
+def said_beside(judged=FEW, row=OURS, **other: object) -> list[str]:
+    told = leader.beside(row, pd.DataFrame([OTHER | other]), judged, company=Company(name="C", currency="USD"))
+    return [line.replace(T, " ") for line in told]
+
+
+def test_a_benchmark_whose_range_does_not_meet_ours_is_named_in_one_line():
+    first = (
+        "The benchmark expects $3.28 m, 80 % range $2.26–4.37 m: the two ranges do not meet. Which of the two is nearer"
+    )
+    assert said_beside() == [f"{first}: too few to tell (3 months; 8 are needed)."]
+    assert said_beside({}) == [f"{first}: too few to tell; no past forecast has settled."]
+    below = {"mean": 0.5e6, "q10": 0.2e6, "q90": 0.9e6}
+    assert said_beside(**below)[0].startswith("The benchmark expects $500 k, 80 % range $200–900 k: the two ranges do")
+    for verdict, size, said in (
+        ("above", 0.25, "so far the model, which misses 25 % less than the benchmark, beyond luck (24 months)"),
+        ("below", -0.25, "so far the benchmark; the model misses 25 % more, beyond luck (24 months)"),
+        ("unclear", 0.1, "luck could have made the difference so far (24 months)"),
+    ):
+        estimate = replace(mean_of([0.1, 0.3, 0.2, 0.4] * 6), value=size)
+        assert said_beside({"skill total": Finding(estimate=estimate, p_page=0.02, verdict=verdict)}) == [
+            f"{first}: {said}."
+        ]
+
+
+def test_a_benchmark_whose_range_meets_ours_or_is_not_known_is_not_named():
+    assert said_beside(q10=1.45e6) == []  # they touch
+    assert said_beside(q10=float("nan")) == []
+    assert said_beside(target_period="FY18 Q2") == []
+    assert said_beside(row=OURS | {"mean": float("nan")}) == []
+    assert said_beside(row=None) == []
+    nothing = pd.DataFrame(columns=list(OTHER))
+    assert leader.beside(OURS, nothing, FEW, company=Company(name="C")) == []
+
+
+def test_only_what_is_on_the_page_is_explained(tmp_path: Path):
+    log = read(tiny_company(tmp_path / "a"))
+    row = OURS | {"not_yet_created": 1e5}
+    scores = pd.DataFrame({"model": ["pipeline"], "n": [3]})
+    absent = {"sentence": "Cannot tell whether planning together helped: nothing is scored."}
+
+    def subjects(row=row, scores=NOTHING, planning=absent, **given) -> list[str]:
+        told = leader.how_to_read(log, row=row, scores=scores, planning=planning, **given)
+        return [name for name, text in leader.READING.items() if text in told]
+
+    assert subjects() == ["range", "parts", "model"]
+    assert subjects(compared=True) == ["range", "parts", "model", "benchmark"]
+    assert subjects(scores=scores) == ["range", "parts", "model", "benchmark", "miss"]
+    assert subjects(scores=scores, planning=SCORED)[-1] == "planning"
+    assert subjects(row=None) == []
+    assert subjects(row=row | {"mean": float("nan")}) == []
+    assert "people" not in subjects(scores=scores)  # nobody submits a forecast
+    with_people = replace(log, tables={**log.tables, "submitted_forecasts": pd.DataFrame()})
+    told = leader.how_to_read(with_people, row=row, scores=scores, planning=absent)
+    assert leader.READING["people"] in told
+
+
+def test_what_to_know_of_the_data_has_its_numbers_and_its_mend_but_no_name_from_the_data():
+    rows = [
+        ("warning", "opportunities", "amount", "amounts are odd", "2 of 40", "check them", 2),
+        ("warning", "opportunities", "close_value", "known too early", "0 for 'Ann'", "keep it out", 1_473),
+        ("warning", "opportunities", "owner", "filled in late", "'Ann' 7", "ask 'Ann'", 7),
+        ("warning", "opportunities", "segment", SEVERAL_WAYS, "'Ann' (2 rows), 'ann' (1 rows)", "write 'Ann'", 1),
+        ("info", "opportunities", "amount", "amounts are round", "3 of 40", "", 3),
+        ("warning", "plan", "", "there is no such table", "", "add it", 0),
+    ]
+    names = ["severity", "table", "column", "finding", "evidence", "mend", "count"]
+    told = leader.of_the_data(pd.DataFrame(rows, columns=names))
+    ends = [
+        "mounts are odd; 2 of 40; check them.",
+        "nown too early; 1,473 rows.",
+        "illed in late; 7 rows.",
+        "ne name written in several ways; 1 row.",
+    ]
+    assert [line.endswith(end) for line, end in zip(told, ends, strict=True)] == [True] * 4, told
+    assert not any("nn'" in line for line in told)
+    assert leader.of_the_data(pd.DataFrame(columns=names)) == []
 
 
 def test_a_record_of_few_months_is_short():

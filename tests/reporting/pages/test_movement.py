@@ -85,7 +85,8 @@ def test_the_movement_is_drawn_as_it_was_made(plan, observed, means):
 def test_one_month_is_told_in_words():
     said = quarters.movement(table(4e6), company=COMPANY, as_of="2026-08-31")
     assert repr(said) == (
-        "How the forecast of FY26 Q4 moves shows from the second month on. So far it was made once, in August 2026."
+        "How the forecast of FY26 Q4 moves shows from the second month on. "
+        "So far one report here holds it, made in August 2026."
     )
     assert isinstance(quarters.movement(table(), company=COMPANY, as_of="2026-08-31"), Statement)
 

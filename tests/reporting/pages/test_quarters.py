@@ -76,17 +76,19 @@ def test_ranges_that_are_not_there_are_not_judged():
     assert "Nothing to show" in TableView(nothing, "", **quarters.columns(EURO))._repr_html_()
 
 
+THEN = "Computed as of 30 September, the forecast of FY26 Q4 would have been"
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
         (
             {"target_period": "FY26 Q4", "mean": 4.7e6, "p_at_least_plan": 0.32},
-            f"On 30 September we expected €4.9{T}m (50{T}% likely to reach plan) for FY26 Q4; now €4.7{T}m "
-            f"(32{T}% likely to reach plan).",
+            f"{THEN} €4.9{T}m (50{T}% likely to reach plan); now €4.7{T}m (32{T}% likely to reach plan).",
         ),
         (
             {"target_period": "FY26 Q4", "mean": 4.7e6, "p_at_least_plan": NAN},
-            f"On 30 September we expected €4.9{T}m (50{T}% likely to reach plan) for FY26 Q4; now €4.7{T}m.",
+            f"{THEN} €4.9{T}m (50{T}% likely to reach plan); now €4.7{T}m.",
         ),
         ({"target_period": "FY27 Q4", "mean": 4.7e6}, ""),
         ({"target_period": "FY26 Q4", "mean": NAN}, ""),

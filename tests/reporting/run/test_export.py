@@ -74,6 +74,7 @@ def test_markup_of_the_library_is_trusted_and_code_is_for_analysts():
     assert "<details" in analysis
     assert "forecast  #" not in leader
     assert "zebra" not in leader
+    assert "Everything here comes from its own tables as known" in leader
 
 
 def test_the_looks_for_jupyterlab_stay_there():

@@ -28,6 +28,7 @@ from forecast.wording import share
 AUDIT_COLUMNS = ("severity", "table", "column", "finding", "evidence", "rows", "count", "mend")
 
 NO_TABLE = "there is no such table"
+SEVERAL_WAYS = "one name written in several ways"
 
 TOO_THIN = "too little is known to forecast from"
 """The finding by which the data cannot carry a forecast; its evidence is the forecast's own reason to give none."""
@@ -220,7 +221,7 @@ def _labels(log: Log) -> list[Problem]:
                     severity="warning",
                     table=", ".join(where),
                     column=column,
-                    what="one name written in several ways",
+                    what=SEVERAL_WAYS,
                     evidence=evidence,
                     rows=tuple(repr(name) for name in variants)[:ROWS_LISTED],
                     count=sum(variants.values()) - variants[most],

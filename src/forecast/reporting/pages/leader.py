@@ -1,7 +1,8 @@
-"""What the leader's page cannot show yet: one line each, with the table that would bring it.
+"""What the leader's page says of itself: what it cannot show yet, how to read what it shows, and a benchmark far off.
 
-Simple case: a table is absent, and what it would bring is named beside it. Where the tables are there, it is the record
-that is too short, or a column that is empty. A section of which nothing can be shown is not on the page; its line is.
+What it cannot show is one line each, with the table that would bring it. Simple case: a table is absent, and what it
+would bring is named beside it. Where the tables are there, it is the record that is too short, or a column that is
+empty. A section of which nothing can be shown is not on the page; its line is.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.data.schema import TABLES, Log
+from forecast.data.audit.audit import SEVERAL_WAYS
+from forecast.data.schema import TABLES, TOTAL, Company, Log
+from forecast.data.sources.redact import NAMES
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_SKILL
+from forecast.reporting.pages import audit
 from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.scorecard import plain_name
 from forecast.reporting.pages.track.prepare import OURS
+from forecast.reporting.pages.words import APART, TOO_FEW, WHICH_IS_NEARER, evaluated
 
 THEIR_FORECASTS, STARTS, HISTORY = "submitted_forecasts", "joint_planning", "opportunity_history"
 
@@ -35,9 +40,101 @@ def is_short(judged: Mapping[str, Finding]) -> bool:
 
 # -- sentences ------------------------------------------------------------------------------------------
 
+READING = {
+    "range": "The range. Of ten periods for which an 80 % range is given, eight should end inside it, one below "
+    "and one above.",
+    "parts": "The three parts. Booked is certain. Open pipeline is what deals that exist today should bring in the "
+    "period, each counted with its probability of being won in it. Not yet created is what deals will bring that "
+    "nobody has entered yet.",
+    "model": "The model makes the numbers of this page from the CRM.",
+    "people": "The forecasts of sales, of marketing and the joint one are what people submitted.",
+    "benchmark": "The benchmark continues past bookings and knows no deal; what is not better than it adds nothing.",
+    "miss": "The miss. WAPE is the sum of all errors as a share of what was booked.",
+    "planning": "Planning together. Segments that began are compared with those that had not begun in the same month. "
+    "“No detectable change” is not “no change”: everything within the interval goes with the data. “Cannot tell” is an "
+    "answer.",
+}
+"""How what the page shows is read, by subject."""
+
 LEAD = "Each with what would bring it:"
 MONTHS = "more months that have settled"
 ENOUGH = "months that the model had enough deals to forecast"
+
+
+def beside(
+    row: Mapping[str, Any] | None, benchmark: pd.DataFrame, judged: Mapping[str, Finding], *, company: Company
+) -> list[str]:
+    """Return what the benchmark expects where its 80 % range and the model's do not meet, and whether the record tells
+    which of the two is nearer; no line where they meet or one is not known.
+
+    row : of the headline. benchmark : the month's table. judged : of the month's record.
+    """
+    if row is None:
+        return []
+    rows = benchmark[(benchmark["segment"] == TOTAL) & (benchmark["target_period"] == row["target_period"])]
+    if rows.empty:
+        return []
+    other = sources.row(rows)
+    if not all(wording.known(each.get(name)) for each in (row, other) for name in ("mean", "q10", "q90")):
+        return []
+    if other["q10"] <= row["q90"] and row["q10"] <= other["q90"]:
+        return []
+    money = wording.money(other["mean"], currency=company.currency)
+    span = wording.named_range(other["q10"], other["q90"], currency=company.currency)
+    return [f"The benchmark expects {money}, {span}: the two ranges do not meet. {_which(judged.get(COMPANY_SKILL))}."]
+
+
+def _which(found: Finding | None) -> str:
+    """Return whether the record tells which of model and benchmark is nearer, of the company's months."""
+    if found is None or found.estimate.n == 0:
+        return f"{WHICH_IS_NEARER}: {TOO_FEW}; no past forecast has settled"
+    return f"{WHICH_IS_NEARER}: {evaluated(found, APART, wording.percent(abs(found.estimate.value)))}"
+
+
+def how_to_read(
+    log: Log,
+    *,
+    row: Mapping[str, Any] | None,
+    scores: pd.DataFrame,
+    planning: Mapping[str, Any],
+    compared: bool = False,
+) -> list[str]:
+    """Return how to read what the page shows: a paragraph for each subject that is on it, and for no other.
+
+    row : of the headline. scores, planning : as `lacking` takes them. compared : whether the benchmark is named beside
+    the headline.
+    """
+    forecast, record = row is not None and wording.known(row.get("mean")), has_record(scores)
+    subjects = {
+        "range": forecast and row is not None and wording.known(row.get("q10")),
+        "parts": forecast and row is not None and wording.known(row.get("not_yet_created")),
+        "model": forecast or record,
+        "people": THEIR_FORECASTS in log.tables and (record or is_answerable(planning)),
+        "benchmark": record or compared,
+        "miss": record,
+        "planning": is_answerable(planning),
+    }
+    return [READING[subject] for subject, is_shown in subjects.items() if is_shown]
+
+
+def of_the_data(table: pd.DataFrame) -> list[str]:
+    """Return the audit's fatal findings and warnings about columns, each with its numbers and what mends it.
+
+    No name from the data: of columns that hold names, and of those nobody declared, only how many rows are concerned.
+    """
+    return [
+        _with_numbers(table, at, told.rstrip(".")) for at in table.index for told in audit.warnings(table.loc[[at]])
+    ]
+
+
+def _with_numbers(table: pd.DataFrame, at: Any, told: str) -> str:
+    name, column = table.at[at, "table"], table.at[at, "column"]
+    declared = name in TABLES and TABLES[name].column(column) is not None and column not in NAMES
+    if declared and table.at[at, "finding"] != SEVERAL_WAYS:
+        rest = [sources.quoted(table, at, each) for each in ("evidence", "mend")]
+    else:
+        rest = [wording.plural(sources.cell(table, at, "count"), "row") if table.at[at, "count"] else ""]
+    return f"{'; '.join(part for part in (told, *rest) if part)}."
 
 
 def lacking(
@@ -80,7 +177,7 @@ def _of_plan(log: Log, row: Mapping[str, Any] | None) -> Iterator[tuple[str, str
 
 def _of_changes(log: Log) -> Iterator[tuple[str, str]]:
     if HISTORY not in log.tables:
-        yield "which deals moved since last month", HISTORY
+        yield "which deals moved in stage, date or amount since last month", HISTORY
 
 
 def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterator[tuple[str, str]]:

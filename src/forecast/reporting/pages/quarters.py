@@ -22,6 +22,7 @@ from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement, TableColumns
 from forecast.reporting.charts.style import BOOKED, FORECAST, PLAN, RANGE80, RANGE95
+from forecast.reporting.pages.bookings.causes import then_and_now
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 
@@ -232,7 +233,7 @@ def one_month(table: pd.DataFrame) -> tuple[str, str]:
     quarter = str(table["target_period"].iloc[0])
     return (
         f"How the forecast of {quarter} moves shows from the second month on.",
-        f"So far it was made once, {when(table['as_of'].iloc[0])}.",
+        f"So far one report here holds it, made {when(table['as_of'].iloc[0])}.",
     )
 
 
@@ -259,10 +260,10 @@ def when(as_of: Any, *, compared_to: Any = None) -> str:
 
 
 def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company) -> str:
-    """Return how the forecast of a period moved since the last month end: `On 30 September we expected …; now …`.
+    """Return how the forecast of a period moved since the last month end: `Computed as of …; now …`.
 
-    backtest : forecasts as they were made, past month ends. row : the headline's row, as of now. Empty where either is
-    not known.
+    backtest : forecasts computed from what was known at past month ends. row : the headline's row, as of now. Empty
+    where either is not known.
     """
     if row is None or not wording.known(row["mean"]):
         return ""
@@ -272,10 +273,8 @@ def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Com
     if rows.empty:
         return ""
     then = sources.row(rows, -1)
-    return wording.sentence(
-        f"on {wording.day(then['origin']).rsplit(' ', 1)[0]} we expected {_expected(then, company)} for "
-        f"{wording.month(period)}; now {_expected(row, company)}"
-    )
+    before, after = _expected(then, company), _expected(row, company)
+    return then_and_now(before, after, day=then["origin"], period=period)
 
 
 def quarters_finding(table: pd.DataFrame) -> str:

@@ -71,6 +71,12 @@ NEARER = Words(
     below="Our odds are nearer to what came than those of {}",
     unclear="Cannot tell whether our odds or those of {} are nearer to what came",
 )
+WHICH_IS_NEARER = "Which of the two is nearer"
+APART = Words(
+    above="so far the model, which misses {} less than the benchmark, beyond luck",
+    below="so far the benchmark; the model misses {} more, beyond luck",
+    unclear="luck could have made the difference so far",
+)
 HABIT = Words(above="too high", below="too low", unclear="neither too high nor too low beyond chance")
 STEP = Words(above="less", below="more", unclear="no clear difference")
 STEP_CODES: Mapping[str, str] = MappingProxyType({"above": "better", "below": "worse", "too few": "untested"})

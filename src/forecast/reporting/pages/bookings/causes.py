@@ -152,7 +152,10 @@ NO_EARLIER = ("What moved the forecast shows from the second month on", "The for
 
 
 def moved_sentence(moved: Moved | None) -> str:
-    """Return what was expected then and now: `On 30 September we expected …; now …`; empty where not known."""
+    """Return the forecast then and now: `Computed as of 30 September, the forecast …; now …`; empty where not known.
+
+    The earlier one was computed today, from what was known then: no report need have held it.
+    """
     if moved is None:
         return ""
     ends, currency = moved.ends, moved.company.currency
@@ -162,9 +165,15 @@ def moved_sentence(moved: Moved | None) -> str:
         plan = f" ({wording.chance(ends[chance])} likely to reach plan)" if wording.known(ends[chance]) else ""
         return f"{text}{plan}"
 
+    before, after = expected("before", "chance_before"), expected("after", "chance_after")
+    return then_and_now(before, after, day=ends["since"], period=str(ends["target_period"]))
+
+
+def then_and_now(before: str, after: str, *, day: Any, period: str) -> str:
+    """Return the forecast of a period as of an earlier day, which no report need have held, and as of now, in words."""
+    then = wording.day(day).rsplit(" ", 1)[0]
     return wording.sentence(
-        f"on {wording.day(ends['since']).rsplit(' ', 1)[0]} we expected {expected('before', 'chance_before')} for "
-        f"{wording.month(str(ends['target_period']))}; now {expected('after', 'chance_after')}"
+        f"computed as of {then}, the forecast of {wording.month(period)} would have been {before}; now {after}"
     )
 
 

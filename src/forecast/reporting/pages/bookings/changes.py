@@ -6,7 +6,7 @@ again and again; last every sentence of the subject. No owner is named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -257,6 +257,9 @@ ATTENTION_HEADS = {
 }
 """What stands over the columns of each table."""
 
+MOVES = "which deals came into the quarter and which left it"
+FORECAST_ELSEWHERE = "Why the forecast itself moved is a question of the leader’s page."
+
 NO_PICTURE = ("There is no picture of what changed", "Two days whose pipeline is known are needed")
 MOVED_LEAD = "The deals behind each bar:"
 TIMES = f"{wording.spelt(SLIPS)} times"
@@ -281,10 +284,25 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
 
 
-def changes_sentence(table: pd.DataFrame, *, company: Company, notes: Sequence[str] = ()) -> str:
-    """Return what happened since the day of the earlier snapshot, in one sentence; notes say why there is no row."""
+def changes_sentence(
+    table: pd.DataFrame,
+    *,
+    company: Company,
+    notes: Sequence[str] = (),
+    deals: pd.DataFrame | None = None,
+    row: Mapping[str, Any] | None = None,
+) -> str:
+    """Return what happened since the day of the earlier snapshot, in one sentence; where nothing is known, why.
+
+    notes : why there is no row. deals : the snapshot's, which may lack dates also today. row : of the headline; how a
+    forecast moved, where there is one, is another question.
+    """
     if table.empty:
-        return wording.sentence(f"what changed is not known: {'; '.join(notes or ['no earlier day is known'])}")
+        why = list(notes or ["no earlier day is known"])
+        if deals is not None and len(deals) and deals["expected_close_on"].isna().all():
+            why.append("expected_close_on is empty also today")
+        unknown = wording.sentence(f"{MOVES} is not known: {'; '.join(why)}")
+        return f"{unknown} {FORECAST_ELSEWHERE}" if row is not None and wording.known(row["mean"]) else unknown
     since, period = table["since"].iloc[0], str(table["period"].iloc[0])
     bars = {bar["bar"]: bar for bar in sources.records(table)}
 

@@ -172,7 +172,7 @@ def plan_dots(
         outcomes,
         draw_outcomes,
         sentences.describe_outcomes(outcomes, title=title),
-        table=outcomes.table,
+        table=outcomes.table if outcomes.has_chance else outcomes.table.drop(columns="reached"),
         heads=sentences.OUTCOMES_HEADS,
         company=company,
         as_of=as_of,

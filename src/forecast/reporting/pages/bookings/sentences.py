@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import ADDENDS, TOTAL, Company
+from forecast.evaluation.judgement import Finding
+from forecast.evaluation.questions import COMPANY_RANGES
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.bookings.prepare import ABSTENTION, Addends, Fan, Outcomes
+from forecast.reporting.pages.words import RANGES, evaluated
 
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
 
@@ -34,8 +38,17 @@ ADDENDS_HEADS = {"target_period": "month", **ADDEND_WORDS, "mean": "mean"}
 OUTCOMES_HEADS = {"outcome": "outcome", "bookings": "bookings", "reached": "reaches plan"}
 """What stands over the columns of each table."""
 
+ALARM = "an alarm on the forecast speaks against it"
+"""What is said of a range where the company's forecast or its ranges are under alarm."""
+
+NOT_CHECKED = "not yet checked"
+"""What is said of a range where no past one, or too few, has been held against what came."""
+
+NOT_RANKED = f"too near to rank by their 80{wording.THIN}% ranges"
+"""What is said of months of which any may bring the most."""
+
 NO_MONTHS = "No range is known for any month ahead."
-NO_ADDENDS = "The parts of the forecast are not known."
+NO_ADDENDS = "No month ahead has a forecast."
 NO_OUTCOMES = "No range is known."
 """Why there is no picture."""
 
@@ -43,9 +56,6 @@ NO_TABLE_NOTE = "There is no table "
 """How the notes begin that say which tables are absent: what they would bring stands elsewhere."""
 
 TOO_LITTLE = "too little is known to forecast it"
-
-_LEVEL = 0.03
-"""Months that differ by less than this share are not ranked in a title."""
 
 
 def headline(row: Mapping[str, Any] | None, *, company: Company) -> str:
@@ -75,19 +85,20 @@ def headline_facts(row: Mapping[str, Any] | None, *, company: Company) -> dict[s
     return facts
 
 
-def headline_cards(row: Mapping[str, Any] | None, *, company: Company) -> list[tuple[str, str, str]]:
-    """Return the cards under the headline: expected, range, plan, chance, booked; none where unknown."""
+def headline_cards(
+    row: Mapping[str, Any] | None, judged: Mapping[str, Finding], *, company: Company, alarm: bool = False
+) -> list[tuple[str, str, str]]:
+    """Return the cards under the headline: expected, range, plan, chance, booked; none where unknown.
+
+    judged : of the month's record. alarm : whether there is one on the company's forecast.
+    """
     if row is None or not wording.known(row["mean"]):
         return []
     currency, period = company.currency, wording.month(row["target_period"])
     low_high = wording.money_range(row["q10"], row["q90"], currency=currency)
     cards = [
         (f"Expected in {period}", wording.money(row["mean"], currency=currency), "the mean of what may happen"),
-        (
-            f"80{wording.THIN}% range",
-            low_high,
-            f"four of five such {'quarters' if 'FY' in period else 'months'} should end inside",
-        ),
+        (f"80{wording.THIN}% range", low_high, ALARM if alarm else range_note(period, judged)),
     ]
     plan = row.get("plan")
     if wording.known(plan):
@@ -108,6 +119,21 @@ def headline_cards(row: Mapping[str, Any] | None, *, company: Company) -> list[t
     return cards
 
 
+def range_note(period: str, judged: Mapping[str, Finding]) -> str:
+    """Return what may be promised of a range: that four of five hold what comes, only where past ones were seen to.
+
+    period : in words. judged : of the month's record, whose `ranges total` is of the company's months.
+    """
+    found = judged.get(COMPANY_RANGES)
+    if found is None or not wording.known(found.estimate.value):
+        return NOT_CHECKED
+    if found.verdict == "too few":
+        return f"{NOT_CHECKED}: {evaluated(found, RANGES)}"
+    if found.verdict == "as promised":
+        return f"four of five such {'quarters' if 'FY' in period else 'months'} should end inside"
+    return f"past ones held {wording.percent(found.estimate.value)} of the time: {evaluated(found, RANGES)}"
+
+
 def other_notes(notes: pd.DataFrame) -> list[str]:
     """Return what else must be known of the forecast and the snapshot, without what the page says elsewhere.
 
@@ -118,22 +144,48 @@ def other_notes(notes: pd.DataFrame) -> list[str]:
 
 
 def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
-    """Return the title of the months ahead."""
+    """Return the title of the months ahead: which should bring the most, or that they are too near to rank.
+
+    ahead : target_period, mean, q10, q90. A month is ranked before another where the 80 % range of their difference is
+    above nothing, see `leaders`.
+    """
     known = ahead[ahead["mean"].notna()] if len(ahead) else ahead
     if known.empty:
         return "The months ahead cannot be forecast"
-    best = sources.row(known.loc[[known["mean"].idxmax()]])
+    first = leaders(known)
+    best, least = (sources.row(first.loc[[end]]) for end in (first["mean"].idxmax(), first["mean"].idxmin()))
     amount = wording.money(best["mean"], currency=company.currency)
     if len(known) == 1:
         return f"{wording.month(best['target_period'])} should bring {amount}"
-    level = (
-        known[known["mean"] >= (1 - _LEVEL) * best["mean"]] if best["mean"] > 0 else known.loc[[known["mean"].idxmax()]]
-    )
-    if 1 < len(level) <= 3:
-        names = wording.joined(wording.month(period) for period in level["target_period"])
-        about = wording.money(best["mean"], currency=company.currency, digits=2)
-        return f"{names} should bring the most, about {about} each"
-    return f"{wording.month(best['target_period'])} should bring the most, {amount}"
+    if len(first) == 1:
+        return f"{wording.month(best['target_period'])} should bring the most, {amount}"
+    between = wording.money_range(least["mean"], best["mean"], currency=company.currency)
+    if sources.plain(wording.money(least["mean"], currency=company.currency)) == sources.plain(amount):
+        between = amount
+    if len(first) <= 3:
+        names = wording.joined(wording.month(period) for period in first["target_period"])
+        return f"{names} should bring the most, {between} each; {NOT_RANKED}"
+    months = sources.capitalised(wording.of_all(sources.count(first), sources.count(known), "month"))
+    if len(first) == len(known):
+        return f"{months} should bring {between} each; {NOT_RANKED}"
+    return f"{months} should bring the most, {between} each; {NOT_RANKED}"
+
+
+def leaders(months: pd.DataFrame) -> pd.DataFrame:
+    """Return the months that may bring the most: the largest, and those it is not ahead of by more than the ranges.
+
+    months : mean, q10, q90; the means known. The 80 % range of a difference has its low end at
+    d - sqrt((mean - q10 of the larger)^2 + (q90 - mean of the smaller)^2), as of months that move apart from each
+    other (Zou and Donner 2008, Statistics in Medicine 27). Where no range is known, no month is ranked.
+
+    >>> leaders(pd.DataFrame({"mean": [9.0, 5.0, 1.0], "q10": [6.0, 3.0, 0.0], "q90": [12.0, 8.0, 2.0]})).index.tolist()
+    [0, 1]
+    """
+    best = months.loc[months["mean"].idxmax()]
+    below = np.maximum(best["mean"] - best["q10"], 0.0)
+    above = np.maximum(months["q90"] - months["mean"], 0.0)
+    ahead = (best["mean"] - months["mean"]) > np.hypot(below, above)
+    return months[~ahead]
 
 
 def describe_fan(fan: Fan) -> Caption:
@@ -203,6 +255,8 @@ def who(segment: str) -> str:
 def addends_finding(ahead: pd.DataFrame) -> str:
     """Return the title of the three addends: how much of the last month must come from deals nobody has entered."""
     known = ahead[ahead["mean"] > 0] if len(ahead) else ahead
+    if len(ahead) == 0 or ahead["mean"].isna().all():
+        return "What the months ahead will consist of cannot be said"
     if known.empty or "not_yet_created" not in known:
         return "The parts of the forecast"
     last = sources.row(known, -1)
