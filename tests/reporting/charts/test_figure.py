@@ -113,6 +113,13 @@ def test_svg_is_named_described_and_coloured_by_variables():
         assert name in by_id
 
 
+def test_lines_between_unknown_points_have_no_shape_and_are_not_drawn():
+    drawn = Figure(figsize=(3, 2))
+    drawn.subplots().hlines([np.nan, 1.0, np.nan, np.nan, 2.0], 0.0, 1.0, color="black")
+    root = ET.fromstring(svg(drawn, title="The finding", description="The shape"))
+    assert all(element.get("d") for element in root.iter() if element.tag.endswith("path"))
+
+
 def test_ids_are_unique_across_charts_and_widths():
     html = chart("a")._repr_html_() + chart("b")._repr_html_()
     ids = [value for name, value in Seen(html).attributes if name == "id"]

@@ -121,7 +121,7 @@ def _prune(root: ET.Element) -> None:
         root.remove(child)
         if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
             content.extend(child)
-        else:
+        elif child.tag != "path" or "d" in child.attrib:  # a line between unknown points has no shape
             content.append(child)
     for child in content:
         if len(root) and _look_alike(root[-1], child):
