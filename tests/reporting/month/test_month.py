@@ -14,6 +14,7 @@ from forecast.evaluation.planning.study import planning_study
 from forecast.reporting.month import tables as month_tables
 from forecast.reporting.month.results import Results
 from forecast.simulation.company import simulate, write
+from tiny import tiny_company
 
 pytestmark = pytest.mark.slow
 
@@ -112,3 +113,26 @@ def test_the_reason_of_a_model_that_made_no_forecast_is_its_own():
         "stage-weighted": "stage-weighted needs the table opportunity_history",
         "ets": "",
     }
+
+
+def test_without_anything_of_marketing_the_model_without_it_is_none_to_compare_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(month_tables, "MODELS", ("pipeline", "pipeline-sales-only", "ets"))
+    snap = forecast.snapshot(forecast.read(tiny_company(tmp_path / "a")), as_of="2026-03-31")
+    assert month_tables.models(snap) == ["pipeline", "ets"]
+    deals = snap.opportunities.assign(lead_source="Web")
+    assert month_tables.models(dataclasses.replace(snap, opportunities=deals))[1] == "pipeline-sales-only"
+
+
+def test_months_before_closures_were_recorded_have_not_settled(tmp_path):
+    head = "opportunity_id,created_on,segment,stage,amount,expected_close_on,closed_on,outcome\n"
+    days = [f"2026-{closed:02d}-05" for closed in (3, 4, 5, 6) for _ in range(10)]
+    rows = [f"{i},2024-07-01,North,Won,100,{day},{day},won\n" for i, day in enumerate(days)]
+    company = 'name = "From"\ncurrency = "EUR"\nextracted_on = 2026-07-31\n'
+    folder = tiny_company(
+        tmp_path / "from", opportunities=head + "".join(rows), history=None, plan=None, company=company
+    )
+    track = month_tables.table("backtest", forecast.read(folder), as_of="2026-07-31", months=3)
+    known = track.loc[track["observed"].notna(), "target_period"]
+    assert set(known) == {"2026-04", "2026-05", "2026-06", "FY26 Q2"}
+    before = month_tables.table("backtest", forecast.read(folder), as_of="2026-04-30", months=3)
+    assert set(before.loc[before["observed"].notna(), "target_period"]) == {"2026-03"}  # neither January nor FY26 Q1

@@ -60,6 +60,7 @@ def test_the_track_record():
         told[1] == f"The joint forecast misses a segment’s month by 55{T}% one month ahead, the "
         f"benchmark by 50{T}% on the same (10 forecasts)."
     )
+    assert track_sentences.people_sentences(people) == told[1:2]
 
 
 def test_the_misses_by_segment_keep_ours_and_the_benchmark_and_leave_out_reps():

@@ -31,7 +31,7 @@ SURVEY_HEADS = {
     "survey": "survey",
     "survey_text": "the survey says",
     "previous": "the year before",
-    "survey_n": "months (reps of a share of reps)",
+    "survey_n": "over how many months or reps",
 }
 HEADS = {
     "measure": "",
