@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pages(place: Path) -> list[Path]:
     found = sorted((place / "reports").rglob("*.html"))
-    assert len(found) == 10  # the index, eight notebooks, the one that failed
+    assert len(found) == 11  # the index, eight notebooks, the glossary, the one that failed
     return found
 
 
