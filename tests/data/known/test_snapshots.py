@@ -267,7 +267,7 @@ class TestWithoutHistory:
         log = log_of(self.TABLES, fixed_at_creation=("amount",))
         snap = snapshot(log, as_of="2026-02-28")
         assert rows(snap, self.COLUMNS) == ["A . 120 . open .", "B . 60 . open ."]
-        assert "amount" not in snap.notes[0]
+        assert "the amount are known, not the stage" in snap.notes[0]
 
     def test_stages_are_those_seen(self):
         assert snapshot(log_of(self.TABLES), as_of="2026-03-30").stages.to_dict("list") == {

@@ -14,6 +14,8 @@ from forecast.reporting.pages.odds import NO_PROBABILITY
 SHOWN = 15
 """Rows of each table."""
 
+# -- sentences ------------------------------------------------------------------------------------------
+
 FACTORS_CAPTION = "The factors named most often"
 LARGEST_CAPTION = "Largest expected amounts"
 NO_EXPECTED = "No open deal has an expected amount."
@@ -26,6 +28,9 @@ LARGEST_HEADS = {
     "p_win": "ever",
     "factors": "factors",
 }
+
+
+# -- tables ---------------------------------------------------------------------------------------------
 
 
 def named_factors(deals: pd.DataFrame) -> pd.DataFrame:

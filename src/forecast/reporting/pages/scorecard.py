@@ -33,6 +33,7 @@ SURVEY_HEADS = {
     "previous": "the year before",
     "survey_n": "over how many months or reps",
 }
+BOUND_HEAD = {"bound": "ours is"}
 HEADS = {
     "measure": "",
     "ours": "last twelve months",
@@ -242,7 +243,7 @@ def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
     if survey.table.empty:
         return empty(caption.title, NO_FIGURES)
     formats: dict[str, Format] = dict.fromkeys(("ours", "survey", "previous"), _share_or_dash)
-    heads = SURVEY_HEADS | ({"bound": "ours is"} if (survey.table["bound"] != "").any() else {})
+    heads = SURVEY_HEADS | (BOUND_HEAD if (survey.table["bound"] != "").any() else {})
     return chart(
         survey,
         draw_survey,

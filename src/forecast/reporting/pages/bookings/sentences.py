@@ -44,7 +44,7 @@ ALARM = "an alarm on the forecast speaks against it"
 NOT_CHECKED = "not yet checked"
 """What is said of a range where no past one, or too few, has been held against what came."""
 
-NOT_RANKED = f"too near to rank by their 80{wording.THIN}% ranges"
+NOT_RANKED = "too near to rank"
 """What is said of months of which any may bring the most."""
 
 NO_MONTHS = "No range is known for any month ahead."
@@ -163,8 +163,8 @@ def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
     if sources.plain(wording.money(least["mean"], currency=company.currency)) == sources.plain(amount):
         between = amount
     if len(first) <= 3:
-        names = wording.joined(wording.month(period) for period in first["target_period"])
-        return f"{names} should bring the most, {between} each; {NOT_RANKED}"
+        names = wording.joined(wording.short_month(period, year=len(known) > 12) for period in first["target_period"])
+        return f"{names} should bring most, {between} each; {NOT_RANKED}"
     months = sources.capitalised(wording.of_all(sources.count(first), sources.count(known), "month"))
     if len(first) == len(known):
         return f"{months} should bring {between} each; {NOT_RANKED}"
