@@ -333,7 +333,8 @@ def test_conversion_against_gaussian_quadrature(company: Simulation, source: int
     quality = staff.quality[segment] + par.SOURCE_QUALITY[source] + par.PRODUCT_QUALITY[product] + skill[who]
     quality += normal[frailty] * np.hypot(par.FRAILTY_SD, par.SCORE_WEIGHT * par.SCORED[source])
     # Gauss-Laguerre integrates against exp(-x): exp(s) times the tail's density is one of rate 2.5 - 1.
-    size = par.PRODUCT_SIZE[product] + par.SOURCE_SIZE[source] + par.BODY_SD * normal[body]
+    kind = par.ORDINARY
+    size = kind.product_size[product] + par.SOURCE_SIZE[source] + kind.body_sd * normal[body]
     size += tail[long] / 1.5 - np.log(2) / 2.5
     value = np.exp(size - tail[long] / 1.5) * 2.5 / 1.5
     weight = par.PRODUCT_SHARE[product] * share[who] * mass[frailty] * mass[body] * tail_mass[long] / (2 * np.pi)
