@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from sklearn import metrics
 
 from forecast.calendar import Calendar, period_label
 from forecast.data.schema import QUANTILE_COLUMNS, QUANTILES
@@ -178,7 +179,6 @@ def happenings() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_events_against_scikit_learn(happenings):
-    metrics = pytest.importorskip("sklearn.metrics")
     happened, said = happenings
     assert events.brier(happened, said) == pytest.approx(metrics.brier_score_loss(happened, said))
     assert events.log_score(happened, said) == pytest.approx(metrics.log_loss(happened, said))
