@@ -36,6 +36,9 @@ ALLOWED = {
 }
 """What is written with digits and is no figure, by the reason; read after thin spaces have become spaces."""
 
+CUT_TO = (16, 22, 28, 60)
+"""To how many characters, the ellipsis with them, pages cut a name that is too long for its place."""
+
 _ALLOWED = re.compile("|".join(f"(?:{pattern})" for pattern in ALLOWED.values()), re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _SKIPPED = {"script", "style", "code", "pre", "head", "time"}
@@ -82,8 +85,8 @@ class _Reader(HTMLParser):
 def number_faults(month: Path, *, names: frozenset[str] = frozenset()) -> list[str]:
     """Return every number of a month's pages that leads nowhere or differs from its cell: page, where, what.
 
-    month : a folder with index.html, analysis/, notebooks/ and tables/. names : of segments, owners and deals, which
-    may hold digits.
+    month : a folder with index.html, analysis/, notebooks/ and tables/. names : of the company, its segments,
+    owners and deals, which may hold digits.
     """
     faults = []
     for file in sorted([*month.glob("index.html"), *(month / "analysis").glob("*.html")]):
@@ -105,19 +108,29 @@ def page_faults(file: Path, tables: Path, *, names: frozenset[str] = frozenset()
 def _faults(file: Path, read: Callable[[str], pd.DataFrame], *, names: frozenset[str], static: str = "") -> list[str]:
     reader = _Reader()
     reader.feed(file.read_text(encoding="utf-8"))
-    longest_first = re.compile(
-        "|".join(map(re.escape, sorted(filter(_DIGIT.search, names), key=len, reverse=True))) or r"(?!)"
-    )
+    name = _any_of(names)
     found = []
     for element, text in _texts(reader.top):
         cited = element.attributes.get("data-src", "")
         rest, wrong = _without_cited(_even(text), cited, read)
         found += wrong
-        if _DIGIT.search(_ALLOWED.sub("", longest_first.sub("", rest))) and _even(text) not in static:
+        if _DIGIT.search(_ALLOWED.sub("", name.sub("", rest))) and _even(text) not in static:
             found.append(
                 f"no source: <{element.tag} {element.attributes.get('class', '')}> {_even(text)[:110]!r}: {rest[:60]!r}"
             )
     return found
+
+
+@cache
+def _any_of(names: frozenset[str]) -> re.Pattern[str]:
+    """Return what finds a name with a digit as pages show it: whole, or its beginning with an ellipsis; longest first.
+
+    A cut name is what `wording.label` makes of a whole one: no other figure, and none that stands beside it, is in it.
+    """
+    shown = {_even(wording.clean(name)) for name in names}
+    shown |= {_even(wording.label(name, most=most)) for name in names if len(name) > CUT_TO[0] for most in CUT_TO}
+    longest_first = sorted(filter(_DIGIT.search, shown), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
 def index_faults(out: Path, *, names: frozenset[str] = frozenset()) -> list[str]:
@@ -211,9 +224,9 @@ def _static(notebook: Path) -> str:
 
 
 def names_in(data: Path) -> frozenset[str]:
-    """Return every name of a company's data: of segments, owners, deals, stages, which may hold digits."""
+    """Return every name of a company's data: its own, of segments, owners, deals, stages, which may hold digits."""
     log = forecast.read(data)
-    found: set[str] = set()
+    found: set[str] = {log.company.name}
     for frame in log.tables.values():
         for column in frame.columns:
             if pd.api.types.is_string_dtype(frame[column].dtype):

@@ -85,14 +85,14 @@ _ROUNDINGS: dict[str, Callable[..., str]] = {}  # filled once, while this module
 
 
 def rounded(values: Iterable[Any], rounding: str) -> str:
-    """Return the text that a rounding makes of values; `text` is the value itself.
+    """Return the text that a rounding makes of values; `text` is the value itself, as `clean` shows it.
 
     >>> rounded([4_123_456.0], "money;currency=EUR")
     '€4.12\u202fm'
     """
     name, *options = rounding.split(";")
     if name == "text":
-        return " ".join(str(value) for value in values)
+        return " ".join(clean(str(value)) for value in values)
     function = _ROUNDINGS[name]
     parameters = inspect.signature(function).parameters
     given: dict[str, Any] = {}

@@ -35,6 +35,12 @@ def test_a_cell_is_a_number_that_knows_its_place(bookings):
     assert sources.row(bookings[bookings["n"] == 1])["mean"].source == "bookings:2:mean"  # rows stay those of the file
 
 
+def test_a_text_is_the_cell_as_pages_show_it():
+    table = sources.of_file(pd.DataFrame({"deal": ["\u202egnp.exe\u202c 7"]}), "deals")
+    text = wording.seen(sources.quoted(table, 0, "deal"))
+    assert lead(text, table) == sources.plain(text) == "gnp.exe 7"
+
+
 def test_a_table_without_a_name_gives_plain_numbers():
     frame = pd.DataFrame({"mean": [1.5]})
     assert type(sources.row(frame)["mean"]) is float

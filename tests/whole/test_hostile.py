@@ -19,6 +19,7 @@ from browser import browser
 from forecast.errors import NotebookError
 from forecast.reporting.run.prepare import Stage
 from forecast.reporting.run.report import report
+from one_truth import index_faults, names_in, number_faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
@@ -166,6 +167,11 @@ def test_the_leaders_page_names_no_rep(made: Path):
     track = visible(made / "reports" / "2026-10-31" / "analysis" / "04_track_record.html")
     assert f"{rep}’s forecast" in track  # who submits has a score, for the analyst
     assert rep not in shown
+
+
+def test_every_number_leads_to_a_cell_and_no_name_is_taken_for_one(made: Path):
+    names, out = names_in(made / "data"), made / "reports"
+    assert not "\n".join([*number_faults(out / "2026-10-31", names=names), *index_faults(out, names=names)])
 
 
 def visible(path: Path) -> str:

@@ -1,7 +1,7 @@
 """One truth: every number on every page leads to the cell of a table, and says what stands there.
 
-The sample by the main job, a company that has nothing but deals, and a month that is redacted. A company whose every
-name is an attack is in `test_hostile`.
+The sample by the main job, a company that has nothing but deals, one too thin to forecast, and a redacted month. A company
+whose every name is an attack is held to the same in `test_hostile`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,37 @@ import pandas as pd
 import pytest
 
 import maven
+from forecast import wording
 from forecast.reporting.run.report import report
-from one_truth import index_faults, names_in, number_faults
+from one_truth import CUT_TO, index_faults, names_in, number_faults, page_faults
+
+LONG = "=cmd|' /C calc'!A0 7 segments of the far north, without 40 and 50"
 
 
 def faults_of(out: Path, day: str, names: frozenset[str]) -> str:
     """Return the faults of a month and of the index, one a line."""
     return "\n".join([*number_faults(out / day, names=names), *index_faults(out, names=names)])
+
+
+def faults_beside(text: str, folder: Path) -> list[str]:
+    """Return the faults of a page of one sentence, of a company whose segment is called `LONG`."""
+    file = folder / "page.html"
+    file.write_text(f"<p>{text} is below plan</p>", encoding="utf-8")
+    return page_faults(file, folder, names=frozenset({LONG}))
+
+
+@pytest.mark.parametrize("name", [LONG, *(wording.label(LONG, most=most) for most in CUT_TO)])
+def test_a_name_is_known_whole_and_cut_short_and_a_number_beside_it_is_found(name: str, tmp_path: Path):
+    assert not faults_beside(name, tmp_path)
+    for beside in (f"{name} 12", f"12 {name}", f"{name}, by 7 %,", f"7{name[1:]}"):
+        assert len(faults_beside(beside, tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["A0 7 segments…", "=cmd|' /C calc'!A0 7", "=cmd|' /C calc'!A0 7 segmen", "=cmd|' 7…", "7…"]
+)
+def test_what_is_no_beginning_of_a_name_with_an_ellipsis_is_no_name(text: str, tmp_path: Path):
+    assert faults_beside(text, tmp_path)
 
 
 @pytest.mark.slow
