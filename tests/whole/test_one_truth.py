@@ -1,7 +1,7 @@
 """One truth: every number on every page leads to the cell of a table, and says what stands there.
 
-The sample by the main job, a company that has nothing but deals, one too thin to forecast, and a redacted month. A company
-whose every name is an attack is held to the same in `test_hostile`.
+The sample by the main job, a company that has nothing but deals, one too thin to forecast, and a redacted month. A
+company whose every name is an attack is held to the same in `test_hostile`.
 """
 
 from __future__ import annotations
