@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 import forecast
 from forecast.data.schema import QUANTILE_COLUMNS
@@ -84,3 +85,19 @@ def test_a_step_a_month_is_as_a_full_fit_a_month(last):
     ratio = np.array(sums)[:, 0] / np.array(sums)[:, 1]
     assert np.abs(ratio - 1).max() < 0.03
     assert np.abs(ratio.mean() - 1) < 0.01
+
+
+def test_the_owners_answer_for_what_was_forecast_also_where_only_the_base_rate_was(last):
+    # Summed over a month's deals, what was expected of a base rate is near what came: an owner's share of a forecast
+    # that said next to nothing would be the deals' own chance.
+    ledger = last.ledger
+    days, fit_from = days_to_walk(ledger, first=pd.Timestamp("2024-06-30"), last=last.as_of)
+    learner, told = Learner(fit_from=fit_from), 0
+    for seen in ledger.walk(days[:20]):
+        learned = learner.step(seen)
+        logits = learner._origins[seen.first_target].logits if learned.model is not None else None
+        if logits is not None and not learned.model.informed:
+            hazards = np.stack(learned.model.hazards(learned.states, steps=logits.shape[1]), axis=2)
+            np.testing.assert_allclose(expit(logits.astype(float)), hazards, rtol=1e-5)
+            told += len(logits)
+    assert told > 100

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
 from forecast.data.known.enough import FEWEST_CLOSED
@@ -187,9 +187,8 @@ class Learner:
             model = replace(model, beta=ageless, shares=win_shares(view), pace=pace)
         logits = model.base_logits(states, steps=steps_of(view))
         owners = len(model.words.factors.get("owner", ()))
-        self._origins[target] = _Origin(
-            logits=logits.astype(np.float32) if owners else None, errors=np.zeros((owners, 2, 2))
-        )
+        told = _as_forecast(model, states, logits).astype(np.float32) if owners else None
+        self._origins[target] = _Origin(logits=told, errors=np.zeros((owners, 2, 2)))
         return Learned(states=states, model=model, logits=logits)
 
     # -- rows ----------------------------------------------------------------------------------------
@@ -267,6 +266,16 @@ def _closings(fit: Fit, design: np.ndarray, rows: Rows) -> np.ndarray:
     eta = design[:, : fit.code.width] @ by_season_alone(fit.code, fit.beta).astype(design.dtype)
     won, lost = both_hazards(eta[:, 0].astype(float), eta[:, 1].astype(float))
     return closings_by_age(rows, won + lost, steps=fit.code.steps)
+
+
+def _as_forecast(model: WinModel, states: States, logits: np.ndarray) -> np.ndarray:
+    """Return the logits of what the model says of its deals without the owners' part, (n, steps, 2).
+
+    logits : its base logits. The base rate's are not yet shared out by age, and say next to nothing by themselves.
+    """
+    if model.informed:
+        return logits
+    return logit(np.stack(model.hazards(states, steps=logits.shape[1], logits=logits), axis=2))
 
 
 def _errors_by_owner(part: AtRisk, logits: np.ndarray, *, owners: int) -> np.ndarray:
