@@ -119,12 +119,23 @@ def test_late_closures_and_what_settle_days_would_cover_them():
     tables = {"opportunities": log.opportunities, "opportunity_history": history}
     late = finding(audit(validate(tables, company)), "closures are recorded late")
     assert late["severity"] == "warning"
-    assert f"10{T}% of 40 wins are recorded after the day they closed" in late["evidence"]
-    assert f"10{T}% of a month's bookings arrives after the month has ended, 2{T}% more than 7 days" in late["evidence"]
+    wins, arrives = (
+        f"of 40 wins (2{T}%) of months ended by 31 March 2024",
+        f"10{T}% of a month's bookings arrives after it",
+    )
+    assert late["evidence"] == (
+        f"1 {wins} were recorded more than 7 days after their month had ended; {arrives}, 2{T}% more than 7 days "
+        f"after, and 99{T}% is in after 12 days"
+    )
     assert late["mend"].startswith("set settle_days = 12 in company.toml")  # 12 April is 12 days after 31 March
     assert late["count"] == 1
     enough = Company(extracted_on=pd.Timestamp("2024-06-30"), settle_days=12)
-    assert finding(audit(validate(tables, enough)), "closures are recorded late")["severity"] == "info"
+    in_time = finding(audit(validate(tables, enough)), "closures are recorded late")
+    assert in_time["severity"] == "info"
+    assert in_time["evidence"].startswith(
+        f"4 of 40 wins (10{T}%) of months ended by 31 March 2024 were recorded after "
+    )
+    assert in_time["count"] == 4  # the rows are those that the evidence begins with
 
 
 @settings(max_examples=50, deadline=None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import forecast
+from forecast import wording
 from forecast.data.audit.audit import NO_TABLE, coverage
 from forecast.data.audit.audit import audit as found_by
 from forecast.data.audit.pipeline import FEWER_OF_LATE
@@ -20,7 +21,7 @@ def test_the_audit():
     assert audit.finding(table) == "The data can carry a forecast, with 1 warning"
     assert audit.conclusion(table).endswith("Mend first: x y (t): f. 1 table is absent.")
     assert audit.finding(table.iloc[:0]) == "The data can carry a forecast"
-    assert list(audit.shown(table)["where"]) == ["t: x_y", "t"]
+    assert list(audit.shown(table)["where"]) == ["t: x_y"]  # what is absent has a table of its own
 
 
 def test_data_too_thin_to_forecast_from_cannot_carry_one_by_the_forecasts_own_reason(tmp_path: Path):
@@ -36,7 +37,7 @@ def test_data_too_thin_to_forecast_from_cannot_carry_one_by_the_forecasts_own_re
 
 
 def test_counts_are_plain_english():
-    table = pd.DataFrame({"severity": ["warning"] * 6 + ["info"] * 10})
+    table = pd.DataFrame({"severity": ["warning"] * 6 + ["info"] * 10, "finding": "f"})
     seen = pd.DataFrame({"opportunities": [8300], "open_deals": [1]})
     told = "Looked at: 8,300 opportunities, 1 open deal. Findings: "
     assert audit.counts(table, seen) == told + "6 warnings and 10 for information."
@@ -44,16 +45,48 @@ def test_counts_are_plain_english():
     assert audit.counts(table.iloc[:0], seen) == told + "none."
 
 
-def test_the_picture_and_the_conclusion_count_the_same_absent_tables(tmp_path: Path):
-    log = forecast.read(tiny_company(tmp_path))
-    covered = audit.prepare_coverage(coverage(log), as_of=log.extracted_on)
-    assert f" {covered.absent} tables are absent." in audit.conclusion(found_by(log))
-    assert covered.absent == len(log.missing)
+def test_absent_tables_are_counted_and_told_once(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path, history=None))
+    table, notes = found_by(log), forecast.snapshot(log, as_of=log.extracted_on).notes
+    absent = table[table["finding"] == NO_TABLE]
+    assert set(absent["table"]) == set(log.missing)
+    told = f" {len(log.missing)} tables are absent."
+    assert audit.conclusion(table).endswith(told)
+    listed = audit.shown(table)
+    assert list(listed.loc[listed["finding"] == NO_TABLE, "table"]) == ["opportunity_history"]  # it is a warning
+    assert set(listed["severity"]) == {"warning"}
+    counted = audit.counts(table, pd.DataFrame({"opportunities": [9], "open_deals": [1]}))
+    assert counted.endswith(f"Findings: {len(listed)} warnings.{told}")
+    html = audit.not_shown(table, coverage(log), notes)._repr_html_()
+    for name, without in log.missing.items():
+        assert html.count(f">{name}<") == 1
+        assert wording.clean(without).replace("'", "&#39;") in html
+    assert "There is no table" not in html
 
 
-def test_no_history_is_told_without_saying_so_twice():
+def test_that_every_table_is_there_is_said_only_where_each_is():
+    covered = pd.DataFrame({"table": ["opportunities", "plan", "events", "hierarchy"], "rows": [9, 3, 0, 0]})
+    assert audit.every_table(covered) == (
+        "Every table is there that a page rests on; events and hierarchy are not, and no page reads them."
+    )
+    assert audit.every_table(covered.iloc[:3]).endswith("; events is not, and no page reads it.")
+    assert audit.every_table(covered.iloc[:2]) == "Every table is there."
+
+
+def test_what_a_snapshot_cannot_say_of_a_table_that_is_there_is_told_too():
+    notes = ["opportunity_history has no row of 12 opportunities.", "There is no table plan: nothing is planned."]
+    none = pd.DataFrame({"finding": ["f"], "severity": ["info"]})
+    html = audit.not_shown(none, pd.DataFrame({"table": ["plan"], "rows": [1]}), notes)._repr_html_()
+    assert "no row of 12" in html
+    assert 'data-src="page_notes:0:note|text"' in html
+    assert "nothing is planned" not in html
+    assert "Every table is there." in html
+
+
+def test_no_history_is_said_once():
     table = pd.DataFrame({"finding": [NO_TABLE, "deals reopened"], "evidence": ["stage is unknown", "2 of 3"]})
-    assert audit.revisions(table) == ["Stage is unknown.", "Deals reopened: 2 of 3."]
+    assert audit.revisions(table) == ["Deals reopened: 2 of 3."]
+    assert audit.revised(table).endswith("so what is revised after the fact cannot be seen.")
 
 
 class TestAuditWords:

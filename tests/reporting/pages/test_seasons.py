@@ -13,6 +13,7 @@ from forecast.reporting.pages.bookings.seasons import past_alone, seasons, settl
 from forecast.sources import plain
 from forecast.wording import THIN as T
 
+YEARS = "last twelve months against the twelve before"
 EURO = Company(name="C", currency="EUR")
 MONTHS = 48
 WAVE = np.where(np.arange(MONTHS) % 12 == 2, 6e5, 0.0)  # the third month of a year that begins in November: January
@@ -44,12 +45,12 @@ def lines(chart: Chart) -> int:
     [
         (
             1e6 + 2e4 * np.arange(MONTHS) + WAVE + NOISE,
-            f"The trend rose by 15{T}% in the last year; January is the strongest month",
+            f"The trend's mean rose by 15{T}%, {YEARS}; January is the strongest month",
             2,
         ),
         (
             1e6 + 2e4 * np.arange(MONTHS) + NOISE,
-            f"The trend rose by 15{T}% in the last year; no season beyond chance",
+            f"The trend's mean rose by 15{T}%, {YEARS}; no season beyond chance",
             1,
         ),
         (1e6 + WAVE + NOISE, "January is the strongest month every year; no trend beyond chance", 1),
@@ -95,6 +96,7 @@ def test_the_past_alone_next_to_our_months():
     html = past_alone(ahead.assign(alone=[0.8e6, np.nan]), company=EURO)._repr_html_()
     for cell in (f"€1.2{T}m", f"€800{T}k", "–"):
         assert cell in html
+    assert html.count("The benchmark knows no deal either") == 1  # and says something else: the page says why
     assert "nan" not in html
     assert past_alone(ahead, company=EURO)._repr_html_() == ""  # too short a past for a model of it
     assert past_alone(ahead.iloc[:0].assign(alone=1.0), company=EURO)._repr_html_() == ""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecast.data.known.snapshot import Snapshot
 from forecast.errors import Problem, Severity
-from forecast.wording import THIN, money, percent, share
+from forecast.wording import day, money, percent, share
 
 LATE_SHARE = 0.01
 """Share of bookings recorded after a month has settled from which on `settle_days` is too short."""
@@ -63,21 +63,21 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Problem]:
     won, ends = won[old], ends[old]
     if won.empty:
         return []
-    days_after = (won["recorded_on"] - won["closed_on"]).dt.days
     after_end = (won["recorded_on"] - ends).dt.days.to_numpy()
     amount = won["now"].to_numpy()
     settle = snap.company.settle_days
     late, unsettled = amount[after_end > 0].sum(), amount[after_end > settle].sum()
-    enough = settles_after(after_end, amount, LATE_SHARE)
-    evidence = (
-        f"{share((days_after > 0).sum(), len(won))} of {len(won):,} wins are recorded after the day they closed "
-        f"(95{THIN}% of all within {days_after.quantile(0.95):.0f} days); {share(late, amount.sum())} of a month's "
-        f"bookings arrives after the month has ended, {share(unsettled, amount.sum())} more than {settle} days after; "
-        f"{percent(1 - LATE_SHARE)} is in after {enough} days"
-    )
     if not late:
         return []
     too_late = unsettled > LATE_SHARE * amount.sum()
+    enough = settles_after(after_end, amount, LATE_SHARE)
+    rows = won.loc[after_end > (settle if too_late else 0), "opportunity_id"]
+    evidence = (
+        f"{len(rows):,} of {len(won):,} wins ({share(len(rows), len(won))}) of months ended by {day(ends.max())} were "
+        f"recorded {f'more than {settle} days ' if too_late else ''}after their month had ended; "
+        f"{share(late, amount.sum())} of a month's bookings arrives after it, {share(unsettled, amount.sum())} more "
+        f"than {settle} days after, and {percent(1 - LATE_SHARE)} is in after {enough} days"
+    )
     mend = f"nothing to mend: settle_days = {settle} covers it"
     if too_late:
         mend = f"set settle_days = {enough} in company.toml, or have wins recorded by the month's end"
@@ -89,7 +89,7 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Problem]:
         evidence=evidence,
         mend=mend,
     )
-    return [problem.at(won.loc[after_end > (settle if too_late else 0), "opportunity_id"])]
+    return [problem.at(rows)]
 
 
 def month_ends(snap: Snapshot, dates: pd.Series) -> pd.Series:

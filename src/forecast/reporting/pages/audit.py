@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ from forecast.data.schema import Company
 from forecast.errors import SEVERITIES
 from forecast.reporting.charts.axes import row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
-from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import INK, OPEN_PIPELINE, SOFT
+from forecast.reporting.pages.bookings.sentences import NO_TABLE_NOTE
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
@@ -30,14 +32,27 @@ if TYPE_CHECKING:
 LABELS = {"as_of": "as of", "rows": "rows"}
 """What is written in the picture."""
 
-COVERAGE_HEADS = {"table": "table", "first": "first", "last": "last", "rows": "rows", "without": "without"}
-"""What stands over the columns of its table."""
+COVERAGE_HEADS = {"table": "table", "first": "first", "last": "last", "rows": "rows"}
+FINDING_HEADS = {
+    "finding": "what",
+    "severity": "severity",
+    "where": "where",
+    "count": "rows",
+    "evidence": "evidence",
+    "mend": "what to do",
+}
+ABSENT_HEADS = {"table": "table", "evidence": "without it", "mend": "what to do"}
+"""What stands over the columns of each table."""
 
 _SPEAKS_FOR_ITSELF = re.compile(
     rf"{FEWER_OF_LATE}|{TOO_THIN}|(?:open |many |one )?deals?\b|(?:[\d,]+ )?opportunit"
     r"|amounts\b|segments\b|months in\b|closures\b|forecasts of\b"
 )
 """Findings that name what they are about; others are led by the name of their column."""
+
+ABSENT = "Tables that are absent"
+EVERY_TABLE = "Every table is there"
+"""What is said of tables that are not there, and where none is missing."""
 
 NO_DATES = ("No table has dates", "Nothing can be placed in time.")
 
@@ -65,25 +80,29 @@ def counts(table: pd.DataFrame, seen: pd.DataFrame) -> str:
     known = sources.row(seen)
     counted = f"{wording.plural(known['opportunities'], 'opportunity')}, "
     counted += wording.plural(known["open_deals"], "open deal")
-    found = {name: sources.count(table[table["severity"] == name]) for name in SEVERITIES}
+    told = table[~_only_absent(table)]
+    found = {name: sources.count(told[told["severity"] == name]) for name in SEVERITIES}
     words = [wording.plural(found["fatal"], "fatal problem")] if found["fatal"] else []
     words += [wording.plural(found["warning"], "warning")] if found["warning"] else []
     words += [f"{wording.number(found['info'])} for information"] if found["info"] else []
-    return f"Looked at: {counted}. Findings: {wording.joined(words)}."
+    return f"Looked at: {counted}. Findings: {wording.joined(words)}." + absent_sentence(table)
+
+
+def _only_absent(table: pd.DataFrame) -> pd.Series:
+    """Return which findings say no more than that a table is not there; where that is a warning it is told as one."""
+    return (table["finding"] == NO_TABLE) & (table["severity"] == "info")
 
 
 def revised(table: pd.DataFrame) -> str:
-    """Return the line over the list of what is revised after the fact."""
-    if (table["finding"] == "there is no such table").any():
-        return "There is no history of changes, so what is revised after the fact cannot be seen:"
+    """Return the line over the list of what is revised after the fact, or in its place where there is nothing."""
+    if (table["finding"] == NO_TABLE).any():
+        return "There is no history of changes, so what is revised after the fact cannot be seen."
     return "What the history of changes shows:" if len(table) else "The history of changes shows no revisions."
 
 
 def revisions(table: pd.DataFrame) -> list[str]:
     """Return what is revised after the fact, a sentence each; table : findings about the history."""
-    return [
-        wording.sentence(evidence if what == NO_TABLE else f"{what}: {evidence}") for what, evidence in _quoted(table)
-    ]
+    return [wording.sentence(f"{what}: {evidence}") for what, evidence in _quoted(table) if what != NO_TABLE]
 
 
 def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -100,10 +119,13 @@ def conclusion(table: pd.DataFrame) -> str:
         sentence += " " + (
             wording.sentence(str(grave.at[first, "mend"])) if thin else f"Mend first: {said(grave, first)}."
         )
+    return sentence + absent_sentence(table)
+
+
+def absent_sentence(table: pd.DataFrame) -> str:
+    """Return how many tables are absent, to follow another sentence; empty where none is."""
     absent = sources.count(table[table["finding"] == NO_TABLE])
-    if absent:
-        sentence += " " + wording.sentence(f"{wording.plural(absent, 'table')} {_are(absent)} absent")
-    return sentence
+    return f" {sources.capitalised(wording.plural(absent, 'table'))} {_are(absent)} absent." if absent else ""
 
 
 def _are(count: int) -> str:
@@ -111,9 +133,32 @@ def _are(count: int) -> str:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the findings for reading: table and column in one."""
+    """Return the findings for reading: table and column in one; without tables that are absent, see `not_shown`."""
+    table = table[~_only_absent(table)]
     where = [": ".join(part for part in pair if part) for pair in zip(table["table"], table["column"], strict=True)]
     return table.assign(where=pd.Series(where, index=table.index, dtype="str"))
+
+
+def not_shown(table: pd.DataFrame, coverage: pd.DataFrame, notes: Sequence[str]) -> Together:
+    """Return the tables that are absent, with what each would bring, and what else the snapshot cannot say.
+
+    table, coverage : as `audit` and `coverage` give them. notes : the snapshot's.
+    """
+    absent = table[table["finding"] == NO_TABLE]
+    others = pd.DataFrame({"note": [note for note in notes if not note.startswith(NO_TABLE_NOTE)]}, dtype="str")
+    quoted = sources.texts(sources.named(others, "notes", texts=["note"]), "note")
+    if absent.empty:
+        return Together(Statement(every_table(coverage), kind="note"), Notes(quoted))
+    return Together(TableView(absent, ABSENT, columns=ABSENT_HEADS), Notes(quoted))
+
+
+def every_table(coverage: pd.DataFrame) -> str:
+    """Return that no table is missing; those that are not there and that no page reads are named."""
+    unused = list(coverage.loc[coverage["rows"] == 0, "table"])
+    if not unused:
+        return f"{EVERY_TABLE}."
+    are, them = ("is", "it") if len(unused) == 1 else ("are", "them")
+    return f"{EVERY_TABLE} that a page rests on; {wording.joined(unused)} {are} not, and no page reads {them}."
 
 
 def caveats(table: pd.DataFrame) -> list[str]:
@@ -148,9 +193,7 @@ def said(table: pd.DataFrame, row: Any) -> str:
 
 def describe_coverage(covered: Coverage) -> Caption:
     """Return the words of the dates that the tables cover."""
-    rows, absent = covered.rows, covered.absent
-    title = f"The tables cover {span(covered)}"
-    title += f"; {wording.plural(absent, 'table')} {_are(absent)} absent" if absent else ""
+    rows, title = covered.rows, f"The tables cover {span(covered)}"
     dates = zip(covered.names, rows["first"], rows["last"], strict=True)
     return Caption(
         title=title,
@@ -174,12 +217,10 @@ def span(covered: Coverage) -> str:
 class Coverage:
     """Which dates the tables cover.
 
-    rows : table, first, last (dates) and rows, of those with dates. absent : how many tables are not there. as_of : the
-    day whose knowledge is used.
+    rows : table, first, last (dates) and rows, of those with dates. as_of : the day whose knowledge is used.
     """
 
     rows: pd.DataFrame
-    absent: int
     as_of: pd.Timestamp
 
     @property
@@ -195,14 +236,13 @@ class Coverage:
 
 def prepare_coverage(table: pd.DataFrame, *, as_of: Any) -> Coverage:
     """Return the tables that have dates; table as `coverage` gives it."""
-    rows, absent = table[table["first"].notna()], sources.count(table[table["without"] != ""])
-    return Coverage(rows=rows, absent=absent, as_of=pd.Timestamp(as_of))
+    return Coverage(rows=table[table["first"].notna()], as_of=pd.Timestamp(as_of))
 
 
 def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
     """Draw which dates each table covers, and the day whose knowledge is used.
 
-    table : table, first, last (dates), rows, without (what its absence means), as `coverage` gives it.
+    table : table, first, last (dates), rows, as `coverage` gives it.
     """
     covered = prepare_coverage(table, as_of=as_of)
     if covered.rows.empty:
@@ -211,7 +251,7 @@ def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | St
         covered,
         draw_coverage,
         describe_coverage(covered),
-        table=table,
+        table=table[table["rows"] > 0],
         heads=COVERAGE_HEADS,
         company=company,
         as_of=as_of,

@@ -114,8 +114,10 @@ def settled_months(booked: pd.DataFrame, *, company: Company, as_of: Any) -> pd.
     return pd.Series(months["amount"].to_numpy(float), index=pd.PeriodIndex(months["period"], freq="M"))
 
 
-def past_alone(ahead: pd.DataFrame, *, company: Company) -> TableView | Notes:
-    """Return our months next to those of a model that knows no deal; nothing where the past is too short for one.
+def past_alone(ahead: pd.DataFrame, *, company: Company) -> Together | Notes:
+    """Return our months next to those of a model that knows no deal, and what tells it from the benchmark.
+
+    Nothing where the past is too short for one.
 
     ahead : our months (target_period, mean), and where the past was long enough `alone`.
     """
@@ -124,7 +126,8 @@ def past_alone(ahead: pd.DataFrame, *, company: Company) -> TableView | Notes:
     formats: dict[str, Format] = dict.fromkeys(("mean", "alone"), wording.in_currency(company.currency))
     table = ahead[["target_period", "mean", "alone"]]
     table.attrs = {}
-    return TableView(sources.named(table, "past_alone"), ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
+    view = TableView(sources.named(table, "past_alone"), ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
+    return Together(view, Statement(ALONE_NOTE, kind="note"))
 
 
 def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
@@ -157,6 +160,10 @@ HEADS = {"month": "month", "booked": "booked", "trend": "trend", "seasonal": "se
 
 ALONE_HEADS = {"target_period": "month", "mean": "expected", "alone": "from past months alone"}
 ALONE_CAPTION = "A second opinion that knows no deal: exponential smoothing of the settled months"
+ALONE_NOTE = (
+    "The benchmark knows no deal either, but smooths each segment by itself and in ratios, this one the company's sum "
+    "in amounts: after a sudden change the two can lie far apart."
+)
 
 STRENGTHS = "Trend and season next to what chance would show"
 STRENGTH_HEADS = {"part": "", "strength": "of how months vary", "by_chance": "as much in random order"}
@@ -190,10 +197,11 @@ def seasons_finding(record: Seasons) -> str:
     years = record.table.iloc[-2 * YEAR : -YEAR], record.table.iloc[-YEAR:]
     before, last = (sources.aggregate(year, "trend", "mean") for year in years)
     moved = wording.change(last / before - 1 if before > 0 else None)
+    trend = f"The trend's mean {moved}, last twelve months against the twelve before"
     if record.has_trend and record.has_season:
-        return f"The trend {moved} in the last year; {_strongest(record)} is the strongest month"
+        return f"{trend}; {_strongest(record)} is the strongest month"
     if record.has_trend:
-        return f"The trend {moved} in the last year; no season beyond chance"
+        return f"{trend}; no season beyond chance"
     if record.has_season:
         return f"{_strongest(record)} is the strongest month every year; no trend beyond chance"
     return "Neither a trend nor a season is more than chance"
