@@ -32,6 +32,7 @@ from forecast.evaluation.value_added import adjustments, habits, ladder_of, valu
 from forecast.reporting.pages import odds, odds_ever, scorecard, words
 from forecast.reporting.pages.track.sentences import accuracy_sentences, company_sentence
 from forecast.reporting.pages.value_added import ladder, people
+from forecast.reporting.pages.words import word
 
 HISTORIES = 400
 DEALS = (30, 60, 120, 300, 1200)
@@ -205,10 +206,11 @@ def _claimed(text: str, claim: str) -> bool:
 # -- the scorecard ----------------------------------------------------------------------------------------
 
 
-def draw_card(rng: np.random.Generator, *, change: float = 0.0) -> pd.DataFrame:
+def draw_card(rng: np.random.Generator, *, change: float = 0.0, of_late: float = 0.0) -> pd.DataFrame:
     """Return a scorecard of 12 measures, 5 with a survey's figure that is their true mean, and a year before.
 
-    Months resemble their neighbours (AR .3), with a season. change : of all measures against the year before.
+    Months resemble their neighbours (AR .3), with a season. change : of all measures against the year before. of_late :
+    the same of the last five months alone.
     """
     measures, rows = [], []
     now, before = Span(first=12, last=23), Span(first=0, last=11)
@@ -216,10 +218,12 @@ def draw_card(rng: np.random.Generator, *, change: float = 0.0) -> pd.DataFrame:
         season = 0.1 * np.sin(2 * np.pi * (np.arange(24) + at) / 12)
         values = 0.5 + season + 0.08 * _smooth(rng, 24)[:, 0]
         values[12:] *= 1 + change
+        values[-5:] *= 1 + of_late
         measures.append(Measure(name=f"measure {at}", unit="share", make=_mean_in(values), needs="", meaning=""))
         survey = 0.5 if at < 5 else np.nan
         means = values[12:].mean(), values[:12].mean()
-        rows.append({"measure": f"measure {at}", "ours": means[0], "survey": survey, "previous": means[1]})
+        row = {"measure": f"measure {at}", "ours": means[0], "survey": survey, "previous": means[1]}
+        rows.append(row | {"unit": "share", "bound": "", "last": "2026-12"})
     known: Any = None
     return with_findings(pd.DataFrame(rows), measures, known, now=now, before=before)
 
@@ -230,13 +234,19 @@ def _mean_in(values: np.ndarray) -> Callable[[Any, Span], float]:
 
 def card_text(card: pd.DataFrame) -> str:
     """Return the sentences of the scorecard's page."""
-    return "\n".join([scorecard.finding(card), *scorecard.year_sentences(card)])
+    return "\n".join([scorecard.finding(card), *scorecard.year_sentences(card, currency="")])
 
 
 def card_claims(text: str) -> bool:
     """Return whether the page calls any figure above or below the survey, higher or lower than a year ago."""
     first, *rest = text.split("\n")
-    return " above" in first or " below" in first or any(line.startswith(("Higher", "Lower")) for line in rest)
+    changed = (
+        word("above", words.YEAR),
+        word("below", words.YEAR),
+        word("above", words.LATE),
+        word("below", words.LATE),
+    )
+    return " above" in first or " below" in first or any(claim in line for line in rest for claim in changed)
 
 
 BROKEN: Sequence[tuple[str, dict[str, float], dict[str, tuple[str, str]]]] = (
@@ -323,7 +333,11 @@ def measure_card(rng: np.random.Generator, histories: int) -> Rows:
     count(rows, "scorecard, perfect", "misleading", wrong)
     for change in (0.2, 0.4):
         texts = [card_text(draw_card(rng, change=change)) for _ in range(histories)]
-        count(rows, f"scorecard, all {change:.0%} higher", "found (any)", ["Higher than" in text for text in texts])
+        found = [word("above", words.YEAR) in text or word("above", words.LATE) in text for text in texts]
+        count(rows, f"scorecard, all {change:.0%} higher", "found (any)", found)
+    texts = [card_text(draw_card(rng, of_late=-0.5)) for _ in range(histories)]
+    found = [word("below", words.LATE) in text for text in texts]
+    count(rows, "scorecard, all halved for five months", "found (any)", found)
     return rows
 
 

@@ -9,7 +9,7 @@ import pytest
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 from forecast.evaluation.measures import within_share
-from forecast.evaluation.scorecard import COLUMNS, COVERED, FOUND, scorecard
+from forecast.evaluation.scorecard import COLUMNS, COVERED, FOUND, LATE, scorecard
 from logs import log_of, table
 
 OPPORTUNITIES = """
@@ -106,7 +106,7 @@ def card() -> pd.DataFrame:
 
 
 def test_columns_and_period(card: pd.DataFrame):
-    assert tuple(card.reset_index().columns) == (*COLUMNS, *COVERED, *FOUND)
+    assert tuple(card.reset_index().columns) == (*COLUMNS, *COVERED, *LATE, *FOUND)
     assert set(card["months"]) == {12}
     assert set(card["period"]) == {"2024-12 to 2025-11"}
 

@@ -67,7 +67,7 @@ class Measure:
     needs : tables and columns without which it gives None. meaning : what the number counts. survey : the survey's
     figure, NaN where it has none. survey_text : what that figure is a share of. people : where the share is one of
     people, whether each reached it (0 or 1): then they are the units of a test, else the months are. bound : where the
-    tables give no more than the least that it can be, why.
+    tables give no more than the least that it can be, why. survey_is_most : the survey says only that it is less.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Measure:
     survey_text: str = ""
     people: Callable[[Known, Span], Floats | None] | None = None
     bound: Callable[[Known], str] | None = None
+    survey_is_most: bool = False
 
 
 # -- the measures: each takes what was known and a span of months, and gives one number ---------------------
@@ -285,6 +286,7 @@ ROWS = (
         meaning="closed opportunities that had a proposal out and were won",
         survey=0.50,
         survey_text="under half of proposals closed",
+        survey_is_most=True,
     ),
     Measure(
         name="more people: customers won",

@@ -20,18 +20,26 @@ from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import ABSENT, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
+from forecast.evaluation.last_months import mean_of_late
 from forecast.evaluation.measures import ROWS, Known, Measure, Span, within_share
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
-COVERED = ("first", "last", "months", "ours_n", "bound")
-"""The months that `ours` covers, on how many of them (or people) it rests, and whether it is the least it can be."""
+COVERED = ("first", "last", "months", "ours_n", "bound", "survey_bound")
+"""The months that `ours` covers, on how many of them (or people) it rests, whether it is the least it can be, and
+whether the survey's figure is the most that that can be."""
 
 LOOK_BACK = 24
 """Months of wins before the year before from which on its share of existing business can be compared with ours."""
 
-FOUND = ("against_survey", "survey_n", "against_year", "year_n", "n_of")
+FOUND = ("against_survey", "survey_n", "against_year", "year_n", "against_late", "late_n", "n_of")
 """What `judgement` finds of each measure, and on how many months (`n_of` = month; of reps at quota: person)."""
+
+LAST = 6
+"""Months, the last of the year, that count as of late."""
+
+LATE = ("late_first", "late", "late_previous")
+"""The first of the months of late, the measure over them, and over the same months a year before."""
 
 MODEL = "pipeline"
 BACKTEST = "a backtest"
@@ -59,9 +67,11 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     (the 12 months before; NaN where the log does not hold them whole), missing (why `ours` is not known and what would
     bring it; empty where it is), first, last and months (the months it covers, and how many they are), ours_n (in how
     many of them there is such a figure; people where it is a share of people), bound (`at least` where it can only be
-    more; else empty), against_survey and against_year (`above`, `below`, `unclear` or `too few`, a `judgement`; empty
-    where there is nothing to compare with, and where a bound is not above), survey_n, year_n and n_of (how many these
-    rest on, and of what: `month` or `person`).
+    more; else empty), survey_bound (`under` where the survey says only that its figure is less), late_first, late and
+    late_previous (the measure over the last LAST of the 12 months, from late_first on, and over the same months of the
+    year before; NaN where there is none), against_survey, against_year and against_late (`above`, `below`, `unclear`
+    or `too few`, a `judgement`; empty where there is nothing to compare with, and where a bound, ours or the survey's,
+    is not above), survey_n, year_n, late_n and n_of (how many these rest on, and of what: `month` or `person`).
 
     Raises ParameterError for an as_of that the log cannot answer.
     """
@@ -86,11 +96,13 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
 def with_findings(
     table: pd.DataFrame, measures: Sequence[Measure], known: Known, *, now: Span, before: Span
 ) -> pd.DataFrame:
-    """Add FOUND: what may be said of each measure against the survey and against the year before, all at one level.
+    """Add LATE and FOUND: what may be said of each measure against the survey and the year before, all at one level.
 
     The measure of each month is held against the survey's figure, and against that of the same month a year earlier,
-    so that the season does not count; of a share of people, the people are the units.
+    so that the season does not count; of a share of people, the people are the units. The year is asked about twice:
+    as a whole, and its last months alone, since a change of a few months is averaged away by those before.
     """
+    values = _of_late(table, measures, known, now=now, before=before)
     estimates = {}
     for row, measure in zip(table.to_dict("records"), measures, strict=True):
         if np.isnan(row["ours"]):
@@ -99,20 +111,40 @@ def with_findings(
             estimates[measure.name, "survey"] = _against_survey(measure, known, now, row)
         if not np.isnan(row["previous"]):
             estimates[measure.name, "year"] = _against_year(measure, known, now, before, row)
+            estimates[measure.name, "late"] = _against_late(measure, known, now, before, values[measure.name])
     found, bounds = judge(estimates), dict(zip(table["measure"], table["bound"], strict=True))
     columns: dict[str, list[object]] = {name: [] for name in FOUND}
     for measure in measures:
         columns["n_of"].append("month" if measure.people is None else "person")
-        for kind in ("survey", "year"):
+        for kind in ("survey", "year", "late"):
             finding = found.get((measure.name, kind))
-            bound = kind == "survey" and bool(bounds[measure.name])
+            bound = kind == "survey" and (bool(bounds[measure.name]) or measure.survey_is_most)
             columns[f"against_{kind}"].append(_verdict(finding, bound=bound))
             columns[f"{kind}_n"].append(finding.estimate.n if finding else 0)
-    return table.assign(**columns)
+    late = pd.DataFrame(list(values.values()), columns=["late", "late_previous"], index=table.index)
+    return table.assign(late_first=period_label(_late_part(now).first), **late, **columns)
+
+
+def _late_part(span: Span) -> Span:
+    """Return the last months of a span; all of it where it has no more."""
+    return Span(first=max(span.first, span.last - LAST + 1), last=span.last)
+
+
+def _of_late(
+    table: pd.DataFrame, measures: Sequence[Measure], known: Known, *, now: Span, before: Span
+) -> dict[str, tuple[float, float]]:
+    """Return each measure over the months of late and over the same a year before; NaN without a year before."""
+    parts, nan = (_late_part(now), _late_part(before)), float("nan")
+    values = {}
+    for measure, previous in zip(measures, table["previous"], strict=True):
+        ours, theirs = (nan if np.isnan(previous) else measure.make(known, part) for part in parts)
+        values[measure.name] = (nan if ours is None else ours, nan if theirs is None else theirs)
+    return values
 
 
 def _verdict(finding: Finding | None, *, bound: bool) -> str:
-    """Return the word of a finding; of the least that a figure can be, only that it is above or rests on too few."""
+    """Return the word of a finding; of a bound (the least that ours, the most that the survey's can be), only that it
+    is above or rests on too few."""
     if finding is None or (bound and finding.verdict not in ("above", "too few")):
         return ""
     return finding.verdict
@@ -131,6 +163,16 @@ def _against_year(measure: Measure, known: Known, now: Span, before: Span, row: 
         return of_shares([] if first is None else first, [] if second is None else second)
     months = (_by_month(measure, known, span) for span in (now, before))
     return mean_of(next(months), promised=next(months), value=row["ours"], target=row["previous"])
+
+
+def _against_late(measure: Measure, known: Known, now: Span, before: Span, values: tuple[float, float]) -> Estimate:
+    if measure.people is not None:
+        first, second = (measure.people(known, _late_part(span)) for span in (now, before))
+        return of_shares([] if first is None else first, [] if second is None else second)
+    ours, theirs = (_by_month(measure, known, span) for span in (now, before))
+    ours, theirs = ours[-len(theirs) :], theirs[-len(ours) :]
+    late = np.arange(len(ours)) >= len(ours) - LAST
+    return mean_of_late(ours, promised=theirs, late=late, value=values[0], target=values[1])
 
 
 def _by_month(measure: Measure, known: Known, span: Span) -> Floats:
@@ -233,6 +275,7 @@ def _laid_out(
         "unit": measure.unit,
         "survey": measure.survey,
         "survey_text": measure.survey_text,
+        "survey_bound": "under" if measure.survey_is_most else "",
         "period": f"{period_label(span.first)} to {period_label(span.last)}",
         "first": period_label(span.first),
         "last": period_label(span.last),

@@ -154,6 +154,8 @@ def test_what_is_watched_and_its_budget():
     assert page.watched_sentence(watched()) == few
     shown = TableView(page.watched(quiet), "", **page.watched_columns()).grid()
     assert tuple(map(sources.plain, shown.rows[0][1:4])) == ("the company", "outside its ranges", "23")
+    far = page.watched(watched(alarm(evidence=6000.0, limit=240.0), alarm(evidence=0.1, limit=240.0)))
+    assert [sources.plain(page.times(value)) for value in far["over"]] == ["25", "0"]
     assert repr(page.watched_table(watched())) == ""
     assert "Everything that is watched" in page.watched_table(quiet)._repr_html_()
 

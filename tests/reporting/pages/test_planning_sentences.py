@@ -104,6 +104,8 @@ def test_the_other_outcomes():
     assert shown["before"].tolist() == ["at the top", "at the top"]  # one place for each number
     assert shown["change"].tolist() == ["+10", "–"]
     html = others_page.planning_others(others("changed", "not identified"), row())._repr_html_()
+    assert "change against the others, points" in html  # so that 31 -> 30 and a change of nothing stand together
+    assert "it need not be after less before" in html
     assert "nan" not in html
     assert "inf" not in html.replace("info", "")
 

@@ -24,6 +24,11 @@ def test_the_scorecard():
             "note": "",
             "against_survey": ["above", "", ""],
             "against_year": ["above", "", "unclear"],
+            "against_late": ["above", "", "below"],
+            "late": [0.6, NAN, 10_000.0],
+            "late_previous": [0.4, NAN, 20_000.0],
+            "late_first": "2026-05",
+            "last": "2026-10",
             "year_n": [12, 0, 11],
             "n_of": ["month", "person", "month"],
             "missing": ["", "needs quotas", ""],
@@ -38,23 +43,29 @@ def test_the_scorecard():
     assert list(shown["ours"]) == [f"50{T}%", f"€30{T}k"]
     assert list(shown["change"]) == ["+10 points", f"+50{T}%"]
     assert list(shown["n"]) == ["12 months", "11 months"]
-    assert scorecard.year_sentences(table) == [
-        "Higher than a year ago, beyond luck: a.",
-        "No change that luck could not have made: c.",
+    assert list(shown["luck"]) == ["no", "of late no"]
+    assert scorecard.year_sentences(table, currency="EUR") == [
+        f"Higher than the year before, beyond luck: a (40{T}→{T}50{T}%).",
+        "In May 2026 to October 2026 lower than in the same months a year before, beyond luck: "
+        f"c (€20{T}k{T}→{T}€10{T}k).",
         scorecard.YEAR_EXPLAINED,
     ]
+    quiet = table.assign(against_year=["unclear", "", "unclear"], against_late=["unclear", "", "unclear"])
+    assert scorecard.year_sentences(quiet, currency="")[0] == "Luck could have made the change of all figures."
+    assert scorecard.changed_sentences(quiet, currency="") == []
 
 
 def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
     table = pd.DataFrame(
         {"measure": ["proposals won", "lower cost: cost of sales", "more people: customers won", "d"]}
-    ).assign(against_year=["unclear", "above", "below", "too few"])
-    higher, lower, open_ones, few, _ = scorecard.year_sentences(table)
-    assert higher == "Higher than a year ago, beyond luck: cost of sales."
-    assert lower == "Lower than a year ago, beyond luck: customers won."
-    assert open_ones.endswith(": proposals won.")
+    ).assign(against_year=["unclear", "above", "below", "too few"], against_late="unclear")
+    table = table.assign(unit="count", previous=2.0, ours=3.0)
+    higher, lower, open_ones, few, _ = scorecard.year_sentences(table, currency="")
+    assert higher == f"Higher than the year before, beyond luck: cost of sales (2{T}→{T}3)."
+    assert lower.startswith("Lower than the year before, beyond luck: customers won (")
+    assert open_ones == "Luck could have made the change of the other figure."
     assert few == "Too few to tell: d."
-    none = scorecard.year_sentences(table.assign(against_year=""))
+    none = scorecard.year_sentences(table.assign(against_year=""), currency="")
     assert none == ["There is no year before to compare with."]
 
 
@@ -70,6 +81,25 @@ def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
 def test_the_survey_is_no_contest(verdicts, said):
     table = pd.DataFrame({"measure": ["a", "b", "c"], "ours": 0.5, "survey": 0.4, "against_survey": verdicts})
     assert scorecard.finding(table) == said
+
+
+def test_each_figure_stands_beside_the_surveys_and_a_bound_is_not_compared():
+    table = pd.DataFrame(
+        {
+            "measure": ["reps at quota", "formal process", "proposals won", "existing business"],
+            "ours": [0.24, 1.0, 0.37, 0.25],
+            "survey": [0.6, 0.37, 0.5, 0.63],
+            "against_survey": ["below", "above", "", ""],
+            "bound": ["", "", "", "at least"],
+            "survey_bound": ["", "", "under", ""],
+        }
+    )
+    assert scorecard.survey_sentences(table) == [
+        f"Above the survey: formal process (100{T}%, the survey 37{T}%).",
+        f"Below the survey: reps at quota (24{T}%, the survey 60{T}%).",
+        f"Not comparable: proposals won (37{T}%, the survey under 50{T}%) and "
+        f"existing business (at least 25{T}%, the survey 63{T}%).",
+    ]
 
 
 def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():

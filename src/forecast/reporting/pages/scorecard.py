@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 
 from forecast import sources, wording
 from forecast.data.schema import Company
+from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
 from forecast.reporting.pages import differences
-from forecast.reporting.pages.words import SURVEY, TOO_FEW, UNITS, YEAR, word
+from forecast.reporting.pages.words import COULD_BE_LUCK, LATE, OF_LATE_NOT, SURVEY, TOO_FEW, UNITS, YEAR, word
 
 # -- sentences ------------------------------------------------------------------------------------------
 
@@ -39,13 +40,14 @@ HEADS = {
     "ours": "last twelve months",
     "previous": "the year before",
     "change": "change",
+    "luck": "could be luck?",
     "n": "compared over",
     "note": "what it is",
 }
 """What stands over the columns of each table."""
 
 CAPTION = "Our figures, now and a year ago"
-FIGURES = ("ours", "previous", "change", "n")
+FIGURES = ("ours", "previous", "change", "luck", "n")
 """The columns of figures, to be set right."""
 
 YEAR_MONTHS = 12
@@ -69,6 +71,32 @@ def finding(table: pd.DataFrame) -> str:
         f"{wording.spelt(sources.count(rows))} {name}" for name, rows in groups.items() if len(rows)
     )
     return f"Compared with the survey, {counted}"
+
+
+def survey_sentences(table: pd.DataFrame) -> list[str]:
+    """Return which figures are above and below the survey's, each with both numbers, and which are not comparable,
+    since ours can only be more or the survey's only less."""
+    known = table[table["survey"].notna() & table["ours"].notna()]
+    sentences = []
+    headings: dict[str, str] = {verdict: f"{word(verdict, SURVEY)} the survey" for verdict in _SIDES}
+    headings |= {"unclear": word("unclear", SURVEY), "too few": TOO_FEW, "": NOT_COMPARED}
+    for verdict, heading in headings.items():
+        rows = known[known["against_survey"] == verdict]
+        if len(rows):
+            each = wording.joined(map(_beside_survey, sources.records(rows)))
+            sentences.append(f"{sources.capitalised(heading)}: {each}.")
+    return sentences
+
+
+_SIDES: tuple[Verdict, ...] = ("above", "below")
+NOT_COMPARED = "Not comparable"
+
+
+def _beside_survey(row: Mapping[str, Any]) -> str:
+    """Return `proposals won (37 %, the survey under 50 %)`."""
+    under = f"{row['survey_bound']} " if row["survey_bound"] else ""
+    ours, theirs = (wording.percent(row[whose]) for whose in ("ours", "survey"))
+    return f"{plain_name(row['measure'])} ({_bound(row)}{ours}, the survey {under}{theirs})"
 
 
 def value_in(value: float | None, unit: str, *, currency: str) -> str:
@@ -123,6 +151,7 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
             "ours": _ours(row, currency=currency),
             "previous": value_in(row["previous"], row["unit"], currency=currency),
             "change": _change(row),
+            "luck": _luck(row),
             "n": wording.plural(row["year_n"], UNITS[row["n_of"]]) if row["against_year"] else "–",
             "note": sources.quoted(table, at, "note"),
         }
@@ -132,24 +161,68 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(HEADS))
 
 
-def year_sentences(table: pd.DataFrame) -> list[str]:
-    """Return which figures rose and which fell against the 12 months before by more than chance, and what is open."""
+def year_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
+    """Return which figures rose and which fell by more than chance, over the year or of late, and what is open."""
     known = table[table["against_year"] != ""]
     if known.empty:
         return ["There is no year before to compare with."]
-    known = known.assign(name=known["measure"].map(plain_name))
-    sentences = []
-    for verdict in ("above", "below", "unclear", "too few"):
-        rows = known[known["against_year"] == verdict]
-        if len(rows):
-            heading = wording.sentence(word(verdict, YEAR)).rstrip(".")
-            sentences.append(f"{heading}: {wording.joined(rows['name'])}.")
+    sentences = changed_sentences(table, currency=currency)
+    found = known["against_year"].isin(_SIDES) | known["against_late"].isin(_SIDES)
+    few = ~found & (known["against_year"] == "too few")
+    rest = sources.count(known[~found & ~few])
+    if rest:
+        others = "the other figure" if rest == 1 else f"the other {wording.plural(rest, 'figure')}"
+        which = "all figures" if rest == len(known) else others
+        sentences.append(f"{word('unclear', YEAR)} {which}.")
+    if few.any():
+        names = wording.joined(known.loc[few, "measure"].map(plain_name))
+        sentences.append(f"{sources.capitalised(TOO_FEW)}: {names}.")
     return [*sentences, YEAR_EXPLAINED]
 
 
+def changed_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
+    """Return the figures that rose or fell by more than chance, each with both numbers: over the year, then of late.
+
+    What changed over the year is not told again of its last months.
+    """
+    sentences = []
+    for kind, words in (("year", YEAR), ("late", LATE)):
+        for verdict in _SIDES:
+            is_new = table["against_year"] != verdict if kind == "late" else True
+            rows = table[(table[f"against_{kind}"] == verdict) & is_new]
+            if rows.empty:
+                continue
+            each = [_moved(row, kind, currency=currency) for row in sources.records(rows)]
+            when = f"{_months_of_late(rows)} " if kind == "late" else ""
+            sentences.append(f"{when}{word(verdict, words)}: {wording.joined(each)}.")
+    return sentences
+
+
+def _months_of_late(table: pd.DataFrame) -> str:
+    row = sources.row(table)
+    return f"In {wording.month(row['late_first'])} to {wording.month(row['last'])}"
+
+
+def _moved(row: Mapping[str, Any], kind: str, *, currency: str) -> str:
+    """Return `proposals won (52 → 22 %)`: the figure a year before, and now."""
+    before, now = ("late_previous", "late") if kind == "late" else ("previous", "ours")
+    if row["unit"] == "share":
+        return f"{plain_name(row['measure'])} ({wording.moved(row[before], row[now])})"
+    ends = (value_in(row[end], row["unit"], currency=currency) for end in (before, now))
+    return f"{plain_name(row['measure'])} ({f'{wording.THIN}→{wording.THIN}'.join(ends)})"
+
+
+def _luck(row: Mapping[str, Any]) -> str:
+    """Return whether luck could have made the change on the year before; `of late no` where the last months tell."""
+    if not row["against_year"]:
+        return "–"
+    of_late = row["against_late"] in _SIDES and row["against_year"] not in _SIDES
+    return OF_LATE_NOT if of_late else word(row["against_year"], COULD_BE_LUCK)
+
+
 YEAR_EXPLAINED = (
-    "Each month is compared with the same month a year before (reps with a quota: rep by rep), and all figures of this "
-    "page are allowed one chance finding in twenty together."
+    "Each month is compared with the same month a year before (reps with a quota: rep by rep), over twelve months and "
+    "over the last six alone; all comparisons of this page are allowed one chance finding in twenty together."
 )
 
 

@@ -89,10 +89,17 @@ JOINT = Words(
 )
 SURVEY = Words(above="above", below="below", unclear="too near to tell")
 YEAR = Words(
-    above="Higher than a year ago, beyond luck",
-    below="Lower than a year ago, beyond luck",
-    unclear="No change that luck could not have made",
+    above="Higher than the year before, beyond luck",
+    below="Lower than the year before, beyond luck",
+    unclear="Luck could have made the change of",
 )
+LATE = Words(
+    above="higher than in the same months a year before, beyond luck",
+    below="lower than in the same months a year before, beyond luck",
+    unclear="",
+)
+COULD_BE_LUCK = Words(above="no", below="no", unclear="yes")
+OF_LATE_NOT = "of late no"
 
 TOO_FEW = "too few to tell"
 ODDS_TOO_FEW = f"Whether the odds are honest: {TOO_FEW}"

@@ -65,7 +65,7 @@ OTHERS_HEADS = {
     "outcome": "",
     "before": "before",
     "after": "after",
-    "change": "change, points",
+    "change": "change against the others, points",
     "interval": "95 % interval",
     "chance": "could be luck?",
 }
@@ -83,6 +83,9 @@ OTHERS_CAPTION = "What else may have changed with planning together"
 INFORMATION_CAPTION = "How far the model misses, without and with marketing"
 MEASURES = "What these measure"
 
+AGAINST_OTHERS = (
+    "Change: where segments began, less what happened meanwhile where they had not; it need not be after less before."
+)
 TWICE = "The same model forecasts the same months twice: with what marketing knows (leads, campaigns), and without."
 NO_INFORMATION = (
     "Cannot tell what knowing marketing is worth",
@@ -143,9 +146,9 @@ def others_shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def others_explained(table: pd.DataFrame) -> list[str]:
-    """Return what each secondary outcome measures."""
+    """Return what each secondary outcome measures, and that its change is held against other segments."""
     named = [OUTCOMES[str(name)] for name in table["outcome"]]
-    return [f"{name}: {meaning}." for name, meaning in named]
+    return [*(f"{name}: {meaning}." for name, meaning in named), AGAINST_OTHERS]
 
 
 def information(table: pd.DataFrame) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from forecast import sources, wording
@@ -376,13 +375,18 @@ def watched(alarms: pd.DataFrame) -> pd.DataFrame:
     whole = alarms["segment"] == TOTAL
     people = alarms["model"].str.startswith(_PEOPLE)
     of = alarms["segment"].mask(whole & ~people, "the company").mask(whole & people, "all they forecast")
-    table = alarms.assign(share=np.minimum(over, 1.0), of=of).loc[over.sort_values(ascending=False).index]
+    table = alarms.assign(over=over, of=of).loc[over.sort_values(ascending=False).index]
     return sources.named(table, "watched")
+
+
+def times(value: float) -> str:
+    """Return how many times its limit evidence is: `2.4`, `0.49`; below a hundredth 0."""
+    return wording.number(0.0 * value if value < 0.005 else value, digits=2)
 
 
 def watched_columns() -> TableColumns:
     """Return headers and formats of what `watched` gives."""
     columns = {"model": "forecast", "of": "of", "kind": "has become", "months": "months watched"}
-    columns |= {"share": "evidence, of its limit", "alarm": "alarm"}
-    formats: dict[str, Format] = {"model": model_name, "kind": ASKED.__getitem__, "share": wording.percent}
+    columns |= {"over": "evidence, times its limit", "alarm": "alarm"}
+    formats: dict[str, Format] = {"model": model_name, "kind": ASKED.__getitem__, "over": times}
     return {"columns": columns, "formats": formats}
