@@ -42,7 +42,7 @@ ROWS = [
     "evaluation/backtest|evaluation/changed",
     "evaluation/scores",
     "evaluation/judgement",
-    "evaluation/value_added|evaluation/alarms",
+    "evaluation/value_added|evaluation/alarms|evaluation/last_months",
     "evaluation/lately",
     "evaluation/questions",
     "evaluation/planning",
