@@ -15,10 +15,12 @@ import forecast
 from forecast import sources, wording
 from forecast.errors import ParameterError
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.explorer import Explorer
 from forecast.reporting.explorer.scenario import Levers
 from forecast.reporting.explorer.scenario_file import read_scenario
 from forecast.wording import MINUS
+from forecast.wording import THIN as T
 from tiny import OPPORTUNITIES, edited, tiny_company
 
 DAY = "2026-10-31"
@@ -51,6 +53,24 @@ def explorer(shared) -> Iterator[Explorer]:
     shared.table.sort.value, shared.table.direction.value = "amount", True
     shared.segment.value, shared.product.value, shared.day.value = "Total", "", DAY
     shared.name.value, shared.saved.value = "what-if", ""
+
+
+def test_an_alarm_on_the_companys_forecast_is_said_of_every_answer():
+    alarm = {
+        "alarm": True,
+        "model": "pipeline",
+        "segment": "Total",
+        "kind": "too high",
+        "evidence": 500.0,
+        "limit": 9.0,
+    }
+    alarm |= {"n": 5, "n_side": 5, "low": 0.87, "high": 3.6, "bias_before": 0.01}
+    alarms = pd.DataFrame([alarm])
+    said = sentences.caveat(alarms)
+    assert said.startswith(f"The model’s last five forecasts of the company’s month were all too high, by 87–360{T}%; ")
+    assert said.endswith(f"; {sentences.STILL_OFF}. {sentences.CAVEAT}")
+    for quiet in (None, alarms.assign(alarm=False), alarms.assign(segment="North"), alarms.iloc[:0]):
+        assert sentences.caveat(quiet) == sentences.CAVEAT
 
 
 def finding(explorer: Explorer) -> str:

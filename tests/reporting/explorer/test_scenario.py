@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forecast
-from forecast.data.schema import TOTAL
+from forecast.data.schema import TOTAL, Company
 from forecast.errors import ParameterError
 from forecast.models.pipeline.bookings import forecast_bookings
 from forecast.reporting.explorer import scenario as what_if
+from forecast.reporting.explorer.charts import shares
 from forecast.reporting.explorer.scenario import LEVERS, Levers, scenario, shapley_by_segment
+from forecast.sources import plain
+from forecast.wording import MINUS, THIN
 from scenarios import two_deals
 
 
@@ -106,6 +109,25 @@ def test_a_lever_that_is_not_moved_has_no_share():
 def test_what_cannot_be_is_refused(levers: Levers, said: str):
     with pytest.raises(ParameterError, match=said):
         scenario(two_deals(), levers)
+
+
+@pytest.mark.parametrize(
+    ("levers", "title"),
+    [
+        (Levers(win_rate=0.1), f"Win rate +10{THIN}% brings "),
+        (Levers(win_rate=-0.2, slippage=1.0), f"Win rate {MINUS}20{THIN}% and slippage together cost "),
+        (Levers(cycle_time=0.5), f"Cycle time +50{THIN}% costs "),
+        (Levers(won=("A",)), "Deals set by hand bring "),
+        (Levers(), "No lever is moved"),
+    ],
+)
+def test_the_title_says_by_how_much_a_lever_is_moved(levers: Levers, title: str):
+    changes = scenario(two_deals(), levers).shares
+    chart = shares(changes, levers, company=Company(name="C", currency="EUR"), as_of="2026-10-31")
+    assert plain(chart.title).startswith(title)
+    html = chart._repr_html_()
+    assert "nan" not in html
+    assert "unknown" not in html
 
 
 @pytest.fixture(scope="module")

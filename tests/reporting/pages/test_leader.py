@@ -15,7 +15,7 @@ from forecast.evaluation.judgement import Finding, judge, mean_of
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Shown, Statement, TableView, Together
 from forecast.reporting.pages import leader
-from forecast.reporting.run.export import without_empty_sections
+from forecast.reporting.run.export import without_empty_sections, without_removed
 from forecast.wording import THIN as T
 from tiny import tiny_company
 
@@ -202,3 +202,10 @@ def test_a_heading_over_nothing_is_not_on_the_page():
     kept = [cell.source for cell in without_empty_sections(notebook).cells if cell.cell_type == "markdown"]
     assert kept == ["# Question", "## Full", "## Failed", "## Read\n\nHow to read it."]
     assert len(notebook.cells) == 16
+
+
+def test_a_cell_for_whoever_works_in_the_notebook_is_not_on_its_page():
+    for_the_lab = nb.new_markdown_cell("Run all cells.", metadata={"tags": ["remove_cell"]})
+    notebook = nb.new_notebook(cells=[nb.new_markdown_cell("# Question"), for_the_lab, nb.new_code_cell("1 + 1")])
+    assert [cell.source for cell in without_removed(notebook).cells] == ["# Question", "1 + 1"]
+    assert len(notebook.cells) == 3

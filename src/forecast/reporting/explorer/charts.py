@@ -15,7 +15,7 @@ from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
 from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, INK, RISE
 from forecast.reporting.explorer import sentences
-from forecast.reporting.explorer.scenario import CENT
+from forecast.reporting.explorer.scenario import CENT, RELATIVE, Levers
 from forecast.reporting.explorer.sentences import LABELS, LEVER_WORDS
 
 # -- months with and without the levers -----------------------------------------------------------------
@@ -80,7 +80,7 @@ def draw_what_if(canvas: Canvas, record: WhatIf) -> Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class LeverShares:
-    """What each lever brings of the change: lever (in words), change; the amounts add up to the change."""
+    """What each lever brings of the change: lever (in words), moved, change; the amounts add up to the change."""
 
     rows: pd.DataFrame
     company: Company
@@ -101,15 +101,16 @@ class LeverShares:
         return max(float(np.abs(self.amounts).max(initial=0.0)), 1.0)
 
 
-def shares(changes: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart:
+def shares(changes: pd.DataFrame, levers: Levers, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart:
     """Draw what each lever brings of the change; the bars add up to it.
 
-    changes : lever, change, as `Scenario.shares_of` gives them.
+    changes : lever, change, as `Scenario.shares_of` gives them. levers : as they were moved.
     """
     names = [LEVER_WORDS.get(lever, lever) for lever in changes["lever"]]
     amounts = changes["change"].astype(float)
     amounts = amounts.where(amounts.abs() >= CENT, 0.0)
-    rows = sources.named(pd.DataFrame({"lever": names, "change": amounts}), "levers")
+    moved = [getattr(levers, lever) if lever in RELATIVE else np.nan for lever in changes["lever"]]
+    rows = sources.named(pd.DataFrame({"lever": names, "moved": moved, "change": amounts}), "levers")
     record = LeverShares(rows=rows, company=company)
     return chart(
         record,
@@ -119,7 +120,10 @@ def shares(changes: pd.DataFrame, *, company: Company, as_of: Any, segment: str 
         heads=sentences.SHARES_HEADS,
         company=company,
         as_of=as_of,
-        formats={"change": lambda amount: wording.money(amount, currency=company.currency, sign=True)},
+        formats={
+            "moved": lambda share: wording.percent(share, sign=True),
+            "change": lambda amount: wording.money(amount, currency=company.currency, sign=True),
+        },
         by="y",
     )
 

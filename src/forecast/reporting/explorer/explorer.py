@@ -51,7 +51,8 @@ class Explorer:
     as_of, segment, product : what is shown at first; product empty for all.
     months : months ahead, 1 to 24. seed : of the draws. levers : where they stand at first.
     deals : the win probabilities of `as_of`, where they are there already. planning : the row of the table `planning`
-        of `as_of`, likewise; make_planning : makes it where it is not, when asked by a button.
+        of `as_of`, likewise; make_planning : makes it where it is not, when asked by a button. alarms : the table of
+        `as_of`, where it is there: an alarm on the company's forecast is said beside the answer.
     scenarios : folder in which scenarios are saved.
 
     Raises
@@ -72,6 +73,7 @@ class Explorer:
         deals: pd.DataFrame | None = None,
         planning: pd.DataFrame | None = None,
         make_planning: Callable[[], pd.DataFrame] | None = None,
+        alarms: pd.DataFrame | None = None,
         scenarios: str | os.PathLike[str] = "scenarios",
     ) -> None:
         import ipywidgets as w
@@ -82,7 +84,7 @@ class Explorer:
         self._bases: dict[str, Base] = {}
         self._snaps: dict[str, Snapshot] = {}
         self._deals: dict[str, pd.DataFrame] = {}
-        self._given = deals
+        self._given, self._alarms = deals, alarms
         start = levers or Levers()
         style = {"description_width": "initial"}
         self.day = w.Dropdown(options=self._days(), value=self._first, description=WIDGETS["as_of"], style=style)
@@ -185,12 +187,12 @@ class Explorer:
         moved = result.table[result.table["segment"] == segment]
         change = sentences.finding(sources.named(moved, "what_if"), segment=segment, company=company)
         shown: list[Chart | Statement] = [
-            Statement(f"{change}.", sentences.CAVEAT),
+            Statement(f"{change}.", self._caveat()),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
             changes = result.shares_of(segment)
-            shown.append(explorer_charts.shares(changes, company=company, as_of=day, segment=segment))
+            shown.append(explorer_charts.shares(changes, levers, company=company, as_of=day, segment=segment))
         if levers.joint_planning:
             shown.append(Statement(sentences.STARTS[starts], joint.sentence, kind="note"))
         if self.product.value:
@@ -275,6 +277,10 @@ class Explorer:
     def _whose(self) -> str:
         return sentences.whose_deals(self.segment.value, self.product.value)
 
+    def _caveat(self) -> str:
+        """Return what qualifies an answer: an alarm on the forecast that is moved, and that levers are only assumed."""
+        return sentences.caveat(self._alarms if self.day.value == self._first else None)
+
     def _product_note(self, given: Base, levers: Levers) -> Statement:
         before, after = share_of_open(given, levers, self.deals()["opportunity_id"])
         sentence = sentences.product_sentence(
@@ -321,7 +327,7 @@ class Explorer:
         if len(shown) == 1:
             self.picture.value = shown[0]._repr_html_()
             return  # why there is no answer
-        caveat = render("note", sentences.CAVEAT)  # the chart's title is the finding
+        caveat = render("note", self._caveat())  # the chart's title is the finding
         self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
 
     def _back(self, _: Any = None) -> None:

@@ -79,6 +79,7 @@ def _listed(deals: str | Sequence[str]) -> tuple[str, ...]:
 
 
 LEVERS = ("leads", "win_rate", "cycle_time", "slippage", "deals")
+RELATIVE = ("leads", "win_rate", "cycle_time")
 RANGES = {"leads": (-1.0, 2.0), "win_rate": (-1.0, 1.0), "cycle_time": (-0.5, 1.0), "slippage": (0.0, 6.0)}
 
 

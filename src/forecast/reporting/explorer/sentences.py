@@ -17,6 +17,7 @@ from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.explorer.scenario import CENT, ranges_differ
 from forecast.reporting.pages.bookings.sentences import who
 from forecast.reporting.pages.planning.prepare import mean_change
+from forecast.reporting.pages.track.lately_sentences import company_alarm, what_happened
 
 LEVER_WORDS = {
     "leads": "marketing's pipeline",
@@ -37,7 +38,7 @@ WHAT_IF_HEADS = {
     "q10": "scenario low (80 %)",
     "q90": "scenario high (80 %)",
 }
-SHARES_HEADS = {"lever": "lever", "change": "change"}
+SHARES_HEADS = {"lever": "lever", "moved": "moved by", "change": "change"}
 PIPELINE_HEADS = {"month": "month", "deals": "deals", "amount": "amount", "expected_amount": "expected in the end"}
 STAGES_HEADS = {"stage": "stage", "deals": "deals", "amount": "amount", "expected_amount": "expected in the end"}
 DEALS_HEADS = {
@@ -53,6 +54,7 @@ DEALS_HEADS = {
 
 STAGES_CAPTION = "Open deals by stage"
 CAVEAT = "It says what the forecast would be if the levers moved, not that they can be moved."
+STILL_OFF = "the base and the scenario are both this model’s"
 NOT_NARROWED = (
     "The forecast, its range and the shares of the levers are of all products: what is booked and what is not yet "
     "created is forecast by segment alone."
@@ -155,8 +157,19 @@ def finding(table: pd.DataFrame, *, segment: str, company: Company) -> str:
     return f"The levers {moves} {months}: {wording.money(after, currency=company.currency)} in all"
 
 
+def caveat(alarms: pd.DataFrame | None) -> str:
+    """Return what qualifies a what-if, an alarm on the company's forecast first.
+
+    alarms : the month's table; None where it is not there.
+    """
+    alarm = None if alarms is None else company_alarm(alarms)
+    if alarm is None:
+        return CAVEAT
+    return f"{wording.sentence(f'{what_happened(alarm)}; {STILL_OFF}')} {CAVEAT}"
+
+
 def describe_shares(rows: pd.DataFrame, *, segment: str, company: Company, largest: float) -> Caption:
-    """Return the words of the levers' shares; rows : lever (in words), change."""
+    """Return the words of the levers' shares; rows : lever (in words), moved, change."""
     currency, title = company.currency, shares_finding(rows, currency=company.currency)
     unit = wording.axis_unit(largest, currency=currency)[1]
     return Caption(
@@ -171,17 +184,19 @@ def describe_shares(rows: pd.DataFrame, *, segment: str, company: Company, large
 
 
 def shares_finding(rows: pd.DataFrame, *, currency: str) -> str:
-    """Return which levers are moved and what they bring or cost: `Win rate and slippage together bring €1.2 m`."""
-    moved = list(rows.loc[rows["change"].abs() >= CENT, "lever"])
+    """Return which levers are moved and what they bring: `Win rate +10 % and slippage together bring €1.2 m`."""
+    some = rows[rows["change"].abs() >= CENT]
+    moved = list(some["lever"])
     if not moved:
         return "No lever is moved"
+    shares = [wording.named_share("", share, sign=True) for share in sources.column(some, "moved")]
     change = sources.total(rows, "change")
     verb = "bring" if change >= 0 else "cost"
     if len(moved) > 1:
         verb = f"together {verb}"
     elif moved != [LEVER_WORDS["deals"]]:  # the deals are many, every other lever is one
         verb += "s"
-    named = wording.joined(moved)
+    named = wording.joined(f"{lever} {share}".strip() for lever, share in zip(moved, shares, strict=True))
     return f"{named[0].upper()}{named[1:]} {verb} {wording.money(abs(change), currency=currency)}"
 
 

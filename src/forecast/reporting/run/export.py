@@ -32,6 +32,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 _LOGO_BYTES = 200_000
 _FALLBACK = re.compile(r"(var\(--(?:axis|blue|grey|grid|ink|mist|paper|red|soft)),(?:var\([^()]*\)|[^()]*)\)")
 _TOOLTIP = " data-say="
+_REMOVED = "remove_cell"
 _FOR_LAB = re.compile(r"<style>\.jp-OutputArea [^<]*</style>")
 """How parts look in JupyterLab; a page has a style sheet of its own."""
 
@@ -84,7 +85,7 @@ def page(notebook: Any, frame: Page) -> str:
         "code_css": _code_css() if frame.kind == "analysis" else "",
         "scripts": _scripts(tooltips=_has_tooltips(notebook), switch=frame.kind == "analysis"),
     }
-    shown = without_empty_sections(notebook)
+    shown = without_empty_sections(without_removed(notebook))
     body, _ = _exporter().from_notebook_node(shown, resources)
     return clean(_FOR_LAB.sub("", str(body)))
 
@@ -174,6 +175,13 @@ def words(text: str) -> Any:
             return text
 
     return Markup(MarkdownWithMath(renderer=Computed(escape=True)).render(tied(text)))
+
+
+def without_removed(notebook: Any) -> Any:
+    """Return a notebook without the cells that are for whoever works in it, tagged `remove_cell` as Jupyter has it."""
+    out = copy.copy(notebook)
+    out["cells"] = [cell for cell in notebook["cells"] if _REMOVED not in cell.get("metadata", {}).get("tags", [])]
+    return out
 
 
 def without_empty_sections(notebook: Any) -> Any:
