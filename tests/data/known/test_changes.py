@@ -98,8 +98,65 @@ def test_one_segment_by_hand():
 def test_the_next_quarter_sees_the_other_side():
     before, after = two()
     following = bars(changes(before, after, quarter=after.calendar.quarter_of(after.period) + 1))
-    # D (30) leaves it, C (40) comes
-    assert following == {"start": (30, 1), "pulled in": (40, 1), "pushed out": (-30, 1), "end": (40, 1)}
+    # D (30) is brought forward out of it, C (40) slips into it
+    assert following == {"start": (30, 1), "slipped in": (40, 1), "brought forward": (-30, 1), "end": (40, 1)}
+
+
+# Between the end of September and the end of October 2026, in the quarter October to December: A and B were due in
+# September and moved to November, B is won in October; C comes forward from January; D had no date and gets one; E
+# goes to January, F to September (it is past due), G loses its date; H was won on 28 September, recorded 3 October.
+MOVED = table(
+    """
+    opportunity_id created_on segment stage   amount expected_close_on closed_on  outcome
+    A              2026-06-01 East    Qualify 1      2026-11-30        .          open
+    B              2026-06-01 East    Won     2      2026-11-30        2026-10-20 won
+    C              2026-06-01 East    Qualify 4      2026-12-31        .          open
+    D              2026-06-01 East    Qualify 8      2026-12-31        .          open
+    E              2026-06-01 East    Qualify 16     2027-01-31        .          open
+    F              2026-06-01 East    Qualify 32     2026-09-30        .          open
+    G              2026-06-01 East    Qualify 64     .                 .          open
+    H              2026-06-01 East    Won     128    2026-10-31        2026-09-28 won
+    """
+)
+MOVES = table(
+    """
+    opportunity_id recorded_at segment stage   amount expected_close_on
+    A              2026-06-01  East    Qualify 1      2026-09-30
+    A              2026-10-05  East    Qualify 1      2026-11-30
+    B              2026-06-01  East    Qualify 2      2026-08-31
+    B              2026-10-05  East    Qualify 2      2026-11-30
+    B              2026-10-20  East    Won     2      2026-11-30
+    C              2026-06-01  East    Qualify 4      2027-01-31
+    C              2026-10-05  East    Qualify 4      2026-12-31
+    D              2026-06-01  East    Qualify 8      .
+    D              2026-10-05  East    Qualify 8      2026-12-31
+    E              2026-06-01  East    Qualify 16     2026-11-30
+    E              2026-10-05  East    Qualify 16     2027-01-31
+    F              2026-06-01  East    Qualify 32     2026-10-31
+    F              2026-10-05  East    Qualify 32     2026-09-30
+    G              2026-06-01  East    Qualify 64     2026-10-31
+    G              2026-10-05  East    Qualify 64     .
+    H              2026-06-01  East    Qualify 128    2026-10-31
+    H              2026-10-03  East    Won     128    2026-10-31
+    """
+)
+
+
+def test_a_deal_that_moved_is_told_by_where_it_came_from_or_went_to():
+    log = log_of({"opportunities": MOVED, "opportunity_history": MOVES, "stages": STAGES})
+    frame = changes(snapshot(log, as_of="2026-09-30"), snapshot(log, as_of="2026-10-31"))
+    assert bars(frame) == {
+        "start": (240, 4),  # E, F, G, H
+        "slipped in": (3, 2),  # A, B
+        "pulled in": (4, 1),
+        "dated": (8, 1),
+        "pushed out": (-16, 1),
+        "brought forward": (-32, 1),
+        "won before": (-128, 1),  # recorded late: not pushed out
+        "undated": (-64, 1),
+        "won": (0, 1),
+        "end": (15, 4),
+    }
 
 
 def test_the_deals_behind_each_bar_by_hand():

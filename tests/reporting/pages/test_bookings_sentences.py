@@ -10,6 +10,7 @@ import pytest
 from forecast import read, snapshot, sources
 from forecast.data.audit.audit import audit
 from forecast.data.audit.pipeline import PAST_DUE
+from forecast.data.known.changes import BARS
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.judgement import coverage, judge
 from forecast.reporting.explorer import deal_table
@@ -95,15 +96,23 @@ def waterfall(created: float, lost: float) -> pd.DataFrame:
 
 def test_what_changed():
     grew = waterfall(50.0, -10.0)
-    assert (
-        changes.changes_finding(grew, company=EURO) == "Booked and open for FY26 Q4 grew by €40, mostly deals created"
+    assert changes.changes_finding(grew, company=EURO) == (
+        "Booked and open for FY26 Q4 grew by €40; the largest rise: deals created"
     )
     shrank = waterfall(0.0, -10.0)
-    assert changes.changes_finding(shrank, company=EURO).endswith("shrank by €10, mostly deals lost")
+    assert changes.changes_finding(shrank, company=EURO).endswith("shrank by €10; the largest fall: deals lost")
     assert changes.changes_finding(waterfall(0.0, 0.0), company=EURO) == "Nothing changed for FY26 Q4"
     assert changes.changes_sentence(shrank, company=EURO) == (
         "Since 30 September 2026, 1 deal of FY26 Q4 was won (€40), no deals created since are due in it and 1 deal "
         "that was due in it was lost (€10)."
+    )
+    slipped = grew.replace({"bar": {"created": "slipped in", "lost": "pushed out"}})
+    assert changes.changes_finding(slipped, company=EURO).endswith(
+        "; the largest rise: deals slipped in from an earlier quarter"
+    )
+    assert changes.changes_sentence(slipped, company=EURO) == (
+        "Since 30 September 2026, 1 deal of FY26 Q4 was won (€40), 1 deal slipped into it from an earlier quarter "
+        "(€50) and 1 deal was pushed out to a later quarter (€10)."
     )
     nothing = grew.iloc[:0]
     sentence = changes.changes_sentence(nothing, company=EURO, notes=["there is no history"])
@@ -117,6 +126,12 @@ def test_what_changed():
     dated = undated.assign(expected_close_on=[pd.Timestamp("2026-11-30"), pd.NaT])
     assert "empty" not in changes.changes_sentence(nothing, deals=dated, **given)
     assert "leader" not in changes.changes_sentence(nothing, deals=dated, **given | {"row": {"mean": NAN}})
+
+
+def test_every_bar_has_its_words():
+    inner = [bar for bar in BARS if bar not in ("start", "end")]
+    assert set(inner) == set(changes.CHANGE_WORDS)
+    assert set(inner) - {"won", "owner changed"} == set(changes.HAPPENED)
 
 
 def open_deals(*rows: tuple[str, str | None, float, float]) -> pd.DataFrame:

@@ -308,7 +308,7 @@ def test_the_waterfall_ends_where_its_bars_lead():
     assert (80.0, 50.0) in drawn  # lost: from 130 down to 80
     assert (0.0, 80.0) in drawn
     assert "pulled in" not in set(chart.table["bar"])  # a bar that moved nothing is left out
-    assert chart.title == "Booked and open for FY26 Q4 shrank by €20, mostly deals lost"
+    assert chart.title == "Booked and open for FY26 Q4 shrank by €20; the largest fall: deals lost"
 
 
 def test_no_step_s_label_is_cut():

@@ -19,8 +19,13 @@ BARS = (
     "start",
     "created",
     "reopened",
+    "slipped in",
     "pulled in",
+    "dated",
     "pushed out",
+    "brought forward",
+    "won before",
+    "undated",
     "amount up",
     "amount down",
     "owner changed",
@@ -32,8 +37,8 @@ BARS = (
 )
 
 CLOSED = ("won", "lost")
-ENTRIES = ("created", "reopened", "pulled in", "segment changed")
-EXITS = ("pushed out", "lost", "gone", "segment changed")
+ENTRIES = ("created", "reopened", "slipped in", "pulled in", "dated", "segment changed")
+EXITS = ("pushed out", "brought forward", "won before", "undated", "lost", "gone", "segment changed")
 
 _SINCE = ("bar", "amount", "deals", "open_pipeline", "booked", "since", "period")
 
@@ -56,8 +61,10 @@ def changes(
     what it was worth, one that came enters with what it was last known to be worth (changes of amount have own bars);
     `won` moves a deal from open_pipeline to booked, so that its amount is 0; `owner changed` counts deals and moves
     nothing; `segment changed` moves deals in or out where one segment is looked at, and only counts them for the whole
-    company. `pulled in` and `pushed out` hold whatever came from and left for another quarter, `gone` what is no
-    longer in the data.
+    company. What moved between quarters is told by where it came from or went to: `slipped in` from an earlier quarter,
+    `pulled in` from a later one, `dated` from having no date; `pushed out` to a later quarter, `brought forward` to an
+    earlier one, `won before` where the win turned out to be of an earlier quarter (it was recorded late), `undated` to
+    having no date. `gone` is no longer in the data.
 
     Raises
     ------
@@ -173,14 +180,16 @@ class _Deals:
     """All deals that either snapshot knows, as one of the two knows them; arrays of shape (n,), the same deals in both.
 
     known : whether it knows the deal; in_scope : and has it in the segment looked at; inside : and it is worth its
-    amount in the quarter. amount : nan where unknown. outcome, segment, owner : text, empty where unknown; owner is
-    None where the company names none.
+    amount in the quarter. quarter : in which it was won, or else is expected to close, less the one looked at: below 0
+    an earlier one, nan where there is no date. amount : nan where unknown. outcome, segment, owner : text, empty where
+    unknown; owner is None where the company names none.
     """
 
     ids: np.ndarray
     known: np.ndarray
     in_scope: np.ndarray
     inside: np.ndarray
+    quarter: np.ndarray
     amount: np.ndarray
     outcome: np.ndarray
     segment: np.ndarray
@@ -216,10 +225,11 @@ def _compared(before: Snapshot, after: Snapshot, *, quarter: int | None, segment
 
 def _deals(snap: Snapshot, ids: pd.Index, *, quarter: int, segment: str | None) -> _Deals:
     """Return the deals of some ids as a snapshot knows them."""
-    frame, periods = snap.opportunities, snap.calendar.quarter_periods(quarter)
-    due = np.isin(snap.calendar.period_of(frame["expected_close_on"]), periods)
-    booked = np.isin(snap.calendar.period_of(frame["closed_on"]), periods)
-    inside = ((frame["outcome"] == "open") & due) | ((frame["outcome"] == "won") & booked)
+    frame, calendar = snap.opportunities, snap.calendar
+    day = frame["closed_on"].where(frame["outcome"] == "won", frame["expected_close_on"])
+    period = calendar.period_of(day)
+    away = np.where(day.isna(), np.nan, calendar.quarter_of(period) - quarter)
+    inside = frame["outcome"].isin(["open", "won"]).to_numpy() & (away == 0)
     row = pd.Index(frame["opportunity_id"]).get_indexer(ids)
     known = row >= 0
 
@@ -232,7 +242,8 @@ def _deals(snap: Snapshot, ids: pd.Index, *, quarter: int, segment: str | None) 
         ids=ids.to_numpy(dtype=object),
         known=known,
         in_scope=in_scope,
-        inside=in_scope & inside.to_numpy()[row],
+        inside=in_scope & inside[row],
+        quarter=np.where(known, away[row], np.nan),
         amount=np.where(known, frame["amount"].to_numpy(dtype=np.float64)[row], np.nan),
         outcome=text("outcome"),
         segment=segments,
@@ -283,11 +294,16 @@ def _steps(then: _Deals, now: _Deals, *, whole_company: bool) -> list[_Step]:
 def _causes(then: _Deals, now: _Deals, *, came: np.ndarray, went: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Return the bar to which the coming or going of each deal is put down, empty for the others; (n,) object."""
     cause = np.full(len(came), "", dtype=object)
-    cause[came] = "pulled in"
+    cause[came] = "dated"
+    cause[came & (then.quarter < 0)] = "slipped in"
+    cause[came & (then.quarter > 0)] = "pulled in"
     cause[came & np.isin(then.outcome, CLOSED) & (now.outcome == "open")] = "reopened"
     cause[came & (then.outcome == "lost")] = "reopened"
     cause[came & ~then.known] = "created"
-    cause[went] = "pushed out"
+    cause[went] = "undated"
+    cause[went & (now.quarter > 0)] = "pushed out"
+    cause[went & (now.quarter < 0)] = "brought forward"
+    cause[went & (now.quarter < 0) & (now.outcome == "won")] = "won before"
     cause[went & (now.outcome == "lost")] = "lost"
     cause[went & ~now.known] = "gone"
     cause[moved & (then.in_scope != now.in_scope) & (came | went)] = "segment changed"

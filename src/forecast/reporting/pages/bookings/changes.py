@@ -225,8 +225,13 @@ def has_slipped(deals: pd.DataFrame) -> pd.Series:
 CHANGE_WORDS = {
     "created": "created",
     "reopened": "reopened",
+    "slipped in": "slipped in",
     "pulled in": "pulled in",
+    "dated": "given a date",
     "pushed out": "pushed out",
+    "brought forward": "brought forward",
+    "won before": "won before",
+    "undated": "date removed",
     "amount up": "amount raised",
     "amount down": "amount cut",
     "owner changed": "owner changed",
@@ -237,7 +242,35 @@ CHANGE_WORDS = {
 }
 """How each bar of the waterfall is called."""
 
-_REASONS = {name: f"deals {name}" for name in ("created", "lost", "pulled in", "pushed out", "reopened")}
+MOVED_FROM = {
+    "slipped in": "slipped in from an earlier quarter",
+    "pulled in": "pulled in from a later quarter",
+    "pushed out": "pushed out to a later quarter",
+    "brought forward": "brought forward to an earlier quarter",
+    "won before": "won in an earlier quarter, recorded since",
+    "segment changed": "of another segment now",
+    "amount up": "with an amount raised",
+    "amount down": "with an amount cut",
+}
+"""The bars whose short name does not say all, in full."""
+
+HAPPENED = {
+    "created": ("created since is due in it", "created since are due in it"),
+    "reopened": ("due in it was reopened", "due in it were reopened"),
+    "slipped in": ("slipped into it from an earlier quarter",) * 2,
+    "pulled in": ("was pulled into it from a later quarter", "were pulled into it from a later quarter"),
+    "dated": ("that had no date is due in it", "that had no date are due in it"),
+    "amount up": ("due in it had its amount raised", "due in it had their amounts raised"),
+    "lost": ("that was due in it was lost", "that were due in it were lost"),
+    "pushed out": ("was pushed out to a later quarter", "were pushed out to a later quarter"),
+    "brought forward": ("was brought forward to an earlier quarter", "were brought forward to an earlier quarter"),
+    "won before": ("due in it turned out to be won before it", "due in it turned out to be won before it"),
+    "undated": ("lost its date", "lost their dates"),
+    "amount down": ("due in it had its amount cut", "due in it had their amounts cut"),
+    "gone": ("due in it was removed from the data", "due in it were removed from the data"),
+    "segment changed": ("due in it changed segment",) * 2,
+}
+"""What happened to the deals of a bar: to one, and to several."""
 
 WATERFALL_HEADS = {
     "bar": "bar",
@@ -267,7 +300,7 @@ STALE, SLIPPED, NO_DATE = "Past the expected close date", f"Slipped {TIMES} or m
 
 
 def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
-    """Return the title of the waterfall: by how much the pipeline of its period moved, and mostly why."""
+    """Return the title of the waterfall: by how much the pipeline of its period moved, and the largest reason."""
     if table.empty:
         return "What changed is not known"
     period = str(table["period"].iloc[0])
@@ -276,12 +309,11 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     between = table.set_index("bar").drop(index=["start", "end"])["amount"]
     if not between.abs().sum():
         return f"Nothing changed for {period}"
-    same = between[np.sign(between) == np.sign(moved)] if moved else between.abs()
-    reason = CHANGE_WORDS.get(str(same.abs().idxmax()), str(same.abs().idxmax()))
     if not moved:
         return f"Booked and open for {period} is as much as before"
     verb, size = "grew" if moved > 0 else "shrank", wording.money(abs(moved), currency=company.currency)
-    return f"Booked and open for {period} {verb} by {size}, mostly {_REASONS.get(reason, reason)}"
+    largest, way = (between.idxmax(), "rise") if moved > 0 else (between.idxmin(), "fall")
+    return f"Booked and open for {period} {verb} by {size}; the largest {way}: deals {bar_in_full(str(largest))}"
 
 
 def changes_sentence(
@@ -311,12 +343,19 @@ def changes_sentence(
         money = f" ({wording.money(abs(worth), currency=company.currency)})" if deals and wording.known(worth) else ""
         return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{money}"
 
+    between = table.set_index("bar").drop(index=["start", "end"])["amount"]
+    riser = str(between.idxmax()) if (between > 0).any() else "created"
+    faller = str(between.idxmin()) if (between < 0).any() else "lost"
     parts = [
         counted("won", f"of {period} was won", f"of {period} were won", "booked"),
-        counted("created", "created since is due in it", "created since are due in it", "amount"),
-        counted("lost", "that was due in it was lost", "that were due in it were lost", "amount"),
+        *(counted(bar, *HAPPENED[bar], "amount") for bar in (riser, faller)),
     ]
     return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
+
+
+def bar_in_full(bar: str) -> str:
+    """Return what the deals of a bar did, in full: `slipped in from an earlier quarter`."""
+    return MOVED_FROM.get(bar, CHANGE_WORDS.get(bar, bar))
 
 
 def bar_label(record: Waterfall, i: int) -> str:
@@ -348,7 +387,7 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
         + " ".join(f"{name}: {wording.money(row['amount'], currency=currency)}." for name, _, row in bars),
         tooltips=[
             wording.listed(
-                name,
+                name if is_end else bar_in_full(str(row["bar"])),
                 wording.named_amount("", row["amount"], currency=currency, sign=not is_end),
                 wording.named_amount("booked", row["booked"], currency=currency) if row.get("booked") else "",
                 wording.plural(row["deals"], "deal"),
@@ -410,12 +449,12 @@ def moved_line(bar: str, rows: pd.DataFrame, moved: str, *, company: Company) ->
     """
     some = rows[moved].abs().sum() > 0
     total = f", {wording.money(sources.total(rows, moved), currency=company.currency)}" if some else ""
-    return f"{CHANGE_WORDS.get(bar, bar)}: {wording.plural(sources.count(rows), 'deal')}{total}"
+    return f"{bar_in_full(bar)}: {wording.plural(sources.count(rows), 'deal')}{total}"
 
 
 def moved_caption(bar: str) -> str:
     """Return the caption of the deals of a bar."""
-    return f"Deals {CHANGE_WORDS.get(bar, bar)}"
+    return f"Deals {bar_in_full(bar)}"
 
 
 def attention_line(title: str, deals: pd.DataFrame) -> str:
