@@ -101,7 +101,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "too low": ALARM,
         "too high (bias)": READING,
         "below": CODE,
-        "closer in those months (it missed by": FACT,
+        "closer since then (it missed by": FACT,
     },
     "pages/track/sentences": {
         "lower is better": READING,

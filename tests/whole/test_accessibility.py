@@ -205,6 +205,12 @@ def test_the_leader_s_page_prints_on_four_pages_at_most(chrome, sample_report: P
         ".filter(one => getComputedStyle(one).breakInside !== 'avoid').map(one => one.outerHTML.slice(0, 80))"
     )
     assert not cut
+    page.set_viewport_size({"width": 673, "height": 900})  # the width between the margins of A4
+    wide = page.evaluate(
+        "() => [...document.querySelectorAll('.scroll:not(.stacks)')].filter(one => one.offsetParent)"
+        ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.getAttribute('aria-label'))"
+    )
+    assert not wide, "cut on the right"
     hidden = "() => ['.readout', '.ring', '.keys', '.skip'].filter(one => document.querySelector(one)?.offsetParent)"
     assert page.evaluate(hidden) == []
     page.context.close()

@@ -175,6 +175,14 @@ def test_attention_names_no_owner_and_counts_right():
     assert changes.attention(segments(), none, company=EURO) == []  # nothing that could be looked at
 
 
+def test_attention_begins_with_alarms_and_then_tells_no_chance():
+    none = changes.prepare_attention(open_deals(), as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(0))
+    far = segments(-5.0, -7.0, 1.0).assign(p_at_least_plan=0.1)
+    told = plainly(changes.attention(far, none, company=EURO, alarms=["An alarm."]))
+    assert told == ["An alarm.", "Far below plan in FY26 Q4, by the model: S1 by €7 and S0 by €5."]
+    assert changes.attention(segments(1.0), none, company=EURO, alarms=["An alarm."]) == ["An alarm."]
+
+
 def test_nothing_stands_out_only_of_what_can_be_looked_at():
     as_of = pd.Timestamp("2026-10-31")
     dated = changes.prepare_attention(open_deals(("open", "2026-12-01", 1.0, 0.0)), as_of=as_of, looked_at=looked_at(1))
@@ -254,8 +262,9 @@ def test_a_range_promises_only_what_past_ones_were_checked_for(held, note):
     row = headline_row(forecast())
     cards = bookings_sentences.headline_cards(row, judged, company=EURO)
     assert (*cards[1][:2], cards[1][2].replace(T, " ")) == (f"80{T}% range", f"€3.7–4.6{T}m", note)
-    off = bookings_sentences.headline_cards(row, judged, company=EURO, alarm=True)
-    assert off[1][2] == "an alarm on the forecast speaks against it"
+    planned = headline_row(forecast(plan=5e6, p_at_least_plan=0.1))
+    off = bookings_sentences.headline_cards(planned, judged, company=EURO, alarm=True)
+    assert (off[1][2], off[3][2]) == ("an alarm speaks against it",) * 2  # the range, and the chance of plan
     unknown = bookings_sentences.headline_cards(row, {}, company=EURO)
     assert unknown[1][2] == "not yet checked"
 

@@ -93,6 +93,27 @@ def test_without_a_plan_nothing_is_told_of_its_chance():
     assert "points" not in causes_waterfall(moved, as_of="2026-10-31").heads  # type: ignore[union-attr]
 
 
+def test_under_an_alarm_its_chance_is_not_told():
+    causes, ends, deals = tables()
+    moved = prepare_moved(causes, ends, period="FY26 Q4", company=EURO, chances=False)
+    assert "plan" not in moved_sentence(moved)
+    assert "point" not in sources.plain(causes_sentence(moved))
+    shown = causes_waterfall(moved, as_of="2026-10-31")
+    assert isinstance(shown, Chart)
+    assert "points" not in shown.heads
+    assert not any("point" in tip.text for tip in shown.tooltips)
+    assert causes_deals(moved, deals).lead == "The deals behind each bar, whether due in FY26 Q4 or not:"
+
+
+def test_what_is_neither_won_nor_lost_is_called_what_it_is():
+    causes, ends, _ = tables()
+    passed = causes.assign(amount=causes["amount"].mask(causes["cause"] == "restated", -9e5))
+    moved = prepare_moved(passed, ends, period="FY26 Q4", company=EURO)
+    assert moved is not None
+    assert "all else" in prepare_waterfall(moved).names
+    assert "deals recorded late, reopened, or passed to another owner or segment" in causes_sentence(moved)
+
+
 def test_where_an_earlier_forecast_is_missing_one_line_says_so():
     causes, ends, deals = tables()
     moved = prepare_moved(causes, ends, period="FY30 Q1", company=EURO)

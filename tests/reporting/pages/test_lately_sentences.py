@@ -77,9 +77,10 @@ def test_the_headline_says_where_the_benchmark_has_been_closer_beyond_luck_and_o
 def test_the_headline_under_alarm_says_so_and_what_stands_in():
     headline = plain(page.headline(ROW, watched(alarm()), says("ets", 4.1e6), company=EURO))
     assert headline == (
-        "The model’s last five forecasts of the company’s month were all too high, by 40–90 %. "
-        "The benchmark, closer in those months (it missed by 12 % against 62 %), says €4.1 m for FY26 Q4; "
-        "the model says €5.2 m, 80 % range €4.4–6.1 m; plan €5 m."
+        "The model’s last five forecasts of the company’s month, from May 2026 on, were all too high, by 40–90 %; "
+        "in the 18 months before, they came to 1 % more than was booked. "
+        "The benchmark, closer since then (it missed by 12 % against 62 %), says €4.1 m for FY26 Q4; "
+        "the model says €5.2 m; plan €5 m."
     )
     ranges = watched(alarm(kind="ranges", n=6, n_side=6))
     headline = plain(page.headline(ROW, ranges, says("ets", 4.1e6), company=EURO))
@@ -96,10 +97,10 @@ def test_the_headline_under_alarm_says_so_and_what_stands_in():
         (
             {"wape_benchmark": 0.6},
             says("ets", 4.1e6),
-            "nothing stands in well: the benchmark missed by 60 % against 62 %",
+            "nothing stands in well: since then the benchmark missed by 60 % against 62 %",
         ),
         ({"wape_benchmark": NAN}, NO_FORECAST, "there is no benchmark for those months"),
-        ({}, NO_FORECAST, "the benchmark, closer in those months (it missed by 12 % against 62 %), stands in"),
+        ({}, NO_FORECAST, "the benchmark, closer since then (it missed by 12 % against 62 %), stands in"),
         ({"kind": "ranges"}, says("ets", 4.1e6), ""),
         ({"segment": "Iberia"}, says("ets", 1e5, segment="Iberia"), "says €100 k for FY26 Q4"),
     ],
@@ -114,19 +115,24 @@ def test_what_happened_is_right_at_one_two_some_and_zero():
     def told(**changed: object) -> str:
         return plain(page.what_happened(alarm(**changed)))
 
-    assert told(n=1, n_side=1, high=0.4).endswith("last forecast of the company’s month was too high, by 40 %")
-    assert told(n=2, n_side=2).endswith("were both too high, by 40–90 %")
+    one = told(n=1, n_side=1, high=0.4, first="2026-09", bias_before=NAN)
+    assert one.endswith("last forecast of the company’s month, September 2026, was too high, by 40 %")
+    assert told(n=2, n_side=2, bias_before=NAN).endswith("were both too high, by 40–90 %")
     assert told(n=7, n_side=6).startswith(
-        "of the model’s last seven forecasts of the company’s month six were too high"
+        "of the model’s last seven forecasts of the company’s month, from May 2026 on, six were too high"
     )
-    assert told(low=NAN, high=NAN).endswith("were all too high")  # nothing was booked in any of these months
-    assert told(segment="Iberia").startswith("the model’s last five forecasts of a month in Iberia were all")
+    nothing_booked = {"low": NAN, "high": NAN, "bias_before": NAN}
+    assert told(**nothing_booked).endswith("were all too high")
+    assert told(n=22).endswith("; in the month before, they came to 1 % more than was booked")
+    assert told(months=5).endswith("by 40–90 %")  # there is no month before
+    assert told(segment="Iberia").endswith("last five forecasts of a month in Iberia were all too high, by 40–90 %")
     sales, joint = {"model": "submitted-sales"}, {"model": "submitted-joint"}
     assert told(**sales) == (
-        "sales’ last five forecasts were all too high, by 40–90 %; before, they came to 1 % more than was booked"
+        "sales’ last five forecasts were all too high, by 40–90 %; in the 18 months before, they came to 1 % more than "
+        "was booked"
     )
     assert told(**joint, bias_before=0.0).startswith("the last five joint forecasts were all too high")
-    assert told(**joint, bias_before=0.0).endswith("; before, they came to what was booked")
+    assert told(**joint, bias_before=0.0).endswith("; in the 18 months before, they came to what was booked")
     assert told(**sales, bias_before=NAN).endswith("by 40–90 %")
 
 
@@ -140,9 +146,38 @@ def test_other_alarms_in_their_order_each_with_what_stands_in():
     assert "The benchmark, closer" in told[0]
     assert "Iberia" in told[1]
     told = page.alarm_sentences(watched(sales), *forecasts, period="FY26 Q4", company=EURO)
-    assert "The model, closer in those months (it missed by 10 % against 62 %), says €5.2 m" in plain(told[0])
+    assert "The model, closer since then (it missed by 10 % against 62 %), says €5.2 m" in plain(told[0])
     assert page.alarm_sentences(watched(alarm()), *forecasts, period="FY26 Q4", company=EURO) == []
     assert page.alarm_sentences(watched(alarm(alarm=False)), *forecasts, period="FY26 Q4", company=EURO) == []
+
+
+def past(*forecasts: float, segment: str = "Iberia", observed: float = 1.0) -> pd.DataFrame:
+    """Return forecasts of May 2026 and the months after, one month ahead."""
+    months = [str(month) for month in pd.period_range("2026-05", periods=len(forecasts), freq="M")]
+    table = pd.DataFrame({"target_period": months, "mean": forecasts, "observed": observed})
+    return table.assign(model="pipeline", segment=segment, horizon=1)
+
+
+def test_while_the_model_is_off_nobody_else_is_told_to_stand_in_and_no_segment_is_singled_out():
+    sales = alarm(model="submitted-sales", months=46, bias_before=0.46, low=1.75, high=7.44)
+    joint = alarm(model="submitted-joint", months=31, bias_before=NAN, evidence=400.0, n_side=4)
+    table = watched(alarm(), joint, sales, alarm(segment="Iberia", evidence=9e9))
+    given = {"period": "FY26 Q4", "company": EURO}
+    all_off = pd.concat([past(2.0, 3.0), past(2.0, 0.9, segment="Alps"), past(9.0, segment="Total")])
+    told = [plain(text) for text in page.alarm_sentences(table, says("ets", 4.1e6), past=all_off, **given)]
+    assert told == [
+        "Too high as well: sales’ last five forecasts by 175–744 % (+46 % in the 41 months before) and four of the "
+        "last five joint forecasts by 40–90 %.",
+        "Both segments show it: 3 of 4 forecasts of their months were too high.",
+    ]
+    # One segment is not off: the one that is under alarm is named.
+    one_off = pd.concat([past(2.0, 3.0), past(0.5, 0.9, segment="Alps")])
+    told = page.alarm_sentences(table, says("ets", 4.1e6), past=one_off, **given)
+    assert "in Iberia" in told[0]
+    assert len(told) == 2
+    assert page.segments_too(alarm(kind="ranges"), all_off) == ""
+    low = pd.concat([past(0.2), past(0.3, segment="Alps")])
+    assert "2 of 2 forecasts of their months were too low" in plain(page.segments_too(alarm(kind="too low"), low))
 
 
 def test_what_is_watched_and_its_budget():
@@ -163,8 +198,10 @@ def test_what_is_watched_and_its_budget():
 def test_an_alarm_on_one_forecast_or_range_is_worded_as_of_one():
     one = plain(page.what_happened(alarm(kind="ranges", n=1, n_side=1)))
     assert one == "the model’s last 80 % range of the company’s month did not hold what came"
-    part = plain(page.what_happened(alarm(n=2, n_side=1, low=0.4, high=0.4)))
-    assert part == "of the model’s last two forecasts of the company’s month one was too high, by 40 %"
+    part = plain(page.what_happened(alarm(n=2, n_side=1, low=0.4, high=0.4, bias_before=NAN)))
+    assert (
+        part == "of the model’s last two forecasts of the company’s month, from May 2026 on, one was too high, by 40 %"
+    )
 
 
 def test_what_stands_in_for_people_is_said_to_be_of_the_whole_company():
@@ -197,6 +234,11 @@ def test_the_record_is_told_twice():
     assert [plain(cell) for cell in brief["wape"]] == ["21 → 50 %", "21 → 50 %"]
     assert [plain(cell) for cell in brief["bias"]] == ["+1 → +45 %", f"+1 → {MINUS}20 %"]
     assert brief["coverage80"].iloc[1] == "–"
+    shown = page.record_table(table, brief=True)
+    assert isinstance(shown, TableView)
+    heads = [column.head for column in shown.grid().columns]
+    assert heads[:3] == ["forecast", "forecasts", "miss (WAPE)"]  # narrow enough for a column of paper
+    assert [row[0] for row in shown.grid().rows] == ["the model, company", "sales’ forecast, segments"]
     assert len(page.twice(table)) == 4
     assert repr(page.record_table(table.assign(n=0))) == ""
     assert "<details" not in page.record_table(table, brief=True)._repr_html_()
@@ -220,3 +262,7 @@ def test_under_alarm_the_record_of_all_months_is_said_to_be_of_all():
     assert more[-1].startswith("Of late")
     assert page.RECORD_OF_ALL not in " ".join(more)
     assert page.nearest_period(NO_FORECAST) == ""
+    # Where the headline has told the alarm, the record does not tell it again.
+    brief = page.record_answer(scores, {}, record(), watched(alarm()), forecasts, company=EURO, brief=True)
+    assert brief[0].startswith("Of late")
+    assert brief[1][0].startswith(page.RECORD_OF_ALL)

@@ -40,12 +40,11 @@ def test_the_last_quarters_as_they_were_forecast_before_they_began():
     assert table["booked"].tolist() == [4.4e6, 3.9e6]
     assert table["inside"].tolist() == ["yes", "no"]
     told = plain(quarters.quarters_finding(table))
-    assert told == f"FY26 Q3 ended below its 80{T}% range; before it the one quarter ended inside its own"
-    assert plain(quarters.quarters_finding(table.iloc[:1])) == (
-        f"The one settled quarter ended inside the 80{T}% range given before it began"
-    )
+    day = f"80{T}% range given the day before it began"
+    assert told == f"FY26 Q3 ended below the {day}; before it the one quarter ended inside its own"
+    assert plain(quarters.quarters_finding(table.iloc[:1])) == (f"The one settled quarter ended inside the {day}")
     above = table.iloc[1:].assign(booked=9e6)
-    assert quarters.quarters_finding(above) == f"FY26 Q3 ended above its 80{T}% range"
+    assert quarters.quarters_finding(above) == f"FY26 Q3 ended above the {day}"
     shown = TableView(table, told, **quarters.columns(EURO), right=["inside"])._repr_html_()
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown.split("<tbody>")[1])
     assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€3.9{T}m", "no", f"€4{T}m"]
@@ -59,8 +58,23 @@ def test_misses_are_counted_over_all_settled_quarters():
     ]
     table = quarters.closed_quarters(track(*rows))
     told = plain(quarters.quarters_finding(table))
-    assert told == f"FY25 Q2 ended above its 80{T}% range; before it three of five quarters ended inside theirs"
+    day = "given the day before"
+    assert told == (
+        f"FY25 Q2 ended above the 80{T}% range {day} it began; before it three of five quarters ended inside theirs"
+    )
     assert len(table) == len(ends)
+    # Quarters that one after the other missed on the same side are one thing; another side is another.
+    told = plain(
+        quarters.quarters_finding(
+            table.assign(booked=[4e6, 4e6, 3e6, 5e6, 3e6, 2e6], inside=[*"yy", *"nnnn"]).replace(
+                {"inside": {"y": "yes", "n": "no"}}
+            )
+        )
+    )
+    assert told == (
+        f"FY25 Q1 and FY25 Q2 ended below the 80{T}% ranges {day} they began; before them two of four quarters ended "
+        "inside theirs"
+    )
 
 
 def test_ranges_that_are_not_there_are_not_judged():

@@ -259,11 +259,11 @@ def when(as_of: Any, *, compared_to: Any = None) -> str:
     return f"in {name}{year}" if day.is_month_end else f"on {day.day} {name}{year}"
 
 
-def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company) -> str:
+def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Company, chances: bool = True) -> str:
     """Return how the forecast of a period moved since the last month end: `Computed as of …; now …`.
 
-    backtest : forecasts computed from what was known at past month ends. row : the headline's row, as of now. Empty
-    where either is not known.
+    backtest : forecasts computed from what was known at past month ends. row : the headline's row, as of now. chances :
+    whether those of reaching plan are told. Empty where either is not known.
     """
     if row is None or not wording.known(row["mean"]):
         return ""
@@ -273,7 +273,7 @@ def moved(backtest: pd.DataFrame, row: Mapping[str, Any] | None, *, company: Com
     if rows.empty:
         return ""
     then = sources.row(rows, -1)
-    before, after = _expected(then, company), _expected(row, company)
+    before, after = (_expected(each, company, chances=chances) for each in (then, row))
     return then_and_now(before, after, day=then["origin"], period=period)
 
 
@@ -285,15 +285,25 @@ def quarters_finding(table: pd.DataFrame) -> str:
     known = table[table["inside"] != "unknown"]
     if known.empty:
         return "No quarter has settled whose forecast was made before it began"
-    span = f"80{wording.THIN}% range"
-    last, before = sources.row(known, -1), known.iloc[:-1]
-    if last["inside"] == "no":
-        miss = f"{last['quarter']} ended {'below' if last['booked'] < last['q10'] else 'above'} its {span}"
-        inside = wording.of_all(_inside(before), sources.count(before), "quarter")
-        own = "theirs" if len(before) > 1 else "its own"
-        return f"{miss}; before it {inside} ended inside {own}" if len(before) else miss
-    ended = sources.capitalised(wording.of_all(_inside(known), sources.count(known), "settled quarter"))
-    return f"{ended} ended inside the {span} given before {'it' if len(known) == 1 else 'they'} began"
+    span, misses = f"80{wording.THIN}% range", _last_misses(known)
+    if misses.empty:
+        ended = sources.capitalised(wording.of_all(_inside(known), sources.count(known), "settled quarter"))
+        it = "it" if len(known) == 1 else "they"
+        return f"{ended} ended inside the {span} given the day before {it} began"
+    last, before = sources.row(misses, -1), known.iloc[: -len(misses)]
+    side = "below" if last["booked"] < last["q10"] else "above"
+    it, them, spans = ("it", "it", span) if len(misses) == 1 else ("they", "them", f"{span}s")
+    miss = f"{wording.joined(misses['quarter'])} ended {side} the {spans} given the day before {it} began"
+    inside = wording.of_all(_inside(before), sources.count(before), "quarter")
+    own = "theirs" if len(before) > 1 else "its own"
+    return f"{miss}; before {them} {inside} ended inside {own}" if len(before) else miss
+
+
+def _last_misses(known: pd.DataFrame) -> pd.DataFrame:
+    """Return the last quarters that one after the other ended on the same side outside their range; may be none."""
+    side = np.sign((known["booked"] > known["q90"]).astype(int) - (known["booked"] < known["q10"]).astype(int))
+    run = side.iloc[::-1].eq(side.iloc[-1]).cummin().iloc[::-1] & (side != 0)
+    return known[run]
 
 
 def _inside(known: pd.DataFrame) -> int:
@@ -310,7 +320,7 @@ def columns(company: Company) -> TableColumns:
     return {"columns": names, "formats": {**formats, "inside": INSIDE.__getitem__}}
 
 
-def _expected(row: Mapping[str, Any], company: Company) -> str:
+def _expected(row: Mapping[str, Any], company: Company, *, chances: bool) -> str:
     amount = wording.money(row["mean"], currency=company.currency)
-    chance = row.get("p_at_least_plan")
+    chance = row.get("p_at_least_plan") if chances else None
     return f"{amount} ({wording.chance(chance)} likely to reach plan)" if wording.known(chance) else amount

@@ -20,7 +20,7 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, Place, ch
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.charts.style import BOOKED, FORECAST, INK, PAPER, PLAN, RANGE80, RANGE95, SOFT
 from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
-from forecast.reporting.pages.bookings.sentences import booked_amount, booked_of, forecast_tooltip
+from forecast.reporting.pages.bookings.sentences import MEANS, booked_amount, booked_of, forecast_tooltip
 
 # -- each against its plan ------------------------------------------------------------------------------
 
@@ -263,7 +263,7 @@ def describe_segments(standings: Standings, *, title: str) -> Caption:
     rows, currency = sources.records(standings.rows), standings.company.currency
     return Caption(
         title=title,
-        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % range, 95 % range",
+        subtitle=f"Bookings of {rows[0]['target_period']} as a share of plan: median, 80 % range, 95 % range{MEANS}",
         description=f"{title}. {' '.join(_segment_sentence(row, currency=currency) for row in rows)}",
         tooltips=[forecast_tooltip(row["segment"], row, currency=currency) for row in rows],
     )

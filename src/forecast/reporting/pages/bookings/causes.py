@@ -19,7 +19,7 @@ from forecast.models.pipeline.causes import CAUSES
 from forecast.models.pipeline.explained import COMPANY
 from forecast.reporting.charts.canvas import Caption, chart, empty
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
-from forecast.reporting.pages.bookings.changes import DEAL_HEADS, MOVED_LEAD, Waterfall, draw_waterfall
+from forecast.reporting.pages.bookings.changes import DEAL_HEADS, Waterfall, draw_waterfall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +27,29 @@ class Moved:
     """How one period's forecast of the company moved.
 
     ends : the row of its two forecasts. causes : one row each, in order; those that moved nothing are left out.
+    chances : whether chances of reaching plan, and points of them, are known and may be told.
     """
 
     ends: Mapping[str, Any]
     causes: pd.DataFrame
     company: Company
+    chances: bool = True
 
 
-def prepare_moved(causes: pd.DataFrame, ends: pd.DataFrame, *, period: str, company: Company) -> Moved | None:
+def prepare_moved(
+    causes: pd.DataFrame, ends: pd.DataFrame, *, period: str, company: Company, chances: bool = True
+) -> Moved | None:
     """Return how the forecast of a period moved; None where either day has none of it.
 
-    causes, ends : the month's tables `changes_forecast` and `changes_forecast_ends`.
+    causes, ends : the month's tables `changes_forecast` and `changes_forecast_ends`. chances : whether those of
+    reaching plan may be told; where an alarm stands against the forecast they may not.
     """
     both = ends[(ends["target_period"] == period) & (ends["level"] == COMPANY)]
     if both.empty:
         return None
     rows = causes[(causes["target_period"] == period) & (causes["level"] == COMPANY)]
-    return Moved(ends=sources.row(both), causes=rows[rows["amount"].abs() >= CENT], company=company)
+    causes, chances = rows[rows["amount"].abs() >= CENT], chances and bool(rows["points"].notna().any())
+    return Moved(ends=sources.row(both), causes=causes, company=company, chances=chances)
 
 
 CENT = 0.005
@@ -61,7 +67,7 @@ def causes_waterfall(moved: Moved | None, *, as_of: Any) -> Chart | Statement:
         draw_waterfall,
         describe_causes(moved, record),
         table=record.rows.assign(bar=record.names),
-        heads=HEADS if moved.causes["points"].notna().any() else {n: h for n, h in HEADS.items() if n != "points"},
+        heads={name: head for name, head in HEADS.items() if name != "points" or moved.chances},
         company=moved.company,
         as_of=as_of,
         formats={"amount": money, "points": wording.in_points},
@@ -111,7 +117,7 @@ def causes_deals(moved: Moved | None, deals: pd.DataFrame, *, most: int = 12) ->
         if len(rows):
             view = TableView(rows, deals_caption(cause), columns=heads, formats=formats, most=most)
             parts.append((deals_line(cause, company=moved.company), view))
-    return Folds(parts, MOVED_LEAD if parts else "")
+    return Folds(parts, deals_lead(str(moved.ends["target_period"])) if parts else "")
 
 
 # -- sentences ------------------------------------------------------------------------------------------
@@ -126,7 +132,7 @@ CAUSE_WORDS = {
     "created": "created since",
     "not_yet_created": "not yet created",
     "learned": "model learned",
-    "restated": "recorded late",
+    "restated": "all else",
 }
 """How each cause is called at its bar."""
 assert tuple(CAUSE_WORDS) == CAUSES
@@ -141,7 +147,7 @@ _WHAT = {
     "created": "deals created since",
     "not_yet_created": "deals not yet created",
     "learned": "what the model learned",
-    "restated": "what was recorded late, or elsewhere",
+    "restated": "deals recorded late, reopened, or passed to another owner or segment",
 }
 
 HEADS = {"bar": "cause", "amount": "amount", "points": "points of the chance of plan", "deals": "deals"}
@@ -162,7 +168,11 @@ def moved_sentence(moved: Moved | None) -> str:
 
     def expected(amount: str, chance: str) -> str:
         text = wording.money(ends[amount], currency=currency)
-        plan = f" ({wording.chance(ends[chance])} likely to reach plan)" if wording.known(ends[chance]) else ""
+        plan = (
+            f" ({wording.chance(ends[chance])} likely to reach plan)"
+            if moved.chances and wording.known(ends[chance])
+            else ""
+        )
         return f"{text}{plan}"
 
     before, after = expected("before", "chance_before"), expected("after", "chance_after")
@@ -184,7 +194,7 @@ def causes_sentence(moved: Moved | None, *, most: int = 2) -> str:
     causes = sorted(sources.records(moved.causes), key=lambda cause: -abs(cause["amount"]))
     taken, brought = ([c for c in causes if (c["amount"] > 0) is up][:most] for up in (False, True))
     parts = [
-        f"{verb} by {wording.joined(_moved_by(cause, moved.company) for cause in side)}"
+        f"{verb} by {wording.joined(_moved_by(cause, moved) for cause in side)}"
         for verb, side in (("lowered", taken), ("raised", brought))
         if side
     ]
@@ -192,9 +202,10 @@ def causes_sentence(moved: Moved | None, *, most: int = 2) -> str:
     return wording.sentence(f"it was {'; '.join(parts)}{'; the chart has all causes' if many else ''}")
 
 
-def _moved_by(cause: Mapping[str, Any], company: Company) -> str:
-    amount = wording.money(abs(cause["amount"]), currency=company.currency)
-    points = f", {wording.points(cause['points'], short=True)}" if wording.known(cause["points"]) else ""
+def _moved_by(cause: Mapping[str, Any], moved: Moved) -> str:
+    amount = wording.money(abs(cause["amount"]), currency=moved.company.currency)
+    told = moved.chances and wording.known(cause["points"])
+    points = f", {wording.points(cause['points'], short=True)}" if told else ""
     return f"{_WHAT[cause['cause']]} ({amount}{points})"
 
 
@@ -222,13 +233,18 @@ def describe_causes(moved: Moved, record: Waterfall) -> Caption:
                 name,
                 wording.named_amount("", row["amount"], currency=currency, sign=not is_end),
                 wording.points(row["points"], short=True) + " of the chance of plan"
-                if wording.known(row["points"])
+                if moved.chances and wording.known(row["points"])
                 else "",
                 wording.plural(row["deals"], "deal") if row["deals"] else "",
             )
             for name, is_end, row in zip(record.names, record.is_end, rows, strict=True)
         ],
     )
+
+
+def deals_lead(period: str) -> str:
+    """Return the line over the lists: which deals are in them."""
+    return f"The deals behind each bar, whether due in {wording.month(period)} or not:"
 
 
 def deals_line(cause: Mapping[str, Any], *, company: Company) -> str:

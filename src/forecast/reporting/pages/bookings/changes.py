@@ -397,15 +397,23 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
     )
 
 
-def attention(rows: pd.DataFrame, found: Attention, *, company: Company) -> list[str]:
-    """Return what needs attention: segments far from plan, deals past their date, deals that keep slipping.
+def attention(rows: pd.DataFrame, found: Attention, *, company: Company, alarms: Sequence[str] = ()) -> list[str]:
+    """Return what needs attention: alarms, segments far from plan, deals past their date, deals that keep slipping.
 
     Where there is none, what was looked at; nothing where nothing can be looked at. rows : segments of a period
-    (`segment_rows`). No owner is named.
+    (`segment_rows`). alarms : a sentence each; with any, how likely a segment reaches plan is not told. No owner is
+    named.
     """
-    sentences = []
-    if len(rows) and "p_at_least_plan" in rows:
-        for row in sources.records(rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)]):
+    sentences = list(alarms)
+    far = rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)] if "p_at_least_plan" in rows else rows.iloc[:0]
+    if alarms and len(far):
+        money = wording.in_currency(company.currency)
+        named = [
+            f"{wording.label(row['segment'])} by {money(row['plan'] - row['mean'])}" for row in sources.records(far)
+        ]
+        sentences.append(f"Far below plan in {far['target_period'].iloc[0]}, by the model: {wording.joined(named)}.")
+    else:
+        for row in sources.records(far):
             short = wording.money(row["plan"] - row["mean"], currency=company.currency)
             chance = wording.odds(row["p_at_least_plan"])
             sentences.append(

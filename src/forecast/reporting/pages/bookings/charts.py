@@ -48,12 +48,14 @@ def bookings_fan(
     actuals: pd.DataFrame | None = None,
     segment: str = TOTAL,
     months_back: int = 12,
+    since: str = "",
 ) -> Chart | Statement:
     """Draw past months as booked and the months ahead as median, 50/80/95 % bands, what is booked already, and plan.
 
     bookings : a forecast table. actuals : settled actuals (period, segment, amount), summed over segments for Total.
+    since : the first month of an alarm; a phone then shows months before it too.
     """
-    fan = prepare_fan(bookings, company=company, actuals=actuals, segment=segment, months_back=months_back)
+    fan = prepare_fan(bookings, company=company, actuals=actuals, segment=segment, months_back=months_back, since=since)
     caption = sentences.describe_fan(fan)
     if not fan.has_range:
         return empty(caption.title, sentences.NO_MONTHS)
@@ -73,7 +75,7 @@ def bookings_fan(
 def draw_fan(canvas: Canvas, fan: Fan) -> Drawing:
     """Draw bars for months past, bands and a line for months ahead, a dash for each plan."""
     figure, axes = canvas.axes(250 if canvas.narrow else 300, left=34, right=78 if canvas.narrow else 96)
-    shown = len(fan.past) if not canvas.narrow else min(6, len(fan.past))
+    shown = len(fan.past) if not canvas.narrow else fan.months_on_a_phone
     ahead, x, last, words = fan.ahead, fan.x, fan.ahead.iloc[-1], sentences.LABELS
     axes.bar(np.arange(len(fan.past)), fan.past["amount"], width=0.62, **BOOKED.area, zorder=2)
     _draw_bands(axes, fan)

@@ -20,6 +20,9 @@ MODEL = "pipeline"
 ABSTENTION = "abstention"
 """What the note of a month is about that says why there is no forecast."""
 
+BEFORE_ALARM = 4
+"""Months drawn before the first of an alarm, at least."""
+
 DOTS = 20
 """Outcomes that a period's bookings are drawn as."""
 
@@ -29,7 +32,8 @@ class Fan:
     """Months of one segment: those past as booked, those ahead as forecast.
 
     past : period, amount; may be empty. ahead : rows of the forecast table, one a month, in order. plan : one a month
-    ahead, NaN where there is none. table : both as they are shown, one row a month.
+    ahead, NaN where there is none. table : both as they are shown, one row a month. since : the first month of an
+    alarm, empty without one.
     """
 
     past: pd.DataFrame
@@ -38,6 +42,13 @@ class Fan:
     plan: np.ndarray
     segment: str
     company: Company
+    since: str = ""
+
+    @property
+    def months_on_a_phone(self) -> int:
+        """How many months past are drawn where there is little room: six, and under an alarm those before it too."""
+        under_alarm = int((self.past["period"] >= self.since).sum()) if self.since else 0
+        return min(len(self.past), max(6, under_alarm + BEFORE_ALARM if under_alarm else 0))
 
     @property
     def periods(self) -> list[str]:
@@ -72,6 +83,7 @@ def prepare_fan(
     actuals: pd.DataFrame | None = None,
     segment: str = TOTAL,
     months_back: int = 12,
+    since: str = "",
 ) -> Fan:
     """Return the months of a segment; of those past the last `months_back` before the first month ahead.
 
@@ -82,7 +94,7 @@ def prepare_fan(
     past = past[past["period"] < ahead["target_period"].iloc[0]] if len(ahead) else past.iloc[:0]
     plan = ahead["plan"].to_numpy(float) if "plan" in ahead else np.full(len(ahead), np.nan)
     table = sources.named(months_table(past, ahead, segment=segment), "months")
-    return Fan(past=past, ahead=ahead, table=table, plan=plan, segment=segment, company=company)
+    return Fan(past=past, ahead=ahead, table=table, plan=plan, segment=segment, company=company, since=since)
 
 
 def months_table(past: pd.DataFrame, ahead: pd.DataFrame, *, segment: str) -> pd.DataFrame:

@@ -38,8 +38,11 @@ ADDENDS_HEADS = {"target_period": "month", **ADDEND_WORDS, "mean": "mean"}
 OUTCOMES_HEADS = {"outcome": "outcome", "bookings": "bookings", "reached": "reaches plan"}
 """What stands over the columns of each table."""
 
-ALARM = "an alarm on the forecast speaks against it"
-"""What is said of a range where the company's forecast or its ranges are under alarm."""
+ALARM = "an alarm speaks against it"
+"""What is said of a range and a chance where the company's forecast or its ranges are under alarm."""
+
+MEANS = "; the title gives means"
+"""What is said beneath a title of means over a picture of medians."""
 
 NOT_CHECKED = "not yet checked"
 """What is said of a range where no past one, or too few, has been held against what came."""
@@ -109,7 +112,7 @@ def headline_cards(
             (
                 "Chance of plan",
                 wording.chance(row.get("p_at_least_plan")),
-                wording.rough_odds(row.get("p_at_least_plan")),
+                ALARM if alarm else wording.rough_odds(row.get("p_at_least_plan")),
             )
         )
     if wording.known(row.get("booked")):
@@ -192,7 +195,7 @@ def describe_fan(fan: Fan) -> Caption:
     """Return the words of the months: past as booked, ahead as a fan of ranges."""
     return Caption(
         title=months_finding(fan.ahead, company=fan.company),
-        subtitle=f"Bookings by month, {fan.unit}, {who(fan.segment)}; bars: booked, line: forecast",
+        subtitle=f"Bookings by month, {fan.unit}, {who(fan.segment)}; bars: booked, line: median{MEANS}",
         description=_fan_description(fan),
         tooltips=_fan_tooltips(fan),
     )

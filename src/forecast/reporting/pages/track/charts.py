@@ -50,14 +50,16 @@ def accuracy(
     as_of: Any,
     level: str = "segment",
     relative: bool = False,
+    lately: pd.DataFrame | None = None,
 ) -> Chart | Statement:
     """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
 
     scores : as `summarise` gives them by model, span, level and horizon. judged : what may be said of
     them (`month.table("judgements")`). relative : draw each miss as a share of the
-    benchmark's on the same forecasts instead, so that lines of different forecasts can be compared.
+    benchmark's on the same forecasts instead, so that lines of different forecasts can be compared. lately : the
+    month's table, where the title is to say also what holds of late, as under an alarm.
     """
-    misses = prepare_accuracy(scores, level=level, relative=relative, judged=judged)
+    misses = prepare_accuracy(scores, level=level, relative=relative, judged=judged, lately=lately)
     caption = describe_accuracy(misses)
     if misses.rows.empty:
         return empty(caption.title, nothing_scored(scores, level=level))

@@ -29,6 +29,9 @@ from forecast.reporting.pages.track.sentences import (
 )
 from forecast.reporting.pages.words import SKILL, evaluated
 
+SIDES = ("too high", "too low")
+"""The kinds of an alarm that have a side; the other is of ranges."""
+
 RANGE = f"80{wording.THIN}% range"
 NO_ALARM = "No alarm: nothing that is watched has changed of late by more than happens by itself"
 CAPTION = "The record twice: over all months → over the last six"
@@ -43,7 +46,6 @@ ASKED = {"too high": "too high", "too low": "too low", "ranges": "outside its ra
 OF = {"segment": "segments", "total": "company"}
 
 _PEOPLE = "submitted-"
-_SIDES = ("too high", "too low")
 _FIGURES = ("forecasts", "wape", "bias", "coverage80")
 
 
@@ -69,7 +71,7 @@ def headline(
     if row is None or not wording.known(row["mean"]):
         return plain
     alarm, period = company_alarm(alarms), str(row["target_period"])
-    if alarm is not None and alarm["kind"] in _SIDES:
+    if alarm is not None and alarm["kind"] in SIDES:
         off = _off(row, alarm, benchmark, company=company)
         return " ".join(part for part in (off, beaten_sentence(judged)) if part)
     happened = "" if alarm is None else wording.sentence(what_happened(alarm))
@@ -94,11 +96,9 @@ def beaten_sentence(judged: Mapping[str, Finding], says: str = "") -> str:
 
 
 def _off(row: Mapping[str, Any], alarm: Mapping[str, Any], benchmark: pd.DataFrame, *, company: Company) -> str:
-    """Return the headline under alarm: what happened, what stands in, and what the model says."""
+    """Return the headline under alarm: what happened, what stands in, and what the model says, without its range."""
     money, period = wording.in_currency(company.currency), str(row["target_period"])
     model = f"the model says {money(row['mean'])}"
-    if wording.known(row["q10"]) and wording.known(row["q90"]):
-        model += f", {RANGE} {wording.money_range(row['q10'], row['q90'], currency=company.currency)}"
     if wording.known(row.get("plan")):
         model += f"; plan {money(row['plan'])}"
     other = stand_in(alarm, benchmark, period=period, company=company)
@@ -114,7 +114,7 @@ def company_alarm(alarms: pd.DataFrame) -> Mapping[str, Any] | None:
     rows = alarms[alarms["alarm"] & (alarms["model"] == OURS) & (alarms["segment"] == TOTAL)]
     if rows.empty:
         return None
-    order = rows.assign(_ranges=~rows["kind"].isin(_SIDES), _over=-rows["evidence"] / rows["limit"])
+    order = rows.assign(_ranges=~rows["kind"].isin(SIDES), _over=-rows["evidence"] / rows["limit"])
     return sources.row(order.sort_values(["_ranges", "_over"]))
 
 
@@ -126,16 +126,21 @@ def record_answer(
     forecasts: pd.DataFrame,
     *,
     company: Company,
+    brief: bool = False,
 ) -> tuple[str, list[str]]:
     """Return the sentence that answers how good forecasts have been, and those on the rest of the record, told twice.
 
     Simple case: no alarm on the company's forecast; what holds over all comes first, then what holds of late. Under
-    alarm that comes first, and what holds over all is said to be of all.
+    alarm that comes first, and what holds over all is said to be of all. brief : for a page whose headline has told the
+    alarm, and whose table has what people missed.
     """
-    sentences, company_first = accuracy_sentences(scores, judged), company_sentence(scores, judged)
+    sentences = accuracy_sentences(scores, judged, people=not brief)
+    company_first = company_sentence(scores, judged)
     whole = [company_first, *sentences] if company_first else sentences
     off = record_sentence(alarms, forecasts, period=nearest_period(forecasts), company=company)
     late = lately_sentence(lately)
+    if off and brief and late:
+        return late, [f"{RECORD_OF_ALL} {whole[0]}", *whole[1:]]
     if not off:
         return whole[0], [part for part in (*whole[1:], late) if part]
     return off, [part for part in (late, f"{RECORD_OF_ALL} {whole[0]}", *whole[1:]) if part]
@@ -153,13 +158,26 @@ def record_sentence(alarms: pd.DataFrame, forecasts: pd.DataFrame, *, period: st
     return " ".join(wording.sentence(part) for part in (what_happened(alarm), other) if part)
 
 
-def alarm_sentences(alarms: pd.DataFrame, *forecasts: pd.DataFrame, period: str, company: Company) -> list[str]:
-    """Return a sentence for each other alarm, with what stands in: our ranges, people, segments; strongest first.
+def alarm_sentences(
+    alarms: pd.DataFrame, *forecasts: pd.DataFrame, period: str, company: Company, past: pd.DataFrame | None = None
+) -> list[str]:
+    """Return the other alarms: our ranges, people, segments; strongest first.
 
-    forecasts : forecast tables of today, of the benchmark and, for people, of the model.
+    Simple case: no alarm on the company's forecast; each is a sentence, with what stands in. Where there is one, it has
+    said what stands in: people who are off to the same side are one sentence, and so are the segments, of which none is
+    singled out where all show the same.
+
+    forecasts : forecast tables of today, of the benchmark and, for people, of the model. past : the month's `backtest`.
     """
     first = company_alarm(alarms)
     rows = alarms[alarms["alarm"]]
+    too = segments = ""
+    if first is not None and first["kind"] in SIDES:
+        same = rows["kind"] == first["kind"]
+        people = rows[rows["model"].str.startswith(_PEOPLE) & same].sort_values("evidence", ascending=False)
+        too, segments = _people_too(people, kind=first["kind"]), segments_too(first, past)
+        told = people.index.union(rows.index[same & (rows["segment"] != TOTAL)] if segments else [])
+        rows = rows.drop(index=told)
     rows = rows.assign(_over=rows["evidence"] / rows["limit"])
     rows = rows.assign(_segment=rows["segment"] != TOTAL, _people=rows["model"] != OURS)
     sentences = []
@@ -169,7 +187,41 @@ def alarm_sentences(alarms: pd.DataFrame, *forecasts: pd.DataFrame, period: str,
             continue
         other = stand_in(row, *forecasts, period=period, company=company, model_is_off=first is not None)
         sentences.append(" ".join(wording.sentence(part) for part in (what_happened(row), other) if part))
-    return sentences
+    return [*sentences, *(each for each in (too, segments) if each)]
+
+
+def _people_too(rows: pd.DataFrame, *, kind: str) -> str:
+    """Return the people's forecasts that are under an alarm of the model's kind, in one sentence; empty for none."""
+    whose = []
+    for row in sources.records(rows):
+        many = _last_forecasts(str(row["model"]), row["n"])
+        if row["n_side"] < row["n"]:
+            many = f"{wording.spelt(row['n_side'])} of {many}"
+        sizes = f" by {wording.percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
+        before = f" ({wording.percent(row['bias_before'], sign=True)} {_window(row)})" if _has_before(row) else ""
+        whose.append(f"{many}{sizes}{before}")
+    return f"{sources.capitalised(kind)} as well: {wording.joined(whose)}." if whose else ""
+
+
+def segments_too(alarm: Mapping[str, Any], past: pd.DataFrame | None) -> str:
+    """Return that all segments were off to the side of the company's alarm, each over its months; else empty.
+
+    alarm : on our forecast of the company. past : the month's `backtest`; its shortest lead time is what is watched.
+    """
+    if past is None or alarm["kind"] not in SIDES:
+        return ""
+    rows = past[(past["model"] == OURS) & (past["segment"] != TOTAL) & past["observed"].notna() & past["mean"].notna()]
+    rows = rows[~is_quarter(rows["target_period"]) & (rows["horizon"] >= 1)]
+    rows = rows[(rows["horizon"] == rows["horizon"].min()) & (rows["target_period"] >= alarm["first"])]
+    sums = rows.groupby("segment")[["mean", "observed"]].sum()
+    off = rows["mean"] > rows["observed"] if alarm["kind"] == "too high" else rows["mean"] < rows["observed"]
+    way = sums["mean"] > sums["observed"] if alarm["kind"] == "too high" else sums["mean"] < sums["observed"]
+    if len(sums) < 2 or not way.all():
+        return ""
+    segments = sources.count(rows.drop_duplicates("segment"))
+    every = sources.capitalised(wording.of_all(segments, segments, "segment"))
+    count = f"{wording.in_full(sources.count(rows[off]))} of {wording.in_full(sources.count(rows))}"
+    return f"{every} show it: {count} forecasts of their months were {alarm['kind']}."
 
 
 def watched_sentence(alarms: pd.DataFrame) -> str:
@@ -186,14 +238,14 @@ def watched_sentence(alarms: pd.DataFrame) -> str:
 def what_happened(row: Mapping[str, Any]) -> str:
     """Return what the months of an alarm were like: `the model’s last five forecasts … were all too high, by …`."""
     n, side = row["n"], row["n_side"]
-    if row["kind"] not in _SIDES:
+    if row["kind"] not in SIDES:
         if n == 1:
             return f"the model’s last {RANGE}{_where(row)} did not hold what came"
         ranges = f"of the model’s last {wording.spelt(n)} {RANGE}s{_where(row)}"
         return (
             f"none {ranges} held what came" if side == n else f"{ranges} {wording.spelt(side)} did not hold what came"
         )
-    whose = _last_forecasts(str(row["model"]), n) + _where(row)
+    whose = _last_forecasts(str(row["model"]), n) + _where(row) + _since(row)
     sizes = f", by {wording.percents(row['low'], row['high'])}" if wording.known(row["low"]) else ""
     if n == 1:
         happened = f"{whose} was {row['kind']}{sizes}"
@@ -214,7 +266,7 @@ def stand_in(
     Simple case: the benchmark was closer in the same months, and this is its number. For people the model comes first,
     unless it is off itself. Where neither was clearly closer (`CLOSER`) its number is given as what it is.
     """
-    if row["kind"] not in _SIDES:
+    if row["kind"] not in SIDES:
         return ""
     candidates = [("the benchmark", BENCHMARK, row["wape_benchmark"])]
     if str(row["model"]).startswith(_PEOPLE) and not model_is_off:
@@ -230,9 +282,9 @@ def stand_in(
     if str(row["model"]).startswith(_PEOPLE):
         says += ", of the whole company"
     if not closer:
-        not_closer = f"nothing stands in well: {name} missed by {misses} in those months"
+        not_closer = f"nothing stands in well: since then {name} missed by {misses}"
         return f"{not_closer}, and {says}" if wording.known(amount) else not_closer
-    instead = f"{name}, closer in those months (it missed by {misses}),"
+    instead = f"{name}, closer since then (it missed by {misses}),"
     return f"{instead} {says}" if wording.known(amount) else f"{instead} stands in"
 
 
@@ -271,14 +323,30 @@ def _last_forecasts(model: str, n: int) -> str:
     return f"{name.removesuffix(' forecast')} {many}"
 
 
-def _before(row: Mapping[str, Any]) -> str:
-    """Return how people’s forecasts were before, since theirs are compared with their own past."""
-    before = row["bias_before"]
-    if not str(row["model"]).startswith(_PEOPLE) or not wording.known(before):
+def _since(row: Mapping[str, Any]) -> str:
+    """Return `, from May 2026 on,`, of the company's months; nothing for people and segments, told after these."""
+    if row["model"] != OURS or row["segment"] != TOTAL:
         return ""
-    if abs(before) < 0.005:
-        return "; before, they came to what was booked"
-    return f"; before, they came to {wording.percent(abs(before))} {'more' if before > 0 else 'less'} than was booked"
+    first = wording.month(row["first"])
+    return f", {first}," if row["n"] == 1 else f", from {first} on,"
+
+
+def _before(row: Mapping[str, Any]) -> str:
+    """Return how forecasts were before, of the company and of people: `; in the 18 months before, they came to …`."""
+    if not _has_before(row) or (row["model"] == OURS and row["segment"] != TOTAL):
+        return ""
+    return f"; {_window(row)}, they came to {_bias(row['bias_before'])}"
+
+
+def _has_before(row: Mapping[str, Any]) -> bool:
+    """Return whether anything is known of the months before those an alarm speaks of."""
+    return row["months"] > row["n"] and wording.known(row["bias_before"])
+
+
+def _window(row: Mapping[str, Any]) -> str:
+    """Return `in the 18 months before`."""
+    count = row["months"] - row["n"]
+    return "in the month before" if count == 1 else f"in the {wording.plural(count, 'month')} before"
 
 
 # -- the record twice -----------------------------------------------------------------------------------
@@ -324,7 +392,10 @@ def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | No
     if not brief:
         return TableView(table, CAPTION, fold=FOLD, most=200, right=_FIGURES, **shown)
     caption = f"{CAPTION}, {wording.ahead(sources.row(table)['horizon'])}"
-    return TableView(table.drop(columns="horizon"), caption, right=_FIGURES, **shown)
+    names = [f"{model_name(row['model'])}, {OF[row['level']]}" for row in sources.records(table)]
+    narrow = table.drop(columns=["horizon", "level"]).assign(model=names)
+    shown["formats"] = dict.fromkeys(_FIGURES, str)
+    return TableView(narrow, caption, right=_FIGURES, **shown)
 
 
 def watched_table(alarms: pd.DataFrame) -> TableView | Notes:

@@ -86,7 +86,8 @@ class Accuracy:
 
     scores : all that were given, for the words. models : at most five, in the order of their lines. rows : their scores
     of months, with `drawn`, the miss as a share of what was booked (WAPE) or, where `relative`, of the benchmark's miss
-    on the same targets (1 - skill). judged : what may be said of them, by question.
+    on the same targets (1 - skill). judged : what may be said of them, by question. lately : the month's table,
+    where the title says also what holds of late.
     """
 
     scores: pd.DataFrame
@@ -95,6 +96,7 @@ class Accuracy:
     level: str
     relative: bool
     judged: Mapping[str, Finding]
+    lately: pd.DataFrame | None = None
 
     @property
     def series(self) -> Mapping[str, pd.DataFrame]:
@@ -107,10 +109,17 @@ class Accuracy:
         return sorted({int(horizon) for horizon in self.rows["horizon"]})
 
 
-def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool, judged: Mapping[str, Finding]) -> Accuracy:
+def prepare_accuracy(
+    scores: pd.DataFrame,
+    *,
+    level: str,
+    relative: bool,
+    judged: Mapping[str, Finding],
+    lately: pd.DataFrame | None = None,
+) -> Accuracy:
     """Return the misses of the models worth drawing; relative ones only where the benchmark is there.
 
-    scores : as `summarise` gives them by model, span, level and horizon.
+    scores : as `summarise` gives them by model, span, level and horizon. lately : see `Accuracy`.
     """
     rows = monthly(scores, level=level)
     rows = rows[rows["wape"].notna()]
@@ -123,7 +132,9 @@ def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool, judged
         drawn = (1 - rows["skill"]).where(rows["model"] != BENCHMARK, 1.0)
     models = _worth_drawing(list(rows["model"].unique()))
     rows = rows.assign(drawn=drawn)[rows["model"].isin(models)]
-    return Accuracy(scores=scores, models=models, rows=rows, level=level, relative=relative, judged=judged)
+    return Accuracy(
+        scores=scores, models=models, rows=rows, level=level, relative=relative, judged=judged, lately=lately
+    )
 
 
 def _worth_drawing(models: list[str]) -> list[str]:

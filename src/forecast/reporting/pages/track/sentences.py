@@ -96,14 +96,26 @@ def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     return finding + _benchmark_miss(first, rows, by="")
 
 
-def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
-    """Return the title of misses relative to the benchmark's on the same targets, at the shortest lead time."""
+def relative_finding(scores: pd.DataFrame, *, level: str = "segment", lately: pd.DataFrame | None = None) -> str:
+    """Return the title of misses relative to the benchmark's on the same targets, at the shortest lead time.
+
+    lately : the month's table, where the title is to say also what holds of late.
+    """
     rows = monthly(scores, level=level)
     ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
     if ours.empty:
         return accuracy_finding(scores, level=level)
     first = sources.row(ours)
-    return f"{_when(first)} the model’s miss is {wording.percent(1 - first['skill'])} of the benchmark’s"
+    finding = f"{_when(first)} the model’s miss is {wording.percent(1 - first['skill'])} of the benchmark’s"
+    if lately is None:
+        return finding
+    rows = lately[(lately["model"] == OURS) & (lately["level"] == level) & (lately["horizon"] == first["horizon"])]
+    rows = rows[rows["skill_lately"].notna() & (rows["n"] > rows["n_lately"])]
+    if rows.empty:
+        return finding
+    late = sources.row(rows)
+    of_late = f"{wording.percent(1 - late['skill_lately'])} from {span(late['first'], late['last'])}"
+    return f"{finding} over all months, {of_late}"
 
 
 def nothing_scored(scores: pd.DataFrame, *, level: str = "segment") -> str:
@@ -167,11 +179,12 @@ def segment_caption(rows: pd.DataFrame) -> str:
 
 
 def accuracy_sentences(
-    scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUDGED, *, level: str = "segment"
+    scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUDGED, *, level: str = "segment", people: bool = True
 ) -> list[str]:
     """Return how the model compares with the benchmark, how people do, whether its ranges held, and its bias.
 
     scores : of `month.table("scores")`. judged : of `month.table("judgements")`; what is not in it is not evaluated.
+    people : whether theirs are told.
     """
     rows = monthly(scores, level=level)
     ours = rows[rows["model"] == OURS]
@@ -184,7 +197,8 @@ def accuracy_sentences(
     skilled = ours["skill"].notna().any()
     sentences = [_skill_sentence(rows, judged, level) if skilled else f"{accuracy_finding(scores, level=level)}."]
     bias = _bias_sentence(ours, judged) if level == "segment" else []
-    return [*sentences, *_people_sentences(rows, level), *_range_sentences(ours, judged, level), *bias]
+    theirs = _people_sentences(rows, level) if people else []
+    return [*sentences, *theirs, *_range_sentences(ours, judged, level), *bias]
 
 
 def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> list[str]:
@@ -313,8 +327,10 @@ def coverage_finding(rows: pd.DataFrame) -> str:
 
 def describe_accuracy(misses: Accuracy) -> Caption:
     """Return the words of the misses by months ahead."""
-    finding = relative_finding if misses.relative else accuracy_finding
-    title = finding(misses.scores, level=misses.level)
+    if misses.relative:
+        title = relative_finding(misses.scores, level=misses.level, lately=misses.lately)
+    else:
+        title = accuracy_finding(misses.scores, level=misses.level)
     miss = (
         "Miss as a share of the benchmark’s on the same forecasts"
         if misses.relative
