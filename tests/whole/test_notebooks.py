@@ -129,5 +129,5 @@ def test_it_runs_on_a_real_export_without_history(path: Path, real_data: Path, t
     if path.stem.startswith("02"):
         assert "No skill over the base rate" in html
     if path.stem.startswith("07"):
-        assert "Cannot tell" in html
-        assert "There is no table opportunity_history" in html
+        assert "The effect of planning together: submitted_forecasts and joint_planning." in html
+        assert "since last month: the table opportunity_history." in html

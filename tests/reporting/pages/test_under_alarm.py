@@ -44,6 +44,10 @@ def test_what_was_booked_since_and_a_year_before():
         f"Booked, May 2026 to September 2026: €5 m, after €10 m in the same months a year before ({MINUS}50 %)."
     )
     assert page.booked_since(watched({"alarm": False}), record, company=EURO) == []
+    nobody = record.iloc[:0].assign(period="")
+    both = page.changed(watched({}, {"kind": "ranges"}), nobody, past=record, period="FY26 Q4", company=EURO)
+    assert both[0] == told
+    assert both[1].startswith("None of the model’s last five")
     assert page.booked_since(watched({}), record.iloc[1:], company=EURO) == []  # a month of the year before is unknown
     nothing = record.assign(observed=record["observed"].mask(record["target_period"] < "2026", 0.0))
     assert "%" not in page.booked_since(watched({}), nothing, company=EURO)[0]

@@ -11,7 +11,7 @@ from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import Chart, Shown, Statement
-from forecast.reporting.pages.track.lately_sentences import SIDES, company_alarm, segments_too
+from forecast.reporting.pages.track.lately_sentences import SIDES, alarm_sentences, company_alarm, segments_too
 from forecast.reporting.pages.track.prepare import OURS
 from forecast.reporting.pages.track.sentences import model_name, span
 
@@ -24,6 +24,17 @@ def cautioned(alarms: pd.DataFrame, *charts: Chart | Statement) -> Shown:
     if alarm is None or not shown.parts:
         return shown
     return Shown(Statement(f"An alarm stands against these numbers: {_what(alarm)}.", kind="note"), shown)
+
+
+def changed(
+    alarms: pd.DataFrame, *forecasts: pd.DataFrame, past: pd.DataFrame, period: str, company: Company
+) -> list[str]:
+    """Return what has changed of late, a sentence each: what was booked, then all alarms but the headline's.
+
+    forecasts : as `alarm_sentences` takes them. past : the month's `backtest`.
+    """
+    told = alarm_sentences(alarms, *forecasts, past=past, period=period, company=company)
+    return [*booked_since(alarms, past, company=company), *told]
 
 
 def booked_since(alarms: pd.DataFrame, past: pd.DataFrame, *, company: Company) -> list[str]:
