@@ -426,6 +426,20 @@ class TestSettled:
         assert snapshot(log, as_of="2026-04-07").opportunities["amount"].tolist()[0] == 110
         assert self.totals(log, settle_days=25)["2026-03"] == 130
 
+    @pytest.mark.parametrize(("deals", "first"), [(40, "2026-03"), (2, "2024-07")])
+    def test_months_before_closures_were_recorded_are_not_known_and_not_zero(self, deals: int, first: str):
+        # All created in July 2024 and won from March 2026 on: of 40 some would have closed before, of two perhaps not.
+        days = [f"2026-{3 + number % 4:02d}-05" for number in range(deals)]
+        rows = {"opportunity_id": [f"D{number}" for number in range(deals)], "created_on": "2024-07-01"}
+        rows |= {"segment": "North", "stage": "Won", "amount": "100", "expected_close_on": days, "closed_on": days}
+        log = log_of(
+            {"opportunities": pd.DataFrame(rows | {"outcome": "won"})}, extracted_on=pd.Timestamp("2026-07-31")
+        )
+        months = self.totals(log)
+        assert min(months) == first
+        assert max(months) == "2026-06"
+        assert sum(months.values()) == 100 * deals
+
     def test_negative_days_are_refused(self):
         with pytest.raises(ParameterError, match="settle_days: -1"):
             settled_actuals(seven(), settle_days=-1)

@@ -49,7 +49,9 @@ def settled_actuals(log: Log, *, settle_days: int | None = None, ledger: Ledger 
     Returns
     -------
     DataFrame with period (text), segment, amount (reporting currency), deals (int64): every segment in every month from
-    the first record to the last month that has settled by the log's end, zeros included; no rows of `Total`.
+    the first record to the last month that has settled by the log's end, zeros included; no rows of `Total`. A log may
+    hold deals from before the first closure it recorded: what was booked then is not known, and not 0, so the months
+    begin with `closures_recorded_from`.
 
     Raises
     ------
@@ -62,6 +64,7 @@ def settled_actuals(log: Log, *, settle_days: int | None = None, ledger: Ledger 
     calendar = log.company.periods
     starts = [ledger.opportunities["created_on"].min(), ledger.history["recorded_on"].min()]
     first = min(calendar.period(start) for start in starts if not pd.isna(start))
+    first = max(first, ledger.as_of(log.extracted_on).closures_recorded_from)
     periods = range(first, calendar.last_settled(log.extracted_on, settle_days=days) + 1)
     states = ledger.walk(calendar.settles_on(period, settle_days=days) for period in periods)
     won = _wins(ledger, [_won_in(state, period) for period, state in zip(periods, states, strict=True)], periods)

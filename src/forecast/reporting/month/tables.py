@@ -207,17 +207,12 @@ def _backtest(month: _Month) -> pd.DataFrame:
 
 
 def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
-    """Return which target periods (months, quarters) had settled on as_of, and were recorded at all; (n,) bool.
-
-    A log may hold deals from before the first closure it recorded: what was booked then is not known, and not 0.
-    """
+    """Return which target periods (months, quarters) had settled on as_of; (n,) bool."""
     company, calendar = month.log.company, month.log.company.periods
     last = calendar.last_settled(month.snap.as_of, settle_days=company.settle_days)
     first = calendar.period(month.log.opportunities["created_on"].min())
-    begins = month.snap.ledger.as_of(month.snap.as_of).closures_recorded_from
-    months = range(max(min(first, last), begins), last + 1)
-    whole = [period for period in months if calendar.quarter_position(period) == 2 and period - 2 >= begins]
-    quarters = {calendar.quarter_of(period) for period in whole}
+    months = range(min(first, last), last + 1)
+    quarters = {calendar.quarter_of(period) for period in months if calendar.quarter_position(period) == 2}
     known = {*period_labels(months), *map(calendar.quarter_label, quarters)}
     return targets.isin(known).to_numpy()
 
