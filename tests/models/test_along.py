@@ -9,6 +9,7 @@ from scipy.special import expit
 
 import forecast
 from forecast.data.schema import QUANTILE_COLUMNS
+from forecast.evaluation.scores.deals import deal_track
 from forecast.models.registry import MODELS, at_origins, forecaster
 from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import days_to_walk
@@ -46,6 +47,16 @@ def test_one_walk_is_as_one_by_one(log, last, name: str):
                 assert (table[column].isna() == alone[column].isna()).all()
             else:
                 assert (table[column] == alone[column]).all()
+
+
+@pytest.mark.slow
+def test_the_odds_of_past_days_in_one_walk_are_those_of_each_day(log):
+    # Two month ends share a walk, the day within a month goes alone; the rows come in the order of the days given.
+    days = ["2025-06-30", "2025-03-14", "2024-11-30"]
+    together = deal_track(log, as_of="2025-12-31", origins=days, horizon=3)
+    alone = pd.concat([deal_track(log, as_of="2025-12-31", origins=[day], horizon=3) for day in days])
+    assert together["origin"].unique().tolist() == [pd.Timestamp(day) for day in days]
+    pd.testing.assert_frame_equal(together, alone.reset_index(drop=True), rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow

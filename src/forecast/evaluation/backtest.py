@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
-from forecast.data.known.ledger import Ledger, ledger_of
+from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
@@ -69,8 +69,8 @@ def track_record(
     """Return what `backtest` hands out, with its notes by name.
 
     Simple case: every origin is a month end, and each forecaster makes its forecasts of all of them in one walk through
-    the past. Two complications: an origin inside a month is walked to alone (`_groups`), and on a day before the log's
-    first record nothing was known, so that every forecaster abstains.
+    the past. Two complications: an origin inside a month is walked to alone (`one_walk_each`), and on a day before the
+    log's first record nothing was known, so that every forecaster abstains.
     """
     days, forecasters = parse_origins(log, origins), _forecasters(log, models)
     ledger = ledger_of(log)
@@ -79,7 +79,7 @@ def track_record(
     for state, name in itertools.product(ledger.walk(early) if early else (), forecasters):
         why = f"{name}: nothing was known before the log's first record on {ledger.first_day:%Y-%m-%d}."
         results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
-    for group in _groups(log, days[len(early) :]):
+    for group in one_walk_each(log, days[len(early) :]):
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
         for name, forecast in forecasters.items():
             for day, result in zip(group, forecast(snap, origins=group, months=months, seed=seed), strict=True):
@@ -168,18 +168,6 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, ForecasterAtOrigi
     if not forecasters:
         raise ParameterError("models: there is none")
     return forecasters
-
-
-def _groups(log: Log, days: list[pd.Timestamp]) -> list[list[pd.Timestamp]]:
-    """Return origins, ascending, that one walk can serve: all month ends together, each other day alone.
-
-    Where the company does not say what its stages mean, that is read off each day's deals: every day goes alone.
-    """
-    calendar = log.company.periods
-    if "stages" not in log and "opportunity_history" in log:
-        return [[day] for day in days]
-    ends = [day for day in days if day == calendar.end(calendar.period(day))]
-    return ([ends] if ends else []) + [[day] for day in days if day not in set(ends)]
 
 
 def _listed(days: Sequence[pd.Timestamp]) -> str:

@@ -409,3 +409,15 @@ def ledger_of(log: Log) -> Ledger:
         segments=tuple(sorted(segments)),
         meaning_follows_deals="stages" not in log,
     )
+
+
+def one_walk_each(log: Log, days: list[pd.Timestamp]) -> list[list[pd.Timestamp]]:
+    """Return days, ascending, in groups that one walk can serve: all month ends together, each other day alone.
+
+    Where the company does not say what its stages mean, that is read off each day's deals: every day goes alone.
+    """
+    calendar = log.company.periods
+    if "stages" not in log and "opportunity_history" in log:
+        return [[day] for day in days]
+    ends = [day for day in days if day == calendar.end(calendar.period(day))]
+    return ([ends] if ends else []) + [[day] for day in days if day not in set(ends)]

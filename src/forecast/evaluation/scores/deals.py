@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.calendar import Calendar
+from forecast.data.known.ledger import ledger_of, one_walk_each
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
 from forecast.evaluation.scores.events import auc, binomial_quantile, brier, calibration, log_score, wins_interval
 from forecast.models.win.challenger import KINDS, challenger_probabilities
-from forecast.models.win.probabilities import FAR, deal_odds, odds_ahead
+from forecast.models.win.probabilities import FAR, Today, deal_odds, fit_at_days, odds_ahead, odds_table
 
 CHANCE = 0.95
 CHALLENGERS = ("none", *KINDS)
@@ -67,16 +69,15 @@ def deal_track(
     if challenger not in CHALLENGERS:
         raise ParameterError(f"challenger: {challenger!r} is not one of {', '.join(CHALLENGERS)}")
     now = snapshot(log, as_of=as_of)
+    settled = [day for day in origins if _has_settled(log, day, now, horizon)]
     parts = []
-    for day in origins:
-        if _has_settled(log, day, now, horizon):
-            then = snapshot(log, as_of=day)
-            part = _with_outcome(then, now, horizon)
-            if challenger != "none":
-                second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
-                second = second.rename(columns={"p": "p_challenger"})
-                part = part.merge(second, on="opportunity_id", how="left", validate="one_to_one")
-            parts.append(part)
+    for then, today in _at_days(log, settled):
+        part = _with_outcome(then, today, now, horizon)
+        if challenger != "none":
+            second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
+            second = second.rename(columns={"p": "p_challenger"})
+            part = part.merge(second, on="opportunity_id", how="left", validate="one_to_one")
+        parts.append(part)
     if not any(len(part) for part in parts):
         columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
         none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
@@ -97,15 +98,25 @@ def _why_none(log: Log, origins: Sequence[str], *, settled: int) -> str:
     return f"On {then.as_of.date()} the deals had no odds yet. {reason}"
 
 
+def _at_days(log: Log, origins: Sequence[str]) -> list[tuple[Snapshot, Today]]:
+    """Return what was known on past days and the win model of each, as the days are given; one walk for month ends."""
+    ledger, days = ledger_of(log), [log.company.periods.parse_day(day) for day in origins]
+    fitted: dict[pd.Timestamp, Today] = {}
+    for group in one_walk_each(log, sorted(set(days))):
+        last = snapshot(log, as_of=group[-1], ledger=ledger)
+        fitted.update(zip(group, fit_at_days(last, days=group), strict=True))
+    return [(snapshot(log, as_of=day, ledger=ledger), fitted[day]) for day in days]
+
+
 def _has_settled(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
     calendar = log.company.periods
     last = calendar.period(calendar.parse_day(day)) + horizon
     return last <= calendar.last_settled(now.as_of, settle_days=log.company.settle_days)
 
 
-def _with_outcome(then: Snapshot, now: Snapshot, horizon: int) -> pd.DataFrame:
+def _with_outcome(then: Snapshot, today: Today, now: Snapshot, horizon: int) -> pd.DataFrame:
     """Return the probabilities of a past day, and whether each deal was won in time by what is known now."""
-    p = deal_odds(then).table[["opportunity_id", f"p_win_{horizon}"]]
+    p = odds_table(today.view, today.states, today.model).table[["opportunity_id", f"p_win_{horizon}"]]
     p = p.set_axis(["opportunity_id", "p"], axis=1).dropna(subset=["p"])
     then_known = then.opportunities.set_index("opportunity_id")[["segment", "stage"]]
     became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
@@ -149,17 +160,22 @@ def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -
     now = snapshot(log, as_of=as_of)
     last = now.calendar.last_settled(now.as_of, settle_days=log.company.settle_days)
     became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
+    steps = {day: _steps_until(last, day, now.calendar) for day in origins}
+    reached = [day for day in origins if 1 <= steps[day] <= FAR]
     rows = []
-    for day in origins:
-        then = snapshot(log, as_of=day)
-        at_end = then.as_of == then.calendar.end(then.period)
-        steps = last - then.period - at_end + 1
-        if 1 <= steps <= FAR:
-            odds = odds_ahead(then, steps=steps)
-            rows += [_ended(then, odds, became, until=now.calendar.end(last))] if len(odds) else []
+    for day, (then, today) in zip(reached, _at_days(log, reached), strict=True):
+        odds = odds_ahead(today, steps=steps[day])
+        rows += [_ended(then, odds, became, until=now.calendar.end(last))] if len(odds) else []
     table = pd.DataFrame(rows, columns=list(EVER_COLUMNS))
     dates = dict.fromkeys(("origin", "until"), "datetime64[us]")
     return table.astype({name: dates.get(name, "float64") for name in EVER_COLUMNS})
+
+
+def _steps_until(last: int, day: str, calendar: Calendar) -> int:
+    """Return how many steps lie after a day up to the end of period `last`; a month in progress is the first."""
+    then = calendar.parse_day(day)
+    period = calendar.period(then)
+    return last - period - (then == calendar.end(period)) + 1
 
 
 def _ended(then: Snapshot, odds: pd.DataFrame, became: pd.DataFrame, *, until: pd.Timestamp) -> dict[str, Any]:

@@ -9,6 +9,7 @@ base rate by age.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +85,12 @@ def odds_table(view: KnownState, states: States, model: WinModel | None) -> Note
     return NotedTable(table=frame, notes=tuple(notes))
 
 
-def odds_ahead(snap: Snapshot, *, steps: int) -> pd.DataFrame:
+def odds_ahead(today: Today, *, steps: int) -> pd.DataFrame:
     """Return the chance of every open deal to be won in the end and by the end of a step, to be held against what came.
 
     steps : 1 to FAR, the month in progress counted where there is one. Returns opportunity_id, p, low, high (in the
     end, with its range) and by (of the steps), each 0 to 1; no row where too few deals have closed.
     """
-    today = fit_win_model(snap)
     if today.model is None:
         return pd.DataFrame(columns=["opportunity_id", "p", "low", "high", "by"])
     view, states = today.view, today.states
@@ -105,12 +105,23 @@ def fit_win_model(snap: Snapshot, *, without: frozenset[str] = frozenset()) -> T
 
     without : covariates that are not to be used.
     """
-    ledger = snap.ledger
-    days, fit_from = days_to_walk(ledger)
+    return next(fit_at_days(snap, days=[snap.as_of], without=without))
+
+
+def fit_at_days(
+    snap: Snapshot, *, days: Sequence[pd.Timestamp], without: frozenset[str] = frozenset()
+) -> Iterator[Today]:
+    """Yield what `fit_win_model` returns of several past days, in one walk through a snapshot's past.
+
+    days : ascending, at the same position in their period (`one_walk_each`), none after the snapshot's day.
+    """
+    wanted = set(days)
+    walk, fit_from = days_to_walk(snap.ledger, first=days[0], last=days[-1])
     learner = Learner(without=without, fit_from=fit_from)
-    for view in ledger.walk(days):
+    for view in snap.ledger.walk(walk):
         learned = learner.step(view)
-    return Today(view=view, states=learned.states, model=learned.model)
+        if view.as_of in wanted:
+            yield Today(view=view, states=learned.states, model=learned.model)
 
 
 def days_to_walk(
