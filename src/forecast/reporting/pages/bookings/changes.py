@@ -397,29 +397,15 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
     )
 
 
-def attention(rows: pd.DataFrame, found: Attention, *, company: Company, alarms: Sequence[str] = ()) -> list[str]:
+def attention(
+    rows: pd.DataFrame, found: Attention, *, company: Company, alarms: Sequence[str] = (), chances: bool = True
+) -> list[str]:
     """Return what needs attention: alarms, segments far from plan, deals past their date, deals that keep slipping.
 
     Where there is none, what was looked at; nothing where nothing can be looked at. rows : segments of a period
-    (`segment_rows`). alarms : a sentence each; with any, how likely a segment reaches plan is not told. No owner is
-    named.
+    (`segment_rows`). alarms : a sentence each. chances : whether those of reaching plan are told. No owner is named.
     """
-    sentences = list(alarms)
-    far = rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)] if "p_at_least_plan" in rows else rows.iloc[:0]
-    if alarms and len(far):
-        money = wording.in_currency(company.currency)
-        named = [
-            f"{wording.label(row['segment'])} by {money(row['plan'] - row['mean'])}" for row in sources.records(far)
-        ]
-        sentences.append(f"Far below plan in {far['target_period'].iloc[0]}, by the model: {wording.joined(named)}.")
-    else:
-        for row in sources.records(far):
-            short = wording.money(row["plan"] - row["mean"], currency=company.currency)
-            chance = wording.odds(row["p_at_least_plan"])
-            sentences.append(
-                f"{wording.label(row['segment'])} is expected {short} below plan in {row['target_period']}; "
-                f"reaching it is {chance}."
-            )
+    sentences = [*alarms, *_far_below_plan(rows, company=company, chances=chances)]
     if count := len(found.past_due):
         verb = "is" if count == 1 else "are"
         past = f"{_counted(found.past_due, company)} {verb} past the expected close date"
@@ -434,6 +420,20 @@ def attention(rows: pd.DataFrame, found: Attention, *, company: Company, alarms:
         verb = "has" if count == 1 else "have"
         sentences.append(f"{_counted(found.undated, company)} {verb} no expected close date.")
     return sentences or _nothing(rows, found)
+
+
+def _far_below_plan(rows: pd.DataFrame, *, company: Company, chances: bool) -> list[str]:
+    """Return the segments far below plan in one sentence, each with its chance of reaching it; no sentence for none."""
+    far = rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)] if "p_at_least_plan" in rows else rows.iloc[:0]
+    named = []
+    for row in sources.records(far):
+        chance = f" ({wording.chance(row['p_at_least_plan'])})" if chances else ""
+        short = wording.money(row["plan"] - row["mean"], currency=company.currency)
+        named.append(f"{wording.label(row['segment'])} by {short}{chance}")
+    if not named:
+        return []
+    how = "with the chance of reaching it" if chances else "by the model"
+    return [f"Far below plan in {far['target_period'].iloc[0]}, {how}: {wording.joined(named)}."]
 
 
 def _nothing(rows: pd.DataFrame, found: Attention) -> list[str]:
