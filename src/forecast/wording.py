@@ -31,22 +31,11 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+_IN = ((1, 20), (1, 10), (1, 7), (1, 5), (1, 4), (3, 10), (1, 3), (2, 5))
 _ODDS = (
-    (0.05, "about 1 in 20"),
-    (0.1, "about 1 in 10"),
-    (1 / 7, "about 1 in 7"),
-    (0.2, "about 1 in 5"),
-    (0.25, "about 1 in 4"),
-    (1 / 3, "about 1 in 3"),
-    (0.4, "about 2 in 5"),
+    *((part / of, f"about {part} in {of}") for part, of in _IN),
     (0.5, "about even"),
-    (0.6, "about 3 in 5"),
-    (2 / 3, "about 2 in 3"),
-    (0.75, "about 3 in 4"),
-    (0.8, "about 4 in 5"),
-    (6 / 7, "about 6 in 7"),
-    (0.9, "about 9 in 10"),
-    (0.95, "about 19 in 20"),
+    *((1 - part / of, f"about {of - part} in {of}") for part, of in _IN),
 )
 _SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
@@ -254,7 +243,7 @@ def short_chance(value: float | None) -> str:
 
 @carries()
 def odds(value: float | None) -> str:
-    """Return a probability in plain words with its number: `about 1 in 3 (31 %)`."""
+    """Return a probability in plain words with its number: `about 1 in 3 (33 %)`."""
     return f"{rough_odds(value)} ({chance(value)})" if known(value) else UNKNOWN
 
 
@@ -312,9 +301,9 @@ def counts(before: int | float, after: int | float) -> str:
 
 
 @carries(2)
-def held(part: float, of: int) -> str:
+def held(part: float, of: float) -> str:
     """Return a share of a count as counts: `19 of 23` of .826 and 23."""
-    return f"{round(part * of):,} of {of:,}"
+    return f"{round(part * of):,} of {round(of):,}"
 
 
 @carries()

@@ -99,7 +99,8 @@ def test_percent_with_a_sign_whole_and_points():
 @pytest.mark.parametrize(
     ("p", "said"),
     [
-        (0.31, f"about 1 in 3 (31{T}%)"),
+        (0.31, f"about 3 in 10 (31{T}%)"),
+        (0.7, f"about 7 in 10 (70{T}%)"),
         (0.15, f"about 1 in 7 (15{T}%)"),
         (0.5, f"about even (50{T}%)"),
         (0.0, f"very unlikely (less than 1{T}%)"),

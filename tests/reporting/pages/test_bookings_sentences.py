@@ -240,33 +240,36 @@ def test_the_page_and_the_audit_count_the_same_deals_past_their_date(sample: Pat
     assert by_month["2026-10"] == due_today.sum()
 
 
+def test_a_quarter_s_range_says_how_many_of_quarters_held_and_nothing_of_months():
+    row, months = headline_row(forecast()), judge({"ranges total": coverage([1.0] * 40, range(40), nominal=0.8)})
+
+    def note(judged=months, **more):
+        card = bookings_sentences.headline_cards(row, judged, company=EURO, **more)[1]
+        assert card[:2] == (f"80{T}% range", f"€3.7–4.6{T}m")
+        return card[2]
+
+    held = "given one month into a quarter, 7 of 8 held"
+    assert note(quarters=held) == held
+    assert note() == "not yet checked"
+    assert note({}) == "not yet checked"
+    assert note(alarm=True, quarters=held) == "an alarm speaks against it"
+
+
 @pytest.mark.parametrize(
     ("held", "note"),
     [
         ([], "not yet checked"),
-        ([1.0], "not yet checked: too few to tell (1 month; 8 are needed)"),
-        ([1.0, 1.0, 1.0, 1.0, 0.0] * 40, "four of five such quarters should end inside"),
-        (
-            [1.0, 1.0, 1.0, 1.0, 0.0] * 5,
-            "past ones held 80 % of the time: whether that is as promised cannot be told (25 months)",
-        ),
-        ([1.0] * 40, "past ones held 100 % of the time: more often than promised, so they are too wide (40 months)"),
-        (
-            [1.0, 0.0] * 12,
-            "past ones held 50 % of the time: less often than promised, so they are too narrow (24 months)",
-        ),
+        ([1.0], "1 of 1 past ones held"),
+        ([1.0, 1.0, 1.0, 1.0, 0.0] * 40, "four of five such months should end inside"),
+        ([1.0, 1.0, 1.0, 1.0, 0.0] * 5, "20 of 25 past ones held"),
+        ([1.0] * 40, "40 of 40 past ones held: more often than promised, so they are too wide"),
+        ([1.0, 0.0] * 12, "12 of 24 past ones held: less often than promised, so they are too narrow"),
     ],
 )
-def test_a_range_promises_only_what_past_ones_were_checked_for(held, note):
+def test_a_month_s_range_promises_only_what_past_ones_were_checked_for(held, note):
     judged = judge({"ranges total": coverage(held, range(len(held)), nominal=0.8)})
-    row = headline_row(forecast())
-    cards = bookings_sentences.headline_cards(row, judged, company=EURO)
-    assert (*cards[1][:2], cards[1][2].replace(T, " ")) == (f"80{T}% range", f"€3.7–4.6{T}m", note)
-    planned = headline_row(forecast(plan=5e6, p_at_least_plan=0.1))
-    off = bookings_sentences.headline_cards(planned, judged, company=EURO, alarm=True)
-    assert (off[1][2], off[3][2]) == ("an alarm speaks against it",) * 2  # the range, and the chance of plan
-    unknown = bookings_sentences.headline_cards(row, {}, company=EURO)
-    assert unknown[1][2] == "not yet checked"
+    row = headline_row(forecast(target_period="2026-11", horizon=1))
+    assert bookings_sentences.headline_cards(row, judged, company=EURO)[1][2] == note
 
 
 def months(*ranges: tuple[float, float, float]) -> pd.DataFrame:

@@ -124,3 +124,19 @@ def test_where_an_earlier_forecast_is_missing_one_line_says_so():
     # Nothing moved: a forecast of the same day's knowledge.
     still = prepare_moved(causes.assign(amount=0.0), ends, period="FY26 Q4", company=EURO)
     assert causes_sentence(still) == ""
+
+
+def test_an_amount_as_before_says_how_its_chance_moved():
+    causes, ends, _ = tables()
+    as_before = sources.of_file(ends.assign(after=5.001e6), "changes_forecast_ends")
+
+    def title(ends: pd.DataFrame, **more: bool) -> str:
+        moved = prepare_moved(causes, ends, period="FY26 Q4", company=EURO, **more)
+        return sources.plain(causes_waterfall(moved, as_of="2026-10-31").title).replace("\u202f", " ")  # type: ignore[union-attr]
+
+    same = "The forecast of FY26 Q4 is €5 m, as before"
+    assert title(as_before) == f"{same}; the chance of plan fell from 60 % to 50 %"
+    assert title(as_before.assign(chance_after=0.7)) == f"{same}; the chance of plan rose from 60 % to 70 %"
+    assert title(as_before.assign(chance_after=0.601)) == same
+    assert title(as_before.assign(chance_before=float("nan"))) == same
+    assert title(as_before, chances=False) == same

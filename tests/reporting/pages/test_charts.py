@@ -300,6 +300,16 @@ def test_as_many_dots_are_filled_as_the_chance_says(p: float, plan: float):
     assert not (np.diff(reached.astype(int)) < 0).any()  # the best outcomes are the ones that reach it
 
 
+def test_nothing_is_booked_of_a_month_that_has_not_begun():
+    fan = bookings_fan(bookings(), actuals=ACTUALS, **PAGE).table.set_index("target_period")["booked"]
+    assert fan["2026-11"] == pytest.approx(1.1e5)  # something is: it may be won with a later date
+    assert fan[["2026-12", "2027-01"]].isna().all()
+    parts = addends(bookings(), **PAGE)
+    assert [parts.formats["booked"](amount) for amount in (0.0, 1e5)] == ["–", "€100\u202fk"]
+    assert "booked" not in parts.description.rpartition("January 2027: ")[2]
+    assert parts.title.endswith("January 2027 is expected to come from deals not yet created")
+
+
 def test_the_waterfall_ends_where_its_bars_lead():
     chart = waterfall(CHANGES, **PAGE)
     drawn = bars(chart)

@@ -50,6 +50,46 @@ def test_the_last_quarters_as_they_were_forecast_before_they_began():
     assert cells[7:] == ["FY26 Q3", f"€4.7{T}m", f"€4{T}m", f"€5.5{T}m", f"€3.9{T}m", "no", f"€4{T}m"]
 
 
+EIGHT = track(
+    ("2024-01-31", "FY24 Q1", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2024-04-30", "FY24 Q2", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2024-07-31", "FY24 Q3", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2024-10-31", "FY24 Q4", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2025-01-31", "FY25 Q1", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2025-04-30", "FY25 Q2", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2025-07-31", "FY25 Q3", 0, 4e6, 3e6, 5e6, 4e6),
+    ("2025-10-31", "FY25 Q4", 0, 4e6, 3e6, 5e6, 6e6),
+    ("2025-09-30", "FY25 Q4", 1, 4e6, 1e6, 2e6, 6e6),  # before it began
+    ("2025-11-30", "FY25 Q4", 0, 4e6, 5e6, 7e6, 6e6),  # two months into it
+    ("2026-01-31", "FY26 Q1", 0, 4e6, 3e6, 5e6, NAN),  # not settled
+    ("2026-01-31", "FY26 Q2", 1, 4e6, 3e6, 5e6, NAN),
+)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "rows", "said"),
+    [
+        ("2026-01-31", EIGHT, "given one month into a quarter, 7 of 8 held; the latest, FY25 Q4, did not"),
+        ("2026-02-27", EIGHT, "given one month into a quarter, 7 of 8 held; the latest, FY25 Q4, did not"),
+        ("2026-01-31", EIGHT.iloc[:7], "given one month into a quarter, 7 of 7 held"),
+        ("2026-01-31", EIGHT.iloc[1:], "given one month into a quarter, 6 of 7 held"),  # too few to tell from one
+        ("2026-02-28", EIGHT, "given two months into a quarter, 1 of 1 held"),
+        ("2026-03-31", EIGHT, "given before a quarter began, 0 of 1 held"),
+        ("2026-03-30", EIGHT, "given two months into a quarter, 1 of 1 held"),
+        ("2026-03-31", EIGHT.iloc[:7], ""),
+    ],
+)
+def test_ranges_of_quarters_are_counted_at_today_s_stage(as_of, rows, said):
+    assert quarters.stage_note(rows, as_of=as_of, company=EURO) == said
+
+
+def test_the_count_of_ranges_leads_to_its_rows():
+    from forecast.sources import cited, of_file
+
+    note = quarters.stage_note(of_file(EIGHT, "backtest"), as_of="2026-01-31", company=EURO)
+    assert cited(note) == ["count(backtest:0-6:origin)|in_full", "count(backtest:0-7:origin)|in_full"]
+
+
 def test_misses_are_counted_over_all_settled_quarters():
     ends = [3e6, 6e6, 4e6, 4.1e6, 4.2e6, 9e6]
     rows = [

@@ -167,10 +167,24 @@ def test_a_skill_is_claimed_only_beyond_luck(skill, said):
 )
 def test_ranges_are_called_wrong_only_beyond_luck(ranges, said):
     table = scores(("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.3, 0.3), ("pipeline", 3, 0.3, 0.3))
-    _, first, further = track_sentences.accuracy_sentences(table, {"ranges segment": ranges})
+    _, first = track_sentences.accuracy_sentences(table, {"ranges segment": ranges})
     assert first.startswith(f"One month ahead, the model’s 80{T}% ranges of segments’ months held ")
     assert first.endswith(said)
-    assert further.startswith(f"2 and 3 months ahead together the model’s ranges held 80{T}% of the time; such")
+
+
+def test_ranges_of_the_company_are_counted_beside_its_months():
+    table = scores(
+        ("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.3, 0.3), ("pipeline", 3, 0.3, 0.3), ("ets", 2, 0.3, 0.0)
+    )
+    company = table.assign(level="total", n=[10, 10, 5, 10], coverage80=[0.9, 0.7, 0.6, 0.1])
+    told = track_sentences.ranges_ahead(company)
+    assert told == [
+        f"One month ahead, 9 of 10 past 80{T}% ranges of the company’s months held; 2 and 3 months ahead, where "
+        "forecasts overlap, 10 of 15."
+    ]
+    assert track_sentences.ranges_ahead(company.iloc[:1]) == [told[0].partition(";")[0] + "."]
+    assert track_sentences.ranges_ahead(table) == []  # of segments
+    assert track_sentences.ranges_ahead(company.iloc[3:]) == []  # not ours
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
+from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement, TableColumns
@@ -159,6 +160,31 @@ def closed_quarters(backtest: pd.DataFrame) -> pd.DataFrame:
     answer = pd.Series("unknown", index=out.index, dtype="str").where(~known, inside.map({True: "yes", False: "no"}))
     out.attrs = {}
     return sources.named(out.assign(inside=answer), "quarters")
+
+
+def ranges_at_stage(backtest: pd.DataFrame, *, as_of: Any, company: Company) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the ranges of settled quarters given at today's stage of a quarter, and those of them that held.
+
+    backtest : as `month.table` makes it, made at month ends. The stage is how many months of the quarter had ended: on
+    31 October, one of October to December; on a quarter's last day, none of the next one. Rows of it, by quarter.
+    """
+    calendar = company.periods
+    rows = _total(backtest)
+    rows = rows[is_quarter(rows["target_period"]) & rows[["observed", "q10", "q90"]].notna().all(axis=1)]
+    next_month = calendar.period_of(rows["origin"]) + 1
+    labels = [calendar.quarter_label(quarter) for quarter in calendar.quarter_of(next_month)]
+    same = (calendar.quarter_position(next_month) == _stage(as_of, company)) & (
+        rows["target_period"] == labels
+    ).to_numpy()
+    given = rows[same].sort_values("target_period")
+    return given, given[given["observed"].between(given["q10"], given["q90"])]
+
+
+def _stage(as_of: Any, company: Company) -> int:
+    """Return how many months of its quarter had ended at the end of a day; on a quarter's last day, of the next one."""
+    calendar, day = company.periods, pd.Timestamp(as_of)
+    period = calendar.period(day)
+    return calendar.quarter_position(period + int(day >= calendar.end(period)))
 
 
 def _total(backtest: pd.DataFrame) -> pd.DataFrame:
@@ -304,6 +330,26 @@ def _last_misses(known: pd.DataFrame) -> pd.DataFrame:
     side = np.sign((known["booked"] > known["q90"]).astype(int) - (known["booked"] < known["q10"]).astype(int))
     run = side.iloc[::-1].eq(side.iloc[-1]).cummin().iloc[::-1] & (side != 0)
     return known[run]
+
+
+STAGES = ("before a quarter began", "one month into a quarter", "two months into a quarter")
+"""When a range of a quarter was given, by how many of its months had ended."""
+
+
+def stage_note(backtest: pd.DataFrame, *, as_of: Any, company: Company) -> str:
+    """Return how many past ranges of quarters, given at today's stage of a quarter, held; empty where there is none.
+
+    The latest is named where it did not hold, unless there are too few ranges to tell anything from one.
+    """
+    given, held = ranges_at_stage(backtest, as_of=as_of, company=company)
+    if given.empty:
+        return ""
+    count = f"{wording.in_full(sources.count(held))} of {wording.in_full(sources.count(given))}"
+    note = f"given {STAGES[_stage(as_of, company)]}, {count} held"
+    missed = given.index[-1] not in held.index
+    return (
+        f"{note}; the latest, {given['target_period'].iloc[-1]}, did not" if missed and len(given) >= FEWEST else note
+    )
 
 
 def _inside(known: pd.DataFrame) -> int:

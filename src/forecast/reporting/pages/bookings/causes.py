@@ -215,10 +215,10 @@ def describe_causes(moved: Moved, record: Waterfall) -> Caption:
     unit = wording.axis_unit(record.largest, currency=currency)[1]
     rows = sources.records(record.rows)
     before, after = (wording.money(moved.ends[name], currency=currency) for name in ("before", "after"))
-    way = "rose" if moved.ends["after"] > moved.ends["before"] else "fell"
     same = sources.plain(before) == sources.plain(after)
+    way = "" if same else "rose" if moved.ends["after"] > moved.ends["before"] else "fell"
     title = f"The forecast of {record.period} " + (
-        f"is {after}, as before" if same else f"{way} from {before} to {after}"
+        f"is {after}, as before{_chance_moved(moved)}" if same else f"{way} from {before} to {after}"
     )
     return Caption(
         title=title,
@@ -240,6 +240,17 @@ def describe_causes(moved: Moved, record: Waterfall) -> Caption:
             for name, is_end, row in zip(record.names, record.is_end, rows, strict=True)
         ],
     )
+
+
+def _chance_moved(moved: Moved) -> str:
+    """Return how the chance of plan moved where the amount did not; empty where that is not known, or as before."""
+    before, after = moved.ends["chance_before"], moved.ends["chance_after"]
+    if not moved.chances or not (wording.known(before) and wording.known(after)):
+        return ""
+    then, now = wording.chance(before), wording.chance(after)
+    if sources.plain(then) == sources.plain(now):
+        return ""
+    return f"; the chance of plan {'rose' if after > before else 'fell'} from {then} to {now}"
 
 
 def deals_lead(period: str) -> str:

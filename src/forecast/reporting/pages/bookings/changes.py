@@ -457,7 +457,7 @@ def moved_line(bar: str, rows: pd.DataFrame, moved: str, *, company: Company) ->
     """
     some = rows[moved].abs().sum() > 0
     total = f", {wording.money(sources.total(rows, moved), currency=company.currency)}" if some else ""
-    return f"{bar_in_full(bar)}: {wording.plural(sources.count(rows), 'deal')}{total}"
+    return f"{CHANGE_WORDS.get(bar, bar)}: {wording.plural(sources.count(rows), 'deal')}{total}"
 
 
 def moved_caption(bar: str) -> str:

@@ -100,12 +100,14 @@ def prepare_fan(
 def months_table(past: pd.DataFrame, ahead: pd.DataFrame, *, segment: str) -> pd.DataFrame:
     """Return months past and ahead as one table: segment, target_period, booked, and of those ahead what is forecast.
 
-    past : period, amount. ahead : rows of the forecast table.
+    past : period, amount. ahead : rows of the forecast table. Of a month that has not begun nothing can be
+    booked: there it is missing, not 0.
     """
     columns = [name for name in ("q10", "q50", "mean", "q90", "plan", "p_at_least_plan") if name in ahead]
     before = pd.DataFrame({"target_period": past["period"], "booked": past["amount"]})
     after = ahead.reindex(columns=["target_period", "booked", *columns])
     after.attrs = {}
+    after["booked"] = after["booked"].mask((after["booked"] == 0) & (ahead["horizon"] >= 1))
     table = pd.concat([part for part in (before, after) if len(part)] or [after], ignore_index=True)
     table.insert(0, "segment", segment)
     return table

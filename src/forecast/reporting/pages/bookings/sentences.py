@@ -5,19 +5,20 @@ Each sentence is computed from a table and is right at zero, one, many, negative
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forecast import sources, wording
+from forecast.calendar import is_quarter
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_RANGES
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.bookings.prepare import ABSTENTION, Addends, Fan, Outcomes
-from forecast.reporting.pages.words import RANGES, evaluated
+from forecast.reporting.pages.words import RANGES, word
 
 ADDEND_WORDS = {"booked": "booked", "open_pipeline": "open pipeline", "not_yet_created": "not yet created"}
 
@@ -89,11 +90,17 @@ def headline_facts(row: Mapping[str, Any] | None, *, company: Company) -> dict[s
 
 
 def headline_cards(
-    row: Mapping[str, Any] | None, judged: Mapping[str, Finding], *, company: Company, alarm: bool = False
+    row: Mapping[str, Any] | None,
+    judged: Mapping[str, Finding],
+    *,
+    company: Company,
+    alarm: bool = False,
+    quarters: str = "",
 ) -> list[tuple[str, str, str]]:
     """Return the cards under the headline: expected, range, plan, chance, booked; none where unknown.
 
-    judged : of the month's record. alarm : whether there is one on the company's forecast.
+    judged : of the month's record. alarm : whether there is one on the company's forecast. quarters : how many past
+    ranges of quarters held (`quarters.stage_note`).
     """
     if row is None or not wording.known(row["mean"]):
         return []
@@ -101,7 +108,7 @@ def headline_cards(
     low_high = wording.money_range(row["q10"], row["q90"], currency=currency)
     cards = [
         (f"Expected in {period}", wording.money(row["mean"], currency=currency), "the mean of what may happen"),
-        (f"80{wording.THIN}% range", low_high, ALARM if alarm else range_note(period, judged)),
+        (f"80{wording.THIN}% range", low_high, ALARM if alarm else range_note(row, judged, quarters)),
     ]
     plan = row.get("plan")
     if wording.known(plan):
@@ -122,19 +129,23 @@ def headline_cards(
     return cards
 
 
-def range_note(period: str, judged: Mapping[str, Finding]) -> str:
-    """Return what may be promised of a range: that four of five hold what comes, only where past ones were seen to.
+def range_note(row: Mapping[str, Any], judged: Mapping[str, Finding], quarters: str = "") -> str:
+    """Return how many past ranges of the same kind held what came: of a quarter those of quarters, else of months.
 
-    period : in words. judged : of the month's record, whose `ranges total` is of the company's months.
+    row : of the headline. judged : of the month's record, whose `ranges total` is of the company's months. quarters :
+    as `headline_cards` takes it. The promise of four in five stands only where past ranges of months kept it.
     """
+    if is_quarter([row["target_period"]]).all():
+        return quarters or NOT_CHECKED
     found = judged.get(COMPANY_RANGES)
     if found is None or not wording.known(found.estimate.value):
         return NOT_CHECKED
-    if found.verdict == "too few":
-        return f"{NOT_CHECKED}: {evaluated(found, RANGES)}"
+    held = f"{wording.held(found.estimate.value, found.estimate.n)} past ones held"
+    if found.verdict in ("too few", "unclear"):
+        return held
     if found.verdict == "as promised":
-        return f"four of five such {'quarters' if 'FY' in period else 'months'} should end inside"
-    return f"past ones held {wording.percent(found.estimate.value)} of the time: {evaluated(found, RANGES)}"
+        return "four of five such months should end inside"
+    return f"{held}: {word(found.verdict, RANGES)}"
 
 
 def other_notes(notes: pd.DataFrame) -> list[str]:
@@ -256,7 +267,7 @@ def who(segment: str) -> str:
 
 
 def addends_finding(ahead: pd.DataFrame) -> str:
-    """Return the title of the three addends: how much of the last month must come from deals nobody has entered."""
+    """Return the title of the three addends: how much of the last month comes from deals nobody has entered."""
     known = ahead[ahead["mean"] > 0] if len(ahead) else ahead
     if len(ahead) == 0 or ahead["mean"].isna().all():
         return "What the months ahead will consist of cannot be said"
@@ -266,7 +277,7 @@ def addends_finding(ahead: pd.DataFrame) -> str:
     if not wording.known(last["not_yet_created"]):
         return "The parts of the forecast"
     share = wording.share(last["not_yet_created"], last["mean"])
-    return f"{share} of {wording.month(last['target_period'])} must come from deals not yet created"
+    return f"{share} of {wording.month(last['target_period'])} is expected to come from deals not yet created"
 
 
 def describe_addends(addends: Addends) -> Caption:
@@ -294,8 +305,14 @@ def describe_addends(addends: Addends) -> Caption:
 
 def _addends_of(row: Mapping[Any, Any], *, currency: str) -> str:
     """Return `October 2026: €1 m booked, €2 m open pipeline and €3 m not yet created.`"""
-    parts = [f"{wording.money(row[name], currency=currency)} {ADDEND_WORDS[name]}" for name in ADDENDS if name in row]
+    named = [name for name in ADDENDS if name in row and (name != "booked" or row[name])]
+    parts = [f"{wording.money(row[name], currency=currency)} {ADDEND_WORDS[name]}" for name in named]
     return f"{wording.month(row['target_period'])}: {wording.joined(parts)}."
+
+
+def booked_so_far(company: Company) -> Callable[[Any], str]:
+    """Return the function that words what is booked of months ahead; a dash where nothing is, or can be yet."""
+    return lambda amount: wording.money(amount, currency=company.currency) if amount else "–"
 
 
 def plan_finding(row: Mapping[str, Any] | None) -> str:

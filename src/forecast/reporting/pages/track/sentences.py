@@ -202,7 +202,7 @@ def accuracy_sentences(
 
 
 def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> list[str]:
-    """Return how often the model's 80 % ranges held at the shortest lead time; further ahead without a word on it."""
+    """Return how often the model's 80 % ranges held at the shortest lead time."""
     found = judged.get(f"ranges {level}")
     if found is None or not wording.known(found.estimate.value):
         return []
@@ -210,14 +210,27 @@ def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: s
     if not known:
         return []
     ranges = f"the model’s 80{wording.THIN}% ranges of {_OF_MONTHS[level]}"
-    share, further = wording.percent(found.estimate.value), known[1:]
-    first = f"{_when(known[0])}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."
-    if not further:
-        return [first]
-    held = wording.percent(sum(row["coverage80"] * row["n"] for row in further) / sum(row["n"] for row in further))
-    together = " together" if len(further) > 1 else ""
-    leads = f"{sources.capitalised(_leads_of(further))}{together}"
-    return [first, f"{leads} the model’s ranges held {held} of the time; such months overlap and tell less."]
+    share = wording.percent(found.estimate.value)
+    return [f"{_when(known[0])}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."]
+
+
+def ranges_ahead(scores: pd.DataFrame) -> list[str]:
+    """Return how many past 80 % ranges of the company's months held, at the shortest lead time and further ahead.
+
+    One sentence of counts, to stand beside the company's months ahead; none where none is known.
+    """
+    ours = monthly(scores, level="total")
+    ours = ours[(ours["model"] == OURS) & (ours["horizon"] >= 1) & ours["coverage80"].notna()]
+    if ours.empty:
+        return []
+    first, *further = sources.records(ours.sort_values("horizon"))
+    count = wording.held(first["coverage80"], first["n"])
+    sentence = f"{_when(first)}, {count} past 80{wording.THIN}% ranges of {_OF_MONTHS['total']} held"
+    if further:
+        of = sum(row["n"] for row in further)
+        count = wording.held(sum(row["coverage80"] * row["n"] for row in further) / of, of)
+        sentence += f"; {_leads_of(further)}, where forecasts overlap, {count}"
+    return [f"{sentence}."]
 
 
 A_MONTH = {"segment": "a segment’s month", "total": "the company’s month"}
