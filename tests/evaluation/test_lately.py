@@ -10,7 +10,7 @@ import forecast
 from forecast.calendar import period_labels
 from forecast.data.schema import QUANTILE_COLUMNS
 from forecast.evaluation.alarms import limit
-from forecast.evaluation.lately import ALARM_COLUMNS, alarms, lately
+from forecast.evaluation.lately import ALARM_COLUMNS, alarms, company_since, lately, parted
 
 FIRST = 2024 * 12
 SPREAD = np.array([-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0])
@@ -52,6 +52,28 @@ def test_every_figure_twice_by_hand():
     assert row[["coverage80", "coverage80_lately"]].tolist() == [0.5, 0.0]
     assert row["skill_lately"] == pytest.approx(1 - 50 / 10)
     assert row[["first", "last"]].tolist() == ["2024-08", "2025-01"]
+
+
+def test_the_record_before_an_alarm_and_since_by_hand():
+    # Right for 18 months, then 50 % too high for six; the benchmark is 10 % too high throughout.
+    given = {"pipeline": {"Total": [100.0] * 18 + [150.0] * 6}, "ets": {"Total": [110.0] * 24}}
+    scored = record({"Total": [100.0] * 24}, **given)
+    found = alarms(scored)
+    since = company_since(found)
+    assert since == row_of(found, model="pipeline", kind="too high")["first"]
+    row = row_of(parted(scored, found), model="pipeline")
+    assert row[["n", "n_before", "n_since", "months_before", "months_since"]].tolist() == [24, 18, 6, 18, 6]
+    assert row[["wape_before", "wape_since", "bias_before", "bias_since"]].tolist() == [0.0, 0.5, 0.0, 0.5]
+    assert row[["coverage80_before", "coverage80_since"]].tolist() == [1.0, 0.0]
+    assert row["skill_since"] == pytest.approx(1 - 50 / 10)
+    assert row["first"] == since
+    # A side comes before ranges; without an alarm there are no parts, nor without a record.
+    both = found.assign(alarm=True, evidence=1.0, limit=1.0).assign(first=found["kind"])
+    assert company_since(both) != "ranges"
+    quiet = parted(scored, found.assign(alarm=False))
+    assert quiet.empty
+    assert list(quiet.columns) == list(parted(scored, found).columns)
+    assert parted(scored.iloc[:0], found).empty
 
 
 def test_who_forecasts_no_more_has_no_record_of_late():

@@ -1,6 +1,7 @@
 """The track record of late beside the whole of it, and the alarms where it has changed.
 
-`lately` gives every figure twice: over all origins and over the last six. `alarms` puts the record under watch, one row
+`lately` gives every figure twice: over all origins and over the last six; `parted`, where there is an alarm, before and
+since it began. `alarms` puts the record under watch, one row
 a question: has the model become too high or too low for the company or for a segment, have its ranges begun to fail,
 has somebody who submits forecasts left their habit? All use the one rule and the one budget of `alarms`.
 
@@ -66,6 +67,39 @@ def lately(scored: pd.DataFrame, *, last: int = LAST) -> pd.DataFrame:
     table["n_lately"] = table["n_lately"].fillna(0).astype(np.int64)
     ends = (months[0], months[-1]) if months else ("", "")
     return table.assign(first=ends[0], last=ends[1])
+
+
+def parted(scored: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
+    """Return the record of months before and since an alarm on our forecast of the company, as `lately` gives it twice.
+
+    alarms : what `alarms` gave. Returns the key; n; n, wape, bias, coverage80 and skill with `_before` and `_since`,
+    of the months before the first that the alarm speaks of, and from it on; first, that month; months_before and
+    months_since, how many settled months these are. Where one part has no forecast its n is 0 and its figures NaN.
+    Without rows where there is no alarm on the company.
+    """
+    columns = [*_BY, "n", *(f"{name}_{part}" for part in ("before", "since") for name in FIGURES)]
+    columns += ["first", "months_before", "months_since"]
+    since, rows = company_since(alarms), _months(scored)
+    if not since or rows.empty:
+        return pd.DataFrame(columns=columns)
+    table = summarise(rows, by=list(_BY))[[*_BY, "n"]]
+    for part, some in (("before", rows["target_period"] < since), ("since", rows["target_period"] >= since)):
+        figures = summarise(rows[some], by=list(_BY))[[*_BY, *FIGURES]]
+        named = figures.rename(columns={name: f"{name}_{part}" for name in FIGURES})
+        table = table.merge(named, on=list(_BY), how="left")
+        table[f"n_{part}"] = table[f"n_{part}"].fillna(0).astype(np.int64)
+        known = rows[some & (rows["horizon"] == rows["horizon"].min())]
+        table[f"months_{part}"] = known["target_period"].nunique()
+    return table.assign(first=since)[columns]
+
+
+def company_since(alarms: pd.DataFrame) -> str:
+    """Return the first month of the alarm on our forecast of the company; of its side before its ranges; else empty."""
+    rows = alarms[alarms["alarm"] & (alarms["model"] == MODEL) & (alarms["segment"] == TOTAL)]
+    if rows.empty:
+        return ""
+    order = rows.assign(_ranges=rows["kind"] == "ranges", _over=-rows["evidence"] / rows["limit"])
+    return str(order.sort_values(["_ranges", "_over"])["first"].iloc[0])
 
 
 def alarms(

@@ -216,6 +216,19 @@ def record(**changed: object) -> pd.DataFrame:
     return pd.DataFrame([row | {"first": "2026-04", "last": "2026-09"} | changed])
 
 
+def two_parts() -> pd.DataFrame:
+    row = {"model": "pipeline", "level": "total", "horizon": 1, "n": 23, "first": "2026-05"}
+    row |= {
+        "n_before": 18,
+        "wape_before": 0.18,
+        "bias_before": -0.006,
+        "coverage80_before": 15 / 18,
+        "skill_before": 0.3,
+    }
+    row |= {"n_since": 5, "wape_since": 1.54, "bias_since": 1.54, "coverage80_since": 0.0, "skill_since": -0.1}
+    return pd.DataFrame([row | {"months_before": 18, "months_since": 5}])
+
+
 def test_the_record_is_told_twice():
     assert plain(page.lately_sentence(record())) == (
         "Of late, April 2026 to September 2026, the model missed the company’s month one month ahead by 50 % (over all "
@@ -247,22 +260,26 @@ def test_the_record_is_told_twice():
     assert len(page.twice(table.assign(by_rep=[False, False, False, True]))) == 3
 
 
-def test_under_alarm_the_record_of_all_months_is_said_to_be_of_all():
+def test_under_alarm_the_record_is_told_before_it_began_and_since():
     scores = pd.DataFrame([{"model": "pipeline", "horizon": 1, "wape": 0.3, "skill": 0.2, "level": "total"}])
     scores = scores.assign(span="month", n=10, coverage80=0.8, bias=0.0, observed=1.0)
     scores = pd.concat([scores, scores.assign(level="segment")])
     forecasts = says("ets", 4.1e6)
-    answer, more = page.record_answer(scores, {}, record(), watched(alarm()), forecasts, company=EURO)
+    parts = two_parts()
+    given = (scores, {}, record(), watched(alarm()), forecasts, parts)
+    answer, more = page.record_answer(*given, company=EURO)
     assert answer.startswith("The model’s last five forecasts")
     assert "says €4.1 m for FY26 Q4." in plain(answer)
-    assert more[0].startswith("Of late")
-    assert more[1].startswith(f"{page.RECORD_OF_ALL} One month ahead the model misses the company’s month")
-    answer, more = page.record_answer(scores, {}, record(), watched(alarm(alarm=False)), forecasts, company=EURO)
+    assert [sentence.split(",")[0] for sentence in more] == ["Before May 2026 (18 months)", "Since May 2026 (5 months)"]
+    assert "Of late" not in " ".join(more)
+    answer, more = page.record_answer(*given, company=EURO, brief=True)  # where the alarm has been told already
+    assert answer.startswith("Since May 2026")
+    assert [sentence[:15] for sentence in more] == ["Before May 2026"]
+    quiet = watched(alarm(alarm=False))
+    answer, more = page.record_answer(scores, {}, record(), quiet, forecasts, parts.iloc[:0], company=EURO)
     assert answer.startswith("One month ahead the model misses the company’s month")
     assert more[-1].startswith("Of late")
-    assert page.RECORD_OF_ALL not in " ".join(more)
+    assert page.record_table(record(), parts).caption == "The record twice: before May 2026 → since"
+    assert plain(page.twice(parts)["wape"].iloc[0]) == "18 → 154 %"
+    assert page.record_table(record(), parts.iloc[:0]).caption == page.CAPTION
     assert page.nearest_period(NO_FORECAST) == ""
-    # Where the headline has told the alarm, the record does not tell it again.
-    brief = page.record_answer(scores, {}, record(), watched(alarm()), forecasts, company=EURO, brief=True)
-    assert brief[0].startswith("Of late")
-    assert brief[1][0].startswith(page.RECORD_OF_ALL)

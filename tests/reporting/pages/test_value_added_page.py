@@ -90,6 +90,17 @@ def test_what_is_not_told_apart_is_never_said_to_help_or_hurt(row):
     assert ladder_page.verdict(table.to_dict("records")[0]) in ("unclear", "untested")
 
 
+def test_a_row_that_is_no_step_is_said_to_be_none():
+    joint = ("submitted-joint", "submitted-sales", 0.2, 0.001)
+    both = ladder(UNCLEAR, joint)
+    said = " ".join(ladder_page.ladder_sentences(both))
+    assert "Two comparisons were tested, one step and who was closer of joint and sales’; a difference" in said
+    caption = ladder_page.describe_ladder(ladder_page.prepare_ladder(both))
+    assert caption.subtitle.endswith("lower is better; joint beside sales’ is no step")
+    pooled = ladder_page.prepare_ladder(ladder(UNCLEAR), pooled=", before and since May 2026 together")
+    assert ladder_page.describe_ladder(pooled).subtitle.endswith("before and since May 2026 together; lower is better")
+
+
 def test_where_the_pooled_miss_and_the_test_point_in_different_ways_nothing_is_claimed():
     row = ladder(BETTER).assign(statistic=-3.0).to_dict("records")[0]
     assert ladder_page.verdict(row) == "unclear"
@@ -128,6 +139,28 @@ def people(*rows: tuple[str, float, float]) -> pd.DataFrame:
 )
 def test_habits(rows, said):
     assert people_page.habits_finding(people(*rows)) == said
+
+
+def test_a_habit_and_an_alarm_on_it_agree():
+    alarms = pd.DataFrame(
+        [("submitted-sales", "too high", True), ("submitted-joint", "too low", False), ("pipeline", "too high", True)],
+        columns=["model", "kind", "alarm"],
+    )
+    unclear = people(("sales", 0.68, 0.2), ("joint", 0.1, 0.3))
+    assert people_page.habits_finding(unclear, alarms) == (
+        "Nobody forecasts too high or too low beyond chance over all months; sales has become too high of late, an "
+        "alarm says"
+    )
+    shown = repr(people_page.what_people_change(unclear, changes(), submitted=True, alarms=alarms))
+    assert "of late no" in shown
+    assert people_page.TOGETHER in shown
+    # Whoever is named over all months is not named again.
+    clear = people(("sales", 0.68, 0.001))
+    assert people_page.habits_finding(clear, alarms) == people_page.habits_finding(clear)
+    pooled = people_page.what_people_change(
+        clear, changes(), submitted=True, alarms=alarms, pooled=", before and since"
+    )
+    assert "lead times, before and since" in repr(pooled)
 
 
 def test_a_habit_needs_months_and_money_to_agree():

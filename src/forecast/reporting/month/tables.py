@@ -30,7 +30,7 @@ from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.changed import explained
 from forecast.evaluation.judgement import Finding
-from forecast.evaluation.lately import alarms, lately
+from forecast.evaluation.lately import alarms, lately, parted
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
@@ -107,7 +107,7 @@ def table(
 
     Parameters
     ----------
-    name : bookings, benchmark, deals, backtest, scores, lately, alarms, planning, planning_levels, scorecard,
+    name : bookings, benchmark, deals, backtest, scores, lately, alarms, parted, planning, planning_levels, scorecard,
         judgements, value_added, habits, adjustments, odds_ever, late_wins, notes, changes_forecast,
         changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
@@ -281,6 +281,10 @@ def _alarms(month: _Month) -> pd.DataFrame:
     return alarms(scored, people=people, past=_submissions(month, people) if people else None)
 
 
+def _parted(month: _Month) -> pd.DataFrame:
+    return _with_reps(month, parted(_scored(month), _get(month, "alarms")))
+
+
 def _submissions(month: _Month, people: list[str]) -> pd.DataFrame:
     """Return what people submitted for the month after each month end there is, scored."""
     calendar = month.log.company.periods
@@ -442,6 +446,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "scores": _scores,
         "lately": _lately,
         "alarms": _alarms,
+        "parted": _parted,
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,

@@ -19,6 +19,7 @@ from forecast.reporting.charts.axes import end_labels, line_labels, money_axis, 
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import OTHER_MODELS, OTHER_PEOPLE, Mark
+from forecast.reporting.pages.track.parted import in_two_parts
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
 from forecast.reporting.pages.track.sentences import (
     ACCURACY_HEADS,
@@ -50,17 +51,19 @@ def accuracy(
     as_of: Any,
     level: str = "segment",
     relative: bool = False,
-    lately: pd.DataFrame | None = None,
+    parts: pd.DataFrame | None = None,
 ) -> Chart | Statement:
     """Draw WAPE by lead time: ours, the people's, and the benchmark and others in grey.
 
     scores : as `summarise` gives them by model, span, level and horizon. judged : what may be said of
     them (`month.table("judgements")`). relative : draw each miss as a share of the
-    benchmark's on the same forecasts instead, so that lines of different forecasts can be compared. lately : the
-    month's table, where the title is to say also what holds of late, as under an alarm.
+    benchmark's on the same forecasts instead, so that lines of different forecasts can be compared. parts : the month's
+    table `parted`; where it has rows the title tells the record in two parts.
     """
-    misses = prepare_accuracy(scores, level=level, relative=relative, judged=judged, lately=lately)
+    misses = prepare_accuracy(scores, level=level, relative=relative, judged=judged)
     caption = describe_accuracy(misses)
+    if parts is not None:
+        caption = in_two_parts(caption, parts, level=level, relative=relative)
     if misses.rows.empty:
         return empty(caption.title, nothing_scored(scores, level=level))
     formats: dict[str, Format] = dict.fromkeys(("wape", "bias", "skill", "coverage80"), wording.whole)
@@ -122,11 +125,14 @@ def _looks(models: Sequence[str]) -> dict[str, Mark]:
 
 
 def track_record(
-    backtest: pd.DataFrame, *, company: Company, as_of: Any, horizon: int = 1, segment: str = TOTAL
+    backtest: pd.DataFrame, *, company: Company, as_of: Any, horizon: int = 1, segment: str = TOTAL, since: str = ""
 ) -> Chart | Statement:
-    """Draw past months: the range as it was given `horizon` months before, and what was booked."""
+    """Draw past months: the range as it was given `horizon` months before, and what was booked.
+
+    since : the first month of an alarm on the company's forecast; the title counts the months from it on apart.
+    """
     rows = as_made(backtest, horizon=horizon, segment=segment)
-    past = PastForecasts(rows=rows, horizon=horizon, segment=segment, company=company)
+    past = PastForecasts(rows=rows, horizon=horizon, segment=segment, company=company, since=since)
     caption = describe_past_forecasts(past)
     if not past.is_known:
         return empty(caption.title, NOTHING_SETTLED if rows.empty else f"{NO_FORECAST}.")

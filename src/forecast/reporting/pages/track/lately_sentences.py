@@ -18,6 +18,7 @@ from forecast.evaluation.alarms import FEWEST, LOOKS
 from forecast.evaluation.judgement import Finding
 from forecast.reporting.charts.figure import Format, Notes, TableColumns, TableView
 from forecast.reporting.pages.bookings.sentences import headline as plain_headline
+from forecast.reporting.pages.track import parted
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, order_of, reps_of
 from forecast.reporting.pages.track.sentences import (
     A_MONTH,
@@ -41,7 +42,6 @@ CLOSER = 0.75
 """What stands in missed by at most this share of what it stands in for."""
 
 LEAD = "What has changed of late:"
-RECORD_OF_ALL = "The record of all months:"
 ASKED = {"too high": "too high", "too low": "too low", "ranges": "outside its ranges"}
 OF = {"segment": "segments", "total": "company"}
 
@@ -124,6 +124,7 @@ def record_answer(
     lately: pd.DataFrame,
     alarms: pd.DataFrame,
     forecasts: pd.DataFrame,
+    parts: pd.DataFrame,
     *,
     company: Company,
     brief: bool = False,
@@ -131,19 +132,20 @@ def record_answer(
     """Return the sentence that answers how good forecasts have been, and those on the rest of the record, told twice.
 
     Simple case: no alarm on the company's forecast; what holds over all comes first, then what holds of late. Under
-    alarm that comes first, and what holds over all is said to be of all. brief : for a page whose headline has told the
-    alarm, and whose table has what people missed.
+    alarm that comes first, then the record before it began and since; over all only who was nearer. brief : for a page
+    whose headline has told the alarm, and whose table has what people missed: of the company alone, since then first.
     """
     sentences = accuracy_sentences(scores, judged, people=not brief)
     company_first = company_sentence(scores, judged)
     whole = [company_first, *sentences] if company_first else sentences
     off = record_sentence(alarms, forecasts, period=nearest_period(forecasts), company=company)
-    late = lately_sentence(lately)
-    if off and brief and late:
-        return late, [f"{RECORD_OF_ALL} {whole[0]}", *whole[1:]]
     if not off:
-        return whole[0], [part for part in (*whole[1:], late) if part]
-    return off, [part for part in (late, f"{RECORD_OF_ALL} {whole[0]}", *whole[1:]) if part]
+        return whole[0], [part for part in (*whole[1:], lately_sentence(lately)) if part]
+    levels = ("total",) if brief else ("total", "segment")
+    told = [sentence for level in levels for sentence in parted.parted_sentences(parts, level=level)]
+    told = told[::-1] if brief and told else [off, *told]
+    others = ("" if brief else parted.people_parted(parts), parted.over_all_sentence(judged, levels=levels))
+    return told[0], [part for part in (*told[1:], *others) if part]
 
 
 # -- alarms ---------------------------------------------------------------------------------------------
@@ -335,7 +337,7 @@ def _before(row: Mapping[str, Any]) -> str:
     """Return how forecasts were before, of the company and of people: `; in the 18 months before, they came to …`."""
     if not _has_before(row) or (row["model"] == OURS and row["segment"] != TOTAL):
         return ""
-    return f"; {_window(row)}, they came to {_bias(row['bias_before'])}"
+    return f"; {_window(row)}, they came to {parted.in_sum(row['bias_before'])}"
 
 
 def _has_before(row: Mapping[str, Any]) -> bool:
@@ -363,7 +365,7 @@ def lately_sentence(lately: pd.DataFrame, *, level: str = "total") -> str:
     what = A_MONTH[level]
     parts = [f"missed {what} {wording.ahead(row['horizon'])} by {_twice(row, 'wape')}"]
     if wording.known(row["bias_lately"]) and wording.known(row["bias"]):
-        parts.append(f"forecast {_bias(row['bias_lately'])} in sum (over all {_bias(row['bias'])})")
+        parts.append(f"forecast {parted.in_sum(row['bias_lately'])} in sum (over all {parted.in_sum(row['bias'])})")
     if wording.known(row["coverage80_lately"]):
         parts.append(f"its {RANGE}s held {_held(row, '_lately')} (over all {_held(row, '')})")
     return f"Of late, {span(row['first'], row['last'])}, the model {wording.joined(parts)}."
@@ -373,25 +375,24 @@ def _twice(row: Mapping[str, Any], name: str) -> str:
     return f"{wording.percent(row[f'{name}_lately'])} (over all {wording.percent(row[name])})"
 
 
-def _bias(value: float) -> str:
-    if abs(value) < 0.005:
-        return "what was booked"
-    return f"{wording.percent(abs(value))} {'more' if value > 0 else 'less'} than was booked"
-
-
 def _held(row: Mapping[str, Any], late: str) -> str:
     """Return `5 of 6`: ranges that held what came, of all there were."""
     return wording.held(row[f"coverage80{late}"], row[f"n{late}"])
 
 
-def record_table(lately: pd.DataFrame, *, brief: bool = False) -> TableView | Notes:
-    """Return the record twice as a table, folded unless `brief`; nothing where all months are the last ones."""
-    if not (lately["n"] > lately["n_lately"]).any():
+def record_table(lately: pd.DataFrame, parts: pd.DataFrame | None = None, *, brief: bool = False) -> TableView | Notes:
+    """Return the record twice as a table, folded unless `brief`; nothing where all months are the last ones.
+
+    parts : the month's table `parted`; where it has rows, there is an alarm, the record before it began and since.
+    """
+    since = "" if parts is None else parted.since_of(parts)
+    if not since and not (lately["n"] > lately["n_lately"]).any():
         return Notes([])
-    table, shown = twice(lately, brief=brief), twice_columns()
+    table, shown = twice(lately if not since or parts is None else parts, brief=brief), twice_columns()
+    title = f"The record twice: before {wording.month(since)} → since" if since else CAPTION
     if not brief:
-        return TableView(table, CAPTION, fold=FOLD, most=200, right=_FIGURES, **shown)
-    caption = f"{CAPTION}, {wording.ahead(sources.row(table)['horizon'])}"
+        return TableView(table, title, fold=FOLD, most=200, right=_FIGURES, **shown)
+    caption = f"{title}, {wording.ahead(sources.row(table)['horizon'])}"
     names = [f"{model_name(row['model'])}, {OF[row['level']]}" for row in sources.records(table)]
     narrow = table.drop(columns=["horizon", "level"]).assign(model=names)
     shown["formats"] = dict.fromkeys(_FIGURES, str)
@@ -406,7 +407,9 @@ def watched_table(alarms: pd.DataFrame) -> TableView | Notes:
 
 
 def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
-    """Return the record for reading: forecast, level, months ahead, and each figure over all and of late in a cell.
+    """Return the record for reading: forecast, level, months ahead, and each figure twice in a cell.
+
+    lately : the month's table, for figures over all and of late, or `parted`, for those before and since an alarm.
 
     What nobody forecast is left out. brief : of the model, people and the benchmark alone, at the shortest lead time,
     for the company where they forecast it. Single reps are in the table of the month only.
@@ -428,8 +431,9 @@ def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
 
 
 def _pairs(rows: pd.DataFrame, name: str) -> list[tuple[float, float]]:
-    """Return a figure over all and of late, one pair a row."""
-    return list(zip(sources.column(rows, name), sources.column(rows, f"{name}_lately"), strict=True))
+    """Return a figure over all and of late, or before and since, one pair a row."""
+    ends = (f"{name}_before", f"{name}_since") if f"{name}_since" in rows else (name, f"{name}_lately")
+    return list(zip(*(sources.column(rows, end) for end in ends), strict=True))
 
 
 def twice_columns() -> TableColumns:

@@ -86,8 +86,7 @@ class Accuracy:
 
     scores : all that were given, for the words. models : at most five, in the order of their lines. rows : their scores
     of months, with `drawn`, the miss as a share of what was booked (WAPE) or, where `relative`, of the benchmark's miss
-    on the same targets (1 - skill). judged : what may be said of them, by question. lately : the month's table,
-    where the title says also what holds of late.
+    on the same targets (1 - skill). judged : what may be said of them, by question.
     """
 
     scores: pd.DataFrame
@@ -96,7 +95,6 @@ class Accuracy:
     level: str
     relative: bool
     judged: Mapping[str, Finding]
-    lately: pd.DataFrame | None = None
 
     @property
     def series(self) -> Mapping[str, pd.DataFrame]:
@@ -109,17 +107,10 @@ class Accuracy:
         return sorted({int(horizon) for horizon in self.rows["horizon"]})
 
 
-def prepare_accuracy(
-    scores: pd.DataFrame,
-    *,
-    level: str,
-    relative: bool,
-    judged: Mapping[str, Finding],
-    lately: pd.DataFrame | None = None,
-) -> Accuracy:
+def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool, judged: Mapping[str, Finding]) -> Accuracy:
     """Return the misses of the models worth drawing; relative ones only where the benchmark is there.
 
-    scores : as `summarise` gives them by model, span, level and horizon. lately : see `Accuracy`.
+    scores : as `summarise` gives them by model, span, level and horizon.
     """
     rows = monthly(scores, level=level)
     rows = rows[rows["wape"].notna()]
@@ -132,9 +123,7 @@ def prepare_accuracy(
         drawn = (1 - rows["skill"]).where(rows["model"] != BENCHMARK, 1.0)
     models = _worth_drawing(list(rows["model"].unique()))
     rows = rows.assign(drawn=drawn)[rows["model"].isin(models)]
-    return Accuracy(
-        scores=scores, models=models, rows=rows, level=level, relative=relative, judged=judged, lately=lately
-    )
+    return Accuracy(scores=scores, models=models, rows=rows, level=level, relative=relative, judged=judged)
 
 
 def _worth_drawing(models: list[str]) -> list[str]:
@@ -145,12 +134,16 @@ def _worth_drawing(models: list[str]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class PastForecasts:
-    """Months as forecast `horizon` months before, and as booked; rows of a backtest, one a month, in order."""
+    """Months as forecast `horizon` months before, and as booked; rows of a backtest, one a month, in order.
+
+    since : the first month of an alarm on the company's forecast; empty for none.
+    """
 
     rows: pd.DataFrame
     horizon: int
     segment: str
     company: Company
+    since: str = ""
 
     @property
     def lead(self) -> str:

@@ -96,26 +96,14 @@ def accuracy_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
     return finding + _benchmark_miss(first, rows, by="")
 
 
-def relative_finding(scores: pd.DataFrame, *, level: str = "segment", lately: pd.DataFrame | None = None) -> str:
-    """Return the title of misses relative to the benchmark's on the same targets, at the shortest lead time.
-
-    lately : the month's table, where the title is to say also what holds of late.
-    """
+def relative_finding(scores: pd.DataFrame, *, level: str = "segment") -> str:
+    """Return the title of misses relative to the benchmark's on the same targets, at the shortest lead time."""
     rows = monthly(scores, level=level)
     ours = rows[(rows["model"] == OURS) & rows["skill"].notna()]
     if ours.empty:
         return accuracy_finding(scores, level=level)
     first = sources.row(ours)
-    finding = f"{_when(first)} the model’s miss is {wording.percent(1 - first['skill'])} of the benchmark’s"
-    if lately is None:
-        return finding
-    rows = lately[(lately["model"] == OURS) & (lately["level"] == level) & (lately["horizon"] == first["horizon"])]
-    rows = rows[rows["skill_lately"].notna() & (rows["n"] > rows["n_lately"])]
-    if rows.empty:
-        return finding
-    late = sources.row(rows)
-    of_late = f"{wording.percent(1 - late['skill_lately'])} from {span(late['first'], late['last'])}"
-    return f"{finding} over all months, {of_late}"
+    return f"{_when(first)} the model’s miss is {wording.percent(1 - first['skill'])} of the benchmark’s"
 
 
 def nothing_scored(scores: pd.DataFrame, *, level: str = "segment") -> str:
@@ -325,12 +313,23 @@ def _people_sentences(rows: pd.DataFrame, level: str) -> list[str]:
     return sentences
 
 
-def coverage_finding(rows: pd.DataFrame) -> str:
-    """Return how many of past months ended inside the range given for them; rows have q10, q90 and observed."""
+def coverage_finding(rows: pd.DataFrame, *, since: str = "") -> str:
+    """Return how many of past months ended inside the range given for them; rows have q10, q90 and observed.
+
+    since : the first month of an alarm on the forecast, from which on the months are counted for themselves.
+    """
     known = rows.dropna(subset=["q10", "q90", "observed"])
     if known.empty:
         return "No past range can be checked yet"
-    inside = sources.count(known[known["observed"].between(known["q10"], known["q90"])])
+    held = known["observed"].between(known["q10"], known["q90"])
+    late = known["target_period"] >= since if since else pd.Series(data=False, index=known.index)
+    if late.any() and not late.all():
+        before, now = known[~late], known[late]
+        first, second = (sources.count(part[held.loc[part.index]]) for part in (before, now))
+        count = f"{wording.plural(sources.count(before), 'month')} before {wording.month(since)}"
+        rest = f"{wording.in_full(second)} of {wording.in_full(sources.count(now))} since"
+        return f"{wording.in_full(first)} of {count} ended inside the 80{wording.THIN}% range, {rest}"
+    inside = sources.count(known[held])
     of = f"{wording.in_full(inside)} of {wording.plural(sources.count(known), 'month')}"
     return f"{of} ended inside {'its' if len(known) == 1 else 'their'} 80{wording.THIN}% range"
 
@@ -340,10 +339,8 @@ def coverage_finding(rows: pd.DataFrame) -> str:
 
 def describe_accuracy(misses: Accuracy) -> Caption:
     """Return the words of the misses by months ahead."""
-    if misses.relative:
-        title = relative_finding(misses.scores, level=misses.level, lately=misses.lately)
-    else:
-        title = accuracy_finding(misses.scores, level=misses.level)
+    finding = relative_finding if misses.relative else accuracy_finding
+    title = finding(misses.scores, level=misses.level)
     miss = (
         "Miss as a share of the benchmark’s on the same forecasts"
         if misses.relative
@@ -372,7 +369,7 @@ def _miss_tooltip(model: str, row: Mapping[Any, Any]) -> str:
 
 def describe_past_forecasts(past: PastForecasts) -> Caption:
     """Return the words of past months as they were forecast and as they were booked."""
-    rows, title = past.rows, coverage_finding(past.rows)
+    rows, title = past.rows, coverage_finding(past.rows, since=past.since)
     months = [wording.month(period) for period in rows["target_period"]]
     who = "all segments" if past.segment == TOTAL else wording.label(past.segment)
     return Caption(

@@ -70,11 +70,13 @@ def joint_rows(table: pd.DataFrame) -> pd.Series:
 class Ladder:
     """Steps of forecasting, each with its miss and the miss of what it is compared with on the same months.
 
-    table : all steps, as `value_added` gives them; drawn : those of them with both misses.
+    table : all steps, as `value_added` gives them; drawn : those of them with both misses. pooled : over what months,
+    where that has to be said.
     """
 
     table: pd.DataFrame
     drawn: pd.DataFrame
+    pooled: str = ""
 
     @property
     def rows(self) -> Sequence[Mapping[Any, Any]]:
@@ -87,9 +89,9 @@ class Ladder:
         return float(max((max(row["wape"], row["wape_before"]) for row in self.rows), default=0.0)) or 1.0
 
 
-def prepare_ladder(table: pd.DataFrame) -> Ladder:
+def prepare_ladder(table: pd.DataFrame, *, pooled: str = "") -> Ladder:
     """Return the steps that can be drawn."""
-    return Ladder(table=table, drawn=table[table["wape"].notna() & table["wape_before"].notna()])
+    return Ladder(table=table, drawn=table[table["wape"].notna() & table["wape_before"].notna()], pooled=pooled)
 
 
 # -- sentences ----------------------------------------------------------------------------------------
@@ -97,8 +99,9 @@ def prepare_ladder(table: pd.DataFrame) -> Ladder:
 LABELS = {"miss": "its miss", "before": "of what it is compared with, same months"}
 """What is written in the picture."""
 
+MISS = "Miss as a share of what was booked (WAPE)"
 LADDER_HEADS = {
-    "step": "step",
+    "step": "forecast",
     "before": "compared with",
     "n": "forecasts",
     "months": "months",
@@ -145,9 +148,12 @@ def ladder_sentences(table: pd.DataFrame) -> list[str]:
         sentences.append(POOLED_CAVEAT)
     tests = sources.count(table[table["p_holm"].notna()])
     if tests > 1:
+        steps = sources.count(table[table["p_holm"].notna() & ~joint_rows(table)])
+        parts = f", {wording.spelt(steps)} step{'' if steps == 1 else 's'} and who was closer of joint and sales’"
         sentences.append(
-            f"{sources.capitalised(wording.spelt(tests))} comparisons were tested; a difference is named only where it "
-            "is too large to be luck, allowing for everything that is tested on this page."
+            f"{sources.capitalised(wording.spelt(tests))} comparisons were tested{parts if steps < tests else ''}; a "
+            "difference is named only where it is too large to be luck, allowing for everything that is tested on this "
+            "page."
         )
     if (table["lag"] > 0).any():
         sentences.append(LAG_CAVEAT)
@@ -212,10 +218,11 @@ def step_lines(row: Mapping[Any, Any]) -> tuple[str, str]:
 def describe_ladder(steps: Ladder) -> Caption:
     """Return the words of the chart of steps."""
     title = ladder_finding(steps.table)
+    no_step = "; joint beside sales’ is no step" if joint_rows(steps.drawn).any() and len(steps.drawn) > 1 else ""
     tips = ((step_name(row), wording.named_share("misses by", row["wape"]), step_note(row)) for row in steps.rows)
     return Caption(
         title=title,
-        subtitle="Miss as a share of what was booked (WAPE), all segments and lead times together; lower is better",
+        subtitle=f"{MISS}, all segments and lead times{steps.pooled or ' together'}; lower is better{no_step}",
         description=f"{title}. " + " ".join(ladder_sentences(steps.table)),
         tooltips=[wording.listed(*parts) for parts in tips],
     )
@@ -248,13 +255,13 @@ def _the(model: str) -> str:
 # -- picture ------------------------------------------------------------------------------------------
 
 
-def ladder(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+def ladder(table: pd.DataFrame, *, company: Company, as_of: Any, pooled: str = "") -> Chart | Statement:
     """Draw each step's miss as a bar, the miss of the step before on the same months as a tick, and what it added.
 
-    table : as `value_added` gives it. Blue bars are better than the step before beyond chance, red ones worse, grey
-    ones no different beyond chance; the words next to each bar say the same.
+    table : as `value_added` gives it. pooled : see `Ladder`. Blue bars are better than the step before beyond chance,
+    red ones worse, grey ones no different beyond chance; the words next to each bar say the same.
     """
-    steps = prepare_ladder(table)
+    steps = prepare_ladder(table, pooled=pooled)
     caption = describe_ladder(steps)
     if steps.drawn.empty:
         return empty(caption.title, ladder_sentences(table.iloc[:0])[0])

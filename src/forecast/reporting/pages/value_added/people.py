@@ -16,19 +16,29 @@ from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_habit
 from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
 from forecast.reporting.pages.value_added.ladder import luck, verdicts
-from forecast.reporting.pages.words import HABIT
+from forecast.reporting.pages.words import HABIT, OF_LATE_NOT
 
 # -- what stands under the heading --------------------------------------------------------------------------
 
 
-def what_people_change(habits: pd.DataFrame, changes: pd.DataFrame, *, submitted: bool) -> Together:
+def what_people_change(
+    habits: pd.DataFrame,
+    changes: pd.DataFrame,
+    *,
+    submitted: bool,
+    alarms: pd.DataFrame | None = None,
+    pooled: str = "",
+) -> Together:
     """Return who forecasts too high or too low and what became of their changes, or one line that says what is lacking.
 
-    habits, changes : the month's tables. submitted : whether the company has the table of what people submit.
+    habits, changes, alarms : the month's tables. submitted : whether the company has the table of what people submit.
+    pooled : over what months the figures are, where that has to be said.
     """
     if habits.empty:
         return Together(Statement(NOT_SETTLED if submitted else NOT_SUBMITTED, kind="nothing"))
-    bias = Statement(f"{habits_finding(habits)}."), TableView(habits, HABITS_CAPTION, **HABITS)
+    shown = habits.assign(luck=[_luck_of(row, alarms) for row in sources.records(habits)])
+    caption = f"{HABITS_CAPTION}{pooled or TOGETHER}"
+    bias = Statement(f"{habits_finding(habits, alarms)}."), TableView(shown, caption, **HABITS)
     if changes.empty:
         return Together(*bias, Statement(f"{adjustments_finding(changes)}.", COMPARABLE, kind="nothing"))
     effect = Statement(f"{adjustments_finding(changes)}."), Notes(adjustments_sentences(changes))
@@ -40,7 +50,8 @@ def what_people_change(habits: pd.DataFrame, changes: pd.DataFrame, *, submitted
 NOT_SUBMITTED = "What people forecast and what they change: submitted_forecasts would show it."
 NOT_SETTLED = "Nobody’s forecasts have settled yet."
 COMPARABLE = "It takes the model’s forecast of the month end before, of the same settled months."
-HABITS_CAPTION = "Who forecasts too high or too low, all segments and lead times together"
+TOGETHER = " together"
+HABITS_CAPTION = "Who forecasts too high or too low, all segments and lead times"
 CHANGES_CAPTION = "Changes against the model: small is under a quarter of its forecast"
 
 _KINDS = {
@@ -51,24 +62,47 @@ _KINDS = {
 }
 
 
-def habits_finding(table: pd.DataFrame) -> str:
-    """Return who forecasts too high or too low beyond chance; table as `habits` gives it by submitter."""
+def habits_finding(table: pd.DataFrame, alarms: pd.DataFrame | None = None) -> str:
+    """Return who forecasts too high or too low beyond chance, and who has become so of late, by an alarm.
+
+    table : as `habits` gives it by submitter. alarms : the month's table; whoever is named for all months already is
+    not named again.
+    """
     if table.empty:
         return NOT_SETTLED.rstrip(".")
     rows = sources.records(table)
     found = [habit_verdict(row) for row in rows]
     if set(found) == {"too few"}:
         return "Too few months to tell whether anybody forecasts too high or too low"
-    parts = []
+    parts, late = [], []
     for side, way in (("above", HABIT.above), ("below", HABIT.below)):
+        new = [row for row, each in zip(rows, found, strict=True) if each != side and way in alarm_kinds(row, alarms)]
+        if new:
+            who = wording.joined(wording.label(row["submitter"]) for row in new)
+            late.append(f"{who} {'has' if len(new) == 1 else 'have'} become {way} of late, an alarm says")
         some = [row for row, each in zip(rows, found, strict=True) if each == side]
         if some:
             who = wording.joined(wording.label(row["submitter"]) for row in some)
             sizes = wording.joined(wording.percent(abs(row["bias"])) for row in some)
             parts.append(f"{who} {'forecasts' if len(some) == 1 else 'forecast'} {way}, by {sizes} in sum")
     if not parts:
-        return "Nobody forecasts too high or too low beyond chance"
-    return sources.capitalised(f"{'; '.join(parts)}, all lead times together")
+        nobody = "Nobody forecasts too high or too low beyond chance"
+        return "; ".join([f"{nobody} over all months" if late else nobody, *late])
+    return sources.capitalised("; ".join([f"{'; '.join(parts)}, all lead times together", *late]))
+
+
+def alarm_kinds(row: Mapping[Any, Any], alarms: pd.DataFrame | None) -> set[str]:
+    """Return the alarms on a submitter's forecasts: `too high`, `too low`. row : of `habits`."""
+    if alarms is None:
+        return set()
+    on = alarms["alarm"] & (alarms["model"] == f"submitted-{row['submitter']}")
+    return set(alarms.loc[on, "kind"])
+
+
+def _luck_of(row: Mapping[Any, Any], alarms: pd.DataFrame | None) -> str:
+    """Return whether luck could have made a habit; where an alarm says that it is new, that of late it could not."""
+    over_all = luck(row["p_holm"])
+    return over_all if over_all == "no" or not alarm_kinds(row, alarms) else OF_LATE_NOT
 
 
 def habit_verdict(row: Mapping[Any, Any]) -> str:
@@ -229,10 +263,10 @@ HABITS: TableColumns = {
         "share_over": "of them too high",
         "wape": "miss (WAPE)",
     }
-    | {"p_holm": "could be luck?"},
-    "formats": dict.fromkeys(("share_over", "wape"), wording.whole) | {"bias": signed, "p_holm": luck},
+    | {"luck": "could be luck?"},
+    "formats": dict.fromkeys(("share_over", "wape"), wording.whole) | {"bias": signed, "luck": str},
 }
-"""Headers and formats of what `habits` gives by submitter."""
+"""Headers and formats of what `habits` gives by submitter, with whether luck could have made it."""
 
 ADJUSTMENTS: TableColumns = {
     "columns": {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than the model"}
