@@ -62,6 +62,7 @@ def test_a_title_is_told_in_two_parts():
     told = parted.in_two_parts(plain, table, level="segment", relative=False)
     assert told.title == f"One month ahead the model missed segments by 18{T}% before May 2026, by 154{T}% since"
     assert told.description.startswith(told.title)
+    assert told.subtitle.endswith(parted.LINES)  # what is drawn is not parted
     assert "pooled" not in told.description
     relative = parted.in_two_parts(plain, table, level="total", relative=True).title
     assert relative == f"One month ahead the model’s miss was 70{T}% of the benchmark’s before May 2026, 114{T}% since"

@@ -121,7 +121,11 @@ def in_two_parts(caption: Caption, parts: pd.DataFrame, *, level: str, relative:
     title = parted_miss(parts, level=level, relative=relative)
     if not title:
         return caption
-    return replace(caption, title=title, description=" ".join([f"{title}.", *parted_sentences(parts, level=level)]))
+    description = " ".join([f"{title}.", *parted_sentences(parts, level=level)])
+    return replace(caption, title=title, subtitle=f"{caption.subtitle}; {LINES}", description=description)
+
+
+LINES = "the lines are over all months"
 
 
 def parted_miss(parts: pd.DataFrame, *, level: str, relative: bool) -> str:
