@@ -24,7 +24,7 @@ from one_truth import index_faults, names_in, number_faults
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
 HARMLESS = re.compile(
-    "a|body|br|button|caption|code|col|dd|details|div|dl|dt|em|figcaption|figure|footer|h[1-4]|head|header|hr|html|img|li"
+    "a|body|br|button|caption|code|col|dd|details|dfn|div|dl|dt|em|figcaption|figure|footer|h[1-4]|head|header|hr|html|img|li"
     "|main|meta|nav|ol|p|pre|script|span|strong|style|summary|table|tbody|td|th|thead|time|title|tr|ul"
     "|svg|desc|g|path|text|tspan|use|defs|clippath|rect|circle|line|polyline|polygon"
 )
