@@ -117,9 +117,12 @@ def scored() -> pd.DataFrame:
 
 
 def test_ladder_compares_on_the_same_targets(scored: pd.DataFrame):
-    table = value_added(scored).set_index("step")
-    # no pipeline-sales-only in this track: the steps from and to it are not there
-    assert table.index.tolist() == ["stage-weighted", "submitted-sales", "submitted-joint"]
+    table = value_added(scored, ladder=ladder_of(scored["model"]))
+    # no pipeline-sales-only in this track: the model stands against the stage-weighted pipeline there is
+    people = ["submitted-sales", "submitted-joint", "submitted-joint"]
+    assert table["step"].tolist() == ["stage-weighted", "pipeline", *people]
+    assert table["before"].tolist()[-2:] == ["pipeline", "submitted-sales"]
+    table = table.drop_duplicates("step", keep="last").set_index("step")
     joint = table.loc["submitted-joint"]
     assert (joint["n"], joint["months"]) == (24, 12)
     both = scored[scored["target_period"] > "2025-01"]
@@ -186,8 +189,8 @@ def test_people_stand_beside_what_the_model_said_a_month_before_them():
         ("submitted-sales", "2026-02-28", "2026-03", 1, 90.0, 100.0),
         ("submitted-joint", "2026-02-28", "2026-03", 1, 95.0, 100.0),
     ]
-    same = value_added(plain(rows)).set_index("step")
-    before = value_added(plain(rows), lag=1).set_index("step")
+    same, before = (value_added(plain(rows), lag=lag).drop_duplicates("step", keep="last") for lag in (0, 1))
+    same, before = same.set_index("step"), before.set_index("step")
     assert same.loc["submitted-sales", "added"] == pytest.approx(0.01 - 0.10)
     assert before.loc["submitted-sales", "added"] == pytest.approx(0.30 - 0.10)
     assert before.loc["submitted-sales", ["lag", "n"]].tolist() == [1, 1]
@@ -204,10 +207,40 @@ def test_people_stand_beside_what_the_model_said_a_month_before_them():
 
 
 def test_the_ladder_has_a_step_for_everybody_who_submitted():
-    assert ladder_of(["pipeline", "submitted-sales"]) == dict(LADDER)
-    assert ladder_of(["stage-weighted", "pipeline", "submitted-sales"])["pipeline"] == "stage-weighted"
-    other = ladder_of(["submitted-joint", "submitted-finance"])
-    assert (other["submitted-finance"], other["submitted-joint"]) == ("pipeline", "pipeline")
+    people = tuple(step for step in LADDER if step[0].startswith("submitted-"))
+    models = ["seasonal-naive", "stage-weighted", "stage-weighted-future", "pipeline", "pipeline-sales-only"]
+    assert ladder_of([*models, "submitted-sales"]) == LADDER
+    assert ladder_of([*models, "submitted-finance"]) == (*LADDER, ("submitted-finance", "pipeline"))
+    # joint forecasts are held against the model as well as against sales' own
+    assert people[-2:] == (("submitted-joint", "pipeline"), ("submitted-joint", "submitted-sales"))
+
+
+def test_the_model_stands_against_a_stage_weighted_pipeline_with_the_deals_to_come():
+    fair, bare = "stage-weighted-future", "stage-weighted"
+    both = ["seasonal-naive", bare, fair, "pipeline-sales-only", "pipeline"]
+    assert ("pipeline-sales-only", fair) in ladder_of(both)
+    assert all(bare not in step for step in ladder_of(both))
+    # where there is none with deals to come the bare one is all there is; without a model without marketing, ours
+    assert ("pipeline-sales-only", bare) in ladder_of([each for each in both if each != fair])
+    assert ladder_of(["pipeline", fair])[:2] == ((fair, "seasonal-naive"), ("pipeline", fair))
+    assert ladder_of(["pipeline", bare])[:2] == ((bare, "seasonal-naive"), ("pipeline", bare))
+
+
+def test_months_that_differ_the_way_of_the_sum_are_counted():
+    rows = []
+    for month, (before, after) in enumerate(((30.0, 20.0), (30.0, 20.0), (30.0, 40.0), (30.0, 30.0)), start=1):
+        target = {"origin": f"2025-{month:02}-28", "target_period": f"2025-{month + 1:02}", "horizon": 1}
+        for model, error in (("seasonal-naive", before), ("stage-weighted-future", after)):
+            rows.append((model, *target.values(), 100.0 + error, 100.0))
+    (row,) = value_added(plain(rows)).to_dict("records")
+    assert (row["months"], row["agreeing"]) == (4, 2)  # less in sum, and less in two of four; one is a tie
+    turned = [(names.get(model, model), *rest) for model, *rest in rows for names in [SWAPPED]]
+    (row,) = value_added(plain(turned)).to_dict("records")
+    assert row["added"] < 0
+    assert row["agreeing"] == 2
+
+
+SWAPPED = {"seasonal-naive": "stage-weighted-future", "stage-weighted-future": "seasonal-naive"}
 
 
 @pytest.mark.long
@@ -215,7 +248,7 @@ def test_the_ladder_has_a_step_for_everybody_who_submitted():
 def test_a_ladder_of_equals_is_seldom_said_to_add_anything():
     """Forecasts of one accuracy, errors that last: any step is claimed in about one ladder of twenty at most."""
     rng = np.random.default_rng(4)
-    models = ["seasonal-naive", *LADDER]
+    models = list(dict.fromkeys(["seasonal-naive", *(step for step, _ in LADDER)]))
     months, segments, repeats = 24, 3, 200
     names = pd.MultiIndex.from_product([models, range(months), list("ABC")], names=["model", "t", "segment"]).to_frame(
         index=False
@@ -231,7 +264,7 @@ def test_a_ladder_of_equals_is_seldom_said_to_add_anything():
         error = 30 * e.ravel()
         table = value_added(names.assign(error=error, mean=100 + error, abs_error=np.abs(error)))
         claimed += bool((table["p_holm"] <= 0.05).any())
-    assert len(table) == 6
+    assert len(table) == len(LADDER) == 7
     assert claimed / repeats <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
 
 

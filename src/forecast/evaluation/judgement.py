@@ -62,7 +62,8 @@ class Estimate:
     p_value : how often chance alone moves the figure as far from the promise, either way; NaN where n is too few for a
     test. n : the units that the test rests on, named by unit (`month`). fewest : of them, for a test. margin : how near
     to the promise the whole interval must lie for `as promised`; 0 where that is never claimed. weight : share of the
-    page's level, above 0.
+    page's level, above 0. Of two forecasts, else NaN: ours and theirs, the two misses that value is made of; agreeing,
+    how many of the n units differ the way that value does.
     """
 
     value: float
@@ -75,6 +76,9 @@ class Estimate:
     fewest: int
     margin: float = 0.0
     weight: float = 1.0
+    ours: float = float("nan")
+    theirs: float = float("nan")
+    agreeing: float = float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)

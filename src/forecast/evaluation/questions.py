@@ -8,6 +8,7 @@ more than its details; the weights were fixed before any of this was measured.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ WEIGHTS: Mapping[str, float] = {
 }
 """Question -> its share of a page's level; 1 for all others."""
 
-COLUMNS = ("question", "value", "promised", "low", "high", "p_value", "n", "unit", "fewest", "margin", "weight")
+_FIGURES = ("value", "promised", "low", "high", "p_value", "n", "unit", "fewest", "margin", "weight")
+COLUMNS = ("question", *_FIGURES, "ours", "theirs", "agreeing")
 """What a table of findings holds of each estimate, before p_page and verdict."""
 
 
@@ -150,7 +152,8 @@ def _skill(rows: pd.DataFrame, *, weight: float) -> Estimate:
     if pair.empty:
         return mean_of([], weight=weight)
     figures = compare(pair)
-    return of_test(_test(figures), value=ratio(figures["added"], figures["wape_before"]), weight=weight)
+    value = ratio(figures["added"], figures["wape_before"])
+    return _of_two(of_test(_test(figures), value=value, weight=weight), figures)
 
 
 def _bias(ours: pd.DataFrame) -> Estimate:
@@ -162,7 +165,13 @@ def _bias(ours: pd.DataFrame) -> Estimate:
 
 def of_comparison(row: Mapping[Any, Any], *, weight: float = 1.0) -> Estimate:
     """Return the estimate of a row of `value_added` or `adjustments`: what it takes off the miss, in shares of 1."""
-    return of_test(_test(row), value=float(row["added"]), weight=weight)
+    return _of_two(of_test(_test(row), value=float(row["added"]), weight=weight), row)
+
+
+def _of_two(estimate: Estimate, figures: Mapping[Any, Any]) -> Estimate:
+    """Return the estimate with the misses of both forecasts and the months that agree; figures of `compare`."""
+    ours, theirs, agreeing = (float(figures.get(name, np.nan)) for name in ("wape", "wape_before", "agreeing"))
+    return replace(estimate, ours=ours, theirs=theirs, agreeing=agreeing)
 
 
 def of_habit(row: Mapping[Any, Any]) -> Estimate:

@@ -1,8 +1,10 @@
 """Forecast value added: what each step of the forecasting process adds to the step before, on the same targets.
 
-The ladder goes from what costs nothing (last year's month) over the industry's default (stage-weighted pipeline) and
-the models (without and with marketing) to what people submit. Each step is held against the one before it on the
-targets that both have, with a paired test of equal accuracy; over all steps together the tests are held to one level.
+The ladder goes from what costs nothing (last year's month) over the industry's default (stage-weighted pipeline, with
+the deals to come: without them it lacks most of what months ahead bring, and anything beats it) and the models (without
+and with marketing) to what people submit; joint forecasts are held against sales' own as well. Each step is held
+against the one before it on the targets that both have, with a paired test of equal accuracy; over all steps together
+the tests are held to one level.
 
 Two more questions about people: do they forecast too high or too low (`habits`), and what becomes of the changes they
 make to the model's forecast (`adjustments`)? Fildes, Goodwin, Lawrence and Nikolopoulos (2009, Int. J. Forecasting 25)
@@ -14,8 +16,7 @@ outcome decides where it is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,19 +27,21 @@ from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import ratio
 from forecast.evaluation.scores.comparison import FIGURES, compare, diebold_mariano, holm, paired_targets
 
-LADDER: Mapping[str, str] = MappingProxyType(
-    {
-        "stage-weighted": "seasonal-naive",
-        "pipeline-sales-only": "stage-weighted",
-        "pipeline": "pipeline-sales-only",
-        "submitted-sales": "pipeline",
-        "submitted-marketing": "pipeline",
-        "submitted-joint": "submitted-sales",
-    }
+Steps = Sequence[tuple[str, str]]
+
+LADDER: Steps = (
+    ("stage-weighted-future", "seasonal-naive"),
+    ("pipeline-sales-only", "stage-weighted-future"),
+    ("pipeline", "pipeline-sales-only"),
+    ("submitted-sales", "pipeline"),
+    ("submitted-marketing", "pipeline"),
+    ("submitted-joint", "pipeline"),
+    ("submitted-joint", "submitted-sales"),
 )
-"""Step -> the step before it."""
+"""Each step, and the step before it."""
 
 _PEOPLE = "submitted-"
+_BARE, _WEIGHTED, _WITHOUT = "stage-weighted", "stage-weighted-future", "pipeline-sales-only"
 COLUMNS = ("step", "before", "lag", *FIGURES, "p_holm")
 """What `value_added` gives."""
 
@@ -51,13 +54,13 @@ SMALL = 0.25
 KINDS = ("up small", "up large", "down small", "down large")
 
 
-def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag: int = 0) -> pd.DataFrame:
+def value_added(scored: pd.DataFrame, *, ladder: Steps = LADDER, lag: int = 0) -> pd.DataFrame:
     """Return one row a step that the track record has, with what it adds to the step before.
 
     Parameters
     ----------
     scored : what `score` gave; monthly rows of segments are used (their Total and quarters tell the same twice).
-    ladder : step -> step before.
+    ladder : each step and the step before it.
     lag : months by which the model's forecast is the older one where the step goes from a model to people. A submission
         counts under the end of the month it was made in. With 0 the model it is compared with knew up to that month
         end, up to a month more than the people. With 1 it is the forecast of the month end before, which they could
@@ -68,8 +71,8 @@ def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag
     step, before, lag, n (targets both have), months (target months among them), wape_before and wape on those targets,
     added = wape_before - wape (positive = the step helps, in shares of what was booked), statistic, df and p_value of
     `diebold_mariano` on the absolute errors averaged by target month over the segments and horizons both have, and
-    p_holm, the p-value corrected for the number of steps tested (`holm`). Rows are targets both have; a step without
-    any is left out.
+    p_holm, the p-value corrected for the number of steps tested (`holm`); agreeing, how many of the months differ the
+    way that `added` does. Rows are targets both have; a step without any is left out.
 
     Raises ParameterError where lag is negative.
     """
@@ -77,7 +80,7 @@ def value_added(scored: pd.DataFrame, *, ladder: Mapping[str, str] = LADDER, lag
         raise ParameterError(f"lag: {lag} is negative")
     rows = _months_of_segments(scored)
     out = []
-    for step, before in ladder.items():
+    for step, before in ladder:
         behind = lag if step.startswith(_PEOPLE) and not before.startswith(_PEOPLE) else 0
         pair = paired_targets(rows, step, before, lag=behind)
         if not pair.empty:
@@ -112,19 +115,21 @@ def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
     return table
 
 
-def ladder_of(models: Iterable[str]) -> dict[str, str]:
-    """Return `LADDER` for the models there are: whoever else submitted is compared with the model.
+def ladder_of(models: Iterable[str]) -> Steps:
+    """Return `LADDER` for the models that made forecasts: whoever else submitted is compared with the model.
 
-    `joint` is compared with the model too where there is no `sales`, and the model with the stage-weighted pipeline
+    The stage-weighted pipeline stands without the deals to come where there is none with them, and before the model
     where there is none without marketing.
     """
-    names = sorted(set(models))
-    others = {name: "pipeline" for name in names if name.startswith(_PEOPLE) and name not in LADDER}
-    if "submitted-sales" not in names:
-        others["submitted-joint"] = "pipeline"
-    if "stage-weighted" in names and LADDER["pipeline"] not in names:
-        others["pipeline"] = "stage-weighted"
-    return {**LADDER, **others}
+    names = set(models)
+    weighted = _BARE if _BARE in names and _WEIGHTED not in names else _WEIGHTED
+    instead = {_WEIGHTED: weighted}
+    if _WITHOUT not in names:
+        instead[_WITHOUT] = weighted
+    steps = [(instead.get(step, step), instead.get(before, before)) for step, before in LADDER]
+    known = {step for step, _ in LADDER}
+    others = [(name, "pipeline") for name in sorted(names) if name.startswith(_PEOPLE) and name not in known]
+    return (*((step, before) for step, before in steps if step != before), *others)
 
 
 def habits(scored: pd.DataFrame, *, by: Sequence[str] = ("submitter", "horizon")) -> pd.DataFrame:

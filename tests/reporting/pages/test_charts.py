@@ -159,6 +159,7 @@ LADDER = pd.DataFrame(
         "statistic": [0.5, 9.0, np.nan],
         "df": [4, 4, 0],
         "p_value": [0.6, 0.001, np.nan],
+        "agreeing": [13, 22, 5],
         "p_holm": [0.6, 0.002, np.nan],
     }
 )
@@ -328,6 +329,11 @@ def test_no_step_s_label_is_cut():
     assert ">too few months to tell</text>" in chart  # on a phone, in two lines
     assert ">from the model without marketing, a month older</text>" in chart
     assert "…" not in chart
+    for added in (-0.124, 0.004):  # not proven, and no difference to speak of
+        row = LADDER.iloc[[0]].assign(**names, added=added, wape=0.7 - added, statistic=added)
+        chart = ladder(row, **PAGE)._repr_html_()
+        assert "…" not in chart
+        assert "in 13 of 23 months; not proven</text>" in chart
 
 
 def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_colour():
@@ -339,7 +345,7 @@ def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_co
     assert bars(chart) == [(0.0, 0.65), (0.0, 0.4), (0.0, 0.8)]
     assert [to_hex(patch.get_facecolor()) for patch in chart.figure.axes[0].patches] == [GREY, BLUE, GREY]
     said = [text.get_text() for text in chart.figure.axes[0].texts]
-    assert "no clear difference from same as last year" in said
+    assert "5 points less than same as last year, in 13 of 23 months; not proven" in said
     assert "25 points less than stage-weighted" in said
     assert "too few months to tell from the model, a month older" in said
 

@@ -89,10 +89,14 @@ def test_without_an_alarm_nothing_is_parted():
 
 def test_what_holds_of_both_levels_is_said_once():
     facts = {"promised": 0.0, "low": -0.1, "high": 0.3, "p_value": 0.4, "unit": "month", "fewest": 8}
-    found = Finding(estimate=Estimate(value=0.1, n=23, **facts), p_page=0.9, verdict="unclear")
-    assert parted.over_all_sentence({"skill total": found, "skill segment": found}) == (
-        "Model against benchmark, over both parts and all lead times together: luck could have made the difference "
-        "(23 months)."
+    found = Finding(estimate=Estimate(value=0.1, n=23, agreeing=16, **facts), p_page=0.9, verdict="unclear")
+    few = Finding(estimate=Estimate(value=0.1, n=7, **facts), p_page=NAN, verdict="too few")
+    over = "Model against benchmark, over both parts and all lead times together"
+    assert parted.over_all_sentence({"skill total": few, "skill segment": few}) == (
+        f"{over}: too few to tell (7 months; 8 are needed)."
+    )
+    assert parted.over_all_sentence({"skill total": found}) == (
+        f"{over}: the model misses the company’s month less in 16 of 23 months, which is not proven."
     )
     apart = Finding(estimate=found.estimate, p_page=0.01, verdict="above")
     both = parted.over_all_sentence({"skill total": found, "skill segment": apart})

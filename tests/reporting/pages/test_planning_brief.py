@@ -13,7 +13,15 @@ from forecast.wording import THIN as T
 
 PAGE = {"company": Company(name="C"), "as_of": pd.Timestamp("2026-10-31")}
 STEP = {"step": "submitted-joint", "before": "submitted-sales", "lag": 0, "n": 300, "months": 23}
-STEP |= {"wape_before": 0.78, "wape": 0.56, "added": 0.22, "statistic": 12.2, "df": 4, "p_value": 0.0003}
+STEP |= {
+    "wape_before": 0.78,
+    "wape": 0.56,
+    "added": 0.22,
+    "statistic": 12.2,
+    "df": 4,
+    "p_value": 0.0003,
+    "agreeing": 15,
+}
 NOTHING = pd.DataFrame({"by": [], "part": []})
 
 
@@ -37,12 +45,16 @@ def test_where_it_cannot_be_told_no_change_is_shown():
 
 
 @pytest.mark.parametrize(
-    ("p", "said"), [(0.004, "the joint one less, beyond luck"), (0.4, "luck could have made the difference")]
+    ("p", "said"),
+    [
+        (0.004, "the joint one less, beyond luck (23 months)."),
+        (0.4, "the joint one less in 15 of 23 months, which is not proven."),
+    ],
 )
 def test_the_joint_forecast_against_sales_own_of_the_same_months(p, said):
     steps = pd.DataFrame([STEP | {"step": "pipeline", "before": "ets", "p_holm": 1.0}, STEP | {"p_holm": p}])
     (line,) = joint_and_sales(sources.of_file(steps, "value_added"))
     missed = f"the joint forecast missed 56{T}% and sales’ own 78{T}%"
-    assert sources.plain(line).startswith(f"Of the same months and segments, {missed}: {said} (23 months).")
+    assert sources.plain(line).startswith(f"Of the same months and segments, {missed}: {said}")
     assert sources.cited(line)[0] == "value_added:1:wape|percent"
     assert joint_and_sales(steps.iloc[:1]) == []

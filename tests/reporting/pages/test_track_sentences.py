@@ -28,6 +28,9 @@ def test_every_forecaster_has_a_name_of_its_own_on_a_page():
 
 def finding(value: float, p: float, *, n: int = 23, promised: float = 0.0, margin: float = 0.0, half: float = 0.05):
     estimate = Estimate(
+        ours=0.41,
+        theirs=0.47,
+        agreeing=17,
         value=value,
         promised=promised,
         low=value - half,
@@ -60,7 +63,9 @@ def test_the_track_record():
         told[1] == f"The joint forecast misses a segment’s month by 55{T}% one month ahead, the "
         f"benchmark by 50{T}% on the same (10 forecasts)."
     )
-    assert track_sentences.people_sentences(people) == told[1:2]
+    # A submission counts under the end of the month it was made in.
+    assert told[2] == f"{track_sentences.PEOPLE_EARLIER}."
+    assert track_sentences.people_sentences(people) == told[1:3]
 
 
 def test_the_misses_by_segment_keep_ours_and_the_benchmark_and_leave_out_reps():
@@ -78,12 +83,17 @@ def test_what_was_scored_is_said_with_its_months():
     track = pd.DataFrame({"model": "pipeline", "target_period": months, "observed": [1.0, 2.0, NAN, 3.0], "mean": 1.0})
     track["horizon"] = 1
     track["origin"] = ["2026-07-31", "2026-08-31", "2026-09-30", "2026-06-30"]
-    assert track_sentences.scored_sentence(track) == (
-        "Scored are the forecasts made at the month ends 31 July 2026 to 31 August 2026, of August 2026 to September "
-        "2026: all that have settled."
+    counted = pd.DataFrame({"span": "month", "level": ["segment", "total"], "n": [24, 2]})
+    said = (
+        "Scored are the forecasts made at the month ends 31 July 2026 to 31 August 2026, of the last {}settled months, "
+        "August 2026 to September 2026."
     )
-    assert "made on 31 July 2026, of August 2026: all" in track_sentences.scored_sentence(track.iloc[:1])
-    assert track_sentences.scored_sentence(track.iloc[2:]) == ""
+    assert track_sentences.scored_sentence(track, counted) == said.format("2 ")
+    assert track_sentences.scored_sentence(track, counted.iloc[:1]) == said.format("")
+    assert "made on 31 July 2026, of the last settled month, August 2026." in track_sentences.scored_sentence(
+        track.iloc[:1], counted
+    )
+    assert track_sentences.scored_sentence(track.iloc[2:], counted) == ""
     assert track_sentences.segment_caption(track.iloc[:1]) == "Miss (WAPE) one month ahead, by segment, August 2026"
     assert track_sentences.segment_caption(track.iloc[2:3]) == "Miss (WAPE) by segment"
 
@@ -103,11 +113,11 @@ def test_a_model_that_abstained_is_not_a_record_that_has_not_settled():
     assert track_sentences.company_sentence(table) == ""
     track = pd.DataFrame({"model": ["pipeline", "seasonal-naive"], "mean": [NAN, 0.0], "observed": 0.0})
     track = track.assign(target_period="2026-09", origin="2026-08-31", horizon=1)
-    assert track_sentences.scored_sentence(track) == (
-        "Scored are the other forecasts made on 31 August 2026, of September 2026: all that have settled. Nothing was "
+    assert track_sentences.scored_sentence(track, table) == (
+        "Scored are the other forecasts made on 31 August 2026, of the last settled month, September 2026. Nothing was "
         "booked in these months."
     )
-    assert track_sentences.scored_sentence(track.iloc[:1]) == ""
+    assert track_sentences.scored_sentence(track.iloc[:1], table) == ""
 
 
 def test_where_nothing_was_booked_no_miss_is_given():
@@ -134,13 +144,13 @@ def test_where_nothing_was_booked_no_miss_is_given():
         ),
         (
             finding(0.25, 0.06),
-            f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 37{T}%; over 1 and 2 "
-            "months ahead together luck could have made the difference (23 months).",
+            f"Over 1 and 2 months ahead together the model misses a segment’s month by 41{T}%, the benchmark by "
+            f"47{T}%: less in 17 of 23 months, which is not proven.",
         ),
         (
             finding(0.25, NAN, n=5),
-            f"One month ahead the model misses a segment’s month by 30{T}%, the benchmark by 37{T}%; over 1 and 2 "
-            "months ahead together too few to tell (5 months; 8 are needed).",
+            f"Over 1 and 2 months ahead together the model misses a segment’s month by 41{T}%, the benchmark by "
+            f"47{T}%: too few to tell (5 months; 8 are needed).",
         ),
     ],
 )

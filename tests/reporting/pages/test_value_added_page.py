@@ -23,6 +23,7 @@ def ladder(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
     """Return steps: step, before, added, corrected p-value; the step before misses by half."""
     table = pd.DataFrame(rows, columns=["step", "before", "added", "p_holm"])
     table = table.assign(n=100, months=23, wape_before=0.5, df=4, p_value=table["p_holm"], statistic=table["added"])
+    table["agreeing"] = 18
     table["wape"], table["lag"] = 0.5 - table["added"], (table["before"] == "pipeline").astype(int)
     return table[list(COLUMNS)]
 
@@ -30,6 +31,7 @@ def ladder(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
 BETTER = ("pipeline-sales-only", "stage-weighted", 0.2, 0.001)
 WORSE = ("submitted-sales", "pipeline", -0.2, 0.01)
 UNCLEAR = ("pipeline", "pipeline-sales-only", 0.1, 0.06)
+JOINT = ("submitted-joint", "submitted-sales", 0.2, 0.001)
 UNTESTED = ("stage-weighted", "seasonal-naive", 0.3, NAN)
 
 
@@ -38,14 +40,14 @@ UNTESTED = ("stage-weighted", "seasonal-naive", 0.3, NAN)
     [
         ((), "There are no two forecasts of the same months yet"),
         ((UNTESTED,), "Too few months to tell what any step adds"),
-        ((UNCLEAR,), "No step adds or takes away accuracy beyond chance"),
-        ((UNCLEAR, UNTESTED), "No step adds or takes away accuracy beyond chance"),
-        ((BETTER,), "The one step adds accuracy beyond chance"),
-        ((BETTER, BETTER), "Both steps add accuracy beyond chance"),
-        ((BETTER, UNCLEAR), "One of two steps adds accuracy beyond chance"),
-        ((WORSE, UNCLEAR), "One of two steps takes accuracy away beyond chance, none adds any"),
-        ((BETTER, WORSE, UNCLEAR), "One of three steps adds accuracy beyond chance, one takes it away"),
-        ((BETTER, BETTER, WORSE, WORSE), "Two of four steps add accuracy beyond chance, two take it away"),
+        ((UNCLEAR,), "No comparison shows a difference beyond chance"),
+        ((UNCLEAR, UNTESTED), "No comparison shows a difference beyond chance"),
+        ((BETTER,), "A step is closer in the one comparison, beyond chance"),
+        ((BETTER, BETTER), "A step is closer in both comparisons, beyond chance"),
+        ((BETTER, UNCLEAR), "A step is closer in one of two comparisons, beyond chance"),
+        ((WORSE, UNCLEAR), "A step is closer in none of two comparisons, further off in one, beyond chance"),
+        ((BETTER, WORSE, UNCLEAR), "A step is closer in one of three comparisons, further off in one, beyond chance"),
+        ((BETTER, WORSE, JOINT), "A step is closer in two of three comparisons, further off in one, beyond chance"),
     ],
 )
 def test_the_ladder_in_a_title(rows, said):
@@ -59,7 +61,10 @@ def test_a_sentence_for_each_step():
         "months."
     )
     assert said[1].endswith(f"the model of the month end before by 50{T}%: 20 percentage points more in 23 months.")
-    assert said[2].startswith("We cannot tell the model from the model without marketing: they miss by 40")
+    assert said[2] == (
+        f"The model misses by 40{T}%, the model without marketing by 50{T}%: 10 percentage points less, in 18 of 23 "
+        "months; not proven."
+    )
     assert said[3].endswith("; too few months to tell (23 months).")
     assert said[4].startswith("Each miss here is of all segments and of all lead times")
     assert said[5].startswith("Three comparisons were tested")
@@ -72,12 +77,9 @@ def test_a_sentence_for_each_step():
 
 
 def test_what_joint_forecasts_add_is_not_what_planning_together_did():
-    joint = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001))
+    joint = ladder(JOINT)
     assert any("not whether planning together helped" in said for said in ladder_page.ladder_sentences(joint))
-    # It is in no count of steps that add accuracy, and its bar says so.
-    assert ladder_page.ladder_finding(joint).endswith("can be compared: who was closer, not why")
-    both = ladder(("submitted-joint", "submitted-sales", 0.2, 0.001), UNCLEAR)
-    assert ladder_page.ladder_finding(both) == "No step adds or takes away accuracy beyond chance"
+    # It counts as closer, as it is drawn, and nothing says why; its bar says so.
     assert ladder_page.step_note(joint.to_dict("records")[0]).endswith(": who was closer, not why")
 
 
@@ -86,17 +88,18 @@ def test_what_is_not_told_apart_is_never_said_to_help_or_hurt(row):
     table = ladder(row)
     note = ladder_page.step_note(table.to_dict("records")[0])
     everything = " ".join([ladder_page.ladder_finding(table), *ladder_page.ladder_sentences(table), note])
-    assert not re.search(r"\d (percentage )?points? (less|more)|steps? adds? accuracy|beyond chance, ", everything)
+    # A difference may be named, with its months and that it is not proven; never as a finding.
+    named = re.findall(r"points? (?:less|more)[^.]*", everything)
+    assert all("not proven" in each for each in named)
+    assert not re.search(r"is closer in|further off", everything)
     assert ladder_page.verdict(table.to_dict("records")[0]) in ("unclear", "untested")
 
 
-def test_a_row_that_is_no_step_is_said_to_be_none():
-    joint = ("submitted-joint", "submitted-sales", 0.2, 0.001)
-    both = ladder(UNCLEAR, joint)
-    said = " ".join(ladder_page.ladder_sentences(both))
-    assert "Two comparisons were tested, one step and who was closer of joint and sales’; a difference" in said
-    caption = ladder_page.describe_ladder(ladder_page.prepare_ladder(both))
-    assert caption.subtitle.endswith("lower is better; joint beside sales’ is no step")
+def test_the_title_counts_all_rows_that_are_tested_and_drawn():
+    steps = ladder_page.prepare_ladder(ladder(UNCLEAR, JOINT))
+    assert len(steps.drawn) == 2
+    assert "in one of two comparisons" in ladder_page.describe_ladder(steps).title
+    assert "Two comparisons were tested; a difference" in " ".join(ladder_page.ladder_sentences(steps.table))
     pooled = ladder_page.prepare_ladder(ladder(UNCLEAR), pooled=", before and since May 2026 together")
     assert ladder_page.describe_ladder(pooled).subtitle.endswith("before and since May 2026 together; lower is better")
 
@@ -171,6 +174,7 @@ def test_a_habit_needs_months_and_money_to_agree():
 def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["submitter", "kind", "added", "p_holm"])
     table = table.assign(n=40, months=12, share_better=0.25, wape_before=0.4, df=4, p_value=table["p_holm"])
+    table["agreeing"] = 9
     return table.assign(wape=0.4 - table["added"], statistic=table["added"])[list(CHANGE_COLUMNS)]
 
 
@@ -178,15 +182,22 @@ def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
     ("rows", "said"),
     [
         ((), "No forecast of people can be compared with the model’s yet"),
-        ((("sales", "up small", -0.2, NAN),), "Too few months to tell whether people's changes helped"),
-        ((("sales", "up small", -0.2, 0.06),), "No kind of change helped or hurt beyond chance"),
+        (
+            (("sales", "up small", -0.2, NAN),),
+            "Too few months to tell whether people’s changes missed by less than the model",
+        ),
+        (
+            (("sales", "up small", -0.2, 0.06),),
+            "No kind of change missed by less or by more than the model beyond chance",
+        ),
         (
             (("sales", "up small", -0.2, 0.01), ("joint", "up small", -0.1, 0.01)),
-            "Small upward changes (by sales and joint) hurt",
+            "Small upward changes (by sales and joint) missed by more than the model, beyond chance",
         ),
         (
             (("sales", "up large", -0.2, 0.01), ("sales", "down large", 0.1, 0.01)),
-            "Large upward changes (by sales) hurt, large downward changes (by sales) helped",
+            "Large upward changes (by sales) missed by more than the model; large downward changes (by sales) "
+            "missed by less than the model, beyond chance",
         ),
     ],
 )
@@ -201,15 +212,17 @@ def test_changes_in_sentences():
     assert clear[0] == (
         f"Small upward changes by sales (40) miss by 60{T}%, the model by 40{T}%; 25{T}% of them came closer."
     )
-    assert clear[1].startswith("For the other row of the table luck could have made the difference")
+    assert clear[1].startswith(
+        "The difference in the other row of the table is not proven, or months are too few; the table"
+    )
     assert "not who forecasts better" in clear[-1]
     still = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5)))
     small = f"Small upward changes by sales: 25{T}% of 40 came closer than the model"
-    assert still == [f"{small}; no effect beyond luck.", people_page.CHANGES_CAVEAT]
+    assert still == [f"{small}; not proven.", people_page.CHANGES_CAVEAT]
     both = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, 0.5), ("joint", "up small", 0.0, 0.9)))
     assert both[0] == (
-        f"Small upward changes by sales and joint together: 25{T}% of 80 came closer than the model; no effect beyond "
-        "luck for any of them."
+        f"Small upward changes by sales and joint together: 25{T}% of 80 came closer than the model; not proven for "
+        "any of them."
     )
     few = people_page.adjustments_sentences(changes(("sales", "up small", -0.2, NAN)))
     assert few == [f"{small}; too few months to tell more.", people_page.CHANGES_CAVEAT]

@@ -27,7 +27,7 @@ LIKE, MOST_LIKE = 0.5, 0.9
 """Least and largest autocorrelation of neighbouring months that a test allows for: loss differences of months of real
 series have .1 to .5, forecasts of several lead times together up to .8."""
 
-FIGURES = ("n", "months", "wape_before", "wape", "added", "statistic", "df", "p_value")
+FIGURES = ("n", "months", "wape_before", "wape", "added", "statistic", "df", "p_value", "agreeing")
 """What `compare` gives."""
 
 
@@ -146,14 +146,16 @@ def paired_targets(rows: pd.DataFrame, step: str, before: str, *, lag: int = 0) 
 def compare(pair: pd.DataFrame) -> dict[str, float]:
     """Return `FIGURES` of what `paired_targets` gave, at least one row: who was closer, by how much, beyond luck.
 
-    n targets, months (target months among them), wape_before, wape, added = wape_before - wape, and statistic, df and
-    p_value of `diebold_mariano` on the absolute errors averaged by target month.
+    n targets, months (target months among them), wape_before, wape, added = wape_before - wape; statistic, df and
+    p_value of `diebold_mariano` on the absolute errors averaged by target month; and agreeing, how many of the months
+    differ the way that `added` does (by hand: losses 3, 3, 3 before and 2, 2, 4, added > 0: two of three).
     """
     by_month = pair.assign(t=parse_periods(pair["target_period"])).groupby("t")[["abs_error_before", "abs_error"]]
     losses = by_month.mean()
     test = diebold_mariano(losses["abs_error_before"], losses["abs_error"])
     size = pair["observed"].abs().sum()
     wape_before, wape = ratio(pair["abs_error_before"].sum(), size), ratio(pair["abs_error"].sum(), size)
+    way = np.sign(losses["abs_error_before"] - losses["abs_error"]) == np.sign(wape_before - wape)
     return {
         "n": len(pair),
         "months": len(losses),
@@ -163,4 +165,5 @@ def compare(pair: pd.DataFrame) -> dict[str, float]:
         "statistic": test.statistic,
         "df": test.df,
         "p_value": test.p_value,
+        "agreeing": int(way.sum()),
     }

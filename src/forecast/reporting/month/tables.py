@@ -322,7 +322,8 @@ def _record(month: _Month) -> dict[str, pd.DataFrame]:
     People stand against the model of the month end before: it must not win by knowing up to a month more.
     """
     scored = _scored(month)
-    steps = value_added(scored, ladder=ladder_of(scored["model"]), lag=1)
+    names = scored.loc[scored["error"].notna(), "model"]
+    steps = value_added(scored, ladder=ladder_of(names), lag=1)
     people, changes = habits(scored, by=["submitter"]), adjustments(scored)
     found = questions.of_record(scored, steps, people, changes)
     made = {

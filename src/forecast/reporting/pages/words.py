@@ -18,7 +18,10 @@ from forecast.evaluation.judgement import Finding, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What is said of a figure above its promise, below it, as promised (empty: never said), and in doubt."""
+    """What is said of a figure above its promise, below it, as promised (empty: never said), and in doubt.
+
+    `{unproven}` in what is said in doubt: the side it fell on all the same, and in how many months.
+    """
 
     above: str
     below: str
@@ -35,7 +38,7 @@ RANGES = Words(
 SKILL = Words(
     above="{} less than the benchmark, beyond luck",
     below="{} more than the benchmark, beyond luck",
-    unclear="luck could have made the difference",
+    unclear="{unproven}",
 )
 BIAS = Words(above="too much", below="too little", unclear="which luck could have made")
 LEVEL = Words(
@@ -75,17 +78,22 @@ WHICH_IS_NEARER = "Which of the two is nearer"
 APART = Words(
     above="so far the model, which misses {} less than the benchmark, beyond luck",
     below="so far the benchmark; the model misses {} more, beyond luck",
-    unclear="luck could have made the difference so far",
+    unclear="so far the model missed {unproven}",
 )
 HABIT = Words(above="too high", below="too low", unclear="neither too high nor too low beyond chance")
-STEP = Words(above="less", below="more", unclear="no clear difference")
+LESS, MORE = "less", "more"
+STEP = Words(above=LESS, below=MORE, unclear="{unproven}")
+STEPS = Words(above="A step is closer in {}", below="further off in {}", unclear="No comparison shows a difference")
+CHANGE = Words(above="missed by less than the model", below="missed by more than the model", unclear="{unproven}")
+BEYOND_CHANCE = "beyond chance"
+NOT_PROVEN = "not proven"
 STEP_CODES: Mapping[str, str] = MappingProxyType({"above": "better", "below": "worse", "too few": "untested"})
 """What a step is called in code, by the verdict on what it takes off the miss; all else is `unclear`."""
 
 JOINT = Words(
     above="the joint one less, beyond luck",
     below="the joint one more, beyond luck",
-    unclear="luck could have made the difference",
+    unclear="the joint one {unproven}",
 )
 SURVEY = Words(above="above", below="below", unclear="too near to tell")
 YEAR = Words(
@@ -110,9 +118,28 @@ def evaluated(finding: Finding, words: Words, *parts: str) -> str:
     """Return the words of a finding, and what they rest on: `as promised (24 months)`.
 
     parts : what stands in the braces of the words. Below the fewest units it is `too few to tell (3 months; 8 are
-    needed)`, whatever the figure.
+    needed)`, whatever the figure. In doubt of two forecasts: `less in 17 of 23 months, which is not proven`.
     """
+    if finding.verdict == "unclear" and "{unproven}" in words.unclear:
+        return words.unclear.format(*parts, unproven=unproven(finding))
     return f"{word(finding.verdict, words).format(*parts)} ({rests_on(finding)})"
+
+
+def unproven(finding: Finding) -> str:
+    """Return the side on which a difference fell that luck could have made: `less in 17 of 23 months, which is not
+    proven`."""
+    estimate = finding.estimate
+    if estimate.value == estimate.promised:
+        return f"the same ({rests_on(finding)})"
+    side = LESS if estimate.value > estimate.promised else MORE
+    if not wording.known(estimate.agreeing):
+        return f"{side}, which is {NOT_PROVEN} ({rests_on(finding)})"
+    return f"{side} {in_months(estimate.agreeing, estimate.n)}, which is {NOT_PROVEN}"
+
+
+def in_months(agreeing: float, months: int) -> str:
+    """Return in how many months it was so: `in 17 of 23 months`."""
+    return f"in {wording.in_full(agreeing)} of {wording.plural(months, UNITS['month'])}"
 
 
 def word(verdict: Verdict, words: Words) -> str:

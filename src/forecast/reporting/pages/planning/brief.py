@@ -73,7 +73,8 @@ def joint_and_sales(steps: pd.DataFrame) -> list[str]:
 def _joint_and_sales(step: Mapping[str, Any]) -> str:
     plain = {name: sources.bare(value) for name, value in step.items()}
     finding = found(of_comparison(plain), p_page=plain["p_holm"])
-    finding = replace(finding, estimate=replace(finding.estimate, n=step["months"]))
+    counts = {"n": step["months"], "agreeing": step.get("agreeing", float("nan"))}
+    finding = replace(finding, estimate=replace(finding.estimate, **counts))
     return (
         f"Of the same months and segments, the joint forecast missed {wording.percent(step['wape'])} and sales’ own "
         f"{wording.percent(step['wape_before'])}: {evaluated(finding, JOINT)}. This holds two forecasts of one month "

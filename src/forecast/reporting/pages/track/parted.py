@@ -104,7 +104,8 @@ def over_all_sentence(judged: Mapping[str, Finding] = UNJUDGED, *, levels: Seque
         found = judged.get(f"skill {level}")
         if found is not None and wording.known(found.estimate.value):
             words = evaluated(found, SKILL, wording.percent(abs(found.estimate.value)))
-            clause = f"the model misses {A_MONTH[level]} by {words}" if found.is_apart else words
+            verb = {"unclear": f"the model misses {A_MONTH[level]} "}.get(found.verdict, "")
+            clause = f"the model misses {A_MONTH[level]} by {words}" if found.is_apart else f"{verb}{words}"
             said.setdefault(sources.plain(clause), clause)
     over = "Model against benchmark, over both parts and all lead times together"
     return f"{over}: {'; '.join(said.values())}." if said else ""

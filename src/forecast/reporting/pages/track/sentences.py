@@ -72,6 +72,7 @@ PAST_HEADS = {
 NOTHING_SETTLED = "No past forecast has settled yet."
 NOTHING_BOOKED = "Nothing was booked in the months that have settled: a miss cannot be given as a share of it."
 NO_FORECAST = "The model made no forecast on the past days whose months have settled"
+PEOPLE_EARLIER = "People’s forecasts were made up to a month earlier than the model’s and the benchmark’s beside them"
 BRINGS = (
     "It takes opportunities of over a year: twelve months before the first forecast, then months that have settled."
 )
@@ -129,11 +130,11 @@ def _abstained(scores: pd.DataFrame, level: str) -> Hashable | None:
     return None if (rows["n"] > 0).any() or silent.empty else silent.index[0]
 
 
-def scored_sentence(track: pd.DataFrame) -> str:
+def scored_sentence(track: pd.DataFrame, scores: pd.DataFrame) -> str:
     """Return which forecasts are scored: made when, of which months; empty where none has settled.
 
     Where the model made none of them they are called the others', and where nothing was booked that is said.
-    track : of `month.table("backtest")`.
+    track, scores : of `month.table("backtest")` and `month.table("scores")`.
     """
     rows = track[track["observed"].notna() & track["mean"].notna() & ~is_quarter(track["target_period"])]
     if rows.empty:
@@ -143,7 +144,21 @@ def scored_sentence(track: pd.DataFrame) -> str:
     when = f"on {wording.day(first)}" if first == last else ends
     whose = "forecasts" if (rows["model"] == OURS).any() else "other forecasts"
     nothing = "" if (rows["observed"] != 0).any() else " Nothing was booked in these months."
-    return f"Scored are the {whose} made {when}, of {months_of(rows)}: all that have settled.{nothing}"
+    return f"Scored are the {whose} made {when}, of {_last_settled(rows, scores)}.{nothing}"
+
+
+def _last_settled(rows: pd.DataFrame, scores: pd.DataFrame) -> str:
+    """Return `the last 23 settled months, November 2024 to September 2026`: those scored, and no earlier ones.
+
+    rows : of the backtest that are scored. Their months are counted by a row of `scores` that rests on as many
+    forecasts of the company; where there is none they are not counted.
+    """
+    months = rows["target_period"].nunique()
+    of_company = scores[(scores["span"] == "month") & (scores["level"] == "total") & (scores["n"] == months)]
+    if months == 1:
+        return f"the last settled month, {months_of(rows)}"
+    count = f"{wording.in_full(sources.row(of_company)['n'])} " if len(of_company) else ""
+    return f"the last {count}settled months, {months_of(rows)}"
 
 
 def months_of(rows: pd.DataFrame) -> str:
@@ -248,7 +263,8 @@ def company_sentence(scores: pd.DataFrame, judged: Mapping[str, Finding] = UNJUD
 def _skill_sentence(rows: pd.DataFrame, judged: Mapping[str, Finding], level: str) -> str:
     """Return whether the model beats the benchmark or loses to it over all lead times; rows of one level.
 
-    Where luck could have made the difference, the misses at the shortest lead time stand without a claim.
+    Simple case: it was tested, and what was tested is what is told. Both misses are of all lead times together, as the
+    test is; where nothing was tested those at the shortest lead time stand without a claim.
     """
     ours, found = rows[(rows["model"] == OURS) & rows["skill"].notna()], judged.get(f"skill {level}")
     known = sources.records(ours.sort_values("horizon"))
@@ -258,9 +274,12 @@ def _skill_sentence(rows: pd.DataFrame, judged: Mapping[str, Finding], level: st
         size = wording.percent(abs(found.estimate.value))
         pooled = sources.capitalised(over) or _when(known[0])
         return f"{pooled} the model misses {what} by {evaluated(found, SKILL, size)}."
+    if found is not None and wording.known(found.estimate.ours):
+        pooled, estimate = sources.capitalised(over) or _when(known[0]), found.estimate
+        both = f"by {wording.percent(estimate.ours)}, the benchmark by {wording.percent(estimate.theirs)}"
+        return f"{pooled} the model misses {what} {both}: {evaluated(found, SKILL)}."
     miss = f"{_when(known[0])} the model misses {what} by {wording.percent(known[0]['wape'])}"
-    doubt = f"; {f'{over} ' if over else ''}{evaluated(found, SKILL)}" if found is not None else ""
-    return f"{miss}{_benchmark_miss(known[0], rows)}{doubt}."
+    return f"{miss}{_benchmark_miss(known[0], rows)}."
 
 
 def _benchmark_miss(row: Mapping[str, Any], rows: pd.DataFrame, *, by: str = "by ") -> str:
@@ -301,7 +320,10 @@ def people_sentences(scores: pd.DataFrame, *, level: str = "segment") -> list[st
 
 
 def _people_sentences(rows: pd.DataFrame, level: str) -> list[str]:
-    """Return a sentence for each who submits forecasts: their miss at the shortest lead time, and the benchmark's."""
+    """Return a sentence for each who submits forecasts: their miss at the shortest lead time, and the benchmark's.
+
+    Then that theirs are the older ones: a submission counts under the end of the month it was made in.
+    """
     people = rows[rows["model"].str.startswith("submitted-") & rows["skill"].notna()]
     sentences = []
     for model, group in people.groupby("model"):
@@ -310,7 +332,7 @@ def _people_sentences(rows: pd.DataFrame, level: str) -> list[str]:
         count, benchmark = wording.plural(first["n"], "forecast"), _benchmark_miss(first, rows)
         same = f"{benchmark} on the same" if benchmark else ""
         sentences.append(f"{_the(model_name(str(model)))} {miss}{same} ({count}).")
-    return sentences
+    return [*sentences, f"{PEOPLE_EARLIER}."] if sentences else []
 
 
 def coverage_finding(rows: pd.DataFrame, *, since: str = "") -> str:
@@ -347,10 +369,12 @@ def describe_accuracy(misses: Accuracy) -> Caption:
         else "Miss as a share of what was booked (WAPE)"
     )
     who = "each segment’s months" if misses.level == "segment" else "the company’s months"
+    people = any(model.startswith("submitted-") for model in misses.models)
+    earlier = f". {PEOPLE_EARLIER}" if people else ""
     rows = [(model, row) for model, part in misses.series.items() for row in sources.records(part)]
     return Caption(
         title=title,
-        subtitle=f"{miss}, {who}, by months ahead; lower is better",
+        subtitle=f"{miss}, {who}, by months ahead; lower is better{earlier}",
         description=f"{title}. " + " ".join(accuracy_sentences(misses.scores, misses.judged, level=misses.level)),
         tooltips=[_miss_tooltip(model, row) for model, row in rows],
     )

@@ -23,13 +23,16 @@ from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import FALL, INK, LEVEL, RISE, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.track.sentences import model_name
-from forecast.reporting.pages.words import STEP, STEP_CODES
+from forecast.reporting.pages.words import BEYOND_CHANCE, NOT_PROVEN, STEP, STEP_CODES, STEPS, in_months
 
 _ROW, _LINE = 66, 17
 """Pixels of a row, and of one more line of text in it."""
 
 _MOST, _MOST_NARROW = 90, 52
 """Characters of a line that fit the picture, and a narrow one."""
+
+_TINY = 0.005
+"""A difference of misses that is no whole point."""
 
 _MARKS = {"better": RISE, "worse": FALL}
 
@@ -114,29 +117,22 @@ LADDER_HEADS = {
 
 
 def ladder_finding(table: pd.DataFrame) -> str:
-    """Return how many steps add accuracy and how many take it away, beyond chance; table as `value_added` gives it."""
+    """Return in how many comparisons a step is closer than the one before and in how many further off, beyond chance.
+
+    table : as `value_added` gives it. All its rows count, as all are tested and drawn. `closer` says nothing of why, so
+    joint next to sales' forecasts may be among them.
+    """
     if table.empty:
         return "There are no two forecasts of the same months yet"
-    # Joint next to sales' forecasts shows who was closer; counted as a step it would read as an effect of planning.
-    steps_only = table[~joint_rows(table)]
-    if steps_only.empty:
-        return "Only joint and sales’ forecasts can be compared: who was closer, not why"
-    found = verdicts(steps_only)
+    found = verdicts(table)
     if set(found) == {"untested"}:
         return "Too few months to tell what any step adds"
-    steps = sources.count(steps_only)
-    better, worse = (counted(steps_only, found, way) for way in ("better", "worse"))
+    better, worse = (counted(table, found, way) for way in ("better", "worse"))
     if not better and not worse:
-        return "No step adds or takes away accuracy beyond chance"
-    if not worse:
-        return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy beyond chance"
-    if not better:
-        return (
-            f"{_counted(worse, steps)} {'takes' if worse == 1 else 'take'} accuracy away beyond chance, none adds any"
-        )
-    return f"{_counted(better, steps)} {'adds' if better == 1 else 'add'} accuracy beyond chance, " + (
-        f"{wording.spelt(worse)} {'takes it away' if worse == 1 else 'take it away'}"
-    )
+        return f"{STEPS.unclear} {BEYOND_CHANCE}"
+    of_all = wording.of_all(better, sources.count(table), "comparison")
+    further = [STEPS.below.format(wording.spelt(worse))] if worse else []
+    return ", ".join([STEPS.above.format(of_all), *further, BEYOND_CHANCE])
 
 
 def ladder_sentences(table: pd.DataFrame) -> list[str]:
@@ -148,12 +144,9 @@ def ladder_sentences(table: pd.DataFrame) -> list[str]:
         sentences.append(POOLED_CAVEAT)
     tests = sources.count(table[table["p_holm"].notna()])
     if tests > 1:
-        steps = sources.count(table[table["p_holm"].notna() & ~joint_rows(table)])
-        parts = f", {wording.spelt(steps)} step{'' if steps == 1 else 's'} and who was closer of joint and sales’"
         sentences.append(
-            f"{sources.capitalised(wording.spelt(tests))} comparisons were tested{parts if steps < tests else ''}; a "
-            "difference is named only where it is too large to be luck, allowing for everything that is tested on this "
-            "page."
+            f"{sources.capitalised(wording.spelt(tests))} comparisons were tested; a difference counts as proven only "
+            "where it is too large to be luck, allowing for everything that is tested on this page."
         )
     if (table["lag"] > 0).any():
         sentences.append(LAG_CAVEAT)
@@ -191,12 +184,18 @@ def step_sentence(row: Mapping[Any, Any]) -> str:
     miss, miss_before = wording.percent(row["wape"]), wording.percent(row["wape_before"])
     months = wording.plural(row["months"], "month")
     found = verdict(row)
-    if found == "unclear":
-        return f"We cannot tell {_of(row['step'])} from {before}: they miss by {miss} and {miss_before} in {months}."
     both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
     if found == "untested":
         return f"{both}; too few months to tell ({months})."
-    return f"{both}: {wording.gap(row['added'])} {STEP.above if found == 'better' else STEP.below} in {months}."
+    size = f"{wording.gap(row['added'])} {_side(row)}"
+    if found == "unclear":
+        return f"{both}: {size}, {in_months(row['agreeing'], row['months'])}; {NOT_PROVEN}."
+    return f"{both}: {size} in {months}."
+
+
+def _side(row: Mapping[Any, Any]) -> str:
+    """Return whether a step misses by less or by more than what it is compared with."""
+    return STEP.below if row["added"] < 0 else STEP.above
 
 
 def step_note(row: Mapping[Any, Any]) -> str:
@@ -209,20 +208,22 @@ def step_lines(row: Mapping[Any, Any]) -> tuple[str, str]:
     found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
     if found == "untested":
         return "too few months to tell", f"from {before}"
-    if found == "unclear":
-        return STEP.unclear, f"from {before}"
-    size = f"{wording.gap(row['added'], short=True)} {STEP.above if found == 'better' else STEP.below}"
-    return size, f"than {before}" + (": who was closer, not why" if is_joint(row) else "")
+    size = f"{wording.gap(row['added'], short=True)} {_side(row)}"
+    if found != "unclear":
+        return size, f"than {before}" + (": who was closer, not why" if is_joint(row) else "")
+    so = f"{in_months(row['agreeing'], row['months'])}; {NOT_PROVEN}"
+    if abs(row["added"]) < _TINY:
+        return f"about as much as {before},", f"{_side(row)} {so}"
+    return f"{size} than {before},", so
 
 
 def describe_ladder(steps: Ladder) -> Caption:
     """Return the words of the chart of steps."""
     title = ladder_finding(steps.table)
-    no_step = "; joint beside sales’ is no step" if joint_rows(steps.drawn).any() and len(steps.drawn) > 1 else ""
     tips = ((step_name(row), wording.named_share("misses by", row["wape"]), step_note(row)) for row in steps.rows)
     return Caption(
         title=title,
-        subtitle=f"{MISS}, all segments and lead times{steps.pooled or ' together'}; lower is better{no_step}",
+        subtitle=f"{MISS}, all segments and lead times{steps.pooled or ' together'}; lower is better",
         description=f"{title}. " + " ".join(ladder_sentences(steps.table)),
         tooltips=[wording.listed(*parts) for parts in tips],
     )
@@ -236,10 +237,6 @@ def luck(p_holm: float) -> str:
 def more(value: float) -> str:
     """Return a difference of misses in points, with its sign."""
     return wording.points(value, short=True)
-
-
-def _counted(part: int, count: int) -> str:
-    return sources.capitalised(wording.of_all(part, count, "step"))
 
 
 def _of(model: str) -> str:

@@ -16,7 +16,7 @@ from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_habit
 from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
 from forecast.reporting.pages.value_added.ladder import luck, verdicts
-from forecast.reporting.pages.words import HABIT, OF_LATE_NOT
+from forecast.reporting.pages.words import BEYOND_CHANCE, CHANGE, HABIT, NOT_PROVEN, OF_LATE_NOT
 
 # -- what stands under the heading --------------------------------------------------------------------------
 
@@ -42,7 +42,8 @@ def what_people_change(
     if changes.empty:
         return Together(*bias, Statement(f"{adjustments_finding(changes)}.", COMPARABLE, kind="nothing"))
     effect = Statement(f"{adjustments_finding(changes)}."), Notes(adjustments_sentences(changes))
-    return Together(*bias, *effect, TableView(changes, CHANGES_CAPTION, **ADJUSTMENTS))
+    so = [f"{wording.in_full(row['agreeing'])} of {wording.in_full(row['months'])}" for row in sources.records(changes)]
+    return Together(*bias, *effect, TableView(changes.assign(so=so), CHANGES_CAPTION, right=["so"], **ADJUSTMENTS))
 
 
 # -- sentences: habits and changes ------------------------------------------------------------------------
@@ -114,18 +115,24 @@ def habit_verdict(row: Mapping[Any, Any]) -> str:
 
 
 def adjustments_finding(table: pd.DataFrame) -> str:
-    """Return which kinds of changes hurt and which helped, beyond chance; table as `adjustments` gives it."""
+    """Return which kinds of changes missed by more than the model and which by less, beyond chance.
+
+    table : as `adjustments` gives it. What was measured and no more: changes are chosen, so none of it says what a
+    change did.
+    """
     if table.empty:
         return "No forecast of people can be compared with the model’s yet"
     found = verdicts(table)
     if set(found) == {"untested"}:
-        return "Too few months to tell whether people's changes helped"
+        return "Too few months to tell whether people’s changes missed by less than the model"
     parts = [
-        f"{kinds} {verb}"
-        for way, verb in (("worse", "hurt"), ("better", "helped"))
+        f"{kinds} {missed}"
+        for way, missed in (("worse", CHANGE.below), ("better", CHANGE.above))
         if (kinds := _kinds_by_whom(table[[each == way for each in found]]))
     ]
-    return sources.capitalised(", ".join(parts) if parts else "no kind of change helped or hurt beyond chance")
+    if not parts:
+        return f"No kind of change missed by less or by more than the model {BEYOND_CHANCE}"
+    return sources.capitalised(f"{'; '.join(parts)}, {BEYOND_CHANCE}")
 
 
 def _kinds_by_whom(table: pd.DataFrame) -> str:
@@ -138,7 +145,7 @@ def _kinds_by_whom(table: pd.DataFrame) -> str:
 
 
 def adjustments_sentences(table: pd.DataFrame) -> list[str]:
-    """Return a sentence for each change that helped or hurt beyond chance, then what is open, small upward first."""
+    """Return a sentence for each change apart from the model beyond chance, then what is open, small upward first."""
     if table.empty:
         return []
     found = pd.Series(verdicts(table), index=table.index)
@@ -152,7 +159,8 @@ def adjustments_sentences(table: pd.DataFrame) -> list[str]:
     if 0 < others < len(table):
         rows = f"{wording.spelt(others)} rows" if others > 1 else "row"
         sentences.append(
-            f"For the other {rows} of the table luck could have made the difference, or months are too few."
+            f"The difference in the other {rows} of the table is {NOT_PROVEN}, or months are too few; the table says "
+            "in how many months it was so."
         )
     sentences.append(CHANGES_CAVEAT)
     if not set(found) <= {"unclear", "untested"}:
@@ -165,7 +173,7 @@ def _small_sentence(small: pd.DataFrame, *, untested: bool) -> str:
     rows, count = sources.records(small), sources.total(small, "n")
     closer = wording.percent(sum(row["n"] * row["share_better"] for row in rows) / count)
     whose = wording.joined(wording.label(row["submitter"]) for row in rows)
-    why = "too few months to tell more" if untested else "no effect beyond luck"
+    why = "too few months to tell more" if untested else NOT_PROVEN
     each = " for any of them" if len(rows) > 1 and not untested else ""
     together = " together" if len(rows) > 1 else ""
     return (
@@ -270,10 +278,10 @@ HABITS: TableColumns = {
 
 ADJUSTMENTS: TableColumns = {
     "columns": {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than the model"}
-    | {"wape_before": "its miss", "wape": "their miss", "p_holm": "could be luck?"},
+    | {"wape_before": "its miss", "wape": "their miss", "so": "so in months", "p_holm": "could be luck?"},
     "formats": dict.fromkeys(("share_better", "wape_before", "wape"), wording.whole) | {"p_holm": luck},
 }
-"""Headers and formats of what `adjustments` gives."""
+"""Headers and formats of what `adjustments` gives, with in how many months the difference was so."""
 
 
 def late_columns(company: Company) -> TableColumns:
