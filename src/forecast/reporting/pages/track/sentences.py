@@ -37,7 +37,7 @@ _MODELS = {
     "theta-statsmodels": "statsmodels’ Theta",
     "seasonal-naive": "same as last year",
     "stage-weighted": "stage-weighted",
-    "stage-weighted-future": "stage-weighted + future",
+    "stage-weighted-future": "stage-weighted + new deals",
     "stage-age": "stage and age",
 }
 
