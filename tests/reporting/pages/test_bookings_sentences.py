@@ -249,6 +249,7 @@ def test_a_quarter_s_range_says_how_many_of_quarters_held_and_nothing_of_months(
         return card[2]
 
     held = "given one month into a quarter, 7 of 8 held"
+    assert "Booked already" in [card[0] for card in bookings_sentences.headline_cards(row, {}, company=EURO)]
     assert note(quarters=held) == held
     assert note() == "not yet checked"
     assert note({}) == "not yet checked"
@@ -268,8 +269,10 @@ def test_a_quarter_s_range_says_how_many_of_quarters_held_and_nothing_of_months(
 )
 def test_a_month_s_range_promises_only_what_past_ones_were_checked_for(held, note):
     judged = judge({"ranges total": coverage(held, range(len(held)), nominal=0.8)})
-    row = headline_row(forecast(target_period="2026-11", horizon=1))
-    assert bookings_sentences.headline_cards(row, judged, company=EURO)[1][2] == note
+    row = headline_row(forecast(target_period="2026-11", horizon=1, booked=0.0))
+    cards = bookings_sentences.headline_cards(row, judged, company=EURO)
+    assert cards[1][2] == note
+    assert "Booked already" not in [card[0] for card in cards]  # it has not begun
 
 
 def months(*ranges: tuple[float, float, float]) -> pd.DataFrame:

@@ -122,7 +122,8 @@ def headline_cards(
                 ALARM if alarm else wording.rough_odds(row.get("p_at_least_plan")),
             )
         )
-    if wording.known(row.get("booked")):
+    # of a period that has not begun nothing can be booked
+    if wording.known(row.get("booked")) and (row["booked"] or row["horizon"] == 0):
         some = row["booked"] > 0 and row["mean"] > 0
         of_all = f"{wording.share(row['booked'], row['mean'])} of what is expected" if some else ""
         cards.append(("Booked already", wording.money(row["booked"], currency=currency), of_all))
