@@ -22,12 +22,13 @@ more of them for coverage, 7161: size and power of the planning verdict (used), 
 challenger (used), 7170 and 7171: the planning verdict that rests on two comparisons, before its checks were settled
 (used), 7172: its size and power, 7173: the same on real errors, 7174 to 7176: the pages' words (7174 used for records
 too, by a draw in which people knew a month more), 7177: the words of the odds once a win ever is held against what came
-by a day, 7178: the page on planning as a whole, 7179: the paired test on real series, 7184: the words of the
-scorecard once the last months are asked about alone. The others from 7180 on have not been looked at."""
+by a day (used), 7178: the page on planning as a whole, 7179: the paired test on real series, 7180: the words of the
+odds once the last day is asked for itself, 7184: the words of the scorecard once the last months are asked about alone.
+The others from 7181 on have not been looked at."""
 
 SIZE_AND_POWER = 7172
 
-WORDS = {"odds": 7177, "record": 7175, "scorecard": 7184}
+WORDS = {"odds": 7180, "record": 7175, "scorecard": 7184}
 """Histories whose sentences are read, by page."""
 
 PLANNING_PAGE = 7178

@@ -29,7 +29,7 @@ from forecast.evaluation.scores.deals import reliability
 from forecast.evaluation.scores.events import wins_interval
 from forecast.evaluation.scores.scoring import score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, value_added
-from forecast.reporting.pages import odds, odds_ever, scorecard, words
+from forecast.reporting.pages import odds, odds_verdict, scorecard, words
 from forecast.reporting.pages.track.sentences import accuracy_sentences, company_sentence
 from forecast.reporting.pages.value_added import ladder, people
 from forecast.reporting.pages.words import word
@@ -46,23 +46,34 @@ FIRST = 24_300
 
 
 def draw_odds(
-    rng: np.random.Generator, n: int, *, slope: float = 1.0, shift: float = 0.0, days: int = 8, shared: float
+    rng: np.random.Generator,
+    n: int,
+    *,
+    slope: float = 1.0,
+    shift: float = 0.0,
+    lost: float = 0.0,
+    days: int = 8,
+    shared: float,
 ):
     """Return past odds and those of a win ever of n deals: logits spread 1.0 about -0.8, on `days` days.
 
-    slope : of the odds given against the true ones. shift : added to the logits given. shared : spread of what the
-    deals of one day share.
+    slope : of the odds given against the true ones. shift : added to the logits given. lost : share of the wins
+    of the last day that does not come. shared : spread of what the deals of one day share.
     """
     true = rng.normal(-0.8, 1.0, n)
     day = np.arange(n) % days
     luck = rng.normal(0.0, shared, days)[day] if shared else 0.0
     p = expit(slope * true + shift)
-    past = pd.DataFrame({"origin": day, "p": p, "won": (rng.random(n) < _mean_of(true, shared, luck)).astype(float)})
+    origin = pd.Timestamp("2024-08-31") + pd.to_timedelta(91 * day, unit="D")
+    happened = rng.random(n) < _mean_of(true, shared, luck)
+    if lost:
+        happened &= (day < days - 1) | (rng.random(n) >= lost)
+    past = pd.DataFrame({"origin": origin, "p": p, "won": happened.astype(float)})
     won = float((rng.random(n) < expit(true)).sum())
     spread, day = float((p * (1 - p)).sum()), pd.Timestamp("2025-10-31")
     low, high = wins_interval(p.sum(), spread, deals=n)
     facts = {"origin": day, "deals": n, "expected": p.sum(), "expected_by": p.sum(), "until": day, "spread": spread}
-    ended = pd.DataFrame([facts | {"chance_low": low, "chance_high": high, "won": won, "open": 0.0}])
+    ended = pd.DataFrame([facts | {"chance_low": low, "chance_high": high, "won": won, "open": 0.0, "late": 0.0}])
     return past, ended
 
 
@@ -75,11 +86,16 @@ def odds_text(past: pd.DataFrame, ended: pd.DataFrame) -> str:
     """Return the sentences of the page of the odds."""
     judged = questions.of_odds(past, ended, horizon=3)
     table = reliability(past["won"], past["p"])
-    lines = [odds.calibration_finding(table, judged), *odds.skill_sentences(past, judged, within="won within 3 months")]
-    return "\n".join([*lines, *odds_ever.ever_sentences(ended, judged)])
+    within = "won within 3 months"
+    days = past.groupby("origin").agg(deals=("p", "size"), p=("p", "mean"), won=("won", "mean")).reset_index()
+    lines = [odds_verdict.calibration_finding(table, judged, days=days, within=within)]
+    lines += odds_verdict.last_day_sentences(days, judged, within=within)
+    lines += odds.skill_sentences(past, judged, within=within)
+    return "\n".join([*lines, *odds_verdict.ever_sentences(ended, judged)])
 
 
 ODDS_WRONG = (words.LEVEL.above, words.LEVEL.below, words.SLOPE.above, words.SLOPE.below)
+ODDS_WRONG += (words.LATELY.above, words.LATELY.below)
 ODDS_CLAIMS = (*ODDS_WRONG, words.EVER.above, words.EVER.below)
 """What no page may say of odds that come true."""
 
@@ -303,6 +319,13 @@ def measure_odds(rng: np.random.Generator, histories: int) -> Rows:
             count(rows, f"odds, {case}, {n} deals", "called honest", [words.LEVEL.promised in text for text in texts])
         texts = [odds_text(*draw_odds(rng, n, shift=0.5, shared=0.0)) for _ in range(histories)]
         count(rows, f"odds, 0.5 too high in logits, {n} deals", "found", [words.LEVEL.above in text for text in texts])
+        texts = [odds_text(*draw_odds(rng, n, lost=0.5, shared=0.0)) for _ in range(histories)]
+        case, claims = (
+            f"odds, half of the wins lost on the last day, {n} deals",
+            (words.LATELY.above, words.LEVEL.above),
+        )
+        count(rows, case, "found", [any(claim in text for claim in claims) for text in texts])
+        count(rows, case, "called honest", [words.LEVEL.promised in text for text in texts])
     return rows
 
 

@@ -13,9 +13,18 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation import judgement
-from forecast.evaluation.judgement import Estimate, coverage, judge, mean_of, odds_in_the_end, odds_level, odds_slope
+from forecast.evaluation.judgement import (
+    Estimate,
+    coverage,
+    judge,
+    mean_of,
+    odds_in_the_end,
+    odds_level,
+    odds_of_last_day,
+    odds_slope,
+)
 from forecast.evaluation.scores.comparison import diebold_mariano, holm
-from forecast.evaluation.scores.events import wins_interval
+from forecast.evaluation.scores.events import wins_in_the_end, wins_interval
 
 NAN = float("nan")
 
@@ -144,6 +153,52 @@ def test_half_the_slope_is_found_and_no_slope_is_made_up():
     assert np.mean(right) <= 0.08
 
 
+def days_with(won: list[int], *, deals: int = 100) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return odds of one half, and so many wins on each day."""
+    happened = np.concatenate([np.arange(deals) < wins for wins in won]).astype(float)
+    return happened, np.full(len(happened), 0.5), np.repeat(np.arange(len(won)), deals)
+
+
+def test_the_last_day_by_hand():
+    # 100 deals at .5: sqrt(sum p (1 - p)) = 5. The days before lie 5, 5 and 10 off, z = 1, -1 and 2: usual sqrt(2).
+    found = odds_of_last_day(*days_with([45, 55, 40, 25]))
+    assert found.value == pytest.approx(0.25)
+    assert (found.n, found.unit, found.fewest) == (4, "day", 4)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(5 / np.sqrt(2), 3))
+    half = stats.t.ppf(0.975, 3) * np.sqrt(2) * 5 / 100
+    assert (found.low, found.high) == pytest.approx((0.25 - half, 0.25 + half))
+    # Where the days before came true to the deal, the luck of the deals alone counts.
+    assert odds_of_last_day(*days_with([50, 50, 50, 40])).p_value == pytest.approx(2 * stats.norm.sf(2))
+    # What was always so is no change.
+    assert odds_of_last_day(*days_with([40] * 8)).p_value > 0.3
+    # Days that overlap say less.
+    overlapping = odds_of_last_day(*days_with([45, 55, 40, 25]), overlap=2)
+    assert overlapping.p_value == pytest.approx(2 * stats.t.sf(5 / np.sqrt(2), 1))
+
+
+@pytest.mark.parametrize(
+    ("won", "deals", "unit"), [([5, 5, 5, 5], 10, "deal"), ([50, 50, 50], 100, "day"), ([0, 0, 0, 0], 100, "day")]
+)
+def test_the_last_day_is_not_judged_on_too_little(won, deals, unit):
+    happened, p, day = days_with(won, deals=deals)
+    found = odds_of_last_day(happened, p if any(won) else p * 0.02, day)
+    assert np.isnan(found.p_value)
+    assert found.unit == unit
+    assert judge({0: found})[0].verdict == "too few"
+    assert judge({0: odds_of_last_day([], [], [])})[0].verdict == "too few"
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.3])
+def test_the_last_day_of_odds_that_are_right_is_rarely_called_wrong(shared):
+    rng, found = np.random.default_rng(11), []
+    for _ in range(400):
+        day, true = np.repeat(np.arange(8), 100), rng.normal(-0.8, 1.0, 800)
+        luck = rng.normal(0, shared, 8)[day] if shared else 0.0
+        p = expit(true * np.sqrt(1 + (shared * 0.588) ** 2) + luck)  # whose mean over luck is expit(true)
+        found.append(odds_of_last_day(rng.random(800) < p, expit(true), day).p_value <= 0.05)
+    assert np.mean(found) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+
+
 def test_odds_all_alike_have_no_slope():
     assert np.isnan(odds_slope(np.arange(60) % 2, np.full(60, 0.5), np.zeros(60)).p_value)
     days = np.repeat(np.array(["2026-01-31", "2026-04-30"], dtype="datetime64[us]"), 30)
@@ -167,6 +222,10 @@ def test_wins_by_a_day_are_held_against_those_expected_by_then():
     assert (found.value, found.n) == (pytest.approx(0.15), 100)
     assert (found.low, found.high) == pytest.approx((0.15 - 1.96 * error, 0.15 + 1.96 * error), abs=1e-4)
     assert found.p_value == pytest.approx(2 * stats.norm.sf(0.15 / error))
+    # 100 expected, spread 50, known to 97 to 104: luck is 19.6, and what is not known is added in squares.
+    wide = wins_interval(100, 50, deals=200, low=97, high=104)
+    assert wide == pytest.approx((100 - np.hypot(19.6, 3), 100 + np.hypot(19.6, 4)), abs=1e-2)
+    assert wins_in_the_end([0.5, 0.5], [0.4, 0.5], [0.5, 0.5]) == (1.0, 0.0, 2.0)  # of two deals nothing is known
     assert wins_interval(40, 24, deals=100) == pytest.approx((40 - 196 * error, 40 + 196 * error), abs=1e-2)
     verdicts = [judge({0: odds_in_the_end(won, 40, 24, deals=100)})[0].verdict for won in (15, 38, 65)]
     assert verdicts == ["above", "unclear", "below"]

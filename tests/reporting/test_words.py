@@ -78,6 +78,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "won one higher": READING,
         "Brier score and log loss are better when lower": READING,
     },
+    "pages/odds_verdict": {"as promised": CODE, "above": CODE},
     "pages/planning/levels": {
         "There is more than chance in this.": "follows a verdict that claims a change",
         "above zero, too much was promised": READING,

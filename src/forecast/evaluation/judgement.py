@@ -187,6 +187,35 @@ def odds_level(happened: Any, probability: Any, day: Any, *, overlap: int = 1, w
     return Estimate(**facts, low=gap - half, high=gap + half, p_value=p_value, margin=LEVEL_MARGIN)
 
 
+def odds_of_last_day(happened: Any, probability: Any, day: Any, *, overlap: int = 1, weight: float = 1.0) -> Estimate:
+    """Return the mean probability less the share that happened of the last day alone, held against 0.
+
+    Pooled over years, a day on which half of the wins are missing looks like scatter, so it is asked for itself. Two
+    tests, and the larger p-value counts. As if each deal had its own luck: z = sum(p - y) / sqrt(sum p (1 - p)) is
+    about normal. And since deals of one day share theirs, the days before tell how far a day moves: z over the root of
+    their mean z^2 is t, with as many degrees of freedom as there are; what was always so is no change. The interval is
+    the wider of both. Arguments as in `odds_level`. Too few below FEWEST_DEALS on that day, or FEWEST_DAYS.
+    """
+    y, p = _odds(happened, probability)
+    days, code = np.unique(np.asarray(day), return_inverse=True)
+    count, last = len(days), code == len(days) - 1
+    n, spread = int(last.sum()), float((p * (1 - p))[last].sum())
+    unit, fewest = ("deal", FEWEST_DEALS) if n < FEWEST_DEALS else ("day", FEWEST_DAYS)
+    value, nan = (float((p - y)[last].mean()) if n else float("nan")), float("nan")
+    facts: dict[str, Any] = {"value": value, "promised": 0.0, "unit": unit, "fewest": fewest, "weight": weight}
+    facts["n"] = n if unit == "deal" else count
+    if n < FEWEST_DEALS or count < FEWEST_DAYS or spread < LEAST_SPREAD:
+        return Estimate(**facts, low=nan, high=nan, p_value=nan)
+    sums, spreads = np.bincount(code, p - y), np.bincount(code, p * (1 - p))
+    z = sums / np.sqrt(np.maximum(spreads, _CLIP))
+    usual, df = float(np.sqrt(np.mean(z[:-1] ** 2))), max(1, (count - 1) // overlap)
+    p_value = float(2 * ndtr(-abs(z[-1])))
+    if usual > 0:
+        p_value = max(p_value, float(2 * stdtr(df, -abs(z[-1]) / usual)))
+    half = max(_NORMAL95, float(stdtrit(df, 0.975)) * usual) * float(np.sqrt(spread)) / n
+    return Estimate(**facts, low=value - half, high=value + half, p_value=p_value)
+
+
 def odds_slope(happened: Any, probability: Any, day: Any, *, overlap: int = 1, weight: float = 1.0) -> Estimate:
     """Return the slope of the calibration line within days, held against 1: below 1 the odds are too extreme.
 

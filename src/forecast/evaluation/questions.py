@@ -23,6 +23,7 @@ from forecast.evaluation.judgement import (
     mean_of,
     odds_in_the_end,
     odds_level,
+    odds_of_last_day,
     odds_slope,
     of_test,
 )
@@ -50,6 +51,7 @@ APART = 3
 WEIGHTS: Mapping[str, float] = {
     "odds slope": 4.0,
     "odds level": 3.0,
+    "odds lately": 2.0,
     "skill segment": 6.0,
     "skill total": 3.0,
     "ranges segment": 3.0,
@@ -70,19 +72,20 @@ COLUMNS = ("question", *_FIGURES, "ours", "theirs", "agreeing")
 def of_odds(
     past: pd.DataFrame, ended: pd.DataFrame, *, horizon: int, opinion: PairedTest | None = None
 ) -> dict[str, Finding]:
-    """Return what may be said of the odds: level, slope, their use, the chance of a win ever, and a second model's.
+    """Return what may be said of the odds: level, also of late, slope, use, a win ever, and a second model's.
 
     past : origin, p, won, of `deal_track`. ended : of `ever_track`. horizon : months within which a win of `past`
     counts. opinion : the test of `second_opinion`, where there is one.
 
-    `odds level` and `odds slope` : see `judgement`; `odds use` : share of the Brier score of one probability for all
-    that the odds take off, above 0 = they are nearer; `odds ever i` : of row i of `ended`; `second opinion` : above 0 =
-    the other is nearer.
+    `odds level`, `odds lately` (of the last day) and `odds slope` : see `judgement`; `odds use` : share of the Brier
+    score of one probability for all that the odds take off, above 0 = they are nearer; `odds ever i` : of row i of
+    `ended`; `second opinion` : above 0 = the other is nearer.
     """
     overlap = max(1, -(-horizon // APART))
     three = {"happened": past["won"], "probability": past["p"], "day": past["origin"], "overlap": overlap}
     estimates = {
         "odds level": odds_level(**three, weight=WEIGHTS["odds level"]),
+        "odds lately": odds_of_last_day(**three, weight=WEIGHTS["odds lately"]),
         "odds slope": odds_slope(**three, weight=WEIGHTS["odds slope"]),
         "odds use": _use(past, alike=0.0 if overlap == 1 else None),
     }

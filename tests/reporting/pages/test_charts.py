@@ -141,7 +141,7 @@ JUDGED = {
         ),
         p_page=0.4,
     )
-    for name in ("odds level", "odds slope")
+    for name in ("odds level", "odds lately", "odds slope")
 }
 RELIABLE = pd.DataFrame(
     {"probability": [0.2, 0.8], "happened": [0.25, 0.8], "n": [50, 50], "band_low": [0.1, 0.7], "band_high": [0.3, 0.9]}

@@ -12,7 +12,7 @@ from forecast.evaluation.judgement import Estimate, Finding
 from forecast.evaluation.scores.comparison import PairedTest
 from forecast.evaluation.scores.deals import SecondOpinion
 from forecast.reporting.charts.figure import Notes, TableView
-from forecast.reporting.pages import odds, odds_deals, odds_ever
+from forecast.reporting.pages import odds, odds_deals, odds_verdict
 from forecast.wording import THIN as T
 
 
@@ -29,8 +29,29 @@ def finding(verdict: str, *, value: float = 0.1, n: int = 8, unit: str = "day", 
     return Finding(estimate=estimate, p_page=0.02, verdict=verdict)  # type: ignore[arg-type]
 
 
-def judged(level: str, slope: str, **others: Finding) -> dict[str, Finding]:
-    return {"odds level": finding(level), "odds slope": finding(slope, unit="deal"), **others}
+def judged(level: str, slope: str, *, lately: str = "unclear", ever: str = "") -> dict[str, Finding]:
+    asked = {"odds level": finding(level), "odds lately": finding(lately), "odds slope": finding(slope, unit="deal")}
+    return asked | ({"odds ever 0": finding(ever)} if ever else {})
+
+
+DAYS = pd.DataFrame(
+    {
+        "origin": pd.to_datetime(["2026-02-28", "2026-05-31"]),
+        "deals": [619, 679],
+        "p": [0.25, 0.2528],
+        "won": [0.2, 0.1105],
+    }
+)
+OFF = {"model": "pipeline", "segment": "Total", "kind": "too high", "n": 5, "n_side": 5, "low": 0.87, "high": 3.6}
+OFF |= {"bias_before": -0.01}
+MADE_OF_THEM = (
+    f"The model’s last five forecasts of the company’s month were all too high, by 87–360{T}%; they are made of "
+    "such odds."
+)
+
+
+def headline(table: pd.DataFrame, found: dict[str, Finding], *, alarm: dict[str, object] | None = None) -> str:
+    return odds_verdict.calibration_finding(table, found, days=DAYS, within="won within 3 months", alarm=alarm)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +70,64 @@ def judged(level: str, slope: str, **others: Finding) -> dict[str, Finding]:
 )
 def test_calibration(level, slope, said):
     # The same shares for all: what may be said of them is not read from the shares.
-    sentence = odds.calibration_finding(reliability([0.05, 0.3, 0.5]), judged(level, slope))
+    sentence = headline(reliability([0.05, 0.3, 0.5]), judged(level, slope))
     assert sentence.startswith(said)
-    assert "too few" in sentence or sentence.endswith("300 probabilities of 8 days")
-    assert odds.calibration_finding(reliability([0.2] * 3).iloc[:0], {}) == "The odds cannot be checked yet"
+    assert "too few" in sentence or sentence.endswith("300 probabilities of 8 days.")
+    assert headline(reliability([0.2] * 3).iloc[:0], {}) == "The odds cannot be checked yet."
+
+
+LAST_DAY = "on 31 May 2026, the last day checked, 172 of 679 deals were expected to be won within 3 months, and 75 were"
+
+
+@pytest.mark.parametrize(("level", "slope"), [("unclear", "unclear"), ("as promised", "as promised"), ("too few",) * 2])
+def test_a_last_day_that_went_wrong_is_not_lost_among_the_others(level, slope):
+    found = judged(level, slope, lately="above")
+    sentence = headline(reliability([0.2, 0.5, 0.8]), found)
+    assert sentence == (
+        f"Lately the odds are too high: {LAST_DAY}. All days together: forecast 50{T}%, won 50{T}%, 300 probabilities "
+        "of 8 days."
+    )
+    assert odds_verdict.last_day_sentences(DAYS, found, within="won within 3 months") == []  # the headline says it
+    assert odds_verdict.short_finding(reliability([0.2, 0.5, 0.8]), found) == "Lately the odds are too high."
+
+
+def test_the_last_day_is_told_beside_all_of_them():
+    both = headline(reliability([0.1, 0.4, 0.7]), judged("above", "unclear", lately="above"))
+    assert both == f"The odds are too high: forecast 50{T}%, won 40{T}%, 300 probabilities of 8 days; {LAST_DAY}."
+    (told,) = odds_verdict.last_day_sentences(DAYS, judged("unclear", "unclear"), within="won within 3 months")
+    assert told == f"O{LAST_DAY[1:]}: luck could have made the difference."
+    (few,) = odds_verdict.last_day_sentences(
+        DAYS, {"odds lately": finding("too few", n=12, unit="deal", fewest=30)}, within="won within 3 months"
+    )
+    assert few.endswith("too few to tell (12 deals; 30 are needed).")
+    assert odds_verdict.last_day_sentences(DAYS.iloc[:0], judged("unclear", "unclear"), within="won") == []
+
+
+def test_an_alarm_on_the_forecast_speaks_against_odds_that_came_true_so_far():
+    honest = judged("as promised", "as promised")
+    sentence = headline(reliability([0.2, 0.5, 0.8]), honest, alarm=OFF)
+    assert sentence.startswith("On the days checked nothing speaks against the odds: forecast 50")
+    assert sentence.endswith(f"300 probabilities of 8 days. {MADE_OF_THEM}")
+    broken = headline(reliability([0.2, 0.5, 0.8]), judged("unclear", "unclear", lately="above"), alarm=OFF)
+    assert broken.startswith("Lately the odds are too high")
+    assert broken.endswith(MADE_OF_THEM)
+    assert headline(reliability([0.2] * 3).iloc[:0], {}, alarm=OFF).endswith(MADE_OF_THEM)
+
+
+@pytest.mark.parametrize(
+    ("found", "alarm", "in_doubt"),
+    [
+        (judged("as promised", "as promised"), None, False),
+        (judged("as promised", "as promised"), OFF, True),
+        (judged("as promised", "below"), None, False),  # too far apart, and right on the whole
+        (judged("above", "unclear"), None, True),
+        (judged("unclear", "unclear", lately="below"), None, True),
+        (judged("unclear", "unclear", ever="above"), None, True),
+        (judged("unclear", "unclear", ever="unclear"), None, False),
+    ],
+)
+def test_what_speaks_against_the_odds_of_today(found, alarm, in_doubt):
+    assert odds_verdict.is_in_doubt(found, alarm) == in_doubt
 
 
 EVER = pd.DataFrame(
@@ -69,46 +144,67 @@ EVER = pd.DataFrame(
         "spread": [18.0, np.nan],
         "won": [20.0, np.nan],
         "open": [10.0, np.nan],
+        "late": [7.0, np.nan],
     }
 )
 
 
 def test_whether_a_win_ever_came_true():
     facts = {"n": 80, "unit": "deal", "fewest": 30}
-    (sentence,) = odds_ever.ever_sentences(EVER, {"odds ever 0": finding("above", **facts)})
+    (sentence,) = odds_verdict.ever_sentences(EVER, {"odds ever 0": finding("above", **facts)})
     assert sentence == (
         "A win ever: of 80 deals open on 31 October 2025, 40 wins were expected in the end and 38 of them by 30 "
         f"September 2026 (odds that are right give 26 to 50 in 95{T}% of cases); 20 were won by then and 10 were still "
-        "open: more were expected than were won: too high."
+        "open: more were expected than were won: too high. 7 of the 70 that closed did so in the last six of these "
+        "months: only these can show a change of late."
     )
-    assert odds_ever.ever_sentences(EVER.iloc[1:], {}) == [odds_ever.NO_EVER]
+    (none,) = odds_verdict.ever_sentences(EVER.assign(late=0.0), {"odds ever 0": finding("unclear", **facts)})
+    assert none.endswith(" None of them closed in the last six of these months: a change of late cannot show here.")
+    (every,) = odds_verdict.ever_sentences(EVER.assign(late=70.0), {"odds ever 0": finding("above", **facts)})
+    assert every.endswith("too high.")
+    assert odds_verdict.ever_sentences(EVER.iloc[1:], {}) == [odds_verdict.NO_EVER]
     # Where no deal has odds, it is not the past that is too short.
-    assert odds_ever.ever_sentences(EVER.iloc[:0], {}) == [odds_ever.NO_ODDS_EVER]
-    (few,) = odds_ever.ever_sentences(
+    assert odds_verdict.ever_sentences(EVER.iloc[:0], {}) == [odds_verdict.NO_ODDS_EVER]
+    (few,) = odds_verdict.ever_sentences(
         EVER.assign(deals=12.0).iloc[:1], {"odds ever 0": finding("too few", **(facts | {"n": 12}))}
     )
-    assert few.endswith("too few to tell (12 deals; 30 are needed).")
+    assert "too few to tell (12 deals; 30 are needed)." in few
 
 
 def test_the_headline_is_not_silent_about_a_win_ever():
     none, ever = reliability([0.2] * 3).iloc[:0], {"odds ever 0": finding("unclear"), "odds ever 1": finding("above")}
-    assert odds.calibration_finding(none, ever) == (
-        "The odds of a win ever are too high; those of the next months cannot be checked yet"
+    assert headline(none, ever) == (
+        "The odds of a win ever are too high; those of the next months cannot be checked yet."
     )
-    honest = {"odds level": finding("as promised"), "odds slope": finding("as promised")}
-    said = odds.calibration_finding(reliability([0.05, 0.3, 0.5]), honest | {"odds ever 0": finding("below")})
+    said = headline(reliability([0.05, 0.3, 0.5]), judged("as promised", "as promised", ever="below"))
     assert said.startswith("The odds are honest: forecast")
-    assert said.endswith("; the odds of a win ever are too low")
+    assert said.endswith("; the odds of a win ever are too low.")
+
+
+def wins(ever: pd.DataFrame, found: dict[str, Finding], *, alarm: dict[str, object] | None = None) -> str:
+    return odds_verdict.wins_sentence(ever, found, days=DAYS, alarm=alarm)
 
 
 def test_how_many_open_deals_should_be_won():
+    fine = judged("as promised", "unclear")
     soon = EVER.assign(expected_by=30.4)
-    assert "30 should be won in the end, all of them by 30 April 2027" in odds_ever.wins_sentence(soon)
-    assert odds_ever.wins_sentence(EVER) == (
-        "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027. How many are won after "
-        f"that day is less sure: with them it is 28 to 36 (95{T}% range)."
+    assert "30 should be won in the end, all of them by 30 April 2027" in wins(soon, fine)
+    assert wins(EVER, fine) == (
+        "Of 90 open deals, 30 should be won in the end, 25 of them by 30 April 2027; odds that are right give 28 to 36 "
+        f"in 95{T}% of cases."
     )
-    assert odds_ever.wins_sentence(EVER.iloc[:1]) == ""
+    assert wins(EVER.iloc[:1], fine) == ""
+
+
+def test_odds_in_doubt_have_no_range():
+    fell = wins(EVER, judged("unclear", "unclear", lately="above"))  # 30 * .1105 / .2528
+    assert fell == (
+        "Of 90 open deals, 30 would be won in the end by these odds, 25 of them by 30 April 2027; if as few of those "
+        "expected are won as on 31 May 2026, it is 13."
+    )
+    assert "if as many of those expected" in wins(EVER, judged("unclear", "unclear", lately="below"))
+    off = wins(EVER, judged("as promised", "as promised"), alarm=OFF)
+    assert off == "Of 90 open deals, 30 would be won in the end by these odds, 25 of them by 30 April 2027."
 
 
 def test_what_a_probability_means_for_one_deal():
@@ -148,6 +244,9 @@ def test_the_open_deals_by_step_of_their_probability():
     assert list(steps.amounts[[0, 9]]) == [1e6, 2e6]
     caption = odds.describe_deal_odds(steps)
     assert sources.plain(caption.description).endswith("1 deal has a chance of one half or more.")
+    assert sources.plain(caption.title) == f"4 open deals should bring €8{T}m in the end"
+    doubted = sources.plain(odds.describe_deal_odds(steps, in_doubt=True).title)
+    assert doubted == f"4 open deals would bring €8{T}m in the end by these odds"
     assert sources.plain(caption.tooltips[0]).startswith(f"0{T}% to 10{T}%: 2 deals")
     assert caption.tooltips[1] == ""
 

@@ -19,7 +19,15 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
-from forecast.evaluation.scores.events import auc, binomial_quantile, brier, calibration, log_score, wins_interval
+from forecast.evaluation.scores.events import (
+    auc,
+    binomial_quantile,
+    brier,
+    calibration,
+    log_score,
+    wins_in_the_end,
+    wins_interval,
+)
 from forecast.models.win.challenger import KINDS, challenger_probabilities
 from forecast.models.win.probabilities import FAR, Today, deal_odds, fit_at_days, odds_ahead, odds_table
 
@@ -129,14 +137,14 @@ def _with_outcome(then: Snapshot, today: Today, now: Snapshot, horizon: int) -> 
 
 EVER_COLUMNS = (
     *("origin", "deals", "expected", "expected_low", "expected_high"),
-    *("until", "expected_by", "chance_low", "chance_high", "spread", "won", "open"),
+    *("until", "expected_by", "chance_low", "chance_high", "spread", "won", "open", "late"),
 )
-"""Of each day: its open deals; the wins expected of them in the end, with the range; those expected by the end of
-`until`, and between what numbers these lie 95 % of the time if the odds are right; the sum of p (1 - p) of these odds;
-and how many were won by then, and are still open."""
+"""Of each day: its open deals; the wins expected of them in the end, and between what numbers these lie 95 % of the
+time if the odds are right; the same of those expected by the end of `until`; the sum of p (1 - p) of these odds; and
+how many were won by then, are still open, and closed of late (by then)."""
 
 
-def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -> pd.DataFrame:
+def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str], late: int = 6) -> pd.DataFrame:
     """Return how many wins were expected of the deals open on past days, in the end and by now, and how many came.
 
     Simple case: all deals of a day have closed since, so the wins expected in the end are held against those that came.
@@ -148,6 +156,7 @@ def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -
     log : the company's tables. as_of : the day whose knowledge tells what became of deals.
     origins : past days (ISO); left out are those after which no month has settled, or more than FAR, and those on which
         no deal had a probability.
+    late : how many of the last settled months count as of late.
 
     Returns
     -------
@@ -163,9 +172,10 @@ def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -
     steps = {day: _steps_until(last, day, now.calendar) for day in origins}
     reached = [day for day in origins if 1 <= steps[day] <= FAR]
     rows = []
+    until, before = (now.calendar.end(month) for month in (last, last - late))
     for day, (then, today) in zip(reached, _at_days(log, reached), strict=True):
         odds = odds_ahead(today, steps=steps[day])
-        rows += [_ended(then, odds, became, until=now.calendar.end(last))] if len(odds) else []
+        rows += [_ended(then, odds, became, until=until, before=before)] if len(odds) else []
     table = pd.DataFrame(rows, columns=list(EVER_COLUMNS))
     dates = dict.fromkeys(("origin", "until"), "datetime64[us]")
     return table.astype({name: dates.get(name, "float64") for name in EVER_COLUMNS})
@@ -178,18 +188,24 @@ def _steps_until(last: int, day: str, calendar: Calendar) -> int:
     return last - period - (then == calendar.end(period)) + 1
 
 
-def _ended(then: Snapshot, odds: pd.DataFrame, became: pd.DataFrame, *, until: pd.Timestamp) -> dict[str, Any]:
-    """Return what was expected of the deals of a day, and what came by the end of `until`; EVER_COLUMNS."""
+def _ended(
+    then: Snapshot, odds: pd.DataFrame, became: pd.DataFrame, *, until: pd.Timestamp, before: pd.Timestamp
+) -> dict[str, Any]:
+    """Return what was expected of the deals of a day, and what came by the end of `until`; EVER_COLUMNS.
+
+    before : the last day that is not of late.
+    """
     outcome = became.reindex(odds["opportunity_id"])
     ended = outcome["closed_on"] <= until
     by, spread = float(odds["by"].sum()), float((odds["by"] * (1 - odds["by"])).sum())
     low, high = wins_interval(by, spread, deals=len(odds))
+    expected, expected_low, expected_high = wins_in_the_end(odds["p"], odds["low"], odds["high"])
     return {
         "origin": then.as_of.normalize(),
         "deals": len(odds),
-        "expected": odds["p"].sum(),
-        "expected_low": odds["low"].sum(),
-        "expected_high": odds["high"].sum(),
+        "expected": expected,
+        "expected_low": expected_low,
+        "expected_high": expected_high,
         "until": until.normalize(),
         "expected_by": by,
         "chance_low": low,
@@ -197,6 +213,7 @@ def _ended(then: Snapshot, odds: pd.DataFrame, became: pd.DataFrame, *, until: p
         "spread": spread,
         "won": (ended & (outcome["outcome"] == "won")).sum(),
         "open": (~ended).sum(),
+        "late": (ended & (outcome["closed_on"] > before)).sum(),
     }
 
 

@@ -130,14 +130,31 @@ def share_interval(happened: int, n: int, *, nominal: float = 0.95) -> tuple[flo
     return float(low), float(high)
 
 
-def wins_interval(expected: float, spread: float, *, deals: int) -> tuple[float, float]:
+def wins_interval(
+    expected: float, spread: float, *, deals: int, low: float | None = None, high: float | None = None
+) -> tuple[float, float]:
     """Return between what numbers the wins of one day's deals lie 95 % of the time if their chances are right.
 
-    expected, spread : sums of p and of p (1 - p) over the deals. By the normal, with SHARED_LUCK times the variance;
-    within 0 and `deals`.
+    expected, spread : sums of p and of p (1 - p) over the deals. low, high : where `expected` is known to a 95 % range
+    only, its ends. By the normal, with SHARED_LUCK times the variance, and what is not known of `expected` added in
+    squares, side by side; within 0 and `deals`. By hand: 100 expected, spread 50, 97 to 104: luck is 1.96 * 10 = 19.6
+    either way, so 100 - sqrt(19.6^2 + 3^2) = 80.2 to 100 + sqrt(19.6^2 + 4^2) = 120.0.
     """
-    half = _NORMAL95 * float(np.sqrt(SHARED_LUCK * spread))
-    return max(expected - half, 0.0), min(expected + half, float(deals))
+    luck = _NORMAL95 * float(np.sqrt(SHARED_LUCK * spread))
+    below = float(np.hypot(luck, 0.0 if low is None else expected - low))
+    above = float(np.hypot(luck, 0.0 if high is None else high - expected))
+    return max(expected - below, 0.0), min(expected + above, float(deals))
+
+
+def wins_in_the_end(p: Any, low: Any, high: Any) -> tuple[float, float, float]:
+    """Return how many deals are expected to be won in the end, and between what numbers it is 95 % of the time.
+
+    p, low, high : (n,) each deal's chance, and its 95 % range. The range holds the luck of the deals as well.
+    """
+    chance = np.asarray(p, dtype=np.float64)
+    ends = {"low": float(np.sum(low)), "high": float(np.sum(high))}
+    expected = float(chance.sum())
+    return (expected, *wins_interval(expected, float((chance * (1 - chance)).sum()), deals=len(chance), **ends))
 
 
 def binomial_quantile(level: float, n: np.ndarray, p: np.ndarray) -> np.ndarray:

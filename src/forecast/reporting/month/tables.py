@@ -30,13 +30,14 @@ from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.changed import explained
 from forecast.evaluation.judgement import Finding
-from forecast.evaluation.lately import alarms, lately, parted
+from forecast.evaluation.lately import LAST, alarms, lately, parted
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import NO_STARTS, STARTS, not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track
+from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.pipeline.bookings import MODEL_WITHOUT, forecast_bookings
@@ -339,17 +340,18 @@ def _odds_ever(month: _Month) -> pd.DataFrame:
     """Return EVER_COLUMNS of past days, latest first, and of as_of itself: there `until` is the end of the sixth month,
     and what is known only later is not there."""
     days = {origins(month.log, as_of=month.snap.as_of, count=back)[0]: None for back in EVER_BACK}
-    past = ever_track(month.log, as_of=month.snap.as_of, origins=list(days))
+    past = ever_track(month.log, as_of=month.snap.as_of, origins=list(days), late=LAST)
     odds = _get(month, "deals").dropna(subset=["p_win"])
     if odds.empty:
         return past
     calendar = month.log.company.periods
+    expected, low, high = wins_in_the_end(odds["p_win"], odds["p_win_low"], odds["p_win_high"])
     today = {
         "origin": month.snap.as_of.normalize(),
         "deals": len(odds),
-        "expected": odds["p_win"].sum(),
-        "expected_low": odds["p_win_low"].sum(),
-        "expected_high": odds["p_win_high"].sum(),
+        "expected": expected,
+        "expected_low": low,
+        "expected_high": high,
         "until": calendar.end(calendar.period(month.snap.as_of) + HORIZONS).normalize(),
         "expected_by": odds[f"p_win_{HORIZONS}"].sum(),
     }

@@ -23,16 +23,12 @@ from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import CHANCE_BAND, COUNT, FORECAST, PAPER, REFERENCE, SOFT
-from forecast.reporting.pages.odds_ever import ever_title
+from forecast.reporting.pages.odds_verdict import Row, calibration_title
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.words import (
-    LEVEL,
     NEARER,
-    ODDS_TOO_FEW,
-    SLOPE,
     USE,
     evaluated,
-    rests_on,
     word,
 )
 
@@ -159,54 +155,6 @@ def model_names(kind: str) -> list[str]:
     return ["ours", CHALLENGERS[kind].removeprefix("a ")]
 
 
-def calibration_title(table: pd.DataFrame, judged: Mapping[str, Finding]) -> str:
-    """Return whether the odds are honest, no louder than the tests; table as `reliability`, judged as `of_odds` gives.
-
-    The level first, then the slope: odds right on the whole may be too far apart, or too close together.
-    """
-    if table.empty or not table["n"].sum():
-        return "The odds cannot be checked yet"
-    level, slope = judged["odds level"], judged["odds slope"]
-    if level.is_apart:
-        more = f"; {word(slope.verdict, SLOPE)}" if slope.is_apart else ""
-        return f"{word(level.verdict, LEVEL)}{more}"
-    if slope.is_apart:
-        return f"Of the odds, {word(slope.verdict, SLOPE)}"
-    if {level.verdict, slope.verdict} == {"too few"}:
-        return f"{ODDS_TOO_FEW} ({rests_on(level)})"
-    both: Verdict = "as promised" if level.verdict == slope.verdict == "as promised" else "unclear"
-    return word(both, LEVEL)
-
-
-def calibration_finding(table: pd.DataFrame, judged: Mapping[str, Finding]) -> str:
-    """Return the title with what it rests on: the mean probability, the share won, and how many of both.
-
-    And where the chance of a win ever did not come true, that; a page's headline is not silent about it.
-    """
-    known, title = table[table["n"] > 0] if len(table) else table, calibration_title(table, judged)
-    ever = ever_title(judged)
-    if known.empty and ever:
-        return f"{ever[:1].upper()}{ever[1:]}; those of the next months cannot be checked yet"
-    also = f"; {ever}" if ever else ""
-    if known.empty or title.startswith(ODDS_TOO_FEW):
-        return f"{title}{also}"
-    forecast, won = (wording.percent(_weighted(known, name)) for name in ("probability", "happened"))
-    return f"{title}: forecast {forecast}, won {won}, {deals_and_days(known, judged['odds level'])}{also}"
-
-
-def _weighted(known: pd.DataFrame, name: str) -> float:
-    """Return the mean of a column of the bins, each counted by its deals."""
-    parts = [row[name] * row["n"] for row in sources.records(known)]
-    whole: float = sum(parts[1:], parts[0]) / sources.total(known, "n")
-    return whole
-
-
-def deals_and_days(known: pd.DataFrame, level: Finding) -> str:
-    """Return what the check rests on: `2,485 probabilities of 8 days`; a deal counts on each day it is open."""
-    count = wording.plural(sources.total(known, "n"), "probability")
-    return f"{count} of {wording.plural(level.estimate.n, 'day')}" if level.estimate.unit == "day" else count
-
-
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Return the bins with share_low and share_high, the 95 % interval of the share that wins in the long run."""
     ends = [
@@ -235,14 +183,17 @@ def calibration_sentence(table: pd.DataFrame, *, why: str = NO_CHECK) -> str:
     )
 
 
-def deals_finding(deals: pd.DataFrame, *, currency: str) -> str:
-    """Return what the open deals are expected to bring."""
+def deals_finding(deals: pd.DataFrame, *, currency: str, in_doubt: bool = False) -> str:
+    """Return what the open deals are expected to bring. in_doubt : whether something speaks against their odds."""
     known = deals[deals["expected_amount"].notna()]
     if known.empty:
         what = "an expected amount" if deals["p_win"].notna().any() else "a probability"
         return f"No open deal has {what}" if len(deals) else "There are no open deals"
     worth = wording.money(sources.total(known, "expected_amount"), currency=currency)
-    return f"{wording.plural(sources.count(known), 'open deal')} should bring {worth} in the end"
+    count = wording.plural(sources.count(known), "open deal")
+    if in_doubt:
+        return f"{count} would bring {worth} in the end by these odds"
+    return f"{count} should bring {worth} in the end"
 
 
 def skill(deals: pd.DataFrame) -> pd.DataFrame:
@@ -315,9 +266,9 @@ def second_opinion_sentence(opinion: SecondOpinion, found: Finding | None = None
     )
 
 
-def describe_reliability(record: Reliability, judged: Mapping[str, Finding]) -> Caption:
+def describe_reliability(record: Reliability, judged: Mapping[str, Finding], *, alarm: Row | None = None) -> Caption:
     """Return the words of the share that came true against the probability."""
-    title = calibration_title(record.table, judged)
+    title = calibration_title(record.table, judged, alarm=alarm)
     return Caption(
         title=title,
         subtitle=f"Forecast probability against the share that came true ({record.event}); "
@@ -335,10 +286,10 @@ def describe_reliability(record: Reliability, judged: Mapping[str, Finding]) -> 
     )
 
 
-def describe_deal_odds(odds: DealOdds) -> Caption:
-    """Return the words of the open deals by their probability of a win."""
+def describe_deal_odds(odds: DealOdds, *, in_doubt: bool = False) -> Caption:
+    """Return the words of the open deals by their probability of a win; in_doubt as `deals_finding` takes it."""
     currency = odds.company.currency
-    title = deals_finding(odds.deals, currency=currency)
+    title = deals_finding(odds.deals, currency=currency, in_doubt=in_doubt)
     unit = wording.axis_unit(float(odds.amounts.max()), currency=currency)[1]
     likely = sources.total(odds.rows.iloc[len(odds.rows) // 2 :], "deals")
     verb = "has" if likely == 1 else "have"
@@ -370,15 +321,16 @@ def calibration(
     as_of: Any,
     what: str = EVENT,
     why: str = NO_CHECK,
+    alarm: Row | None = None,
 ) -> Chart | Statement:
     """Draw the share that came true against the probability, over how often each probability was given.
 
     table : probability, happened, n, band_low, band_high (as `reliability` gives it), shares of 1; the band is what
     chance would show. probabilities : all that were given, for the histogram. judged : as `of_odds` gives it. what :
-    the event they are of. why : why there is none, where there is none.
+    the event they are of. why : why there is none, where there is none. alarm : on the forecast made of such odds.
     """
     record = prepare_reliability(table, probabilities, event=what)
-    caption = describe_reliability(record, judged)
+    caption = describe_reliability(record, judged, alarm=alarm)
     if record.bins.empty:
         return empty(caption.title, why)
     return chart(
@@ -429,10 +381,10 @@ def _draw_histogram(axes: Axes, record: Reliability) -> None:
     axes.set_xlabel(LABELS["probability"], loc="left")
 
 
-def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+def deal_odds(deals: pd.DataFrame, *, company: Company, as_of: Any, in_doubt: bool = False) -> Chart | Statement:
     """Draw how the open deals' win probabilities are spread, and how much money stands at each."""
     odds = prepare_deal_odds(deals, company=company)
-    caption = describe_deal_odds(odds)
+    caption = describe_deal_odds(odds, in_doubt=in_doubt)
     if not odds.counts.any():
         return empty(caption.title, NO_PROBABILITY)
     formats: dict[str, Format] = dict.fromkeys(("from", "to"), wording.percent)

@@ -47,6 +47,14 @@ LEVEL = Words(
     promised="The odds are honest",
     unclear="Nothing speaks against the odds; too little to call them honest",
 )
+ODDS_THEN = "On the days checked nothing speaks against the odds"
+"""What is said of odds that came true so far while an alarm on the forecast speaks against those of today."""
+
+LATELY = Words(
+    above="Lately the odds are too high",
+    below="Lately the odds are too low",
+    unclear="luck could have made the difference",
+)
 SLOPE = Words(
     above="high ones are too low and low ones too high",
     below="high ones are too high and low ones too low",

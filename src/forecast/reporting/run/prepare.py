@@ -40,7 +40,7 @@ _BEFORE_THE_SCORECARD = ("02_win_probability", "03_bookings", "04_track_record",
 STAGES = (
     Stage(name="04_track_record"),
     Stage(name="01_data_audit"),
-    Stage(name="02_win_probability"),
+    Stage(name="02_win_probability", after=("04_track_record",)),
     Stage(name="03_bookings", after=("04_track_record",)),
     Stage(name="05_joint_planning", after=("04_track_record",)),
     Stage(name="00_explore", after=("02_win_probability", "05_joint_planning")),
