@@ -112,6 +112,11 @@ def test_an_alarm_on_the_forecast_speaks_against_odds_that_came_true_so_far():
     assert broken.startswith("Lately the odds are too high")
     assert broken.endswith(MADE_OF_THEM)
     assert headline(reliability([0.2] * 3).iloc[:0], {}, alarm=OFF).endswith(MADE_OF_THEM)
+    assert odds_verdict.short_finding(reliability([0.2, 0.5, 0.8]), honest, alarm=OFF).endswith(MADE_OF_THEM)
+    assert (
+        odds_verdict.short_finding(reliability([0.2] * 3), judged("unclear", "unclear", lately="above"), alarm=OFF)
+        == "Lately the odds are too high."
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +205,7 @@ def test_odds_in_doubt_have_no_range():
     fell = wins(EVER, judged("unclear", "unclear", lately="above"))  # 30 * .1105 / .2528
     assert fell == (
         "Of 90 open deals, 30 would be won in the end by these odds, 25 of them by 30 April 2027; if as few of those "
-        "expected are won as on 31 May 2026, it is 13."
+        "expected are won as on 31 May 2026, it would be 13."
     )
     assert "if as many of those expected" in wins(EVER, judged("unclear", "unclear", lately="below"))
     off = wins(EVER, judged("as promised", "as promised"), alarm=OFF)

@@ -49,9 +49,6 @@ def is_in_doubt(judged: Mapping[str, Finding], alarm: Row | None = None) -> bool
     return alarm is not None or any(judged[name].is_apart for name in names)
 
 
-# -- past odds ------------------------------------------------------------------------------------------
-
-
 def calibration_title(table: pd.DataFrame, judged: Mapping[str, Finding], *, alarm: Row | None = None) -> str:
     """Return whether the odds are honest, no louder than the tests; table as `reliability`, judged as `of_odds` gives.
 
@@ -107,10 +104,11 @@ def calibration_finding(
 
 
 def short_finding(table: pd.DataFrame, judged: Mapping[str, Finding], *, alarm: Row | None = None) -> str:
-    """Return the same without its numbers, for the end of a page."""
+    """Return the same without its numbers, for the end of a page; the alarm where no test says as much already."""
     title = calibration_title(table, judged, alarm=alarm)
     first = "; ".join(filter(None, (title, ever_title(judged))))
-    return " ".join(filter(None, (wording.sentence(first), alarm_sentence(alarm))))
+    off = "" if is_in_doubt(judged) else alarm_sentence(alarm)
+    return " ".join(filter(None, (wording.sentence(first), off)))
 
 
 def alarm_sentence(alarm: Row | None) -> str:
@@ -151,9 +149,6 @@ def deals_and_days(known: pd.DataFrame, level: Finding) -> str:
     """Return what the check rests on: `2,485 probabilities of 8 days`; a deal counts on each day it is open."""
     count = wording.plural(sources.total(known, "n"), "probability")
     return f"{count} of {wording.plural(level.estimate.n, 'day')}" if level.estimate.unit == "day" else count
-
-
-# -- a win in the end -----------------------------------------------------------------------------------
 
 
 def ever_sentences(ever: pd.DataFrame, judged: Mapping[str, Finding]) -> list[str]:
@@ -230,7 +225,7 @@ def wins_sentence(
         last = sources.row(days, len(days) - 1)
         came = wording.in_full(row["expected"] * last["won"] / last["p"])
         how = "few" if judged["odds lately"].verdict == "above" else "many"
-        sentence += f"; if as {how} of those expected are won as on {wording.day(last['origin'])}, it is {came}"
+        sentence += f"; if as {how} of those expected are won as on {wording.day(last['origin'])}, it would be {came}"
     return f"{sentence}."
 
 
