@@ -43,10 +43,10 @@ DAYS = pd.DataFrame(
     }
 )
 OFF = {"model": "pipeline", "segment": "Total", "kind": "too high", "n": 5, "n_side": 5, "low": 0.87, "high": 3.6}
-OFF |= {"bias_before": -0.01}
+OFF |= {"first": "2026-05", "last": "2026-09", "months": 5, "bias_before": float("nan")}
 MADE_OF_THEM = (
-    f"The model’s last five forecasts of the company’s month were all too high, by 87–360{T}%; they are made of "
-    "such odds."
+    "An alarm stands against the forecast made of such odds: the model’s last five forecasts of the company’s month, "
+    f"from May 2026 on, were all too high, by 87–360{T}%."
 )
 
 

@@ -36,6 +36,7 @@ NO_EVER = (
     "month after it to have settled."
 )
 NO_ODDS_EVER = "The chance of a win ever cannot be checked: no deal had one on a past day, and none has one today."
+UNDER_ALARM = "An alarm stands against the forecast made of such odds"
 
 Row = Mapping[Any, Any]
 
@@ -113,7 +114,7 @@ def short_finding(table: pd.DataFrame, judged: Mapping[str, Finding], *, alarm: 
 
 def alarm_sentence(alarm: Row | None) -> str:
     """Return what the alarm on the company's forecast says of the odds of today; empty without one."""
-    return "" if alarm is None else wording.sentence(f"{what_happened(alarm)}; they are made of such odds")
+    return "" if alarm is None else wording.sentence(f"{UNDER_ALARM}: {what_happened(alarm)}")
 
 
 def last_day_sentences(days: pd.DataFrame, judged: Mapping[str, Finding], *, within: str) -> list[str]:
