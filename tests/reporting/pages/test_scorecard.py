@@ -127,8 +127,10 @@ def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():
         "Bookings are recorded from March 2017 on: the figures of the last twelve months are of 10 months."
     )
     view = scorecard.figures(table, currency="EUR")
-    assert "Our figures, now and a year ago (March 2017 to December 2017)" in sources.plain(view._repr_html_())
+    assert "Our figures (March 2017 to December 2017)" in sources.plain(view._repr_html_())
     assert "last twelve months" not in view._repr_html_()
+    assert "the year before" not in view._repr_html_()
+    assert "could be luck?" not in view._repr_html_()
     assert scorecard.covered_sentence(table.assign(months=12)) == ""
     # The least that a figure can be is compared with the survey's only where it is above.
     least = table.assign(survey=0.5, against_survey="").iloc[[1]]

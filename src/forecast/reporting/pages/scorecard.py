@@ -46,7 +46,7 @@ HEADS = {
 }
 """What stands over the columns of each table."""
 
-CAPTION = "Our figures, now and a year ago"
+CAPTION, CAPTION_NOW = "Our figures, now and a year ago", "Our figures"
 FIGURES = ("ours", "previous", "change", "luck", "n")
 """The columns of figures, to be set right."""
 
@@ -268,8 +268,14 @@ def _bound(row: Mapping[str, Any]) -> str:
 
 
 def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:
-    """Show our figures, now and a year ago, as far as they are known; brief : without what each of them is."""
+    """Show our figures, now and a year ago, as far as they are known; brief : without what each of them is.
+
+    Without a year before only what is known now is shown.
+    """
     heads = {name: head for name, head in HEADS.items() if not brief or name not in ("n", "note")}
+    if (table["against_year"] == "").all():
+        heads = {name: head for name, head in heads.items() if name not in ("change", "luck", "n", "previous")}
+        caption = CAPTION_NOW if caption == CAPTION else caption
     if covered_sentence(table):
         row = sources.row(table)
         covered = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
