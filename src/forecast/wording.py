@@ -209,7 +209,7 @@ def points(value: float | None, *, sign: bool = True, short: bool = False) -> st
 @carries()
 def gap(value: float, *, short: bool = False) -> str:
     """Return how far two shares are apart, without a sign: `23 percentage points`, `less than 1 percentage point`."""
-    less = f"less than 1 {'point' if short else 'percentage point'}"
+    less = "under 1 point" if short else "less than 1 percentage point"
     return less if abs(value) < 0.005 else points(abs(value), sign=False, short=short)
 
 

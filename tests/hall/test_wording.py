@@ -161,7 +161,7 @@ def test_counts_of_two_and_lead_times():
     assert wording.percents(-0.9, -0.4) == f"40–90{T}%"
     assert wording.percents(0.401, 0.399) == f"40{T}%"
     assert wording.gap(-0.231) == "23 percentage points"
-    assert wording.gap(0.004, short=True) == "less than 1 point"
+    assert wording.gap(0.004, short=True) == "under 1 point"
 
 
 def test_dates_and_names():

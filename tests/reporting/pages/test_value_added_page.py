@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import CHANGE_COLUMNS, COLUMNS, value_added
@@ -203,6 +203,16 @@ def changes(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
 )
 def test_changes_in_a_title(rows, said):
     assert people_page.adjustments_finding(changes(*rows)) == said
+
+
+def test_changes_say_in_how_many_months_they_were_so_and_where_that_stands():
+    table = sources.of_file(changes(("sales", "up small", -0.2, 0.5)), "adjustments")
+    nothing = pd.DataFrame({"alarm": [False], "model": ["pipeline"], "kind": ["too high"]})
+    shown = people_page.what_people_change(people(("sales", 0.3, 0.2)), table, submitted=True, alarms=nothing)
+    html = shown._repr_html_()
+    assert "adjustments:0:agreeing|in_full" in html
+    assert "adjustments:0:months|in_full" in html
+    assert "adjustments:0:so" not in html
 
 
 def test_changes_in_sentences():

@@ -31,9 +31,6 @@ _ROW, _LINE = 66, 17
 _MOST, _MOST_NARROW = 90, 52
 """Characters of a line that fit the picture, and a narrow one."""
 
-_TINY = 0.005
-"""A difference of misses that is no whole point."""
-
 _MARKS = {"better": RISE, "worse": FALL}
 
 
@@ -211,10 +208,7 @@ def step_lines(row: Mapping[Any, Any]) -> tuple[str, str]:
     size = f"{wording.gap(row['added'], short=True)} {_side(row)}"
     if found != "unclear":
         return size, f"than {before}" + (": who was closer, not why" if is_joint(row) else "")
-    so = f"{in_months(row['agreeing'], row['months'])}; {NOT_PROVEN}"
-    if abs(row["added"]) < _TINY:
-        return f"about as much as {before},", f"{_side(row)} {so}"
-    return f"{size} than {before},", so
+    return f"{size} than {before},", f"{in_months(row['agreeing'], row['months'])}; {NOT_PROVEN}"
 
 
 def describe_ladder(steps: Ladder) -> Caption:

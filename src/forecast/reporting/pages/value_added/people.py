@@ -279,7 +279,7 @@ HABITS: TableColumns = {
 ADJUSTMENTS: TableColumns = {
     "columns": {"submitter": "submitter", "kind": "change", "n": "forecasts", "share_better": "closer than the model"}
     | {"wape_before": "its miss", "wape": "their miss", "so": "so in months", "p_holm": "could be luck?"},
-    "formats": dict.fromkeys(("share_better", "wape_before", "wape"), wording.whole) | {"p_holm": luck},
+    "formats": dict.fromkeys(("share_better", "wape_before", "wape"), wording.whole) | {"so": str, "p_holm": luck},
 }
 """Headers and formats of what `adjustments` gives, with in how many months the difference was so."""
 
