@@ -72,10 +72,10 @@ def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (("above", "unclear", "below"), "Compared with the survey, one above, one below and one too near to tell"),
+        (("above", "unclear", "below"), "Compared with the survey, one above, one below and one not proven"),
         (("below", "below", "below"), "Compared with the survey, three below"),
         (("above", "above", "above"), "Compared with the survey, three above"),
-        (("unclear", "too few", "unclear"), "Compared with the survey, two too near to tell and one too few to tell"),
+        (("unclear", "too few", "unclear"), "Compared with the survey, two not proven and one too few to tell"),
     ],
 )
 def test_the_survey_is_no_contest(verdicts, said):
@@ -86,17 +86,18 @@ def test_the_survey_is_no_contest(verdicts, said):
 def test_each_figure_stands_beside_the_surveys_and_a_bound_is_not_compared():
     table = pd.DataFrame(
         {
-            "measure": ["reps at quota", "formal process", "proposals won", "existing business"],
-            "ours": [0.24, 1.0, 0.37, 0.25],
-            "survey": [0.6, 0.37, 0.5, 0.63],
-            "against_survey": ["below", "above", "", ""],
-            "bound": ["", "", "", "at least"],
-            "survey_bound": ["", "", "under", ""],
+            "measure": ["reps at quota", "formal process", "proposals won", "existing business", "accuracy"],
+            "ours": [0.24, 1.0, 0.37, 0.25, 0.17],
+            "survey": [0.6, 0.37, 0.5, 0.63, 0.38],
+            "against_survey": ["below", "above", "", "", "unclear"],
+            "bound": ["", "", "", "at least", ""],
+            "survey_bound": ["", "", "under", "", ""],
         }
     )
     assert scorecard.survey_sentences(table) == [
         f"Above the survey: formal process (100{T}%, the survey 37{T}%).",
         f"Below the survey: reps at quota (24{T}%, the survey 60{T}%).",
+        f"Below the survey, not proven: accuracy (17{T}%, the survey 38{T}%).",
         f"Not comparable: proposals won (37{T}%, the survey under 50{T}%) and "
         f"existing business (at least 25{T}%, the survey 63{T}%).",
     ]

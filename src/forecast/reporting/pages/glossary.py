@@ -116,6 +116,11 @@ SCORES = (
         word="beyond luck",
         meaning="luck alone would show as much at most 5 times in 100, allowing for all that the page looks at",
     ),
+    Term(
+        word="not proven",
+        meaning="seen, but luck alone would show as much more often than 5 times in 100, allowing for all that the "
+        "page looks at",
+    ),
     Term(word="as promised", meaning="the data are enough to exclude that the ranges are wrong by ten points"),
     Term(word="of late", meaning="the last six months that have settled; for each lead time its last six forecasts"),
     Term(

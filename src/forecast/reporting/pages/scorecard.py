@@ -74,14 +74,18 @@ def finding(table: pd.DataFrame) -> str:
 
 
 def survey_sentences(table: pd.DataFrame) -> list[str]:
-    """Return which figures are above and below the survey's, each with both numbers, and which are not comparable,
-    since ours can only be more or the survey's only less."""
+    """Return which figures are above and below the survey's, each with both numbers, on which side those fell that are
+    not proven, and which are not comparable, since ours can only be more or the survey's only less."""
     known = table[table["survey"].notna() & table["ours"].notna()]
+    found, is_above = known["against_survey"], known["ours"] > known["survey"]
+    sides = {side: f"{word(side, SURVEY)} the survey" for side in _SIDES}
+    groups = [(sides[side], found == side) for side in _SIDES]
+    for side, on_it in zip(_SIDES, (is_above, ~is_above), strict=True):
+        groups += [(f"{sides[side]}, {SURVEY.unclear}", (found == "unclear") & on_it)]
+    groups += [(TOO_FEW, found == "too few"), (NOT_COMPARED, found == "")]
     sentences = []
-    headings: dict[str, str] = {verdict: f"{word(verdict, SURVEY)} the survey" for verdict in _SIDES}
-    headings |= {"unclear": word("unclear", SURVEY), "too few": TOO_FEW, "": NOT_COMPARED}
-    for verdict, heading in headings.items():
-        rows = known[known["against_survey"] == verdict]
+    for heading, held in groups:
+        rows = known[held]
         if len(rows):
             each = wording.joined(map(_beside_survey, sources.records(rows)))
             sentences.append(f"{sources.capitalised(heading)}: {each}.")

@@ -103,7 +103,7 @@ JOINT = Words(
     below="the joint one more, beyond luck",
     unclear="the joint one {unproven}",
 )
-SURVEY = Words(above="above", below="below", unclear="too near to tell")
+SURVEY = Words(above="above", below="below", unclear=NOT_PROVEN)
 YEAR = Words(
     above="Higher than the year before, beyond luck",
     below="Lower than the year before, beyond luck",
