@@ -100,7 +100,7 @@ def draw_models(panel: ErrorPanel, rng: np.random.Generator, *, gain: float) -> 
 def claimed(changes: pd.DataFrame, worth: pd.DataFrame) -> tuple[bool, bool]:
     """Return whether the page says that something else changed, and that marketing made a difference."""
     other, marketing = others.others(changes)[0], others.information(worth)[0]
-    return other.startswith("Something else changed"), marketing.startswith("Knowing marketing changed")
+    return not other.startswith(("Nothing else", "Cannot tell")), marketing.startswith("Knowing marketing changed")
 
 
 def verdict_of(answer: Answer) -> str:

@@ -148,24 +148,28 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
 
 
 @carries()
-def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: float = 0.0) -> str:
+def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: float = 0.0, places: int = 0) -> str:
     """Return a share as a percentage: whole, or below one per cent with `digits` significant figures.
 
-    least : what is not zero is never written as less, so that its side of zero shows.
+    least : what is not zero is never written as less, so that its side of zero shows. places : decimals that every
+    share of a column has, so that its differences can be redone: `24.2 %`.
     """
     if not known(value):
         return UNKNOWN
     assert value is not None
     hundred = max(abs(value), least if value else 0.0) * 100
+    if places:
+        text = f"{hundred:.{places}f}"
+        return f"{_signed(value, text, plus=sign) if float(text) else text}{THIN}%"
     text = f"{hundred:,.0f}" if hundred >= 0.95 or hundred < 0.005 or not digits else _figures(hundred, digits)
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
 
 
 @carries(2)
-def moved(before: float | None, after: float | None, *, sign: bool = False) -> str:
-    """Return two shares as whole percentages on one line, `45 → 38 %`; a dash for what is not known."""
+def moved(before: float | None, after: float | None, *, sign: bool = False, places: int = 0) -> str:
+    """Return two shares as percentages of so many decimals on one line, `45 → 38 %`; a dash for what is not known."""
     ends = [
-        percent(value, sign=sign, digits=0).removesuffix(f"{THIN}%") if known(value) else "–"
+        percent(value, sign=sign, digits=0, places=places).removesuffix(f"{THIN}%") if known(value) else "–"
         for value in (before, after)
     ]
     return f"{f'{THIN}→{THIN}'.join(ends)}{THIN}%" if ends != ["–", "–"] else "–"
@@ -197,13 +201,13 @@ def in_currency(currency: str) -> Callable[[Any], str]:
 
 
 @carries()
-def points(value: float | None, *, sign: bool = True, short: bool = False) -> str:
-    """Return a difference of two shares in percentage points; `short`: in points."""
+def points(value: float | None, *, sign: bool = True, short: bool = False, digits: int = 0) -> str:
+    """Return a difference of two shares in percentage points with so many decimals; `short`: in points."""
     if not known(value):
         return UNKNOWN
     assert value is not None
-    text, unit = f"{abs(value) * 100:.0f}", "point" if short else "percentage point"
-    return f"{_signed(value if text != '0' else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
+    text, unit = f"{abs(value) * 100:.{digits}f}", "point" if short else "percentage point"
+    return f"{_signed(value if float(text) else 0.0, text, plus=sign)} {unit}{'' if text == '1' else 's'}"
 
 
 @carries()
@@ -259,11 +263,16 @@ def rough_odds(value: float | None) -> str:
 
 
 @carries()
-def cases(value: float | None) -> str:
-    """Return a probability as so many cases: `31 of 100`, below a hundredth `12 of 10,000`; never `0 of`."""
+def cases(value: float | None, *, draws: int = 0) -> str:
+    """Return a probability as so many cases: `31 of 100`, below a hundredth `12 of 10,000`; never `0 of`.
+
+    draws : of how many it was counted, if it was. One of them is the least it can be, so it is `at most 1 of 1,000`.
+    """
     if not known(value):
         return UNKNOWN
     assert value is not None
+    if 0.01 >= 1 / max(draws, 1) >= value * (1 - 1e-9):
+        return f"at most 1 of {draws:,}"
     return f"{round(100 * value)} of 100" if value >= 0.01 else f"{max(1, round(10_000 * value))} of 10,000"
 
 

@@ -127,6 +127,33 @@ def test_cases(p, said):
     assert wording.cases(p) == said
 
 
+@pytest.mark.parametrize(
+    ("p", "draws", "said"),
+    [
+        (0.001, 1_000, "at most 1 of 1,000"),
+        (0.0001, 10_000, "at most 1 of 10,000"),
+        (0.002, 1_000, "20 of 10,000"),
+        (0.05, 20, "5 of 100"),
+        (0.25, 10_000, "25 of 100"),
+        (0.0012, 0, "12 of 10,000"),
+    ],
+)
+def test_cases_that_are_as_few_as_the_draws_allow(p, draws, said):
+    assert wording.cases(p, draws=draws) == said
+    assert wording.rounded([p], f"cases;draws={draws}" if draws else "cases") == said
+
+
+def test_decimals_that_every_share_of_a_column_has():
+    assert [wording.percent(v, places=1) for v in (0.2422, 0.0003, -0.002, NAN)] == [
+        f"24.2{wording.THIN}%",
+        f"0.0{wording.THIN}%",
+        f"{wording.MINUS}0.2{wording.THIN}%",
+        "unknown",
+    ]
+    assert wording.moved(0.17, -0.0001, sign=True, places=1) == f"+17.0{wording.THIN}→{wording.THIN}0.0{wording.THIN}%"
+    assert wording.points(-0.0806, digits=1) == f"{wording.MINUS}8.1 percentage points"
+
+
 @given(st.floats(0, 1))
 def test_odds_are_near_what_they_say(p):
     match = re.search(r"(\d+) in (\d+)", wording.odds(p))

@@ -80,7 +80,6 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "pages/odds_verdict": {"as promised": CODE, "above": CODE},
     "pages/planning/levels": {
-        "There is more than chance in this.": "follows a verdict that claims a change",
         "above zero, too much was promised": READING,
         "improved": CODE,
     },

@@ -10,22 +10,32 @@ import pytest
 from forecast import sources, wording
 from forecast.reporting.pages import differences
 from forecast.wording import MINUS as M
+from forecast.wording import THIN as T
 
 NAN = math.nan
-ENDS = (0.4913, 0.7135, 0.5322, 0.7478)  # shown as 49, 71, 53, 75
+ENDS = (0.4913, 0.7135, 0.5322, 0.7478)
 
 
 @pytest.mark.parametrize(
     ("form", "said"),
-    [("", "0"), ("size", "0 points"), ("sum", f"(49 {M} 71) {M} (53 {M} 75) = 0")],
+    [("", f"{M}0.7"), ("size", "0.7 points"), ("share", f"{M}3{T}%")],  # .6886 over .7117 is .9675
 )
-def test_a_difference_of_changes_is_of_the_figures_shown(form, said):
+def test_a_difference_of_changes_is_taken_before_rounding(form, said):
     assert differences.apart(*ENDS, form=form) == said
     assert differences.apart(*ENDS[:3], NAN, form=form) == "–"
 
 
-def test_a_negative_share_keeps_its_true_minus():
-    assert differences.apart(-0.02, 0.04, 0.0, 0.0, form="sum") == f"({M}2 {M} 4) {M} (0 {M} 0) = {M}6"
+def test_a_share_of_nothing_is_not_known():
+    assert differences.apart(0.2, 0.0, 0.3, 0.4, form="share") == "–"
+    assert differences.apart(0.2, 0.1, 0.0, 0.4, form="share") == "–"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(0.2727, 0.2894, "+1.7"), (0.04, -0.02, f"{M}6.0"), (0.1, NAN, "–"), (0.2, 0.2, "0.0")],
+)
+def test_by_how_many_points_a_share_moved(before, after, said):
+    assert differences.moved_by(before, after) == said
 
 
 @pytest.mark.parametrize(
@@ -38,7 +48,11 @@ def test_points_between_two_shares(before, after, said):
 def test_a_difference_carries_its_cells_and_is_worded_anew_from_them():
     table = sources.of_file(pd.DataFrame({"value": [*ENDS, NAN]}), "planning_levels")
     cells = sources.column(table, "value")
-    texts = {differences.apart(*cells[:4], form="sum"): cells[:4], differences.points_between(*cells[:2]): cells[:2]}
+    texts = {
+        differences.apart(*cells[:4], form="share"): cells[:4],
+        differences.points_between(*cells[:2]): cells[:2],
+        differences.moved_by(*cells[:2]): cells[:2],
+    }
     for text, given in texts.items():
         expressions, rounding = sources.split(sources.cited(text)[0])
         values = [sources.evaluate(each, lambda _: table) for each in expressions]

@@ -44,41 +44,53 @@ def arrow(before: str, after: str) -> str:
     return f"{before}{T}→{T}{after}{T}%"
 
 
-def test_the_last_column_is_redone_by_hand_from_the_figures_shown():
+def test_the_last_column_is_the_difference_of_changes_before_rounding():
     found = levels.prepare_levels(WHOLE, ["all"])
     shown = levels.levels_shown(found).set_index("what")
     assert shown.loc["Miss"].tolist() == [
-        arrow("71", "49"),
-        arrow("75", "53"),
-        arrow("52", "53"),
-        arrow("71", "57"),
-        "0",  # (49 - 71) - (53 - 75), though unrounded it is -2.0
+        arrow("71.5", "48.5"),
+        arrow("74.5", "53.5"),
+        arrow("52.0", "53.0"),
+        arrow("71.0", "57.0"),
+        f"{M}2.0",  # -22.98 - (-21.02), not 0, which whole figures would give
     ]
-    assert shown.loc["Bias", "began"] == arrow("+4", f"{M}2")
-    assert shown.loc["Bias", "waits"] == arrow("0", "+5")
-    assert shown.loc["Bias", "difference"] == f"{M}11"
-    assert shown.loc["Ranges that held"].tolist() == [arrow("75", "82"), "–", "–", "–", "–"]
+    assert shown.loc["Bias", "began"] == arrow("+4.0", f"{M}2.0")
+    assert shown.loc["Bias", "waits"] == arrow("+0.3", "+5.0")
+    assert shown.loc["Bias", "difference"] == f"{M}10.7"
+    assert shown.loc["Ranges that held"].tolist() == [arrow("75.0", "82.0"), "–", "–", "–", "–"]
     assert levels.levels_finding(found) == (
         f"Where segments began, the miss went from 71{T}% to 49{T}%; from 75{T}% to 53{T}% where they have not."
     )
     more = levels.levels_more(found, QUIET)
-    assert more.startswith(
-        f"(49 {M} 71) {M} (53 {M} 75) = 0: nothing apart in this sum. The same sum of the benchmark, which "
-        "plans nothing: +15. The"
+    assert more == (
+        f"{M}23.0 points where segments began, {M}21.0 where they have not: 2.0 points apart. The benchmark, which plans "
+        "nothing, moved 15.0 points apart; the table alone proves nothing. This need not come from planning together. "
+        f"The verdict, which follows, {levels.COMPARES_MORE}."
     )
 
 
 @pytest.mark.parametrize(
     ("after", "says"),
     [
-        (0.39, f"(39 {M} 71) {M} (53 {M} 75) = {M}10: 10 points down where segments began. This need"),
-        (0.5, f"(50 {M} 71) {M} (53 {M} 75) = +1: 1 point up where segments began. This need"),
+        (0.39, f"{M}32.5 points where segments began, {M}21.0 where they have not: 11.5 points apart. This need"),
+        (0.5, f"{M}21.5 points where segments began, {M}21.0 where they have not: 0.5 points apart. This need"),
     ],
 )
-def test_the_sum_is_written_out(after, says):
+def test_both_changes_are_written_out(after, says):
     found = levels.prepare_levels(table(*measure("miss", "people", (0.7149, after), (0.7451, 0.5349))), ["all"])
     assert levels.levels_more(found, QUIET).startswith(f"{says} not come from planning together.")
     assert not any(word in levels.levels_finding(found) for word in ("improved", "helped", "fell", "rose"))
+
+
+def test_the_verdict_s_number_is_bridged_to_that_of_the_table():
+    people = measure("miss", "people", (0.2422, 0.1918), (0.2727, 0.2894))
+    found = levels.prepare_levels(table(*people), ["all"])
+    more = levels.levels_more(found, {"verdict": "improved", "mean_change": -0.346})
+    # .1918 / .2422 over .2894 / .2727 is .746
+    assert more.endswith(f"As a share of the miss, that is {M}25{T}%. The verdict’s {M}35{T}% {levels.COMPARES_MORE}.")
+    quiet = levels.levels_more(found, QUIET | {"mean_change": -0.07})
+    assert f"{M}7{T}%" not in quiet  # no number is bridged to where none is claimed
+    assert "share of the miss" not in quiet
 
 
 @pytest.mark.parametrize(
@@ -86,26 +98,25 @@ def test_the_sum_is_written_out(after, says):
     [
         ("no detectable change", True, "This need not come from planning together."),
         ("not identified", True, "Whether planning together did this cannot be told."),
-        ("improved", True, "There is more than chance in this."),
-        ("worsened", False, "There is more than chance in this."),
+        ("improved", True, "As a share of the miss, that is"),
+        ("worsened", False, "As a share of the miss, that is"),
         ("improved", False, "The verdict finds a change that this does not show."),
         ("worsened", True, "The verdict finds a change that this does not show."),
     ],
 )
 def test_the_difference_is_never_left_without_what_may_be_made_of_it(verdict, better, says):
-    after = 0.39 if better else 0.5
+    after = 0.39 if better else 0.55
     found = levels.prepare_levels(table(*measure("miss", "people", (0.7149, after), (0.7451, 0.5349))), ["all"])
-    assert f"where segments began. {says} The verdict, which follows" in levels.levels_more(found, {"verdict": verdict})
+    more = levels.levels_more(found, {"verdict": verdict, "mean_change": -0.2})
+    assert f"points apart. {says}" in more
+    assert "more than chance" not in more  # what the verdict says of its own number is not said of the table's
 
 
 def test_where_every_segment_has_begun_there_is_nothing_to_compare_with():
     alone = table(MISS[0], BIAS[0])
     found = levels.prepare_levels(alone, ["all"])
     assert levels.levels_finding(found).endswith("; no segment is left that has not begun.")
-    assert levels.levels_more(found, QUIET) == (
-        f"{levels.COUNTS_OTHERWISE} It is in per cent of the miss, which changed here by {M}32{T}% where segments "
-        "began."
-    )
+    assert levels.levels_more(found, QUIET) == f"The verdict, which follows, {levels.COMPARES_MORE}."
     assert levels.levels_more(found, {}).startswith("Whether planning together changed anything cannot be told. The")
     assert levels.levels_shown(found)["difference"].tolist() == ["–", "–"]
     html = levels.levels(alone, QUIET)._repr_html_()
@@ -125,7 +136,7 @@ def test_nothing_to_show_says_why():
 def test_each_figure_of_a_stacked_row_carries_its_head():
     html = levels.levels(WHOLE, QUIET)._repr_html_()
     assert 'class="scroll stacks"' in html
-    assert f'<td role="cell" class="n" data-head="benchmark, not begun">{arrow("71", "57")}</td>' in html
+    assert f'<td role="cell" class="n" data-head="benchmark, not begun">{arrow("71.0", "57.0")}</td>' in html
     assert html.count('role="rowheader"') == 3
 
 
@@ -137,14 +148,14 @@ def test_lead_times_and_submitters_one_measure_after_the_other():
         *measure("miss", "people", (NAN, 0.4), (NAN, NAN), "submitter", "joint"),
     ]
     view = levels.level_parts(table(*parts), QUIET)
-    assert arrow("50", "40") in view._repr_html_()  # no line ends within it
+    assert arrow("50.0", "40.0") in view._repr_html_()  # no line ends within it
     assert view.frame["what"].tolist() == [
         "Miss, same month",
         "Miss, two months ahead",
         "Miss, joint",
         "Bias, same month",
     ]
-    assert view.frame["began"].iloc[2] == arrow("–", "40")
+    assert view.frame["began"].iloc[2] == arrow("–", "40.0")
     explained = levels.levels_explained(WHOLE)
     assert any("October 2024" in line for line in explained)
     assert any("3 segments began and 3 segments did not" in line for line in explained)

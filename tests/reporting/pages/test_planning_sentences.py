@@ -94,18 +94,19 @@ def test_the_other_outcomes():
     assert none[0] == "Nothing else shows a change beyond luck."
     assert none[1] == f"Four outcomes named in advance were looked at. {others_page.ONE_LEVEL}"
     one = others_page.others(others("changed", "no detectable change", change=-0.11))
-    assert one[0] == f"Something else changed: bias by {M}11 percentage points."
+    assert one[0] == f"Bias changed by {M}11.0 percentage points; it is part of the errors, not a second change."
     lost = others_page.others(others("not identified", "not identified"))
     assert lost[0] == "Cannot tell whether anything else changed."
     assert lost[1] == "Bias is not known (no history); interval coverage is not known (no history)."
     assert "changed by" not in lost[0]
     shown = others_page.others_shown(others("changed", "not identified"))
-    assert shown["interval"].tolist() == ["0 to +20", "cannot tell"]
+    assert shown["interval"].tolist() == ["0.0 to +20.0", "cannot tell"]
     assert shown["before"].tolist() == ["at the top", "at the top"]  # one place for each number
-    assert shown["change"].tolist() == ["+10", "–"]
+    assert shown["change"].tolist() == ["+10.0", "–"]
     html = others_page.planning_others(others("changed", "not identified"), row())._repr_html_()
-    assert "change against the others, points" in html  # so that 31 -> 30 and a change of nothing stand together
-    assert "it need not be after less before" in html
+    assert "change against others, points" in html  # so that 31 -> 30 and a change of nothing stand together
+    assert html.count(others_page.AGAINST_OTHERS) == 1
+    assert html.index(others_page.AGAINST_OTHERS) < html.index("<details")
     assert "nan" not in html
     assert "inf" not in html.replace("info", "")
 
@@ -117,28 +118,44 @@ def worth(**more: object) -> pd.DataFrame:
 
 def test_what_marketing_was_worth():
     first, more = others_page.information(worth())
-    assert first == "Knowing marketing changed the model’s miss: 10 percentage points off since the start."
+    assert first == (
+        "Knowing marketing changed the model’s miss, one to three months ahead: 10.0 percentage points off since the start."
+    )
     assert "Points it took off the model’s miss: +1.0 before the start; +10.0 since the start." in more
     assert more.endswith(f"a difference between them is no effect. {others_page.ONE_LEVEL}")
     first, _ = others_page.information(worth(added=[0.01, -0.1]))
-    assert "10 percentage points more since the start" in first
+    assert "10.0 percentage points more since the start" in first
     first, _ = others_page.information(worth(p_holm=[0.4, NAN]))
-    assert first == "Knowing marketing shows no difference to the model beyond luck."
+    assert first == "Knowing marketing shows no difference to the model beyond luck, one to three months ahead."
     assert others_page.information(worth().iloc[:0])[0].startswith("Cannot tell")
     assert others_page.information_shown(worth())["added"].tolist() == ["+1.0", "+10.0"]
     assert "nan" not in others_page.planning_information(worth(p_holm=[0.4, NAN]))._repr_html_()
 
 
 def test_the_words_of_the_effect_s_chart():
-    identified = row(p_value=0.25, dip=0.1, dip_p_value=0.004, placebo=NAN, sentence=f"It fell by {M}20{T}%.")
+    identified = row(
+        "improved",
+        n_assignments=1000,
+        p_value=0.001,
+        dip=0.1,
+        dip_p_value=0.004,
+        placebo=NAN,
+        sentence=f"It fell by {M}20{T}%.",
+    )
     shown = prepare_effect(identified)
     caption = planning_sentences.describe_effect(shown, identified)
     assert caption.description == f"It fell by {M}20{T}%."
     assert f"95{T}% interval {M}46{T}% to +14{T}%" in caption.subtitle
     assert list(caption.tooltips) == [
-        f"Middle estimate: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in 25 of 100 cases",
+        f"Since the start: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in at most 1 of 1,000 cases",
         f"Last six months before: errors +10{T}%; by chance in 40 of 10,000 cases",
     ]
+    quiet = identified | {"verdict": "no detectable change", "p_value": 0.25}
+    shown = prepare_effect(quiet)
+    assert math.isnan(shown.rows[0].change)  # drawn as an interval without a point that leans to a side
+    assert planning_sentences.describe_effect(shown, quiet).tooltips[0] == (
+        f"Since the start: 95{T}% interval {M}46{T}% to +14{T}%; by chance in 25 of 100 cases"
+    )
     unknown = identified | {"verdict": "not identified"}
     caption = planning_sentences.describe_effect(prepare_effect(unknown), unknown)
     assert "not identified" in caption.subtitle
@@ -153,14 +170,24 @@ def test_segments_that_wait_are_drawn_over_the_same_months_as_the_others():
     assert list(errors.rows["segment"]) == ["A", "B", "W"]
     assert list(errors.pairs) == [(0.4, 0.2), (0.4, 0.3), (0.5, 0.6)]
     caption = planning_sentences.describe_segments(errors)
-    assert caption.title == "Errors fell in both segments, which alone proves nothing"
-    assert f"W: 40{T}%, has not begun." in caption.description
+    assert caption.title == "Relative to bookings, errors fell in both segments, which alone proves nothing"
+    assert f"W: 50{T}% in the earlier and 60{T}% in the later months, has not begun." in caption.description
     assert f"A: 40{T}% before, 20{T}% after it began in January 2024." in caption.description
 
 
-@pytest.mark.parametrize(("p", "said"), [(1.0, "yes"), (0.0501, "yes"), (0.05, "no"), (NAN, "–")])
-def test_whether_it_could_be_luck(p, said):
-    assert others_page.luck(p) == said
+@pytest.mark.parametrize(
+    ("p", "p_page", "said"),
+    [
+        (0.4, 1.0, "yes"),
+        (0.0501, 0.1, "yes"),
+        (0.01, 0.05, "no"),
+        (0.01, 0.06, "not claimed"),
+        (0.001, 1.0, "not claimed"),
+        (NAN, NAN, "–"),
+    ],
+)
+def test_whether_it_could_be_luck(p, p_page, said):
+    assert others_page.luck(p, p_page) == said
 
 
 @pytest.mark.parametrize(
@@ -175,6 +202,8 @@ def test_whether_it_could_be_luck(p, said):
 def test_who_began(began, count, said):
     assert planning_sentences.who_began(row(n_adopting=began, n_segments=count)) == said
     assert planning_sentences.who_began({"verdict": "not identified"}) == ""
+    counted = planning_sentences.who_began(row(n_adopting=began, n_segments=count, n_months=48))
+    assert counted == (f"{said} Their errors cover 48 months." if said else "")
 
 
 def test_who_began_counts_those_compared_where_others_are_left_out():
@@ -252,14 +281,14 @@ def test_where_nothing_is_claimed_the_interval_says_what_goes_with_the_data():
     told = row(mean_change=-0.11, mean_interval_low=-0.321, mean_interval_high=0.13, detectable_change=-0.35)
     says = planning_sentences.detectable_sentence(told)
     assert says.startswith(
-        f"The data go with everything from a fall of 32{T}% to a rise of 13{T}%; none of it is excluded. Had every "
-        f"segment that began improved by 35{T}%, these data would have shown it in four of five cases, unless a check "
-        "had spoken against it."
+        f"Anything from a fall of 32{T}% to a rise of 13{T}% fits the data; its middle depends on how months are "
+        f"weighed: no finding. Had every segment that began improved by 35{T}%, these data would have shown it in four of five "
+        "cases; of those the checks withhold up to one in five."
     )
     assert "unlikely" not in says
     assert f"from a fall of 32{T}%" in planning_sentences.brief(told | {"n_adopting": 6})[1]
     open_ends = row(mean_change=-0.1, mean_interval_low=-1.0, mean_interval_high=math.inf)
-    assert planning_sentences.interval_sentence(open_ends) == "The data go with any change at all."
+    assert planning_sentences.interval_sentence(open_ends) == "Any change at all fits the data."
     upwards = row(mean_change=-0.1, mean_interval_low=-0.4, mean_interval_high=math.inf)
     assert f"from a fall of 40{T}% to any rise" in planning_sentences.interval_sentence(upwards)
     # Where the interval leaves out no change, it says nothing of the kind.

@@ -305,7 +305,7 @@ def planning_effect(
         reasons = too_few_ways(
             panel, identified=found.identified, smallest_p=found.smallest_p, assignments=found.assignments
         )
-        reasons = reasons or [withheld_reason(check) for check in found.withheld]
+        reasons = reasons or [withheld_reason(check, draws=found.assignments) for check in found.withheld]
     return _effect(panel, found, reasons)
 
 

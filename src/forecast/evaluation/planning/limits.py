@@ -34,6 +34,9 @@ WANTED = 0.8
 TIMES = (1, 2, 4)
 """How many times the company's segments are looked at."""
 
+LEFT_OUT_ASSIGNMENTS = 1_000
+"""Assignments looked at, at most, where one segment is left out."""
+
 _SIMULATED, _ASSIGNMENTS = 300, 500
 LEFT_OUT_COLUMNS = (
     "segment",

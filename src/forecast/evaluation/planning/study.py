@@ -18,7 +18,13 @@ from forecast.data.submissions import TABLE, counted
 from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, json_ready, planning_effect
 from forecast.evaluation.planning.errors import PlanningErrors, errors_in_detail
 from forecast.evaluation.planning.levels import FORECAST_COLUMNS, before_and_after
-from forecast.evaluation.planning.limits import LEFT_OUT_COLUMNS, detectable_change, leave_one_out, power
+from forecast.evaluation.planning.limits import (
+    LEFT_OUT_ASSIGNMENTS,
+    LEFT_OUT_COLUMNS,
+    detectable_change,
+    leave_one_out,
+    power,
+)
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
 from forecast.evaluation.planning.secondary import (
     WITH,
@@ -29,8 +35,6 @@ from forecast.evaluation.planning.secondary import (
     worth_of_marketing,
 )
 from forecast.evaluation.planning.verdict import NO_STARTS, STARTS
-
-_ASSIGNMENTS_LEFT_OUT = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,6 +170,6 @@ def _limits(panel: ErrorPanel, effect: PlanningEffect, *, seed: int) -> tuple[pd
     identified = effect.verdict != "not identified"
     left_out = pd.DataFrame({name: pd.Series(dtype="float64") for name in LEFT_OUT_COLUMNS}).astype({"segment": "str"})
     if identified:
-        left_out = leave_one_out(panel, permutations=_ASSIGNMENTS_LEFT_OUT, seed=seed)
+        left_out = leave_one_out(panel, permutations=LEFT_OUT_ASSIGNMENTS, seed=seed)
     change = effect.relative_change if identified and -1 < effect.relative_change < np.inf else 0.0
     return left_out, power(panel, effect=float(np.log1p(change)), seed=seed)

@@ -95,11 +95,14 @@ def too_few_ways(panel: ErrorPanel, *, identified: bool, smallest_p: float, assi
     return []
 
 
-def withheld_reason(check: Check) -> str:
-    """Return why a claim is withheld, for one check that speaks against it, and of which sides its p-value is."""
+def withheld_reason(check: Check, *, draws: int = 0) -> str:
+    """Return why a claim is withheld, for one check that speaks against it, and of which sides its p-value is.
+
+    draws : of how many assignments the p-value was counted, see `wording.cases`.
+    """
     fact, consequence = _speaks_against(check)
     sides = "" if check.name in ONE_SIDED else ", up or down,"
-    return f"{fact} (chance alone gives as much{sides} in {cases(check.p)} cases){consequence}"
+    return f"{fact} (chance alone gives as much{sides} in {cases(check.p, draws=draws)} cases){consequence}"
 
 
 def _speaks_against(check: Check) -> tuple[str, str]:
@@ -160,12 +163,13 @@ def sentences(
     if verdict == NOT_IDENTIFIED:
         return _withheld(found.withheld, read, tested)
     placebo, dip, claimed = found.placebo or found.check("placebo"), found.dip, verdict != NO_CHANGE
+    draws = found.assignments
     said = [
         _opening(verdict, read),
         without_gross_misses(read, tested, claimed=claimed),
-        _bracket(mean, change, claimed=claimed),
-        placebo_sentence(read[0], placebo.value, placebo.p, claimed=claimed),
-        dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan))),
+        _bracket(mean, change, claimed=claimed, draws=draws),
+        placebo_sentence(read[0], placebo.value, placebo.p, claimed=claimed, draws=draws),
+        dip_sentence(*((dip.value, dip.p) if dip else (math.nan, math.nan)), draws=draws),
     ]
     return [each for each in said if each]
 
@@ -192,7 +196,7 @@ def _signed(log_change: float) -> str:
     return percent(relative_change(log_change), sign=True) if log_change < math.inf else "larger than can be measured"
 
 
-def _bracket(mean: Change, change: Change, *, claimed: bool) -> str:
+def _bracket(mean: Change, change: Change, *, claimed: bool, draws: int) -> str:
     """Return how often chance gives as much, and what each of the two comparisons shows, between which the number lies.
 
     Where they point in different ways, that is all there is to say: no assignment agrees less. Where no change is
@@ -205,7 +209,8 @@ def _bracket(mean: Change, change: Change, *, claimed: bool) -> str:
     middle = f"The middle estimate, {_signed(mean.estimate)}, is no finding:"
     if all(each.given_record * each.set_aside < 0 for each in (mean, change)):
         return f"{middle} it lies midway between two comparisons that disagree, so that nothing is shown: {both}"
-    chance = f"f start dates had been assigned at random, a change this large would appear in {cases(change.p)} cases."
+    often = cases(change.p, draws=draws)
+    chance = f"f start dates had been assigned at random, a change this large would appear in {often} cases."
     if claimed:
         return f"I{chance} The number lies midway between two comparisons: {both}"
     return f"{middle} i{chance} It lies midway between two comparisons: {both}"
@@ -295,14 +300,19 @@ def placebo_is_as_large(change: float, placebo: float) -> bool:
     return math.isfinite(placebo) and abs(placebo) >= abs(change) / 2 and abs(placebo) > _DIFFER
 
 
-def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool) -> str:
-    """Return what the same comparison shows 7 to 12 months before the starts. claimed : whether a change is claimed."""
+def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool, draws: int = 0) -> str:
+    """Return what the same comparison shows 7 to 12 months before the starts. claimed : whether a change is claimed.
+
+    draws : of how many assignments p was counted, see `wording.cases`.
+    """
     if math.isnan(p):
         return "There are too few months before the starts for a placebo."
     found = (
         "he same comparison 7 to 12 months before each segment's own start, when it could show no effect (a placebo)"
     )
-    shown = f"{found}, gives {percent(placebo, sign=True)} (chance alone gives as much in {cases(p)} cases)"
+    shown = (
+        f"{found}, gives {percent(placebo, sign=True)} (chance alone gives as much in {cases(p, draws=draws)} cases)"
+    )
     if placebo_contradicts(p):
         return f"But t{shown}: distrust the number."
     if claimed and placebo_is_as_large(change, placebo):
@@ -310,12 +320,16 @@ def placebo_sentence(change: float, placebo: float, p: float, *, claimed: bool) 
     return f"T{shown}."
 
 
-def dip_sentence(dip: float, p: float) -> str:
-    """Return what is known of the six months before the starts, which one of the two comparisons sets aside."""
+def dip_sentence(dip: float, p: float, *, draws: int = 0) -> str:
+    """Return what is known of the six months before the starts, which one of the two comparisons sets aside.
+
+    draws : of how many assignments p was counted, see `wording.cases`.
+    """
     if math.isnan(p):
         return "The six months before the starts cannot be checked."
-    shown = percent(dip, sign=True)
     if p <= ALPHA:
         spell = "worse" if dip > 0 else "better"
-        return f"In the six months before the starts errors were {spell} than usual ({shown})."
-    return f"In the six months before the starts errors were not unusual beyond chance ({shown})."
+        return f"In the six months before the starts errors were {spell} than usual ({percent(dip, sign=True)})."
+    usual = f"{percent(abs(dip))} {'above' if dip > 0 else 'below'} usual"
+    chance = f"chance alone gives as much in {cases(p, draws=draws)} cases"
+    return f"In the six months before the starts errors were {usual} ({chance})."

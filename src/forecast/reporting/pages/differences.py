@@ -6,7 +6,7 @@ words a difference anew from its cells imports this module, which adds its funct
 
 from __future__ import annotations
 
-from forecast.wording import MINUS, carries, in_points, known, points
+from forecast.wording import carries, in_points, known, percent, points
 
 
 @carries(2)
@@ -19,18 +19,24 @@ def points_between(before: float | None, after: float | None) -> str:
     return points(round(after, 2) - round(before, 2), short=True)
 
 
+@carries(2)
+def moved_by(before: float, after: float) -> str:
+    """Return by how many points a share moved, before rounding, to a tenth: `−5.0`; a dash for none."""
+    return in_points(after - before, digits=1) if known(before) and known(after) else "–"
+
+
 @carries(4)
 def apart(after: float, before: float, other_after: float, other_before: float, *, form: str = "") -> str:
-    """Return the change of one share less that of another, of the figures as shown, in points: `+5`; a dash for none.
+    """Return the change of one share less that of another, before rounding, in points to a tenth: `+1.5`; a dash for
+    none.
 
-    form : `size` for `5 points`, `sum` for how it comes about: `(49 − 71) − (53 − 75) = 0`.
+    form : `size` for `1.5 points`; `share` for how far the one moved against the other as a share of itself: `−25 %`.
     """
     if not all(known(end) for end in (after, before, other_after, other_before)):
         return "–"
-    a, b, c, d = (round(100 * end) for end in (after, before, other_after, other_before))
-    difference = (a - b - (c - d)) / 100
-    result = points(abs(difference), sign=False, short=True) if form == "size" else in_points(difference)
-    if form != "sum":
-        return result
-    first, second, third, fourth = (f"{MINUS if end < 0 else ''}{abs(end)}" for end in (a, b, c, d))
-    return f"({first} {MINUS} {second}) {MINUS} ({third} {MINUS} {fourth}) = {result}"
+    difference = after - before - (other_after - other_before)
+    if form == "size":
+        return points(abs(difference), sign=False, short=True, digits=1)
+    if form == "share":
+        return percent(after / before * other_before / other_after - 1, sign=True) if before and other_after else "–"
+    return in_points(difference, digits=1)

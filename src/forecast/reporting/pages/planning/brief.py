@@ -47,7 +47,7 @@ def conclusion(row: Mapping[str, Any], reasons: pd.DataFrame | None) -> Shown:
     if not is_answerable(row):
         return Shown()
     tells = row["verdict"] != "not identified"
-    said = Statement(f"{sentences.finding(row)}.", sentences.next_step(row), kind="finding" if tells else "abstain")
+    said = Statement(f"{sentences.finding(row)}.", sentences.closing(row), kind="finding" if tells else "abstain")
     return Shown(said, Notes(_quoted(reasons), ELSE if tells else WHY))
 
 
@@ -77,6 +77,6 @@ def _joint_and_sales(step: Mapping[str, Any]) -> str:
     finding = replace(finding, estimate=replace(finding.estimate, **counts))
     return (
         f"Of the same months and segments, the joint forecast missed {wording.percent(step['wape'])} and sales’ own "
-        f"{wording.percent(step['wape_before'])}: {evaluated(finding, JOINT)}. This holds two forecasts of one month "
-        "against each other, the verdict one forecast before and after: sales’ own may not be what it would have been."
+        f"{wording.percent(step['wape_before'])}: {evaluated(finding, JOINT)}. That is no test "
+        "of planning together: sales’ own may get less care where the joint one counts."
     )

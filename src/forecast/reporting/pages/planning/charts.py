@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from forecast.reporting.pages.planning.prepare import (
     prepare_segments,
 )
 
-_COLUMNS = 142
+_COLUMNS = 178
 """Pixels right of the effect's axis, for its two columns of figures."""
 
 _CHANGE_COLUMN, _CHANCE_COLUMN = 50, _COLUMNS - 6
@@ -64,7 +65,10 @@ def effect(row: Mapping[str, Any], *, company: Company, as_of: Any) -> Chart | S
         heads=sentences.EFFECT_HEADS,
         company=company,
         as_of=as_of,
-        formats={**dict.fromkeys(("change", "from", "to"), signed), "p_value": sentences.chance_alone},
+        formats={
+            **dict.fromkeys(("change", "from", "to"), signed),
+            "p_value": partial(sentences.chance_alone, draws=shown.draws),
+        },
         by="y",
     )
 
@@ -88,13 +92,15 @@ def draw_effect(canvas: Canvas, shown: EffectRows) -> Drawing:
             _draw_interval(axes, row, at, reach=reach, mark=mark)
         earlier = row.what in EARLIER
         look = BEFORE_START if earlier else mark
+        if not wording.known(row.change):
+            continue  # an interval in which nothing is claimed has no point that leans to a side
         axes.scatter(x[at], at, zorder=4, **look.points, s=60 if earlier else 90, linewidth=2 if earlier else 0)
     if canvas.narrow:
         for at, name in enumerate(names):
             axes.text(-reach, at - 0.36, f" {name}", va="center", color=INK)
     _write_columns(axes, shown, pixel=2 * reach / (canvas.width - left - _COLUMNS))
     name_sides(axes, reach, right=sentences.LABELS["larger"], zero=not canvas.narrow)
-    return Drawing(figure=figure, marks=places(axes, x, y))
+    return Drawing(figure=figure, marks=places(axes, np.nan_to_num(x), y))
 
 
 def _draw_interval(axes: Axes, row: Row, at: int, *, reach: float, mark: Mark) -> None:
@@ -112,7 +118,7 @@ def _write_columns(axes: Axes, shown: EffectRows, *, pixel: float) -> None:
     change, chance = (shown.reach + column * pixel for column in (_CHANGE_COLUMN, _CHANCE_COLUMN))
     for at, row in enumerate(shown.rows):
         axes.text(change, at, signed(row.change), color=INK, **style)
-        axes.text(chance, at, sentences.chance_alone(row.p), color=SOFT if at else INK, **style)
+        axes.text(chance, at, sentences.chance_alone(row.p, draws=shown.draws), color=SOFT if at else INK, **style)
     for place, head in ((change, sentences.LABELS["change"]), (chance, sentences.LABELS["chance"])):
         axes.text(place, -0.72, head, color=SOFT, va="bottom", ha="right", clip_on=False)
 
@@ -141,6 +147,7 @@ def event_study(
     months = prepare_months(table, reach=reach)
     if months.rows.empty:
         return empty(sentences.finding(row), sentences.no_months(row))
+    months = Months(rows=sources.named(months.rows, "months"))
     return chart(
         months,
         draw_months,
@@ -186,7 +193,7 @@ def planning_segments(table: pd.DataFrame | None, *, company: Company, as_of: An
     errors = prepare_segments(table)
     if errors.rows.empty:
         return empty(sentences.segments_finding(table), sentences.NO_ERRORS)
-    shares = ("error_before", "error_after", "benchmark_before", "benchmark_after")
+    shares = [name for name in sentences.SEGMENTS_HEADS if name.startswith(("error_", "benchmark_"))]
     return chart(
         errors,
         draw_segments,
@@ -204,14 +211,14 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     """Draw an arrow a segment from its first to its second error, dotted where it has not begun, and its start."""
     names, most = list(errors.rows["segment"]), 14 if canvas.narrow else 24
     left = width_of(names, most=most)
-    figure, axes = canvas.axes(64 + 26 * len(names), left=left, right=74, top=30, bottom=26)
+    top = 48 if canvas.narrow else 30
+    figure, axes = canvas.axes(34 + top + 26 * len(names), left=left, right=_STARTS, top=top, bottom=26)
     right = errors.largest * 1.05 or 1.0  # every error may be zero
     for at, (adopted, (first, second)) in enumerate(zip(errors.rows["adopted"], errors.pairs, strict=True)):
         waits = not adopted
         if wording.known(first) and wording.known(second):
-            arrow = {"arrowstyle": "-|>", "color": NOT_BEGUN.colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
-            look = arrow | ({"linestyle": NOT_BEGUN.dash} if waits else {})
-            axes.annotate("", xy=(second, at), xytext=(first, at), arrowprops=look)
+            moved = (second - first) / right * (canvas.width - left - _STARTS)
+            _draw_arrow(axes, first, second, at, long=abs(moved) >= _HEAD, dotted=waits)
         if wording.known(first):
             axes.scatter([first], [at], s=46, **BEFORE_START.points, linewidth=2, zorder=3)
         start = sentences.LABELS["not yet"] if waits else wording.short_month(adopted, year=True)
@@ -221,7 +228,26 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
     axes.text(right, -0.72, f"  {sentences.LABELS['start']}", va="bottom", color=SOFT, clip_on=False)
     key = [f"◇ {sentences.LABELS['before']}", f"➤ {sentences.LABELS['after']}"]
-    key += [] if canvas.narrow else [f"┈➤ {sentences.LABELS['waits']}"]
-    axes.text(0, -0.72, (" " if canvas.narrow else "   ").join(key), va="bottom", color=SOFT)
+    waiting = f"┈➤ {sentences.LABELS['waits']}"
+    lines = [" ".join(key), waiting] if canvas.narrow else ["   ".join([*key, waiting])]
+    for up, line in enumerate(reversed(lines)):
+        axes.text(0, -0.72 - 0.68 * up, line, va="bottom", color=SOFT, clip_on=False)
     x = [second if wording.known(second) else first for first, second in errors.pairs]
     return Drawing(figure=figure, marks=places(axes, x, np.arange(len(names))))
+
+
+_STARTS = 74
+"""Pixels right of the errors' axis, for the starts."""
+
+_HEAD = 12
+"""Pixels an arrow needs for its head; what moved by less shows the head alone, which would else point backwards."""
+
+
+def _draw_arrow(axes: Axes, first: float, second: float, at: int, *, long: bool, dotted: bool) -> None:
+    """Draw an arrow from one error to the next, or its head alone where it is too short for one."""
+    if not long:
+        axes.scatter([second], [at], marker=">" if second >= first else "<", s=40, color=NOT_BEGUN.colour, zorder=4)
+        return
+    arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": NOT_BEGUN.colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
+    look = arrow | ({"linestyle": NOT_BEGUN.dash} if dotted else {})
+    axes.annotate("", xy=(second, at), xytext=(first, at), arrowprops=look)

@@ -14,7 +14,7 @@ from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
 from forecast.reporting.pages.planning import sentences
-from forecast.reporting.pages.planning.prepare import is_answerable, is_claimed, number
+from forecast.reporting.pages.planning.prepare import draws, is_answerable, is_claimed, number
 
 
 def checks(row: Mapping[str, Any]) -> Together | Statement:
@@ -23,8 +23,8 @@ def checks(row: Mapping[str, Any]) -> Together | Statement:
         return Together()
     if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
         return empty(*NO_CHECKS)
-    shown: TableColumns = {"columns": CHECKS_HEADS, "formats": {"chance": str}}
-    table = TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance"])
+    shown: TableColumns = {"columns": CHECKS_HEADS, "formats": {"chance": str, "limit": str}}
+    table = TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance", "limit"])
     return Together(Notes([HOW]), table, Notes([SIDES, TEST]))
 
 
@@ -52,12 +52,17 @@ CHECKS: Mapping[str, tuple[str, str]] = {
 }
 """Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
 
+LIMITS = {name: f"{100 * limit:g} of 100" for name, limit in SOUGHT.items()}
+"""Check -> up to how often chance alone may give as much for it to have found something."""
+
 CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
-CHECKS_HEADS = {"asked": "what is asked", "chance": "chance alone", "follows": "what follows"}
-TEST = (
-    "Under the picture, the chance of the first row is that of the test, in which gross misses count less; its "
-    "interval holds that of the test and that of the plain mean."
-)
+CHECKS_HEADS = {
+    "asked": "what is asked",
+    "chance": "chance alone",
+    "limit": "counts up to",
+    "follows": "what follows",
+}
+TEST = "In the picture, the chance of the first row counts gross misses less, as the verdict does."
 HOW = (
     "Each segment that began is compared with those that had not begun in the same month, in two ways: against what "
     "its own past led to expect, and with the six months before its start set aside. What was hard for everybody, or "
@@ -68,20 +73,22 @@ HOW = (
 
 SIDES = (
     "Chance alone: how often it gives as much, up or down. Where a change would be claimed, the second and the fourth "
-    "question count only the direction that could bring the claim about."
+    "question count only the direction that could bring the claim about. Each question has a limit of its own, set "
+    "beforehand: up to it, the claim is asked once more without what was found."
 )
 NO_CHECKS = ("Nothing can be checked", "No change was estimated that a check could speak against.")
 
 
 def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the checks of a claim: what is asked, how often chance alone gives as much, and what follows."""
+    """Return the checks of a claim: what is asked, how often chance alone gives as much, the limit, what follows."""
     p = {name: number(row, f"{name.replace(' ', '_')}_p_value") for name in CHECKS if name != "mean"}
     if "mean" in str(row.get("withheld") or "").split("; "):
         p["mean"] = np.nan  # asked of every claim, and shown where it withholds one
     return pd.DataFrame(
         {
             "asked": [CHECKS[name][0] for name in p],
-            "chance": [sentences.chance_alone(value) for value in p.values()],
+            "chance": [sentences.chance_alone(value, draws=draws(row)) for value in p.values()],
+            "limit": [LIMITS.get(name, "–") for name in p],
             "follows": [_follows(name, value, row) for name, value in p.items()],
         }
     )

@@ -28,7 +28,7 @@ from forecast.evaluation.planning.levels import (
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
 from forecast.reporting.pages import differences
-from forecast.reporting.pages.planning.prepare import is_answerable, is_claimed
+from forecast.reporting.pages.planning.prepare import is_answerable, is_claimed, mean_change
 
 _MOST = 24
 """Rows shown by lead time or submitter: where every rep submits, the rest stands in the file."""
@@ -43,12 +43,8 @@ class Pair:
 
     @property
     def change(self) -> float:
-        """The difference of the two as they are shown, in whole points."""
-        ends = (self.before, self.after)
-        if not all(wording.known(end) for end in ends):
-            return np.nan
-        first, second = (round(100 * end) for end in ends)
-        return float(second - first)
+        """The difference of the two; NaN where one is not known."""
+        return self.after - self.before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +64,12 @@ class Level:
 
     @property
     def difference(self) -> float:
-        """The change where segments began less the change where they have not, in points as shown; NaN for none."""
+        """The change where segments began less the change where they have not; NaN for none."""
         return self.began.change - self.waits.change
 
     @property
     def benchmark_difference(self) -> float:
-        """The same of the benchmark, which plans nothing: what both share is no doing of people."""
+        """The same of the benchmark, which plans nothing."""
         return self.began_benchmark.change - self.waits_benchmark.change
 
 
@@ -106,10 +102,12 @@ NOTHING = (
     "No segment has forecasts both before and after its start",
     "Accuracy before and after a start cannot be compared.",
 )
-COUNTS_OTHERWISE = (
-    "The verdict, which follows, counts each segment alike, month by month, and allows for what was hard, so its "
-    "number may be another."
+COMPARES_MORE = (
+    "counts each segment alike, and also compares those that began with one another, in months when some had begun and "
+    "others had not"
 )
+"""How the verdict differs from the table, so that its number may be another."""
+
 CAPTION = "Forecast accuracy before → after segments began to plan together"
 PARTS_CAPTION = "The same by lead time and by who submitted"
 HEADS = {
@@ -135,43 +133,43 @@ def levels_finding(levels: Sequence[Level]) -> str:
 
 
 def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
-    """Return how the miss of both groups differs, and at once how much of it may be read as more than luck.
+    """Return how far the miss of both groups moved apart, that this alone proves nothing, and how the verdict differs.
 
     row : the planning table's row.
     """
     miss = next(level for level in levels if level.measure == MISS)
-    parts = [_follows(row, miss.difference), COUNTS_OTHERWISE, _in_per_cent(miss)]
+    parts = [_follows(row, miss.difference), _bridge(row, miss)]
     if wording.known(miss.difference):
-        side = "down" if miss.difference < 0 else "up"
-        size = f"{_apart(miss.began, miss.waits, form='size')} {side} where segments began"
-        apart = size if miss.difference else "nothing apart in this sum"
-        parts.insert(0, f"{_apart(miss.began, miss.waits, form='sum')}: {apart}.")
+        began, waits = (differences.moved_by(pair.before, pair.after) for pair in (miss.began, miss.waits))
+        apart = _apart(miss.began, miss.waits, form="size")
+        parts.insert(0, f"{began} points where segments began, {waits} where they have not: {apart} apart.")
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
-        benchmark = _apart(miss.began_benchmark, miss.waits_benchmark)
-        parts.insert(1, f"The same sum of the benchmark, which plans nothing: {benchmark}.")
+        benchmark = _apart(miss.began_benchmark, miss.waits_benchmark, form="size")
+        parts.insert(1, f"The benchmark, which plans nothing, moved {benchmark} apart; the table alone proves nothing.")
     return " ".join(part for part in parts if part)
 
 
-def _in_per_cent(miss: Level) -> str:
-    """Return the changes of the miss as a share of itself, as the verdict counts: 22 points of 71 are 31 %."""
-    changes = [
-        f"{wording.percent(pair.after / pair.before - 1, sign=True)} {where}"
-        for pair, where in ((miss.began, "where segments began"), (miss.waits, "where they have not"))
-        if wording.known(pair.change) and pair.before
-    ]
-    return f"It is in per cent of the miss, which changed here by {wording.joined(changes)}." if changes else ""
+def _bridge(row: Mapping[str, Any], miss: Level) -> str:
+    """Return how the verdict's number comes to differ from the table's; where none is claimed, only how it is made."""
+    if not is_claimed(row):
+        return f"The verdict, which follows, {COMPARES_MORE}."
+    change, _, _ = mean_change(row)
+    verdict = f"The verdict’s {wording.percent(change, sign=True)}"
+    share = _apart(miss.began, miss.waits, form="share")
+    if not wording.known(miss.difference) or share == "–":
+        return f"{verdict} {COMPARES_MORE}."
+    return f"As a share of the miss, that is {share}. {verdict} {COMPARES_MORE}."
 
 
 def _follows(row: Mapping[str, Any], difference: float) -> str:
-    """Return what may be made of the difference, so that a reader who stops here is not led astray; empty for none."""
+    """Return what may be made of the difference where the verdict does not bear it out; empty where it does."""
     apart = wording.known(difference) and difference != 0
     if row.get("verdict") == "no detectable change":
         return "This need not come from planning together." if apart else ""
     if not is_claimed(row):
         return f"Whether planning together {'did this' if apart else 'changed anything'} cannot be told."
-    if apart and (difference < 0) == (row["verdict"] == "improved"):
-        return "There is more than chance in this."
-    return "The verdict finds a change that this does not show."
+    agrees = apart and (difference < 0) == (row["verdict"] == "improved")
+    return "" if agrees else "The verdict finds a change that this does not show."
 
 
 def levels_explained(table: pd.DataFrame) -> list[str]:
@@ -190,7 +188,7 @@ def levels_explained(table: pd.DataFrame) -> list[str]:
             f" Segments that have not begun: the same at the median start of the others, {parted[0]}." if parted else ""
         ),
         f"In the table: {wording.joined(counts)}. The benchmark forecasts the same months of the same segments.",
-        "Difference: the change where segments began less the change where they have not, from the figures as shown.",
+        "Difference: the change where segments began less the change where they have not, taken before rounding.",
         "The table adds up money, so large segments count for more, and months as they are.",
     ]
 
@@ -204,7 +202,7 @@ def levels_shown(levels: Sequence[Level]) -> pd.DataFrame:
     for level in levels:
         pairs = {name: getattr(level, name) for name in HEADS if name not in ("what", "difference")}
         sign = level.measure == BIAS
-        cells = {name: wording.moved(pair.before, pair.after, sign=sign) for name, pair in pairs.items()}
+        cells = {name: wording.moved(pair.before, pair.after, sign=sign, places=1) for name, pair in pairs.items()}
         rows.append({"what": level_name(level), **cells, "difference": _apart(level.began, level.waits)})
     return pd.DataFrame(rows, columns=list(HEADS))
 
@@ -227,7 +225,7 @@ def _went(pair: Pair) -> str:
 
 
 def _apart(began: Pair, waits: Pair, *, form: str = "") -> str:
-    """Return the difference of two changes from the figures as shown, in points; form : as `differences.apart`."""
+    """Return the difference of two changes; form : as `differences.apart`."""
     return differences.apart(began.after, began.before, waits.after, waits.before, form=form)
 
 

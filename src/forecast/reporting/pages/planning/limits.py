@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,21 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import Company
-from forecast.evaluation.planning.limits import WANTED
+from forecast.evaluation.planning.limits import LEFT_OUT_ASSIGNMENTS, WANTED
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Statement, Together
 from forecast.reporting.charts.style import AXIS, CHANGED, INK, OTHER_SIZES, OWN_SIZE, SHADE, SMALL, SOFT, UNPROVEN
 from forecast.reporting.pages.planning import sentences
 from forecast.reporting.pages.planning.charts import name_sides, signed
-from forecast.reporting.pages.planning.prepare import CHANCES, LeftOut, Power, is_answerable, prepare_left_out
+from forecast.reporting.pages.planning.prepare import (
+    CHANCES,
+    LeftOut,
+    Power,
+    draws,
+    is_answerable,
+    prepare_left_out,
+)
 
 Shown = Chart | Statement | Together
 
@@ -45,13 +53,19 @@ def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Com
         as_of=as_of,
         formats={
             **dict.fromkeys(("mean_change", "mean_interval_low", "mean_interval_high"), signed),
-            "p_value": sentences.chance_alone,
+            "p_value": partial(_left_out_chance, draws=draws(row)),
         },
     )
 
 
+def _left_out_chance(p: Any, *, draws: int) -> str:
+    """Return how often chance alone gives as much; with one segment left out it is counted of fewer assignments."""
+    fewer = min(LEFT_OUT_ASSIGNMENTS, draws)
+    return sentences.chance_alone(p, draws=draws if p < (1 - 1e-9) / max(fewer, 1) else fewer)
+
+
 def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
-    """Draw a mark with its interval a row, and its change next to it; the row of all segments stands out."""
+    """Draw an interval a row, with its mark and number where a change is claimed; that of all segments stands out."""
     most, reach, names = 18 if canvas.narrow else 28, shown.reach, sentences.left_out_names(shown)
     left = width_of(names, most=most)
     figure, axes = canvas.axes(60 + 24 * len(names), left=left, right=56, top=28, bottom=26)
@@ -62,6 +76,8 @@ def draw_left_out(canvas: Canvas, shown: LeftOut) -> Drawing:
         is_all = at == 0
         mark = CHANGED if is_all and shown.changed else UNPROVEN
         axes.hlines(at, max(low, -reach), min(high, reach), **mark.bar, linewidth=4 if is_all else 2)
+        if not shown.changed:
+            continue  # without a claim there is no point that leans to a side
         axes.scatter([float(np.clip(change, -reach, reach))], [at], **mark.points, s=80 if is_all else 40, zorder=3)
         axes.text(reach, at, f"  {signed(change)}", va="center", color=INK if is_all else SOFT, clip_on=False)
     row_axis(axes, names, most=most)
@@ -92,7 +108,7 @@ def power(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Compan
         heads=sentences.power_heads(shown),
         company=company,
         as_of=as_of,
-        formats={"relative_change": signed, **dict.fromkeys(map(str, shown.sizes), wording.whole)},
+        formats={"relative_change": signed, **dict.fromkeys(map(str, shown.sizes), wording.short_chance)},
     )
 
 

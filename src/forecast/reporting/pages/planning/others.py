@@ -23,7 +23,7 @@ def planning_others(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Toget
         return Together()
     shown = _compared(others_shown(table), OTHERS_CAPTION, heads=OTHERS_HEADS)
     explained = Notes(others_explained(table), MEASURES, fold=True)
-    return Together(Statement(*others(table)), shown, explained)
+    return Together(Statement(*others(table)), shown, Notes([AGAINST_OTHERS]), explained)
 
 
 def planning_information(table: pd.DataFrame | None) -> Together | Statement:
@@ -38,7 +38,7 @@ def planning_information(table: pd.DataFrame | None) -> Together | Statement:
 
 def _compared(shown: pd.DataFrame, caption: str, *, heads: Mapping[str, str]) -> TableView:
     """Return a table of two shares, their difference and whether luck could have made it; all but its names right."""
-    formats: dict[str, Format] = {**dict.fromkeys(list(heads)[1:], str), "chance": luck}  # worded: they stay on a line
+    formats: dict[str, Format] = dict.fromkeys(list(heads)[1:], str)  # as they are worded: they stay on a line
     return TableView(shown, caption, columns=heads, formats=formats, right=list(heads)[1:])
 
 
@@ -65,7 +65,7 @@ OTHERS_HEADS = {
     "outcome": "",
     "before": "before",
     "after": "after",
-    "change": "change against the others, points",
+    "change": "change against others, points",
     "interval": "95 % interval",
     "chance": "could be luck?",
 }
@@ -84,8 +84,9 @@ INFORMATION_CAPTION = "How far the model misses, without and with marketing"
 MEASURES = "What these measure"
 
 AGAINST_OTHERS = (
-    "Change: where segments began, less what happened meanwhile where they had not; it need not be after less before."
+    "The change is not after less before: what happened meanwhile where segments had not begun is taken off."
 )
+LEADS = "one to three months ahead"
 TWICE = "The same model forecasts the same months twice: with what marketing knows (leads, campaigns), and without."
 NO_INFORMATION = (
     "Cannot tell what knowing marketing is worth",
@@ -94,8 +95,8 @@ NO_INFORMATION = (
 """What stands in place of a table, and why."""
 
 ONE_LEVEL = (
-    "Of many comparisons one may show a change by luck. The last column allows for all on this page, and for the "
-    "verdict first: where that was tested and claims no change, none is claimed here."
+    "Of many comparisons one may show a change by luck. The last column allows for all on this page: where the verdict "
+    "claims no change, or too many are asked, it says “not claimed”."
 )
 """How the page as a whole is held to one level."""
 
@@ -111,8 +112,7 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     elif changed.empty:
         first = "Nothing else shows a change beyond luck"
     else:
-        each = [f"{row['outcome']} by {wording.points(row['change'])}" for row in sources.records(changed)]
-        first = f"Something else changed: {wording.joined(each)}"
+        first = " ".join(_changed(row) for row in sources.records(changed)).rstrip(".")
     why = {at: sources.quoted(table, at, "reason") for at in table.index[table["reason"] != ""]}
     missing = [f"{table.at[at, 'outcome']} is not known ({reason})" for at, reason in why.items()]
     more = ""
@@ -125,20 +125,27 @@ def others(table: pd.DataFrame) -> tuple[str, str]:
     return f"{first}.", more.strip()
 
 
+def _changed(row: Mapping[Any, Any]) -> str:
+    """Return the sentence of an outcome that changed; the bias is part of the errors, and no second finding."""
+    name, points = OUTCOMES[row["outcome"]][0], wording.points(row["change"], digits=1)
+    rest = "; it is part of the errors, not a second change" if row["outcome"] == "bias" else ""
+    return f"{name} changed by {points}{rest}."
+
+
 def others_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the secondary outcomes as a reader wants them: outcome, before, after, change, interval, chance."""
     rows = [
         {
             "outcome": OUTCOMES[row["outcome"]][0],
             **{
-                when: AT_THE_TOP if row["outcome"] in ABOVE else wording.percent(row[when])
+                when: AT_THE_TOP if row["outcome"] in ABOVE else wording.percent(row[when], places=1)
                 for when in ("before", "after")
             },
-            "change": wording.in_points(row["change"]),
-            "interval": " to ".join(wording.in_points(row[f"interval_{end}"]) for end in ("low", "high"))
+            "change": wording.in_points(row["change"], digits=1),
+            "interval": " to ".join(wording.in_points(row[f"interval_{end}"], digits=1) for end in ("low", "high"))
             if wording.known(row["change"])
             else "cannot tell",
-            "chance": row["p_holm"],
+            "chance": luck(row["p_value"], row["p_holm"]),
         }
         for row in sources.records(table)
     ]
@@ -146,9 +153,9 @@ def others_shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def others_explained(table: pd.DataFrame) -> list[str]:
-    """Return what each secondary outcome measures, and that its change is held against other segments."""
+    """Return what each secondary outcome measures."""
     named = [OUTCOMES[str(name)] for name in table["outcome"]]
-    return [*(f"{name}: {meaning}." for name, meaning in named), AGAINST_OTHERS]
+    return [f"{name}: {meaning}." for name, meaning in named]
 
 
 def information(table: pd.DataFrame) -> tuple[str, str]:
@@ -158,14 +165,14 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     points = [f"{wording.in_points(row['added'], digits=1)} {_PARTS[row['when']]}" for row in sources.records(table)]
     apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:
-        first = "Knowing marketing shows no difference to the model beyond luck"
+        first = f"Knowing marketing shows no difference to the model beyond luck, {LEADS}"
     else:
         each = [
-            f"{wording.points(abs(row['added']), sign=False)} {'off' if row['added'] > 0 else 'more'} "
+            f"{wording.points(abs(row['added']), sign=False, digits=1)} {'off' if row['added'] > 0 else 'more'} "
             f"{_PARTS[row['when']]}"
             for row in sources.records(apart)
         ]
-        first = f"Knowing marketing changed the model’s miss: {wording.joined(each)}"
+        first = f"Knowing marketing changed the model’s miss, {LEADS}: {wording.joined(each)}"
     more = f"Points it took off the model’s miss: {'; '.join(points)}."
     more += f" The three parts have different months: a difference between them is no effect. {ONE_LEVEL}"
     return f"{first}.", more
@@ -178,10 +185,10 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "when": wording.sentence(_PARTS[row["when"]]).rstrip("."),
                 "forecasts": wording.number(row["n"]),
-                "without": wording.percent(row["wape_without"]),
-                "with": wording.percent(row["wape_with"]),
+                "without": wording.percent(row["wape_without"], places=1),
+                "with": wording.percent(row["wape_with"], places=1),
                 "added": wording.in_points(row["added"], digits=1),
-                "chance": row["p_holm"],
+                "chance": luck(row["p_value"], row["p_holm"]),
             }
             for row in sources.records(table)
         ],
@@ -189,6 +196,8 @@ def information_shown(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def luck(p_holm: Any) -> str:
-    """Return whether luck could have made a change, for a column: `yes` or `no`."""
-    return "–" if not wording.known(p_holm) else "yes" if p_holm > LUCK else "no"
+def luck(p_value: Any, p_holm: Any) -> str:
+    """Return whether luck could have made a change: `yes`, `no`, or `not claimed` where only all together forbid it."""
+    if not (wording.known(p_value) and wording.known(p_holm)):
+        return "–"
+    return "no" if p_holm <= LUCK else "yes" if p_value > LUCK else "not claimed"

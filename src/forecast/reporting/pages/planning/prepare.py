@@ -37,9 +37,9 @@ CHANCES = (0.05, 0.6)
 class Row:
     """One row of the chart of the effect: what it is, change with the ends of its interval, and p-value.
 
-    what : `effect`, of the mean error; `middle`, the same where no change is claimed; `tested`, on the scale of the
-    test, where gross misses count less; `withheld`, an effect that may not be claimed; `association`; or one of
-    EARLIER. low, high : unbounded ends are -1 and inf; NaN where there is no interval.
+    what : `effect`, of the mean error; `interval`, the same without a number (NaN) where no change is claimed;
+    `tested`, on the scale of the test, where gross misses count less; `withheld`, an effect that may not be claimed;
+    `association`; or one of EARLIER. low, high : unbounded ends are -1 and inf; NaN where there is no interval.
     """
 
     what: str
@@ -53,11 +53,12 @@ class Row:
 class EffectRows:
     """The effect, first, and what the months before the starts show.
 
-    changed : whether the verdict claims a change.
+    changed : whether the verdict claims a change. draws : of how many assignments the p-values were counted.
     """
 
     rows: tuple[Row, ...]
     changed: bool
+    draws: int = 0
 
     @property
     def reach(self) -> float:
@@ -124,16 +125,22 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
     else:
         tested = tested_change(row)
         both = reads_otherwise((change, low, high), tested)  # the p-value is of the scale of the test
-        what = "effect" if is_claimed(row) else "middle"
-        rows = [Row(what=what, change=change, p=np.nan if both else p, low=low, high=high)]
+        what, numbers = ("effect", (change, tested[0])) if is_claimed(row) else ("interval", (np.nan, np.nan))
+        rows = [Row(what=what, change=numbers[0], p=np.nan if both else p, low=low, high=high)]
         if both:
-            rows.append(Row(what="tested", change=tested[0], p=p, low=tested[1], high=tested[2]))
+            rows.append(Row(what="tested", change=numbers[1], p=p, low=tested[1], high=tested[2]))
     rows += [
         Row(what=check, change=number(row, check), p=number(row, f"{check}_p_value"))
         for check in EARLIER
         if wording.known(row.get(check))
     ]
-    return EffectRows(rows=tuple(rows), changed=is_claimed(row))
+    return EffectRows(rows=tuple(rows), changed=is_claimed(row), draws=draws(row))
+
+
+def draws(row: Mapping[str, Any]) -> int:
+    """Return of how many assignments of the dates the p-values were counted; 0 where none were made."""
+    count = number(row, "n_assignments")
+    return int(sources.bare(count)) if wording.known(count) else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +154,12 @@ class Months:
         """The least and the greatest change."""
         least, most = (sources.aggregate(self.rows, "relative_change", how) for how in ("min", "max"))
         return least, most
+
+    @property
+    def reach(self) -> Any:
+        """How many months the furthest is from the start."""
+        least, most = (sources.aggregate(self.rows, "event_time", how) for how in ("min", "max"))
+        return most if most >= -least else -least
 
     @property
     def before(self) -> pd.DataFrame:

@@ -59,7 +59,7 @@ LABELS = {
 
 ROWS = {
     "effect": "Since the start",
-    "middle": "Middle estimate",
+    "interval": "Since the start",
     "tested": "Gross misses count less",
     "withheld": "Change, not claimed",
     "association": "Association",
@@ -83,6 +83,8 @@ SEGMENTS_HEADS = {
     "benchmark_before": "benchmark before",
     "benchmark_after": "benchmark after",
     "change": "change against segments still waiting",
+    "error_early": "error, earlier months",
+    "error_late": "error, later months",
 }
 LEFT_OUT_HEADS = {
     "what": "what",
@@ -147,8 +149,13 @@ def _brief_remedy(row: Mapping[str, Any]) -> str:
 
 
 def _warning(row: Mapping[str, Any]) -> str:
-    """Return what speaks against the verdict though nothing withholds it; empty where nothing does."""
-    return " ".join(part for part in (_placebo_warning(row), _dip_warning(row), _sign_warning(row)) if part)
+    """Return what the months before the starts say against the verdict; empty where they say nothing."""
+    return " ".join(part for part in (_placebo_warning(row), _dip_warning(row)) if part)
+
+
+def closing(row: Mapping[str, Any]) -> str:
+    """Return what stands under the verdict where it is said once more: each warning, and what would change it."""
+    return " ".join(part for part in (_warning(row), next_step(row)) if part)
 
 
 def _sign_warning(row: Mapping[str, Any]) -> str:
@@ -196,19 +203,19 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def interval_sentence(row: Mapping[str, Any]) -> str:
-    """Return what the interval says where no change is claimed: all that goes with the data."""
+    """Return what the interval says where no change is claimed: what fits the data; its middle is no finding."""
     _, low, high = mean_change(row)
     if not (low < 0 < high):
         return ""
     if low <= -1 and not wording.known(high):
-        return "The data go with any change at all."
+        return "Any change at all fits the data."
     fall = f"a fall of {wording.percent(-low, least=LEAST_END)}" if low > -1 else "no errors at all"
     rise = f"a rise of {wording.percent(high, least=LEAST_END)}" if wording.known(high) else "any rise"
-    return f"The data go with everything from {fall} to {rise}; none of it is excluded."
+    return f"Anything from {fall} to {rise} fits the data; its middle depends on how months are weighed: no finding."
 
 
 def next_step(row: Mapping[str, Any]) -> str:
-    """Return what would change the verdict."""
+    """Return what would change the verdict, or how far to rely on it."""
     verdict = str(row.get("verdict", ""))
     if not is_answerable(row):
         return _what_is_missing(row)
@@ -221,12 +228,13 @@ def next_step(row: Mapping[str, Any]) -> str:
             step += f" Leaving out {decided} could change the answer: with so few segments, rely on it neither way."
         return step
     if decided:
-        return f"The verdict depends on single segments: without {decided} the data would show no detectable change."
-    step = "Months after the starts that look like those before would move the number towards zero."
+        depends = f"The verdict depends on single segments: without {decided} the data would show no detectable change."
+        return f"{_sign_warning(row)} {depends}".strip()
+    steps = [_sign_warning(row)]
     if wording.known(row.get("left_out_low")):
         low, high = (wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high"))
-        step += f" No single segment decides it: without any one of them it lies between {low} and {high}."
-    return step
+        steps.append(f"No single segment decides it: without any one of them it lies between {low} and {high}.")
+    return " ".join(step for step in steps if step)
 
 
 def _what_is_missing(row: Mapping[str, Any]) -> str:
@@ -271,7 +279,9 @@ def power_sentence(row: Mapping[str, Any]) -> str:
     if not wording.known(here):
         return ""
     had = wording.sentence(_had_improved(here)).rstrip(".")
-    return f"{had}, these data would have shown it in four of five cases, unless a check had spoken against it."
+    return (
+        f"{had}, these data would have shown it in four of five cases; of those the checks withhold up to one in five."
+    )
 
 
 def _wider(row: Mapping[str, Any]) -> str:
@@ -315,10 +325,12 @@ def left_out_finding(row: Mapping[str, Any]) -> str:
     """Return the title of the effect without each segment in turn."""
     if not wording.known(row.get("left_out_low")):
         return "Cannot tell whether one segment decides"
-    ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
     if decided := _decided(row):
         # Without a claim the checks, which may withhold one, have not been asked.
         return f"Leaving out {decided} {'would' if is_claimed(row) else 'could'} change the answer"
+    if not is_claimed(row):
+        return "Without any one segment there is still no detectable change"
+    ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
     return f"Leaving one out gives {ends[0]} to {ends[1]}"
 
 
@@ -344,12 +356,17 @@ def who_began(row: Mapping[str, Any]) -> str:
     rest = f"{wording.spelt(still)} {'has not and serves' if still == 1 else 'have not and serve'} for comparison"
     noun = "compared segment" if ": left out" in str(row.get("reasons") or "") else "segment"
     begun = f"{wording.of_all(began, count, noun)} {'has' if began == 1 else 'have'} begun"
-    return wording.sentence(f"{begun}; {rest}" if still else begun)
+    said = wording.sentence(f"{begun}; {rest}" if still else begun)
+    scored = number(row, "n_months")
+    return f"{said} Their errors cover {wording.plural(scored, 'month')}." if wording.known(scored) else said
 
 
-def chance_alone(p: float) -> str:
-    """Return how often chance alone gives as much, for a column: `25 of 100`; a dash where it is not known."""
-    return wording.cases(p) if wording.known(p) else "–"
+def chance_alone(p: float, *, draws: int = 0) -> str:
+    """Return how often chance alone gives as much, for a column: `25 of 100`; a dash where it is not known.
+
+    draws : of how many assignments it was counted, see `wording.cases`.
+    """
+    return wording.cases(p, draws=draws) if wording.known(p) else "–"
 
 
 def effect_names(shown: EffectRows) -> list[str]:
@@ -365,9 +382,9 @@ def describe_effect(shown: EffectRows, row: Mapping[str, Any]) -> Caption:
         inside += "; a check speaks against it, so no change is claimed"
     tooltips = []
     for each in shown.rows:
-        change = wording.named_share("errors", each.change, sign=True)
+        change = wording.named_share("errors", each.change, sign=True) if wording.known(each.change) else ""
         ends = interval_words(each.low, each.high) if wording.known(each.low) else ""
-        chance = f"by chance in {wording.cases(each.p)} cases" if wording.known(each.p) else ""
+        chance = f"by chance in {wording.cases(each.p, draws=shown.draws)} cases" if wording.known(each.p) else ""
         tooltips.append(wording.listed(ROWS[each.what], change, ends, chance))
     return Caption(
         title=finding(row),
@@ -383,10 +400,11 @@ def describe_months(months: Months, row: Mapping[str, Any]) -> Caption:
     before, after = (wording.plural(sources.count(rows), "month") for rows in (months.before, months.after))
     below = wording.spelt(sources.count(months.after[months.after["relative_change"] < 0]))
     low, high = (wording.percent(end, sign=True) for end in months.ends)
+    reach = wording.plural(months.reach, "month")
     return Caption(
         title=f"Single months swing from {low} to {high}: read them together",
-        subtitle="Change of the error against segments not planning together then, with gross misses counting less, so "
-        "that their mean is not the estimate of the effect; larger marks: more segments",
+        subtitle=f"Change of the error against segments not planning together then, up to {reach} from a start; gross "
+        "misses count less, so their mean is not the verdict’s number; larger marks: more segments",
         description=f"{before} before the start and {after} after it; {below} of those after it lie below zero. "
         f"{finding(row)}.",
         tooltips=[_month_tooltip(month) for month in sources.records(months.rows)],
@@ -409,7 +427,8 @@ def segments_finding(table: pd.DataFrame) -> str:
     if both.empty:
         return "No segment has errors before and after its start"
     fell = sources.count(both[both["error_after"] < both["error_before"]])
-    return f"Errors fell in {wording.of_all(fell, sources.count(both), 'segment')}, which alone proves nothing"
+    fell_in = wording.of_all(fell, sources.count(both), "segment")
+    return f"Relative to bookings, errors fell in {fell_in}, which alone proves nothing"
 
 
 def describe_segments(errors: SegmentErrors) -> Caption:
@@ -417,19 +436,18 @@ def describe_segments(errors: SegmentErrors) -> Caption:
     title, rows = segments_finding(errors.rows), sources.records(errors.rows)
     return Caption(
         title=title,
-        subtitle="Mean of the monthly errors, each a share of usual bookings. The verdict holds these months against "
-        "those of the others, and the miss at the top adds up money, so both numbers differ. Dotted: not begun, before "
-        "and after the median start",
-        description=f"{title}. {' '.join(_segment_sentence(row) for row in rows)}",
+        subtitle="Mean of the monthly errors, each a share of usual bookings; where bookings grow, errors in money may "
+        "grow too. Dotted: not begun, before and from the median start of the others",
+        description=f"{title}. {' '.join(map(_segment_sentence, rows, errors.pairs))}",
         tooltips=[_segment_tooltip(row, pair) for row, pair in zip(rows, errors.pairs, strict=True)],
     )
 
 
-def _segment_sentence(row: Mapping[Any, Any]) -> str:
+def _segment_sentence(row: Mapping[Any, Any], pair: tuple[Any, Any]) -> str:
     name = wording.label(row["segment"])
-    before, after = wording.percent(row["error_before"]), wording.percent(row["error_after"])
+    before, after = map(wording.percent, pair)
     if not row["adopted"]:
-        return f"{name}: {before}, has not begun."
+        return f"{name}: {before} in the earlier and {after} in the later months, has not begun."
     return f"{name}: {before} before, {after} after it began in {wording.month(row['adopted'])}."
 
 
@@ -447,12 +465,17 @@ def left_out_names(shown: LeftOut) -> list[str]:
 def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
     """Return the words of the effect without each segment in turn. row : the planning table's row."""
     title = left_out_finding(row)
+    subtitle = (
+        f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals; the chance counts "
+        "gross misses less, as the verdict does"
+    )
+    if not is_claimed(row):
+        return Caption(title=title, subtitle=subtitle, description=f"{title}.")
     first, last = (wording.label(shown.segments[at]) for at in (1, -1))
     whole, least, most = (wording.percent(shown.rows[at]["mean_change"], sign=True) for at in (0, 1, -1))
     return Caption(
         title=title,
-        subtitle=f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals; the "
-        "chance is of the test, in which gross misses count less",
+        subtitle=subtitle,
         description=f"{title}. With all segments the change is {whole}; without {first} it is {least}, without {last} "
         f"{most}.",
     )
@@ -473,7 +496,7 @@ def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
     title = power_finding(row)
     each = [
         f"with {wording.plural(size, 'segment')} a fall of three tenths in all that began shows "
-        f"{wording.percent(shown.at(size, -0.3))} of the time"
+        f"{wording.chance(shown.at(size, -0.3))} of the time"
         for size in shown.sizes
     ]
     return Caption(
