@@ -32,6 +32,7 @@ ALLOWED = {
     "the page of a month, or a file of its tables, by its name": r"\b(?:page)?0[0-9]_[a-z_]+",
     "a name of a redacted copy": r"\b(?:deal|account|owner|lead|reason|text)-[0-9a-f]{8,}\b",
     "the months within which a win counts, a parameter": r"\bwithin \d+ months?\b",
+    "how often chance may give as much for a check of planning to count, a constant": r"^up to [\d.]+ of 100$",
     "what is so by definition": r"50 % is chance|in 95 % of cases|5 of 100 or fewer",
 }
 """What is written with digits and is no figure, by the reason; read after thin spaces have become spaces."""

@@ -10,6 +10,7 @@ from forecast.evaluation.planning.assessment import Assessment
 from forecast.evaluation.planning.inference.agreement import Change
 from forecast.evaluation.planning.inference.checks import Check
 from forecast.evaluation.planning.verdict import (
+    dip_sentence,
     interval_end,
     interval_ends,
     placebo_sentence,
@@ -155,3 +156,20 @@ def test_a_change_without_an_end_is_written_in_words():
     said = " ".join(sentences(verdict="no detectable change", found=found, association=math.nan, reasons=[]))
     assert "unknown" not in said
     assert "The middle estimate, larger than can be measured, is no finding" in said
+
+
+def test_the_months_before_the_starts_are_told_with_their_chance():
+    assert dip_sentence(0.09, 0.26) == (
+        f"In the six months before the starts errors were 9{T}% above usual (chance alone gives as much in 26 of "
+        "100 cases)."
+    )
+    assert f"8{T}% below usual" in dip_sentence(-0.08, 0.3)
+    assert dip_sentence(0.55, 0.001).endswith(f"errors were worse than usual (+55{T}%).")
+
+
+def test_a_chance_is_no_smaller_than_the_assignments_allow():
+    told = words("improved", tested=change(-0.3, -0.45, -0.1, p=0.001), mean=FALL)
+    assert "a change this large would appear in at most 1 of 1,000 cases" in told
+    against = placebo_sentence(-0.3, -0.3, 0.001, claimed=True, draws=1000)
+    assert "in at most 1 of 1,000 cases" in against
+    assert "in at most 1 of 1,000 cases" in withheld_reason(Check(name="trend", value=0.2, p=0.001), draws=1000)

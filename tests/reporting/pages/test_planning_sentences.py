@@ -7,8 +7,10 @@ import math
 import pandas as pd
 import pytest
 
+from forecast import sources
+from forecast.data.schema import Company
 from forecast.evaluation.planning.secondary import OUTCOMES
-from forecast.reporting.pages.planning import checks
+from forecast.reporting.pages.planning import charts, checks, limits
 from forecast.reporting.pages.planning import others as others_page
 from forecast.reporting.pages.planning import sentences as planning_sentences
 from forecast.reporting.pages.planning.prepare import prepare_effect, prepare_segments
@@ -119,10 +121,10 @@ def worth(**more: object) -> pd.DataFrame:
 def test_what_marketing_was_worth():
     first, more = others_page.information(worth())
     assert first == (
-        "Knowing marketing changed the model’s miss, one to three months ahead: 10.0 percentage points off since the start."
+        "Knowing marketing changed the model’s miss, one to three months ahead: 10.0 percentage points off since the "
+        "start."
     )
-    assert "Points it took off the model’s miss: +1.0 before the start; +10.0 since the start." in more
-    assert more.endswith(f"a difference between them is no effect. {others_page.ONE_LEVEL}")
+    assert more == "The parts have different months: a difference between them is no effect."
     first, _ = others_page.information(worth(added=[0.01, -0.1]))
     assert "10.0 percentage points more since the start" in first
     first, _ = others_page.information(worth(p_holm=[0.4, NAN]))
@@ -147,7 +149,8 @@ def test_the_words_of_the_effect_s_chart():
     assert caption.description == f"It fell by {M}20{T}%."
     assert f"95{T}% interval {M}46{T}% to +14{T}%" in caption.subtitle
     assert list(caption.tooltips) == [
-        f"Since the start: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in at most 1 of 1,000 cases",
+        f"Since the start: errors {M}20{T}%; 95{T}% interval {M}46{T}% to +14{T}%; by chance in at most "
+        "1 of 1,000 cases",
         f"Last six months before: errors +10{T}%; by chance in 40 of 10,000 cases",
     ]
     quiet = identified | {"verdict": "no detectable change", "p_value": 0.25}
@@ -282,8 +285,8 @@ def test_where_nothing_is_claimed_the_interval_says_what_goes_with_the_data():
     says = planning_sentences.detectable_sentence(told)
     assert says.startswith(
         f"Anything from a fall of 32{T}% to a rise of 13{T}% fits the data; its middle depends on how months are "
-        f"weighed: no finding. Had every segment that began improved by 35{T}%, these data would have shown it in four of five "
-        "cases; of those the checks withhold up to one in five."
+        f"weighed: no finding. Had every segment that began improved by 35{T}%, these data would have shown it in "
+        "four of five cases; of those the checks withhold up to one in five."
     )
     assert "unlikely" not in says
     assert f"from a fall of 32{T}%" in planning_sentences.brief(told | {"n_adopting": 6})[1]
@@ -341,6 +344,8 @@ def test_the_checks_say_what_follows_no_louder_than_the_verdict():
     assert gross["follows"].iloc[-1] == "it does not; the claim is withheld"
     assert gross["chance"].iloc[-1] == "–"
     assert len(gross) == len(follows) + 1
+    limits = [f"up to {limit} of 100" for limit in ("25", "1", "20", "7.5", "20")]
+    assert gross["limit"].tolist() == [*limits, "–"]
     claimed = withheld(verdict="improved")
     assert checks.checks_shown(claimed)["follows"].iloc[0] == "a sign of it; the change holds without it"
     quiet = withheld(verdict="no detectable change")
@@ -403,3 +408,67 @@ def test_why_the_worth_of_marketing_is_not_shown_is_the_true_reason():
     assert (
         "forecasts that people submitted are scored, and there are none" in others_page.planning_information(none).more
     )
+
+
+def test_a_sign_of_something_else_is_told_wherever_the_verdict_stands():
+    drifts = row("improved", n_adopting=6, controls_p_value=0.04, left_out_low=-0.35, left_out_high=-0.2, answer="A.")
+    signs = (
+        "There are signs of something else too (a drift of those that never began); the change holds without it, but"
+    )
+    for said in (
+        planning_sentences.brief(drifts)[1],
+        planning_sentences.parts(drifts)[1],
+        planning_sentences.closing(drifts),
+    ):
+        assert said.count(signs) == 1
+    decided = drifts | {"decided_by": "North"}
+    assert planning_sentences.closing(decided).startswith(signs)
+    assert signs not in planning_sentences.closing(drifts | {"verdict": "no detectable change"})
+    placebo = drifts | {"placebo": -0.3, "placebo_p_value": 0.01, "dip": 0.4, "dip_p_value": 0.01}
+    assert "distrust the number" in planning_sentences.closing(placebo)  # the conclusion is no surer than the verdict
+    assert "errors were worse than usual" in planning_sentences.closing(placebo)
+
+
+def test_chances_are_no_smaller_than_the_draws_allow():
+    told = row("improved", p_value=0.0001, n_assignments=10_000, relative_change=-0.3, interval_high=-0.1)
+    names = ("relative_change", "interval_low", "interval_high", "mean_change", "mean_interval_low")
+    table = pd.DataFrame([{"segment": "N"} | {f"left_out_{name}": -0.3 for name in names}])
+    table = table.assign(left_out_mean_interval_high=-0.1, left_out_p_value=0.001)
+    html = limits.left_out(table, told, company=Company(name="C"), as_of=pd.Timestamp("2026-10-31"))._repr_html_()
+    assert "at most 1 of 10,000" in html
+    assert "at most 1 of 1,000<" in html
+    assert checks.checks_shown(told | {"trend_p_value": 0.0001})["chance"].iloc[0] == "at most 1 of 10,000"
+
+
+def test_where_nothing_is_claimed_no_segment_left_out_leans_to_a_side():
+    quiet = row(p_value=0.4, mean_change=-0.07, mean_interval_low=-0.27, mean_interval_high=0.11, left_out_low=-0.1)
+    assert planning_sentences.left_out_finding(quiet) == "Without any one segment there is still no detectable change"
+
+
+def test_the_data_of_the_segments_hold_what_is_drawn_of_those_that_wait():
+    table = pd.DataFrame({"segment": ["W", "A"], "adopted": ["", "2024-01"], "error_before": 0.239, "change": NAN})
+    table = table.assign(error_after=[NAN, 0.24], error_early=[0.51, NAN], error_late=[0.62, NAN])
+    shown = charts.planning_segments(
+        table.assign(benchmark_before=NAN, benchmark_after=NAN),
+        company=Company(name="C"),
+        as_of=pd.Timestamp("2026-10-31"),
+    )
+    html = shown._repr_html_()
+    assert f"51{T}%" in html
+    assert f"62{T}%" in html
+    heads = [patch for patch in shown.figure.axes[0].collections if len(patch.get_offsets()) == 1]
+    x = sorted(float(patch.get_offsets()[0][0]) for patch in heads if float(patch.get_offsets()[0][1]) == 0)
+    assert len(x) == 2  # too near for an arrow, which would point back: its mark, and the head to the right of it
+    assert x[0] == pytest.approx(0.239)
+    assert x[1] > 0.239
+
+
+def test_the_swings_are_of_the_months_shown_and_so_are_their_data():
+    table = pd.DataFrame({"event_time": range(-30, 31), "n_segments": 6, "n_controls": 2, "supported": True})
+    table["relative_change"] = [0.01 * at for at in range(-30, 31)]
+    shown = charts.event_study(table, row(), company=Company(name="C"), as_of=pd.Timestamp("2026-10-31"))
+    assert f"from {M}18{T}% to +18{T}%" in sources.plain(shown.title)
+    assert "up to 18 months from a start" in sources.plain(shown.subtitle)
+    assert len(shown.table) == 37
+    assert sources.table_of(shown.table).endswith("months")
+    assert sources.table_of(shown.table) != "planning_months"

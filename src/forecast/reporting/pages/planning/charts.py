@@ -211,14 +211,12 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     """Draw an arrow a segment from its first to its second error, dotted where it has not begun, and its start."""
     names, most = list(errors.rows["segment"]), 14 if canvas.narrow else 24
     left = width_of(names, most=most)
-    top = 48 if canvas.narrow else 30
-    figure, axes = canvas.axes(34 + top + 26 * len(names), left=left, right=_STARTS, top=top, bottom=26)
+    figure, axes = canvas.axes(64 + 26 * len(names), left=left, right=_STARTS, top=30, bottom=26)
     right = errors.largest * 1.05 or 1.0  # every error may be zero
     for at, (adopted, (first, second)) in enumerate(zip(errors.rows["adopted"], errors.pairs, strict=True)):
         waits = not adopted
         if wording.known(first) and wording.known(second):
-            moved = (second - first) / right * (canvas.width - left - _STARTS)
-            _draw_arrow(axes, first, second, at, long=abs(moved) >= _HEAD, dotted=waits)
+            _draw_arrow(axes, (first, second), at, pixel=right / (canvas.width - left - _STARTS), dotted=waits)
         if wording.known(first):
             axes.scatter([first], [at], s=46, **BEFORE_START.points, linewidth=2, zorder=3)
         start = sentences.LABELS["not yet"] if waits else wording.short_month(adopted, year=True)
@@ -228,10 +226,8 @@ def draw_segments(canvas: Canvas, errors: SegmentErrors) -> Drawing:
     share_axis(axes, axis="x", ticks=4 if canvas.narrow else 6)
     axes.text(right, -0.72, f"  {sentences.LABELS['start']}", va="bottom", color=SOFT, clip_on=False)
     key = [f"◇ {sentences.LABELS['before']}", f"➤ {sentences.LABELS['after']}"]
-    waiting = f"┈➤ {sentences.LABELS['waits']}"
-    lines = [" ".join(key), waiting] if canvas.narrow else ["   ".join([*key, waiting])]
-    for up, line in enumerate(reversed(lines)):
-        axes.text(0, -0.72 - 0.68 * up, line, va="bottom", color=SOFT, clip_on=False)
+    key.append(f"┈➤ {sentences.LABELS['waits in short' if canvas.narrow else 'waits']}")
+    axes.text(0, -0.72, (" " if canvas.narrow else "   ").join(key), va="bottom", color=SOFT)
     x = [second if wording.known(second) else first for first, second in errors.pairs]
     return Drawing(figure=figure, marks=places(axes, x, np.arange(len(names))))
 
@@ -240,13 +236,16 @@ _STARTS = 74
 """Pixels right of the errors' axis, for the starts."""
 
 _HEAD = 12
-"""Pixels an arrow needs for its head; what moved by less shows the head alone, which would else point backwards."""
+"""Pixels an arrow needs for its head; what moved by less has the head beside its mark, else it would point back."""
 
 
-def _draw_arrow(axes: Axes, first: float, second: float, at: int, *, long: bool, dotted: bool) -> None:
-    """Draw an arrow from one error to the next, or its head alone where it is too short for one."""
-    if not long:
-        axes.scatter([second], [at], marker=">" if second >= first else "<", s=40, color=NOT_BEGUN.colour, zorder=4)
+def _draw_arrow(axes: Axes, errors: tuple[float, float], at: int, *, pixel: float, dotted: bool) -> None:
+    """Draw an arrow from one error to the next, or its head alone where they are too near; pixel : in errors."""
+    first, second = errors
+    if abs(second - first) < _HEAD * pixel:
+        side = 1 if second >= first else -1
+        marker = ">" if side > 0 else "<"
+        axes.scatter([first + side * _HEAD * pixel], [at], marker=marker, s=30, color=NOT_BEGUN.colour, zorder=4)
         return
     arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": NOT_BEGUN.colour, "linewidth": 2, "shrinkA": 4, "shrinkB": 0}
     look = arrow | ({"linestyle": NOT_BEGUN.dash} if dotted else {})

@@ -52,14 +52,14 @@ CHECKS: Mapping[str, tuple[str, str]] = {
 }
 """Check -> what it asks, and what follows where it finds something and the change is claimed all the same."""
 
-LIMITS = {name: f"{100 * limit:g} of 100" for name, limit in SOUGHT.items()}
+LIMITS = {name: f"up to {100 * limit:g} of 100" for name, limit in SOUGHT.items()}
 """Check -> up to how often chance alone may give as much for it to have found something."""
 
 CHECKS_CAPTION = "What else could look like an effect, and whether there is a sign of it"
 CHECKS_HEADS = {
     "asked": "what is asked",
     "chance": "chance alone",
-    "limit": "counts up to",
+    "limit": "counts",
     "follows": "what follows",
 }
 TEST = "In the picture, the chance of the first row counts gross misses less, as the verdict does."

@@ -138,27 +138,25 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
     row : the planning table's row.
     """
     miss = next(level for level in levels if level.measure == MISS)
-    parts = [_follows(row, miss.difference), _bridge(row, miss)]
+    parts = [_follows(row, miss.difference), _bridge(row)]
     if wording.known(miss.difference):
         began, waits = (differences.moved_by(pair.before, pair.after) for pair in (miss.began, miss.waits))
-        apart = _apart(miss.began, miss.waits, form="size")
-        parts.insert(0, f"{began} points where segments began, {waits} where they have not: {apart} apart.")
+        apart, share = (_apart(miss.began, miss.waits, form=form) for form in ("size", "share"))
+        as_share = f", as a share of the miss {share}" if is_claimed(row) and share != "–" else ""
+        parts.insert(0, f"{began} points where segments began, {waits} where they have not: {apart} apart{as_share}.")
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
         benchmark = _apart(miss.began_benchmark, miss.waits_benchmark, form="size")
         parts.insert(1, f"The benchmark, which plans nothing, moved {benchmark} apart; the table alone proves nothing.")
     return " ".join(part for part in parts if part)
 
 
-def _bridge(row: Mapping[str, Any], miss: Level) -> str:
-    """Return how the verdict's number comes to differ from the table's; where none is claimed, only how it is made."""
-    if not is_claimed(row):
-        return f"The verdict, which follows, {COMPARES_MORE}."
+def _bridge(row: Mapping[str, Any]) -> str:
+    """Return how the verdict differs from the table, so that its number, where it claims one, may be another."""
     change, _, _ = mean_change(row)
-    verdict = f"The verdict’s {wording.percent(change, sign=True)}"
-    share = _apart(miss.began, miss.waits, form="share")
-    if not wording.known(miss.difference) or share == "–":
-        return f"{verdict} {COMPARES_MORE}."
-    return f"As a share of the miss, that is {share}. {verdict} {COMPARES_MORE}."
+    verdict = (
+        f"The verdict’s {wording.percent(change, sign=True)}" if is_claimed(row) else "The verdict, which follows,"
+    )
+    return f"{verdict} {COMPARES_MORE}."
 
 
 def _follows(row: Mapping[str, Any], difference: float) -> str:

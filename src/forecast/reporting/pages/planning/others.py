@@ -162,7 +162,6 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
     """Return what knowing marketing was worth to the model: the finding, and what it was before and after."""
     if table.empty:
         return f"{NO_INFORMATION[0]}.", NO_INFORMATION[1]
-    points = [f"{wording.in_points(row['added'], digits=1)} {_PARTS[row['when']]}" for row in sources.records(table)]
     apart = table[(table["p_holm"] <= LUCK) & table["added"].notna()]
     if apart.empty:
         first = f"Knowing marketing shows no difference to the model beyond luck, {LEADS}"
@@ -173,9 +172,7 @@ def information(table: pd.DataFrame) -> tuple[str, str]:
             for row in sources.records(apart)
         ]
         first = f"Knowing marketing changed the model’s miss, {LEADS}: {wording.joined(each)}"
-    more = f"Points it took off the model’s miss: {'; '.join(points)}."
-    more += f" The three parts have different months: a difference between them is no effect. {ONE_LEVEL}"
-    return f"{first}.", more
+    return f"{first}.", "The parts have different months: a difference between them is no effect."
 
 
 def information_shown(table: pd.DataFrame) -> pd.DataFrame:

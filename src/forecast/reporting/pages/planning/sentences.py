@@ -51,6 +51,7 @@ LABELS = {
     "before": "before",
     "after": "after",
     "waits": "not begun, earlier and later months",
+    "waits in short": "not begun",
     "not yet": "not yet",
     "wanted": "four of five",
     "fall": "true fall of the errors",
