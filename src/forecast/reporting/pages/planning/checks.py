@@ -24,7 +24,7 @@ def checks(row: Mapping[str, Any]) -> Together | Statement:
     if not wording.known(row.get("n_assignments")) or not row["n_assignments"]:
         return empty(*NO_CHECKS)
     shown: TableColumns = {"columns": CHECKS_HEADS, "formats": {"chance": str, "limit": str}}
-    table = TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance", "limit"])
+    table = TableView(checks_shown(row), CHECKS_CAPTION, **shown, right=["chance", "limit"], stacks=True)
     return Together(Notes([HOW]), table, Notes([SIDES, TEST]))
 
 
