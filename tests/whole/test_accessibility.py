@@ -223,7 +223,7 @@ def test_before_and_after_reads_whole_on_a_phone_and_in_print(chrome, sample_rep
             .filter(box => box.width && box.left >= 0 && box.right <= innerWidth).length,
         cells: one.querySelectorAll('td[data-head]').length,
         blocks: getComputedStyle(one.querySelector('tbody tr')).display === 'grid'}))"""
-    for name, tables in (("index.html", 1), ("analysis/05_joint_planning.html", 2)):
+    for name, tables in (("index.html", 1), ("analysis/05_joint_planning.html", 3)):
         page = open_page(chrome, sample_report / MONTH / name, width=390)
         found = page.evaluate(measure)
         assert len(found) == tables
