@@ -79,6 +79,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "Brier score and log loss are better when lower": READING,
     },
     "pages/odds_verdict": {"as promised": CODE, "above": CODE},
+    "pages/planning/limits": {"improved by": "a supposition: had they improved"},
     "pages/planning/levels": {
         "above zero, too much was promised": READING,
         "improved": CODE,

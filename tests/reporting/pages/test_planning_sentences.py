@@ -46,7 +46,7 @@ def row(verdict: str = "no detectable change", **more: object) -> dict[str, obje
 )
 def test_what_could_have_shown(here, twice, title, says):
     told = row(detectable_change=here, detectable_twice=twice)
-    assert planning_sentences.power_finding(told) == title
+    assert limits.power_finding(told) == title
     assert says in planning_sentences.detectable_sentence(told)
     assert says in planning_sentences.next_step(told)
 
@@ -56,14 +56,14 @@ def test_what_would_change_a_claim():
     assert f"No single segment decides it: without any one of them it lies between {M}35{T}% and {M}20{T}%." in (
         planning_sentences.next_step(steady)
     )
-    assert planning_sentences.left_out_finding(steady) == f"Leaving one out gives {M}35{T}% to {M}20{T}%"
+    assert limits.left_out_finding(steady) == f"Leaving one out gives {M}35{T}% to {M}20{T}%"
     shaky = steady | {"decided_by": "North; South"}
     assert "without North or South the data would show no detectable change" in planning_sentences.next_step(shaky)
-    assert planning_sentences.left_out_finding(shaky) == "Leaving out North or South would change the answer"
+    assert limits.left_out_finding(shaky) == "Leaving out North or South would change the answer"
     # Where nothing is claimed, a segment without which something would be is no reason to claim it.
     told = planning_sentences.next_step(row(decided_by="North", left_out_low=-0.3, left_out_high=0.1))
     assert "Leaving out North could change the answer: with so few segments, rely on it neither way." in told
-    assert planning_sentences.left_out_finding(row()) == "Cannot tell whether one segment decides"
+    assert limits.left_out_finding(row()) == "Cannot tell whether one segment decides"
 
 
 def test_not_identified_says_what_would_identify():
@@ -325,9 +325,9 @@ def test_a_withheld_claim_is_told_with_its_reason_and_what_would_let_it_stand():
     assert "A benchmark that did not change" in both
     assert "The missing forecasts" in both
     # A fall that size would be withheld here too.
-    power = planning_sentences.power_finding(told | {"detectable_change": -0.32})
+    power = limits.power_finding(told | {"detectable_change": -0.32})
     assert power == f"But for the checks, a fall of 32{T}% of all would show"
-    assert planning_sentences.none_left(told) == "No change is claimed that a single segment could decide."
+    assert limits.none_left(told) == "No change is claimed that a single segment could decide."
     shown = prepare_effect(told)
     assert [(each.what, each.change, each.low, each.high) for each in shown.rows] == [("withheld", -0.3, -0.45, -0.1)]
     assert not shown.changed
@@ -395,10 +395,10 @@ def test_open_intervals_are_named(low, high, told):
 
 
 def test_why_no_power_is_shown_is_the_true_reason():
-    nobody = planning_sentences.no_power({"n_segments": 5, "n_adopting": 0})
+    nobody = limits.no_power({"n_segments": 5, "n_adopting": 0})
     assert nobody[0] == "Cannot tell how large a change would have shown"
     assert nobody[1].startswith("No segment that is scored has begun")
-    assert planning_sentences.no_power({"n_segments": 5, "n_adopting": 5})[1] == planning_sentences.NO_POWER
+    assert limits.no_power({"n_segments": 5, "n_adopting": 5})[1] == limits.NO_POWER
     assert planning_sentences.no_months({"n_segments": 5, "n_adopting": 0}) == nobody[1]
     assert planning_sentences.no_months({"n_segments": 5, "n_adopting": 5}) == planning_sentences.NO_MONTHS
 
@@ -442,7 +442,7 @@ def test_chances_are_no_smaller_than_the_draws_allow():
 
 def test_where_nothing_is_claimed_no_segment_left_out_leans_to_a_side():
     quiet = row(p_value=0.4, mean_change=-0.07, mean_interval_low=-0.27, mean_interval_high=0.11, left_out_low=-0.1)
-    assert planning_sentences.left_out_finding(quiet) == "Without any one segment there is still no detectable change"
+    assert limits.left_out_finding(quiet) == "Without any one segment there is still no detectable change"
 
 
 def test_the_data_of_the_segments_hold_what_is_drawn_of_those_that_wait():

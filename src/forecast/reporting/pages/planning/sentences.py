@@ -25,9 +25,7 @@ from forecast.evaluation.planning.verdict import (
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.planning.prepare import (
     EffectRows,
-    LeftOut,
     Months,
-    Power,
     SegmentErrors,
     is_answerable,
     is_claimed,
@@ -87,20 +85,11 @@ SEGMENTS_HEADS = {
     "error_early": "error, earlier months",
     "error_late": "error, later months",
 }
-LEFT_OUT_HEADS = {
-    "what": "what",
-    "mean_change": "change",
-    "mean_interval_low": "from",
-    "mean_interval_high": "to",
-    "p_value": "chance alone",
-}
 """What stands over the columns of each table."""
 
 NO_MONTHS = "No month has both segments that plan together and segments that do not."
 NOBODY_BEGAN = "No segment that is scored has begun, so there is no start before and after which to look."
 NO_ERRORS = "No segment has errors to show."
-NO_SIZE = "Cannot tell how large a change would have shown"
-NO_POWER = "The start dates leave nothing that could be compared, however many months are added."
 """What stands in place of a picture or table, and why."""
 
 
@@ -134,7 +123,7 @@ def brief(row: Mapping[str, Any]) -> tuple[str, str]:
     step = _brief_remedy(row) if is_withheld(row) else next_step(row)
     if row.get("verdict") == "no detectable change":
         step = " ".join(part for part in (interval_sentence(row), power_sentence(row)) if part)
-        if decided := _decided(row):
+        if decided := decided_by(row):
             step += f" Leaving out one segment, {decided}, could change the answer: there are too few to rely on it."
     both = ""
     if row.get("verdict") != "not identified":
@@ -222,7 +211,7 @@ def next_step(row: Mapping[str, Any]) -> str:
         return _what_is_missing(row)
     if verdict == "not identified":
         return _what_would_identify(row)
-    decided = _decided(row)
+    decided = decided_by(row)
     if verdict == "no detectable change":
         step = detectable_sentence(row)
         if decided:
@@ -265,7 +254,9 @@ def _what_would_identify(row: Mapping[str, Any]) -> str:
     step = "More segments that begin in different months, or some that have not begun, might let the data answer."
     twice = row.get("detectable_twice")
     if wording.known(twice):
-        step += f" With {_twice(row)} segments like these, {_had_improved(twice)}, it would show in four of five cases."
+        step += (
+            f" With {doubled(row)} segments like these, {_had_improved(twice)}, it would show in four of five cases."
+        )
     return step
 
 
@@ -290,56 +281,17 @@ def _wider(row: Mapping[str, Any]) -> str:
     if not wording.known(twice):
         return "More months after the starts, and segments that begin later, would narrow the interval."
     if wording.known(here):
-        return f"With {_twice(row)} segments {_size(twice)} would be enough."
-    return f"With {_twice(row)} segments, {_had_improved(twice)}, it would show in four of five cases."
+        return f"With {doubled(row)} segments {sized(twice)} would be enough."
+    return f"With {doubled(row)} segments, {_had_improved(twice)}, it would show in four of five cases."
 
 
 def _had_improved(change: Any) -> str:
-    return f"had every segment that began improved by {_size(change)}"
-
-
-def power_finding(row: Mapping[str, Any]) -> str:
-    """Return the title of how much these data could have shown."""
-    here, twice = row.get("detectable_change"), row.get("detectable_twice")
-    if wording.known(here) and is_withheld(row):
-        return f"But for the checks, a fall of {_size(here)} of all would show"
-    if wording.known(here):
-        return f"Had every segment improved by {_size(here)}, it would most likely show"
-    if wording.known(twice):
-        return f"No fall of all segments would show; with {_twice(row)} one of {_size(twice)}"
-    return "No fall of all segments, however large, would show"
+    return f"had every segment that began improved by {sized(change)}"
 
 
 def no_months(row: Mapping[str, Any]) -> str:
     """Return why there is no picture of the months: nobody began, or nobody is left to compare."""
     return NO_MONTHS if row.get("n_adopting") else NOBODY_BEGAN
-
-
-def no_power(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what stands in place of the power, and why: nobody began, or nothing to compare."""
-    if not row.get("n_adopting"):
-        return NO_SIZE, NOBODY_BEGAN
-    return power_finding(row), NO_POWER
-
-
-def left_out_finding(row: Mapping[str, Any]) -> str:
-    """Return the title of the effect without each segment in turn."""
-    if not wording.known(row.get("left_out_low")):
-        return "Cannot tell whether one segment decides"
-    if decided := _decided(row):
-        # Without a claim the checks, which may withhold one, have not been asked.
-        return f"Leaving out {decided} {'would' if is_claimed(row) else 'could'} change the answer"
-    if not is_claimed(row):
-        return "Without any one segment there is still no detectable change"
-    ends = [wording.percent(row[name], sign=True) for name in ("left_out_low", "left_out_high")]
-    return f"Leaving one out gives {ends[0]} to {ends[1]}"
-
-
-def none_left(row: Mapping[str, Any]) -> str:
-    """Return why the effect is not shown without each segment in turn."""
-    if row.get("verdict") == "not identified":
-        return "No change is claimed that a single segment could decide."
-    return "With any one segment less, no effect could be estimated at all."
 
 
 def who_began(row: Mapping[str, Any]) -> str:
@@ -458,65 +410,17 @@ def _segment_tooltip(row: Mapping[Any, Any], pair: tuple[Any, Any]) -> str:
     return wording.listed(row["segment"], before, after, began)
 
 
-def left_out_names(shown: LeftOut) -> list[str]:
-    """Return what each row of the effect without one segment is called: `all segments`, `without North`."""
-    return ["all segments", *(f"without {wording.label(name, most=16)}" for name in shown.segments[1:])]
-
-
-def describe_left_out(shown: LeftOut, row: Mapping[str, Any]) -> Caption:
-    """Return the words of the effect without each segment in turn. row : the planning table's row."""
-    title = left_out_finding(row)
-    subtitle = (
-        f"Change of the mean forecast error with one segment left out, 95{wording.THIN}% intervals; the chance counts "
-        "gross misses less, as the verdict does"
-    )
-    if not is_claimed(row):
-        return Caption(title=title, subtitle=subtitle, description=f"{title}.")
-    first, last = (wording.label(shown.segments[at]) for at in (1, -1))
-    whole, least, most = (wording.percent(shown.rows[at]["mean_change"], sign=True) for at in (0, 1, -1))
-    return Caption(
-        title=title,
-        subtitle=subtitle,
-        description=f"{title}. With all segments the change is {whole}; without {first} it is {least}, without {last} "
-        f"{most}.",
-    )
-
-
-def power_heads(shown: Power) -> dict[str, str]:
-    """Return what stands over the columns of the power: the true change, then one for each size of company."""
-    return {"relative_change": "true change", **{str(size): wording.plural(size, "segment") for size in shown.sizes}}
-
-
-def power_line(size: int, *, own: bool) -> str:
-    """Return the name of a line of the power: `9 segments` of the company's own, `18` of a larger one."""
-    return wording.plural(size, "segment") if own else wording.number(size)
-
-
-def describe_power(shown: Power, row: Mapping[str, Any]) -> Caption:
-    """Return the words of how often a fall would have shown. row : the planning table's row."""
-    title = power_finding(row)
-    each = [
-        f"with {wording.plural(size, 'segment')} a fall of three tenths in all that began shows "
-        f"{wording.chance(shown.at(size, -0.3))} of the time"
-        for size in shown.sizes
-    ]
-    return Caption(
-        title=title,
-        subtitle="How often both comparisons would show an improvement, before the checks, by how far errors truly fell"
-        " in every segment that began; simulated from this company’s own months",
-        description=f"{title}. {wording.sentence(wording.joined(each))}",
-    )
-
-
-def _decided(row: Mapping[str, Any]) -> str:
+def decided_by(row: Mapping[str, Any]) -> str:
     """Return the segments without any of which the verdict would be another; empty where there is none."""
     names = str(row.get("decided_by") or "")
     return wording.joined([wording.label(name) for name in names.split("; ")], last="or", most=3) if names else ""
 
 
-def _twice(row: Mapping[str, Any]) -> str:
+def doubled(row: Mapping[str, Any]) -> str:
+    """Return twice the number of segments."""
     return wording.number(2 * row["n_segments"])
 
 
-def _size(value: Any) -> str:
+def sized(value: Any) -> str:
+    """Return the size of a change, without its sign."""
     return wording.percent(abs(value))
