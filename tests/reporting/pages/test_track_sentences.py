@@ -9,7 +9,7 @@ from forecast import sources
 from forecast.evaluation.judgement import Estimate, found
 from forecast.models.registry import MODELS
 from forecast.reporting.pages.track import sentences as track_sentences
-from forecast.reporting.pages.track.prepare import by_segment
+from forecast.reporting.pages.track.prepare import by_segment, prepare_accuracy
 from forecast.wording import THIN as T
 
 NAN = float("nan")
@@ -66,6 +66,15 @@ def test_the_track_record():
     # A submission counts under the end of the month it was made in.
     assert told[2] == f"{track_sentences.PEOPLE_EARLIER}."
     assert track_sentences.people_sentences(people) == told[1:3]
+
+
+def test_where_people_are_drawn_their_forecasts_are_said_to_be_older():
+    table = scores(("pipeline", 1, 0.3, 0.2), ("ets", 1, 0.4, 0.0), ("submitted-sales", 1, 0.5, -0.2))
+    for rows, is_said in ((table, True), (table.iloc[:2], False)):
+        for relative in (False, True):
+            misses = prepare_accuracy(rows, level="segment", relative=relative, judged={})
+            subtitle = track_sentences.describe_accuracy(misses).subtitle
+            assert subtitle.endswith("; people’s forecasts are up to a month older") == is_said
 
 
 def test_the_misses_by_segment_keep_ours_and_the_benchmark_and_leave_out_reps():

@@ -73,6 +73,7 @@ NOTHING_SETTLED = "No past forecast has settled yet."
 NOTHING_BOOKED = "Nothing was booked in the months that have settled: a miss cannot be given as a share of it."
 NO_FORECAST = "The model made no forecast on the past days whose months have settled"
 PEOPLE_EARLIER = "People’s forecasts were made up to a month earlier than the model’s and the benchmark’s beside them"
+PEOPLE_OLDER = "; people’s forecasts are up to a month older"
 BRINGS = (
     "It takes opportunities of over a year: twelve months before the first forecast, then months that have settled."
 )
@@ -370,7 +371,7 @@ def describe_accuracy(misses: Accuracy) -> Caption:
     )
     who = "each segment’s months" if misses.level == "segment" else "the company’s months"
     people = any(model.startswith("submitted-") for model in misses.models)
-    earlier = f". {PEOPLE_EARLIER}" if people else ""
+    earlier = PEOPLE_OLDER if people else ""
     rows = [(model, row) for model, part in misses.series.items() for row in sources.records(part)]
     return Caption(
         title=title,
