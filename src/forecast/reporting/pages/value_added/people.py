@@ -42,7 +42,7 @@ def what_people_change(
     if changes.empty:
         return Together(*bias, Statement(f"{adjustments_finding(changes)}.", COMPARABLE, kind="nothing"))
     effect = Statement(f"{adjustments_finding(changes)}."), Notes(adjustments_sentences(changes))
-    so = [f"{wording.in_full(row['agreeing'])} of {wording.in_full(row['months'])}" for row in sources.records(changes)]
+    so = [_agreeing(row) for row in sources.records(changes)]
     return Together(*bias, *effect, TableView(changes.assign(so=so), CHANGES_CAPTION, right=["so"], **ADJUSTMENTS))
 
 
@@ -90,6 +90,11 @@ def habits_finding(table: pd.DataFrame, alarms: pd.DataFrame | None = None) -> s
         nobody = "Nobody forecasts too high or too low beyond chance"
         return "; ".join([f"{nobody} over all months" if late else nobody, *late])
     return sources.capitalised("; ".join([f"{'; '.join(parts)}, all lead times together", *late]))
+
+
+def _agreeing(row: Mapping[Any, Any]) -> str:
+    """Return in how many of its months a kind of change did what it did over all: `14 of 22`."""
+    return f"{wording.in_full(row['agreeing'])} of {wording.in_full(row['months'])}"
 
 
 def alarm_kinds(row: Mapping[Any, Any], alarms: pd.DataFrame | None) -> set[str]:
