@@ -34,6 +34,9 @@ Shown = Chart | Statement | Together
 _LOOKS = [(OWN_SIZE, 2.6), *((mark, 1.8) for mark in OTHER_SIZES)]
 """Mark and width of each size of company, the company's own first."""
 
+_KEYS = {False: (0.0, 0.3, 0.6), True: (0.0, 0.48, 0.74)}
+"""Where along the axis their keys begin, on a page and on a phone."""
+
 
 def left_out(table: pd.DataFrame | None, row: Mapping[str, Any], *, company: Company, as_of: Any) -> Shown:
     """Draw the effect with its interval without each segment in turn, under the one with all.
@@ -122,7 +125,7 @@ def draw_power(canvas: Canvas, shown: Power) -> Drawing:
         name = power_line(size, own=at == 0)
         look: Any = {**mark.line, "linewidth": width}
         axes.plot(-line["relative_change"], line["power"], **look)
-        along = 0.3 * at
+        along = _KEYS[canvas.narrow][at]
         axes.plot([along, along + 0.07], [1.07, 1.07], transform=axes.transAxes, clip_on=False, **look)
         axes.text(along + 0.09, 1.07, name, transform=axes.transAxes, color=INK, fontsize=SMALL, va="center")
     axes.axhline(WANTED, color=AXIS, linewidth=1.2, zorder=1.5)
