@@ -241,14 +241,15 @@ def test_the_guide_to_a_report_tells_of_the_sample_as_it_is(sample_report: Path,
     assert f"Had every segment improved by {round(-100 * row['detectable_change'])} %" in guide
     levels = table(sample_report / "2026-10-31" / "tables" / "planning_levels.parquet")
     miss = levels[(levels["by"] == "all") & (levels["measure"] == "miss") & (levels["of"] == "people")]
-    shown = miss.set_index(["group", "when"])["value"].mul(100).round().astype(int)
+    shown = miss.set_index(["group", "when"])["value"].mul(100)
     a, b, c, d = (shown[group, when] for group in ("began", "not begun") for when in ("after", "before"))
-    assert f"from {b} % to {a} % where they began, and from {d} % to {c} % where they have not" in plain
-    assert f"({a} − {b}) − ({c} − {d}) = −{(c - d) - (a - b)} points" in guide
-    assert f"{b - a} points of {b}, a fifth" in plain
-    assert round(b / (b - a)) == 5
-    assert c > d  # the others got no better
+    moved = f"the miss fell by {b - a:.1f} points where they began, and rose by {c - d:.1f} where they have not"
+    assert f"{moved}: {c - d - (a - b):.1f} points apart, a quarter of the miss" in plain
+    share = f"−{100 - 100 * (a / b) / (c / d):.0f} %"
+    assert share == "−25 %"
+    assert f"on the sample −{-change} %, not {share}, since it also compares" in plain
+    assert f"why does the table above it show {share}?" in plain
     yardstick = levels[(levels["by"] == "all") & (levels["measure"] == "miss") & (levels["of"] == "benchmark")]
-    shown = yardstick.set_index(["group", "when"])["value"].mul(100).round().astype(int)
+    shown = yardstick.set_index(["group", "when"])["value"].mul(100)
     a, b, c, d = (shown[group, when] for group in ("began", "not begun") for when in ("after", "before"))
-    assert f"missed by {(c - d) - (a - b)} points less by the same sum" in plain
+    assert f"The benchmark, which plans nothing, moved {c - d - (a - b):.1f} points apart" in plain
