@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 from forecast import wording
 from forecast.calendar import Calendar, parse_period
 from forecast.data.schema import Company
-from forecast.reporting.charts.canvas import Box, boxes_near, first_free
+from forecast.reporting.charts.canvas import Box, boxes_inside, boxes_near, distance, first_free
 from forecast.reporting.charts.figure import Format
 from forecast.reporting.charts.style import AXIS, GRID, INK, PAPER, SMALL
 
@@ -92,19 +92,23 @@ def width_of(names: Sequence[str], *, most: int = 24, pixel: float = 7.0) -> flo
 
 def end_labels(
     axes: Axes, x: float, labels: Sequence[tuple[float, str, str]], *, gap: float = 15.0, size: float = SMALL
-) -> None:
-    """Write (y, text, colour) at x, right of the axes, moved apart to `gap` pixels where they would touch."""
+) -> list[tuple[float, float, str]]:
+    """Write (y, text, colour) at x, right of the axes, moved apart to `gap` pixels where they would touch.
+
+    Returns (x, y, text) of each as it stands.
+    """
     shown = [entry for entry in labels if wording.known(entry[0])]
     if not shown:
-        return
+        return []
     height = axes.get_window_extent().height
     low, high = axes.get_ylim()
     per_pixel = (high - low) / height
     wanted = [entry[0] / per_pixel for entry in shown]
-    placed = spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)
+    placed = [y * per_pixel for y in spread(wanted, gap=gap, low=low / per_pixel, high=high / per_pixel)]
     for (_, text, colour), y in zip(shown, placed, strict=True):
-        label = axes.text(x, y * per_pixel, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        label = axes.text(x, y, text, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
         label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.0})  # a line behind it must not strike it out
+    return [(x, y, text) for (_, text, _), y in zip(shown, placed, strict=True)]
 
 
 def line_labels(
@@ -117,6 +121,9 @@ def line_labels(
 ) -> None:
     """Write the names of those lines that end inside the axes where they cover no line, as near their end as they can.
 
+    Simple case: there is room beside the line. Where there is none, the name stands in the nearest free place of the
+    picture, and a thin line leads to it.
+
     lines : (points of shape (n, 2) in the units of the axes, name, colour), all that are drawn. named : which of them.
     standing : (x, y, name) of labels that are there already. For after the limits are set.
     """
@@ -126,16 +133,39 @@ def line_labels(
     taken = []
     for x, y, name in standing:
         left, middle = (float(value) for value in axes.transData.transform((x, y)))
-        right = left + 0.6 * size * len(name)
+        right = left + _long(name, size)
         taken.append(Box(left=left, low=middle - size, right=right, high=middle + size))
     for i in named:
         _, name, colour = lines[i]
-        wide = 0.6 * size * len(name)
-        boxes = boxes_near([(float(x), float(y)) for x, y in drawn[i]], width=wide, height=size + 3)
-        box = first_free(boxes, lines=drawn, own=i, taken=taken, inside=inside)
+        box, beside = _place_of(name, drawn=drawn, own=i, taken=taken, inside=inside, size=size)
         taken.append(box)
-        x, y = axes.transData.inverted().transform((box.left, (box.low + box.high) / 2))
+        to_units = axes.transData.inverted().transform
+        x, y = to_units((box.left, (box.low + box.high) / 2))
         axes.text(x, y, name, color=colour, fontsize=size, va="center", ha="left", zorder=5)
+        if not beside:
+            end = drawn[i][-1]
+            edge = np.clip(end, (box.left, box.low), (box.right, box.high))  # where the box is nearest to the end
+            axes.plot(*to_units([end, edge]).T, color=colour, linewidth=0.8, zorder=2)
+
+
+def _place_of(
+    name: str, *, drawn: Sequence[np.ndarray], own: int, taken: Sequence[Box], inside: Box, size: float
+) -> tuple[Box, bool]:
+    """Return where the name of a line stands in pixels, and whether that is beside its line."""
+    wide, high = _long(name, size), size + 3
+    points = [(float(x), float(y)) for x, y in drawn[own]]
+    near = boxes_near(points, width=wide, height=high)
+    box, is_free = first_free(near, lines=drawn, own=own, taken=taken, inside=inside)
+    if is_free:
+        return box, True
+    anywhere = [box, *boxes_inside(inside, points[-1], width=wide, height=high)]
+    box, is_free = first_free(anywhere, lines=drawn, own=own, taken=taken, inside=inside)
+    return box, not is_free or distance(box, drawn[own]) <= size
+
+
+def _long(name: str, size: float) -> float:
+    """Return about how many pixels a name takes."""
+    return 0.6 * size * len(name)
 
 
 def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:

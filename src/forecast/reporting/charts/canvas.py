@@ -153,6 +153,15 @@ def empty(what: str, why: str) -> Statement:
 _STEP = 2.0
 """Pixels between the points of a line when it is asked whether a label covers it."""
 
+_CLEAR = 2.0
+"""Pixels a label keeps from every line."""
+
+_SHIFTS = (0.0, -4.0, 4.0, -8.0, 8.0, -12.0, 12.0)
+"""Pixels by which a label at the end of its line may stand higher or lower than it."""
+
+_GRID = 6.0
+"""Pixels between the places that are tried all over a frame."""
+
 
 class Box(NamedTuple):
     """A rectangle in pixels."""
@@ -166,20 +175,31 @@ class Box(NamedTuple):
 def boxes_near(points: Sequence[tuple[float, float]], *, width: float, height: float, gap: float = 9.0) -> list[Box]:
     """Return where a label of a line may stand, best first: right of its end, then above and below its points.
 
-    points : the line's points in pixels, in order. The end is tried first, then the points before it.
+    points : the line's points in pixels, in order. The end is tried first, a little higher and lower too, so that lines
+    that end close together can all be named there; then the points before it.
     """
     x, y = points[-1]
-    boxes = [Box(x + gap, y - height / 2, x + gap + width, y + height / 2)]
+    lows = [y - height / 2 + shift for shift in _SHIFTS]
+    boxes = [Box(x + gap, low, x + gap + width, low + height) for low in lows]
     for x, y in reversed(points):
         for low in (y + gap, y - gap - height):
             boxes += [Box(left, low, left + width, low + height) for left in (x - width, x - width / 2, x)]
     return boxes
 
 
+def boxes_inside(inside: Box, end: tuple[float, float], *, width: float, height: float) -> list[Box]:
+    """Return the places for a label all over a frame, those nearest to the end of its line first."""
+    lefts = np.arange(inside.left, inside.right - width, _GRID)
+    lows = np.arange(inside.low, inside.high - height, _GRID)
+    boxes = [Box(float(left), float(low), float(left + width), float(low + height)) for left in lefts for low in lows]
+    return sorted(boxes, key=lambda box: distance(box, np.array([end])))
+
+
 def first_free(
     boxes: Sequence[Box], *, lines: Sequence[np.ndarray], own: int, taken: Sequence[Box], inside: Box
-) -> Box:
-    """Return the first box inside a frame that touches no line and no other box; else the one that touches least.
+) -> tuple[Box, bool]:
+    """Return the first box inside a frame that touches no line and no other box, and whether there is one; else the
+    one that touches least.
 
     lines : arrays of shape (points, 2) in pixels. own : which of them is named: of free boxes, one that is nearer to
     another line than to this comes last.
@@ -190,19 +210,20 @@ def first_free(
 
     def touched(box: Box) -> float:
         x, y = dots[:, 0], dots[:, 1]
-        on_lines = int(((x > box.left) & (x < box.right) & (y > box.low) & (y < box.high)).sum())
+        near = (x > box.left - _CLEAR) & (x < box.right + _CLEAR) & (y > box.low - _CLEAR) & (y < box.high + _CLEAR)
         out = box.left < inside.left or box.right > inside.right or box.low < inside.low or box.high > inside.high
-        stray = _away(box, others) < _away(box, dense[own])
-        return on_lines + 100 * sum(_overlap(box, other) for other in taken) + 1000 * out + 0.5 * stray
+        stray = distance(box, others) < distance(box, dense[own])
+        return int(near.sum()) + 100 * sum(_overlap(box, other) for other in taken) + 1000 * out + 0.5 * stray
 
-    return min(boxes, key=touched)  # the first of the least
+    best = min(boxes, key=touched)  # the first of the least
+    return best, touched(best) < 1
 
 
 def _overlap(one: Box, other: Box) -> bool:
     return one.left < other.right and other.left < one.right and one.low < other.high and other.low < one.high
 
 
-def _away(box: Box, dots: np.ndarray) -> float:
+def distance(box: Box, dots: np.ndarray) -> float:
     """Return how far a box is from the nearest of some points."""
     across = np.maximum(np.maximum(box.left - dots[:, 0], dots[:, 0] - box.right), 0.0)
     along = np.maximum(np.maximum(box.low - dots[:, 1], dots[:, 1] - box.high), 0.0)

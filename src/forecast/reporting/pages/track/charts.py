@@ -109,8 +109,8 @@ def _name_lines(axes: Axes, lines: list[tuple[np.ndarray, str, str]], *, last: i
     """Write each line's name at x = `at` next to its end; a line that ends before `last` is named where it runs."""
     early = [i for i, (points, _, _) in enumerate(lines) if points[-1, 0] < last]
     late = [(float(points[-1, 1]), name, colour) for points, name, colour in lines if points[-1, 0] == last]
-    end_labels(axes, at, late)
-    line_labels(axes, lines, named=early, standing=[(at, y, name) for y, name, _ in late])
+    standing = end_labels(axes, at, late)
+    line_labels(axes, lines, named=early, standing=standing)
 
 
 def _looks(models: Sequence[str]) -> dict[str, Mark]:
