@@ -167,6 +167,17 @@ def period_label(period: int) -> str:
     return f"{period // 12:04d}-{period % 12 + 1:02d}"
 
 
+def year_before(label: str) -> str:
+    """Return the same month or quarter a year before.
+
+    >>> year_before("2026-03"), year_before("FY26 Q4")
+    ('2025-03', 'FY25 Q4')
+    """
+    if is_quarter([label]).all():
+        return f"FY{(int(label[2:4]) - 1) % 100:02d}{label[4:]}"
+    return period_label(parse_period(label) - 12)
+
+
 def is_quarter(labels: Any) -> np.ndarray:
     """Return which target periods are fiscal quarters (`FY26 Q3`), not months (`2026-10`); shape (n,), bool."""
     return pd.Series(labels, dtype="str").str.startswith("FY").to_numpy(dtype=bool)

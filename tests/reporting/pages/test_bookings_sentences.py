@@ -160,7 +160,7 @@ def test_attention_names_no_owner_and_counts_right():
     found = changes.prepare_attention(deals, as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(3))
     told = plainly(changes.attention(segments(-5.0).assign(p_at_least_plan=0.1), found, company=EURO))
     assert told[0].replace(T, " ") == "Far below plan in FY26 Q4, with the chance of reaching it: S0 by €5 (10 %)."
-    assert told[1] == "1 open deal (€10) is past the expected close date: give a new date or close."
+    assert told[1] == "1 open deal (€10) is past the expected close date and needs a new one."
     assert told[2].replace(T, " ") == "1 open deal (€10), 33 % of all open deals, has slipped three times or more."
     assert told[3] == "1 open deal (€20) has no expected close date."
     assert "Rep" not in " ".join(told)
@@ -177,9 +177,9 @@ def test_attention_names_no_owner_and_counts_right():
 
 def test_attention_begins_with_alarms_and_may_tell_no_chance():
     none = changes.prepare_attention(open_deals(), as_of=pd.Timestamp("2026-10-31"), looked_at=looked_at(0))
-    far = segments(-5.0, -7.0, 1.0).assign(p_at_least_plan=0.1)
+    far = segments(-5.0, -7.0, 1.0).assign(p_at_least_plan=0.1)[::-1]
     told = plainly(changes.attention(far, none, company=EURO, alarms=["An alarm."], chances=False))
-    assert told == ["An alarm.", "Far below plan in FY26 Q4, by the model: S1 by €7 and S0 by €5."]
+    assert told == ["An alarm.", "Far below plan in FY26 Q4, by the model: S1 by €7 and S0 by €5."], "most money first"
     assert changes.attention(segments(1.0), none, company=EURO, alarms=["An alarm."]) == ["An alarm."]
 
 

@@ -242,16 +242,25 @@ def test_the_record_is_told_twice():
     brief = page.twice(table, brief=True)
     assert brief[["model", "level", "horizon"]].values.tolist() == [
         ["pipeline", "total", 1],
+        ["pipeline", "segment", 1],  # what people forecast for segments stands beside the model's segments
         ["submitted-sales", "segment", 1],
     ]
-    assert [plain(cell) for cell in brief["wape"]] == ["21 → 50 %", "21 → 50 %"]
-    assert [plain(cell) for cell in brief["bias"]] == ["+1 → +45 %", f"+1 → {MINUS}20 %"]
-    assert brief["coverage80"].iloc[1] == "–"
+    assert [plain(cell) for cell in brief["wape"]] == ["21 → 50 %"] * 3
+    assert [plain(cell) for cell in brief["bias"]] == ["+1 → +45 %", "+1 → +45 %", f"+1 → {MINUS}20 %"]
+    assert brief["coverage80"].iloc[2] == "–"
+    both = pd.concat([table, people.assign(level="total")], ignore_index=True)
+    assert page.twice(both, brief=True)["level"].tolist() == ["total", "total"]  # all forecast the company
+    alone = table[table["level"] == "segment"]
+    assert page.twice(alone, brief=True)["model"].tolist() == ["pipeline", "submitted-sales"]
     shown = page.record_table(table, brief=True)
     assert isinstance(shown, TableView)
     heads = [column.head for column in shown.grid().columns]
     assert heads[:3] == ["forecast", "forecasts", "miss (WAPE)"]  # narrow enough for a column of paper
-    assert [row[0] for row in shown.grid().rows] == ["the model, company", "sales’ forecast, segments"]
+    assert [row[0] for row in shown.grid().rows] == [
+        "the model, company",
+        "the model, segments",
+        "sales’ forecast, segments",
+    ]
     assert len(page.twice(table)) == 4
     assert repr(page.record_table(table.assign(n=0))) == ""
     assert "<details" not in page.record_table(table, brief=True)._repr_html_()

@@ -110,14 +110,41 @@ def test_a_benchmark_whose_range_does_not_meet_ours_is_named_in_one_line():
         ]
 
 
-def test_a_benchmark_whose_range_meets_ours_or_is_not_known_is_not_named():
-    assert said_beside(q10=1.45e6) == []  # they touch
+def test_a_benchmark_whose_range_meets_ours_is_named_with_its_chance_unless_that_has_been_told():
+    touching = {"q10": 1.45e6, "p_at_least_plan": 0.22}
+    assert said_beside(**touching) == ["The benchmark expects $3.28 m: 22 % likely to reach plan."]
+    assert said_beside(q10=1.45e6) == ["The benchmark expects $3.28 m."]  # no plan
+    other, given = pd.DataFrame([OTHER | touching]), {"company": Company(name="C", currency="USD")}
+    alarmed = "The model is off; plan $2 m."  # no chance is told
+    assert leader.beside(OURS, other, FEW, headline=alarmed, **given) == [f"The benchmark expects $3.28{T}m."]
+    told = f"The model is off. The benchmark, closer since then, says $3.28{T}m for FY18 Q1."
+    assert leader.beside(OURS, other, FEW, headline=told, **given) == []
+    by_chance = f"We expect to book $3.28{T}m in FY18 Q1."  # the same amount, of the model
+    assert len(leader.beside(OURS, other, FEW, headline=by_chance, **given)) == 1
+
+
+def test_a_benchmark_that_is_not_known_is_not_named():
     assert said_beside(q10=float("nan")) == []
     assert said_beside(target_period="FY18 Q2") == []
     assert said_beside(row=OURS | {"mean": float("nan")}) == []
     assert said_beside(row=None) == []
     nothing = pd.DataFrame(columns=list(OTHER))
     assert leader.beside(OURS, nothing, FEW, company=Company(name="C")) == []
+
+
+def test_one_line_under_the_headline_has_the_benchmark_and_the_year_before():
+    past = pd.DataFrame({"segment": ["Total", "S0"], "target_period": "FY17 Q1", "observed": [0.9e6, 0.1e6]})
+    given = {"company": Company(name="C", currency="USD")}
+    other = pd.DataFrame([OTHER | {"q10": 1.45e6}])
+    (line,) = leader.yardsticks(OURS, other, FEW, past, **given)
+    assert line.replace(T, " ") == "The benchmark expects $3.28 m. FY17 Q1 brought $900 k."
+    assert leader.yardsticks(OURS, other, FEW, past.assign(observed=float("nan")), **given) == [
+        f"The benchmark expects $3.28{T}m."
+    ]
+    month = past.assign(target_period="2025-11")
+    (line,) = leader.yardsticks(OURS | {"target_period": "2026-11"}, other, FEW, month, **given)
+    assert line == f"November 2025 brought $900{T}k."
+    assert leader.yardsticks(None, other, FEW, past, **given) == []
 
 
 def test_only_what_is_on_the_page_is_explained(tmp_path: Path):

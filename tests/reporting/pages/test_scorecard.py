@@ -136,3 +136,33 @@ def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():
     # The least that a figure can be is compared with the survey's only where it is above.
     least = table.assign(survey=0.5, against_survey="").iloc[[1]]
     assert scorecard.finding(least) == "Nothing can be compared with the survey yet"
+
+
+def test_where_luck_could_have_made_every_change_a_brief_table_says_so_once():
+    table = pd.DataFrame(
+        {
+            "measure": ["customers won", "mean deal"],
+            "ours": [2190.0, 20_000.0],
+            "unit": ["count", "money"],
+            "previous": [2133.0, 19_300.0],
+            "change": [0.03, 0.04],
+            "note": "",
+            "against_year": "unclear",
+            "against_late": ["unclear", ""],
+            "year_n": 12,
+            "n_of": "month",
+            "bound": "",
+            "ours_n": 12,
+            "months": 12,
+            "first": "2025-11",
+            "last": "2026-10",
+        }
+    )
+    told = sources.plain(scorecard.figures(table, currency="EUR", caption="What we sell", brief=True)._repr_html_())
+    assert "What we sell: luck could have made the change of every figure" in told
+    assert "could be luck?" not in told
+    assert "could be luck?" in scorecard.figures(table, currency="EUR")._repr_html_()  # row by row where there is room
+    for one in (table.assign(against_year=["above", "unclear"]), table.assign(against_late=["below", ""])):
+        told = scorecard.figures(one, currency="EUR", caption="What we sell", brief=True)._repr_html_()
+        assert "could be luck?" in told
+        assert "luck could have" not in told

@@ -83,7 +83,7 @@ def _stale(snap: Snapshot) -> list[Problem]:
             column="expected_close_on",
             what=PAST_DUE,
             evidence=evidence,
-            mend="give them a new date, or close them as lost",
+            mend="give them a new date",
         ).at(stale["opportunity_id"])
     ]
 

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
+from forecast.calendar import year_before
 from forecast.data.audit.audit import SEVERAL_WAYS
 from forecast.data.schema import TABLES, TOTAL, Company, Log
 from forecast.data.sources.redact import NAMES
@@ -43,9 +44,9 @@ def is_short(judged: Mapping[str, Finding]) -> bool:
 READING = {
     "range": "The range. Of ten periods for which an 80 % range is given, eight should end inside it, one below "
     "and one above.",
-    "parts": "The three parts. Booked is certain. Open pipeline is what deals that exist today should bring in the "
-    "period, each counted with its probability of being won in it. Not yet created is what deals will bring that "
-    "nobody has entered yet.",
+    "parts": "The three parts. Booked is won already; wins recorded late may add to it. Open pipeline is what deals "
+    "that exist today should bring in the period, each counted with its probability of being won in it. Not yet "
+    "created is what deals will bring that nobody has entered yet.",
     "model": "The model makes the numbers of this page from the CRM.",
     "people": "The forecasts of sales, of marketing and the joint one are what people submitted.",
     "benchmark": "The benchmark continues past bookings and knows no deal; what is not better than it adds nothing.",
@@ -56,18 +57,29 @@ READING = {
 }
 """How what the page shows is read, by subject."""
 
+LIKELY = "likely"
+"""What a headline that tells the chance of plan says."""
+
 LEAD = "Each with what would bring it:"
 MONTHS = "more months that have settled"
 ENOUGH = "months that the model had enough deals to forecast"
 
 
 def beside(
-    row: Mapping[str, Any] | None, benchmark: pd.DataFrame, judged: Mapping[str, Finding], *, company: Company
+    row: Mapping[str, Any] | None,
+    benchmark: pd.DataFrame,
+    judged: Mapping[str, Finding],
+    *,
+    company: Company,
+    headline: str = "",
 ) -> list[str]:
-    """Return what the benchmark expects where its 80 % range and the model's do not meet, and whether the record tells
-    which of the two is nearer; no line where they meet or one is not known.
+    """Return what the benchmark expects for the headline's period; no line where it or the model's is not known.
 
-    row : of the headline. benchmark : the month's table. judged : of the month's record.
+    Simple case: its number, and how likely that makes plan. Where its 80 % range and the model's do not meet, that, and
+    whether the record tells which of the two is nearer.
+
+    row : of the headline. benchmark : the month's table. judged : of the month's record. headline : what has been told:
+    what the benchmark expects is not told again, and no chance of plan where that tells none (it is under alarm).
     """
     if row is None:
         return []
@@ -77,11 +89,46 @@ def beside(
     other = sources.row(rows)
     if not all(wording.known(each.get(name)) for each in (row, other) for name in ("mean", "q10", "q90")):
         return []
-    if other["q10"] <= row["q90"] and row["q10"] <= other["q90"]:
-        return []
     money = wording.money(other["mean"], currency=company.currency)
+    if other["q10"] <= row["q90"] and row["q10"] <= other["q90"]:
+        told = sources.plain(headline)
+        if "benchmark" in told and sources.plain(money) in told:
+            return []
+        chance = other.get("p_at_least_plan") if not told or LIKELY in told else None
+        likely = f": {wording.chance(chance)} {LIKELY} to reach plan" if wording.known(chance) else ""
+        return [f"The benchmark expects {money}{likely}."]
     span = wording.named_range(other["q10"], other["q90"], currency=company.currency)
     return [f"The benchmark expects {money}, {span}: the two ranges do not meet. {_which(judged.get(COMPANY_SKILL))}."]
+
+
+def yardsticks(
+    row: Mapping[str, Any] | None,
+    benchmark: pd.DataFrame,
+    judged: Mapping[str, Finding],
+    backtest: pd.DataFrame,
+    *,
+    company: Company,
+    headline: str = "",
+) -> list[str]:
+    """Return the line under the headline: what the benchmark expects, and what the period brought a year before.
+
+    backtest : the month's table. The others are as `beside` takes them. No line where neither is known.
+    """
+    said = beside(row, benchmark, judged, company=company, headline=headline)
+    said += _year_before(row, backtest, company=company)
+    return [" ".join(said)] if said else []
+
+
+def _year_before(row: Mapping[str, Any] | None, backtest: pd.DataFrame, *, company: Company) -> list[str]:
+    """Return what the headline's period brought a year before; no line where that is not known."""
+    if row is None or not wording.known(row.get("mean")) or backtest.empty:
+        return []
+    period = year_before(str(row["target_period"]))
+    is_it = (backtest["segment"] == TOTAL) & (backtest["target_period"] == period) & backtest["observed"].notna()
+    if not is_it.any():
+        return []
+    booked = wording.money(sources.row(backtest[is_it])["observed"], currency=company.currency)
+    return [f"{sources.capitalised(wording.month(period))} brought {booked}."]
 
 
 def _which(found: Finding | None) -> str:

@@ -224,6 +224,12 @@ def _luck(row: Mapping[str, Any]) -> str:
     return OF_LATE_NOT if of_late else word(row["against_year"], COULD_BE_LUCK)
 
 
+def _all_could_be_luck(known: pd.DataFrame) -> bool:
+    """Return whether luck could have made each change that was tested, of the year and of its last months."""
+    year, late = known["against_year"], known["against_late"]
+    return bool((year == "unclear").any() and year.isin(["unclear", ""]).all() and not late.isin(_SIDES).any())
+
+
 YEAR_EXPLAINED = (
     "Each month is compared with the same month a year before (reps with a quota: rep by rep), over twelve months and "
     "over the last six alone; all comparisons of this page are allowed one chance finding in twenty together."
@@ -274,7 +280,8 @@ def _bound(row: Mapping[str, Any]) -> str:
 def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:
     """Show our figures, now and a year ago, as far as they are known; brief : without what each of them is.
 
-    Without a year before only what is known now is shown.
+    Without a year before only what is known now is shown. Where luck could have made every change, the caption of a
+    brief table says so once.
     """
     heads = {name: head for name, head in HEADS.items() if not brief or name not in ("n", "note")}
     if (table["against_year"] == "").all():
@@ -285,6 +292,9 @@ def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief
         covered = f"{wording.month(row['first'])} to {wording.month(row['last'])}"
         heads, caption = heads | {"ours": "the months recorded"}, f"{caption} ({covered})"
     worded = shown(table, currency=currency)
+    if brief and "luck" in heads and _all_could_be_luck(table[table["ours"].notna()]):
+        del heads["luck"]
+        caption = f"{caption}: {word('unclear', YEAR).lower()} every figure"
     return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
 
 

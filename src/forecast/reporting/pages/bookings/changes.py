@@ -408,8 +408,9 @@ def attention(
     sentences = [*alarms, *_far_below_plan(rows, company=company, chances=chances)]
     if count := len(found.past_due):
         verb = "is" if count == 1 else "are"
+        needs = "needs" if count == 1 else "need"
         past = f"{_counted(found.past_due, company)} {verb} past the expected close date"
-        sentences.append(f"{past}: give a new date or close.")
+        sentences.append(f"{past} and {needs} a new one.")
     if count := len(found.slipped):
         of_all = wording.share(sources.count(found.slipped), found.open_deals)
         verb = "has" if count == 1 else "have"
@@ -423,10 +424,11 @@ def attention(
 
 
 def _far_below_plan(rows: pd.DataFrame, *, company: Company, chances: bool) -> list[str]:
-    """Return the segments far below plan in one sentence, each with its chance of reaching it; no sentence for none."""
+    """Return the segments far below plan in one sentence, most money first, each with its chance of reaching it; no
+    sentence for none."""
     far = rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)] if "p_at_least_plan" in rows else rows.iloc[:0]
     named = []
-    for row in sources.records(far):
+    for row in sources.records(far.sort_values("gap", kind="stable")):
         chance = f" ({wording.chance(row['p_at_least_plan'])})" if chances else ""
         short = wording.money(row["plan"] - row["mean"], currency=company.currency)
         named.append(f"{wording.label(row['segment'])} by {short}{chance}")

@@ -411,8 +411,9 @@ def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
 
     lately : the month's table, for figures over all and of late, or `parted`, for those before and since an alarm.
 
-    What nobody forecast is left out. brief : of the model, people and the benchmark alone, at the shortest lead time,
-    for the company where they forecast it. Single reps are in the table of the month only.
+    What nobody forecast is left out. brief : of the model, people and the benchmark alone, at the shortest lead time:
+    those of the company, then what people forecast for segments only, with model and benchmark for segments too.
+    Single reps are in the table of the month only.
     """
     rows = lately[~lately["model"].isin(reps_of(lately))]
     rows = rows[rows["n"] > 0]
@@ -421,13 +422,25 @@ def twice(lately: pd.DataFrame, *, brief: bool = False) -> pd.DataFrame:
     if brief:
         shown = rows["model"].isin([OURS, BENCHMARK]) | rows["model"].str.startswith(_PEOPLE)
         rows = rows[shown & (rows["horizon"] == rows["horizon"].min())]
-        rows = rows.drop_duplicates("model", keep="last")  # "total" comes after "segment"
+        rows = rows[_of_like_with_like(rows)].sort_values("level", ascending=False, kind="stable")  # "total" first
     cells = {"forecasts": [wording.counts(*pair) for pair in _pairs(rows, "n")]}
     for name, sign in (("wape", False), ("bias", True), ("coverage80", False)):
         cells[name] = [wording.moved(*pair, sign=sign) for pair in _pairs(rows, name)]
     return rows[["model", "level", "horizon"]].assign(
         **{name: pd.Series(texts, index=rows.index, dtype="str") for name, texts in cells.items()}
     )
+
+
+def _of_like_with_like(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows a short record shows: each forecast once, for the company where it is made for it.
+
+    Where people forecast segments only, the model and the benchmark are shown for segments as well: the miss of a
+    segment is larger than that of the company.
+    """
+    of_company = rows["level"] == "total"
+    only_segments = ~rows["model"].isin(rows.loc[of_company, "model"])
+    mixed = of_company.any() and only_segments.any()
+    return of_company | only_segments | (mixed & rows["model"].isin([OURS, BENCHMARK]))
 
 
 def _pairs(rows: pd.DataFrame, name: str) -> list[tuple[float, float]]:
