@@ -91,7 +91,7 @@ APART = Words(
 HABIT = Words(above="too high", below="too low", unclear="neither too high nor too low beyond chance")
 LESS, MORE = "less", "more"
 STEP = Words(above=LESS, below=MORE, unclear="{unproven}")
-STEPS = Words(above="A step is closer in {}", below="further off in {}", unclear="No comparison shows a difference")
+STEPS = Words(above="closer", below="further off", unclear="No step shows a difference")
 CHANGE = Words(above="missed by less than the model", below="missed by more than the model", unclear="{unproven}")
 BEYOND_CHANCE = "beyond chance"
 NOT_PROVEN = "not proven"

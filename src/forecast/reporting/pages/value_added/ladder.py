@@ -114,22 +114,29 @@ LADDER_HEADS = {
 
 
 def ladder_finding(table: pd.DataFrame) -> str:
-    """Return in how many comparisons a step is closer than the one before and in how many further off, beyond chance.
+    """Return how many steps are closer than what they are compared with and how many further off, beyond chance.
 
-    table : as `value_added` gives it. All its rows count, as all are tested and drawn. `closer` says nothing of why, so
-    joint next to sales' forecasts may be among them.
+    table : as `value_added` gives it. They are counted of all its rows, as all are tested and drawn. Joint next to
+    sales' forecasts is no step: among those that are closer it would read as an effect of planning together.
     """
     if table.empty:
         return "There are no two forecasts of the same months yet"
-    found = verdicts(table)
+    steps = table[~joint_rows(table)]
+    if steps.empty:
+        return "Only joint and sales’ forecasts can be compared: who was closer, not why"
+    found = verdicts(steps)
     if set(found) == {"untested"}:
         return "Too few months to tell what any step adds"
-    better, worse = (counted(table, found, way) for way in ("better", "worse"))
-    if not better and not worse:
+    counts = [counted(steps, found, way) for way in ("better", "worse")]
+    sides = [(count, side) for count, side in zip(counts, (STEPS.above, STEPS.below), strict=True) if count]
+    if not sides:
         return f"{STEPS.unclear} {BEYOND_CHANCE}"
-    of_all = wording.of_all(better, sources.count(table), "comparison")
-    further = [STEPS.below.format(wording.spelt(worse))] if worse else []
-    return ", ".join([STEPS.above.format(of_all), *further, BEYOND_CHANCE])
+    (first, side), *others = sides
+    verb = "step is" if first == 1 else "steps are"
+    parts = [f"{wording.spelt(first)} {verb} {side}", *(f"{wording.spelt(count)} {each}" for count, each in others)]
+    rows = sources.count(table)
+    of = f"Of {wording.spelt(rows)} comparison{'' if rows == 1 else 's'}"
+    return f"{of}, {' and '.join(parts)}, {BEYOND_CHANCE}"
 
 
 def ladder_sentences(table: pd.DataFrame) -> list[str]:
