@@ -427,6 +427,8 @@ def test_a_sign_of_something_else_is_told_wherever_the_verdict_stands():
     placebo = drifts | {"placebo": -0.3, "placebo_p_value": 0.01, "dip": 0.4, "dip_p_value": 0.01}
     assert "distrust the number" in planning_sentences.closing(placebo)  # the conclusion is no surer than the verdict
     assert "errors were worse than usual" in planning_sentences.closing(placebo)
+    floor = placebo | {"placebo_p_value": 0.001, "n_assignments": 1000}
+    assert "in at most 1 of 1,000 cases): distrust the number" in planning_sentences.closing(floor)
 
 
 def test_chances_are_no_smaller_than_the_draws_allow():

@@ -27,6 +27,7 @@ from forecast.reporting.pages.planning.prepare import (
     EffectRows,
     Months,
     SegmentErrors,
+    draws,
     is_answerable,
     is_claimed,
     is_scored,
@@ -179,7 +180,7 @@ def _placebo_warning(row: Mapping[str, Any]) -> str:
     if row.get("verdict") == "not identified":
         return ""
     if placebo_contradicts(p):
-        return placebo_sentence(change, placebo, p, claimed=is_claimed(row))
+        return placebo_sentence(change, placebo, p, claimed=is_claimed(row), draws=draws(row))
     if row.get("verdict") == "no detectable change" or not placebo_is_as_large(change, placebo):
         return ""
     same = "Much the same difference was" if placebo * change > 0 else "A difference the other way was"
