@@ -17,6 +17,7 @@ from forecast.evaluation.scores.deals import (
     calibration_curves,
     deal_track,
     ever_track,
+    past_due_record,
     reliability,
     second_opinion,
 )
@@ -229,3 +230,20 @@ def test_both_models_are_asked_of_the_same_deals(sample: Path):
     alone, both = deal_track(log, **asked), deal_track(log, **asked, challenger="logistic")
     pd.testing.assert_frame_equal(both.drop(columns="p_challenger"), alone)
     assert both["p_challenger"].between(0, 1).all()
+
+
+def test_what_became_of_deals_past_their_date_by_hand(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path / "a"))
+    found = past_due_record(log, as_of="2026-03-31", origins=["2025-12-31", "2026-02-12"])
+    # past their date: O2 on the first day, O4 on the second; both were lost. Not: O3, O4, O5 and O5, O6, O7.
+    assert found.drop(columns="share_won").values.tolist() == [["yes", 2, 0, 0], ["no", 6, 3, 2]]
+    assert list(found["share_won"]) == [0.0, 0.5]
+    none = past_due_record(log, as_of="2026-03-31", origins=[])
+    assert none["deals"].tolist() == [0, 0]
+    assert none["share_won"].isna().all()
+    with pytest.raises(ParameterError):
+        past_due_record(log, as_of="2026-03-31", origins=["no day"])
+    # without a history nobody knows what dates deals had then
+    log = forecast.read(tiny_company(tmp_path / "b", history=None))
+    found = past_due_record(log, as_of="2026-03-31", origins=["2025-12-31"])
+    assert found["deals"].tolist() == [0, 0]

@@ -161,6 +161,11 @@ def test_attention_names_no_owner_and_counts_right():
     told = plainly(changes.attention(segments(-5.0).assign(p_at_least_plan=0.1), found, company=EURO))
     assert told[0].replace(T, " ") == "Far below plan in FY26 Q4, with the chance of reaching it: S0 by €5 (10 %)."
     assert told[1] == "1 open deal (€10) is past the expected close date and needs a new one."
+    record = pd.DataFrame({"past_due": ["yes", "no"], "deals": [155, 4334], "share_won": [0.85, 0.69]})
+    often = plainly(changes.attention(segments(), found, company=EURO, overdue=record))[0].replace(T, " ")
+    assert often == f"{told[1]} Of such deals a year or two ago 85 % were won since, of other open deals 69 %."
+    few = record.assign(deals=[29, 4334])
+    assert plainly(changes.attention(segments(), found, company=EURO, overdue=few))[0] == told[1]
     assert told[2].replace(T, " ") == "1 open deal (€10), 33 % of all open deals, has slipped three times or more."
     assert told[3] == "1 open deal (€20) has no expected close date."
     assert "Rep" not in " ".join(told)

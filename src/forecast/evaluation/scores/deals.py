@@ -15,7 +15,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.known.ledger import ledger_of, one_walk_each
-from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.known.snapshot import Snapshot, past_due, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scores.comparison import PairedTest, diebold_mariano
@@ -133,6 +133,45 @@ def _with_outcome(then: Snapshot, today: Today, now: Snapshot, horizon: int) -> 
     frame["won"] = ((frame["outcome"] == "won") & (frame["closed_on"] <= end)).astype("float64")
     frame.insert(0, "origin", then.as_of)
     return frame[list(_COLUMNS)]
+
+
+def past_due_record(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -> pd.DataFrame:
+    """Return what has become, by what is known now, of the deals that were open on past days.
+
+    A deal open on several of the days counts on each. Deals without a date on the day are neither past it nor due.
+
+    Parameters
+    ----------
+    log : the company's tables. as_of : the day whose knowledge tells what became of deals.
+    origins : past days (ISO).
+
+    Returns
+    -------
+    DataFrame: past_due ("yes": past the expected close date on the day, "no": not), deals, won and still open since
+    (counts), share_won (won / deals, in [0, 1]; NaN without deals); two rows, "yes" first.
+    """
+    became = snapshot(log, as_of=as_of).opportunities.set_index("opportunity_id")["outcome"]
+    parts = []
+    for day in origins:
+        then = snapshot(log, as_of=day)
+        dated = then.opportunities[then.opportunities["outcome"].eq("open")].dropna(subset=["expected_close_on"])
+        late = past_due(dated, as_of=then.as_of).map({True: "yes", False: "no"})
+        parts.append(pd.DataFrame({"past_due": late, "outcome": dated["opportunity_id"].map(became)}))
+    deals = pd.concat(parts) if parts else pd.DataFrame({"past_due": [], "outcome": []}, dtype="str")
+    rows = []
+    for answer in ("yes", "no"):
+        of = deals.loc[deals["past_due"] == answer, "outcome"]
+        is_won = of == "won"
+        rows.append(
+            {
+                "past_due": answer,
+                "deals": len(of),
+                "won": int(is_won.sum()),
+                "open": int((of == "open").sum()),
+                "share_won": float(is_won.mean()),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 EVER_COLUMNS = (

@@ -36,7 +36,7 @@ from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import NO_STARTS, STARTS, not_scored_sentence
 from forecast.evaluation.scorecard import scorecard
-from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track
+from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
@@ -109,7 +109,7 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, deals, backtest, scores, lately, alarms, parted, planning, planning_levels, scorecard,
-        judgements, value_added, habits, adjustments, odds_ever, late_wins, notes, changes_forecast,
+        judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes, changes_forecast,
         changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
@@ -359,6 +359,12 @@ def _odds_ever(month: _Month) -> pd.DataFrame:
     return pd.concat([past, row], ignore_index=True) if len(past) else row
 
 
+def _overdue(month: _Month) -> pd.DataFrame:
+    """Return what became of deals open a year to two years ago, at four month ends, past their date and not."""
+    days = origins(month.log, as_of=month.snap.as_of, count=24)[:-12:3]
+    return past_due_record(month.log, as_of=month.snap.as_of, origins=days)
+
+
 def _late_wins(month: _Month) -> pd.DataFrame:
     return late_wins(month.log, as_of=month.snap.as_of)
 
@@ -459,6 +465,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         },
         "odds_ever": _odds_ever,
         "late_wins": _late_wins,
+        "overdue": _overdue,
         "notes": _notes,
         **{
             name: lambda month, name=name: _changed(month)[name]  # type: ignore[misc]

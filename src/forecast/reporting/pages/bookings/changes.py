@@ -26,6 +26,10 @@ SLIPS = 3
 """Times a close date has moved later from which a deal needs attention."""
 
 
+FEWEST_OVERDUE = 30
+"""Deals past their date, and others, from which it is told how often they were won."""
+
+
 # -- the waterfall --------------------------------------------------------------------------------------
 
 
@@ -398,19 +402,26 @@ def describe_waterfall(record: Waterfall, *, title: str) -> Caption:
 
 
 def attention(
-    rows: pd.DataFrame, found: Attention, *, company: Company, alarms: Sequence[str] = (), chances: bool = True
+    rows: pd.DataFrame,
+    found: Attention,
+    *,
+    company: Company,
+    alarms: Sequence[str] = (),
+    chances: bool = True,
+    overdue: pd.DataFrame | None = None,
 ) -> list[str]:
     """Return what needs attention: alarms, segments far from plan, deals past their date, deals that keep slipping.
 
     Where there is none, what was looked at; nothing where nothing can be looked at. rows : segments of a period
-    (`segment_rows`). alarms : a sentence each. chances : whether those of reaching plan are told. No owner is named.
+    (`segment_rows`). alarms : a sentence each. chances : whether those of reaching plan are told. overdue : the month's
+    table `overdue`, where it is told how often deals past their date were won. No owner is named.
     """
     sentences = [*alarms, *_far_below_plan(rows, company=company, chances=chances)]
     if count := len(found.past_due):
         verb = "is" if count == 1 else "are"
         needs = "needs" if count == 1 else "need"
         past = f"{_counted(found.past_due, company)} {verb} past the expected close date"
-        sentences.append(f"{past} and {needs} a new one.")
+        sentences.append(f"{past} and {needs} a new one.{_often_won(overdue)}")
     if count := len(found.slipped):
         of_all = wording.share(sources.count(found.slipped), found.open_deals)
         verb = "has" if count == 1 else "have"
@@ -423,9 +434,16 @@ def attention(
     return sentences or _nothing(rows, found)
 
 
+def _often_won(overdue: pd.DataFrame | None) -> str:
+    """Return how often deals past their date were won, and the others; empty where there were too few to say."""
+    if overdue is None or (overdue["deals"] < FEWEST_OVERDUE).any():
+        return ""
+    late, others = (wording.percent(row["share_won"]) for row in sources.records(overdue))
+    return f" Of such deals a year or two ago {late} were won since, of other open deals {others}."
+
+
 def _far_below_plan(rows: pd.DataFrame, *, company: Company, chances: bool) -> list[str]:
-    """Return the segments far below plan in one sentence, most money first, each with its chance of reaching it; no
-    sentence for none."""
+    """Return the segments far below plan in one sentence, most money first, each with its chance; none for none."""
     far = rows[(rows["p_at_least_plan"] < 0.25) & (rows["gap"] < 0)] if "p_at_least_plan" in rows else rows.iloc[:0]
     named = []
     for row in sources.records(far.sort_values("gap", kind="stable")):
