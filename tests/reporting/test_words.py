@@ -37,6 +37,7 @@ FACT = "a fact of amounts, both of which are on the page"
 READING = "how a column or an axis is read, of no figure in particular"
 VERDICT = "chosen by `verdict`, which asks `judgement` with a p-value corrected over the page"
 SHUFFLED = "of parts that `has_trend` and `has_season` let through, both held to one level"
+RANKED = "by Tukey's range, of the season's months (models/baselines/decomposition)"
 ALARM = "the kind of an alarm, said where there is one (docs/methods/alarms.md)"
 SEVERAL = "by a test of its own, corrected over its table (docs/methods/words.md: the page on planning)"
 
@@ -46,9 +47,11 @@ ALLOWED: dict[str, dict[str, str]] = {
     "pages/audit": {"Far fewer deals were created of late": "a finding of the audit, which has a bound of its own"},
     "pages/bookings/changes": {"below plan": FACT},
     "pages/bookings/seasons": {
-        "; {} is the strongest month": SHUFFLED,
-        "; no season beyond chance": SHUFFLED,
-        "is the strongest month every year": SHUFFLED,
+        "Bookings have a trend, but no season beyond chance": SHUFFLED,
+        "Bookings have a season, but no trend beyond chance": SHUFFLED,
+        "{} is the strongest month": RANKED,
+        "are the strongest months": RANKED,
+        "its strongest months are": RANKED,
         "Neither a trend nor a season is more than chance": SHUFFLED,
     },
     "pages/bookings/sentences": {

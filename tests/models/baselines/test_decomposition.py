@@ -126,3 +126,19 @@ def test_parts_add_up_and_scale(months, factor):
         assert 0 <= share <= 1
     larger = seasonal_trend(bookings * factor)
     np.testing.assert_allclose(larger.seasonal, parts.seasonal * factor, atol=1e-7 * size * factor)
+
+
+def test_the_strongest_month_is_ranked_by_tukeys_range_of_twelve():
+    # Four years, a remainder of +-1: scatter sqrt(48 / 32) = 1.22, and by the published table q(.05; 12, 32) is 4.98
+    # (12, 30: 5.00; 12, 40: 4.90), so months differ from 4.98 x 1.22 / 2 = 3.05 on.
+    parts = replace(
+        seasonal_trend(company(48, season=1.0)),
+        remainder=np.resize([1.0, -1.0], 48),
+        seasonal=np.resize([10.0, 7.1, 6.8] + [0.0] * 9, 48),
+    )
+    assert parts.strongest.tolist() == [0, 1]
+
+
+def test_without_a_remainder_the_highest_month_is_the_strongest():
+    parts = replace(seasonal_trend(company(31)), seasonal=np.resize(SEASON, 31), remainder=np.zeros(31))
+    assert parts.strongest.tolist() == [np.argmax(np.resize(SEASON, 31)[-12:])]

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecast.calendar import period_labels
 from forecast.data.schema import Company
+from forecast.errors import DataError
 from forecast.reporting.charts.figure import Chart, Statement, Together
-from forecast.reporting.pages.bookings.seasons import past_alone, seasons, settled_months
+from forecast.reporting.pages.bookings.seasons import (
+    Seasons,
+    opinions,
+    past_alone,
+    prepare_seasons,
+    seasons,
+    seasons_finding,
+    settled_months,
+)
 from forecast.sources import plain
 from forecast.wording import THIN as T
 
-YEARS = "last twelve months against the twelve before"
 EURO = Company(name="C", currency="EUR")
 MONTHS = 48
 WAVE = np.where(np.arange(MONTHS) % 12 == 2, 6e5, 0.0)  # the third month of a year that begins in November: January
@@ -45,15 +56,15 @@ def lines(chart: Chart) -> int:
     [
         (
             1e6 + 2e4 * np.arange(MONTHS) + WAVE + NOISE,
-            f"The trend's mean rose by 15{T}%, {YEARS}; January is the strongest month",
+            "Bookings have a trend and a season: January is the strongest month",
             2,
         ),
         (
             1e6 + 2e4 * np.arange(MONTHS) + NOISE,
-            f"The trend's mean rose by 15{T}%, {YEARS}; no season beyond chance",
+            "Bookings have a trend, but no season beyond chance",
             1,
         ),
-        (1e6 + WAVE + NOISE, "January is the strongest month every year; no trend beyond chance", 1),
+        (1e6 + WAVE + NOISE, "Bookings have a season, but no trend beyond chance: January is the strongest month", 1),
         (np.full(MONTHS, 1e6), "Neither a trend nor a season is more than chance", 0),
         (np.zeros(MONTHS), "Neither a trend nor a season is more than chance", 0),
     ],
@@ -91,12 +102,64 @@ def test_the_settled_months_are_of_the_whole_company():
     assert list(months.index.astype(str)[:2]) == ["2022-11", "2022-12"]
 
 
+AHEAD = pd.DataFrame({"target_period": ["2026-12", "2027-01"], "mean": [1.2e6, 1.1e6]})
+NO_BENCHMARK = pd.DataFrame({"segment": [], "target_period": [], "mean": []})
+
+
 def test_the_past_alone_next_to_our_months():
-    ahead = pd.DataFrame({"target_period": ["2026-12", "2027-01"], "mean": [1.2e6, 1.1e6]})
-    html = past_alone(ahead.assign(alone=[0.8e6, np.nan]), company=EURO)._repr_html_()
+    html = past_alone(AHEAD.assign(alone=[0.8e6, np.nan]), booked(WAVE), None, NO_BENCHMARK, company=EURO)._repr_html_()
     for cell in (f"€1.2{T}m", f"€800{T}k", "–"):
         assert cell in html
-    assert html.count("The benchmark knows no deal either") == 1  # and says something else: the page says why
+    assert html.count("Both smooth past months") == 1
     assert "nan" not in html
-    assert past_alone(ahead, company=EURO)._repr_html_() == ""  # too short a past for a model of it
-    assert past_alone(ahead.iloc[:0].assign(alone=1.0), company=EURO)._repr_html_() == ""
+    # too short a past for a model of it
+    assert past_alone(AHEAD, booked(WAVE), None, NO_BENCHMARK, company=EURO)._repr_html_() == ""
+    nothing = AHEAD.iloc[:0].assign(alone=1.0)
+    assert past_alone(nothing, booked(WAVE), None, NO_BENCHMARK, company=EURO)._repr_html_() == ""
+
+
+def test_two_opinions_without_deals_are_told_with_both_totals_of_the_quarter():
+    # October and November 2026 brought 1 and 2 m; with .8 m in December the quarter brings 3.8 m.
+    past = booked(np.r_[np.zeros(MONTHS - 1), 1e6, 2e6]).query("period >= '2026-10'")
+    benchmark = pd.DataFrame({"segment": ["A", "Total"], "target_period": ["FY26 Q4"] * 2, "mean": [1e6, 4.1e6]})
+    row, ahead = {"target_period": "FY26 Q4", "mean": 4.2e6}, AHEAD.assign(alone=[0.8e6, 0.7e6])
+    table = opinions(ahead, past, row, benchmark, company=EURO)
+    assert table.iloc[-1][["mean", "alone", "benchmark"]].tolist() == pytest.approx([4.2e6, 3.8e6, 4.1e6])
+    html = plain(past_alone(ahead, past, row, benchmark, company=EURO)._repr_html_())
+    assert f"For FY26 Q4 it gives €3.8{T}m, the benchmark €4.1{T}m." in re.sub("<[^>]+>", "", html)
+    # a quarter that the months ahead do not fill has no row
+    assert len(opinions(ahead, past, row | {"target_period": "FY27 Q1"}, benchmark, company=EURO)) == len(ahead)
+
+
+def test_months_in_which_the_pipeline_was_filling_are_no_trend():
+    ramp = np.r_[np.linspace(0, 1e6, 12), 1e6 + NOISE[12:]]
+    filled = 2023 * 12 + 10
+    parts = [prepare_seasons(booked(ramp), company=EURO, as_of="2026-11-30", filled_from=at) for at in (0, filled)]
+    assert [each.has_trend for each in parts] == [True, False]
+    assert parts[1].periods[0] == "2023-11"
+    with pytest.raises(DataError):
+        prepare_seasons(booked(ramp[:35]), company=EURO, as_of="2026-11-30", filled_from=filled)
+
+
+def test_two_months_as_strong_are_too_near_to_rank():
+    two = np.where(np.isin(np.arange(MONTHS) % 12, [2, 5]), 6e5, 0.0)
+    title = plain(shown(1e6 + two + NOISE)[0].title)
+    assert title.endswith("January and April are the strongest months, too near to rank")
+    all_near = replace_season(prepare_seasons(booked(1e6 + two + NOISE), company=EURO, as_of="2026-11-30"))
+    assert seasons_finding(all_near).endswith("its strongest months are too near to rank")
+
+
+def replace_season(record: Seasons) -> Seasons:
+    """The same, with a remainder in which no month of the year stands out."""
+    return replace(record, parts=replace(record.parts, remainder=record.parts.remainder * 100))
+
+
+def test_the_least_chance_that_shuffles_can_show_is_called_that():
+    amounts = 1e6 + 2e4 * np.arange(MONTHS) + WAVE + NOISE
+    strengths = seasons(booked(amounts), company=EURO, as_of="2026-11-30").parts[2]
+    assert plain(strengths._repr_html_()).count("at most 1 of 100") == 2
+    # the last twelve months against the twelve before, by hand: 2e4 a month more, twelve months apart
+    note = shown(amounts)[1]
+    before, last = (f"€{amounts[at].sum() / 1e6:.3g}{T}m" for at in (slice(-24, -12), slice(-12, None)))
+    assert plain(note.more) == f"The last twelve settled months brought {last}, the twelve before {before}."
+    assert shown(1e6 + WAVE + NOISE)[1].more == ""  # no trend, no years compared

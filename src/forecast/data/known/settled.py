@@ -23,6 +23,9 @@ LONGEST = 90
 QUARTERS = 8
 """How many quarters are looked back over."""
 
+SLOW = 0.95
+"""Share of the wins that have come once a pipeline counts as filled."""
+
 _LATE_WINS = {
     "quarter": "str",
     "day": "datetime64[us]",
@@ -84,6 +87,25 @@ def booked_by_month(snap: Snapshot) -> pd.DataFrame:
     first = int(period.min()) if len(period) else snap.period
     frame = pd.DataFrame({"period": period, "segment": won["segment"].array, "amount": won["amount"].fillna(0.0).array})
     return _by_month(frame, periods=range(first, snap.period + 1), segments=snap.segments)
+
+
+def pipeline_filled_from(snap: Snapshot) -> int:
+    """Return the first period whose bookings the record's beginning no longer holds down.
+
+    A record begins with the first deals created in it, or with a pipeline that was there. Simple case: the first. As
+    wins take months, the next months book little, and what looks like growth is the pipeline filling. It is filled once
+    as many months have passed as 19 of 20 wins take at most, from the month in which deals begin to be created: the
+    first of 100, so that one odd date does not count. Where a pipeline was there, its deals are older than the
+    record, and the first period that is recorded whole counts (`bookings_complete_from`).
+    """
+    view = snap.state
+    born, won = view.ledger.created_in, view.won_deals
+    won, known = won[born[won] > 0], view.known & (born > 0)
+    if not len(won):
+        return view.bookings_complete_from
+    months_to_win = np.maximum(view.closed_in[won] - born[won], 0)
+    slow = int(np.quantile(months_to_win, SLOW, method="inverted_cdf"))
+    return max(int(np.quantile(born[known], 0.01, method="inverted_cdf")) + slow, view.bookings_complete_from)
 
 
 def _won_in(state: KnownState, period: int) -> tuple[np.ndarray, np.ndarray]:

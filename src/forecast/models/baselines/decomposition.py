@@ -60,6 +60,24 @@ class Decomposition:
         return _is_rare(self.season_by_chance, other=self.trend_by_chance)
 
     @property
+    def strongest(self) -> np.ndarray:
+        """Months of the last year, 0 to 11, that may be the strongest: the highest, and those too near it to rank.
+
+        Simple case: one. Another is below it where their seasons differ by more than Tukey's range for all twelve
+        (Kramer 1956 where some came once more): the one looked at is the highest of twelve, picked by the same months.
+        The trend, which bends about once a year, and the season are taken from the months that tell the scatter.
+        """
+        from scipy.stats import studentized_range
+
+        months, last = len(self.remainder), self.seasonal[-YEAR:]
+        free = months - YEAR - months / YEAR
+        scatter = float(np.sqrt((self.remainder**2).sum() / free))
+        each = np.array([len(self.remainder[::-1][YEAR - 1 - month :: YEAR]) for month in range(YEAR)])
+        best = int(np.argmax(last))
+        near = studentized_range.ppf(1 - RARE, YEAR, free) * scatter * np.sqrt((1 / each[best] + 1 / each) / 2)
+        return np.flatnonzero((last[best] - last <= near) | (np.arange(YEAR) == best))
+
+    @property
     def note(self) -> str:
         """How strong trend and season are, in a sentence each, and whether chance would show as much."""
         trend = _sentence("trend", self.trend_strength, self.trend_by_chance, rare=self.has_trend)

@@ -1,27 +1,33 @@
 """Trend and season of past bookings: the months taken apart, drawn, and described.
 
-Where two full years are not known, the page says that it cannot tell; a part that chance would show as well is neither
-drawn nor claimed.
+Months in which the pipeline was still filling are left out. Where two full years do not remain, the page says that it
+cannot tell; a part that chance would show as well is neither drawn nor claimed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.calendar import parse_periods
+from forecast.calendar import is_quarter, parse_periods
 from forecast.data.schema import TOTAL, Company
 from forecast.errors import DataError
-from forecast.models.baselines.decomposition import YEAR, Decomposition, seasonal_trend
+from forecast.models.baselines.decomposition import SHUFFLES, YEAR, Decomposition, seasonal_trend
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import BOOKED, TREND, WITH_SEASON
 from forecast.reporting.pages.bookings.prepare import past_months
+from forecast.reporting.pages.bookings.sentences import NOT_RANKED
+
+Row = Mapping[str, Any] | None
+"""Of the headline, as `headline_row` gives it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +61,16 @@ class Seasons:
         return max(float(self.booked.max()), float((self.parts.trend + self.parts.seasonal).max()), 1.0)
 
 
-def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0) -> Together | Statement:
+def seasons(
+    booked: pd.DataFrame, *, company: Company, as_of: Any, filled_from: int = 0, seed: int = 0
+) -> Together | Statement:
     """Draw the settled months with their trend and season, and say how much of either is more than chance.
 
     booked : period, segment, amount of months as known on as_of; those that have not settled by then are left out.
+    filled_from : the first period that counts, see `pipeline_filled_from`.
     """
     try:
-        record = prepare_seasons(booked, company=company, as_of=as_of, seed=seed)
+        record = prepare_seasons(booked, company=company, as_of=as_of, filled_from=filled_from, seed=seed)
     except DataError:
         return Statement(UNKNOWN, TOO_SHORT, kind="abstain")
     picture = chart(
@@ -77,12 +86,18 @@ def seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0
     )
     heads, formats = STRENGTH_HEADS, STRENGTH_FORMATS
     strengths = TableView(record.strengths, STRENGTHS, columns=heads, formats=formats, fold=STRENGTHS)
-    return Together(picture, Statement(record.parts.note, kind="note"), strengths)
+    return Together(
+        picture,
+        Statement(record.parts.note, years_compared(record) if record.has_trend else "", kind="note"),
+        strengths,
+    )
 
 
-def prepare_seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed: int = 0) -> Seasons:
+def prepare_seasons(
+    booked: pd.DataFrame, *, company: Company, as_of: Any, filled_from: int = 0, seed: int = 0
+) -> Seasons:
     """Return the settled months taken apart. Raises DataError where they are fewer than two years."""
-    months = settled_months(booked, company=company, as_of=as_of)
+    months = settled_months(booked, company=company, as_of=as_of, filled_from=filled_from)
     amounts = months.to_numpy(float)
     parts, periods = seasonal_trend(amounts, seed=seed), list(months.index.astype("str"))
     columns = {name: getattr(parts, name) for name in ("trend", "seasonal", "remainder")}
@@ -106,28 +121,76 @@ def prepare_seasons(booked: pd.DataFrame, *, company: Company, as_of: Any, seed:
     )
 
 
-def settled_months(booked: pd.DataFrame, *, company: Company, as_of: Any) -> pd.Series:
-    """Return what the company booked in each settled month, by month (`PeriodIndex`), in order; booked as `seasons`."""
+def settled_months(booked: pd.DataFrame, *, company: Company, as_of: Any, filled_from: int = 0) -> pd.Series:
+    """Return what the company booked in each settled month, by month (`PeriodIndex`), in order.
+
+    booked, filled_from : as `seasons` takes them.
+    """
     last = company.periods.last_settled(pd.Timestamp(as_of), settle_days=company.settle_days)
     months = past_months(booked, segment=TOTAL)
-    months = months[parse_periods(months["period"]) <= last]
+    periods = parse_periods(months["period"])
+    months = months[(periods >= filled_from) & (periods <= last)]
     return pd.Series(months["amount"].to_numpy(float), index=pd.PeriodIndex(months["period"], freq="M"))
 
 
-def past_alone(ahead: pd.DataFrame, *, company: Company) -> Together | Notes:
-    """Return our months next to those of a model that knows no deal, and what tells it from the benchmark.
+def past_alone(
+    ahead: pd.DataFrame,
+    booked: pd.DataFrame,
+    row: Mapping[str, Any] | None,
+    benchmark: pd.DataFrame,
+    *,
+    company: Company,
+) -> Together | Notes:
+    """Return our months next to those of two models that know no deal, and what these say of the quarter.
 
     Nothing where the past is too short for one.
 
-    ahead : our months (target_period, mean), and where the past was long enough `alone`.
+    ahead : our months (target_period, mean), and where the past was long enough `alone`. booked : as `seasons` takes
+    it. row : of the headline. benchmark : the month's table.
     """
     if ahead.empty or "alone" not in ahead:
         return Notes([])
-    formats: dict[str, Format] = dict.fromkeys(("mean", "alone"), wording.in_currency(company.currency))
-    table = ahead[["target_period", "mean", "alone"]]
+    formats: dict[str, Format] = dict.fromkeys(("mean", "alone", "benchmark"), wording.in_currency(company.currency))
+    table = opinions(ahead, booked, row, benchmark, company=company)
+    view = TableView(table, ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
+    return Together(view, Statement(_opinions_differ(table, currency=company.currency), kind="note"))
+
+
+def opinions(
+    ahead: pd.DataFrame,
+    booked: pd.DataFrame,
+    row: Mapping[str, Any] | None,
+    benchmark: pd.DataFrame,
+    *,
+    company: Company,
+) -> pd.DataFrame:
+    """Return target_period, mean, alone and benchmark of the months ahead, and of the headline's quarter.
+
+    Parameters as `past_alone` takes them. A quarter is what its months before these have brought, and these.
+    """
+    table = ahead[["target_period", "mean", "alone"]].reset_index(drop=True)
     table.attrs = {}
-    view = TableView(sources.named(table, "past_alone"), ALONE_CAPTION, columns=ALONE_HEADS, formats=formats)
-    return Together(view, Statement(ALONE_NOTE, kind="note"))
+    if row is not None and row["target_period"] not in set(table["target_period"]):
+        periods = pd.Series(parse_periods(table["target_period"]), index=table.index)
+        quarter = company.periods.quarter_of(int(periods.iloc[0]))
+        within = company.periods.quarter_periods(quarter)
+        if company.periods.quarter_label(quarter) == row["target_period"] and within[-1] in set(periods):
+            past = past_months(booked, segment=TOTAL)
+            known = parse_periods(past["period"])
+            before = past.loc[np.isin(known, within) & (known < int(periods.iloc[0])), "amount"].sum()
+            alone = before + table.loc[periods.isin(within), "alone"].sum(skipna=False)
+            table.loc[len(table)] = [row["target_period"], sources.bare(row["mean"]), alone]
+    totals = benchmark[benchmark["segment"] == TOTAL].drop_duplicates("target_period").set_index("target_period")
+    return sources.named(table.assign(benchmark=table["target_period"].map(totals["mean"])), "past_alone")
+
+
+def _opinions_differ(table: pd.DataFrame, *, currency: str) -> str:
+    """Return what this model and the benchmark say of the quarter, and what tells them apart."""
+    last = sources.row(table.iloc[-1:])
+    if not is_quarter(pd.Series([sources.plain(last["target_period"])])).all() or pd.isna(last["benchmark"]):
+        return ALONE_NOTE
+    alone, other = (wording.money(last[name], currency=currency) for name in ("alone", "benchmark"))
+    return f"For {last['target_period']} it gives {alone}, the benchmark {other}. {ALONE_NOTE}"
 
 
 def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
@@ -158,19 +221,30 @@ LABELS = {"trend": "trend", "season": "with season"}
 HEADS = {"month": "month", "booked": "booked", "trend": "trend", "seasonal": "season", "remainder": "remainder"}
 """What stands over the columns of its table."""
 
-ALONE_HEADS = {"target_period": "month", "mean": "expected", "alone": "from past months alone"}
+ALONE_HEADS = {
+    "target_period": "month",
+    "mean": "expected",
+    "alone": "from past months alone",
+    "benchmark": "benchmark",
+}
 ALONE_CAPTION = "A second opinion that knows no deal: exponential smoothing of the settled months"
-ALONE_NOTE = (
-    "The benchmark knows no deal either, but smooths each segment by itself and in ratios, this one the company's sum "
-    "in amounts: after a sudden change the two can lie far apart."
-)
+ALONE_NOTE = "Both smooth past months: this one the company's sum, the benchmark each segment by itself and in ratios."
 
 STRENGTHS = "Trend and season next to what chance would show"
 STRENGTH_HEADS = {"part": "", "strength": "of how months vary", "by_chance": "as much in random order"}
-STRENGTH_FORMATS: dict[str, Format] = {"strength": wording.percent, "by_chance": wording.cases}
+STRENGTH_FORMATS: dict[str, Format] = {
+    "strength": wording.percent,
+    "by_chance": partial(wording.cases, draws=SHUFFLES + 1),
+}
+
+MOST_NAMED = 4
+"""As many months are named as the strongest at most."""
 
 UNKNOWN = "We cannot say whether bookings have a trend or a season."
-TOO_SHORT = "Trend and season can be told apart once two full years have settled."
+TOO_SHORT = (
+    "Trend and season can be told apart once two full years have settled, without the first months of a record, in "
+    "which the pipeline was still filling."
+)
 
 
 def describe_seasons(record: Seasons) -> Caption:
@@ -189,28 +263,34 @@ def describe_seasons(record: Seasons) -> Caption:
 
 
 def seasons_finding(record: Seasons) -> str:
-    """Return which of the two parts is more than chance.
-
-    The trend is compared over the last year and the year before: the first months of a record are often too low,
-    since deals made before it began are not in it.
-    """
-    years = record.table.iloc[-2 * YEAR : -YEAR], record.table.iloc[-YEAR:]
-    before, last = (sources.aggregate(year, "trend", "mean") for year in years)
-    moved = wording.change(last / before - 1 if before > 0 else None)
-    trend = f"The trend's mean {moved}, last twelve months against the twelve before"
+    """Return which of the two parts is more than chance, and which month is the strongest where that can be ranked."""
     if record.has_trend and record.has_season:
-        return f"{trend}; {_strongest(record)} is the strongest month"
+        return f"Bookings have a trend and a season: {_strongest(record)}"
     if record.has_trend:
-        return f"{trend}; no season beyond chance"
+        return "Bookings have a trend, but no season beyond chance"
     if record.has_season:
-        return f"{_strongest(record)} is the strongest month every year; no trend beyond chance"
+        return f"Bookings have a season, but no trend beyond chance: {_strongest(record)}"
     return "Neither a trend nor a season is more than chance"
 
 
 def _strongest(record: Seasons) -> str:
-    """Return the name of the month in which the season is highest: `December`."""
-    highest = record.periods[int(np.argmax(record.parts.seasonal[-YEAR:])) - YEAR]
-    return wording.month(highest).partition(" ")[0]
+    """Return the names of the months in which the season is highest: `December is the strongest month`."""
+    first = record.parts.strongest
+    names = [wording.month(record.periods[month - YEAR]).partition(" ")[0] for month in first]
+    if len(names) == 1:
+        return f"{names[0]} is the strongest month"
+    if len(names) <= MOST_NAMED:
+        return f"{wording.joined(names)} are the strongest months, {NOT_RANKED}"
+    return f"its strongest months are {NOT_RANKED}"
+
+
+def years_compared(record: Seasons) -> str:
+    """Return what the last two years brought, in amounts: the trend's test is of all months, not of these two years."""
+    before, last = (
+        wording.money(sources.total(year, "booked"), currency=record.company.currency)
+        for year in (record.table.iloc[-2 * YEAR : -YEAR], record.table.iloc[-YEAR:])
+    )
+    return f"The last twelve settled months brought {last}, the twelve before {before}."
 
 
 def _tooltips(record: Seasons) -> list[str]:
