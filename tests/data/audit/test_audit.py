@@ -167,6 +167,7 @@ def test_amounts_changed_at_closing_and_reopened_deals(tmp_path: Path):
     assert row["rows"] == "O5"
     # 1,200 + 2,500 + 600 of 1,200 + 2,500 + 900.
     assert "0.67 times it (median); all wins together at 0.93 times" in row["evidence"]
+    assert f"1 of 3 wins (33{T}%) known by 31 March 2026 closed at another amount" in row["evidence"]
     assert finding(table, "deals reopened")["rows"] == "O2"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import forecast
-from forecast import wording
+from forecast import sources, wording
 from forecast.data.audit.audit import NO_TABLE, coverage
 from forecast.data.audit.audit import audit as found_by
 from forecast.data.audit.pipeline import FEWER_OF_LATE
@@ -85,8 +85,26 @@ def test_what_a_snapshot_cannot_say_of_a_table_that_is_there_is_told_too():
 
 def test_no_history_is_said_once():
     table = pd.DataFrame({"finding": [NO_TABLE, "deals reopened"], "evidence": ["stage is unknown", "2 of 3"]})
-    assert audit.revisions(table) == ["Deals reopened: 2 of 3."]
     assert audit.revised(table).endswith("so what is revised after the fact cannot be seen.")
+
+
+def test_what_is_revised_is_named_and_its_numbers_are_not_repeated():
+    table = pd.DataFrame(
+        {"finding": ["deals reopened", "closures are recorded late"], "evidence": ["2 of 3", "1 of 3"]}
+    )
+    assert sources.plain(audit.revised(table)) == (
+        "The history of changes shows, with numbers among the findings: deals reopened; closures are recorded late."
+    )
+    assert audit.revised(table.iloc[:0]) == "The history of changes shows no revisions."
+
+
+def test_the_title_says_what_the_deals_cover_not_plans_or_lists_of_people():
+    first, last = (pd.to_datetime(days) for days in (["2021-11-01", "2013-08-18"], ["2026-10-31", "2027-12-31"]))
+    names = {"table": ["opportunities", "plan"], "first": first, "last": last, "rows": [9, 3]}
+    covered = audit.prepare_coverage(pd.DataFrame(names), as_of="2026-10-31")
+    assert audit.describe_coverage(covered).title == "The deals cover November 2021 to October 2026"
+    others = audit.prepare_coverage(pd.DataFrame(names).iloc[1:], as_of="2026-10-31")
+    assert audit.describe_coverage(others).title == "The tables cover August 2013 to December 2027"
 
 
 class TestAuditWords:

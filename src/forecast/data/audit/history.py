@@ -25,7 +25,7 @@ def after_the_fact(snap: Snapshot) -> list[Problem]:
     return [
         *_late(snap, closures),
         *_revised(closures, currency=snap.company.currency),
-        *_at_closing(closures),
+        *_at_closing(closures, as_of=snap.as_of),
         *_reopened(history),
     ]
 
@@ -136,7 +136,7 @@ def _revised(closures: pd.DataFrame, *, currency: str) -> list[Problem]:
     ]
 
 
-def _at_closing(closures: pd.DataFrame) -> list[Problem]:
+def _at_closing(closures: pd.DataFrame, *, as_of: pd.Timestamp) -> list[Problem]:
     """How the amount of a win compares with what it stood at while open."""
     won = closures[(closures["outcome"] == "won") & (closures["before"] > 0) & closures["then"].notna()]
     changed = won[~np.isclose(won["before"], won["then"])]
@@ -145,8 +145,9 @@ def _at_closing(closures: pd.DataFrame) -> list[Problem]:
     ratio = (changed["then"] / changed["before"]).median()
     total = won["then"].sum() / won["before"].sum()
     evidence = (
-        f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) closed at another amount than the "
-        f"last one while open, {ratio:.2f} times it (median); all wins together at {total:.2f} times"
+        f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) known by {day(as_of)} closed at "
+        f"another amount than the last one while open, {ratio:.2f} times it (median); all wins together at "
+        f"{total:.2f} times"
     )
     return [
         Problem(

@@ -94,15 +94,16 @@ def _only_absent(table: pd.DataFrame) -> pd.Series:
 
 
 def revised(table: pd.DataFrame) -> str:
-    """Return the line over the list of what is revised after the fact, or in its place where there is nothing."""
+    """Return what is revised after the fact, by name: the table of findings has the numbers.
+
+    table : findings about the history.
+    """
     if (table["finding"] == NO_TABLE).any():
         return "There is no history of changes, so what is revised after the fact cannot be seen."
-    return "What the history of changes shows:" if len(table) else "The history of changes shows no revisions."
-
-
-def revisions(table: pd.DataFrame) -> list[str]:
-    """Return what is revised after the fact, a sentence each; table : findings about the history."""
-    return [wording.sentence(f"{what}: {evidence}") for what, evidence in _quoted(table) if what != NO_TABLE]
+    if table.empty:
+        return "The history of changes shows no revisions."
+    named = "; ".join(what for what, _ in _quoted(table))
+    return wording.sentence(f"the history of changes shows, with numbers among the findings: {named}")
 
 
 def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -193,7 +194,7 @@ def said(table: pd.DataFrame, row: Any) -> str:
 
 def describe_coverage(covered: Coverage) -> Caption:
     """Return the words of the dates that the tables cover."""
-    rows, title = covered.rows, f"The tables cover {span(covered)}"
+    rows, title = covered.rows, f"{covered.what} {span(covered)}"
     dates = zip(covered.names, rows["first"], rows["last"], strict=True)
     return Caption(
         title=title,
@@ -203,10 +204,9 @@ def describe_coverage(covered: Coverage) -> Caption:
 
 
 def span(covered: Coverage) -> str:
-    """Return from when to when the tables reach: `November 2021 to October 2026`."""
-    first, last = (
-        wording.day(day).split(" ", 1)[1] for day in (covered.rows["first"].min(), covered.rows["last"].max())
-    )
+    """Return from when to when the deals reach: `November 2021 to October 2026`; else the tables."""
+    rows = covered.deals if len(covered.deals) else covered.rows
+    first, last = (wording.day(day).split(" ", 1)[1] for day in (rows["first"].min(), rows["last"].max()))
     return f"{first} to {last}" if first != last else first
 
 
@@ -227,6 +227,16 @@ class Coverage:
     def names(self) -> list[str]:
         """The tables by the names a reader sees."""
         return [str(name).replace("_", " ") for name in self.rows["table"]]
+
+    @property
+    def deals(self) -> pd.DataFrame:
+        """The row of the deals; plans reach further ahead, lists of people further back than what was sold."""
+        return self.rows[self.rows["table"] == "opportunities"]
+
+    @property
+    def what(self) -> str:
+        """What the title speaks of."""
+        return "The deals cover" if len(self.deals) else "The tables cover"
 
     @property
     def years(self) -> float:
