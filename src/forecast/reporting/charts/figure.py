@@ -107,14 +107,14 @@ class Chart:
         return [self._plot(variant, figure, tips) for variant, figure, tips in pairs if figure is not None]
 
     def _plot(self, variant: str, figure: Figure, tooltips: Sequence[Tooltip]) -> Plot:
-        from markupsafe import Markup, escape
+        from markupsafe import Markup
 
         picture = svg(figure, title=self.title, description=self.description, variant=variant)
         rounded = [[round(tip.x), round(tip.y), wording.clean(tip.text)] for tip in tooltips]
         encoded = json.dumps(rounded, ensure_ascii=False, separators=(",", ":")) if rounded else ""
-        # Escaped here, so that what is in it stays as it is worded.
         cited = [source for tip in tooltips for source in sources.cited(tip.text)]
-        return Plot(variant=variant, tooltips=escape(encoded), picture=Markup(picture), cited=" ".join(cited))
+        quoted = _in_single_quotes(encoded)
+        return Plot(variant=variant, tooltips=quoted, picture=Markup(picture), cited=" ".join(cited))
 
     def _repr_html_(self) -> str:
         return render("chart", self)
@@ -431,3 +431,11 @@ def _inside(cell: str) -> object:
     """Return what stands in a cell; where all of it carries one source, the cell itself shows that."""
     found = sources.pieces(cell)
     return _worded(found[0][1]) if len(found) == 1 else _worded(cell)
+
+
+def _in_single_quotes(text: str) -> Any:
+    """Return text as the value of an attribute in single quotes: JSON keeps its own quotes, which are many."""
+    from markupsafe import Markup
+
+    marks = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;"}
+    return Markup("".join(marks.get(one, one) for one in text))

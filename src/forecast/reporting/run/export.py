@@ -146,12 +146,22 @@ def _exporter() -> Any:
         default_preprocessors=[],
         file_extension=".html",
     )
-    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
+    highlighted = Highlight2HTML(pygments_lexer="ipython3", parent=exporter)
+    exporter.register_filter("highlight_code", lambda source: without_plain_marks(highlighted(source)))
     exporter.register_filter("words", words)
     exporter.register_filter("day", day)
     exporter.register_filter("tied", tied)
     exporter.environment.autoescape = True
     return exporter
+
+
+def without_plain_marks(code: str) -> str:
+    """Return highlighted code without the elements of names, punctuation and blanks, whose colour is the text's own.
+
+    >>> without_plain_marks('<span class="kn">import</span><span class="w"> </span><span class="nn">os</span>')
+    '<span class="kn">import</span> <span class="nn">os</span>'
+    """
+    return re.sub(r'<span class="[npw]">([^<]*)</span>', r"\1", code)
 
 
 def tied(text: str) -> str:
