@@ -222,7 +222,7 @@ def _claimed(text: str, claim: str) -> bool:
 
 
 def draw_card(rng: np.random.Generator, *, change: float = 0.0, of_late: float = 0.0) -> pd.DataFrame:
-    """Return a scorecard of 12 measures, 5 with a survey's figure that is their true mean, and a year before.
+    """Return a scorecard of 12 measures, 4 with a survey's figure that is their true mean, and a year before.
 
     Months resemble their neighbours (AR .3), with a season. change : of all measures against the year before. of_late :
     the same of the last five months alone.
@@ -235,7 +235,7 @@ def draw_card(rng: np.random.Generator, *, change: float = 0.0, of_late: float =
         values[12:] *= 1 + change
         values[-5:] *= 1 + of_late
         measures.append(Measure(name=f"measure {at}", unit="share", make=_mean_in(values), needs="", meaning=""))
-        survey = 0.5 if at < 5 else np.nan
+        survey = 0.5 if at < 4 else np.nan
         means = values[12:].mean(), values[:12].mean()
         row = {"measure": f"measure {at}", "ours": means[0], "survey": survey, "previous": means[1]}
         rows.append(row | {"unit": "share", "bound": "", "last": "2026-12"})

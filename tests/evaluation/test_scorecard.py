@@ -153,6 +153,32 @@ def test_change_against_the_year_before():
     assert later.loc["existing business", "change"] == pytest.approx(0.3 - 0)
 
 
+def test_accuracy_is_compared_with_the_months_a_year_before_that_have_settled_now():
+    # November 2025 has not settled by 30 November: of 2024 its forecast, which hit, does not count either.
+    told = """
+submitted_on target_period segment submitter amount
+2025-09-15 2025-10 A sales 505
+2025-10-15 2025-11 A sales 100
+2024-09-15 2024-10 A sales 505
+2024-10-15 2024-11 A sales 100
+"""
+    early = "O0 2023-01-10 A Lost 5 2023-02-20 2023-02-20 lost"
+    tables = {"opportunities": table(f"{OPPORTUNITIES}{early}"), "submitted_forecasts": table(told)}
+    log = log_of(tables, extracted_on=pd.Timestamp("2025-12-31"))
+    row = scorecard(log, as_of="2025-11-30").set_index("measure").loc["forecast accuracy"]
+    assert (row["ours"], row["ours_n"]) == (1.0, 1)
+    assert (row["previous"], row["previous_n"]) == (0.0, 1)
+
+
+def test_a_process_is_not_compared_with_a_share_of_companies(card: pd.DataFrame):
+    assert card.loc["formal process", ["against_survey", "of", "survey_of"]].tolist() == [
+        "",
+        "of our segment-months",
+        "of companies",
+    ]
+    assert card.loc["reps at quota", ["of", "survey_of"]].tolist() == ["", ""]
+
+
 def test_nothing_later_than_as_of_is_known():
     past = scorecard(company(), as_of="2025-09-30").set_index("measure")
     assert past.loc["more money: mean deal", "ours"] == pytest.approx(600 / 3)
@@ -194,6 +220,8 @@ def test_existing_business_without_types_counts_earlier_wins():
     assert (row["bound"] == "at least").sum() == 1
     typed = scorecard(log, as_of="2025-12-10").set_index("measure")
     assert (typed["bound"] == "").all()
+    by_type = "by the deal’s type in the CRM; by earlier orders of the account at least 80 %"
+    assert typed.loc["existing business", "note"].startswith(f"won value from existing customers, {by_type}")
 
 
 def test_the_least_a_share_can_be_is_not_below_and_not_compared_with_a_year_whose_customers_were_newer():

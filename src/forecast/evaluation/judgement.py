@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import pandas as pd
 from scipy.special import bdtr, bdtrc, expit, logit, ndtr, stdtr, stdtrit
 
 from forecast.errors import DataError, ParameterError
@@ -432,9 +433,11 @@ def mean_of(
 
 
 def of_shares(now: Any, before: Any) -> Estimate:
-    """Return a share of people, held against the share of others, by the two-sample test of shares; (n,), (m,) 0 or 1.
+    """Return a share of people, held against another share, by the two-sample test of shares; (n,), (m,) 0 or 1.
 
-    Pooled variance, so about normal from some ten people on (FEWEST on each side).
+    Simple case: different people; pooled variance, so about normal from some ten on (FEWEST on each side). Of two
+    Series the index names the people: the k who are in both resemble themselves, which is taken off the variance as
+    2 k cov / (n m), cov their mean product of deviations from the pooled share (Derrick et al. 2015).
     """
     first, second = as_floats(now, "now").ravel(), as_floats(before, "before").ravel()
     n, nan = min(len(first), len(second)), float("nan")
@@ -443,7 +446,11 @@ def of_shares(now: Any, before: Any) -> Estimate:
         value, promised = (float(part.mean()) if len(part) else nan for part in (first, second))
         return Estimate(**facts, value=value, promised=promised, low=nan, high=nan, p_value=nan)
     pooled = float(np.concatenate([first, second]).mean())
-    error = float(np.sqrt(pooled * (1 - pooled) * (1 / len(first) + 1 / len(second))))
+    variance = pooled * (1 - pooled) * (1 / len(first) + 1 / len(second))
+    if isinstance(now, pd.Series) and isinstance(before, pd.Series):
+        both = pd.concat([now, before], axis=1, join="inner").to_numpy(dtype=np.float64) - pooled
+        variance -= 2 * float((both[:, 0] * both[:, 1]).sum()) / (len(first) * len(second))
+    error = float(np.sqrt(max(variance, 0.0)))
     value, promised = float(first.mean()), float(second.mean())
     p_value = float(2 * ndtr(-abs(value - promised) / error)) if error > 0 else 1.0
     half = _NORMAL95 * error

@@ -66,8 +66,11 @@ class Measure:
     unit : `share`, `money`, `count` or `ratio`. make : takes what is known and a span of months, gives the number.
     needs : tables and columns without which it gives None. meaning : what the number counts. survey : the survey's
     figure, NaN where it has none. survey_text : what that figure is a share of. people : where the share is one of
-    people, whether each reached it (0 or 1): then they are the units of a test, else the months are. bound : where the
-    tables give no more than the least that it can be, why. survey_is_most : the survey says only that it is less.
+    people, whether each reached it (0 or 1, by name): then they are the units of a test, else the months are. bound :
+    where the tables give no more than the least that it can be, why. survey_is_most : the survey says only that it is
+    less. survey_is_apart : the survey's figure says something else, so that none is above the other. of, survey_of :
+    what ours and the survey's are shares of, where that is not the same. told_by : what tells it in these
+    tables. of_settled : whether it waits for months to settle, so that the last of a span may have no figure yet.
     """
 
     name: str
@@ -77,9 +80,14 @@ class Measure:
     meaning: str
     survey: float = float("nan")
     survey_text: str = ""
-    people: Callable[[Known, Span], Floats | None] | None = None
+    people: Callable[[Known, Span], pd.Series | None] | None = None
     bound: Callable[[Known], str] | None = None
     survey_is_most: bool = False
+    survey_is_apart: bool = False
+    of: str = ""
+    survey_of: str = ""
+    told_by: Callable[[Known, Span], str] | None = None
+    of_settled: bool = False
 
 
 # -- the measures: each takes what was known and a span of months, and gives one number ---------------------
@@ -121,15 +129,15 @@ def reps_at_quota(known: Known, span: Span) -> float | None:
     return None if reached is None else float(reached.mean()) if len(reached) else float("nan")
 
 
-def quota_reached(known: Known, span: Span) -> Floats | None:
-    """Return whether the wins of each with a quota reached the sum of their quotas, 0 or 1."""
+def quota_reached(known: Known, span: Span) -> pd.Series | None:
+    """Return whether the wins of each with a quota reached the sum of their quotas, 0 or 1, by name."""
     quotas = span.rows(known.snap.quotas)
     if quotas is None or "owner" not in known.wins.columns:
         return None
     asked = quotas.groupby("owner")["quota"].sum()
     asked = asked[asked > 0]
     won = known.wins[span.has(known.wins["period"])].groupby("owner")["amount"].sum()
-    return (won.reindex(asked.index, fill_value=0.0) >= asked).to_numpy(dtype=np.float64)
+    return (won.reindex(asked.index, fill_value=0.0) >= asked).astype("float64")
 
 
 def existing_business(known: Known, span: Span) -> float | None:
@@ -139,12 +147,28 @@ def existing_business(known: Known, span: Span) -> float | None:
         typed = wins[wins["type"].notna()]
         old = typed["type"].str.strip().str.lower().str.contains("existing|renewal|expansion|upsell", regex=True)
         return ratio(typed.loc[old, "amount"].sum(), typed["amount"].sum())
+    return bought_before(known, span)
+
+
+def bought_before(known: Known, span: Span) -> float | None:
+    """Share of won value from accounts with an earlier win in the log."""
+    wins = known.wins[span.has(known.wins["period"])]
     if "account_id" not in wins.columns or not wins["account_id"].notna().any():
         return None
     first = known.wins.groupby("account_id")["closed_on"].min()
     named = wins[wins["account_id"].notna()]
     old = named["closed_on"] > named["account_id"].map(first)
     return ratio(named.loc[old, "amount"].sum(), named["amount"].sum())
+
+
+def what_tells_existing(known: Known, span: Span) -> str:
+    """Return that the deals' type tells existing business, with the least it is by accounts; empty without types."""
+    if first_orders_count_as_new(known):
+        return ""
+    by_account = bought_before(known, span)
+    if by_account is None or np.isnan(by_account):
+        return "by the deal’s type in the CRM"
+    return f"by the deal’s type in the CRM; by earlier orders of the account at least {100 * by_account:.0f} %"
 
 
 def first_orders_count_as_new(known: Known) -> str:
@@ -248,6 +272,9 @@ ROWS = (
         ),
         survey=0.38,
         survey_text="38 % of companies had forecasting accuracy",
+        of="of our segment-months",
+        survey_of="of companies",
+        of_settled=True,
     ),
     Measure(
         name="reps at quota",
@@ -267,16 +294,20 @@ ROWS = (
         meaning="segment-months for which an official forecast was submitted before the month began",
         survey=0.37,
         survey_text="37 % of companies had a formal forecasting process",
+        survey_is_apart=True,
+        of="of our segment-months",
+        survey_of="of companies",
     ),
     Measure(
         name="existing business",
         unit="share",
         make=existing_business,
         needs="type or account_id in opportunities",
-        meaning="won value from customers who had bought before",
+        meaning="won value from existing customers",
         survey=0.63,
         survey_text="63 % of revenue came from existing business",
         bound=first_orders_count_as_new,
+        told_by=what_tells_existing,
     ),
     Measure(
         name="proposals won",

@@ -25,9 +25,9 @@ from forecast.evaluation.measures import ROWS, Known, Measure, Span, within_shar
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
-COVERED = ("first", "last", "months", "ours_n", "bound", "survey_bound")
-"""The months that `ours` covers, on how many of them (or people) it rests, whether it is the least it can be, and
-whether the survey's figure is the most that that can be."""
+COVERED = ("first", "last", "months", "ours_n", "previous_n", "of", "survey_of", "bound", "survey_bound")
+"""The months that `ours` covers, on how many of them (or people) it and `previous` rest, what ours and the survey's are
+shares of where that differs, whether ours is the least it can be and the survey's the most that that can be."""
 
 LOOK_BACK = 24
 """Months of wins before the year before from which on its share of existing business can be compared with ours."""
@@ -62,16 +62,18 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     -------
     measure, ours (NaN where the tables cannot say), unit (`share` 0 to 1, `money` in the reporting currency, `count`,
     `ratio`), survey (NaN where it has no such figure), survey_text, period (the months `ours` covers: of the last 12
-    ended those whose bookings are recorded), change (against
-    the 12 months before: difference of shares, else relative change), note (what it means, what is missing), previous
-    (the 12 months before; NaN where the log does not hold them whole), missing (why `ours` is not known and what would
-    bring it; empty where it is), first, last and months (the months it covers, and how many they are), ours_n (in how
-    many of them there is such a figure; people where it is a share of people), bound (`at least` where it can only be
-    more; else empty), survey_bound (`under` where the survey says only that its figure is less), late_first, late and
-    late_previous (the measure over the last LAST of the 12 months, from late_first on, and over the same months of the
-    year before; NaN where there is none), against_survey, against_year and against_late (`above`, `below`, `unclear`
-    or `too few`, a `judgement`; empty where there is nothing to compare with, and where a bound, ours or the survey's,
-    is not above), survey_n, year_n, late_n and n_of (how many these rest on, and of what: `month` or `person`).
+    ended those whose bookings are recorded), change (against the same months a year before: difference of shares, else
+    relative change), note (what it means, what is missing), previous (those months, of accuracy as many as have settled
+    now; NaN where the log does not hold the 12 before), missing (why `ours` is not known and what would bring it),
+    first, last and months (the months it covers, and how many they are), ours_n, previous_n (in how many of them there
+    is such a figure; people where it is a share of people), of and survey_of (`of our segment-months`, `of companies`,
+    where the two differ), bound (`at least` where it can only be more; else empty), survey_bound (`under` where the
+    survey says only that its figure is less), late_first, late and late_previous (the measure over the last LAST of the
+    12 months, from late_first on, and over the same months of the year before; NaN where there is none),
+    against_survey, against_year and against_late (`above`, `below`, `unclear` or `too few`, a `judgement`; empty where
+    there is nothing to compare with, where the survey's figure says something else, and where a bound, ours or the
+    survey's, is not above), survey_n, year_n, late_n and n_of (how many these rest on, and of what: `month` or
+    `person`).
 
     Raises ParameterError for an as_of that the log cannot answer.
     """
@@ -102,12 +104,12 @@ def with_findings(
     so that the season does not count; of a share of people, the people are the units. The year is asked about twice:
     as a whole, and its last months alone, since a change of a few months is averaged away by those before.
     """
-    values = _of_late(table, measures, known, now=now, before=before)
+    values = _of_late(table, measures, known, now=now)
     estimates = {}
     for row, measure in zip(table.to_dict("records"), measures, strict=True):
         if np.isnan(row["ours"]):
             continue
-        if not np.isnan(row["survey"]):
+        if not np.isnan(row["survey"]) and not measure.survey_is_apart:
             estimates[measure.name, "survey"] = _against_survey(measure, known, now, row)
         if not np.isnan(row["previous"]):
             estimates[measure.name, "year"] = _against_year(measure, known, now, before, row)
@@ -131,15 +133,26 @@ def _late_part(span: Span) -> Span:
 
 
 def _of_late(
-    table: pd.DataFrame, measures: Sequence[Measure], known: Known, *, now: Span, before: Span
+    table: pd.DataFrame, measures: Sequence[Measure], known: Known, *, now: Span
 ) -> dict[str, tuple[float, float]]:
     """Return each measure over the months of late and over the same a year before; NaN without a year before."""
-    parts, nan = (_late_part(now), _late_part(before)), float("nan")
+    nan = float("nan")
     values = {}
     for measure, previous in zip(measures, table["previous"], strict=True):
+        parts = _late_part(now), _a_year_before(measure, known, _late_part(now))
         ours, theirs = (nan if np.isnan(previous) else measure.make(known, part) for part in parts)
         values[measure.name] = (nan if ours is None else ours, nan if theirs is None else theirs)
     return values
+
+
+def _a_year_before(measure: Measure, known: Known, span: Span) -> Span:
+    """Return the months a year before those of a span; of a measure that waits for months to settle up to the last
+    that has, so that the same months are compared."""
+    last = span.last
+    if measure.of_settled:
+        has_figure = np.flatnonzero(np.isfinite(_by_month(measure, known, span)))
+        last = span.first + int(has_figure[-1]) if len(has_figure) else last
+    return Span(first=span.first - 12, last=last - 12)
 
 
 def _verdict(finding: Finding | None, *, bound: bool) -> str:
@@ -214,6 +227,9 @@ def _before_their_month(official: pd.DataFrame, calendar: Calendar) -> pd.DataFr
 def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int) -> dict[str, object]:
     """Return the row of a measure; `begins` is the first period of the log."""
     ours, previous, missing, note = measure.make(known, now), None, "", measure.meaning
+    then = _a_year_before(measure, known, now)
+    if measure.told_by is not None and ours is not None:
+        note += f", {told_by}" if (told_by := measure.told_by(known, now)) else ""
     why_bound = "" if measure.bound is None or ours is None else measure.bound(known)
     if ours is None and measure.needs == TABLE and known.without_official:
         missing = f"no submitted forecast is official: {known.without_official}"
@@ -224,14 +240,17 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
     elif why_bound and before.first - begins < LOOK_BACK:
         note += "; more of the customers of the 12 months before count as new, so they are not compared"
     else:
-        previous = measure.make(known, before)
+        previous = measure.make(known, then)
     if ours is not None and np.isnan(ours):
         missing = "there is nothing in these months to take a share of"
     note += f"; at least: {why_bound}" if why_bound else ""
     note += f"; {missing}" if missing else ""
     texts = {"note": note, "missing": missing, "bound": "at least" if why_bound else ""}
-    rests_on = 0 if ours is None else _rests_on(measure, known, now)
-    return _laid_out(measure, ours=ours, previous=previous, span=now, texts=texts) | {"ours_n": rests_on}
+    rests_on = {
+        "ours_n": 0 if ours is None else _rests_on(measure, known, now),
+        "previous_n": 0 if previous is None else _rests_on(measure, known, then),
+    }
+    return _laid_out(measure, ours=ours, previous=previous, span=now, texts=texts) | rests_on
 
 
 def _rests_on(measure: Measure, known: Known, span: Span) -> int:
@@ -261,6 +280,7 @@ def _model_measure(scores: pd.DataFrame) -> Measure:
         make=share,
         needs=BACKTEST,
         meaning=f"segment-months whose forecast by {MODEL}, a month ahead, was within 10 % of what was booked",
+        of_settled=True,
     )
 
 
@@ -275,6 +295,8 @@ def _laid_out(
         "unit": measure.unit,
         "survey": measure.survey,
         "survey_text": measure.survey_text,
+        "of": measure.of,
+        "survey_of": measure.survey_of,
         "survey_bound": "under" if measure.survey_is_most else "",
         "period": f"{period_label(span.first)} to {period_label(span.last)}",
         "first": period_label(span.first),

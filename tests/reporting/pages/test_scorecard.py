@@ -7,6 +7,7 @@ import pytest
 
 from forecast import sources
 from forecast.reporting.pages import scorecard
+from forecast.reporting.pages.scorecard import Survey
 from forecast.wording import THIN as T
 
 NAN = float("nan")
@@ -31,14 +32,19 @@ def test_the_scorecard():
             "last": "2026-10",
             "year_n": [12, 0, 11],
             "n_of": ["month", "person", "month"],
+            "previous_n": 12,
             "missing": ["", "needs quotas", ""],
             "bound": "",
             "ours_n": 12,
             "months": 12,
         }
     )
-    assert scorecard.finding(table) == "Compared with the survey on a: above"
+    assert scorecard.finding(table) == "Compared with the survey, above: a"
     assert scorecard.missing(table) == ["B: needs quotas."]
+    short = scorecard.shown(table.assign(ours_n=11), currency="EUR")
+    assert list(short["ours"]) == [f"50{T}% (11 months)", f"€30{T}k"]
+    people = scorecard.shown(table.assign(n_of="person", ours_n=75, previous_n=82), currency="EUR")
+    assert list(people["n"]) == ["75 reps now, 82 then"] * 2
     shown = scorecard.shown(table, currency="EUR")  # what is not known is told once, above
     assert list(shown["ours"]) == [f"50{T}%", f"€30{T}k"]
     assert list(shown["change"]) == ["+10 points", f"+50{T}%"]
@@ -72,35 +78,50 @@ def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (("above", "unclear", "below"), "Compared with the survey, one above, one below and one not proven"),
-        (("below", "below", "below"), "Compared with the survey, three below"),
-        (("above", "above", "above"), "Compared with the survey, three above"),
-        (("unclear", "too few", "unclear"), "Compared with the survey, two not proven and one too few to tell"),
+        (("above", "unclear", "below"), "above: a; below: c; higher, not proven: b"),
+        (("below", "below", "below"), "below: a, b and c"),
+        (("unclear", "too few", "unclear"), "higher, not proven: a and c; too few to tell: b"),
+        (("", "", "below"), "below: c"),
     ],
 )
-def test_the_survey_is_no_contest(verdicts, said):
+def test_each_figure_is_named_on_the_side_of_the_survey_where_it_lies(verdicts, said):
     table = pd.DataFrame({"measure": ["a", "b", "c"], "ours": 0.5, "survey": 0.4, "against_survey": verdicts})
-    assert scorecard.finding(table) == said
+    assert scorecard.finding(table) == f"Compared with the survey, {said}"
 
 
-def test_each_figure_stands_beside_the_surveys_and_a_bound_is_not_compared():
+def test_what_is_not_proven_is_lower_or_higher_as_shown():
+    table = pd.DataFrame({"measure": ["a", "b"], "ours": [0.17, 0.377], "survey": 0.38, "against_survey": "unclear"})
+    assert scorecard.finding(table) == "Compared with the survey, lower, not proven: a; about the same: b"
+    table = table.assign(bound="", survey_bound="", of="", survey_of="", survey_n=11, n_of="month")
+    assert scorecard.survey_sentences(table) == [
+        f"Lower than the survey, but 11 months are too few for this page’s strict test: a (17{T}%, the survey 38{T}%).",
+        f"About the same as the survey: b (38{T}%, the survey 38{T}%).",
+    ]
+
+
+def test_each_figure_stands_beside_the_surveys_and_what_says_something_else_is_not_compared():
     table = pd.DataFrame(
         {
             "measure": ["reps at quota", "formal process", "proposals won", "existing business", "accuracy"],
-            "ours": [0.24, 1.0, 0.37, 0.25, 0.17],
+            "ours": [0.24, 1.0, 0.37, 0.25, 0.47],
             "survey": [0.6, 0.37, 0.5, 0.63, 0.38],
-            "against_survey": ["below", "above", "", "", "unclear"],
+            "against_survey": ["below", "", "", "", "above"],
             "bound": ["", "", "", "at least", ""],
             "survey_bound": ["", "", "under", "", ""],
+            "of": ["", "of our segment-months", "", "", "of our segment-months"],
+            "survey_of": ["", "of companies", "", "", "of companies"],
         }
     )
     assert scorecard.survey_sentences(table) == [
-        f"Above the survey: formal process (100{T}%, the survey 37{T}%).",
+        f"Above the survey: accuracy (47{T}% of our segment-months, the survey 38{T}% of companies).",
         f"Below the survey: reps at quota (24{T}%, the survey 60{T}%).",
-        f"Below the survey, not proven: accuracy (17{T}%, the survey 38{T}%).",
-        f"Not comparable: proposals won (37{T}%, the survey under 50{T}%) and "
-        f"existing business (at least 25{T}%, the survey 63{T}%).",
+        f"Not comparable: formal process (100{T}% of our segment-months, the survey 37{T}% of companies), "
+        f"proposals won (37{T}%, the survey under 50{T}%) and existing business (at least 25{T}%, the survey 63{T}%).",
     ]
+    survey = scorecard.prepare_survey(table)
+    assert survey.names == ["reps at quota", "proposals won", "existing business", "accuracy"]
+    said = scorecard.describe_survey(Survey(table=survey.table.assign(months=12, previous=NAN)))
+    assert said.subtitle.endswith("; accuracy: ours of our segment-months, theirs of companies")
 
 
 def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():
@@ -130,7 +151,7 @@ def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():
     view = scorecard.figures(table, currency="EUR")
     assert "Our figures (March 2017 to December 2017)" in sources.plain(view._repr_html_())
     assert "last twelve months" not in view._repr_html_()
-    assert "the year before" not in view._repr_html_()
+    assert "a year before" not in view._repr_html_()
     assert "could be luck?" not in view._repr_html_()
     assert scorecard.covered_sentence(table.assign(months=12)) == ""
     # The least that a figure can be is compared with the survey's only where it is above.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -19,7 +20,18 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, em
 from forecast.reporting.charts.figure import Chart, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
 from forecast.reporting.pages import differences
-from forecast.reporting.pages.words import COULD_BE_LUCK, LATE, OF_LATE_NOT, SURVEY, TOO_FEW, UNITS, YEAR, word
+from forecast.reporting.pages.words import (
+    COULD_BE_LUCK,
+    LATE,
+    OF_LATE_NOT,
+    SURVEY,
+    SURVEY_SIDES,
+    SURVEY_UNPROVEN,
+    TOO_FEW,
+    UNITS,
+    YEAR,
+    word,
+)
 
 # -- sentences ------------------------------------------------------------------------------------------
 
@@ -31,14 +43,14 @@ SURVEY_HEADS = {
     "ours": "ours",
     "survey": "survey",
     "survey_text": "the survey says",
-    "previous": "the year before",
+    "previous": "same months a year before",
     "survey_n": "over how many months or reps",
 }
 BOUND_HEAD = {"bound": "ours is"}
 HEADS = {
     "measure": "",
     "ours": "last twelve months",
-    "previous": "the year before",
+    "previous": "same months a year before",
     "change": "change",
     "luck": "could be luck?",
     "n": "compared over",
@@ -56,50 +68,72 @@ UNKNOWN = "Not known:"
 
 
 def finding(table: pd.DataFrame) -> str:
-    """Return how many of the survey's figures we are above and below by more than chance; table as `scorecard`."""
+    """Return which of our figures are above and below the survey's, and which are not proven; table as `scorecard`."""
     known = table[table["survey"].notna() & table["ours"].notna()] if len(table) else table
     known = known[known["against_survey"] != ""] if len(known) else known
     if known.empty:
         return "Nothing can be compared with the survey yet"
-    if len(known) == 1:
-        row = known.iloc[0]
-        return f"Compared with the survey on {row['measure']}: {word(row['against_survey'], SURVEY)}"
-    words = known["against_survey"].map(lambda verdict: word(verdict, SURVEY))
-    order = [SURVEY.above, SURVEY.below, SURVEY.unclear, TOO_FEW]
-    groups = {name: known[words == name] for name in order}
-    counted = wording.joined(
-        f"{wording.spelt(sources.count(rows))} {name}" for name, rows in groups.items() if len(rows)
-    )
-    return f"Compared with the survey, {counted}"
+    groups = _beside_the_survey(known)
+    named = (f"{head}: {wording.joined(rows['measure'].map(plain_name))}" for head, rows in groups if len(rows))
+    return f"Compared with the survey, {'; '.join(named)}"
+
+
+def _beside_the_survey(known: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the figures above the survey's, those below, those of each side that are not proven, and too few."""
+    found, side = known["against_survey"], _sides(known)
+    proven = [(word(verdict, SURVEY), known[found == verdict]) for verdict in _SIDES]
+    unproven = [
+        (name if code == "same" else f"{name}, {SURVEY.unclear}", known[(found == "unclear") & (side == code)])
+        for code, name in SURVEY_SIDES.items()
+    ]
+    return [*proven, *unproven, (TOO_FEW, known[found == "too few"])]
+
+
+def _sides(table: pd.DataFrame) -> pd.Series:
+    """Return on which side of the survey's each figure lies as shown: a key of SURVEY_SIDES."""
+    apart = [int(np.sign(round(100 * row.ours) - round(100 * row.survey))) for row in table.itertuples()]
+    return pd.Series([("same", "above", "below")[at] for at in apart], index=table.index, dtype=object)
 
 
 def survey_sentences(table: pd.DataFrame) -> list[str]:
-    """Return which figures are above and below the survey's, each with both numbers, on which side those fell that are
-    not proven, and which are not comparable, since ours can only be more or the survey's only less."""
+    """Return which figures are above and below the survey's, each with both numbers, on which side those lie that are
+    not proven, and why; and which are not comparable, since ours can only be more, the survey's only less, or the
+    survey's says something else."""
     known = table[table["survey"].notna() & table["ours"].notna()]
-    found, is_above = known["against_survey"], known["ours"] > known["survey"]
-    sides = {side: f"{word(side, SURVEY)} the survey" for side in _SIDES}
-    groups = [(sides[side], found == side) for side in _SIDES]
-    for side, on_it in zip(_SIDES, (is_above, ~is_above), strict=True):
-        groups += [(f"{sides[side]}, {SURVEY.unclear}", (found == "unclear") & on_it)]
-    groups += [(TOO_FEW, found == "too few"), (NOT_COMPARED, found == "")]
+    found, side = known["against_survey"], _sides(known)
     sentences = []
-    for heading, held in groups:
-        rows = known[held]
-        if len(rows):
-            each = wording.joined(map(_beside_survey, sources.records(rows)))
-            sentences.append(f"{sources.capitalised(heading)}: {each}.")
-    return sentences
+    for verdict in _SIDES:
+        sentences += _listed(f"{word(verdict, SURVEY)} the survey", known[found == verdict])
+    for at in known.index[found == "unclear"]:
+        sentences.append(_unproven(sources.row(known.loc[[at]]), side[at]))
+    sentences += _listed(TOO_FEW, known[found == "too few"])
+    return sentences + _listed(NOT_COMPARED, known[found == ""])
+
+
+def _listed(heading: str, rows: pd.DataFrame) -> list[str]:
+    """Return `Above the survey: proposals won (82 %, the survey under 50 %).`; nothing of no rows."""
+    if rows.empty:
+        return []
+    return [f"{sources.capitalised(heading)}: {wording.joined(map(_both, sources.records(rows)))}."]
+
+
+def _unproven(row: Mapping[str, Any], side: str) -> str:
+    """Return on which side of the survey's a figure lies, and that it rests on too few units."""
+    if side == "same":
+        return f"{sources.capitalised(SURVEY_SIDES[side])} as the survey: {_both(row)}."
+    units = wording.plural(row["survey_n"], UNITS[row["n_of"]])
+    return f"{sources.capitalised(SURVEY_UNPROVEN.format(SURVEY_SIDES[side], units))}: {_both(row)}."
 
 
 _SIDES: tuple[Verdict, ...] = ("above", "below")
 NOT_COMPARED = "Not comparable"
 
 
-def _beside_survey(row: Mapping[str, Any]) -> str:
-    """Return `proposals won (37 %, the survey under 50 %)`."""
+def _both(row: Mapping[str, Any]) -> str:
+    """Return `proposals won (82 %, the survey under 50 %)`, with what each is a share of where that differs."""
     under = f"{row['survey_bound']} " if row["survey_bound"] else ""
     ours, theirs = (wording.percent(row[whose]) for whose in ("ours", "survey"))
+    ours, theirs = (f"{share} {of}".rstrip() for share, of in ((ours, row["of"]), (theirs, row["survey_of"])))
     return f"{plain_name(row['measure'])} ({_bound(row)}{ours}, the survey {under}{theirs})"
 
 
@@ -113,16 +147,18 @@ def value_in(value: float | None, unit: str, *, currency: str) -> str:
 
 
 def _ours(row: Mapping[str, Any], *, currency: str) -> str:
-    """Return our figure in its unit, with `at least` where it can only be more, and on what it rests where on little.
+    """Return our figure in its unit, with `at least` where it can only be more, and on what it rests where that is
+    little, or not all the months that the column's head names.
 
     A share of fewer than eight months or people is none that could be told from another.
     """
     value = value_in(row["ours"], row["unit"], currency=currency)
     if row["bound"]:
         value = f"{row['bound']} {value}"
-    if row["ours_n"] >= FEWEST:
-        return value
     count = wording.plural(row["ours_n"], UNITS[row["n_of"]])
+    if row["ours_n"] >= FEWEST:
+        is_short = row["unit"] == "share" and row["n_of"] == "month" and row["ours_n"] < row["months"]
+        return f"{value} ({count})" if is_short else value
     return f"{TOO_FEW} ({count})" if row["unit"] == "share" else f"{value} ({count})"
 
 
@@ -156,13 +192,20 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
             "previous": value_in(row["previous"], row["unit"], currency=currency),
             "change": _change(row),
             "luck": _luck(row),
-            "n": wording.plural(row["year_n"], UNITS[row["n_of"]]) if row["against_year"] else "–",
+            "n": _compared_over(row) if row["against_year"] else "–",
             "note": sources.quoted(table, at, "note"),
         }
         for at, row in zip(table.index, sources.records(table), strict=True)
         if wording.known(row["ours"])
     ]
     return pd.DataFrame(rows, columns=list(HEADS))
+
+
+def _compared_over(row: Mapping[str, Any]) -> str:
+    """Return `11 months`; of people how many there are now, and were then."""
+    if row["n_of"] == "month":
+        return wording.plural(row["year_n"], UNITS["month"])
+    return f"{wording.plural(row['ours_n'], UNITS[row['n_of']])} now, {wording.in_full(row['previous_n'])} then"
 
 
 def year_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
@@ -231,8 +274,9 @@ def _all_could_be_luck(known: pd.DataFrame) -> bool:
 
 
 YEAR_EXPLAINED = (
-    "Each month is compared with the same month a year before (reps with a quota: rep by rep), over twelve months and "
-    "over the last six alone; all comparisons of this page are allowed one chance finding in twenty together."
+    "Each month is compared with the same month a year before (reps at quota: the two years’ shares), over twelve "
+    "months and over the last six alone; all comparisons of this page are allowed one chance finding in twenty "
+    "together."
 )
 
 
@@ -257,9 +301,11 @@ def describe_survey(survey: Survey) -> Caption:
         f"{row['measure']}: ours {_bound(row)}{ours}, survey {theirs}." for row, ours, theirs in shares
     )
     of = "the months recorded of the last twelve" if covered_sentence(survey.table) else "the last twelve months"
+    differ = [row for row in survey.rows if row["of"]]
+    apart = "".join(f"; {row['measure']}: ours {row['of']}, theirs {row['survey_of']}" for row in differ)
     return Caption(
         title=title,
-        subtitle=f"Shares of {of} compared with the survey’s, which are of companies, reps or revenue",
+        subtitle=f"Shares of {of} compared with the survey’s, of companies, reps or revenue{apart}",
         description=f"{title}. {described}",
         tooltips=[
             wording.listed(
@@ -322,8 +368,14 @@ class Survey:
 
 
 def prepare_survey(table: pd.DataFrame) -> Survey:
-    """Return the measures that can be compared; table : measure, ours, unit, survey, survey_text, previous."""
-    return Survey(table=table[table["survey"].notna() & table["ours"].notna()] if len(table) else table)
+    """Return the measures with both figures, without those of which the survey's says something else.
+
+    table : measure, ours, unit, survey, survey_text, previous, against_survey, bound, survey_bound.
+    """
+    if table.empty:
+        return Survey(table=table)
+    is_apart = (table["against_survey"] == "") & (table["bound"] == "") & (table["survey_bound"] == "")
+    return Survey(table=table[table["survey"].notna() & table["ours"].notna() & ~is_apart])
 
 
 def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:

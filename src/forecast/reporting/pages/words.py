@@ -104,6 +104,9 @@ JOINT = Words(
     unclear="the joint one {unproven}",
 )
 SURVEY = Words(above="above", below="below", unclear=NOT_PROVEN)
+SURVEY_SIDES: Mapping[str, str] = MappingProxyType({"above": "higher", "below": "lower", "same": "about the same"})
+"""On which side of the survey's a figure lies that is not proven, both as shown."""
+SURVEY_UNPROVEN = "{} than the survey, but {} are too few for this page’s strict test"
 YEAR = Words(
     above="Higher than the year before, beyond luck",
     below="Lower than the year before, beyond luck",
