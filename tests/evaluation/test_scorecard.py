@@ -220,6 +220,10 @@ def test_existing_business_without_types_counts_earlier_wins():
     assert (row["bound"] == "at least").sum() == 1
     typed = scorecard(log, as_of="2025-12-10").set_index("measure")
     assert (typed["bound"] == "").all()
+    assert (row.loc["existing business", "of"], typed.loc["existing business", "of"]) == (
+        "",
+        "by the CRM’s type of deal",
+    )
     by_type = "by the deal’s type in the CRM; by earlier orders of the account at least 80 %"
     assert typed.loc["existing business", "note"].startswith(f"won value from existing customers, {by_type}")
 

@@ -69,8 +69,9 @@ class Measure:
     people, whether each reached it (0 or 1, by name): then they are the units of a test, else the months are. bound :
     where the tables give no more than the least that it can be, why. survey_is_most : the survey says only that it is
     less. survey_is_apart : the survey's figure says something else, so that none is above the other. of, survey_of :
-    what ours and the survey's are shares of, where that is not the same. told_by : what tells it in these
-    tables. of_settled : whether it waits for months to settle, so that the last of a span may have no figure yet.
+    what ours and the survey's are shares of, where that is not the same. told_by : what tells it in these tables, empty
+    where `of` is not so. of_settled : whether it waits for months to settle, so that the last of a span may have no
+    figure yet.
     """
 
     name: str
@@ -307,6 +308,7 @@ ROWS = (
         survey=0.63,
         survey_text="63 % of revenue came from existing business",
         bound=first_orders_count_as_new,
+        of="by the CRM’s type of deal",
         told_by=what_tells_existing,
     ),
     Measure(

@@ -228,8 +228,8 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
     """Return the row of a measure; `begins` is the first period of the log."""
     ours, previous, missing, note = measure.make(known, now), None, "", measure.meaning
     then = _a_year_before(measure, known, now)
-    if measure.told_by is not None and ours is not None:
-        note += f", {told_by}" if (told_by := measure.told_by(known, now)) else ""
+    told_by = measure.told_by(known, now) if measure.told_by is not None and ours is not None else ""
+    note += f", {told_by}" if told_by else ""
     why_bound = "" if measure.bound is None or ours is None else measure.bound(known)
     if ours is None and measure.needs == TABLE and known.without_official:
         missing = f"no submitted forecast is official: {known.without_official}"
@@ -245,7 +245,8 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
         missing = "there is nothing in these months to take a share of"
     note += f"; at least: {why_bound}" if why_bound else ""
     note += f"; {missing}" if missing else ""
-    texts = {"note": note, "missing": missing, "bound": "at least" if why_bound else ""}
+    of = measure.of if measure.told_by is None or told_by else ""
+    texts = {"note": note, "missing": missing, "of": of, "bound": "at least" if why_bound else ""}
     rests_on = {
         "ours_n": 0 if ours is None else _rests_on(measure, known, now),
         "previous_n": 0 if previous is None else _rests_on(measure, known, then),
@@ -295,7 +296,6 @@ def _laid_out(
         "unit": measure.unit,
         "survey": measure.survey,
         "survey_text": measure.survey_text,
-        "of": measure.of,
         "survey_of": measure.survey_of,
         "survey_bound": "under" if measure.survey_is_most else "",
         "period": f"{period_label(span.first)} to {period_label(span.last)}",

@@ -301,7 +301,7 @@ def describe_survey(survey: Survey) -> Caption:
         f"{row['measure']}: ours {_bound(row)}{ours}, survey {theirs}." for row, ours, theirs in shares
     )
     of = "the months recorded of the last twelve" if covered_sentence(survey.table) else "the last twelve months"
-    differ = [row for row in survey.rows if row["of"]]
+    differ = [row for row in survey.rows if row["survey_of"]]
     apart = "".join(f"; {row['measure']}: ours {row['of']}, theirs {row['survey_of']}" for row in differ)
     return Caption(
         title=title,
