@@ -8,11 +8,13 @@ import pytest
 
 from forecast import sources
 from forecast.data.schema import Company
-from forecast.evaluation.judgement import Estimate, Finding
+from forecast.evaluation.judgement import EVER_MARGIN, LEVEL_MARGIN, Estimate, Finding
 from forecast.evaluation.scores.comparison import PairedTest
 from forecast.evaluation.scores.deals import SecondOpinion
 from forecast.reporting.charts.figure import Notes, TableView
 from forecast.reporting.pages import odds, odds_deals, odds_verdict
+from forecast.reporting.pages.words import EVER as EVER_WORDS
+from forecast.reporting.pages.words import LEVEL
 from forecast.wording import THIN as T
 
 
@@ -57,7 +59,7 @@ def headline(table: pd.DataFrame, found: dict[str, Finding], *, alarm: dict[str,
 @pytest.mark.parametrize(
     ("level", "slope", "said"),
     [
-        ("as promised", "as promised", "The odds are honest: forecast 50"),
+        ("as promised", "as promised", "On the whole the odds are right to within five points: forecast 50"),
         ("above", "as promised", "The odds are too high: forecast 50"),
         ("below", "unclear", "The odds are too low: forecast 50"),
         ("above", "below", "The odds are too high; high ones are too high and low ones too low: forecast 50"),
@@ -182,7 +184,7 @@ def test_the_headline_is_not_silent_about_a_win_ever():
         "The odds of a win ever are too high; those of the next months cannot be checked yet."
     )
     said = headline(reliability([0.05, 0.3, 0.5]), judged("as promised", "as promised", ever="below"))
-    assert said.startswith("The odds are honest: forecast")
+    assert said.startswith("On the whole the odds are right to within five points: forecast")
     assert said.endswith("; the odds of a win ever are too low.")
 
 
@@ -234,12 +236,33 @@ def test_how_well_the_odds_tell_deals_apart():
     assert f"100{T}% of the time" in apart
     assert f"They are 82{T}% better than giving every deal the same probability (Brier score) (8 days)." in better
     unsure = {"odds use": finding("unclear", value=0.3)}
-    assert "cannot be told" in odds.skill_sentences(past, unsure, within="won")[2]
+    assert better.count(f"82{T}%") == 1  # the gain is told once, with its verdict
+    cannot = odds.skill_sentences(past, unsure, within="won")[2]
+    assert cannot.startswith(f"Against one probability for all: 30{T}% less Brier score. Whether they are better")
+    assert "cannot be told" in cannot
     worse = {"odds use": finding("below", value=-0.1)}
     assert f"10{T}% worse" in odds.skill_sentences(past, worse, within="won")[2]
     all_won = odds.skill_sentences(past.assign(won=1.0), use, within="won")
     assert all_won == ["All of these 4 probabilities came true (won): nothing to tell apart."]
     assert odds.skill_sentences(past.iloc[:0], use, within="won") == []
+
+
+def test_what_is_called_right_says_how_nearly_and_which_points_are_not():
+    assert (LEVEL_MARGIN, EVER_MARGIN) == (0.05, 0.10)
+    assert LEVEL.promised.endswith("within five points")
+    assert EVER_WORDS.promised.startswith("right to within a tenth")
+    right = judged("as promised", "as promised")
+    bins = reliability([0.2, 0.5, 0.9])  # the last lies outside .75 to .85
+    record = odds.prepare_reliability(bins, pd.Series([0.2, 0.8]), event="won")
+    assert odds.describe_reliability(record, right).subtitle.endswith("chance would show; outside it: 1 of 3 points")
+    record = odds.prepare_reliability(reliability([0.2, 0.5, 0.8]), pd.Series([0.2, 0.8]), event="won")
+    assert odds.describe_reliability(record, right).subtitle.endswith("chance would show")
+
+
+def test_one_deal_was_and_none_were():
+    facts = {"n": 80, "unit": "deal", "fewest": 30}
+    (sentence,) = odds_verdict.ever_sentences(EVER.assign(open=1.0), {"odds ever 0": finding("as promised", **facts)})
+    assert "20 were won by then and 1 was still open: right to within a tenth of those expected." in sentence
 
 
 def test_the_open_deals_by_step_of_their_probability():

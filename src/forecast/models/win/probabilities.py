@@ -267,7 +267,7 @@ def _notes(model: WinModel) -> list[str]:
     notes += left_out_notes(model)
     if model.idle:
         idle = ", ".join(sorted(model.idle))
-        notes.append(f"Past deals showed no more than chance would of these columns, so they weigh nothing: {idle}.")
+        notes.append(f"Told apart past wins from losses no better than chance, so left out of the odds: {idle}.")
     return notes
 
 

@@ -22,7 +22,7 @@ from forecast.evaluation.scores.events import auc, share_interval
 from forecast.reporting.charts.axes import money_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Notes, Statement, TableView, Together
-from forecast.reporting.charts.style import CHANCE_BAND, COUNT, FORECAST, PAPER, REFERENCE, SOFT
+from forecast.reporting.charts.style import CHANCE_BAND, COUNT, FORECAST, REFERENCE, SOFT
 from forecast.reporting.pages.odds_verdict import Row, calibration_title
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.words import (
@@ -223,13 +223,19 @@ def skill_sentences(
     checked = wording.plural(sources.count(deals), "probability")
     days = wording.plural(use.estimate.n, "day")
     gain = wording.percent(abs(use.estimate.value))
+    so_far = (
+        "" if use.is_apart else f"Against one probability for all: {gain} {_less(use.estimate.value)} Brier score. "
+    )
     return [
         f"{checked} of {days} were checked; {wording.percent(share)} of these deals came true ({within}).",
         "Of two deals, one won and one not, the won one had the higher probability "
         f"{wording.percent(area)} of the time (50{wording.THIN}% is chance).",
-        f"Against one probability for all: {gain} {'less' if use.estimate.value > 0 else 'more'} Brier score. "
-        f"{wording.sentence(evaluated(use, USE, gain))}",
+        f"{so_far}{wording.sentence(evaluated(use, USE, gain))}",
     ]
+
+
+def _less(gain: float) -> str:
+    return "less" if gain > 0 else "more"
 
 
 def overlap_sentences(horizon: int, *, apart: int = 3) -> list[str]:
@@ -272,7 +278,7 @@ def describe_reliability(record: Reliability, judged: Mapping[str, Finding], *, 
     return Caption(
         title=title,
         subtitle=f"Forecast probability against the share that came true ({record.event}); "
-        "grey band: what chance would show",
+        f"grey band: what chance would show{_outside(record.bins)}",
         description=f"{title}. {calibration_sentence(record.table)}",
         tooltips=[
             wording.listed(
@@ -284,6 +290,13 @@ def describe_reliability(record: Reliability, judged: Mapping[str, Finding], *, 
             for row in sources.records(record.bins)
         ],
     )
+
+
+def _outside(bins: pd.DataFrame) -> str:
+    """Return how many points lie outside the band, to end a sentence; empty where none does."""
+    off = bins[(bins["happened"] < bins["band_low"]) | (bins["happened"] > bins["band_high"])]
+    points = f"{wording.number(sources.count(off))} of {wording.plural(sources.count(bins), 'point')}"
+    return f"; outside it: {points}" if len(off) else ""
 
 
 def describe_deal_odds(odds: DealOdds, *, in_doubt: bool = False) -> Caption:
@@ -356,6 +369,8 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     bins = record.bins
     axes.plot([0, 1], [0, 1], **REFERENCE.line, linewidth=1.2, zorder=1.5)
     axes.fill_between(bins["probability"], bins["band_low"], bins["band_high"], **CHANCE_BAND.area, zorder=1)
+    for edge in ("band_low", "band_high"):
+        axes.plot(bins["probability"], bins[edge], color=SOFT, linewidth=0.6, zorder=1.2)
     axes.plot(bins["probability"], bins["happened"], **FORECAST.series, markersize=6, zorder=3)
     for name in ("x", "y"):
         share_axis(axes, axis=name)
@@ -363,8 +378,8 @@ def draw_reliability(canvas: Canvas, record: Reliability) -> Drawing:
     axes.set_ylim(0, 1)
     axes.tick_params(axis="x", labelbottom=False)
     axes.text(0.02, 0.97, LABELS["observed"], color=SOFT, va="top")
-    on_line: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}  # the line stops for its name
-    axes.text(0.88, 0.88, LABELS["diagonal"], color=SOFT, ha="center", va="center", bbox=on_line)
+    # Beside the diagonal and under the points, none of which it may hide.
+    axes.text(0.98, 0.72, LABELS["diagonal"], color=SOFT, ha="right", va="center", zorder=1.6)
     _draw_histogram(below, record)
     return Drawing(figure=figure, marks=places(axes, bins["probability"], bins["happened"]))
 

@@ -176,9 +176,14 @@ def _ever_sentence(row: Row, found: Finding) -> str:
     return (
         f"A win ever: of {wording.plural(row['deals'], 'deal')} open on {wording.day(row['origin'])}, {expected} wins "
         f"were expected in the end and {by} of them by {wording.day(row['until'])} (odds that are right give {low} to "
-        f"{high} in 95{wording.THIN}% of cases); {won} were won by then and {still_open} were still open: {verdict}."
+        f"{high} in 95{wording.THIN}% of cases); {won} {_were(row['won'])} won by then and {still_open} "
+        f"{_were(row['open'])} still open: {verdict}."
         f"{_closed_late(row)}"
     )
+
+
+def _were(count: float) -> str:
+    return "was" if round(float(count)) == 1 else "were"
 
 
 def _closed_late(row: Row) -> str:

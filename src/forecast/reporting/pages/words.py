@@ -44,7 +44,7 @@ BIAS = Words(above="too much", below="too little", unclear="which luck could hav
 LEVEL = Words(
     above="The odds are too high",
     below="The odds are too low",
-    promised="The odds are honest",
+    promised="On the whole the odds are right to within five points",
     unclear="Nothing speaks against the odds; too little to call them honest",
 )
 ODDS_THEN = "On the days checked nothing speaks against the odds"
@@ -69,7 +69,7 @@ USE = Words(
 EVER = Words(
     above="more were expected than were won: too high",
     below="fewer were expected than were won: too low",
-    promised="as many were won as were expected",
+    promised="right to within a tenth of those expected",
     unclear="nothing speaks against the odds, and it is too little to call them honest",
 )
 EVER_AT_ALL = Words(
