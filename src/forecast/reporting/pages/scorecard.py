@@ -43,23 +43,22 @@ SURVEY_HEADS = {
     "ours": "ours",
     "survey": "survey",
     "survey_text": "the survey says",
-    "previous": "same months a year before",
+    "previous": "a year before",
     "survey_n": "over how many months or reps",
 }
 BOUND_HEAD = {"bound": "ours is"}
 HEADS = {
     "measure": "",
     "ours": "last twelve months",
-    "previous": "same months a year before",
+    "previous": "a year before",
     "change": "change",
     "luck": "could be luck?",
-    "n": "compared over",
     "note": "what it is",
 }
 """What stands over the columns of each table."""
 
 CAPTION, CAPTION_NOW = "Our figures, now and a year ago", "Our figures"
-FIGURES = ("ours", "previous", "change", "luck", "n")
+FIGURES = ("ours", "previous", "change", "luck")
 """The columns of figures, to be set right."""
 
 YEAR_MONTHS = 12
@@ -155,11 +154,22 @@ def _ours(row: Mapping[str, Any], *, currency: str) -> str:
     value = value_in(row["ours"], row["unit"], currency=currency)
     if row["bound"]:
         value = f"{row['bound']} {value}"
-    count = wording.plural(row["ours_n"], UNITS[row["n_of"]])
     if row["ours_n"] >= FEWEST:
-        is_short = row["unit"] == "share" and row["n_of"] == "month" and row["ours_n"] < row["months"]
-        return f"{value} ({count})" if is_short else value
+        return f"{value}{_of_how_many(row, 'ours_n')}"
+    count = wording.plural(row["ours_n"], UNITS[row["n_of"]])
     return f"{TOO_FEW} ({count})" if row["unit"] == "share" else f"{value} ({count})"
+
+
+def _previous(row: Mapping[str, Any], *, currency: str) -> str:
+    """Return the figure of the year before in its unit, with how many people or months it is of, as ours."""
+    value = value_in(row["previous"], row["unit"], currency=currency)
+    return f"{value}{_of_how_many(row, 'previous_n')}" if wording.known(row["previous"]) else value
+
+
+def _of_how_many(row: Mapping[str, Any], number: str) -> str:
+    """Return ` (75 reps)`; of a share of months ` (11 months)` where they are not all that the column names."""
+    all_months = row["n_of"] == "month" and (row["unit"] != "share" or row[number] >= row["months"])
+    return "" if all_months else f" ({wording.plural(row[number], UNITS[row['n_of']])})"
 
 
 def covered_sentence(table: pd.DataFrame) -> str:
@@ -189,23 +199,15 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
         {
             "measure": plain_name(row["measure"]),
             "ours": _ours(row, currency=currency),
-            "previous": value_in(row["previous"], row["unit"], currency=currency),
+            "previous": _previous(row, currency=currency),
             "change": _change(row),
             "luck": _luck(row),
-            "n": _compared_over(row) if row["against_year"] else "–",
             "note": sources.quoted(table, at, "note"),
         }
         for at, row in zip(table.index, sources.records(table), strict=True)
         if wording.known(row["ours"])
     ]
     return pd.DataFrame(rows, columns=list(HEADS))
-
-
-def _compared_over(row: Mapping[str, Any]) -> str:
-    """Return `11 months`; of people how many there are now, and were then."""
-    if row["n_of"] == "month":
-        return wording.plural(row["year_n"], UNITS["month"])
-    return f"{wording.plural(row['ours_n'], UNITS[row['n_of']])} now, {wording.in_full(row['previous_n'])} then"
 
 
 def year_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
@@ -329,9 +331,9 @@ def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief
     Without a year before only what is known now is shown. Where luck could have made every change, the caption of a
     brief table says so once.
     """
-    heads = {name: head for name, head in HEADS.items() if not brief or name not in ("n", "note")}
+    heads = {name: head for name, head in HEADS.items() if not brief or name != "note"}
     if (table["against_year"] == "").all():
-        heads = {name: head for name, head in heads.items() if name not in ("change", "luck", "n", "previous")}
+        heads = {name: head for name, head in heads.items() if name not in ("change", "luck", "previous")}
         caption = CAPTION_NOW if caption == CAPTION else caption
     if covered_sentence(table):
         row = sources.row(table)
