@@ -64,13 +64,31 @@ def test_an_alarm_on_the_companys_forecast_is_said_of_every_answer():
         "evidence": 500.0,
         "limit": 9.0,
     }
-    alarm |= {"n": 5, "n_side": 5, "low": 0.87, "high": 3.6, "bias_before": 0.01}
+    alarm |= {"n": 5, "n_side": 5, "low": 0.87, "high": 3.6, "bias_before": 0.01, "first": "2026-05", "months": 23}
     alarms = pd.DataFrame([alarm])
     said = sentences.caveat(alarms)
-    assert said.startswith(f"The model’s last five forecasts of the company’s month were all too high, by 87–360{T}%; ")
+    assert said.startswith(
+        "The model’s last five forecasts of the company’s month, from May 2026 on, were all too high, by "
+        f"87–360{T}%; in the 18 months before, they came to 1{T}% more than was booked; "
+    )
     assert said.endswith(f"; {sentences.STILL_OFF}. {sentences.CAVEAT}")
     for quiet in (None, alarms.assign(alarm=False), alarms.assign(segment="North"), alarms.iloc[:0]):
         assert sentences.caveat(quiet) == sentences.CAVEAT
+
+
+def test_the_answer_says_what_it_supposes():
+    change, nan = "The levers add €1 to 6 months: €2 in all", float("nan")
+    names = ["marketing's pipeline", "win rate", "cycle time", "slippage", "deals set by hand"]
+    rows = pd.DataFrame({"lever": names, "moved": [0.0, 0.1, 0.0, nan, nan], "change": [0.0, 1.0, 0.0, 0.0, 0.0]})
+    ten = f"10{T}%"
+    said = sentences.supposed(change, rows)
+    assert said == f"If every chance to win were {ten} higher, the levers add €1 to 6 months: €2 in all"
+    rows = rows.assign(moved=[-0.1, 0.0, -0.2, nan, nan], change=[-1.0, 0.0, 1.0, 2.0, 3.0])
+    assert sentences.supposed(change, rows).startswith(
+        f"If marketing's pipeline still to come were {ten} lower, the time to a win were 20{T}% shorter, open deals "
+        "were won later and open deals ended as set by hand, the levers add"
+    )
+    assert sentences.supposed(change, rows.assign(change=0.0)) == change
 
 
 def finding(explorer: Explorer) -> str:

@@ -106,11 +106,7 @@ def shares(changes: pd.DataFrame, levers: Levers, *, company: Company, as_of: An
 
     changes : lever, change, as `Scenario.shares_of` gives them. levers : as they were moved.
     """
-    names = [LEVER_WORDS.get(lever, lever) for lever in changes["lever"]]
-    amounts = changes["change"].astype(float)
-    amounts = amounts.where(amounts.abs() >= CENT, 0.0)
-    moved = [getattr(levers, lever) if lever in RELATIVE else np.nan for lever in changes["lever"]]
-    rows = sources.named(pd.DataFrame({"lever": names, "moved": moved, "change": amounts}), "levers")
+    rows = lever_rows(changes, levers)
     record = LeverShares(rows=rows, company=company)
     return chart(
         record,
@@ -126,6 +122,15 @@ def shares(changes: pd.DataFrame, levers: Levers, *, company: Company, as_of: An
         },
         by="y",
     )
+
+
+def lever_rows(changes: pd.DataFrame, levers: Levers) -> pd.DataFrame:
+    """Return lever (in words), moved (a share; NaN where it is none) and change, the table `levers` of the page."""
+    names = [LEVER_WORDS.get(lever, lever) for lever in changes["lever"]]
+    amounts = changes["change"].astype(float)
+    amounts = amounts.where(amounts.abs() >= CENT, 0.0)
+    moved = [getattr(levers, lever) if lever in RELATIVE else np.nan for lever in changes["lever"]]
+    return sources.named(pd.DataFrame({"lever": names, "moved": moved, "change": amounts}), "levers")
 
 
 def draw_shares(canvas: Canvas, record: LeverShares) -> Drawing:

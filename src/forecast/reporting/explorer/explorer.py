@@ -186,12 +186,13 @@ class Explorer:
         result = scenario(given, levers, width=joint.width if starts else None)
         moved = result.table[result.table["segment"] == segment]
         change = sentences.finding(sources.named(moved, "what_if"), segment=segment, company=company)
+        changes = result.shares_of(segment)
+        change = sentences.supposed(change, explorer_charts.lever_rows(changes, levers))
         shown: list[Chart | Statement] = [
             Statement(f"{change}.", self._caveat()),
             explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
-            changes = result.shares_of(segment)
             shown.append(explorer_charts.shares(changes, levers, company=company, as_of=day, segment=segment))
         if levers.joint_planning:
             shown.append(Statement(sentences.STARTS[starts], joint.sentence, kind="note"))

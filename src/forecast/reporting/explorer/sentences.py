@@ -157,6 +157,31 @@ def finding(table: pd.DataFrame, *, segment: str, company: Company) -> str:
     return f"The levers {moves} {months}: {wording.money(after, currency=company.currency)} in all"
 
 
+ASSUMED = {
+    "leads": "marketing's pipeline still to come were {} {}",
+    "win_rate": "every chance to win were {} {}",
+    "cycle_time": "the time to a win were {} {}",
+    "slippage": "open deals were won later",
+    "deals": "open deals ended as set by hand",
+}
+"""What a moved lever supposes, by how much and in which direction."""
+
+
+def supposed(change: str, rows: pd.DataFrame) -> str:
+    """Return a what-if's finding behind what it supposes: `If every chance to win were 10 % higher, the levers add …`.
+
+    change : as `finding` gives it. rows : lever, moved and change, as `lever_rows` gives them; levers that bring
+    nothing are left out.
+    """
+    words = {name: lever for lever, name in LEVER_WORDS.items()}
+    parts = []
+    for row in sources.records(rows[rows["change"].abs() >= CENT]):
+        lever, moved = words[row["lever"]], row["moved"]
+        more, less = ("longer", "shorter") if lever == "cycle_time" else ("higher", "lower")
+        parts.append(ASSUMED[lever].format(wording.percent(abs(moved)), more if moved > 0 else less))
+    return f"If {wording.joined(parts)}, {change[:1].lower()}{change[1:]}" if parts else change
+
+
 def caveat(alarms: pd.DataFrame | None) -> str:
     """Return what qualifies a what-if, an alarm on the company's forecast first.
 
