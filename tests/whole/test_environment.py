@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -70,3 +73,18 @@ def test_no_dependency_is_declared_that_nothing_imports(root: Path, pyproject: d
         module = names.get(requirement.name, requirement.name)
         used = re.search(rf"^\s*(import|from) {re.escape(module)}\b", source, flags=re.M)
         assert used or requirement.name in for_the_user, f"{requirement.name} is imported nowhere"
+
+
+@pytest.mark.slow
+def test_tests_of_a_group_run_in_one_worker(tmp_path: Path):
+    # pytest 9.2 with pytest-xdist 3.8 spreads them without a word, and each worker makes the group's reports anew.
+    (tmp_path / "test_group.py").write_text(
+        "import os, pytest\n\n@pytest.mark.xdist_group('one')\n@pytest.mark.parametrize('one', range(6))\n"
+        "def test_it(one):\n    open(os.environ['PYTEST_XDIST_WORKER'], 'w').close()\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert len(list(tmp_path.glob("gw*"))) == 1
