@@ -52,6 +52,7 @@ _SPEAKS_FOR_ITSELF = re.compile(
 
 ABSENT = "Tables that are absent"
 EVERY_TABLE = "Every table is there"
+DEALS_COVER, TABLES_COVER = "The deals cover", "The tables cover"
 """What is said of tables that are not there, and where none is missing."""
 
 NO_DATES = ("No table has dates", "Nothing can be placed in time.")
@@ -236,7 +237,7 @@ class Coverage:
     @property
     def what(self) -> str:
         """What the title speaks of."""
-        return "The deals cover" if len(self.deals) else "The tables cover"
+        return DEALS_COVER if len(self.deals) else TABLES_COVER
 
     @property
     def years(self) -> float:

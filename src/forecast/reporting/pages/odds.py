@@ -277,7 +277,7 @@ def describe_reliability(record: Reliability, judged: Mapping[str, Finding], *, 
     title = calibration_title(record.table, judged, alarm=alarm)
     return Caption(
         title=title,
-        subtitle=f"Forecast probability against the share that came true ({record.event}); "
+        subtitle=f"Forecast probability against the share that came true ({record.event}), all days together; "
         f"grey band: what chance would show{_outside(record.bins)}",
         description=f"{title}. {calibration_sentence(record.table)}",
         tooltips=[

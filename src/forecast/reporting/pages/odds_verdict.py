@@ -223,15 +223,16 @@ def wins_sentence(
     deals, until = wording.plural(row["deals"], "open deal"), wording.day(row["until"])
     if not is_in_doubt(judged, alarm):
         return (
-            f"Of {deals}, {expected} should be won in the end, {by} of them by {until}; odds that are right give "
-            f"{low} to {high} in 95{wording.THIN}% of cases."
+            f"Of {deals}, {expected} should be won in the end (odds that are right give {low} to {high} in "
+            f"95{wording.THIN}% of cases), {by} of them by {until}."
         )
     sentence = f"Of {deals}, {expected} would be won in the end by these odds, {by} of them by {until}"
     if judged["odds lately"].is_apart:
         last = sources.row(days, len(days) - 1)
         came = wording.in_full(row["expected"] * last["won"] / last["p"])
         how = "few" if judged["odds lately"].verdict == "above" else "many"
-        sentence += f"; if as {how} of those expected are won as on {wording.day(last['origin'])}, it would be {came}"
+        day = wording.day(last["origin"])
+        sentence += f"; if as {how} of those expected are won as on {day}, it would be about {came}"
     return f"{sentence}."
 
 

@@ -261,7 +261,7 @@ MOVED_FROM = {
 HAPPENED = {
     "created": ("created since is due in it", "created since are due in it"),
     "reopened": ("due in it was reopened", "due in it were reopened"),
-    "slipped in": ("slipped into it from an earlier quarter",) * 2,
+    "slipped in": ("slipped into it from an earlier quarter, won since or still open",) * 2,
     "pulled in": ("was pulled into it from a later quarter", "were pulled into it from a later quarter"),
     "dated": ("that had no date is due in it", "that had no date are due in it"),
     "amount up": ("due in it had its amount raised", "due in it had their amounts raised"),

@@ -190,7 +190,7 @@ def _opinions_differ(table: pd.DataFrame, *, currency: str) -> str:
     if not is_quarter(pd.Series([sources.plain(last["target_period"])])).all() or pd.isna(last["benchmark"]):
         return ALONE_NOTE
     alone, other = (wording.money(last[name], currency=currency) for name in ("alone", "benchmark"))
-    return f"For {last['target_period']} it gives {alone}, the benchmark {other}. {ALONE_NOTE}"
+    return OPINIONS.format(last["target_period"], alone, other, ALONE_NOTE)
 
 
 def draw_seasons(canvas: Canvas, record: Seasons) -> Drawing:
@@ -228,6 +228,7 @@ ALONE_HEADS = {
     "benchmark": "benchmark",
 }
 ALONE_CAPTION = "A second opinion that knows no deal: exponential smoothing of the settled months"
+OPINIONS = "For {}, with what is booked of it, it gives {}, the benchmark {}. {}"
 ALONE_NOTE = "Both smooth past months: this one the company's sum, the benchmark each segment by itself and in ratios."
 
 STRENGTHS = "Trend and season next to what chance would show"

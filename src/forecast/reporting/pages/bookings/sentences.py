@@ -183,7 +183,8 @@ def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
     months = sources.capitalised(wording.of_all(sources.count(first), sources.count(known), "month"))
     if len(first) == len(known):
         return f"{months} should bring {between} each; {NOT_RANKED}"
-    return f"{months} should bring the most, {between} each; {NOT_RANKED}"
+    most = "" if 2 * len(first) > len(known) else "the most, "  # most of the months cannot all bring the most
+    return f"{months} should bring {most}{between} each; {NOT_RANKED}"
 
 
 def leaders(months: pd.DataFrame) -> pd.DataFrame:
