@@ -369,6 +369,7 @@ def test_information_leaves_out_what_has_no_pair():
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("study")
 def test_the_track_given_and_the_one_computed_tell_the_same(log: Log, study):
     detail = errors_in_detail(log)
     first, last = (
@@ -385,6 +386,7 @@ def test_the_track_given_and_the_one_computed_tell_the_same(log: Log, study):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("study")
 def test_the_study_is_whole(log: Log, study):
     told = study.to_dict()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
@@ -398,7 +400,9 @@ def test_the_study_is_whole(log: Log, study):
 
 
 @pytest.mark.slow
-def test_no_planning_table_means_that_nobody_began(log: Log):
+def test_no_planning_table_means_that_nobody_began(tmp_path: Path):
+    write(simulate(opportunities=2500, months=48, seed=4, segments=4), tmp_path)
+    log = forecast.read(tmp_path)
     tables = {name: frame for name, frame in log.tables.items() if name != "joint_planning"}
     found = planning_study(dataclasses.replace(log, tables=tables))
     assert found.effect.verdict == "not identified"
