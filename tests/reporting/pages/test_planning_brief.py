@@ -9,6 +9,7 @@ from forecast import sources
 from forecast.data.schema import Company
 from forecast.reporting.pages.planning.brief import brief, conclusion, joint_and_sales
 from forecast.reporting.pages.planning.prepare import planning_row
+from forecast.reporting.pages.track.under_alarm import within
 from forecast.wording import THIN as T
 
 PAGE = {"company": Company(name="C"), "as_of": pd.Timestamp("2026-10-31")}
@@ -22,6 +23,10 @@ STEP |= {
     "p_value": 0.0003,
     "agreeing": 15,
 }
+ALARM = {"model": "pipeline", "segment": "Total", "kind": "too high", "alarm": True, "first": "2026-05"}
+ALARM |= {"last": "2026-09", "evidence": 200.0, "limit": 120.0}
+PEOPLES = ALARM | {"model": "submitted-joint", "alarm": False, "first": "2026-08"}
+ALARMS = pd.DataFrame([ALARM, PEOPLES])
 NOTHING = pd.DataFrame({"by": [], "part": []})
 
 
@@ -33,12 +38,12 @@ def row(**facts: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("facts", [{}, {"n_segments": 5, "n_adopting": 0, "needs": "joint_planning"}])
 def test_without_forecasts_or_starts_there_is_nothing_on_the_page(facts):
-    assert brief(row(**facts), NOTHING, pd.DataFrame([STEP]), **PAGE)._repr_html_() == ""
+    assert brief(row(**facts), NOTHING, pd.DataFrame([STEP]), ALARMS, **PAGE)._repr_html_() == ""
     assert conclusion(row(**facts), None)._repr_html_() == ""
 
 
 def test_where_it_cannot_be_told_no_change_is_shown():
-    html = brief(row(n_segments=5, n_adopting=0), NOTHING, pd.DataFrame([STEP]), **PAGE)._repr_html_()
+    html = brief(row(n_segments=5, n_adopting=0), NOTHING, pd.DataFrame([STEP]), ALARMS, **PAGE)._repr_html_()
     assert "Cannot tell, says Dr. Who &amp; Co." in html
     assert "12" not in html
     assert "<figure" not in html
@@ -58,3 +63,12 @@ def test_the_joint_forecast_against_sales_own_of_the_same_months(p, said):
     assert sources.plain(line).startswith(f"Of the same months and segments, {missed}: {said}")
     assert sources.cited(line)[0] == "value_added:1:wape|percent"
     assert joint_and_sales(steps.iloc[:1]) == []
+
+
+def test_under_alarm_it_is_said_what_the_months_after_hold():
+    said = ["“After” holds the months since May 2026, in which the model’s forecasts have been too high."]
+    assert within(ALARMS, "After") == said
+    assert "in which the model’s ranges have not held." in within(ALARMS.assign(kind="ranges"), "After")[0]
+    assert within(ALARMS.assign(alarm=False), "After") == []
+    ended = pd.DataFrame([ALARM, PEOPLES | {"last": "2026-04"}])  # nobody submitted any more
+    assert within(ended, "After") == within(ALARMS.iloc[:1], "After") == []

@@ -16,11 +16,18 @@ from forecast.models.registry import SUBMITTED
 from forecast.reporting.charts.figure import Notes, Shown, Statement
 from forecast.reporting.pages.planning import charts, levels, sentences
 from forecast.reporting.pages.planning.prepare import is_answerable
+from forecast.reporting.pages.track.under_alarm import within
 from forecast.reporting.pages.words import JOINT, evaluated
 
 
 def brief(
-    row: Mapping[str, Any], before_and_after: pd.DataFrame, steps: pd.DataFrame, *, company: Company, as_of: Any
+    row: Mapping[str, Any],
+    before_and_after: pd.DataFrame,
+    steps: pd.DataFrame,
+    alarms: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
 ) -> Shown:
     """Show what a leader must know of joint planning.
 
@@ -28,15 +35,17 @@ def brief(
     helped, no change is shown that could be taken for a finding; and where forecasts of people or start dates are not
     recorded at all, nothing: the page says elsewhere what would bring them.
 
-    row : of `prepare.planning_row`. before_and_after, steps : `planning_levels` and `value_added` of the month.
+    row : of `prepare.planning_row`. before_and_after, steps, alarms : `planning_levels`, `value_added` and
+    `alarms` of the month.
     """
     if not is_answerable(row):
         return Shown(Statement(row["answer"], kind="nothing"))
     if row["verdict"] == "not identified":
         return Shown(Statement(*sentences.brief(row), kind="abstain"))
     verdict, both = Statement(*sentences.brief(row)), Notes(joint_and_sales(steps))
+    alarm = Notes(within(alarms, "After") if len(before_and_after) else [])
     picture = charts.effect(row, company=company, as_of=as_of)
-    return Shown(levels.levels(before_and_after, row), verdict, both, picture)
+    return Shown(levels.levels(before_and_after, row), alarm, verdict, both, picture)
 
 
 def conclusion(row: Mapping[str, Any], reasons: pd.DataFrame | None) -> Shown:

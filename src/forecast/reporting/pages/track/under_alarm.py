@@ -10,6 +10,7 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
+from forecast.models.registry import SUBMITTED
 from forecast.reporting.charts.figure import Chart, Shown, Statement
 from forecast.reporting.pages.track.lately_sentences import SIDES, alarm_sentences, company_alarm, segments_too
 from forecast.reporting.pages.track.prepare import OURS
@@ -24,6 +25,14 @@ def cautioned(alarms: pd.DataFrame, *charts: Chart | Statement) -> Shown:
     if alarm is None or not shown.parts:
         return shown
     return Shown(Statement(f"An alarm stands against these numbers: {_what(alarm)}.", kind="note"), shown)
+
+
+def within(alarms: pd.DataFrame, part: str) -> list[str]:
+    """Return that a part of people's record holds the months of the company's alarm; no line where it ends before."""
+    alarm = company_alarm(alarms)
+    if alarm is None or not (alarms["model"].str.startswith(SUBMITTED) & (alarms["last"] >= alarm["first"])).any():
+        return []
+    return [f"“{part}” holds the months since {wording.month(alarm['first'])}, in which {_off(alarm)}."]
 
 
 def changed(
@@ -80,10 +89,13 @@ def to_attend(alarms: pd.DataFrame, past: pd.DataFrame) -> list[str]:
 
 def _what(alarm: Mapping[str, Any]) -> str:
     """Return `the model’s forecasts have been too high since May 2026`, or that its ranges have not held since."""
-    since = f"since {wording.month(alarm['first'])}"
+    return f"{_off(alarm)} since {wording.month(alarm['first'])}"
+
+
+def _off(alarm: Mapping[str, Any]) -> str:
     if alarm["kind"] in SIDES:
-        return f"the model’s forecasts have been {alarm['kind']} {since}"
-    return f"the model’s ranges have not held {since}"
+        return f"the model’s forecasts have been {alarm['kind']}"
+    return "the model’s ranges have not held"
 
 
 def _named(row: Mapping[str, Any]) -> str:
