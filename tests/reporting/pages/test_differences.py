@@ -25,6 +25,14 @@ def test_a_difference_of_changes_is_taken_before_rounding(form, said):
     assert differences.apart(*ENDS[:3], NAN, form=form) == "–"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(0.2422, 0.1918, f"{M}21{T}%"), (0.2727, 0.2894, f"+6{T}%"), (0.1, NAN, "–"), (0.0, 0.2, "–")],
+)
+def test_how_far_a_share_moved_as_a_share_of_itself(before, after, said):
+    assert differences.relative(before, after) == said
+
+
 def test_a_share_of_nothing_is_not_known():
     assert differences.apart(0.2, 0.0, 0.3, 0.4, form="share") == "–"
     assert differences.apart(0.2, 0.1, 0.0, 0.4, form="share") == "–"
@@ -52,6 +60,7 @@ def test_a_difference_carries_its_cells_and_is_worded_anew_from_them():
         differences.apart(*cells[:4], form="share"): cells[:4],
         differences.points_between(*cells[:2]): cells[:2],
         differences.moved_by(*cells[:2]): cells[:2],
+        differences.relative(*cells[:2]): cells[:2],
     }
     for text, given in texts.items():
         expressions, rounding = sources.split(sources.cited(text)[0])

@@ -89,11 +89,12 @@ def test_the_verdict_s_number_is_bridged_to_that_of_the_table():
     more = levels.levels_more(found, {"verdict": "improved", "mean_change": -0.346})
     # .1918 / .2422 over .2894 / .2727 is .746
     assert more.endswith(
-        f"6.7 points apart, as a share of the miss {M}25{T}%. The verdict’s {M}35{T}% {levels.COMPARES_MORE}."
+        f"6.7 points apart. In per cent: {M}21{T}% against +6{T}%, the one relative to the other {M}25{T}%. "
+        f"The verdict’s {M}35{T}% {levels.COMPARES_MORE}."
     )
     quiet = levels.levels_more(found, QUIET | {"mean_change": -0.07})
     assert f"{M}7{T}%" not in quiet  # no number is bridged to where none is claimed
-    assert "share of the miss" not in quiet
+    assert "In per cent" not in quiet
 
 
 @pytest.mark.parametrize(
@@ -101,8 +102,8 @@ def test_the_verdict_s_number_is_bridged_to_that_of_the_table():
     [
         ("no detectable change", True, "This need not come from planning together."),
         ("not identified", True, "Whether planning together did this cannot be told."),
-        ("improved", True, ", as a share of the miss"),
-        ("worsened", False, ", as a share of the miss"),
+        ("improved", True, " In per cent: "),
+        ("worsened", False, " In per cent: "),
         ("improved", False, "The verdict finds a change that this does not show."),
         ("worsened", True, "The verdict finds a change that this does not show."),
     ],
@@ -150,8 +151,10 @@ def test_lead_times_and_submitters_one_measure_after_the_other():
         *measure("miss", "people", (0.5, 0.4), (0.5, 0.4), "lead time", "2"),
         *measure("miss", "people", (NAN, 0.4), (NAN, NAN), "submitter", "joint"),
     ]
-    view = levels.level_parts(table(*parts), QUIET)
-    assert arrow("50.0", "40.0") in view._repr_html_()  # no line ends within it
+    both = levels.level_parts(table(*parts), QUIET)
+    assert arrow("50.0", "40.0") in both._repr_html_()  # no line ends within it
+    assert levels.MONTHS_AHEAD in both._repr_html_()
+    view = both.parts[0]
     assert view.frame["what"].tolist() == [
         "Miss, same month",
         "Miss, two months ahead",

@@ -103,11 +103,11 @@ def test_the_other_outcomes():
     assert "changed by" not in lost[0]
     shown = others_page.others_shown(others("changed", "not identified"))
     assert shown["interval"].tolist() == ["0.0 to +20.0", "cannot tell"]
-    assert shown["before"].tolist() == ["at the top", "at the top"]  # one place for each number
+    assert shown["before"].tolist() == [f"50.0{T}%", f"50.0{T}%"]  # not those at the top, which add up money
     assert shown["change"].tolist() == ["+10.0", "–"]
     html = others_page.planning_others(others("changed", "not identified"), row())._repr_html_()
     assert "change against others, points" in html  # so that 31 -> 30 and a change of nothing stand together
-    assert html.count(others_page.AGAINST_OTHERS) == 1
+    assert html.count(others_page.AGAINST_OTHERS) == html.count(others_page.AT_THE_TOP) == 1
     assert html.index(others_page.AGAINST_OTHERS) < html.index("<details")
     assert "nan" not in html
     assert "inf" not in html.replace("info", "")
@@ -413,7 +413,7 @@ def test_why_the_worth_of_marketing_is_not_shown_is_the_true_reason():
 def test_a_sign_of_something_else_is_told_wherever_the_verdict_stands():
     drifts = row("improved", n_adopting=6, controls_p_value=0.04, left_out_low=-0.35, left_out_high=-0.2, answer="A.")
     signs = (
-        "There are signs of something else too (a drift of those that never began); the change holds without it, but"
+        "There is a sign of something else too (a drift of those that never began); the change holds without it, but"
     )
     for said in (
         planning_sentences.brief(drifts)[1],
@@ -424,6 +424,15 @@ def test_a_sign_of_something_else_is_told_wherever_the_verdict_stands():
     decided = drifts | {"decided_by": "North"}
     assert planning_sentences.closing(decided).startswith(signs)
     assert signs not in planning_sentences.closing(drifts | {"verdict": "no detectable change"})
+    hint, faint = {"trend_p_value": 0.2457}, {"earlier_spell_p_value": 0.03}  # as the checks mark them
+    assert planning_sentences.closing(drifts | hint | faint).startswith(
+        "There is a sign of something else too (a drift of those that never began) and a hint (a trend of those that "
+        "began); the change holds without any one of them, but rely on the number less."
+    )
+    assert planning_sentences.closing(drifts | hint | {"controls_p_value": 0.3}).startswith(
+        "There is a hint of something else too (a trend of those that began); the change holds without it. No"
+    )
+    assert "more than six months before" in planning_sentences.closing(drifts | {"earlier_spell_p_value": 0.01})
     placebo = drifts | {"placebo": -0.3, "placebo_p_value": 0.01, "dip": 0.4, "dip_p_value": 0.01}
     assert "distrust the number" in planning_sentences.closing(placebo)  # the conclusion is no surer than the verdict
     assert "errors were worse than usual" in planning_sentences.closing(placebo)

@@ -25,6 +25,12 @@ def moved_by(before: float, after: float) -> str:
     return in_points(after - before, digits=1) if known(before) and known(after) else "–"
 
 
+@carries(2)
+def relative(before: float, after: float) -> str:
+    """Return how far a share moved as a share of itself, before rounding: `−21 %`; a dash for none."""
+    return percent(after / before - 1, sign=True) if known(before) and known(after) and before else "–"
+
+
 @carries(4)
 def apart(after: float, before: float, other_after: float, other_before: float, *, form: str = "") -> str:
     """Return the change of one share less that of another, before rounding, in points to a tenth: `+1.5`; a dash for

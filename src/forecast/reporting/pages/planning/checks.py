@@ -14,7 +14,7 @@ from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
 from forecast.reporting.pages.planning import sentences
-from forecast.reporting.pages.planning.prepare import draws, is_answerable, is_claimed, number
+from forecast.reporting.pages.planning.prepare import draws, is_answerable, is_claimed, mark, number
 
 
 def checks(row: Mapping[str, Any]) -> Together | Statement:
@@ -95,15 +95,13 @@ def checks_shown(row: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _follows(name: str, p: float, row: Mapping[str, Any]) -> str:
-    """Return what follows from one check: no more than the verdict draws from it.
-
-    The checks ask more readily than a claim is made, so what chance gives in more than 5 of 100 cases is only a hint.
-    """
-    sign = "a sign of it" if p <= ALPHA else "a hint of it"
+    """Return what follows from one check: no more than the verdict draws from it."""
     if name in str(row.get("withheld") or "").split("; "):
+        sign = "a sign of it" if p <= ALPHA else "a hint of it"
         return f"{'it does not' if name == 'mean' else sign}; the claim is withheld"
     if not wording.known(p):
         return "nothing to look at"
-    if p > SOUGHT[name]:
-        return "no sign found" if p > ALPHA else "a hint of it, too faint to count"
-    return f"{sign}; {CHECKS[name][1] if is_claimed(row) else 'no claim is made'}"
+    found = mark(name, p)
+    if found in ("", "faint"):
+        return "a hint of it, too faint to count" if found else "no sign found"
+    return f"a {found} of it; {CHECKS[name][1] if is_claimed(row) else 'no claim is made'}"

@@ -118,6 +118,9 @@ HEADS = {
     "waits_benchmark": "benchmark, not begun",
     "difference": "difference, points",
 }
+MONTHS_AHEAD = (
+    "Months ahead are those of the submitted forecast; the benchmark and the model are of the month end before it."
+)
 MEASURES = {MISS: "Miss", BIAS: "Bias", HELD: "Ranges that held"}
 HOW_TO_READ = "How to read and redo this table:"
 
@@ -141,13 +144,22 @@ def levels_more(levels: Sequence[Level], row: Mapping[str, Any]) -> str:
     parts = [_follows(row, miss.difference), _bridge(row)]
     if wording.known(miss.difference):
         began, waits = (differences.moved_by(pair.before, pair.after) for pair in (miss.began, miss.waits))
-        apart, share = (_apart(miss.began, miss.waits, form=form) for form in ("size", "share"))
-        as_share = f", as a share of the miss {share}" if is_claimed(row) and share != "–" else ""
-        parts.insert(0, f"{began} points where segments began, {waits} where they have not: {apart} apart{as_share}.")
+        apart = _apart(miss.began, miss.waits, form="size")
+        said = f"{began} points where segments began, {waits} where they have not: {apart} apart."
+        parts.insert(0, f"{said} {_in_per_cent(miss)}".strip() if is_claimed(row) else said)
     if wording.known(miss.difference) and wording.known(miss.benchmark_difference):
         benchmark = _apart(miss.began_benchmark, miss.waits_benchmark, form="size")
         parts.insert(1, f"The benchmark, which plans nothing, moved {benchmark} apart; the table alone proves nothing.")
     return " ".join(part for part in parts if part)
+
+
+def _in_per_cent(miss: Level) -> str:
+    """Return the change of the miss in both groups as a share of itself; empty where one is not known."""
+    share = _apart(miss.began, miss.waits, form="share")
+    if share == "–":
+        return ""
+    began, waits = (differences.relative(pair.before, pair.after) for pair in (miss.began, miss.waits))
+    return f"In per cent: {began} against {waits}, the one relative to the other {share}."
 
 
 def _bridge(row: Mapping[str, Any]) -> str:
@@ -180,8 +192,8 @@ def levels_explained(table: pd.DataFrame) -> list[str]:
         "Miss (WAPE): all misses added up, as a share of what was booked. Bias: forecast less booked, as the same "
         "share; above zero, too much was promised.",
         "Ranges that held: how many of the model’s 80 % ranges held; next to them the benchmark’s own.",
-        "Before: up to six months before a segment’s own start; these six are left out, as in the verdict. After: from "
-        "the start on."
+        "Before: all months until six months before a segment’s own start; the last six are left out, as in one of the "
+        "verdict’s two comparisons. After: from the start on."
         + (
             f" Segments that have not begun: the same at the median start of the others, {parted[0]}." if parted else ""
         ),
@@ -244,14 +256,15 @@ def levels(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Together | Sta
     return Together(answer, _view(levels_shown(found), CAPTION), Notes(levels_explained(table), HOW_TO_READ, fold=True))
 
 
-def level_parts(table: pd.DataFrame | None, row: Mapping[str, Any]) -> TableView | Statement | Together:
+def level_parts(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Statement | Together:
     """Show the same by lead time and by submitter, one measure after the other."""
     if not is_answerable(row):
         return Together()
     if table is None or table.empty:
         return empty(*NOTHING)
     found = prepare_levels(table, [LEAD_TIME, SUBMITTER])
-    return _view(levels_shown(sorted(found, key=lambda level: list(MEASURES).index(level.measure))), PARTS_CAPTION)
+    shown = levels_shown(sorted(found, key=lambda level: list(MEASURES).index(level.measure)))
+    return Together(_view(shown, PARTS_CAPTION), Notes([MONTHS_AHEAD]))
 
 
 def _view(shown: pd.DataFrame, caption: str) -> TableView:

@@ -23,7 +23,9 @@ def planning_others(table: pd.DataFrame | None, row: Mapping[str, Any]) -> Toget
         return Together()
     shown = _compared(others_shown(table), OTHERS_CAPTION, heads=OTHERS_HEADS)
     explained = Notes(others_explained(table), MEASURES, fold=True)
-    return Together(Statement(*others(table)), shown, Notes([AGAINST_OTHERS]), explained)
+    twice = table.loc[table["outcome"].isin(ABOVE), "before"].notna().any()
+    notes = Notes([AGAINST_OTHERS, *([AT_THE_TOP] if twice else [])])
+    return Together(Statement(*others(table)), shown, notes, explained)
 
 
 def planning_information(table: pd.DataFrame | None) -> Together | Statement:
@@ -48,7 +50,8 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     "bias": ("Bias", "forecast less booked, as a share of a usual month; above zero, too much was promised"),
     "interval coverage": (
         "Ranges that held",
-        "share of the model’s 80 % ranges, one to three months ahead, that held; four in five are promised",
+        "share of the model’s 80 % ranges that held, made at the last three month ends before a month; four in five "
+        "are promised",
     ),
     "win-probability calibration": (
         "Odds less wins",
@@ -58,8 +61,8 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 }
 """Secondary outcome -> how it is called on a page, what it measures and how to read it."""
 
-ABOVE, AT_THE_TOP = ("bias", "interval coverage"), "at the top"
-"""Secondary outcomes whose levels stand in the table that opens the page, and what stands in their place."""
+ABOVE = ("bias", "interval coverage")
+"""Secondary outcomes that stand in the table that opens the page too, with other levels."""
 
 OTHERS_HEADS = {
     "outcome": "",
@@ -86,6 +89,12 @@ MEASURES = "What these measure"
 AGAINST_OTHERS = (
     "The change is not after less before: what happened meanwhile where segments had not begun is taken off."
 )
+AT_THE_TOP = (
+    "Each segment counts alike here, and segments that began are also compared with one another; the table at the top "
+    "adds up money."
+)
+"""Why levels and changes of ABOVE are others there."""
+
 LEADS = "one to three months ahead"
 TWICE = "The same model forecasts the same months twice: with what marketing knows (leads, campaigns), and without."
 NO_INFORMATION = (
@@ -137,10 +146,7 @@ def others_shown(table: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "outcome": OUTCOMES[row["outcome"]][0],
-            **{
-                when: AT_THE_TOP if row["outcome"] in ABOVE else wording.percent(row[when], places=1)
-                for when in ("before", "after")
-            },
+            **{when: wording.percent(row[when], places=1) for when in ("before", "after")},
             "change": wording.in_points(row["change"], digits=1),
             "interval": " to ".join(wording.in_points(row[f"interval_{end}"], digits=1) for end in ("low", "high"))
             if wording.known(row["change"])

@@ -14,6 +14,8 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import TOTAL
+from forecast.evaluation.planning.inference.checks import SOUGHT
+from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.verdict import reads_otherwise
 
 TEXTS = ("sentence", "answer", "more")
@@ -135,6 +137,16 @@ def prepare_effect(row: Mapping[str, Any]) -> EffectRows | None:
         if wording.known(row.get(check))
     ]
     return EffectRows(rows=tuple(rows), changed=is_claimed(row), draws=draws(row))
+
+
+def mark(name: str, p: float) -> str:
+    """Return what a check of a claim found: a `sign`, a `hint`, what is `faint` and does not count; empty for nothing.
+
+    The checks ask more readily than a claim is made, so what chance gives in more than 5 of 100 cases is only a hint.
+    """
+    if not p <= max(SOUGHT[name], ALPHA):  # NaN, where there is nothing to look at, too
+        return ""
+    return "faint" if p > SOUGHT[name] else "sign" if p <= ALPHA else "hint"
 
 
 def draws(row: Mapping[str, Any]) -> int:

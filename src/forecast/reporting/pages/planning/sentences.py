@@ -32,6 +32,7 @@ from forecast.reporting.pages.planning.prepare import (
     is_claimed,
     is_scored,
     is_withheld,
+    mark,
     mean_change,
     number,
     tested_change,
@@ -150,16 +151,25 @@ def closing(row: Mapping[str, Any]) -> str:
 
 
 def _sign_warning(row: Mapping[str, Any]) -> str:
-    """Return the sentence of checks that found a sign of something else, where a change is claimed all the same."""
-    found = [name for name in _SIGNS if number(row, f"{name}_p_value") <= ALPHA]
-    if not is_claimed(row) or not found:
+    """Return the sentence of checks that found a sign or a hint of something else, where a change is claimed."""
+    found = {name: mark(name, number(row, f"{name.replace(' ', '_')}_p_value")) for name in _SIGNS}
+    signs, hints = ([_SIGNS[name] for name, what in found.items() if what == kind] for kind in ("sign", "hint"))
+    if not is_claimed(row) or not (signs or hints):
         return ""
-    what = wording.joined(_SIGNS[name] for name in found)
-    return f"There are signs of something else too ({what}); the change holds without it, but rely on the number less."
+    told = [
+        f"{f'a {kind}' if len(named) == 1 else f'{kind}s'}{' of something else too' * first} ({wording.joined(named)})"
+        for kind, named, first in (("sign", signs, True), ("hint", hints, not signs))
+        if named
+    ]
+    is_or_are = "is" if len(signs or hints) == 1 else "are"
+    which = "it" if len(signs + hints) == 1 else "any one of them"
+    less = ", but rely on the number less" if signs else ""
+    return f"There {is_or_are} {' and '.join(told)}; the change holds without {which}{less}."
 
 
 _SIGNS = {
     "trend": "a trend of those that began",
+    "earlier spell": "unusual errors more than six months before",
     "controls": "a drift of those that never began",
     "benchmark": "a benchmark whose own error moved",
     "missing": "months without a forecast",
