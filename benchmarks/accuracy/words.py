@@ -200,7 +200,7 @@ def record_text(scored: pd.DataFrame) -> dict[str, str]:
 RECORD_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "segments": ("too wide", "too narrow", ", beyond luck", "too much", "too little"),
     "company": ("too wide", "too narrow", ", beyond luck"),
-    "steps": (" points less in", " points more in", "point less in", "point more in"),
+    "steps": (f"; {words.BEYOND_LUCK}",),
     "people": (" too high, by", " too low, by", " missed by more than the model", " missed by less than the model"),
 }
 """What no page may say of forecasters all alike, with ranges that hold."""

@@ -280,7 +280,10 @@ def _model_measure(scores: pd.DataFrame) -> Measure:
         unit="share",
         make=share,
         needs=BACKTEST,
-        meaning=f"segment-months whose forecast by {MODEL}, a month ahead, was within 10 % of what was booked",
+        meaning=(
+            "segment-months whose forecast by the model, made at the month end before, was within 10 % of what was "
+            "booked; the official forecast is up to a month older"
+        ),
         of_settled=True,
     )
 

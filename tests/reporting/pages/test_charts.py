@@ -328,9 +328,10 @@ def test_the_waterfall_ends_where_its_bars_lead():
 def test_no_step_s_label_is_cut():
     names = {"step": "pipeline", "before": "pipeline-sales-only"}
     chart = ladder(LADDER.iloc[[2]].assign(**names), **PAGE)._repr_html_()
-    assert "too few months to tell from the model without marketing, a month older</text>" in chart
-    assert ">too few months to tell</text>" in chart  # on a phone, in two lines
-    assert ">from the model without marketing, a month older</text>" in chart
+    assert "too few months to tell from the model without marketing of the month end before</text>" in chart
+    assert ">too few months to tell</text>" in chart  # on a phone, in three lines
+    assert ">from the model without marketing</text>" in chart
+    assert ">of the month end before</text>" in chart
     assert "…" not in chart
     for added in (-0.124, 0.004):  # not proven, and no difference to speak of
         row = LADDER.iloc[[0]].assign(**names, added=added, wape=0.7 - added, statistic=added)
@@ -349,8 +350,8 @@ def test_the_ladder_s_bars_start_at_nothing_and_only_what_is_told_apart_has_a_co
     assert [to_hex(patch.get_facecolor()) for patch in chart.figure.axes[0].patches] == [GREY, BLUE, GREY]
     said = [text.get_text() for text in chart.figure.axes[0].texts]
     assert "5 points less than same as last year, in 13 of 23 months; not proven" in said
-    assert "25 points less than stage-weighted" in said
-    assert "too few months to tell from the model, a month older" in said
+    assert "25 points less than stage-weighted, in 22 of 23 months; beyond luck" in said
+    assert "too few months to tell from the model of the month end before" in said
 
 
 def test_scales_are_shared_where_panels_are_compared():

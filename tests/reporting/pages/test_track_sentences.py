@@ -177,7 +177,7 @@ def test_a_skill_is_claimed_only_beyond_luck(skill, said):
         (finding(0.8, 1.0, promised=0.8, margin=0.1), f"80{T}% of the time: as promised (23 months)."),
         (
             finding(0.8, 1.0, promised=0.8, margin=0.1, half=0.2),
-            f"80{T}% of the time: whether that is as promised cannot be told (23 months).",
+            f"80{T}% of the time: too few months to prove that eight in ten is kept (23 months).",
         ),
         (finding(0.5, 0.001, promised=0.8), "less often than promised, so they are too narrow (23 months)."),
         (finding(1.0, 0.01, promised=0.8), "more often than promised, so they are too wide (23 months)."),

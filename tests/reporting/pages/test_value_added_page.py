@@ -42,12 +42,12 @@ UNTESTED = ("stage-weighted", "seasonal-naive", 0.3, NAN)
         ((UNTESTED,), "Too few months to tell what any step adds"),
         ((UNCLEAR,), "No step shows a difference beyond chance"),
         ((UNCLEAR, UNTESTED), "No step shows a difference beyond chance"),
-        ((BETTER,), "Of one comparison, one step is closer, beyond chance"),
-        ((BETTER, BETTER), "Of two comparisons, two steps are closer, beyond chance"),
-        ((WORSE, UNCLEAR), "Of two comparisons, one step is further off, beyond chance"),
-        ((BETTER, WORSE, UNCLEAR), "Of three comparisons, one step is closer and one further off, beyond chance"),
-        ((BETTER, WORSE, JOINT), "Of three comparisons, one step is closer and one further off, beyond chance"),
-        ((JOINT, UNCLEAR), "No step shows a difference beyond chance"),
+        ((BETTER,), "Of one comparison, one is closer, beyond chance"),
+        ((BETTER, BETTER), "Of two comparisons, two are closer, beyond chance"),
+        ((WORSE, UNCLEAR), "Of two comparisons, one is further off, beyond chance"),
+        ((BETTER, WORSE, UNCLEAR), "Of three comparisons, one is closer and one further off, beyond chance"),
+        ((BETTER, WORSE, JOINT), "Of three comparisons, two are closer and one further off, beyond chance"),
+        ((JOINT, UNCLEAR), "Of two comparisons, one is closer, beyond chance"),
         ((JOINT,), "Only joint and sales’ forecasts can be compared: who was closer, not why"),
     ],
 )
@@ -59,10 +59,12 @@ def test_the_ladder_in_a_title(rows, said):
 def test_a_sentence_for_each_step():
     said = ladder_page.ladder_sentences(ladder(BETTER, WORSE, UNCLEAR, UNTESTED))
     assert said[0] == (
-        f"The model without marketing misses by 30{T}%, stage-weighted by 50{T}%: 20 percentage points less in 23 "
-        "months."
+        f"The model without marketing misses by 30{T}%, stage-weighted by 50{T}%: 20 percentage points less, in 18 "
+        "of 23 months; beyond luck."
     )
-    assert said[1].endswith(f"the model of the month end before by 50{T}%: 20 percentage points more in 23 months.")
+    assert said[1].endswith(
+        f"the model of the month end before by 50{T}%: 20 percentage points more, in 18 of 23 months; beyond luck."
+    )
     assert said[2] == (
         f"The model misses by 40{T}%, the model without marketing by 50{T}%: 10 percentage points less, in 18 of 23 "
         "months; not proven."
@@ -70,7 +72,7 @@ def test_a_sentence_for_each_step():
     assert said[3].endswith("; too few months to tell (23 months).")
     assert said[4].startswith("Each miss here is of all segments and of all lead times")
     assert said[5].startswith("Three comparisons were tested")
-    assert said[6].startswith("We compare people with the model’s forecast of the month end before theirs")
+    assert said[6].startswith("People are compared with the model’s forecast of the month end before theirs, some days")
     assert len(said) == 7
     one = ladder_page.ladder_sentences(ladder(BETTER))
     assert len(one) == 1  # with one comparison there is nothing from which it could differ
@@ -81,8 +83,15 @@ def test_a_sentence_for_each_step():
 def test_what_joint_forecasts_add_is_not_what_planning_together_did():
     joint = ladder(JOINT)
     assert any("not whether planning together helped" in said for said in ladder_page.ladder_sentences(joint))
-    # It is in no count of steps that are closer, and its bar has no colour and says so.
-    assert ladder_page.step_note(joint.to_dict("records")[0]).endswith(": who was closer, not why")
+    # It is counted as what it is, a comparison; its bar has no colour and says so.
+    assert ladder_page.step_note(joint.to_dict("records")[0]).endswith("; beyond luck: closer, not why")
+    said = "The joint forecast missed by {} than sales’ own in the same months{}; that shows who was closer, not why."
+    assert ladder_page.joint_sentence(joint) == said.format("20 points less", "")
+    unclear = ladder_page.joint_sentence(joint.assign(p_value=0.2, p_holm=0.2))
+    assert unclear == said.format("20 points less", ", which is not proven")
+    few = ladder_page.joint_sentence(joint.assign(p_value=NAN, p_holm=NAN))
+    assert few == "Too few months to tell the joint forecast from sales’ own (23 months)."
+    assert ladder_page.joint_sentence(ladder(BETTER)) == ""
 
 
 @pytest.mark.parametrize("row", [UNCLEAR, UNTESTED, ("pipeline", "stage-weighted", 0.2, 0.0501), ("a", "b", 0.0, 0.01)])
@@ -93,14 +102,14 @@ def test_what_is_not_told_apart_is_never_said_to_help_or_hurt(row):
     # A difference may be named, with its months and that it is not proven; never as a finding.
     named = re.findall(r"points? (?:less|more)[^.]*", everything)
     assert all("not proven" in each for each in named)
-    assert not re.search(r"is closer|are closer|further off", everything)
+    assert not re.search(r"is closer|are closer|further off|beyond luck", everything)
     assert ladder_page.verdict(table.to_dict("records")[0]) in ("unclear", "untested")
 
 
 def test_the_title_counts_all_rows_that_are_tested_and_drawn():
     steps = ladder_page.prepare_ladder(ladder(BETTER, JOINT))
     assert len(steps.drawn) == 2
-    assert "Of two comparisons, one step is closer" in ladder_page.describe_ladder(steps).title
+    assert "Of two comparisons, two are closer" in ladder_page.describe_ladder(steps).title
     assert "Two comparisons were tested; a difference" in " ".join(ladder_page.ladder_sentences(steps.table))
     pooled = ladder_page.prepare_ladder(ladder(UNCLEAR), pooled=", before and since May 2026 together")
     assert ladder_page.describe_ladder(pooled).subtitle.endswith("before and since May 2026 together; lower is better")
@@ -153,19 +162,21 @@ def test_a_habit_and_an_alarm_on_it_agree():
     )
     unclear = people(("sales", 0.68, 0.2), ("joint", 0.1, 0.3))
     assert people_page.habits_finding(unclear, alarms) == (
-        "Nobody forecasts too high or too low beyond chance over all months; sales has become too high of late, an "
+        "Nobody forecasts too high or too low beyond chance over all months; sales forecasts too high of late, an "
         "alarm says"
     )
     shown = repr(people_page.what_people_change(unclear, changes(), submitted=True, alarms=alarms))
     assert "of late no" in shown
     assert people_page.TOGETHER in shown
+    two = pd.concat([alarms, alarms.iloc[:1].assign(model="submitted-joint")])
+    assert people_page.habits_finding(unclear, two).endswith("sales and joint forecast too high of late, an alarm says")
     # Whoever is named over all months is not named again.
     clear = people(("sales", 0.68, 0.001))
     assert people_page.habits_finding(clear, alarms) == people_page.habits_finding(clear)
     pooled = people_page.what_people_change(
         clear, changes(), submitted=True, alarms=alarms, pooled=", before and since"
     )
-    assert "lead times, before and since" in repr(pooled)
+    assert repr(pooled).count("lead times, before and since") == 2  # the sentence and the table
 
 
 def test_a_habit_needs_months_and_money_to_agree():
@@ -252,6 +263,10 @@ def test_where_nobodys_forecasts_can_be_scored_one_line_says_so():
         people(("sales", 0.3, 0.01)), changes(("sales", "up small", -0.2, 0.5)), submitted=True
     )
     assert people_page.CHANGES_CAPTION in repr(both)
+    pooled = people_page.what_people_change(
+        people(("sales", 0.3, 0.01)), changes(("sales", "up small", -0.2, 0.5)), submitted=True, pooled=", before"
+    )
+    assert f"{people_page.CHANGES_CAPTION}, before" in repr(pooled)
 
 
 def late(*rows: tuple[int, int, float, float, int]) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from forecast.reporting.pages import differences
 from forecast.reporting.pages.words import (
     COULD_BE_LUCK,
     LATE,
+    NO_CHANGE,
     OF_LATE_NOT,
     SURVEY,
     SURVEY_SIDES,
@@ -211,18 +212,22 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
 
 
 def year_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
-    """Return which figures rose and which fell by more than chance, over the year or of late, and what is open."""
+    """Return which figures rose and which fell by more than chance, over the year or of late, and what is open.
+
+    A figure that is what it was a year before has no change that could be open.
+    """
     known = table[table["against_year"] != ""]
     if known.empty:
         return ["There is no year before to compare with."]
     sentences = changed_sentences(table, currency=currency)
     found = known["against_year"].isin(_SIDES) | known["against_late"].isin(_SIDES)
     few = ~found & (known["against_year"] == "too few")
-    rest = sources.count(known[~found & ~few])
+    is_open = ~found & ~few
+    rest = sources.count(known[is_open & (known["ours"] != known["previous"])])
     if rest:
         others = "the other figure" if rest == 1 else f"the other {wording.plural(rest, 'figure')}"
-        which = "all figures" if rest == len(known) else others
-        sentences.append(f"{word('unclear', YEAR)} {which}.")
+        which = "any figure" if is_open.all() else others
+        sentences.append(sources.capitalised(f"{word('unclear', YEAR)} {which}."))
     if few.any():
         names = wording.joined(known.loc[few, "measure"].map(plain_name))
         sentences.append(f"{sources.capitalised(TOO_FEW)}: {names}.")
@@ -342,7 +347,7 @@ def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief
     worded = shown(table, currency=currency)
     if brief and "luck" in heads and _all_could_be_luck(table[table["ours"].notna()]):
         del heads["luck"]
-        caption = f"{caption}: {word('unclear', YEAR).lower()} every figure"
+        caption = f"{caption}: {NO_CHANGE}"
     return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
 
 

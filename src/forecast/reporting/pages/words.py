@@ -33,7 +33,7 @@ RANGES = Words(
     above="more often than promised, so they are too wide",
     below="less often than promised, so they are too narrow",
     promised="as promised",
-    unclear="whether that is as promised cannot be told",
+    unclear="too few months to prove that eight in ten is kept",
 )
 SKILL = Words(
     above="{} less than the benchmark, beyond luck",
@@ -94,6 +94,7 @@ STEP = Words(above=LESS, below=MORE, unclear="{unproven}")
 STEPS = Words(above="closer", below="further off", unclear="No step shows a difference")
 CHANGE = Words(above="missed by less than the model", below="missed by more than the model", unclear="{unproven}")
 BEYOND_CHANCE = "beyond chance"
+BEYOND_LUCK = "beyond luck"
 NOT_PROVEN = "not proven"
 STEP_CODES: Mapping[str, str] = MappingProxyType({"above": "better", "below": "worse", "too few": "untested"})
 """What a step is called in code, by the verdict on what it takes off the miss; all else is `unclear`."""
@@ -107,10 +108,11 @@ SURVEY = Words(above="above", below="below", unclear=NOT_PROVEN)
 SURVEY_SIDES: Mapping[str, str] = MappingProxyType({"above": "higher", "below": "lower", "same": "about the same"})
 """On which side of the survey's a figure lies that is not proven, both as shown."""
 SURVEY_UNPROVEN = "{} than the survey, but {} are too few for this page’s strict test"
+NO_CHANGE = "no change is proven"
 YEAR = Words(
     above="Higher than the year before, beyond luck",
     below="Lower than the year before, beyond luck",
-    unclear="Luck could have made the change of",
+    unclear=f"{NO_CHANGE} of",
 )
 LATE = Words(
     above="higher than in the same months a year before, beyond luck",

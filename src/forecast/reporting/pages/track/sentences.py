@@ -21,7 +21,7 @@ from forecast.reporting.pages.track.prepare import (
     PastForecasts,
     monthly,
 )
-from forecast.reporting.pages.words import BIAS, RANGES, SKILL, evaluated
+from forecast.reporting.pages.words import BIAS, RANGES, SKILL, evaluated, word
 
 UNJUDGED: Mapping[str, Finding] = MappingProxyType({})
 """Where nothing was tested nothing is evaluated."""
@@ -214,6 +214,9 @@ def _range_sentences(ours: pd.DataFrame, judged: Mapping[str, Finding], level: s
     if not known:
         return []
     ranges = f"the model’s 80{wording.THIN}% ranges of {_OF_MONTHS[level]}"
+    if level == "total" and found.verdict == "unclear" and known[0]["n"] == found.estimate.n:
+        held = f"{wording.held(known[0]['coverage80'], known[0]['n'])} months"
+        return [f"{_when(known[0])}, {ranges} held in {held}; {word(found.verdict, RANGES)}."]
     share = wording.percent(found.estimate.value)
     return [f"{_when(known[0])}, {ranges} held {share} of the time: {evaluated(found, RANGES)}."]
 

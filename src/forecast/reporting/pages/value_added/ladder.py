@@ -23,7 +23,7 @@ from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import FALL, INK, LEVEL, RISE, SOFT
 from forecast.reporting.pages.track.prepare import LUCK
 from forecast.reporting.pages.track.sentences import model_name
-from forecast.reporting.pages.words import BEYOND_CHANCE, NOT_PROVEN, STEP, STEP_CODES, STEPS, in_months
+from forecast.reporting.pages.words import BEYOND_CHANCE, BEYOND_LUCK, NOT_PROVEN, STEP, STEP_CODES, STEPS, in_months
 
 _ROW, _LINE = 66, 17
 """Pixels of a row, and of one more line of text in it."""
@@ -116,23 +116,21 @@ LADDER_HEADS = {
 def ladder_finding(table: pd.DataFrame) -> str:
     """Return how many steps are closer than what they are compared with and how many further off, beyond chance.
 
-    table : as `value_added` gives it. They are counted of all its rows, as all are tested and drawn. Joint next to
-    sales' forecasts is no step: among those that are closer it would read as an effect of planning together.
+    table : as `value_added` gives it. All its rows are counted, as all are tested and drawn.
     """
     if table.empty:
         return "There are no two forecasts of the same months yet"
-    steps = table[~joint_rows(table)]
-    if steps.empty:
+    if joint_rows(table).all():
         return "Only joint and sales’ forecasts can be compared: who was closer, not why"
-    found = verdicts(steps)
+    found = verdicts(table)
     if set(found) == {"untested"}:
         return "Too few months to tell what any step adds"
-    counts = [counted(steps, found, way) for way in ("better", "worse")]
+    counts = [counted(table, found, way) for way in ("better", "worse")]
     sides = [(count, side) for count, side in zip(counts, (STEPS.above, STEPS.below), strict=True) if count]
     if not sides:
         return f"{STEPS.unclear} {BEYOND_CHANCE}"
     (first, side), *others = sides
-    verb = "step is" if first == 1 else "steps are"
+    verb = "is" if first == 1 else "are"
     parts = [f"{wording.spelt(first)} {verb} {side}", *(f"{wording.spelt(count)} {each}" for count, each in others)]
     rows = sources.count(table)
     of = f"Of {wording.spelt(rows)} comparison{'' if rows == 1 else 's'}"
@@ -162,13 +160,34 @@ def joint_caveat(table: pd.DataFrame) -> str:
     return JOINT_CAVEAT if joint_rows(table).any() else ""
 
 
+def joint_sentence(table: pd.DataFrame) -> str:
+    """Return how far joint forecasts were from sales', and what that does not show; empty where there is no such step.
+
+    Of too few months: that they are.
+    """
+    rows = table[joint_rows(table)]
+    if rows.empty:
+        return ""
+    row = sources.row(rows)
+    found = verdict(row)
+    if found == "untested":
+        return f"Too few months to tell the joint forecast from sales’ own ({wording.plural(row['months'], 'month')})."
+    size = f"{wording.gap(row['added'], short=True)} {_side(row)}"
+    doubt = f", which is {NOT_PROVEN}" if found == "unclear" else ""
+    return (
+        f"The joint forecast missed by {size} than sales’ own in the same months{doubt}; that shows who was closer, "
+        "not why."
+    )
+
+
+MONTH_END_BEFORE = "of the month end before"
 POOLED_CAVEAT = (
     "Each miss here is of all segments and of all lead times that both forecasts have, together; so a forecast’s miss "
     "differs from comparison to comparison, and from that of one lead time."
 )
 LAG_CAVEAT = (
-    "We compare people with the model’s forecast of the month end before theirs: they could have had it, and it knew "
-    "up to a month less."
+    "People are compared with the model’s forecast of the month end before theirs, some days older: they could have "
+    "had it."
 )
 JOINT_CAVEAT = (
     "The difference between joint and sales’ forecasts shows who was closer in the same months, not whether planning "
@@ -184,17 +203,24 @@ def step_name(row: Mapping[Any, Any]) -> str:
 
 def step_sentence(row: Mapping[Any, Any]) -> str:
     """Return what a step adds to the one before, no louder than its test."""
-    before = _of(row["before"]) + (" of the month end before" if row["lag"] else "")
+    before = _before(row)
     miss, miss_before = wording.percent(row["wape"]), wording.percent(row["wape_before"])
     months = wording.plural(row["months"], "month")
     found = verdict(row)
     both = f"{_the(row['step'])} misses by {miss}, {before} by {miss_before}"
     if found == "untested":
         return f"{both}; too few months to tell ({months})."
-    size = f"{wording.gap(row['added'])} {_side(row)}"
-    if found == "unclear":
-        return f"{both}: {size}, {in_months(row['agreeing'], row['months'])}; {NOT_PROVEN}."
-    return f"{both}: {size} in {months}."
+    return f"{both}: {wording.gap(row['added'])} {_side(row)}, {_how_often(row)}."
+
+
+def _before(row: Mapping[Any, Any]) -> str:
+    """Return what a step is compared with: `the model of the month end before`."""
+    return _of(row["before"]) + (f" {MONTH_END_BEFORE}" if row["lag"] else "")
+
+
+def _how_often(row: Mapping[Any, Any]) -> str:
+    """Return in how many months a difference was so, and whether it is proven: `in 20 of 22 months; beyond luck`."""
+    return f"{in_months(row['agreeing'], row['months'])}; {NOT_PROVEN if verdict(row) == 'unclear' else BEYOND_LUCK}"
 
 
 def _side(row: Mapping[Any, Any]) -> str:
@@ -203,19 +229,29 @@ def _side(row: Mapping[Any, Any]) -> str:
 
 
 def step_note(row: Mapping[Any, Any]) -> str:
-    """Return the label of a step in the chart: `23 points less than stage-weighted`."""
-    return " ".join(step_lines(row))
+    """Return the label of a step in the chart: `23 points less than stage-weighted, in 21 of 23 months; …`."""
+    return " ".join(step_parts(row))
 
 
-def step_lines(row: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return the label of a step in two parts, for a picture that is too narrow for one line."""
-    found, before = verdict(row), _of(row["before"]) + (", a month older" if row["lag"] else "")
-    if found == "untested":
-        return "too few months to tell", f"from {before}"
-    size = f"{wording.gap(row['added'], short=True)} {_side(row)}"
-    if found != "unclear":
-        return size, f"than {before}" + (": who was closer, not why" if is_joint(row) else "")
-    return f"{size} than {before},", f"{in_months(row['agreeing'], row['months'])}; {NOT_PROVEN}"
+def step_parts(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the label of a step in the parts between which a picture too narrow for one line breaks it."""
+    before = [_of(row["before"]), *([MONTH_END_BEFORE] if row["lag"] else [])]
+    if verdict(row) == "untested":
+        return "too few months to tell", f"from {before[0]}", *before[1:]
+    why = ": closer, not why" if is_joint(row) else ""
+    size, *rest = f"{wording.gap(row['added'], short=True)} {_side(row)}", f"than {before[0]}", *before[1:]
+    return size, *rest[:-1], f"{rest[-1]},", f"{_how_often(row)}{why}"
+
+
+def _broken(parts: Sequence[str], most: int) -> list[str]:
+    """Return parts as lines of at most `most` characters; a part alone may be longer."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(sources.plain(f"{lines[-1]} {part}")) <= most:
+            lines[-1] = f"{lines[-1]} {part}"
+        else:
+            lines.append(part)
+    return lines
 
 
 def describe_ladder(steps: Ladder) -> Caption:
@@ -283,11 +319,11 @@ def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
     """Draw a bar and a tick for each step, its name over the bar and between them what it adds."""
     rows = steps.rows
     most = _MOST_NARROW if canvas.narrow else _MOST
-    is_broken = any(len(sources.plain(step_note(row))) > most for row in rows)
-    height = _ROW + _LINE if is_broken else _ROW
+    lines = [_broken(step_parts(row), most) for row in rows]
+    height = _ROW + _LINE * (max(map(len, lines)) - 1)
     figure, axes = canvas.axes(60 + height * len(rows), left=16, right=12, top=28, bottom=28)
-    for place, row in enumerate(rows):
-        _draw_step(axes, place, row, largest=steps.largest, height=height, most=most)
+    for place, (row, notes) in enumerate(zip(rows, lines, strict=True)):
+        _draw_step(axes, place, row, [sources.shortened(text, most) for text in notes], steps.largest, height)
     axes.set_ylim(len(rows) - 0.78, -0.72)
     axes.set_xlim(0, steps.largest * 1.14)
     axes.set_yticks([])
@@ -298,12 +334,13 @@ def draw_ladder(canvas: Canvas, steps: Ladder) -> Drawing:
     return Drawing(figure=figure, marks=places(axes, misses, range(len(misses))))
 
 
-def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float, height: int, most: int) -> None:
+def _draw_step(
+    axes: Axes, place: int, row: Mapping[Any, Any], notes: Sequence[str], largest: float, height: int
+) -> None:
     """Draw one step; joint next to sales' forecasts stays grey, whatever its test shows.
 
-    height : of a row, in pixels; above `_ROW` what stands over the bar is broken into two lines, of `most` characters.
+    notes : the lines over the bar. height : of a row, in pixels.
     """
-    notes = step_lines(row) if height > _ROW else (step_note(row),)
     found = "unclear" if is_joint(row) else verdict(row)
     unit = _ROW / height
     axes.barh(place, row["wape"], height=0.24 * unit, **_MARKS.get(found, LEVEL).area, zorder=2)
@@ -313,7 +350,7 @@ def _draw_step(axes: Axes, place: int, row: Mapping[Any, Any], *, largest: float
     name = _MARKS.get(found, LEVEL).name
     above = 0.28 * unit
     for text in reversed(notes):
-        axes.text(0, place - above, sources.shortened(text, most), va="center", color=name)
+        axes.text(0, place - above, text, va="center", color=name)
         above += _LINE / height
     top = 0.51 * unit + (len(notes) - 1) * _LINE / height
     axes.text(0, place - top, step_name(row), va="center", color=INK, fontweight="bold")

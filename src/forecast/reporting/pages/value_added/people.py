@@ -38,12 +38,14 @@ def what_people_change(
         return Together(Statement(NOT_SETTLED if submitted else NOT_SUBMITTED, kind="nothing"))
     shown = habits.assign(luck=[_luck_of(row, alarms) for row in sources.records(habits)])
     caption = f"{HABITS_CAPTION}{pooled or TOGETHER}"
-    bias = Statement(f"{habits_finding(habits, alarms)}."), TableView(shown, caption, **HABITS)
+    bias = Statement(f"{habits_finding(habits, alarms, pooled=pooled)}."), TableView(shown, caption, **HABITS)
     if changes.empty:
         return Together(*bias, Statement(f"{adjustments_finding(changes)}.", COMPARABLE, kind="nothing"))
     effect = Statement(f"{adjustments_finding(changes)}."), Notes(adjustments_sentences(changes))
     so = [_agreeing(row) for row in sources.records(changes)]
-    return Together(*bias, *effect, TableView(changes.assign(so=so), CHANGES_CAPTION, right=["so"], **ADJUSTMENTS))
+    return Together(
+        *bias, *effect, TableView(changes.assign(so=so), f"{CHANGES_CAPTION}{pooled}", right=["so"], **ADJUSTMENTS)
+    )
 
 
 # -- sentences: habits and changes ------------------------------------------------------------------------
@@ -63,11 +65,11 @@ _KINDS = {
 }
 
 
-def habits_finding(table: pd.DataFrame, alarms: pd.DataFrame | None = None) -> str:
-    """Return who forecasts too high or too low beyond chance, and who has become so of late, by an alarm.
+def habits_finding(table: pd.DataFrame, alarms: pd.DataFrame | None = None, *, pooled: str = "") -> str:
+    """Return who forecasts too high or too low beyond chance, and who does so of late, by an alarm.
 
     table : as `habits` gives it by submitter. alarms : the month's table; whoever is named for all months already is
-    not named again.
+    not named again. pooled : over what months the figures are, where that has to be said.
     """
     if table.empty:
         return NOT_SETTLED.rstrip(".")
@@ -80,7 +82,7 @@ def habits_finding(table: pd.DataFrame, alarms: pd.DataFrame | None = None) -> s
         new = [row for row, each in zip(rows, found, strict=True) if each != side and way in alarm_kinds(row, alarms)]
         if new:
             who = wording.joined(wording.label(row["submitter"]) for row in new)
-            late.append(f"{who} {'has' if len(new) == 1 else 'have'} become {way} of late, an alarm says")
+            late.append(f"{who} {'forecasts' if len(new) == 1 else 'forecast'} {way} of late, an alarm says")
         some = [row for row, each in zip(rows, found, strict=True) if each == side]
         if some:
             who = wording.joined(wording.label(row["submitter"]) for row in some)
@@ -89,7 +91,7 @@ def habits_finding(table: pd.DataFrame, alarms: pd.DataFrame | None = None) -> s
     if not parts:
         nobody = "Nobody forecasts too high or too low beyond chance"
         return "; ".join([f"{nobody} over all months" if late else nobody, *late])
-    return sources.capitalised("; ".join([f"{'; '.join(parts)}, all lead times together", *late]))
+    return sources.capitalised("; ".join([f"{'; '.join(parts)}, all lead times{pooled or TOGETHER}", *late]))
 
 
 def _agreeing(row: Mapping[Any, Any]) -> str:
