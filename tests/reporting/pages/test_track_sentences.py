@@ -191,6 +191,13 @@ def test_ranges_are_called_wrong_only_beyond_luck(ranges, said):
     assert first.endswith(said)
 
 
+def test_the_company_s_ranges_are_counted_where_too_few_months_prove_them():
+    table = scores(("pipeline", 1, 0.3, 0.2)).assign(level="total", coverage80=19 / 23, n=23)
+    ranges = finding(19 / 23, 1.0, promised=0.8, margin=0.1, half=0.2)
+    said = track_sentences.accuracy_sentences(table, {"ranges total": ranges}, level="total")[-1]
+    assert said.endswith(" held in 19 of 23 months; too few months to prove that eight in ten is kept.")
+
+
 def test_ranges_of_the_company_are_counted_beside_its_months():
     table = scores(
         ("pipeline", 1, 0.3, 0.2), ("pipeline", 2, 0.3, 0.3), ("pipeline", 3, 0.3, 0.3), ("ets", 2, 0.3, 0.0)
