@@ -182,6 +182,7 @@ def test_win_probabilities_by_stage_are_recovered(mid_month: bool):
     held(np.array(found) / expected)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("mid_month", [False, True], ids=["month's end", "mid-month"])
 def test_a_stage_that_tells_is_found_to_tell(mid_month: bool):
@@ -223,6 +224,7 @@ def ratios_of(model: str, column: str) -> np.ndarray:
     return np.array([by_month(t, column, s.segments) / truth(c, s)[column] for c, s, t in forecasts(model)])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["pipeline", "pipeline-sales-only", "stage-age"])
 @pytest.mark.parametrize("column", ["open_pipeline", "not_yet_created", "mean"])
@@ -234,6 +236,7 @@ def test_expected_bookings_are_recovered(model: str, column: str):
     held(ratios_of(model, column)[:, :, int(column == "not_yet_created") :])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_month_in_progress_is_recovered():
     """On the 15th all that the month will book is still to come: open deals on the 20th, and no deal created later."""
@@ -281,6 +284,7 @@ def test_the_level_of_a_steady_company_is_recovered(model: str):
     held(np.array(ratios), shrunk=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ours_is_nearer_to_the_truth_than_the_series():
     """Given the state, the pipeline's mean errs by less than exponential smoothing's, over companies and months."""

@@ -410,6 +410,7 @@ def pooled(seeds: range, opportunities: int, origins: range) -> pd.DataFrame:
     return pd.concat(parts)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_oracle_is_unbiased():
     # One figure a seed, so that what the origins of one company share does not count as evidence.

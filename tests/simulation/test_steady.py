@@ -171,6 +171,7 @@ def test_the_folder_is_read_without_a_complaint(steady: Simulation, tmp_path: Pa
     assert set(log.tables) == set(TABLES)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_oracle_is_unbiased_for_the_steady_kind_too():
     gaps = []

@@ -113,6 +113,7 @@ def test_how_hard_a_segment_is_does_not_matter_and_how_hard_a_month_is_hardly():
     assert three.mean_change == pytest.approx(one.mean_change, abs=0.03)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_effect_is_recovered():
     found = [planning_effect(*panel_of(cut=0.3, seed=100 + seed), permutations=1_000) for seed in range(40)]

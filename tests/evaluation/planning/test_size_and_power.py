@@ -78,6 +78,7 @@ def test_spells_last(process: ModuleType):
     assert (logs[..., 1:] * logs[..., :-1]).mean() / (logs**2).mean() > 0.5
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_shares_of_verdicts(root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(root)

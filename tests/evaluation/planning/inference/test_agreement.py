@@ -398,6 +398,7 @@ def chosen_after_bad_spells(*, own: bool, seed: int, panels: int = 100) -> tuple
     return mean[:2], error[:2], mean[2]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_starts_chosen_after_spells_bad_for_the_segment_do_not_bias_the_comparison_given_the_record():
     (record, aside), error, claimed = chosen_after_bad_spells(own=True, seed=3)
@@ -408,6 +409,7 @@ def test_starts_chosen_after_spells_bad_for_the_segment_do_not_bias_the_comparis
     assert claimed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_where_segments_are_alike_and_the_worst_of_all_begins_the_two_bracket_the_truth():
     # All have the same level, which the comparison does not know: whoever is bad now is taken for worse than it is, and
@@ -418,6 +420,7 @@ def test_where_segments_are_alike_and_the_worst_of_all_begins_the_two_bracket_th
     assert claimed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_spells_that_end_with_the_start_do_not_bias_the_comparison_with_months_set_aside():
     found, months = [], np.arange(60)
