@@ -244,7 +244,8 @@ def test_the_guide_to_a_report_tells_of_the_sample_as_it_is(sample_report: Path,
     shown = miss.set_index(["group", "when"])["value"].mul(100)
     a, b, c, d = (shown[group, when] for group in ("began", "not begun") for when in ("after", "before"))
     moved = f"the miss fell by {b - a:.1f} points where they began, and rose by {c - d:.1f} where they have not"
-    assert f"{moved}: {c - d - (a - b):.1f} points apart, a quarter of the miss" in plain
+    fell, rose = f"−{100 - 100 * a / b:.0f} %", f"+{100 * c / d - 100:.0f} %"
+    assert f"{moved}: {c - d - (a - b):.1f} points apart; in per cent {fell} against {rose}, the one relative" in plain
     share = f"−{100 - 100 * (a / b) / (c / d):.0f} %"
     assert share == "−25 %"
     assert f"on the sample −{-change} %, not {share}, since it also compares" in plain
