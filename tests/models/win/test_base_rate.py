@@ -22,7 +22,7 @@ from forecast.models.win.base_rate import (
 )
 from forecast.models.win.factors import AVERAGE, age_alone
 from forecast.models.win.landmarks import Rows, open_states
-from forecast.models.win.probabilities import chance_ever, chances, deal_odds, fit_win_model, older_note
+from forecast.models.win.probabilities import chance_ever, chances, fit_win_model, odds_table, older_note
 
 
 def test_two_ages_by_hand():
@@ -241,7 +241,9 @@ def test_an_age_speaks_for_a_deal_whose_chance_lies_above_the_mean_of_all():
 
 
 def test_the_signs_agree_with_the_chances_of_a_table():
-    table = deal_odds(make_snapshot("2021-12-31", plain_company(deals=600, months=24, seed=7, won=0.2, lost=0.1)))
+    deals = plain_company(deals=600, months=24, seed=7, won=0.2, lost=0.1)
+    today = fit_win_model(make_snapshot("2021-12-31", deals))
+    table = odds_table(today.view, today.states, today.model)
     frame, mean = table.table, table.table["p_win"].mean()
     assert frame["factors"].str.startswith("base rate by age: ").all()
     for_it, against = (frame["factors"].str.endswith(sign) for sign in ("(for)", "(against)"))

@@ -13,7 +13,7 @@ from forecast.data.known.enough import FEWEST_CLOSED
 from forecast.data.schema import ODDS_COLUMNS, deal_columns
 from forecast.errors import ParameterError
 from forecast.models.pipeline.deals import win_probabilities
-from forecast.models.win.probabilities import deal_odds, fit_win_model
+from forecast.models.win.probabilities import fit_win_model, odds_table
 
 CHANCES = [f"p_win_{h}" for h in range(1, 7)] + ["p_win"]
 
@@ -61,7 +61,8 @@ def test_an_effect_put_in_is_found():
 @pytest.mark.slow
 def test_table_of_the_contract(snap, deals):
     assert list(deals.columns) == list(deal_columns(range(1, 7)))
-    pd.testing.assert_frame_equal(deals[list(ODDS_COLUMNS)], deal_odds(snap).table)
+    today = fit_win_model(snap)
+    pd.testing.assert_frame_equal(deals[list(ODDS_COLUMNS)], odds_table(today.view, today.states, today.model).table)
     open_ids = snap.opportunities.loc[snap.opportunities["outcome"] == "open", "opportunity_id"]
     assert deals["opportunity_id"].tolist() == sorted(open_ids)
     chances = deals[CHANCES].to_numpy()

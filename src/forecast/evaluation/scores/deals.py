@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
-from forecast.data.known.ledger import ledger_of, one_walk_each
+from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
 from forecast.data.known.snapshot import Snapshot, past_due, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
@@ -29,7 +29,7 @@ from forecast.evaluation.scores.events import (
     wins_interval,
 )
 from forecast.models.win.challenger import KINDS, challenger_probabilities
-from forecast.models.win.probabilities import FAR, Today, deal_odds, fit_at_days, odds_ahead, odds_table
+from forecast.models.win.probabilities import FAR, Today, fit_at_days, odds_ahead, odds_table
 
 CHANCE = 0.95
 CHALLENGERS = ("none", *KINDS)
@@ -76,10 +76,11 @@ def deal_track(
         raise ParameterError(f"horizon: {horizon} is not a whole number from 1 to {HORIZONS}")
     if challenger not in CHALLENGERS:
         raise ParameterError(f"challenger: {challenger!r} is not one of {', '.join(CHALLENGERS)}")
-    now = snapshot(log, as_of=as_of)
-    settled = [day for day in origins if _has_settled(log, day, now, horizon)]
+    ledger = ledger_of(log)
+    now = snapshot(log, as_of=as_of, ledger=ledger)
+    settled = _at_days(log, [day for day in origins if _has_settled(log, day, now, horizon)], ledger=ledger)
     parts = []
-    for then, today in _at_days(log, settled):
+    for then, today in settled:
         part = _with_outcome(then, today, now, horizon)
         if challenger != "none":
             second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
@@ -89,26 +90,29 @@ def deal_track(
     if not any(len(part) for part in parts):
         columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
         none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-        none.attrs["why"] = _why_none(log, origins, settled=len(parts))
+        none.attrs["why"] = _why_none(*settled[-1]) if settled else _TOO_NEAR
         return none
     return pd.concat(parts, ignore_index=True)
 
 
-def _why_none(log: Log, origins: Sequence[str], *, settled: int) -> str:
-    """Return why no probability of the past days can be held against what became of it."""
-    if not origins or not settled:
-        return "No past day lies far enough back: the months after it have not all settled."
-    then = snapshot(log, as_of=origins[settled - 1])
+_TOO_NEAR = "No past day lies far enough back: the months after it have not all settled."
+
+
+def _why_none(then: Snapshot, today: Today) -> str:
+    """Return why no probability of past days, of which this is the last, can be held against what became of it."""
     if not (then.opportunities["outcome"] == "open").any():
         return "No deal was open on the past days."
-    notes = deal_odds(then).notes
+    notes = odds_table(today.view, today.states, today.model).notes
     reason = notes[0] if notes else "no open deal had a probability then."
     return f"On {then.as_of.date()} the deals had no odds yet. {reason}"
 
 
-def _at_days(log: Log, origins: Sequence[str]) -> list[tuple[Snapshot, Today]]:
-    """Return what was known on past days and the win model of each, as the days are given; one walk for month ends."""
-    ledger, days = ledger_of(log), [log.company.periods.parse_day(day) for day in origins]
+def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger) -> list[tuple[Snapshot, Today]]:
+    """Return what was known on past days and the win model of each, as the days are given; one walk for month ends.
+
+    ledger : the log's.
+    """
+    days = [log.company.periods.parse_day(day) for day in origins]
     fitted: dict[pd.Timestamp, Today] = {}
     for group in one_walk_each(log, sorted(set(days))):
         last = snapshot(log, as_of=group[-1], ledger=ledger)
@@ -150,10 +154,11 @@ def past_due_record(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[st
     DataFrame: past_due ("yes": past the expected close date on the day, "no": not), deals, won and still open since
     (counts), share_won (won / deals, in [0, 1]; NaN without deals); two rows, "yes" first.
     """
-    became = snapshot(log, as_of=as_of).opportunities.set_index("opportunity_id")["outcome"]
+    ledger = ledger_of(log)
+    became = snapshot(log, as_of=as_of, ledger=ledger).opportunities.set_index("opportunity_id")["outcome"]
     parts = []
     for day in origins:
-        then = snapshot(log, as_of=day)
+        then = snapshot(log, as_of=day, ledger=ledger)
         dated = then.opportunities[then.opportunities["outcome"].eq("open")].dropna(subset=["expected_close_on"])
         late = past_due(dated, as_of=then.as_of).map({True: "yes", False: "no"})
         parts.append(pd.DataFrame({"past_due": late, "outcome": dated["opportunity_id"].map(became)}))
@@ -205,14 +210,15 @@ def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str], l
     ------
     ParameterError : a day is no date.
     """
-    now = snapshot(log, as_of=as_of)
+    ledger = ledger_of(log)
+    now = snapshot(log, as_of=as_of, ledger=ledger)
     last = now.calendar.last_settled(now.as_of, settle_days=log.company.settle_days)
     became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
     steps = {day: _steps_until(last, day, now.calendar) for day in origins}
     reached = [day for day in origins if 1 <= steps[day] <= FAR]
     rows = []
     until, before = (now.calendar.end(month) for month in (last, last - late))
-    for day, (then, today) in zip(reached, _at_days(log, reached), strict=True):
+    for day, (then, today) in zip(reached, _at_days(log, reached, ledger=ledger), strict=True):
         odds = odds_ahead(today, steps=steps[day])
         rows += [_ended(then, odds, became, until=until, before=before)] if len(odds) else []
     table = pd.DataFrame(rows, columns=list(EVER_COLUMNS))

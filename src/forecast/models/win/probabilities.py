@@ -54,17 +54,10 @@ class Today:
     model: WinModel | None
 
 
-def deal_odds(snap: Snapshot) -> NotedTable:
-    """Return how likely each open deal is won, by when and why: the table of the deals without amounts of money.
+def odds_table(view: KnownState, states: States, model: WinModel | None) -> NotedTable:
+    """Return how likely each open deal is won, by when and why, and what a reader must know: no amounts of money.
 
     ODDS_COLUMNS, one row an open deal, sorted by opportunity_id, as `win_probabilities` describes them.
-    """
-    today = fit_win_model(snap)
-    return odds_table(today.view, today.states, today.model)
-
-
-def odds_table(view: KnownState, states: States, model: WinModel | None) -> NotedTable:
-    """Return ODDS_COLUMNS of the open deals of a day, and what a reader must know of them.
 
     model : None where there is nothing to learn from; the numbers are nan then, and the factors say why.
     """
