@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # Where conda-forge calls a package by another name than the Python index does.
-CONDA_NAMES = {"tzdata": "python-tzdata"}
+CONDA_NAMES = {"duckdb": "python-duckdb", "tzdata": "python-tzdata"}
 
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<spec>[<>=!~][^;]*)?$")
 
