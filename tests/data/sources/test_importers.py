@@ -10,8 +10,9 @@ import pytest
 
 import forecast
 from forecast.cli import app
-from forecast.data.sources.crm.export import days, moments, plain
+from forecast.data.sources.crm.export import days, moments
 from forecast.data.sources.crm.importing import KINDS, import_crm, read_export
+from forecast.data.sources.crm.names import plain
 from forecast.errors import DataError, ParameterError
 
 SALESFORCE = {

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.export import Export, plain
+from forecast.data.sources.crm.export import Export
+from forecast.data.sources.crm.names import plain
 from forecast.errors import ParameterError, nearest
 
 UNKNOWN_STAGE = "Unknown"

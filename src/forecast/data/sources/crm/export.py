@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of
 from forecast.errors import DataError, did_you_mean
 
-_PREFIX = re.compile(r"^(?:salesforce|sf|hubspot|hs|dynamics365|dynamics|d365)(?=.)")
-_SUFFIX = re.compile(r"(?:data|export)$")
 _SHOWN = 5
 
 
@@ -51,6 +50,7 @@ class Crm:
 class Export:
     """What was read: a frame per role with our column names, the frames as they came, and notes for the reader.
 
+    columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -59,6 +59,8 @@ class Export:
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     raw: dict[str, pd.DataFrame] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    days: dict[str, pd.Timestamp] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def get(self, role: str) -> pd.DataFrame | None:
@@ -72,15 +74,6 @@ class Export:
         return frame[name] if name in frame else pd.Series(np.nan, index=frame.index, dtype="str")
 
 
-def plain(name: str) -> str:
-    """Return a name as it is compared: small letters and digits alone, without what connectors add to it."""
-    base, _, annotation = str(name).partition("@")
-    if "formattedvalue" in annotation.lower():
-        base += "_name"  # Dataverse gives an option's or a lookup's text in a column next to its code
-    text = re.sub(r"[^a-z0-9]", "", base.lower())
-    return text.removeprefix("property") if text != "property" else text
-
-
 def load(crm: Crm, folder: Path) -> Export:
     """Read the files of an export.
 
@@ -92,15 +85,14 @@ def load(crm: Crm, folder: Path) -> Export:
     if not folder.is_dir():
         raise DataError(f"there is no folder {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
     export = Export(crm=crm, folder=folder)
-    roles = {stem: file for file in crm.files for stem in (plain(stem) for stem in file.stems)}
-    unused = []
+    roles = {plain(stem): file for file in crm.files for stem in file.stems}
+    unnamed: list[Path] = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() != ".csv" or path.name.startswith("."):
             continue
-        text = plain(path.stem)
-        file = roles.get(text) or roles.get(_SUFFIX.sub("", _PREFIX.sub("", text)))
+        file = next((roles[stem] for stem in stems_of(path.stem) if stem in roles), None)
         if file is None:
-            unused.append(path.name)
+            unnamed.append(path)
             continue
         if file.role in export.files:
             raise DataError(
@@ -108,20 +100,47 @@ def load(crm: Crm, folder: Path) -> Export:
                 table=path.name,
                 mend="keep the one that holds in the folder",
             )
-        export.files[file.role] = path.name
-        export.raw[file.role] = read_text(path)
-        export.frames[file.role] = _renamed(export, file)
+        _take(export, file, path, read_text(path))
     for file in crm.files:
         if file.required and file.role not in export.frames:
-            there = sorted(path.name for path in folder.iterdir() if path.is_file())
-            raise DataError(
-                f"there is no file of {file.role} in {folder}: looked for "
-                + ", ".join(f"{stem}.csv" for stem in file.stems[:4]),
-                mend=f"export it there; found: {', '.join(there[:_SHOWN]) or 'nothing'}",
-            )
-    if unused:
-        export.notes.append(f"files not brought over: {', '.join(unused)}")
+            _recognise(export, file, unnamed)
+    if unnamed:
+        export.notes.append(f"files not brought over: {', '.join(path.name for path in unnamed)}")
     return export
+
+
+def _take(export: Export, file: File, path: Path, raw: pd.DataFrame) -> None:
+    export.files[file.role] = path.name
+    export.raw[file.role] = raw
+    export.frames[file.role] = _renamed(export, file)
+    day = day_in(path.stem)
+    if day is not None:
+        export.days[path.name] = day
+
+
+def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
+    """Take the one file, among those whose names say nothing, that has the columns of a required one."""
+    raws = {path: read_text(path) for path in unnamed}
+    fitting = [path for path in unnamed if has_columns(raws[path].columns, file.columns, file.needed)]
+    if len(fitting) > 1:
+        raise DataError(
+            f"{' and '.join(path.name for path in fitting[:_SHOWN])} all have the columns of {file.role}",
+            table=fitting[0].name,
+            mend="keep the one that holds in the folder, or put their rows into one file",
+        )
+    if fitting:
+        _take(export, file, fitting[0], raws[fitting[0]])
+        unnamed.remove(fitting[0])
+        export.notes.append(f"{fitting[0].name}: taken as the {file.role}, by its columns")
+        return
+    there = sorted(path.name for path in export.folder.iterdir() if path.is_file())
+    wanted = ", ".join(file.columns[ours][0] for ours in file.needed)
+    raise DataError(
+        f"there is no file of {file.role} in {export.folder}: looked for "
+        + ", ".join(f"{stem}.csv" for stem in file.stems[:4])
+        + f", or any with the columns {wanted}",
+        mend=f"export it there; found: {', '.join(there[:_SHOWN]) or 'nothing'}",
+    )
 
 
 def read_text(path: Path) -> pd.DataFrame:
@@ -153,6 +172,7 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
         there = [column for column in there if raw[column].notna().any()] or there
         if there:
             taken[ours] = raw[there[0]]
+            export.columns.setdefault(file.role, {})[ours] = there[0]
             used.add(there[0])
         elif ours in file.needed:
             hint = did_you_mean(names[0], [str(column) for column in raw.columns])
