@@ -51,6 +51,7 @@ class Export:
     """What was read: a frame per role with our column names, the frames as they came, and notes for the reader.
 
     columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
+    stage_outcomes : what a mapping file says of the stages (open, won, lost), for `stages.decide`.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -62,6 +63,7 @@ class Export:
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     days: dict[str, pd.Timestamp] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    stage_outcomes: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, role: str) -> pd.DataFrame | None:
         """Return the frame of a role, or None where the export has no such file or no rows in it."""
