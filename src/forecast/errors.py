@@ -7,17 +7,24 @@ Every one carries the exit code the command line ends with: 1 the data or a para
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 Severity = Literal["fatal", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("fatal", "warning", "info")
-"""The gravest first: nothing is forecast from the data; it misleads a forecast; it is good to know."""
+"""The gravest first: nothing is forecast from the data; the forecast would be another; it would not."""
+
+RANKS: Mapping[Severity, str] = MappingProxyType(
+    {"fatal": "fatal", "warning": "changes the answer", "info": "cosmetic"}
+)
+"""What each is called wherever a reader meets it: in the text and the JSON of `forecast check`, and on page 01."""
 
 ROWS_LISTED = 5
 """So many rows of a problem are named; the rest are counted."""
 _PROBLEMS_LISTED = 3
+_QUOTED, _COMPARED, _NAMES_LISTED = 60, 200, 20
 
 
 class ForecastError(Exception):
@@ -46,6 +53,11 @@ class Problem:
     mend: str = ""
     severity: Severity = "fatal"
     evidence: str = ""
+
+    @property
+    def rank(self) -> str:
+        """The severity as a reader meets it: fatal, changes the answer, cosmetic."""
+        return RANKS[self.severity]
 
     def at(self, rows: Iterable[object]) -> Problem:
         """Return the problem with its rows: the first few are named, all are counted."""
@@ -122,8 +134,19 @@ class MachineError(ForecastError):
     exit_code = 4
 
 
+def shortened(text: str) -> str:
+    """Return a text from the data as a message quotes it: of one longer than 60 characters the beginning.
+
+    A cell may hold megabytes; its beginning is enough to find it by.
+    """
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}… ({len(text):,} characters)"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?` with the known name closest to `name`; empty where none is close."""
+    if len(name) > _COMPARED:  # comparing takes time with the square of the length
+        return ""
+    known = [each for each in known if len(each) <= _COMPARED]
     match = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"did you mean {match[0]!r}?" if match else ""
 
@@ -131,4 +154,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a half-sentence naming the known name closest to `name`, or all of them where none is close."""
     names = sorted(known)
-    return did_you_mean(name, names) or ("known: " + ", ".join(names) if names else "none is known")
+    return did_you_mean(name, names) or (_listed(names) if names else "none is known")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_LISTED:,} more" if len(names) > _NAMES_LISTED else ""
+    return "known: " + ", ".join(map(shortened, names[:_NAMES_LISTED])) + more

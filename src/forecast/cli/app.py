@@ -18,6 +18,7 @@ import typer
 from forecast.errors import ForecastError, MachineError, ParameterError
 
 _CRMS = ("salesforce", "hubspot", "dynamics")
+_FORMATS = ("text", "json")
 
 app = typer.Typer(
     name="forecast",
@@ -38,6 +39,10 @@ Months = Annotated[int, typer.Option("--months", metavar="N", min=1, max=24, hel
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same numbers.")]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="Result, ending in .csv or .parquet.")]
 Notebooks = Annotated[Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")]
+
+Format = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="text to read, json for a program; the same findings.")
+]
 
 # Options of `report` alone.
 ReportsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")]
@@ -149,14 +154,18 @@ def _stopping(*, then: str) -> Iterator[None]:
 
 
 @app.command(short_help="List every problem of the data.")
-def check(data: Data) -> None:
-    """List every problem of the data, with rows and the mend of each; ends with 1 if any is fatal.
+def check(data: Data, output: Format = "text") -> None:
+    """List every problem of the data: fatal, changes the answer, cosmetic; each with its rows and its mend.
 
-    Example: forecast check --data data/sample
+    Ends with 1 if any is fatal.
+
+    Example: forecast check --data data/sample --format json
     """
     from forecast.cli.commands import check as run
 
-    raise typer.Exit(run(data))
+    if output not in _FORMATS:
+        raise typer.BadParameter(f"{output!r} is not one of {', '.join(_FORMATS)}", param_hint="--format")
+    raise typer.Exit(run(data, output=output))
 
 
 @app.command(short_help="Write the bookings forecast.")

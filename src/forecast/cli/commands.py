@@ -10,7 +10,6 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import typer
 
 import forecast
-from forecast.errors import SEVERITIES, MachineError, ParameterError, Problem, nearest
+from forecast.errors import MachineError, ParameterError, nearest
 
 if TYPE_CHECKING:
     from forecast.data.schema import NotedTable
@@ -117,35 +116,14 @@ def _print_notes(notes: Iterable[str]) -> None:
 # -- what is printed -----------------------------------------------------------------------------------
 
 
-def check(data: str) -> int:
-    """Print every problem of the data, worst first; return 1 where one is fatal, else 0."""
-    from forecast.data.audit.audit import NO_TABLE, misleading
-    from forecast.data.sources.files import problems_in, read
+def check(data: str, *, output: str) -> int:
+    """Print every problem of the data, worst first, as text or JSON; return 1 where one is fatal, else 0."""
+    from forecast.data.audit.findings import findings
 
-    found = problems_in(data)
-    log = None if any(problem.severity == "fatal" for problem in found) else read(data)
-    if log is not None:
-        # In the order of the audit, which holds again what reading found.
-        read_first = {(problem.table, problem.column, problem.what): problem for problem in found}
-        audited = [(problem.table, problem.column, problem.what, problem) for problem in misleading(log)]
-        found = [read_first.pop((table, column, what), problem) for table, column, what, problem in audited]
-        found = sorted([*found, *read_first.values()], key=lambda problem: SEVERITIES.index(problem.severity))
-    for problem in found:
-        if problem.what != NO_TABLE:  # those are listed below
-            _print_problem(problem)
-    if log is not None:
-        for table, without in log.missing.items():
-            typer.echo(f"absent  {table}: {without}")
-        tables = "1 table" if len(log.tables) == 1 else f"{len(log.tables)} tables"
-        typer.echo(f"{len(log.opportunities):,} opportunities, {tables}, to {log.extracted_on.date()}")
-    counts = Counter(problem.severity for problem in found)
-    warnings = "1 warning" if counts["warning"] == 1 else f"{counts['warning']:,} warnings"
-    typer.echo(f"{counts['fatal']:,} fatal, {warnings}, {counts['info']:,} for information")
-    return 1 if counts["fatal"] else 0
-
-
-def _print_problem(problem: Problem) -> None:
-    typer.echo(f"{problem.severity:7} {problem}".replace("\n  ", "\n          "))
+    found = findings(data)
+    as_json = output == "json"
+    typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else found.text())
+    return 1 if found.is_fatal else 0
 
 
 def params(notebook: str | None, folder: Path | None) -> None:

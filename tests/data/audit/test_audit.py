@@ -66,8 +66,8 @@ def test_a_clean_company_has_only_missing_tables(tmp_path: Path):
         "months in which nothing was won",
     ]
     assert str(table["count"].dtype) == "int64"
-    assert set(table["severity"]) <= {"warning", "info"}
-    ranks = table["severity"].map({"warning": 0, "info": 1})
+    assert set(table["rank"]) <= {"changes the answer", "cosmetic"}
+    ranks = table["rank"].map({"changes the answer": 0, "cosmetic": 1})
     assert ranks.is_monotonic_increasing
 
 
@@ -76,14 +76,14 @@ def test_the_sample_has_no_leak_and_settles_in_time(sample: Path):
     log = forecast.read(sample)
     assert leaks(log).empty
     table = audit(log)
-    assert finding(table, "closures are recorded late")["severity"] == "info"
+    assert finding(table, "closures are recorded late")["rank"] == "cosmetic"
     assert not (table["finding"] == "one name written in several ways").any()
 
 
 def test_missing_tables_say_what_they_switch_off(tmp_path: Path):
     table = audit(forecast.read(tiny_company(tmp_path, history=None, stages=None, plan=None)))
     rows = table[table["finding"] == "there is no such table"].set_index("table")
-    assert rows.loc["opportunity_history", "severity"] == "warning"
+    assert rows.loc["opportunity_history", "rank"] == "changes the answer"
     assert "only creation and closure are known" in rows.loc["opportunity_history", "evidence"]
     assert rows.loc["plan", "evidence"] == "the chance of reaching plan cannot be shown"
     assert "recorded_at" in rows.loc["opportunity_history", "mend"]
@@ -118,7 +118,7 @@ def test_late_closures_and_what_settle_days_would_cover_them():
     company = Company(extracted_on=pd.Timestamp("2024-06-30"))
     tables = {"opportunities": log.opportunities, "opportunity_history": history}
     late = finding(audit(validate(tables, company)), "closures are recorded late")
-    assert late["severity"] == "warning"
+    assert late["rank"] == "changes the answer"
     wins, arrives = (
         f"of 40 wins (2{T}%) of months ended by 31 March 2024",
         f"10{T}% of a month's bookings arrives after it",
@@ -131,7 +131,7 @@ def test_late_closures_and_what_settle_days_would_cover_them():
     assert late["count"] == 1
     enough = Company(extracted_on=pd.Timestamp("2024-06-30"), settle_days=12)
     in_time = finding(audit(validate(tables, enough)), "closures are recorded late")
-    assert in_time["severity"] == "info"
+    assert in_time["rank"] == "cosmetic"
     assert in_time["evidence"].startswith(
         f"4 of 40 wins (10{T}%) of months ended by 31 March 2024 were recorded after "
     )
@@ -297,7 +297,7 @@ def test_empty_columns_and_open_deals_without_a_date():
     assert bare["evidence"] == "in all 100 rows; the month in which a deal closes then rests on its age alone"
     assert bare["mend"] == "fill it in while the deal is open"
     empty = finding(table, "this column is empty")
-    assert (empty["severity"], empty["column"], empty["count"]) == ("info", "lead_score", 100)
+    assert (empty["rank"], empty["column"], empty["count"]) == ("cosmetic", "lead_score", 100)
 
 
 # -- leaks ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import forecast
 from forecast.cli import app
 from forecast.data.audit.audit import audit
-from forecast.errors import SEVERITIES, DataError
+from forecast.errors import RANKS, DataError
 from forecast.reporting.run import prepare
 from reports import notebook
 from tiny import HISTORY, OPPORTUNITIES, PLAN, STAGES, edited, tiny_company
@@ -150,13 +151,15 @@ def test_the_company_is_valid_before_it_is_broken(tmp_path: Path, capsys: pytest
 def test_check_counts_what_the_page_of_the_audit_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = tiny_company(tmp_path / "data")
     (folder / "opportunity_history.csv").unlink(missing_ok=True)
-    found = audit(forecast.read(folder))["severity"].value_counts()
+    found = audit(forecast.read(folder))["rank"].value_counts()
     _, text = run(capsys, "check", "--data", str(folder))
-    assert text.splitlines()[-1] == f"0 fatal, {found['warning']} warnings, {found['info']} for information"
-    assert found["warning"] >= 1  # the history is absent
-    assert text.startswith("warning opportunities: too little is known to forecast from; only 5 closed deals are known")
-    ranks = [SEVERITIES.index(w) for line in text.splitlines() if (w := line.split(" ")[0]) in SEVERITIES]
-    assert ranks == sorted(ranks)
+    changing, cosmetic = found["changes the answer"], found["cosmetic"]
+    assert text.splitlines()[-1] == f"0 fatal, {changing} change the answer, {cosmetic} cosmetic"
+    assert changing >= 1  # the history is absent
+    begins = "changes the answer: opportunities: too little is known to forecast from; only 5 closed deals are known"
+    assert text.startswith(begins)
+    ranks = [rank for line in text.splitlines() for rank in RANKS.values() if line.startswith(f"{rank}: ")]
+    assert ranks == sorted(ranks, key=list(RANKS.values()).index)
     assert "8 opportunities, 3 tables, to " in text
 
 
@@ -212,6 +215,25 @@ def test_the_main_job_refuses_as_a_scheduler_sees_it(what: str, tmp_path: Path, 
     for word in words:
         assert word in done.stderr, done.stderr
     assert not [path for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def test_the_json_holds_what_the_text_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tiny_company(tmp_path / "data", opportunities=edited(OPPORTUNITIES, 2, amount="1e308"))
+    code, text = run(capsys, "check", "--data", str(folder), "--format", "json")
+    told = json.loads(text)
+    assert (code, told["can_be_forecast"], told["last_day"], told["tables"]) == (1, False, None, {})
+    assert told["counts"] == {"fatal": 1, "changes the answer": 0, "cosmetic": 0}
+    (problem,) = told["problems"]
+    assert list(problem) == ["rank", "table", "column", "finding", "evidence", "rows", "count", "mend"]
+    assert (problem["rank"], problem["rows"], problem["count"]) == ("fatal", ["line 2 ('1e308')"], 1)
+    good = tiny_company(tmp_path / "good")
+    code, text = run(capsys, "check", "--data", str(good), "--format", "json")
+    told = json.loads(text)
+    assert (code, told["can_be_forecast"], told["last_day"], told["tables"]["plan"]) == (0, True, "2026-03-31", 2)
+    _, lines = run(capsys, "check", "--data", str(good))
+    for problem in told["problems"]:
+        assert problem["finding"] in lines or problem["finding"] == "there is no such table"
+    assert run(capsys, "check", "--data", str(good), "--format", "xml")[0] == 2
 
 
 def test_several_problems_are_all_listed_by_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -16,9 +16,14 @@ from tiny import tiny_company
 
 
 def test_the_audit():
-    found = {"severity": ["warning", "info"], "table": "t", "column": ["x_y", ""], "finding": ["f", NO_TABLE]}
+    found = {
+        "rank": ["changes the answer", "cosmetic"],
+        "table": "t",
+        "column": ["x_y", ""],
+        "finding": ["f", NO_TABLE],
+    }
     table = pd.DataFrame(found | {"evidence": "e", "mend": "do it"})
-    assert audit.finding(table) == "The data can carry a forecast, with 1 warning"
+    assert audit.finding(table) == "The data can carry a forecast, with 1 finding that changes the answer"
     assert audit.conclusion(table).endswith("Mend first: x y (t): f. 1 table is absent.")
     assert audit.finding(table.iloc[:0]) == "The data can carry a forecast"
     assert list(audit.shown(table)["where"]) == ["t: x_y"]  # what is absent has a table of its own
@@ -37,11 +42,11 @@ def test_data_too_thin_to_forecast_from_cannot_carry_one_by_the_forecasts_own_re
 
 
 def test_counts_are_plain_english():
-    table = pd.DataFrame({"severity": ["warning"] * 6 + ["info"] * 10, "finding": "f"})
+    table = pd.DataFrame({"rank": ["changes the answer"] * 6 + ["cosmetic"] * 10, "finding": "f"})
     seen = pd.DataFrame({"opportunities": [8300], "open_deals": [1]})
     told = "Looked at: 8,300 opportunities, 1 open deal. Findings: "
-    assert audit.counts(table, seen) == told + "6 warnings and 10 for information."
-    assert audit.counts(table.iloc[:1], seen) == told + "1 warning."
+    assert audit.counts(table, seen) == told + "6 findings that change the answer and 10 cosmetic."
+    assert audit.counts(table.iloc[:1], seen) == told + "1 finding that changes the answer."
     assert audit.counts(table.iloc[:0], seen) == told + "none."
 
 
@@ -53,10 +58,10 @@ def test_absent_tables_are_counted_and_told_once(tmp_path: Path):
     told = f" {len(log.missing)} tables are absent."
     assert audit.conclusion(table).endswith(told)
     listed = audit.shown(table)
-    assert list(listed.loc[listed["finding"] == NO_TABLE, "table"]) == ["opportunity_history"]  # it is a warning
-    assert set(listed["severity"]) == {"warning"}
+    assert list(listed.loc[listed["finding"] == NO_TABLE, "table"]) == ["opportunity_history"]  # it changes the answer
+    assert set(listed["rank"]) == {"changes the answer"}
     counted = audit.counts(table, pd.DataFrame({"opportunities": [9], "open_deals": [1]}))
-    assert counted.endswith(f"Findings: {len(listed)} warnings.{told}")
+    assert counted.endswith(f"Findings: {len(listed)} findings that change the answer.{told}")
     html = audit.not_shown(table, coverage(log), notes)._repr_html_()
     for name, without in log.missing.items():
         assert html.count(f">{name}<") == 1
@@ -75,7 +80,7 @@ def test_that_every_table_is_there_is_said_only_where_each_is():
 
 def test_what_a_snapshot_cannot_say_of_a_table_that_is_there_is_told_too():
     notes = ["opportunity_history has no row of 12 opportunities.", "There is no table plan: nothing is planned."]
-    none = pd.DataFrame({"finding": ["f"], "severity": ["info"]})
+    none = pd.DataFrame({"finding": ["f"], "rank": ["cosmetic"]})
     html = audit.not_shown(none, pd.DataFrame({"table": ["plan"], "rows": [1]}), notes)._repr_html_()
     assert "no row of 12" in html
     assert 'data-src="page_notes:0:note|text"' in html
@@ -111,7 +116,7 @@ class TestAuditWords:
     def table(self) -> pd.DataFrame:
         return pd.DataFrame(
             {
-                "severity": ["warning", "warning", "info"],
+                "rank": ["changes the answer", "changes the answer", "cosmetic"],
                 "table": ["opportunities", "opportunities", "plan"],
                 "column": ["created_on", "close_value", ""],
                 "finding": [

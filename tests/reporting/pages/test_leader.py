@@ -171,14 +171,22 @@ def test_only_what_is_on_the_page_is_explained(tmp_path: Path):
 
 def test_what_to_know_of_the_data_has_its_numbers_and_its_mend_but_no_name_from_the_data():
     rows = [
-        ("warning", "opportunities", "amount", "amounts are odd", "2 of 40", "check them", 2),
-        ("warning", "opportunities", "close_value", "known too early", "0 for 'Ann'", "keep it out", 1_473),
-        ("warning", "opportunities", "owner", "filled in late", "'Ann' 7", "ask 'Ann'", 7),
-        ("warning", "opportunities", "segment", SEVERAL_WAYS, "'Ann' (2 rows), 'ann' (1 rows)", "write 'Ann'", 1),
-        ("info", "opportunities", "amount", "amounts are round", "3 of 40", "", 3),
-        ("warning", "plan", "", "there is no such table", "", "add it", 0),
+        ("changes the answer", "opportunities", "amount", "amounts are odd", "2 of 40", "check them", 2),
+        ("changes the answer", "opportunities", "close_value", "known too early", "0 for 'Ann'", "keep it out", 1_473),
+        ("changes the answer", "opportunities", "owner", "filled in late", "'Ann' 7", "ask 'Ann'", 7),
+        (
+            "changes the answer",
+            "opportunities",
+            "segment",
+            SEVERAL_WAYS,
+            "'Ann' (2 rows), 'ann' (1 rows)",
+            "write 'Ann'",
+            1,
+        ),
+        ("cosmetic", "opportunities", "amount", "amounts are round", "3 of 40", "", 3),
+        ("changes the answer", "plan", "", "there is no such table", "", "add it", 0),
     ]
-    names = ["severity", "table", "column", "finding", "evidence", "mend", "count"]
+    names = ["rank", "table", "column", "finding", "evidence", "mend", "count"]
     told = leader.of_the_data(pd.DataFrame(rows, columns=names))
     ends = [
         "mounts are odd; 2 of 40; check them.",

@@ -25,7 +25,7 @@ from forecast.data.schema import TABLES, Log, Table
 from forecast.errors import ROWS_LISTED, SEVERITIES, Problem, Severity
 from forecast.wording import share
 
-AUDIT_COLUMNS = ("severity", "table", "column", "finding", "evidence", "rows", "count", "mend")
+AUDIT_COLUMNS = ("rank", "table", "column", "finding", "evidence", "rows", "count", "mend")
 
 NO_TABLE = "there is no such table"
 SEVERAL_WAYS = "one name written in several ways"
@@ -70,9 +70,9 @@ def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with severity (warning or info; what is fatal never becomes a log), table, column, finding (what),
-    evidence (numbers), rows (the first few, comma-separated text), count (int64), mend. Ordered by severity, then as
-    listed in docs/methods/data_audit.md, then by count.
+    DataFrame with rank (changes the answer, cosmetic; what is fatal never becomes a log), table, column, finding,
+    evidence (numbers), rows (the first few, comma-separated text), count (int64), mend. Ordered by rank, then as listed
+    in docs/methods/data_audit.md, then by count.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
     """
     rows = [
         (
-            problem.severity,
+            problem.rank,
             problem.table,
             problem.column,
             problem.what,

@@ -14,10 +14,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from forecast.data.checks.columns import check_columns
 from forecast.data.checks.kinds import LOOKS, as_kind
 from forecast.data.codes import distinct, key_order, labels, padded
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Table
-from forecast.errors import ROWS_LISTED, Problem, Severity, did_you_mean, nearest
+from forecast.errors import ROWS_LISTED, Problem, Severity, nearest, shortened
 
 LINE = "line"
 """Name of the index of a frame that came from a CSV file: its values are the file's line numbers."""
@@ -33,7 +34,7 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
     missing values where single values would not go; either way a fatal problem says so.
     """
     table = TABLES[name]
-    found = _check_columns(table, raw)
+    found = check_columns(table, raw)
     columns: dict[str, pd.Series] = {}
     if not raw.columns.is_unique:
         raw = raw.loc[:, ~raw.columns.duplicated()]
@@ -77,14 +78,15 @@ def _rows_at(frame: pd.DataFrame, mask: np.ndarray, key: Sequence[str], column: 
     """Return how a user finds the first rows of a mask: line of the file, or else key; with the value of `column`."""
     first = np.flatnonzero(np.asarray(mask))[:ROWS_LISTED]
     shown = []
+    named = [name for name in dict.fromkeys([*key, column]) if name in frame]
     for position in first:
-        row = frame.iloc[int(position)]
+        row = {name: frame[name].iloc[int(position)] for name in named}
         if frame.index.name == LINE:
             name = f"line {frame.index[int(position)]}"
         else:
-            parts = [_text(row[part]) for part in key if part in frame]
+            parts = [_text(row[part]) for part in key if part in row]
             name = " / ".join(parts) if parts else f"row {int(position) + 1}"
-        if column and column in frame and pd.notna(row[column]) and (frame.index.name == LINE or [column] != list(key)):
+        if column in row and pd.notna(row[column]) and (frame.index.name == LINE or [column] != list(key)):
             name += f" ({_text(row[column])!r})"
         shown.append(name)
     return tuple(shown)
@@ -95,7 +97,7 @@ def _text(value: object) -> str:
         return value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%dT%H:%M:%S")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return shortened(str(value))
 
 
 # -- columns --------------------------------------------------------------------------------------------
@@ -114,56 +116,6 @@ def _taken(table: Table, raw: pd.DataFrame) -> dict[str, Column | None]:
     if table.extra_columns:
         taken |= dict.fromkeys(name for name in raw.columns if name not in taken)
     return taken
-
-
-def _check_columns(table: Table, raw: pd.DataFrame) -> list[Problem]:
-    """Return what is wrong with the names of the columns, and that there are no rows."""
-    names = [str(name) for name in raw.columns]
-    found = [
-        Problem(
-            table=table.name,
-            column=name,
-            what="this column is there twice",
-            count=names.count(name),
-            mend="keep one of them",
-        )
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-    unknown = [name for name in names if name not in {column.name for column in table.columns}]
-    absent = [column for column in table.columns if column.name not in names]
-    optional = [column.name for column in absent if not column.required]
-    # A column that is absent may be there misspelt, and one that is not known be meant for one that is absent.
-    among = {column.name: unknown for column in absent if column.required} | dict.fromkeys(unknown, optional)
-    hints = {name: did_you_mean(name, others) for name, others in among.items()}
-    found += [_absent(table, column, hints[column.name]) for column in absent if column.required]
-    found += [problem for name in unknown for problem in _unknown(table, name, hints[name])]
-    if raw.empty:
-        needed = table.name == "opportunities"
-        found.append(
-            Problem(
-                severity="fatal" if needed else "warning",
-                table=table.name,
-                what="there are no rows in it",
-                mend="put the rows in" if needed else "put the rows in, or take the file away",
-            )
-        )
-    return found
-
-
-def _absent(table: Table, column: Column, hint: str) -> Problem:
-    mend = f"{hint} Rename it to {column.name!r}" if hint else f"add the column {column.name} ({column.meaning})"
-    return Problem(table=table.name, column=column.name, what="this column is missing", mend=mend)
-
-
-def _unknown(table: Table, name: str, hint: str) -> list[Problem]:
-    if not table.extra_columns:
-        what = "this column is not known and is left out"
-        mend = f"{hint} Rename it" if hint else "take it out, or keep it as a remark: nothing reads it"
-    elif hint and table.name != "opportunity_history":
-        what, mend = "looks like a misspelt column", f"{hint} Rename it if so"
-    else:
-        return []
-    return [Problem(severity="warning", table=table.name, column=name, what=what, mend=mend)]
 
 
 # -- values ---------------------------------------------------------------------------------------------
@@ -194,10 +146,15 @@ def _check_values(
 
 _EMPTY = "this must not be empty"
 
+_MOST = 1e15
+"""An amount or number beyond this is none: no deal is as large in any currency, and to sums of it cents are lost."""
+
 
 def _check_numbers(at: _Found, declared: Column, numbers: np.ndarray) -> list[Problem]:
     infinite = np.isinf(numbers)
     found = at(infinite, what="is infinite", mend="write the number, or leave it empty where it is not known")
+    vast = (np.abs(numbers) > _MOST) & ~infinite
+    found += at(vast, what=f"is beyond any sum of money (above {_MOST:.0e})", mend="write the amount as it was agreed")
     if declared.minimum is not None:
         what = "is negative" if declared.minimum == 0 else f"is below {declared.minimum:g}"
         below = (numbers < declared.minimum) & ~infinite

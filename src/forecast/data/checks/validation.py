@@ -46,12 +46,22 @@ def validate(raw: Mapping[str, pd.DataFrame], company: Company, *, source: str =
     ------
     DataError : the first fatal problem, with up to two more and how many there are in all.
     """
+    log, found = examine(raw, company, source=source, keep=keep)
+    if log is None:
+        raise DataError.of([problem for problem in found if problem.severity == "fatal"])
+    return log
+
+
+def examine(
+    raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "", keep: bool = True
+) -> tuple[Log | None, list[Problem]]:
+    """Return the log of a set of raw tables, None where a problem is fatal, and every problem; as `validate` reads."""
     typed, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
-    fatal = [problem for problem in found if problem.severity == "fatal"]
-    if fatal:
-        raise DataError.of(fatal)
+    if any(problem.severity == "fatal" for problem in found):
+        return None, found
     extracted_on = company.extracted_on or last_day(typed, company)
-    return Log(tables=_in_order(typed), company=company, extracted_on=extracted_on, source=source, notes=tuple(found))
+    tables = _in_order(typed)
+    return Log(tables=tables, company=company, extracted_on=extracted_on, source=source, notes=tuple(found)), found
 
 
 def problems(raw: Mapping[str, pd.DataFrame], company: Company) -> list[Problem]:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
+from forecast.data.checks import validation
 from forecast.data.checks.table import LINE
-from forecast.data.checks.validation import problems, validate
+from forecast.data.checks.validation import validate
 from forecast.data.codes import from_dictionary
 from forecast.data.schema import TABLES, Company, Log
 from forecast.data.sources.company import FILE, read_company
@@ -55,6 +56,11 @@ def read_raw(folder: Path) -> tuple[dict[str, pd.DataFrame], Company]:
 
 def problems_in(location: str | os.PathLike[str]) -> list[Problem]:
     """Return every problem of a folder: files that cannot be read as well as what is wrong in those that can."""
+    return examine(location)[1]
+
+
+def examine(location: str | os.PathLike[str]) -> tuple[Log | None, list[Problem]]:
+    """Return the log of a folder, None where a problem is fatal, and every problem as `problems_in` gives them."""
     folder = locate(location)
     found: list[Problem] = []
     company = Company()
@@ -65,7 +71,9 @@ def problems_in(location: str | os.PathLike[str]) -> list[Problem]:
     tables, unreadable = _tables(folder)
     found += [error.problem for error in unreadable]
     missing = {problem.table for problem in found}
-    return found + [problem for problem in problems(tables, company) if problem.table not in missing]
+    log, inside = validation.examine(tables, company, source=str(folder), keep=False)
+    found += [problem for problem in inside if problem.table not in missing]
+    return (None if any(problem.severity == "fatal" for problem in found) else log), found
 
 
 def locate(location: str | os.PathLike[str]) -> Path:

@@ -16,7 +16,7 @@ from forecast.data.audit.audit import NO_TABLE, TOO_THIN
 from forecast.data.audit.pipeline import FEWER_OF_LATE, column_words
 from forecast.data.checks.validation import LEFT_OUT_OPEN
 from forecast.data.schema import Company
-from forecast.errors import SEVERITIES
+from forecast.errors import RANKS
 from forecast.reporting.charts.axes import row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView, Together
@@ -35,7 +35,7 @@ LABELS = {"as_of": "as of", "rows": "rows"}
 COVERAGE_HEADS = {"table": "table", "first": "first", "last": "last", "rows": "rows"}
 FINDING_HEADS = {
     "finding": "what",
-    "severity": "severity",
+    "rank": "rank",
     "where": "where",
     "count": "rows",
     "evidence": "evidence",
@@ -62,11 +62,11 @@ def finding(table: pd.DataFrame) -> str:
     """Return whether the data can carry a forecast, by the forecast's own rule."""
     if reasons := [evidence for what, evidence in _quoted(table) if what == TOO_THIN]:
         return f"The data cannot carry a forecast yet: {reasons[0]}"
-    fatal, warnings = (sources.count(table[table["severity"] == severity]) for severity in ("fatal", "warning"))
+    fatal, changing = (sources.count(table[table["rank"] == RANKS[severity]]) for severity in ("fatal", "warning"))
     if fatal:
         return f"The data cannot carry a forecast: {wording.plural(fatal, 'fatal problem')}"
-    if warnings:
-        return f"The data can carry a forecast, with {wording.plural(warnings, 'warning')}"
+    if changing:
+        return f"The data can carry a forecast, with {_that_change(changing)}"
     return "The data can carry a forecast"
 
 
@@ -82,16 +82,20 @@ def counts(table: pd.DataFrame, seen: pd.DataFrame) -> str:
     counted = f"{wording.plural(known['opportunities'], 'opportunity')}, "
     counted += wording.plural(known["open_deals"], "open deal")
     told = table[~_only_absent(table)]
-    found = {name: sources.count(told[told["severity"] == name]) for name in SEVERITIES}
+    found = {severity: sources.count(told[told["rank"] == rank]) for severity, rank in RANKS.items()}
     words = [wording.plural(found["fatal"], "fatal problem")] if found["fatal"] else []
-    words += [wording.plural(found["warning"], "warning")] if found["warning"] else []
-    words += [f"{wording.number(found['info'])} for information"] if found["info"] else []
+    words += [_that_change(found["warning"])] if found["warning"] else []
+    words += [f"{wording.number(found['info'])} {RANKS['info']}"] if found["info"] else []
     return f"Looked at: {counted}. Findings: {wording.joined(words)}." + absent_sentence(table)
 
 
+def _that_change(count: int) -> str:
+    return f"{wording.plural(count, 'finding')} that {'changes' if count == 1 else 'change'} the answer"
+
+
 def _only_absent(table: pd.DataFrame) -> pd.Series:
-    """Return which findings say no more than that a table is not there; where that is a warning it is told as one."""
-    return (table["finding"] == NO_TABLE) & (table["severity"] == "info")
+    """Return which findings say no more than that a table is not there, where that does not change the answer."""
+    return (table["finding"] == NO_TABLE) & (table["rank"] == RANKS["info"])
 
 
 def revised(table: pd.DataFrame) -> str:
@@ -115,7 +119,7 @@ def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
 def conclusion(table: pd.DataFrame) -> str:
     """Return the finding of the audit with the first thing to mend, or what a forecast needs."""
     sentence = f"{finding(table)}."
-    grave = table[table["severity"] != "info"]
+    grave = table[table["rank"] != RANKS["info"]]
     if len(grave):
         first, thin = grave.index[0], bool((grave["finding"] == TOO_THIN).any())
         sentence += " " + (
@@ -179,8 +183,8 @@ def caveats(table: pd.DataFrame) -> list[str]:
 
 
 def warnings(table: pd.DataFrame) -> list[str]:
-    """Return the audit's fatal findings and warnings about columns, a sentence each; no names from the data."""
-    grave = table[table["severity"].isin(["fatal", "warning"]) & (table["column"].fillna("") != "")]
+    """Return the audit's findings about columns that change the answer, a sentence each; no names from the data."""
+    grave = table[(table["rank"] != RANKS["info"]) & (table["column"].fillna("") != "")]
     return [wording.sentence(said(grave, row)) for row in grave.index]
 
 

@@ -165,7 +165,7 @@ def how_to_read(
 
 
 def of_the_data(table: pd.DataFrame) -> list[str]:
-    """Return the audit's fatal findings and warnings about columns, each with its numbers and what mends it.
+    """Return the audit's findings about columns that change the answer, each with its numbers and what mends it.
 
     No name from the data: of columns that hold names, and of those nobody declared, only how many rows are concerned.
     """
