@@ -1,0 +1,100 @@
+"""Identifiers: Salesforce's of 15 and 18 characters, and rows that are there twice.
+
+The first 15 characters tell upper from lower case; the 18-character form adds three that say which of the 15 are upper
+case, so that it survives programs that do not tell them apart. Both name the same record.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.data.codes import text_of
+from forecast.data.sources.crm.values.reading import found
+from forecast.errors import ROWS_LISTED, DataError
+
+_SHORT, _LONG = r"^[A-Za-z0-9]{15}$", r"^[A-Za-z0-9]{15}[A-Z0-5]{3}$"
+_LETTERS = np.frombuffer((string.ascii_uppercase + "012345").encode(), dtype=np.uint8)
+
+
+def case_safe(ids: pd.Series) -> pd.Series:
+    """Return identifiers in their form of 18 characters; what has not 15 letters and digits stays as it is.
+
+    Example: `001A0000006Vm9r` -> `001A0000006Vm9rIAC`.
+    """
+    text = text_of(ids.astype("str"))
+    short = np.asarray(pc.fill_null(pc.match_substring_regex(text, _SHORT), False))
+    if not short.any():
+        return ids
+    given = text.filter(pa.array(short))
+    signs = np.frombuffer("".join(given.to_pylist()).encode("ascii"), dtype=np.uint8).reshape(-1, 3, 5)
+    upper = (signs >= ord("A")) & (signs <= ord("Z"))
+    ending = _LETTERS[(upper * (1 << np.arange(5))).sum(axis=2)]
+    endings = pd.Series([bytes(row).decode("ascii") for row in ending], dtype="str")
+    out = ids.astype("str").copy()
+    out[short] = (out[short].reset_index(drop=True) + endings).to_numpy()
+    return out
+
+
+def one_form(columns: Mapping[str, pd.Series]) -> tuple[dict[str, pd.Series], str]:
+    """Return columns that hold the same identifiers in one form, and a note: 18 characters where both forms occur."""
+    lengths = {name: _lengths(values) for name, values in columns.items()}
+    if not (any(short for short, _ in lengths.values()) and any(long for _, long in lengths.values())):
+        return dict(columns), ""
+    count = sum(short for short, _ in lengths.values())
+    note = f"{count:,} identifiers of 15 characters are written with their 18, as the export's others"
+    return {name: case_safe(values) for name, values in columns.items()}, note
+
+
+def _lengths(values: pd.Series) -> tuple[int, int]:
+    """Return how many identifiers have 15 and how many have 18 characters."""
+    if values.dtype != "str" or not len(values):
+        return 0, 0
+    text = text_of(values)
+    short, long = (pc.sum(pc.match_substring_regex(text, pattern)).as_py() or 0 for pattern in (_SHORT, _LONG))
+    return int(short), int(long)
+
+
+def without_repeats(
+    frame: pd.DataFrame, key: str, *, changed_at: pd.Series | None, table: str, notes: list[str]
+) -> pd.DataFrame:
+    """Return one row a key: of identical rows the first, of differing ones the one that was changed last.
+
+    changed_at : when each row was changed last (UTC), index as `frame`. Raises DataError where rows differ and that
+    does not tell which is the later one.
+    """
+    if not frame[key].duplicated().any():
+        return frame
+    same = frame.duplicated()
+    if same.any():
+        shown = ", ".join(found(frame[key], frame.index[same]))
+        notes.append(f"{table}: {int(same.sum()):,} rows repeat another to the letter, one of each is kept: {shown}")
+        frame = frame[~same]
+    twice = frame[key].duplicated(keep=False) & frame[key].notna()
+    if not twice.any():
+        return frame
+    at = pd.Series(pd.NaT, index=frame.index) if changed_at is None else changed_at.reindex(frame.index)
+    rows = frame.index[twice]
+    latest = at[twice].groupby(frame.loc[twice, key]).transform("max")
+    last = (at[twice] == latest) & latest.notna()
+    per_key = last.groupby(frame.loc[twice, key]).sum()
+    if (per_key != 1).any():
+        unclear = frame.loc[twice, key].isin(per_key.index[per_key != 1])
+        wrong = rows[unclear.to_numpy()]
+        raise DataError(
+            "rows of one identifier differ, and no date of change says which holds",
+            table=table,
+            column=key,
+            rows=found(frame[key], wrong)[:ROWS_LISTED],
+            count=len(wrong),
+            mend="export each deal once, with the date of its last change",
+        )
+    older = rows[~last.to_numpy()]
+    shown = ", ".join(found(frame[key], older))
+    notes.append(f"{table}: {len(older):,} older rows of deals that are there twice are left out: {shown}")
+    return frame.drop(index=older)

@@ -1,0 +1,173 @@
+"""How the values of one file are read: what is known of the file, and where the reader is told what was decided.
+
+A value is never guessed in silence. What the data decide is said in a note; what they do not is refused, with the first
+rows and the option that says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.data.codes import text_of
+from forecast.errors import ROWS_LISTED, DataError
+
+Order = Literal["dmy", "mdy", "iso"]
+ORDERS: tuple[Order, ...] = ("dmy", "mdy", "iso")
+"""Day first, month first, year first: what the option --dates takes."""
+
+EMPTY = (
+    "null",
+    "nan",
+    "none",
+    "nil",
+    "undefined",
+    "n/a",
+    "#n/a",
+    "na",
+    "(null)",
+    "(blank)",
+    "\\n",
+    "-",
+    "--",
+    "—",
+    "–",
+)
+"""Words, in small letters, that tools write into a number or a date for "nothing here"."""
+
+_NULLS = ("null", "NULL", "Null", "NaN", "nan", "#N/A", "\\N", "(null)", "undefined")
+"""Those that are no name of anything, so that they mean the same in a column of text."""
+
+_CONNECTORS = ("_fivetran", "_airbyte", "_sdc_", "_dlt_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One file, as far as it matters to what its values mean.
+
+    table : the file's name. timezone : the company's. order : what --dates says, None where it was not given.
+    decimal : the file's decimal sign where that is known, `.` or `,`. frame : the file's columns as text, by which one
+    column can bear witness for another. notes : what was decided is added here.
+    """
+
+    table: str
+    timezone: str = "UTC"
+    order: Order | None = None
+    decimal: str = ""
+    frame: pd.DataFrame | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def naive_zone(self) -> str:
+        """The zone of times without an offset: the company's; UTC in a connector's table, since these write UTC."""
+        names = [] if self.frame is None else [str(name).lower() for name in self.frame.columns]
+        return "UTC" if any(name.startswith(_CONNECTORS) for name in names) else self.timezone
+
+    def say(self, column: str, text: str) -> None:
+        """Add a note about a column, once."""
+        note = f"{self.table}.{column}: {text}" if column else f"{self.table}: {text}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def found(values: pd.Series, labels: Sequence[object] | pd.Index) -> list[str]:
+    """Return how a user finds the first of the rows: the file's line, and the value; the value alone where the rows
+    are states put together from changes (their index has a name)."""
+    first = list(labels[:ROWS_LISTED])
+    if values.index.name is not None:
+        return [repr(values[label]) for label in first]
+    return [f"line {int(label) + 2} ({values[label]!r})" for label in first]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """A column of text by its n distinct values, so that each is read once.
+
+    texts : (n,) stripped. codes : for each row of `values` the place of its text, -1 where empty. empty : (n,) which
+    texts are a word for "nothing here". A mask below is over the distinct values.
+    """
+
+    values: pd.Series
+    column: str
+    reading: Reading
+    texts: pd.Series
+    codes: np.ndarray
+    empty: np.ndarray
+
+    def spread(self, read: np.ndarray, missing: object) -> pd.Series:
+        """Return what was read of the distinct values, for each row."""
+        out = np.empty(len(read) + 1, dtype=read.dtype)
+        out[:-1], out[-1] = read, missing
+        return pd.Series(out[self.codes], index=self.values.index)
+
+    def rows(self, mask: np.ndarray) -> list[str]:
+        """Return how a user finds the first rows of a mask."""
+        return found(self.values, self.values.index[self.spread(mask, False).to_numpy()])
+
+    def count(self, mask: np.ndarray) -> int:
+        """Return how many rows a mask has."""
+        return int(self.spread(mask, False).sum())
+
+    def say(self, text: str) -> None:
+        """Add a note about the column, once."""
+        self.reading.say(self.column, text)
+
+    def refusal(self, what: str, mask: np.ndarray, *, mend: str, rows: Sequence[str] | None = None) -> DataError:
+        """Return the error for the values of a mask."""
+        return DataError(
+            what,
+            table=self.reading.table,
+            column=self.column,
+            rows=self.rows(mask) if rows is None else rows,
+            count=self.count(mask),
+            mend=mend,
+        )
+
+
+def cells(values: pd.Series, reading: Reading, column: str) -> Cells:
+    """Return a column by its distinct values, and note how many are a word for "nothing here"."""
+    if values.dtype != "str":
+        values = values.where(values.isna(), values.astype("str")).astype("str")
+    codes, distinct = pd.factorize(values)
+    texts = pd.Series(distinct, dtype="str").str.strip()
+    empty = np.asarray(texts.str.lower().isin(EMPTY) | (texts == ""))
+    out = Cells(values=values, column=column, reading=reading, texts=texts, codes=codes, empty=empty)
+    named = empty & np.asarray(texts != "")
+    if named.any():
+        shown = ", ".join(repr(text) for text in texts[named].head(ROWS_LISTED))
+        out.say(f"{out.count(named):,} values are {shown}: read as empty")
+    return out
+
+
+def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataFrame:
+    """Return a file's text columns with `null`, `NaN` and the like as empty: no tool means a name by them."""
+    words = pa.array(_NULLS, type=pa.large_string())
+    told: dict[str, int] = {}
+    columns: dict[str, pd.Series] = {}
+    for place, name in enumerate(frame.columns):
+        values = frame.iloc[:, place]
+        if values.dtype == "str":
+            hit = np.asarray(pc.is_in(text_of(values), value_set=words))
+            if hit.any():
+                columns[str(name)] = values.mask(hit)
+                told[str(name)] = int(hit.sum())
+    if not told:
+        return frame
+    listed = ", ".join(f"{name} ({count:,})" for name, count in list(told.items())[:ROWS_LISTED])
+    notes.append(f"{table}: the word null (or NaN) is read as empty in {listed}")
+    return frame.assign(**columns)
+
+
+def flags(values: pd.Series) -> pd.Series:
+    """Return truth values: true, yes, 1 are True, everything else (also missing) False."""
+    codes, texts = pd.factorize(values)
+    small = pd.Series(texts, dtype="str").str.strip().str.lower()
+    yes = np.asarray(small.isin(["true", "yes", "y", "1", "1.0", "t", "x", "wahr", "ja", "vrai", "oui"]))
+    return pd.Series(np.append(yes, False)[codes], index=values.index)
