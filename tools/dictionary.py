@@ -21,6 +21,7 @@ _COMPANY = {
     "extracted_on": "last day of the data; by default the last day of the month of its last record",
     "settle_days": "days after a month's end at which its bookings count as settled",
     "fixed_at_creation": "columns of `opportunities` whose value was known when the opportunity was created",
+    "one_currency": "`true`: all amounts are in one currency, whatever the column `currency` says; needs no rates",
 }
 
 _HEAD = """# The data
@@ -39,7 +40,9 @@ How values are written:
 - **timestamps** (`recorded_at`) as `2026-10-31T17:05:00`, in the company's timezone, or with an offset:
   `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant.
 - **months** as `2026-10`. With a calendar of weeks it is the fiscal month of that name.
-- **amounts** as `12500.50`, in the reporting currency unless `currency` says otherwise.
+- **amounts** as `12500.50`, in the reporting currency unless `currency` says otherwise. Amounts in several currencies
+  need `currencies`, or are refused. A rate holds from its day `from` (empty: from the beginning); a fiscal year has the
+  rates that held on its first day, and a forecast those of the year it is made in.
 - **empty** means not known or not yet. Leave it empty; `n/a`, `-` or `9999-12-31` are refused.
 - a **segment** is the unit in which joint planning is adopted and forecasts are submitted. `Total` is reserved.
 - a column not named here is read as numbers or dates where every value is one, as text otherwise. It counts as a

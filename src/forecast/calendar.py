@@ -127,6 +127,11 @@ class Calendar:
         first = year * 12 + (quarter % 4) * 3 + self.fiscal_year_start - 1
         return first, first + 1, first + 2
 
+    def first_day_of_year(self, date: Any) -> pd.Timestamp:
+        """Return the first day of the fiscal year that a date lies in."""
+        quarter = int(self.quarter_of(self.period(date)))
+        return self.start(self.quarter_periods(quarter - quarter % 4)[0])
+
     def quarter_label(self, quarter: int) -> str:
         """Return `FY26 Q3`."""
         return f"FY{quarter // 4 % 100:02d} Q{quarter % 4 + 1}"

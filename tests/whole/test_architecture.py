@@ -23,7 +23,7 @@ ROWS = [
     "differences",
     "data/schema|data/text",
     "data/codes",
-    "data/submissions",
+    "data/submissions|data/rates",
     "data/checks",
     "data/sources",
     "data/known/coding",

@@ -291,11 +291,12 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             ),
             Table(
                 name="currencies",
-                meaning="frozen plan rates",
-                key=("currency",),
+                meaning="plan rates, frozen for a fiscal year",
+                key=("currency", "from"),
                 columns=(
                     _needed("currency", "key", "ISO code"),
                     _needed("plan_rate", "number", "reporting currency per unit of this currency", minimum=0),
+                    _optional("from", "date", "first day of the rate; empty = from the beginning"),
                 ),
                 without="every amount is taken to be in the reporting currency",
             ),
@@ -319,6 +320,7 @@ class Company:
     extracted_on: pd.Timestamp | None = None
     settle_days: int = 7
     fixed_at_creation: tuple[str, ...] = ()
+    one_currency: bool = False
 
     @property
     def periods(self) -> Calendar:

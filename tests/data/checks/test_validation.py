@@ -213,7 +213,7 @@ class TestNotes:
                 | {"leads": table("lead_id created_on segment channel worked_on\n1 2026-02-02 West web 2026-02-01")},
                 "before the lead came in",
             ),
-            (changed("opportunities", 1, currency="USD") | {}, ""),
+            (changed("opportunities", slice(None), currency="USD"), ""),
         ],
     )
     def test_what_is_noted(self, tables, what):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import submissions
+from forecast.data.checks.currencies import check_currencies
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, places, ranks
 from forecast.data.schema import OUTCOMES, Company
@@ -37,7 +38,7 @@ def check_across(tables: Tables, company: Company) -> list[Problem]:
         *_closures(tables),
         *_stages(tables),
         *_histories(tables, company),
-        *_currencies(tables, company),
+        *check_currencies(tables, company),
         *_fixed_columns(tables, company),
         *_beyond_the_end(tables, company),
         *_leads(tables),
@@ -234,67 +235,6 @@ def _history_against_today(
             severity="info",
         ),
     ]
-
-
-def _currencies(tables: Tables, company: Company) -> list[Problem]:
-    rates = tables.get("currencies")
-    found = [] if rates is None else _plan_rates(rates, company)
-    for table in (OPPS, HISTORY):
-        if table in tables and "currency" in tables[table]:
-            found += _currencies_used(table, tables[table], rates, company)
-    return found
-
-
-def _plan_rates(rates: pd.DataFrame, company: Company) -> list[Problem]:
-    rate = rates["plan_rate"]
-    own = np.asarray((rates["currency"] == company.currency) & (rate != 1) & rate.notna())
-    return [
-        *problem_at(
-            rates,
-            np.asarray(rate == 0),
-            table="currencies",
-            column="plan_rate",
-            what="is zero",
-            mend="write the reporting currency per unit of this currency",
-        ),
-        *problem_at(
-            rates,
-            own,
-            table="currencies",
-            column="plan_rate",
-            what=f"{company.currency} is the reporting currency, so its rate is 1",
-            mend="write 1, or correct currency in company.toml",
-        ),
-    ]
-
-
-def _currencies_used(table: str, frame: pd.DataFrame, rates: pd.DataFrame | None, company: Company) -> list[Problem]:
-    """Return what is wrong with the currencies of a table: more than one, but no rates; or one without a rate."""
-    used = set(frame["currency"].dropna().unique())
-    if rates is None:
-        if len(used - {company.currency}) <= (0 if company.currency else 1):
-            return []
-        return problem_at(
-            frame,
-            np.asarray(frame["currency"].notna() & (frame["currency"] != company.currency)),
-            table=table,
-            column="currency",
-            what=f"amounts in {', '.join(sorted(used)[:5])}, but no table currencies: added as they are",
-            mend="add currencies with a plan_rate for each",
-            severity="warning",
-        )
-    unknown = used - set(rates["currency"].dropna()) - {company.currency}
-    if not unknown:
-        return []
-    name = sorted(unknown)[0]
-    return problem_at(
-        frame,
-        np.asarray(frame["currency"].isin(unknown)),
-        table=table,
-        column="currency",
-        what="a currency that is not in currencies",
-        mend=f"add it to currencies, or correct it; {name!r}: {nearest(name, set(rates['currency'].dropna()))}",
-    )
 
 
 def _fixed_columns(tables: Tables, company: Company) -> list[Problem]:

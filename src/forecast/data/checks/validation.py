@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data.checks.across import HAPPENED, check_across
+from forecast.data.checks.currencies import check_elsewhere
 from forecast.data.checks.table import check_table, problem_at
 from forecast.data.codes import by_key, places, recoded
 from forecast.data.schema import TABLES, Company, Log
@@ -97,7 +98,10 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
     typed: dict[str, pd.DataFrame] = {}
     for name, table in TABLES.items():
         if name in raw:
-            frame, wrong = check_table(name, raw.pop(name), company)
+            given = raw.pop(name)
+            found += check_elsewhere(name, given, company)
+            frame, wrong = check_table(name, given, company)
+            del given
             found += wrong
             _give_back()
             whole = all(column.name in frame for column in table.columns if column.required)

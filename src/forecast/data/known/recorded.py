@@ -11,6 +11,7 @@ import pandas as pd
 
 from forecast.data.codes import from_codes, places
 from forecast.data.known.coding import OPEN
+from forecast.data.rates import converted
 from forecast.data.schema import OUTCOMES, Log
 
 FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
@@ -29,7 +30,7 @@ def recorded_opportunities(log: Log) -> pd.DataFrame:
     opportunities = log.opportunities
     if not opportunities["opportunity_id"].is_monotonic_increasing:
         opportunities = opportunities.sort_values("opportunity_id", ignore_index=True)
-    return opportunities.assign(amount=_converted(log, opportunities["amount"], opportunities.get("currency")))
+    return opportunities.assign(amount=converted(log, opportunities["amount"], opportunities.get("currency")))
 
 
 def recorded_history(log: Log, opportunities: pd.DataFrame) -> pd.DataFrame | None:
@@ -46,16 +47,17 @@ def recorded_history(log: Log, opportunities: pd.DataFrame) -> pd.DataFrame | No
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
     outcome = from_codes(meaning[places(history["stage"], list(stages))], OUTCOMES)
     currency = history.get("currency")
-    if currency is None and "currency" in opportunities:
+    if "currency" in opportunities and (currency is None or currency.isna().any()):
         deal = places(history["opportunity_id"], opportunities["opportunity_id"])
-        currency = pd.Series(opportunities["currency"].array.take(deal, allow_fill=True))
+        of_deal = pd.Series(opportunities["currency"].array.take(deal, allow_fill=True), index=history.index)
+        currency = of_deal if currency is None else currency.where(currency.notna(), of_deal)
     columns: dict[str, object] = {
         "opportunity_id": history["opportunity_id"],
         "recorded_at": history["recorded_at"],
         "recorded_on": recorded_on,
         "stage": history["stage"],
         "outcome": outcome.set_axis(history.index),
-        "amount": _converted(log, history["amount"], currency),
+        "amount": converted(log, history["amount"], currency),
         "expected_close_on": history["expected_close_on"],
     }
     columns |= {name: history[name] for name in history if name not in columns and name != "currency"}
@@ -113,17 +115,6 @@ def outcomes_as_read_on(
     count = int(stage.max()) + 1
     open_then = np.bincount(standing[closed_later], minlength=count) > _SOME * np.bincount(standing, minlength=count)
     return np.where(open_then[stage], OPEN, outcome).astype(np.int8)
-
-
-def _converted(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:
-    """Return amounts times the plan rate of their currency; (n,) float64. An empty currency is the reporting one."""
-    values = amount.to_numpy(dtype=np.float64)
-    rates = log.get("currencies")
-    if currency is None or rates is None:
-        return values.copy()
-    rate = np.append(rates["plan_rate"].to_numpy(dtype=np.float64), 1.0)[places(currency, rates["currency"])]
-    rate *= values
-    return rate
 
 
 def _local_days(values: pd.Series, timezone: str) -> np.ndarray:

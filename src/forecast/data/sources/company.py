@@ -70,6 +70,8 @@ def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Co
         _refuse("calendar", taken["calendar"], f"one of {', '.join(PATTERNS)}")
     _check_whole(taken, "fiscal_year_start", 1, 12)
     _check_whole(taken, "settle_days", 0, 366)
+    if not isinstance(taken.get("one_currency", False), bool):
+        _refuse("one_currency", taken["one_currency"], "true or false, without quotes")
     if "extracted_on" in taken:
         taken["extracted_on"] = _day(taken["extracted_on"])
     if "fixed_at_creation" in taken:
