@@ -1,4 +1,4 @@
-"""A folder of CSV files as a CRM exports them -> tables whose columns have our names, still as text.
+"""A folder of files as a CRM exports them -> tables whose columns have our names, still as text.
 
 What a CRM calls its files and columns is declared (`Crm`, `File`) in its own module; names are compared without case,
 blanks and signs, so that `StageName`, `stage_name` and `Stage Name` are one. What is not brought over is noted.
@@ -6,7 +6,6 @@ blanks and signs, so that `StageName`, `stage_name` and `Stage Name` are one. Wh
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from forecast.data.checks.table import LINE
 from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of
+from forecast.data.sources.tables.raw import RawTable, is_table, stem
+from forecast.data.sources.tables.read import read_file
 from forecast.errors import DataError, did_you_mean
 
 _SHOWN = 5
@@ -48,7 +52,9 @@ class Crm:
 
 @dataclass(kw_only=True)
 class Export:
-    """What was read: a frame per role with our column names, the frames as they came, and notes for the reader.
+    """What was read: a frame per role with our column names, the files as they came, and notes for the reader.
+
+    `raw` holds the columns as the CRM calls them, `tables` how each file was read (its encoding, its decimal sign).
 
     columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
     stage_outcomes : what a mapping file says of the stages (open, won, lost), for `stages.decide`.
@@ -59,6 +65,7 @@ class Export:
     folder: Path
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     raw: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tables: dict[str, RawTable] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     days: dict[str, pd.Timestamp] = field(default_factory=dict)
@@ -90,9 +97,9 @@ def load(crm: Crm, folder: Path) -> Export:
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
     unnamed: list[Path] = []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() != ".csv" or path.name.startswith("."):
+        if not path.is_file() or not is_table(path) or path.name.startswith("."):
             continue
-        file = next((roles[stem] for stem in stems_of(path.stem) if stem in roles), None)
+        file = next((roles[name] for name in stems_of(stem(path)) if name in roles), None)
         if file is None:
             unnamed.append(path)
             continue
@@ -102,7 +109,7 @@ def load(crm: Crm, folder: Path) -> Export:
                 table=path.name,
                 mend="keep the one that holds in the folder",
             )
-        _take(export, file, path, read_text(path))
+        _take(export, file, path, read_file(path, ragged=True))
     for file in crm.files:
         if file.required and file.role not in export.frames:
             _recognise(export, file, unnamed)
@@ -111,19 +118,27 @@ def load(crm: Crm, folder: Path) -> Export:
     return export
 
 
-def _take(export: Export, file: File, path: Path, raw: pd.DataFrame) -> None:
+def _take(export: Export, file: File, path: Path, table: RawTable) -> None:
     export.files[file.role] = path.name
-    export.raw[file.role] = raw
+    export.tables[file.role] = table
+    export.notes += table.notes
+    export.raw[file.role] = cleaned(table.frame)
     export.frames[file.role] = _renamed(export, file)
-    day = day_in(path.stem)
+    day = day_in(stem(path))
     if day is not None:
         export.days[path.name] = day
 
 
 def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
     """Take the one file, among those whose names say nothing, that has the columns of a required one."""
-    raws = {path: read_text(path) for path in unnamed}
-    fitting = [path for path in unnamed if has_columns(raws[path].columns, file.columns, file.needed)]
+    tables: dict[Path, RawTable] = {}
+    unreadable: list[DataError] = []
+    for path in unnamed:
+        try:
+            tables[path] = read_file(path, ragged=True)
+        except DataError as error:
+            unreadable.append(error)
+    fitting = [path for path in tables if has_columns(tables[path].frame.columns, file.columns, file.needed)]
     if len(fitting) > 1:
         raise DataError(
             f"{' and '.join(path.name for path in fitting[:_SHOWN])} all have the columns of {file.role}",
@@ -131,10 +146,12 @@ def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
             mend="keep the one that holds in the folder, or put their rows into one file",
         )
     if fitting:
-        _take(export, file, fitting[0], raws[fitting[0]])
+        _take(export, file, fitting[0], tables[fitting[0]])
         unnamed.remove(fitting[0])
         export.notes.append(f"{fitting[0].name}: taken as the {file.role}, by its columns")
         return
+    if unreadable:
+        raise unreadable[0]
     there = sorted(path.name for path in export.folder.iterdir() if path.is_file())
     wanted = ", ".join(file.columns[ours][0] for ours in file.needed)
     raise DataError(
@@ -145,20 +162,24 @@ def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
     )
 
 
-def read_text(path: Path) -> pd.DataFrame:
-    """Read a CSV file as text; empty values are missing."""
-    mend = "export it again as comma-separated UTF-8"
-    try:
-        frame = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 (byte {error.start:,})", table=path.name, mend=mend) from error
-    except pd.errors.EmptyDataError as error:
-        raise DataError("the file is empty", table=path.name, mend="export it again, or take it away") from error
-    except (pd.errors.ParserError, csv.Error) as error:
-        raise DataError(f"cannot be read as CSV ({error})", table=path.name, mend=mend) from error
-    for column in frame:
-        frame[column] = frame[column].astype("str").str.strip()
-    return frame.mask(frame == "")
+def cleaned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of text without blanks around its values; empty values are missing.
+
+    A column without a name goes where it is empty; columns of one name become `Amount`, `Amount.1`.
+    """
+    names: list[str] = []
+    columns: list[pd.Series] = []
+    for position, name in enumerate(map(str, frame.columns)):
+        text = pc.utf8_trim_whitespace(pa.array(frame.iloc[:, position], pa.large_string(), from_pandas=True))
+        values = pd.Series(pc.if_else(pc.equal(text, ""), None, text), index=frame.index, dtype="str")
+        if name or values.notna().any():
+            names.append(name or f"Unnamed: {position}")
+            columns.append(values)
+    count: dict[str, int] = {}
+    for position, name in enumerate(names):
+        count[name] = count.get(name, -1) + 1
+        names[position] = f"{name}.{count[name]}" if count[name] else name
+    return pd.DataFrame(dict(zip(names, columns, strict=True)), index=frame.index)
 
 
 def _renamed(export: Export, file: File) -> pd.DataFrame:
@@ -199,10 +220,10 @@ _SHORT_HOUR = re.compile(rf"^({_ISO_DAY})[ T](\d):")
 
 def found(values: pd.Series, labels: pd.Index) -> list[str]:
     """Return how a user finds the first of the rows: the file's line, and the value; the value alone where the rows
-    are states put together from changes (their index has a name)."""
-    if values.index.name is not None:
+    are states put together from changes (their index does not say lines)."""
+    if values.index.name != LINE:
         return [repr(values[label]) for label in labels[:_SHOWN]]
-    return [f"line {int(label) + 2} ({values[label]!r})" for label in labels[:_SHOWN]]
+    return [f"line {int(label)} ({values[label]!r})" for label in labels[:_SHOWN]]
 
 
 def moments(values: pd.Series, *, table: str, column: str) -> pd.Series:
