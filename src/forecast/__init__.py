@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from forecast.data.known.settled import settled_actuals
     from forecast.data.known.snapshot import Snapshot, snapshot
     from forecast.data.schema import Company, Log
-    from forecast.data.sources.files import read
+    from forecast.data.sources.read import read
     from forecast.evaluation.backtest import backtest
     from forecast.evaluation.changed import changes_forecast
     from forecast.evaluation.planning.effect import planning_effect, planning_errors
@@ -31,7 +31,7 @@ _HOME = {
     "forecast_bookings": "forecast.models.pipeline.bookings",
     "planning_effect": "forecast.evaluation.planning.effect",
     "planning_errors": "forecast.evaluation.planning.effect",
-    "read": "forecast.data.sources.files",
+    "read": "forecast.data.sources.read",
     "score": "forecast.evaluation.scores.scoring",
     "settled_actuals": "forecast.data.known.settled",
     "snapshot": "forecast.data.known.snapshot",

@@ -13,7 +13,7 @@ from typing import Any
 
 from forecast.data.audit.audit import NO_TABLE, misleading
 from forecast.data.schema import Log
-from forecast.data.sources.files import examine
+from forecast.data.sources.read import database_of, examine
 from forecast.errors import RANKS, SEVERITIES, Problem
 
 SCHEMA = 1
@@ -102,4 +102,6 @@ def findings(location: str | os.PathLike[str]) -> Findings:
         found = [read_first.pop((table, column, what), problem) for table, column, what, problem in audited]
         found += read_first.values()
     ranked = sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
-    return Findings(location=str(location), problems=tuple(ranked), log=log)
+    place = database_of(location)
+    shown = str(location) if place is None else place.label
+    return Findings(location=shown, problems=tuple(ranked), log=log)

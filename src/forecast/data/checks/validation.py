@@ -175,7 +175,8 @@ def _in_order(typed: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         frame = typed.pop(name)
         if name in _NAMING:
             frame = _share_names(frame, tables["opportunities"]["opportunity_id"])
-        tables[name] = by_key(frame, TABLES[name].key)
+        # Where rows may repeat there is no key: all columns then say the order, so that no source does.
+        tables[name] = by_key(frame, TABLES[name].key or [str(column) for column in frame])
     return tables
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import re
 import tomllib
 import unicodedata
@@ -161,3 +162,24 @@ def _check_logo(value: str, folder: Path | None) -> None:
     with path.open("rb") as file:
         if not file.read(12).startswith(magic or b""):
             _refuse("logo", value, f"a {path.suffix.lower()[1:]} picture")
+
+
+def company_text(company: Company) -> str:
+    """Return the text of a company.toml that gives this company: the keys that are not as by default."""
+    usual = Company()
+    changed = {one.name: getattr(company, one.name) for one in fields(Company)}
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in changed.items() if value != getattr(usual, name))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.date):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(str(key))} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return repr(value)
