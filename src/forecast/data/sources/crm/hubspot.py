@@ -16,11 +16,10 @@ from forecast.data.sources.crm.deals import (
     choose_segment,
     people,
     rows_of,
-    states,
-    with_unrecorded,
     without_deleted,
 )
 from forecast.data.sources.crm.export import Crm, Export, File, days, flags, moments, numbers
+from forecast.data.sources.crm.states import states, with_unrecorded
 
 CRM = Crm(
     name="HubSpot",
