@@ -48,6 +48,15 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def crm_cases() -> Path:
+    """Return the folder of small exports that failed, each with what is right, or skip where it is not here."""
+    folder = Path(os.environ.get("FORECAST_CASES", ROOT.parent / "shared" / "cases")) / "crm"
+    if not folder.is_dir():
+        _absent("no cases here: FORECAST_CASES names no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of a Chromium to drive, or skip where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -1,25 +1,31 @@
 """Which columns of HubSpot become ours: deals, pipeline stages, the history of properties (or of stages alone).
 
-`CRM` below is the mapping, our column -> HubSpot's; `assemble` reads what the columns mean.
+`CRM` below is the mapping, our column -> HubSpot's: by its internal names (API and connectors), by the labels of a
+screen export, by the names that connectors' models give. `assemble` reads what the columns mean.
 
-A deal's stage is an identifier; the pipeline's stages say its name, its order and whether it closes. closedate is the
-expected date while open and the date of closing afterwards. The property history has one row a change of one property.
+A deal's stage is an identifier, on the screen a label; the pipeline's stages say its name, its order and whether it
+closes. closedate is the expected date while open and the date of closing afterwards. The property history has one row a
+change of one property. Where a portal has several currencies, each deal has a second amount in the company's.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.deals import (
-    Deals,
-    choose_segment,
-    people,
-    rows_of,
-    without_deleted,
-)
-from forecast.data.sources.crm.export import Crm, Export, File, days, flags, moments, numbers
-from forecast.data.sources.crm.states import states, with_unrecorded
+from forecast.data.sources.crm import hubspot_history as past
+from forecast.data.sources.crm.base_currency import Conversion, conversion, history_amounts, refuse_unconverted
+from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
+from forecast.data.sources.crm.export import Crm, Export, File
+from forecast.data.sources.crm.hubspot_stages import located, stage_table
+from forecast.data.sources.crm.stages import decide, outcomes
+from forecast.data.sources.crm.values.dates import days, local_days, moments
+from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
+from forecast.data.sources.crm.values.reading import Reading, flags
+from forecast.errors import DataError
 
 CRM = Crm(
     name="HubSpot",
@@ -28,67 +34,126 @@ CRM = Crm(
             role="opportunities",
             stems=("deal", "deals", "all-deals", "hubspot-crm-exports-all-deals"),
             columns={
-                "opportunity_id": ("deal_id", "hs_object_id", "Record ID", "id"),
-                "stage_id": ("dealstage", "deal_pipeline_stage_id", "Deal Stage"),
-                # The amount in the home currency, where the account has several: then no currency is needed.
-                "amount": ("amount_in_home_currency", "amount", "Amount in company currency"),
-                "close_date": ("closedate", "Close Date"),
-                "created_at": ("createdate", "hs_createdate", "Create Date"),
-                "is_closed": ("hs_is_closed",),
-                "is_won": ("hs_is_closed_won",),
-                "deleted": ("is_deleted", "archived", "_fivetran_deleted"),
-                "touched_at": ("hs_lastmodifieddate", "Last Modified Date", "_fivetran_synced"),
-                "owner": ("hubspot_owner_id", "owner_id", "Deal owner"),
-                "account_id": ("hs_primary_associated_company", "Associated Company IDs", "Associated Company"),
+                "opportunity_id": ("deal_id", "hs_object_id", "Record ID", "id", "Deal ID"),
+                "stage_id": ("dealstage", "deal_pipeline_stage_id", "Deal Stage", "pipeline_stage_id", "Stage"),
+                "stage_label": ("pipeline_stage_label", "dealstage_label", "deal_stage_label", "dealstage_name"),
+                "amount": ("amount",),
+                "amount_home": ("amount_in_home_currency", "Amount in company currency"),
+                "currency": ("deal_currency_code", "Currency", "Deal currency", "Currency code"),
+                "close_date": ("closedate", "Close Date", "close_date", "closed_date", "closed_at"),
+                "created_at": ("createdate", "hs_createdate", "Create Date", "created_date", "created_at"),
+                "is_closed": ("hs_is_closed", "Is Deal Closed?", "Is Closed", "is_deal_closed"),
+                "is_won": ("hs_is_closed_won", "Is Closed Won", "Closed Won", "is_won", "is_deal_won"),
+                "is_lost": ("hs_is_closed_lost", "Is closed lost", "Closed Lost", "is_lost", "is_deal_lost"),
+                "probability": ("hs_deal_stage_probability", "Deal probability", "Deal Stage Probability"),
+                "deleted": ("is_deleted", "archived", "_fivetran_deleted", "is_deal_deleted"),
+                "active": ("_fivetran_active",),
+                "version_from": ("_fivetran_start",),
+                "merged_ids": ("hs_merged_object_ids", "merged_deal_ids", "Merged object IDs", "Merged Deal IDs"),
+                "touched_at": (
+                    "hs_lastmodifieddate",
+                    "Last Modified Date",
+                    "lastmodifieddate",
+                    "updatedAt",
+                    "_fivetran_synced",
+                ),
+                "owner": ("hubspot_owner_id", "owner_id", "Deal owner", "owner_full_name", "owner_email_address"),
+                "account_id": (
+                    "hs_primary_associated_company",
+                    "Associated Company IDs",
+                    "Associated Company",
+                    "Primary Associated Company ID",
+                    "Associated Company (Primary)",
+                ),
                 "type": ("dealtype", "Deal Type"),
-                "lead_source": ("hs_analytics_source", "Original Traffic Source", "Original Source Type"),
+                "lead_source": (
+                    "hs_analytics_source",
+                    "Original Traffic Source",
+                    "Original Source Type",
+                    "Original Source",
+                ),
                 "lost_reason": ("closed_lost_reason", "Closed Lost Reason"),
-                "pipeline": ("pipeline", "deal_pipeline_id", "Pipeline"),
+                "pipeline": ("pipeline", "deal_pipeline_id", "Pipeline", "pipeline_id"),
+                "pipeline_label": ("pipeline_label", "deal_pipeline_label"),
             },
-            needed=("opportunity_id", "stage_id", "amount", "close_date", "created_at"),
+            needed=("opportunity_id", "stage_id", "close_date", "created_at"),
             required=True,
         ),
         File(
             role="stages",
-            stems=("deal_pipeline_stage", "deal_pipeline_stages", "pipeline_stages"),
+            stems=("deal_pipeline_stage", "deal_pipeline_stages", "pipeline_stages", "pipeline_stage"),
             columns={
-                "stage_id": ("stage_id", "id"),
-                "stage": ("label", "stage_name"),
-                "pipeline": ("pipeline_id",),
+                "stage_id": ("stage_id", "id", "deal_pipeline_stage_id", "pipeline_stage_id"),
+                "stage": ("label", "stage_name", "pipeline_stage_label"),
+                "pipeline": ("pipeline_id", "deal_pipeline_id"),
+                "pipeline_label": ("pipeline_label",),
                 "position": ("display_order",),
-                "probability": ("probability",),
-                "is_closed": ("is_closed",),
-                "is_won": ("closed_won",),
+                "probability": ("probability", "metadata_probability"),
+                "is_closed": ("is_closed", "metadata_is_closed"),
+                "is_won": ("closed_won", "is_closed_won", "is_won"),
             },
             needed=("stage_id", "stage"),
         ),
         File(
             role="properties",
-            stems=("deal_property_history", "deal_properties_history"),
+            stems=("deal_property_history", "deal_properties_history", "deals_property_history", "deal_history"),
             columns={
                 "opportunity_id": ("deal_id", "objectId", "Record ID"),
-                "recorded_at": ("timestamp",),
-                "property": ("name", "property"),
-                "value": ("value",),
+                "recorded_at": ("timestamp", "change_timestamp", "valid_from", "Change date", "Date changed"),
+                "property": ("name", "property", "field_name", "property_name"),
+                "value": ("value", "new_value", "property_value"),
             },
             needed=("opportunity_id", "recorded_at", "property", "value"),
+        ),
+        File(
+            role="daily",
+            stems=("daily_deal_history", "deal_daily_history"),
+            columns={
+                "opportunity_id": ("deal_id",),
+                "day": ("date_day",),
+                "stage_id": ("pipeline_stage_id", "dealstage", "deal_pipeline_stage_id", "pipeline_stage_label"),
+                "pipeline": ("deal_pipeline_id", "pipeline"),
+                "amount": ("amount",),
+                "amount_home": ("amount_in_home_currency",),
+                "currency": ("deal_currency_code",),
+                "close_date": ("closedate", "closed_date", "close_date", "closed_at"),
+                "owner": ("owner_id", "hubspot_owner_id"),
+            },
+            needed=("opportunity_id", "day", "stage_id"),
         ),
         File(
             role="stage_history",
             stems=("deal_stage", "deal_stages"),
             columns={
                 "opportunity_id": ("deal_id",),
-                "recorded_at": ("date_entered", "_fivetran_start"),
-                "value": ("value",),
+                "recorded_at": ("date_entered", "date_stage_entered", "_fivetran_start"),
+                "value": ("value", "pipeline_stage_id", "deal_stage_name", "pipeline_stage_label"),
+                "stage": ("pipeline_stage_label",),
+                "pipeline": ("pipeline_id",),
+                "pipeline_label": ("pipeline_label",),
+                "position": ("pipeline_stage_display_order",),
+                "probability": ("pipeline_stage_probability",),
+                "is_closed": ("is_pipeline_stage_closed",),
+                "is_won": ("is_pipeline_stage_closed_won",),
             },
             needed=("opportunity_id", "recorded_at", "value"),
         ),
         File(
+            role="merged",
+            stems=("merged_deal", "merged_deals"),
+            columns={
+                "opportunity_id": ("deal_id",),
+                "merged_id": ("merged_deal_id",),
+            },
+            needed=("opportunity_id", "merged_id"),
+        ),
+        File(
             role="pipelines",
-            stems=("deal_pipeline", "deal_pipelines"),
+            stems=("deal_pipeline", "deal_pipelines", "pipelines", "pipeline"),
             columns={
                 "pipeline": ("pipeline_id", "id"),
-                "label": ("label",),
+                "label": ("label", "pipeline_label"),
+                "stages": ("stages",),
             },
             needed=("pipeline",),
         ),
@@ -97,7 +162,7 @@ CRM = Crm(
             stems=("owner", "owners"),
             columns={
                 "owner": ("owner_id", "id"),
-                "name": ("name", "email"),
+                "name": ("full_name", "name", "email"),
             },
             needed=("owner",),
         ),
@@ -117,149 +182,220 @@ CRM = Crm(
         ("users", "team"),
         ("accounts", "region"),
         ("pipelines", "label"),
+        ("opportunities", "pipeline_label"),
         ("opportunities", "pipeline"),
         ("opportunities", "deal_pipeline_id"),
     ),
 )
 
-# Properties of the history that a forecast needs, and what we call them.
-_PROPERTIES = {
-    "dealstage": "stage_id",
-    "amount": "amount",
-    "closedate": "close_date",
-    "hubspot_owner_id": "owner",
-    "hs_manual_forecast_category": "forecast_category",
-}
-_CLOSING = {"closedwon": "won", "closedlost": "lost"}
+_CLOSING_COLUMNS = "Is Closed Won and Is Deal Closed? (hs_is_closed_won, hs_is_closed), or deal_pipeline_stage.csv"
+_NAMELESS = re.compile(r"\d{4,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNORECASE)
 
 
 def assemble(export: Export, *, timezone: str, segment_column: str | None) -> Deals:
     """Return the export's deals; see `Deals`."""
-    notes = export.notes
-    table = export.files["opportunities"]
-    deleted = flags(export.column("opportunities", "deleted"))
-    frame = without_deleted(export.frames["opportunities"], deleted, notes).copy()
+    notes, table = export.notes, export.files["opportunities"]
+    readings = {
+        role: Reading(
+            table=export.files[role],
+            timezone=timezone,
+            frame=export.raw[role],
+            notes=notes,
+            decimal=export.tables[role].decimal,
+        )
+        for role in export.frames
+    }
+    reading, called = readings["opportunities"], export.columns["opportunities"]
+    frame, versions = past.current(export.frames["opportunities"], table, notes)
+    frame = without_deleted(frame, flags(export.column("opportunities", "deleted"))[frame.index], notes)
+    frame = _without_merged(export, frame).copy()
     joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id", "pipelines": "pipeline"})
-    names = _stage_names(export)
-    reference = None if names is None else names.drop_duplicates("stage")
-    frame["created_at"] = moments(frame["created_at"], table=table, column="createdate")
-    history = _history(export, frame, names, timezone)
-    frame["stage"] = _named(frame["stage_id"], names)
-    frame["outcome"] = _outcome(frame, names)
+    frame["created_at"] = moments(frame["created_at"], reading, column=called["created_at"])
+    frame["created_on"] = local_days(frame["created_at"], timezone)
+    touched = frame.get("touched_at", pd.Series(np.nan, index=frame.index, dtype="str"))
+    frame["touched_at"] = moments(touched, reading, column=called.get("touched_at", "hs_lastmodifieddate"))
+    states = past.known_states(export, frame, versions, readings)
+    stages = stage_table(export, readings)
+    pipeline = frame["pipeline_label"] if stages is None and "pipeline_label" in frame else frame.get("pipeline")
+    shared = past.shared_labels(frame["stage_id"], pipeline) if stages is None else set()
+    frame["stage"], declared = _staged(frame["stage_id"], pipeline, stages, shared, table)
+    frame["outcome"] = _outcome(export, frame, declared, reading)
     frame["segment"], where_from = choose_segment(export, joined, segment_column)
     notes.append(where_from)
-    frame["amount"] = numbers(frame["amount"], table=table, column="amount")
-    frame["created_on"] = frame["created_at"].dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
-    touched = frame.get("touched_at", pd.Series(np.nan, index=frame.index, dtype="str"))
-    frame["touched_at"] = moments(touched, table=table, column="hs_lastmodifieddate")
-    close = days(frame["close_date"], timezone=timezone, table=table, column="closedate")
+    frame, done = _money(export, frame, reading)
+    close = days(frame["close_date"], reading, column=called["close_date"], timed=True)
     frame["expected_close_on"] = close
     frame["closed_on"] = close.where(frame["outcome"] != "open")
     if "owner" in frame:
         frame["owner"] = people(export, frame["owner"])
-    if history is not None and "owner" in history:
-        history["owner"] = people(export, history["owner"])
-    if history is not None:
-        history = _completed(history, frame)
-    return Deals(opportunities=frame, history=history, reference=reference, notes=notes)
+    history = None
+    if len(states):
+        history = _history(export, states, frame, done, readings)
+        of_deal = None if pipeline is None else _by_deal(history["opportunity_id"], frame, pipeline)
+        history["stage"], said = _staged(history["stage_id"], of_deal, stages, shared, _source(export))
+        history["closed"] = _closed(history["stage"], said, frame, export.stage_outcomes)
+        history = past.completed(history, frame)
+    return Deals(opportunities=frame, history=history, reference=_reference(stages, export.stage_outcomes), notes=notes)
 
 
-def _stage_names(export: Export) -> pd.DataFrame | None:
-    """Return stage_id, stage, outcome, [position, probability]; a name that two pipelines share gets the pipeline's."""
-    rows = export.get("stages")
-    if rows is None:
-        return None
-    table = export.files["stages"]
-    out = pd.DataFrame({"stage_id": rows["stage_id"], "stage": rows["stage"].fillna(rows["stage_id"])})
-    if "pipeline" in rows:
-        shared = out["stage"].duplicated(keep=False)
-        out["stage"] = out["stage"].where(~shared, out["stage"] + " (" + rows["pipeline"].fillna("") + ")")
-    if "is_won" in rows:
-        won = flags(rows["is_won"])
-        closed = flags(rows["is_closed"]) if "is_closed" in rows else won
-        if "probability" in rows:  # HubSpot's older exports have no is_closed: a stage at 0 % is a lost one
-            closed |= rows["stage"].astype("str").str.lower().str.contains("lost") & (rows["probability"] == "0.0")
-        out["outcome"] = np.where(won, "won", np.where(closed, "lost", "open"))
-    else:
-        out["outcome"] = out["stage_id"].map(_CLOSING).fillna("open")
-    if "position" in rows:
-        out["position"] = numbers(rows["position"], table=table, column="display_order")
-    if "probability" in rows:
-        out["probability"] = numbers(rows["probability"], table=table, column="probability")
-    return out.drop_duplicates("stage_id")
-
-
-def _named(ids: pd.Series, names: pd.DataFrame | None) -> pd.Series:
-    """Return the stages' names, the identifier where the export has none."""
-    if names is None:
-        return ids.astype("str")
-    return ids.map(names.set_index("stage_id")["stage"]).fillna(ids).astype("str")
-
-
-def _meaning(ids: pd.Series, names: pd.DataFrame | None) -> pd.Series:
-    plain = ids.astype("str").str.lower().str.replace(r"[^a-z]", "", regex=True)
-    by_name = plain.map(_CLOSING).fillna("open")
-    if names is None:
-        return by_name.astype("str")
-    by_id, by_label = (
-        names.set_index("stage_id")["outcome"],
-        names.drop_duplicates("stage").set_index("stage")["outcome"],
-    )
-    return ids.map(by_id).fillna(ids.map(by_label)).fillna(by_name).astype("str")
-
-
-def _outcome(frame: pd.DataFrame, names: pd.DataFrame | None) -> pd.Series:
-    if "is_closed" in frame and "is_won" in frame:
-        closed, won = flags(frame["is_closed"]), flags(frame["is_won"])
-        return pd.Series(np.where(won, "won", np.where(closed, "lost", "open")), index=frame.index, dtype="str")
-    return _meaning(frame["stage_id"], names)
-
-
-def _history(export: Export, frame: pd.DataFrame, names: pd.DataFrame | None, timezone: str) -> pd.DataFrame | None:
-    changes = _changes(export)
-    if changes is None or not changes["opportunity_id"].isin(frame["opportunity_id"]).any():
+def _without_merged(export: Export, frame: pd.DataFrame) -> pd.DataFrame:
+    gone = past.merged_away(export, frame)
+    if gone.any():
         export.notes.append(
-            "no history of dealstage for these deals: stages, amounts and dates of past days are unknown"
+            f"{int(gone.sum()):,} deals were merged into others that are there: left out, with their history"
         )
+    return frame[~gone]
+
+
+def _source(export: Export) -> str:
+    """Return the name of the file that the history came from."""
+    roles = ("properties", "daily", "stage_history", "opportunities")
+    return next(export.files[role] for role in roles if role in export.files)
+
+
+def _by_deal(ids: pd.Series, frame: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Return a deal's value for each row of its history."""
+    of_deal = values.set_axis(frame["opportunity_id"])
+    return ids.map(of_deal[~of_deal.index.duplicated()]).astype("str")
+
+
+# -- stages --------------------------------------------------------------------------------------------
+
+
+def _staged(
+    ids: pd.Series, pipeline: pd.Series | None, stages: pd.DataFrame | None, shared: set[str], table: str
+) -> tuple[pd.Series, pd.Series]:
+    """Return each row's stage in our tables, and its outcome as the table of stages says; missing where it does not."""
+    if stages is None:
+        return past.apart(ids, pipeline, shared), pd.Series(np.nan, index=ids.index, dtype="str")
+    place = located(ids, pipeline, stages, table=table)
+    return place.map(stages["stage"]).fillna(ids).astype("str"), place.map(stages["outcome"]).astype("str")
+
+
+def _flagged(frame: pd.DataFrame) -> pd.Series:
+    """Return what the deal's own columns say: won, lost, open; missing where they are empty or say only half."""
+    said = {name: frame[name].notna() for name in ("is_closed", "is_won", "is_lost") if name in frame}
+    true = {name: flags(frame[name]) & given for name, given in said.items()}
+    no = pd.Series(False, index=frame.index)
+    won, lost, closed = (true.get(name, no) for name in ("is_won", "is_lost", "is_closed"))
+    given_won, given_lost, given_closed = (said.get(name, no) for name in ("is_won", "is_lost", "is_closed"))
+    out = pd.Series(np.nan, index=frame.index, dtype="str")
+    out[(given_won & given_lost) | (given_closed & ~closed)] = "open"
+    out[closed & given_won & ~won] = "lost"
+    out[closed & given_lost & ~lost] = "won"
+    out[lost] = "lost"
+    out[won] = "won"
+    return out
+
+
+def _outcome(export: Export, frame: pd.DataFrame, declared: pd.Series, reading: Reading) -> pd.Series:
+    """Return won, lost or open: from the deal's own columns, the table of stages, the stage's name, in this order."""
+    called, notes = export.columns["opportunities"], export.notes
+    flagged = _flagged(frame)
+    against = int((flagged.notna() & declared.notna() & (flagged != declared)).sum())
+    if against:
+        notes.append(f"{reading.table}: {against:,} deals are flagged otherwise than their stage says: the flag counts")
+    outcome = flagged.fillna(declared)
+    undecided = outcome.isna() & frame["stage_id"].notna()
+    _refuse_nameless(frame["stage"][undecided], reading.table, called["stage_id"])
+    if undecided.any():
+        probability = None
+        if "probability" in frame:
+            probability = shares(frame["probability"], reading, column=called["probability"])[undecided]
+        outcome[undecided] = decide(
+            frame["stage"][undecided],
+            declared={},
+            mapped=export.stage_outcomes,
+            table=reading.table,
+            column=called["stage_id"],
+            notes=notes,
+            probability=probability,
+            closing_columns=_CLOSING_COLUMNS,
+        )
+    return outcome.fillna("open").astype("str")
+
+
+def _refuse_nameless(stage: pd.Series, table: str, column: str) -> None:
+    """Refuse stages that are identifiers, with nothing to say what they mean."""
+    counts = stage[stage.str.fullmatch(_NAMELESS).fillna(False).astype(bool)].value_counts()
+    if len(counts):
+        raise DataError(
+            f"nothing says what these stages mean: they are identifiers; {int(counts.sum()):,} deals would be open",
+            table=table,
+            column=column,
+            rows=[f"{name!r} ({count:,} deals)" for name, count in counts.items()],
+            count=len(counts),
+            mend=f"export {_CLOSING_COLUMNS}",
+        )
+
+
+def _closed(stage: pd.Series, declared: pd.Series, frame: pd.DataFrame, mapped: Mapping[str, str]) -> pd.Series:
+    """Return whether each row of history stands in a closing stage: by the table, by deals in it today, by its name."""
+    outcome_of = frame.groupby("stage")["outcome"].agg(lambda values: values.iloc[0] if values.nunique() == 1 else "")
+    known = outcome_of[outcome_of != ""]
+    return declared.fillna(outcomes(stage, declared=known.to_dict(), mapped=mapped)) != "open"
+
+
+def _reference(stages: pd.DataFrame | None, mapped: Mapping[str, str]) -> pd.DataFrame | None:
+    if stages is None:
         return None
-    history = states(changes, frame)
-    if "stage_id" not in history:
-        return None
-    history = history[history["stage_id"].notna()]
-    history["closed"] = _meaning(history["stage_id"], names) != "open"
-    history["stage"] = _named(history["stage_id"], names)
-    table = export.files.get("properties", "")
-    if "amount" in history:
-        history["amount"] = numbers(history["amount"], table=table, column="amount")
+    known = stages.drop_duplicates("stage")
+    return known.assign(outcome=known["outcome"].fillna(outcomes(known["stage"], declared={}, mapped=mapped)))
+
+
+# -- money and history ---------------------------------------------------------------------------------
+
+
+def _money(export: Export, frame: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, Conversion | None]:
+    """Return the deals with their amounts, in the company's currency where the export has it, and how it was had.
+
+    Without a column in the company's currency the deal's own amount and currency stand.
+    """
+    called = export.columns["opportunities"]
+    none = pd.Series(np.nan, index=frame.index, dtype="float64")
+    if "amount" not in frame and "amount_home" not in frame:
+        names = ", ".join(CRM.files[0].columns["amount"] + CRM.files[0].columns["amount_home"])
+        raise DataError(
+            f"no column for it: looked for {names}", table=reading.table, column="amount", mend="export that column"
+        )
+    entered = none
+    if "amount" in frame:
+        read = amounts(frame["amount"], reading, column=called["amount"])
+        entered = read.numbers
+        if read.currency is not None and "currency" not in frame:
+            frame = frame.assign(currency=read.currency)
+    if "amount_home" not in frame or not frame["amount_home"].notna().any():
+        return frame.assign(amount=entered), None
+    home = numbers(frame["amount_home"], reading, column=called["amount_home"])
+    currency = frame.get("currency")
+    done = conversion([(entered, home)], currency=currency)
+    if currency is not None:
+        companys = currency.isna() | (currency == done.company_currency)
+        home = home.where(home.notna() | ~companys, entered)
+        done = conversion([(entered, home)], currency=currency)
+    refuse_unconverted(done, table=reading.table, base=called["amount_home"], own=called.get("amount", ""))
+    export.notes.append(f"{reading.table}: amount = {called['amount_home']}, the company's currency")
+    frame = frame.drop(columns="currency", errors="ignore").assign(amount=done.base)
+    return frame.assign(currency=done.company_currency) if done.company_currency else frame, done
+
+
+def _history(
+    export: Export, states: pd.DataFrame, frame: pd.DataFrame, done: Conversion | None, readings: dict[str, Reading]
+) -> pd.DataFrame:
+    """Return the states with amounts (in the deals' money) and dates as such."""
+    history = states[states["opportunity_id"].isin(frame["opportunity_id"])].copy()
+    table = _source(export)
+    reading = next(each for each in readings.values() if each.table == table)
+    for name in ("amount", "amount_home"):
+        if name in history:
+            history[name] = numbers(history[name], reading, column=name)
+    if done is not None and "amount" in history:
+        converted = history_amounts(history, done, frame, export.notes, what=table)
+        history["amount"] = history["amount_home"].fillna(converted) if "amount_home" in history else converted
+    elif done is not None and "amount_home" in history:
+        history["amount"] = history["amount_home"]
     if "close_date" in history:
-        close = days(history["close_date"], timezone=timezone, table=table, column="closedate")
-        history["expected_close_on"] = close
+        history["expected_close_on"] = days(history["close_date"], reading, column="closedate", timed=True)
+    if "owner" in history:
+        history["owner"] = people(export, history["owner"])
     return history
-
-
-def _changes(export: Export) -> pd.DataFrame | None:
-    """Return the changes of single fields: from the property history, else from the history of stages."""
-    rows = export.get("properties")
-    if rows is not None:
-        known = rows["property"].isin(list(_PROPERTIES))
-        if (rows["property"] == "dealstage").any():
-            taken = rows[known]
-            changes = taken[["opportunity_id", "value"]].assign(field=taken["property"].map(_PROPERTIES))
-            at = moments(taken["recorded_at"], table=export.files["properties"], column="timestamp")
-            return changes.assign(recorded_at=at)
-        export.notes.append(f"{export.files['properties']}: no row of the property dealstage, not brought over")
-    rows = export.get("stage_history")
-    if rows is None:
-        return None
-    at = moments(rows["recorded_at"], table=export.files["stage_history"], column="date_entered")
-    return rows[["opportunity_id", "value"]].assign(field="stage_id", recorded_at=at)
-
-
-def _completed(history: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the history of stages the amounts and dates it does not record."""
-    absent = [name for name in ("amount", "expected_close_on") if name not in history]
-    if not absent:
-        return history
-    latest = [frame["touched_at"].max(), history["recorded_at"].max(), frame["created_at"].max()]
-    at = max(moment for moment in latest if pd.notna(moment))
-    return with_unrecorded(history, frame, at, absent)
