@@ -14,8 +14,9 @@ import json
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, states
+from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of
 from forecast.data.sources.crm.export import Crm, Export, File, days, found, moments, numbers
+from forecast.data.sources.crm.states import states
 from forecast.errors import DataError
 
 CRM = Crm(

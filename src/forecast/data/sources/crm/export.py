@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
 from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of
+from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
 from forecast.data.sources.tables.raw import RawTable, is_table, stem
 from forecast.data.sources.tables.read import read_file
 from forecast.errors import DataError, did_you_mean
@@ -50,6 +52,20 @@ class Crm:
     segments: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What whoever imports says where the data leave it open.
+
+    dates : the order of day and month in numbers. extracted_on : the day of the export. one_currency : that all amounts
+    are in one currency, whatever the export says. negative : whether negative amounts (credits, downsells) come over.
+    """
+
+    dates: Order | None = None
+    extracted_on: pd.Timestamp | None = None
+    one_currency: bool = False
+    negative: Literal["keep", "leave-out"] = "leave-out"
+
+
 @dataclass(kw_only=True)
 class Export:
     """What was read: a frame per role with our column names, the files as they came, and notes for the reader.
@@ -58,6 +74,7 @@ class Export:
 
     columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
     stage_outcomes : what a mapping file says of the stages (open, won, lost), for `stages.decide`.
+    timezone : the company's. choices : what the user said of the export.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -71,11 +88,27 @@ class Export:
     days: dict[str, pd.Timestamp] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     stage_outcomes: Mapping[str, str] = field(default_factory=dict)
+    timezone: str = "UTC"
+    choices: Choices = field(default_factory=Choices)
 
     def get(self, role: str) -> pd.DataFrame | None:
         """Return the frame of a role, or None where the export has no such file or no rows in it."""
         frame = self.frames.get(role)
         return None if frame is None or frame.empty else frame
+
+    def reading(self, role: str) -> Reading:
+        """Return how the values of a role's file are read."""
+        table = self.tables.get(role)
+        # A file parted by commas writes its decimals with a point; any other shows in its numbers what it does.
+        decimal = "" if table is None else "." if table.separator == "," else table.decimal
+        return Reading(
+            table=self.files.get(role, ""),
+            timezone=self.timezone,
+            order=self.choices.dates,
+            decimal=decimal,
+            frame=self.raw.get(role),
+            notes=self.notes,
+        )
 
     def column(self, role: str, name: str) -> pd.Series:
         """Return a column of a role, all missing where it is not there."""
@@ -83,8 +116,8 @@ class Export:
         return frame[name] if name in frame else pd.Series(np.nan, index=frame.index, dtype="str")
 
 
-def load(crm: Crm, folder: Path) -> Export:
-    """Read the files of an export.
+def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | None = None) -> Export:
+    """Read the files of an export; timezone is the company's.
 
     Raises
     ------
@@ -93,7 +126,7 @@ def load(crm: Crm, folder: Path) -> Export:
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
-    export = Export(crm=crm, folder=folder)
+    export = Export(crm=crm, folder=folder, timezone=timezone, choices=choices or Choices())
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
     unnamed: list[Path] = []
     for path in sorted(folder.iterdir()):
@@ -122,7 +155,7 @@ def _take(export: Export, file: File, path: Path, table: RawTable) -> None:
     export.files[file.role] = path.name
     export.tables[file.role] = table
     export.notes += table.notes
-    export.raw[file.role] = cleaned(table.frame)
+    export.raw[file.role] = without_nulls(cleaned(table.frame), path.name, export.notes)
     export.frames[file.role] = _renamed(export, file)
     day = day_in(stem(path))
     if day is not None:

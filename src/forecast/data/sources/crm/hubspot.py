@@ -195,16 +195,7 @@ _NAMELESS = re.compile(r"\d{4,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNOR
 def assemble(export: Export, *, timezone: str, segment_column: str | None) -> Deals:
     """Return the export's deals; see `Deals`."""
     notes, table = export.notes, export.files["opportunities"]
-    readings = {
-        role: Reading(
-            table=export.files[role],
-            timezone=timezone,
-            frame=export.raw[role],
-            notes=notes,
-            decimal=export.tables[role].decimal,
-        )
-        for role in export.frames
-    }
+    readings = {role: export.reading(role) for role in export.frames}
     reading, called = readings["opportunities"], export.columns["opportunities"]
     frame, versions = past.current(export.frames["opportunities"], table, notes)
     frame = without_deleted(frame, flags(export.column("opportunities", "deleted"))[frame.index], notes)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.deals import states, with_unrecorded
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.names import plain
+from forecast.data.sources.crm.states import states, with_unrecorded
 from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.reading import Reading, flags
 

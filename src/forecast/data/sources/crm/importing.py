@@ -18,8 +18,8 @@ from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
 from forecast.data.sources.company import FILE, read_company
 from forecast.data.sources.crm import dynamics, hubspot, salesforce
-from forecast.data.sources.crm.deals import canonical
-from forecast.data.sources.crm.export import load
+from forecast.data.sources.crm.canonical import canonical
+from forecast.data.sources.crm.export import Choices, load
 from forecast.errors import DataError, ParameterError, nearest
 
 _KINDS = {"salesforce": salesforce, "hubspot": hubspot, "dynamics": dynamics}
@@ -38,7 +38,9 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_crm(kind: str, source: Path, out: Path, *, segment_column: str | None = None) -> list[Path]:
+def import_crm(
+    kind: str, source: Path, out: Path, *, segment_column: str | None = None, choices: Choices | None = None
+) -> list[Path]:
     """Write the data folder of a CRM's export; return the files written.
 
     Written are the tables, company.toml and import_notes.txt (what was mended, what was not brought over). Other
@@ -50,6 +52,7 @@ def import_crm(kind: str, source: Path, out: Path, *, segment_column: str | None
     kind : one of `KINDS`.
     source : folder of the export's CSV files.
     out : the data folder; made where it is not there.
+    choices : what the export leaves open; see `Choices`.
     segment_column : the CRM's column that becomes the segment, `Region__c` or `users.Division`; by default the owner's,
         account's or deal's region where there is one, else one segment.
 
@@ -58,12 +61,17 @@ def import_crm(kind: str, source: Path, out: Path, *, segment_column: str | None
     DataError : a file or column that is needed is not there, or a value cannot be used; nothing is written then.
     ParameterError : an unknown kind or segment column.
     """
-    result = read_export(kind, source, segment_column=segment_column, company_in=out)
+    result = read_export(kind, source, segment_column=segment_column, company_in=out, choices=choices)
     return write_folder(result, out)
 
 
 def read_export(
-    kind: str, source: Path, *, segment_column: str | None = None, company_in: Path | None = None
+    kind: str,
+    source: Path,
+    *,
+    segment_column: str | None = None,
+    company_in: Path | None = None,
+    choices: Choices | None = None,
 ) -> Imported:
     """Return what an export becomes, validated, without writing it; see `import_crm`.
 
@@ -72,9 +80,9 @@ def read_export(
     if kind not in _KINDS:
         raise ParameterError(f"import: {kind!r} is no CRM known here; {nearest(kind, KINDS)}")
     crm = _KINDS[kind]
-    export = load(crm.CRM, Path(source))
     where = next((folder for folder in (source, company_in) if folder and (Path(folder) / FILE).is_file()), None)
     company = Company() if where is None else read_company(Path(where))
+    export = load(crm.CRM, Path(source), timezone=company.timezone, choices=choices)
     deals = crm.assemble(export, timezone=company.timezone, segment_column=segment_column)
     tables, end = canonical(deals, timezone=company.timezone)
     if pd.isna(end):

@@ -10,18 +10,23 @@ from forecast.data.sources.crm.values.reading import Reading
 from forecast.errors import DataError
 
 
+def lines(values: list[str | None]) -> pd.Series:
+    """Return a column of a file whose rows begin on line 2."""
+    return pd.Series(values, dtype="str", index=pd.RangeIndex(2, len(values) + 2, name="line"))
+
+
 def reading(timezone: str = "UTC", **more: object) -> Reading:
     return Reading(table="t.csv", timezone=timezone, **more)  # type: ignore[arg-type]
 
 
 def told(values: list[str | None], by: Reading | None = None, *, timed: bool = False) -> list[str | None]:
-    given = pd.Series(values, dtype="str")
+    given = lines(values)
     out = days(given, by or reading(), column="c", timed=timed).dt.strftime("%Y-%m-%d")
     return [None if pd.isna(day) else day for day in out]
 
 
 def at(values: list[str | None], by: Reading | None = None) -> list[str | None]:
-    out = moments(pd.Series(values, dtype="str"), by or reading(), column="c").dt.strftime("%Y-%m-%dT%H:%M:%S")
+    out = moments(lines(values), by or reading(), column="c").dt.strftime("%Y-%m-%dT%H:%M:%S")
     return [None if pd.isna(moment) else moment for moment in out]
 
 

@@ -13,12 +13,17 @@ from forecast.data.sources.crm.values.reading import Reading
 from forecast.errors import DataError
 
 
+def lines(values: list[str | None]) -> pd.Series:
+    """Return a column of a file whose rows begin on line 2."""
+    return pd.Series(values, dtype="str", index=pd.RangeIndex(2, len(values) + 2, name="line"))
+
+
 def reading(decimal: str = "") -> Reading:
     return Reading(table="t.csv", decimal=decimal)
 
 
 def read(values: list[str | None], decimal: str = "") -> list[float]:
-    return numbers(pd.Series(values, dtype="str"), reading(decimal), column="c").tolist()
+    return numbers(lines(values), reading(decimal), column="c").tolist()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_every_form(text: str, value: float):
 
 def test_one_decimal_sign_a_column_told_by_the_clear_values():
     by = reading()
-    given = pd.Series(["€1,234", "2000", "3,522.00", None, "null"], dtype="str")
+    given = lines(["€1,234", "2000", "3,522.00", None, "null"])
     out = amounts(given, by, column="Amount")
     np.testing.assert_array_equal(out.numbers, [1234, 2000, 3522, np.nan, np.nan])
     assert out.currency is not None
@@ -107,7 +112,7 @@ def test_any_amount_is_read_back_from_any_locale(values: list[float]):
 
 def test_shares():
     def share(values: list[str]) -> list[float]:
-        return shares(pd.Series(values, dtype="str"), reading(), column="p").tolist()
+        return shares(lines(values), reading(), column="p").tolist()
 
     assert share(["10", "100"]) == [0.1, 1.0]
     assert share(["0.1", "1.0"]) == [0.1, 1.0]

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.checks.table import LINE
 from forecast.data.codes import text_of
 from forecast.errors import ROWS_LISTED, DataError
 
@@ -78,12 +79,14 @@ class Reading:
 
 
 def found(values: pd.Series, labels: Sequence[object] | pd.Index) -> list[str]:
-    """Return how a user finds the first of the rows: the file's line, and the value; the value alone where the rows
-    are states put together from changes (their index has a name)."""
+    """Return how a user finds the first of the rows: the line of a text file or sheet, the row of another (from 1), and
+    the value; the value alone where the rows are states put together from changes (their index has another name)."""
     first = list(labels[:ROWS_LISTED])
+    if values.index.name == LINE:
+        return [f"line {label} ({values[label]!r})" for label in first]
     if values.index.name is not None:
         return [repr(values[label]) for label in first]
-    return [f"line {int(label) + 2} ({values[label]!r})" for label in first]
+    return [f"row {int(label) + 1} ({values[label]!r})" for label in first]
 
 
 @dataclass(frozen=True, kw_only=True)
