@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
 from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of
+from forecast.data.sources.crm.values.layout import header_among, without_foot
 from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
+from forecast.data.sources.tables.delimited import Header
 from forecast.data.sources.tables.raw import RawTable, is_table, stem
 from forecast.data.sources.tables.read import read_file
 from forecast.errors import DataError, did_you_mean
@@ -142,7 +144,7 @@ def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | No
                 table=path.name,
                 mend="keep the one that holds in the folder",
             )
-        _take(export, file, path, read_file(path, ragged=True))
+        _take(export, file, path, read_file(path, ragged=True, header=_header(file)))
     for file in crm.files:
         if file.required and file.role not in export.frames:
             _recognise(export, file, unnamed)
@@ -155,7 +157,8 @@ def _take(export: Export, file: File, path: Path, table: RawTable) -> None:
     export.files[file.role] = path.name
     export.tables[file.role] = table
     export.notes += table.notes
-    export.raw[file.role] = without_nulls(cleaned(table.frame), path.name, export.notes)
+    rows = without_foot(cleaned(table.frame), path.name, export.notes)
+    export.raw[file.role] = without_nulls(rows, path.name, export.notes)
     export.frames[file.role] = _renamed(export, file)
     day = day_in(stem(path))
     if day is not None:
@@ -168,7 +171,7 @@ def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
     unreadable: list[DataError] = []
     for path in unnamed:
         try:
-            tables[path] = read_file(path, ragged=True)
+            tables[path] = read_file(path, ragged=True, header=_header(file))
         except DataError as error:
             unreadable.append(error)
     fitting = [path for path in tables if has_columns(tables[path].frame.columns, file.columns, file.needed)]
@@ -193,6 +196,10 @@ def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
         + f", or any with the columns {wanted}",
         mend=f"export it there; found: {', '.join(there[:_SHOWN]) or 'nothing'}",
     )
+
+
+def _header(file: File) -> Header:
+    return header_among([name for names in file.columns.values() for name in names])
 
 
 def cleaned(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""What stands in the cells of a CRM's export: dates, numbers, money and identifiers, each as it is meant."""
+"""What stands in a CRM's export: which rows are its table; its dates, numbers and identifiers as they are meant."""
