@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-from forecast.data.schema import TABLES, Column, Company, Table
+from forecast.data.schema import COMPANY_KEYS, TABLES, Column, Company, Table
 
 _COMPANY = {
     "name": "the company's name, as pages show it",
     "currency": "reporting currency, e.g. `EUR`; what amounts are in where `currency` is empty",
     "timezone": "where days begin and end, a name of the IANA list such as `Europe/Berlin`",
-    "fiscal_year_start": "month in which the fiscal year starts, 1 to 12; the year is named after the one it ends in",
-    "calendar": "`month`, or weeks: `4-4-5`, `4-5-4`, `5-4-4`",
+    "fiscal_year_start": "month in which the fiscal year starts, 1 to 12",
+    "calendar": "`month`, or fiscal months of weeks: `4-4-5`, `4-5-4`, `5-4-4`; see also the table `periods`",
+    "week_starts_on": "of months of weeks: `monday`, `tuesday`, … `sunday`; the year ends on the day before",
+    "year_ends": "of months of weeks: on the weekday `nearest` to the end of a month, or on the `last` in that month; "
+    "the month is the one before `fiscal_year_start`",
+    "year_named_by": "a fiscal year bears the calendar year of its `end`, or of its `start`",
     "logo": "a picture (png, jpg, gif, webp) in this folder for the head of the pages; never an address",
     "title": "what the pages call the report, one line of at most 60 characters",
     "footer": "what stands at the foot of the pages instead of where the numbers come from, at most 400 characters",
@@ -39,7 +41,7 @@ How values are written:
 - **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone.
 - **timestamps** (`recorded_at`) as `2026-10-31T17:05:00`, in the company's timezone, or with an offset:
   `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant.
-- **months** as `2026-10`. With a calendar of weeks it is the fiscal month of that name.
+- **months** as `2026-10`. With a calendar of weeks, or with the table `periods`, it is the fiscal month of that name.
 - **amounts** as `12500.50`, in the reporting currency unless `currency` says otherwise. Amounts in several currencies
   need `currencies`, or are refused. A rate holds from its day `from` (empty: from the beginning); a fiscal year has the
   rates that held on its first day, and a forecast those of the year it is made in.
@@ -122,12 +124,11 @@ def _company() -> str:
     lines = ["\n### company.toml\n\n", "Every key is optional.\n\n"]
     lines += ["| key | default | meaning |\n", "| --- | --- | --- |\n"]
     defaults = Company()
-    for field in fields(Company):
-        value = getattr(defaults, field.name)
-        shown = {"extracted_on": "the data's", "fixed_at_creation": "`[]`"}.get(
-            field.name, f"`{value}`" if value != "" else "none"
-        )
-        lines.append(f"| `{field.name}` | {shown} | {_COMPANY[field.name]} |\n")
+    for key in COMPANY_KEYS:
+        value = getattr(defaults, key)
+        text = f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "none"
+        shown = {"extracted_on": "the data's", "fixed_at_creation": "`[]`"}.get(key, text)
+        lines.append(f"| `{key}` | {shown} | {_COMPANY[key]} |\n")
     return "".join(lines)
 
 

@@ -145,7 +145,7 @@ def test_simulate(root: Path, tmp_path: Path):
     out = tmp_path / "company"
     run("simulate", "--out", str(out), "--opportunities", "1500", "--seed", "3", "--effect", "0", root=root)
     names = {path.stem for path in out.iterdir()}
-    assert names >= (set(TABLES) - {"currencies"}) | {"company"}
+    assert names >= (set(TABLES) - {"currencies", "periods"}) | {"company"}
     run("check", "--data", str(out), root=root)
 
 

@@ -9,7 +9,7 @@ somewhere, and `known` answers what was known on a day. Dates are `datetime64[us
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal
 
@@ -300,6 +300,19 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 ),
                 without="every amount is taken to be in the reporting currency",
             ),
+            Table(
+                name="periods",
+                meaning="the company's own fiscal months, where neither calendar months nor a pattern of weeks are",
+                key=("period",),
+                columns=(
+                    _needed("period", "period", "name of the fiscal month, 2026-10 after 2026-09"),
+                    _needed("first_day", "date", "its first day; it lasts until the next one begins"),
+                    _optional("label", "text", "what the company calls it"),
+                    _optional("quarter", "number", "its fiscal quarter, 1 to 4, to be compared with ours", minimum=1),
+                    _optional("year", "number", "its fiscal year, to be compared with ours", minimum=1900),
+                ),
+                without="",
+            ),
         )
     }
 )
@@ -314,6 +327,9 @@ class Company:
     timezone: str = "UTC"
     fiscal_year_start: int = 1
     calendar: str = "month"
+    week_starts_on: str = "monday"
+    year_ends: str = "nearest"
+    year_named_by: str = "end"
     logo: str = ""
     title: str = "Sales forecast"
     footer: str = ""
@@ -321,11 +337,24 @@ class Company:
     settle_days: int = 7
     fixed_at_creation: tuple[str, ...] = ()
     one_currency: bool = False
+    own_periods: tuple[tuple[int, int], ...] = ()
+    """The table `periods`, once it has been read, as `Calendar.own`; no key of company.toml."""
 
     @property
     def periods(self) -> Calendar:
         """The company's calendar of months and fiscal quarters."""
-        return Calendar(fiscal_year_start=self.fiscal_year_start, pattern=self.calendar)
+        return Calendar(
+            fiscal_year_start=self.fiscal_year_start,
+            pattern=self.calendar,
+            week_starts_on=self.week_starts_on,
+            year_ends=self.year_ends,
+            year_named_by=self.year_named_by,
+            own=self.own_periods,
+        )
+
+
+COMPANY_KEYS = tuple(field.name for field in fields(Company) if field.name != "own_periods")
+"""The keys of company.toml."""
 
 
 @dataclass(frozen=True, kw_only=True)

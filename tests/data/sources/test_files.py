@@ -195,6 +195,8 @@ class TestCompany:
         assert company.periods.pattern == "4-4-5"
         assert company.fixed_at_creation == ("amount", "account_id")
         assert read(folder).extracted_on == pd.Timestamp("2026-05-17")
+        retail = "calendar = '4-5-4'\nfiscal_year_start = 2\nweek_starts_on = 'Sunday'\nyear_named_by = 'start'"
+        assert self.company(folder, retail).periods.start(2024 * 12 + 1) == pd.Timestamp("2024-02-04")
         assert self.company(folder, "extracted_on = '2026-05-17'").extracted_on == pd.Timestamp("2026-05-17")
 
     @pytest.mark.parametrize(
@@ -204,6 +206,14 @@ class TestCompany:
             ("timezone = 'Europe/Berln'", "'Europe/Berln' is not a known timezone"),
             ("timezone = 'Europe/Berln'", "did you mean 'Europe/Berlin'?"),
             ("calendar = '4-4-4'", "company.toml.calendar: '4-4-4' is not one of month, 4-4-5, 4-5-4, 5-4-4"),
+            ("calendar = '4-4-5'\nweek_starts_on = 'sundy'", "week_starts_on: 'sundy' is not one of monday, tuesday"),
+            ("calendar = '4-4-5'\nweek_starts_on = 'sundy'", "mend: did you mean 'sunday'? Write one of"),
+            ("calendar = '4-4-5'\nweek_starts_on = 7", "week_starts_on: 7 is not one of monday"),
+            ("calendar = '4-4-5'\nyear_ends = 'first'", "year_ends: 'first' is not one of nearest, last"),
+            ("year_named_by = 'begin'", "year_named_by: 'begin' is not one of end, start"),
+            ("week_starts_on = 'sunday'", "week_starts_on: months of a calendar have no weeks, so that this key says"),
+            ("calendar = 'month'\nyear_ends = 'last'", "year_ends: months of a calendar have no weeks"),
+            ("own_periods = []", "own_periods: this key is not known"),
             ("fiscal_year_start = 13", "13 is not a whole number from 1 to 12"),
             ("fiscal_year_start = '4'", "'4' is not a whole number from 1 to 12"),
             ("settle_days = -1", "-1 is not a whole number from 0 to 366"),

@@ -8,7 +8,9 @@ import nbformat.v4 as v4
 import pandas as pd
 import pytest
 
+from forecast.data.schema import Company
 from forecast.reporting.charts.figure import TableView
+from forecast.reporting.pages.leader import fiscal_months
 from forecast.reporting.run import export, pages
 from forecast.reporting.run.engine import Execution, Failure
 
@@ -169,3 +171,14 @@ def test_where_a_kernel_died_is_shown():
     html = export.page(nothing, about())
     assert "it died: &#34;&gt;&lt;img src=x" in html
     assert "<img" not in html
+
+
+def test_a_page_says_that_its_months_are_fiscal_months():
+    note = fiscal_months(
+        Company(calendar="4-5-4", fiscal_year_start=2, week_starts_on="sunday"), as_of=pd.Timestamp("2026-10-31")
+    )
+    assert note == "Months are fiscal months of weeks (4-5-4): October 2026 is 4 October to 31 October 2026."
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell("# Title")])
+    assert note in export.page(notebook, about(calendar=note))
+    assert 'class="calendar"' not in export.page(notebook, about())
+    assert fiscal_months(Company(fiscal_year_start=4), as_of="2026-10-31") == ""

@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from forecast.data.checks.across import HAPPENED, check_across
 from forecast.data.checks.currencies import check_elsewhere
+from forecast.data.checks.own_periods import TABLE as OWN_PERIODS
+from forecast.data.checks.own_periods import with_own_periods
 from forecast.data.checks.table import check_table, problem_at
 from forecast.data.codes import by_key, places, recoded
 from forecast.data.schema import TABLES, Company, Log
@@ -57,7 +59,7 @@ def examine(
     raw: Mapping[str, pd.DataFrame], company: Company, *, source: str = "", keep: bool = True
 ) -> tuple[Log | None, list[Problem]]:
     """Return the log of a set of raw tables, None where a problem is fatal, and every problem; as `validate` reads."""
-    typed, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
+    typed, company, found = _examine(dict(raw) if keep or not isinstance(raw, dict) else raw, company)
     if any(problem.severity == "fatal" for problem in found):
         return None, found
     extracted_on = company.extracted_on or last_day(typed, company)
@@ -67,7 +69,7 @@ def examine(
 
 def problems(raw: Mapping[str, pd.DataFrame], company: Company) -> list[Problem]:
     """Return every problem of a set of raw tables, fatal ones first, in the order of the tables."""
-    return _examine(dict(raw), company)[1]
+    return _examine(dict(raw), company)[2]
 
 
 def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
@@ -85,8 +87,11 @@ def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timesta
     return calendar.end(calendar.period(max(latest)))
 
 
-def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
-    """Return the typed tables, rows as they came, and every problem; the dict given is emptied."""
+def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], Company, list[Problem]]:
+    """Return the typed tables, rows as they came, the company with its own periods, and every problem.
+
+    The dict given is emptied.
+    """
     found = [
         Problem(table=name, what="no table of this name is known", mend=nearest(name, TABLES))
         for name in raw
@@ -107,6 +112,9 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
             whole = all(column.name in frame for column in table.columns if column.required)
             if whole and (len(frame) or name == "opportunities"):
                 typed[name] = frame
+    if OWN_PERIODS in typed:
+        company, wrong = with_own_periods(typed, company)
+        found += wrong
     if "opportunities" in typed:
         found += _leave_out_undated(typed, company)
         for name in _NAMING:
@@ -115,7 +123,7 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
                 _give_back()
         found += check_across(typed, company)
     _give_back()
-    return typed, sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
+    return typed, company, sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 
 
 def _leave_out_undated(typed: dict[str, pd.DataFrame], company: Company) -> list[Problem]:

@@ -10,15 +10,14 @@ import tomllib
 import unicodedata
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from forecast.calendar import PATTERNS
-from forecast.data.schema import Company
-from forecast.errors import DataError, nearest
+from forecast.calendar import NAMED_BY, PATTERNS, WEEKDAYS, YEAR_ENDS
+from forecast.data.schema import COMPANY_KEYS, Company
+from forecast.errors import DataError, did_you_mean, nearest
 
 FILE = "company.toml"
 
@@ -54,12 +53,11 @@ def read_company(folder: Path) -> Company:
 
 def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Company:
     """Return the company of a mapping with the keys of company.toml; `folder` is where a logo must lie."""
-    known = {field.name for field in fields(Company)}
     for key in values:
-        if key not in known:
-            raise DataError("this key is not known", table=FILE, column=key, mend=nearest(key, known))
+        if key not in COMPANY_KEYS:
+            raise DataError("this key is not known", table=FILE, column=key, mend=nearest(key, COMPANY_KEYS))
     taken = dict(values)
-    for key in ("name", "currency", "timezone", "calendar", "logo", "title", "footer"):
+    for key in ("name", "currency", "timezone", "logo", "title", "footer"):
         if key in taken and not isinstance(taken[key], str):
             _refuse(key, taken[key], "text in quotes")
     for key, most in (("title", 60), ("footer", 400)):
@@ -67,8 +65,7 @@ def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Co
             taken[key] = _line(key, taken[key], most)
     if "timezone" in taken:
         _check_timezone(taken["timezone"])
-    if taken.get("calendar", "month") not in PATTERNS:
-        _refuse("calendar", taken["calendar"], f"one of {', '.join(PATTERNS)}")
+    _check_calendar(taken)
     _check_whole(taken, "fiscal_year_start", 1, 12)
     _check_whole(taken, "settle_days", 0, 366)
     if not isinstance(taken.get("one_currency", False), bool):
@@ -82,8 +79,30 @@ def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Co
     return Company(**taken)
 
 
-def _refuse(key: str, value: Any, wanted: str) -> None:
-    raise DataError(f"{value!r} is not {wanted}", table=FILE, column=key, mend=f"write {wanted}")
+def _refuse(key: str, value: Any, wanted: str, *, hint: str = "") -> None:
+    mend = f"{hint} Write {wanted}" if hint else f"write {wanted}"
+    raise DataError(f"{value!r} is not {wanted}", table=FILE, column=key, mend=mend)
+
+
+def _check_calendar(values: dict[str, Any]) -> None:
+    """Refuse what is no calendar; capitals make no difference in the words of one."""
+    words = {"calendar": PATTERNS, "week_starts_on": WEEKDAYS, "year_ends": YEAR_ENDS, "year_named_by": NAMED_BY}
+    for key, known in words.items():
+        if key not in values:
+            continue
+        word = values[key].strip().lower() if isinstance(values[key], str) else values[key]
+        if word not in tuple(known):
+            hint = did_you_mean(word, known) if isinstance(word, str) else ""
+            _refuse(key, values[key], f"one of {', '.join(known)}", hint=hint)
+        values[key] = word
+    for key in ("week_starts_on", "year_ends"):
+        if key in values and PATTERNS[values.get("calendar", "month")] is None:
+            raise DataError(
+                "months of a calendar have no weeks, so that this key says nothing",
+                table=FILE,
+                column=key,
+                mend='write calendar = "4-4-5" (or 4-5-4, 5-4-4) too, or take this key out',
+            )
 
 
 def _check_whole(values: Mapping[str, Any], key: str, low: int, high: int) -> None:
@@ -167,7 +186,7 @@ def _check_logo(value: str, folder: Path | None) -> None:
 def company_text(company: Company) -> str:
     """Return the text of a company.toml that gives this company: the keys that are not as by default."""
     usual = Company()
-    changed = {one.name: getattr(company, one.name) for one in fields(Company)}
+    changed = {key: getattr(company, key) for key in COMPANY_KEYS}
     return "".join(f"{name} = {_toml(value)}\n" for name, value in changed.items() if value != getattr(usual, name))
 
 

@@ -43,7 +43,8 @@ class Page:
 
     `kind` is `leader` (no code) or `analysis` (code folded); `pages` are name, title and href of the month's pages
     as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
-    what the company calls the report, `footer` its sentence at the foot, if it has one of its own;
+    what the company calls the report, `footer` its sentence at the foot, if it has one of its own; `calendar` what the
+    months are, where they are not the calendar's;
     `redacted` pages say that names on them are pseudonyms.
     """
 
@@ -57,6 +58,7 @@ class Page:
     logo: str = ""
     report: str = Company.title
     footer: str = ""
+    calendar: str = ""
     redacted: bool = False
 
     @property
@@ -78,6 +80,7 @@ def page(notebook: Any, frame: Page) -> str:
         "logo": frame.logo,
         "report": frame.report,
         "footer": frame.footer,
+        "calendar": frame.calendar,
         "redacted": frame.redacted,
         "glossary": frame.up + links.GLOSSARY,
         "glossary_title": glossary.TITLE,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import MachineError, NotebookError, ParameterError
 from forecast.reporting.month.results import write_text
+from forecast.reporting.pages.leader import fiscal_months
 from forecast.reporting.run import export, pages, workspace
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import (
@@ -189,6 +190,7 @@ def _write(job: Job, notebook: Notebook, execution: Execution) -> None:
         company=job.company.name,
         report=job.company.title,
         footer=job.company.footer,
+        calendar=fiscal_months(job.company, as_of=month.as_of),
         as_of=month.as_of,
         parameters=pages.parameter_rows(notebook.declared, notebook.published),
         pages=() if failed else _links(job, notebook.stage),
