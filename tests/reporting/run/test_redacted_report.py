@@ -79,7 +79,7 @@ def hold_nothing_of(names: set[str], out: Path, *, at_least: int) -> None:
             seen += pd.read_parquet(path).to_csv().encode()
         found = [name for name in names if name.encode() in seen]
         assert not found, f"{path.relative_to(out)}: {found[:5]}"
-        assert b"forecast-redacted" not in seen, path
+        assert b"forecast-data" not in seen, path
 
 
 def test_a_redacted_month_names_nobody_and_says_the_same(company: Path, tmp_path: Path, kernels, monkeypatch):
@@ -169,7 +169,7 @@ def test_a_failed_run_names_nobody_either(company: Path, place: Path, kernels):
     names = secrets_of(company)
     hold_nothing_of(names, place / "reports", at_least=4)
     assert not [name for name in names if name in str(error.value)]
-    assert "forecast-redacted" not in str(error.value)
+    assert "forecast-data" not in str(error.value)
     left = {path.relative_to(place / "reports").as_posix() for path in (place / "reports").rglob("*") if path.is_file()}
     assert {"failed/2026-10-31/02_second.html", ".work/2026-10-31/notebooks/01_first.ipynb"} <= left
     assert "owner-" in (place / "reports/failed/2026-10-31/02_second.html").read_text(encoding="utf-8")
@@ -224,11 +224,11 @@ def test_a_run_that_is_stopped_leaves_no_copy(company: Path, place: Path, monkey
         assert time.monotonic() < deadline
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
-    (copy,) = (place / "private").glob("forecast-redacted-*")
+    (copy,) = (place / "private").glob("forecast-data-*")
     assert copy.stat().st_mode & 0o077 == 0
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 143
     assert said.splitlines()[-1].endswith("the same command starts anew")
-    assert not list((place / "private").glob("forecast-redacted-*"))
+    assert not list((place / "private").glob("forecast-data-*"))
     hold_nothing_of(secrets_of(company), place / "reports", at_least=1)

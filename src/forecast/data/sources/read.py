@@ -17,6 +17,7 @@ from pathlib import Path
 
 from forecast.data.schema import Log
 from forecast.data.sources import files
+from forecast.data.sources.company import FILE, company_text
 from forecast.data.sources.database.place import Place, is_address, place_in, place_of
 from forecast.errors import MachineError, Problem
 
@@ -71,13 +72,14 @@ def in_files(location: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def copied(location: str | os.PathLike[str], into: Path) -> Path:
-    """Copy a database into a folder that is not there yet, as Parquet files and company.toml; return that folder.
+    """Copy a database or a workbook into a folder that is not there yet, as Parquet files; return that folder.
 
-    A location that is files already is returned as it is. Raises as `read` does; a copy is whole or not there.
+    A folder is returned as it is. Raises as `read` does; a copy is whole or not there.
     """
     place = database_of(location)
     if place is None:
-        return files.locate(location)
+        found = files.locate(location)
+        return found if found.is_dir() else _unpacked(found, into)
     from forecast.data.sources.database.fetch import fetch
 
     fetch(place, into)
@@ -113,6 +115,19 @@ def private_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpacked(workbook: Path, into: Path) -> Path:
+    """Write the tables of a workbook as Parquet files, text as it stands there, and company.toml."""
+    tables, company = files.read_raw(workbook)
+    try:
+        into.mkdir(parents=True)
+        for name, frame in tables.items():
+            frame.reset_index(drop=True).to_parquet(into / f"{name}.parquet")
+        (into / FILE).write_text(company_text(company), encoding="utf-8")
+    except OSError as error:
+        raise MachineError(f"the copy of the data cannot be written ({error.strerror or error})") from None
+    return into
 
 
 def _found(path: Path) -> Path | None:

@@ -20,6 +20,9 @@ from typing import Any
 from forecast.errors import MachineError
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_PASSWORDS = ("PGPASSWORD", "PGSSLPASSWORD", "FORECAST_DATABASE_PASSWORD")
+"""Of databases, which no notebook reads: the run has copied the data."""
+
 _GRAMMAR = "rfc3987_syntax"
 
 
@@ -138,8 +141,8 @@ class Kernels:
     # -- kernel managers -------------------------------------------------------------------------------
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of kernels: one BLAS thread, sets in a fixed order, no IPython habits of the user."""
-        env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+        """Return the environment of kernels: one BLAS thread, fixed order of sets, no habits, no password."""
+        env = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", *_PASSWORDS)}
         env.update(dict.fromkeys(_THREADS, "1"))
         env["PYTHONHASHSEED"] = "0"
         env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread

@@ -1,6 +1,7 @@
 """What is settled before the first notebook starts: which notebooks, their parameters, the data, the scenario.
 
-Everything that can be wrong with a request is found here, and nothing is written but the redacted copy of the data.
+Everything that can be wrong with a request is found here, and nothing is written but copies of the data: of a database,
+so that every notebook sees the same rows and none knows its address; and the redacted one.
 What reads and checks a scenario is loaded only where one is asked for.
 """
 
@@ -80,8 +81,8 @@ class Job:
     """All that is known of a report before its first notebook starts.
 
     `notebooks` are by name, in the order in which they are taken up; `logo` is a data address or empty; the folders of
-    `hide` are cut off paths in what notebooks show; `private` is the folder of the redacted copy, None without one;
-    `made_from` is what the manifest records.
+    `hide` are cut off paths in what notebooks show; `private`, one of them, is where the run copies data to; `redacted`
+    says that the copy which is read holds no names; `made_from` is what the manifest records.
     """
 
     month: workspace.Month
@@ -89,7 +90,8 @@ class Job:
     company: Company
     logo: str
     hide: Sequence[Path]
-    private: Path | None
+    private: Path
+    redacted: bool
     made_from: Mapping[str, Any]
 
 
@@ -148,36 +150,42 @@ def with_values(
 def prepare(
     notebooks: Mapping[str, Notebook],
     *,
-    data: Path,
+    data: str | os.PathLike[str],
     as_of: str,
     out: Path,
-    private: Path | None,
+    private: Path,
+    redacted: bool,
     salt_file: str | os.PathLike[str] | None,
 ) -> Job:
     """Read and check the data, and settle what the month is made from.
 
-    With a `private` folder a redacted copy is made there, and from then on nothing knows the names: kernels,
-    fingerprints and pages see the copy only. Raises ParameterError, DataError.
+    private : an empty folder, for copies: of a database or a workbook, and the redacted one. From then on kernels,
+        fingerprints and pages see the last copy only. Raises ParameterError, DataError, MachineError.
     """
-    from forecast.data.sources.files import locate, read
+    from forecast.data.sources.files import read
+    from forecast.data.sources.read import copied, shown
     from forecast.data.sources.redact import read_salt, redact
 
-    log = read(data)
+    place = copied(data, private / "data")
+    log = read(place)
     day = _day(log, as_of)
     if SCENARIO_NOTEBOOK in notebooks:
         _check_scenario(notebooks[SCENARIO_NOTEBOOK].values, log, as_of=day)
-    place = locate(data)
     picture = (place / log.company.logo).resolve() if log.company.logo else None
     logo = export.logo(picture if picture and picture.is_relative_to(place.resolve()) else None)
     hide = pages.folders_to_hide(place.resolve())
-    names, copy = None, None
-    if private is not None:
+    hide += [private, private.resolve()]
+    names, read_from = None, place
+    if redacted:
         salt = read_salt(None if salt_file is None else Path(salt_file), outside=out)
-        copy = private / "data"
-        names = redact(place, copy, log=log, salt=salt)
-        hide += [private, private.resolve()]
+        read_from = private / "redacted"
+        names = redact(place, read_from, log=log, salt=salt)
     month = workspace.Month(out=out, as_of=day)
-    settled = {name: _settled(one, month=month, data=data, copy=copy, names=names) for name, one in notebooks.items()}
+    # A folder that is read as it is keeps the name it was given by.
+    copy = read_from if read_from.is_relative_to(private) else None
+    settled = {
+        name: _settled(one, month=month, shown=shown(data), copy=copy, names=names) for name, one in notebooks.items()
+    }
     return Job(
         month=month,
         notebooks=settled,
@@ -185,7 +193,8 @@ def prepare(
         logo=logo,
         hide=hide,
         private=private,
-        made_from=_made_from(settled, day, place if copy is None else copy, redacted=copy is not None),
+        redacted=redacted,
+        made_from=_made_from(settled, day, read_from, redacted=redacted),
     )
 
 
@@ -201,13 +210,14 @@ def _settled(
     notebook: Notebook,
     *,
     month: workspace.Month,
-    data: Path,
+    shown: str,
     copy: Path | None,
     names: Mapping[str, Mapping[str, str]] | None,
 ) -> Notebook:
     """Return a notebook with the final values of its parameters, and these as the finished month shows them.
 
-    copy, names : the folder of the redacted copy and its pseudonyms, None without one.
+    shown : how the data are called there. copy : the folder of the copy that is read, None where there is none.
+    names : the pseudonyms in it, None where it has the names.
     """
     values = dict(notebook.values)
     if names is not None and notebook.stage.name == SCENARIO_NOTEBOOK:
@@ -216,7 +226,7 @@ def _settled(
     if copy is not None:
         settled["data"] = str(copy)
     values.update({name: value for name, value in settled.items() if name in notebook.names})
-    seen = {"tables": "../tables", "data": data.name if data.is_absolute() else str(data)}
+    seen = {"tables": "../tables", "data": shown}
     published = {**values, **{name: value for name, value in seen.items() if name in values}}
     return replace(notebook, values=values, published=published)
 

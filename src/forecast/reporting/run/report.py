@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecast.data.sources.read import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
 from forecast.reporting.month.results import write_text
 from forecast.reporting.pages.leader import fiscal_months
@@ -82,12 +82,14 @@ def report(
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     with (
         _terminable(),
-        _private() if redacted else nullcontext() as private,
+        private_folder() as private,
         nullcontext(kernels) if kernels else Kernels() as source,
         progress or Quiet() as display,
     ):
         # The kernels' libraries load in a process of their own while the data are read here.
-        job = prepare(asked, data=Path(data), as_of=as_of, out=Path(out), private=private, salt_file=salt_file)
+        job = prepare(
+            asked, data=data, as_of=as_of, out=Path(out), private=private, redacted=redacted, salt_file=salt_file
+        )
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
         with workspace.locked(job.month.out, f"the report of {job.month.as_of}"):
             _make(run, resume=resume)
@@ -110,7 +112,7 @@ def _make(run: _Run, *, resume: bool) -> None:
     """Run what is not finished and publish the month; the folder of reports is locked."""
     job = run.job
     state = workspace.State.open(job.month, workspace.combined(job.made_from), resume=resume)
-    if job.private is not None:  # what a run with names has left there
+    if job.redacted:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
     _run_all(run, state)
@@ -195,7 +197,7 @@ def _write(job: Job, notebook: Notebook, execution: Execution) -> None:
         parameters=pages.parameter_rows(notebook.declared, notebook.published),
         pages=() if failed else _links(job, notebook.stage),
         logo=job.logo,
-        redacted=job.private is not None,
+        redacted=job.redacted,
     )
     pages.write_notebook(tidied, (month.failed if failed else month.work / "notebooks") / f"{name}.ipynb")
     if failed:
@@ -219,7 +221,7 @@ def _raise(job: Job, notebook: Notebook, execution: Execution) -> None:
     failure = execution.failure
     assert failure is not None
     name = notebook.stage.name
-    message = failure.message if job.private is None else failure.message.replace(f"{job.private}{os.sep}", "")
+    message = failure.message.replace(f"{job.private}{os.sep}", "")
     page = str(job.month.failed / f"{name}.html")
     if failure.kind == "machine" or failure.message.startswith(("MachineError", "OSError: [Errno 28]")):
         raise MachineError(f"{name}: {message}\n  the page as far as it came: {page}")
@@ -235,19 +237,6 @@ def _write_manifest(job: Job, state: workspace.State) -> None:
     facts = {"company": job.company.name, **job.made_from, "seeds": seeds, "notebooks": measured}
     text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(text + "\n", job.month.work / "manifest.json")
-
-
-@contextmanager
-def _private() -> Iterator[Path]:
-    """Make a folder that only this user can read; it is gone when the run ends, however it ends."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="forecast-redacted-"))
-    except OSError as error:
-        raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
