@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of
+from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.layout import header_among, without_foot
 from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
 from forecast.data.sources.tables.delimited import Header
@@ -238,6 +238,7 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
             export.columns.setdefault(file.role, {})[ours] = there[0]
             used.add(there[0])
         elif ours in file.needed:
+            _refuse_headless(raw, name)
             hint = did_you_mean(names[0], [str(column) for column in raw.columns])
             raise DataError(
                 f"no column for it: looked for {', '.join(names)}",
@@ -249,6 +250,17 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
     if rest and file.role == "opportunities":
         export.notes.append(f"{name}: columns not brought over: {', '.join(rest)}")
     return pd.DataFrame(taken, index=raw.index)
+
+
+def _refuse_headless(raw: pd.DataFrame, table: str) -> None:
+    values = values_among(raw.columns)
+    if values:
+        raise DataError(
+            f"has no header: its first line holds values ({', '.join(map(repr, values))})",
+            table=table,
+            mend="export it with the names of its columns in the first line (Synapse Link has them in model.json "
+            "beside the table)",
+        )
 
 
 # -- values --------------------------------------------------------------------------------------------

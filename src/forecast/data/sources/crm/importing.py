@@ -17,9 +17,10 @@ import pandas as pd
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
 from forecast.data.sources.company import FILE, read_company
-from forecast.data.sources.crm import dynamics, hubspot
 from forecast.data.sources.crm.canonical import canonical
+from forecast.data.sources.crm.dynamics import opportunities as dynamics
 from forecast.data.sources.crm.export import Choices, load
+from forecast.data.sources.crm.hubspot import deals as hubspot
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
 from forecast.errors import DataError, ParameterError, nearest
 

@@ -72,6 +72,21 @@ def _day(year: str, month: str, day: str) -> pd.Timestamp | None:
         return None
 
 
+_IDENTIFIER = r"\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{22}\}?"
+_VALUE = re.compile(rf"{_IDENTIFIER}|\d{{4}}-\d\d-\d\d(?:[T ][\d:.+Z-]*)?|[-+]?[\d.,]+|True|False")
+
+
+def values_among(columns: Iterable[object]) -> list[str]:
+    """Return the first names of columns that are values, where most are: such a file has no header.
+
+    >>> values_among(["2026-09-01T08:00:00Z", "1000.00", "Open"])
+    ['2026-09-01T08:00:00Z', '1000.00']
+    """
+    names = [str(column) for column in columns if str(column)]
+    values = [name for name in names if _VALUE.fullmatch(re.sub(r"\.\d+$", "", name)) or _VALUE.fullmatch(name)]
+    return values[:3] if len(values) > 1 and len(values) > len(names) / 2 else []
+
+
 def has_columns(columns: Iterable[object], wanted: Mapping[str, tuple[str, ...]], needed: Iterable[str]) -> bool:
     """Return whether a file has every needed column under one of its names.
 

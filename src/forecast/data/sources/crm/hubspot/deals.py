@@ -16,15 +16,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm import hubspot_history as past
 from forecast.data.sources.crm.base_currency import Conversion, conversion, history_amounts, refuse_unconverted
 from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
-from forecast.data.sources.crm.hubspot_stages import located, stage_table
+from forecast.data.sources.crm.hubspot import history as past
+from forecast.data.sources.crm.hubspot.stages import located, stage_table
 from forecast.data.sources.crm.stages import decide, outcomes
 from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import Reading, flags
+from forecast.data.sources.crm.versions import active
 from forecast.errors import DataError
 
 CRM = Crm(
@@ -197,7 +198,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     notes, table = export.notes, export.files["opportunities"]
     readings = {role: export.reading(role) for role in export.frames}
     reading, called = readings["opportunities"], export.columns["opportunities"]
-    frame, versions = past.current(export.frames["opportunities"], table, notes)
+    frame, versions = active(export.frames["opportunities"], table, notes)
     frame = without_deleted(frame, flags(export.column("opportunities", "deleted"))[frame.index], notes)
     frame = _without_merged(export, frame).copy()
     joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id", "pipelines": "pipeline"})

@@ -14,7 +14,7 @@ from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.names import plain
 from forecast.data.sources.crm.states import states, with_unrecorded
 from forecast.data.sources.crm.values.dates import days, moments
-from forecast.data.sources.crm.values.reading import Reading, flags
+from forecast.data.sources.crm.values.reading import Reading
 
 # Properties of the history that a forecast needs, by their internal name or label, and what we call them.
 _PROPERTIES = {
@@ -108,24 +108,6 @@ def _of_stages(export: Export, reading: Reading | None) -> pd.DataFrame | None:
     at = moments(rows["recorded_at"], reading, column=export.columns["stage_history"]["recorded_at"])
     known = rows[["opportunity_id"]].assign(stage_id=rows["value"], recorded_at=at)
     return known.sort_values(["opportunity_id", "recorded_at"], kind="stable").rename_axis("state")
-
-
-def current(frame: pd.DataFrame, table: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the deals as they are today, and all their versions where a connector keeps these (else an empty frame).
-
-    A deal without an active version is gone from HubSpot.
-    """
-    if "active" not in frame or not frame["active"].notna().any():
-        return frame, frame.iloc[:0]
-    active = flags(frame["active"])
-    gone = frame.loc[~frame["opportunity_id"].isin(frame.loc[active, "opportunity_id"]), "opportunity_id"].nunique()
-    if not active.all():
-        notes.append(
-            f"{table}: {int((~active).sum()):,} former versions of deals are not counted as deals"
-            + (f"; {gone:,} deals have no active version and are left out" if gone else "")
-        )
-    many = frame["opportunity_id"].duplicated().any()
-    return frame[active], frame if many else frame.iloc[:0]
 
 
 def merged_away(export: Export, deals: pd.DataFrame) -> pd.Series:

@@ -1,0 +1,1 @@
+"""HubSpot: what its files and columns are called, and what they mean."""

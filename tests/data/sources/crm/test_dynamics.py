@@ -1,0 +1,285 @@
+"""Dynamics 365's exports as people have them: views, the Web API, Dataverse's own tables, the audit in both forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.data.sources.crm.importing import Imported, import_crm, read_export
+from forecast.errors import DataError
+
+BERLIN = 'timezone = "Europe/Berlin"\n'
+GUID = "0f3a0000-0000-0000-0000-00000000000"
+API = "@OData.Community.Display.V1.FormattedValue"
+
+
+def read(where: Path, files: dict[str, str]) -> Imported:
+    """Return what an export of these files becomes."""
+    where.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (where / name).write_text(text, encoding="utf-8")
+    return read_export("dynamics", where)
+
+
+def deals(result: Imported) -> pd.DataFrame:
+    return result.tables["opportunities"].set_index("opportunity_id")
+
+
+def history(result: Imported, deal: str) -> pd.DataFrame:
+    table = result.tables["opportunity_history"]
+    return table[table["opportunity_id"] == deal]
+
+
+# -- the exports that failed ---------------------------------------------------------------------------
+
+
+def test_the_audit_is_converted_like_its_deal(crm_cases: Path, tmp_path: Path):
+    import_crm("dynamics", crm_cases / "dyn_base_currency_audit_as_entered" / "in", tmp_path / "ours")
+    log = forecast.read(tmp_path / "ours")
+    worth = {
+        day: forecast.snapshot(log, as_of=day).opportunities.set_index("opportunity_id").loc["3", "amount"]
+        for day in ("2026-09-15", "2026-10-20")
+    }
+    assert worth == {"2026-09-15": 7500, "2026-10-20": 10_000}  # 150,000 and 200,000 MXN at 0.05
+    assert log.opportunities.set_index("opportunity_id").loc["1", "amount"] == 5000
+
+
+def test_base_columns_of_a_view_come_first(crm_cases: Path):
+    frame = deals(read_export("dynamics", crm_cases / "dyn_ui_base_currency" / "in"))
+    assert frame["amount"].to_dict() == {"1": 5000, "2": 1000}
+    assert "currency" not in frame
+
+
+def test_the_headers_of_a_view(crm_cases: Path):
+    result = read_export("dynamics", crm_cases / "dyn_ui_headers" / "in")
+    frame = deals(result)
+    assert frame.index.tolist() == ["1", "2"]
+    assert frame["outcome"].tolist() == ["open", "won"]
+    assert frame["stage"].tolist() == ["Qualify", "Won"]
+    assert "extracted_on = 2026-10-20" in result.company  # (Do Not Modify) Modified On
+
+
+# -- variants: views -----------------------------------------------------------------------------------
+
+VIEW = (
+    "(Do Not Modify) Opportunity,(Do Not Modify) Row Checksum,(Do Not Modify) Modified On,Topic,"
+    "Potential Customer,Status,"
+    "Status Reason,Est. revenue,Est. close date,Actual Revenue,Actual Close Date,Created On,Owner,"
+    "Sales Stage,Probability\n"
+)
+
+
+def test_a_view_under_the_name_dynamics_gives_it(tmp_path: Path):
+    text = (
+        VIEW + f"{{{GUID.upper()}1}},sum,2026-10-31 10:15,A,Acme,Open,In Progress,1000,2026-12-10,,,"
+        "2026-10-31 23:30,P. Person"
+        ",Develop,50\n"
+        f"{{{GUID.upper()}2}},sum,2026-10-30 10:15,B,Acme,Lost,Canceled,700,2026-10-30,0,2026-10-30,2026-07-01 "
+        "09:00,P. Person,Propose,50\n"
+    )
+    result = read(tmp_path, {"My Opportunities 10-31-2026 3-15-22 PM.csv": text, "company.toml": BERLIN})
+    frame = deals(result)
+    assert frame.index.tolist() == [f"{GUID}1", f"{GUID}2"]
+    assert frame["outcome"].tolist() == ["open", "lost"]
+    assert frame["amount"].tolist() == [1000, 700]
+    assert frame["created_on"].tolist() == [pd.Timestamp("2026-10-31"), pd.Timestamp("2026-07-01")]
+    assert frame["lost_reason"].tolist()[1] == "Canceled"
+    assert frame["account_id"].tolist() == ["Acme", "Acme"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (
+            VIEW.replace("Est. close date", "Closes"),
+            r"expected: no column for it: looked for estimatedclosedate, Est\. Cl",
+        ),
+        (VIEW.replace("Status,", "Statut,", 1), "state: no column for it: looked for statecode, Status"),
+        (
+            VIEW.replace("Est. revenue", "Umsatz"),
+            r"estimated: no column with a value in it: looked for estimatedvalue, Est",
+        ),
+        (VIEW.replace("(Do Not Modify) Opportunity", "Nr"), r"looked for opportunityid, \(Do Not Modify\) Opportunity"),
+    ],
+)
+def test_renamed_and_translated_columns_are_refused_with_what_was_looked_for(tmp_path: Path, broken: str, message: str):
+    row = "1,x,2026-10-20,A,Acme,Open,In Progress,1000,2026-12-10,,,2026-09-01,P. Person,Develop,50\n"
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, {"opportunity.csv": broken + row})
+
+
+def test_translated_states_are_refused(tmp_path: Path):
+    row = "1,x,2026-10-20,A,Acme,Gewonnen,Gewonnen,1000,2026-10-10,1000,2026-10-10,2026-09-01,P. Person,Develop,50\n"
+    with pytest.raises(DataError, match=r"is none of 0 \(open\), 1 \(won\), 2 \(lost\)"):
+        read(tmp_path, {"opportunity.csv": VIEW + row})
+
+
+# -- variants: money -----------------------------------------------------------------------------------
+
+TABLE = "opportunityid,statecode,createdon,modifiedon,estimatedclosedate,actualclosedate,stepname"
+OPEN = "0,2026-09-01T08:00:00Z,2026-10-20T08:00:00Z,2026-12-01,,2-Develop"
+WON = "1,2026-07-01T08:00:00Z,2026-09-10T08:00:00Z,2026-09-10,2026-09-10,3-Close"
+
+
+@pytest.mark.parametrize(
+    ("columns", "values"),
+    [
+        # Both pairs; the estimate's base alone; the rate of the row alone; the rate instead of a missing base.
+        ("estimatedvalue,estimatedvalue_base,actualvalue,actualvalue_base", "100000,5000,120000,6000"),
+        ("estimatedvalue,estimatedvalue_base,actualvalue", "100000,5000,120000"),
+        ("estimatedvalue,actualvalue,exchangerate", "100000,120000,20"),
+        ("estimatedvalue,estimatedvalue_base,actualvalue,exchangerate", "100000,,120000,20"),
+        ("estimatedvalue_base,actualvalue_base", "5000,6000"),
+        ("Est. Revenue,Est. Revenue (Base),Actual Revenue,Actual Revenue (Base)", "100000,5000,120000,6000"),
+    ],
+)
+def test_the_base_currency_comes_first_in_every_form(tmp_path: Path, columns: str, values: str):
+    text = f"{TABLE},_transactioncurrencyid_value,{columns}\n1,{WON},MXN,{values}\n2,{WON},MXN,{values}\n"
+    assert deals(read(tmp_path, {"opportunity.csv": text}))["amount"].tolist() == [6000, 6000]
+
+
+def test_the_rate_is_that_of_the_deal_itself(tmp_path: Path):
+    text = (
+        f"{TABLE},Currency,estimatedvalue,exchangerate\n1,{OPEN},Mexican Peso,100000,20\n"
+        f"2,{OPEN},Mexican Peso,100000,25\n"
+        f"3,{OPEN},Euro,700,1\n"
+    )
+    result = read(tmp_path, {"opportunity.csv": text})
+    assert deals(result)["amount"].tolist() == [5000, 4000, 700]
+    assert any("as entered / exchangerate of the deal" in note for note in result.notes)
+
+
+def test_a_currency_nothing_shows_the_rate_of_is_refused(tmp_path: Path):
+    text = (
+        f"{TABLE},Currency,estimatedvalue,estimatedvalue_base\n1,{OPEN},Mexican Peso,100000,5000\n"
+        f"2,{OPEN},Real,100000,\n"
+    )
+    with pytest.raises(DataError, match=r"estimatedvalue_base: is empty where estimatedvalue is not.*\n  rows: line 3"):
+        read(tmp_path, {"opportunity.csv": text})
+
+
+def test_currencies_with_the_rates_of_their_table_and_without(tmp_path: Path):
+    text = f"{TABLE},Currency,estimatedvalue\n1,{OPEN},Mexican Peso,100000\n2,{OPEN},Euro,700\n"
+    rates = "transactioncurrencyid,isocurrencycode,currencyname,exchangerate\na,MXN,Mexican Peso,20\nb,EUR,Euro,1\n"
+    with pytest.raises(DataError, match="Euro, Mexican Peso"):
+        read(tmp_path / "without", {"opportunity.csv": text})
+    result = read(tmp_path / "with", {"opportunity.csv": text, "transactioncurrencies.csv": rates})
+    assert deals(result)["currency"].tolist() == ["MXN", "EUR"]
+    assert result.tables["currencies"].set_index("currency")["plan_rate"].to_dict() == {"MXN": 0.05, "EUR": 1}
+
+
+def test_audited_amounts_where_only_the_base_was_exported(tmp_path: Path):
+    files = {
+        "opportunity.csv": f"{TABLE},estimatedvalue_base\n3,{OPEN},10000\n",
+        "audit.csv": "objectid,createdon,attribute,oldvalue,newvalue\n"
+        "3,2026-10-01T08:00:00Z,estimatedvalue,150000,200000\n",
+    }
+    assert history(read(tmp_path, files), "3")["amount"].tolist() == [7500, 10_000]
+
+
+# -- variants: Dataverse and the Web API ---------------------------------------------------------------
+
+
+def test_the_web_api_with_its_formatted_values(tmp_path: Path):
+    text = (
+        f"opportunityid,statecode,statecode{API},estimatedvalue,actualvalue,estimatedclosedate,"
+        "actualclosedate,createdon,"
+        f"salesstage,salesstage{API},_ownerid_value,_ownerid_value{API},_transactioncurrencyid_value,"
+        f"_transactioncurrencyid_value{API}\n"
+        f"{GUID}1,0,Open,1000,,2026-12-10,,2026-09-30T22:30:00Z,1,Develop,u1,Rep 1,c1,Euro\n"
+        f"{GUID}2,1,Won,900,950,2026-09-10,2026-09-10,2026-07-01T08:00:00Z,3,Close,u2,Rep 2,c1,Euro\n"
+    )
+    create = [("statecode", None, "0"), ("salesstage", None, "0"), ("estimatedvalue", None, "800.0000")]
+    create += [("estimatedclosedate", None, "11/05/2026 00:00:00"), ("ownerid", None, "systemuser,u1")]
+    step = [("salesstage", "0", "1"), ("estimatedvalue", "800.0000", "1000.0000")]
+    step += [("estimatedclosedate", "11/05/2026 00:00:00", "12/10/2026 00:00:00")]
+    audit = pd.DataFrame(
+        [
+            {
+                "_objectid_value": f"{GUID}1".upper(),
+                "createdon": at,
+                "operation": operation,
+                "changedata": json.dumps(
+                    {"changedAttributes": [{"logicalName": n, "oldValue": o, "newValue": v} for n, o, v in changes]}
+                ),
+            }
+            for at, operation, changes in (
+                ("2026-09-30T22:30:04Z", 1, create),
+                ("2026-10-12T08:00:00Z", 2, step),
+            )
+        ]
+    )
+    files = {"opportunities.csv": text, "audits.csv": audit.to_csv(index=False), "company.toml": BERLIN}
+    result = read(tmp_path, files)
+    frame = deals(result)
+    assert frame["stage"].tolist() == ["Develop", "Won"]
+    assert frame["owner"].tolist() == ["Rep 1", "Rep 2"]
+    assert frame["created_on"].iloc[0] == pd.Timestamp("2026-10-01")
+    assert "currency" not in frame
+    known = history(result, f"{GUID}1")
+    assert known["stage"].tolist() == ["Qualify", "Develop"]
+    assert known["amount"].tolist() == [800, 1000]
+    assert known["expected_close_on"].dt.strftime("%Y-%m-%d").tolist() == ["2026-11-05", "2026-12-10"]
+    assert known["recorded_at"].iloc[0] == pd.Timestamp("2026-09-30T22:30:00Z")
+
+
+def test_rows_that_are_only_ever_added(tmp_path: Path):
+    """Synapse Link in its appending form: a row a change, the highest version holds, IsDelete says what is gone."""
+    text = (
+        "Id,SinkCreatedOn,SinkModifiedOn,IsDelete,versionnumber,statecode,createdon,modifiedon,"
+        "estimatedvalue,actualvalue,"
+        "estimatedclosedate,actualclosedate,stepname\n"
+        "1,2026-09-01,2026-09-01,,100,0,2026-09-01T08:00:00Z,2026-09-01T08:00:00Z,1000,,2026-12-01,,1-Qualify\n"
+        "1,2026-09-01,2026-09-20,,300,0,2026-09-01T08:00:00Z,2026-09-20T08:00:00Z,1500,,2026-12-24,,2-Develop\n"
+        "2,2026-09-02,2026-09-02,,200,0,2026-09-02T08:00:00Z,2026-09-02T08:00:00Z,70,,2026-12-01,,1-Qualify\n"
+        "2,2026-09-02,2026-09-21,True,400,0,2026-09-02T08:00:00Z,2026-09-21T08:00:00Z,70,,2026-12-01,,1-Qualify\n"
+    )
+    result = read(tmp_path, {"opportunity.csv": text})
+    assert deals(result)["amount"].to_dict() == {"1": 1500}
+    assert history(result, "1")["amount"].tolist() == [1000, 1500]
+    assert any("2 former versions of deals are not counted as deals" in note for note in result.notes)
+
+
+def test_a_table_without_header_is_refused_as_such(tmp_path: Path):
+    text = (
+        f"{GUID}1,2026-09-01T08:00:00Z,2026-09-01T08:00:00Z,0,1000.00\n"
+        f"{GUID}2,2026-09-01T08:00:00Z,2026-09-01T08:00:00Z,1,9\n"
+    )
+    with pytest.raises(DataError, match=r"has no header: its first line holds values \('0f3a.*\n  mend: .*model\.json"):
+        read(tmp_path, {"opportunity.csv": text})
+
+
+def test_the_audit_as_the_screen_shows_it(tmp_path: Path):
+    files = {
+        "opportunity.csv": f"{TABLE},estimatedvalue\n3,{OPEN},1000\n",
+        "audit.csv": "Object ID,Changed Date,Event,Changed Field,Old Value,New Value\n"
+        '3,2026-09-20 10:00,Update,Est. Revenue,"€800.00","€1,000.00"\n'
+        "3,2026-09-20 10:00,Update,Pipeline Phase,1-Qualify,2-Develop\n"
+        "3,2026-09-21 10:00,Update,Description,a,b\n",
+    }
+    known = history(read(tmp_path, files), "3")
+    assert known["amount"].tolist() == [800, 1000]
+    assert known["stage"].tolist() == ["1-Qualify", "2-Develop"]
+
+
+def test_a_closing_activity_dates_a_closure_without_one(tmp_path: Path):
+    files = {
+        "opportunity.csv": f"{TABLE},estimatedvalue\n1,{WON.replace('2026-09-10,3', ',3')},900\n",
+        "opportunitycloses.csv": "activityid,_opportunityid_value,actualend\nx,1,2026-08-01T08:00:00Z\n"
+        "y,1,2026-09-09T22:30:00Z\n",
+        "company.toml": BERLIN,
+    }
+    assert deals(read(tmp_path, files)).loc["1", "closed_on"] == pd.Timestamp("2026-09-10")
+
+
+def test_a_won_deal_reopened_is_open_in_between(tmp_path: Path):
+    files = {
+        "opportunity.csv": f"{TABLE},estimatedvalue,actualvalue\n1,{WON},900,950\n",
+        "audit.csv": "objectid,createdon,attribute,oldvalue,newvalue\n1,2026-08-01T08:00:00Z,statecode,0,1\n"
+        "1,2026-08-05T08:00:00Z,statecode,1,0\n1,2026-09-10T08:00:00Z,statecode,0,1\n",
+    }
+    assert history(read(tmp_path, files), "1")["stage"].tolist() == ["3-Close", "Won", "3-Close", "Won"]
