@@ -30,14 +30,22 @@ _HEAD = """# The data
 
 <!-- Generated: python tools/dictionary.py > data/README.md -->
 
-A data location is a folder with the tables below, each as `<table>.csv` or `<table>.parquet`, and optionally
-`company.toml`. `sample/` is a small simulated company with every table. Only `opportunities` is required; what is
-missing switches off what needs it, and every page says which and why. `forecast check --data DIR` lists every problem
-of a folder with rows and mends.
+A data location is a folder with the tables below, each as `<table>.csv`, `<table>.parquet` or `<table>.xlsx`, and
+optionally `company.toml`; or one workbook (`--data book.xlsx`) with a sheet for each table, and a sheet `company` (key,
+value) or a company.toml beside it. `sample/` is a small simulated company with every table. Only `opportunities` is
+required; what is missing switches off what needs it, and every page says which and why. `forecast check --data DIR`
+lists every problem of a location with rows and mends.
 
 How values are written:
 
-- **CSV** is UTF-8 with commas and one line of column names; text that holds a comma stands in double quotes.
+- **CSV** is best UTF-8 with commas and one line of column names; text that holds a comma stands in double quotes. Read
+  as well, and said: `.tsv` and `.txt`, `.gz` behind any of these, UTF-16 and Windows' own encoding (cp1252), line ends
+  of any system, semicolons, tabs or bars, a first line `sep=;`. In a file without commas between its columns, numbers
+  may have a decimal comma (`1.234,56`) and dates be written `31.10.2026`, where values of the file show which it is.
+- **workbooks** are .xlsx: dates are cells formatted as dates; a formula's error, and a formula that was never
+  calculated, is refused with its cell.
+- files and sheets that are none of our tables are left alone and named; one that is nearly called like a table and has
+  its key columns is taken for a misspelling and refused.
 - **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone.
 - **timestamps** (`recorded_at`) as `2026-10-31T17:05:00`, in the company's timezone, or with an offset:
   `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant.

@@ -73,11 +73,34 @@ def test_parquet_gives_the_same_log(folder, tmp_path_factory):
             pd.testing.assert_frame_equal(again.tables[name], frame)
 
 
-def test_files_of_others_are_left_alone(folder):
+OTHERS = ("accounts", "contacts", "cases", "deals", "quotes", "teams", "products", "users", "leaders", "pipelines")
+
+
+def test_files_of_others_are_left_alone_and_named(folder):
     (folder / "README.md").write_text("# Notes")
     (folder / ".hidden.csv").write_text("x")
-    (folder / "weather.csv").write_text("day,rain\n")
-    assert set(read(folder).tables) == {"opportunities", "opportunity_history"}
+    (folder / "import_notes.txt").write_text("- read as it is")
+    assert read(folder).notes == ()
+    for name in OTHERS:
+        (folder / f"{name}.csv").write_text("account,sector,owner\nAcme,retail,Ann\n")
+    (folder / "weather.csv").write_text("")
+    log = read(folder)
+    assert set(log.tables) == {"opportunities", "opportunity_history"}
+    (note,) = log.notes
+    names = ", ".join(sorted([*(f"{name}.csv" for name in OTHERS), "weather.csv"]))
+    assert note.what == f"files that are none of our tables are not read: {names}"
+    assert note.severity == "info"
+    assert problems_in(folder) == [note]
+
+
+def test_text_of_windows_is_read_and_said(folder):
+    before = read(folder)
+    write(folder, opportunities=OPPORTUNITIES.encode("cp1252"))
+    log = read(folder)
+    pd.testing.assert_frame_equal(log.opportunities, before.opportunities)
+    (note,) = log.notes
+    assert (note.severity, note.table) == ("info", "opportunities")
+    assert "read as Windows-1252 (cp1252), since it is not UTF-8: byte 0xfc, line 3 (" in note.what
 
 
 class TestLocation:
@@ -104,6 +127,11 @@ class TestRefused:
             folder
         )
 
+    @pytest.mark.parametrize("name", ["opportunites", "Opportunities", "oportunities", "opportunity"])
+    def test_a_misspelt_table_of_opportunities(self, folder, name):
+        (folder / "opportunities.csv").rename(folder / f"{name}.csv")
+        assert f"{name}.csv looks like a misspelt table: did you mean 'opportunities'?" in refused(folder)
+
     def test_a_table_that_is_there_twice(self, folder):
         pd.DataFrame({"opportunity_id": ["A"]}).to_parquet(folder / "opportunities.parquet")
         assert "there is opportunities.csv and opportunities.parquet" in refused(folder)
@@ -120,13 +148,6 @@ class TestRefused:
         write(folder, opportunities=OPPORTUNITIES.replace('"Acme, Inc."', "Acme, Inc."))
         text = refused(folder)
         assert "more or fewer values than the 9 columns\n  rows: line 2 (10 values)" in text
-
-    def test_latin_text_names_the_byte_and_the_line(self, folder):
-        write(folder, opportunities=OPPORTUNITIES.encode("latin-1"))
-        text = refused(folder)
-        assert "opportunities.csv is not UTF-8: byte 0xfc at position" in text
-        assert "rows: line 3 (" in text
-        assert "mend: save the file as UTF-8" in text
 
     def test_not_parquet(self, folder):
         (folder / "plan.parquet").write_text("period,segment,amount")
@@ -153,7 +174,7 @@ def test_check_lists_files_and_values_together(folder):
     write(folder, opportunities=OPPORTUNITIES.replace(",60,", ",-60,"), plan="", stages="stage;position\n")
     (folder / "company.toml").write_text("nmae = 'x'")
     found = {(problem.table, problem.column) for problem in problems_in(folder) if problem.severity == "fatal"}
-    assert found == {("company.toml", "nmae"), ("plan", ""), ("stages", ""), ("opportunities", "amount")}
+    assert found == {("company.toml", "nmae"), ("plan", ""), ("stages", "outcome"), ("opportunities", "amount")}
     write(folder, opportunities=OPPORTUNITIES)
     for name in ("plan.csv", "stages.csv", "company.toml"):
         (folder / name).unlink()

@@ -1,88 +1,114 @@
-"""A folder of CSV or Parquet files with the canonical names, and company.toml -> `Log`."""
+"""A folder of files with the canonical names, or one workbook, and company.toml -> `Log`.
+
+A file is read as it is (`tables.read`): its encoding, separator and decimal sign are the reader's business, and what it
+decided is a note of the log. Here is what a location consists of: which file or sheet is which table, what is there
+twice, misspelt, or none of ours.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as papq
 
 from forecast.data.checks import validation
-from forecast.data.checks.table import LINE
 from forecast.data.checks.validation import validate
-from forecast.data.codes import from_dictionary
 from forecast.data.schema import TABLES, Company, Log
-from forecast.data.sources.company import FILE, read_company
+from forecast.data.sources.company import FILE, company_from, read_company
+from forecast.data.sources.tables.content import read_bytes
+from forecast.data.sources.tables.delimited import check_names
+from forecast.data.sources.tables.ours import in_our_form
+from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
+from forecast.data.sources.tables.read import is_workbook, read_tables
+from forecast.data.sources.tables.workbook import Workbook
 from forecast.errors import DataError, Problem, did_you_mean
 
-_SUFFIXES = (".csv", ".parquet")
+_COMPANY = "company"
+
+_VERY_NEAR = 0.88
+"""Names at least so alike (1 = the same) are one name misspelt, whatever the file holds."""
+
+
+@dataclass(kw_only=True)
+class Location:
+    """What a folder or workbook holds, as far as it could be read.
+
+    folder : the folder, or the one in which the workbook lies: company.toml and the logo are looked for there.
+    tables : our tables, text with the lines of their files as index, or typed (Parquet). files : which file each is in.
+    company : what company.toml or the sheet `company` says. notes : what was decided, and what is none of ours.
+    errors : what could not be read.
+    """
+
+    folder: Path
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    company: Company = field(default_factory=Company)
+    notes: list[Problem] = field(default_factory=list)
+    errors: list[DataError] = field(default_factory=list)
 
 
 def read(location: str | os.PathLike[str]) -> Log:
-    """Read and validate the tables of a folder.
+    """Read and validate the tables of a folder or workbook.
 
     Parameters
     ----------
-    location : the folder. A relative one is looked for in the working directory, then in each folder above it, so
-        that the same `data/sample` works from a notebook and from the command line.
+    location : the folder, or a workbook (.xlsx) with a sheet for each table. A relative one is looked for in the
+        working directory, then in each folder above it, so that the same `data/sample` works from a notebook and from
+        the command line.
 
     Raises
     ------
     DataError : the folder, a file or a value is not as the data dictionary (data/README.md) says.
     """
-    folder = locate(location)
-    tables, company = read_raw(folder)
-    return validate(tables, company, source=str(folder), keep=False)
+    place = locate(location)
+    found = read_location(place)
+    if found.errors:
+        raise found.errors[0]
+    log = validate(found.tables, found.company, source=str(place), keep=False)
+    return replace(log, notes=(*log.notes, *found.notes)) if found.notes else log
 
 
-def read_raw(folder: Path) -> tuple[dict[str, pd.DataFrame], Company]:
-    """Read the files of a folder as they are: CSV as text with file lines as index, Parquet as typed.
+def read_raw(place: Path) -> tuple[dict[str, pd.DataFrame], Company]:
+    """Read the tables of a folder or workbook as they are: text with file lines as index, Parquet as typed.
 
     Returns the tables by name, and the company. Raises DataError for the first file that cannot be read.
     """
-    company = read_company(folder)
-    tables, unreadable = _tables(folder)
-    if unreadable:
-        raise unreadable[0]
-    return tables, company
+    found = read_location(place)
+    if found.errors:
+        raise found.errors[0]
+    return found.tables, found.company
 
 
 def problems_in(location: str | os.PathLike[str]) -> list[Problem]:
-    """Return every problem of a folder: files that cannot be read as well as what is wrong in those that can."""
+    """Return every problem of a location: files that cannot be read as well as what is wrong in those that can."""
     return examine(location)[1]
 
 
 def examine(location: str | os.PathLike[str]) -> tuple[Log | None, list[Problem]]:
-    """Return the log of a folder, None where a problem is fatal, and every problem as `problems_in` gives them."""
-    folder = locate(location)
-    found: list[Problem] = []
-    company = Company()
-    try:
-        company = read_company(folder)
-    except DataError as error:
-        found.append(error.problem)
-    tables, unreadable = _tables(folder)
-    found += [error.problem for error in unreadable]
-    missing = {problem.table for problem in found}
-    log, inside = validation.examine(tables, company, source=str(folder), keep=False)
-    found += [problem for problem in inside if problem.table not in missing]
-    return (None if any(problem.severity == "fatal" for problem in found) else log), found
+    """Return the log of a location, None where a problem is fatal, and every problem as `problems_in` gives them."""
+    place = locate(location)
+    read_in = read_location(place)
+    found = [error.problem for error in read_in.errors]
+    unread = {problem.table for problem in found}
+    log, inside = validation.examine(read_in.tables, read_in.company, source=str(place), keep=False)
+    found += [problem for problem in inside if problem.table not in unread] + read_in.notes
+    if log is None or any(problem.severity == "fatal" for problem in found):
+        return None, found
+    return replace(log, notes=(*log.notes, *read_in.notes)), found
 
 
 def locate(location: str | os.PathLike[str]) -> Path:
-    """Return the folder a location names; a relative one is tried here and then in each folder above."""
+    """Return the folder or workbook a location names; a relative one is tried here and then in each folder above."""
     path = Path(location).expanduser()
     here = Path.cwd()
     tried = [path] if path.is_absolute() else [base / path for base in (here, *here.parents)]
     for candidate in tried:
-        if candidate.is_dir():
+        if candidate.is_dir() or (candidate.is_file() and ending(candidate) in WORKBOOK):
             return candidate
     for candidate in tried:
         if candidate.exists():
@@ -93,200 +119,187 @@ def locate(location: str | os.PathLike[str]) -> Path:
     )
 
 
-def _tables(folder: Path) -> tuple[dict[str, pd.DataFrame], list[DataError]]:
-    """Return what could be read, and an error for each file that could not or whose name is misspelt."""
-    tables: dict[str, pd.DataFrame] = {}
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    files = [path for path in paths if path.suffix.lower() in _SUFFIXES]
-    errors = _misspelt(paths, files)
-    for path in files:
-        if path.stem in TABLES:
-            try:
-                tables[path.stem] = _read_table(path)
-            except DataError as error:
-                errors.append(error)
-    if "opportunities" not in tables and not errors:
-        errors.append(
+def read_location(place: Path) -> Location:
+    """Return what a folder or workbook holds; what cannot be read is among its errors."""
+    found = Location(folder=place if place.is_dir() else place.parent)
+    try:
+        found.company = read_company(found.folder)
+    except DataError as error:
+        found.errors.append(error)
+    if place.is_dir():
+        _read_folder(place, found)
+    else:
+        _attempt(found, lambda: _read_workbook(place, found))
+    if "opportunities" not in found.tables and not found.errors:
+        where = "add a sheet of this name" if place.is_file() else "add opportunities.csv or opportunities.parquet"
+        found.errors.append(
             DataError(
-                f"this table is missing in {folder}",
+                f"this table is missing in {place}",
                 table="opportunities",
-                mend="add opportunities.csv or opportunities.parquet; it is the one table that is needed",
+                mend=f"{where}; it is the one table that is needed",
             )
         )
-    return tables, errors
+    return found
+
+
+# -- a folder ------------------------------------------------------------------------------------------
+
+
+def _read_folder(folder: Path, found: Location) -> None:
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    candidates = [path for path in paths if is_table(path)]
+    files = [path for path in candidates if path.is_file()]
+    found.errors += _misspelt(paths, files)
+    found.errors += [_no_file(path) for path in candidates if path not in files and stem(path) in TABLES]
+    others = []
+    for path in files:
+        if ending(path) in WORKBOOK:
+            _attempt(found, lambda path=path: _read_workbook(path, found))
+        elif stem(path) in TABLES:
+            _attempt(found, lambda path=path: _take(found, path, read_tables(path, table=stem(path), typed=True)[0]))
+        elif ending(path) != ".txt":
+            others.append(path.name)
+        if path.is_symlink() and path in found.files.values() and not _is_inside(path, folder):
+            what = f"{path.name} is a link out of the folder, to {path.resolve()}"
+            found.notes.append(Problem(severity="info", table=stem(path), what=what))
+    old = [path for path in paths if path.suffix.lower() in (".xls", ".xlsb", ".ods") and path.stem in TABLES]
+    found.errors += [_old_workbook(path) for path in old]
+    misspelt = {error.problem.table for error in found.errors}
+    others = [name for name in others if stem(Path(name)) not in misspelt]
+    if others:
+        what = f"files that are none of our tables are not read: {', '.join(others)}"
+        found.notes.append(Problem(severity="info", what=what))
+
+
+def _attempt(found: Location, step: Any) -> None:
+    try:
+        step()
+    except DataError as error:
+        found.errors.append(error)
+
+
+def _take(found: Location, path: Path, raw: RawTable, *, name: str = "") -> None:
+    """Take a raw table as the table of its name, in our form. Raises DataError."""
+    name = name or raw.name
+    if name in found.files:
+        first = found.files[name]
+        both = f"{first.name} and {path.name}" if first != path else f"two sheets of {path.name}"
+        raise DataError(f"there is {both} for this table", table=name, mend="keep the one that holds, delete the other")
+    found.files[name] = path
+    check_names([str(column) for column in raw.frame.columns], separator=raw.separator, file=path.name, table=name)
+    frame, notes = in_our_form(raw, TABLES[name])
+    found.tables[name] = frame
+    found.notes += [Problem(severity="info", table=name, what=note) for note in (*raw.notes, *notes)]
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _no_file(path: Path) -> DataError:
+    what = "is a link that leads nowhere" if path.is_symlink() and not path.exists() else "is no file"
+    return DataError(f"{path.name} {what}", table=stem(path), mend="put the file itself there, or take it away")
+
+
+def _old_workbook(path: Path) -> DataError:
+    return DataError(f"{path.name} is a workbook of another kind", table=path.stem, mend="save it as .xlsx")
 
 
 def _misspelt(paths: list[Path], files: list[Path]) -> list[DataError]:
-    """Return an error for each file whose name is nearly that of company.toml or a table, where that is not there."""
-    absent = set(TABLES) - {path.stem for path in files}
-    meant = {path: absent for path in files if path.stem not in TABLES}
-    if not any(path.name == FILE for path in paths):
-        meant = {path: {"company"} for path in paths if path.suffix == ".toml"} | meant
-    hints = {path: did_you_mean(path.stem.lower(), names) for path, names in meant.items()}
+    """Return an error for each file whose name is nearly that of company.toml or a table, where that is not there.
+
+    A near name alone is none: accounts.csv is not a misspelt `costs`. The file has the columns of that table, too.
+    """
+    absent = set(TABLES) - {stem(path) for path in files}
     errors = []
-    for path, hint in hints.items():
-        if hint and path.suffix == ".toml":
-            errors.append(DataError(f"looks like a misspelt {FILE}", table=path.name, mend=f"rename it to {FILE}"))
-        elif hint:
+    if not any(path.name == FILE for path in paths):
+        near = [path for path in paths if path.suffix == ".toml" and did_you_mean(path.stem.lower(), [_COMPANY])]
+        errors += [
+            DataError(f"looks like a misspelt {FILE}", table=path.name, mend=f"rename it to {FILE}") for path in near
+        ]
+    for path in files:
+        name = stem(path)
+        hint = did_you_mean(name.lower(), absent) if name not in TABLES else ""
+        if hint and ending(path) != ".txt" and _is_meant(path, hint.split("'")[1]):
             errors.append(
                 DataError(
                     f"{path.name} looks like a misspelt table: {hint}",
-                    table=path.stem,
+                    table=name,
                     mend="rename the file; or give it another name or another folder if it is none of ours",
                 )
             )
     return errors
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    if path.suffix == ".parquet" and path.with_suffix(".csv").exists():
-        raise DataError(
-            f"there is {path.stem}.csv and {path.stem}.parquet",
-            table=path.stem,
-            mend="keep the one that holds, delete the other",
-        )
-    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty", table=path.stem, mend="write the table again, or take the file away")
+def _is_meant(path: Path, table: str) -> bool:
+    """Return whether a file of a near name holds that table: it has its key, or nearly its name and cannot be read."""
     try:
-        frame = _typed_columns(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise DataError(
-            f"{path.name} cannot be read as Parquet ({_first_line(error)})",
-            table=path.stem,
-            mend="write the file again",
-        ) from error
-    frame.index = pd.RangeIndex(len(frame))
-    return frame
+        columns = read_tables(path, typed=True)[0].frame.columns
+    except DataError:
+        return SequenceMatcher(None, stem(path).lower(), table).ratio() > _VERY_NEAR
+    return set(TABLES[table].key) <= set(map(str, columns))
 
 
-def _typed_columns(path: Path) -> pd.DataFrame:
-    """Return the columns of a Parquet file, read one by one, so that the table is never there twice.
+# -- a workbook ----------------------------------------------------------------------------------------
 
-    Text is read as the codes in which Parquet keeps it, so that no column stands there written out.
+
+def _read_workbook(path: Path, found: Location) -> None:
+    """Take the sheets that are called like our tables; or the one sheet of a workbook that is called like one.
+
+    Raises DataError where it cannot be read.
     """
-    schema = papq.read_schema(path)
-    names = schema.names
-    text = [name for name in names if schema.field(name).type in (pa.string(), pa.large_string())]
-    if not names or len(set(names)) < len(names):
-        return papq.read_table(path).combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
-    with papq.ParquetFile(path, read_dictionary=text) as file:
-        columns: dict[str, pd.Series] = {}
-        for name in names:
-            table = file.read(columns=[name], use_threads=False).select([name]).combine_chunks()
-            values = table.column(0)
-            if name in text and values.num_chunks == 1 and pa.types.is_dictionary(values.type):
-                columns[name] = from_dictionary(values.chunk(0))
-            else:
-                columns[name] = table.to_pandas(date_as_object=False, ignore_metadata=True)[name]
-            del table, values
-            pa.default_memory_pool().release_unused()
-    return pd.DataFrame(columns, copy=False)
+    data = read_bytes(path, table=path.name)
+    name = stem(path)
+    if not is_workbook(data, path, table=path.name):
+        if name in TABLES:
+            _take(found, path, read_tables(path, table=name)[0])
+        return
+    book = Workbook(data, file=path.name, table=path.name)
+    ours = {sheet: sheet.strip().lower().replace(" ", "_").replace("-", "_") for sheet in book.names}
+    if not any(name in TABLES for name in ours.values()):
+        if name in TABLES:
+            _take(found, path, read_tables(path, table=name)[0], name=name)
+        else:
+            found.notes.append(_no_table_in(path))
+        return
+    for sheet, name in ours.items():
+        if name in TABLES:
+            _attempt(found, lambda sheet=sheet, name=name: _take(found, path, book.read(sheet, name=name, table=name)))
+        elif name == _COMPANY:
+            _attempt(found, lambda sheet=sheet: _take_company(found, book.read(sheet, name=_COMPANY, table=_COMPANY)))
+    others = [sheet for sheet, name in ours.items() if name not in TABLES and name != _COMPANY]
+    if others:
+        what = f"sheets of {path.name} that are none of our tables are not read: {', '.join(others)}"
+        found.notes.append(Problem(severity="info", what=what))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Return the table as text, with the line of the file on which each row starts as index."""
-    data = path.read_bytes()
-    _check_encoding(data, path)
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise DataError(f"{path.name} is empty", table=path.stem, mend="write the table again, or take the file away")
-    names = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8").rstrip("\r"))))
-    _check_header(names, path)
-    frame = _parsed(data, len(names), path).combine_chunks().to_pandas()
-    frame.columns = pd.Index(names)
-    frame.index = pd.Index(_lines(data, len(frame)), name=LINE)
-    return frame
+def _no_table_in(path: Path) -> Problem:
+    what = f"{path.name} is not read: neither it nor a sheet of it is called like one of our tables"
+    return Problem(severity="info", what=what)
 
 
-def _parsed(data: bytes, columns: int, path: Path) -> pa.Table:
-    """Return the rows below the header, all as text; refuses rows with more or fewer values than there are columns."""
-    names = [f"c{i}" for i in range(columns)]
-    broken: list[tuple[int, int]] = []
-
-    def note_row(row: pacsv.InvalidRow) -> str:
-        broken.append((row.number or 0, row.actual_columns))
-        return "skip"
-
-    try:
-        table = pacsv.read_csv(
-            pa.BufferReader(data),
-            read_options=pacsv.ReadOptions(use_threads=False, column_names=names, skip_rows=1),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=note_row),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-                quoted_strings_can_be_null=True,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV" not in str(error):
-            raise DataError(
-                f"{path.name} cannot be read as CSV ({_first_line(error)})",
-                table=path.stem,
-                mend="write the file again",
-            ) from error
-        table = pa.table({name: pa.array([], pa.string()) for name in names})
-    if broken:
-        raise DataError(
-            f"rows with more or fewer values than the {columns} columns",
-            table=path.stem,
-            rows=[f"line {line} ({count} values)" for line, count in broken],
-            mend="put text that holds a comma in double quotes",
-        )
-    return table
+def _take_company(found: Location, raw: RawTable) -> None:
+    """Take the company from a sheet of two columns, key and value. Raises DataError."""
+    if (found.folder / FILE).exists():
+        raise DataError(f"there is {FILE} and a sheet {_COMPANY!r}", table=_COMPANY, mend="keep one of them")
+    rows = [list(map(str, raw.frame.columns)), *raw.frame.astype(object).itertuples(index=False, name=None)]
+    pairs = {str(row[0]).strip(): row[1] for row in rows if len(row) > 1 and pd.notna(row[0]) and pd.notna(row[1])}
+    pairs.pop("key", None)
+    found.company = company_from(_values(pairs), folder=found.folder)
 
 
-def _check_encoding(data: bytes, path: Path) -> None:
-    mend = "save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{path.name} is UTF-16, not UTF-8", table=path.stem, rows=["line 1"], mend=mend)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        text = data[data.rfind(b"\n", 0, error.start) + 1 :].split(b"\n", 1)[0][:60].decode("latin-1").strip()
-        raise DataError(
-            f"{path.name} is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start:,}",
-            table=path.stem,
-            rows=[f"line {line} ({text!r})"],
-            mend=mend,
-        ) from error
-
-
-def _check_header(names: list[str], path: Path) -> None:
-    table = path.stem
-    for separator, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if len(names) == 1 and separator in names[0]:
-            raise DataError(
-                f"the columns of {path.name} are separated by {called}", table=table, mend="save it with commas"
-            )
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError("this column is there twice", table=table, column=twice[0], mend="keep one of them")
-    if "" in names:
-        raise DataError(
-            f"column {names.index('') + 1} of {path.name} has no name", table=table, mend="name it, or take it out"
-        )
-
-
-def _lines(data: bytes, rows: int) -> np.ndarray:
-    """Return the line of the file on which each row starts; lines are counted from 1, the header being the first."""
-    ends = data.count(b"\n") + (not data.endswith(b"\n"))
-    if ends == rows + 1:
-        return np.arange(2, rows + 2)
-    lines, start = [], 1
-    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
-    for row in reader:
-        if row:
-            lines.append(start)
-        start = reader.line_num + 1
-    return np.array(lines[1 : rows + 1], dtype=np.int64)
-
-
-def _first_line(error: BaseException) -> str:
-    return re.sub(r"\s+", " ", str(error).splitlines()[0] if str(error) else type(error).__name__)[:200]
+def _values(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the texts of a sheet as the values company.toml would hold: whole numbers, lists, yes and no."""
+    usual = {one.name: getattr(Company(), one.name) for one in fields(Company)}
+    found: dict[str, Any] = {}
+    for key, value in pairs.items():
+        text, kind = str(value).strip(), type(usual.get(key))
+        if kind is bool:
+            found[key] = {"true": True, "false": False}.get(text.lower(), text)
+        elif kind is int:
+            found[key] = int(text) if text.isdecimal() else text
+        elif kind is tuple:
+            found[key] = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            found[key] = text
+    return found

@@ -22,8 +22,9 @@ import pyarrow.parquet as papq
 
 from forecast.data.checks.kinds import as_kind
 from forecast.data.schema import OUTCOMES, TABLES, TOTAL, Log
-from forecast.data.sources.company import FILE
-from forecast.data.sources.files import read_raw
+from forecast.data.sources.company import FILE, company_text
+from forecast.data.sources.files import read_location
+from forecast.data.sources.tables.raw import PARQUET, WORKBOOK, ending
 from forecast.errors import MachineError, ParameterError
 
 NAMES = {
@@ -42,7 +43,6 @@ TEXT = "text"
 
 _FOLLOWED = ("account", "owner")
 _RESERVED = {*OUTCOMES, TOTAL, "sales", "marketing", "joint", "delivery", "new", "existing", "true", "false"}
-_SUFFIXES = (".csv", ".parquet")
 _SHORTEST = 16
 _DIGITS = 8
 
@@ -87,20 +87,27 @@ def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> dict[str, dict
 
     Parameters
     ----------
-    folder : the data folder. Its tables, company.toml and logo are copied; other files, read by nothing, are not.
+    folder : the data folder, or a workbook. Its tables, company.toml and logo are copied; other files, read by nothing,
+        are not.
     log : the same folder as read: its types say which of the company's own columns are text.
     salt : the secret, 1 to 64 bytes.
 
-    Files keep their format and the order of their rows; tables that hold no name are copied as they are.
+    Rows keep their order, CSV and Parquet files their format; sheets become CSV. A file that holds no name is copied as
+    it is.
     Raises MachineError where the copy cannot be written.
     """
-    raw, company = read_raw(folder)
+    found = read_location(folder)
+    if found.errors:
+        raise found.errors[0]
+    raw = found.tables
     try:
         into.mkdir(parents=True)
-        for name in (FILE, company.logo):
-            if name and (folder / name).is_file():
+        for name in (FILE, found.company.logo):
+            if name and (found.folder / name).is_file():
                 (into / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / name, into / name)
+                shutil.copyfile(found.folder / name, into / name)
+        if not (into / FILE).exists() and (text := company_text(found.company)):
+            (into / FILE).write_text(text, encoding="utf-8")  # from the sheet of a workbook
         kinds = {name: _kinds(name, frame, log) for name, frame in raw.items()}
         names = _pseudonyms(raw, kinds, salt)
         followed = {
@@ -113,7 +120,7 @@ def redact(folder: Path, into: Path, *, log: Log, salt: bytes) -> dict[str, dict
             frame = raw.pop(name)
             changed = {column: _replaced(_text(frame[column]), names[kind]) for column, kind in kinds[name].items()}
             changed |= _followed(name, frame, followed, but=changed)
-            _copy(name, frame, changed, folder, into)
+            _copy(name, frame, changed, found.files[name], into)
         return {**names, "category": followed}
     except OSError as error:
         raise MachineError(f"the redacted copy of the data cannot be written ({error.strerror or error})") from None
@@ -207,15 +214,18 @@ def _followed(
     return found
 
 
-def _copy(name: str, frame: pd.DataFrame, changed: Mapping[str, pd.Series], folder: Path, into: Path) -> None:
-    """Write one table in the format it came in."""
-    file = next(path for path in sorted(folder.iterdir()) if path.stem == name and path.suffix.lower() in _SUFFIXES)
-    if not changed:
+def _copy(name: str, frame: pd.DataFrame, changed: Mapping[str, pd.Series], file: Path, into: Path) -> None:
+    """Write one table: as it is where nothing changed, Parquet as Parquet; everything else as CSV.
+
+    A workbook holds more than its cells (who wrote it, what stood there before), so that none is ever copied.
+    """
+    kind = ending(file)
+    if not changed and kind not in WORKBOOK and not file.is_symlink():
         shutil.copyfile(file, into / file.name)
-    elif file.suffix.lower() == ".csv":
-        frame.assign(**changed).to_csv(into / file.name, index=False, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    else:
+    elif kind == PARQUET:
         table = papq.read_table(file)
         for column, values in changed.items():
             table = table.set_column(table.schema.get_field_index(column), column, pa.array(values))
-        papq.write_table(table.replace_schema_metadata(), into / file.name)
+        papq.write_table(table.replace_schema_metadata(), into / f"{name}{PARQUET}")
+    else:
+        frame.assign(**changed).to_csv(into / f"{name}.csv", index=False, quoting=csv.QUOTE_ALL, lineterminator="\n")

@@ -12,10 +12,12 @@ LARGEST = 4 << 30
 """Bytes of one file, unpacked; more is refused before it fills the memory."""
 
 _FREE = 256 << 20
-"""Below so many bytes nothing is asked; above, a file that grows more than `_RATIO`-fold is made to fill the memory."""
+"""Below so many bytes nothing is asked; above, a file that grows more than `RATIO`-fold is made to fill the memory."""
 
-_RATIO = 100
-_CHUNK = 1 << 22
+RATIO = 100
+
+CHUNK = 1 << 22
+"""Bytes unpacked at a time."""
 
 _ZIP, _OLE, _GZ, _PAR = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"\x1f\x8b", b"PAR1"
 
@@ -54,7 +56,7 @@ def _unpacked(data: bytes, *, file: str, table: str) -> bytes:
         while at < len(data):
             unpacker = zlib.decompressobj(wbits=31)
             while not unpacker.eof:
-                piece = unpacker.unconsumed_tail or view[at : at + _CHUNK]
+                piece = unpacker.unconsumed_tail or view[at : at + CHUNK]
                 if not len(piece):
                     raise DataError(
                         f"{named(file, table)} breaks off: it is half written",
@@ -63,12 +65,12 @@ def _unpacked(data: bytes, *, file: str, table: str) -> bytes:
                     )
                 if not unpacker.unconsumed_tail:
                     at += len(piece)
-                parts.append(unpacker.decompress(piece, _CHUNK))
+                parts.append(unpacker.decompress(piece, CHUNK))
                 total += len(parts[-1])
                 if is_bomb(total, len(data)):
                     raise too_large(file, table)
             at -= len(unpacker.unused_data)
-            if not any(view[at : at + _CHUNK]):
+            if not any(view[at : at + CHUNK]):
                 break  # zeros that fill up a block of a tape or disk
     except zlib.error as error:
         raise DataError(
@@ -79,7 +81,7 @@ def _unpacked(data: bytes, *, file: str, table: str) -> bytes:
 
 def is_bomb(unpacked: int, packed: int) -> bool:
     """Return whether a compressed file gives more than a table of its size can."""
-    return unpacked > LARGEST or (unpacked > _FREE and unpacked > _RATIO * packed)
+    return unpacked > LARGEST or (unpacked > _FREE and unpacked > RATIO * packed)
 
 
 def too_large(file: str, table: str) -> DataError:
