@@ -24,6 +24,7 @@ _COMPANY = {
     "settle_days": "days after a month's end at which its bookings count as settled",
     "fixed_at_creation": "columns of `opportunities` whose value was known when the opportunity was created",
     "one_currency": "`true`: all amounts are in one currency, whatever the column `currency` says; needs no rates",
+    "negative_amounts": "credits and downsell: `keep` (bookings subtract them), or `leave-out` (they are not there)",
 }
 
 _HEAD = """# The data

@@ -28,6 +28,9 @@ TOTAL = "Total"
 
 OUTCOMES = ("open", "won", "lost")
 
+CREDITS = ("keep", "leave-out")
+"""What is done with opportunities of a negative amount: they are subtracted, or are not there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -103,7 +106,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     ),
                     _SEGMENT,
                     _needed("stage", "text", "stage today"),
-                    _needed("amount", "amount", "value today", nullable=True, unit="money", minimum=0),
+                    _needed("amount", "amount", "value today; below 0 for a credit", nullable=True, unit="money"),
                     _needed("expected_close_on", "date", "expected close date today", nullable=True),
                     _needed("closed_on", "date", "day it was won or lost; empty while open", nullable=True),
                     _needed("outcome", "text", "open, won or lost", values=OUTCOMES),
@@ -130,7 +133,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _needed("opportunity_id", "key", "the opportunity"),
                     _needed("recorded_at", "timestamp", "when the CRM learned it"),
                     _needed("stage", "text", "stage from then on"),
-                    _needed("amount", "amount", "value from then on", nullable=True, unit="money", minimum=0),
+                    _needed("amount", "amount", "value from then on", nullable=True, unit="money"),
                     _needed("expected_close_on", "date", "expected close date from then on", nullable=True),
                     _optional("probability", "number", "probability the CRM showed", unit="0 to 1", minimum=0),
                     _optional("forecast_category", "text", "forecast category the seller chose"),
@@ -337,6 +340,7 @@ class Company:
     settle_days: int = 7
     fixed_at_creation: tuple[str, ...] = ()
     one_currency: bool = False
+    negative_amounts: str = "keep"
     own_periods: tuple[tuple[int, int], ...] = ()
     """The table `periods`, once it has been read, as `Calendar.own`; no key of company.toml."""
 

@@ -79,9 +79,9 @@ BROKEN = {
         {"opportunities": edited(OPPORTUNITIES, 5, created_on="2025-11-31")},
         ["opportunities.created_on", "line 5 ('2025-11-31')", "mend:"],
     ),
-    "negative amount": (
-        {"opportunities": edited(OPPORTUNITIES, 2, amount="-1200")},
-        ["opportunities.amount", "is negative", "line 2 ('-1200')", "mend: correct the sign"],
+    "a negative plan": (
+        {"plan": PLAN.replace("South,", "South,-")},
+        ["plan.amount", "is negative", "line 3 ('-", "mend: correct the sign"],
     ),
     "an amount with a thousands separator": (
         {"opportunities": edited(OPPORTUNITIES, 2, amount="1.200.50")},
@@ -237,7 +237,7 @@ def test_the_json_holds_what_the_text_says(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_several_problems_are_all_listed_by_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    broken = edited(edited(OPPORTUNITIES, 2, amount="-1"), 3, created_on="yesterday")
+    broken = edited(edited(OPPORTUNITIES, 2, amount="x"), 3, created_on="yesterday")
     folder = tiny_company(tmp_path / "data", opportunities=broken, plan=PLAN.replace("2026-04", "April", 1))
     code, text = run(capsys, "check", "--data", str(folder))
     assert code == 1

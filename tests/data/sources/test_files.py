@@ -161,8 +161,9 @@ class TestRefused:
     def test_lines_are_those_of_the_file_also_after_text_of_two_lines(self, folder):
         rows = OPPORTUNITIES.splitlines()
         two_lines = rows[1].replace("Acme, Inc.", "Acme\nInc.")
-        write(folder, opportunities="\n".join([rows[0], two_lines, "", rows[2].replace(",60,", ",-60,"), ""]))
-        assert "opportunities.amount: is negative\n  rows: line 5 ('-60')" in refused(folder)
+        write(folder, opportunities="\n".join([rows[0], two_lines, "", rows[2].replace(",60,", ",6o,"), ""]))
+        assert "opportunities.amount: a value is not a number" in refused(folder)
+        assert "rows: line 5 ('6o')" in refused(folder)
 
     def test_nothing_is_written(self, folder):
         before = sorted((path.name, path.read_bytes()) for path in folder.iterdir())
@@ -235,6 +236,8 @@ class TestCompany:
             ("week_starts_on = 'sunday'", "week_starts_on: months of a calendar have no weeks, so that this key says"),
             ("calendar = 'month'\nyear_ends = 'last'", "year_ends: months of a calendar have no weeks"),
             ("own_periods = []", "own_periods: this key is not known"),
+            ("negative_amounts = 'drop'", "negative_amounts: 'drop' is not one of keep, leave-out"),
+            ("negative_amounts = true", "negative_amounts: True is not one of keep, leave-out"),
             ("fiscal_year_start = 13", "13 is not a whole number from 1 to 12"),
             ("fiscal_year_start = '4'", "'4' is not a whole number from 1 to 12"),
             ("settle_days = -1", "-1 is not a whole number from 0 to 366"),

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data.checks.across import HAPPENED, check_across
+from forecast.data.checks.credits import settle_credits
 from forecast.data.checks.currencies import check_elsewhere
 from forecast.data.checks.own_periods import TABLE as OWN_PERIODS
 from forecast.data.checks.own_periods import with_own_periods
@@ -117,6 +118,7 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
         found += wrong
     if "opportunities" in typed:
         found += _leave_out_undated(typed, company)
+        found += settle_credits(typed, company)
         for name in _NAMING:
             if name in typed:
                 typed[name] = _share_names(typed[name], typed["opportunities"]["opportunity_id"])

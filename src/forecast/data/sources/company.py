@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from forecast.calendar import NAMED_BY, PATTERNS, WEEKDAYS, YEAR_ENDS
-from forecast.data.schema import COMPANY_KEYS, Company
+from forecast.data.schema import COMPANY_KEYS, CREDITS, Company
 from forecast.errors import DataError, did_you_mean, nearest
 
 FILE = "company.toml"
@@ -68,6 +68,8 @@ def company_from(values: Mapping[str, Any], *, folder: Path | None = None) -> Co
     _check_calendar(taken)
     _check_whole(taken, "fiscal_year_start", 1, 12)
     _check_whole(taken, "settle_days", 0, 366)
+    if taken.get("negative_amounts", "keep") not in CREDITS:
+        _refuse("negative_amounts", taken["negative_amounts"], f"one of {', '.join(CREDITS)}")
     if not isinstance(taken.get("one_currency", False), bool):
         _refuse("one_currency", taken["one_currency"], "true or false, without quotes")
     if "extracted_on" in taken:

@@ -122,6 +122,8 @@ _LEARN = 24
 _FEWEST_SEEN = 12
 _SIGMA_PRIOR = 4.0
 _WIDTH_PRIOR = 30.0
+_MOST_CREDIT = 0.999
+"""A forecast on the log scale cannot fall below the shift; credits may be booked beyond it."""
 
 
 def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
@@ -206,13 +208,14 @@ def transform(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return log(y + shift), nan before a series' first booking, and the shift (S,): a typical early month.
 
     The shift is the mean of the first 12 months from the first booking on that hold one, so that it stays as it is
-    when months are added; 1 where nothing was ever booked.
+    when months are added; 1 where nothing was ever booked. A month in which credits outweigh what was booked counts as
+    one without a booking.
     """
     started = np.cumsum(y > 0, axis=1)
     early = (y > 0) & (np.cumsum(started > 0, axis=1) <= PERIOD)
     count = early.sum(axis=1)
     shift = np.where(count > 0, (y * early).sum(axis=1) / np.maximum(count, 1), 1.0)
-    return np.where(started > 0, np.log(y + shift[:, None]), np.nan), shift
+    return np.where(started > 0, np.log(np.maximum(y, 0.0) + shift[:, None]), np.nan), shift
 
 
 def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> NotedTable:
@@ -241,9 +244,10 @@ def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> Noted
     location = np.where(alive[:, None], location, 0.0)
     booked = bookings_in(view, periods)
     spread = np.sqrt(np.einsum("shh->sh", covariance))
-    mean = booked + _mean_above(location, spread, shift[:, None] + booked)
+    floor = np.maximum(booked, -_MOST_CREDIT * shift[:, None])
+    mean = floor + _mean_above(location, spread, shift[:, None] + floor)
     noise = correlated_normals(correlation, covariance, rng=rng)
-    draws = np.maximum(np.exp(location + noise) - shift[:, None], booked)
+    draws = np.maximum(np.exp(location + noise) - shift[:, None], floor)
     mean = np.where(alive[:, None], mean, booked)
     draws = np.where(alive[:, None], draws, booked)
     return NotedTable(table=from_draws(view, model=model, draws=draws, periods=periods, mean=mean))

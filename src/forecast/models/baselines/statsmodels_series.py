@@ -168,6 +168,6 @@ def _mean_over_median(location: np.ndarray, actual: np.ndarray, shift: np.ndarra
     location, actual : (origins, series, ahead), in logs and in money; nan = not there. shift : (series,). 1 where
     there is no past error.
     """
-    error = np.log(actual + shift[:, None]) - location
+    error = np.log(np.maximum(actual, 0.0) + shift[:, None]) - location
     error = error[np.isfinite(error)]
     return float(np.exp(0.5 * (error**2).mean())) if len(error) else 1.0

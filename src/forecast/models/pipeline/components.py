@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast import wording
 from forecast.data.known.enough import MORE_RECORD, NOTHING_TO_LEARN, closed_deals, too_thin
 from forecast.data.known.ledger import KnownState
 from forecast.data.schema import FURTHEST_MONTH
@@ -209,7 +210,19 @@ def _components(
     parts = _corrected(view, states, chance, amount, corrections=corrections, future=future)
     past.record(view, _issued(parts, corrections, future, steps=modelled, closed=closed_deals(view)))
     notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
-    return replace(parts, notes=(*notes, *left_out_notes(model))), corrections
+    return replace(parts, notes=(*notes, *left_out_notes(model), *_credits(view))), corrections
+
+
+def _credits(view: KnownState) -> list[str]:
+    """Return a sentence on deals of a negative amount, which the forecast subtracts; none where there are none."""
+    parts = []
+    for name, deals in (("won", view.won_deals), ("open", view.open_deals)):
+        amount = view.amount[deals]
+        amount = amount[amount < 0]
+        if len(amount):
+            total = wording.money(float(amount.sum()), currency=view.company.currency)
+            parts.append(f"{wording.plural(len(amount), f'{name} deal')} of {total} in all")
+    return [f"Credits are subtracted: {' and '.join(parts)} with a negative amount."] if parts else []
 
 
 def _corrected(

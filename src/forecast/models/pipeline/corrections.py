@@ -180,11 +180,15 @@ class PastForecasts:
         return sums, ratios
 
     def _recorded_late(self, view: KnownState, month: int) -> tuple[float, float]:
-        """Return what was won before a month of the deals that were open at its start as known then, and in it."""
+        """Return what was won before a month of the deals that were open at its start as known then, and in it.
+
+        By size: credits that are recorded late are late, too.
+        """
         deals, amount = self._open.get(month, (np.zeros(0, dtype=np.int64), np.zeros(0)))
         won = view.outcome[deals] == WON
         closed = view.closed_in[deals]
-        return float(amount[won & (closed < month)].sum()), float(amount[won & (closed == month)].sum())
+        size = np.abs(amount)
+        return float(size[won & (closed < month)].sum()), float(size[won & (closed == month)].sum())
 
     def _errors(self, view: KnownState, *, segments: int) -> _Errors:
         """Compare the forecasts of the origins before a day with what came of them in the months that have settled."""

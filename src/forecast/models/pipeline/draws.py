@@ -46,8 +46,8 @@ def draw_open(
         count = min(int((weight > _SMALL * weight.sum()).sum()), SINGLE) if len(here) > SINGLE else len(here)
         single, rest = here[order[:count]], here[order[count:]]
         out[:, r] = _coins(chance[single], value[single], ratios, rng, draws)
-        if len(rest):
-            p, v = chance[rest], value[rest]
+        for part in _by_sign(rest, value):
+            p, v = chance[part], value[part]
             mean = (p * v).sum(axis=0)
             variance = (p * (1.0 + ratios.var() - p) * v**2).sum(axis=0)
             out[:, r] += _gamma(mean, variance, rng, draws)
@@ -71,6 +71,12 @@ def _coins(
         when += drawn >= edge[deal]
     paid = value.ravel()[deal * steps + when] * ratios[rng.integers(0, len(ratios), len(at), dtype=np.int32)]
     return np.bincount((at - deal * draws) * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
+
+
+def _by_sign(deals: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
+    """Return deals that bring money and credits apart, where there are any: the sum of both has no sign of its own."""
+    credit = (value[deals] < 0).any(axis=1)
+    return [part for part in (deals[~credit], deals[credit]) if len(part)]
 
 
 def draw_new(wins: np.ndarray, value: np.ndarray, *, pool: np.ndarray, seed: int, draws: int = DRAWS) -> np.ndarray:
@@ -110,7 +116,7 @@ def draw_shared(common: np.ndarray, own: np.ndarray, *, segments: int, seed: int
 
 
 def _gamma(mean: np.ndarray, variance: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Return gamma draws of given mean and variance, shape (draws, steps); 0 where the mean is."""
+    """Return gamma draws of given mean and variance, shape (draws, steps); 0 where the mean is, turned where below."""
     shape = np.divide(mean**2, variance, out=np.ones_like(mean), where=variance > 0)
-    scale = np.divide(variance, mean, out=np.zeros_like(mean), where=mean > 0)
+    scale = np.divide(variance, mean, out=np.zeros_like(mean), where=mean != 0)  # below 0 where the mean is
     return rng.gamma(shape, size=(draws, len(mean))) * scale

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import HORIZONS
 from forecast.errors import ParameterError
-from forecast.models.win.encoding import Vocabulary, vocabulary
+from forecast.models.win.encoding import Vocabulary, log_size, vocabulary
 from forecast.models.win.hazards import FEWEST_EACH
 from forecast.models.win.landmarks import UNDATED, States, landmarks, open_states, steps_of
 from forecast.models.win.learn import WINDOW
@@ -110,7 +110,7 @@ def _features(states: States, words: Vocabulary) -> pd.DataFrame:
         "x slips": np.log1p(states.slips),
     }
     if words.amount:
-        columns["x amount"] = np.log1p(states.amount)
+        columns["x amount"] = log_size(states.amount)
     columns |= {f"is {name}": words.places[name][states.factors[name]] for name in words.factors}
     columns |= {f"x {name}": states.numbers[name] for name in words.numbers}
     return pd.DataFrame({name: values.astype(np.float64) for name, values in columns.items()})

@@ -332,7 +332,7 @@ class Encoding:
 
     def size(self, states: States) -> np.ndarray:
         """Return log amounts less their mean over their spread, 0 where unknown."""
-        return np.nan_to_num((np.log1p(states.amount) - self.size_mean) / self.size_spread)
+        return np.nan_to_num((log_size(states.amount) - self.size_mean) / self.size_spread)
 
     def matrix(self, rows: Rows) -> np.ndarray:
         """Return the dense design, shape (rows, columns), float32."""
@@ -385,13 +385,22 @@ class Encoding:
         return out
 
 
+def log_size(amount: np.ndarray) -> np.ndarray:
+    """Return log(1 + amount), nan where unknown; of a credit, which is below 0, the same of its size with its sign.
+
+    >>> log_size(np.array([np.e - 1, 0.0, 1 - np.e]))
+    array([ 1.,  0., -1.])
+    """
+    return np.sign(amount) * np.log1p(np.abs(amount))
+
+
 def _log_months(months: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.log1p(months))
 
 
 def encoding(words: Vocabulary, states: States, *, steps: int) -> Encoding:
     """Return the encoding whose mean, spread and scores come from `states`."""
-    sizes = np.log1p(states.amount[np.isfinite(states.amount)])
+    sizes = log_size(states.amount[np.isfinite(states.amount)])
     mean, spread = (float(sizes.mean()), float(sizes.std())) if len(sizes) else (0.0, 0.0)
     scores = {name: normal_scores(states.numbers[name]) for name in words.numbers}
     return Encoding(

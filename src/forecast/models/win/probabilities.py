@@ -221,10 +221,10 @@ def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
 def mean_won_amounts(view: KnownState) -> np.ndarray:
     """Return the mean won amount of each segment in months that have settled, and of all last; (R + 1,).
 
-    A segment without a win has that of all; 0 where there is none.
+    A segment without a win has that of all; 0 where there is none. Credits, wins below 0, are no measure of a deal.
     """
     won = view.won_deals[view.closed_in[view.won_deals] <= view.last_settled]
-    won = won[np.isfinite(view.amount[won])]
+    won = won[view.amount[won] >= 0]  # nor is what is unknown
     value, segment = view.amount[won], view.segment[won]
     overall = value.mean() if len(value) else 0.0
     count = len(view.ledger.segments)
