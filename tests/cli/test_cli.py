@@ -85,7 +85,7 @@ def test_version(run):
             "greater than or equal to 1",
         ),
         (["report", "--data", "x", "--as-of", "2026-10", "--jobs", "two"], "should be a valid integer"),
-        (["import", "sales", "x", "--out", "y"], "'sales' is not one of salesforce, hubspot, dynamics"),
+        (["import", "sales", "x", "--out", "y"], "'sales' is not one of salesforce, hubspot, dynamics, generic"),
     ],
 )
 def test_usage_ends_with_2(run, arguments, said):
@@ -108,6 +108,8 @@ def test_usage_ends_with_2(run, arguments, said):
         (["simulate", "--out", "DATA/.."], "holds something else"),
         (["simulate", "--out", "OUT", "--end", "2026"], "'2026' is not a month"),
         (["import", "hubspot", "nowhere", "--out", "OUT"], "there is no such folder"),
+        (["import", "generic", "DATA", "--out", "OUT", "--mapping", "no.toml"], "draft one with --guess"),
+        (["import", "hubspot", "DATA", "--out", "OUT", "--extracted-on", "31.10.2026"], "is not a date such as"),
         (["report", "--data", "DATA", "--as-of", "2026-03", "-p", "months"], "'months' is not NAME=VALUE"),
         (["report", "--data", "DATA", "--as-of", "2026-03", "-p", "a=1", "-p", "a=2"], "a is given twice"),
     ],

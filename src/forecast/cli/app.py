@@ -15,9 +15,9 @@ from typing import Annotated
 
 import typer
 
+from forecast.cli import imports
 from forecast.errors import ForecastError, MachineError, ParameterError
 
-_CRMS = ("salesforce", "hubspot", "dynamics")
 _FORMATS = ("text", "json")
 
 app = typer.Typer(
@@ -69,13 +69,6 @@ SaltFile = Annotated[
     typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")]
-
-
-def _crm(kind: str) -> str:
-    """Return the CRM's name, or refuse it as wrong usage."""
-    if kind not in _CRMS:
-        raise typer.BadParameter(f"{kind!r} is not one of {', '.join(_CRMS)}")
-    return kind
 
 
 @app.callback(invoke_without_command=True)
@@ -273,22 +266,33 @@ def simulate(
 
 @app.command("import", short_help="Make a data folder from a CRM's exports.")
 def import_(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", callback=_crm, help="Whose export: salesforce, hubspot or dynamics.")
-    ],
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the export's files.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Data folder to write.")],
-    segment_from: Annotated[
-        str | None, typer.Option("--segment-from", metavar="COLUMN", help="The CRM's column that becomes the segment.")
-    ] = None,
+    kind: imports.Kind,
+    source: imports.Source,
+    out: imports.DataOut,
+    mapping: imports.MappingFile = None,
+    dates: imports.Dates = None,
+    extracted_on: imports.ExtractedOn = None,
+    segment_from: imports.SegmentFrom = None,
+    one_currency: imports.OneCurrency = False,
+    negative: imports.Negative = "leave-out",
 ) -> None:
     """Make a data folder from the exports of a CRM; other tables in the folder (a plan, marketing) stay.
 
     Example: forecast import salesforce exports/2026-10 --out data/ours --segment-from Region__c
-    """
-    from forecast.cli.commands import import_ as run
 
-    run(kind, source, out, segment_column=segment_from)
+    Example: forecast import generic deals.csv --out data/ours --mapping deals.mapping.toml
+    """
+    imports.import_(
+        kind,
+        source,
+        out,
+        mapping=mapping,
+        dates=dates,
+        extracted_on=extracted_on,
+        segment_from=segment_from,
+        one_currency=one_currency,
+        negative=negative,
+    )
 
 
 @app.command(short_help="List the parameters of the notebooks.")

@@ -1,7 +1,7 @@
 """What the commands do but `report`: read, ask the library, write or print.
 
 `bookings`, `deals`, `backtest` and `planning` write one file and print on stderr what its reader must know; `check` and
-`params` print; `simulate` and `import` write a data folder. What the library needs is imported when a command runs.
+`params` print; `simulate` writes a data folder. What the library needs is imported when a command runs.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def simulate(
     from forecast.simulation.company import write
 
     parse_period(end)
-    _refuse_foreign(out)
+    refuse_foreign(out)
     company = make(
         opportunities=opportunities,
         months=months,
@@ -188,25 +188,7 @@ def simulate(
     typer.echo(f"data: {out} ({len(company.tables['opportunities']):,} opportunities)")
 
 
-def import_(kind: str, source: Path, out: Path, *, segment_column: str | None = None) -> None:
-    """Turn a CRM's export into a data folder; say what was mended and what was not brought over."""
-    if not source.is_dir():
-        raise ParameterError(f"{source}: there is no such folder")
-    _refuse_foreign(out)
-    from forecast.data.sources.crm.importing import read_export, write_folder
-
-    result = read_export(kind, source, segment_column=segment_column, company_in=out)
-    try:
-        write_folder(result, out)
-    except OSError as error:
-        raise MachineError(f"{out}: cannot be written ({error.strerror or error})") from None
-    for note in result.notes:
-        typer.echo(f"note    {note}")
-    rows = ", ".join(f"{name} {len(table):,}" for name, table in result.tables.items())
-    typer.echo(f"data: {out} ({rows})")
-
-
-def _refuse_foreign(out: Path) -> None:
+def refuse_foreign(out: Path) -> None:
     """Refuse a folder that holds something else than a company's data, or that has no place to be."""
     if not out.parent.is_dir():
         raise MachineError(f"{out}: the folder {out.parent} is not there; make it first")

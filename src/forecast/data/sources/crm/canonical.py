@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm.deals import Deals
+from forecast.data.sources.crm.values.stages import none_closed
 
 UNKNOWN_STAGE = "Unknown"
 
@@ -56,7 +57,7 @@ def canonical(deals: Deals, *, timezone: str) -> tuple[dict[str, pd.DataFrame], 
     if history is not None:
         history = _mended_history(history, frame, deals.notes)
     frame, history = _closing_stages(frame, history, deals)
-    tables = {"opportunities": frame[[name for name in _OPPORTUNITY_COLUMNS if name in frame]]}
+    tables = {"opportunities": frame[[name for name in (*_OPPORTUNITY_COLUMNS, *deals.extra) if name in frame]]}
     if history is not None:
         tables["opportunity_history"] = history[[name for name in _HISTORY_COLUMNS if name in history]]
     stages = _stages(frame, history, deals.reference)
@@ -64,6 +65,8 @@ def canonical(deals: Deals, *, timezone: str) -> tuple[dict[str, pd.DataFrame], 
         tables["stages"] = stages
     if deals.currencies is not None and "currency" in frame:
         tables["currencies"] = deals.currencies
+    if deals.marketing is not None:
+        tables["marketing"] = deals.marketing
     return tables, end
 
 
@@ -94,8 +97,7 @@ def _mended(frame: pd.DataFrame, end: pd.Timestamp, notes: list[str]) -> pd.Data
     frame["amount"] = frame["amount"].where(~unpriced, 0.0)
 
     closed = frame["outcome"] != "open"
-    if not closed.any():
-        notes.append("no deal is won or lost: export the columns or the file of stages that say which stages close")
+    notes += none_closed(frame["outcome"], frame["stage"], table="opportunities")
     touched = frame["touched_at"].dt.tz_localize(None).dt.normalize()
     undated = closed & frame["closed_on"].isna()
     note(undated & touched.notna(), "closed without a date: closed_on = the day of their last change")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm.export import Export
-from forecast.data.sources.crm.names import plain
+from forecast.data.sources.crm.values.names import plain
 from forecast.errors import ParameterError, nearest
 
 ONE_SEGMENT = "All"
@@ -31,12 +31,15 @@ class Deals:
         expected_close_on (dates), created_at, touched_at (UTC), further columns; index as in the file.
     history : opportunity_id, recorded_at (UTC), stage, amount, expected_close_on, further columns; or None.
     reference : what the CRM says of each stage: stage, outcome, [position, probability 0 to 1]; or None.
+    marketing : the table of that name, where the export has it. extra : further columns of the deals to keep.
     """
 
     opportunities: pd.DataFrame
     history: pd.DataFrame | None = None
     reference: pd.DataFrame | None = None
     currencies: pd.DataFrame | None = None
+    marketing: pd.DataFrame | None = None
+    extra: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
 

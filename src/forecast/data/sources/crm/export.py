@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.sources.crm.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.layout import header_among, without_foot
+from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
 from forecast.data.sources.tables.delimited import Header
 from forecast.data.sources.tables.raw import RawTable, is_table, stem
@@ -126,12 +126,12 @@ def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | No
     DataError : the folder or a file that is needed is not there, a file cannot be read, or a column that is needed has
         none of the names the CRM gives it.
     """
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
+    if not folder.exists():
+        raise DataError(f"there is no folder or file {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
     export = Export(crm=crm, folder=folder, timezone=timezone, choices=choices or Choices())
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
     unnamed: list[Path] = []
-    for path in sorted(folder.iterdir()):
+    for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
         if not path.is_file() or not is_table(path) or path.name.startswith("."):
             continue
         file = next((roles[name] for name in stems_of(stem(path)) if name in roles), None)
@@ -188,7 +188,9 @@ def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
         return
     if unreadable:
         raise unreadable[0]
-    there = sorted(path.name for path in export.folder.iterdir() if path.is_file())
+    there = [export.folder.name]
+    if export.folder.is_dir():
+        there = sorted(path.name for path in export.folder.iterdir() if path.is_file())
     wanted = ", ".join(file.columns[ours][0] for ours in file.needed)
     raise DataError(
         f"there is no file of {file.role} in {export.folder}: looked for "

@@ -1,34 +1,46 @@
 """A CRM's export -> a data folder that `forecast.read` accepts.
 
-`import_crm` reads the CSV files Salesforce, HubSpot or Dynamics 365 export, brings their columns to our names
-(`salesforce`, `hubspot`, `dynamics` declare which), mends what CRMs allow (`canonical`), validates the result and only
-then writes it. docs/importing.md lists files, columns and mends. Nothing is fetched from a network.
+`import_crm` reads the files Salesforce, HubSpot or Dynamics 365 export, brings their columns to our names (their own
+modules declare which; any other CRM's by a mapping, `generic`), mends what CRMs allow (`canonical`), validates and
+only then writes it. docs/importing.md lists files, columns and mends. Nothing is fetched from a network.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
-from forecast.data.sources.company import FILE, read_company
+from forecast.data.sources.company import FILE, company_from, read_company
 from forecast.data.sources.crm.canonical import canonical
+from forecast.data.sources.crm.deals import Deals
 from forecast.data.sources.crm.dynamics import opportunities as dynamics
 from forecast.data.sources.crm.export import Choices, load
 from forecast.data.sources.crm.hubspot import deals as hubspot
+from forecast.data.sources.crm.mapped.assemble import assemble
+from forecast.data.sources.crm.mapped.files import ColumnNames, tables_in
+from forecast.data.sources.crm.mapped.mapping import CrmMapping, read_mapping, shipped
+from forecast.data.sources.crm.mapped.overlay import with_mapping
+from forecast.data.sources.crm.mapped.recognise import other_crm, shipped_for
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
 from forecast.errors import DataError, ParameterError, nearest
 
 _KINDS = {"salesforce": salesforce, "hubspot": hubspot, "dynamics": dynamics}
-KINDS = tuple(_KINDS)
+GENERIC = "generic"
+KINDS = (*_KINDS, GENERIC)
 
 _WRITTEN = ("opportunities", "opportunity_history", "stages", "currencies")
 _NOTES = "import_notes.txt"
+_SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +52,23 @@ class Imported:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """An export's deals, whose export it is, and what a mapping says for company.toml."""
+
+    deals: Deals
+    name: str
+    company: Mapping[str, Any] = field(default_factory=dict)
+
+
 def import_crm(
-    kind: str, source: Path, out: Path, *, segment_column: str | None = None, choices: Choices | None = None
+    kind: str,
+    source: Path,
+    out: Path,
+    *,
+    segment_column: str | None = None,
+    choices: Choices | None = None,
+    mapping: Path | None = None,
 ) -> list[Path]:
     """Write the data folder of a CRM's export; return the files written.
 
@@ -52,8 +79,9 @@ def import_crm(
     Parameters
     ----------
     kind : one of `KINDS`.
-    source : folder of the export's CSV files.
+    source : folder of the export's files, or one file.
     out : the data folder; made where it is not there.
+    mapping : a mapping file (docs/mapping.md): what the export calls things. `generic` needs one, or a CRM it knows.
     choices : what the export leaves open; see `Choices`.
     segment_column : the CRM's column that becomes the segment, `Region__c` or `users.Division`; by default the owner's,
         account's or deal's region where there is one, else one segment.
@@ -63,7 +91,7 @@ def import_crm(
     DataError : a file or column that is needed is not there, or a value cannot be used; nothing is written then.
     ParameterError : an unknown kind or segment column.
     """
-    result = read_export(kind, source, segment_column=segment_column, company_in=out, choices=choices)
+    result = read_export(kind, source, segment_column=segment_column, company_in=out, choices=choices, mapping=mapping)
     return write_folder(result, out)
 
 
@@ -74,33 +102,97 @@ def read_export(
     segment_column: str | None = None,
     company_in: Path | None = None,
     choices: Choices | None = None,
+    mapping: Path | None = None,
 ) -> Imported:
     """Return what an export becomes, validated, without writing it; see `import_crm`.
 
     company_in : a folder whose company.toml holds where `source` has none.
     """
-    if kind not in _KINDS:
+    if kind not in KINDS:
         raise ParameterError(f"import: {kind!r} is no CRM known here; {nearest(kind, KINDS)}")
-    crm = _KINDS[kind]
+    said = None if mapping is None else read_mapping(Path(mapping))
     where = next((folder for folder in (source, company_in) if folder and (Path(folder) / FILE).is_file()), None)
-    company = Company() if where is None else read_company(Path(where))
-    export = load(crm.CRM, Path(source), timezone=company.timezone, choices=choices)
-    deals = crm.assemble(export, timezone=company.timezone, segment_column=segment_column)
+    if where is not None:
+        company = read_company(Path(where))
+    else:
+        company = Company() if said is None else company_from(said.company)
+    read = _read(
+        kind, Path(source), said, timezone=company.timezone, segment_column=segment_column, choices=choices or Choices()
+    )
+    deals = read.deals
     tables, end = canonical(deals, timezone=company.timezone)
     if pd.isna(end):
-        raise DataError("no date at all", table=export.files["opportunities"], mend="export the creation dates")
+        raise DataError("no date at all", table=str(source), mend="export the creation dates")
     notes = list(deals.notes)
     currencies = tables["opportunities"].get("currency")
     single = "" if currencies is None or currencies.nunique() != 1 else str(currencies.dropna().iloc[0])
     if single and "currencies" not in tables:
         tables["opportunities"] = tables["opportunities"].drop(columns="currency")
     notes.append(f"the export knows of nothing after {end:%Y-%m-%d}: extracted_on = {end:%Y-%m-%d}")
-    text = _company_text(where, crm.CRM.name, single, end)
+    text = _company_text(where, read.name, single, end, read.company)
     try:
         validate(tables, _dated(company, end), source=str(source))
     except DataError as error:
-        raise DataError(f"the {crm.CRM.name} export, brought to our names, cannot be used:\n{error}") from error
+        raise DataError(f"the {read.name} export, brought to our names, cannot be used:\n{error}") from error
     return Imported(tables=tables, company=text, notes=tuple(notes))
+
+
+def _read(
+    kind: str, source: Path, mapping: CrmMapping | None, *, timezone: str, segment_column: str | None, choices: Choices
+) -> _Read:
+    """Return the deals of an export: by a CRM's own module, or by a mapping."""
+    if kind == GENERIC:
+        return _read_mapped(source, mapping, timezone=timezone, segment_column=segment_column, choices=choices)
+    crm = _KINDS[kind]
+    declared = crm.CRM if mapping is None else with_mapping(crm.CRM, mapping)
+    if mapping is not None and mapping.order is not None and choices.dates is None:
+        choices = replace(choices, dates=mapping.order)
+    try:
+        export = load(declared, source, timezone=timezone, choices=choices)
+    except DataError as error:
+        with contextlib.suppress(DataError):
+            _refuse_foreign(kind, source, tables_in(source), error)
+        raise
+    _refuse_foreign(
+        kind, source, [ColumnNames(export.files[role], frame.columns) for role, frame in export.raw.items()]
+    )
+    if mapping is not None:
+        export.stage_outcomes = mapping.stages
+    deals = crm.assemble(export, timezone=timezone, segment_column=segment_column)
+    return _Read(deals=deals, name=declared.name, company={} if mapping is None else mapping.company)
+
+
+def _read_mapped(
+    source: Path, mapping: CrmMapping | None, *, timezone: str, segment_column: str | None, choices: Choices
+) -> _Read:
+    """Return the deals of an export by a mapping: the one that is given, else a shipped one that its columns name."""
+    mappings = shipped() if mapping is None else [mapping]
+    tables = tables_in(source, names={name for one in mappings for name in one.names()})
+    known = None if mapping is not None else shipped_for(tables)
+    if known is not None:
+        mapping = known.mapping
+    if mapping is None:
+        other = other_crm(GENERIC, tables)
+        columns = ", ".join(tables[0].columns[:_SHOWN])
+        raise DataError(
+            other.sentence() if other else f"whose export it is cannot be told by its columns: {columns} …",
+            table=str(source),
+            mend=f"forecast import {other.kind} {source} --out DIR"
+            if other
+            else f"draft a mapping with: forecast import generic {source} --out DIR --guess",
+        )
+    deals = assemble(mapping, tables, timezone=timezone, order=choices.dates, segment_column=segment_column)
+    if known is not None:
+        deals.notes.insert(0, f"{known.sentence()}: the mapping that comes with the program is used")
+    return _Read(deals=deals, name=mapping.name, company=mapping.company)
+
+
+def _refuse_foreign(kind: str, source: Path, tables: Sequence[ColumnNames], error: DataError | None = None) -> None:
+    """Refuse the export of another CRM, by its columns, with the command that takes it."""
+    other = other_crm(kind, tables)
+    if other is not None:
+        mend = f"forecast import {other.kind} {source} --out DIR"
+        raise ParameterError(f"{other.sentence()}, not of {_KINDS[kind].CRM.name}\n  mend: {mend}") from error
 
 
 def write_folder(result: Imported, out: Path) -> list[Path]:
@@ -139,13 +231,18 @@ def _dated(company: Company, end: pd.Timestamp) -> Company:
     return replace(company, extracted_on=end.as_unit("us"))
 
 
-def _company_text(where: Path | None, crm: str, currency: str, end: pd.Timestamp) -> str:
+def _company_text(
+    where: Path | None, crm: str, currency: str, end: pd.Timestamp, said: Mapping[str, Any] | None = None
+) -> str:
     """Return the company.toml: the one that is there with extracted_on set anew, or a new one."""
     dated = f"extracted_on = {end:%Y-%m-%d}\n"
     if where is None:
-        name = f'name = "Imported from {crm}"\n'
-        money = f'currency = "{currency}"\n' if currency else ""
-        return f'{name}{money}timezone = "UTC"\n{dated}'
+        keys: dict[str, Any] = {"name": f"Imported from {crm}", "timezone": "UTC", **(said or {})}
+        if currency:
+            keys.setdefault("currency", currency)
+        keys.pop("extracted_on", None)
+        # The values are texts, whole numbers, truth values and lists of texts: JSON writes them as TOML does.
+        return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items()) + dated
     lines = (Path(where) / FILE).read_text(encoding="utf-8-sig").splitlines(keepends=True)
     others = [line for line in lines if not line.lstrip().startswith("extracted_on")]
     if others and not others[-1].endswith("\n"):

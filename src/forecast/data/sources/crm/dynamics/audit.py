@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm.export import Export
-from forecast.data.sources.crm.names import plain
 from forecast.data.sources.crm.states import states
 from forecast.data.sources.crm.values.dates import moments
+from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.reading import Reading
 from forecast.errors import DataError
 

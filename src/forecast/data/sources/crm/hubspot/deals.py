@@ -21,10 +21,10 @@ from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.hubspot import history as past
 from forecast.data.sources.crm.hubspot.stages import located, stage_table
-from forecast.data.sources.crm.stages import decide, outcomes
 from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import Reading, flags
+from forecast.data.sources.crm.values.stages import decide, outcomes
 from forecast.data.sources.crm.versions import active
 from forecast.errors import DataError
 

@@ -1,1 +1,1 @@
-"""What stands in a CRM's export: which rows are its table; its dates, numbers and identifiers as they are meant."""
+"""What stands in the cells of a CRM's export and above them: names, dates, numbers, money, identifiers, stages."""

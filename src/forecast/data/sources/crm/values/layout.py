@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.names import plain
+from forecast.data.sources.crm.values.names import plain
 from forecast.errors import ROWS_LISTED
 
 _KNOWN_AT_LEAST = 3

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data.sources.crm.stages import (
+from forecast.data.sources.crm.values.stages import (
     NONE_CLOSED_AT_MOST,
     decide,
     none_closed,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecast.data.sources.crm.importing import read_export
-from forecast.data.sources.crm.names import day_in, stems_of
+from forecast.data.sources.crm.values.names import day_in, stems_of
 from forecast.errors import DataError
 
 DEALS = "Record ID,Deal Stage,Close Date,Create Date,Amount\n1,Closed Won,2026-09-10,2026-07-01,100\n"

@@ -1,0 +1,1 @@
+"""Exports of any CRM, by a mapping file."""
