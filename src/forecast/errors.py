@@ -61,8 +61,8 @@ class Problem:
 
     def at(self, rows: Iterable[object]) -> Problem:
         """Return the problem with its rows: the first few are named, all are counted."""
-        names = [str(row) for row in rows]
-        return replace(self, rows=tuple(names[:ROWS_LISTED]), count=len(names))
+        names = list(rows)
+        return replace(self, rows=tuple(shortened(str(row)) for row in names[:ROWS_LISTED]), count=len(names))
 
     def __str__(self) -> str:
         where = ".".join(part for part in (self.table, self.column) if part)

@@ -10,6 +10,7 @@ import forecast
 from forecast import sources, wording
 from forecast.data.audit.audit import NO_TABLE, coverage
 from forecast.data.audit.audit import audit as found_by
+from forecast.data.audit.dates import ENDS_EARLY
 from forecast.data.audit.pipeline import FEWER_OF_LATE
 from forecast.reporting.pages import audit
 from tiny import tiny_company
@@ -59,9 +60,9 @@ def test_absent_tables_are_counted_and_told_once(tmp_path: Path):
     assert audit.conclusion(table).endswith(told)
     listed = audit.shown(table)
     assert list(listed.loc[listed["finding"] == NO_TABLE, "table"]) == ["opportunity_history"]  # it changes the answer
-    assert set(listed["rank"]) == {"changes the answer"}
     counted = audit.counts(table, pd.DataFrame({"opportunities": [9], "open_deals": [1]}))
-    assert counted.endswith(f"Findings: {len(listed)} findings that change the answer.{told}")
+    changing, cosmetic = ((listed["rank"] == rank).sum() for rank in ("changes the answer", "cosmetic"))
+    assert counted.endswith(f"Findings: {changing} findings that change the answer and {cosmetic} cosmetic.{told}")
     html = audit.not_shown(table, coverage(log), notes)._repr_html_()
     for name, without in log.missing.items():
         assert html.count(f">{name}<") == 1
@@ -134,6 +135,18 @@ class TestAuditWords:
         assert "(2 beside 40)" in caveats[0]
         assert "too low" in caveats[0]
         assert audit.caveats(self.table().iloc[1:]) == []
+
+    def test_data_that_stop_early_stand_by_the_headline_instead_of_few_deals_of_late(self):
+        last = "the last is of 14 August 2026, 78 days before 31 October 2026"
+        table = self.table().assign(
+            finding=[FEWER_OF_LATE, ENDS_EARLY, NO_TABLE],
+            evidence=["2 beside 40", last, ""],
+            table="opportunity_history",
+        )
+        assert [sources.plain(caveat) for caveat in audit.caveats(table)] == [
+            f"The data stop before the day of this report (opportunity history: {last}). What happened since is not in "
+            "the forecast, and reads as if nothing had."
+        ]
 
     def test_open_deals_that_are_left_out_stand_by_the_headline_too(self):
         what, evidence = "3 opportunities without a creation date are left out, all of them open", "3 of 40 open deals"

@@ -9,7 +9,7 @@ import nbformat.v4 as nb
 import pandas as pd
 
 from forecast import read, snapshot
-from forecast.data.audit.audit import SEVERAL_WAYS
+from forecast.data.audit.names import SEVERAL_WAYS
 from forecast.data.schema import Company
 from forecast.evaluation.judgement import Finding, judge, mean_of
 from forecast.reporting.charts.canvas import empty

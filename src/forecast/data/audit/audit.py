@@ -1,10 +1,11 @@
 """Every problem of the data that misleads, ranked, and which stretch of time each table covers.
 
 Reading refuses what is wrong (`checks`). The audit looks at data that could be read and says what in it misleads a
-forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), what is changed
-after the fact (`history`), columns that know the outcome (`leaks`), forecasts of another scope (`scope`), and, here,
-too little to forecast from, rows left out, names written in several ways, and columns and tables that are empty or
-absent. docs/methods/data_audit.md lists the checks and their thresholds.
+forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), their dates
+(`dates`) and amounts (`amounts`), how they move (`moves`), what is changed after the fact (`history`), columns that
+know the outcome (`leaks`), forecasts of another scope (`scope`), names (`names`), and, here, too little to forecast
+from, rows left out, and columns and tables that are empty or absent. docs/methods/data_audit.md lists the checks and
+their thresholds.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from forecast.data.audit.amounts import misleading_amounts
+from forecast.data.audit.dates import ENDS_EARLY, misleading_dates
 from forecast.data.audit.history import after_the_fact
 from forecast.data.audit.leaks import leaks
+from forecast.data.audit.moves import misleading_moves
+from forecast.data.audit.names import misleading_names
 from forecast.data.audit.pipeline import FEWER_OF_LATE, misleading_deals
 from forecast.data.audit.scope import scope_problems
 from forecast.data.checks.validation import LEFT_OUT_OPEN
 from forecast.data.known.enough import MORE_RECORD, why_no_forecast
 from forecast.data.known.ledger import KnownState, ledger_of
 from forecast.data.known.snapshot import snapshot
-from forecast.data.schema import TABLES, Log, Table
-from forecast.errors import ROWS_LISTED, SEVERITIES, Problem, Severity
+from forecast.data.schema import TABLES, Column, Log, Table
+from forecast.errors import SEVERITIES, Problem, Severity
 from forecast.wording import share
 
 AUDIT_COLUMNS = ("rank", "table", "column", "finding", "evidence", "rows", "count", "mend")
 
 NO_TABLE = "there is no such table"
-SEVERAL_WAYS = "one name written in several ways"
 
 TOO_THIN = "too little is known to forecast from"
 """The finding by which the data cannot carry a forecast; its evidence is the forecast's own reason to give none."""
@@ -41,7 +45,6 @@ _LEAK_WORDS = {
 }
 _DATED = ("date", "timestamp", "period")
 _HAPPENED = ("closed_on", "delivered_on", "worked_on", "qualified_on", "rejected_on")
-_IDENTIFIERS = ("opportunity_id", "lead_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +63,6 @@ _WANTED_WHILE_OPEN = {
     ),
 }
 _TOO_EMPTY = 0.05
-
-# A letter case, a blank or a sign between letters makes no other name; a sign between two digits may.
-_SIGNS = r"(?<![0-9])[\W_]+|[\W_]+(?![0-9])"
 
 
 def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
@@ -107,16 +107,17 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
     ledger = ledger_of(log)
     snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of, ledger=ledger)
     view = ledger.as_of(snap.as_of)
-    found = [*_leaks(log), *_left_out(log), *misleading_deals(snap, view), *after_the_fact(snap)]
-    found += scope_problems(log, as_of=snap.as_of)
-    found += [*_labels(log), *_empty_columns(log), *_missing_tables(log)]
+    found = [*_leaks(log), *_left_out(log), *misleading_dates(snap), *misleading_amounts(log, snap, view)]
+    found += [*misleading_deals(snap), *after_the_fact(snap), *misleading_moves(snap)]
+    found += [*scope_problems(log, as_of=snap.as_of), *misleading_names(log, snap)]
+    found += [*_empty_columns(log), *_missing_tables(log)]
     found = [*_too_thin(view), *sorted(found, key=_bears_on_the_forecast, reverse=True)]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 
 
 def _bears_on_the_forecast(problem: Problem) -> bool:
     """Say whether open deals are missing from the data: no model can make up for it, and the forecast is too low."""
-    return LEFT_OUT_OPEN in problem.what or problem.what == FEWER_OF_LATE
+    return LEFT_OUT_OPEN in problem.what or problem.what in (FEWER_OF_LATE, ENDS_EARLY)
 
 
 def _too_thin(view: KnownState) -> list[Problem]:
@@ -185,7 +186,7 @@ def _left_out(log: Log) -> list[Problem]:
         total = len(log.tables[note.table]) if note.table in log.tables else 0
         read = f"{note.count:,} beside {total:,} rows that were read" if note.count and total else ""
         evidence = "; ".join(part for part in (note.evidence, read) if part)
-        found.append(replace(note, severity="warning", evidence=evidence))
+        found.append(replace(note, evidence=evidence))
     return found
 
 
@@ -206,54 +207,9 @@ def _missing_tables(log: Log) -> list[Problem]:
     return found
 
 
-def _labels(log: Log) -> list[Problem]:
-    """Return names that differ only by blanks, case or signs, within a column and between tables."""
-    found = []
-    for column, tables in _text_columns(log).items():
-        counts = pd.concat([log.tables[table][column].value_counts() for table in tables])
-        counts = counts.groupby(level=0, sort=True).sum()
-        for variants in near_duplicates(counts):
-            most = max(variants, key=lambda name: (variants[name], name))
-            where = [table for table in tables if log.tables[table][column].isin(list(variants)).any()]
-            evidence = ", ".join(f"{name!r} ({count:,} rows)" for name, count in variants.items())
-            found.append(
-                Problem(
-                    severity="warning",
-                    table=", ".join(where),
-                    column=column,
-                    what=SEVERAL_WAYS,
-                    evidence=evidence,
-                    rows=tuple(repr(name) for name in variants)[:ROWS_LISTED],
-                    count=sum(variants.values()) - variants[most],
-                    mend=f"write {most!r} throughout; as it is, they do not join and are counted apart",
-                )
-            )
-    return sorted(found, key=lambda problem: -problem.count)
-
-
-def near_duplicates(counts: pd.Series) -> list[dict[str, int]]:
-    """Return groups of names that differ only by blanks, case or signs; each name with its count.
-
-    Parameters: counts, indexed by distinct names. `A-12` and `A12` are one name, `1-2` and `12` are not.
-    """
-    names = pd.Series(counts.index, dtype="str")
-    plain = names.str.normalize("NFKC").str.casefold().str.replace(_SIGNS, "", regex=True)
-    twice = plain.duplicated(keep=False) & (plain != "")
-    groups = names[twice].groupby(plain[twice], sort=True)
-    return [{name: int(counts[name]) for name in sorted(group)} for _, group in groups]
-
-
-def _text_columns(log: Log) -> dict[str, list[str]]:
-    """Return each text column and the tables that have it; the same name means the same thing."""
-    columns: dict[str, list[str]] = {}
-    for table in TABLES:
-        frame = log.get(table)
-        if frame is None:
-            continue
-        for name in frame.columns:
-            if frame[name].dtype == "str" and name not in _IDENTIFIERS and not name.endswith("period"):
-                columns.setdefault(str(name), []).append(table)
-    return columns
+def _may_be_empty(declared: Column | None) -> bool:
+    """Say whether a column means something where it is empty throughout, such as `to`: until further notice."""
+    return declared is not None and "empty =" in declared.meaning
 
 
 def _empty_columns(log: Log) -> list[Problem]:
@@ -261,8 +217,8 @@ def _empty_columns(log: Log) -> list[Problem]:
     found = []
     for table, frame in log.tables.items():
         for name in frame.columns:
-            if len(frame) and frame[name].isna().all():
-                declared = TABLES[table].column(str(name))
+            declared = TABLES[table].column(str(name))
+            if len(frame) and frame[name].isna().all() and not _may_be_empty(declared):
                 wanted = table == "opportunities" and name in _WANTED_WHILE_OPEN
                 severity: Severity = "warning" if wanted else "info"
                 needed = declared is not None and declared.required

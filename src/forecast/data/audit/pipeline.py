@@ -1,29 +1,25 @@
-"""What misleads about the opportunities as they stand: stale dates, look-alikes, gaps, thin segments, giants."""
+"""What misleads about the opportunities as they stand: stale dates, look-alikes, gaps, thin segments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import pandas as pd
 
 from forecast.calendar import period_label
-from forecast.data.known.ledger import KnownState
 from forecast.data.known.snapshot import Snapshot, past_due
-from forecast.errors import Problem, Severity
-from forecast.wording import day, in_currency, joined, month, percent, plural, share
+from forecast.errors import Problem, Severity, shortened
+from forecast.wording import day, in_currency, joined, month, share
 
 WON_AT_LEAST = 30
 """Won deals below which a segment's win rate and mean amount rest on too little."""
 
-_STALE_WARNS = 0.05
-_GIANT_SHARE, _GIANT_DEALS = 0.1, 20
+_STALE_WARNS = 0.2
+"""Share of open deals past their date from which the dates are not kept; the odds know a date that has passed."""
 _ALIKE_WARNS = 0.01
 _ONE_DAY_SHARE = 0.05
 _ONE_DAY_DEALS = 20
+_MANY_AROUND = 10
+"""Records a month on both sides of an empty one that chance does not explain: where ten are usual, e^-10 have none."""
 _USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
-_TAIL_SHARE = 0.05
-_TAIL_DEALS = 20
 
 PAST_DUE = "open deals past their expected close date"
 """A deal due on the day itself is not past it."""
@@ -49,11 +45,10 @@ def column_words(name: str) -> str:
     return _IN_WORDS.get(name, name.replace("_", " "))
 
 
-def misleading_deals(snap: Snapshot, view: KnownState) -> list[Problem]:
-    """Return what misleads about the opportunities known on a day; view : the same knowledge as arrays."""
+def misleading_deals(snap: Snapshot) -> list[Problem]:
+    """Return what misleads about the opportunities known on a day."""
     return [
         *_stale(snap),
-        *_giants(snap, view),
         *_thin(snap),
         *_alike(snap),
         *_gaps(snap),
@@ -88,86 +83,6 @@ def _stale(snap: Snapshot) -> list[Problem]:
     ]
 
 
-def _giants(snap: Snapshot, view: KnownState) -> list[Problem]:
-    """A heavy tail: one deal that is a large part of what is booked, or of a month."""
-    frame, money = snap.opportunities, in_currency(snap.company.currency)
-    won = frame[(frame["outcome"] == "won") & (frame["amount"] > 0)].sort_values("amount", ascending=False)
-    if won.empty:
-        return []
-    months = _months_of_bookings(snap, view)
-    monthly = won["amount"].sum() / months
-    giants = frame[(frame["outcome"] == "open") & (frame["amount"] > monthly)].sort_values("amount", ascending=False)
-    found = _heavy_tail(won, money)
-    if len(giants):
-        top = giants["amount"].iloc[0]
-        found.append(
-            Problem(
-                severity="warning",
-                table="opportunities",
-                column="amount",
-                what="open deals larger than an average month's bookings",
-                evidence=f"{plural(len(giants), 'open deal')}, the largest {money(top)} = {top / monthly:,.1f} average "
-                f"months of {money(monthly)} ({plural(len(won), 'win')} in {plural(months, 'month')})",
-                mend="check the amounts; such a deal comes whole or not at all, so read the range rather than the mean",
-            ).at(giants["opportunity_id"])
-        )
-    return found
-
-
-def _months_of_bookings(snap: Snapshot, view: KnownState) -> int:
-    """Return over how many months bookings are spread: from the first with records, those without a win included.
-
-    Months before the first closure do not count where closures were not recorded yet; the month in progress does only
-    where it has a win.
-    """
-    frame = snap.opportunities
-    first = max(int(snap.calendar.period_of(frame["created_on"]).min()), view.closures_recorded_from)
-    won = snap.calendar.period_of(frame.loc[frame["outcome"] == "won", "closed_on"])
-    return max(view.last_complete, int(won.max())) - min(first, int(won.min())) + 1
-
-
-def _heavy_tail(won: pd.DataFrame, money: Callable[[float], str]) -> list[Problem]:
-    """One won deal that dominates, or else a few; `won` has the largest first."""
-    booked, largest = won["amount"].sum(), won["amount"].iloc[0]
-    times = largest / won["amount"].median()
-    index = tail_index(won["amount"].to_numpy())
-    if largest > _GIANT_SHARE * booked and len(won) >= _GIANT_DEALS:
-        also = f"; tail index {index:.1f}" if np.isfinite(index) else ""
-        what, rows = "one deal dominates the bookings", won["opportunity_id"].head(1)
-        evidence = (
-            f"the largest of {len(won):,} won deals is {money(largest)}, {share(largest, booked)} of all that was won "
-            f"and {times:,.0f} times the median{also}"
-        )
-        mend = "check the amount; if it holds, read ranges rather than the mean"
-    elif np.isfinite(index) and index < 2:
-        what, rows = "amounts have a heavy tail", won["opportunity_id"].head()
-        evidence = (
-            f"tail index {index:.1f} over the largest {percent(_TAIL_SHARE)} of {len(won):,} won deals: below 2 a few "
-            f"deals decide a month; the largest is {money(largest)}, {times:,.0f} times the median"
-        )
-        mend = "check the largest amounts; if they hold, read ranges rather than the mean"
-    else:
-        return []
-    problem = Problem(
-        severity="warning", table="opportunities", column="amount", what=what, evidence=evidence, mend=mend
-    )
-    return [problem.at(rows)]
-
-
-def tail_index(amounts: np.ndarray) -> float:
-    """Return Hill's estimate of the tail index (1975, Annals of Statistics 3) from the largest 5 % of amounts.
-
-    amounts : (n,) positive. NaN where 5 % are fewer than 20, or the tail is all one value. Below 2 the variance is
-    infinite, below 1 the mean.
-    """
-    k = int(_TAIL_SHARE * len(amounts))
-    if k < _TAIL_DEALS:
-        return np.nan
-    top = np.sort(amounts)[::-1][: k + 1]
-    excess = float(np.log(top[:k] / top[k]).mean())
-    return 1 / excess if excess > 0 else np.nan
-
-
 def _thin(snap: Snapshot) -> list[Problem]:
     """Segments with few won deals."""
     frame = snap.opportunities
@@ -175,11 +90,11 @@ def _thin(snap: Snapshot) -> list[Problem]:
     thin = won[won < WON_AT_LEAST].sort_values(kind="stable")
     if thin.empty:
         return []
-    shown = ", ".join(f"{name} {count:,}" for name, count in thin.head(5).items())
+    shown = ", ".join(f"{shortened(str(name))} {count:,}" for name, count in thin.head(5).items())
     more = f" and {len(thin) - 5:,} more" if len(thin) > 5 else ""
     return [
         Problem(
-            severity="warning",
+            severity="info",
             table="opportunities",
             column="segment",
             what=f"segments with fewer than {WON_AT_LEAST} won deals",
@@ -219,32 +134,53 @@ def _alike(snap: Snapshot) -> list[Problem]:
 
 
 def _gaps(snap: Snapshot) -> list[Problem]:
-    """Months in which nothing was created, or nothing was won, between months in which something was."""
+    """Months in which nothing was created, won or recorded, between months in which something was.
+
+    Of a few wins a month one month may well have none; it changes the answer where the months around it have many.
+    """
     frame = snap.opportunities
     found = []
     created = snap.calendar.period_of(frame["created_on"])
     won = snap.calendar.period_of(frame.loc[frame["outcome"] == "won", "closed_on"])
+    seen_in = [(created, "opportunities", "created_on", "created"), (won, "opportunities", "closed_on", "won")]
+    if snap.history is not None and len(snap.history):
+        recorded = snap.calendar.period_of(snap.history["recorded_on"])
+        seen_in.append((recorded, "opportunity_history", "recorded_at", "recorded"))
     last = snap.period if snap.at_month_end else snap.period - 1
-    for periods, column, word in ((created, "created_on", "created"), (won, "closed_on", "won")):
-        seen = np.unique(periods[periods >= 0])
-        if not len(seen):
+    for periods, table, column, word in seen_in:
+        periods = periods[periods >= 0]
+        if not len(periods):
             continue
-        empty = np.setdiff1d(np.arange(seen[0], max(last, seen[-1]) + 1), seen)
+        first, until = int(periods.min()), max(last, int(periods.max()))
+        counts = np.bincount(periods - first, minlength=until - first + 1)
+        empty = np.flatnonzero(counts == 0)
         if not len(empty):
             continue
-        span = max(last, seen[-1]) - seen[0] + 1
-        evidence = f"{len(empty):,} of {span:,} months from {month(period_label(int(seen[0])))}"
+        many = any(_around(counts, int(month)) >= _MANY_AROUND for month in empty)
+        severity: Severity = "warning" if many else "info"
+        evidence = f"{len(empty):,} of {len(counts):,} months from {month_of(first)}"
         found.append(
             Problem(
-                severity="warning",
-                table="opportunities",
+                severity=severity,
+                table=table,
                 column=column,
                 what=f"months in which nothing was {word}",
                 evidence=evidence,
                 mend="check whether the export is whole; a month without records reads as a month without business",
-            ).at([period_label(int(period)) for period in empty])
+            ).at([period_label(first + int(each)) for each in empty])
         )
     return found
+
+
+def month_of(period: int) -> str:
+    """Return a period in words: `March 2026`."""
+    return month(period_label(period))
+
+
+def _around(counts: np.ndarray, at: int) -> float:
+    """Return the smaller of the medians of the three months with records before and after a month, 0 without any."""
+    before, after = counts[:at][counts[:at] > 0][-3:], counts[at:][counts[at:] > 0][:3]
+    return min(float(np.median(side)) if len(side) else 0.0 for side in (before, after))
 
 
 def _falls_off(snap: Snapshot) -> list[Problem]:

@@ -6,7 +6,7 @@ what a forecast can live with is a warning and goes into the log's notes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from forecast.data.checks.currencies import check_currencies
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, places, ranks
 from forecast.data.schema import OUTCOMES, Company
-from forecast.errors import Problem, did_you_mean, nearest
+from forecast.errors import Problem, did_you_mean, nearest, shortened
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -106,8 +106,8 @@ def _stages(tables: Tables) -> list[Problem]:
                     np.asarray(frame["stage"].isin(unknown)),
                     table=table,
                     column="stage",
-                    what=f"a stage that is not in stages: {', '.join(map(repr, unknown[:3]))}",
-                    mend=f"add it to stages, or correct it; {unknown[0]!r}: {nearest(unknown[0], names)}",
+                    what=f"a stage that is not in stages: {_quoted(unknown)}",
+                    mend=f"add it to stages, or correct it; {shortened(unknown[0])!r}: {nearest(unknown[0], names)}",
                 )
     frame = tables[OPPS]
     meaning = dict(zip(stages["stage"], stages["outcome"], strict=True))
@@ -318,8 +318,8 @@ def _segments(tables: Tables) -> list[Problem]:
                 np.asarray(frame["segment"].isin(unknown)),
                 table=table,
                 column="segment",
-                what=f"segments without any opportunity: {', '.join(map(repr, unknown[:3]))}",
-                mend=f"correct the spelling if it is one; {unknown[0]!r}: {nearest(unknown[0], known)}",
+                what=f"segments without any opportunity: {_quoted(unknown)}",
+                mend=f"correct the spelling if it is one; {shortened(unknown[0])!r}: {nearest(unknown[0], known)}",
                 severity="warning",
             )
     return found
@@ -340,6 +340,10 @@ def _submissions(tables: Tables) -> list[Problem]:
         mend=f"call the category of the forecasts to be scored {submissions.COMMIT!r}, or leave the column out",
         severity="warning",
     )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(repr(shortened(name)) for name in names[:3])
 
 
 def _near(name: str, ids: pd.Series) -> str:

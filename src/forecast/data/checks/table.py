@@ -190,7 +190,7 @@ def _check_text(at: _Found, declared: Column, typed: pd.Series) -> list[Problem]
         found += at(
             np.asarray(typed.isin(wrong)),
             what=f"must be one of {', '.join(declared.values)}",
-            mend=f"{wrong[0]!r}: {nearest(wrong[0].strip().lower(), declared.values)}",
+            mend=f"{shortened(wrong[0])!r}: {nearest(wrong[0].strip().lower(), declared.values)}",
         )
     return found
 

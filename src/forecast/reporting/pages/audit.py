@@ -13,6 +13,7 @@ from matplotlib.dates import DateFormatter, YearLocator, date2num
 
 from forecast import sources, wording
 from forecast.data.audit.audit import NO_TABLE, TOO_THIN
+from forecast.data.audit.dates import ENDS_EARLY
 from forecast.data.audit.pipeline import FEWER_OF_LATE, column_words
 from forecast.data.checks.validation import LEFT_OUT_OPEN
 from forecast.data.schema import Company
@@ -45,7 +46,7 @@ ABSENT_HEADS = {"table": "table", "evidence": "without it", "mend": "what to do"
 """What stands over the columns of each table."""
 
 _SPEAKS_FOR_ITSELF = re.compile(
-    rf"{FEWER_OF_LATE}|{TOO_THIN}|(?:open |many |one )?deals?\b|(?:[\d,]+ )?opportunit"
+    rf"{FEWER_OF_LATE}|{TOO_THIN}|{ENDS_EARLY}|(?:all |open |many |one )?(?:deals?|amounts)\b|(?:[\d,]+ )?opportunit"
     r"|amounts\b|segments\b|months in\b|closures\b|forecasts of\b"
 )
 """Findings that name what they are about; others are led by the name of their column."""
@@ -169,16 +170,26 @@ def every_table(coverage: pd.DataFrame) -> str:
 
 def caveats(table: pd.DataFrame) -> list[str]:
     """Return what bears on the headline number itself: deals missing from the data make it too low."""
-    late = table[table["finding"] == FEWER_OF_LATE]
     left_out = table[table["finding"].str.contains(LEFT_OUT_OPEN, regex=False)]
+    ended = table[table["finding"] == ENDS_EARLY]
+    late = table[(table["finding"] == FEWER_OF_LATE) & ended.empty]  # where records end, none are created
     return [
-        wording.sentence(f"{sources.quoted(left_out, row, 'finding')}: {sources.quoted(left_out, row, 'evidence')}")
-        + " The forecast expects nothing of them; what they bring comes on top."
-        for row in left_out.index
-    ] + [
-        f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
-        "the forecast is too low and its range too narrow."
-        for _, evidence in _quoted(late)
+        *(
+            wording.sentence(f"{sources.quoted(left_out, row, 'finding')}: {sources.quoted(left_out, row, 'evidence')}")
+            + " The forecast expects nothing of them; what they bring comes on top."
+            for row in left_out.index
+        ),
+        *(
+            f"The data stop before the day of this report ({str(ended.at[row, 'table']).replace('_', ' ')}: "
+            f"{sources.quoted(ended, row, 'evidence')}). What happened since is not in the forecast, and reads as if "
+            "nothing had."
+            for row in ended.index
+        ),
+        *(
+            f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
+            "the forecast is too low and its range too narrow."
+            for _, evidence in _quoted(late)
+        ),
     ]
 
 

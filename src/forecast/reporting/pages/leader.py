@@ -14,7 +14,8 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.calendar import period_label, year_before
-from forecast.data.audit.audit import SEVERAL_WAYS
+from forecast.data.audit.amounts import SEGMENT_SIZE
+from forecast.data.audit.names import NEARLY_ALIKE, RENAMED, SEVERAL_WAYS, WRONG_ENCODING
 from forecast.data.schema import TABLES, TOTAL, Company, Log
 from forecast.data.sources.redact import NAMES
 from forecast.evaluation.judgement import Finding
@@ -24,6 +25,9 @@ from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.scorecard import plain_name
 from forecast.reporting.pages.track.prepare import OURS
 from forecast.reporting.pages.words import APART, TOO_FEW, WHICH_IS_NEARER, evaluated
+
+_WITH_NAMES = frozenset({SEVERAL_WAYS, NEARLY_ALIKE, RENAMED, WRONG_ENCODING, SEGMENT_SIZE})
+"""Findings whose evidence quotes names of the data."""
 
 THEIR_FORECASTS, STARTS, HISTORY = "submitted_forecasts", "joint_planning", "opportunity_history"
 
@@ -194,7 +198,7 @@ def of_the_data(table: pd.DataFrame) -> list[str]:
 def _with_numbers(table: pd.DataFrame, at: Any, told: str) -> str:
     name, column = table.at[at, "table"], table.at[at, "column"]
     declared = name in TABLES and TABLES[name].column(column) is not None and column not in NAMES
-    if declared and table.at[at, "finding"] != SEVERAL_WAYS:
+    if declared and table.at[at, "finding"] not in _WITH_NAMES:
         rest = [sources.quoted(table, at, each) for each in ("evidence", "mend")]
     else:
         rest = [wording.plural(sources.cell(table, at, "count"), "row") if table.at[at, "count"] else ""]
