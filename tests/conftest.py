@@ -6,9 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from servers import Server
 
 # One BLAS thread: the tests share two cores, and results must not depend on how many threads there are.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -63,6 +68,20 @@ def chromium() -> str:
     if found is None:
         _absent("no Chromium on this machine: install the package chromium")
     return str(found)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Return a running PostgreSQL, or skip where its programs are not on this machine.
+
+    Tests that use it carry `pytest.mark.xdist_group("postgres")`, so that one worker starts it once.
+    """
+    import servers
+
+    if servers.programs() is None:
+        _absent("no PostgreSQL on this machine: install the package postgresql")
+    with servers.running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

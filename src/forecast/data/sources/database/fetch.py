@@ -122,14 +122,13 @@ def _there(listed: Sequence[Found], schema: str, name: str) -> Found | None:
 
 def _absent(place: Place, table: str, schema: str, name: str, listed: Sequence[Found]) -> DataError:
     """Return the error for a table that is not there, with where it may be."""
-    if schema and not any(one.schema == schema for one in listed):
-        hint = did_you_mean(schema, {one.schema for one in listed})
-        what, mend = f"there is no schema {schema!r} that this user may see", hint or "correct schema"
-        return DataError(f"{place.label}: {what}", table=table, mend=mend)
     elsewhere = sorted({one.schema for one in listed if one.name == name})
     where = f" in schema {schema!r}" if schema else ""
     if elsewhere:
         mend = f"it is in schema {elsewhere[0]!r}: add ?schema={elsewhere[0]} to the address"
+    elif schema and not any(one.schema == schema for one in listed):
+        hint = did_you_mean(schema, {one.schema for one in listed})
+        mend = f"there is nothing in that schema that this user may see; {hint or 'correct its name'}"
     else:
         among = {one.name for one in listed if (one.schema == schema if schema else one.visible)}
         hint = did_you_mean(name, among)

@@ -7,6 +7,7 @@ network refused (exit 4), and what is gone and may come back (`Lost`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -16,6 +17,8 @@ import pyarrow as pa
 from forecast.data.schema import Kind
 from forecast.data.sources.database.place import without_secrets
 from forecast.errors import DataError, ForecastError, MachineError
+
+_ENDING = re.compile(r";(?:\s|;|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*\Z", re.DOTALL)
 
 RELATION = "q"
 """What a table or query is called inside the statement that reads it."""
@@ -76,8 +79,8 @@ def quoted(name: str) -> str:
 
 
 def as_relation(query: str) -> str:
-    """Return a query as it stands after FROM."""
-    return f"(\n{query.strip().rstrip(';').rstrip()}\n) AS {RELATION}"
+    """Return a query as it stands after FROM, without the semicolon that may end it."""
+    return f"(\n{_ENDING.sub('', query).strip()}\n) AS {RELATION}"
 
 
 def statement(
