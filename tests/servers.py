@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -117,7 +118,7 @@ def _started(bin_: Path, folder: Path, who: dict[str, Any]) -> Iterator[Server]:
         _wait(server, process)
         yield server
     finally:
-        process.send_signal(2)  # ends sessions, then itself
+        process.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:

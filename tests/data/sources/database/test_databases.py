@@ -539,7 +539,7 @@ def test_tables_and_columns_that_are_not_right_are_named(folder: Path, tmp_path:
     with pytest.raises(DataError, match=r"plan.amount: this column is missing\n  mend: .*'amont'"):
         read(address)
     postgres.run(name, 'ALTER TABLE plan RENAME TO "Plans"')
-    with pytest.raises(DataError, match="plan: .*'Plans' looks like a misspelt 'plan'"):
+    with pytest.raises(DataError, match=r"plan: .*'Plans' looks like a misspelt 'plan'"):
         read(address)
     postgres.run(name, 'DROP TABLE "Plans"', "DELETE FROM opportunities")
     with pytest.raises(DataError, match="opportunities: there are no rows in it"):
@@ -612,7 +612,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, said):
 
 def test_a_file_that_another_process_writes(folder: Path, tmp_path: Path, said):
     address = in_duckdb(tmp_path / "x.duckdb", typed(folder))
-    hold = f"import duckdb; duckdb.connect({str(tmp_path / 'x.duckdb')!r}); print('held', flush=True); input()"
+    hold = f"import duckdb; held = duckdb.connect({str(tmp_path / 'x.duckdb')!r}); print('held', flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
