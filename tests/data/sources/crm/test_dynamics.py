@@ -283,3 +283,31 @@ def test_a_won_deal_reopened_is_open_in_between(tmp_path: Path):
         "1,2026-08-05T08:00:00Z,statecode,1,0\n1,2026-09-10T08:00:00Z,statecode,0,1\n",
     }
     assert history(read(tmp_path, files), "1")["stage"].tolist() == ["3-Close", "Won", "3-Close", "Won"]
+
+
+def test_a_view_is_one_workbook(tmp_path: Path):
+    view = pd.DataFrame(
+        {
+            "(Do Not Modify) Opportunity": ["1", "2"],
+            "(Do Not Modify) Modified On": pd.to_datetime(["2026-10-20 10:15", "2026-09-10 10:15"]),
+            "Status": ["Open", "Won"],
+            "Est. Revenue": [1000.5, 2000],
+            "Est. Close Date": pd.to_datetime(["2026-12-10", "2026-09-10"]),
+            "Actual Close Date": pd.to_datetime([None, "2026-09-10"]),
+            "Created On": pd.to_datetime(["2026-09-01 09:00", "2026-07-01 09:00"]),
+        }
+    )
+    path = tmp_path / "My Opportunities 10-31-2026 3-15-22 PM.xlsx"
+    with pd.ExcelWriter(path, engine="xlsxwriter") as book:
+        view.to_excel(book, sheet_name="My Opportunities", index=False)
+        pd.DataFrame({"a": ["x"]}).to_excel(book, sheet_name="hiddenSheet", index=False)
+        book.sheets["hiddenSheet"].hide()
+    result = read_export("dynamics", path)
+    frame = deals(result)
+    assert frame["amount"].to_dict() == {"1": 1000.5, "2": 2000}
+    assert frame["outcome"].tolist() == ["open", "won"]
+    assert frame["created_on"].tolist() == [pd.Timestamp("2026-09-01"), pd.Timestamp("2026-07-01")]
+    with pd.ExcelWriter(tmp_path / "two.xlsx", engine="xlsxwriter") as book:
+        view.to_excel(book, sheet_name="Opportunities", index=False)
+        pd.DataFrame({"systemuserid": ["u"], "fullname": ["Rep 1"]}).to_excel(book, sheet_name="Users", index=False)
+    assert deals(read_export("dynamics", tmp_path / "two.xlsx"))["amount"].sum() == 3000.5

@@ -159,7 +159,7 @@ def test_identifiers_that_nothing_explains_are_refused(tmp_path: Path):
         "id,dealstage,closedate,createdate,amount\n1,2292223,2026-09-10,2026-07-01,5\n"
         "2,closedwon,2026-09-10,2026-07-01,5\n"
     )
-    with pytest.raises(DataError, match=r"they are identifiers; 1 deals would be open\n  rows: '2292223' \(1 deals\)"):
+    with pytest.raises(DataError, match=r"mere identifiers, do not say what they mean.*\n  rows: '2292223' \(1 deal\)"):
         read(tmp_path, {"deals.csv": text})
 
 
@@ -357,3 +357,24 @@ def test_every_form_of_the_property_history(tmp_path: Path, header: str):
         "deal_property_history.csv": f"{header}\n{rows}",
     }
     assert read(tmp_path, files).tables["opportunity_history"]["stage"].tolist() == ["contractsent", "closedwon"]
+
+
+def test_the_probability_says_what_is_won_and_lost(tmp_path: Path):
+    text = (
+        f"{SCREEN},Deal probability\n1,Done,2026-09-10,2026-07-01,5,100%\n2,Gone,2026-09-10,2026-07-01,5,0%\n"
+        "3,Pilot,2026-12-10,2026-07-01,5,40%\n"
+    )
+    assert outcomes(read(tmp_path, {"all-deals.csv": text})) == {"1": "won", "2": "lost", "3": "open"}
+
+
+def test_closed_without_won_and_flags_that_are_none_are_refused(tmp_path: Path):
+    closed = (
+        f"{SCREEN},Is Deal Closed?\n1,Pilot,2026-09-10,2026-07-01,5,true\n2,Closed Won,2026-09-10,2026-07-01,5,true\n"
+    )
+    with pytest.raises(
+        DataError, match=r"says that these deals are closed, and nothing whether they are won\n  rows: li"
+    ):
+        read(tmp_path / "closed", {"all-deals.csv": closed})
+    odd = f"{SCREEN},Is Closed Won,Is closed lost\n1,X,2026-09-10,2026-07-01,5,maybe,false\n"
+    with pytest.raises(DataError, match=r"Is Closed Won: is neither true nor false\n  rows: line 2 \('maybe'\)"):
+        read(tmp_path / "odd", {"all-deals.csv": odd})

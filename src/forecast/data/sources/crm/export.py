@@ -22,8 +22,8 @@ from forecast.data.sources.crm.values.layout import header_among, without_foot
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
 from forecast.data.sources.tables.delimited import Header
-from forecast.data.sources.tables.raw import RawTable, is_table, stem
-from forecast.data.sources.tables.read import read_file
+from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
+from forecast.data.sources.tables.read import read_file, read_tables
 from forecast.errors import DataError, did_you_mean
 
 _SHOWN = 5
@@ -119,7 +119,7 @@ class Export:
 
 
 def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | None = None) -> Export:
-    """Read the files of an export; timezone is the company's.
+    """Read the files of an export: of a folder, or the one file or workbook that it is; timezone is the company's.
 
     Raises
     ------
@@ -127,76 +127,104 @@ def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | No
         none of the names the CRM gives it.
     """
     if not folder.exists():
-        raise DataError(f"there is no folder or file {str(folder)!r}", mend=f"name the folder of the {crm.name} export")
+        raise DataError(f"there is no {str(folder)!r}", mend=f"name the folder, or the file, of the {crm.name} export")
     export = Export(crm=crm, folder=folder, timezone=timezone, choices=choices or Choices())
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
-    unnamed: list[Path] = []
-    for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
-        if not path.is_file() or not is_table(path) or path.name.startswith("."):
-            continue
-        file = next((roles[name] for name in stems_of(stem(path)) if name in roles), None)
+    unnamed: list[_Part] = []
+    for part in _parts(crm, folder):
+        file = next((roles[name] for name in stems_of(part.name) if name in roles), None)
         if file is None:
-            unnamed.append(path)
+            unnamed.append(part)
             continue
         if file.role in export.files:
             raise DataError(
-                f"{export.files[file.role]} and {path.name} are both taken for the {file.role} file",
-                table=path.name,
+                f"{export.files[file.role]} and {part.label} are both taken for the {file.role} file",
+                table=part.label,
                 mend="keep the one that holds in the folder",
             )
-        _take(export, file, path, read_file(path, ragged=True, header=_header(file)))
+        _take(export, file, part, part.read(file))
     for file in crm.files:
         if file.required and file.role not in export.frames:
             _recognise(export, file, unnamed)
     if unnamed:
-        export.notes.append(f"files not brought over: {', '.join(path.name for path in unnamed)}")
+        export.notes.append(f"files not brought over: {', '.join(part.label for part in unnamed)}")
     return export
 
 
-def _take(export: Export, file: File, path: Path, table: RawTable) -> None:
-    export.files[file.role] = path.name
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """A file, or a sheet of a workbook: its name, what a user finds it by, and its rows where they are read already."""
+
+    path: Path
+    name: str
+    label: str
+    table: RawTable | None = None
+
+    def read(self, file: File) -> RawTable:
+        """Return its rows, below the header that a file of this role has."""
+        return self.table or read_file(self.path, ragged=True, header=_header(file))
+
+
+def _parts(crm: Crm, source: Path) -> list[_Part]:
+    """Return the tables of a folder, or of one file: a file each, but a workbook's sheets each."""
+    parts = []
+    for path in [source] if source.is_file() else sorted(source.iterdir()):
+        if not path.is_file() or not is_table(path) or path.name.startswith("."):
+            continue
+        if ending(path) not in WORKBOOK:
+            parts.append(_Part(path=path, name=stem(path), label=path.name))
+            continue
+        names = [name for file in crm.files for aliases in file.columns.values() for name in aliases]
+        sheets = read_tables(path, ragged=True, header=header_among(names))
+        for table in sheets:
+            label = path.name if len(sheets) == 1 else table.file
+            parts.append(_Part(path=path, name=table.name, label=label, table=table))
+    return parts
+
+
+def _take(export: Export, file: File, part: _Part, table: RawTable) -> None:
+    export.files[file.role] = part.label
     export.tables[file.role] = table
     export.notes += table.notes
-    rows = without_foot(cleaned(table.frame), path.name, export.notes)
-    export.raw[file.role] = without_nulls(rows, path.name, export.notes)
+    rows = without_foot(cleaned(table.frame), part.label, export.notes)
+    export.raw[file.role] = without_nulls(rows, part.label, export.notes)
     export.frames[file.role] = _renamed(export, file)
-    day = day_in(stem(path))
+    day = day_in(stem(part.path))
     if day is not None:
-        export.days[path.name] = day
+        export.days[part.label] = day
 
 
-def _recognise(export: Export, file: File, unnamed: list[Path]) -> None:
+def _recognise(export: Export, file: File, unnamed: list[_Part]) -> None:
     """Take the one file, among those whose names say nothing, that has the columns of a required one."""
-    tables: dict[Path, RawTable] = {}
+    tables: list[tuple[_Part, RawTable]] = []
     unreadable: list[DataError] = []
-    for path in unnamed:
+    for part in unnamed:
         try:
-            tables[path] = read_file(path, ragged=True, header=_header(file))
+            tables.append((part, part.read(file)))
         except DataError as error:
             unreadable.append(error)
-    fitting = [path for path in tables if has_columns(tables[path].frame.columns, file.columns, file.needed)]
+    fitting = [each for each in tables if has_columns(each[1].frame.columns, file.columns, file.needed)]
     if len(fitting) > 1:
         raise DataError(
-            f"{' and '.join(path.name for path in fitting[:_SHOWN])} all have the columns of {file.role}",
-            table=fitting[0].name,
+            f"{' and '.join(part.label for part, _ in fitting[:_SHOWN])} all have the columns of {file.role}",
+            table=fitting[0][0].label,
             mend="keep the one that holds in the folder, or put their rows into one file",
         )
     if fitting:
-        _take(export, file, fitting[0], tables[fitting[0]])
-        unnamed.remove(fitting[0])
-        export.notes.append(f"{fitting[0].name}: taken as the {file.role}, by its columns")
+        part, table = fitting[0]
+        _take(export, file, part, table)
+        unnamed.remove(part)
+        export.notes.append(f"{part.label}: taken as the {file.role}, by its columns")
         return
     if unreadable:
         raise unreadable[0]
-    there = [export.folder.name]
-    if export.folder.is_dir():
-        there = sorted(path.name for path in export.folder.iterdir() if path.is_file())
-    wanted = ", ".join(file.columns[ours][0] for ours in file.needed)
+    wanted = ", ".join(" or ".join(file.columns[ours][:3]) for ours in file.needed)
+    there = [f"{part.label} ({', '.join(map(str, table.frame.columns[:_SHOWN]))}, …)" for part, table in tables]
     raise DataError(
         f"there is no file of {file.role} in {export.folder}: looked for "
         + ", ".join(f"{stem}.csv" for stem in file.stems[:4])
         + f", or any with the columns {wanted}",
-        mend=f"export it there; found: {', '.join(there[:_SHOWN]) or 'nothing'}",
+        mend=f"export it there; found: {'; '.join(there[:_SHOWN]) or 'nothing'}",
     )
 
 

@@ -79,7 +79,7 @@ def import_crm(
     Parameters
     ----------
     kind : one of `KINDS`.
-    source : folder of the export's files, or one file.
+    source : folder of the export's files, or its one file or workbook.
     out : the data folder; made where it is not there.
     mapping : a mapping file (docs/mapping.md): what the export calls things. `generic` needs one, or a CRM it knows.
     choices : what the export leaves open; see `Choices`.
@@ -111,7 +111,8 @@ def read_export(
     if kind not in KINDS:
         raise ParameterError(f"import: {kind!r} is no CRM known here; {nearest(kind, KINDS)}")
     said = None if mapping is None else read_mapping(Path(mapping))
-    where = next((folder for folder in (source, company_in) if folder and (Path(folder) / FILE).is_file()), None)
+    beside = Path(source).parent if Path(source).is_file() else source
+    where = next((folder for folder in (beside, company_in) if folder and (Path(folder) / FILE).is_file()), None)
     if where is not None:
         company = read_company(Path(where))
     else:

@@ -10,7 +10,6 @@ change of one property. Where a portal has several currencies, each deal has a s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,11 +19,12 @@ from forecast.data.sources.crm.base_currency import Conversion, conversion, hist
 from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.hubspot import history as past
+from forecast.data.sources.crm.hubspot.outcomes import outcome_of
 from forecast.data.sources.crm.hubspot.stages import located, stage_table
 from forecast.data.sources.crm.values.dates import days, local_days, moments
-from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
+from forecast.data.sources.crm.values.numbers import amounts, numbers
 from forecast.data.sources.crm.values.reading import Reading, flags
-from forecast.data.sources.crm.values.stages import decide, outcomes
+from forecast.data.sources.crm.values.stages import outcomes
 from forecast.data.sources.crm.versions import active
 from forecast.errors import DataError
 
@@ -189,9 +189,6 @@ CRM = Crm(
     ),
 )
 
-_CLOSING_COLUMNS = "Is Closed Won and Is Deal Closed? (hs_is_closed_won, hs_is_closed), or deal_pipeline_stage.csv"
-_NAMELESS = re.compile(r"\d{4,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNORECASE)
-
 
 def assemble(export: Export, *, timezone: str, segment_column: str | None) -> Deals:
     """Return the export's deals; see `Deals`."""
@@ -211,7 +208,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     pipeline = frame["pipeline_label"] if stages is None and "pipeline_label" in frame else frame.get("pipeline")
     shared = past.shared_labels(frame["stage_id"], pipeline) if stages is None else set()
     frame["stage"], declared = _staged(frame["stage_id"], pipeline, stages, shared, table)
-    frame["outcome"] = _outcome(export, frame, declared, reading)
+    frame["outcome"] = outcome_of(export, frame, declared, reading)
     frame["segment"], where_from = choose_segment(export, joined, segment_column)
     notes.append(where_from)
     frame, done = _money(export, frame, reading)
@@ -262,63 +259,6 @@ def _staged(
         return past.apart(ids, pipeline, shared), pd.Series(np.nan, index=ids.index, dtype="str")
     place = located(ids, pipeline, stages, table=table)
     return place.map(stages["stage"]).fillna(ids).astype("str"), place.map(stages["outcome"]).astype("str")
-
-
-def _flagged(frame: pd.DataFrame) -> pd.Series:
-    """Return what the deal's own columns say: won, lost, open; missing where they are empty or say only half."""
-    said = {name: frame[name].notna() for name in ("is_closed", "is_won", "is_lost") if name in frame}
-    true = {name: flags(frame[name]) & given for name, given in said.items()}
-    no = pd.Series(False, index=frame.index)
-    won, lost, closed = (true.get(name, no) for name in ("is_won", "is_lost", "is_closed"))
-    given_won, given_lost, given_closed = (said.get(name, no) for name in ("is_won", "is_lost", "is_closed"))
-    out = pd.Series(np.nan, index=frame.index, dtype="str")
-    out[(given_won & given_lost) | (given_closed & ~closed)] = "open"
-    out[closed & given_won & ~won] = "lost"
-    out[closed & given_lost & ~lost] = "won"
-    out[lost] = "lost"
-    out[won] = "won"
-    return out
-
-
-def _outcome(export: Export, frame: pd.DataFrame, declared: pd.Series, reading: Reading) -> pd.Series:
-    """Return won, lost or open: from the deal's own columns, the table of stages, the stage's name, in this order."""
-    called, notes = export.columns["opportunities"], export.notes
-    flagged = _flagged(frame)
-    against = int((flagged.notna() & declared.notna() & (flagged != declared)).sum())
-    if against:
-        notes.append(f"{reading.table}: {against:,} deals are flagged otherwise than their stage says: the flag counts")
-    outcome = flagged.fillna(declared)
-    undecided = outcome.isna() & frame["stage_id"].notna()
-    _refuse_nameless(frame["stage"][undecided], reading.table, called["stage_id"])
-    if undecided.any():
-        probability = None
-        if "probability" in frame:
-            probability = shares(frame["probability"], reading, column=called["probability"])[undecided]
-        outcome[undecided] = decide(
-            frame["stage"][undecided],
-            declared={},
-            mapped=export.stage_outcomes,
-            table=reading.table,
-            column=called["stage_id"],
-            notes=notes,
-            probability=probability,
-            closing_columns=_CLOSING_COLUMNS,
-        )
-    return outcome.fillna("open").astype("str")
-
-
-def _refuse_nameless(stage: pd.Series, table: str, column: str) -> None:
-    """Refuse stages that are identifiers, with nothing to say what they mean."""
-    counts = stage[stage.str.fullmatch(_NAMELESS).fillna(False).astype(bool)].value_counts()
-    if len(counts):
-        raise DataError(
-            f"nothing says what these stages mean: they are identifiers; {int(counts.sum()):,} deals would be open",
-            table=table,
-            column=column,
-            rows=[f"{name!r} ({count:,} deals)" for name, count in counts.items()],
-            count=len(counts),
-            mend=f"export {_CLOSING_COLUMNS}",
-        )
 
 
 def _closed(stage: pd.Series, declared: pd.Series, frame: pd.DataFrame, mapped: Mapping[str, str]) -> pd.Series:
