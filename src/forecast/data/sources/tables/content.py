@@ -11,7 +11,7 @@ from forecast.errors import DataError, MachineError
 LARGEST = 4 << 30
 """Bytes of one file, unpacked; more is refused before it fills the memory."""
 
-_FREE = 256 << 20
+FREE = 256 << 20
 """Below so many bytes nothing is asked; above, a file that grows more than `RATIO`-fold is made to fill the memory."""
 
 RATIO = 100
@@ -19,7 +19,10 @@ RATIO = 100
 CHUNK = 1 << 22
 """Bytes unpacked at a time."""
 
-_ZIP, _OLE, _GZ, _PAR = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"\x1f\x8b", b"PAR1"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How an old workbook begins, and a new one under a password."""
+
+_ZIP, _GZ, _PAR = b"PK\x03\x04", b"\x1f\x8b", b"PAR1"
 
 
 def read_bytes(path: Path, *, table: str) -> bytes:
@@ -81,7 +84,7 @@ def _unpacked(data: bytes, *, file: str, table: str) -> bytes:
 
 def is_bomb(unpacked: int, packed: int) -> bool:
     """Return whether a compressed file gives more than a table of its size can."""
-    return unpacked > LARGEST or (unpacked > _FREE and unpacked > RATIO * packed)
+    return unpacked > LARGEST or (unpacked > FREE and unpacked > RATIO * packed)
 
 
 def too_large(file: str, table: str) -> DataError:
@@ -95,7 +98,7 @@ def too_large(file: str, table: str) -> DataError:
 
 def kind_of(data: bytes) -> str:
     """Return what a file is by its first bytes: `zip`, `ole` (old Excel or a password), `parquet`, `html` or `text`."""
-    for magic, kind in ((_ZIP, "zip"), (_OLE, "ole"), (_PAR, "parquet")):
+    for magic, kind in ((_ZIP, "zip"), (OLE, "ole"), (_PAR, "parquet")):
         if data.startswith(magic):
             return kind
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -11,7 +11,7 @@ import pyarrow.parquet as papq
 from forecast.data.checks.table import LINE
 from forecast.data.codes import from_dictionary
 from forecast.data.sources.tables.content import LARGEST, RATIO
-from forecast.data.sources.tables.delimited import first_line
+from forecast.data.sources.tables.delimited import check_names, first_line
 from forecast.data.sources.tables.raw import named
 from forecast.errors import DataError
 
@@ -29,6 +29,7 @@ def read_parquet(path: Path, *, table: str) -> pd.DataFrame:
         )
     try:
         _check_size(path, table=table)
+        check_names(papq.read_schema(path).names, separator="", file=path.name, table=table)
         frame = _typed_columns(path)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError) as error:
         raise DataError(
@@ -62,7 +63,7 @@ def _typed_columns(path: Path) -> pd.DataFrame:
     schema = papq.read_schema(path)
     names = schema.names
     text = [name for name in names if schema.field(name).type in (pa.string(), pa.large_string())]
-    if not names or len(set(names)) < len(names):
+    if not names:
         return papq.read_table(path).combine_chunks().to_pandas(date_as_object=False, ignore_metadata=True)
     with papq.ParquetFile(path, read_dictionary=text) as file:
         columns: dict[str, pd.Series] = {}

@@ -47,6 +47,8 @@ _MIDNIGHT = dt.time()
 _OPEN, _VALUE = rb"<(?:\w+:)?c\b", rb"<(?:\w+:)?v"
 _COLUMNS = re.compile(_OPEN + rb"[^>]*?\br=[\"']([A-Z]{1,3})\d{1,7}[\"'][^>]*(?<!/)>")
 _ROWS = re.compile(_OPEN + rb"[^>]*?\br=[\"'][A-Z]{1,3}(\d{1,7})[\"'][^>]*(?<!/)>")
+_PLACED = re.compile(_OPEN + rb"[^>]*?\br\s*=")
+_WELL_PLACED = re.compile(_OPEN + rb"[^>]*?\br=[\"'][A-Z]{1,3}[1-9]\d{0,6}[\"']")
 _ANY_ERROR, _ANY_FORMULA = re.compile(rb"\bt=[\"']e[\"']"), re.compile(rb"<(?:\w+:)?f\b")
 _REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3}\d{1,7})[\"']")
 _ERROR = re.compile(_OPEN + rb"([^>]*\bt=[\"']e[\"'][^>]*)>.*?" + _VALUE + rb">([^<]*)<", re.DOTALL)
@@ -198,6 +200,10 @@ def _by_sheet(parts: dict[str, bytes]) -> dict[str, bytes]:
 
 def _check_extent(content: bytes, sheet: str, *, file: str, table: str) -> None:
     """Raise DataError where the values of a sheet span more cells than a table has."""
+    if len(_PLACED.findall(content)) != len(_WELL_PLACED.findall(content)):
+        raise DataError(
+            f"sheet {sheet!r} of {file} has a cell that is nowhere in a sheet: it is damaged", table=table, mend=_MEND
+        )
     rows = _ROWS.findall(content)
     cells, last = len(rows), max(map(int, set(rows)), default=1)
     widest = max(set(_COLUMNS.findall(content)), key=_number, default=b"A")
