@@ -237,7 +237,7 @@ def test_the_json_holds_what_the_text_says(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_several_problems_are_all_listed_by_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    broken = edited(edited(OPPORTUNITIES, 2, amount="x"), 3, created_on="yesterday")
+    broken = edited(edited(OPPORTUNITIES, 2, amount="inf"), 3, created_on="yesterday")
     folder = tiny_company(tmp_path / "data", opportunities=broken, plan=PLAN.replace("2026-04", "April", 1))
     code, text = run(capsys, "check", "--data", str(folder))
     assert code == 1

@@ -3,8 +3,8 @@
 Reading refuses what is wrong (`checks`). The audit looks at data that could be read and says what in it misleads a
 forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), their dates
 (`dates`) and amounts (`amounts`), how they move (`moves`), what is changed after the fact (`history`), columns that
-know the outcome (`leaks`), forecasts of another scope (`scope`), names (`names`), and, here, too little to forecast
-from, rows left out, and columns and tables that are empty or absent. docs/methods/data_audit.md lists the checks and
+know the outcome (`leaks`), amounts in another unit (`units`), forecasts of another scope (`scope`), names (`names`),
+and, here, too little to forecast from, rows left out, and columns and tables that are empty or absent. docs/methods/data_audit.md lists the checks and
 their thresholds.
 """
 
@@ -22,6 +22,7 @@ from forecast.data.audit.moves import misleading_moves
 from forecast.data.audit.names import misleading_names
 from forecast.data.audit.pipeline import FEWER_OF_LATE, misleading_deals
 from forecast.data.audit.scope import scope_problems
+from forecast.data.audit.units import unit_problems
 from forecast.data.checks.validation import LEFT_OUT_OPEN
 from forecast.data.known.enough import MORE_RECORD, why_no_forecast
 from forecast.data.known.ledger import KnownState, ledger_of
@@ -109,7 +110,7 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
     view = ledger.as_of(snap.as_of)
     found = [*_leaks(log), *_left_out(log), *misleading_dates(snap), *misleading_amounts(log, snap, view)]
     found += [*misleading_deals(snap), *after_the_fact(snap), *misleading_moves(snap)]
-    found += [*scope_problems(log, as_of=snap.as_of), *misleading_names(log, snap)]
+    found += [*unit_problems(log, view), *scope_problems(log, as_of=snap.as_of), *misleading_names(log, snap)]
     found += [*_empty_columns(log), *_missing_tables(log)]
     found = [*_too_thin(view), *sorted(found, key=_bears_on_the_forecast, reverse=True)]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))

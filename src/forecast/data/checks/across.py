@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import submissions
+from forecast.data.checks.amounts import amounts_against_history
 from forecast.data.checks.currencies import check_currencies
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, places, ranks
@@ -170,6 +171,8 @@ def _histories(tables: Tables, company: Company) -> list[Problem]:
         mend="correct created_on, or the timezone in company.toml",
         severity="warning",
     )
+    if not ((own >= 0) & (own != np.arange(len(own)))).any():
+        found += amounts_against_history(tables, _row_of(of, rows, own), company)
     return found + _history_against_today(tables, of, rows, own, company)
 
 
