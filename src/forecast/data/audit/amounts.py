@@ -52,7 +52,10 @@ def misleading_amounts(log: Log, snap: Snapshot, view: KnownState) -> list[Probl
 
 
 def _not_as_recorded(log: Log, snap: Snapshot) -> list[Problem]:
-    """Deals whose stage, amount or date today is not what history said last: one of the two is wrong."""
+    """Deals whose stage or date today is not what history said last: one of the two is wrong.
+
+    Amounts are compared where currencies are known apart, on reading (`checks.amounts`).
+    """
     history = log.get("opportunity_history")
     if history is None or snap.as_of != log.extracted_on:
         return []
@@ -61,7 +64,7 @@ def _not_as_recorded(log: Log, snap: Snapshot) -> list[Problem]:
     last = np.full(len(frame), -1, dtype=np.int64)
     last[deal[deal >= 0]] = np.flatnonzero(deal >= 0)  # rows are in order of time, so that the last one stays
     found = []
-    for column in ("stage", "amount", "expected_close_on"):
+    for column in ("stage", "expected_close_on"):
         then = pd.Series(history[column].array.take(last, allow_fill=True), index=frame.index)
         both = np.asarray(then.notna() & frame[column].notna())
         differs = both & ~_same(frame[column], then)
@@ -70,10 +73,6 @@ def _not_as_recorded(log: Log, snap: Snapshot) -> list[Problem]:
         part = differs.sum() / max(both.sum(), 1)
         count, total = int(differs.sum()), int(both.sum())
         evidence = f"{column} of {count:,} of {plural(total, 'deal')} ({share(count, total)})"
-        if column == "amount":
-            now, before = frame[column].to_numpy()[both].sum(), then.to_numpy()[both].sum()
-            part = max(part, abs(now / before - 1) if before else 1.0)
-            evidence += f"; together they are {_times(now, before)} what history says"
         severity: Severity = "warning" if part > _CHANGED_SHARE else "info"
         found.append(
             Problem(
@@ -92,10 +91,6 @@ def _same(now: pd.Series, then: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(now.dtype):
         return np.isclose(now.to_numpy(), then.to_numpy(), rtol=1e-6, atol=0.01)
     return np.asarray(now == then)
-
-
-def _times(part: float, of: float) -> str:
-    return f"{part / of:,.3g} times" if of else "more than nothing beside"
 
 
 def _stands_alone(snap: Snapshot) -> list[Problem]:

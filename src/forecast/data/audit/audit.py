@@ -4,8 +4,8 @@ Reading refuses what is wrong (`checks`). The audit looks at data that could be 
 forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), their dates
 (`dates`) and amounts (`amounts`), how they move (`moves`), what is changed after the fact (`history`), columns that
 know the outcome (`leaks`), amounts in another unit (`units`), forecasts of another scope (`scope`), names (`names`),
-and, here, too little to forecast from, rows left out, and columns and tables that are empty or absent. docs/methods/data_audit.md lists the checks and
-their thresholds.
+and, here, too little to forecast from, rows left out, and columns and tables that are empty or absent.
+docs/methods/data_audit.md lists the checks and their thresholds.
 """
 
 from __future__ import annotations
