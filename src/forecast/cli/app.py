@@ -274,7 +274,7 @@ def import_(
     extracted_on: imports.ExtractedOn = None,
     segment_from: imports.SegmentFrom = None,
     one_currency: imports.OneCurrency = False,
-    negative: imports.Negative = "leave-out",
+    negative: imports.Negative = "keep",
 ) -> None:
     """Make a data folder from the exports of a CRM; other tables in the folder (a plan, marketing) stay.
 

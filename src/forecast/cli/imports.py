@@ -68,7 +68,7 @@ Negative = Annotated[
         "--negative",
         metavar="keep|leave-out",
         callback=lambda value: _one_of(_NEGATIVE, value),
-        help="Whether negative amounts (credits, downsells) come over.",
+        help="Whether deals below 0 (credits, downsells) come over; bookings subtract them.",
     ),
 ]
 Guess = Annotated[

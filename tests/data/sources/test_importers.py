@@ -352,8 +352,8 @@ def test_refusals_name_what_was_looked_for(tmp_path: Path):
         text.replace(
             "CloseDate", "CloseDay"
         ): r"Opportunity.csv.close_date: no column .* looked for CloseDate.*\n.*CloseDay",
-        text.replace("2026-05-31", "31/05/2026"): r"Opportunity.csv.CloseDate: .*\n  rows: line 4 \('31/05/2026'\)",
-        text.replace("1200,", "EUR 1.2k,"): r"Opportunity.csv.amount: values are not numbers\n  rows: line 2",
+        text.replace("2026-05-31", "05/06/2026"): r"Opportunity.csv.CloseDate: .*\n  rows: line 4 \('05/06/2026'\)",
+        text.replace("1200,", "EUR 1.2k,"): r"Opportunity.csv.Amount: values are not numbers\n  rows: line 2",
         "": "Opportunity.csv: the file is empty",
     }
     for broken, message in cases.items():

@@ -9,8 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import places
 from forecast.data.sources.crm.deals import Deals
+from forecast.data.sources.crm.export import Choices
+from forecast.data.sources.crm.values.dates import local_days
 from forecast.data.sources.crm.values.stages import none_closed
+from forecast.errors import DataError, ParameterError
+from forecast.wording import plural
 
 UNKNOWN_STAGE = "Unknown"
 
@@ -42,32 +47,116 @@ _HISTORY_COLUMNS = (
     "probability",
     "forecast_category",
     "owner",
+    "currency",
 )
+_SAME = 0.005
+"""Two amounts are the same if they differ by less than this share."""
+_APART_AT_LEAST = 0.2
+_UNIT_APART = 5.0
+_NAME_WITHIN = 31
+"""Days after the last change within which a day in the file's name is taken to be the export's."""
 
 
-def canonical(deals: Deals, *, timezone: str) -> tuple[dict[str, pd.DataFrame], pd.Timestamp]:
+def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[str, pd.DataFrame], pd.Timestamp]:
     """Return our tables and the day the export was made on.
 
-    The day is that of the last change the export knows of: the CRM does not write when it was exported.
+    The day is what the user says, else the day in the file's name (`exported_on`) where the last change is not long
+    before it, else that of the last change the export knows of: the CRM does not write when it was exported.
     """
     frame = deals.opportunities.copy()
     history = None if deals.history is None or deals.history.empty else deals.history.copy()
-    end = _last_day(frame, history, timezone)
-    frame = _mended(frame, end, deals.notes)
+    if choices.one_currency:
+        frame, history = _in_one_currency(frame, history, deals)
+    _refuse_mixed(frame, deals)
+    frame, history = _without_negatives(frame, history, choices, deals.notes)
+    end = _end(_last_day(frame, history, timezone), choices, deals.exported_on, deals.notes)
+    frame = _mended(frame, end, timezone, deals.notes)
     if history is not None:
-        history = _mended_history(history, frame, deals.notes)
+        history = _mended_history(history, frame, timezone, deals.notes)
+    if history is not None:
+        _compare_amounts(history, frame, deals.notes)
     frame, history = _closing_stages(frame, history, deals)
     tables = {"opportunities": frame[[name for name in (*_OPPORTUNITY_COLUMNS, *deals.extra) if name in frame]]}
     if history is not None:
+        if deals.currencies is None:  # amounts are in one currency, or refused with the deals'
+            history = history.drop(columns="currency", errors="ignore")
         tables["opportunity_history"] = history[[name for name in _HISTORY_COLUMNS if name in history]]
     stages = _stages(frame, history, deals.reference)
     if stages is not None:
         tables["stages"] = stages
-    if deals.currencies is not None and "currency" in frame:
+    if deals.currencies is not None and "currency" in frame and not choices.one_currency:
         tables["currencies"] = deals.currencies
     if deals.marketing is not None:
         tables["marketing"] = deals.marketing
     return tables, end
+
+
+def _in_one_currency(
+    frame: pd.DataFrame, history: pd.DataFrame | None, deals: Deals
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Leave the currencies out, as the user says that they mean nothing."""
+    if "currency" in frame:
+        names = ", ".join(sorted(frame["currency"].dropna().unique())[:5])
+        deals.notes.append(f"all amounts are taken to be in one currency, as asked; the export says {names}")
+        frame = frame.drop(columns="currency")
+    return frame, None if history is None else history.drop(columns="currency", errors="ignore")
+
+
+def _refuse_mixed(frame: pd.DataFrame, deals: Deals) -> None:
+    """Refuse amounts in several currencies that nothing brings to one: their sum is no number."""
+    if "currency" not in frame or deals.currencies is not None:
+        return
+    given = frame[frame["amount"].notna() & frame["currency"].notna()]
+    worth = given.groupby("currency")["amount"].agg(["sum", "size"]).sort_values("size", ascending=False)
+    if len(worth) > 1:
+        raise DataError(
+            f"amounts are in {', '.join(sorted(worth.index)[:5])}, and the export has no rates: they cannot be added",
+            table="opportunities",
+            column="currency",
+            rows=[f"{row['sum']:,.0f} {name} in {plural(int(row['size']), 'deal')}" for name, row in worth.iterrows()],
+            count=len(worth),
+            mend="export amounts in the company's currency, or the file of rates; or say --one-currency if all "
+            "are in one whatever this column says",
+        )
+
+
+def _without_negatives(
+    frame: pd.DataFrame, history: pd.DataFrame | None, choices: Choices, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Count what is below 0, credits and downsells; keep it, as our tables do, or leave it out, as the user says."""
+    below = frame["amount"] < 0
+    if not below.any():
+        return frame, history
+    won = below & (frame["outcome"] == "won")
+    what = (
+        f"{plural(int(below.sum()), 'deal')} with an amount below 0 (credits, downsells), together "
+        f"{frame.loc[below, 'amount'].sum():,.2f}, of which won {frame.loc[won, 'amount'].sum():,.2f}"
+    )
+    if choices.negative == "keep":
+        notes.append(f"{what}: kept, bookings subtract them; --negative leave-out leaves them out")
+        return frame, history
+    notes.append(f"{what}: left out, as asked")
+    return frame[~below], history
+
+
+def _end(last: pd.Timestamp, choices: Choices, named_day: pd.Timestamp | None, notes: list[str]) -> pd.Timestamp:
+    """Return the day of the export."""
+    asked = choices.extracted_on
+    if asked is not None:
+        if pd.notna(last) and asked < last:
+            raise ParameterError(
+                f"--extracted-on {asked:%Y-%m-%d}: the export knows of changes on {last:%Y-%m-%d}; give a later day"
+            )
+        notes.append(f"extracted_on = {asked:%Y-%m-%d}, as asked")
+        return asked
+    if named_day is not None and pd.notna(last) and last <= named_day <= last + pd.Timedelta(days=_NAME_WITHIN):
+        notes.append(
+            f"extracted_on = {named_day:%Y-%m-%d}, the day in the file's name; the last change is of {last:%Y-%m-%d}"
+        )
+        return named_day
+    if pd.notna(last):
+        notes.append(f"the export knows of nothing after {last:%Y-%m-%d}: extracted_on = {last:%Y-%m-%d}")
+    return last
 
 
 def _last_day(frame: pd.DataFrame, history: pd.DataFrame | None, timezone: str) -> pd.Timestamp:
@@ -83,7 +172,32 @@ def _last_day(frame: pd.DataFrame, history: pd.DataFrame | None, timezone: str) 
     return day
 
 
-def _mended(frame: pd.DataFrame, end: pd.Timestamp, notes: list[str]) -> pd.DataFrame:
+def _compare_amounts(history: pd.DataFrame, frame: pd.DataFrame, notes: list[str]) -> None:
+    """Warn where the last amount of a deal's history is not today's: two units or currencies, or a history cut off."""
+    last = np.append(np.diff(history["deal"].to_numpy()) != 0, True)
+    deal, then = history["deal"].to_numpy()[last], history["amount"].to_numpy(dtype=np.float64)[last]
+    now = frame["amount"].to_numpy(dtype=np.float64)[deal]
+    both = (then > 0) & (now > 0)
+    if not both.any():
+        return
+    ratio = then[both] / now[both]
+    apart = np.abs(ratio - 1) > _SAME
+    if apart.mean() < _APART_AT_LEAST:
+        return
+    middle = float(np.median(ratio))
+    text = f"the last amount of the history is not today's in {int(apart.sum()):,} of {len(ratio):,} deals"
+    if max(middle, 1 / middle) >= _UNIT_APART:
+        same = float(np.mean(np.abs(ratio / middle - 1) < _SAME))
+        text += f", and {middle:,.4g} times it in the middle ({same:.0%} of them by that very factor): another unit?"
+    names = frame["opportunity_id"].to_numpy()[deal[both][apart]][:3]
+    shown = ", ".join(
+        f"{name} ({was:,.10g} then, {is_now:,.10g} today)"
+        for name, was, is_now in zip(names, then[both][apart], now[both][apart], strict=False)
+    )
+    notes.append(f"WARNING: {text}; {shown}. Forecasts would mix the two: export both with one unit and currency")
+
+
+def _mended(frame: pd.DataFrame, end: pd.Timestamp, timezone: str, notes: list[str]) -> pd.DataFrame:
     def note(mask: pd.Series, text: str) -> None:
         if mask.any():
             notes.append(f"{int(mask.sum()):,} deals {text}")
@@ -98,7 +212,7 @@ def _mended(frame: pd.DataFrame, end: pd.Timestamp, notes: list[str]) -> pd.Data
 
     closed = frame["outcome"] != "open"
     notes += none_closed(frame["outcome"], frame["stage"], table="opportunities")
-    touched = frame["touched_at"].dt.tz_localize(None).dt.normalize()
+    touched = local_days(frame["touched_at"], timezone)
     undated = closed & frame["closed_on"].isna()
     note(undated & touched.notna(), "closed without a date: closed_on = the day of their last change")
     frame["closed_on"] = frame["closed_on"].where(~undated, touched).where(closed)
@@ -113,27 +227,44 @@ def _mended(frame: pd.DataFrame, end: pd.Timestamp, notes: list[str]) -> pd.Data
     return frame
 
 
-def _mended_history(history: pd.DataFrame, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame | None:
-    total = len(history)
-    history = history[history["opportunity_id"].isin(frame["opportunity_id"])]
-    if len(history) < total:
-        notes.append(f"{total - len(history):,} rows of history belong to deals that are not in the export: left out")
+def _mended_history(history: pd.DataFrame, frame: pd.DataFrame, timezone: str, notes: list[str]) -> pd.DataFrame | None:
+    """Return the history of the deals that are there, by deal and time; column `deal` is their place in `frame`."""
+    deal = places(history["opportunity_id"], frame["opportunity_id"])
+    there = deal >= 0
+    if not there.all():
+        count = int((~there).sum())
+        notes.append(f"{count:,} rows of history belong to deals that are not in the export: left out")
+        history, deal = history[there], deal[there]
+    undated = history["recorded_at"].isna().to_numpy()
+    if undated.any():
+        notes.append(f"{int(undated.sum()):,} rows of history have no time: left out")
+        history, deal = history[~undated], deal[~undated]
     if history.empty:
         return None
-    history = history.sort_values(["opportunity_id", "recorded_at"], kind="stable")
-    history = history.drop_duplicates(["opportunity_id", "recorded_at"], keep="last")
-    history = history.assign(stage=history["stage"].fillna(UNKNOWN_STAGE))
-    # Where the record of a deal begins after it closed, its history would only say when the CRM began to keep one.
-    first = history.drop_duplicates("opportunity_id").set_index("opportunity_id")
-    closed_on = frame.set_index("opportunity_id")["closed_on"].reindex(first.index)
-    began = first["recorded_at"].dt.tz_localize(None).dt.normalize()
-    after = first.index[first["closed"].to_numpy(dtype=bool) & (began > closed_on).to_numpy()]
-    if len(after):
+    at = history["recorded_at"].dt.tz_localize(None).to_numpy().view(np.int64)
+    order = np.lexsort((at, deal))
+    deal, at = deal[order], at[order]
+    last = np.append((deal[1:] != deal[:-1]) | (at[1:] != at[:-1]), True)  # of several at one time
+    history = history.iloc[order[last]].assign(deal=deal[last])
+    history["stage"] = history["stage"].fillna(UNKNOWN_STAGE)
+    return _from_before_closing(history, frame, timezone, notes)
+
+
+def _from_before_closing(
+    history: pd.DataFrame, frame: pd.DataFrame, timezone: str, notes: list[str]
+) -> pd.DataFrame | None:
+    """Leave out the record of deals that begins after they closed: it would only say when the CRM began to keep one."""
+    deal = history["deal"].to_numpy()
+    first = np.append(True, deal[1:] != deal[:-1])
+    began = local_days(history.loc[first, "recorded_at"], timezone).to_numpy()
+    closed_on = frame["closed_on"].to_numpy()[deal[first]]
+    after = history.loc[first, "closed"].to_numpy(dtype=bool) & (began > closed_on)
+    if after.any():
         notes.append(
-            f"the history of {len(after):,} deals begins after they closed and is left out: of these only creation and "
-            "closure are known"
+            f"the history of {int(after.sum()):,} deals begins after they closed and is left out: of these only "
+            "creation and closure are known"
         )
-        history = history[~history["opportunity_id"].isin(after)]
+        history = history[~np.isin(deal, deal[first][after])]
     return None if history.empty else history
 
 

@@ -31,6 +31,8 @@ class Deals:
         expected_close_on (dates), created_at, touched_at (UTC), further columns; index as in the file.
     history : opportunity_id, recorded_at (UTC), stage, amount, expected_close_on, further columns; or None.
     reference : what the CRM says of each stage: stage, outcome, [position, probability 0 to 1]; or None.
+    currencies : currency, plan_rate, [from], where amounts are in several; or None.
+    reporting : the company's currency, where the export says it. exported_on : the day in the file's name, if any.
     marketing : the table of that name, where the export has it. extra : further columns of the deals to keep.
     """
 
@@ -38,6 +40,8 @@ class Deals:
     history: pd.DataFrame | None = None
     reference: pd.DataFrame | None = None
     currencies: pd.DataFrame | None = None
+    reporting: str = ""
+    exported_on: pd.Timestamp | None = None
     marketing: pd.DataFrame | None = None
     extra: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)

@@ -65,7 +65,7 @@ class Choices:
     dates: Order | None = None
     extracted_on: pd.Timestamp | None = None
     one_currency: bool = False
-    negative: Literal["keep", "leave-out"] = "leave-out"
+    negative: Literal["keep", "leave-out"] = "keep"
 
 
 @dataclass(kw_only=True)
@@ -76,7 +76,7 @@ class Export:
 
     columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
     stage_outcomes : what a mapping file says of the stages (open, won, lost), for `stages.decide`.
-    timezone : the company's. choices : what the user said of the export.
+    timezone, currency : the company's, the latter empty where not known. choices : what the user said of the export.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -91,6 +91,7 @@ class Export:
     notes: list[str] = field(default_factory=list)
     stage_outcomes: Mapping[str, str] = field(default_factory=dict)
     timezone: str = "UTC"
+    currency: str = ""
     choices: Choices = field(default_factory=Choices)
 
     def get(self, role: str) -> pd.DataFrame | None:
@@ -118,8 +119,12 @@ class Export:
         return frame[name] if name in frame else pd.Series(np.nan, index=frame.index, dtype="str")
 
 
-def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | None = None) -> Export:
-    """Read the files of an export: of a folder, or the one file or workbook that it is; timezone is the company's.
+def load(
+    crm: Crm, folder: Path, *, timezone: str = "UTC", currency: str = "", choices: Choices | None = None
+) -> Export:
+    """Read the files of an export: of a folder, or the one file or workbook that it is.
+
+    timezone, currency : the company's.
 
     Raises
     ------
@@ -128,7 +133,7 @@ def load(crm: Crm, folder: Path, *, timezone: str = "UTC", choices: Choices | No
     """
     if not folder.exists():
         raise DataError(f"there is no {str(folder)!r}", mend=f"name the folder, or the file, of the {crm.name} export")
-    export = Export(crm=crm, folder=folder, timezone=timezone, choices=choices or Choices())
+    export = Export(crm=crm, folder=folder, timezone=timezone, currency=currency, choices=choices or Choices())
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
     unnamed: list[_Part] = []
     for part in _parts(crm, folder):

@@ -117,11 +117,12 @@ def read_export(
         company = read_company(Path(where))
     else:
         company = Company() if said is None else company_from(said.company)
-    read = _read(
-        kind, Path(source), said, timezone=company.timezone, segment_column=segment_column, choices=choices or Choices()
-    )
+    choices = choices or Choices()
+    if company.one_currency:
+        choices = replace(choices, one_currency=True)
+    read = _read(kind, Path(source), said, company=company, segment_column=segment_column, choices=choices)
     deals = read.deals
-    tables, end = canonical(deals, timezone=company.timezone)
+    tables, end = canonical(deals, timezone=company.timezone, choices=choices)
     if pd.isna(end):
         raise DataError("no date at all", table=str(source), mend="export the creation dates")
     notes = list(deals.notes)
@@ -129,27 +130,35 @@ def read_export(
     single = "" if currencies is None or currencies.nunique() != 1 else str(currencies.dropna().iloc[0])
     if single and "currencies" not in tables:
         tables["opportunities"] = tables["opportunities"].drop(columns="currency")
-    notes.append(f"the export knows of nothing after {end:%Y-%m-%d}: extracted_on = {end:%Y-%m-%d}")
-    text = _company_text(where, read.name, single, end, read.company)
+        _refuse_other_currency(company, single)
+    currency = deals.reporting or single
+    text = _company_text(where, read.name, currency, end, read.company)
+    company = replace(company, extracted_on=end.as_unit("us"), currency=company.currency or currency)
     try:
-        validate(tables, _dated(company, end), source=str(source))
+        validate(tables, company, source=str(source))
     except DataError as error:
         raise DataError(f"the {read.name} export, brought to our names, cannot be used:\n{error}") from error
     return Imported(tables=tables, company=text, notes=tuple(notes))
 
 
 def _read(
-    kind: str, source: Path, mapping: CrmMapping | None, *, timezone: str, segment_column: str | None, choices: Choices
+    kind: str,
+    source: Path,
+    mapping: CrmMapping | None,
+    *,
+    company: Company,
+    segment_column: str | None,
+    choices: Choices,
 ) -> _Read:
     """Return the deals of an export: by a CRM's own module, or by a mapping."""
     if kind == GENERIC:
-        return _read_mapped(source, mapping, timezone=timezone, segment_column=segment_column, choices=choices)
+        return _read_mapped(source, mapping, timezone=company.timezone, segment_column=segment_column, choices=choices)
     crm = _KINDS[kind]
     declared = crm.CRM if mapping is None else with_mapping(crm.CRM, mapping)
     if mapping is not None and mapping.order is not None and choices.dates is None:
         choices = replace(choices, dates=mapping.order)
     try:
-        export = load(declared, source, timezone=timezone, choices=choices)
+        export = load(declared, source, timezone=company.timezone, currency=company.currency, choices=choices)
     except DataError as error:
         with contextlib.suppress(DataError):
             _refuse_foreign(kind, source, tables_in(source), error)
@@ -159,7 +168,8 @@ def _read(
     )
     if mapping is not None:
         export.stage_outcomes = mapping.stages
-    deals = crm.assemble(export, timezone=timezone, segment_column=segment_column)
+    deals = crm.assemble(export, timezone=company.timezone, segment_column=segment_column)
+    deals.exported_on = export.days.get(export.files["opportunities"])
     return _Read(deals=deals, name=declared.name, company={} if mapping is None else mapping.company)
 
 
@@ -228,8 +238,15 @@ def _text(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _dated(company: Company, end: pd.Timestamp) -> Company:
-    return replace(company, extracted_on=end.as_unit("us"))
+def _refuse_other_currency(company: Company, currency: str) -> None:
+    """Refuse an export in one currency where company.toml names another: its amounts would be taken as they stand."""
+    if company.currency and company.currency != currency:
+        raise DataError(
+            f"amounts are in {currency}, company.toml says {company.currency}, and the export has no rates",
+            table="opportunities",
+            column="currency",
+            mend=f'write currency = "{currency}" in company.toml, or export the file of exchange rates',
+        )
 
 
 def _company_text(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.data.codes import places, text_of
+
+_NEVER = pd.NaT.value
 
 
-def states(changes: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
+def states(changes: pd.DataFrame, deals: pd.DataFrame, *, begins: pd.Timestamp | None = None) -> pd.DataFrame:
     """Turn single changes into the state after each.
 
     Parameters
@@ -15,42 +21,66 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
         stood before the first change is known from it, and a field that never changed has today's value throughout;
         without, it was empty before its first row.
     deals : opportunity_id, created_at, and today's value of each field.
+    begins : when recording began (UTC), where that is known: of what was before, nothing is said.
 
     Returns opportunity_id, recorded_at, and a column per field of `changes`; values as text. The first row is the state
     at creation.
+
+    Simple case: sorted by deal and time, each different time is a state, and a field has the value of its last change
+    by then. A state at creation is put before the first change that came later.
     """
-    changes = changes[changes["opportunity_id"].isin(deals["opportunity_id"])]
-    changes = changes.sort_values(["opportunity_id", "recorded_at"], kind="stable")
-    fields = sorted(changes["field"].unique())
-    key = ["opportunity_id", "recorded_at"]
-    # A change to nothing is distinguished from "not changed here" until the states have been carried forward.
-    value = changes["value"].astype(object).where(changes["value"].notna(), "")
-    wide = (
-        changes.assign(value=value)
-        .pivot_table(index=key, columns="field", values="value", aggfunc="last")
-        .reset_index()
-    )
-    today = deals.drop_duplicates("opportunity_id").set_index("opportunity_id")
-    touched = wide["opportunity_id"].unique()
-    start = pd.DataFrame({"opportunity_id": touched, "recorded_at": today["created_at"].reindex(touched).to_numpy()})
-    start["recorded_at"] = pd.to_datetime(start["recorded_at"], utc=True).astype("datetime64[us, UTC]")
-    first = wide.drop_duplicates("opportunity_id").set_index("opportunity_id")["recorded_at"]
-    start = start[start["recorded_at"].notna() & (start["recorded_at"] < first.reindex(start["opportunity_id"]).array)]
-    if "old" in changes:
-        before = changes.drop_duplicates(["opportunity_id", "field"]).set_index(["opportunity_id", "field"])["old"]
-        for name in fields:
-            pairs = pd.MultiIndex.from_product([start["opportunity_id"], [name]])
-            known = pairs.isin(before.index)
-            then = before.reindex(pairs).to_numpy(dtype=object)
-            now = today[name].reindex(start["opportunity_id"]).to_numpy(dtype=object) if name in today else then
-            start[name] = np.where(known, then, now)
-            start[name] = start[name].where(start[name].notna(), "")
-    table = pd.concat([start, wide], ignore_index=True).sort_values(key, kind="stable")
-    table[fields] = table.groupby("opportunity_id")[fields].ffill()
-    table = table.drop_duplicates(key, keep="last", ignore_index=True)
-    for name in fields:
-        table[name] = table[name].where(table[name] != "").astype("str")
-    return table.rename_axis("state")
+    deals = deals.drop_duplicates("opportunity_id")
+    changes = changes.assign(deal=places(changes["opportunity_id"], deals["opportunity_id"]))
+    changes = changes[(changes["deal"] >= 0).to_numpy()]
+    moment = _stamps(changes["recorded_at"])
+    order = np.lexsort((moment, changes["deal"].to_numpy()))
+    changes, deal, at = changes.iloc[order], changes["deal"].to_numpy()[order], moment[order]
+    new = np.append(True, (deal[1:] != deal[:-1]) | (at[1:] != at[:-1]))[: len(deal)]
+    first = np.append(True, deal[1:] != deal[:-1])[: len(deal)]
+    created = _stamps(deals["created_at"])
+    if begins is not None:
+        created = np.where(created == _NEVER, _NEVER, np.maximum(created, _stamps(pd.Series([begins]))[0]))
+    early = created[deal[first]]
+    started = deal[first][(early != _NEVER) & (early < at[first])]
+
+    of_deal, when = np.concatenate([started, deal[new]]), np.concatenate([created[started], at[new]])
+    into = np.lexsort((when, of_deal))
+    place = np.empty(len(into), dtype=np.int64)
+    place[into] = np.arange(len(into))
+    state = place[len(started) :][np.cumsum(new) - 1]
+    of_deal = of_deal[into]
+    columns: dict[str, pd.Series] = {
+        "opportunity_id": deals["opportunity_id"].take(of_deal).reset_index(drop=True),
+        "recorded_at": pd.Series(pd.DatetimeIndex(when[into].view("datetime64[us]")).tz_localize("UTC")),
+    }
+    begin = np.flatnonzero(np.append(True, of_deal[1:] != of_deal[:-1])[: len(of_deal)])
+    run = np.repeat(begin, np.diff(np.append(begin, len(of_deal))))
+    for name in sorted(changes["field"].unique()):
+        rows = np.flatnonzero((changes["field"] == name).to_numpy())
+        taken = np.full(len(of_deal), -1)
+        taken[state[rows]] = rows  # of several at one time the last
+        pool = [text_of(changes["value"].astype("str"))]
+        if "old" in changes:
+            pool.append(text_of(changes["old"].astype("str")))
+            at_start = place[: len(started)]
+            once = rows[np.append(True, deal[rows][1:] != deal[rows][:-1])[: len(rows)]]
+            taken[at_start] = 2 * len(changes) + started if name in deals else -1
+            taken[place[: len(started)][np.isin(started, deal[once])]] = (
+                len(changes) + once[np.isin(deal[once], started)]
+            )
+        if "old" in changes and name in deals:
+            pool.append(text_of(deals[name].astype("str")))
+        last = np.maximum.accumulate(np.where(taken >= 0, np.arange(len(taken)), -1))
+        held = np.where(last >= run, taken[last], -1)
+        values = pa.concat_arrays([part.cast(pa.large_string()) for part in pool])
+        values = values.take(pa.array(held, mask=held < 0))
+        columns[str(name)] = pd.Series(pc.if_else(pc.equal(values, ""), None, values), dtype="str")
+    return pd.DataFrame(columns).rename_axis("state")
+
+
+def _stamps(moments: pd.Series) -> np.ndarray:
+    """Return microseconds since 1970, `_NEVER` where missing."""
+    return pd.DatetimeIndex(pd.to_datetime(moments, utc=True)).as_unit("us").tz_localize(None).to_numpy().view(np.int64)
 
 
 def with_unrecorded(history: pd.DataFrame, deals: pd.DataFrame, at: pd.Timestamp, names: list[str]) -> pd.DataFrame:

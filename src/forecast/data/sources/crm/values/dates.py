@@ -343,7 +343,7 @@ def _instants(parsed: _Parsed) -> np.ndarray:
     at = parsed.clock - shift.astype("timedelta64[us]")
     naive = ~aware & ~np.isnat(parsed.clock)
     if (naive & parsed.timed).any():
-        zone, own = reading.naive_zone, reading.naive_zone == reading.timezone
+        zone, own = reading.naive_zone, not reading.from_connector
         why = "the company's local time" if own else "a connector's tables are in UTC"
         hint = "; if that is not yours, set timezone in company.toml" if own and zone == "UTC" else ""
         given.say(f"times without an offset are read in {zone}: {why}{hint}")

@@ -66,10 +66,15 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
     @cached_property
-    def naive_zone(self) -> str:
-        """The zone of times without an offset: the company's; UTC in a connector's table, since these write UTC."""
+    def from_connector(self) -> bool:
+        """Whether a connector wrote the file: these bring all times to UTC, and some leave the offset away."""
         names = [] if self.frame is None else [str(name).lower() for name in self.frame.columns]
-        return "UTC" if any(name.startswith(_CONNECTORS) for name in names) else self.timezone
+        return any(name.startswith(_CONNECTORS) for name in names)
+
+    @property
+    def naive_zone(self) -> str:
+        """The zone of times without an offset: the company's, or UTC in a connector's table."""
+        return "UTC" if self.from_connector else self.timezone
 
     def say(self, column: str, text: str) -> None:
         """Add a note about a column, once."""
