@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm.export import Export
-from forecast.data.sources.crm.states import states
 from forecast.data.sources.crm.values.dates import moments
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.reading import Reading
+from forecast.data.sources.crm.values.states import states
 from forecast.errors import DataError
 
 FIELDS = ("stage", "estimated", "actual", "estimated_base", "actual_base", "expected", "state", "owner", "currency")

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm.export import Export
-from forecast.data.sources.crm.states import states, with_unrecorded
 from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.reading import Reading
+from forecast.data.sources.crm.values.states import states, with_unrecorded
 
 # Properties of the history that a forecast needs, by their internal name or label, and what we call them.
 _PROPERTIES = {

@@ -6,11 +6,11 @@ import pandas as pd
 
 from forecast.data.sources.crm.mapped.files import Found
 from forecast.data.sources.crm.mapped.mapping import HISTORY_COLUMNS, HistoryMapping
-from forecast.data.sources.crm.states import states, with_unrecorded
 from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.numbers import numbers, shares
 from forecast.data.sources.crm.values.reading import Reading
 from forecast.data.sources.crm.values.stages import folded, outcomes
+from forecast.data.sources.crm.values.states import states, with_unrecorded
 
 _STATE = ("amount", "expected_close_on")
 

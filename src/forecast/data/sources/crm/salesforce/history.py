@@ -14,12 +14,12 @@ import pyarrow as pa
 from forecast.data.sources.crm.base_currency import Conversion, history_amounts
 from forecast.data.sources.crm.deals import people
 from forecast.data.sources.crm.export import Export, File
-from forecast.data.sources.crm.states import states, with_unrecorded
 from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import numbers, shares
 from forecast.data.sources.crm.values.reading import Reading, flags
 from forecast.data.sources.crm.values.stages import outcomes
+from forecast.data.sources.crm.values.states import states, with_unrecorded
 
 CONVERTED = (
     "convertCurrency(Amount)",

@@ -1,1 +1,1 @@
-"""What stands in the cells of a CRM's export and above them: names, dates, numbers, money, identifiers, stages."""
+"""What stands in an export: its rows, dates, numbers and identifiers as meant; what stages mean; states of changes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -34,48 +36,79 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame, *, begins: pd.Timestamp |
     changes = changes[(changes["deal"] >= 0).to_numpy()]
     moment = _stamps(changes["recorded_at"])
     order = np.lexsort((moment, changes["deal"].to_numpy()))
-    changes, deal, at = changes.iloc[order], changes["deal"].to_numpy()[order], moment[order]
-    new = np.append(True, (deal[1:] != deal[:-1]) | (at[1:] != at[:-1]))[: len(deal)]
-    first = np.append(True, deal[1:] != deal[:-1])[: len(deal)]
+    changes = changes.iloc[order]
     created = _stamps(deals["created_at"])
     if begins is not None:
         created = np.where(created == _NEVER, _NEVER, np.maximum(created, _stamps(pd.Series([begins]))[0]))
+    rows = _rows(changes["deal"].to_numpy(), moment[order], created)
+    columns: dict[str, pd.Series] = {
+        "opportunity_id": deals["opportunity_id"].take(rows.deal).reset_index(drop=True),
+        "recorded_at": pd.Series(pd.DatetimeIndex(rows.at.view("datetime64[us]")).tz_localize("UTC")),
+    }
+    for name in sorted(changes["field"].unique()):
+        columns[str(name)] = _values(str(name), changes, deals, rows)
+    return pd.DataFrame(columns).rename_axis("state")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The states, by deal and time: deal (place among the deals), at (microseconds), and where the m changes lead.
+
+    state : (m,) the state each change belongs to. started, start : the deals with a state at creation, and that state.
+    """
+
+    deal: np.ndarray
+    at: np.ndarray
+    state: np.ndarray
+    started: np.ndarray
+    start: np.ndarray
+
+
+def _rows(deal: np.ndarray, at: np.ndarray, created: np.ndarray) -> _Rows:
+    """Return the states that changes (m,), sorted by deal and time, lead to."""
+    first = _begins(deal)
+    new = first | _begins(at)
     early = created[deal[first]]
     started = deal[first][(early != _NEVER) & (early < at[first])]
-
     of_deal, when = np.concatenate([started, deal[new]]), np.concatenate([created[started], at[new]])
     into = np.lexsort((when, of_deal))
     place = np.empty(len(into), dtype=np.int64)
     place[into] = np.arange(len(into))
-    state = place[len(started) :][np.cumsum(new) - 1]
-    of_deal = of_deal[into]
-    columns: dict[str, pd.Series] = {
-        "opportunity_id": deals["opportunity_id"].take(of_deal).reset_index(drop=True),
-        "recorded_at": pd.Series(pd.DatetimeIndex(when[into].view("datetime64[us]")).tz_localize("UTC")),
-    }
-    begin = np.flatnonzero(np.append(True, of_deal[1:] != of_deal[:-1])[: len(of_deal)])
-    run = np.repeat(begin, np.diff(np.append(begin, len(of_deal))))
-    for name in sorted(changes["field"].unique()):
-        rows = np.flatnonzero((changes["field"] == name).to_numpy())
-        taken = np.full(len(of_deal), -1)
-        taken[state[rows]] = rows  # of several at one time the last
-        pool = [text_of(changes["value"].astype("str"))]
-        if "old" in changes:
-            pool.append(text_of(changes["old"].astype("str")))
-            at_start = place[: len(started)]
-            once = rows[np.append(True, deal[rows][1:] != deal[rows][:-1])[: len(rows)]]
-            taken[at_start] = 2 * len(changes) + started if name in deals else -1
-            taken[place[: len(started)][np.isin(started, deal[once])]] = (
-                len(changes) + once[np.isin(deal[once], started)]
-            )
-        if "old" in changes and name in deals:
+    return _Rows(
+        deal=of_deal[into],
+        at=when[into],
+        state=place[len(started) :][np.cumsum(new) - 1],
+        started=started,
+        start=place[: len(started)],
+    )
+
+
+def _begins(values: np.ndarray) -> np.ndarray:
+    """Return where a run of equal values begins."""
+    return np.append(True, values[1:] != values[:-1])[: len(values)]
+
+
+def _values(name: str, changes: pd.DataFrame, deals: pd.DataFrame, rows: _Rows) -> pd.Series:
+    """Return a field's value in each state: that of its last change by then, before it what stood there."""
+    deal = changes["deal"].to_numpy()
+    own = np.flatnonzero((changes["field"] == name).to_numpy())
+    pool = [text_of(changes["value"].astype("str"))]
+    taken = np.full(len(rows.deal), -1)
+    taken[rows.state[own]] = own  # of several at one time the last
+    if "old" in changes:
+        pool.append(text_of(changes["old"].astype("str")))
+        if name in deals:
             pool.append(text_of(deals[name].astype("str")))
-        last = np.maximum.accumulate(np.where(taken >= 0, np.arange(len(taken)), -1))
-        held = np.where(last >= run, taken[last], -1)
-        values = pa.concat_arrays([part.cast(pa.large_string()) for part in pool])
-        values = values.take(pa.array(held, mask=held < 0))
-        columns[str(name)] = pd.Series(pc.if_else(pc.equal(values, ""), None, values), dtype="str")
-    return pd.DataFrame(columns).rename_axis("state")
+            taken[rows.start] = 2 * len(changes) + rows.started
+        once = own[_begins(deal[own])]
+        changed = np.isin(rows.started, deal[once])
+        taken[rows.start[changed]] = len(changes) + once[np.isin(deal[once], rows.started)]
+    begin = np.flatnonzero(_begins(rows.deal))
+    run = np.repeat(begin, np.diff(np.append(begin, len(rows.deal))))
+    last = np.maximum.accumulate(np.where(taken >= 0, np.arange(len(taken)), -1))
+    held = np.where(last >= run, taken[last], -1)
+    values = pa.concat_arrays([part.cast(pa.large_string()) for part in pool]).take(pa.array(held, mask=held < 0))
+    return pd.Series(pc.if_else(pc.equal(values, ""), None, values), dtype="str")
 
 
 def _stamps(moments: pd.Series) -> np.ndarray:
