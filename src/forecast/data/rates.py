@@ -10,6 +10,7 @@ year has that one from its day. No rate reaches a day before it began.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,11 +61,36 @@ def rates_on(rates: pd.DataFrame, day: pd.Timestamp, calendar: Calendar) -> pd.D
 
 
 def at_rates_of(log: Log, day: pd.Timestamp) -> Log:
-    """Return the log with the plan rates of the fiscal year of a day alone; itself where rates are not dated."""
+    """Return the log with the plan rates of the fiscal year of a day alone; itself where rates are not dated.
+
+    A currency whose first rate begins later has that one: no deal in it is known on the day, and what it brings later
+    is worth that.
+    """
     rates = log.get(TABLE)
     if rates is None or not are_dated(rates):
         return log
-    return replace(log, tables={**log.tables, TABLE: rates_on(rates, day, log.company.periods)})
+    now = rates_on(rates, day, log.company.periods)
+    later = rates[~rates["currency"].isin(now["currency"])].sort_values("from").drop_duplicates("currency")
+    both = pd.concat([now, later[list(now.columns)]]).sort_values("currency", ignore_index=True)
+    return replace(log, tables={**log.tables, TABLE: both})
+
+
+def by_rates(log: Log, days: Any) -> list[tuple[Log, np.ndarray]]:
+    """Return the log at each set of rates that some days have, and which of them have it, (n,) bool, in order of time.
+
+    Simple case: rates are not dated, and it is the log as it is, for all days.
+    """
+    index = pd.DatetimeIndex(days)
+    if not are_dated(log.get(TABLE)):
+        return [(log, np.ones(len(index), dtype=bool))]
+    found: dict[tuple[float, ...], tuple[Log, np.ndarray]] = {}
+    for day in sorted(index.unique()):
+        at = at_rates_of(log, day)
+        key = tuple(at.tables[TABLE]["plan_rate"])
+        if key not in found:
+            found[key] = at, np.zeros(len(index), dtype=bool)
+        found[key][1][index == day] = True
+    return list(found.values())
 
 
 def converted(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:

@@ -16,6 +16,7 @@ from forecast.calendar import parse_periods
 from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import snapshot
+from forecast.data.rates import by_rates
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import ParameterError, nearest
@@ -69,10 +70,19 @@ def track_record(
     """Return what `backtest` hands out, with its notes by name.
 
     Simple case: every origin is a month end, and each forecaster makes its forecasts of all of them in one walk through
-    the past. Two complications: an origin inside a month is walked to alone (`one_walk_each`), and on a day before the
-    log's first record nothing was known, so that every forecaster abstains.
+    the past. Three complications: an origin inside a month is walked to alone (`one_walk_each`), on a day before the
+    log's first record nothing was known, so that every forecaster abstains, and origins of years with other plan rates
+    are forecast, and what came is converted, at the rates of their own year.
     """
     days, forecasters = parse_origins(log, origins), _forecasters(log, models)
+    by_year = by_rates(log, days)
+    if len(by_year) > 1 or by_year[0][0] is not log:
+        parts = [
+            track_record(at, origins=list(itertools.compress(days, mine)), models=models, months=months, seed=seed)
+            for at, mine in by_year
+        ]
+        tables = pd.concat([part.table for part in parts], ignore_index=True)
+        return NotedTable(table=tables, notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)))
     ledger = ledger_of(log)
     early = [day for day in days if day < ledger.first_day]
     results: dict[tuple[pd.Timestamp, str], NotedTable] = {}

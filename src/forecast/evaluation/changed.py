@@ -1,19 +1,27 @@
 """Why the forecast moved since an earlier day, from the log: as it was given then, as it is given now.
 
 Simple case: a snapshot of the later day holds all that the earlier one knew, and `models.pipeline.explained` compares
-the two. The complication: where the company does not say what its stages mean, that is read off the deals known, so
+the two. Two complications: where the company does not say what its stages mean, that is read off the deals known, so
 that a later day may read earlier rows in another way; then the earlier forecast is made again as it was given, and what
-the new reading alone changed counts as restated.
+the new reading alone changed counts as restated. And where the two days lie in years of different plan rates, it is
+made again at the new ones: what they alone changed is a cause of its own, and all else is told at one set of rates.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 
 from forecast.data.known.snapshot import Snapshot, snapshot
-from forecast.data.schema import Log, NotedTable
+from forecast.data.rates import at_rates_of, by_rates
+from forecast.data.schema import TOTAL, Log, NotedTable
 from forecast.models.pipeline.bookings import forecast_bookings
-from forecast.models.pipeline.explained import ForecastChange, earlier_day, explain
+from forecast.models.pipeline.explained import NO_OWNER, OWNER, ForecastChange, earlier_day, explain
+
+RATES = "exchange_rates"
+"""A cause more, before all others, where the two days lie in years of different plan rates."""
 
 
 def changes_forecast(
@@ -38,6 +46,8 @@ def changes_forecast(
     - `won`, `lost`: since then, against what was expected of them; `created`: since then, whatever became of them;
     - `stage`, `close_date`, `amount`: changes of deals open on both days; `older`: that time passed over them;
     - `not_yet_created`: deals to come; `learned`: what the model learned of open deals in between;
+    - `exchange_rates`, a row more where plan rates differ between the two days: the earlier forecast at the later rates
+      less the earlier forecast (of owners, all of it with `no owner`); every other cause is at the later rates;
     - `restated`: recorded since, but dated before; closed deals that changed or stand open again; and deals that went
       to another segment or owner, out of the one and into the other.
 
@@ -62,6 +72,42 @@ def explained(log: Log, snap: Snapshot, *, since: str = "", months: int = 6, see
     day = earlier_day(snap, since)
     given = None
     read_anew = "stages" not in log and log.get("opportunity_history") is not None
-    if read_anew and day >= snap.ledger.first_day:
+    other_rates = len(by_rates(log, [day, snap.as_of])) > 1
+    if (read_anew or other_rates) and day >= snap.ledger.first_day:
         given = forecast_bookings(snapshot(log, as_of=day), months=months, seed=seed)
+    if other_rates and given is not None:
+        revalued = forecast_bookings(snapshot(at_rates_of(log, snap.as_of), as_of=day), months=months, seed=seed)
+        change = explain(snap, since=since, months=months, seed=seed, given=revalued)
+        return _from_other_rates(change, given, revalued) if len(change.causes) else change
     return explain(snap, since=since, months=months, seed=seed, given=given)
+
+
+def _from_other_rates(change: ForecastChange, given: pd.DataFrame, revalued: pd.DataFrame) -> ForecastChange:
+    """Return a change that begins with the forecast as it was given, the cause RATES before all others.
+
+    Of owners all of it belongs to NO_OWNER: a forecast table tells no owners. Of the chance of plan, the cause has
+    what the new rates alone changed; the others follow on it.
+    """
+    key = ["target_period", "segment"]
+    then, anew = (table.set_index(key)[["mean", "p_at_least_plan"]] for table in (given, revalued))
+    ends = change.ends.copy()
+    node = ends["node"].where(ends["level"] != OWNER, TOTAL)
+    rows = pd.MultiIndex.from_arrays([ends["target_period"], node])
+    moved = (anew.reindex(rows) - then.reindex(rows)).reset_index(drop=True)
+    mine = ((ends["level"] != OWNER) | (ends["node"] == NO_OWNER)).to_numpy()
+    moved["mean"] = moved["mean"].fillna(0.0).where(mine, 0.0)
+    ends["before"] -= moved["mean"].to_numpy()
+    ends["chance_before"] -= moved["p_at_least_plan"].where(ends["level"] != OWNER).fillna(0.0).to_numpy()
+    first = pd.DataFrame(
+        {
+            **{name: ends[name] for name in ("target_period", "level", "node")},
+            "cause": pd.Series([RATES] * len(ends), dtype="str"),
+            "amount": moved["mean"].to_numpy(),
+            "points": moved["p_at_least_plan"].where(ends["level"] != OWNER).to_numpy(),
+            "deals": np.zeros(len(ends), dtype=np.int64),
+        }
+    )
+    causes = pd.concat([first, change.causes], ignore_index=True)
+    place = causes.groupby(["target_period", "level", "node"], sort=False).ngroup()
+    causes = causes.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    return replace(change, causes=causes, ends=ends)

@@ -16,6 +16,7 @@ import pandas as pd
 from forecast.calendar import Calendar, is_quarter, parse_periods, period_label
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.rates import at_rates_of
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import ABSENT, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
@@ -198,7 +199,8 @@ def _known(log: Log, snap: Snapshot) -> Known:
     calendar = snap.calendar
     closed = snap.opportunities[snap.opportunities["outcome"].isin(["won", "lost"])].copy()
     closed["period"] = calendar.period_of(closed["closed_on"])
-    actuals = settled_actuals(log).pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
+    settled = settled_actuals(at_rates_of(log, snap.as_of))
+    actuals = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
     actuals.index = pd.Index(parse_periods(actuals.index))
     last = calendar.last_settled(snap.as_of, settle_days=snap.company.settle_days)
     official, why_none = None, ""

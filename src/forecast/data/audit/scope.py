@@ -25,6 +25,7 @@ import pandas as pd
 
 from forecast.calendar import parse_periods, period_label
 from forecast.data.known.settled import settled_actuals
+from forecast.data.rates import at_rates_of
 from forecast.data.schema import Log
 from forecast.data.submissions import HORIZONS, TABLE, counted
 from forecast.errors import Problem
@@ -244,7 +245,7 @@ MEASURES_OTHER = "measure something else than what is booked"
 
 def settled_by_month(log: Log, day: pd.Timestamp) -> pd.DataFrame:
     """Return settled actuals, rows periods (int), columns segments, of the months that had settled by `day`."""
-    settled = settled_actuals(log)
+    settled = settled_actuals(at_rates_of(log, day))
     wide = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
     wide.index = pd.Index(parse_periods(wide.index))
     return wide[wide.index <= log.company.periods.last_settled(day, settle_days=log.company.settle_days)]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.rates import at_rates_of
 from forecast.data.schema import Log, NotedTable
 from forecast.errors import DataError, ParameterError
 
@@ -36,10 +37,14 @@ BARS = (
     "end",
 )
 
+RATES = "exchange rates"
+"""A bar more, after `start`, where the two days lie in years of different plan rates: what the rates alone changed."""
+
 CLOSED = ("won", "lost")
 ENTRIES = ("created", "reopened", "slipped in", "pulled in", "dated", "segment changed")
 EXITS = ("pushed out", "brought forward", "won before", "undated", "lost", "gone", "segment changed")
 
+_NOTHING = 1e-6
 _SINCE = ("bar", "amount", "deals", "open_pipeline", "booked", "since", "period")
 
 
@@ -132,7 +137,8 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
 
     Returns
     -------
-    What `changes` gives, with `since` (date) and `period` (the quarter's label) in every row. Without rows where it is
+    What `changes` gives at the plan rates of the later day, with the bar RATES where those of the earlier day differ;
+    and `since` (date) and `period` (the quarter's label) in every row. Without rows where it is
     not known when deals were expected to close on the earlier day; `attrs["notes"]` then says why.
 
     Raises
@@ -140,8 +146,11 @@ def changes_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
     ParameterError : `since` is given and is no date, or not before the later day.
     """
     day, quarter = _span(snap, since)
+    now = at_rates_of(log, snap.as_of)
     try:
-        table = changes(snapshot(log, as_of=day), snap, quarter=quarter)
+        table = changes(snapshot(now, as_of=day), snap, quarter=quarter)
+        if now is not log:
+            table = _from_other_rates(table, snapshot(log, as_of=day), quarter=quarter)
     except (DataError, ParameterError) as error:
         out = pd.DataFrame({name: pd.Series(dtype="float64") for name in _SINCE})
         out = out.astype({"bar": "str", "deals": "int64", "since": "datetime64[us]", "period": "str"})
@@ -155,12 +164,28 @@ def moves_since(log: Log, snap: Snapshot, *, since: str = "") -> pd.DataFrame:
     """Return the deals behind each bar of `changes_since`, see `moves`; none where that has no rows."""
     day, quarter = _span(snap, since)
     try:
-        return moves(snapshot(log, as_of=day), snap, quarter=quarter)
+        return moves(snapshot(at_rates_of(log, snap.as_of), as_of=day), snap, quarter=quarter)
     except (DataError, ParameterError):
         text = {name: pd.Series(dtype="str") for name in ("bar", "opportunity_id", "segment")}
         return pd.DataFrame(
             {**text, **dict.fromkeys(("amount", "open_pipeline", "booked", "value"), pd.Series(dtype="float64"))}
         )
+
+
+def _from_other_rates(table: pd.DataFrame, before: Snapshot, *, quarter: int) -> pd.DataFrame:
+    """Return a waterfall that begins with what the pipeline was worth at the plan rates of the earlier day.
+
+    table : of `changes`, all at the rates of the later day. Where those of the earlier one differ, a bar RATES
+    after the first holds what the new rates alone changed; it moves no deal.
+    """
+    first = table.index[table["bar"] == "start"]
+    given = changes(before, before, quarter=quarter).loc[first]
+    money = ["amount", "open_pipeline", "booked"]
+    moved = table.loc[first, money] - given[money]
+    if (moved.abs() < _NOTHING).all(axis=None):
+        return table
+    bar = moved.assign(bar=RATES, deals=0)[list(table.columns)]
+    return pd.concat([given[list(table.columns)], bar, table.drop(index=first)], ignore_index=True)
 
 
 def _span(snap: Snapshot, since: str) -> tuple[pd.Timestamp, int]:

@@ -15,6 +15,7 @@ from forecast.calendar import period_labels
 from forecast.data.known.coding import LOST, NO_DAY, NONE
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
 from forecast.data.known.snapshot import Snapshot
+from forecast.data.rates import at_rates_of
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 
@@ -172,7 +173,8 @@ def late_wins(log: Log, *, as_of: str | pd.Timestamp, days: int = DAYS, quarters
         raise ParameterError(f"quarters: {quarters} is not 1 or more")
     if not 1 <= days <= LONGEST:
         raise ParameterError(f"days: {days} is not from 1 to {LONGEST}, the days of a quarter")
-    ledger, calendar, wait = ledger_of(log), log.company.periods, log.company.settle_days
+    calendar, wait = log.company.periods, log.company.settle_days
+    ledger = ledger_of(at_rates_of(log, calendar.parse_day(as_of)))
     now = ledger.as_of(as_of)
     settled = calendar.last_settled(now.as_of, settle_days=wait)
     first = _first_record(now)

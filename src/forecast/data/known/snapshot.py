@@ -17,6 +17,7 @@ from forecast.calendar import Calendar, period_label
 from forecast.data.codes import blanked, from_codes, places
 from forecast.data.known.coding import LOST, OPEN, dates_of
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
+from forecast.data.rates import at_rates_of
 from forecast.data.schema import OUTCOMES, Company, Log
 
 
@@ -110,6 +111,9 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
     ------
     ParameterError : as_of is no date, later than the log's last day, or earlier than its first record.
     """
+    at = at_rates_of(log, log.company.periods.parse_day(as_of))
+    if at is not log:  # a ledger of the log as it is would be at the rates of its last day
+        log, ledger = at, None
     # A copy of the ledger: what is worked out for the frames of one day is let go with them.
     state = (ledger_of(log) if ledger is None else replace(ledger)).as_of(as_of)
     day = state.as_of

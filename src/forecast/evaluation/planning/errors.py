@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar, is_quarter, parse_periods, period_label, period_labels
 from forecast.data.audit.scope import MEASURES_OTHER, OtherScope, settled_by_month, submitters_of_other_scope
+from forecast.data.rates import by_rates
 from forecast.data.schema import ERROR_COLUMNS, Log
 from forecast.data.submissions import HORIZONS, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
@@ -99,9 +100,11 @@ def errors_in_detail(
     official, of_other_scope, notes = _in_scope(official, other_scope)
     first_origin = official.groupby("segment")["origin"].min()
     horizons = _throughout(official, first_origin, last=int(actuals.index.max()) if len(actuals) else 0)
-    rows = official[official["horizon"].isin(horizons)].copy()
-    rows["actual"] = _look_up(actuals, rows)
-    rows["divisor"] = _look_up(actuals.rolling(DIVISOR_MONTHS).mean(), rows)
+    rows = official[official["horizon"].isin(horizons)].assign(actual=np.nan, divisor=np.nan)
+    for at, mine in by_rates(log, rows["submitted_on"]):
+        settled = actuals if at is log else settled_by_month(at, day)
+        rows.loc[mine, "actual"] = _look_up(settled, rows[mine])
+        rows.loc[mine, "divisor"] = _look_up(settled.rolling(DIVISOR_MONTHS).mean(), rows[mine])
     rows, dropped = _complete(rows, horizons, first_origin)
     rows, computed = _with_benchmark(log, track, rows, log.company.periods)
     rows, without_benchmark = _leave_out(rows, rows["benchmark"].isna())

@@ -34,6 +34,7 @@ from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import snapshot
+from forecast.data.rates import by_rates
 from forecast.data.schema import TOTAL, Log
 from forecast.errors import DataError
 from forecast.evaluation.backtest import backtest
@@ -137,9 +138,12 @@ def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: i
     target = parse_periods(rows["target_period"])
     rows = rows[(target >= targets.start) & (target < targets.stop)]
     rows = rows.sort_values(["model", "origin", "target_period", "segment"], ignore_index=True)
-    actual = settled_actuals(log).set_index(["period", "segment"])["amount"]
-    known = actual.reindex(pd.MultiIndex.from_frame(rows[["target_period", "segment"]]))
-    return rows.assign(observed=known.to_numpy(dtype=np.float64))
+    observed = np.full(len(rows), np.nan)
+    for at, mine in by_rates(log, rows["origin"]):
+        actual = settled_actuals(at).set_index(["period", "segment"])["amount"]
+        known = actual.reindex(pd.MultiIndex.from_frame(rows.loc[mine, ["target_period", "segment"]]))
+        observed[mine] = known.to_numpy(dtype=np.float64)
+    return rows.assign(observed=observed)
 
 
 def _origins_of_both(track: pd.DataFrame | None, ends: dict[pd.Timestamp, int]) -> set[pd.Timestamp]:

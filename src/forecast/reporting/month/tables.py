@@ -23,6 +23,7 @@ from forecast import sources
 from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.rates import at_rates_of
 from forecast.data.schema import HORIZONS, Log
 from forecast.data.submissions import ABSENT, name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
@@ -265,7 +266,7 @@ def _reps(log: Log) -> set[str]:
 
 
 def _scored(month: _Month) -> pd.DataFrame:
-    actuals = settled_actuals(month.log)
+    actuals = settled_actuals(at_rates_of(month.log, month.snap.as_of))
     settled = actuals[_settled(month, actuals["period"])]
     return score(_get(month, "backtest"), actuals=settled, calendar=month.log.company.periods)
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import Company
+from forecast.evaluation.changed import RATES
 from forecast.models.pipeline.causes import CAUSES
 from forecast.models.pipeline.explained import COMPANY
 from forecast.reporting.charts.canvas import Caption, chart, empty
@@ -136,8 +137,10 @@ CAUSE_WORDS = {
 }
 """How each cause is called at its bar."""
 assert tuple(CAUSE_WORDS) == CAUSES
+CAUSE_WORDS = {RATES: "exchange rates", **CAUSE_WORDS}
 
 _WHAT = {
+    RATES: "the plan rates of the new fiscal year",
     "won": "deals won, against what was expected of them",
     "lost": "deals lost",
     "stage": "open deals that moved on a stage, or back",

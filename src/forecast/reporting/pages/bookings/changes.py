@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from forecast import sources, wording
+from forecast.data.known.changes import RATES
 from forecast.data.known.snapshot import past_due
 from forecast.data.schema import Company
 from forecast.reporting.charts.axes import money_axis, row_axis, width_of
@@ -88,7 +89,7 @@ def waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | S
 
 def prepare_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Waterfall:
     """Return the bars of a table that is not empty, each with the level at which it begins and ends."""
-    rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end"])]
+    rows = table[(table["deals"] > 0) | table["bar"].isin(["start", "end", RATES])]
     is_end = rows["bar"].isin(["start", "end"]).to_numpy()
     amounts = rows["amount"].to_numpy(float)
     level = np.cumsum(np.where(rows["bar"] == "end", 0.0, amounts))
@@ -276,13 +277,8 @@ HAPPENED = {
 }
 """What happened to the deals of a bar: to one, and to several."""
 
-WATERFALL_HEADS = {
-    "bar": "bar",
-    "amount": "amount",
-    "deals": "deals",
-    "open_pipeline": "open pipeline",
-    "booked": "booked",
-}
+WATERFALL_HEADS = {"bar": "bar", "amount": "amount", "deals": "deals"}
+WATERFALL_HEADS |= {"open_pipeline": "open pipeline", "booked": "booked"}
 DEAL_HEADS = {"opportunity_id": "deal", "segment": "segment"}
 MOVED, WORTH_NOW = "moved", "worth now"
 ATTENTION_HEADS = {
@@ -311,13 +307,15 @@ def changes_finding(table: pd.DataFrame, *, company: Company) -> str:
     bars = {bar["bar"]: bar for bar in sources.records(table)}
     moved = bars["end"]["amount"] - bars["start"]["amount"]
     between = table.set_index("bar").drop(index=["start", "end"])["amount"]
-    if not between.abs().sum():
-        return f"Nothing changed for {period}"
-    if not moved:
-        return f"Booked and open for {period} is as much as before"
+    if not between.abs().sum() or not moved:
+        return (
+            f"Booked and open for {period} is as much as before" if between.any() else f"Nothing changed for {period}"
+        )
     verb, size = "grew" if moved > 0 else "shrank", wording.money(abs(moved), currency=company.currency)
     largest, way = (between.idxmax(), "rise") if moved > 0 else (between.idxmin(), "fall")
-    return f"Booked and open for {period} {verb} by {size}; the largest {way}: deals {bar_in_full(str(largest))}"
+    return (
+        f"Booked and open for {period} {verb} by {size}; the largest {way}: {bar_in_full(str(largest), lead='deals ')}"
+    )
 
 
 def changes_sentence(
@@ -347,7 +345,7 @@ def changes_sentence(
         money = f" ({wording.money(abs(worth), currency=company.currency)})" if deals and wording.known(worth) else ""
         return f"{wording.plural(deals, 'deal')} {one if deals == 1 else many}{money}"
 
-    between = table.set_index("bar").drop(index=["start", "end"])["amount"]
+    between = table.set_index("bar").drop(index=["start", "end", RATES], errors="ignore")["amount"]
     riser = str(between.idxmax()) if (between > 0).any() else "created"
     faller = str(between.idxmin()) if (between < 0).any() else "lost"
     parts = [
@@ -357,9 +355,9 @@ def changes_sentence(
     return wording.sentence(f"since {wording.day(since)}, {wording.joined(parts)}")
 
 
-def bar_in_full(bar: str) -> str:
-    """Return what the deals of a bar did, in full: `slipped in from an earlier quarter`."""
-    return MOVED_FROM.get(bar, CHANGE_WORDS.get(bar, bar))
+def bar_in_full(bar: str, *, lead: str = "") -> str:
+    """Return what the deals of a bar did, in full: `slipped in from an earlier quarter`. lead : before it, of deals."""
+    return bar if bar == RATES else lead + MOVED_FROM.get(bar, CHANGE_WORDS.get(bar, bar))
 
 
 def bar_label(record: Waterfall, i: int) -> str:
