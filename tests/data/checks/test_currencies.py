@@ -89,5 +89,11 @@ def test_rates_that_begin_too_late_are_refused():
     message = refused(DEALS, currencies=dated)
     assert "opportunities.created_on: created before USD has a rate: its first is from 2026-01-20\n  rows: A" in message
     assert "leave from empty in the first row of USD" in message
+    mexican = DEALS.assign(currency="MXN")
+    [note] = log_of({"opportunities": mexican, "currencies": dated.iloc[1:]}).notes
+    assert (note.severity, note.column, note.rows) == ("info", "from", ("MXN / 2026-02-01 ('2026-02-01')",))
+    assert note.what.startswith("begins within a fiscal year: forecasts keep the rates of its first day")
+    new_year = dated.iloc[1:].assign(**{"from": [None, "2026-01-01"]})
+    assert log_of({"opportunities": mexican, "currencies": new_year}).notes == ()
     twice = table("currency plan_rate from\nUSD 0.9 .\nUSD 0.8 .\nMXN 1 .")
     assert "currencies.currency, from: the key is there more than once" in refused(DEALS, currencies=twice)

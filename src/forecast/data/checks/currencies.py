@@ -35,6 +35,7 @@ def check_currencies(tables: Tables, company: Company) -> list[Problem]:
             found += _without_rates(table, frame, company) if rates is None else _unknown(table, frame, rates, company)
     if rates is not None and "currency" in tables[OPPS]:
         found += _before_the_first_rate(tables, rates, company)
+        found += _within_a_year(rates, company)
     return found
 
 
@@ -179,6 +180,27 @@ def _before_the_first_rate(tables: Tables, rates: pd.DataFrame, company: Company
         what=f"created before {names[0]} has a rate: its first is from {begins[names[0]]:%Y-%m-%d}",
         mend=f"leave from empty in the first row of {_listed(names)} in currencies if that rate held before, too",
         show="created_on",
+    )
+
+
+def _within_a_year(rates: pd.DataFrame, company: Company) -> list[Problem]:
+    """Return the rates that begin within a fiscal year, and wait for the next: all but the first of a currency."""
+    if not are_dated(rates):
+        return []
+    begins = rates["from"].fillna(EVER)
+    later = begins > begins.groupby(rates["currency"]).transform("min")
+    calendar = company.periods
+    first_days = {day: calendar.first_day_of_year(day) for day in begins[later].unique()}
+    waits = np.asarray(later & (begins > begins.map(first_days)))
+    return problem_at(
+        rates,
+        waits,
+        table=TABLE,
+        column="from",
+        what="begins within a fiscal year: forecasts keep the rates of its first day until the next year",
+        mend="leave it so, or write the first day of the fiscal year it is the plan rate of",
+        severity="info",
+        show="from",
     )
 
 
