@@ -256,3 +256,35 @@ def test_json_holds_what_json_can_hold():
         "16": None,
         "curve": [{"month": 1, "value": 0.5}, {"month": 2, "value": None}],
     }
+
+
+def test_a_mapping_is_drafted_then_used_and_never_written_over(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    rows = [f"{row},2026-01-{row:02d},Call,{row * 7 % 25},{'' if row % 3 else '2026-03-01'}," for row in range(1, 25)]
+    text = "No,Created,Phase,Worth,Closed on,Status\n" + "".join(
+        f"{row}{'Running' if number % 3 else 'Won' if number % 2 else 'Lost'}\n" for number, row in enumerate(rows, 1)
+    )
+    (tmp_path / "in" / "deals.csv").write_text(text, encoding="utf-8")
+    command = ["import", "generic", tmp_path / "in", "--out", tmp_path / "ours"]
+    code, said = run(*command, "--guess")
+    assert code == 0, said
+    mapping = tmp_path / "ours.mapping.toml"
+    assert f"draft: {mapping}" in said
+    assert not (tmp_path / "ours").exists()
+    code, said = run(*command, "--guess")
+    assert (code, "never writes over one" in said) == (1, True)
+    code, said = run(*command, "--mapping", mapping)
+    assert code == 0, said
+    assert "opportunities 24" in said
+
+
+def test_a_draft_that_lacks_something_is_written_and_says_what(run, tmp_path):
+    (tmp_path / "deals.csv").write_text("No,Day,Name\n1,2026-01-05,A\n2,2026-01-06,B\n", encoding="utf-8")
+    draft = tmp_path / "own.toml"
+    code, said = run(
+        "import", "generic", tmp_path / "deals.csv", "--out", tmp_path / "ours", "--guess", "--mapping", draft
+    )
+    assert code == 1
+    assert "the draft cannot be used yet" in said
+    assert "amount (what it is worth)" in said
+    assert draft.is_file()

@@ -275,6 +275,7 @@ def import_(
     segment_from: imports.SegmentFrom = None,
     one_currency: imports.OneCurrency = False,
     negative: imports.Negative = "keep",
+    guess: imports.Guess = False,
 ) -> None:
     """Make a data folder from the exports of a CRM; other tables in the folder (a plan, marketing) stay.
 
@@ -282,6 +283,9 @@ def import_(
 
     Example: forecast import generic deals.csv --out data/ours --mapping deals.mapping.toml
     """
+    if guess:
+        imports.guess_mapping(kind, source, out, mapping=mapping, dates=dates)
+        return
     imports.import_(
         kind,
         source,

@@ -87,6 +87,32 @@ def _day(text: str) -> pd.Timestamp:
         raise ParameterError(f"--extracted-on {text!r} is not a date such as 2026-10-31") from None
 
 
+def guess_mapping(kind: str, source: Path, out: Path, *, mapping: Path | None, dates: str | None) -> None:
+    """Draft a mapping file for an export; print what it rests on and what is left. Nothing is imported."""
+    if kind != "generic":
+        raise ParameterError(f"--guess drafts a mapping for generic; {kind}'s names are known: import without it")
+    if not source.exists():
+        raise ParameterError(f"{source}: there is no such folder or file")
+    file = out.parent / f"{out.name}.mapping.toml" if mapping is None else mapping
+    if file.exists():
+        raise ParameterError(f"{file}: this file is there, and a draft never writes over one; name another: --mapping")
+    from forecast.data.sources.crm.importing import draft_mapping
+
+    drafted = draft_mapping(source, dates=dates)  # type: ignore[arg-type]
+    try:
+        file.write_text(drafted.text, encoding="utf-8")
+    except OSError as error:
+        raise MachineError(f"{file}: cannot be written ({error.strerror or error})") from None
+    for line in drafted.report:
+        typer.echo(line)
+    typer.echo(f"draft: {file}")
+    then = f"forecast import generic {source} --out {out} --mapping {file}"
+    if drafted.left:
+        left = "\n  ".join(drafted.left)
+        raise ParameterError(f"the draft cannot be used yet; say in {file}:\n  {left}\n  then: {then}")
+    typer.echo(f"read it, then: {then}")
+
+
 def import_(
     kind: str,
     source: Path,

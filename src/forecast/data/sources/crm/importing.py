@@ -27,11 +27,14 @@ from forecast.data.sources.crm.dynamics import opportunities as dynamics
 from forecast.data.sources.crm.export import Choices, load
 from forecast.data.sources.crm.hubspot import deals as hubspot
 from forecast.data.sources.crm.mapped.assemble import assemble
+from forecast.data.sources.crm.mapped.draft import draft, essentials_left, report
 from forecast.data.sources.crm.mapped.files import ColumnNames, tables_in
+from forecast.data.sources.crm.mapped.guess import guess
 from forecast.data.sources.crm.mapped.mapping import CrmMapping, read_mapping, shipped
 from forecast.data.sources.crm.mapped.overlay import with_mapping
-from forecast.data.sources.crm.mapped.recognise import other_crm, shipped_for
+from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, shipped_for
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
+from forecast.data.sources.crm.values.reading import Order
 from forecast.errors import DataError, ParameterError, nearest
 
 _KINDS = {"salesforce": salesforce, "hubspot": hubspot, "dynamics": dynamics}
@@ -204,6 +207,36 @@ def _refuse_foreign(kind: str, source: Path, tables: Sequence[ColumnNames], erro
     if other is not None:
         mend = f"forecast import {other.kind} {source} --out DIR"
         raise ParameterError(f"{other.sentence()}, not of {_KINDS[kind].CRM.name}\n  mend: {mend}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drafted:
+    """A drafted mapping file: its text, what is said of it, and what must be said in it before it can be used."""
+
+    text: str
+    report: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def draft_mapping(source: Path, *, dates: Order | None = None) -> Drafted:
+    """Return a draft of a mapping file for an export nobody has described; nothing is written.
+
+    dates : the order of day and month in numbers, where it is known.
+
+    Raises DataError where nothing can be read, ParameterError where it is the export of a CRM that needs no mapping.
+    """
+    names = {name for mapping in shipped() for name in mapping.names()}
+    tables = tables_in(Path(source), names=names)
+    other = next((one for one in recognised(tables) if one.kind != GENERIC), None)
+    known = shipped_for(tables)
+    if other is not None and known is None:
+        mend = f"forecast import {other.kind} {source} --out DIR"
+        raise ParameterError(f"{other.sentence()}, and needs no mapping\n  mend: {mend}")
+    found = guess(tables, known=None if known is None else known.mapping, order=dates)
+    lines = report(found)
+    if known is not None:
+        lines.insert(0, f"{known.sentence()}: it can be imported without a mapping of your own")
+    return Drafted(text=draft(found), report=tuple(lines), left=tuple(essentials_left(found)))
 
 
 def write_folder(result: Imported, out: Path) -> list[Path]:

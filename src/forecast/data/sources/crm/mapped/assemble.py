@@ -19,6 +19,7 @@ from forecast.data.sources.crm.mapped.marketing import read_marketing
 from forecast.data.sources.crm.mapped.outcome import deal_outcomes
 from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.ids import without_repeats
+from forecast.data.sources.crm.values.names import day_in
 from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import Order, Reading
 from forecast.data.sources.crm.values.stages import folded
@@ -80,6 +81,7 @@ def assemble(
         reference=_reference(mapping, frame),
         currencies=_currencies(mapping),
         marketing=read_marketing(found, frame["segment"], reading),
+        exported_on=day_in(table.name),
         extra=tuple(mapping.extra),
         notes=notes,
     )

@@ -22,7 +22,7 @@ _SIGNATURES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("Opportunity Name", "Stage", "Created Date"),
     ),
     "hubspot": (
-        ("dealstage", "closedate"),
+        ("dealstage", "closedate", "pipeline"),
         ("dealstage", "createdate"),
         ("property_dealstage",),
         ("deal_pipeline_stage_id",),
