@@ -44,7 +44,7 @@ def read_rows(
 
     Raises DataError with the lines of rows of another length, or where a quote is never closed.
     """
-    if data.count(b'"') % 2:
+    if b'"' in data and _count(data, '"') % 2:
         _check_quotes(data, separator, file=file, table=table)
     names, begins, lines_above = _names(data, separator, header)
     body = memoryview(data)[begins:]
@@ -188,13 +188,21 @@ def _lines(body: memoryview, values: pa.Table) -> np.ndarray:
 
 def _count_ends(body: memoryview) -> int:
     """Return how many lines a text has."""
-    data = bytes(body) if not isinstance(body.obj, bytes) else body.obj
-    begins = len(data) - len(body)
     if not len(body):
         return 0
-    feeds, returns = data.count(b"\n", begins), data.count(b"\r", begins)
-    both = data.count(b"\r\n", begins) if returns and feeds else 0
-    return feeds + returns - both + (data[-1:] not in (b"\n", b"\r"))
+    last = body[-1:].tobytes() in (b"\n", b"\r")
+    feeds = _count(body, "\n")
+    returns = 0
+    if feeds == 0 or b"\r" in body.obj:  # type: ignore[operator]
+        data = np.frombuffer(body, dtype=np.uint8)
+        back = data == ord("\r")
+        returns = int(back.sum() - (back[:-1] & (data[1:] == ord("\n"))).sum())
+    return feeds + returns + (not last)
+
+
+def _count(data: bytes | memoryview, sign: str) -> int:
+    """Return how often a sign of ASCII is there; several times faster than counting in bytes where there are many."""
+    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == ord(sign)))
 
 
 def _starts(data: np.ndarray) -> np.ndarray:
