@@ -26,6 +26,7 @@ Header = Callable[[Sequence[Sequence[str]]], int]
 HEAD = 40
 """So many rows are shown to a `Header`."""
 
+_FIRST_BYTES = 1 << 14
 _BLOCK = 1 << 20
 _LONGEST_BLOCK = 1 << 30
 
@@ -64,7 +65,19 @@ def read_rows(
         )
     frame.columns = pd.Index(names)
     frame.index = pd.Index(lines + first, name=LINE)
+    if ragged or all(column.null_count for column in values.columns):
+        return without_blank_rows(frame)
     return frame
+
+
+def without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that hold a value; a spreadsheet leaves rows of separators behind."""
+    blank = np.ones(len(frame), dtype=bool)
+    for column in range(frame.shape[1]):
+        blank &= frame.iloc[:, column].isna().to_numpy()
+        if not blank.any():
+            return frame
+    return frame.loc[~blank]
 
 
 def _at(lines: np.ndarray, row: int) -> int:
@@ -77,7 +90,7 @@ def _one(separator: str) -> str:
 
 def _names(data: bytes, separator: str, header: Header | None) -> tuple[list[str], int, int]:
     """Return the names of the columns, the byte at which the rows begin, and how many lines stand above them."""
-    head = _BLOCK
+    head = _FIRST_BYTES
     while True:
         text = data[:head].decode("utf-8", errors="ignore")
         with _long_values(len(text)):

@@ -11,9 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from forecast.data.sources.tables import encoding, separator
 from forecast.data.sources.tables.content import kind_of, read_bytes
 from forecast.data.sources.tables.decimals import decimal_sign
@@ -117,7 +114,6 @@ def read_text(
         raise DataError(f"{named(file, table)} is empty", table=table, mend=_EMPTY_MEND)
     sign = sign or separator.recognised(text, file=file, table=table)
     frame = read_rows(text, sign, file=file, table=table, ragged=ragged, header=header, above=above)
-    frame = without_blank_rows(frame)
     decimal = "" if sign == "," else decimal_sign(frame)
     return RawTable(
         name=name,
@@ -136,13 +132,3 @@ def _separated(file: str, sign: str, decimal: str) -> str:
     called = separator.CALLED.get(sign, f"the sign {sign}")
     numbers = {",": ", and a comma before the decimals", ".": ", and a point before the decimals"}.get(decimal, "")
     return f"{file}: read as columns separated by {called}{numbers}"
-
-
-def without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that hold a value; a spreadsheet leaves rows of separators behind."""
-    blank = np.ones(len(frame), dtype=bool)
-    for column in range(frame.shape[1]):
-        blank &= frame.iloc[:, column].isna().to_numpy()
-        if not blank.any():
-            return frame
-    return frame.loc[~blank]
