@@ -172,7 +172,7 @@ class TestRefused:
 
 
 def test_check_lists_files_and_values_together(folder):
-    write(folder, opportunities=OPPORTUNITIES.replace(",60,", ",-60,"), plan="", stages="stage;position\n")
+    write(folder, opportunities=OPPORTUNITIES.replace(",60,", ",sixty,"), plan="", stages="stage;position\n")
     (folder / "company.toml").write_text("nmae = 'x'")
     found = {(problem.table, problem.column) for problem in problems_in(folder) if problem.severity == "fatal"}
     assert found == {("company.toml", "nmae"), ("plan", ""), ("stages", "outcome"), ("opportunities", "amount")}
