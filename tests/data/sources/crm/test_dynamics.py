@@ -311,3 +311,29 @@ def test_a_view_is_one_workbook(tmp_path: Path):
         view.to_excel(book, sheet_name="Opportunities", index=False)
         pd.DataFrame({"systemuserid": ["u"], "fullname": ["Rep 1"]}).to_excel(book, sheet_name="Users", index=False)
     assert deals(read_export("dynamics", tmp_path / "two.xlsx"))["amount"].sum() == 3000.5
+
+
+def test_an_open_deal_that_the_audit_never_mentions_stands_as_at_its_creation(tmp_path: Path):
+    files = {
+        "opportunity.csv": f"{TABLE},estimatedvalue\n1,{OPEN},1000\n2,{OPEN},700\n",
+        "audit.csv": "objectid,createdon,attribute,oldvalue,newvalue\n1,2026-10-01T08:00:00Z,estimatedvalue,800,1000\n",
+    }
+    result = read(tmp_path, files)
+    assert history(result, "1")["amount"].tolist() == [800, 1000]
+    assert history(result, "2")["amount"].tolist() == [700]
+    assert history(result, "2")["recorded_at"].tolist() == [pd.Timestamp("2026-09-01T08:00:00Z")]
+
+
+def test_an_audit_that_was_switched_on_late_says_nothing_of_before(tmp_path: Path):
+    early = "".join(
+        f"{n},{WON.replace('2026-07-01', '2026-01-01').replace('2026-09-10', '2026-03-10')},9\n" for n in range(5, 10)
+    )
+    files = {
+        "opportunity.csv": f"{TABLE},estimatedvalue\n{early}1,{OPEN.replace('2026-09-01', '2026-02-01')},1000\n",
+        "audit.csv": "objectid,createdon,attribute,oldvalue,newvalue\n"
+        "1,2026-09-01T08:00:00Z,stepname,1-Qualify,2-Develop\n"
+        "1,2026-10-01T08:00:00Z,estimatedvalue,800,1000\n",
+    }
+    result = read(tmp_path, files)
+    assert history(result, "1")["recorded_at"].min() == pd.Timestamp("2026-09-01T08:00:00Z")
+    assert any("after 5 deals closed: of the days before, no states are known" in note for note in result.notes)

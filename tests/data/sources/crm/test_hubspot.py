@@ -378,3 +378,57 @@ def test_closed_without_won_and_flags_that_are_none_are_refused(tmp_path: Path):
     odd = f"{SCREEN},Is Closed Won,Is closed lost\n1,X,2026-09-10,2026-07-01,5,maybe,false\n"
     with pytest.raises(DataError, match=r"Is Closed Won: is neither true nor false\n  rows: line 2 \('maybe'\)"):
         read(tmp_path / "odd", {"all-deals.csv": odd})
+
+
+# -- variants: identifiers, doubles, names of stages ---------------------------------------------------
+
+HISTORY = (
+    "deal_id,timestamp,name,value\n1,2026-07-01T08:00:00Z,dealstage,contractsent\n"
+    "1,2026-07-01T08:00:00Z,amount,5\n1,2026-09-10T08:00:00Z,dealstage,closedwon\n"
+)
+
+
+def test_identifiers_that_a_spreadsheet_took_for_numbers(tmp_path: Path):
+    deal = f"{SCREEN}\n1.0,Closed Won,2026-09-10,2026-07-01,5\n"
+    result = read(tmp_path / "whole", {"all-deals.csv": deal, "deal_property_history.csv": HISTORY})
+    assert worth(result, "1") == [5, 5]
+    with pytest.raises(
+        DataError, match=r"Record ID: identifiers have lost digits.*\n  rows: line 2 \('9.08991E\+09'\)"
+    ):
+        read(tmp_path / "lost", {"all-deals.csv": deal.replace("1.0,", "9.08991E+09,")})
+
+
+def test_history_by_identifier_has_the_labels_of_the_deals(tmp_path: Path):
+    deal = f"{SCREEN}\n1,Closed Won (Sales),2026-09-10,2026-07-01,5\n2,Contract Sent (Sales),2026-12-10,2026-07-01,5\n"
+    result = read(tmp_path, {"all-deals.csv": deal, "deal_property_history.csv": HISTORY})
+    stages = result.tables["opportunity_history"]["stage"]
+    assert stages.tolist() == ["Contract Sent (Sales)", "Closed Won (Sales)"]
+
+
+def test_a_deal_that_is_there_twice_counts_once(tmp_path: Path):
+    row = "1,Contract Sent,2026-12-10,2026-07-01,5,2026-10-01\n"
+    text = f"{SCREEN},Last Modified Date\n{row}{row}{row.replace('5,2026-10-01', '7,2026-10-09')}"
+    result = read(tmp_path, {"all-deals.csv": text})
+    assert deals(result)["amount"].tolist() == [7]
+    assert any("repeat another to the letter" in note for note in result.notes)
+
+
+def test_a_company_currency_other_than_company_toml_says_is_refused(tmp_path: Path):
+    files = {
+        "deal.csv": HOME + "1,closedwon,100000,5000,MXN,2026-09-10,2026-07-01,2026-09-10\n"
+        "2,closedwon,700,700,EUR,2026-09-10,2026-07-01,2026-09-10\n",
+        "company.toml": 'currency = "USD"\n',
+    }
+    with pytest.raises(DataError, match=r"converted amounts are in EUR, company\.toml says USD"):
+        read(tmp_path, files)
+
+
+def test_history_that_is_in_the_company_currency_already(tmp_path: Path):
+    files = {
+        "deal.csv": HOME + "3,contractsent,200000,10000,MXN,2026-12-01,2026-09-01,2026-10-20\n",
+        "deal_property_history.csv": "deal_id,timestamp,name,value\n3,2026-09-01T08:00:00Z,dealstage,contractsent\n"
+        "3,2026-09-01T08:00:00Z,amount,9000\n3,2026-09-05T08:00:00Z,amount,10000\n",
+    }
+    result = read(tmp_path, files)
+    assert worth(result, "3")[:2] == [9000, 10_000]
+    assert any("in the company's currency already" in note for note in result.notes)

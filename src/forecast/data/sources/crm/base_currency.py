@@ -18,6 +18,8 @@ from forecast.data.sources.crm.values.reading import found
 from forecast.errors import DataError
 
 _CENTS = 2
+_SAME = 0.005
+"""Two amounts are the same if they differ by less than this share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,17 @@ def refuse_unconverted(done: Conversion, *, table: str, base: str, own: str) -> 
         )
 
 
+def refuse_other_company_currency(wanted: str, company: str, *, table: str, column: str) -> None:
+    """Raise DataError where converted amounts are in another currency than company.toml's; either empty = not known."""
+    if wanted and company and wanted != company:
+        raise DataError(
+            f"converted amounts are in {company}, company.toml says {wanted}",
+            table=table,
+            column=column,
+            mend=f'write currency = "{company}" in company.toml, or export amounts converted to {wanted}',
+        )
+
+
 def history_amounts(
     history: pd.DataFrame, done: Conversion, deals: pd.DataFrame, notes: list[str], *, what: str
 ) -> pd.Series:
@@ -157,3 +170,28 @@ def _with_last_known(of_deal: pd.DataFrame, history: pd.DataFrame) -> pd.Series:
     last = last.reindex(of_deal.index)
     seen = (of_deal["base"] / last).where(of_deal["entered"].isna() & (last != 0))
     return of_deal["rate"].where(of_deal["rate"].notna(), seen)
+
+
+def in_company_currency(
+    known: pd.DataFrame, frame: pd.DataFrame, done: Conversion, notes: list[str], table: str
+) -> pd.DataFrame:
+    """Return the history with amounts in the company's currency, unless they are in it already.
+
+    Which they are is seen where a deal's two amounts differ: the last one of its history is today's, in one or the
+    other. Parameters as in `history_amounts`; table : whose amounts. A column `currency` is gone from what is returned.
+    """
+    if "amount" not in known:
+        return known.drop(columns="currency", errors="ignore")
+    deals = frame[["opportunity_id"]].assign(entered=done.entered, base=done.base)
+    apart = deals[(deals["entered"] != 0) & ((deals["base"] / deals["entered"] - 1).abs() > 2 * _SAME)]
+    last = known[known["amount"].notna()].sort_values("recorded_at", kind="stable")
+    last = last.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")["amount"]
+    then = apart["opportunity_id"].map(last).astype("float64")
+    as_entered, as_converted = (int(((then / apart[name] - 1).abs() < _SAME).sum()) for name in ("entered", "base"))
+    if as_converted > as_entered:
+        notes.append(
+            f"{table}: amounts are in the company's currency already, as the last ones of {as_converted:,} deals show"
+        )
+    else:
+        known = known.assign(amount=history_amounts(known, done, frame, notes, what=table))
+    return known.drop(columns="currency", errors="ignore")

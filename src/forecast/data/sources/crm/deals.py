@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.sources.crm.export import Export
+from forecast.data.sources.crm.values.ids import without_repeats
 from forecast.data.sources.crm.values.names import plain
 from forecast.errors import ParameterError, nearest
 
@@ -59,6 +60,19 @@ def without_deleted(frame: pd.DataFrame, deleted: pd.Series, notes: list[str]) -
         return frame
     notes.append(f"{count:,} deals marked as deleted are left out")
     return frame[~deleted]
+
+
+def one_row_a_deal(frame: pd.DataFrame, export: Export) -> pd.DataFrame:
+    """Return one row a deal; a row that a page of the export repeats is the same in every column of the file."""
+    if not frame["opportunity_id"].duplicated().any():
+        return frame
+    raw = export.raw["opportunities"].reindex(frame.index)
+    key = export.columns["opportunities"]["opportunity_id"]
+    raw[key] = frame["opportunity_id"]
+    touched = None if "touched_at" not in export.columns["opportunities"] else frame["touched_at"]
+    table = export.files["opportunities"]
+    kept = without_repeats(raw, key, changed_at=touched, table=table, notes=export.notes)
+    return frame.loc[kept.index].copy()
 
 
 def choose_segment(export: Export, joined: dict[str, pd.Series], segment_column: str | None) -> tuple[pd.Series, str]:

@@ -17,7 +17,7 @@ from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import moments
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.reading import Reading
-from forecast.data.sources.crm.values.states import states
+from forecast.data.sources.crm.values.states import recording_began, states, with_unchanged
 from forecast.errors import DataError
 
 FIELDS = ("stage", "estimated", "actual", "estimated_base", "actual_base", "expected", "state", "owner", "currency")
@@ -79,21 +79,23 @@ def stage_names(stage: pd.Series, column: str, raw: pd.DataFrame) -> pd.Series:
     return stage.map(labels).fillna(stage).astype("str")
 
 
-def audited_states(export: Export, today: pd.DataFrame, reading: Reading) -> pd.DataFrame | None:
+def audited_states(export: Export, frame: pd.DataFrame, today: pd.DataFrame, reading: Reading) -> pd.DataFrame | None:
     """Return the state of each deal after each of its changes; None where the audit has none of these deals.
 
-    today : opportunity_id, created_at, and today's value of each of `FIELDS`, as text: a field that the audit never
-    mentions has had today's value throughout.
+    frame : the deals: opportunity_id, created_at, closed_on, outcome. today : opportunity_id, created_at, and today's
+    value of each of `FIELDS`, as text, of the same index: a field that the audit never mentions has had today's value
+    throughout, and so has an open deal; but nothing is said of days before auditing began.
     """
     changes = _changes(export, reading)
     if changes is None or not changes["opportunity_id"].isin(today["opportunity_id"]).any():
         return None
-    history = states(_from_creation(changes, today), today)
+    begins = recording_began(changes, frame, reading)
+    history = states(_from_creation(changes, today), today, begins=begins)
     whole = today.drop_duplicates("opportunity_id").set_index("opportunity_id")
     for name in FIELDS:
         if name not in history and name in whole:
             history[name] = history["opportunity_id"].map(whole[name])
-    return history
+    return with_unchanged(history, today, frame, begins)
 
 
 def _from_creation(changes: pd.DataFrame, today: pd.DataFrame) -> pd.DataFrame:

@@ -14,8 +14,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.base_currency import Conversion, conversion, history_amounts, refuse_unconverted
-from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
+from forecast.data.sources.crm.base_currency import (
+    Conversion,
+    conversion,
+    in_company_currency,
+    refuse_other_company_currency,
+    refuse_unconverted,
+)
+from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
 from forecast.data.sources.crm.dynamics.audit import FIELDS, audited_states, identifiers, stage_names
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.values.dates import days, local_days, moments
@@ -182,18 +188,19 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     notes.append(where_from)
     frame["currency"] = _codes(export, frame["currency"], frame["currency_name"])
     money = _money(export, frame, reading)
+    closed = days(frame["closed"], reading, column=called["closed"])
+    frame["closed_on"] = _with_closes(export, frame, closed, timezone).where(frame["outcome"] != "open")
     history = _history(export, frame, versions, money)
     frame["amount"] = _amount(money["estimated"].base, money["actual"].base, frame["outcome"])
     frame["expected_close_on"] = days(frame["expected"], reading, column=called["expected"])
-    closed = days(frame["closed"], reading, column=called["closed"])
-    frame["closed_on"] = _with_closes(export, frame, closed, timezone).where(frame["outcome"] != "open")
     frame["stage"] = _closing(frame["stage"], frame["outcome"])
     frame["owner"] = _people(export, frame)
     frame = frame.drop(columns="owner") if frame["owner"].isna().all() else frame
     if "lost_reason" in frame:
         frame["lost_reason"] = frame["lost_reason"].where(frame["outcome"] == "lost")
     frame, currencies = _currency(export, frame, money["estimated"])
-    return Deals(opportunities=frame, history=history, currencies=currencies, notes=notes)
+    base = _base_currency(export, currencies)
+    return Deals(opportunities=frame, history=history, currencies=currencies, reporting=base, notes=notes)
 
 
 def _today(export: Export, reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -223,6 +230,7 @@ def _today(export: Export, reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame
         if "version" in frame:
             by = numbers(frame["version"], reading, column=called["version"])
         frame, versions = latest(frame, by, reading.table, export.notes)
+    frame = one_row_a_deal(frame, export)
     deleted = frame["deleted"] if "deleted" in frame else pd.Series(np.nan, index=frame.index, dtype="str")
     return without_deleted(frame, flags(deleted), export.notes).copy(), versions
 
@@ -333,8 +341,11 @@ def _currency(export: Export, frame: pd.DataFrame, done: Conversion) -> tuple[pd
     """Return the deals with their currency, and its plan rates; no currency where the amounts are in the base one."""
     if done.currency is not None:
         rest = frame.drop(columns="currency")
-        own = done.company_currency
-        return (rest.assign(currency=own) if _is_code(own) else rest), None
+        own = done.company_currency if _is_code(done.company_currency) else ""
+        refuse_other_company_currency(
+            export.currency, own, table=export.files["opportunities"], column="_transactioncurrencyid_value"
+        )
+        return (rest.assign(currency=own) if own else rest), None
     if not frame["currency"].notna().any():
         return frame.drop(columns="currency"), None
     rates = export.get("currencies")
@@ -347,6 +358,16 @@ def _currency(export: Export, frame: pd.DataFrame, done: Conversion) -> tuple[pd
     rate = numbers(rates["rate"], export.reading("currencies"), column=export.columns["currencies"]["rate"])
     table = pd.DataFrame({"currency": rates["code"], "plan_rate": 1 / rate}).drop_duplicates("currency")
     return frame, table
+
+
+def _base_currency(export: Export, rates: pd.DataFrame | None) -> str:
+    """Return the currency whose rate is 1, which the others' rates are to; empty where the rates do not say one."""
+    if rates is None:
+        return ""
+    ones = rates.loc[rates["plan_rate"] == 1, "currency"]
+    base = str(ones.iloc[0]) if len(ones) == 1 else ""
+    refuse_other_company_currency(export.currency, base, table=export.files["currencies"], column="exchangerate")
+    return base
 
 
 def _is_code(name: str) -> bool:
@@ -362,7 +383,7 @@ def _history(
     """Return the state of deals after each change: from the audit, else from the versions of their rows."""
     reading = export.reading("audit" if export.get("audit") is not None else "opportunities")
     today = frame[["opportunity_id", "created_at", *FIELDS]]
-    history = audited_states(export, today, reading)
+    history = audited_states(export, frame, today, reading)
     if history is None and len(versions):
         kept = versions[versions["opportunity_id"].isin(frame["opportunity_id"]) & versions["touched_at"].notna()]
         history = kept.assign(recorded_at=kept["touched_at"])[["opportunity_id", "recorded_at", *FIELDS]]
@@ -401,11 +422,6 @@ def _worth(
         return own
     audited = numbers(history[base], reading, column=base) if base in history else own * np.nan
     changed = history.groupby("opportunity_id")[base].transform("nunique") > 1 if base in history else False
-    converted = history_amounts(
-        history[["opportunity_id", "recorded_at", "currency"]].assign(amount=own),
-        done,
-        frame,
-        export.notes,
-        what=f"{reading.table}, {entered}",
-    )
+    audited_own = history[["opportunity_id", "recorded_at", "currency"]].assign(amount=own)
+    converted = in_company_currency(audited_own, frame, done, export.notes, f"{reading.table}, {entered}")["amount"]
     return audited.where(pd.Series(changed, index=history.index) & audited.notna(), converted)

@@ -15,15 +15,22 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.base_currency import Conversion, conversion, history_amounts, refuse_unconverted
-from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
+from forecast.data.sources.crm.base_currency import (
+    Conversion,
+    conversion,
+    in_company_currency,
+    refuse_other_company_currency,
+    refuse_unconverted,
+)
+from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.hubspot import history as past
 from forecast.data.sources.crm.hubspot.outcomes import outcome_of
 from forecast.data.sources.crm.hubspot.stages import located, stage_table
 from forecast.data.sources.crm.values.dates import days, local_days, moments
+from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import amounts, numbers
-from forecast.data.sources.crm.values.reading import Reading, flags
+from forecast.data.sources.crm.values.reading import Reading, flags, found
 from forecast.data.sources.crm.values.stages import outcomes
 from forecast.data.sources.crm.versions import active
 from forecast.errors import DataError
@@ -190,19 +197,24 @@ CRM = Crm(
 )
 
 
+_SHORTENED = r"\d([.,]\d+)?[eE]\+?\d+"
+
+
 def assemble(export: Export, *, timezone: str, segment_column: str | None) -> Deals:
     """Return the export's deals; see `Deals`."""
     notes, table = export.notes, export.files["opportunities"]
     readings = {role: export.reading(role) for role in export.frames}
     reading, called = readings["opportunities"], export.columns["opportunities"]
+    _whole_identifiers(export)
     frame, versions = active(export.frames["opportunities"], table, notes)
     frame = without_deleted(frame, flags(export.column("opportunities", "deleted"))[frame.index], notes)
     frame = _without_merged(export, frame).copy()
+    touched = frame.get("touched_at", pd.Series(np.nan, index=frame.index, dtype="str"))
+    frame["touched_at"] = moments(touched, reading, column=called.get("touched_at", "hs_lastmodifieddate"))
+    frame = one_row_a_deal(frame, export)
     joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id", "pipelines": "pipeline"})
     frame["created_at"] = moments(frame["created_at"], reading, column=called["created_at"])
     frame["created_on"] = local_days(frame["created_at"], timezone)
-    touched = frame.get("touched_at", pd.Series(np.nan, index=frame.index, dtype="str"))
-    frame["touched_at"] = moments(touched, reading, column=called.get("touched_at", "hs_lastmodifieddate"))
     states = past.known_states(export, frame, versions, readings)
     stages = stage_table(export, readings)
     pipeline = frame["pipeline_label"] if stages is None and "pipeline_label" in frame else frame.get("pipeline")
@@ -222,9 +234,30 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
         history = _history(export, states, frame, done, readings)
         of_deal = None if pipeline is None else _by_deal(history["opportunity_id"], frame, pipeline)
         history["stage"], said = _staged(history["stage_id"], of_deal, stages, shared, _source(export))
+        if stages is None:
+            history["stage"] = _as_labelled(history["stage"], frame["stage"])
         history["closed"] = _closed(history["stage"], said, frame, export.stage_outcomes)
         history = past.completed(history, frame)
     return Deals(opportunities=frame, history=history, reference=_reference(stages, export.stage_outcomes), notes=notes)
+
+
+def _whole_identifiers(export: Export) -> None:
+    """Bring identifiers that a spreadsheet took for numbers to one form; refuse those whose digits it has lost."""
+    for role, frame in export.frames.items():
+        for ours in (each for each in ("opportunity_id", "merged_id") if each in frame):
+            values = frame[ours]
+            lost = values.index[values.str.fullmatch(_SHORTENED).fillna(False).astype(bool)]
+            if len(lost):
+                raise DataError(
+                    "identifiers have lost digits: a spreadsheet wrote them as powers of ten",
+                    table=export.files[role],
+                    column=export.columns[role][ours],
+                    rows=found(values, lost),
+                    count=len(lost),
+                    mend="export the file again, and do not save it from a spreadsheet",
+                )
+            whole = values.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+            export.frames[role] = export.frames[role].assign(**{ours: whole})
 
 
 def _without_merged(export: Export, frame: pd.DataFrame) -> pd.DataFrame:
@@ -259,6 +292,15 @@ def _staged(
         return past.apart(ids, pipeline, shared), pd.Series(np.nan, index=ids.index, dtype="str")
     place = located(ids, pipeline, stages, table=table)
     return place.map(stages["stage"]).fillna(ids).astype("str"), place.map(stages["outcome"]).astype("str")
+
+
+def _as_labelled(stage: pd.Series, today: pd.Series) -> pd.Series:
+    """Return the stages of a history as the deals call them: `contractsent` is the identifier of "Contract Sent"."""
+    labels = pd.Series(today.dropna().unique(), dtype="str")
+    by_identifier = labels.groupby(labels.str.replace(r"\s*\([^)]*\)$", "", regex=True).map(plain))
+    one = by_identifier.first()[by_identifier.size() == 1]
+    known = {name: one.get(plain(name), name) for name in stage.dropna().unique() if name not in set(labels)}
+    return stage.map(known).astype("str").fillna(stage)
 
 
 def _closed(stage: pd.Series, declared: pd.Series, frame: pd.DataFrame, mapped: Mapping[str, str]) -> pd.Series:
@@ -307,8 +349,10 @@ def _money(export: Export, frame: pd.DataFrame, reading: Reading) -> tuple[pd.Da
         done = conversion([(entered, home)], currency=currency)
     refuse_unconverted(done, table=reading.table, base=called["amount_home"], own=called.get("amount", ""))
     export.notes.append(f"{reading.table}: amount = {called['amount_home']}, the company's currency")
+    company = done.company_currency
+    refuse_other_company_currency(export.currency, company, table=reading.table, column=called["amount_home"])
     frame = frame.drop(columns="currency", errors="ignore").assign(amount=done.base)
-    return frame.assign(currency=done.company_currency) if done.company_currency else frame, done
+    return frame.assign(currency=company) if company else frame, done
 
 
 def _history(
@@ -322,8 +366,9 @@ def _history(
         if name in history:
             history[name] = numbers(history[name], reading, column=name)
     if done is not None and "amount" in history:
-        converted = history_amounts(history, done, frame, export.notes, what=table)
-        history["amount"] = history["amount_home"].fillna(converted) if "amount_home" in history else converted
+        history = in_company_currency(history, frame, done, export.notes, table)
+        if "amount_home" in history:
+            history["amount"] = history["amount_home"].fillna(history["amount"])
     elif done is not None and "amount_home" in history:
         history["amount"] = history["amount_home"]
     if "close_date" in history:

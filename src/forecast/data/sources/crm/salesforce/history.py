@@ -11,15 +11,15 @@ from collections.abc import Mapping
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.sources.crm.base_currency import Conversion, history_amounts
+from forecast.data.sources.crm.base_currency import Conversion, in_company_currency
 from forecast.data.sources.crm.deals import people
 from forecast.data.sources.crm.export import Export, File
-from forecast.data.sources.crm.values.dates import days, local_days, moments
+from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import numbers, shares
 from forecast.data.sources.crm.values.reading import Reading, flags
 from forecast.data.sources.crm.values.stages import outcomes
-from forecast.data.sources.crm.values.states import states, with_unrecorded
+from forecast.data.sources.crm.values.states import recording_began, states, with_unchanged, with_unrecorded
 
 CONVERTED = (
     "convertCurrency(Amount)",
@@ -96,9 +96,6 @@ _FIELDS = {
 _CONVERTED = {plain(name) for name in CONVERTED}
 _USER_ID = r"005[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?"
 _NO_HISTORY = "stages, amounts and dates of past days are unknown"
-_LATE_AT_LEAST = 5
-_SAME = 0.005
-"""Two amounts are the same if they differ by less than this share."""
 
 
 def past(
@@ -136,7 +133,7 @@ def past(
         export.notes.append(f"no OpportunityHistory: {_NO_HISTORY}")
         return None
     if done is not None and plain(export.columns[role].get("amount", "")) not in _CONVERTED:
-        known = _in_company_currency(known, frame, done, export.notes, table)
+        known = in_company_currency(known, frame, done, export.notes, table)
     if "closed" not in known:
         today = frame.drop_duplicates("stage").set_index("stage")["outcome"].to_dict()
         meant = outcomes(known["stage"], declared={**declared, **today}, mapped=export.stage_outcomes)
@@ -204,9 +201,9 @@ def _of_fields(export: Export, frame: pd.DataFrame) -> pd.DataFrame | None:
         reading.say("", "no row of the field StageName, so that no state can be rebuilt: track its history")
         return None
     today = _today(frame)
-    begins = _began(rows, frame, reading)
+    begins = recording_began(rows, frame, reading)
     known = states(changes, today, begins=begins)
-    known = _with_unchanged(known, today, frame, begins)
+    known = with_unchanged(known, today, frame, begins)
     for name, ours in (("amount", "amount"), ("probability", "probability")):
         if name in known:
             known[ours] = pd.to_numeric(known[name]).astype("float64")
@@ -262,63 +259,3 @@ def _one_kind_of_owner(changes: pd.DataFrame, export: Export) -> pd.DataFrame:
     by_id = changes["value"].str.fullmatch(_USER_ID).fillna(False).astype(bool)
     wanted = by_id if export.get("users") is not None or not (of_owner & ~by_id).any() else ~by_id
     return changes[~of_owner | wanted]
-
-
-def _began(rows: pd.DataFrame, frame: pd.DataFrame, reading: Reading) -> pd.Timestamp | None:
-    """Return when fields began to be tracked, where deals that closed before are not in it; else None.
-
-    Salesforce keeps a field history from the day it was switched on, and often for two years only.
-    """
-    first = rows["recorded_at"].min()
-    day = local_days(pd.Series([first]), reading.timezone).iloc[0]
-    gone = (frame["closed_on"] < day) & ~frame["opportunity_id"].isin(rows["opportunity_id"])
-    if int(gone.sum()) < _LATE_AT_LEAST:
-        older = int((frame["created_at"] < first).sum())
-        if older:
-            reading.say(
-                "",
-                f"begins on {day:%Y-%m-%d}; what stood in {older:,} older deals is taken to be so from their creation",
-            )
-        return None
-    reading.say(
-        "", f"begins on {day:%Y-%m-%d}, after {int(gone.sum()):,} deals closed: of the days before, no states are known"
-    )
-    return first
-
-
-def _with_unchanged(
-    known: pd.DataFrame, today: pd.DataFrame, frame: pd.DataFrame, begins: pd.Timestamp | None
-) -> pd.DataFrame:
-    """Add the open deals of which no field ever changed: they stand today as at their creation."""
-    still = ((frame["outcome"] == "open") & ~frame["opportunity_id"].isin(known["opportunity_id"])).to_numpy()
-    rows = today[still & today["created_at"].notna().to_numpy()]
-    if rows.empty:
-        return known
-    at = rows["created_at"] if begins is None else rows["created_at"].clip(lower=begins)
-    names = [name for name in known.columns if name in rows.columns]
-    added = rows[names].assign(recorded_at=at)
-    return pd.concat([known, added], ignore_index=True).rename_axis("state")
-
-
-# -- money -----------------------------------------------------------------------------------------------
-
-
-def _in_company_currency(
-    known: pd.DataFrame, frame: pd.DataFrame, done: Conversion, notes: list[str], table: str
-) -> pd.DataFrame:
-    """Return the history with amounts in the company's currency, unless they are in it already."""
-    if "amount" not in known:
-        return known.drop(columns="currency", errors="ignore")
-    deals = frame[["opportunity_id"]].assign(entered=done.entered, base=done.base)
-    apart = deals[(deals["entered"] != 0) & ((deals["base"] / deals["entered"] - 1).abs() > 2 * _SAME)]
-    last = known[known["amount"].notna()].sort_values("recorded_at", kind="stable")
-    last = last.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")["amount"]
-    then = apart["opportunity_id"].map(last)
-    as_entered, as_converted = (int(((then / apart[name] - 1).abs() < _SAME).sum()) for name in ("entered", "base"))
-    if as_converted > as_entered:
-        notes.append(
-            f"{table}: amounts are in the company's currency already, as the last ones of {as_converted:,} deals show"
-        )
-    else:
-        known = known.assign(amount=history_amounts(known, done, frame, notes, what=table))
-    return known.drop(columns="currency", errors="ignore")

@@ -12,12 +12,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.sources.crm.base_currency import Conversion, conversion, refuse_unconverted
-from forecast.data.sources.crm.deals import Deals, choose_segment, people, rows_of, without_deleted
+from forecast.data.sources.crm.base_currency import (
+    Conversion,
+    conversion,
+    refuse_other_company_currency,
+    refuse_unconverted,
+)
+from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.salesforce import history, rates
 from forecast.data.sources.crm.values.dates import days, local_days, moments
-from forecast.data.sources.crm.values.ids import one_form, without_repeats
+from forecast.data.sources.crm.values.ids import one_form
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import flags, found
@@ -149,7 +154,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
         reading,
         column=called.get("touched_at", "LastModifiedDate"),
     )
-    frame = _one_row_a_deal(frame, export)
+    frame = one_row_a_deal(frame, export)
     joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id"})
     declared, reference = _declared(export)
     if "probability" in frame:
@@ -251,19 +256,6 @@ def _current(export: Export) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         else:
             deleted = deleted | ~active
     return without_deleted(frame, deleted, notes).copy(), versions
-
-
-def _one_row_a_deal(frame: pd.DataFrame, export: Export) -> pd.DataFrame:
-    """Return one row a deal; a row that a page of the export repeats is the same in every column of the file."""
-    if not frame["opportunity_id"].duplicated().any():
-        return frame
-    raw = export.raw["opportunities"].reindex(frame.index)
-    key = export.columns["opportunities"]["opportunity_id"]
-    raw[key] = frame["opportunity_id"]
-    touched = None if "touched_at" not in export.columns["opportunities"] else frame["touched_at"]
-    table = export.files["opportunities"]
-    kept = without_repeats(raw, key, changed_at=touched, table=table, notes=export.notes)
-    return frame.loc[kept.index].copy()
 
 
 # -- stages and outcomes ---------------------------------------------------------------------------------
@@ -369,11 +361,5 @@ def _company_currency(
             mend="export them all as one user, whose currency is then that of all",
         )
     company = next(iter(named), "") or corporate or done.company_currency
-    if export.currency and company and export.currency != company:
-        raise DataError(
-            f"converted amounts are in {company}, company.toml says {export.currency}",
-            table=table,
-            column=column,
-            mend=f'write currency = "{company}" in company.toml, or export amounts converted to {export.currency}',
-        )
+    refuse_other_company_currency(export.currency, company, table=table, column=column)
     return company

@@ -10,8 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.codes import places, text_of
+from forecast.data.sources.crm.values.dates import local_days
+from forecast.data.sources.crm.values.reading import Reading
 
 _NEVER = pd.NaT.value
+_LATE_AT_LEAST = 5
+"""So many deals closed before the first record, and recording began late."""
 
 
 def states(changes: pd.DataFrame, deals: pd.DataFrame, *, begins: pd.Timestamp | None = None) -> pd.DataFrame:
@@ -136,3 +140,45 @@ def with_unrecorded(history: pd.DataFrame, deals: pd.DataFrame, at: pd.Timestamp
     extra["recorded_at"] = at
     extra = extra[extra["opportunity_id"].map(last["recorded_at"]) < at]
     return pd.concat([table, extra], ignore_index=True).sort_values(["opportunity_id", "recorded_at"], kind="stable")
+
+
+def recording_began(rows: pd.DataFrame, frame: pd.DataFrame, reading: Reading) -> pd.Timestamp | None:
+    """Return when fields began to be tracked, where deals that closed before are not in it; else None.
+
+    A CRM keeps the changes of fields from the day this was switched on, and often for a few years only.
+
+    rows : opportunity_id, recorded_at (UTC), all that was recorded. frame : the deals: opportunity_id, created_at,
+    closed_on.
+    """
+    first = rows["recorded_at"].min()
+    day = local_days(pd.Series([first]), reading.timezone).iloc[0]
+    gone = (frame["closed_on"] < day) & ~frame["opportunity_id"].isin(rows["opportunity_id"])
+    if int(gone.sum()) < _LATE_AT_LEAST:
+        older = int((frame["created_at"] < first).sum())
+        if older:
+            reading.say(
+                "",
+                f"begins on {day:%Y-%m-%d}; what stood in {older:,} older deals is taken to be so from their creation",
+            )
+        return None
+    reading.say(
+        "", f"begins on {day:%Y-%m-%d}, after {int(gone.sum()):,} deals closed: of the days before, no states are known"
+    )
+    return first
+
+
+def with_unchanged(
+    known: pd.DataFrame, today: pd.DataFrame, frame: pd.DataFrame, begins: pd.Timestamp | None
+) -> pd.DataFrame:
+    """Return the states with the open deals of which no field ever changed: they stand today as at their creation.
+
+    today : opportunity_id, created_at and today's values, index as `frame`. begins : see `states`.
+    """
+    still = ((frame["outcome"] == "open") & ~frame["opportunity_id"].isin(known["opportunity_id"])).to_numpy()
+    rows = today[still & today["created_at"].notna().to_numpy()]
+    if rows.empty:
+        return known
+    at = rows["created_at"] if begins is None else rows["created_at"].clip(lower=begins)
+    names = [name for name in known.columns if name in rows.columns]
+    added = rows[names].assign(recorded_at=at)
+    return pd.concat([known, added], ignore_index=True).rename_axis("state")
