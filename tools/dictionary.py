@@ -33,9 +33,10 @@ _HEAD = """# The data
 
 A data location is a folder with the tables below, each as `<table>.csv`, `<table>.parquet` or `<table>.xlsx`, and
 optionally `company.toml`; or one workbook (`--data book.xlsx`) with a sheet for each table, and a sheet `company` (key,
-value) or a company.toml beside it. `sample/` is a small simulated company with every table. Only `opportunities` is
-required; what is missing switches off what needs it, and every page says which and why. `forecast check --data DIR`
-lists every problem of a location with rows and mends.
+value) or a company.toml beside it; or a database with such tables: PostgreSQL, a DuckDB file, whatever SQLAlchemy knows
+([docs/databases.md](../docs/databases.md)). `sample/` is a small simulated company with every table. Only
+`opportunities` is required; what is missing switches off what needs it, and every page says which and why.
+`forecast check --data DIR` lists every problem of a location with rows and mends.
 
 How values are written:
 

@@ -70,7 +70,7 @@ def test_no_dependency_is_declared_that_nothing_imports(root: Path, pyproject: d
     for_the_user = {"ipykernel", "jupyterlab", "pyarrow", "scikit-learn", "statsmodels", "tzdata"}
     source = "\n".join(path.read_text(encoding="utf-8") for path in (root / "src").rglob("*.py"))
     for requirement in map(Requirement, pyproject["project"]["dependencies"]):
-        module = names.get(requirement.name, requirement.name)
+        module = names.get(requirement.name, requirement.name.replace("-", "_"))
         used = re.search(rf"^\s*(import|from) {re.escape(module)}\b", source, flags=re.M)
         assert used or requirement.name in for_the_user, f"{requirement.name} is imported nowhere"
 

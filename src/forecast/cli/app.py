@@ -31,7 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-Data = Annotated[str, typer.Option("--data", metavar="DIR", help="Data folder: CSV or Parquet files, company.toml.")]
+Data = Annotated[
+    str, typer.Option("--data", metavar="DIR", help="Folder or workbook of tables, or the address of a database.")
+]
 AsOf = Annotated[
     str, typer.Option("--as-of", metavar="DATE", help="The day whose knowledge is used; a month means its last day.")
 ]

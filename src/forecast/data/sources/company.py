@@ -6,10 +6,12 @@ import contextlib
 import datetime as dt
 import json
 import re
+import shutil
 import tomllib
 import unicodedata
 import zoneinfo
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,11 +187,20 @@ def _check_logo(value: str, folder: Path | None) -> None:
             _refuse("logo", value, f"a {path.suffix.lower()[1:]} picture")
 
 
+def write_company(company: Company, into: Path, *, beside: Path | None = None) -> None:
+    """Write the company.toml of a company into a folder, and its logo, which lies in `beside` or is there already."""
+    if company.logo and beside is not None:
+        logo = Path(company.logo)
+        shutil.copyfile(beside / logo, into / logo.name)
+        company = replace(company, logo=logo.name)
+    (into / FILE).write_text(company_text(company), encoding="utf-8")
+
+
 def company_text(company: Company) -> str:
     """Return the text of a company.toml that gives this company: the keys that are not as by default."""
     usual = Company()
-    changed = {key: getattr(company, key) for key in COMPANY_KEYS}
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in changed.items() if value != getattr(usual, name))
+    changed = {key: getattr(company, key) for key in COMPANY_KEYS if getattr(company, key) != getattr(usual, key)}
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in changed.items())
 
 
 def _toml(value: Any) -> str:

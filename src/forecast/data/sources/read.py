@@ -17,7 +17,7 @@ from pathlib import Path
 
 from forecast.data.schema import Log
 from forecast.data.sources import files
-from forecast.data.sources.company import FILE, company_text
+from forecast.data.sources.company import write_company
 from forecast.data.sources.database.place import Place, is_address, place_in, place_of
 from forecast.errors import MachineError, Problem
 
@@ -118,13 +118,13 @@ def private_folder() -> Iterator[Path]:
 
 
 def _unpacked(workbook: Path, into: Path) -> Path:
-    """Write the tables of a workbook as Parquet files, text as it stands there, and company.toml."""
+    """Write the tables of a workbook as Parquet files, text as it stands there, company.toml and the logo."""
     tables, company = files.read_raw(workbook)
     try:
         into.mkdir(parents=True)
         for name, frame in tables.items():
             frame.reset_index(drop=True).to_parquet(into / f"{name}.parquet")
-        (into / FILE).write_text(company_text(company), encoding="utf-8")
+        write_company(company, into, beside=workbook.parent)
     except OSError as error:
         raise MachineError(f"the copy of the data cannot be written ({error.strerror or error})") from None
     return into

@@ -1,4 +1,4 @@
-"""Any other database, through SQLAlchemy: the general way, a row at a time and so some ten times slower.
+"""Any other database, through SQLAlchemy: the general way, a row at a time and so several times slower.
 
 The driver has to be installed beside this suite. That nothing is written rests on the transaction, which is never
 committed, on a read-only mode where the database has one (`_READ_ONLY`), and on the user's rights.

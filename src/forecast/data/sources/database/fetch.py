@@ -13,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as papq
 
 from forecast.data.schema import TABLES, Company, Table
-from forecast.data.sources.company import FILE, company_from, company_text
+from forecast.data.sources.company import company_from, write_company
 from forecast.data.sources.database.place import Place, is_query, name_parts
 from forecast.data.sources.database.session import Found, Lost, Session, Wanted, as_ours, as_relation
 from forecast.errors import DataError, ForecastError, MachineError, did_you_mean
@@ -311,8 +311,4 @@ def _write_company(keys: Mapping[str, Any], place: Place, into: Path) -> None:
     if not keys:
         return
     company = company_from(keys, folder=place.folder if place.folder is not None else into)
-    if company.logo and place.folder is not None:
-        logo = Path(company.logo)
-        shutil.copyfile(place.folder / logo, into / logo.name)
-        company = replace(company, logo=logo.name)
-    (into / FILE).write_text(company_text(company), encoding="utf-8")
+    write_company(company, into, beside=place.folder)
