@@ -54,7 +54,11 @@ def amounts_against_history(tables: Mapping[str, pd.DataFrame], last: np.ndarray
     sums = [float(np.abs(each[other]).sum()) for each in (then, today)]
     whole = float(np.nansum(np.abs(today)))
     severity: Severity = "warning" if np.abs(then - today)[other].sum() > _SMALL * whole else "info"
-    found = problem_at(
+    evidence = (
+        f"{plural(int(other.sum()), 'opportunity')} of {int((last >= 0).sum()):,} with history: "
+        f"{number(sums[1])} today, {number(sums[0])} by their last rows{_ratio(then[other], today[other])}"
+    )
+    return problem_at(
         frame,
         other,
         table=OPPS,
@@ -62,24 +66,8 @@ def amounts_against_history(tables: Mapping[str, pd.DataFrame], last: np.ndarray
         what=OTHER_AMOUNT,
         mend="export both on the same day, in the same unit and currency; or add the row of history that is missing",
         severity=severity,
+        evidence=evidence,
     )
-    evidence = (
-        f"{plural(int(other.sum()), 'opportunity')} of {int((last >= 0).sum()):,} with history: "
-        f"{number(sums[1])} today, {number(sums[0])} by their last rows{_ratio(then[other], today[other])}"
-    )
-    return [
-        Problem(
-            severity=problem.severity,
-            table=problem.table,
-            column=problem.column,
-            what=problem.what,
-            rows=problem.rows,
-            count=problem.count,
-            mend=problem.mend,
-            evidence=evidence,
-        )
-        for problem in found
-    ]
 
 
 def _rates(tables: Mapping[str, pd.DataFrame], company: Company) -> dict[object, float]:

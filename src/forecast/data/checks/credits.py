@@ -64,19 +64,9 @@ def _told(frame: pd.DataFrame, which: np.ndarray, company: Company, *, what: str
     ]
     several = ", in their own currencies" if "currency" in frame else ""
     evidence = f"{', '.join(parts)}{several} ({share(int(which.sum()), len(frame))} of the opportunities)"
-    return [
-        Problem(
-            severity="warning",
-            table=problem.table,
-            column=problem.column,
-            what=problem.what,
-            rows=problem.rows,
-            count=problem.count,
-            mend=problem.mend,
-            evidence=evidence,
-        )
-        for problem in problem_at(frame, which, table=OPPS, column="amount", what=what, mend=mend)
-    ]
+    return problem_at(
+        frame, which, table=OPPS, column="amount", what=what, mend=mend, severity="warning", evidence=evidence
+    )
 
 
 def _first_amounts(frame: pd.DataFrame, history: pd.DataFrame | None) -> np.ndarray:

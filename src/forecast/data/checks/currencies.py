@@ -111,21 +111,17 @@ def _without_rates(table: str, frame: pd.DataFrame, company: Company) -> list[Pr
     sums = frame.loc[known.to_numpy(), "amount"].groupby(currency[known].astype("str")).agg(["sum", "size"])
     worth = [f"{number(row['sum'])} {name} in {plural(int(row['size']), 'row')}" for name, row in sums.iterrows()]
     ours = f", beside the reporting currency {company.currency}" if company.currency else ""
-    return [
-        Problem(
-            table=problem.table,
-            column=problem.column,
-            what=f"amounts in {_listed(sorted(others))}{ours}, but no table currencies: they cannot be added",
-            rows=problem.rows,
-            count=problem.count,
-            evidence=", ".join(worth[:_LISTED]),
-            mend="add a table currencies with currency and plan_rate (reporting currency per unit of it); or, if all "
-            "amounts are in one currency whatever this column says, write one_currency = true in company.toml",
-        )
-        for problem in problem_at(
-            frame, np.asarray(known), table=table, column="currency", what="", mend="", show="currency"
-        )
-    ]
+    return problem_at(
+        frame,
+        np.asarray(known),
+        table=table,
+        column="currency",
+        what=f"amounts in {_listed(sorted(others))}{ours}, but no table currencies: they cannot be added",
+        mend="add a table currencies with currency and plan_rate (reporting currency per unit of it); or, if all "
+        "amounts are in one currency whatever this column says, write one_currency = true in company.toml",
+        show="currency",
+        evidence=", ".join(worth[:_LISTED]),
+    )
 
 
 def _some_without(table: str, frame: pd.DataFrame, name: str) -> list[Problem]:

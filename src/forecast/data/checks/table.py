@@ -60,17 +60,28 @@ def problem_at(
     mend: str,
     severity: Severity = "fatal",
     show: str | None = None,
+    evidence: str = "",
 ) -> list[Problem]:
     """Return the problem of the rows in `mask` as a list of one, or an empty list where there are none.
 
-    `show` is the column whose value each row is listed with, `column` itself by default.
+    `show` is the column whose value each row is listed with, `column` itself by default; `evidence` the numbers it
+    rests on.
     """
     mask = np.asarray(mask, dtype=bool)
     if not mask.any():
         return []
     rows = _rows_at(frame, mask, TABLES[table].key, column if show is None else show)
     return [
-        Problem(severity=severity, table=table, column=column, what=what, rows=rows, count=int(mask.sum()), mend=mend)
+        Problem(
+            severity=severity,
+            table=table,
+            column=column,
+            what=what,
+            rows=rows,
+            count=int(mask.sum()),
+            mend=mend,
+            evidence=evidence,
+        )
     ]
 
 
