@@ -299,6 +299,14 @@ class TestInAFolder:
         (folder / "plan.xls").write_bytes(content.OLE)
         assert "plan: plan.xls is a workbook of another kind" in self.fatal(folder)
 
+    def test_a_damaged_workbook_of_others_is_left_alone_and_named(self, folder):
+        (folder / "payroll.xlsx").write_bytes(content.OLE)
+        (folder / "~$payroll.xlsx").write_bytes(b"open")
+        (note,) = read(folder).notes
+        assert note.what == "payroll.xlsx is not read: the file is a workbook of Excel 97-2003"
+        (folder / "plan.xlsx").write_bytes(content.OLE)
+        assert "plan: plan.xlsx is a workbook of Excel 97-2003" in self.fatal(folder)
+
     def test_a_column_of_parquet_that_is_there_twice(self, folder):
         table = pa.table([["2026-04"], ["East"], [1.0], [2.0]], names=["period", "segment", "amount", "amount"])
         papq.write_table(table, folder / "plan.parquet")

@@ -8,9 +8,10 @@ twice, misspelt, or none of ours.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from forecast.data.sources.tables.workbook import Workbook
 from forecast.errors import DataError, Problem, did_you_mean
 
 _COMPANY = "company"
+
+_NOT_OURS = (".", "~$")
+"""How the names of hidden files begin, and of those that Excel lays beside an open workbook."""
 
 _VERY_NEAR = 0.88
 """Names at least so alike (1 = the same) are one name misspelt, whatever the file holds."""
@@ -129,7 +133,7 @@ def read_location(place: Path) -> Location:
     if place.is_dir():
         _read_folder(place, found)
     else:
-        _attempt(found, lambda: _read_workbook(place, found))
+        _attempt(found, partial(_read_workbook, place, found))
     if "opportunities" not in found.tables and not found.errors:
         where = "add a sheet of this name" if place.is_file() else "add opportunities.csv or opportunities.parquet"
         found.errors.append(
@@ -146,7 +150,7 @@ def read_location(place: Path) -> Location:
 
 
 def _read_folder(folder: Path, found: Location) -> None:
-    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(_NOT_OURS)]
     candidates = [path for path in paths if is_table(path)]
     files = [path for path in candidates if path.is_file()]
     found.errors += _misspelt(paths, files)
@@ -154,9 +158,9 @@ def _read_folder(folder: Path, found: Location) -> None:
     others = []
     for path in files:
         if ending(path) in WORKBOOK:
-            _attempt(found, lambda path=path: _read_workbook(path, found))
+            _attempt(found, partial(_read_workbook_beside, path, found))
         elif stem(path) in TABLES:
-            _attempt(found, lambda path=path: _take(found, path, read_tables(path, table=stem(path), typed=True)[0]))
+            _attempt(found, partial(_take_file, found, path))
         elif ending(path) != ".txt":
             others.append(path.name)
         if path.is_symlink() and path in found.files.values() and not _is_inside(path, folder):
@@ -171,11 +175,15 @@ def _read_folder(folder: Path, found: Location) -> None:
         found.notes.append(Problem(severity="info", what=what))
 
 
-def _attempt(found: Location, step: Any) -> None:
+def _attempt(found: Location, step: Callable[[], None]) -> None:
     try:
         step()
     except DataError as error:
         found.errors.append(error)
+
+
+def _take_file(found: Location, path: Path) -> None:
+    _take(found, path, read_tables(path, table=stem(path), typed=True)[0])
 
 
 def _take(found: Location, path: Path, raw: RawTable, *, name: str = "") -> None:
@@ -248,13 +256,16 @@ def _read_workbook(path: Path, found: Location) -> None:
 
     Raises DataError where it cannot be read.
     """
-    data = read_bytes(path, table=path.name)
     name = stem(path)
-    if not is_workbook(data, path, table=path.name):
+    called = name if name in TABLES else path.name
+    data = read_bytes(path, table=called)
+    if not is_workbook(data, path, table=called):
         if name in TABLES:
             _take(found, path, read_tables(path, table=name)[0])
+        else:
+            found.notes.append(_no_table_in(path))
         return
-    book = Workbook(data, file=path.name, table=path.name)
+    book = Workbook(data, file=path.name, table=called)
     ours = {sheet: sheet.strip().lower().replace(" ", "_").replace("-", "_") for sheet in book.names}
     if not any(name in TABLES for name in ours.values()):
         if name in TABLES:
@@ -264,12 +275,23 @@ def _read_workbook(path: Path, found: Location) -> None:
         return
     for sheet, name in ours.items():
         if name in TABLES:
-            _attempt(found, lambda sheet=sheet, name=name: _take(found, path, book.read(sheet, name=name, table=name)))
+            _attempt(found, partial(_take_sheet, found, path, book, sheet, name))
         elif name == _COMPANY:
-            _attempt(found, lambda sheet=sheet: _take_company(found, book.read(sheet, name=_COMPANY, table=_COMPANY)))
+            _attempt(found, partial(_take_company, found, book, sheet))
     others = [sheet for sheet, name in ours.items() if name not in TABLES and name != _COMPANY]
     if others:
         what = f"sheets of {path.name} that are none of our tables are not read: {', '.join(others)}"
+        found.notes.append(Problem(severity="info", what=what))
+
+
+def _read_workbook_beside(path: Path, found: Location) -> None:
+    """Take what a workbook in a folder holds; one that cannot be read and is not called like a table is left alone."""
+    try:
+        _read_workbook(path, found)
+    except DataError as error:
+        if stem(path) in TABLES:
+            raise
+        what = f"{path.name} is not read: {error.problem.what}"
         found.notes.append(Problem(severity="info", what=what))
 
 
@@ -278,8 +300,13 @@ def _no_table_in(path: Path) -> Problem:
     return Problem(severity="info", what=what)
 
 
-def _take_company(found: Location, raw: RawTable) -> None:
+def _take_sheet(found: Location, path: Path, book: Workbook, sheet: str, name: str) -> None:
+    _take(found, path, book.read(sheet, name=name, table=name))
+
+
+def _take_company(found: Location, book: Workbook, sheet: str) -> None:
     """Take the company from a sheet of two columns, key and value. Raises DataError."""
+    raw = book.read(sheet, name=_COMPANY, table=_COMPANY)
     if (found.folder / FILE).exists():
         raise DataError(f"there is {FILE} and a sheet {_COMPANY!r}", table=_COMPANY, mend="keep one of them")
     rows = [list(map(str, raw.frame.columns)), *raw.frame.astype(object).itertuples(index=False, name=None)]
