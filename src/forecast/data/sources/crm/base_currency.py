@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import places
 from forecast.data.sources.crm.values.reading import found
 from forecast.errors import DataError
 
@@ -38,14 +40,14 @@ class Conversion:
     currency: pd.Series | None
     by_currency: pd.Series
 
-    @property
+    @cached_property
     def company_currency(self) -> str:
         """The currency whose deals have the same amount twice, where there is exactly one; else empty."""
         if self.currency is None:
             return ""
         same = self.entered.notna() & (self.entered != 0) & (self.entered == self.base)
         apart = self.entered.notna() & self.base.notna() & (self.entered != self.base)
-        names = set(self.currency[same].dropna()) - set(self.currency[apart].dropna())
+        names = set(self.currency[same].dropna().unique()) - set(self.currency[apart].dropna().unique())
         return str(names.pop()) if len(names) == 1 else ""
 
 
@@ -135,14 +137,18 @@ def history_amounts(
     another currency than the deal's takes that currency's rate. Where the deal's rate cannot be seen because its amount
     as entered was not exported, the last amount of its history is the one that became today's.
     """
-    of_deal = pd.DataFrame({"entered": done.entered, "base": done.base, "rate": done.rate}, index=deals.index).set_axis(
-        pd.Index(deals["opportunity_id"])
-    )
-    of_deal = of_deal[~of_deal.index.duplicated()]
-    rate = history["opportunity_id"].map(_with_last_known(of_deal, history)).astype("float64")
-    today, now = (history["opportunity_id"].map(of_deal[name]).astype("float64") for name in ("entered", "base"))
+    deal = places(history["opportunity_id"].astype("str"), deals["opportunity_id"].astype("str"))
+
+    def of_deal(values: np.ndarray) -> pd.Series:
+        return pd.Series(np.append(values, np.nan)[deal], index=history.index)
+
+    entered, base = done.entered.to_numpy(), done.base.to_numpy()
+    last = _last_amounts(history, deal, len(deals))
+    seen = np.where(np.isnan(entered) & (last != 0), base / np.where(last == 0, np.nan, last), np.nan)
+    rate = of_deal(np.where(done.rate.isna(), seen, done.rate.to_numpy()))
+    today, now = of_deal(entered), of_deal(base)
     if done.currency is not None and "currency" in history:
-        own = history["opportunity_id"].map(done.currency.set_axis(deals["opportunity_id"]).groupby(level=0).first())
+        own = pd.Series(np.append(done.currency.to_numpy(dtype=object), np.nan)[deal], index=history.index, dtype="str")
         other = history["currency"].notna() & own.notna() & (history["currency"] != own)
         companys = np.where(history["currency"] == done.company_currency, 1.0, np.nan)
         there = history["currency"].map(done.by_currency).astype("float64").fillna(pd.Series(companys, history.index))
@@ -163,13 +169,14 @@ def history_amounts(
     return amount
 
 
-def _with_last_known(of_deal: pd.DataFrame, history: pd.DataFrame) -> pd.Series:
-    """Return each deal's rate; from the last amount of its history where today's amount as entered is not known."""
-    known = history[history["amount"].notna()].sort_values("recorded_at", kind="stable")
-    last = known.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")["amount"]
-    last = last.reindex(of_deal.index)
-    seen = (of_deal["base"] / last).where(of_deal["entered"].isna() & (last != 0))
-    return of_deal["rate"].where(of_deal["rate"].notna(), seen)
+def _last_amounts(history: pd.DataFrame, deal: np.ndarray, count: int) -> np.ndarray:
+    """Return the last amount of each deal's history, nan where it has none; deal : each row's place among `count`."""
+    amount = history["amount"].to_numpy()
+    order = np.argsort(pd.DatetimeIndex(history["recorded_at"]).asi8, kind="stable")
+    rows = order[~np.isnan(amount[order]) & (deal[order] >= 0)]
+    last = np.full(count, np.nan)
+    last[deal[rows]] = amount[rows]  # of several the last counts
+    return last
 
 
 def in_company_currency(
@@ -184,9 +191,9 @@ def in_company_currency(
         return known.drop(columns="currency", errors="ignore")
     deals = frame[["opportunity_id"]].assign(entered=done.entered, base=done.base)
     apart = deals[(deals["entered"] != 0) & ((deals["base"] / deals["entered"] - 1).abs() > 2 * _SAME)]
-    last = known[known["amount"].notna()].sort_values("recorded_at", kind="stable")
-    last = last.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")["amount"]
-    then = apart["opportunity_id"].map(last).astype("float64")
+    deal = places(known["opportunity_id"].astype("str"), frame["opportunity_id"].astype("str"))
+    last = pd.Series(_last_amounts(known, deal, len(frame)), index=frame.index)
+    then = last[apart.index]
     as_entered, as_converted = (int(((then / apart[name] - 1).abs() < _SAME).sum()) for name in ("entered", "base"))
     if as_converted > as_entered:
         notes.append(

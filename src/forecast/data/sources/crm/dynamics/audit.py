@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import moments
+from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.reading import Reading
 from forecast.data.sources.crm.values.states import recording_began, states, with_unchanged
@@ -87,7 +88,7 @@ def audited_states(export: Export, frame: pd.DataFrame, today: pd.DataFrame, rea
     throughout, and so has an open deal; but nothing is said of days before auditing began.
     """
     changes = _changes(export, reading)
-    if changes is None or not changes["opportunity_id"].isin(today["opportunity_id"]).any():
+    if changes is None or not are_among(changes["opportunity_id"], today["opportunity_id"]).any():
         return None
     begins = recording_began(changes, frame, reading)
     history = states(_from_creation(changes, today), today, begins=begins)

@@ -25,6 +25,7 @@ from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_dea
 from forecast.data.sources.crm.dynamics.audit import FIELDS, audited_states, identifiers, stage_names
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.values.dates import days, local_days, moments
+from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.numbers import amounts, numbers
 from forecast.data.sources.crm.values.reading import Reading, flags, found
 from forecast.data.sources.crm.versions import active, latest
@@ -385,7 +386,7 @@ def _history(
     today = frame[["opportunity_id", "created_at", *FIELDS]]
     history = audited_states(export, frame, today, reading)
     if history is None and len(versions):
-        kept = versions[versions["opportunity_id"].isin(frame["opportunity_id"]) & versions["touched_at"].notna()]
+        kept = versions[are_among(versions["opportunity_id"], frame["opportunity_id"]) & versions["touched_at"].notna()]
         history = kept.assign(recorded_at=kept["touched_at"])[["opportunity_id", "recorded_at", *FIELDS]]
         history = history.sort_values(["opportunity_id", "recorded_at"], kind="stable").rename_axis("state")
         reading = export.reading("opportunities")

@@ -28,6 +28,7 @@ from forecast.data.sources.crm.hubspot import history as past
 from forecast.data.sources.crm.hubspot.outcomes import outcome_of
 from forecast.data.sources.crm.hubspot.stages import located, stage_table
 from forecast.data.sources.crm.values.dates import days, local_days, moments
+from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import amounts, numbers
 from forecast.data.sources.crm.values.reading import Reading, flags, found
@@ -359,7 +360,7 @@ def _history(
     export: Export, states: pd.DataFrame, frame: pd.DataFrame, done: Conversion | None, readings: dict[str, Reading]
 ) -> pd.DataFrame:
     """Return the states with amounts (in the deals' money) and dates as such."""
-    history = states[states["opportunity_id"].isin(frame["opportunity_id"])].copy()
+    history = states[are_among(states["opportunity_id"], frame["opportunity_id"])].copy()
     table = _source(export)
     reading = next(each for each in readings.values() if each.table == table)
     for name in ("amount", "amount_home"):

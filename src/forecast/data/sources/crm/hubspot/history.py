@@ -12,6 +12,7 @@ import pandas as pd
 
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import days, moments
+from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.reading import Reading
 from forecast.data.sources.crm.values.states import states, with_unrecorded
@@ -48,7 +49,7 @@ def known_states(
         _of_versions(versions, readings["opportunities"], export.notes),
         _of_stages(export, readings.get("stage_history")),
     ):
-        if found is not None and found["opportunity_id"].isin(deals["opportunity_id"]).any():
+        if found is not None and are_among(found["opportunity_id"], deals["opportunity_id"]).any():
             history = found[found["stage_id"].notna()] if "stage_id" in found else found.iloc[:0]
             if len(history):
                 return history
@@ -122,6 +123,8 @@ def merged_away(export: Export, deals: pd.DataFrame) -> pd.Series:
         for survivor, ids in zip(deals.loc[listed.index, "opportunity_id"], listed, strict=True):
             for gone in ids:
                 into.setdefault(gone, set()).add(str(survivor))
+    if not into:
+        return pd.Series(False, index=deals.index)
     there = set(deals["opportunity_id"])
     gone = {deal for deal, survivors in into.items() if survivors & there - {deal}}
     return deals["opportunity_id"].isin(gone)

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import text_of
+from forecast.data.codes import places, text_of
 from forecast.data.sources.crm.values.reading import found
 from forecast.errors import ROWS_LISTED, DataError
 
@@ -39,6 +39,11 @@ def case_safe(ids: pd.Series) -> pd.Series:
     out = ids.astype("str").copy()
     out[short] = (out[short].reset_index(drop=True) + endings).to_numpy()
     return out
+
+
+def are_among(ids: pd.Series, known: pd.Series) -> np.ndarray:
+    """Return which identifiers (text) are among others; what is missing is in neither. One look a run of equal ones."""
+    return places(ids.astype("str"), known.astype("str")) >= 0
 
 
 def one_form(columns: Mapping[str, pd.Series]) -> tuple[dict[str, pd.Series], str]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from forecast.data.codes import places, text_of
 from forecast.data.sources.crm.values.dates import local_days
+from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.reading import Reading
 
 _NEVER = pd.NaT.value
@@ -132,7 +133,7 @@ def with_unrecorded(history: pd.DataFrame, deals: pd.DataFrame, at: pd.Timestamp
     for name in names:
         now = table["opportunity_id"].map(today[name])
         table[name] = now.where(closed)
-    still = deals[(deals["outcome"] == "open") & deals["opportunity_id"].isin(table["opportunity_id"])]
+    still = deals[(deals["outcome"] == "open") & are_among(deals["opportunity_id"], table["opportunity_id"])]
     last = table.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")
     extra = last.reindex(still["opportunity_id"]).reset_index()
     for name in names:
@@ -152,7 +153,7 @@ def recording_began(rows: pd.DataFrame, frame: pd.DataFrame, reading: Reading) -
     """
     first = rows["recorded_at"].min()
     day = local_days(pd.Series([first]), reading.timezone).iloc[0]
-    gone = (frame["closed_on"] < day) & ~frame["opportunity_id"].isin(rows["opportunity_id"])
+    gone = (frame["closed_on"] < day) & ~are_among(frame["opportunity_id"], rows["opportunity_id"])
     if int(gone.sum()) < _LATE_AT_LEAST:
         older = int((frame["created_at"] < first).sum())
         if older:
@@ -174,7 +175,7 @@ def with_unchanged(
 
     today : opportunity_id, created_at and today's values, index as `frame`. begins : see `states`.
     """
-    still = ((frame["outcome"] == "open") & ~frame["opportunity_id"].isin(known["opportunity_id"])).to_numpy()
+    still = ((frame["outcome"] == "open") & ~are_among(frame["opportunity_id"], known["opportunity_id"])).to_numpy()
     rows = today[still & today["created_at"].notna().to_numpy()]
     if rows.empty:
         return known
