@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -329,9 +331,13 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; always ends with SystemExit, whose code is the contract's."""
+    """Run the command line; always ends with SystemExit, whose code is the contract's.
+
+    SIGTERM ends it as Ctrl-C does, so that what was copied for the run is taken away.
+    """
     try:
-        app(args=arguments)
+        with _terminable():
+            app(args=arguments)
     except ForecastError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
@@ -346,6 +352,22 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         _fail(f"a defect of this program: {message}\n  `forecast --debug …` shows where", MachineError.exit_code)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _debugging() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import os
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_postgresql.dbapi as driver
 import duckdb
 import pandas as pd
 import pyarrow as pa
@@ -574,6 +576,38 @@ def test_a_lost_database_is_read_again_from_the_start(folder, tmp_path, postgres
     assert error.value.exit_code == 4
     assert ended == [1, 1]
     assert not (tmp_path / "other").exists()
+
+
+def test_what_takes_too_long_is_the_machine_s(folder, tmp_path, postgres: Server, database, monkeypatch):
+    name = database()
+    postgres.load(name, typed(folder))
+    settings = [command.replace("60s", "50ms") for command in through_adbc._SETTINGS]
+    monkeypatch.setattr(through_adbc, "_SETTINGS", settings)
+    with driver.connect(postgres.address(name).replace("@", f":{PASSWORD}@"), autocommit=False) as other:
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE stages IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(MachineError, match="stages is held by another session"):
+            read(postgres.address(name))
+        other.rollback()
+    monkeypatch.setattr(through_adbc, "_SETTINGS", [*settings, "SET LOCAL statement_timeout = '50ms'"])
+    file = tmp_path / "crm.toml"
+    slow = "select p.* from plan p, pg_sleep(1)"
+    file.write_text(f'database = "{postgres.address(name)}"\n[tables]\nplan = "{slow}"\n', encoding="utf-8")
+    with pytest.raises(MachineError, match="canceling statement due to statement timeout"):
+        read(file)
+
+
+def test_a_command_that_is_stopped_leaves_no_copy(folder: Path, tmp_path: Path):
+    address = in_duckdb(tmp_path / "x.duckdb", typed(folder))
+    (tmp_path / "private").mkdir()
+    code = (
+        "import os, signal, forecast.data.sources.database.fetch as fetching\n"
+        "fetching._copy = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"from forecast.cli.app import main; main(['check', '--data', {address!r}])"
+    )
+    stopped = {**os.environ, "TMPDIR": str(tmp_path / "private")}
+    assert subprocess.run([sys.executable, "-c", code], env=stopped, check=False).returncode == 143
+    assert not list((tmp_path / "private").iterdir())
 
 
 def test_a_database_that_is_lost_between_two_batches(postgres: Server, database):

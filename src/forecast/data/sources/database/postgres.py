@@ -22,7 +22,8 @@ _WAITS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-"""What libpq is told where neither the address, a service nor the environment does: a dead network is noticed."""
+"""What libpq is told where the address does not say it (the first two: nor a service, nor the environment): a network
+that is dead is noticed."""
 
 _MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTINGS = (
@@ -108,9 +109,8 @@ def _address(address: str) -> str:
     """Return the address with what makes a dead network noticed, where nobody has said it."""
     said = {name for name, _ in parse_qsl(urlsplit(address).query, keep_blank_values=True)}
     by_service = "service" in said or "PGSERVICE" in os.environ
-    if "PGCONNECT_TIMEOUT" in os.environ:
-        said.add("connect_timeout")
-    if "PGAPPNAME" in os.environ:
-        said.add("application_name")
-    added = "&".join(f"{name}={value}" for name, value in _WAITS.items() if name not in said and not by_service)
+    for name, variable in (("connect_timeout", "PGCONNECT_TIMEOUT"), ("application_name", "PGAPPNAME")):
+        if by_service or variable in os.environ:
+            said.add(name)
+    added = "&".join(f"{name}={value}" for name, value in _WAITS.items() if name not in said)
     return f"{address}{'&' if '?' in address else '?'}{added}" if added else address

@@ -180,6 +180,7 @@ _NO_DATABASE = (
     "unknown database",
     "could not translate host name",
 )
+_CANNOT = ("canceling statement", "no space left", "out of memory", "out of shared memory", "disk full", "i/o error")
 _READS_ONLY = ("read-only", "readonly", "query_only")
 
 
@@ -210,7 +211,8 @@ def as_ours(error: BaseException, *, doing: str, table: str = "", sqlstate: str 
         return DataError(f"there is no such database ({said})", mend="correct the address after --data")
     if state == "55P03" or "lock timeout" in low:
         return MachineError(f"{table or 'a table'} is held by another session ({said}); run again when that has ended")
-    if state[:2] in ("42", "22") or table:
+    machine = state[:2] in ("53", "54", "55", "57", "58", "XX") or any(words in low for words in _CANNOT)
+    if not machine and (state[:2] in ("42", "22") or table):
         return DataError(f"the database refuses to read it: {said}", table=table, mend=_mend(said))
     return MachineError(f"the database would not while {doing} ({said})")
 
