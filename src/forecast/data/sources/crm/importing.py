@@ -30,8 +30,8 @@ from forecast.data.sources.crm.mapped.assemble import assemble
 from forecast.data.sources.crm.mapped.draft import draft, essentials_left, report
 from forecast.data.sources.crm.mapped.files import ColumnNames, tables_in
 from forecast.data.sources.crm.mapped.guess import guess
-from forecast.data.sources.crm.mapped.mapping import CrmMapping, read_mapping, shipped
-from forecast.data.sources.crm.mapped.overlay import with_mapping
+from forecast.data.sources.crm.mapped.mapping import NEEDED, CrmMapping, read_mapping, shipped
+from forecast.data.sources.crm.mapped.overlay import over_shipped, with_mapping
 from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, shipped_for
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
 from forecast.data.sources.crm.values.reading import Order
@@ -180,11 +180,12 @@ def _read_mapped(
     source: Path, mapping: CrmMapping | None, *, timezone: str, segment_column: str | None, choices: Choices
 ) -> _Read:
     """Return the deals of an export by a mapping: the one that is given, else a shipped one that its columns name."""
-    mappings = shipped() if mapping is None else [mapping]
+    mappings = shipped() if mapping is None else [mapping, *shipped()]
     tables = tables_in(source, names={name for one in mappings for name in one.names()})
-    known = None if mapping is not None else shipped_for(tables)
-    if known is not None:
-        mapping = known.mapping
+    whole = mapping is not None and all(ours in {**mapping.columns, **mapping.constants} for ours in NEEDED)
+    known = None if whole else shipped_for(tables)
+    if known is not None and known.mapping is not None:
+        mapping = known.mapping if mapping is None else over_shipped(mapping, known.mapping)
     if mapping is None:
         other = other_crm(GENERIC, tables)
         columns = ", ".join(tables[0].columns[:_SHOWN])

@@ -321,3 +321,24 @@ def test_what_a_crms_own_importer_would_not_do_is_refused(tmp_path: Path, text: 
 def test_nobodys_export_is_told_to_be_guessed(tmp_path: Path):
     with pytest.raises(DataError, match="--guess"):
         read_export("generic", _source(tmp_path, {"deals.csv": DEALS}))
+
+
+def test_three_lines_mend_a_shipped_mapping(tmp_path: Path):
+    text = PIPEDRIVE["screen"].replace(",Lost,", ",Archived,")
+    source = _source(tmp_path, {"deals.csv": text})
+    with pytest.raises(DataError, match=r"'Archived' \(1 deals\)"):
+        read_export("generic", source)
+    own = '[outcome]\ncolumn = "Deal - Status"\nlost = ["Archived"]\n[stages]\nOffer = "open"\n'
+    result = read_export("generic", source, mapping=_mapping(tmp_path, own))
+    assert _rows(result, "outcome") == [("won",), ("lost",), ("open",)]
+    with pytest.raises(DataError, match=r"leave_out\.Deal - Stat: there is no such column"):
+        read_export("generic", source, mapping=_mapping(tmp_path, own + '[leave_out]\n"Deal - Stat" = "open"\n'))
+
+
+def test_rates_alone_are_a_mapping_for_a_known_export(tmp_path: Path):
+    text = PIPEDRIVE["api"].replace("70,EUR", "70,USD")
+    mapping = _mapping(tmp_path, "[rates]\nEUR = 1\nUSD = 0.5\n")
+    result = read_export("generic", _source(tmp_path, {"deals.csv": text}), mapping=mapping)
+    rates = result.tables["currencies"].set_index("currency")["plan_rate"]
+    assert rates.to_dict() == {"EUR": 1.0, "USD": 0.5}
+    assert _rows(result, "currency") == [("EUR",), ("EUR",), ("USD",)]

@@ -94,7 +94,7 @@ def _kept(mapping: CrmMapping, table: Sheet, notes: list[str]) -> pd.DataFrame:
     for section, values_of in (("leave_out", mapping.leave_out), ("keep", mapping.keep)):
         for name, values in values_of.items():
             column = table.find([name])
-            if column is None and mapping.shipped:
+            if column is None and mapping.shipped and f"{section}.{name}" not in mapping.asked:
                 continue
             if column is None:
                 mend = nearest(name, table.columns)

@@ -162,11 +162,12 @@ def find_files(mapping: CrmMapping, tables: list[Sheet]) -> Found:
     left.remove(deals)
     found.unused = [table.file for table in left]
     for part, names in parts.items():
-        if part not in found.tables and part != "history" and not mapping.shipped:
+        called = "marketing" if part == "marketing" else f"lookups.{part}"
+        if part not in found.tables and part != "history" and (not mapping.shipped or called in mapping.asked):
             raise DataError(
                 f"there is no such file: looked for {', '.join(names)}",
                 table=mapping.where,
-                column="marketing" if part == "marketing" else f"lookups.{part}",
+                column=called,
                 mend=f"put it beside {deals.file}; found: {', '.join(table.file for table in tables[:_SHOWN])}",
             )
     return found

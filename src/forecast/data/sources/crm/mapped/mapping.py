@@ -137,7 +137,8 @@ class MarketingMapping:
 class CrmMapping:
     """A mapping file as it was read. Names of theirs are kept as written; ours are those of `DEAL_COLUMNS`.
 
-    asked : those of our columns that a user named by one name, which must then be there. positions : stage -> place.
+    asked : those of our columns that a user named by one name, which must then be there; and, where it stands over a
+    shipped one, the user's own filters and files. positions : stage -> place.
     shipped : whether it came with the program; it then names more than any one export has.
     """
 

@@ -1,4 +1,4 @@
-"""A mapping over a CRM that is known already: its files' and columns' names come before the CRM's own.
+"""A mapping over a CRM that is known already, or over a shipped one: its names come before theirs.
 
 Of a mapping file, [files], [columns], [stages], [dates] order and [company] are used here; what only `generic` does
 (lookups, rules for the outcome, other forms of history) is refused rather than left out.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from forecast.data.sources.crm.export import Crm, File
-from forecast.data.sources.crm.mapped.mapping import CrmMapping
+from forecast.data.sources.crm.mapped.mapping import CrmMapping, OutcomeRule
 from forecast.errors import DataError, nearest
 
 # What CRMs with one date for both, or with a moment of creation, call ours.
@@ -59,3 +59,58 @@ def _with_names(file: File, crm: Crm, mapping: CrmMapping) -> File:
             )
         columns[name] = (*names, *columns[name])
     return replace(file, stems=stems, columns=columns)
+
+
+def over_shipped(own: CrmMapping, shipped: CrmMapping) -> CrmMapping:
+    """Return a shipped mapping with a user's own lines before its own.
+
+    Columns are put before the shipped names, a rule for a column the shipped one reads gains its values, and everything
+    else is the user's where it is said. So three lines mend a stage, a status or a rate of a CRM that is known.
+    """
+    columns = dict(shipped.columns)
+    for ours, names in own.columns.items():
+        columns[ours] = names if ours in own.asked else (*names, *columns.get(ours, ()))
+    return replace(
+        shipped,
+        where=own.where,
+        files={**shipped.files, **own.files},
+        columns=columns,
+        asked=own.asked | _own_parts(own),
+        extra=own.extra,
+        stages=own.stages,
+        positions=own.positions,
+        outcome=_rules(own.outcome, shipped.outcome),
+        constants=own.constants,
+        replace=own.replace,
+        leave_out={**shipped.leave_out, **own.leave_out},
+        keep=own.keep,
+        lookups=(*own.lookups, *shipped.lookups),
+        history=own.history,
+        marketing=own.marketing,
+        order=own.order,
+        empty=own.empty,
+        decimal=own.decimal,
+        unit=own.unit,
+        rates=own.rates,
+        company=own.company,
+    )
+
+
+def _own_parts(own: CrmMapping) -> frozenset[str]:
+    """Return the user's own filters and files, as errors call them: these must be there, unlike the shipped ones."""
+    parts = [f"leave_out.{name}" for name in own.leave_out] + [f"keep.{name}" for name in own.keep]
+    parts += [f"lookups.{lookup.name}" for lookup in own.lookups]
+    return frozenset([*parts, "marketing"] if own.marketing else parts)
+
+
+def _rules(own: tuple[OutcomeRule, ...], shipped: tuple[OutcomeRule, ...]) -> tuple[OutcomeRule, ...]:
+    """Return the user's rules, each with the values of the shipped rule for the same column, then the other shipped."""
+    rules, left = [], list(shipped)
+    for rule in own:
+        names = {name.casefold() for name in rule.columns}
+        same = next((one for one in left if names & {name.casefold() for name in one.columns}), None)
+        if same is not None and not rule.filled:
+            left.remove(same)
+            rule = replace(rule, values={**same.values, **rule.values}, otherwise=rule.otherwise or same.otherwise)
+        rules.append(rule)
+    return (*rules, *left)
