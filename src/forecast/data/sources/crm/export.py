@@ -36,6 +36,7 @@ class File:
     role : the part it plays. stems : what it may be called, without .csv.
     columns : our column -> what the CRM may call it; the first name that is there, with a value in it, counts.
     needed : those of our columns without which the file cannot be used. required : whether the export needs it.
+    marks : names that no other file has; with one of them and the needed columns a file of any name is this one.
     """
 
     role: str
@@ -43,6 +44,7 @@ class File:
     columns: Mapping[str, tuple[str, ...]]
     needed: tuple[str, ...]
     required: bool = False
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,7 @@ def load(
     for file in crm.files:
         if file.required and file.role not in export.frames:
             _recognise(export, file, unnamed)
+    _recognise_marked(export, unnamed)
     if unnamed:
         export.notes.append(f"files not brought over: {', '.join(part.label for part in unnamed)}")
     return export
@@ -231,6 +234,25 @@ def _recognise(export: Export, file: File, unnamed: list[_Part]) -> None:
         + f", or any with the columns {wanted}",
         mend=f"export it there; found: {'; '.join(there[:_SHOWN]) or 'nothing'}",
     )
+
+
+def _recognise_marked(export: Export, unnamed: list[_Part]) -> None:
+    """Take files whose names say nothing by the columns that only they have: a report is called report1699999999999."""
+    for file in export.crm.files:
+        if not file.marks or file.role in export.files:
+            continue
+        for part in list(unnamed):
+            try:
+                table = part.read(file)
+            except DataError:
+                continue
+            columns = table.frame.columns
+            marked = any(has_columns(columns, {name: (name,)}, [name]) for name in file.marks)
+            if marked and has_columns(columns, file.columns, file.needed):
+                _take(export, file, part, table)
+                unnamed.remove(part)
+                export.notes.append(f"{part.label}: taken as the {file.role}, by its columns")
+                break
 
 
 def _header(file: File) -> Header:

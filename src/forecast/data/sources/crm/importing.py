@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
@@ -247,7 +249,7 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         for name, frame in result.tables.items():
-            _text(frame).to_csv(temporary / f"{name}.csv", index=False)
+            pacsv.write_csv(_written(frame), temporary / f"{name}.csv")
         (temporary / FILE).write_text(result.company, encoding="utf-8")
         (temporary / _NOTES).write_text("".join(f"- {note}\n" for note in result.notes), encoding="utf-8")
         out.mkdir(exist_ok=True)
@@ -261,15 +263,15 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
     return written
 
 
-def _text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as it is written: dates and UTC timestamps in ISO form."""
-    out = frame.copy()
-    for name in out:
-        if isinstance(out[name].dtype, pd.DatetimeTZDtype):
-            out[name] = out[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        elif pd.api.types.is_datetime64_dtype(out[name].dtype):
-            out[name] = out[name].dt.strftime("%Y-%m-%d")
-    return out
+def _written(frame: pd.DataFrame) -> pa.Table:
+    """Return a table as it is written: dates as 2026-10-31, UTC timestamps as 2026-10-31 17:05:00.000000Z."""
+    columns = {}
+    for name in frame:
+        values = pa.array(frame[name], from_pandas=True)
+        if pd.api.types.is_datetime64_dtype(frame[name].dtype):
+            values = values.cast(pa.date32())
+        columns[str(name)] = values
+    return pa.table(columns)
 
 
 def _refuse_other_currency(company: Company, currency: str) -> None:

@@ -64,6 +64,7 @@ FILES = (
             "currency": ("CurrencyIsoCode", "Amount Currency", "Currency"),
         },
         needed=("opportunity_id", "recorded_at", "stage"),
+        marks=("From Stage", "To Stage"),
     ),
     File(
         role="field_history",
@@ -76,6 +77,7 @@ FILES = (
             "value": ("NewValue", "New Value"),
         },
         needed=("opportunity_id", "recorded_at", "field"),
+        marks=("Field / Event", "NewValue"),
     ),
 )
 
@@ -199,6 +201,10 @@ def _of_fields(export: Export, frame: pd.DataFrame) -> pd.DataFrame | None:
     changes = _typed(_one_kind_of_owner(changes, export), reading)
     if "stage" not in set(changes["field"]):
         reading.say("", "no row of the field StageName, so that no state can be rebuilt: track its history")
+        return None
+    changes = changes[changes["opportunity_id"].isin(frame["opportunity_id"])]
+    if "stage" not in set(changes["field"]):
+        reading.say("", "no change of a stage belongs to a deal of the export")
         return None
     today = _today(frame)
     begins = recording_began(rows, frame, reading)
