@@ -73,6 +73,12 @@ def test_parquet_gives_the_same_log(folder, tmp_path_factory):
             pd.testing.assert_frame_equal(again.tables[name], frame)
 
 
+def test_a_separator_at_the_end_of_each_line_makes_no_column(folder):
+    before = read(folder).opportunities
+    write(folder, opportunities="".join(f"{line},\n" for line in OPPORTUNITIES.splitlines()))
+    pd.testing.assert_frame_equal(read(folder).opportunities, before)
+
+
 OTHERS = ("accounts", "contacts", "cases", "deals", "quotes", "teams", "products", "users", "leaders", "pipelines")
 
 

@@ -113,6 +113,8 @@ def test_ten_thousand_columns_are_read(tmp_path):
         ("a,b\nМосква,2\n".encode("cp1251"), "in an encoding that nothing says\n  rows: line 2"),
         ("a,b\nMüller,2\n".encode("mac_roman"), "in Windows-1252 it would be a capital inside a word\n  rows: line 2"),
         ("a,b\nPaweł i Kasia\n".encode("cp1250").replace(b" ", b"a"), "a sign inside a word"),
+        ("a,b\nŁódź,2\n".encode("cp1250"), "in Windows-1252 it would be a sign inside a word"),
+        ("a,b\nWieś,2\n".encode("iso-8859-2"), "in Windows-1252 it would be a sign inside a word"),
         (b"a,b\nx\x81,2\n", "no letter of Windows-1252 either\n  rows: line 2"),
         ("a,b\nü,2\n".encode("utf-16")[:-1], "UTF-16-LE and breaks off, or is damaged"),
         (b"a;b,c\n1;2,3\n4;5,6\n", "nothing says whether commas or semicolons separate the columns"),
@@ -120,6 +122,13 @@ def test_ten_thousand_columns_are_read(tmp_path):
 )  # fmt: skip
 def test_what_is_refused(tmp_path, content, message):
     assert message in refused(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "names", ["Société Générale", "L’Oréal «x»", "¿Qué? Nº 5", "Ørsted Mærsk", "MÜLLER Größe", "€ 5 £bn"]
+)
+def test_names_of_the_west_are_read_as_windows_wrote_them(tmp_path, names):
+    assert table_of(tmp_path, f"a,b\n{names},1\n".encode("cp1252")).frame["a"].tolist() == [names]
 
 
 def test_no_source_file_is_changed(tmp_path):

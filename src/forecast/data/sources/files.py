@@ -194,10 +194,19 @@ def _take(found: Location, path: Path, raw: RawTable, *, name: str = "") -> None
         both = f"{first.name} and {path.name}" if first != path else f"two sheets of {path.name}"
         raise DataError(f"there is {both} for this table", table=name, mend="keep the one that holds, delete the other")
     found.files[name] = path
+    raw = replace(raw, frame=_without_empty(raw.frame))
     check_names([str(column) for column in raw.frame.columns], separator=raw.separator, file=path.name, table=name)
     frame, notes = in_our_form(raw, TABLES[name])
     found.tables[name] = frame
     found.notes += [Problem(severity="info", table=name, what=note) for note in (*raw.notes, *notes)]
+
+
+def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns but those without a name and values, which a separator at the end of each line makes."""
+    if "" not in frame.columns:
+        return frame
+    kept = [place for place, name in enumerate(frame.columns) if name or frame.iloc[:, place].notna().any()]
+    return frame.iloc[:, kept]
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

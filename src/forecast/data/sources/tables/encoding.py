@@ -32,8 +32,15 @@ _ZEROS = 0.1
 # another code page (`Mac Roman`, `Windows-1250`).
 _NO_LETTER = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _OTHER_ALPHABET = re.compile(rb"[\xc0-\xff]{3}")
-_SIGN_IN_WORD = re.compile(rb"[A-Za-z][\x83\x86-\x8b\x95\x98\x99\x9b\xa1-\xac\xae-\xb6\xb8-\xbf\xd7\xf7][a-z]")
-_CAPITAL_IN_WORD = re.compile(rb"[A-Za-z][\x8a\x8c\x8e\x9f][a-z]")
+_LOWER = rb"[a-z\xdf-\xf6\xf8-\xff]"
+_SIGN_IN_WORD = re.compile(
+    rb"[A-Za-z][\x83\x86-\x8b\x95\x98\x99\x9b\xa1-\xac\xae-\xb6\xb8-\xbf\xd7\xf7]"
+    + _LOWER
+    + rb"|[\xa5\xaf\xb3\xb9\xbc\xbe]"
+    + _LOWER
+    + rb"{2}|\xa3[\xc0-\xff]|[A-Za-z][\xa6\xb6]|[\xa6\xb6][a-z]"
+)
+_CAPITAL_IN_WORD = re.compile(rb"[A-Za-z][\x8a\x8c\x8e\x9f][a-z]|" + _LOWER + rb"[\x8a\x8c\x8e\x9f](?![A-Z])")
 _BEYOND_ASCII_UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
