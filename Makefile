@@ -47,19 +47,19 @@ report: $(STAMP) ## the main job on data/sample: reports/<as_of>/index.html (DAT
 
 .PHONY: test
 test: $(STAMP) ## the tests, but for the long studies of error rates (WORKERS=2 at once)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long"
 
 .PHONY: test-quick
 test-quick: $(STAMP) ## the tests that take no time, under a minute together
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not long"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow and not browser and not long"
 
 .PHONY: test-long
 test-long: $(STAMP) ## the long studies of error rates
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m long
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m long
 
 .PHONY: faults
 faults: $(STAMP) ## runs that are killed, disks that are full, folders that cannot be written
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m faults
 
 .PHONY: lint
 lint: $(STAMP) ## ruff (rules and format) and mypy

@@ -24,8 +24,8 @@ challenger (used), 7170 and 7171: the planning verdict that rests on two compari
 too, by a draw in which people knew a month more), 7177: the words of the odds once a win ever is held against what came
 by a day (used), 7178: the page on planning as a whole, 7179: the paired test on real series, 7180: the words of the
 odds once the last day is asked for itself, 7184: the words of the scorecard once the last months are asked about alone,
-7186: scorecards once like months are compared and the formal process is not held against the survey. 7185 is set aside
-for records with the joint forecast held against the model. The others from 7181 on have not been looked at."""
+7186: scorecards once like months are compared and the formal process is not held against the survey, 7185: records with
+the joint forecast held against the model. The others from 7181 on have not been looked at."""
 
 SIZE_AND_POWER = 7172
 

@@ -6,11 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
+
+import maven
+from forecast.reporting.run.report import report
+from forecast.simulation.company import simulate, write
 
 if TYPE_CHECKING:
     from servers import Server
@@ -23,6 +29,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Where everything must run, a part that is not there fails the test that needs it instead of skipping it.
 REQUIRE_ALL = bool(os.environ.get("FORECAST_REQUIRE_ALL"))
+
+
+SPREAD = ("test_bad_companies.py", "test_importers.py", "test_contract.py")
+"""Files of many tests that share nothing made beforehand: these go to whichever worker is free."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one worker, which then makes what they share once; begin with the longest files."""
+    if not hasattr(config, "workerinput"):
+        return
+    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: (item.path not in long, item.path.parent.name != "whole"))
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None and item.path.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
 
 
 def _absent(reason: str) -> None:
@@ -95,3 +116,46 @@ def sample_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return out
+
+
+@pytest.fixture(scope="session")
+def maven_company(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of a real company of which only the deals are known, without history."""
+    return maven.build(real_data / "maven_crm", tmp_path_factory.mktemp("maven") / "data")
+
+
+@pytest.fixture(scope="session")
+def maven_report(maven_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of reports on it; tests that use it carry `pytest.mark.xdist_group("maven")`."""
+    out = tmp_path_factory.mktemp("maven-report") / "reports"
+    report(maven_company, as_of="2017-12-31", out=out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def redacted_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a simulated company's folder, with a rep who submits forecasts and columns that name people."""
+    folder = tmp_path_factory.mktemp("redacted") / "data"
+    made = simulate(opportunities=900, months=30, seed=3, segments=4)
+    deals = made.tables["opportunities"]
+    deals["account name"] = deals["account_id"].str.replace("Account", "Customer number")
+    deals["e-mail"] = deals["owner"].str.replace("Rep ", "rep_") + "@sellers.example"
+    submitted = made.tables["submitted_forecasts"]
+    own = submitted[submitted["submitter"] == "sales"].assign(submitter="Rep 002")
+    made.tables["submitted_forecasts"] = pd.concat([submitted, own], ignore_index=True)
+    write(made, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def redacted_report(redacted_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of reports on it, redacted, of a month that is not over; copies of the data had `private`.
+
+    Tests that use it carry `pytest.mark.xdist_group("redacted")`.
+    """
+    folder = tmp_path_factory.mktemp("redacted-report")
+    (folder / "private").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder / "private"))
+        report(redacted_company, as_of="2026-10-20", out=folder / "reports", redacted=True)
+    return folder / "reports"

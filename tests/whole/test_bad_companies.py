@@ -106,11 +106,11 @@ def booked_by_target(table: pd.DataFrame, snap: Snapshot) -> np.ndarray:
     return sums.reindex(key).fillna(0.0).to_numpy(dtype=np.float64)
 
 
-def check_deals(table: pd.DataFrame, snap: Snapshot, *, months: int) -> bool:
-    """Hold what is true of every table of open deals; return whether it is an answer."""
+def check_deals(table: pd.DataFrame, snap: Snapshot, *, months: int, bookings: pd.DataFrame | None = None) -> bool:
+    """Hold what is true of every table of open deals, against the bookings forecast; return whether it is an answer."""
     expected = [f"expected_{h}" for h in month_targets(snap, months)[1]]
     assert list(table.columns) == list(deal_columns(month_targets(snap, months)[1]))
-    bookings = forecast.forecast_bookings(snap, months=months, seed=1)
+    bookings = forecast.forecast_bookings(snap, months=months, seed=1) if bookings is None else bookings
     amounts = table[[*expected, "expected_amount"]]
     if bookings["mean"].isna().all():
         assert amounts.isna().all(axis=None)
@@ -152,14 +152,21 @@ def check_backtest(log: Log, origins: list[pd.Timestamp], *, months: int) -> Non
 
 
 def check_all(log: Log, day: pd.Timestamp, *, months: int, models: tuple[str, ...] = MODELS) -> dict[str, bool]:
-    """Hold it of every model and of the win probabilities; return which of them answer."""
+    """Hold it of every model and of the win probabilities; return which of them answer.
+
+    Without marketing the model that leaves it out is the other one (`test_without_marketing_the_two_are_one`).
+    """
     snap = forecast.snapshot(log, as_of=day)
     before = snap.opportunities.copy()
-    answers = {}
+    answers, tables = {}, {}
     for model in models:
-        table = forecaster(model)(snap, months=months, seed=1)
-        answers[model] = check_forecast(table, snap, months=months, model=model)
-    answers["deals"] = check_deals(forecast.win_probabilities(snap, months=months, seed=1), snap, months=months)
+        if model == "pipeline-sales-only" and "marketing" not in log.tables:
+            answers[model] = answers["pipeline"]
+            continue
+        tables[model] = forecaster(model)(snap, months=months, seed=1)
+        answers[model] = check_forecast(tables[model], snap, months=months, model=model)
+    deals = forecast.win_probabilities(snap, months=months, seed=1)
+    answers["deals"] = check_deals(deals, snap, months=months, bookings=tables["pipeline"])
     pd.testing.assert_frame_equal(snap.opportunities, before)
     return answers
 
@@ -389,6 +396,16 @@ def days_of(log: Log) -> list[pd.Timestamp]:
     if last > log.extracted_on:
         last = calendar.end(calendar.period(log.extracted_on) - 1)
     return [last, last - pd.Timedelta(days=12)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["plain", "constant amounts", "a plan for one segment"])
+def test_without_marketing_the_two_are_one(case: str):
+    log = log_of(CASES[case][0])
+    for day in days_of(log):
+        snap = forecast.snapshot(log, as_of=day)
+        both, without = (forecaster(name)(snap, months=4, seed=1) for name in ("pipeline", "pipeline-sales-only"))
+        pd.testing.assert_frame_equal(both.drop(columns="model"), without.drop(columns="model"))
 
 
 @pytest.mark.slow

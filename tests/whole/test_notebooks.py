@@ -119,15 +119,16 @@ def test_it_says_what_it_cannot_show_where_almost_everything_is_missing(path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("maven")
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
-def test_it_runs_on_a_real_export_without_history(path: Path, real_data: Path, tmp_path: Path):
-    import maven
-
-    data = maven.build(real_data / "maven_crm", tmp_path / "maven")
-    html = run(path, data=str(data), as_of="2017-12-31")
+def test_it_runs_on_a_real_export_without_history(path: Path, maven_report: Path):
+    month = maven_report / "2017-12-31"
+    page = month / "index.html" if path.stem.startswith("07") else month / "analysis" / f"{path.stem}.html"
+    html = page.read_text(encoding="utf-8")
     assert "<figure" in html or "finding abstain" in html
+    words = re.sub(r"<[^>]+>", "", html)
     if path.stem.startswith("02"):
-        assert "No skill over the base rate" in html
+        assert "No skill over the base rate" in words
     if path.stem.startswith("07"):
-        assert "The effect of planning together: submitted_forecasts and joint_planning." in html
-        assert "since last month: the table opportunity_history." in html
+        assert "The effect of planning together: submitted_forecasts and joint_planning." in words
+        assert "since last month: the table opportunity_history." in words

@@ -12,10 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import maven
 from forecast import wording
 from forecast.reporting.run.report import report
-from forecast.simulation.company import simulate, write
 from one_truth import CUT_TO, index_faults, names_in, number_faults, page_faults
 
 LONG = "=cmd|' /C calc'!A0 7 segments of the far north, without 40 and 50"
@@ -76,22 +74,19 @@ def test_a_number_that_differs_from_its_cell_is_found(sample_report: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_a_company_with_nothing_but_deals(real_data: Path, tmp_path: Path):
-    data = maven.build(real_data / "maven_crm", tmp_path / "data")
-    report(data, as_of="2017-12-31", out=tmp_path / "reports")
-    assert not faults_of(tmp_path / "reports", "2017-12-31", names_in(data))
+@pytest.mark.xdist_group("maven")
+def test_a_company_with_nothing_but_deals(maven_report: Path, maven_company: Path):
+    assert not faults_of(maven_report, "2017-12-31", names_in(maven_company))
 
 
 @pytest.mark.slow
-def test_a_redacted_month_that_is_not_over(tmp_path: Path):
-    data = tmp_path / "data"
-    write(simulate(opportunities=3000, months=48, end="2026-10", seed=17, segments=5), data)
-    report(data, as_of="2026-10-15", out=tmp_path / "reports", redacted=True)
-    month = tmp_path / "reports" / "2026-10-15"
-    names = set(names_in(data))
+@pytest.mark.xdist_group("redacted")
+def test_a_redacted_month_that_is_not_over(redacted_report: Path, redacted_company: Path):
+    month = redacted_report / "2026-10-20"
+    names = set(names_in(redacted_company))
     for table, column in (("deals", "opportunity_id"), ("deals", "segment"), ("scores", "model")):
         names.update(pd.read_parquet(month / "tables" / f"{table}.parquet")[column])
-    assert not faults_of(tmp_path / "reports", "2026-10-15", frozenset(names))
+    assert not faults_of(redacted_report, "2026-10-20", frozenset(names))
 
 
 @pytest.mark.slow

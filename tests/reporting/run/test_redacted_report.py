@@ -43,21 +43,6 @@ def kernels():
         yield source
 
 
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a simulated company's folder, with a rep who submits forecasts and columns that name people."""
-    folder = tmp_path_factory.mktemp("redacted") / "data"
-    made = simulate(opportunities=900, months=30, seed=3, segments=4)
-    deals = made.tables["opportunities"]
-    deals["account name"] = deals["account_id"].str.replace("Account", "Customer number")
-    deals["e-mail"] = deals["owner"].str.replace("Rep ", "rep_") + "@sellers.example"
-    submitted = made.tables["submitted_forecasts"]
-    own = submitted[submitted["submitter"] == "sales"].assign(submitter="Rep 002")
-    made.tables["submitted_forecasts"] = pd.concat([submitted, own], ignore_index=True)
-    write(made, folder)
-    return folder
-
-
 def secrets_of(folder: Path) -> set[str]:
     """Return every name that must not be seen."""
     log = forecast.read(folder)
@@ -82,15 +67,12 @@ def hold_nothing_of(names: set[str], out: Path, *, at_least: int) -> None:
         assert b"forecast-data" not in seen, path
 
 
-def test_a_redacted_month_names_nobody_and_says_the_same(company: Path, tmp_path: Path, kernels, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "private"))
-    (tmp_path / "private").mkdir()
-    report(company, as_of="2026-10-31", out=tmp_path / "reports", kernels=kernels, redacted=True)
-    names = secrets_of(company)
+def test_a_redacted_month_names_nobody_and_says_the_same(redacted_company: Path, redacted_report: Path):
+    names = secrets_of(redacted_company)
     assert len(names) > 2_000
-    hold_nothing_of(names, tmp_path / "reports", at_least=50)
-    assert not list((tmp_path / "private").iterdir())
-    month = tmp_path / "reports" / "2026-10-31"
+    hold_nothing_of(names, redacted_report, at_least=50)
+    assert not list((redacted_report.parent / "private").iterdir())
+    month = redacted_report / "2026-10-20"
     deals = pd.read_parquet(month / "tables" / "deals.parquet")
     assert deals["opportunity_id"].str.fullmatch("deal-[0-9a-f]{8}").all()
     assert deals["factors"].str.contains("owner owner-[0-9a-f]{8}").any()
@@ -103,11 +85,12 @@ def test_a_redacted_month_names_nobody_and_says_the_same(company: Path, tmp_path
     assert manifest["parameters"]["03_bookings"]["data"] == "data"
     assert "opportunities.parquet" in manifest["fingerprints"]["data"]
     bookings = pd.read_parquet(month / "tables" / "bookings.parquet")
-    hold_the_same(bookings, booked(company), means=0.02, medians=0.15)  # 900 deals: see docs/privacy.md
+    named = booked(redacted_company, as_of="2026-10-20")
+    hold_the_same(bookings, named, means=0.02, medians=0.15)  # 900 deals: see docs/privacy.md
 
 
-def booked(data: Path) -> pd.DataFrame:
-    return forecast.forecast_bookings(forecast.snapshot(forecast.read(data), as_of="2026-10-31"), months=6, seed=0)
+def booked(data: Path, *, as_of: str = "2026-10-31") -> pd.DataFrame:
+    return forecast.forecast_bookings(forecast.snapshot(forecast.read(data), as_of=as_of), months=6, seed=0)
 
 
 def hold_the_same(redacted: pd.DataFrame, named: pd.DataFrame, *, means: float, medians: float) -> None:
@@ -121,7 +104,7 @@ def hold_the_same(redacted: pd.DataFrame, named: pd.DataFrame, *, means: float, 
 
 
 def test_a_forecast_does_not_depend_on_names_where_no_row_is_thinned(tmp_path: Path):
-    write(simulate(opportunities=12_000, seed=1), tmp_path / "data")
+    write(simulate(opportunities=6_000, seed=1), tmp_path / "data")
     redact(tmp_path / "data", tmp_path / "copy", log=forecast.read(tmp_path / "data"), salt=b"0" * 32)
     hold_the_same(booked(tmp_path / "copy"), booked(tmp_path / "data"), means=1e-4, medians=0.02)
 
@@ -160,13 +143,13 @@ def make(company: Path, place: Path, kernels: Kernels, **options):
 
 
 @pytest.mark.faults
-def test_a_failed_run_names_nobody_either(company: Path, place: Path, kernels):
+def test_a_failed_run_names_nobody_either(redacted_company: Path, place: Path, kernels):
     fail(place)
     with pytest.raises(NotebookError):
-        make(company, place, kernels, redacted=False)  # what a run with names has left is cleared away
+        make(redacted_company, place, kernels, redacted=False)  # what a run with names has left is cleared away
     with pytest.raises(NotebookError) as error:
-        make(company, place, kernels)
-    names = secrets_of(company)
+        make(redacted_company, place, kernels)
+    names = secrets_of(redacted_company)
     hold_nothing_of(names, place / "reports", at_least=4)
     assert not [name for name in names if name in str(error.value)]
     assert "forecast-data" not in str(error.value)
@@ -177,18 +160,18 @@ def test_a_failed_run_names_nobody_either(company: Path, place: Path, kernels):
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_run_is_continued_with_the_same_salt_only(company: Path, place: Path, kernels, kept: bool):
+def test_a_run_is_continued_with_the_same_salt_only(redacted_company: Path, place: Path, kernels, kept: bool):
     fail(place)
     for _ in range(2):
         with pytest.raises(NotebookError):
-            make(company, place, kernels, **({"salt_file": "salt"} if kept else {}))
+            make(redacted_company, place, kernels, **({"salt_file": "salt"} if kept else {}))
     assert (place / "ran.txt").read_text().split() == ["01_first"] * (1 if kept else 2)
     assert (place / "salt").exists() == kept
 
 
-def test_with_the_salt_a_month_is_the_same_again_and_without_it_another(company: Path, place: Path, kernels):
+def test_with_the_salt_a_month_is_the_same_again_and_without_it_another(redacted_company: Path, place: Path, kernels):
     def deals(**options):
-        make(company, place, kernels, stages=STAGES[:1], resume=False, **options)
+        make(redacted_company, place, kernels, stages=STAGES[:1], resume=False, **options)
         return json.loads((place / "reports" / "2026-10-31" / "manifest.json").read_text(encoding="utf-8"))[
             "fingerprints"
         ]
@@ -202,23 +185,23 @@ def test_with_the_salt_a_month_is_the_same_again_and_without_it_another(company:
     }
 
 
-def test_a_salt_without_redaction_is_refused(company: Path, place: Path, kernels):
+def test_a_salt_without_redaction_is_refused(redacted_company: Path, place: Path, kernels):
     with pytest.raises(ParameterError, match="give --redact too"):
-        make(company, place, kernels, redacted=False, salt_file="salt")
+        make(redacted_company, place, kernels, redacted=False, salt_file="salt")
     with pytest.raises(ParameterError, match="keep it elsewhere"):
-        make(company, place, kernels, salt_file="reports/salt")
+        make(redacted_company, place, kernels, salt_file="reports/salt")
     assert not (place / "reports").exists()
     assert not list((place / "private").iterdir())
 
 
 @pytest.mark.faults
-def test_a_run_that_is_stopped_leaves_no_copy(company: Path, place: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_is_stopped_leaves_no_copy(redacted_company: Path, place: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TMPDIR", str(place / "private"))
     for stage in ALL_STAGES:
         reports.notebook(place / "notebooks", stage.name, "1")
     reports.notebook(place / "notebooks", "04_track_record", TELLS, "open('there', 'w')", "import time; time.sleep(99)")
-    command = [sys.executable, "-m", "forecast", "report", "--data", str(company), "--as-of", "2026-10", "--redact"]
-    process = subprocess.Popen([*command, "--notebooks", "notebooks"], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "forecast", "report", "--data", str(redacted_company), "--as-of", "2026-10"]
+    process = subprocess.Popen([*command, "--redact", "--notebooks", "notebooks"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (place / "there").exists():
         assert time.monotonic() < deadline
@@ -231,4 +214,4 @@ def test_a_run_that_is_stopped_leaves_no_copy(company: Path, place: Path, monkey
     assert process.returncode == 143
     assert said.splitlines()[-1].endswith("the same command starts anew")
     assert not list((place / "private").glob("forecast-data-*"))
-    hold_nothing_of(secrets_of(company), place / "reports", at_least=1)
+    hold_nothing_of(secrets_of(redacted_company), place / "reports", at_least=1)
