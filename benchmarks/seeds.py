@@ -56,3 +56,6 @@ SAMPLE = tuple(range(9001, 9201))
 
 CAUSES = tuple(range(8501, 8504))
 """Companies in which one cause alone is put in, to see whether it gets the credit (used)."""
+
+NO_HISTORY = tuple(range(8601, 8605))
+"""Companies exported without their history at the ends of six quarters (used)."""

@@ -77,7 +77,8 @@ Forecasts of the past are made from what was known then. A day counts to its end
   recorded, unless history carries a column `closed_on` of its own. The same holds until the day of a `closed_on` that
   lies after its recording.
 - Without history only creation and closure are known: stage, amount and expected close date of an open opportunity are
-  empty on every past day. On the log's last day today's values are shown, since they are what is then recorded.
+  empty on every past day. On the log's last day today's values are shown, since they are what is then recorded;
+  forecasts do not use them, because no past day could teach what they mean.
 - {fixed} count as fixed at creation, unless history carries them. `lost_reason`, `promised_on` and `delivered_on` are
   shown once the opportunity is known closed and the day has come.
 - Leads are known by each of their dates, a month of `marketing` or `costs` on its last day, a submitted forecast on

@@ -193,7 +193,7 @@ def test_the_amount_fixed_at_creation_is_known_of_a_past_day(tmp_path: Path):
     (row,) = audit(log).query("table == 'opportunity_history'")["evidence"]
     assert row == "stage and close date of a past day are unknown: only creation, amount and closure are known"
     last, past = (forecast.snapshot(log, as_of=day).notes[0] for day in ("2026-03-31", "2026-02-28"))
-    assert last.endswith("of any earlier day only creation, amount and closure are known.")
+    assert last.endswith("of any earlier day only creation, amount and closure are known, and no forecast uses more.")
     assert "open on 28 February 2026 only the creation and the amount are known, not the stage" in past
 
 

@@ -326,7 +326,7 @@ def test_nothing_open_and_a_segment_born_last_month():
     table = forecast_bookings(make_snapshot("2021-12-31", pd.concat([deals, new])))
     check(table)
     assert table.loc[table["segment"] == "Newland", "open_pipeline"].max() > 0
-    assert "1 open deals have no amount" in table.attrs["notes"][-1]
+    assert "1 open deal has no amount" in table.attrs["notes"][-1]
 
 
 def test_thin_data_abstain_with_a_reason():

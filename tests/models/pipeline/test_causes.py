@@ -16,6 +16,7 @@ from forecast.models.pipeline.causes import CAUSES, Day, pieces
 from forecast.models.pipeline.components import Components, Origin, priced
 from forecast.models.pipeline.corrections import Corrections
 from forecast.models.pipeline.credit import Outlook, chances, shapley
+from forecast.models.win.amounts import amount_bounds, like_deals
 from forecast.models.win.hazards import incidence
 from forecast.models.win.landmarks import open_states
 from forecast.models.win.learn import Learned
@@ -94,7 +95,15 @@ def day_of(snap, as_of: str, *, extra: float) -> Day:
         own=0 * one,
     )
     learned = Learned(states=states, model=model)  # type: ignore[arg-type]
-    origin = Origin(view=view, learned=learned, without_amount=0, parts=parts, corrections=corrections, asked=steps)
+    origin = Origin(
+        view=view,
+        learned=learned,
+        like=like_deals(view, states, amount_bounds(view, states)),
+        amount_notes=(),
+        parts=parts,
+        corrections=corrections,
+        asked=steps,
+    )
     return Day(origin=origin, parts=parts, periods=(QUARTER,))
 
 

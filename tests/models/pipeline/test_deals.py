@@ -59,7 +59,7 @@ def test_a_tiny_company_by_hand():
     deals = plain_company(deals=400, months=24, seed=3, segments=2)
     deals["amount"] = deals["segment"].map({"S0": 100.0, "S1": 300.0})
     open_deals = deals["outcome"] == "open"
-    deals.loc[open_deals & (deals.index % 5 == 0), "amount"] = np.nan  # the mean won amount of the segment stands in
+    deals.loc[open_deals & (deals.index % 5 == 0), "amount"] = np.nan  # what won deals like them brought stands in
     snap = make_snapshot("2021-12-31", deals)
     table = hold(snap)
     assert table.attrs["notes"][-1].startswith(f"{int(deals['amount'].isna().sum())} open deals have no amount")

@@ -316,7 +316,8 @@ def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, 
     elif history is None:
         notes.append(
             "There is no table opportunity_history: this is the log's last day, so stage, amount and expected close "
-            f"date are today's; of any earlier day only creation{', amount' if fixed else ''} and closure are known."
+            f"date are today's; of any earlier day only creation{', amount' if fixed else ''} and closure are known, "
+            "and no forecast uses more."
         )
     elif silent := int(opportunities["stage_since"].isna().sum()):
         notes.append(

@@ -24,7 +24,7 @@ from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.components import Components, Origin, priced
 from forecast.models.pipeline.credit import shapley
 from forecast.models.win.landmarks import UNDATED, States, joined, open_states, steps_of
-from forecast.models.win.probabilities import amounts_with, chances_ahead, mean_won_amounts
+from forecast.models.win.probabilities import chances_ahead
 
 CAUSES = (
     "won",
@@ -225,7 +225,7 @@ class _Rule:
             beside = self.day.origin.learned.states
             asked = joined([states, beside.take(~np.isin(beside.deal, states.deal))])
         chance = chances_ahead(self.taught.view, model, asked, steps=steps)[: len(states)]
-        amount = amounts_with(mean_won_amounts(self.taught.view), states)
+        amount = self.taught.like.amounts(states)
         return worth_of(*priced(chance, amount, corrections), self.day.months, spread=float(parts.ratios.var()))
 
 

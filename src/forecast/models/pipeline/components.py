@@ -27,15 +27,14 @@ from forecast.models.pipeline.corrections import (
 )
 from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
 from forecast.models.tables import bookings_in
+from forecast.models.win.amounts import LikeDeals, amount_bounds, amount_notes, beyond_notes, counted, like_deals
 from forecast.models.win.hazards import one_thread
 from forecast.models.win.landmarks import STEPS, States, steps_of
 from forecast.models.win.learn import Learned, Learner
 from forecast.models.win.probabilities import (
     chances_ahead,
     days_to_walk,
-    filled_amounts,
     left_out_notes,
-    stands_in,
 )
 
 if TYPE_CHECKING:
@@ -117,12 +116,14 @@ class Origin:
 
     parts : over all segments of the ledger and all steps modelled at least, `ids` places in it; or why there are none.
     corrections : what past forecasts taught by then; None where there are no parts.
-    without_amount : open deals without an amount, for which a mean stands in. asked : steps that are forecast.
+    like : what won deals like it brought, which stands in where a deal's own amount is not known.
+    amount_notes : what a reader must know of that. asked : steps that are forecast.
     """
 
     view: KnownState
     learned: Learned
-    without_amount: int
+    like: LikeDeals
+    amount_notes: tuple[str, ...]
     parts: Components | DataError
     corrections: Corrections | None
     asked: int
@@ -182,16 +183,56 @@ def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: i
     asked : steps wanted, 0 where only the record of past forecasts needs them.
     """
     learned = learner.step(view)
-    amount, without = filled_amounts(view, learned.states)
-    past.observe(view, learned.states.deal, amount)
-    parts, corrections = _components(view, learned, past, amount=amount, asked=asked, marketing=marketing)
-    if without and not isinstance(parts, DataError):
-        parts = replace(parts, notes=(*parts.notes, stands_in(without)))
-    return Origin(view=view, learned=learned, without_amount=without, parts=parts, corrections=corrections, asked=asked)
+    states = learned.states
+    bounds = amount_bounds(view, states)
+    like = like_deals(view, states, bounds)
+    amount = like.amounts(states)
+    # What a single amount teaches is bounded: all that is learned is learned from amounts as far as they count.
+    lesson = _lesson(view, states, amount, bounds)
+    past.observe(lesson.view, states.deal, lesson.amount)
+    parts, corrections = _components(
+        view, learned, past, amount=amount, lesson=lesson, asked=asked, marketing=marketing
+    )
+    notes = [*amount_notes(view, states, amount), *beyond_notes(view, lesson.view.amount)] if asked else []
+    if notes and not isinstance(parts, DataError):
+        parts = replace(parts, notes=(*parts.notes, *notes))
+    return Origin(
+        view=view,
+        learned=learned,
+        like=like,
+        amount_notes=tuple(notes),
+        parts=parts,
+        corrections=corrections,
+        asked=asked,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lesson:
+    """What a day teaches later ones: its view and the amounts of its open deals (n,), each as far as it counts."""
+
+    view: KnownState
+    amount: np.ndarray
+
+
+def _lesson(view: KnownState, states: States, amount: np.ndarray, bounds: np.ndarray) -> _Lesson:
+    """Return a day and its amounts as far as they count; themselves where none lies beyond its bound."""
+    everywhere, of_open = counted(view.amount, view.segment, bounds), counted(amount, states.segment, bounds)
+    return _Lesson(
+        view=view if np.array_equal(everywhere, view.amount, equal_nan=True) else replace(view, amount=everywhere),
+        amount=amount if np.array_equal(of_open, amount, equal_nan=True) else of_open,
+    )
 
 
 def _components(
-    view: KnownState, learned: Learned, past: PastForecasts, *, amount: np.ndarray, asked: int, marketing: bool
+    view: KnownState,
+    learned: Learned,
+    past: PastForecasts,
+    *,
+    amount: np.ndarray,
+    lesson: _Lesson,
+    asked: int,
+    marketing: bool,
 ) -> tuple[Components | DataError, Corrections | None]:
     """Return the components over all segments of the ledger and the corrections in them, and record their forecast.
 
@@ -205,10 +246,13 @@ def _components(
     steps = max(asked, modelled)
     logits = learned.logits if learned.logits.shape[1] == steps else None
     chance = chances_ahead(view, model, states, steps=steps, logits=logits)
-    corrections = past.corrections(view, segments=len(view.segments))
-    future = expected_wins(view, steps=steps, marketing=marketing)
-    parts = _corrected(view, states, chance, amount, corrections=corrections, future=future)
-    past.record(view, _issued(parts, corrections, future, steps=modelled, closed=closed_deals(view)))
+    corrections = past.corrections(lesson.view, segments=len(view.segments))
+    future = expected_wins(lesson.view, steps=steps, marketing=marketing)
+    recorded = _corrected(lesson.view, states, chance, lesson.amount, corrections=corrections, future=future)
+    past.record(view, _issued(recorded, corrections, future, steps=modelled, closed=closed_deals(view)))
+    parts = recorded
+    if lesson.view is not view or lesson.amount is not amount:
+        parts = replace(recorded, value=priced(chance, amount, corrections)[1], booked=_booked(view, steps))
     notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
     return replace(parts, notes=(*notes, *left_out_notes(model), *_credits(view))), corrections
 
@@ -243,7 +287,7 @@ def _corrected(
     steps = chance.shape[1]
     step = np.minimum(np.arange(steps), len(corrections.growth) - 1)
     within, value = priced(chance, amount, corrections)
-    target, settled = view.first_target, view.last_settled
+    settled = view.last_settled
     closed = view.closed_in[view.won_deals]
     lately = view.won_deals[(closed > settled + 1 - COHORTS) & (closed <= settled)]
     return Components(
@@ -252,7 +296,7 @@ def _corrected(
         chance=within,
         won_before=chance[:, 0] * corrections.late,
         value=value,
-        booked=bookings_in(view, target + np.arange(steps), everywhere=True),
+        booked=_booked(view, steps),
         wins=future.wins[:, :steps],
         new=future.value[:, :steps] * corrections.future_bias[step],
         marketed=future.marketed[:, :steps] * corrections.future_bias[step],
@@ -261,6 +305,11 @@ def _corrected(
         common=corrections.common[step],
         own=corrections.own[step],
     )
+
+
+def _booked(view: KnownState, steps: int) -> np.ndarray:
+    """Return what is booked already in each step, by segment of the ledger; (R, S)."""
+    return bookings_in(view, view.first_target + np.arange(steps), everywhere=True)
 
 
 def priced(chance: np.ndarray, amount: np.ndarray, corrections: Corrections) -> tuple[np.ndarray, np.ndarray]:

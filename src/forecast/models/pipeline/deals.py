@@ -18,7 +18,7 @@ from forecast.models.pipeline.components import Components, Origin, components_a
 from forecast.models.tables import month_targets
 from forecast.models.win.hazards import one_thread
 from forecast.models.win.landmarks import steps_of
-from forecast.models.win.probabilities import chance_ever, filled_amounts, odds_table, stands_in
+from forecast.models.win.probabilities import chance_ever, odds_table
 from forecast.seeds import check_seed
 
 if TYPE_CHECKING:
@@ -97,9 +97,8 @@ def _notes(origin: Origin, in_the_end: np.ndarray, p: np.ndarray) -> list[str]:
     """Return what must be known of the amounts of money; in_the_end, p : expected amounts and chances of the deals."""
     if isinstance(origin.parts, DataError):
         return [f"No expected amounts: {origin.parts.problem.what}."] if origin.learned.model is not None else []
-    notes = [stands_in(origin.without_amount)] if origin.without_amount else []
-    plain = float(p @ filled_amounts(origin.view, origin.learned.states)[0]) if origin.learned.model else 0.0
-    return [*correction_notes(float(in_the_end.sum()), plain), *notes]
+    plain = float(p @ origin.like.amounts(origin.learned.states)) if origin.learned.model else 0.0
+    return [*origin.amount_notes, *correction_notes(float(in_the_end.sum()), plain)]
 
 
 def correction_notes(expected: float, plain: float) -> list[str]:

@@ -9,7 +9,7 @@ Putter, *Dynamic Prediction in Clinical Survival Analysis*, 2012). The complicat
 - steps count the months ahead: step 0 is the first month that is not over (the next one at a month's end, the rest of
   the month in progress otherwise);
 - a column is a covariate where it is fixed at creation (the optional columns of `opportunities`, those the company
-  lists) or where history carries it; without history stage, amount and dates of the past are unknown.
+  lists) or where history carries it; without history stage, amount and dates are unknown on every day, the last too.
 """
 
 from __future__ import annotations
@@ -104,9 +104,10 @@ def joined(parts: list[States]) -> States:
 def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
     """Return the open deals of a day as they stand, in the ledger's order.
 
-    Simple case: a deal's last row of history says where it stands. Two complications: a deal without history shows
-    what `opportunities` holds, on the last day only, since that is today's; and a deal without a creation date is as
-    old as its first row.
+    Simple case: a deal's last row of history says where it stands. Two complications: of a deal without a row only
+    what is fixed at creation is known, also on the last day, when `opportunities` holds today's values: a model that
+    has seen no past day with them would take them for something else; and a deal without a creation date is as old as
+    its first row.
 
     names : the covariates wanted; by default all.
     """
@@ -121,22 +122,22 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
         stage[has_row], expected[has_row] = ledger.stage[last], ledger.expected[last]
         stage_age[has_row] = np.maximum(view.day - ledger.since[last], 0) / MONTH
         slips[has_row] = ledger.slips[last]
-    if view.is_last and ledger.has_history:
-        stage[~has_row] = ledger.final_stage[deals[~has_row]]
-        expected[~has_row] = ledger.final_expected[deals[~has_row]]
+    amount = view.amount[deals]
+    if "amount" not in view.company.fixed_at_creation:
+        amount = np.where(has_row, amount, np.nan)
 
     due = np.full(n, UNDATED, dtype=np.int32)
     dated = expected != NO_DAY
     due[dated] = ledger.close_dates.of(expected[dated]) - view.first_target
     used = ledger.columns if names is None else {name: ledger.columns[name] for name in names}
-    values = {name: _values(column, deals, row, view) for name, column in used.items()}
+    values = {name: _values(column, deals, row) for name, column in used.items()}
     return States(
         deal=deals,
         target=np.full(n, view.first_target, dtype=np.int32),
         quarter_position=np.full(n, view.quarter_position, dtype=np.int32),
         segment=view.segment[deals],
         stage=stage,
-        amount=view.amount[deals],
+        amount=amount,
         age=_ages(view, deals, has_row),
         stage_age=stage_age,
         due=due,
@@ -157,16 +158,15 @@ def _ages(view: KnownState, deals: np.ndarray, has_row: np.ndarray) -> np.ndarra
     return np.where(created == NO_DAY, np.nan, np.maximum(view.day - created.astype(np.int64), 0) / MONTH)
 
 
-def _values(column: Column, deals: np.ndarray, row: np.ndarray, view: KnownState) -> np.ndarray:
-    """Return a covariate of some deals: of their last row where history carries it (-1 = no row), else as fixed."""
+def _values(column: Column, deals: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Return a covariate of some deals: of their last row where history carries it (-1: none, unknown), or as fixed."""
     if column.recorded is None:
         return column.fixed[deals]
     has_row = row >= 0
     unknown = NONE if column.levels is not None else np.nan
-    without_row = column.fixed[deals] if view.is_last else unknown
     if not len(column.recorded):
-        return np.where(has_row, unknown, without_row)
-    return np.where(has_row, column.recorded[np.where(has_row, row, 0)].astype(column.fixed.dtype), without_row)
+        return np.full(len(deals), unknown, dtype=column.fixed.dtype)
+    return np.where(has_row, column.recorded[np.where(has_row, row, 0)].astype(column.fixed.dtype), unknown)
 
 
 def _may_be_number(column: Column) -> bool:

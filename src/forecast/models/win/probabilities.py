@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data.known.coding import LOST, NO_DAY, NONE, OPEN, WON
+from forecast.data.known.coding import LOST, NO_DAY, OPEN, WON
 from forecast.data.known.enough import FEWEST_CLOSED, NOTHING_TO_LEARN
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.snapshot import Snapshot
@@ -208,37 +208,6 @@ def _leaning(won: np.ndarray, lost: np.ndarray, states: States, *, weight: np.nd
     return np.asarray(share / np.maximum(mean[group], 1e-12))
 
 
-def filled_amounts(view: KnownState, states: States) -> tuple[np.ndarray, int]:
-    """Return the amounts of open deals, the mean won amount of their segment (or of all) where empty, and how many.
-
-    The mean is that of the wins in months that have settled.
-    """
-    empty = np.isnan(states.amount)
-    amount = amounts_with(mean_won_amounts(view), states) if empty.any() else states.amount.copy()
-    return amount, int(empty.sum())
-
-
-def mean_won_amounts(view: KnownState) -> np.ndarray:
-    """Return the mean won amount of each segment in months that have settled, and of all last; (R + 1,).
-
-    A segment without a win has that of all; 0 where there is none. Credits, wins below 0, are no measure of a deal.
-    """
-    won = view.won_deals[view.closed_in[view.won_deals] <= view.last_settled]
-    won = won[view.amount[won] >= 0]  # nor is what is unknown
-    value, segment = view.amount[won], view.segment[won]
-    overall = value.mean() if len(value) else 0.0
-    count = len(view.ledger.segments)
-    inside = segment != NONE
-    n = np.bincount(segment[inside], minlength=count)
-    total = np.bincount(segment[inside], value[inside], minlength=count)
-    return np.append(np.where(n > 0, total / np.maximum(n, 1), overall), overall)
-
-
-def amounts_with(means: np.ndarray, states: States) -> np.ndarray:
-    """Return the amounts of deals, (n,), the mean of their segment where empty; means : of `mean_won_amounts`."""
-    return np.where(np.isnan(states.amount), means[states.segment], states.amount)
-
-
 # -- what a reader must know ---------------------------------------------------------------------------
 
 
@@ -248,11 +217,6 @@ def left_out_notes(model: WinModel) -> list[str]:
         f"{name} is kept out of the win model, because it is known only after the outcome: {evidence}."
         for name, evidence in sorted(model.words.left_out.items())
     ]
-
-
-def stands_in(without_amount: int) -> str:
-    """Return that a mean stands in for the amounts that are missing; without_amount : open deals."""
-    return f"{without_amount:,} open deals have no amount; the mean won amount of their segment stands in."
 
 
 def _notes(model: WinModel) -> list[str]:

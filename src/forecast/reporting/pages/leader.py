@@ -245,7 +245,7 @@ def _of_plan(log: Log, row: Mapping[str, Any] | None) -> Iterator[tuple[str, str
 
 def _of_changes(log: Log) -> Iterator[tuple[str, str]]:
     if HISTORY not in log.tables:
-        yield "which deals moved in stage, date or amount since last month", HISTORY
+        yield "which deals moved in stage, date or amount since last month, and odds by them", HISTORY
 
 
 def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterator[tuple[str, str]]:
