@@ -52,6 +52,12 @@ def test_what_is_won_and_lost(crm_cases: Path, case: str, right: dict[str, str])
     assert outcomes(read_export("hubspot", crm_cases / case / "in")) == right
 
 
+def test_the_day_in_the_name_is_that_of_the_export(crm_cases: Path):
+    result = read_export("hubspot", crm_cases / "hs_file_name_as_given" / "in")
+    assert "extracted_on = 2026-10-31" in result.company
+    assert any("the day in the file's name" in note for note in result.notes)
+
+
 def test_two_pipelines_with_one_label_are_kept_apart(crm_cases: Path):
     stages = deals(read_export("hubspot", crm_cases / "hs_two_pipelines_one_label" / "in"))["stage"]
     assert stages.tolist() == ["Won (A)", "Won (B)", "New (A)", "New (B)"]

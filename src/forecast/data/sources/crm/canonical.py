@@ -69,7 +69,8 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
         frame, history = _in_one_currency(frame, history, deals)
     _refuse_mixed(frame, deals)
     frame, history = _without_negatives(frame, history, choices, deals.notes)
-    end = _end(_last_day(frame, history, timezone), choices, deals.exported_on, deals.notes)
+    within = _NAME_WITHIN if frame["touched_at"].notna().any() or history is not None else None
+    end = _end(_last_day(frame, history, timezone), choices, deals.exported_on, within, deals.notes)
     frame = _mended(frame, end, timezone, deals.notes)
     if history is not None:
         history = _mended_history(history, frame, timezone, deals.notes)
@@ -139,8 +140,10 @@ def _without_negatives(
     return frame[~below], history
 
 
-def _end(last: pd.Timestamp, choices: Choices, named_day: pd.Timestamp | None, notes: list[str]) -> pd.Timestamp:
-    """Return the day of the export."""
+def _end(
+    last: pd.Timestamp, choices: Choices, named_day: pd.Timestamp | None, within: int | None, notes: list[str]
+) -> pd.Timestamp:
+    """Return the day of the export; within : days after the last change, None where changes are not time-stamped."""
     asked = choices.extracted_on
     if asked is not None:
         if pd.notna(last) and asked < last:
@@ -149,7 +152,12 @@ def _end(last: pd.Timestamp, choices: Choices, named_day: pd.Timestamp | None, n
             )
         notes.append(f"extracted_on = {asked:%Y-%m-%d}, as asked")
         return asked
-    if named_day is not None and pd.notna(last) and last <= named_day <= last + pd.Timedelta(days=_NAME_WITHIN):
+    if (
+        named_day is not None
+        and pd.notna(last)
+        and last <= named_day
+        and (within is None or named_day <= last + pd.Timedelta(days=within))
+    ):
         notes.append(
             f"extracted_on = {named_day:%Y-%m-%d}, the day in the file's name; the last change is of {last:%Y-%m-%d}"
         )
