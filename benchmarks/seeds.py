@@ -58,4 +58,4 @@ CAUSES = tuple(range(8501, 8504))
 """Companies in which one cause alone is put in, to see whether it gets the credit (used)."""
 
 NO_HISTORY = tuple(range(8601, 8605))
-"""Companies exported without their history at the ends of six quarters (used)."""
+"""Companies exported without their history at the ends of six quarters (8601 and 8602 used)."""
