@@ -178,7 +178,7 @@ def test_a_defect_is_one_line_and_with_debug_a_traceback(run, data, monkeypatch)
     def broken(_: object) -> None:
         raise ZeroDivisionError("inside")
 
-    monkeypatch.setattr("forecast.data.sources.files.problems_in", broken)
+    monkeypatch.setattr("forecast.data.sources.files.examine", broken)
     code, text = run("check", "--data", data)
     assert code == 4
     assert "a defect of this program: ZeroDivisionError: inside" in text
@@ -190,14 +190,16 @@ def test_a_defect_is_one_line_and_with_debug_a_traceback(run, data, monkeypatch)
 def test_check_lists_rows_and_mends(run, data):
     code, text = run("check", "--data", data)
     assert code == 0
-    assert "absent  opportunity_history: " in text
+    assert "absent: opportunity_history: " in text
     assert "3 opportunities" in text
-    rows = (data / "opportunities.csv").read_text(encoding="utf-8") + "O4,2026-03-03,Total,Open,-5,2026-05-01,,open\n"
+    rows = (data / "opportunities.csv").read_text(
+        encoding="utf-8"
+    ) + "O4,2026-03-03,Total,Open,5 EUR,2026-05-01,,open\n"
     (data / "opportunities.csv").write_text(rows, encoding="utf-8")
     code, text = run("check", "--data", data)
     assert code == 1
-    assert "fatal   opportunities.amount" in text
-    assert "fatal   opportunities.segment" in text
+    assert "fatal: opportunities.amount" in text
+    assert "fatal: opportunities.segment" in text
     assert "rows: line 5" in text
     assert "mend: " in text
     assert "2 fatal" in text
