@@ -55,10 +55,10 @@ test-quick: $(STAMP) ## the tests that take no time, under a minute together
 
 .PHONY: test-long
 test-long: $(STAMP) ## the long studies of error rates
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m long
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "long and not faults"
 
 .PHONY: faults
-faults: $(STAMP) ## runs that are killed, disks that are full, folders that cannot be written
+faults: $(STAMP) ## runs that are killed, disks that are full, folders that cannot be written, 2,000 damaged companies
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m faults
 
 .PHONY: lint

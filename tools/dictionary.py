@@ -36,7 +36,8 @@ optionally `company.toml`; or one workbook (`--data book.xlsx`) with a sheet for
 value) or a company.toml beside it; or a database with such tables: PostgreSQL, a DuckDB file, whatever SQLAlchemy knows
 ([docs/databases.md](../docs/databases.md)). `sample/` is a small simulated company with every table. Only
 `opportunities` is required; what is missing switches off what needs it, and every page says which and why.
-`forecast check --data DIR` lists every problem of a location with rows and mends.
+`forecast check --data DIR` lists every problem of a location with rows and mends
+([what it says](../docs/checking.md)); `--format json` for a program.
 
 How values are written:
 

@@ -24,7 +24,7 @@ RANKS: Mapping[Severity, str] = MappingProxyType(
 ROWS_LISTED = 5
 """So many rows of a problem are named; the rest are counted."""
 _PROBLEMS_LISTED = 3
-_QUOTED, _COMPARED, _NAMES_LISTED = 60, 200, 20
+_QUOTED, _ROW, _TEXT, _COMPARED, _NAMES_LISTED = 60, 300, 3000, 200, 20
 
 
 class ForecastError(Exception):
@@ -53,6 +53,12 @@ class Problem:
     mend: str = ""
     severity: Severity = "fatal"
     evidence: str = ""
+
+    def __post_init__(self) -> None:
+        """Cut what quotes a cell of megabytes: a message is read, and the place tells the cell."""
+        object.__setattr__(self, "rows", tuple(_cut(str(row), _ROW) for row in self.rows))
+        for name in ("what", "table", "column", "mend", "evidence"):
+            object.__setattr__(self, name, _cut(getattr(self, name), _TEXT))
 
     @property
     def rank(self) -> str:
@@ -134,12 +140,16 @@ class MachineError(ForecastError):
     exit_code = 4
 
 
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
 def shortened(text: str) -> str:
     """Return a text from the data as a message quotes it: of one longer than 60 characters the beginning.
 
     A cell may hold megabytes; its beginning is enough to find it by.
     """
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}… ({len(text):,} characters)"
+    return _cut(text, _QUOTED)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -58,3 +58,12 @@ def test_the_nearest_name_or_all_of_them():
     assert nearest("pipelin", ["pipeline", "ets"]) == "did you mean 'pipeline'?"
     assert nearest("xyz", ["pipeline", "ets"]) == "known: ets, pipeline"
     assert nearest("xyz", []) == "none is known"
+
+
+def test_a_cell_of_megabytes_is_cut_wherever_it_is_quoted():
+    cell = "x" * 5_000_000
+    problem = Problem(what=cell, rows=(f"line 7 ({cell!r})",), mend=cell)
+    assert len(str(problem)) < 10_000
+    assert "line 7 ('xxx" in str(problem)
+    assert "5,000,0" in str(problem)  # how long it is
+    assert did_you_mean(cell, ["xx"]) == ""

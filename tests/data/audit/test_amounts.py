@@ -12,6 +12,7 @@ from forecast.data.audit.audit import audit
 from forecast.data.checks.amounts import OTHER_AMOUNT
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
+from forecast.wording import THIN as T
 
 
 def spread(deals: int, *, seed: int = 0) -> np.ndarray:
@@ -75,6 +76,15 @@ def test_what_is_there_today_is_what_history_said_last():
     one = frame["amount"].where(frame.index != 7, frame["amount"] + 1)
     slight = finding(audit(with_history(frame, amount=one)), OTHER_AMOUNT)
     assert (slight["rank"], slight["rows"].split()[0]) == ("cosmetic", "O00007")
+
+
+def test_deals_worth_nothing():
+    worth = np.where(np.arange(100) < 10, 0.0, spread(100))
+    nothing = finding(audit(many(100, amount=worth)), amounts.NOTHING)
+    assert (nothing["rank"], nothing["count"]) == ("changes the answer", 10)
+    assert nothing["evidence"] == f"0 for 10 of 100 deals with an amount (10{T}%), 0 of them open"
+    one = finding(audit(many(100, amount=np.where(np.arange(100) < 1, 0.0, worth + 1))), amounts.NOTHING)
+    assert one["rank"] == "cosmetic"
 
 
 def test_an_open_deal_is_unheard_of_beyond_three_times_the_largest_that_closed():

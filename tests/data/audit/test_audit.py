@@ -15,7 +15,7 @@ import forecast
 from audited import finding, many
 from forecast.data.audit.amounts import tail_index
 from forecast.data.audit.audit import AUDIT_COLUMNS, audit
-from forecast.data.audit.history import settles_after
+from forecast.data.audit.history import BEGINS_LATE, JUMPS, settles_after
 from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
 from forecast.data.audit.names import near_duplicates
 from forecast.data.audit.pipeline import column_words
@@ -148,11 +148,9 @@ def test_amounts_changed_at_closing_and_reopened_deals(tmp_path: Path):
 
 
 def test_labels_that_differ_by_blanks_case_and_signs():
-    counts = pd.Series(
-        {"GTX Pro": 5, "GTXPro": 3, "gtx-pro": 1, "MG Special": 7, "A-12": 1, "A12": 1, "1-2": 1, "12": 1}
-    )
+    counts = {"GTX Pro": 5, "GTXPro": 3, "gtx-pro": 1, "MG Special": 7, "A-12": 1, "A12": 1, "1-2": 1, "12": 1}
     assert near_duplicates(counts) == [{"A-12": 1, "A12": 1}, {"GTX Pro": 5, "GTXPro": 3, "gtx-pro": 1}]
-    assert near_duplicates(pd.Series({"Rep 001": 1, "Rep 010": 1, "Straße": 1, "STRASSE": 2}))[0] == {
+    assert near_duplicates({"Rep 001": 1, "Rep 010": 1, "Straße": 1, "STRASSE": 2})[0] == {
         "STRASSE": 2,
         "Straße": 1,
     }
@@ -259,6 +257,36 @@ def test_far_fewer_deals_of_late():
         == "deals created: 10 in January 2025 and 10 in February 2025; the median month of the last 13 has 30"
     )
     assert not (audit(log, as_of="2025-01-20")["finding"] == "far fewer deals created of late").any()
+
+
+def test_few_deals_a_month_that_stop_altogether_are_seen_too():
+    start = pd.Timestamp("2024-01-15")
+    created = [start + pd.DateOffset(months=month) for month in range(20) for _ in range(13)]
+    company = Company(extracted_on=pd.Timestamp("2025-11-30"))
+    frame = many(len(created), created_on=created, closed_on=pd.Timestamp("2025-11-20")).opportunities
+    late = finding(audit(validate({"opportunities": frame}, company)), "far fewer deals created of late")
+    assert late["rows"] == "2025-09, 2025-10, 2025-11"
+    one_less = Company(extracted_on=pd.Timestamp("2025-09-30"))
+    by_chance = frame.assign(closed_on=pd.Timestamp("2025-09-20"))
+    rare = audit(validate({"opportunities": by_chance.iloc[::3]}, one_less))["finding"].tolist()
+    assert "far fewer deals created of late" not in rare  # four a month: an empty one is chance
+
+
+def test_history_that_begins_late_and_amounts_that_jump():
+    frame = many(100, amount=np.linspace(1234.5, 9876.5, 100)).opportunities
+    rows = frame.assign(recorded_at=frame["created_on"].dt.tz_localize("UTC"))
+    names = ["opportunity_id", "recorded_at", "stage", "amount", "expected_close_on"]
+    later = rows.assign(recorded_at=rows["recorded_at"] + pd.Timedelta(days=1))
+    slip = rows.assign(amount=rows["amount"].where(rows.index != 7, rows["amount"] / 100))
+    history = pd.concat([slip, later])[names]
+    table = audit(validate({"opportunities": frame, "opportunity_history": history}, Company()))
+    jump = finding(table, JUMPS)
+    assert (jump["rank"], jump["rows"]) == ("changes the answer", "O00007")
+    assert jump["evidence"].startswith("1 step in 1 deal of 100, the largest from 18.46 to 1,845.55")
+    assert not (table["finding"] == BEGINS_LATE).any()
+    switched_on = rows.assign(recorded_at=rows["recorded_at"].max())[names]
+    table = audit(validate({"opportunities": frame, "opportunity_history": switched_on}, Company()))
+    assert finding(table, BEGINS_LATE)["count"] == 68  # created 32 days before the last deal, or earlier
 
 
 def test_empty_columns_and_open_deals_without_a_date():

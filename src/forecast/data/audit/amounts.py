@@ -24,6 +24,7 @@ STANDS_ALONE = "amounts far above all others"
 ANOTHER_SIZE = "amounts of some months are of another size"
 SEGMENT_SIZE = "amounts of a segment are of another size"
 ALL_EQUAL = "all amounts are the same"
+NOTHING = "deals worth nothing"
 NOT_AS_RECORDED = "today's values are not those of the last row of history"
 
 _GIANT_SHARE, _GIANT_DEALS = 0.1, 20
@@ -35,6 +36,7 @@ _UNHEARD_OF = 3
 _ALONE_AT_MOST, _TIMES_NEXT, _BY_CHANCE, _SIMILAR = 5, 5, 0.01, 50
 _OTHER_SIZE, _OTHER_SEGMENT, _DEALS_EACH = 8, 100, 10
 _EQUAL_DEALS = 20
+_NOTHING_SHARE = 0.02
 _CHANGED_SHARE = 0.01
 
 _OPPS = "opportunities"
@@ -47,6 +49,7 @@ def misleading_amounts(log: Log, snap: Snapshot, view: KnownState) -> list[Probl
         *_stands_alone(snap),
         *_another_size(snap),
         *_all_equal(snap),
+        *_nothing(snap),
         *_giants(snap, view),
     ]
 
@@ -188,6 +191,28 @@ def _odd_groups(group: np.ndarray, values: np.ndarray, factor: float) -> list[tu
 
 def _factor(factor: float) -> str:
     return f"{factor:,.3g} times" if factor >= 1 else f"1/{1 / factor:,.3g}"
+
+
+def _nothing(snap: Snapshot) -> list[Problem]:
+    """Deals with an amount of 0: an amount that is not known must be empty, or it is believed."""
+    frame = snap.opportunities
+    zero = np.asarray(frame["amount"] == 0)
+    known = int(frame["amount"].notna().sum())
+    if not zero.any() or frame["amount"].max() == 0:
+        return []
+    open_ones = int((zero & np.asarray(frame["outcome"] == "open")).sum())
+    severity: Severity = "warning" if zero.sum() > _NOTHING_SHARE * known else "info"
+    return [
+        Problem(
+            severity=severity,
+            table=_OPPS,
+            column="amount",
+            what=NOTHING,
+            evidence=f"0 for {zero.sum():,} of {plural(known, 'deal')} with an amount ({share(zero.sum(), known)}), "
+            f"{open_ones:,} of them open",
+            mend="leave the amount empty where it is not known; 0 stands for a deal that brings nothing",
+        ).at(frame["opportunity_id"].to_numpy()[zero])
+    ]
 
 
 def _all_equal(snap: Snapshot) -> list[Problem]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import labels
 from forecast.data.known.snapshot import Snapshot
 from forecast.errors import Problem, Severity
-from forecast.wording import day, money, percent, share
+from forecast.wording import day, money, percent, plural, share
 
 LATE_SHARE = 0.01
 """Share of bookings recorded after a month has settled from which on `settle_days` is too short."""
 
 _REVISED_SHARE = 0.01
+BEGINS_LATE = "history begins long after the deal was created"
+_LATE_DAYS, _LATE_DEALS = 31, 0.05
+JUMPS = "amounts that jump a hundredfold between two rows of history"
+_JUMP, _JUMPS_SHARE, _EXACT = 50, 0.01, 1e-6
 _SETTLED_FOR = pd.Timedelta(days=31)
 
 
@@ -27,6 +32,8 @@ def after_the_fact(snap: Snapshot) -> list[Problem]:
         *_revised(closures, currency=snap.company.currency),
         *_at_closing(closures, as_of=snap.as_of),
         *_reopened(history),
+        *_jumps(snap, history),
+        *_begins_late(snap, history),
     ]
 
 
@@ -158,6 +165,69 @@ def _at_closing(closures: pd.DataFrame, *, as_of: pd.Timestamp) -> list[Problem]
             evidence=evidence,
             mend="nothing to mend, but an open deal's amount is worth about that much of what it says",
         ).at(changed["opportunity_id"])
+    ]
+
+
+def _begins_late(snap: Snapshot, history: pd.DataFrame) -> list[Problem]:
+    """Deals whose first row of history is more than a month after their creation: what they were before is not known.
+
+    History was switched on late, or creation dates are wrong.
+    """
+    deal = labels(history["opportunity_id"])
+    first = np.flatnonzero(np.append(True, deal[1:] != deal[:-1]))
+    row = pd.Series(history["recorded_on"].to_numpy()[first], index=history["opportunity_id"].to_numpy()[first])
+    frame = snap.opportunities
+    begun = row.reindex(frame["opportunity_id"].to_numpy()).to_numpy()
+    late = (begun - frame["created_on"].to_numpy()) > np.timedelta64(_LATE_DAYS, "D")
+    if late.sum() <= _LATE_DEALS * len(frame):
+        return []
+    return [
+        Problem(
+            severity="warning",
+            table="opportunity_history",
+            column="recorded_at",
+            what=BEGINS_LATE,
+            evidence=f"more than {_LATE_DAYS} days after it in {late.sum():,} of {plural(len(frame), 'deal')} "
+            f"({share(late.sum(), len(frame))})",
+            mend="bring the rows from creation on; if created_on is wrong, correct it",
+        ).at(frame["opportunity_id"].to_numpy()[late])
+    ]
+
+
+def _jumps(snap: Snapshot, history: pd.DataFrame) -> list[Problem]:
+    """Deals whose amount becomes fifty times as large, or that part, in one step: a decimal point lost and found.
+
+    It changes the answer where 1 % of the deals do, or a step is a hundred or a thousand times to the last digit: an
+    amount that is put right from a placeholder moves by no round factor.
+    """
+    ids, amount = history["opportunity_id"], history["amount"].to_numpy()
+    deal = labels(ids)
+    positive = (amount[1:] > 0) & (amount[:-1] > 0) & (deal[1:] == deal[:-1])
+    step = np.ones(len(positive))
+    step[positive] = amount[1:][positive] / amount[:-1][positive]
+    size = np.maximum(step, 1 / step)
+    jumps = np.flatnonzero(size >= _JUMP)
+    if not len(jumps):
+        return []
+    exact = np.isclose(size[jumps, None], [100.0, 1000.0], rtol=_EXACT, atol=0).any(axis=1)
+    odd_cents = ~np.isclose(np.minimum(amount[jumps], amount[jumps + 1]) % 10, 0)
+    names = pd.unique(ids.iloc[jumps])
+    many = len(names) > _JUMPS_SHARE * len(snap.opportunities)
+    severity: Severity = "warning" if many or (exact & odd_cents).any() else "info"
+    largest = jumps[np.argmax(size[jumps])]
+    evidence = (
+        f"{plural(len(jumps), 'step')} in {plural(len(names), 'deal')} of {len(snap.opportunities):,}, the largest "
+        f"from {amount[largest]:,.2f} to {amount[largest + 1]:,.2f}"
+    )
+    return [
+        Problem(
+            severity=severity,
+            table="opportunity_history",
+            column="amount",
+            what=JUMPS,
+            evidence=evidence,
+            mend="check these rows: a decimal point or a separator may be lost in one of them",
+        ).at(names)
     ]
 
 

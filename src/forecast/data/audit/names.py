@@ -8,7 +8,9 @@ where another begins was renamed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +33,7 @@ VERY_LONG = "names of more than a thousand characters"
 _IDENTIFIERS = ("opportunity_id", "lead_id")
 
 # A letter case, a blank or a sign between letters makes no other name; a sign between two digits may.
-_SIGNS = r"(?<![0-9])[\W_]+|[\W_]+(?![0-9])"
+_SIGNS = re.compile(r"(?<![0-9])[\W_]+|[\W_]+(?![0-9])")
 
 _DIVIDING = ("segment", "stage")
 """Names by which deals are told apart in the forecast: a second spelling is a second segment, or a stage."""
@@ -63,33 +65,34 @@ def misleading_names(log: Log, snap: Snapshot) -> list[Problem]:
 class _Counted:
     """The distinct names of a column and how many rows have each, over all tables that have the column.
 
-    of : table -> names and rows.
+    of : table -> names and rows. all : the same of all tables together.
     """
 
     column: str
-    of: dict[str, pd.Series]
-
-    @property
-    def all(self) -> pd.Series:
-        return pd.concat(list(self.of.values())).groupby(level=0, sort=True).sum()
+    of: dict[str, dict[str, int]]
+    all: dict[str, int]
 
     def tables(self, names: Iterable[str]) -> str:
         """Return the tables that have one of the names, with commas between."""
-        wanted = pd.Index(list(names))
-        return ", ".join(table for table, counts in self.of.items() if counts.index.isin(wanted).any())
+        wanted = set(names)
+        return ", ".join(table for table, counts in self.of.items() if not wanted.isdisjoint(counts))
 
 
 def _counted(log: Log, column: str, tables: list[str]) -> _Counted:
-    return _Counted(column=column, of={table: _counts(log.tables[table][column]) for table in tables})
+    of = {table: _counts(log.tables[table][column]) for table in tables}
+    together: Counter[str] = Counter()
+    for counts in of.values():
+        together.update(counts)
+    return _Counted(column=column, of=of, all=dict(together))
 
 
-def _counts(values: pd.Series) -> pd.Series:
-    """Return how many rows have each name, as `value_counts` does; counted by code, where names are held as codes."""
+def _counts(values: pd.Series) -> dict[str, int]:
+    """Return how many rows have each name; counted by code, where names are held as codes."""
     held = dictionary_of(values)
     codes = row_codes(held)
     rows = np.bincount(codes[codes >= 0], minlength=len(held.dictionary))
-    counts = pd.Series(rows, index=pd.Index(held.dictionary.to_pandas(), dtype="str"))
-    return counts[rows > 0]
+    pairs = zip(held.dictionary.to_pylist(), rows.tolist(), strict=True)
+    return {name: count for name, count in pairs if count}
 
 
 def _text_columns(log: Log) -> dict[str, list[str]]:
@@ -129,16 +132,17 @@ def _several_ways(counted: _Counted) -> list[Problem]:
     return found
 
 
-def near_duplicates(counts: pd.Series) -> list[dict[str, int]]:
+def near_duplicates(counts: Mapping[str, int]) -> list[dict[str, int]]:
     """Return groups of names that differ only by blanks, case or signs; each name with its count.
 
-    Parameters: counts, indexed by distinct names. `A-12` and `A12` are one name, `1-2` and `12` are not.
+    Parameters: counts, by distinct name. `A-12` and `A12` are one name, `1-2` and `12` are not.
     """
-    names = pd.Series(counts.index, dtype="str")
-    plain = names.str.normalize("NFKC").str.casefold().str.replace(_SIGNS, "", regex=True)
-    twice = plain.duplicated(keep=False) & (plain != "")
-    groups = names[twice].groupby(plain[twice], sort=True)
-    return [{name: int(counts[name]) for name in sorted(group)} for _, group in groups]
+    groups: dict[str, list[str]] = {}
+    for name in counts if len(counts) > 1 else ():
+        text = name if name.isascii() else unicodedata.normalize("NFKC", name)
+        groups.setdefault(_SIGNS.sub("", text.casefold()), []).append(name)
+    several = sorted(plain for plain, names in groups.items() if len(names) > 1 and plain)
+    return [{name: counts[name] for name in sorted(groups[plain])} for plain in several]
 
 
 def _nearly_alike(counted: _Counted) -> list[Problem]:
@@ -146,7 +150,7 @@ def _nearly_alike(counted: _Counted) -> list[Problem]:
     counts = counted.all
     found = []
     for rare, often in slips(counts):
-        part = counts[rare] / counts.sum()
+        part = counts[rare] / sum(counts.values())
         severity: Severity = "warning" if counted.column in _DIVIDING or part > _MATTERS else "info"
         found.append(
             Problem(
@@ -154,24 +158,24 @@ def _nearly_alike(counted: _Counted) -> list[Problem]:
                 table=counted.tables([rare]),
                 column=counted.column,
                 what=NEARLY_ALIKE,
-                evidence=f"{rare!r} ({plural(int(counts[rare]), 'row')}), {often!r} ({counts[often]:,} rows)",
+                evidence=f"{rare!r} ({plural(counts[rare], 'row')}), {often!r} ({counts[often]:,} rows)",
                 rows=(repr(rare),),
-                count=int(counts[rare]),
+                count=counts[rare],
                 mend=f"write {often!r} if {rare!r} is a slip; leave it if the two are different",
             )
         )
     return found
 
 
-def slips(counts: pd.Series) -> list[tuple[str, str]]:
+def slips(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """Return pairs of a rare name and a frequent one that differ in one letter of one word, the rare one first.
 
     A letter more, less or other, or two that changed places; the word has five letters at least and no digit, so that
     `Rep 001` and `Rep 002`, `East` and `West`, `Region A` and `Region B` stay apart. Rare: at most a tenth as frequent.
 
-    Parameters: counts, indexed by distinct names. Names that `near_duplicates` takes for one are none of these.
+    Parameters: counts, by distinct name. Names that `near_duplicates` takes for one are none of these.
     """
-    names = [str(name) for name in counts.index if len(str(name)) <= _LONG]
+    names = [name for name in counts if len(name) <= _LONG]
     if len(names) > _NAMES:
         return []
     by_key: dict[tuple[str, ...], list[str]] = {}
@@ -220,11 +224,11 @@ def _differ_by_a_letter(words: list[str], others: list[str]) -> bool:
 def _wrong_encoding(counted: _Counted) -> list[Problem]:
     """Return names such as `SÃ¼d`: UTF-8 that was read as something else, once or in part of the rows."""
     counts = counted.all
-    broken = {name: mended for name in counts.index if (mended := as_it_was(str(name))) is not None}
+    broken = {name: mended for name in counts if (mended := as_it_was(name)) is not None}
     if not broken:
         return []
-    both = [name for name, mended in broken.items() if mended in counts.index]
-    rows = int(counts[list(broken)].sum())
+    both = [name for name, mended in broken.items() if mended in counts]
+    rows = sum(counts[name] for name in broken)
     first = both[0] if both else next(iter(broken))
     severity: Severity = "warning" if both and counted.column in _DIVIDING else "info"
     return [
@@ -256,7 +260,7 @@ def as_it_was(name: str) -> str | None:
 
 def _very_long(counted: _Counted) -> list[Problem]:
     counts = counted.all
-    long = [str(name) for name in counts.index if len(str(name)) > _LONG]
+    long = [name for name in counts if len(name) > _LONG]
     if not long or TABLES["opportunities"].column(counted.column) is None:
         return []
     longest = max(map(len, long))
@@ -268,7 +272,7 @@ def _very_long(counted: _Counted) -> list[Problem]:
             what=VERY_LONG,
             evidence=f"{plural(len(long), 'name')}, the longest of {longest:,} characters",
             rows=tuple(repr(shortened(name)) for name in long)[:ROWS_LISTED],
-            count=int(counts[long].sum()),
+            count=sum(counts[name] for name in long),
             mend="write names, not texts; pages show their beginning",
         )
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import poisson
 
 from forecast.calendar import period_label
 from forecast.data.known.snapshot import Snapshot, past_due
@@ -19,7 +20,7 @@ _ONE_DAY_SHARE = 0.05
 _ONE_DAY_DEALS = 20
 _MANY_AROUND = 10
 """Records a month on both sides of an empty one that chance does not explain: where ten are usual, e^-10 have none."""
-_USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH = 12, 0.5, 20
+_USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH, _BY_CHANCE = 12, 0.5, 20, 1e-6
 
 PAST_DUE = "open deals past their expected close date"
 """A deal due on the day itself is not past it."""
@@ -194,7 +195,8 @@ def _falls_off(snap: Snapshot) -> list[Problem]:
     usual = float(np.median(counts))
     few = counts < _FALLS_OFF * usual
     length = int(np.argmin(few[::-1])) if not few.all() else 0
-    if not length or usual < _DEALS_A_MONTH:
+    fallen = int(counts[len(counts) - length :].sum())
+    if not length or (usual < _DEALS_A_MONTH and poisson.cdf(fallen, usual * length) > _BY_CHANCE):
         return []
     months = [period_label(last - back) for back in range(length)][::-1]
     shown = joined(f"{counts[len(counts) - length + i]:,} in {month(name)}" for i, name in enumerate(months))
