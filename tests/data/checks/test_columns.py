@@ -45,7 +45,7 @@ def test_a_near_name_is_no_rename_where_it_holds_something_else():
     raw = deals(amount=None, account=accounts, close_value=[str(number / 2) for number in range(40)])
     mend = the_problem(raw, "amount").mend
     assert "did you mean" not in mend
-    assert mend.startswith("add the column amount (value today); columns that hold a number")
+    assert mend.startswith("add the column amount (value today; below 0 for a credit); columns that hold a number")
     assert "'close_value' ('0.0', …; 40 different in 40)" in mend
     assert "account" not in mend.replace("a number such as", "")
     only_names = the_problem(deals(amount=None, account=accounts), "amount").mend

@@ -163,7 +163,7 @@ def test_what_is_refused_between_tables(tables, company, message):
 
 
 def test_a_message_names_three_problems_and_counts_the_rest():
-    frame = OPPORTUNITIES.assign(amount="-1", segment="Total", created_on="x", outcome="Won", expected_close_on="y")
+    frame = OPPORTUNITIES.assign(amount="1e308", segment="Total", created_on="x", outcome="Won", expected_close_on="y")
     with pytest.raises(DataError) as error:
         log_of({"opportunities": frame})
     text = str(error.value)
@@ -175,8 +175,8 @@ def test_a_message_names_three_problems_and_counts_the_rest():
 
 
 def test_the_first_five_rows_and_how_many_there_are():
-    many = pd.concat([OPPORTUNITIES.iloc[[1]].assign(opportunity_id=f"N{i}", amount="-1") for i in range(8)])
-    with pytest.raises(DataError, match=r"rows: N0 \('-1'\), N1 .* N4 \('-1'\) and 3 more"):
+    many = pd.concat([OPPORTUNITIES.iloc[[1]].assign(opportunity_id=f"N{i}", amount="1e16") for i in range(8)])
+    with pytest.raises(DataError, match=r"rows: N0 \('1e16'\), N1 .* N4 \('1e16'\) and 3 more"):
         log_of({"opportunities": pd.concat([OPPORTUNITIES, many])})
 
 
@@ -286,7 +286,7 @@ class TestKinds:
 # -- any mixture of what can be wrong with a table ------------------------------------------------------
 
 BREAKS = {
-    "amount": [-5.0, np.inf, np.nan],
+    "amount": [-2e15, np.inf, np.nan],
     "segment": ["Total", None, "total"],
     "outcome": ["Open", None],
     "opportunity_id": ["O1", None],
@@ -326,7 +326,7 @@ def test_every_column_that_was_broken_is_found_and_no_other(breaks, places):
 
 def test_the_tables_of_the_sample_have_no_problem_when_checked_again(sample):
     log = read(sample)
-    assert set(log.tables) == set(TABLES)
+    assert set(log.tables) == set(TABLES) - {"periods"}  # its calendar is one of those we know
     for name, frame in log.tables.items():
         again, found = check_table(name, frame, log.company)
         assert found == []
