@@ -6,26 +6,7 @@
 from __future__ import annotations
 
 from forecast.data.schema import COMPANY_KEYS, TABLES, Column, Company, Table
-
-_COMPANY = {
-    "name": "the company's name, as pages show it",
-    "currency": "reporting currency, e.g. `EUR`; what amounts are in where `currency` is empty",
-    "timezone": "where days begin and end, a name of the IANA list such as `Europe/Berlin`",
-    "fiscal_year_start": "month in which the fiscal year starts, 1 to 12",
-    "calendar": "`month`, or fiscal months of weeks: `4-4-5`, `4-5-4`, `5-4-4`; see also the table `periods`",
-    "week_starts_on": "of months of weeks: `monday`, `tuesday`, … `sunday`; the year ends on the day before",
-    "year_ends": "of months of weeks: on the weekday `nearest` to the end of a month, or on the `last` in that month; "
-    "the month is the one before `fiscal_year_start`",
-    "year_named_by": "a fiscal year bears the calendar year of its `end`, or of its `start`",
-    "logo": "a picture (png, jpg, gif, webp) in this folder for the head of the pages; never an address",
-    "title": "what the pages call the report, one line of at most 60 characters",
-    "footer": "what stands at the foot of the pages instead of where the numbers come from, at most 400 characters",
-    "extracted_on": "last day of the data; by default the last day of the month of its last record",
-    "settle_days": "days after a month's end at which its bookings count as settled",
-    "fixed_at_creation": "columns of `opportunities` whose value was known when the opportunity was created",
-    "one_currency": "`true`: all amounts are in one currency, whatever the column `currency` says; needs no rates",
-    "negative_amounts": "credits and downsell: `keep` (bookings subtract them), or `leave-out` (they are not there)",
-}
+from forecast.data.sources.company import MEANINGS
 
 _HEAD = """# The data
 
@@ -140,7 +121,7 @@ def _company() -> str:
         value = getattr(defaults, key)
         text = f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "none"
         shown = {"extracted_on": "the data's", "fixed_at_creation": "`[]`"}.get(key, text)
-        lines.append(f"| `{key}` | {shown} | {_COMPANY[key]} |\n")
+        lines.append(f"| `{key}` | {shown} | {MEANINGS[key]} |\n")
     return "".join(lines)
 
 

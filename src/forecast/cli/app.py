@@ -268,6 +268,23 @@ def simulate(
     )
 
 
+@app.command(short_help="Make a data folder to start from.")
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+) -> None:
+    """Make a data folder to start from: a commented company.toml, every table empty, and a tiny example.
+
+    Example: forecast init data/ours
+    """
+    from forecast.data.sources.starter import start_folder
+
+    start_folder(folder)
+    typer.echo(f"data folder: {folder}")
+    typer.echo("  company.toml  what the suite must know of the company; every key is explained")
+    typer.echo(f"  empty/        every table with its columns: fill those you have, and move them up to {folder}")
+    typer.echo(f"  example/      a tiny company: forecast check --data {folder / 'example'}")
+
+
 @app.command("import", short_help="Make a data folder from a CRM's exports.")
 def import_(
     kind: imports.Kind,
