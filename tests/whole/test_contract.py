@@ -19,7 +19,7 @@ from forecast.evaluation.value_added import LADDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
 
-COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "import", "params")
+COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "init", "import", "params")
 PLANNING_FIGURES = {"relative_change", "mean_change", "p_value", "verdict", "reasons", "placebo_p_value", "dip_p_value"}
 PLANNING_FIGURES |= {f"{check}_p_value" for check in ("earlier_spell", "trend", "controls", "benchmark", "missing")}
 INTERVALS = {"interval": "relative_change", "mean_interval": "mean_change"}
