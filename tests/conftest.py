@@ -35,6 +35,7 @@ SPREAD = ("test_bad_companies.py", "test_importers.py", "test_contract.py")
 """Files of many tests that share nothing made beforehand: these go to whichever worker is free."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one worker, which then makes what they share once; begin with the longest files."""
     if not hasattr(config, "workerinput"):

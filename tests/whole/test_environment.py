@@ -88,3 +88,10 @@ def test_tests_of_a_group_run_in_one_worker(tmp_path: Path):
     done = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert len(list(tmp_path.glob("gw*"))) == 1
+
+
+def test_the_tests_of_a_file_are_a_group(request: pytest.FixtureRequest):
+    # Else what a file makes once is made in both workers.
+    assert not hasattr(request.config, "workerinput") or request.node.nodeid.endswith(
+        "@tests/whole/test_environment.py"
+    )
