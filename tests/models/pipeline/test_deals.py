@@ -141,7 +141,7 @@ def test_on_real_data_without_signal(real_data: Path, tmp_path: Path, as_of: str
 @pytest.mark.slow
 def test_on_a_redacted_month(tmp_path: Path):
     # Few enough deals that no row is thinned: thinning goes by a hash of the name (docs/privacy.md).
-    write(simulate(opportunities=6_000, seed=1), tmp_path / "data")
+    write(simulate(opportunities=12_000, seed=1), tmp_path / "data")
     log = forecast.read(tmp_path / "data")
     redact(tmp_path / "data", tmp_path / "redacted", log=log, salt=b"0" * 32)
     plain = forecast.snapshot(log, as_of="2026-10-12")
