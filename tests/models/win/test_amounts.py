@@ -217,10 +217,11 @@ def test_what_is_booked_stays_as_recorded(deals: pd.DataFrame):
 def test_what_history_would_bring_is_told_with_the_companys_own_figures(deals: pd.DataFrame):
     told = _forecast(_log(deals, currency="EUR", extracted_on=pd.Timestamp("2022-06-30"))).attrs["notes"]
     note = next(note for note in told if note.startswith("Without opportunity_history"))
-    assert "its record is of forecasts made the same way" in note
+    assert "its record is of forecasts recomputed in the same way" in note
     assert "their own amounts of today sum to €" in note
-    assert "A history would add odds by stage and close date, and each deal's own amount." in note
+    assert "With a history, odds by stage and close date could be learned, and each deal's own amount used." in note
     fixed = _log(deals, fixed_at_creation=("amount",), extracted_on=pd.Timestamp("2022-06-30"))
     note = next(note for note in _forecast(fixed).attrs["notes"] if note.startswith("Without"))
     assert "own amount" not in note
+    assert "Amounts are the deals' own, which company.toml says never change." in note
     assert note.startswith("Without opportunity_history stage and close date of")

@@ -152,7 +152,8 @@ class TestAuditWords:
         what, evidence = "3 opportunities without a creation date are left out, all of them open", "3 of 40 open deals"
         table = pd.DataFrame({"finding": [what, what.split(",")[0]], "evidence": [evidence, "3 beside 40"]})
         assert audit.caveats(table) == [
-            f"{what}: {evidence}. The forecast expects nothing of them; what they bring comes on top."
+            f"{what}: {evidence}. None of them counts as an open deal; part of what they bring may stand under deals "
+            "not yet created."
         ]
 
     def test_warnings_are_named_without_what_is_in_the_data(self):

@@ -253,7 +253,7 @@ def _components(
     parts = recorded
     if lesson.view is not view or lesson.amount is not amount:
         parts = replace(recorded, value=priced(chance, amount, corrections)[1], booked=_booked(view, steps))
-    notes = [f"Open deals have no skill over the base rate: {model.reason}."] if model.reason else []
+    notes = [f"The odds of open deals have no skill over the base rate: {model.reason}."] if model.reason else []
     return replace(parts, notes=(*notes, *left_out_notes(model), *_credits(view))), corrections
 
 

@@ -190,12 +190,12 @@ def _without_history(view: KnownState, states: States, amount: np.ndarray) -> st
     fixed = "amount" in view.company.fixed_at_creation
     what = "stage and close date" if fixed else "stage, amount and close date"
     words = [
-        f"Without opportunity_history {what} of an open deal are known of no past day, so the forecast uses them on "
-        "none, the last day included, and its record is of forecasts made the same way.",
-        "A history would add odds by stage and close date.",
+        f"Without opportunity_history {what} of an open deal are known of no past day. The forecast uses them on none, "
+        "today included; its record is of forecasts recomputed in the same way.",
+        "With a history, odds by stage and close date could be learned where these are filled in.",
     ]
     if fixed:
-        return " ".join(words)
+        return " ".join([words[0], "Amounts are the deals' own, which company.toml says never change.", words[1]])
     own, money = view.amount[states.deal], view.company.currency
     used = wording.money(float(amount.sum()), currency=money)
     like = f"Open deals count with what won deals like them brought, {used} in all"
@@ -203,7 +203,7 @@ def _without_history(view: KnownState, states: States, amount: np.ndarray) -> st
     if known.any():
         whose = "their own amounts" if known.all() else f"the amounts of the {known.sum():,} that have one"
         like += f"; {whose} of today sum to {wording.money(float(own[known].sum()), currency=money)}"
-    words[1] = "A history would add odds by stage and close date, and each deal's own amount."
+    words[1] = "With a history, odds by stage and close date could be learned, and each deal's own amount used."
     words.append('Where amounts never change, company.toml can say so: fixed_at_creation = ["amount"].')
     return " ".join([words[0], f"{like}.", *words[1:]])
 

@@ -176,7 +176,7 @@ def caveats(table: pd.DataFrame) -> list[str]:
     return [
         *(
             wording.sentence(f"{sources.quoted(left_out, row, 'finding')}: {sources.quoted(left_out, row, 'evidence')}")
-            + " The forecast expects nothing of them; what they bring comes on top."
+            + " None of them counts as an open deal; part of what they bring may stand under deals not yet created."
             for row in left_out.index
         ),
         *(
