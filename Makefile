@@ -50,7 +50,7 @@ test: $(STAMP) ## the tests, but for the long studies of error rates (WORKERS=2 
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long"
 
 .PHONY: test-quick
-test-quick: $(STAMP) ## the tests that take no time, under a minute together
+test-quick: $(STAMP) ## the tests that take little time, three minutes together
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow and not browser and not long"
 
 .PHONY: test-long
