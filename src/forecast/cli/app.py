@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +17,7 @@ import typer
 
 from forecast.cli import imports
 from forecast.errors import ForecastError, MachineError, ParameterError
+from forecast.reporting.run.stopping import terminable
 
 _FORMATS = ("text", "json")
 
@@ -353,7 +352,7 @@ def main(arguments: list[str] | None = None) -> None:
     SIGTERM ends it as Ctrl-C does, so that what was copied for the run is taken away.
     """
     try:
-        with _terminable():
+        with terminable():
             app(args=arguments)
     except ForecastError as error:
         _fail(str(error), error.exit_code)
@@ -369,22 +368,6 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         _fail(f"a defect of this program: {message}\n  `forecast --debug …` shows where", MachineError.exit_code)
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise SystemExit(143)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _debugging() -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,7 @@ from forecast.reporting.run.prepare import (
     with_values,
 )
 from forecast.reporting.run.progress import Progress, Quiet
+from forecast.reporting.run.stopping import terminable
 
 if TYPE_CHECKING:
     from forecast.reporting.run.engine import Execution
@@ -81,7 +81,7 @@ def report(
     asked = read_notebooks(notebooks_folder(notebooks), stages)
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     with (
-        _terminable(),
+        terminable(),
         private_folder() as private,
         nullcontext(kernels) if kernels else Kernels() as source,
         progress or Quiet() as display,
@@ -237,20 +237,3 @@ def _write_manifest(job: Job, state: workspace.State) -> None:
     facts = {"company": job.company.name, **job.made_from, "seeds": seeds, "notebooks": measured}
     text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(text + "\n", job.month.work / "manifest.json")
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, with its kernels, where the main thread can hear it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise SystemExit(143)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
