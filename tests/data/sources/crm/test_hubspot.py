@@ -438,3 +438,13 @@ def test_history_that_is_in_the_company_currency_already(tmp_path: Path):
     result = read(tmp_path, files)
     assert worth(result, "3")[:2] == [9000, 10_000]
     assert any("in the company's currency already" in note for note in result.notes)
+
+
+def test_a_screen_in_french_is_read_by_its_labels(tmp_path: Path):
+    (tmp_path / "toutes.csv").write_text(
+        "ID d'objet,Phase de la transaction,Date de fermeture,Date de création,Montant\n"
+        "1,Fermé gagné,2026-09-15 10:00,2026-07-01 10:00,1000\n2,Fermé perdu,2026-09-15 10:00,2026-07-01 10:00,500\n"
+    )
+    frame = read_export("hubspot", tmp_path).tables["opportunities"].set_index("opportunity_id")
+    assert frame["outcome"].to_dict() == {"1": "won", "2": "lost"}
+    assert frame["amount"].to_dict() == {"1": 1000.0, "2": 500.0}

@@ -282,3 +282,49 @@ def test_the_later_of_two_versions_of_a_deal_counts(tmp_path: Path):
     assert deals(result).loc["006B", "amount"] == 2500
     with pytest.raises(DataError, match="rows of one identifier differ"):
         read(tmp_path, {"Opportunity.csv": "\n".join([OPPS, OPEN, WON, WON.replace("2000", "2500")]) + "\n"})
+
+
+# -- reports in other languages, grouped, and with placeholders ------------------------------------------
+
+GERMAN = """Opportunity-ID;Phase;Betrag;Schlusstermin;Erstelldatum;Geschlossen;Gewonnen
+006A;Fertig;1.234,56 €;15.09.2026;01.07.2026;WAHR;WAHR
+006B;Weg;2.500,00 €;20.09.2026;02.07.2026;WAHR;FALSCH
+Gesamtsummen (2 Datensätze);;3.734,56 €;;;;
+Vertrauliche Informationen - Nicht weitergeben;;;;;;
+"""
+
+
+def test_a_german_report_is_read_by_its_labels(tmp_path: Path):
+    frame = deals(read(tmp_path, {"report1.csv": GERMAN}))
+    assert frame["outcome"].to_dict() == {"006A": "won", "006B": "lost"}
+    assert frame["amount"].to_dict() == {"006A": 1234.56, "006B": 2500.0}
+    assert frame.loc["006A", "closed_on"] == pd.Timestamp("2026-09-15")
+
+
+def test_a_spanish_report_known_by_names(tmp_path: Path):
+    text = "Nombre de la oportunidad,Etapa,Importe,Fecha de cierre,Fecha de creación\n"
+    text += "A,Cerrada ganada,5,15/09/2026,01/07/2026\nB,Cerrada perdida,6,15/09/2026,01/07/2026\n"
+    assert deals(read(tmp_path, {"informe.csv": text}))["outcome"].to_dict() == {"A": "won", "B": "lost"}
+
+
+def test_flags_that_are_neither_yes_nor_no_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match=r"Gewonnen: is neither true nor false"):
+        read(tmp_path, {"report1.csv": GERMAN.replace("WAHR;WAHR", "WAHR;vielleicht")})
+
+
+def test_a_day_that_stands_for_none_is_left_empty(tmp_path: Path):
+    result = read(tmp_path, {"Opportunity.csv": "\n".join([OPPS, OPEN.replace("2026-11-30", "9999-12-31"), WON, LOST])})
+    assert pd.isna(deals(result).loc["006A", "expected_close_on"])
+    assert "1 deals are expected to close on 9999-12-31, which stands for no date" in told(result)
+
+
+def test_a_mapping_says_the_decimal_sign(tmp_path: Path):
+    text = "Opportunity ID;Stage;Amount;Close Date;Created Date\n"
+    text += "006A;Closed Won;2.000;15.09.2026;01.07.2026\n006B;Closed Lost;12.500;20.09.2026;02.07.2026\n"
+    (tmp_path / "m.toml").write_text('[numbers]\ndecimal = ","\n')
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/report.csv").write_text(text)
+    with pytest.raises(DataError, match="decimal = "):
+        read_export("salesforce", tmp_path / "in")
+    result = read_export("salesforce", tmp_path / "in", mapping=tmp_path / "m.toml")
+    assert deals(result).loc["006A", "amount"] == 2000

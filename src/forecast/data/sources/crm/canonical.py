@@ -53,6 +53,7 @@ _SAME = 0.005
 """Two amounts are the same if they differ by less than this share."""
 _APART_AT_LEAST = 0.2
 _UNIT_APART = 5.0
+_NO_DAY_BEFORE, _NO_DAY_FROM = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 _NAME_WITHIN = 31
 """Days after the last change within which a day in the file's name is taken to be the export's."""
 
@@ -71,10 +72,11 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
     frame, history = _without_negatives(frame, history, choices, deals.notes)
     within = _NAME_WITHIN if frame["touched_at"].notna().any() or history is not None else None
     end = _end(_last_day(frame, history, timezone), choices, deals.exported_on, within, deals.notes)
-    frame = _mended(frame, end, timezone, deals.notes)
+    frame = _without_placeholders(_mended(frame, end, timezone, deals.notes), "deals", deals.notes)
     if history is not None:
         history = _mended_history(history, frame, timezone, deals.notes)
     if history is not None:
+        history = _without_placeholders(history, "rows of history", deals.notes)
         _compare_amounts(history, frame, deals.notes)
     frame, history = _closing_stages(frame, history, deals)
     tables = {"opportunities": frame[[name for name in (*_OPPORTUNITY_COLUMNS, *deals.extra) if name in frame]]}
@@ -233,6 +235,19 @@ def _mended(frame: pd.DataFrame, end: pd.Timestamp, timezone: str, notes: list[s
     note(late, "closed before they were entered: created_on = the day they closed")
     frame["created_on"] = frame["created_on"].where(~late, frame["closed_on"])
     return frame
+
+
+def _without_placeholders(frame: pd.DataFrame, what: str, notes: list[str]) -> pd.DataFrame:
+    """Return the frame without expected days such as 9999-12-31, by which a CRM's users say "not known"."""
+    if "expected_close_on" not in frame:
+        return frame
+    day = frame["expected_close_on"]
+    never = (day >= _NO_DAY_FROM) | (day < _NO_DAY_BEFORE)
+    if not never.any():
+        return frame
+    shown = ", ".join(f"{one:%Y-%m-%d}" for one in day[never].drop_duplicates().head(3))
+    notes.append(f"{int(never.sum()):,} {what} are expected to close on {shown}, which stands for no date: left empty")
+    return frame.assign(expected_close_on=day.mask(never))
 
 
 def _mended_history(history: pd.DataFrame, frame: pd.DataFrame, timezone: str, notes: list[str]) -> pd.DataFrame | None:

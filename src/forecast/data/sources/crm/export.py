@@ -7,7 +7,7 @@ blanks and signs, so that `StageName`, `stage_name` and `Stage Name` are one. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,15 +18,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.sources.crm.values.layout import header_among, without_foot
+from forecast.data.sources.crm.values.layout import Kept, header_among, records
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
+from forecast.data.sources.tables.archive import files_of
 from forecast.data.sources.tables.delimited import Header
 from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
 from forecast.data.sources.tables.read import read_file, read_tables
 from forecast.errors import DataError, did_you_mean
 
 _SHOWN = 5
+_NAMES_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,14 @@ class Choices:
 
     dates : the order of day and month in numbers. extracted_on : the day of the export. one_currency : that all amounts
     are in one currency, whatever the export says. negative : whether negative amounts (credits, downsells) come over.
+    decimal : the sign before the decimals in every file, `.` or `,`, where a mapping says it.
     """
 
     dates: Order | None = None
     extracted_on: pd.Timestamp | None = None
     one_currency: bool = False
     negative: Literal["keep", "leave-out"] = "keep"
+    decimal: str = ""
 
 
 @dataclass(kw_only=True)
@@ -111,6 +115,7 @@ class Export:
             timezone=self.timezone,
             order=self.choices.dates,
             decimal=decimal,
+            decimal_said=self.choices.decimal,
             frame=self.raw.get(role),
             notes=self.notes,
         )
@@ -136,9 +141,17 @@ def load(
     if not folder.exists():
         raise DataError(f"there is no {str(folder)!r}", mend=f"name the folder, or the file, of the {crm.name} export")
     export = Export(crm=crm, folder=folder, timezone=timezone, currency=currency, choices=choices or Choices())
+    with files_of(folder) as paths:
+        _fill(export, _parts(crm, paths))
+    return export
+
+
+def _fill(export: Export, parts: Sequence[_Part]) -> None:
+    """Read the parts of an export, each as what its name or else its columns say it is."""
+    crm = export.crm
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
     unnamed: list[_Part] = []
-    for part in _parts(crm, folder):
+    for part in parts:
         file = next((roles[name] for name in stems_of(part.name) if name in roles), None)
         if file is None:
             unnamed.append(part)
@@ -156,7 +169,6 @@ def load(
     _recognise_marked(export, unnamed)
     if unnamed:
         export.notes.append(f"files not brought over: {', '.join(part.label for part in unnamed)}")
-    return export
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +185,11 @@ class _Part:
         return self.table or read_file(self.path, ragged=True, header=_header(file))
 
 
-def _parts(crm: Crm, source: Path) -> list[_Part]:
-    """Return the tables of a folder, or of one file: a file each, but a workbook's sheets each."""
+def _parts(crm: Crm, paths: Sequence[Path]) -> list[_Part]:
+    """Return the tables of files: a file each, but a workbook's sheets each."""
     parts = []
-    for path in [source] if source.is_file() else sorted(source.iterdir()):
-        if not path.is_file() or not is_table(path) or path.name.startswith("."):
+    for path in paths:
+        if not is_table(path):
             continue
         if ending(path) not in WORKBOOK:
             parts.append(_Part(path=path, name=stem(path), label=path.name))
@@ -194,7 +206,7 @@ def _take(export: Export, file: File, part: _Part, table: RawTable) -> None:
     export.files[file.role] = part.label
     export.tables[file.role] = table
     export.notes += table.notes
-    rows = without_foot(cleaned(table.frame), part.label, export.notes)
+    rows = records(cleaned(table.frame), part.label, export.notes, kept=_kept(file))
     export.raw[file.role] = without_nulls(rows, part.label, export.notes)
     export.frames[file.role] = _renamed(export, file)
     day = day_in(stem(part.path))
@@ -255,6 +267,14 @@ def _recognise_marked(export: Export, unnamed: list[_Part]) -> None:
                 break
 
 
+def _kept(file: File) -> Kept:
+    """Return what no record of a file can lack: the columns that are needed, but for its amount."""
+    names = {ours: frozenset(map(plain, file.columns[ours])) for ours in file.needed}
+    key = names.pop("opportunity_id", frozenset())
+    names.pop("amount", None)
+    return Kept(always=frozenset().union(*names.values()), key=key) if file.required else Kept()
+
+
 def _header(file: File) -> Header:
     return header_among([name for names in file.columns.values() for name in names])
 
@@ -298,7 +318,7 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
             _refuse_headless(raw, name)
             hint = did_you_mean(names[0], [str(column) for column in raw.columns])
             raise DataError(
-                f"no column for it: looked for {', '.join(names)}",
+                f"no column for it: looked for {', '.join(names[:_NAMES_SHOWN])}{' …' if names[_NAMES_SHOWN:] else ''}",
                 table=name,
                 column=ours,
                 mend=f"export that column; {hint}" if hint else "export that column",

@@ -160,8 +160,8 @@ def _read(
         return _read_mapped(source, mapping, timezone=company.timezone, segment_column=segment_column, choices=choices)
     crm = _KINDS[kind]
     declared = crm.CRM if mapping is None else with_mapping(crm.CRM, mapping)
-    if mapping is not None and mapping.order is not None and choices.dates is None:
-        choices = replace(choices, dates=mapping.order)
+    if mapping is not None:
+        choices = replace(choices, dates=choices.dates or mapping.order, decimal=mapping.decimal)
     try:
         export = load(declared, source, timezone=company.timezone, currency=company.currency, choices=choices)
     except DataError as error:

@@ -286,7 +286,7 @@ def test_pipedrives_stages_are_named_by_their_table(tmp_path: Path):
 
 def test_every_shipped_mapping_is_read_and_has_what_is_needed():
     names = [mapping.name for mapping in shipped()]
-    assert names == ["Copper", "Freshsales", "Odoo", "Pipedrive", "Zoho CRM"]
+    assert names == ["Copper", "Freshsales", "Odoo", "Pipedrive", "SugarCRM", "Zoho CRM"]
     assert all(mapping.recognised_by for mapping in shipped())
 
 
@@ -342,3 +342,31 @@ def test_rates_alone_are_a_mapping_for_a_known_export(tmp_path: Path):
     rates = result.tables["currencies"].set_index("currency")["plan_rate"]
     assert rates.to_dict() == {"EUR": 1.0, "USD": 0.5}
     assert _rows(result, "currency") == [("EUR",), ("EUR",), ("USD",)]
+
+
+SUGAR = """id,name,sales_stage,amount,date_closed,date_entered,date_modified,deleted
+a1,A,Closed Won,1000,2026-09-28,2026-07-01 10:00:00,2026-10-11 11:00:00,0
+a2,B,Closed Lost,500,2026-09-27,2026-07-01 10:00:00,2026-10-11 11:00:00,0
+a3,C,Prospecting,700,2026-12-28,2026-07-01 10:00:00,2026-10-11 11:00:00,0
+a4,D,Closed Won,900,2026-09-28,2026-07-01 10:00:00,2026-10-11 11:00:00,1
+"""
+
+
+def test_sugarcrm_needs_no_mapping(tmp_path: Path):
+    result = read_export("generic", _source(tmp_path, {"opportunities.csv": SUGAR}))
+    rows = _rows(result, "opportunity_id", "outcome", "amount")
+    assert rows == [("a1", "won", "1000.0"), ("a2", "lost", "500.0"), ("a3", "open", "700.0")]
+
+
+def test_an_amount_in_the_companys_currency_by_its_name_needs_no_rates(tmp_path: Path):
+    text = "Id,Deal value,Deal value in base currency,Currency,Deal stage,Deal pipeline,Sales owner,"
+    text += "Created at,Closed date\n1,1000,900,USD,Won,D,Ann,2026-07-01,2026-09-15\n"
+    text += "2,500,500,EUR,Lost,D,Ann,2026-07-01,2026-09-15\n"
+    result = read_export("generic", _source(tmp_path, {"deals.csv": text}))
+    assert _rows(result, "outcome", "amount") == [("won", "900.0"), ("lost", "500.0")]
+
+
+def test_a_mapping_that_says_nothing_of_the_outcome_is_refused(tmp_path: Path):
+    mapping = '[columns]\ncreated_on = "Entered"\namount = "Worth"\n'
+    with pytest.raises(DataError, match="nothing says whether deals are won, lost or open"):
+        _read(tmp_path, mapping, deals="Entered,Worth\n2026-01-01,5\n2026-01-02,6\n")

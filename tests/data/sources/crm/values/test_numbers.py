@@ -45,6 +45,9 @@ def read(values: list[str | None], decimal: str = "") -> list[float]:
         ("-$450.00", -450),
         ("$-450.00", -450),
         ("450.00-", -450),
+        ("5,00- €", -5),
+        ("-   €", 0),
+        ("$ -", 0),
         ("−450", -450),
         ("EUR 1,200.00", 1_200),
         ("USD 2000", 2_000),
@@ -117,3 +120,21 @@ def test_shares():
     assert share(["10", "100"]) == [0.1, 1.0]
     assert share(["0.1", "1.0"]) == [0.1, 1.0]
     assert share(["1%", "0%"]) == [0.01, 0.0]
+
+
+def test_money_has_no_three_decimals():
+    assert read(["2.000 €", "12.500 €"]) == [2_000, 12_500]
+    assert read(["$2,000", "500"]) == [2_000, 500]
+    for texts in (["2.000 €", "12.500"], ["2.000 €", "2,000 €"], ["KWD 2.000"]):
+        with pytest.raises(DataError, match="cannot be told"):
+            read(texts)
+    with pytest.raises(DataError, match="cannot be told"):
+        read(["$1.234"], ".")
+
+
+def test_a_mapping_says_the_decimal_sign():
+    for said, value in ((",", 2_000.0), (".", 2.0)):
+        by = Reading(table="t.csv", decimal_said=said)
+        assert numbers(lines(["2.000"]), by, column="c").tolist() == [value]
+    with pytest.raises(DataError, match="decimal comma that the mapping says"):
+        numbers(lines(["2000.5"]), Reading(table="t.csv", decimal_said=","), column="c")

@@ -25,6 +25,7 @@ from forecast.data.sources.crm.base_currency import (
 from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.hubspot import history as past
+from forecast.data.sources.crm.hubspot.labels import labels
 from forecast.data.sources.crm.hubspot.outcomes import outcome_of
 from forecast.data.sources.crm.hubspot.stages import located, stage_table
 from forecast.data.sources.crm.values.dates import days, local_days, moments
@@ -43,18 +44,58 @@ CRM = Crm(
             role="opportunities",
             stems=("deal", "deals", "all-deals", "hubspot-crm-exports-all-deals"),
             columns={
-                "opportunity_id": ("deal_id", "hs_object_id", "Record ID", "id", "Deal ID"),
-                "stage_id": ("dealstage", "deal_pipeline_stage_id", "Deal Stage", "pipeline_stage_id", "Stage"),
+                "opportunity_id": ("deal_id", "hs_object_id", "Record ID", "id", "Deal ID", *labels("opportunity_id")),
+                "stage_id": (
+                    "dealstage",
+                    "deal_pipeline_stage_id",
+                    "Deal Stage",
+                    "pipeline_stage_id",
+                    "Stage",
+                    *labels("stage_id"),
+                ),
                 "stage_label": ("pipeline_stage_label", "dealstage_label", "deal_stage_label", "dealstage_name"),
-                "amount": ("amount",),
-                "amount_home": ("amount_in_home_currency", "Amount in company currency"),
-                "currency": ("deal_currency_code", "Currency", "Deal currency", "Currency code"),
-                "close_date": ("closedate", "Close Date", "close_date", "closed_date", "closed_at"),
-                "created_at": ("createdate", "hs_createdate", "Create Date", "created_date", "created_at"),
-                "is_closed": ("hs_is_closed", "Is Deal Closed?", "Is Closed", "is_deal_closed"),
-                "is_won": ("hs_is_closed_won", "Is Closed Won", "Closed Won", "is_won", "is_deal_won"),
-                "is_lost": ("hs_is_closed_lost", "Is closed lost", "Closed Lost", "is_lost", "is_deal_lost"),
-                "probability": ("hs_deal_stage_probability", "Deal probability", "Deal Stage Probability"),
+                "amount": ("amount", *labels("amount")),
+                "amount_home": ("amount_in_home_currency", "Amount in company currency", *labels("amount_home")),
+                "currency": ("deal_currency_code", "Currency", "Deal currency", "Currency code", *labels("currency")),
+                "close_date": (
+                    "closedate",
+                    "Close Date",
+                    "close_date",
+                    "closed_date",
+                    "closed_at",
+                    *labels("close_date"),
+                ),
+                "created_at": (
+                    "createdate",
+                    "hs_createdate",
+                    "Create Date",
+                    "created_date",
+                    "created_at",
+                    *labels("created_at"),
+                ),
+                "is_closed": ("hs_is_closed", "Is Deal Closed?", "Is Closed", "is_deal_closed", *labels("is_closed")),
+                "is_won": (
+                    "hs_is_closed_won",
+                    "Is Closed Won",
+                    "Closed Won",
+                    "is_won",
+                    "is_deal_won",
+                    *labels("is_won"),
+                ),
+                "is_lost": (
+                    "hs_is_closed_lost",
+                    "Is closed lost",
+                    "Closed Lost",
+                    "is_lost",
+                    "is_deal_lost",
+                    *labels("is_lost"),
+                ),
+                "probability": (
+                    "hs_deal_stage_probability",
+                    "Deal probability",
+                    "Deal Stage Probability",
+                    *labels("probability"),
+                ),
                 "deleted": ("is_deleted", "archived", "_fivetran_deleted", "is_deal_deleted"),
                 "active": ("_fivetran_active",),
                 "version_from": ("_fivetran_start",),
@@ -65,8 +106,16 @@ CRM = Crm(
                     "lastmodifieddate",
                     "updatedAt",
                     "_fivetran_synced",
+                    *labels("touched_at"),
                 ),
-                "owner": ("hubspot_owner_id", "owner_id", "Deal owner", "owner_full_name", "owner_email_address"),
+                "owner": (
+                    "hubspot_owner_id",
+                    "owner_id",
+                    "Deal owner",
+                    "owner_full_name",
+                    "owner_email_address",
+                    *labels("owner"),
+                ),
                 "account_id": (
                     "hs_primary_associated_company",
                     "Associated Company IDs",
@@ -74,7 +123,7 @@ CRM = Crm(
                     "Primary Associated Company ID",
                     "Associated Company (Primary)",
                 ),
-                "type": ("dealtype", "Deal Type"),
+                "type": ("dealtype", "Deal Type", *labels("type")),
                 "lead_source": (
                     "hs_analytics_source",
                     "Original Traffic Source",
@@ -329,7 +378,7 @@ def _money(export: Export, frame: pd.DataFrame, reading: Reading) -> tuple[pd.Da
     called = export.columns["opportunities"]
     none = pd.Series(np.nan, index=frame.index, dtype="float64")
     if "amount" not in frame and "amount_home" not in frame:
-        names = ", ".join(CRM.files[0].columns["amount"] + CRM.files[0].columns["amount_home"])
+        names = "amount, amount_in_home_currency, Amount in company currency"
         raise DataError(
             f"no column for it: looked for {names}", table=reading.table, column="amount", mend="export that column"
         )

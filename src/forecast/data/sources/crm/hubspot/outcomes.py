@@ -11,19 +11,18 @@ import pandas as pd
 
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.numbers import shares
-from forecast.data.sources.crm.values.reading import Reading, flags, found
+from forecast.data.sources.crm.values.reading import Reading, flags, found, refuse_unread_flags
 from forecast.data.sources.crm.values.stages import decide
 from forecast.errors import DataError
 
 _CLOSING_COLUMNS = "Is Closed Won and Is Deal Closed? (hs_is_closed_won, hs_is_closed), or deal_pipeline_stage.csv"
 _FLAGS = ("is_closed", "is_won", "is_lost")
-_NO = ("false", "no", "n", "0", "0.0", "f", "falsch", "nein", "non", "faux", "falso")
 
 
 def outcome_of(export: Export, frame: pd.DataFrame, declared: pd.Series, reading: Reading) -> pd.Series:
     """Return won, lost or open: from the deal's own columns, the table of stages, the stage's name, in this order."""
     called, notes = export.columns["opportunities"], export.notes
-    _refuse_unread_flags(export, frame, reading.table)
+    refuse_unread_flags(frame, _FLAGS, called=called, table=reading.table)
     flagged = _flagged(frame)
     against = int((flagged.notna() & declared.notna() & (flagged != declared)).sum())
     if against:
@@ -53,21 +52,6 @@ def outcome_of(export: Export, frame: pd.DataFrame, declared: pd.Series, reading
                 mend=f"export {_CLOSING_COLUMNS}",
             )
     return outcome
-
-
-def _refuse_unread_flags(export: Export, frame: pd.DataFrame, table: str) -> None:
-    """Refuse flags that are neither yes nor no: every such deal would be open."""
-    for name in (each for each in _FLAGS if each in frame):
-        bad = frame.index[frame[name].notna() & ~flags(frame[name]) & ~frame[name].str.lower().isin(_NO)]
-        if len(bad):
-            raise DataError(
-                "is neither true nor false",
-                table=table,
-                column=export.columns["opportunities"][name],
-                rows=found(frame[name], bad),
-                count=len(bad),
-                mend="export it as true and false",
-            )
 
 
 def _flagged(frame: pd.DataFrame) -> pd.Series:

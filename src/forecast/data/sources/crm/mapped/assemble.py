@@ -6,13 +6,14 @@ constant), ask the outcome of the columns and then of the stages, read dates and
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from forecast.data.sources.crm.deals import Deals, choose_segment
 from forecast.data.sources.crm.export import Crm, Export
-from forecast.data.sources.crm.mapped.files import Columns, Sheet, find_files, join_lookup
+from forecast.data.sources.crm.mapped.files import Columns, Sheet, find_files, join_lookup, plain_key
 from forecast.data.sources.crm.mapped.history import read_history
 from forecast.data.sources.crm.mapped.mapping import DEAL_COLUMNS, NEEDED, CrmMapping, check_deal_columns
 from forecast.data.sources.crm.mapped.marketing import read_marketing
@@ -28,6 +29,8 @@ from forecast.errors import DataError, nearest
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "0000-00-00T00:00:00Z")
 _SEGMENTS = ("segment", "region", "territory", "sales region", "business unit", "sales team", "team", "pipeline")
 _DATES = ("created_on", "expected_close_on", "closed_on", "won_on", "lost_on", "touched_on")
+_COMPANYS = re.compile(r"(?:base|home|company|corporate|reporting)currency|converted|usdollar|umgerechnet|konvertiert")
+"""Names, as `plain_key` gives them, of amounts that a CRM has converted to the company's currency."""
 _SHOWN = 5
 
 
@@ -60,6 +63,7 @@ def assemble(
         timezone=timezone,
         order=order or mapping.order,
         decimal=mapping.decimal or table.decimal,
+        decimal_said=mapping.decimal,
         frame=raw,
         notes=notes,
     )
@@ -179,7 +183,10 @@ def _read_values(frame: pd.DataFrame, columns: Columns, reading: Reading) -> pd.
             out[ours] = _dated(out[ours], mapping)
     money = amounts(out["amount"], reading, column=named["amount"])
     out["amount"] = money.numbers * mapping.unit
-    if "currency" not in out and money.currency is not None and money.currency.notna().any():
+    if "currency" in out and _COMPANYS.search(plain_key(named["amount"])):
+        reading.say(named["amount"], "in the company's currency by its name, so that no rates are needed")
+        out = out.drop(columns="currency")
+    elif "currency" not in out and money.currency is not None and money.currency.notna().any():
         out["currency"] = money.currency
     out["created_at"] = moments(out["created_on"], reading, column=named["created_on"])
     out["created_on"] = days(out["created_on"], reading, column=named["created_on"], timed=True)

@@ -15,10 +15,11 @@ import pandas as pd
 from forecast.data.sources.crm.deals import join_rows
 from forecast.data.sources.crm.export import cleaned
 from forecast.data.sources.crm.mapped.mapping import DEAL_COLUMNS, NEEDED, CrmMapping, Lookup
-from forecast.data.sources.crm.values.layout import header_among, without_foot
+from forecast.data.sources.crm.values.layout import header_among, records
 from forecast.data.sources.crm.values.names import stems_of
 from forecast.data.sources.crm.values.reading import without_nulls
 from forecast.data.sources.crm.values.stages import folded
+from forecast.data.sources.tables.archive import files_of
 from forecast.data.sources.tables.raw import RawTable, is_table
 from forecast.data.sources.tables.read import read_tables
 from forecast.errors import DataError, did_you_mean
@@ -73,7 +74,7 @@ class Sheet(ColumnNames):
 
     def __init__(self, table: RawTable) -> None:
         notes = list(table.notes)
-        rows = without_foot(cleaned(table.frame), table.file, notes)
+        rows = records(cleaned(table.frame), table.file, notes)
         self.frame = without_nulls(rows, table.file, notes)
         super().__init__(table.file, self.frame.columns)
         self.name, self.notes, self.decimal = table.name, notes, table.decimal
@@ -127,14 +128,11 @@ def tables_in(source: Path, *, names: Collection[str] = ()) -> list[Sheet]:
 
     Raises DataError where there is no such file or folder, or nothing in it that can be read.
     """
-    if source.is_file():
-        paths = [source]
-    elif source.is_dir():
-        paths = sorted(path for path in source.iterdir() if path.is_file() and is_table(path))
-        paths = [path for path in paths if not path.name.startswith(".")]
-    else:
+    if not source.exists():
         raise DataError(f"there is no file or folder {str(source)!r}", mend="name the export")
-    raw = [table for path in paths for table in read_tables(path, ragged=True, header=header_among(names))]
+    with files_of(source) as paths:
+        paths = [path for path in paths if is_table(path) or path == source]
+        raw = [table for path in paths for table in read_tables(path, ragged=True, header=header_among(names))]
     if not raw:
         raise DataError(f"there is no table in {source}", mend="put the export's files there, as CSV or .xlsx")
     return [Sheet(table) for table in raw]

@@ -24,6 +24,7 @@ _LIKELY = 70.0
 _AGREE = 0.98
 _LATER = 0.95
 _SEGMENTS_AT_MOST = 60
+_STATUSES_READ = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +163,7 @@ class _Names:
 
 def _key(columns: Mapping[str, Profile], names: _Names) -> Choice:
     keys = [name for name, profile in columns.items() if profile.is_key and not profile.is_date]
+    keys = [name for name in keys if names.of(name, "amount") < SURE]
     sure = names.sure("opportunity_id", keys)
     if sure:
         return Choice(ours="opportunity_id", column=sure, evidence="its name, and another value in every row")
@@ -176,10 +178,11 @@ def _outcome(columns: Mapping[str, Profile], names: _Names) -> tuple[Choice, Sta
     """Return the column of statuses that tells won from lost, and its values."""
     told = {}
     for name, profile in columns.items():
-        if not profile.is_status or profile.filled < _LATER:
+        if profile.filled < _LATER or profile.is_date or not 2 <= profile.distinct <= _STATUSES_READ:
             continue
         values = statuses(profile.values)
-        if values.tells:
+        # In a few rows each status may stand once: then each of them must be one, and won and lost be among them.
+        if values.tells and (profile.is_status or not values.unclear):
             told[name] = values
     # A column of stages tells it too, with many values that say nothing: the one with the fewest of those is it.
     ranked = sorted(told, key=lambda name: (len(told[name].unclear), -names.of(name, "outcome")))

@@ -37,6 +37,7 @@ def read_history(found: Found, deals: pd.DataFrame, reading: Reading) -> pd.Data
             timezone=reading.timezone,
             order=reading.order,
             decimal=found.mapping.decimal or found.tables["history"].decimal,
+            decimal_said=found.mapping.decimal,
             frame=found.tables["history"].frame,
             notes=notes,
         )

@@ -36,6 +36,14 @@ def deal_outcomes(columns: Columns, stage: pd.Series, probability: pd.Series | N
         looked_for = ", ".join(name for rule in mapping.outcome for name in rule.columns)
         notes.append(f"{columns.file}: no column that says the outcome ({looked_for}); the stages say it")
     left = outcome.isna()
+    if left.all() and stage.isna().all():
+        raise DataError(
+            "nothing says whether deals are won, lost or open: no column is named for the outcome, none for the stage",
+            table=columns.file,
+            column="outcome",
+            mend="say under [outcome] of the mapping which column says it, with its values for won, lost and open; or "
+            "name the column of stages under [columns]",
+        )
     if left.any():
         by_stage = decide(
             stage[left],

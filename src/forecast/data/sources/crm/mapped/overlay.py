@@ -1,7 +1,7 @@
 """A mapping over a CRM that is known already, or over a shipped one: its names come before theirs.
 
-Of a mapping file, [files], [columns], [stages], [dates] order and [company] are used here; what only `generic` does
-(lookups, rules for the outcome, other forms of history) is refused rather than left out.
+Of a mapping file, [files], [columns], [stages], [dates] order, [numbers] decimal and [company] are used here; what only
+`generic` does (lookups, rules for the outcome, other forms of history) is refused rather than left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ALSO = {
     "closed_on": "close_date",
 }
 _ONLY_GENERIC = ("outcome", "lookups", "history", "marketing", "extra", "constants", "replace", "keep", "leave_out")
-_PLAIN = {"decimal": "", "unit": 1.0, "rates": {}}
+_PLAIN = {"unit": 1.0, "rates": {}}
 
 
 def with_mapping(crm: Crm, mapping: CrmMapping) -> Crm:

@@ -22,6 +22,8 @@ ROWS_READ = 20_000
 """So many rows of a file, evenly spaced, are looked at."""
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000")
 _STATUSES_AT_MOST = 60
+_STATUSES_OF_FEW = 10
+"""So many statuses may a short table have, where half of its rows would be fewer."""
 _DIGITS_ALONE = r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?"
 
 # What a column of statuses says beside the words of stages.
@@ -85,7 +87,8 @@ class Profile:
     @property
     def is_status(self) -> bool:
         """Whether it has a few values that come again."""
-        return 2 <= self.distinct <= min(_STATUSES_AT_MOST, max(2, self.rows // 2)) and not self.is_date
+        most = max(2, self.rows // 2, min(self.rows - 1, _STATUSES_OF_FEW))
+        return 2 <= self.distinct <= min(_STATUSES_AT_MOST, most) and not self.is_date
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,9 @@ SURE = 90.0
 """A name at least so like one of ours (0 to 100) is taken as meaning it, if its values allow it."""
 
 
+_WHAT = "deal|opportunity|opp|potential|offer|angebot|affaire|transaction|negocio|trattativa"
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(" ".join(words(name)) for name in text.split(",") if name.strip())
 
@@ -35,26 +38,27 @@ NAMES: dict[str, tuple[str, ...]] = {
         "сделки, идентификатор, 案件番号, 番号"
     ),
     "created_on": _names(
-        "created, created on, created at, created date, create date, creation date, date created, date added, "
-        "added on, add time, entered, entered on, opened, opened on, open date, begun, begin date, started, start "
-        "date, engage date, deal created, erstellt, erstellt am, angelegt am, anlagedatum, erstelldatum, "
-        "erstellungsdatum, eingang, eingangsdatum, cree le, creee le, date de creation, creation, fecha de "
-        "creacion, creado, creado el, alta, fecha de alta, creato il, data creazione, data di creazione, criado "
-        "em, data de criacao, data criacao, aangemaakt, aangemaakt op, aanmaakdatum, skapad, skapad datum, "
+        "created, created on, created at, created date, create date, creation date, date created, date added, date "
+        "entered, date opened, added on, add time, entered, entered on, opened, opened on, open date, begun, begin "
+        "date, started, start date, engage date, deal created, erstellt, erstellt am, angelegt am, anlagedatum, "
+        "erstelldatum, erstellungsdatum, eingang, eingangsdatum, cree le, creee le, date de creation, creation, "
+        "fecha de creacion, creado, creado el, alta, fecha de alta, creato il, data creazione, data di creazione, "
+        "criado em, data de criacao, data criacao, aangemaakt, aangemaakt op, aanmaakdatum, skapad, skapad datum, "
         "oprettet, oprettelsesdato, opprettet, luotu, luontipaiva, utworzono, data utworzenia, vytvoreno, datum "
         "vytvoreni, olusturma tarihi, дата создания, создана, 作成日, 登録日"
     ),
     "expected_close_on": _names(
         "expected close, expected close date, expected closing, expected closing date, expected, expected on, est "
-        "close date, estimated close date, estimated close, forecast close date, forecast date, target date, "
-        "target close date, planned close, anticipated close date, deadline, erwartet, erwartet am, erwarteter "
-        "abschluss, abschluss erwartet, voraussichtlicher abschluss, geplanter abschluss, cloture prevue, date de "
-        "cloture prevue, date prevue, prevue le, cierre previsto, fecha prevista, fecha de cierre prevista, fecha "
-        "estimada de cierre, chiusura prevista, data prevista, data chiusura prevista, fechamento previsto, "
-        "previsao de fechamento, data prevista de fechamento, verwachte sluitingsdatum, verwachte afsluiting, "
-        "forvantat avslut, forventet lukning, forventet avslutning, odotettu paatos, oczekiwana data zamkniecia, "
-        "ocekavane uzavreni, beklenen kapanis tarihi, ожидаемая дата закрытия, плановая дата закрытия, "
-        "完了予定日, 予定日"
+        "close date, estimated close date, estimated close, forecast close date, forecast date, target date, target "
+        "close date, planned close, anticipated close date, deadline, erwartet, erwartet am, erwarteter abschluss, "
+        "abschluss erwartet, voraussichtlicher abschluss, erwartetes abschlussdatum, voraussichtliches "
+        "abschlussdatum, geplantes abschlussdatum, geplanter abschluss, date de cloture attendue, fecha de cierre "
+        "esperada, cloture prevue, date de cloture prevue, date prevue, prevue le, cierre previsto, fecha prevista, "
+        "fecha de cierre prevista, fecha estimada de cierre, chiusura prevista, data prevista, data chiusura "
+        "prevista, fechamento previsto, previsao de fechamento, data prevista de fechamento, verwachte "
+        "sluitingsdatum, verwachte afsluiting, forvantat avslut, forventet lukning, forventet avslutning, odotettu "
+        "paatos, oczekiwana data zamkniecia, ocekavane uzavreni, beklenen kapanis tarihi, ожидаемая дата закрытия, "
+        "плановая дата закрытия, 完了予定日, 予定日"
     ),
     "closed_on": _names(
         "closed, closed on, closed at, close date, closed date, closing date, date closed, close time, actual "
@@ -169,6 +173,9 @@ def best_likeness(name: str, known: tuple[str, ...]) -> float:
     if not text:
         return 0.0
     if text in known:
+        return 100.0
+    bare = re.sub(rf"^(?:{_WHAT}) (?=.)", "", text)
+    if bare in known:
         return 100.0
     found = process.extractOne(text, known, scorer=fuzz.token_sort_ratio)
     # Short words are alike by chance: `Step` and `Stop` differ in one letter of four.

@@ -14,6 +14,7 @@ import pyarrow as pa
 from forecast.data.sources.crm.base_currency import Conversion, in_company_currency
 from forecast.data.sources.crm.deals import people
 from forecast.data.sources.crm.export import Export, File
+from forecast.data.sources.crm.salesforce.labels import labels
 from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import numbers, shares
@@ -29,6 +30,7 @@ CONVERTED = (
     "To Amount (converted)",
     "Amount (corporate currency)",
     "Amount in corporate currency",
+    *labels("converted"),
 )
 """What Salesforce calls the amount in the company's currency."""
 
@@ -70,14 +72,21 @@ FILES = (
         role="field_history",
         stems=("OpportunityFieldHistory", "Opportunity Field History", "OpportunityFieldHistories"),
         columns={
-            "opportunity_id": ("OpportunityId", "Opportunity ID", "Opportunity ID 18", "Opportunity Name"),
-            "recorded_at": ("CreatedDate", "Edit Date", "Created Date", "Last Modified"),
-            "field": ("Field", "Field / Event", "FieldName", "Field Name"),
-            "old": ("OldValue", "Old Value"),
-            "value": ("NewValue", "New Value"),
+            "opportunity_id": (
+                "OpportunityId",
+                "Opportunity ID",
+                "Opportunity ID 18",
+                *labels("opportunity_id"),
+                "Opportunity Name",
+                *labels("name"),
+            ),
+            "recorded_at": ("CreatedDate", "Edit Date", "Created Date", "Last Modified", *labels("edited_at")),
+            "field": ("Field", "Field / Event", "FieldName", "Field Name", *labels("field")),
+            "old": ("OldValue", "Old Value", *labels("old")),
+            "value": ("NewValue", "New Value", *labels("value")),
         },
         needed=("opportunity_id", "recorded_at", "field"),
-        marks=("Field / Event", "NewValue"),
+        marks=("Field / Event", "NewValue", *labels("field")),
     ),
 )
 
@@ -94,6 +103,9 @@ _FIELDS = {
     "opportunityowner": "owner",
     "currencyisocode": "currency",
     "opportunitycurrency": "currency",
+    **{
+        plain(name): ours for ours in ("stage", "amount", "close_date", "probability", "owner") for name in labels(ours)
+    },
 }
 _CONVERTED = {plain(name) for name in CONVERTED}
 _USER_ID = r"005[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?"

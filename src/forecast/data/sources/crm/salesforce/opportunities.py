@@ -21,13 +21,17 @@ from forecast.data.sources.crm.base_currency import (
 from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.salesforce import history, rates
+from forecast.data.sources.crm.salesforce.labels import labels
 from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.ids import one_form
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
-from forecast.data.sources.crm.values.reading import flags, found
+from forecast.data.sources.crm.values.reading import flags, found, refuse_unread_flags
 from forecast.data.sources.crm.values.stages import decide, outcomes_of_names
 from forecast.errors import DataError
+
+_NAMES = ("Opportunity Name", *labels("name"))
+_OWNERS = ("Owner.Name", "Owner Name", "Opportunity Owner", *labels("owner"))
 
 CRM = Crm(
     name="Salesforce",
@@ -50,16 +54,17 @@ CRM = Crm(
                     "Opportunity ID",
                     "Opportunity ID 18",
                     "18 Digit Opportunity ID",
-                    "Opportunity Name",
+                    *labels("opportunity_id"),
+                    *_NAMES,
                 ),
-                "name": ("Opportunity Name",),
-                "stage": ("StageName", "Stage"),
-                "amount": (*history.CONVERTED, "Amount"),
-                "entered": ("Amount",),
-                "close_date": ("CloseDate", "Close Date"),
-                "created_at": ("CreatedDate", "Created Date"),
-                "is_closed": ("IsClosed", "Closed"),
-                "is_won": ("IsWon", "Won"),
+                "name": _NAMES,
+                "stage": ("StageName", "Stage", *labels("stage")),
+                "amount": (*history.CONVERTED, "Amount", *labels("amount")),
+                "entered": ("Amount", *labels("amount")),
+                "close_date": ("CloseDate", "Close Date", *labels("close_date")),
+                "created_at": ("CreatedDate", "Created Date", *labels("created_at")),
+                "is_closed": ("IsClosed", "Closed", *labels("is_closed")),
+                "is_won": ("IsWon", "Won", *labels("is_won")),
                 "deleted": ("IsDeleted", "_fivetran_deleted", "Deleted"),
                 "active": ("_fivetran_active",),
                 "started_at": ("_fivetran_start",),
@@ -71,17 +76,24 @@ CRM = Crm(
                     "_fivetran_synced",
                     "_airbyte_extracted_at",
                     "_sdc_batched_at",
+                    *labels("touched_at"),
                 ),
-                "owner": ("OwnerId", "Owner ID", "Opportunity Owner", "Owner.Name", "Owner Name", "Owner"),
-                "owner_name": ("Owner.Name", "Owner Name", "Opportunity Owner", "Opportunity Owner: Full Name"),
-                "account_id": ("AccountId", "Account ID", "Account.Name", "Account Name"),
-                "type": ("Type", "Opportunity Type"),
-                "lead_source": ("LeadSource", "Lead Source"),
-                "currency": ("CurrencyIsoCode", "Amount Currency", "Opportunity Currency", "Currency"),
+                "owner": ("OwnerId", "Owner ID", *_OWNERS, "Owner"),
+                "owner_name": (*_OWNERS, "Opportunity Owner: Full Name"),
+                "account_id": ("AccountId", "Account ID", "Account.Name", "Account Name", *labels("account_id")),
+                "type": ("Type", "Opportunity Type", *labels("type")),
+                "lead_source": ("LeadSource", "Lead Source", *labels("lead_source")),
+                "currency": (
+                    "CurrencyIsoCode",
+                    "Amount Currency",
+                    "Opportunity Currency",
+                    "Currency",
+                    *labels("currency"),
+                ),
                 "converted_currency": ("Amount (converted) Currency", "AmountConvertedCurrency"),
                 "units": ("TotalOpportunityQuantity", "Quantity"),
                 "lost_reason": ("Loss_Reason__c", "Closed_Lost_Reason__c", "Lost Reason", "Loss Reason"),
-                "probability": ("Probability", "Probability (%)"),
+                "probability": ("Probability", "Probability (%)", *labels("probability")),
                 "forecast_category": ("ForecastCategoryName", "ForecastCategory", "Forecast Category"),
             },
             needed=("opportunity_id", "stage", "amount", "close_date", "created_at"),
@@ -138,9 +150,11 @@ CRM = Crm(
     ),
 )
 
+_FLAGS = ("is_closed", "is_won")
 _IDENTIFIERS = ("opportunity_id", "owner", "account_id")
 _CLOSING_COLUMNS = "IsClosed and IsWon (Closed and Won in a report), or OpportunityStage.csv"
 _CONVERTED = {plain(name) for name in history.CONVERTED}
+_PLAIN_NAMES = {plain(name) for name in _NAMES}
 
 
 def assemble(export: Export, *, timezone: str, segment_column: str | None) -> Deals:
@@ -187,7 +201,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
 def _same_identifiers(export: Export) -> None:
     """Bring identifiers of 15 and of 18 characters to one form in all files, and names in place of them to theirs."""
     called = export.columns["opportunities"]
-    if plain(called["opportunity_id"]) == "opportunityname":
+    if plain(called["opportunity_id"]) in _PLAIN_NAMES:
         _refuse_shared_names(export)
     else:
         _identified(export)
@@ -208,7 +222,7 @@ def _refuse_shared_names(export: Export) -> None:
         raise DataError(
             "the report has no Opportunity ID, and these names are there more than once",
             table=export.files["opportunities"],
-            column="Opportunity Name",
+            column=export.columns["opportunities"]["opportunity_id"],
             rows=found(names, twice),
             count=len(twice),
             mend="add the column Opportunity ID to the report",
@@ -223,7 +237,7 @@ def _identified(export: Export) -> None:
     """Give histories that know a deal by its name its identifier."""
     deals = export.frames["opportunities"]
     for role in ("history", "field_history"):
-        if role not in export.frames or plain(export.columns[role]["opportunity_id"]) != "opportunityname":
+        if role not in export.frames or plain(export.columns[role]["opportunity_id"]) not in _PLAIN_NAMES:
             continue
         if "name" not in deals:
             raise DataError(
@@ -285,7 +299,8 @@ def _declared(export: Export) -> tuple[dict[str, str], pd.DataFrame | None]:
 
 def _outcome(export: Export, frame: pd.DataFrame, declared: dict[str, str]) -> pd.Series:
     """Return won, lost or open: from IsClosed and IsWon, else from the stage."""
-    there = [name for name in ("is_closed", "is_won") if name in frame and frame[name].notna().any()]
+    refuse_unread_flags(frame, _FLAGS, called=export.columns["opportunities"], table=export.files["opportunities"])
+    there = [name for name in _FLAGS if name in frame and frame[name].notna().any()]
     won = flags(export.column("opportunities", "is_won")[frame.index])
     closed = flags(export.column("opportunities", "is_closed")[frame.index]) | won
     if len(there) == 2:

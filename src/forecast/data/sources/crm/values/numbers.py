@@ -10,7 +10,7 @@ no thousands separator leaves, else by the file's own decimal sign. `1.234` alon
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,20 @@ _SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₽": "RUB", "
 _CURRENCY = r"(?:[A-Z]{2,3}|[A-Z]{0,2}[$€£¥₹₩₽₺₪₴₫฿₱₦]|kr\.?|zł|Fr\.|CHF)"
 _BODY = re.compile(
     rf"(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[-−–])?\s*"
-    rf"(?P<digits>\d[\d.,'’\s]*|[.,]\d+)(?P<power>[eE][+-]?\d+)?\s*(?P<percent>%)?\s*(?P<after>{_CURRENCY})?"
-    r"(?P<trail>[-−–])?(?P<close>\))?"
+    rf"(?P<digits>\d[\d.,'’\s]*|[.,]\d+)(?P<power>[eE][+-]?\d+)?\s*(?P<percent>%)?(?P<early>[-−–])?\s*"
+    rf"(?P<after>{_CURRENCY})?(?P<trail>[-−–])?(?P<close>\))?"
 )
+_MONEY = r"(?:EUR|USD|GBP|CHF|[A-Z]{0,2}[$€£¥₹₩₽₺₪₴₫฿₱₦]|kr\.?|zł)"
+_ZERO = rf"(?:{_MONEY}\s*[-−–]+|[-−–]+\s*{_MONEY})"
+"""How a spreadsheet's accounting format writes nothing: a dash beside the currency."""
+_THOUSANDTHS = ("KWD", "BHD", "OMR", "TND", "JOD", "LYD", "IQD", "KD", "BD", "DT", "JD")
+"""Currencies whose amounts have three decimals."""
 _GROUPED = {sign: re.compile(rf"\d{{1,3}}(?:{re.escape(sign)}\d{{2,3}})*{re.escape(sign)}\d{{3}}") for sign in ".,"}
 
 
 _CALLED = {".": "point", ",": "comma"}
+_MINUS = ["open", "inner", "early", "trail", "minus"]
+"""The places of a sign; the last may hold a plus."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +68,24 @@ def amounts(values: pd.Series, reading: Reading, *, column: str) -> Amounts:
     """Return numbers and the currency written next to them; see `numbers`."""
     if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
         return Amounts(numbers=values.astype("float64"))
-    quick = _quick(values) if values.dtype == "str" else None
+    quick = _quick(values) if values.dtype == "str" and reading.decimal_said != "," else None
     if quick is not None:
         return Amounts(numbers=pd.Series(quick, index=values.index))
     given = cells(values, reading, column)
+    given = replace(given, texts=given.texts.str.replace(rf"^{_ZERO}$", "0", regex=True))
     parts = given.texts.str.extract(rf"^{_BODY.pattern}$")
-    signs = parts[["open", "minus", "inner", "trail"]].notna().sum(axis=1) > 1
+    signs = parts[_MINUS].notna().sum(axis=1) > 1
     whole = given.texts.str.fullmatch(_BODY) & (parts["open"].isna() == parts["close"].isna()) & ~signs
     _refuse_unread(~whole.to_numpy(dtype=bool), given)
     digits = parts["digits"].str.replace(r"['’\s]", "", regex=True).fillna("")
-    decimal = _decimal(digits, parts["power"].notna().to_numpy(), given)
+    beside = parts["before"].fillna(parts["after"])
+    money = beside.notna() & ~beside.isin(_THOUSANDTHS)
+    decimal = _decimal(digits, parts["power"].notna().to_numpy(), given, money=money.to_numpy(dtype=bool))
     other = "," if decimal == "." else "."
     plain = digits.str.replace(other, "", regex=False).str.replace(",", ".", regex=False)
     read = pd.to_numeric(plain + parts["power"].fillna(""), errors="coerce").to_numpy(dtype=np.float64).copy()
     _refuse_unread(np.isnan(read), given)
-    negative = parts[["open", "inner", "trail"]].notna().any(axis=1) | (parts["minus"].fillna("+") != "+")
+    negative = parts[_MINUS[:-1]].notna().any(axis=1) | (parts["minus"].fillna("+") != "+")
     read[negative.to_numpy()] *= -1
     return Amounts(numbers=given.spread(read, np.nan), currency=_written(parts, given))
 
@@ -105,6 +115,12 @@ def _refuse_unread(bad: np.ndarray, given: Cells) -> None:
     bad = bad & ~given.empty
     if bad.any():
         raise given.refusal("values are not numbers", bad, mend="export it as 12500.50, or leave it empty")
+
+
+_SAY = (
+    "export it without thousands separators, as 12500.50, or say it under [numbers] of a mapping (--mapping FILE): "
+    'decimal = "," or decimal = "."'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +158,9 @@ def _marks(text: pd.Series, power: np.ndarray) -> _Marks:
     return _Marks(shows=shows, doubtful=doubtful, uses={sign: counts[sign] > 0 for sign in ".,"}, wrong=wrong)
 
 
-def _decimal(text: pd.Series, power: np.ndarray, given: Cells) -> str:
-    """Return the column's decimal sign."""
-    marks, own = _marks(text, power), given.reading.decimal
+def _decimal(text: pd.Series, power: np.ndarray, given: Cells, *, money: np.ndarray) -> str:
+    """Return the column's decimal sign; money : (n,) which texts have a currency of two decimals beside them."""
+    marks, own, said = _marks(text, power), given.reading.decimal, given.reading.decimal_said
     _refuse_unread(marks.wrong, given)
     points, commas = marks.shows["."], marks.shows[","]
     if points.any() and commas.any():
@@ -154,23 +170,30 @@ def _decimal(text: pd.Series, power: np.ndarray, given: Cells) -> str:
             rows=given.rows(points)[:2] + given.rows(commas)[:2],
             mend="export the column in one form, best as 12500.50",
         )
+    against = {".": commas, ",": points}.get(said, np.zeros(len(text), dtype=bool))
+    if against.any():
+        raise given.refusal(f"values do not have the decimal {_CALLED[said]} that the mapping says", against, mend=_SAY)
     if points.any() or commas.any():
         shown = "." if points.any() else ","
         if shown == "," or marks.uses[","].any():
             given.say(f"decimal {_CALLED[shown]}, as {given.rows(marks.shows[shown])[0]} shows")
         return shown
     doubtful = marks.doubtful
-    if not doubtful.any():
-        return "."
+    if said or not doubtful.any():
+        return said or "."
     if own and not (doubtful & marks.uses[own]).any():
         given.say(f"thousands in {given.rows(doubtful)[0]}: the file's decimal sign is the {_CALLED[own]}")
         return own
+    parting = [sign for sign in ".," if (doubtful & marks.uses[sign]).any()]
+    if len(parting) == 1 and parting[0] != own and not (doubtful & ~money).any():
+        given.say(f"thousands in {given.rows(doubtful)[0]}: money has no three decimals")
+        return "," if parting[0] == "." else "."
     example = text[doubtful].iloc[0]
     raise given.refusal(
         f"it cannot be told whether {example!r} is {int(re.sub('[.,]', '', example)):,} or "
         f"{example.replace(',', '.')} (no value shows which sign is the decimal one)",
         doubtful,
-        mend="export it without thousands separators, as 12500.50",
+        mend=_SAY,
     )
 
 

@@ -6,7 +6,7 @@ rows and the option that says it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -54,14 +54,16 @@ class Reading:
     """One file, as far as it matters to what its values mean.
 
     table : the file's name. timezone : the company's. order : what --dates says, None where it was not given.
-    decimal : the file's decimal sign where that is known, `.` or `,`. frame : the file's columns as text, by which one
-    column can bear witness for another. notes : what was decided is added here.
+    decimal : the file's decimal sign where that is known, `.` or `,`. decimal_said : the one that a mapping says.
+    frame : the file's columns as text, by which one column can bear witness for another. notes : what was decided is
+    added here.
     """
 
     table: str
     timezone: str = "UTC"
     order: Order | None = None
     decimal: str = ""
+    decimal_said: str = ""
     frame: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -173,9 +175,55 @@ def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataF
     return frame.assign(**columns)
 
 
+_YES = (
+    *(
+        "true",
+        "yes",
+        "y",
+        "1",
+        "1.0",
+        "t",
+        "x",
+        "✓",
+        "wahr",
+        "ja",
+        "vrai",
+        "oui",
+        "verdadero",
+        "sí",
+        "si",
+        "vero",
+        "sì",
+    ),
+    *("verdadeiro", "sim", "waar", "sant", "sann", "sandt", "prawda", "tak", "pravda", "ano", "истина", "да"),
+)
+_NO = (
+    *("false", "no", "n", "0", "0.0", "f", "falsch", "nein", "faux", "non", "falso", "não", "nao", "onwaar", "nee"),
+    *("falskt", "falsk", "usann", "usandt", "nej", "nei", "fałsz", "nie", "nepravda", "ne", "ложь", "нет", "-", "☐"),
+)
+
+
 def flags(values: pd.Series) -> pd.Series:
-    """Return truth values: true, yes, 1 are True, everything else (also missing) False."""
+    """Return truth values: true, yes, 1 and their like are True, everything else (also missing) False."""
     codes, texts = pd.factorize(values)
     small = pd.Series(texts, dtype="str").str.strip().str.lower()
-    yes = np.asarray(small.isin(["true", "yes", "y", "1", "1.0", "t", "x", "wahr", "ja", "vrai", "oui"]))
+    yes = np.asarray(small.isin(_YES))
     return pd.Series(np.append(yes, False)[codes], index=values.index)
+
+
+def refuse_unread_flags(frame: pd.DataFrame, names: Sequence[str], *, called: Mapping[str, str], table: str) -> None:
+    """Raise DataError for flags that are neither yes nor no: every such deal would be taken as open.
+
+    names : the columns of flags, ours. called : ours -> the file's. table : the file.
+    """
+    for name in (each for each in names if each in frame):
+        bad = frame.index[frame[name].notna() & ~flags(frame[name]) & ~frame[name].str.strip().str.lower().isin(_NO)]
+        if len(bad):
+            raise DataError(
+                "is neither true nor false",
+                table=table,
+                column=called[name],
+                rows=found(frame[name], bad),
+                count=len(bad),
+                mend="export it as true and false",
+            )
