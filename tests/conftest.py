@@ -15,11 +15,15 @@ import pandas as pd
 import pytest
 
 import maven
+from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.reporting.run.report import report
 from forecast.simulation.company import simulate, write
 
 if TYPE_CHECKING:
     from servers import Server
+
+with without_iri_grammar():  # else each process compiles a grammar while it collects
+    import nbformat  # noqa: F401
 
 # One BLAS thread: the tests share two cores, and results must not depend on how many threads there are.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -31,20 +35,47 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = bool(os.environ.get("FORECAST_REQUIRE_ALL"))
 
 
-SPREAD = ("test_bad_companies.py", "test_importers.py", "test_contract.py")
-"""Files of many tests that share nothing made beforehand: these go to whichever worker is free."""
+LONGEST = (
+    "report",
+    "tests/whole/test_no_future.py",
+    "tests/whole/test_jupyterlab.py",
+    "tests/whole/test_damaged.py",
+    "redacted",
+    "tests/evaluation/test_changed.py",
+    "tests/reporting/explorer/test_explorer.py",
+    "tests/models/pipeline/test_deals.py",
+    "tests/models/test_along.py",
+    "tests/models/test_recovery.py",
+    "tests/models/pipeline/test_bookings.py",
+    "hostile",
+    "tiny-report",
+    "study",
+    "tests/evaluation/planning/test_study.py",
+    "tests/models/win/test_probabilities.py",
+)
+"""The groups that take most, in the order in which they begin: none is left for one worker at the end, and while one
+waits for a browser the other computes."""
+
+SPREAD = ("test_bad_companies.py", "test_importers.py")
+"""Files of many tests that share nothing made beforehand: these come last, each to whichever worker is free."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one worker, which then makes what they share once; begin with the longest files."""
+    """Keep the tests of a file in one worker, which then makes what they share once; begin with the longest groups."""
     if not hasattr(config, "workerinput"):
         return
-    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
-    items.sort(key=lambda item: (item.path not in long, item.path.parent.name != "whole"))
     for item in items:
         if item.get_closest_marker("xdist_group") is None and item.path.name not in SPREAD:
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+
+    def place(item: pytest.Item) -> tuple[bool, int, bool]:
+        group = item.get_closest_marker("xdist_group")
+        name = group.args[0] if group else ""
+        return group is None, LONGEST.index(name) if name in LONGEST else len(LONGEST), item.path not in long
+
+    items.sort(key=place)
 
 
 def _absent(reason: str) -> None:
@@ -117,6 +148,15 @@ def sample_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return out
+
+
+@pytest.fixture(scope="module")
+def kept_walks() -> Iterator[None]:
+    """Keep, for the tests of a file, the walks through a snapshot's past; see `walks`."""
+    import walks
+
+    with walks.kept_walks():
+        yield
 
 
 @pytest.fixture(scope="session")

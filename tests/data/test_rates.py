@@ -44,6 +44,7 @@ def test_rates_without_dates_hold_on_every_day():
     assert rates_on(plain, pd.Timestamp("1990-01-01"), Calendar()).values.tolist() == [["GBP", 1.2], ["USD", 0.9]]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from(["USD", "GBP"]), st.integers(0, 1500)), min_size=1, max_size=8, unique=True),
     st.integers(0, 1500),

@@ -100,6 +100,7 @@ def test_the_sample_in_capitals_is_the_sample(log: Log):
     assert set(asked["model"]) == {"submitted-sales"}
 
 
+@pytest.mark.slow
 def test_everybody_says_that_no_category_is_commit(log: Log):
     upside = other(log, category="upside")
     with pytest.raises(DataError, match="none is 'commit'") as error:

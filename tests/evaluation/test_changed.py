@@ -17,6 +17,8 @@ from forecast.models.pipeline.explained import CHANGE_COLUMNS, DEAL_COLUMNS, END
 from forecast.simulation.company import simulate, write
 from logs import log_of
 
+pytestmark = pytest.mark.usefixtures("kept_walks")
+
 CENT = 0.005
 
 
@@ -89,7 +91,7 @@ def raw(log: Log) -> dict[str, pd.DataFrame]:
         ("2025-12-31", ""),
         pytest.param("2025-10-31", "", marks=pytest.mark.slow),  # another fiscal quarter
         pytest.param("2025-12-31", "2025-08-31", marks=pytest.mark.slow),  # months between
-        ("2025-12-15", ""),  # mid-month against a month's end
+        pytest.param("2025-12-15", "", marks=pytest.mark.slow),  # mid-month against a month's end
         pytest.param("2025-12-15", "2025-11-15", marks=pytest.mark.slow),  # about the same place in two months
         pytest.param("2025-12-31", "2025-12-08", marks=pytest.mark.slow),  # a month's end against its middle
     ],
@@ -169,6 +171,7 @@ def edited(log: Log) -> tuple[Log, dict[str, str]]:
     return log_of(tables, **company), dict(zip(names, picked, strict=True))
 
 
+@pytest.mark.slow
 def test_nothing_is_left_over_where_all_that_is_odd_happens(company):
     log, happened = edited(company)
     causes = hold_that_nothing_is_left_over(log, as_of="2025-12-31")
@@ -188,6 +191,7 @@ def test_nothing_is_left_over_where_all_that_is_odd_happens(company):
     assert (change.ends.query("node == 'Atlantis'")["before"] == 0).all()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_said_or_refused(company):
     with pytest.raises(ParameterError, match="since: 2025-12-31 is not before 2025-12-31"):
         changes_forecast(company, as_of="2025-12-31", since="2025-12-31")
@@ -206,6 +210,7 @@ def test_what_cannot_be_compared_is_said_or_refused(company):
     assert "reaches no period" in far.attrs["notes"][0]
 
 
+@pytest.mark.slow
 def test_the_tables_are_those_of_a_month(company, tmp_path):
     from forecast.reporting.month import tables
     from forecast.reporting.month.results import Results

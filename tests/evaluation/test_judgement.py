@@ -342,6 +342,7 @@ def test_of_people_who_are_in_both_years_the_pairs_count():
     assert judgement.of_shares(now, shuffled).p_value == pytest.approx(again.p_value)
 
 
+@pytest.mark.slow
 def test_shares_of_people_of_whom_most_are_in_both_years_differ_by_chance_as_often_as_stated():
     rng = np.random.default_rng(5)
     wrong = []

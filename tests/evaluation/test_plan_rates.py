@@ -76,6 +76,7 @@ def test_a_day_has_the_rates_of_its_year():
         assert history.set_index("opportunity_id")["amount"]["O000"].iloc[0] == mine["amount"]["O000"]
 
 
+@pytest.mark.slow
 def test_a_forecast_of_the_old_year_does_not_know_the_new_rates():
     frames = [
         forecast.forecast_bookings(snapshot(log, as_of=THEN), months=3) for log in (company(), company(dated=False))
@@ -85,6 +86,7 @@ def test_a_forecast_of_the_old_year_does_not_know_the_new_rates():
     pd.testing.assert_frame_equal(frames[0], other)
 
 
+@pytest.mark.slow
 def test_a_record_holds_each_forecast_against_bookings_at_its_own_rates():
     origins, models = ["2025-10-31", "2025-11-30", NOW], ["seasonal-naive", "pipeline"]
     track = forecast.backtest(company(), origins=origins, models=models, months=2)
@@ -114,6 +116,7 @@ def test_what_the_rates_alone_changed_is_a_bar_of_its_own():
     assert RATES not in changes_since(log, snapshot(log, as_of="2026-02-28"))["bar"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["", "2025-12-10"])
 def test_what_the_rates_alone_changed_is_a_cause_of_its_own(since: str):
     log, day = company(), pd.Timestamp(since or THEN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ MONTHS, NAMES = 23, ("A", "B", "C", "Total")
 LEVELS = (2.5, 10, 25, 50, 75, 90, 97.5)
 
 
+@cache
 def track(*, bias: float = 0.0, noise: float = 10.0, width: float = 12.816, seed: int = 1) -> pd.DataFrame:
     """Return scored forecasts of two lead times by the model, the benchmark and sales."""
     rng, rows = np.random.default_rng(seed), []
@@ -52,9 +55,15 @@ def found_in(scored: pd.DataFrame) -> dict[str, questions.Finding]:
     return questions.of_record(scored, steps, habits(scored, by=["submitter"]), adjustments(scored))
 
 
+@cache
+def found_of(**broken: float) -> dict[str, questions.Finding]:
+    """Return what is found in `track`."""
+    return found_in(track(**broken))
+
+
 def test_each_question_is_asked_of_its_own_rows():
     scored = track()
-    found = found_in(scored)
+    found = found_of()
     ours = scored[(scored["model"] == "pipeline") & (scored["horizon"] == 1)]
     total = ours[ours["segment"] == "Total"]
     ranges = found["ranges total"].estimate
@@ -71,7 +80,7 @@ def test_each_question_is_asked_of_its_own_rows():
 
 
 def test_all_questions_of_a_page_are_corrected_together():
-    found = found_in(track())
+    found = found_of()
     estimates = [finding.estimate for finding in found.values()]
     corrected = weighted_holm([e.p_value for e in estimates], [e.weight for e in estimates])
     np.testing.assert_allclose([finding.p_page for finding in found.values()], corrected)
@@ -90,7 +99,7 @@ def test_all_questions_of_a_page_are_corrected_together():
     ],
 )
 def test_what_is_broken_is_found(broken, question, verdict):
-    assert found_in(track(**broken))[question].verdict == verdict
+    assert found_of(**broken)[question].verdict == verdict
 
 
 def test_without_forecasts_every_question_is_too_few():
@@ -99,7 +108,7 @@ def test_without_forecasts_every_question_is_too_few():
 
 
 def test_findings_come_back_from_their_table():
-    found = found_in(track())
+    found = found_of()
     table = questions.as_table(found)
     pd.testing.assert_frame_equal(questions.as_table(questions.from_rows(table.to_dict("records"))), table)
     assert table["question"].is_unique

@@ -99,6 +99,7 @@ def test_a_step_a_month_is_as_a_full_fit_a_month(last):
     assert np.abs(ratio.mean() - 1) < 0.01
 
 
+@pytest.mark.slow
 def test_the_owners_answer_for_what_was_forecast_also_where_only_the_base_rate_was(last):
     # Summed over a month's deals, what was expected of a base rate is near what came: an owner's share of a forecast
     # that said next to nothing would be the deals' own chance.

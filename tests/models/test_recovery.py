@@ -168,9 +168,14 @@ def test_the_companies_follow_the_truth():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mid_month", [False, True], ids=["month's end", "mid-month"])
+@pytest.mark.parametrize(
+    "mid_month", [False, pytest.param(True, marks=pytest.mark.long)], ids=["month's end", "mid-month"]
+)
 def test_win_probabilities_by_stage_are_recovered(mid_month: bool):
-    """In the middle of a month the month in progress comes on top: p_win_1 is by the end of the next."""
+    """In the middle of a month the month in progress comes on top: p_win_1 is by the end of the next.
+
+    That it is counted at all is held on the sample too (`test_in_the_middle_of_a_month_the_rest_of_it_counts`).
+    """
     found = []
     for seed in COMPANIES:
         snap = forecast.snapshot(made(seed).log, as_of=day_of(mid_month=mid_month))

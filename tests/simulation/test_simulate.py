@@ -377,6 +377,7 @@ def test_value_of_a_new_deal_against_simulated_deals(large: Simulation):
     assert np.std(ratios) < 0.06
 
 
+@pytest.mark.slow
 def test_expected_bookings_is_a_table_that_adds_up(company: Simulation):
     table = expected_bookings(company, "2026-06", months=6)
     assert list(table.columns) == ["target_period", "horizon", "segment", "mean"]

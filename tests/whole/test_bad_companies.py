@@ -25,7 +25,10 @@ from forecast.models.registry import MODELS, forecaster
 from forecast.models.tables import month_targets
 from logs import STAGES
 
-pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # nothing is divided by nothing on the way
+pytestmark = [
+    pytest.mark.filterwarnings("error::RuntimeWarning"),  # nothing is divided by nothing on the way
+    pytest.mark.usefixtures("kept_walks"),
+]
 
 CHANCES = [f"p_win_{h}" for h in range(1, 7)]
 END = pd.Timestamp("2026-03-31")

@@ -117,6 +117,7 @@ def test_which_values_could_be_of_a_column(name: str, values: list[str], answer:
     assert fits(pd.Series(values, dtype="str"), column) is answer
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_no_trap():
     wide = pd.concat(
         [deals(amount=None), pd.DataFrame({f"field_{n:05d}__c": ["x"] * 40 for n in range(10_000)})], axis=1

@@ -57,6 +57,7 @@ def test_the_forecast_and_the_audit_go_by_one_rule(closed: int, first: str, why:
         assert any(why in note for note in forecast.forecast_bookings(snap).attrs["notes"])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 150), st.integers(0, 70), st.booleans()), min_size=8, max_size=20),

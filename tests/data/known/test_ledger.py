@@ -45,6 +45,7 @@ def agrees(seen, snap, ids) -> None:
     assert (ledger.expected[row[has]] == days_of(deals["expected_close_on"])[has]).all()
 
 
+@pytest.mark.slow
 def test_every_day_is_as_the_log_had_it(log):
     last = forecast.snapshot(log, as_of=log.extracted_on)
     ids = last.opportunities["opportunity_id"].to_numpy(dtype=object)

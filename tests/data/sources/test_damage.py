@@ -312,6 +312,7 @@ class TestInAFolder:
         papq.write_table(table, folder / "plan.parquet")
         assert "plan.amount: this column is there twice" in self.fatal(folder)
 
+    @pytest.mark.slow
     def test_ten_thousand_columns(self, folder):
         lines = (folder / "opportunities.csv").read_text().splitlines()
         names = ",".join(f"c{number}" for number in range(10_000))

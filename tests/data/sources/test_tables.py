@@ -94,6 +94,7 @@ def test_a_value_of_ten_megabytes_is_read(tmp_path):
     assert list(table.frame.index) == [2, 5_000_003]
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_read(tmp_path):
     names = ",".join(f"c{number}" for number in range(10_000))
     table = table_of(tmp_path, f"{names}\n{',' * 9_998}x,y\n".encode())

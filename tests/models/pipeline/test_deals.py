@@ -22,6 +22,8 @@ from forecast.models.pipeline.components import by_segment, components, expected
 from forecast.models.pipeline.deals import correction_notes, win_probabilities
 from forecast.simulation.company import simulate, write
 
+pytestmark = pytest.mark.usefixtures("kept_walks")
+
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Log:

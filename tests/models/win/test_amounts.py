@@ -140,6 +140,7 @@ def test_a_deal_without_a_row_stands_on_the_last_day_as_before(deals: pd.DataFra
         assert (states.stage[silent] == NONE).all()
 
 
+@pytest.mark.slow
 def test_no_jump_between_the_last_day_and_the_one_before(deals: pd.DataFrame):
     """Amounts of open deals three times those of the won ones moved the last day's forecast alone."""
     table = deals.assign(amount=np.where(deals["outcome"] == "open", 3.0, 1.0) * deals["amount"])
@@ -153,6 +154,7 @@ def test_no_jump_between_the_last_day_and_the_one_before(deals: pd.DataFrame):
     assert quarter[1] == pytest.approx(quarter[0], rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["2022-03-31", "2022-04-12"])
 def test_an_export_of_a_day_forecasts_what_a_later_one_says_of_that_day(deals: pd.DataFrame, day: str):
     """No future reaches a past day, and nothing is known on the last day that no past day has: equal to the byte."""

@@ -172,6 +172,7 @@ def funnel(seed: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_a_funnel_whose_losses_nobody_records():
     expected = came = 0.0
     for seed in range(1, 5):

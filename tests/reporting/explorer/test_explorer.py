@@ -23,6 +23,8 @@ from forecast.wording import MINUS
 from forecast.wording import THIN as T
 from tiny import OPPORTUNITIES, edited, tiny_company
 
+pytestmark = pytest.mark.usefixtures("kept_walks")
+
 DAY = "2026-10-31"
 IMPROVED = pd.DataFrame(
     [{"verdict": "improved", "relative_change": -0.4, "interval_low": -0.6, "interval_high": -0.1, "sentence": "Fell"}]
@@ -187,6 +189,7 @@ def test_every_mark_says_its_values(explorer):
     assert "range €" in sources.plain(months.tooltips[0][2])
 
 
+@pytest.mark.slow
 def test_deals_are_filtered_and_sorted(explorer):
     table = explorer.table
     table.stage.value = "Negotiation"
@@ -206,16 +209,19 @@ def test_deals_are_filtered_and_sorted(explorer):
     assert table.why.value == ""
 
 
+@pytest.mark.slow
 def test_a_long_list_says_that_it_is_cut(explorer):
     assert len(explorer.table.rows.options) == 200
     assert "The first 200 are listed" in explorer.table.count.value
 
 
+@pytest.mark.slow
 def test_lines_are_columns(explorer):
     lengths = {len(label) for label, _ in explorer.table.rows.options}
     assert len(lengths) == 1
 
 
+@pytest.mark.slow
 def test_the_chosen_deal_is_explained(explorer):
     table = explorer.table
     table.sort.value = "p_win"

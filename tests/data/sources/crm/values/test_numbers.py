@@ -104,6 +104,7 @@ def test_refusals(values: list[str], message: str):
         read(values)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(min_value=-1e9, max_value=1e9).map(lambda value: round(value, 2)), min_size=1, max_size=20))
 def test_any_amount_is_read_back_from_any_locale(values: list[float]):
     # A value that shows the sign stands in each column, as cents do in any real one.
