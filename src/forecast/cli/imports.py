@@ -132,7 +132,8 @@ def import_(
         raise ParameterError(f"{mapping}: there is no such mapping file; draft one with --guess")
     refuse_foreign(out)
     from forecast.data.sources.crm.export import Choices
-    from forecast.data.sources.crm.importing import read_export, write_folder
+    from forecast.data.sources.crm.importing import read_export
+    from forecast.data.sources.into_folder import into, write_folder
 
     choices = Choices(
         dates=dates,  # type: ignore[arg-type]
@@ -142,6 +143,7 @@ def import_(
     )
     result = read_export(kind, source, segment_column=segment_from, company_in=out, choices=choices, mapping=mapping)
     try:
+        result = into(result, out)
         write_folder(result, out)
     except OSError as error:
         raise MachineError(f"{out}: cannot be written ({error.strerror or error})") from None

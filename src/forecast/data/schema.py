@@ -26,6 +26,9 @@ AMOUNT_FIXED = "stage and close date of a past day are unknown: only creation, a
 TOTAL = "Total"
 """The reserved name of the sum over segments."""
 
+UNASSIGNED = "Unassigned"
+"""What an import calls the segment of rows whose segment nothing says."""
+
 OUTCOMES = ("open", "won", "lost")
 
 CREDITS = ("keep", "leave-out")

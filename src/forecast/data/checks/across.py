@@ -16,7 +16,7 @@ from forecast.data.checks.amounts import amounts_against_history
 from forecast.data.checks.currencies import check_currencies
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, places, ranks
-from forecast.data.schema import OUTCOMES, Company
+from forecast.data.schema import OUTCOMES, UNASSIGNED, Company
 from forecast.errors import Problem, did_you_mean, nearest, shortened
 
 Tables = Mapping[str, pd.DataFrame]
@@ -314,7 +314,7 @@ def _segments(tables: Tables) -> list[Problem]:
     for table, frame in tables.items():
         if table in (OPPS, HISTORY) or "segment" not in frame:
             continue
-        unknown = sorted(set(frame["segment"].dropna().unique()) - known)
+        unknown = sorted(set(frame["segment"].dropna().unique()) - known - {UNASSIGNED})
         if unknown:
             found += problem_at(
                 frame,

@@ -448,3 +448,12 @@ def test_a_screen_in_french_is_read_by_its_labels(tmp_path: Path):
     frame = read_export("hubspot", tmp_path).tables["opportunities"].set_index("opportunity_id")
     assert frame["outcome"].to_dict() == {"1": "won", "2": "lost"}
     assert frame["amount"].to_dict() == {"1": 1000.0, "2": 500.0}
+
+
+def test_goals_and_leads_are_named_with_their_mend(tmp_path: Path):
+    head = "Record ID,Deal Stage,Amount,Close Date,Create Date,Is Closed Won,Is Deal Closed?"
+    deal = f"{head}\n1,x,5,2026-10-01,2026-09-01,true,true\n"
+    files = {"all-deals.csv": deal, "goals.csv": "a,b\n1,2\n", "hubspot-crm-exports-leads-2026-10-31.csv": "a,b\n1,2\n"}
+    told = "\n".join(read(tmp_path, files).notes)
+    assert "goals.csv: what it holds can be used: write it as quotas.csv into the data folder" in told
+    assert "leads-2026-10-31.csv: what it holds can be used: write it as marketing.csv" in told

@@ -91,6 +91,8 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
         tables["currencies"] = deals.currencies
     if deals.marketing is not None:
         tables["marketing"] = deals.marketing
+    if deals.further is not None:
+        tables.update(deals.further(end))
     return tables, end
 
 

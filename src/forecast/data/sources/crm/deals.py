@@ -6,19 +6,19 @@ Deals in the bin are left out, and each deal gets a segment and its owner a name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from forecast.data.schema import UNASSIGNED
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.ids import without_repeats
 from forecast.data.sources.crm.values.names import plain
 from forecast.errors import ParameterError, nearest
 
 ONE_SEGMENT = "All"
-NO_SEGMENT = "Unassigned"
 
 _SEGMENTS_AT_MOST = 60
 _FILLED_AT_LEAST = 0.5
@@ -35,6 +35,7 @@ class Deals:
     currencies : currency, plan_rate, [from], where amounts are in several; or None.
     reporting : the company's currency, where the export says it. exported_on : the day in the file's name, if any.
     marketing : the table of that name, where the export has it. extra : further columns of the deals to keep.
+    further : makes the tables of what else the export holds (quotas, leads, ...), given the day of the export.
     """
 
     opportunities: pd.DataFrame
@@ -45,6 +46,7 @@ class Deals:
     exported_on: pd.Timestamp | None = None
     marketing: pd.DataFrame | None = None
     extra: tuple[str, ...] = ()
+    further: Callable[[pd.Timestamp], dict[str, pd.DataFrame]] | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -88,11 +90,11 @@ def choose_segment(export: Export, joined: dict[str, pd.Series], segment_column:
     Raises ParameterError for a column that is not there.
     """
     if segment_column is not None:
-        role, column = _find_column(export, joined, segment_column)
+        role, column = export.segment_from = _find_column(export, joined, segment_column)
         values = _taken(export, joined, role, column)
         empty = int(values.isna().sum())
-        more = f"; {empty:,} without one are {NO_SEGMENT!r}" if empty else ""
-        return values.fillna(NO_SEGMENT), f"segment = {column} of {export.files[role]}, as asked{more}"
+        more = f"; {empty:,} without one are {UNASSIGNED!r}" if empty else ""
+        return values.fillna(UNASSIGNED), f"segment = {column} of {export.files[role]}, as asked{more}"
     for role, wanted in export.crm.segments:
         if role not in joined:
             continue
@@ -101,10 +103,11 @@ def choose_segment(export: Export, joined: dict[str, pd.Series], segment_column:
                 continue
             values = _taken(export, joined, role, str(name))
             if values.notna().mean() >= _FILLED_AT_LEAST and 2 <= values.nunique() <= _SEGMENTS_AT_MOST:
+                export.segment_from = role, str(name)
                 empty = int(values.isna().sum())
-                more = f"; {empty:,} without one are {NO_SEGMENT!r}" if empty else ""
+                more = f"; {empty:,} without one are {UNASSIGNED!r}" if empty else ""
                 where_from = f"segment = {name} of {export.files[role]}{more}; another column: --segment-from"
-                return values.fillna(NO_SEGMENT), where_from
+                return values.fillna(UNASSIGNED), where_from
     one = pd.Series(ONE_SEGMENT, index=next(iter(joined.values())).index, dtype="str")
     return one, f"a CRM has no segment: every deal is in one, {ONE_SEGMENT!r}; name a column with --segment-from"
 

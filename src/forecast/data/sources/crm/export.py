@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.calendar import Calendar
 from forecast.data.checks.table import LINE
 from forecast.data.sources.crm.values.layout import Kept, header_among, records
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
@@ -82,7 +83,9 @@ class Export:
 
     columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
     stage_outcomes : what a mapping file says of the stages (open, won, lost), for `stages.decide`.
-    timezone, currency : the company's, the latter empty where not known. choices : what the user said of the export.
+    timezone, currency, calendar : the company's, the second empty where not known.
+    choices : what the user said of the export.
+    segment_from : the role and column that the deals' segment was taken from; None where all are in one.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -98,7 +101,9 @@ class Export:
     stage_outcomes: Mapping[str, str] = field(default_factory=dict)
     timezone: str = "UTC"
     currency: str = ""
+    calendar: Calendar = field(default_factory=Calendar)
     choices: Choices = field(default_factory=Choices)
+    segment_from: tuple[str, str] | None = None
 
     def get(self, role: str) -> pd.DataFrame | None:
         """Return the frame of a role, or None where the export has no such file or no rows in it."""
@@ -169,6 +174,25 @@ def _fill(export: Export, parts: Sequence[_Part]) -> None:
     _recognise_marked(export, unnamed)
     if unnamed:
         export.notes.append(f"files not brought over: {', '.join(part.label for part in unnamed)}")
+        export.notes += _by_hand(unnamed)
+
+
+_BY_HAND = {
+    **dict.fromkeys(("goal", "goals", "goaltarget", "goaltargets", "quota", "quotas"), "quotas.csv"),
+    **dict.fromkeys(("forecast", "forecasts", "msdynforecastinstance", "forecasting"), "submitted_forecasts.csv"),
+    **dict.fromkeys(("lead", "leads", "campaign", "campaigns", "campaignactivity", "marketingemail"), "marketing.csv"),
+}
+"""Files that hold what one of our tables could, by their plain name, of CRMs whose importer does not read them yet."""
+
+
+def _by_hand(unnamed: Sequence[_Part]) -> list[str]:
+    """Return a note for each file that would bring one of our tables, with what to do."""
+    found = [(part.label, _BY_HAND[name]) for part in unnamed for name in stems_of(part.name) if name in _BY_HAND]
+    return [
+        f"{label}: what it holds can be used: write it as {table} into the data folder (data/README.md), where imports "
+        "leave it"
+        for label, table in dict.fromkeys(found)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company
@@ -37,24 +33,14 @@ from forecast.data.sources.crm.mapped.overlay import over_shipped, with_mapping
 from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, shipped_for
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
 from forecast.data.sources.crm.values.reading import Order
+from forecast.data.sources.into_folder import Imported, into, write_folder
 from forecast.errors import DataError, ParameterError, nearest
 
 _KINDS = {"salesforce": salesforce, "hubspot": hubspot, "dynamics": dynamics}
 GENERIC = "generic"
 KINDS = (*_KINDS, GENERIC)
 
-_WRITTEN = ("opportunities", "opportunity_history", "stages", "currencies")
-_NOTES = "import_notes.txt"
 _SHOWN = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Imported:
-    """What an export became: our tables, the text of company.toml, and what a reader must know."""
-
-    tables: dict[str, pd.DataFrame]
-    company: str
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +63,9 @@ def import_crm(
 ) -> list[Path]:
     """Write the data folder of a CRM's export; return the files written.
 
-    Written are the tables, company.toml and import_notes.txt (what was mended, what was not brought over). Other
-    tables in `out` (a plan, marketing, submitted forecasts) stay. A company.toml in `source`, or else in `out`,
-    stays as it is; only its extracted_on is set anew.
+    Written are the tables, company.toml and import_notes.txt (what was mended, what was not brought over). Tables of
+    your own in `out` (a plan, marketing, submitted forecasts) stay, see `into_folder`. A company.toml in `source`,
+    or else in `out`, stays as it is; only its extracted_on is set anew.
 
     Parameters
     ----------
@@ -97,7 +83,7 @@ def import_crm(
     ParameterError : an unknown kind or segment column.
     """
     result = read_export(kind, source, segment_column=segment_column, company_in=out, choices=choices, mapping=mapping)
-    return write_folder(result, out)
+    return write_folder(into(result, out), out)
 
 
 def read_export(
@@ -173,6 +159,7 @@ def _read(
     )
     if mapping is not None:
         export.stage_outcomes = mapping.stages
+    export.calendar = company.periods
     deals = crm.assemble(export, timezone=company.timezone, segment_column=segment_column)
     deals.exported_on = export.days.get(export.files["opportunities"])
     return _Read(deals=deals, name=declared.name, company={} if mapping is None else mapping.company)
@@ -240,38 +227,6 @@ def draft_mapping(source: Path, *, dates: Order | None = None) -> Drafted:
     if known is not None:
         lines.insert(0, f"{known.sentence()}: it can be imported without a mapping of your own")
     return Drafted(text=draft(found), report=tuple(lines), left=tuple(essentials_left(found)))
-
-
-def write_folder(result: Imported, out: Path) -> list[Path]:
-    """Write tables, company.toml and notes into a folder: to a temporary one first, moved in when whole."""
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        for name, frame in result.tables.items():
-            pacsv.write_csv(_written(frame), temporary / f"{name}.csv")
-        (temporary / FILE).write_text(result.company, encoding="utf-8")
-        (temporary / _NOTES).write_text("".join(f"- {note}\n" for note in result.notes), encoding="utf-8")
-        out.mkdir(exist_ok=True)
-        written = [file.replace(out / file.name) for file in sorted(temporary.iterdir())]
-        for name in _WRITTEN:
-            (out / f"{name}.parquet").unlink(missing_ok=True)
-            if name not in result.tables:
-                (out / f"{name}.csv").unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return written
-
-
-def _written(frame: pd.DataFrame) -> pa.Table:
-    """Return a table as it is written: dates as 2026-10-31, UTC timestamps as 2026-10-31 17:05:00.000000Z."""
-    columns = {}
-    for name in frame:
-        values = pa.array(frame[name], from_pandas=True)
-        if pd.api.types.is_datetime64_dtype(frame[name].dtype):
-            values = values.cast(pa.date32())
-        columns[str(name)] = values
-    return pa.table(columns)
 
 
 def _refuse_other_currency(company: Company, currency: str) -> None:

@@ -28,7 +28,7 @@ from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.numbers import amounts, numbers
 from forecast.data.sources.crm.values.reading import Reading, flags, found
-from forecast.data.sources.crm.versions import active, latest
+from forecast.data.sources.crm.values.versions import active, latest
 from forecast.errors import DataError
 
 CRM = Crm(

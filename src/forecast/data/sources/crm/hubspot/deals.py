@@ -34,7 +34,7 @@ from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import amounts, numbers
 from forecast.data.sources.crm.values.reading import Reading, flags, found
 from forecast.data.sources.crm.values.stages import outcomes
-from forecast.data.sources.crm.versions import active
+from forecast.data.sources.crm.values.versions import active
 from forecast.errors import DataError
 
 CRM = Crm(

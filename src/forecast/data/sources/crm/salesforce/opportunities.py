@@ -9,6 +9,8 @@ time. What was known on past days is in `history`, exchange rates in `rates`.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -20,7 +22,9 @@ from forecast.data.sources.crm.base_currency import (
 )
 from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
 from forecast.data.sources.crm.export import Crm, Export, File
-from forecast.data.sources.crm.salesforce import history, rates
+from forecast.data.sources.crm.further.beside import Beside
+from forecast.data.sources.crm.further.tables import further_tables
+from forecast.data.sources.crm.salesforce import further, history, rates
 from forecast.data.sources.crm.salesforce.labels import labels
 from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.ids import one_form
@@ -118,6 +122,7 @@ CRM = Crm(
             columns={
                 "owner": ("Id", "User ID"),
                 "name": ("Name", "Full Name"),
+                "manager": ("ManagerId", "Manager ID", "Manager.Name", "Manager: Full Name", "Manager"),
             },
             needed=("owner",),
         ),
@@ -130,6 +135,7 @@ CRM = Crm(
             needed=("account_id",),
         ),
         *rates.FILES,
+        *further.FILES,
     ),
     segments=(
         ("opportunities", "Region__c"),
@@ -151,7 +157,7 @@ CRM = Crm(
 )
 
 _FLAGS = ("is_closed", "is_won")
-_IDENTIFIERS = ("opportunity_id", "owner", "account_id")
+_IDENTIFIERS = ("opportunity_id", "owner", "account_id", "manager")
 _CLOSING_COLUMNS = "IsClosed and IsWon (Closed and Won in a report), or OpportunityStage.csv"
 _CONVERTED = {plain(name) for name in history.CONVERTED}
 _PLAIN_NAMES = {plain(name) for name in _NAMES}
@@ -183,7 +189,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     found_rates = rates.rates_of(export)
     frame, done = _money(export, frame, found_rates.corporate)
     if "owner" in frame:
-        frame["owner"] = _owners(export, frame)
+        frame = frame.assign(owner_id=frame["owner"], owner=_owners(export, frame))
     past = history.past(export, frame, declared=declared, done=done, versions=versions)
     return Deals(
         opportunities=frame,
@@ -191,7 +197,23 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
         reference=reference,
         currencies=None if done is not None else found_rates.table,
         reporting=found_rates.corporate,
+        further=partial(further_tables, _beside(export, frame, found_rates, done)),
         notes=notes,
+    )
+
+
+def _beside(export: Export, frame: pd.DataFrame, found_rates: rates.Rates, done: Conversion | None) -> Beside:
+    """Return what the files beside the deals need to know of them."""
+    single = frame["currency"].dropna().unique() if "currency" in frame else []
+    reporting = found_rates.corporate or export.currency or (str(single[0]) if len(single) == 1 else "")
+    columns = [name for name in ("opportunity_id", "segment", "owner", "owner_id") if name in frame]
+    return Beside(
+        export=export,
+        calendar=export.calendar,
+        deals=frame[columns],
+        rates=found_rates.table,
+        seen={} if done is None else done.by_currency.to_dict(),
+        reporting=reporting,
     )
 
 
