@@ -88,7 +88,7 @@ def odds_text(past: pd.DataFrame, ended: pd.DataFrame) -> str:
     table = reliability(past["won"], past["p"])
     within = "won within 3 months"
     days = past.groupby("origin").agg(deals=("p", "size"), p=("p", "mean"), won=("won", "mean")).reset_index()
-    lines = [odds_verdict.calibration_finding(table, judged, days=days, within=within)]
+    lines = [odds_verdict.calibration_finding(table, judged, days=days, within=within, ever=ended)]
     lines += odds_verdict.last_day_sentences(days, judged, within=within)
     lines += odds.skill_sentences(past, judged, within=within)
     return "\n".join([*lines, *odds_verdict.ever_sentences(ended, judged)])

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-Severity = Literal["fatal", "warning", "info"]
-SEVERITIES: tuple[Severity, ...] = ("fatal", "warning", "info")
-"""The gravest first: nothing is forecast from the data; the forecast would be another; it would not."""
+Severity = Literal["fatal", "warning", "info", "absent"]
+SEVERITIES: tuple[Severity, ...] = ("fatal", "warning", "info", "absent")
+"""The gravest first: nothing is forecast from the data; the forecast would be another; it would not; a table is
+not there, which takes a page its subject and the forecast nothing."""
 
 RANKS: Mapping[Severity, str] = MappingProxyType(
-    {"fatal": "fatal", "warning": "changes the answer", "info": "cosmetic"}
+    {"fatal": "fatal", "warning": "changes the answer", "info": "cosmetic", "absent": "absent"}
 )
 """What each is called wherever a reader meets it: in the text and the JSON of `forecast check`, and on page 01."""
 
@@ -62,7 +63,7 @@ class Problem:
 
     @property
     def rank(self) -> str:
-        """The severity as a reader meets it: fatal, changes the answer, cosmetic."""
+        """The severity as a reader meets it: fatal, changes the answer, cosmetic, absent."""
         return RANKS[self.severity]
 
     def at(self, rows: Iterable[object]) -> Problem:

@@ -120,11 +120,16 @@ def in_full(count: float | None) -> str:
 
 
 @carries()
-def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False) -> str:
-    """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus."""
+def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False, least: float = 0.0) -> str:
+    """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus.
+
+    least : of what lies between nothing and this no more is said: `under €1 k`.
+    """
     if not known(value):
         return UNKNOWN
     assert value is not None
+    if 0 < value < least:
+        return f"under {money(least, currency=currency, digits=digits)}"
     scale, unit = _unit(abs(value), digits)
     return _priced(value, _figures(abs(value) / scale, digits), unit, currency, sign)
 
@@ -151,6 +156,7 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
 def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: float = 0.0, places: int = 0) -> str:
     """Return a share as a percentage: whole, or below one per cent with `digits` significant figures.
 
+    What is not all is not 100 %: `99.7 %`, in a column of whole percentages (`digits` 0) as rounded.
     least : what is not zero is never written as less, so that its side of zero shows. places : decimals that every
     share of a column has, so that its differences can be redone: `24.2 %`.
     """
@@ -162,6 +168,8 @@ def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: 
         text = f"{hundred:.{places}f}"
         return f"{_signed(value, text, plus=sign) if float(text) else text}{THIN}%"
     text = f"{hundred:,.0f}" if hundred >= 0.95 or hundred < 0.005 or not digits else _figures(hundred, digits)
+    if digits and 99.5 <= hundred < 100 * (1 - 1e-9):
+        text = f"{math.floor(10 * hundred) / 10:.1f}"
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
 
 

@@ -121,7 +121,7 @@ def test_columns_and_period(card: pd.DataFrame):
         ("formal process", 4 / 12),
         ("existing business", 300 / 1000),
         ("proposals won", 2 / 3),  # O2, O5 won, O4 lost; O3 was won without a proposal
-        ("more people: customers won", 2),
+        ("more people: customers who bought", 2),
         ("more often: orders per customer", 3 / 2),
         ("more money: mean deal", 1000 / 3),
         ("more money: price per unit", 1000 / 50),

@@ -212,3 +212,16 @@ def test_factors_are_not_parted_from_what_they_speak_for():
 def test_the_source_of_a_chart_names_no_table_that_may_not_be_there():
     source = wording.source(Company(name="C"), "2026-10-31")
     assert source == "Source: C, its own tables, as known on 31 October 2026."
+
+
+def test_what_is_not_all_is_not_a_hundred_per_cent():
+    assert [wording.percent(value) for value in (0.9944, 0.9966, 0.9999, 1.0, 1.0 - 1e-12, 1.004)] == [
+        f"{text}{wording.THIN}%" for text in ("99", "99.6", "99.9", "100", "100", "100")
+    ]
+    assert wording.whole(0.997) == f"100{wording.THIN}%"  # a column of whole ones
+
+
+def test_an_amount_next_to_nothing_has_no_digits():
+    assert wording.money(1.4, currency="EUR", least=100.0) == "under €100"
+    assert wording.money(0.0, currency="EUR", least=100.0) == "€0"
+    assert wording.money(100.0, currency="EUR", least=100.0) == "€100"

@@ -71,13 +71,14 @@ ALLOWED: dict[str, dict[str, str]] = {
         "half of what may happen lies above it": READING,
         "what is no better than it adds nothing": READING,
         "above zero, too much was forecast": READING,
+        "below zero, the error is the larger one": READING,
         "lower is better": READING,
         "beyond luck": "the word that is explained",
         "as promised": "the word that is explained",
     },
     "pages/leader": {
         "one below and one above": READING,
-        "what is not better than it adds nothing": READING,
+        "a forecast that is no better adds nothing": READING,
     },
     "pages/odds": {
         "as promised": CODE,
@@ -86,6 +87,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "won one higher": READING,
         "Brier score and log loss are better when lower": READING,
     },
+    "pages/odds_deals": {"where its odds lie above those of the mean open deal": READING},
     "pages/odds_verdict": {"as promised": CODE, "above": CODE},
     "pages/planning/limits": {"improved by": "a supposition: had they improved"},
     "pages/planning/levels": {

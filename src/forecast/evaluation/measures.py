@@ -322,7 +322,7 @@ ROWS = (
         survey_is_most=True,
     ),
     Measure(
-        name="more people: customers won",
+        name="more people: customers who bought",
         unit="count",
         make=customers,
         needs="account_id in opportunities",

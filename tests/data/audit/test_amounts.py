@@ -12,6 +12,7 @@ from forecast.data.audit.audit import audit
 from forecast.data.checks.amounts import OTHER_AMOUNT
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
+from forecast.wording import MINUS
 from forecast.wording import THIN as T
 
 
@@ -71,7 +72,7 @@ def test_what_is_there_today_is_what_history_said_last():
     frame = many(300, amount=spread(300)).opportunities
     assert amounts.NOT_AS_RECORDED not in found(with_history(frame))
     thousand = finding(audit(with_history(frame, amount=1000 * frame["amount"])), OTHER_AMOUNT)
-    assert thousand["evidence"].endswith("by their last rows, 1,000 times; 300 beside 300 rows that were read")
+    assert thousand["evidence"].endswith("by their last rows, 1,000 times; 300 rows were read")
     assert (thousand["rank"], thousand["column"]) == ("changes the answer", "amount")
     one = frame["amount"].where(frame.index != 7, frame["amount"] + 1)
     slight = finding(audit(with_history(frame, amount=one)), OTHER_AMOUNT)
@@ -94,3 +95,12 @@ def test_an_open_deal_is_unheard_of_beyond_three_times_the_largest_that_closed()
         worth[-1] = times * worth[:-1].max()
         table = audit(many(100, outcome=outcome, amount=worth))
         assert finding(table, "open deals larger than an average month's bookings")["rank"] == rank
+
+
+def test_a_second_column_of_nearly_the_same_sums_is_named():
+    paid = np.where(np.arange(80) % 4, 108.0, 90.0)  # of the deals won, every other one
+    second = finding(audit(many(80, paid=paid)), amounts.SECOND_AMOUNT)
+    assert (second["rank"], second["column"], second["count"]) == ("cosmetic", "paid", 40)
+    assert f"over 40 won deals it adds up to 3.96{T}k, amount to 4{T}k ({MINUS}1{T}%)" in second["evidence"]
+    for same in (100.0, 3_000.0):  # the amount itself, and another quantity altogether
+        assert amounts.SECOND_AMOUNT not in found(many(80, paid=same))

@@ -42,8 +42,8 @@ def test_a_clean_company_has_only_missing_tables(tmp_path: Path):
         "months in which nothing was won",
     ]
     assert str(table["count"].dtype) == "int64"
-    assert set(table["rank"]) <= {"changes the answer", "cosmetic"}
-    ranks = table["rank"].map({"changes the answer": 0, "cosmetic": 1})
+    assert set(table["rank"]) <= {"changes the answer", "cosmetic", "absent"}
+    ranks = table["rank"].map({"changes the answer": 0, "cosmetic": 1, "absent": 2})
     assert ranks.is_monotonic_increasing
 
 
@@ -60,6 +60,7 @@ def test_missing_tables_say_what_they_switch_off(tmp_path: Path):
     table = audit(forecast.read(tiny_company(tmp_path, history=None, stages=None, plan=None)))
     rows = table[table["finding"] == "there is no such table"].set_index("table")
     assert rows.loc["opportunity_history", "rank"] == "changes the answer"
+    assert rows.loc["plan", "rank"] == "absent"
     assert "only creation and closure are known" in rows.loc["opportunity_history", "evidence"]
     assert rows.loc["plan", "evidence"] == "the chance of reaching plan cannot be shown"
     assert "recorded_at" in rows.loc["opportunity_history", "mend"]
@@ -160,7 +161,7 @@ def test_labels_are_compared_between_tables(tmp_path: Path):
     plan = "period,segment,amount\n2026-04,north,1000\n2026-04,South,1500\n"
     row = finding(audit(forecast.read(tiny_company(tmp_path, plan=plan))), "one name written in several ways")
     assert (row["table"], row["column"]) == ("opportunities, plan", "segment")
-    assert row["evidence"] == "'North' (4 rows), 'north' (1 rows)"
+    assert row["evidence"] == "'North' (4 rows), 'north' (1 row)"
     assert row["mend"].startswith("write 'North' throughout")
 
 
@@ -205,7 +206,7 @@ def test_open_deals_left_out_come_first_with_their_part_of_what_is_open(tmp_path
     ]
     # O8, 3,000 of 5,200.
     told = table["evidence"][1].replace(T, " ")
-    assert told == "1 of 3 open deals (33 %), €3 k or 58 % of the open amount; 2 beside 6 rows that were read"
+    assert told == "1 of 3 open deals (33 %), €3 k or 58 % of the open amount; 6 rows were read"
 
 
 def test_what_a_file_calls_a_column_or_a_month_is_put_in_words():
@@ -298,7 +299,7 @@ def test_empty_columns_and_open_deals_without_a_date():
     assert row["evidence"].startswith(f"empty for 49 of 50 open deals (98{T}%)")
     nothing = audit(many(100, outcome=outcome, expected_close_on=pd.NaT))
     bare = finding(nothing, "this column is empty")
-    assert bare["evidence"] == "in all 100 rows; the month in which a deal closes then rests on its age alone"
+    assert bare["evidence"] == "in all 100 rows; no date of its own then says in which month a deal closes"
     assert bare["mend"] == "fill it in while the deal is open"
     empty = finding(table, "this column is empty")
     assert (empty["rank"], empty["column"], empty["count"]) == ("cosmetic", "lead_score", 100)

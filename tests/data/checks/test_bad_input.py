@@ -208,7 +208,7 @@ def test_the_json_holds_what_the_text_says(tmp_path: Path, capsys: pytest.Captur
     code, text = run(capsys, "check", "--data", str(folder), "--format", "json")
     told = json.loads(text)
     assert (code, told["can_be_forecast"], told["last_day"], told["tables"]) == (1, False, None, {})
-    assert told["counts"] == {"fatal": 1, "changes the answer": 1, "cosmetic": 0}
+    assert told["counts"] == {"fatal": 1, "changes the answer": 1, "cosmetic": 0, "absent": 0}
     problem = told["problems"][0]
     assert list(problem) == ["rank", "table", "column", "finding", "evidence", "rows", "count", "mend"]
     assert (problem["rank"], problem["rows"], problem["count"]) == ("fatal", ["line 2 ('1e308')"], 1)

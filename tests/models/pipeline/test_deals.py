@@ -118,7 +118,7 @@ def make_like(snap: Snapshot, opportunities: pd.DataFrame, history: pd.DataFrame
 def test_what_past_forecasts_took_off_or_added_is_said_with_its_number():
     assert correction_notes(331.0, 499.0) == [
         "Past open deals brought less than chance times amount, so the expected amounts are corrected: together they "
-        "are 66 % of it."
+        "are 66 % of it. Odds and counts of wins are not."
     ]
     assert "brought more than" in correction_notes(110.0, 100.0)[0]
     assert "110 % of it" in correction_notes(110.0, 100.0)[0]

@@ -18,7 +18,7 @@ from tiny import tiny_company
 
 def test_the_audit():
     found = {
-        "rank": ["changes the answer", "cosmetic"],
+        "rank": ["changes the answer", "absent"],
         "table": "t",
         "column": ["x_y", ""],
         "finding": ["f", NO_TABLE],
@@ -56,7 +56,7 @@ def test_absent_tables_are_counted_and_told_once(tmp_path: Path):
     table, notes = found_by(log), forecast.snapshot(log, as_of=log.extracted_on).notes
     absent = table[table["finding"] == NO_TABLE]
     assert set(absent["table"]) == set(log.missing)
-    told = f" {len(log.missing)} tables are absent."
+    told = f" {len(log.missing) - 1} more tables are absent."  # one is among the findings
     assert audit.conclusion(table).endswith(told)
     listed = audit.shown(table)
     assert list(listed.loc[listed["finding"] == NO_TABLE, "table"]) == ["opportunity_history"]  # it changes the answer
@@ -99,9 +99,12 @@ def test_what_is_revised_is_named_and_its_numbers_are_not_repeated():
         {"finding": ["deals reopened", "closures are recorded late"], "evidence": ["2 of 3", "1 of 3"]}
     )
     assert sources.plain(audit.revised(table)) == (
-        "The history of changes shows, with numbers among the findings: deals reopened; closures are recorded late."
+        "The history of changes shows, with numbers among the findings: deals reopened; closures are recorded late. "
+        "Past days are read as they then were; the numbers say how much would be lost otherwise."
     )
-    assert audit.revised(table.iloc[:0]) == "The history of changes shows no revisions."
+    assert audit.revised(table.iloc[:0]) == (
+        "The history of changes shows no revisions. Past days are read as they then were."
+    )
 
 
 def test_the_title_says_what_the_deals_cover_not_plans_or_lists_of_people():

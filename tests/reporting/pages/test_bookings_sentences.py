@@ -16,7 +16,7 @@ from forecast.evaluation.judgement import coverage, judge
 from forecast.reporting.explorer import deal_table
 from forecast.reporting.pages.bookings import changes
 from forecast.reporting.pages.bookings import sentences as bookings_sentences
-from forecast.reporting.pages.bookings.prepare import headline_row
+from forecast.reporting.pages.bookings.prepare import headline_row, prepare_fan
 from forecast.reporting.pages.segments import segment_rows, segments_finding
 from forecast.wording import THIN as T
 
@@ -121,8 +121,8 @@ def test_what_changed():
     undated = pd.DataFrame({"expected_close_on": [pd.NaT, pd.NaT]})
     given = {"company": EURO, "notes": ["there is no history"], "row": {"mean": 1e6}}
     assert changes.changes_sentence(nothing, deals=undated, **given) == (
-        "Which deals came into the quarter and which left it is not known: there is no history; expected_close_on is "
-        "empty also today. Why the forecast itself moved is a question of the leader’s page."
+        "Which deals came into the quarter and which left it is not known: there is no history; nor is it known "
+        "today, since expected_close_on is empty. Why the forecast itself moved is a question of the leader’s page."
     )
     dated = undated.assign(expected_close_on=[pd.Timestamp("2026-11-30"), pd.NaT])
     assert "empty" not in changes.changes_sentence(nothing, deals=dated, **given)
@@ -257,8 +257,7 @@ def test_a_quarter_s_range_says_how_many_of_quarters_held_and_nothing_of_months(
     held = "given one month into a quarter, 7 of 8 held"
     assert "Booked already" in [card[0] for card in bookings_sentences.headline_cards(row, {}, company=EURO)]
     assert note(quarters=held) == held
-    assert note() == "not yet checked"
-    assert note({}) == "not yet checked"
+    assert note() == note({}) == "no past quarter to check it by"
     assert note(alarm=True, quarters=held) == "an alarm speaks against it"
 
 
@@ -288,7 +287,7 @@ def months(*ranges: tuple[float, float, float]) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(target_period=names)
 
 
-NEAR = "; too near to rank"
+NEAR = "; their ranges overlap"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +317,7 @@ NEAR = "; too near to rank"
         # where no range is known no month is ranked
         (
             [(NAN, 2.0, NAN), (NAN, 0.1, NAN)],
-            "Dec and Jan should bring most, €0.1–2.0 m each" + NEAR,
+            "Dec and Jan should bring most, €0.1–2.0 m each; too near to rank",
         ),
     ],
 )
@@ -345,3 +344,18 @@ def test_where_no_month_is_forecast_nothing_is_said_of_its_parts():
     assert bookings_sentences.addends_finding(none.iloc[:0]) == told
     assert bookings_sentences.NO_ADDENDS not in told
     assert bookings_sentences.addends_finding(months((0.0, 0.0, 0.0))) == "The parts of the forecast"
+
+
+def test_a_month_far_off_the_record_is_told_with_both_numbers():
+    past = pd.DataFrame({"period": [f"2026-{m:02d}" for m in range(5, 12)], "segment": "Total", "amount": 1e6})
+    ahead = forecast(target_period="2026-12", horizon=1, booked=0.0)
+
+    def told(mean: float, months: pd.DataFrame = past, period: str = "2026-12") -> list[str]:
+        fan = prepare_fan(ahead.assign(mean=mean), actuals=months, company=EURO)
+        return [sources.plain(text) for text in bookings_sentences.beyond_the_record(fan, period)]
+
+    begins = f"December 2026 is expected to bring €{{}}{T}{{}}; no month since May 2026 brought {{}} than €1{T}m."
+    assert told(0.49e6) == [begins.format(490, "k", "less")]
+    assert told(2.01e6) == [begins.format(2.01, "m", "more")]
+    assert told(0.49e6, period="FY26 Q4") == told(0.49e6)  # the quarter that holds it
+    assert told(0.49e6, period="FY27 Q1") == told(0.51e6) == told(1.99e6) == told(0.49e6, past.tail(5)) == []

@@ -48,7 +48,8 @@ def test_each_thing_is_one_line_with_the_table_that_would_bring_it(tmp_path: Pat
     log = read(tiny_company(tmp_path / "a", history=None, plan=None))
     assert lines(log) == [
         "The chance of reaching plan, and each segment against its plan: the table plan.",
-        "Which deals moved in stage, date or amount since last month, and odds by them: the table opportunity_history.",
+        "Which deals moved in stage, date or amount since last month, and odds by stage and date: "
+        "the table opportunity_history.",
         "The record of past forecasts: more months that have settled.",
         "The record of what sales and marketing forecast: the table submitted_forecasts.",
         "The effect of planning together: submitted_forecasts and joint_planning.",
@@ -179,7 +180,7 @@ def test_what_to_know_of_the_data_has_its_numbers_and_its_mend_but_no_name_from_
             "opportunities",
             "segment",
             SEVERAL_WAYS,
-            "'Ann' (2 rows), 'ann' (1 rows)",
+            "'Ann' (2 rows), 'ann' (1 row)",
             "write 'Ann'",
             1,
         ),

@@ -53,7 +53,12 @@ MADE_OF_THEM = (
 
 
 def headline(table: pd.DataFrame, found: dict[str, Finding], *, alarm: dict[str, object] | None = None) -> str:
-    return odds_verdict.calibration_finding(table, found, days=DAYS, within="won within 3 months", alarm=alarm)
+    facts = {"days": DAYS, "within": "won within 3 months", "ever": EVER}
+    return odds_verdict.calibration_finding(table, found, alarm=alarm, **facts)
+
+
+def in_short(table: pd.DataFrame, found: dict[str, Finding], *, alarm: dict[str, object] | None = None) -> str:
+    return odds_verdict.short_finding(table, found, ever=EVER, alarm=alarm)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_a_last_day_that_went_wrong_is_not_lost_among_the_others(level, slope):
         "of 8 days."
     )
     assert odds_verdict.last_day_sentences(DAYS, found, within="won within 3 months") == []  # the headline says it
-    assert odds_verdict.short_finding(reliability([0.2, 0.5, 0.8]), found) == "Lately the odds are too high."
+    assert in_short(reliability([0.2, 0.5, 0.8]), found) == "Lately the odds are too high."
 
 
 def test_the_last_day_is_told_beside_all_of_them():
@@ -114,9 +119,9 @@ def test_an_alarm_on_the_forecast_speaks_against_odds_that_came_true_so_far():
     assert broken.startswith("Lately the odds are too high")
     assert broken.endswith(MADE_OF_THEM)
     assert headline(reliability([0.2] * 3).iloc[:0], {}, alarm=OFF).endswith(MADE_OF_THEM)
-    assert odds_verdict.short_finding(reliability([0.2, 0.5, 0.8]), honest, alarm=OFF).endswith(MADE_OF_THEM)
+    assert in_short(reliability([0.2, 0.5, 0.8]), honest, alarm=OFF).endswith(MADE_OF_THEM)
     assert (
-        odds_verdict.short_finding(reliability([0.2] * 3), judged("unclear", "unclear", lately="above"), alarm=OFF)
+        in_short(reliability([0.2] * 3), judged("unclear", "unclear", lately="above"), alarm=OFF)
         == "Lately the odds are too high."
     )
 
@@ -179,13 +184,21 @@ def test_whether_a_win_ever_came_true():
 
 
 def test_the_headline_is_not_silent_about_a_win_ever():
-    none, ever = reliability([0.2] * 3).iloc[:0], {"odds ever 0": finding("unclear"), "odds ever 1": finding("above")}
+    facts = {"n": 80, "unit": "deal", "fewest": 30}
+    none, ever = reliability([0.2] * 3).iloc[:0], {"odds ever 0": finding("above", **facts)}
     assert headline(none, ever) == (
-        "The odds of a win ever are too high; those of the next months cannot be checked yet."
+        "Of deals open on 31 October 2025, the one day checked, the odds of a win by 30 September 2026 were too high "
+        "(80 deals). Those of being won within 3 months cannot be checked yet."
+    )
+    both = {"odds ever 0": finding("unclear", **facts), "odds ever 1": finding("below", **facts)}
+    two = pd.concat([EVER.iloc[:1], EVER.iloc[:1].assign(origin=pd.Timestamp("2024-10-31"))])
+    assert odds_verdict.ever_title(two, both) == (
+        "of deals open on 31 October 2024, one of two days checked, the odds of a win by 30 September 2026 were "
+        "too low (80 deals)"
     )
     said = headline(reliability([0.05, 0.3, 0.5]), judged("as promised", "as promised", ever="below"))
     assert said.startswith("On the whole the odds are right to within five points: forecast")
-    assert said.endswith("; the odds of a win ever are too low.")
+    assert "; of deals open on 31 October 2025, the one day checked, the odds of a win by" in said
 
 
 def wins(ever: pd.DataFrame, found: dict[str, Finding], *, alarm: dict[str, object] | None = None) -> str:

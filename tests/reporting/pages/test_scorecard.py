@@ -39,7 +39,7 @@ def test_the_scorecard():
             "months": 12,
         }
     )
-    assert scorecard.finding(table) == "Compared with the survey, above: a"
+    assert scorecard.finding(table) == "Compared with the survey, we are above in a"
     assert scorecard.missing(table) == ["B: needs quotas."]
     short = scorecard.shown(table.assign(ours_n=11), currency="EUR")
     assert list(short["ours"]) == [f"50{T}% (11 months)", f"€30{T}k"]
@@ -64,12 +64,12 @@ def test_the_scorecard():
 
 def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
     table = pd.DataFrame(
-        {"measure": ["proposals won", "lower cost: cost of sales", "more people: customers won", "d"]}
+        {"measure": ["proposals won", "lower cost: cost of sales", "more people: customers who bought", "d"]}
     ).assign(against_year=["unclear", "above", "below", "too few"], against_late="unclear")
     table = table.assign(unit="count", previous=2.0, ours=3.0)
     higher, lower, open_ones, few, _ = scorecard.year_sentences(table, currency="")
     assert higher == f"Higher than the year before, beyond luck: cost of sales (2{T}→{T}3)."
-    assert lower.startswith("Lower than the year before, beyond luck: customers won (")
+    assert lower.startswith("Lower than the year before, beyond luck: customers who bought (")
     assert open_ones == "No change is proven of the other figure."
     assert few == "Too few to tell: d."
     none = scorecard.year_sentences(table.assign(against_year=""), currency="")
@@ -79,10 +79,10 @@ def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (("above", "unclear", "below"), "above: a; below: c; higher, not proven: b"),
-        (("below", "below", "below"), "below: a, b and c"),
-        (("unclear", "too few", "unclear"), "higher, not proven: a and c; too few to tell: b"),
-        (("", "", "below"), "below: c"),
+        (("above", "unclear", "below"), "we are above in a; below in c; higher, not proven, in b"),
+        (("below", "below", "below"), "we are below in a, b and c"),
+        (("unclear", "too few", "unclear"), "we are higher, not proven, in a and c; too few to tell: b"),
+        (("", "", "below"), "we are below in c"),
     ],
 )
 def test_each_figure_is_named_on_the_side_of_the_survey_where_it_lies(verdicts, said):
@@ -92,7 +92,7 @@ def test_each_figure_is_named_on_the_side_of_the_survey_where_it_lies(verdicts, 
 
 def test_what_is_not_proven_is_lower_or_higher_as_shown():
     table = pd.DataFrame({"measure": ["a", "b"], "ours": [0.17, 0.377], "survey": 0.38, "against_survey": "unclear"})
-    assert scorecard.finding(table) == "Compared with the survey, lower, not proven: a; about the same: b"
+    assert scorecard.finding(table) == "Compared with the survey, we are lower, not proven, in a; about the same in b"
     table = table.assign(bound="", survey_bound="", of="", survey_of="", survey_n=11, n_of="month")
     assert scorecard.survey_sentences(table) == [
         f"Lower than the survey, but 11 months are too few for this page’s strict test: a (17{T}%, the survey 38{T}%).",
@@ -163,7 +163,7 @@ def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():
 def test_where_luck_could_have_made_every_change_a_brief_table_says_so_once():
     table = pd.DataFrame(
         {
-            "measure": ["customers won", "mean deal"],
+            "measure": ["customers who bought", "mean deal"],
             "ours": [2190.0, 20_000.0],
             "unit": ["count", "money"],
             "previous": [2133.0, 19_300.0],

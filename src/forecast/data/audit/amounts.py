@@ -8,6 +8,7 @@ large; what the CRM holds today is what its history said last.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,16 @@ from forecast.calendar import period_label
 from forecast.data.codes import places
 from forecast.data.known.ledger import KnownState
 from forecast.data.known.snapshot import Snapshot
-from forecast.data.schema import Log
+from forecast.data.schema import TABLES, Log
 from forecast.errors import Problem, Severity, shortened
-from forecast.wording import in_currency, joined, percent, plural, share
+from forecast.wording import in_currency, joined, money, percent, plural, share
 
 STANDS_ALONE = "amounts far above all others"
 ANOTHER_SIZE = "amounts of some months are of another size"
 SEGMENT_SIZE = "amounts of a segment are of another size"
 ALL_EQUAL = "all amounts are the same"
 NOTHING = "deals worth nothing"
+SECOND_AMOUNT = "another amount than what is booked"
 NOT_AS_RECORDED = "today's values are not those of the last row of history"
 
 _GIANT_SHARE, _GIANT_DEALS = 0.1, 20
@@ -38,6 +40,7 @@ _OTHER_SIZE, _OTHER_SEGMENT, _DEALS_EACH = 8, 100, 10
 _EQUAL_DEALS = 20
 _NOTHING_SHARE = 0.02
 _CHANGED_SHARE = 0.01
+_SECOND_DEALS, _SECOND_SHARE, _SECOND_TIMES, _SECOND_MONTH = 30, 0.9, 1.5, 10
 
 _OPPS = "opportunities"
 
@@ -50,6 +53,7 @@ def misleading_amounts(log: Log, snap: Snapshot, view: KnownState) -> list[Probl
         *_another_size(snap),
         *_all_equal(snap),
         *_nothing(snap),
+        *_second_amounts(log),
         *_giants(snap, view),
     ]
 
@@ -233,6 +237,47 @@ def _all_equal(snap: Snapshot) -> list[Problem]:
             count=len(amounts),
         )
     ]
+
+
+def _second_amounts(log: Log) -> list[Problem]:
+    """Columns that hold, of won deals, nearly the same sums as `amount`: what was paid beside a list price, say.
+
+    Booked is `amount`, so that a reader who adds up the other one finds another sum. Of several currencies, none.
+    """
+    frame = log.opportunities
+    won = frame[(frame["outcome"] == "won") & (frame["amount"] > 0)]
+    if "currency" in frame or len(won) < _SECOND_DEALS:
+        return []
+    found = []
+    for name in won.columns:
+        values = won[name]
+        if TABLES[_OPPS].column(str(name)) or not pd.api.types.is_float_dtype(values.dtype):
+            continue
+        times = (values / won["amount"]).to_numpy(float)
+        near = np.abs(np.log(np.where(times > 0, times, np.nan))) <= np.log(_SECOND_TIMES)
+        if near.mean() >= _SECOND_SHARE and not np.allclose(times[near], 1.0):
+            evidence = _apart(won, values, log)
+            mend = "nothing, or let it be the amount of deals that are won"
+            problem = Problem(severity="info", table=_OPPS, column=str(name), what=SECOND_AMOUNT, mend=mend)
+            found.append(replace(problem, evidence=evidence, count=int((times != 1.0).sum())))
+    return found
+
+
+def _apart(won: pd.DataFrame, values: pd.Series, log: Log) -> str:
+    """Return how far a column's sum lies from that of the amounts of won deals, in all and month by month."""
+    currency, calendar = log.company.currency, log.company.periods
+    sums = pd.DataFrame({"amount": won["amount"], "other": values.fillna(0.0), "deals": 1})
+    months = sums.groupby(calendar.period_of(won["closed_on"])).sum()
+    months = months[months["deals"] >= _SECOND_MONTH]
+    total, other = sums["amount"].sum(), sums["other"].sum()
+    told = (
+        f"over {plural(len(won), 'won deal')} it adds up to {money(other, currency=currency)}, amount to "
+        f"{money(total, currency=currency)} ({percent(other / total - 1, sign=True)})"
+    )
+    if len(months) < 2:
+        return told
+    apart = months["other"] / months["amount"] - 1
+    return f"{told}; by month {percent(apart.min(), sign=True)} to {percent(apart.max(), sign=True)}"
 
 
 def _giants(snap: Snapshot, view: KnownState) -> list[Problem]:

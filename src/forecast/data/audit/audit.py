@@ -29,7 +29,7 @@ from forecast.data.known.ledger import KnownState, ledger_of
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TABLES, Column, Log, Table
 from forecast.errors import SEVERITIES, Problem, Severity
-from forecast.wording import share
+from forecast.wording import plural, share
 
 AUDIT_COLUMNS = ("rank", "table", "column", "finding", "evidence", "rows", "count", "mend")
 
@@ -60,7 +60,7 @@ class _Wanted:
 _WANTED_WHILE_OPEN = {
     "amount": _Wanted(words="an amount", cost="the mean won amount of its segment stands in for it"),
     "expected_close_on": _Wanted(
-        words="an expected close date", cost="the month in which a deal closes then rests on its age alone"
+        words="an expected close date", cost="no date of its own then says in which month a deal closes"
     ),
 }
 _TOO_EMPTY = 0.05
@@ -71,9 +71,9 @@ def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with rank (changes the answer, cosmetic; what is fatal never becomes a log), table, column, finding,
-    evidence (numbers), rows (the first few, comma-separated text), count (int64), mend. Ordered by rank, then as listed
-    in docs/methods/data_audit.md, then by count.
+    DataFrame with rank (changes the answer, cosmetic, absent; what is fatal never becomes a log), table, column,
+    finding, evidence (numbers), rows (the first few, comma-separated text), count (int64), mend. Ordered by rank, then
+    as listed in docs/methods/data_audit.md, then by count.
 
     Raises
     ------
@@ -97,7 +97,8 @@ def audit(log: Log, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
 
 
 def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Problem]:
-    """Return every problem of a log that misleads a forecast, the gravest first; each a warning or an info.
+    """Return every problem of a log that misleads a forecast, the gravest first; each a warning, an info
+    or, of a table that is not there and that no forecast reads, absent.
 
     log : a validated log.
     as_of : the day whose knowledge is looked at (pipeline, history); the log's last day by default. Labels, empty
@@ -168,13 +169,15 @@ def _leaks(log: Log) -> list[Problem]:
     table = leaks(log)
     return [
         Problem(
-            severity="warning",
+            severity="warning"
+            if leak.column == "amount"
+            else "info",  # an amount is forecast from; others are left out
             table="opportunities",
             column=leak.column,
             what=_LEAK_WORDS[leak.kind],
             evidence=leak.evidence,
             count=leak.count,
-            mend=leak.mend,
+            mend="record the amount while the deal is open" if leak.column == "amount" else leak.mend,
         )
         for leak in table.itertuples()
     ]
@@ -185,7 +188,7 @@ def _left_out(log: Log) -> list[Problem]:
     found = []
     for note in log.notes:
         total = len(log.tables[note.table]) if note.table in log.tables else 0
-        read = f"{note.count:,} beside {total:,} rows that were read" if note.count and total else ""
+        read = f"{plural(total, 'row')} {'was' if total == 1 else 'were'} read" if note.count and total else ""
         evidence = "; ".join(part for part in (note.evidence, read) if part)
         found.append(replace(note, evidence=evidence))
     return found
@@ -195,7 +198,7 @@ def _missing_tables(log: Log) -> list[Problem]:
     found = []
     for name, without in log.missing.items():
         columns = ", ".join(column.name for column in TABLES[name].columns if column.required)
-        severity: Severity = "warning" if name == "opportunity_history" else "info"
+        severity: Severity = "warning" if name == "opportunity_history" else "absent"
         found.append(
             Problem(
                 severity=severity,
@@ -232,7 +235,7 @@ def _empty_columns(log: Log) -> list[Problem]:
                         table=table,
                         column=str(name),
                         what="this column is empty",
-                        evidence=f"in all {len(frame):,} rows{cost}",
+                        evidence=f"in all {plural(len(frame), 'row')}{cost}",
                         count=len(frame),
                         mend=mend,
                     )
@@ -244,8 +247,8 @@ def _empty_columns(log: Log) -> list[Problem]:
         if frame[name].isna().all() or len(gaps) <= _TOO_EMPTY * is_open.sum():
             continue
         evidence = (
-            f"empty for {len(gaps):,} of {int(is_open.sum()):,} open deals ({share(len(gaps), is_open.sum())}); "
-            f"{wanted_now.cost}"
+            f"empty for {len(gaps):,} of {plural(int(is_open.sum()), 'open deal')} "
+            f"({share(len(gaps), is_open.sum())}); {wanted_now.cost}"
         )
         found.append(
             Problem(

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from forecast.data.audit.audit import NO_TABLE, misleading
+from forecast.data.audit.audit import misleading
 from forecast.data.schema import Log
 from forecast.data.sources.read import database_of, examine
 from forecast.errors import RANKS, SEVERITIES, Problem
+from forecast.wording import plural
 
 SCHEMA = 1
 """Version of the JSON; it grows by one where a key changes its meaning or goes."""
@@ -48,14 +49,14 @@ class Findings:
 
     def _lines(self) -> Iterator[str]:
         for problem in self.problems:
-            if problem.what != NO_TABLE:  # those are listed below
+            if problem.severity == "absent":
+                yield f"{problem.rank}: {problem.table}: {problem.evidence}"
+            else:
                 yield f"{problem.rank}: {problem}".replace("\n  ", "\n    ")
         if self.log is not None:
-            for table, without in self.log.missing.items():
-                yield f"absent: {table}: {without}"
-            tables = "1 table" if len(self.log.tables) == 1 else f"{len(self.log.tables)} tables"
-            yield f"{len(self.log.opportunities):,} opportunities, {tables}, to {self.log.extracted_on.date()}"
-        fatal, changing, cosmetic = self.counts.values()
+            deals, tables = plural(len(self.log.opportunities), "opportunity"), plural(len(self.log.tables), "table")
+            yield f"{deals}, {tables}, to {self.log.extracted_on.date()}"
+        fatal, changing, cosmetic = (self.counts[RANKS[name]] for name in ("fatal", "warning", "info"))
         change = "changes" if changing == 1 else "change"
         yield f"{fatal:,} fatal, {changing:,} {change} the answer, {cosmetic:,} cosmetic"
 

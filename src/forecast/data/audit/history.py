@@ -80,7 +80,8 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Problem]:
     enough = settles_after(after_end, amount, LATE_SHARE)
     rows = won.loc[after_end > (settle if too_late else 0), "opportunity_id"]
     evidence = (
-        f"{len(rows):,} of {len(won):,} wins ({share(len(rows), len(won))}) of months ended by {day(ends.max())} were "
+        f"{len(rows):,} of {plural(len(won), 'win')} ({share(len(rows), len(won))}) of months ended by "
+        f"{day(ends.max())} were "
         f"recorded {f'more than {settle} days ' if too_late else ''}after their month had ended; "
         f"{share(late, amount.sum())} of a month's bookings arrives after it, {share(unsettled, amount.sum())} more "
         f"than {settle} days after, and {percent(1 - LATE_SHARE)} is in after {enough} days"
@@ -127,8 +128,9 @@ def _revised(closures: pd.DataFrame, *, currency: str) -> list[Problem]:
     difference = (changed["now"] - changed["then"]).sum()
     relative = difference / won["then"].sum() if won["then"].sum() else np.nan
     evidence = (
-        f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) had their amount changed after "
-        f"they closed; bookings changed by {money(difference, currency=currency)} ({percent(relative, sign=True)})"
+        f"{len(changed):,} of {plural(len(won), 'win')} ({share(len(changed), len(won))}) had their amount "
+        f"changed after they closed; bookings changed by {money(difference, currency=currency)} "
+        f"({percent(relative, sign=True)})"
     )
     severity: Severity = "warning" if len(changed) > _REVISED_SHARE * len(won) else "info"
     return [
@@ -152,8 +154,8 @@ def _at_closing(closures: pd.DataFrame, *, as_of: pd.Timestamp) -> list[Problem]
     ratio = (changed["then"] / changed["before"]).median()
     total = won["then"].sum() / won["before"].sum()
     evidence = (
-        f"{len(changed):,} of {len(won):,} wins ({share(len(changed), len(won))}) known by {day(as_of)} closed at "
-        f"another amount than the last one while open, {ratio:.2f} times it (median); all wins together at "
+        f"{len(changed):,} of {plural(len(won), 'win')} ({share(len(changed), len(won))}) known by {day(as_of)} closed "
+        f"at another amount than the last one while open, {ratio:.2f} times it (median); all wins together at "
         f"{total:.2f} times"
     )
     return [
@@ -240,7 +242,8 @@ def _reopened(history: pd.DataFrame) -> list[Problem]:
     rows = pd.unique(ids[1:][again])
     closed = pd.unique(ids[outcome != "open"])
     evidence = (
-        f"{len(rows):,} of {len(closed):,} deals that ever closed ({share(len(rows), len(closed))}) were opened again"
+        f"{len(rows):,} of {plural(len(closed), 'deal')} that ever closed ({share(len(rows), len(closed))}) were "
+        "opened again"
     )
     return [
         Problem(

@@ -93,7 +93,7 @@ def outcome_leaks(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> pd.Da
 
 
 _KINDS = ("value", "missing", "separates", "closing")
-_MEND = "keep it out of the model, or record it in opportunity_history so that its past values are known"
+_MEND = "nothing: the model leaves it out; recorded in opportunity_history, its past values could be used"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,7 +116,7 @@ def _several_ways(counted: _Counted) -> list[Problem]:
     found = []
     for variants in near_duplicates(counted.all):
         most = max(variants, key=lambda name: (variants[name], name))
-        evidence = ", ".join(f"{shortened(name)!r} ({count:,} rows)" for name, count in variants.items())
+        evidence = ", ".join(f"{shortened(name)!r} ({plural(count, 'row')})" for name, count in variants.items())
         found.append(
             Problem(
                 severity="warning",
@@ -322,8 +322,8 @@ def _handovers(table: str, column: str, names: pd.Series, dates: pd.Series) -> l
                 table=table,
                 column=column,
                 what=RENAMED,
-                evidence=f"{shortened(old.name)!r} ({old.rows:,} rows) is last seen on {_day(old.last)}, "
-                f"{shortened(new.name)!r} ({new.rows:,} rows) first on {_day(new.first)}",
+                evidence=f"{shortened(old.name)!r} ({plural(old.rows, 'row')}) is last seen on {_day(old.last)}, "
+                f"{shortened(new.name)!r} ({plural(new.rows, 'row')}) first on {_day(new.first)}",
                 rows=(repr(shortened(old.name)),),
                 count=old.rows,
                 mend=f"if the {column} was renamed, write {shortened(new.name)!r} throughout; what the old name "

@@ -8,7 +8,7 @@ from scipy.stats import poisson
 from forecast.calendar import period_label
 from forecast.data.known.snapshot import Snapshot, past_due
 from forecast.errors import Problem, Severity, shortened
-from forecast.wording import day, in_currency, joined, month, share
+from forecast.wording import day, in_currency, joined, month, plural, share
 
 WON_AT_LEAST = 30
 """Won deals below which a segment's win rate and mean amount rest on too little."""
@@ -68,7 +68,7 @@ def _stale(snap: Snapshot) -> list[Problem]:
     dated = int((is_open & frame["expected_close_on"].notna()).sum())
     days = (snap.as_of - stale["expected_close_on"]).dt.days
     evidence = (
-        f"{len(stale):,} of {dated:,} open deals with a date ({share(len(stale), dated)}), "
+        f"{len(stale):,} of {plural(dated, 'open deal')} with a date ({share(len(stale), dated)}), "
         f"worth {money(stale['amount'].sum())}; overdue by {days.median():.0f} days (median), at most {days.max():,}"
     )
     severity: Severity = "warning" if len(stale) > _STALE_WARNS * dated else "info"
@@ -99,7 +99,7 @@ def _thin(snap: Snapshot) -> list[Problem]:
             table="opportunities",
             column="segment",
             what=f"segments with fewer than {WON_AT_LEAST} won deals",
-            evidence=f"won deals: {shown}{more}, of {len(snap.segments):,} segments",
+            evidence=f"won deals: {shown}{more}, of {plural(len(snap.segments), 'segment')}",
             mend="their own rates are drawn to the company's; put small segments together, or bring more history",
         ).at(thin.index)
     ]
@@ -118,7 +118,7 @@ def _alike(snap: Snapshot) -> list[Problem]:
         return []
     groups = len(alike.drop_duplicates(compared))
     evidence = (
-        f"{len(alike):,} opportunities in {groups:,} groups agree in {joined(map(column_words, compared))}; "
+        f"{plural(len(alike), 'opportunity')} in {groups:,} groups agree in {joined(map(column_words, compared))}; "
         f"were each counted once, there would be {len(alike) - groups:,} fewer"
     )
     severity: Severity = "warning" if len(alike) - groups > _ALIKE_WARNS * len(frame) else "info"
@@ -159,7 +159,7 @@ def _gaps(snap: Snapshot) -> list[Problem]:
             continue
         many = any(_around(counts, int(month)) >= _MANY_AROUND for month in empty)
         severity: Severity = "warning" if many else "info"
-        evidence = f"{len(empty):,} of {len(counts):,} months from {month_of(first)}"
+        evidence = f"{len(empty):,} of {plural(len(counts), 'month')} from {month_of(first)}"
         found.append(
             Problem(
                 severity=severity,

@@ -321,7 +321,8 @@ def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, 
         )
     elif silent := int(opportunities["stage_since"].isna().sum()):
         notes.append(
-            f"opportunity_history has no row of {silent:,} opportunities: of these only creation and closure are known."
+            f"opportunity_history has no row of {wording.plural(silent, 'opportunity')}: of these only "
+            "creation and closure are known."
         )
     optional = ("opportunity_history", "currencies")
     notes += [f"There is no table {name}: {without}." for name, without in log.missing.items() if name not in optional]

@@ -25,7 +25,7 @@ from forecast.evaluation.planning.inference.agreement import Change
 from forecast.evaluation.planning.inference.checks import ONE_SIDED, Check
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.panel import ErrorPanel, nothing_after, short_record
-from forecast.wording import THIN, cases, percent
+from forecast.wording import THIN, cases, percent, plural
 
 FEWEST_MONTHS = 3
 """Fewest months with errors for anything to be compared."""
@@ -61,7 +61,8 @@ def no_comparison(panel: ErrorPanel) -> list[str]:
     """Return why nothing can be compared, if so, before anything is computed."""
     segments, months = panel.observed.shape
     if not segments or months < FEWEST_MONTHS:
-        return [f"errors of {segments} segments over {months} months are left to compare", *panel.notes]
+        left = f"{plural(segments, 'segment')} over {plural(months, 'month')}"
+        return [f"errors of {left} are left to compare", *panel.notes]
     if not panel.adopting.any() and (panel.short or panel.ended):
         why = [short_record(panel.short)] * bool(panel.short) + [nothing_after(panel.ended)] * bool(panel.ended)
         return [f"{'; '.join(why)}, and no other segment began within the months with errors"]
@@ -85,12 +86,12 @@ def too_few_ways(panel: ErrorPanel, *, identified: bool, smallest_p: float, assi
     """Return why no p-value could have been small enough, if so."""
     segments = len(panel.segments)
     if not identified:
-        return [f"the start dates of the {segments} segments leave nothing that separates before from after"]
+        return [f"the start dates of the {plural(segments, 'segment')} leave nothing that separates before from after"]
     if smallest_p > ALPHA:
         ways = f"{assignments} way{'s' if assignments != 1 else ''}"
         return [
-            f"with {segments} segments and these start dates there are only {ways} to assign the dates, so that"
-            f" chance alone gives any result in {cases(smallest_p)} cases"
+            f"with {plural(segments, 'segment')} and these start dates there are only {ways} to assign the dates, so "
+            f"that chance alone gives any result in {cases(smallest_p)} cases"
         ]
     return []
 

@@ -28,6 +28,7 @@ from forecast.data.submissions import counted, name_key, why_none_counts
 from forecast.models.baselines.smoothing import PERIOD, EtsPath, ets_path, pooled
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
 from forecast.seeds import generator
+from forecast.wording import plural
 
 if TYPE_CHECKING:
     from forecast.data.known.ledger import KnownState
@@ -137,7 +138,8 @@ def seasonal_naive(view: KnownState, *, months: int, seed: int = 0) -> NotedTabl
     past, y = known_bookings(view, complete=True)
     ahead = len(periods)
     if len(past) < PERIOD:
-        why = f"seasonal-naive needs the same month a year before: {len(past)} complete months are known, not 12."
+        known = f"{plural(len(past), 'complete month')} {'is' if len(past) == 1 else 'are'} known"
+        why = f"seasonal-naive needs the same month a year before: {known}, not 12."
         return abstain(view, model=SEASONAL_NAIVE, months=months, notes=[why])
     # From the last complete month, target j lies j + 1 ahead.
     back = PERIOD * (np.arange(ahead) // PERIOD + 1) - 1 - np.arange(ahead)

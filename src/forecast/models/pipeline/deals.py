@@ -111,5 +111,5 @@ def correction_notes(expected: float, plain: float) -> list[str]:
     came = "less" if expected < plain else "more"
     return [
         f"Past open deals brought {came} than chance times amount, so the expected amounts are corrected: together "
-        f"they are {100 * expected / plain:.0f} % of it."
+        f"they are {100 * expected / plain:.0f} % of it. Odds and counts of wins are not."
     ]

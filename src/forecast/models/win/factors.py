@@ -15,6 +15,8 @@ FOR, AGAINST = "(for)", "(against)"
 """What follows a factor that speaks for a win, or against it."""
 
 AVERAGE = "close to the average deal"
+BY_AGE = "base rate by age"
+"""How a factor begins where no column tells, so that the age is all that does."""
 
 SMALLEST = 0.05
 """Contributions to the log odds below this are not worth a word."""
@@ -29,7 +31,7 @@ def deal_factors(model: WinModel, states: States, *, p: np.ndarray) -> list[str]
     if not n:
         return []
     if not model.informed:
-        return [f"base rate by age: {text}" for text in age_alone(states.age, p)]
+        return [f"{BY_AGE}: {text}" for text in age_alone(states.age, p)]
     parts = _contributions(model, states)
     high = {name: score(states.numbers[name]) > 0 for name, score in model.code.scores.items()}
     high["amount"] = model.code.size(states) > 0

@@ -25,6 +25,7 @@ from threadpoolctl import ThreadpoolController
 
 from forecast.models.win.encoding import Encoding
 from forecast.models.win.landmarks import Rows
+from forecast.wording import plural
 
 FEWEST_EACH = 20
 """Deals won, and deals lost, below which only the base rate by age is given."""
@@ -81,7 +82,7 @@ def fit_in_full(
     """
     base_rate = code.base_rate
     if min(won, lost) < FEWEST_EACH:
-        reason = f"only {won} deals won and {lost} lost: the base rate by age is given to all"
+        reason = f"only {plural(won, 'deal')} won and {lost} lost: the base rate by age is given to all"
     else:
         first = start.beta if start is not None and start.code.layout == code.layout else None
         full = _fitted(code, design, rows, start=first)

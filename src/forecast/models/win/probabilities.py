@@ -25,6 +25,7 @@ from forecast.models.win.hazards import incidence
 from forecast.models.win.landmarks import MONTH, States, steps_of
 from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
 from forecast.models.win.plateau import ages_at, in_the_end, seen_ages
+from forecast.wording import plural
 
 _LOOK_BACK = 24 + 18 + 18 + TRACKED
 """Months whose models a forecast rests on: the width of its range on the forecasts of 24 months, the correction of the
@@ -234,7 +235,7 @@ def records_notes(view: KnownState, states: States, p: np.ndarray) -> list[str]:
     won, lost = (int((view.outcome[closed] == how).sum()) for how in (WON, LOST))
     notes = []
     if lost < HARDLY * won:
-        few = f"Hardly any loss is recorded ({lost:,} beside {won:,} wins)" if lost else "No loss is recorded"
+        few = f"Hardly any loss is recorded ({lost:,} beside {plural(won, 'win')})" if lost else "No loss is recorded"
         notes.append(
             f"{few}, so an open deal may be a lost one: a win in the end is as likely as deals of "
             "its age were seen to be won."
@@ -253,7 +254,8 @@ def older_note(older: int, deals: int, *, oldest: float, wins: float) -> str:
     count = round(wins)
     few = f"{count:,} wins are" if count > 1 else "1 win is" if count else "hardly a win is"
     return (
-        f"{older:,} of {deals:,} open deals are older than any deal was when it closed ({oldest:.1f} months): "
+        f"{older:,} of {plural(deals, 'open deal')} {'is' if older == 1 else 'are'} older than any deal was when it "
+        f"closed ({oldest:.1f} months): "
         f"{few} expected of them in the end."
     )
 

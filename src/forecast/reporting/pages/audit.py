@@ -52,6 +52,7 @@ _SPEAKS_FOR_ITSELF = re.compile(
 """Findings that name what they are about; others are led by the name of their column."""
 
 ABSENT = "Tables that are absent"
+AS_IT_WAS = "Past days are read as they then were"
 EVERY_TABLE = "Every table is there"
 DEALS_COVER, TABLES_COVER = "The deals cover", "The tables cover"
 """What is said of tables that are not there, and where none is missing."""
@@ -96,20 +97,28 @@ def _that_change(count: int) -> str:
 
 def _only_absent(table: pd.DataFrame) -> pd.Series:
     """Return which findings say no more than that a table is not there, where that does not change the answer."""
-    return (table["finding"] == NO_TABLE) & (table["rank"] == RANKS["info"])
+    return (table["finding"] == NO_TABLE) & (table["rank"] == RANKS["absent"])
+
+
+def _grave(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings with which the forecast is another, or none."""
+    return table[table["rank"].isin([RANKS["fatal"], RANKS["warning"]])]
 
 
 def revised(table: pd.DataFrame) -> str:
     """Return what is revised after the fact, by name: the table of findings has the numbers.
+
+    That every past day is read as it was then is said where there is a history to read it from.
 
     table : findings about the history.
     """
     if (table["finding"] == NO_TABLE).any():
         return "There is no history of changes, so what is revised after the fact cannot be seen."
     if table.empty:
-        return "The history of changes shows no revisions."
+        return f"The history of changes shows no revisions. {AS_IT_WAS}."
     named = "; ".join(what for what, _ in _quoted(table))
-    return wording.sentence(f"the history of changes shows, with numbers among the findings: {named}")
+    told = wording.sentence(f"the history of changes shows, with numbers among the findings: {named}")
+    return f"{told} {AS_IT_WAS}; the numbers say how much would be lost otherwise."
 
 
 def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -120,7 +129,7 @@ def _quoted(table: pd.DataFrame) -> list[tuple[str, str]]:
 def conclusion(table: pd.DataFrame) -> str:
     """Return the finding of the audit with the first thing to mend, or what a forecast needs."""
     sentence = f"{finding(table)}."
-    grave = table[table["rank"] != RANKS["info"]]
+    grave = _grave(table)
     if len(grave):
         first, thin = grave.index[0], bool((grave["finding"] == TOO_THIN).any())
         sentence += " " + (
@@ -130,9 +139,13 @@ def conclusion(table: pd.DataFrame) -> str:
 
 
 def absent_sentence(table: pd.DataFrame) -> str:
-    """Return how many tables are absent, to follow another sentence; empty where none is."""
-    absent = sources.count(table[table["finding"] == NO_TABLE])
-    return f" {sources.capitalised(wording.plural(absent, 'table'))} {_are(absent)} absent." if absent else ""
+    """Return how many tables are absent, to follow another sentence; empty where none is.
+
+    One that is among the findings has been counted there.
+    """
+    absent = sources.count(table[_only_absent(table)])
+    kind = "more table" if (table["finding"] == NO_TABLE).sum() > absent else "table"
+    return f" {sources.capitalised(wording.plural(absent, kind))} {_are(absent)} absent." if absent else ""
 
 
 def _are(count: int) -> str:
@@ -195,7 +208,8 @@ def caveats(table: pd.DataFrame) -> list[str]:
 
 def warnings(table: pd.DataFrame) -> list[str]:
     """Return the audit's findings about columns that change the answer, a sentence each; no names from the data."""
-    grave = table[(table["rank"] != RANKS["info"]) & (table["column"].fillna("") != "")]
+    grave = _grave(table)
+    grave = grave[grave["column"].fillna("") != ""]
     return [wording.sentence(said(grave, row)) for row in grave.index]
 
 

@@ -84,6 +84,18 @@ BOOKINGS = (
     ),
 )
 
+DATA = (
+    Term(
+        word="changes the answer",
+        meaning="said of a problem of the data: the forecast would be another number if it were mended",
+        spellings=("that changes the answer", "that change the answer"),
+    ),
+    Term(
+        word="cosmetic",
+        meaning="said of a problem of the data: the forecast would be the same, or nearly so, if it were mended",
+    ),
+)
+
 SCORES = (
     Term(
         word="model",
@@ -98,7 +110,9 @@ SCORES = (
     Term(word="bias", meaning="forecast less booked, all added up; above zero, too much was forecast"),
     Term(word="MASE", meaning="the miss as a multiple of the mean miss of repeating last year, up to the origin"),
     Term(
-        word="skill", meaning="the share of a baseline's error that is gone on the same targets: 1 - score / its score"
+        word="skill",
+        meaning="the share of a baseline's error that is gone on the same targets: 1 - score / its score; below zero, "
+        "the error is the larger one",
     ),
     Term(
         word="Brier score", meaning="mean squared gap between a probability and what came true, 1 or 0; lower is better"
@@ -175,7 +189,7 @@ PLANNING = (
 )
 
 SECTIONS: Mapping[str, Sequence[Term]] = MappingProxyType(
-    {"Bookings": BOOKINGS, "How good forecasts are": SCORES, "Joint planning": PLANNING}
+    {"Bookings": BOOKINGS, "The data": DATA, "How good forecasts are": SCORES, "Joint planning": PLANNING}
 )
 
 # -- how they are found ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ empty. A section of which nothing can be shown is not on the page; its line is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from forecast.data.schema import TABLES, TOTAL, Company, Log
 from forecast.data.sources.redact import NAMES
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_SKILL
+from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages import audit
 from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.scorecard import plain_name
@@ -53,7 +54,7 @@ READING = {
     "created is what deals will bring that nobody has entered yet.",
     "model": "The model makes the numbers of this page from the CRM.",
     "people": "The forecasts of sales, of marketing and the joint one are what people submitted.",
-    "benchmark": "The benchmark continues past bookings and knows no deal; what is not better than it adds nothing.",
+    "benchmark": "The benchmark continues past bookings and knows no deal; a forecast that is no better adds nothing.",
     "miss": "The miss. WAPE is the sum of all errors as a share of what was booked.",
     "planning": "Planning together. Segments that began are compared with those that had not begun in the same month. "
     "“No detectable change” is not “no change”: everything within the interval goes with the data. “Cannot tell” is an "
@@ -76,6 +77,16 @@ def fiscal_months(company: Company, *, as_of: str | pd.Timestamp) -> str:
     start, end = calendar.start(period), calendar.end(period)
     first = wording.day(start) if start.year != end.year else wording.day(start).rsplit(" ", 1)[0]
     return f"Months are {kind}: {wording.month(period_label(period))} is {first} to {wording.day(end)}."
+
+
+def headline(answer: str, *, but: Sequence[str], beside: Sequence[str] = ()) -> Together:
+    """Return the headline with what makes it doubtful right beneath it; what it is measured by follows.
+
+    but : as `audit.caveats` and `bookings.sentences.beyond_the_record` give it. beside : as `yardsticks` gives it.
+    """
+    if not but:
+        return Together(Statement(answer, *beside, kind="headline"))
+    return Together(Statement(answer, kind="headline"), Notes([*but, *beside]))
 
 
 LIKELY = "likely"
@@ -245,7 +256,7 @@ def _of_plan(log: Log, row: Mapping[str, Any] | None) -> Iterator[tuple[str, str
 
 def _of_changes(log: Log) -> Iterator[tuple[str, str]]:
     if HISTORY not in log.tables:
-        yield "which deals moved in stage, date or amount since last month, and odds by them", HISTORY
+        yield "which deals moved in stage, date or amount since last month, and odds by stage and date", HISTORY
 
 
 def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from forecast import sources, wording
+from forecast.models.win.factors import AVERAGE, BY_AGE
 from forecast.reporting.charts.figure import Format, Notes, TableView
 from forecast.reporting.pages.odds import NO_PROBABILITY
 
@@ -19,6 +20,9 @@ SHOWN = 15
 FACTORS_CAPTION = "The factors named most often"
 LARGEST_CAPTION = "Largest expected amounts"
 NO_EXPECTED = "No open deal has an expected amount."
+AGE_ALONE = (
+    "Nothing but its age speaks for or against a deal: (for) where its odds lie above those of the mean open deal."
+)
 LARGEST_HEADS = {
     "opportunity_id": "deal",
     "segment": "segment",
@@ -48,6 +52,8 @@ def factors_view(factors: pd.DataFrame) -> TableView | Notes:
     """Return the factors named most often; factors : as `named_factors` gives them."""
     if factors.empty:
         return Notes([NO_PROBABILITY])
+    if factors["factor"].str.startswith((BY_AGE, AVERAGE)).all():
+        return Notes([AGE_ALONE])
     return TableView(factors.head(SHOWN), FACTORS_CAPTION, formats={"factor": wording.factors})
 
 

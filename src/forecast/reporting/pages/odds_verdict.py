@@ -79,20 +79,21 @@ def calibration_finding(
     *,
     days: pd.DataFrame,
     within: str,
+    ever: pd.DataFrame,
     alarm: Row | None = None,
 ) -> str:
     """Return the title with what it rests on: the mean probability, the share won, and how many of both; sentences.
 
     And where the last day, or the chance of a win ever, did not come true, that; and an alarm on the forecast that is
-    made of these odds. A page's headline is silent about none of it. days : the table `odds_days`, in order. within :
-    names the event.
+    made of these odds. A page's headline is silent about none of it. days : the table `odds_days`, in order. ever : the
+    table `odds_ever`. within : names the event.
     """
     known, title = table[table["n"] > 0] if len(table) else table, calibration_title(table, judged, alarm=alarm)
-    ever, off = ever_title(judged), alarm_sentence(alarm)
-    if known.empty and ever:
-        first = f"{ever[:1].upper()}{ever[1:]}; those of the next months cannot be checked yet"
+    in_the_end, off = ever_title(ever, judged), alarm_sentence(alarm)
+    if known.empty and in_the_end:
+        first = f"{in_the_end}. Those of being {within} cannot be checked yet"
     elif known.empty or title.startswith(ODDS_TOO_FEW):
-        first = "; ".join(filter(None, (title, ever)))
+        first = "; ".join(filter(None, (title, in_the_end)))
     else:
         forecast, won = (wording.percent(_weighted(known, name)) for name in ("probability", "happened"))
         level, pooled = judged["odds level"], f"forecast {forecast}, won {won}"
@@ -100,14 +101,16 @@ def calibration_finding(
         if judged["odds lately"].is_apart:
             last = _last_day(days, within)
             pooled = f"{pooled}; {last}" if level.is_apart else f"{last}. All days together: {pooled}"
-        first = "; ".join(filter(None, (f"{title}: {pooled}", ever)))
+        first = "; ".join(filter(None, (f"{title}: {pooled}", in_the_end)))
     return " ".join(filter(None, (wording.sentence(first), off)))
 
 
-def short_finding(table: pd.DataFrame, judged: Mapping[str, Finding], *, alarm: Row | None = None) -> str:
+def short_finding(
+    table: pd.DataFrame, judged: Mapping[str, Finding], *, ever: pd.DataFrame, alarm: Row | None = None
+) -> str:
     """Return the same without its numbers, for the end of a page; the alarm where no test says as much already."""
     title = calibration_title(table, judged, alarm=alarm)
-    first = "; ".join(filter(None, (title, ever_title(judged))))
+    first = "; ".join(filter(None, (title, ever_title(ever, judged))))
     off = "" if is_in_doubt(judged) else alarm_sentence(alarm)
     return " ".join(filter(None, (wording.sentence(first), off)))
 
@@ -236,7 +239,16 @@ def wins_sentence(
     return f"{sentence}."
 
 
-def ever_title(judged: Mapping[str, Finding]) -> str:
-    """Return that the chance of a win ever did not come true, by the latest day that shows it, or nothing."""
-    apart = [found for name, found in judged.items() if name.startswith("odds ever") and found.is_apart]
-    return word(apart[0].verdict, EVER_AT_ALL) if apart else ""
+def ever_title(ever: pd.DataFrame, judged: Mapping[str, Finding]) -> str:
+    """Return that the chance of a win ever did not come true, on the first day of the table that shows it, or nothing.
+
+    A day's deals share their luck, so the day is named, and of how many it is one: `of deals open on 31 October 2025,
+    one of two days checked, the odds of a win by 30 September 2026 were too high (80 deals)`.
+    """
+    rows = sources.records(checked_days(ever))
+    for i, row in enumerate(rows):
+        found = judged.get(f"odds ever {i}")
+        if found is not None and found.is_apart:
+            which = "the one day checked" if len(rows) == 1 else f"one of {wording.spelt(len(rows))} days checked"
+            return evaluated(found, EVER_AT_ALL, wording.day(row["origin"]), which, wording.day(row["until"]))
+    return ""

@@ -74,8 +74,10 @@ def finding(table: pd.DataFrame) -> str:
     if known.empty:
         return "Nothing can be compared with the survey yet"
     groups = _beside_the_survey(known)
-    named = (f"{head}: {wording.joined(rows['measure'].map(plain_name))}" for head, rows in groups if len(rows))
-    return f"Compared with the survey, {'; '.join(named)}"
+    named = [(head, wording.joined(rows["measure"].map(plain_name))) for head, rows in groups if len(rows)]
+    sides = "; ".join(f"{head}{',' if ',' in head else ''} in {names}" for head, names in named if head != TOO_FEW)
+    few = "; ".join(f"{head}: {names}" for head, names in named if head == TOO_FEW)
+    return f"Compared with the survey, {'; '.join(filter(None, (f'we are {sides}' if sides else '', few)))}"
 
 
 def _beside_the_survey(known: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -328,6 +330,12 @@ def describe_survey(survey: Survey) -> Caption:
 
 def _bound(row: Mapping[str, Any]) -> str:
     return f"{row['bound']} " if row["bound"] else ""
+
+
+def sold(table: pd.DataFrame) -> str:
+    """Return what stands over our figures on the leader's page: what those that are known tell."""
+    cost = table.loc[table["ours"].notna(), "measure"].str.contains("cost").any()
+    return f"What we sell, to how many, how often, for how much{', at what cost' if cost else ''}"
 
 
 def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:

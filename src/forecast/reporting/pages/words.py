@@ -73,10 +73,11 @@ EVER = Words(
     unclear="nothing speaks against the odds, and it is too little to call them honest",
 )
 EVER_AT_ALL = Words(
-    above="the odds of a win ever are too high",
-    below="the odds of a win ever are too low",
+    above="of deals open on {}, {}, the odds of a win by {} were too high",
+    below="of deals open on {}, {}, the odds of a win by {} were too low",
     unclear="",
 )
+"""Said of one past day, since each is asked by itself: the day, of how many it is one, and until when wins counted."""
 NEARER = Words(
     above="The odds of {} are nearer to what came than ours",
     below="Our odds are nearer to what came than those of {}",

@@ -188,6 +188,7 @@ def months(out: Path) -> list[dict[str, Any]]:
                     "as_of": folder.name,
                     "href": f"{folder.name}/index.html",
                     "headline": headline if isinstance(headline, str) else "",
+                    "caveats": but if isinstance(but := facts.get("caveats", ""), str) else "",
                     "facts": facts,
                 }
             )

@@ -264,7 +264,16 @@ def deals_lead(period: str) -> str:
 def deals_line(cause: Mapping[str, Any], *, company: Company) -> str:
     """Return the line behind which the deals of a cause are folded away: `lost: 156 deals, −€1.10 m`."""
     amount = wording.money(cause["amount"], currency=company.currency, sign=True)
-    return f"{CAUSE_WORDS[cause['cause']]}: {wording.plural(cause['deals'], 'deal')}, {amount}"
+    name = WHICH.get(cause["cause"], CAUSE_WORDS[cause["cause"]])
+    return f"{name}: {wording.plural(cause['deals'], 'deal')}, {amount}"
+
+
+WHICH = {
+    "won": "won, of those known before",
+    "lost": "lost, of those known before",
+    "created": "created since, and open or booked in it",
+}
+"""Which deals are behind a bar whose name alone would mean more of them: one created and lost since moves nothing."""
 
 
 def deals_caption(cause: Mapping[str, Any]) -> str:

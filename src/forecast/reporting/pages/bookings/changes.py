@@ -334,7 +334,7 @@ def changes_sentence(
     if table.empty:
         why = list(notes or ["no earlier day is known"])
         if deals is not None and len(deals) and deals["expected_close_on"].isna().all():
-            why.append("expected_close_on is empty also today")
+            why.append("nor is it known today, since expected_close_on is empty")
         unknown = wording.sentence(f"{MOVES} is not known: {'; '.join(why)}")
         return f"{unknown} {FORECAST_ELSEWHERE}" if row is not None and wording.known(row["mean"]) else unknown
     since, period = table["since"].iloc[0], str(table["period"].iloc[0])

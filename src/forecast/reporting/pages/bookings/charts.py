@@ -126,7 +126,9 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
         heads=sentences.ADDENDS_HEADS,
         company=company,
         as_of=as_of,
-        formats=money_formats(parts.ahead, company) | {"booked": sentences.booked_so_far(company)},
+        formats=money_formats(parts.ahead, company)
+        | {name: sentences.part_of_month(parts) for name in parts.parts}
+        | {"booked": sentences.booked_so_far(company)},
         by="x",
     )
 

@@ -136,6 +136,11 @@ class Addends:
         return float(np.nanmax([*self.total, 1.0]))
 
     @property
+    def least(self) -> float:
+        """A thousandth of the largest sum, as a round number: of what a part brings below it, no digits are told."""
+        return float(10.0 ** np.floor(np.log10(self.largest / 1000)))
+
+    @property
     def known(self) -> bool:
         """Whether any part of any month is known."""
         return bool(len(self.ahead)) and bool(self.ahead[list(self.parts)].notna().any(axis=None))

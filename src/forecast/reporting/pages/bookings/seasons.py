@@ -241,10 +241,11 @@ STRENGTH_FORMATS: dict[str, Format] = {
 MOST_NAMED = 4
 """As many months are named as the strongest at most."""
 
-UNKNOWN = "We cannot say whether bookings have a trend or a season."
+UNKNOWN = "We cannot say whether bookings have a trend or a season of the year."
 TOO_SHORT = (
     "Trend and season can be told apart once two full years have settled, without the first months of a record, in "
-    "which the pipeline was still filling."
+    "which the pipeline was still filling. That the months of a quarter differ is no season of the year: the forecast "
+    "goes by it where past wins show it."
 )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.calendar import is_quarter
+from forecast.calendar import is_quarter, parse_periods
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_RANGES
@@ -45,11 +45,17 @@ ALARM = "an alarm speaks against it"
 MEANS = "; the title gives means"
 """What is said beneath a title of means over a picture of medians."""
 
+NO_QUARTER = "no past quarter to check it by"
+"""What is said of a quarter's range where none of a quarter has been held against what came; months may have been."""
+
 NOT_CHECKED = "not yet checked"
 """What is said of a range where no past one, or too few, has been held against what came."""
 
 NOT_RANKED = "too near to rank"
 """What is said of months of which any may bring the most."""
+
+OVERLAP = "their ranges overlap"
+"""The same where each has a range: why they are not ranked. Their means may lie apart."""
 
 NO_MONTHS = "No range is known for any month ahead."
 NO_ADDENDS = "No month ahead has a forecast."
@@ -137,7 +143,7 @@ def range_note(row: Mapping[str, Any], judged: Mapping[str, Finding], quarters: 
     as `headline_cards` takes it. The promise of four in five stands only where past ranges of months kept it.
     """
     if is_quarter([row["target_period"]]).all():
-        return quarters or NOT_CHECKED
+        return quarters or NO_QUARTER
     found = judged.get(COMPANY_RANGES)
     if found is None or not wording.known(found.estimate.value):
         return NOT_CHECKED
@@ -158,6 +164,36 @@ def other_notes(notes: pd.DataFrame) -> list[str]:
     return sources.texts(told, "note")
 
 
+FAR_OFF, FEWEST_MONTHS = 2.0, 6
+"""A month ahead that brings less than the least month on record by this factor, or more than the most, is told; of
+fewer months on record nothing is."""
+
+
+def beyond_the_record(fan: Fan, period: str) -> list[str]:
+    """Return that a month of the headline's period is expected to bring far less, or more, than any month on record.
+
+    No evaluation: both numbers. period : of the headline, a month or the quarter that holds it.
+    """
+    calendar, ahead = fan.company.periods, fan.ahead[fan.ahead["mean"].notna()]
+    quarter = [calendar.quarter_label(calendar.quarter_of(int(p))) for p in parse_periods(ahead["target_period"])]
+    ahead = ahead[(ahead["target_period"] == period).to_numpy() | (np.array(quarter, dtype=object) == period)]
+    if ahead.empty or len(fan.past) < FEWEST_MONTHS:
+        return []
+    least, most = (sources.aggregate(booked_of(fan), "booked", how) for how in ("min", "max"))
+    low, high = (sources.row(ahead.loc[[ahead["mean"].idxmin()]]), sources.row(ahead.loc[[ahead["mean"].idxmax()]]))
+    since, currency = wording.month(fan.past["period"].iloc[0]), fan.company.currency
+    told = []
+    for row, end, is_far, side in (
+        (low, least, low["mean"] * FAR_OFF < least, "less"),
+        (high, most, high["mean"] > most * FAR_OFF, "more"),
+    ):
+        if is_far:
+            expected, bound = (wording.money(value, currency=currency) for value in (row["mean"], end))
+            name = wording.month(row["target_period"])
+            told.append(f"{name} is expected to bring {expected}; no month since {since} brought {side} than {bound}.")
+    return told
+
+
 def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
     """Return the title of the months ahead: which should bring the most, or that they are too near to rank.
 
@@ -174,17 +210,18 @@ def months_finding(ahead: pd.DataFrame, *, company: Company) -> str:
         return f"{wording.month(best['target_period'])} should bring {amount}"
     if len(first) == 1:
         return f"{wording.month(best['target_period'])} should bring the most, {amount}"
+    why = OVERLAP if first[["q10", "q90"]].notna().all(axis=None) else NOT_RANKED
     between = wording.money_range(least["mean"], best["mean"], currency=company.currency)
     if sources.plain(wording.money(least["mean"], currency=company.currency)) == sources.plain(amount):
         between = amount
     if len(first) <= 3:
         names = wording.joined(wording.short_month(period, year=len(known) > 12) for period in first["target_period"])
-        return f"{names} should bring most, {between} each; {NOT_RANKED}"
+        return f"{names} should bring most, {between} each; {why}"
     months = sources.capitalised(wording.of_all(sources.count(first), sources.count(known), "month"))
     if len(first) == len(known):
-        return f"{months} should bring {between} each; {NOT_RANKED}"
+        return f"{months} should bring {between} each; {why}"
     most = "" if 2 * len(first) > len(known) else "the most, "  # most of the months cannot all bring the most
-    return f"{months} should bring {most}{between} each; {NOT_RANKED}"
+    return f"{months} should bring {most}{between} each; {why}"
 
 
 def leaders(months: pd.DataFrame) -> pd.DataFrame:
@@ -286,13 +323,13 @@ def describe_addends(addends: Addends) -> Caption:
     """Return the words of the three parts of the months ahead."""
     currency, ahead = addends.company.currency, sources.records(addends.ahead)
     title = addends_finding(addends.ahead)
-    ends = [_addends_of(row, currency=currency) for row in ([ahead[0], ahead[-1]] if len(ahead) > 1 else ahead)]
+    ends = [_addends_of(row, addends) for row in ([ahead[0], ahead[-1]] if len(ahead) > 1 else ahead)]
     tooltips = []
     for row in ahead:
         parts = [
-            wording.named_amount(ADDEND_WORDS[name], row[name], currency=currency)
+            f"{ADDEND_WORDS[name]} {wording.money(row[name], currency=currency, least=addends.least)}"
             for name in addends.parts
-            if row[name]
+            if row[name] and wording.known(row[name])
         ]
         expected = wording.named_amount("expected", row["mean"], currency=currency)
         tooltips.append(wording.listed(wording.month(row["target_period"]), expected, *parts))
@@ -305,11 +342,17 @@ def describe_addends(addends: Addends) -> Caption:
     )
 
 
-def _addends_of(row: Mapping[Any, Any], *, currency: str) -> str:
+def _addends_of(row: Mapping[Any, Any], addends: Addends) -> str:
     """Return `October 2026: €1 m booked, €2 m open pipeline and €3 m not yet created.`"""
     named = [name for name in ADDENDS if name in row and (name != "booked" or row[name])]
-    parts = [f"{wording.money(row[name], currency=currency)} {ADDEND_WORDS[name]}" for name in named]
+    worded = part_of_month(addends)
+    parts = [f"{worded(row[name])} {ADDEND_WORDS[name]}" for name in named]
     return f"{wording.month(row['target_period'])}: {wording.joined(parts)}."
+
+
+def part_of_month(addends: Addends) -> Callable[[Any], str]:
+    """Return the function that words what a part brings in a month: `under €100` where it is next to nothing."""
+    return lambda amount: wording.money(amount, currency=addends.company.currency, least=addends.least)
 
 
 def booked_so_far(company: Company) -> Callable[[Any], str]:

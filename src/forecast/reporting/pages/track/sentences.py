@@ -61,7 +61,7 @@ ACCURACY_HEADS = {
 }
 PAST_HEADS = {
     "target_period": "month",
-    "origin": "forecast made on",
+    "origin": "as of",
     "q10": f"80{wording.THIN}% range from",
     "q50": "median",
     "q90": "to",

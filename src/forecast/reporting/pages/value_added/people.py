@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.data.schema import Company
+from forecast.data.checks.validation import LEFT_OUT_OPEN
+from forecast.data.schema import Company, Log
 from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_habit
 from forecast.reporting.charts.figure import Notes, Statement, TableColumns, TableView, Together
@@ -211,8 +212,11 @@ def _change_sentence(row: Mapping[str, Any]) -> str:
 # -- sentences: late wins-------------------------------------------------------------------------------
 
 
-def late_finding(table: pd.DataFrame) -> str:
-    """Return what share of the amount won was in no pipeline three weeks into its quarter; table as `late_wins`."""
+def late_finding(table: pd.DataFrame, *, undated: bool = False) -> str:
+    """Return what share of the amount won was in no pipeline three weeks into its quarter; table as `late_wins`.
+
+    undated : whether deals get their creation date on the way (`deals_get_dates_late`): then it is so much at most.
+    """
     if table.empty:
         return "Late wins cannot be counted yet: no quarter has settled since the records began"
     won, late = sources.total(table, "won"), sources.total(table, "late")
@@ -225,11 +229,20 @@ def late_finding(table: pd.DataFrame) -> str:
     of_amount = bool(amount > 0)
     share = wording.share(sources.total(table, "late_amount"), amount) if of_amount else wording.share(late, won)
     what = "amount won was" if of_amount else "deals won were"
-    return f"{share} of the {what} in no pipeline three weeks into {'its' if of_amount else 'their'} quarter"
+    most = "At most " if undated else ""
+    return f"{most}{share} of the {what} in no pipeline three weeks into {'its' if of_amount else 'their'} quarter"
 
 
-def late_sentences(table: pd.DataFrame) -> list[str]:
-    """Return the counts behind it, the quarters' range, and how many were entered afterwards under an earlier date."""
+def deals_get_dates_late(log: Log) -> bool:
+    """Return whether open deals stand in the data without a creation date, so that those won may have stood so too."""
+    return any(LEFT_OUT_OPEN in note.what for note in log.notes)
+
+
+def late_sentences(table: pd.DataFrame, *, undated: bool = False) -> list[str]:
+    """Return the counts behind it, the quarters' range, and how many were entered afterwards under an earlier date.
+
+    undated : as `late_finding` takes it.
+    """
     if table.empty or not table["won"].sum():
         return []
     won, late = sources.total(table, "won"), sources.total(table, "late")
@@ -243,6 +256,8 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
         low, high = ends
         same = sources.plain(low) == sources.plain(high)
         sentences.append(f"By quarter that was {low if same else f'{low} to {high}'} of the amount.")
+    if undated:
+        sentences.append(UNDATED_THEN)
     back = sources.total(table, "backdated")
     if back:
         sentences.append(
@@ -252,6 +267,9 @@ def late_sentences(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
+UNDATED_THEN = (
+    "Open deals without a creation date are in the data: a win that stood so then counts as one that nobody saw coming."
+)
 THREE_WEEKS = "at the end of the quarter’s third week"
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 import pandas as pd
 
 from forecast.errors import DataError
+from forecast.wording import plural
 
 Outcome = Literal["open", "won", "lost"]
 OUTCOMES: tuple[Outcome, ...] = ("open", "won", "lost")
@@ -170,7 +171,7 @@ def _listed(stage: pd.Series, names: list[str]) -> str:
 
 
 def _deals(count: int) -> str:
-    return "1 deal" if count == 1 else f"{count:,} deals"
+    return plural(count, "deal")
 
 
 # -- names ---------------------------------------------------------------------------------------------
