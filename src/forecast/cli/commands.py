@@ -18,7 +18,6 @@ import typer
 
 import forecast
 from forecast.errors import MachineError, ParameterError, nearest
-from forecast.wording import plural
 
 if TYPE_CHECKING:
     from forecast.data.schema import NotedTable
@@ -105,7 +104,7 @@ def _write(result: NotedTable, out: Path) -> None:
 
     write_table(result.table, out)
     _print_notes(result.notes)
-    typer.echo(f"table: {out} ({plural(len(result.table), 'row')})")
+    typer.echo(f"table: {out} ({len(result.table):,} rows)")
 
 
 def _print_notes(notes: Iterable[str]) -> None:
