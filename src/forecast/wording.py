@@ -121,10 +121,7 @@ def in_full(count: float | None) -> str:
 
 @carries()
 def money(value: float | None, *, currency: str = "", digits: int = 3, sign: bool = False, least: float = 0.0) -> str:
-    """Return an amount such as `€4.1 m`; with `sign`, a gain carries its plus.
-
-    least : of what lies between nothing and this no more is said: `under €1 k`.
-    """
+    """Return an amount such as `€4.1 m`; with `sign` a gain carries its plus, and less than `least` is `under €1 k`."""
     if not known(value):
         return UNKNOWN
     assert value is not None
@@ -154,9 +151,8 @@ def money_range(low: float | None, high: float | None, *, currency: str = "", di
 
 @carries()
 def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: float = 0.0, places: int = 0) -> str:
-    """Return a share as a percentage: whole, or below one per cent with `digits` significant figures.
+    """Return a share as a percentage: whole, or below 1 % with `digits` significant figures; not all is `99.7 %`.
 
-    What is not all is not 100 %: `99.7 %`, in a column of whole percentages (`digits` 0) as rounded.
     least : what is not zero is never written as less, so that its side of zero shows. places : decimals that every
     share of a column has, so that its differences can be redone: `24.2 %`.
     """
@@ -168,8 +164,7 @@ def percent(value: float | None, *, sign: bool = False, digits: int = 1, least: 
         text = f"{hundred:.{places}f}"
         return f"{_signed(value, text, plus=sign) if float(text) else text}{THIN}%"
     text = f"{hundred:,.0f}" if hundred >= 0.95 or hundred < 0.005 or not digits else _figures(hundred, digits)
-    if digits and 99.5 <= hundred < 100 * (1 - 1e-9):
-        text = f"{math.floor(10 * hundred) / 10:.1f}"
+    text = f"{math.floor(10 * hundred) / 10:.1f}" if digits and 99.5 <= hundred < 100 * (1 - 1e-9) else text
     return f"{_signed(value if text != '0' else 0.0, text, plus=sign)}{THIN}%"
 
 
