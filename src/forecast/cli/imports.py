@@ -6,6 +6,7 @@ The options are declared here, so that `app` stays the list of commands.
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,3 +152,5 @@ def import_(
         typer.echo(f"note    {note}")
     rows = ", ".join(f"{name} {len(table):,}" for name, table in result.tables.items())
     typer.echo(f"data: {out} ({rows})")
+    last_day = tomllib.loads(result.company)["extracted_on"]
+    typer.echo(f"then: forecast report --data {out} --as-of {last_day}")

@@ -41,6 +41,8 @@ GENERIC = "generic"
 KINDS = (*_KINDS, GENERIC)
 
 _SHOWN = 12
+_ASSUMED = {"timezone": "UTC", "fiscal_year_start": 1}
+"""What a new company.toml says where the export does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,8 @@ def read_export(
         _refuse_other_currency(company, single)
     currency = deals.reporting or single
     text = _company_text(where, read.name, currency, end, read.company)
+    if where is None:
+        notes += _assumed(read.company)
     company = replace(company, extracted_on=end.as_unit("us"), currency=company.currency or currency)
     try:
         validate(tables, company, source=str(source))
@@ -240,13 +244,24 @@ def _refuse_other_currency(company: Company, currency: str) -> None:
         )
 
 
+def _assumed(said: Mapping[str, Any]) -> list[str]:
+    """Return a note of what a new company.toml says that nobody said."""
+    unsaid = [f"{key} = {json.dumps(value)}" for key, value in _ASSUMED.items() if key not in said]
+    if not unsaid:
+        return []
+    return [
+        f"company.toml is new and assumes {' and '.join(unsaid)}: what day a change belongs to and which quarter a month "
+        "rest on them; where they are not yours, write them there and import again"
+    ]
+
+
 def _company_text(
     where: Path | None, crm: str, currency: str, end: pd.Timestamp, said: Mapping[str, Any] | None = None
 ) -> str:
     """Return the company.toml: the one that is there with extracted_on set anew, or a new one."""
     dated = f"extracted_on = {end:%Y-%m-%d}\n"
     if where is None:
-        keys: dict[str, Any] = {"name": f"Imported from {crm}", "timezone": "UTC", **(said or {})}
+        keys: dict[str, Any] = {"name": f"Imported from {crm}", **_ASSUMED, **(said or {})}
         if currency:
             keys.setdefault("currency", currency)
         keys.pop("extracted_on", None)

@@ -109,6 +109,8 @@ def unclear_stages(stage: pd.Series, unclear: list[str], *, table: str, column: 
     rows = [f"{name!r} ({_deals(int(counts[name]))})" for name in unclear]
     lines = "; ".join(f'"{name}" = "won" or "lost"' for name in unclear[:3])
     taken = int(stage.isin(unclear).sum())
+    others = [str(name) for name in counts.index if name not in unclear and outcome_of_name(str(name)) == "open"]
+    more = f"; taken as open by their names, unless it says lost or won: {_listed(stage, others)}" if others else ""
     return DataError(
         f"stages that look closed, or are mere identifiers, do not say what they mean; {_deals(taken)} would be taken "
         "as open",
@@ -117,7 +119,7 @@ def unclear_stages(stage: pd.Series, unclear: list[str], *, table: str, column: 
         rows=rows,
         count=len(rows),
         mend=f"export {closing_columns}, or say it under [stages] of a mapping (--mapping FILE): {lines}; "
-        '"open" where they are',
+        f'"open" where they are{more}',
     )
 
 
