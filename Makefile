@@ -82,6 +82,7 @@ bench: $(STAMP) ## speed, memory and accuracy, measured side by side (benchmarks
 	@$(BIN)/python -m benchmarks.accuracy.words
 	@$(BIN)/python -m benchmarks.speed.backtest
 	@$(BIN)/python -m benchmarks.speed.importing
+	@$(BIN)/python -m benchmarks.speed.from_export
 	@$(BIN)/python -m benchmarks.speed.cox
 	@$(BIN)/python -m benchmarks.accuracy.bookings --report --sizes 20000,60000,200000
 	@$(BIN)/python -m benchmarks.accuracy.bookings --report --sizes 20000 --giant

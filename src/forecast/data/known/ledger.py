@@ -188,7 +188,8 @@ class Ledger(Archive):
         if stamp > self.last_day:
             raise ParameterError(
                 f"as_of {stamp:%Y-%m-%d} is later than the log's last day, {self.last_day:%Y-%m-%d}; "
-                "what happened since is not in it"
+                "what happened since is not in it; ask as of that day, or say when the export was made: extracted_on "
+                "in company.toml, --extracted-on of an import"
             )
         state = next(self._as_read_on(stamp).walk([stamp]))
         if not state.known.any():

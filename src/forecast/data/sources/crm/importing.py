@@ -127,7 +127,7 @@ def read_export(
     currency = deals.reporting or single
     text = _company_text(where, read.name, currency, end, read.company)
     if where is None:
-        notes += _assumed(read.company)
+        notes += _assumed(read.company, currency)
     company = replace(company, extracted_on=end.as_unit("us"), currency=company.currency or currency)
     try:
         validate(tables, company, source=str(source))
@@ -244,14 +244,15 @@ def _refuse_other_currency(company: Company, currency: str) -> None:
         )
 
 
-def _assumed(said: Mapping[str, Any]) -> list[str]:
+def _assumed(said: Mapping[str, Any], currency: str) -> list[str]:
     """Return a note of what a new company.toml says that nobody said."""
     unsaid = [f"{key} = {json.dumps(value)}" for key, value in _ASSUMED.items() if key not in said]
+    unsaid += [] if currency or "currency" in said else ["no currency"]
     if not unsaid:
         return []
     return [
-        f"company.toml is new and assumes {' and '.join(unsaid)}: what day a change belongs to and which quarter a month "
-        "rest on them; where they are not yours, write them there and import again"
+        f"company.toml is new and assumes {', '.join(unsaid)}: the day of a change, the quarter of a month and the "
+        "sign of amounts rest on it; where it is not so, write it there and import again"
     ]
 
 
