@@ -15,6 +15,7 @@ import pytest
 
 import crm_forms
 from forecast.cli import app
+from forecast.data.known.snapshot import snapshot
 from forecast.data.sources.read import read
 from servers import PASSWORD
 
@@ -35,7 +36,10 @@ def company(root: Path) -> crm_forms.Deals:
 
 @pytest.fixture
 def forecast(capsys, monkeypatch, tmp_path) -> Callable[[str], str]:
-    """Return a function that runs a command in an empty folder (bookings for report) and returns what it printed."""
+    """Return a function that runs a command in an empty folder and returns what it printed.
+
+    Of a report only what it begins with: the data are read, and the day is one of theirs.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FORECAST_DEBUG", "0")
     (tmp_path / "export").mkdir()
@@ -44,7 +48,9 @@ def forecast(capsys, monkeypatch, tmp_path) -> Callable[[str], str]:
         words = shlex.split(command)
         assert words[0] == "forecast"
         if words[1] == "report":
-            words = ["", "bookings", *words[2:], "--months", "1", "--out", "bookings.csv"]
+            assert (words[2], words[4]) == ("--data", "--as-of")
+            assert len(snapshot(read(words[3]), as_of=words[5]).opportunities)
+            return ""
         with pytest.raises(SystemExit) as end:
             app.main(words[1:])
         said = capsys.readouterr()
