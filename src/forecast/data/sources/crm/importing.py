@@ -31,6 +31,7 @@ from forecast.data.sources.crm.mapped.guess import guess
 from forecast.data.sources.crm.mapped.mapping import NEEDED, CrmMapping, read_mapping, shipped
 from forecast.data.sources.crm.mapped.overlay import over_shipped, with_mapping
 from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, shipped_for
+from forecast.data.sources.crm.mapped.vocabulary import NAMES
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
 from forecast.data.sources.crm.values.reading import Order
 from forecast.data.sources.into_folder import Imported, into, write_folder
@@ -116,6 +117,8 @@ def read_export(
     read = _read(kind, Path(source), said, company=company, segment_column=segment_column, choices=choices)
     deals = read.deals
     tables, end = canonical(deals, timezone=company.timezone, choices=choices)
+    if tables["opportunities"].empty:
+        raise DataError("no deal in it: a header and no rows", table=str(source), mend="export it again, with its rows")
     if pd.isna(end):
         raise DataError("no date at all", table=str(source), mend="export the creation dates")
     notes = list(deals.notes)
@@ -220,7 +223,7 @@ def draft_mapping(source: Path, *, dates: Order | None = None) -> Drafted:
     Raises DataError where nothing can be read, ParameterError where it is the export of a CRM that needs no mapping.
     """
     names = {name for mapping in shipped() for name in mapping.names()}
-    tables = tables_in(Path(source), names=names)
+    tables = tables_in(Path(source), names={*names, *(name for known in NAMES.values() for name in known)})
     other = next((one for one in recognised(tables) if one.kind != GENERIC), None)
     known = shipped_for(tables)
     if other is not None and known is None:

@@ -40,7 +40,7 @@ def _mapping(folder: Path, text: str = MAPPING) -> Path:
 
 def _source(folder: Path, files: Mapping[str, str]) -> Path:
     source = folder / "in"
-    source.mkdir()
+    source.mkdir(parents=True)
     for name, text in files.items():
         (source / name).write_text(text, encoding="utf-8")
     return source
@@ -370,3 +370,17 @@ def test_a_mapping_that_says_nothing_of_the_outcome_is_refused(tmp_path: Path):
     mapping = '[columns]\ncreated_on = "Entered"\namount = "Worth"\n'
     with pytest.raises(DataError, match="nothing says whether deals are won, lost or open"):
         _read(tmp_path, mapping, deals="Entered,Worth\n2026-01-01,5\n2026-01-02,6\n")
+
+
+def test_identifiers_that_a_spreadsheet_shortened_are_refused(tmp_path: Path):
+    deals = DEALS.replace("1,2026-01-05", "1.70001E+10,2026-01-05").replace("2,2026-02-05", "1.70001E+10,2026-02-05")
+    with pytest.raises(DataError, match="identifiers have lost digits"):
+        _read(tmp_path, deals=deals)
+    whole = DEALS.replace("1,2026-01-05", "1.0,2026-01-05")
+    assert _rows(_read(tmp_path / "again", deals=whole), "opportunity_id")[0] == ("1",)
+
+
+def test_a_header_without_rows_is_refused(tmp_path: Path):
+    (tmp_path / "Opportunity.csv").write_text("Id,StageName,Amount,CloseDate,CreatedDate\n")
+    with pytest.raises(DataError, match="a header and no rows"):
+        read_export("salesforce", tmp_path)

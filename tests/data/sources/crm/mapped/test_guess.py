@@ -247,3 +247,14 @@ def test_a_weighted_amount_is_not_the_amount(tmp_path: Path):
 def test_the_export_of_a_known_crm_needs_no_draft(tmp_path: Path):
     with pytest.raises(ParameterError, match="needs no mapping"):
         _draft(tmp_path, "StageName,CloseDate,Amount\nWon,2026-01-01,5\n")
+
+
+def test_a_few_rows_with_as_many_statuses_are_enough(tmp_path: Path):
+    rows = "A,Won,1000,2026-09-15,2026-02-11\nB,Lost,500,2026-09-16,2026-03-12\nC,Open,300,,2026-04-13\n"
+    (tmp_path / "deals.csv").write_text("Name,Status,Deal Value,Close Date,Created\n" + rows)
+    drafted = draft_mapping(tmp_path / "deals.csv")
+    assert drafted.left == ()
+    (tmp_path / "m.toml").write_text(drafted.text)
+    table = read_export("generic", tmp_path / "deals.csv", mapping=tmp_path / "m.toml").tables["opportunities"]
+    assert table["outcome"].tolist() == ["won", "lost", "open"]
+    assert table["amount"].tolist() == [1000.0, 500.0, 300.0]

@@ -78,3 +78,14 @@ def test_a_first_column_that_cannot_be_empty_is_a_group_where_it_is():
     assert records(frame, "r", [], kept=kept)["Stage"].tolist() == ["Won", "Won", "Lost"]
     again = table("Stage,Id,Close Date", "Won,1,2026-01-01", ",2,2026-01-02", "Won,3,2026-01-03")
     assert records(again, "r", [], kept=kept)["Stage"].fillna("").tolist() == ["Won", "", "Won"]
+
+
+def test_further_headers_and_sums_of_a_board_are_no_deals():
+    rows = ["A,Won,1,x", ",,1,", "Closed,,,", "Name,Stage,Amount,Owner", "B,Lost,2,x", "Name,Won,3,x"]
+    notes: list[str] = []
+    out = records(table("Name,Stage,Amount,Owner", *rows), "r.csv", notes)
+    assert out["Name"].tolist() == ["A", "B", "Name"]
+    assert notes == [
+        "r.csv: 2 rows of another header, or of a title above it, left out: row 2, row 3",
+        "r.csv: 1 row of totals left out: row 1",
+    ]

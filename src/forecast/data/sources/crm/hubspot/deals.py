@@ -29,10 +29,10 @@ from forecast.data.sources.crm.hubspot.labels import labels
 from forecast.data.sources.crm.hubspot.outcomes import outcome_of
 from forecast.data.sources.crm.hubspot.stages import located, stage_table
 from forecast.data.sources.crm.values.dates import days, local_days, moments
-from forecast.data.sources.crm.values.ids import are_among
+from forecast.data.sources.crm.values.ids import are_among, whole
 from forecast.data.sources.crm.values.names import plain
 from forecast.data.sources.crm.values.numbers import amounts, numbers
-from forecast.data.sources.crm.values.reading import Reading, flags, found
+from forecast.data.sources.crm.values.reading import Reading, flags
 from forecast.data.sources.crm.values.stages import outcomes
 from forecast.data.sources.crm.values.versions import active
 from forecast.errors import DataError
@@ -247,9 +247,6 @@ CRM = Crm(
 )
 
 
-_SHORTENED = r"\d([.,]\d+)?[eE]\+?\d+"
-
-
 def assemble(export: Export, *, timezone: str, segment_column: str | None) -> Deals:
     """Return the export's deals; see `Deals`."""
     notes, table = export.notes, export.files["opportunities"]
@@ -295,19 +292,8 @@ def _whole_identifiers(export: Export) -> None:
     """Bring identifiers that a spreadsheet took for numbers to one form; refuse those whose digits it has lost."""
     for role, frame in export.frames.items():
         for ours in (each for each in ("opportunity_id", "merged_id") if each in frame):
-            values = frame[ours]
-            lost = values.index[values.str.fullmatch(_SHORTENED).fillna(False).astype(bool)]
-            if len(lost):
-                raise DataError(
-                    "identifiers have lost digits: a spreadsheet wrote them as powers of ten",
-                    table=export.files[role],
-                    column=export.columns[role][ours],
-                    rows=found(values, lost),
-                    count=len(lost),
-                    mend="export the file again, and do not save it from a spreadsheet",
-                )
-            whole = values.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
-            export.frames[role] = export.frames[role].assign(**{ours: whole})
+            ids = whole(frame[ours], table=export.files[role], column=export.columns[role][ours])
+            export.frames[role] = export.frames[role].assign(**{ours: ids})
 
 
 def _without_merged(export: Export, frame: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from forecast.data.sources.crm.mapped.mapping import DEAL_COLUMNS, NEEDED, CrmMa
 from forecast.data.sources.crm.mapped.marketing import read_marketing
 from forecast.data.sources.crm.mapped.outcome import deal_outcomes
 from forecast.data.sources.crm.values.dates import days, moments
-from forecast.data.sources.crm.values.ids import without_repeats
+from forecast.data.sources.crm.values.ids import whole, without_repeats
 from forecast.data.sources.crm.values.names import day_in
 from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import Order, Reading
@@ -69,6 +69,9 @@ def assemble(
     )
     columns = Columns(found, raw)
     frame = _text_columns(columns, notes)
+    if "opportunity_id" in columns.taken:
+        called = columns.taken["opportunity_id"]
+        frame["opportunity_id"] = whole(frame["opportunity_id"], table=table.file, column=called)
     changed_at = moments(_dated(frame["touched_on"], mapping), reading, column=columns.taken.get("touched_on", ""))
     frame = without_repeats(frame, "opportunity_id", changed_at=changed_at, table=table.file, notes=notes)
     frame["probability"] = shares(frame["probability"], reading, column="probability")

@@ -238,7 +238,7 @@ def _amount(columns: Mapping[str, Profile], names: _Names) -> Choice:
         if profile.number
         and profile.filled >= 0.3
         and not (OTHER_NUMBERS & set(words(name)))
-        and not _is_counter(profile)
+        and (names.of(name, "amount") >= SURE or not _is_counter(profile))
     ]
     sure = names.sure("amount", candidates)
     if sure:

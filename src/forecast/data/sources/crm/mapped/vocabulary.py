@@ -32,7 +32,7 @@ def words(name: str) -> list[str]:
 NAMES: dict[str, tuple[str, ...]] = {
     "opportunity_id": _names(
         "id, no, nr, number, key, deal id, deal no, deal number, opportunity id, opportunity number, record id, "
-        "reference, ref, code, case id, project id, quote number, nummer, angebotsnummer, angebots nr, "
+        "reference, ref, code, datensatz id, case id, project id, quote number, nummer, angebotsnummer, angebots nr, "
         "vorgangsnummer, projektnummer, numero, identifiant, reference affaire, identificador, codigo, codice, "
         "numero trattativa, referentie, dealnummer, arendenummer, sagsnummer, numer, cislo, numara, номер, номер "
         "сделки, идентификатор, 案件番号, 番号"
@@ -40,12 +40,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     "created_on": _names(
         "created, created on, created at, created date, create date, creation date, date created, date added, date "
         "entered, date opened, added on, add time, entered, entered on, opened, opened on, open date, begun, begin "
-        "date, started, start date, engage date, deal created, erstellt, erstellt am, angelegt am, anlagedatum, "
-        "erstelldatum, erstellungsdatum, eingang, eingangsdatum, cree le, creee le, date de creation, creation, "
-        "fecha de creacion, creado, creado el, alta, fecha de alta, creato il, data creazione, data di creazione, "
-        "criado em, data de criacao, data criacao, aangemaakt, aangemaakt op, aanmaakdatum, skapad, skapad datum, "
-        "oprettet, oprettelsesdato, opprettet, luotu, luontipaiva, utworzono, data utworzenia, vytvoreno, datum "
-        "vytvoreni, olusturma tarihi, дата создания, создана, 作成日, 登録日"
+        "date, started, start date, engage date, deal created, erstellt, erstellt um, erstellt am, angelegt am, "
+        "anlagedatum, erstelldatum, erstellungsdatum, eingang, eingangsdatum, cree le, creee le, date de creation, "
+        "creation, fecha de creacion, creado, creado el, alta, fecha de alta, creato il, data creazione, data di "
+        "creazione, criado em, data de criacao, data criacao, aangemaakt, aangemaakt op, aanmaakdatum, skapad, "
+        "skapad datum, oprettet, oprettelsesdato, opprettet, luotu, luontipaiva, utworzono, data utworzenia, "
+        "vytvoreno, datum vytvoreni, olusturma tarihi, дата создания, создана, 作成日, 登録日"
     ),
     "expected_close_on": _names(
         "expected close, expected close date, expected closing, expected closing date, expected, expected on, est "

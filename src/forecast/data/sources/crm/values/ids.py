@@ -19,6 +19,7 @@ from forecast.data.sources.crm.values.reading import found
 from forecast.errors import ROWS_LISTED, DataError
 
 _SHORT, _LONG = r"^[A-Za-z0-9]{15}$", r"^[A-Za-z0-9]{15}[A-Z0-5]{3}$"
+_SHORTENED = r"\d([.,]\d+)?[eE]\+?\d+"
 _LETTERS = np.frombuffer((string.ascii_uppercase + "012345").encode(), dtype=np.uint8)
 
 
@@ -63,6 +64,24 @@ def _lengths(values: pd.Series) -> tuple[int, int]:
     text = text_of(values)
     short, long = (pc.sum(pc.match_substring_regex(text, pattern)).as_py() or 0 for pattern in (_SHORT, _LONG))
     return int(short), int(long)
+
+
+def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
+    """Return identifiers of digits without the `.0` that a spreadsheet wrote behind them.
+
+    Raises DataError for those that it wrote as powers of ten, `1.70001E+10`: several deals may have become one.
+    """
+    lost = ids.index[ids.str.fullmatch(_SHORTENED).fillna(False).astype(bool)]
+    if len(lost):
+        raise DataError(
+            "identifiers have lost digits: a spreadsheet wrote them as powers of ten",
+            table=table,
+            column=column,
+            rows=found(ids, lost),
+            count=len(lost),
+            mend="export the file again, and do not save it from a spreadsheet",
+        )
+    return ids.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
 
 
 def without_repeats(

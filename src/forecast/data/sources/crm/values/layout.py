@@ -45,6 +45,7 @@ _FOOT = re.compile(
     re.IGNORECASE,
 )
 _ALONE = r"(?i)^(?:{words})(?:\s*\(.*\))?\s*:?$"
+_NUMBER = r"(?!\d{1,2}\.\d{1,2}\.\d)[(+−$€£¥\s-]*[\d.,'’\s]*[)−$€£¥%\s-]*"
 _ARROW = re.compile(r"[↑↓▲▼]")
 
 
@@ -87,6 +88,7 @@ def records(frame: pd.DataFrame, table: str, notes: list[str], *, kept: Kept | N
     kept = kept or Kept()
     if frame.shape[1] < _KNOWN_AT_LEAST or frame.empty:
         return frame
+    frame = _without_repeated_header(frame, table, notes)
     sparse = _sparse(frame)
     if not sparse.any():
         return _with_groups(frame, _levels(frame, None, kept), table, notes)
@@ -104,6 +106,28 @@ def records(frame: pd.DataFrame, table: str, notes: list[str], *, kept: Kept | N
     rest = ~gone & ~empty
     rest[len(frame) - foot :] = False
     return _with_groups(frame[rest], levels, table, notes)
+
+
+def _without_repeated_header(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataFrame:
+    """Return the rows without further headers (files put one below another, a board's groups) and the titles above
+    them, which stand alone in their row."""
+    names = [re.sub(r"\.\d+$", "", str(name)) for name in frame.columns]
+    again = (frame.iloc[:, 0] == names[0]).to_numpy(dtype=bool, copy=True)
+    for place, name in enumerate(names[1:], start=1):
+        if not again.any():
+            return frame
+        again &= (frame.iloc[:, place].fillna(name) == name).to_numpy(dtype=bool)
+    again &= frame.notna().sum(axis=1).to_numpy() >= _KNOWN_AT_LEAST
+    if not again.any():
+        return frame
+    alone = frame.iloc[:, 1:].isna().all(axis=1).to_numpy()
+    gone = again.copy()
+    for row in np.flatnonzero(again):
+        while row and alone[row - 1]:
+            row -= 1
+            gone[row] = True
+    _note(frame, gone, "another header, or of a title above it,", table, notes)
+    return frame[~gone]
 
 
 def _note(frame: pd.DataFrame, mask: np.ndarray, what: str, table: str, notes: list[str]) -> None:
@@ -132,7 +156,10 @@ def _totals(frame: pd.DataFrame, sparse: np.ndarray) -> tuple[np.ndarray, np.nda
     for column in reversed(range(len(texts))):
         where[rows[texts[column].str.match(_ALONE.format(words=_TOTAL)).to_numpy(dtype=bool)]] = column
     gone = where >= 0
-    if gone.any():
+    # No name, no stage, no day: numbers alone below an empty first column are sums, whatever they are called.
+    numbers = np.logical_and.reduce([text.str.fullmatch(_NUMBER).to_numpy(dtype=bool) for text in texts])
+    gone[rows[numbers & (texts[0] == "").to_numpy(dtype=bool)]] = True
+    if (where >= 0).any():
         for text in texts:
             gone[rows[text.str.match(_ALONE.format(words=_MEASURE)).to_numpy(dtype=bool)]] = True
     return where, gone

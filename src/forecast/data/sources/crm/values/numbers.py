@@ -20,9 +20,13 @@ import pyarrow.compute as pc
 from forecast.data.codes import text_of
 from forecast.data.sources.crm.values.reading import Cells, Reading, cells
 
-_SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₽": "RUB", "₺": "TRY", "₪": "ILS", "₴": "UAH", "₫": "VND"}
+_SIGNS = {
+    **{"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₽": "RUB", "₺": "TRY", "₪": "ILS", "₴": "UAH", "₫": "VND"},
+    **{"zł": "PLN", "Kč": "CZK", "Ft": "HUF", "lei": "RON", "Lei": "RON", "руб": "RUB", "руб.": "RUB", "лв": "BGN"},
+    **{"лв.": "BGN", "R$": "BRL"},
+}
 """Currency signs that stand for one currency."""
-_CURRENCY = r"(?:[A-Z]{2,3}|[A-Z]{0,2}[$€£¥₹₩₽₺₪₴₫฿₱₦]|kr\.?|zł|Fr\.|CHF)"
+_CURRENCY = r"(?:[A-Z]{2,3}|[A-Z]{0,2}[$€£¥₹₩₽₺₪₴₫฿₱₦]|kr\.?|zł|Fr\.|CHF|Kč|Ft|[Ll]ei|Rs\.?|руб\.?|лв\.?)"
 _BODY = re.compile(
     rf"(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[-−–])?\s*"
     rf"(?P<digits>\d[\d.,'’\s]*|[.,]\d+)(?P<power>[eE][+-]?\d+)?\s*(?P<percent>%)?(?P<early>[-−–])?\s*"
