@@ -26,11 +26,15 @@ How values are written:
   as well, and said: `.tsv` and `.txt`, `.gz` behind any of these, UTF-16 and Windows' own encoding (cp1252), line ends
   of any system, semicolons, tabs or bars, a first line `sep=;`. In a file without commas between its columns, numbers
   may have a decimal comma (`1.234,56`) and dates be written `31.10.2026`, where values of the file show which it is.
-- **workbooks** are .xlsx: dates are cells formatted as dates; a formula's error, and a formula that was never
-  calculated, is refused with its cell.
+- **names of columns** are read without case, blanks and signs (`Created On` is `created_on`), and titles above them are
+  left out; both are said.
+- **workbooks** are .xlsx: dates are cells formatted as dates, or text such as `31/10/2026` where a day above 12 shows
+  its order; a formula's error, and a formula that was never calculated, is refused with its cell. Of several sheets in
+  `opportunities.xlsx` the one with the columns is taken; two such are refused.
 - files and sheets that are none of our tables are left alone and named; one that is nearly called like a table and has
   its key columns is taken for a misspelling and refused.
-- **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone.
+- **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone; where every value
+  of a column is midnight UTC they are dates that a program wrote so, and stay these dates.
 - **timestamps** (`recorded_at`) as `2026-10-31T17:05:00`, in the company's timezone, or with an offset:
   `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant.
 - **months** as `2026-10`. With a calendar of weeks, or with the table `periods`, it is the fiscal month of that name.

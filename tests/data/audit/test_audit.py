@@ -246,6 +246,27 @@ def test_thin_segments_gaps_lookalikes_and_cleared_days():
     assert cleared["count"] == 35
 
 
+def test_a_company_that_closes_its_books_once_a_month_cleared_nothing():
+    """All of 400 losses are on the last day of a month, 20 or 40 a month: no day stands out."""
+    months = pd.date_range("2024-01-31", periods=19, freq="ME")
+    closed_on = np.repeat(months.to_numpy(), [40, *[20] * 18])
+    log = many(400, outcome=["lost"] * 400, closed_on=closed_on, created_on=pd.Timestamp("2024-01-02"))
+    assert not (audit(log)["finding"] == "many deals lost on one day").any()
+
+
+@pytest.mark.parametrize(("lost", "is_told"), [(0, True), (2, True), (3, False), (60, False)])
+def test_losses_that_nobody_records(lost: int, is_told: bool):
+    """Of 60 won deals 3 losses are 5 %: below that they are hardly recorded. Open deals of a year ago are over, too."""
+    outcome = ["won"] * 60 + ["lost"] * lost + ["open"] * 40
+    log = many(len(outcome), outcome=outcome)
+    table = audit(log)
+    assert (table["finding"] == "losses are hardly recorded").any() == is_told
+    if lost == 0:
+        row = finding(table, "losses are hardly recorded")
+        assert row["evidence"].startswith("60 won, 0 lost; ")
+        assert row["evidence"].endswith(" of 40 open deals are older than any was when it was won (30 days)")
+
+
 def test_far_fewer_deals_of_late():
     # Thirty deals a month for a year, ten in each of the last two months: the export lacks the youngest.
     per_month = [30] * 12 + [10, 10]

@@ -86,6 +86,17 @@ def test_the_ends_of_a_month_are_where_deals_are_due(day: str, is_told: bool):
     assert (dates.SAME_DUE_DAY in found(all_open(40, pd.Timestamp(day)))) is is_told
 
 
+def test_wins_alone_that_are_entered_once_they_are_decided():
+    """A sixth of the closed deals were closed at once, but they are a third of those that were won."""
+    log = many(120)
+    at_once = (log.opportunities["outcome"] == "won") & (np.arange(120) % 3 == 0)
+    frame = log.opportunities.assign(
+        closed_on=log.opportunities["closed_on"].mask(at_once, log.opportunities["created_on"])
+    )
+    row = finding(audit(validate({"opportunities": frame}, Company())), dates.CLOSED_AT_ONCE)
+    assert (row["evidence"], row["count"]) == (f"20 of 60 won deals (33{T}%)", 20)
+
+
 def test_due_before_created_and_closed_on_the_day_of_creation():
     log = many(100)
     frame = log.opportunities.assign(expected_close_on=log.opportunities["created_on"] - DAY)

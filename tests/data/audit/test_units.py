@@ -33,6 +33,9 @@ def deals(currency: str = "JPY", *, each: float = 1_500_000.0) -> pd.DataFrame:
     )
 
 
+PLANNED = {"East": 1_500_000.0, "West": 20.0}
+
+
 def found(log: Log, table: str) -> list[tuple[str, str]]:
     """Return what and evidence of the warnings of a table that are about units, in plain text."""
     problems = [one for one in misleading(log) if one.table == table and one.column in ("plan_rate", "amount", "quota")]
@@ -140,3 +143,19 @@ def test_history_in_another_unit():
     dollars = history.assign(amount=history["amount"] * 2, currency="USD")
     both = tables | {"opportunities": frame.assign(currency="EUR"), "currencies": rates}
     assert log_of(both | {"opportunity_history": dollars}, currency="EUR").notes == ()
+
+
+def test_one_segment_of_a_plan_in_thousands():
+    """West is booked 10,000 a deal and planned 20: a thousandth, within a plan whose sum looks right."""
+    frame = pd.concat([deals("EUR"), deals("EUR").assign(segment="West", amount=10_000.0)], ignore_index=True)
+    frame["opportunity_id"] = [f"O{k:02d}" for k in range(len(frame))]
+    months = pd.period_range("2025-01", "2026-01", freq="M").strftime("%Y-%m")
+    plan = pd.DataFrame(
+        [{"period": month, "segment": name, "amount": worth} for month in months for name, worth in PLANNED.items()]
+    )
+    [(what, evidence)] = found(log_of({"opportunities": frame, "plan": plan}, currency="EUR"), "plan")
+    assert what == "of another size than what is booked, in some segments, as if in thousands"
+    assert evidence.startswith("beside bookings of the same months: 1 / ")
+    assert evidence.endswith("in 'West'")
+    ambitious = plan.assign(amount=plan["amount"].where(plan["segment"] == "East", 60_000.0))
+    assert found(log_of({"opportunities": frame, "plan": ambitious}, currency="EUR"), "plan") == []

@@ -203,7 +203,10 @@ def _closed_at_once(snap: Snapshot) -> list[Problem]:
     frame = snap.opportunities
     closed = np.asarray(frame["closed_on"].notna())
     at_once = closed & np.asarray(frame["closed_on"] == frame["created_on"])
-    if at_once.sum() < _FEWEST or at_once.sum() <= _AT_ONCE_SHARE * closed.sum():
+    won = np.asarray(frame["outcome"] == "won")
+    of, which = (closed, "closed") if at_once.sum() > _AT_ONCE_SHARE * closed.sum() else (won, "won")
+    count = (at_once & of).sum()
+    if count < _FEWEST or count <= _AT_ONCE_SHARE * of.sum():
         return []
     return [
         Problem(
@@ -211,10 +214,10 @@ def _closed_at_once(snap: Snapshot) -> list[Problem]:
             table=_OPPS,
             column="closed_on",
             what=CLOSED_AT_ONCE,
-            evidence=f"{at_once.sum():,} of {closed.sum():,} closed deals ({share(at_once.sum(), closed.sum())})",
+            evidence=f"{count:,} of {of.sum():,} {which} deals ({share(count, of.sum())})",
             mend="if deals are entered once they are decided, have them entered when they begin; if a migration "
             "stamped created_on, bring the dates of the old system",
-        ).at(frame["opportunity_id"].to_numpy()[at_once])
+        ).at(frame["opportunity_id"].to_numpy()[at_once & of])
     ]
 
 

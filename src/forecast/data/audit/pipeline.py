@@ -18,12 +18,17 @@ _STALE_WARNS = 0.2
 _ALIKE_WARNS = 0.01
 _ONE_DAY_SHARE = 0.05
 _ONE_DAY_DEALS = 20
+_ONE_DAY_TIMES = 3
+_LOST_AT_LEAST = 0.05
+"""Losses for a win, below which they are taken as hardly recorded; the models take them so (`probabilities.HARDLY`)."""
 _MANY_AROUND = 10
 """Records a month on both sides of an empty one that chance does not explain: where ten are usual, e^-10 have none."""
 _USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH, _BY_CHANCE = 12, 0.5, 20, 1e-6
 
 PAST_DUE = "open deals past their expected close date"
 """A deal due on the day itself is not past it."""
+
+NO_LOSSES = "losses are hardly recorded"
 
 FEWER_OF_LATE = "far fewer deals created of late"
 """The problem that bears on the forecast itself: what is not there cannot be won."""
@@ -55,6 +60,7 @@ def misleading_deals(snap: Snapshot) -> list[Problem]:
         *_gaps(snap),
         *_falls_off(snap),
         *_cleared(snap),
+        *_no_losses(snap),
     ]
 
 
@@ -219,7 +225,9 @@ def _cleared(snap: Snapshot) -> list[Problem]:
     if lost.empty:
         return []
     days = lost.groupby("closed_on").size()
-    big = days[(days >= _ONE_DAY_DEALS) & (days > _ONE_DAY_SHARE * len(lost))].sort_values(ascending=False)
+    # A company that closes its books once a month has many on every such day.
+    usual = _ONE_DAY_TIMES * days.median() if len(days) >= _USUAL_MONTHS else 0
+    big = days[(days >= max(_ONE_DAY_DEALS, usual)) & (days > _ONE_DAY_SHARE * len(lost))].sort_values(ascending=False)
     if big.empty:
         return []
     shown = joined(f"{count:,} on {day(on)}" for on, count in big.head(3).items())
@@ -233,4 +241,32 @@ def _cleared(snap: Snapshot) -> list[Problem]:
             evidence=f"{shown}, of {len(lost):,} losses",
             mend="if that was a clean-up, date them to when they were lost",
         ).at(rows)
+    ]
+
+
+def _no_losses(snap: Snapshot) -> list[Problem]:
+    """Deals are won and hardly one is ever lost: those that came to nothing stand there as open."""
+    frame = snap.opportunities
+    won, lost = ((frame["outcome"] == outcome).to_numpy() for outcome in ("won", "lost"))
+    if won.sum() < WON_AT_LEAST or lost.sum() >= _LOST_AT_LEAST * won.sum():
+        return []
+    took = (frame.loc[won, "closed_on"] - frame.loc[won, "created_on"]).dt.days.dropna()
+    longest = float(took.max()) if len(took) else 0.0
+    age = (snap.as_of - frame["created_on"]).dt.days
+    is_open = np.asarray(frame["outcome"] == "open")
+    old = is_open & np.asarray(age > longest)
+    evidence = (
+        f"{won.sum():,} won, {lost.sum():,} lost; {old.sum():,} of {is_open.sum():,} open deals are older than any was "
+        f"when it was won ({longest:,.0f} days)"
+    )
+    return [
+        Problem(
+            severity="warning",
+            table="opportunities",
+            column="outcome",
+            what=NO_LOSSES,
+            evidence=evidence,
+            mend="export lost deals too; where nobody closes them, write those that came to nothing as lost, on the "
+            "day they did",
+        ).at(frame["opportunity_id"].to_numpy()[old])
     ]

@@ -20,7 +20,7 @@ from forecast.data.rates import TABLE as RATES
 from forecast.data.rates import are_dated, rates_on
 from forecast.data.schema import Log
 from forecast.errors import Problem
-from forecast.wording import money, number
+from forecast.wording import joined, money, number
 
 FAR_RATE = 4.0
 """Factor by which a rate may be off what its currency is roughly worth: exchange rates of two decades lie within it."""
@@ -149,20 +149,50 @@ def _other_unit(log: Log, view: KnownState) -> list[Problem]:
             ours, theirs, when = booked.iloc[-_YEAR:].median(), planned.median(), "in the last year"
         factor = float(theirs / ours)
         if 1 / FAR_UNIT <= factor <= FAR_UNIT:
+            found += _segments_of_another_unit(view, frame, table, period, column)
             continue
-        times = f"{number(factor)} times" if factor >= 1 else f"1 / {number(1 / factor)}"
+        middle = f"a month of it is {money(theirs)} in the middle, bookings {when} are {money(ours)}"
         found.append(
             Problem(
                 severity="warning",
                 table=table,
                 column=column,
                 what=f"of another size than what is booked{_as_if(factor)}",
-                evidence=f"a month of it is {money(theirs)} in the middle, bookings {when} are {money(ours)}: {times}",
+                evidence=f"{middle}: {_times(factor)}",
                 count=len(frame),
                 mend=f"write {table} in the unit of the deals' amounts",
             )
         )
     return found
+
+
+def _segments_of_another_unit(
+    view: KnownState, frame: pd.DataFrame, table: str, period: str, column: str
+) -> list[Problem]:
+    """Return the segments of a table whose months are a hundred times what was booked in them, or a hundredth."""
+    if "segment" not in frame:
+        return []
+    odd = {}
+    for segment, rows in frame.groupby("segment"):
+        planned, booked = _per_month(rows, period, column), _booked(view, rows)
+        shared = planned[planned > 0].index.intersection(booked[booked > 0].index)
+        if len(shared) >= FEWEST_DEALS:
+            factor = float(planned[shared].sum() / booked[shared].sum())
+            if not 1 / FAR_AMOUNTS <= factor <= FAR_AMOUNTS:
+                odd[str(segment)] = factor
+    if not odd:
+        return []
+    shown = joined((f"{_times(factor)} in {name!r}" for name, factor in odd.items()), most=3)
+    return [
+        Problem(
+            severity="warning",
+            table=table,
+            column=column,
+            what=f"of another size than what is booked, in some segments{_as_if(next(iter(odd.values())))}",
+            evidence=f"beside bookings of the same months: {shown}",
+            mend=f"write {table} in the unit of the deals' amounts",
+        ).at(list(odd))
+    ]
 
 
 def _booked(view: KnownState, frame: pd.DataFrame) -> pd.Series:
@@ -185,6 +215,10 @@ def _per_month(frame: pd.DataFrame, period: str, column: str) -> pd.Series:
     keys = [name for name in ("submitter", "category", "submitted_on") if name in frame]
     each = frame.groupby([period, *keys], dropna=False)[column].sum()
     return each.groupby(level=0).median()
+
+
+def _times(factor: float) -> str:
+    return f"{number(factor)} times" if factor >= 1 else f"1 / {number(1 / factor)}"
 
 
 def _as_if(factor: float) -> str:

@@ -31,6 +31,7 @@ LOOKS = {
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?")
 _AWARE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)? ?(Z|z|[+-]\d{2}(:?\d{2})?)")
+_MIDNIGHT_UTC = re.compile(r" *\d{4}-\d{2}-\d{2}[T ]00:00(:00(\.0{1,9})?)? ?(Z|z|[+-]00(:?00)?) *")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INFINITY = re.compile(r"[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?")
@@ -198,6 +199,37 @@ def _date(values: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
     else:
         days = pd.Series(pd.NaT, index=values.index, dtype="datetime64[us]")
     return _in_range(days, missing)
+
+
+def days_at_midnight_utc(values: pd.Series) -> pd.Series | None:
+    """Return the dates of a column in which every value is midnight UTC, a date that a program wrote as a moment; None
+    where one is not. West of Greenwich their day in the company's timezone would be the day before.
+
+    Example: 2026-03-31T00:00:00Z is 31 March in New York too, where all other values are at midnight as well.
+    """
+    values = _plain(values)
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        at = values.dt.tz_convert("UTC").dt.tz_localize(None)
+        some = at.dropna()
+        return at.astype("datetime64[us]") if len(some) and (some == some.dt.normalize()).all() else None
+    some = values.dropna()
+    if values.dtype != "str" or some.empty or not _matches(some.iloc[:1], _MIDNIGHT_UTC)[0]:
+        return None
+    if not _matches(some, _MIDNIGHT_UTC).all():
+        return None
+    codes, text = _distinct(values)
+    read = pd.to_datetime(text.str[:10], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]").to_numpy()
+    days = pd.Series(np.where(codes >= 0, read[codes], np.datetime64("NaT", "us")), index=values.index)
+    return None if (days.isna() & values.notna()).any() else days
+
+
+def are_day_numbers(values: pd.Series, bad: np.ndarray) -> bool:
+    """Return whether what is no date, by the mask (n,), are all numbers of five digits: days since 1900, or 1904."""
+    shown = _plain(values[bad])
+    if not len(shown):
+        return False
+    text = shown.astype("str").str.strip().str.replace(r"\.0+$", "", regex=True)
+    return bool(text.str.fullmatch(r"[1-9]\d{4}(?:\.\d+)?").all())
 
 
 def _timestamp(values: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:

@@ -44,7 +44,7 @@ def with_own_periods(tables: Mapping[str, pd.DataFrame], company: Company) -> tu
     try:
         number = parse_periods(frame["period"])
     except ParameterError:
-        return company, []
+        return company, _thirteenth(frame)
     order = np.argsort(number, kind="stable")
     frame, number = frame.iloc[order], number[order]
     found = _out_of_line(frame, number)
@@ -54,6 +54,14 @@ def with_own_periods(tables: Mapping[str, pd.DataFrame], company: Company) -> tu
     own = replace(company, own_periods=tuple(zip(number.tolist(), days.tolist(), strict=True)))
     wrong = _other_names(frame, number, own.periods)
     return (company, wrong) if wrong else (own, _reach(tables, number, own.periods))
+
+
+def _thirteenth(frame: pd.DataFrame) -> list[Problem]:
+    """Return that a year has a thirteenth period: seasons, quarters and plans here are of twelve."""
+    beyond = frame["period"].astype("str").str.fullmatch(r"\d{4}-(?:1[3-9]|[2-9]\d)").to_numpy(dtype=bool)
+    what = "a year of thirteen periods cannot be told: quarters are three periods each, and a season twelve"
+    mend = "write twelve periods a year; of thirteen, join two"
+    return problem_at(frame, beyond, table=TABLE, column="period", what=what, mend=mend)
 
 
 def _out_of_line(frame: pd.DataFrame, number: np.ndarray) -> list[Problem]:

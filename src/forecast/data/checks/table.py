@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.checks.columns import check_columns
-from forecast.data.checks.kinds import LOOKS, as_kind
+from forecast.data.checks.kinds import LOOKS, are_day_numbers, as_kind, days_at_midnight_utc
 from forecast.data.codes import distinct, key_order, labels, padded
-from forecast.data.schema import TABLES, TOTAL, Column, Company, Table
+from forecast.data.schema import TABLES, TOTAL, Column, Company, Kind, Table
 from forecast.errors import ROWS_LISTED, Problem, Severity, nearest, shortened
 
 LINE = "line"
@@ -40,7 +40,9 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
         raw = raw.loc[:, ~raw.columns.duplicated()]
     for name_of, declared in _taken(table, raw).items():
         kind = None if declared is None else declared.kind
-        typed, bad = as_kind(raw[name_of], kind, timezone=company.timezone)
+        values, dates = _dates_alone(raw[name_of], kind, company, name, str(name_of))
+        found += dates
+        typed, bad = as_kind(values, kind, timezone=company.timezone)
         columns[name_of] = typed
         if declared is not None:
             found += _check_values(table, declared, raw, typed, bad)
@@ -48,6 +50,17 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
     frame = pd.DataFrame(columns, index=raw.index, copy=False)
     found += _check_key(table, frame)
     return frame, found
+
+
+def _dates_alone(
+    values: pd.Series, kind: Kind | None, company: Company, table: str, column: str
+) -> tuple[pd.Series, list[Problem]]:
+    """Return a column of dates without the midnight UTC that all of them bear, and that this was done."""
+    days = days_at_midnight_utc(values) if kind in ("date", None) and company.timezone != "UTC" else None
+    if days is None:
+        return values, []
+    what = f"every value is midnight UTC: read as dates, not as moments in {company.timezone}"
+    return days, [Problem(severity="info", table=table, column=column, what=what)]
 
 
 def problem_at(
@@ -139,11 +152,10 @@ def _check_values(
     at = partial(problem_at, raw, table=table.name, column=declared.name)
     missing = np.asarray(typed.isna()) & ~bad
     looks = LOOKS[declared.kind]
-    found = at(
-        bad,
-        what=f"{'a value is' if bad.sum() == 1 else 'values are'} not {looks}",
-        mend=f"write {looks}" + ("; leave it empty where it is not known" * declared.nullable),
-    )
+    mend = f"write {looks}" + ("; leave it empty where it is not known" * declared.nullable)
+    if declared.kind in ("date", "timestamp") and are_day_numbers(raw[declared.name], bad):
+        mend = "they look like a spreadsheet's day numbers: format the column as a date there, then save it again"
+    found = at(bad, what=f"{'a value is' if bad.sum() == 1 else 'values are'} not {looks}", mend=mend)
     if not declared.nullable:
         found += at(missing, what=_EMPTY, mend=f"fill in {declared.meaning}, or take the rows out")
     if declared.kind in ("amount", "number"):

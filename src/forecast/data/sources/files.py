@@ -19,10 +19,11 @@ import pandas as pd
 
 from forecast.data.checks import validation
 from forecast.data.checks.validation import validate
-from forecast.data.schema import TABLES, Company, Log
+from forecast.data.schema import TABLES, Company, Log, Table
 from forecast.data.sources.company import FILE, company_from, read_company
 from forecast.data.sources.tables.content import read_bytes
 from forecast.data.sources.tables.delimited import check_names
+from forecast.data.sources.tables.header import TitlesAbove, has_key, in_our_spelling, spelling_note
 from forecast.data.sources.tables.ours import in_our_form
 from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
 from forecast.data.sources.tables.read import is_workbook, read_tables
@@ -33,6 +34,9 @@ _COMPANY = "company"
 
 _NOT_OURS = (".", "~$")
 """How the names of hidden files begin, and of those that Excel lays beside an open workbook."""
+
+_NEEDED = "it is the one table that is needed"
+_FOLDERS_LOOKED_INTO = 50
 
 _VERY_NEAR = 0.88
 """Names at least so alike (1 = the same) are one name misspelt, whatever the file holds."""
@@ -135,15 +139,24 @@ def read_location(place: Path) -> Location:
     else:
         _attempt(found, partial(_read_workbook, place, found))
     if "opportunities" not in found.tables and not found.errors:
-        where = "add a sheet of this name" if place.is_file() else "add opportunities.csv or opportunities.parquet"
+        where = f"add a sheet of this name; {_NEEDED}" if place.is_file() else _where_it_may_be(place)
         found.errors.append(
             DataError(
                 f"this table is missing in {place}",
                 table="opportunities",
-                mend=f"{where}; it is the one table that is needed",
+                mend=where,
             )
         )
     return found
+
+
+def _where_it_may_be(folder: Path) -> str:
+    """Return the mend where a folder has no opportunities: a folder below it that has, else to add them."""
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(_NOT_OURS)]
+    for path in below[:_FOLDERS_LOOKED_INTO]:
+        if any(is_table(file) and stem(file) == "opportunities" for file in path.iterdir()):
+            return f"it is in {path.name!r} below: name {folder / path.name}"
+    return f"add opportunities.csv or opportunities.parquet; {_NEEDED}"
 
 
 # -- a folder ------------------------------------------------------------------------------------------
@@ -183,7 +196,9 @@ def _attempt(found: Location, step: Callable[[], None]) -> None:
 
 
 def _take_file(found: Location, path: Path) -> None:
-    _take(found, path, read_tables(path, table=stem(path), typed=True)[0])
+    header = TitlesAbove(TABLES[stem(path)])
+    raw = read_tables(path, table=stem(path), typed=True, header=header)[0]
+    _take(found, path, replace(raw, notes=(*raw.notes, *header.note(raw.file))))
 
 
 def _take(found: Location, path: Path, raw: RawTable, *, name: str = "") -> None:
@@ -194,11 +209,20 @@ def _take(found: Location, path: Path, raw: RawTable, *, name: str = "") -> None
         both = f"{first.name} and {path.name}" if first != path else f"two sheets of {path.name}"
         raise DataError(f"there is {both} for this table", table=name, mend="keep the one that holds, delete the other")
     found.files[name] = path
-    raw = replace(raw, frame=_without_empty(raw.frame))
+    raw = _in_our_spelling(replace(raw, frame=_without_empty(raw.frame)), TABLES[name])
     check_names([str(column) for column in raw.frame.columns], separator=raw.separator, file=path.name, table=name)
     frame, notes = in_our_form(raw, TABLES[name])
     found.tables[name] = frame
     found.notes += [Problem(severity="info", table=name, what=note) for note in (*raw.notes, *notes)]
+
+
+def _in_our_spelling(raw: RawTable, table: Table) -> RawTable:
+    """Return the table with columns such as `Created On` under our names, and that this was done."""
+    renamed = in_our_spelling([str(name) for name in raw.frame.columns], table)
+    if not renamed:
+        return raw
+    frame = raw.frame.rename(columns=renamed)
+    return replace(raw, frame=frame, notes=(*raw.notes, *spelling_note(raw.file, renamed)))
 
 
 def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
@@ -278,7 +302,7 @@ def _read_workbook(path: Path, found: Location) -> None:
     ours = {sheet: sheet.strip().lower().replace(" ", "_").replace("-", "_") for sheet in book.names}
     if not any(name in TABLES for name in ours.values()):
         if name in TABLES:
-            _take(found, path, read_tables(path, table=name)[0], name=name)
+            _take_only_sheet(found, path, book, name)
         else:
             found.notes.append(_no_table_in(path))
         return
@@ -310,7 +334,36 @@ def _no_table_in(path: Path) -> Problem:
 
 
 def _take_sheet(found: Location, path: Path, book: Workbook, sheet: str, name: str) -> None:
-    _take(found, path, book.read(sheet, name=name, table=name))
+    _take(found, path, _sheet(book, sheet, name))
+
+
+def _sheet(book: Workbook, sheet: str, name: str) -> RawTable:
+    """Return a sheet as the table of a name, without titles above it."""
+    header = TitlesAbove(TABLES[name])
+    raw = book.read(sheet, name=name, table=name, header=header)
+    return replace(raw, notes=(*raw.notes, *header.note(raw.file)))
+
+
+def _take_only_sheet(found: Location, path: Path, book: Workbook, name: str) -> None:
+    """Take the sheet that holds the table of a workbook called like it: its only one, or the one with its columns.
+
+    Raises DataError where several have them, or none of several has.
+    """
+    sheets = {sheet: _sheet(book, sheet, name) for sheet in book.names}
+    filled = {sheet: raw for sheet, raw in sheets.items() if raw.frame.shape[1]}
+    fitting = [sheet for sheet, raw in filled.items() if has_key(list(map(str, raw.frame.columns)), TABLES[name])]
+    if len(filled) > 1 and not fitting:
+        what = f"no sheet of {path.name} has the columns of this table: {', '.join(filled)}"
+        raise DataError(what, table=name, mend=f"call the sheet that holds it {name!r}")
+    if len(fitting) > 1:
+        what = f"sheets of {path.name} all have the columns of this table: {', '.join(fitting)}"
+        raise DataError(what, table=name, mend="put their rows into one sheet, or take the others out")
+    sheet = (fitting or list(filled) or list(sheets))[0]
+    others = [one for one in filled if one != sheet]
+    if others:
+        what = f"sheet {sheet!r} of {path.name} is taken, by its columns; not read: {', '.join(others)}"
+        found.notes.append(Problem(severity="info", table=name, what=what))
+    _take(found, path, sheets[sheet], name=name)
 
 
 def _take_company(found: Location, book: Workbook, sheet: str) -> None:

@@ -98,9 +98,9 @@ def test_a_view_under_the_name_dynamics_gives_it(tmp_path: Path):
             VIEW.replace("Est. close date", "Closes"),
             r"expected: no column for it: looked for estimatedclosedate, Est\. Cl",
         ),
-        (VIEW.replace("Status,", "Statut,", 1), "state: no column for it: looked for statecode, Status"),
+        (VIEW.replace("Status,", "Tila,", 1), "state: no column for it: looked for statecode, Status"),
         (
-            VIEW.replace("Est. revenue", "Umsatz"),
+            VIEW.replace("Est. revenue", "Myynti"),
             r"estimated: no column with a value in it: looked for estimatedvalue, Est",
         ),
         (VIEW.replace("(Do Not Modify) Opportunity", "Nr"), r"looked for opportunityid, \(Do Not Modify\) Opportunity"),
@@ -112,10 +112,103 @@ def test_renamed_and_translated_columns_are_refused_with_what_was_looked_for(tmp
         read(tmp_path, {"opportunity.csv": broken + row})
 
 
-def test_translated_states_are_refused(tmp_path: Path):
-    row = "1,x,2026-10-20,A,Acme,Gewonnen,Gewonnen,1000,2026-10-10,1000,2026-10-10,2026-09-01,P. Person,Develop,50\n"
-    with pytest.raises(DataError, match=r"is none of 0 \(open\), 1 \(won\), 2 \(lost\)"):
+def test_states_that_nothing_explains_are_refused(tmp_path: Path):
+    row = "1,x,2026-10-20,A,Acme,Xwon,Xwon,1000,2026-10-10,1000,2026-10-10,2026-09-01,P. Person,Develop,50\n"
+    with pytest.raises(DataError, match=r"is none of 0 \(open\), 1 \(won\), 2 \(lost\)") as refused:
         read(tmp_path, {"opportunity.csv": VIEW + row})
+    assert '[outcome] column = "Status", won = ["Xwon"]' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (("Offen", "Gewonnen", "Verloren"), "'Gewonnen' is won"),
+        (("Ouverte", "Conclue", "Perdue"), "'Conclue' is won"),
+        (("Abierta", "Lograda", "Perdida"), "'Lograda' is won"),
+        (("Avoin", "Voitettu", "Hävitty"), "'Hävitty' is lost"),
+        (("0", "1", "2"), ""),
+        (("Open", "Won", "Lost"), ""),
+    ],
+)
+def test_states_in_other_languages(tmp_path: Path, states: tuple[str, str, str], said: str):
+    rows = "".join(
+        f"{deal},x,2026-10-20,A,Acme,{state},x,1000,2026-12-10,,{closed},2026-09-01,P. Person,Develop,50\n"
+        for deal, state, closed in zip("abc", states, ("", "2026-10-10", "2026-10-11"), strict=True)
+    )
+    result = read(tmp_path, {"opportunity.csv": VIEW + rows})
+    assert deals(result)["outcome"].tolist() == ["open", "won", "lost"]
+    assert any(said in note for note in result.notes) or not said
+
+
+def test_a_german_view(tmp_path: Path):
+    text = (
+        "(Nicht ändern) Verkaufschance;(Nicht ändern) Zeilenprüfsumme;(Nicht ändern) Geändert am;Thema;Status;"
+        "Gesch. Umsatz;Gesch. Abschlussdatum;Tatsächlicher Umsatz;Tatsächliches Abschlussdatum;Erstellt am;Besitzer\n"
+        "a;x;20.10.2026 09:05;A;Offen;1.000,50 €;10.12.2026;;;01.09.2026 23:30;Ana\n"
+        "b;x;05.10.2026 09:05;B;Gewonnen;2.000,00 €;10.10.2026;2.100,00 €;03.10.2026;01.07.2026 08:00;Ana\n"
+    )
+    frame = deals(read(tmp_path, {"Meine Verkaufschancen.csv": text}))
+    assert frame["outcome"].tolist() == ["open", "won"]
+    assert frame["amount"].tolist() == [1000.5, 2100]
+    assert frame["closed_on"].tolist()[1] == pd.Timestamp("2026-10-03")
+
+
+def test_a_view_of_another_language_by_a_mapping(tmp_path: Path):
+    text = (
+        "Tunnus,Tila,Summa,Arvio,Suljettu,Luotu\n"
+        "a,Xopen,1000,2026-12-10,,2026-09-01\n"
+        "b,Xwon,700,2026-10-10,2026-10-03,2026-07-01\n"
+    )
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "myynti.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"--mapping FILE"):
+        read_export("dynamics", tmp_path / "in")
+    mapping = tmp_path / "finnish.toml"
+    mapping.write_text(
+        '[columns]\nopportunity_id = "Tunnus"\namount = "Summa"\nexpected_close_on = "Arvio"\nclosed_on = "Suljettu"\n'
+        'created_on = "Luotu"\n[outcome]\ncolumn = "Tila"\nopen = ["Xopen"]\nwon = ["Xwon"]\n',
+        encoding="utf-8",
+    )
+    import_crm("dynamics", tmp_path / "in", tmp_path / "ours", mapping=mapping)
+    frame = forecast.read(tmp_path / "ours").opportunities.set_index("opportunity_id")
+    assert frame["outcome"].tolist() == ["open", "won"]
+    assert frame["amount"].tolist() == [1000, 700]
+
+
+def test_deals_of_a_second_view_are_not_left_behind(tmp_path: Path):
+    row = "{},x,2026-10-20,A,Acme,{},x,1000,2026-12-10,,{},2026-09-01,P. Person,Develop,50\n"
+    open_deals, closed = row.format("a", "Open", ""), row.format("b", "Won", "2026-10-10")
+    with pytest.raises(DataError, match=r"Closed\.csv has the columns of opportunities too, and 1 deals that"):
+        read(tmp_path / "two", {"Opportunities.csv": VIEW + open_deals, "Closed.csv": VIEW + closed})
+    result = read(tmp_path / "part", {"Opportunities.csv": VIEW + open_deals + closed, "Closed.csv": VIEW + closed})
+    assert deals(result).index.tolist() == ["a", "b"]
+
+
+def test_currencies_beside_the_amounts_are_not_added_up(tmp_path: Path):
+    text = VIEW + (
+        'a,x,2026-10-20,A,Acme,Open,x,"$1,000.00",2026-12-10,,,2026-09-01,P,Develop,50\n'
+        'b,x,2026-10-20,A,Acme,Open,x,"€2,000.00",2026-12-10,,,2026-09-01,P,Develop,50\n'
+    )
+    with pytest.raises(DataError, match="currenc"):
+        read(tmp_path, {"opportunity.csv": text})
+
+
+def test_users_and_accounts_are_found_in_any_form(tmp_path: Path):
+    table = (
+        "opportunityid,statecode,createdon,estimatedclosedate,actualclosedate,estimatedvalue,ownerid,Account\n"
+        f"1,0,2026-09-01T08:00:00Z,2026-12-01,,100,{{{GUID.upper()}A}},Acme\n"
+        f"2,0,2026-07-01T08:00:00Z,2026-12-10,,70,{GUID}b,Bolt\n"
+    )
+    files = {
+        "opportunity.csv": table,
+        "systemuser.csv": f"systemuserid,fullname,Desk\n{GUID}a,Ana,North\n{{{GUID.upper()}B}},Bo,South\n",
+        "account.csv": f"accountid,name,Region\n{GUID}c,Acme,East\n{GUID}d,Bolt,West\n",
+    }
+    frame = deals(read(tmp_path, files))
+    assert frame["owner"].tolist() == ["Ana", "Bo"]
+    for column, expected in (("users.Desk", ["North", "South"]), ("accounts.Region", ["East", "West"])):
+        result = read_export("dynamics", tmp_path, segment_column=column)
+        assert deals(result)["segment"].tolist() == expected
 
 
 # -- variants: money -----------------------------------------------------------------------------------

@@ -674,3 +674,22 @@ def test_sqlite_is_only_read(folder: Path, tmp_path: Path):
             read(file)
     assert (tmp_path / "x.sqlite").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crm.toml", "x.sqlite"]
+
+
+def test_columns_in_capitals_are_ours_and_a_table_in_capitals_is_named(tmp_path: Path):
+    """As warehouses write them: decimals keep their cents, identifiers their noughts."""
+    file = tmp_path / "sales.duckdb"
+    columns = (
+        "'007' AS \"OPPORTUNITY_ID\", DATE '2026-01-10' AS \"CREATED_ON\", 'East' AS \"SEGMENT\", 'Won' AS \"STAGE\", "
+        'CAST(120.10 AS DECIMAL(18, 2)) AS "AMOUNT", DATE \'2026-04-30\' AS "EXPECTED_CLOSE_ON", '
+        "DATE '2026-03-30' AS \"CLOSED_ON\", 'won' AS \"OUTCOME\""
+    )
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"CREATE TABLE opportunities AS SELECT {columns}")
+    log = read(f"duckdb:///{file}")
+    assert log.opportunities[["opportunity_id", "amount"]].to_numpy().tolist() == [["007", 120.1]]
+    assert any("'OPPORTUNITY_ID' is opportunity_id" in note.what for note in log.notes)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute('ALTER TABLE opportunities RENAME TO passing; ALTER TABLE passing RENAME TO "OPPORTUNITIES"')
+    with pytest.raises(DataError, match=r"mend: it is 'OPPORTUNITIES' there: write opportunities = \"OPPORTUNITIES\""):
+        read(f"duckdb:///{file}")

@@ -172,6 +172,7 @@ def _fill(export: Export, parts: Sequence[_Part]) -> None:
         if file.required and file.role not in export.frames:
             _recognise(export, file, unnamed)
     _recognise_marked(export, unnamed)
+    _refuse_deals_left_behind(export, unnamed)
     if unnamed:
         export.notes.append(f"files not brought over: {', '.join(part.label for part in unnamed)}")
         export.notes += _by_hand(unnamed)
@@ -268,7 +269,14 @@ def _recognise(export: Export, file: File, unnamed: list[_Part]) -> None:
         f"there is no file of {file.role} in {export.folder}: looked for "
         + ", ".join(f"{stem}.csv" for stem in file.stems[:4])
         + f", or any with the columns {wanted}",
-        mend=f"export it there; found: {'; '.join(there[:_SHOWN]) or 'nothing'}",
+        mend=f"export it there{_or_map_it(file) if there else ''}; found: {'; '.join(there[:_SHOWN]) or 'nothing'}",
+    )
+
+
+def _or_map_it(file: File) -> str:
+    return (
+        ", or, if a file that was found is it by other names, say these under [columns] of a mapping (--mapping FILE, "
+        f'docs/mapping.md): {file.needed[0]} = "its name"'
     )
 
 
@@ -297,6 +305,37 @@ def _kept(file: File) -> Kept:
     key = names.pop("opportunity_id", frozenset())
     names.pop("amount", None)
     return Kept(always=frozenset().union(*names.values()), key=key) if file.required else Kept()
+
+
+def _refuse_deals_left_behind(export: Export, unnamed: list[_Part]) -> None:
+    """Raise DataError where a file that is not taken holds deals which the one that is taken has not.
+
+    Open and closed deals are often two views, each exported into a file of its own.
+    """
+    for file in export.crm.files:
+        key = "opportunity_id"
+        if file.role != "opportunities" or key not in file.needed or file.role not in export.frames:
+            continue
+        taken = set(export.frames[file.role][key].dropna())
+        for part in unnamed:
+            try:
+                frame = part.read(file).frame
+            except DataError:
+                continue
+            if not has_columns(frame.columns, file.columns, file.needed):
+                continue
+            names = {plain(name) for name in file.columns[key]}
+            ids = cleaned(frame[[column for column in frame.columns if plain(str(column)) in names][:1]]).iloc[:, 0]
+            more = set(ids.dropna()) - taken
+            if more:
+                raise DataError(
+                    f"{part.label} has the columns of {file.role} too, and {len(more):,} deals that "
+                    f"{export.files[file.role]} has not",
+                    table=part.label,
+                    rows=[repr(one) for one in sorted(more)[:_SHOWN]],
+                    count=len(more),
+                    mend="put all deals into one file, or take the one that does not count out of the folder",
+                )
 
 
 def _header(file: File) -> Header:

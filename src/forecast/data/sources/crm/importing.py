@@ -29,7 +29,7 @@ from forecast.data.sources.crm.mapped.draft import draft, essentials_left, repor
 from forecast.data.sources.crm.mapped.files import ColumnNames, tables_in
 from forecast.data.sources.crm.mapped.guess import guess
 from forecast.data.sources.crm.mapped.mapping import NEEDED, CrmMapping, read_mapping, shipped
-from forecast.data.sources.crm.mapped.overlay import over_shipped, with_mapping
+from forecast.data.sources.crm.mapped.overlay import over_shipped, said_of_outcomes, with_mapping
 from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, shipped_for
 from forecast.data.sources.crm.mapped.vocabulary import NAMES
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
@@ -165,7 +165,7 @@ def _read(
         kind, source, [ColumnNames(export.files[role], frame.columns) for role, frame in export.raw.items()]
     )
     if mapping is not None:
-        export.stage_outcomes = mapping.stages
+        export.stage_outcomes = said_of_outcomes(mapping)
     export.calendar = company.periods
     deals = crm.assemble(export, timezone=company.timezone, segment_column=segment_column)
     deals.exported_on = export.days.get(export.files["opportunities"])

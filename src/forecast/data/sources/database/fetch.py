@@ -25,6 +25,7 @@ from forecast.data.schema import TABLES, Company, Table
 from forecast.data.sources.company import company_from, write_company
 from forecast.data.sources.database.place import Place, is_query, name_parts
 from forecast.data.sources.database.session import Found, Lost, Session, Wanted, as_ours, as_relation
+from forecast.data.sources.tables.header import in_our_spelling
 from forecast.errors import DataError, ForecastError, MachineError, did_you_mean
 
 PAUSES = (0.5, 2.0, 5.0)
@@ -123,15 +124,18 @@ def _there(listed: Sequence[Found], schema: str, name: str) -> Found | None:
 def _absent(place: Place, table: str, schema: str, name: str, listed: Sequence[Found]) -> DataError:
     """Return the error for a table that is not there, with where it may be."""
     elsewhere = sorted({one.schema for one in listed if one.name == name})
+    beside = [one.name for one in listed if (one.schema == schema if schema else one.visible)]
+    spelt = [other for other in beside if other.casefold() == name.casefold()]
     where = f" in schema {schema!r}" if schema else ""
-    if elsewhere:
+    if spelt:
+        mend = f'it is {spelt[0]!r} there: write {table} = "{spelt[0]}" under [tables] in a file (docs/databases.md)'
+    elif elsewhere:
         mend = f"it is in schema {elsewhere[0]!r}: add ?schema={elsewhere[0]} to the address"
     elif schema and not any(one.schema == schema for one in listed):
         hint = did_you_mean(schema, {one.schema for one in listed})
         mend = f"there is nothing in that schema that this user may see; {hint or 'correct its name'}"
     else:
-        among = {one.name for one in listed if (one.schema == schema if schema else one.visible)}
-        hint = did_you_mean(name, among)
+        hint = did_you_mean(name, set(beside))
         say = "say where it is under [tables] in a file (docs/databases.md)"
         mend = f"{hint} Then {say}" if hint else f"correct the schema, or {say}"
     return DataError(f"{place.label}: there is no table {name!r}{where}", table=table, mend=mend)
@@ -166,7 +170,9 @@ def _copy_table(table: Table, relation: str, session: Session, into: Path) -> No
         columns = _wanted(table, session.columns(relation))
         order = table.key or tuple(column.name for column in table.columns)
         read = [one for one in columns if _is_read(table, one)]
-        batches = session.rows(relation, read, [name for name in order if name in {one.name for one in read}])
+        called = {ours: theirs for theirs, ours in in_our_spelling([one.name for one in columns], table).items()}
+        ordered = [called.get(name, name) for name in order]
+        batches = session.rows(relation, read, [name for name in ordered if name in {one.name for one in read}])
         _write(batches, [one.name for one in columns], into / f"{table.name}.parquet")
     except DataError as error:
         if error.problem.table:
@@ -189,7 +195,11 @@ def _wanted(table: Table, there: Iterable[tuple[str, pa.DataType, bool]]) -> lis
     kinds = {column.name: column.kind for column in table.columns}
     if table.name == "opportunity_history":
         kinds = {column.name: column.kind for column in TABLES["opportunities"].columns} | kinds
-    found = [Wanted(name=name, kind=kinds.get(name), type=kind, money=money) for name, kind, money in there]
+    there = list(there)
+    ours = in_our_spelling([name for name, *_ in there], table)
+    found = [
+        Wanted(name=name, kind=kinds.get(ours.get(name, name)), type=kind, money=money) for name, kind, money in there
+    ]
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:

@@ -22,7 +22,7 @@ _DATES: tuple[Kind, ...] = ("date", "timestamp")
 
 _THREE = r"^\s*[+-]?\d{1,3}[.,]\d{3}\s*$"
 _TIME = r"(?P<time>[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
-_DOTTED = rf"^\s*(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}}){_TIME}\s*$"
+_DOTTED = rf"^\s*(?P<day>\d{{1,2}})[./](?P<month>\d{{1,2}})[./](?P<year>\d{{4}}){_TIME}\s*$"
 _TO_ISO = (
     (_DOTTED, r"\3-0\2-0\1\4"),
     (r"^(\d{4})-0?(\d{2})-0?(\d{2})", r"\1-\2-\3"),
@@ -34,31 +34,36 @@ _TO_ISO = (
 def in_our_form(raw: RawTable, table: Table) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the table with numbers and dates as our files write them, and notes on what was read in another form.
 
-    A table with commas between its columns, a sheet and Parquet come as they are: their numbers have points.
+    A table with commas between its columns comes as it is, as do Parquet and the numbers of a sheet.
 
     Raises DataError where an amount such as 1.234 may be a thousand or one, and nothing in the table decides.
     """
-    if raw.separator in ("", ","):
+    if raw.separator == "," or raw.frame.index.name != LINE:
         return raw.frame, ()
     kinds = {column.name: column.kind for column in table.columns}
     frame = raw.frame.copy(deep=False)
     numbers = [name for name in frame if kinds.get(str(name)) in _NUMBERS]
-    decimal = decimal_sign(frame[numbers]) or decimal_sign(frame)
-    if not decimal:
-        _check_thousands(frame[numbers], raw, table.name)
+    decimal = ""
+    if raw.separator:
+        decimal = decimal_sign(frame[numbers]) or decimal_sign(frame)
+        if not decimal:
+            _check_thousands(frame[numbers], raw, table.name)
     days_first = _days_first(frame, kinds, decimal)
-    dates = []
+    dates, shown = [], ""
     for name in frame:
         kind = kinds.get(str(name))
         values = frame[name]
-        if kind in _NUMBERS or (kind is None and decimal and _all_numbers(values, decimal)):
+        if values.dtype != "str":
+            continue
+        if raw.separator and (kind in _NUMBERS or (kind is None and decimal and _all_numbers(values, decimal))):
             frame[name] = with_points(values, decimal)
         elif days_first and (kind in _DATES or (kind is None and _all_match(values, _DOTTED))):
             written = _iso(values)
             if not written.equals(values):
                 dates.append(str(name))
+                shown = "31/10/2026" if "/" in str(values[_matches(values, _DOTTED)].iloc[0]) else "31.10.2026"
             frame[name] = written
-    notes = [f"{raw.file}: dates such as 31.10.2026 are read day first in {', '.join(dates)}"] if dates else []
+    notes = [f"{raw.file}: dates such as {shown} are read day first in {', '.join(dates)}"] if dates else []
     return frame, tuple(notes)
 
 
@@ -81,10 +86,10 @@ def _check_thousands(numbers: pd.DataFrame, raw: RawTable, table: str) -> None:
 
 
 def _days_first(frame: pd.DataFrame, kinds: dict[str, Kind], decimal: str) -> bool:
-    """Return whether dotted dates have their day first: one has a day above 12, or numbers a comma; none a month."""
+    """Return whether 31.10.2026 or 31/10/2026 have their day first: a day is above 12, or numbers have a comma."""
     seen = False
     for name in frame:
-        if kinds.get(str(name)) in (*_DATES, None):
+        if kinds.get(str(name)) in (*_DATES, None) and frame[name].dtype == "str":
             parts = pc.extract_regex(_array(frame[name]), _DOTTED)
             days, months = (pc.cast(pc.struct_field(parts, part), pa.int32()) for part in ("day", "month"))
             if pc.any(pc.greater(months, 12)).as_py():
@@ -94,7 +99,7 @@ def _days_first(frame: pd.DataFrame, kinds: dict[str, Kind], decimal: str) -> bo
 
 
 def _iso(values: pd.Series) -> pd.Series:
-    """Return text with its dotted dates as ISO dates, hours in two digits."""
+    """Return text with its dates with dots or strokes as ISO dates, hours in two digits."""
     text = _array(values)
     dotted = pc.match_substring_regex(text, _DOTTED)
     written = text

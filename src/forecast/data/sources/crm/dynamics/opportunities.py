@@ -9,6 +9,7 @@ currency (`_base`), which comes first: base = as entered / exchangerate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -21,13 +22,22 @@ from forecast.data.sources.crm.base_currency import (
     refuse_other_company_currency,
     refuse_unconverted,
 )
-from forecast.data.sources.crm.deals import Deals, choose_segment, one_row_a_deal, people, rows_of, without_deleted
+from forecast.data.sources.crm.deals import (
+    Deals,
+    choose_segment,
+    join_rows,
+    one_row_a_deal,
+    people,
+    rows_of,
+    without_deleted,
+)
 from forecast.data.sources.crm.dynamics.audit import FIELDS, audited_states, identifiers, stage_names
+from forecast.data.sources.crm.dynamics.languages import in_other_languages, outcomes_of_states
 from forecast.data.sources.crm.export import Crm, Export, File
 from forecast.data.sources.crm.values.dates import days, local_days, moments
 from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.numbers import amounts, numbers
-from forecast.data.sources.crm.values.reading import Reading, flags, found
+from forecast.data.sources.crm.values.reading import Reading, flags
 from forecast.data.sources.crm.values.versions import active, latest
 from forecast.errors import DataError
 
@@ -37,71 +47,73 @@ CRM = Crm(
         File(
             role="opportunities",
             stems=("opportunity", "opportunities", "opportunityset"),
-            columns={
-                "opportunity_id": (
-                    "opportunityid",
-                    "(Do Not Modify) Opportunity",
-                    "Opportunity ID",
-                    "Id",
-                    "Opportunity",
-                ),
-                "state": ("statecode", "Status", "statecode_name", "statecodename"),
-                "estimated": ("estimatedvalue", "Est. Revenue", "Estimated Revenue", "Estimated Value"),
-                "estimated_base": ("estimatedvalue_base", "Est. Revenue (Base)", "Estimated Revenue (Base)"),
-                "actual": ("actualvalue", "Actual Revenue", "Actual Value"),
-                "actual_base": ("actualvalue_base", "Actual Revenue (Base)"),
-                "expected": ("estimatedclosedate", "Est. Close Date", "Estimated Close Date"),
-                "closed": ("actualclosedate", "Actual Close Date"),
-                "created_at": ("createdon", "Created On"),
-                "stage": (
-                    "stepname",
-                    "salesstage@FormattedValue",
-                    "salesstage_name",
-                    "Sales Stage",
-                    "Pipeline Phase",
-                    "salesstage",
-                    "Active Stage",
-                    "Process Stage",
-                ),
-                "touched_at": (
-                    "modifiedon",
-                    "(Do Not Modify) Modified On",
-                    "Modified On",
-                    "SinkModifiedOn",
-                    "_fivetran_synced",
-                ),
-                "version": ("versionnumber", "Version Number"),
-                "active": ("_fivetran_active",),
-                "deleted": ("IsDelete", "_fivetran_deleted", "is_deleted"),
-                "owner": ("_ownerid_value", "ownerid", "Owner", "owneridname"),
-                "owner_name": ("_ownerid_value@FormattedValue", "ownerid_name", "owneridname"),
-                "account_id": (
-                    "_parentaccountid_value",
-                    "parentaccountid",
-                    "_customerid_value",
-                    "customerid",
-                    "Account",
-                    "Potential Customer",
-                ),
-                "type": ("opportunitytypecode_name", "msdyn_ordertype", "Opportunity Type"),
-                "lead_source": (
-                    "_campaignid_value",
-                    "campaignid",
-                    "leadsourcecode_name",
-                    "Source Campaign",
-                    "Lead Source",
-                ),
-                "currency": (
-                    "_transactioncurrencyid_value",
-                    "transactioncurrencyid",
-                    "Currency",
-                    "transactioncurrencyidname",
-                ),
-                "currency_name": ("_transactioncurrencyid_value@FormattedValue", "transactioncurrencyidname"),
-                "exchange_rate": ("exchangerate", "Exchange Rate"),
-                "lost_reason": ("statuscode_name", "Status Reason"),
-                "probability": ("closeprobability", "Probability"),
-            },
+            columns=in_other_languages(
+                {
+                    "opportunity_id": (
+                        "opportunityid",
+                        "(Do Not Modify) Opportunity",
+                        "Opportunity ID",
+                        "Id",
+                        "Opportunity",
+                    ),
+                    "state": ("statecode", "Status", "statecode_name", "statecodename"),
+                    "estimated": ("estimatedvalue", "Est. Revenue", "Estimated Revenue", "Estimated Value"),
+                    "estimated_base": ("estimatedvalue_base", "Est. Revenue (Base)", "Estimated Revenue (Base)"),
+                    "actual": ("actualvalue", "Actual Revenue", "Actual Value"),
+                    "actual_base": ("actualvalue_base", "Actual Revenue (Base)"),
+                    "expected": ("estimatedclosedate", "Est. Close Date", "Estimated Close Date"),
+                    "closed": ("actualclosedate", "Actual Close Date"),
+                    "created_at": ("createdon", "Created On"),
+                    "stage": (
+                        "stepname",
+                        "salesstage@FormattedValue",
+                        "salesstage_name",
+                        "Sales Stage",
+                        "Pipeline Phase",
+                        "salesstage",
+                        "Active Stage",
+                        "Process Stage",
+                    ),
+                    "touched_at": (
+                        "modifiedon",
+                        "(Do Not Modify) Modified On",
+                        "Modified On",
+                        "SinkModifiedOn",
+                        "_fivetran_synced",
+                    ),
+                    "version": ("versionnumber", "Version Number"),
+                    "active": ("_fivetran_active",),
+                    "deleted": ("IsDelete", "_fivetran_deleted", "is_deleted"),
+                    "owner": ("_ownerid_value", "ownerid", "Owner", "owneridname"),
+                    "owner_name": ("_ownerid_value@FormattedValue", "ownerid_name", "owneridname"),
+                    "account_id": (
+                        "_parentaccountid_value",
+                        "parentaccountid",
+                        "_customerid_value",
+                        "customerid",
+                        "Account",
+                        "Potential Customer",
+                    ),
+                    "type": ("opportunitytypecode_name", "msdyn_ordertype", "Opportunity Type"),
+                    "lead_source": (
+                        "_campaignid_value",
+                        "campaignid",
+                        "leadsourcecode_name",
+                        "Source Campaign",
+                        "Lead Source",
+                    ),
+                    "currency": (
+                        "_transactioncurrencyid_value",
+                        "transactioncurrencyid",
+                        "Currency",
+                        "transactioncurrencyidname",
+                    ),
+                    "currency_name": ("_transactioncurrencyid_value@FormattedValue", "transactioncurrencyidname"),
+                    "exchange_rate": ("exchangerate", "Exchange Rate"),
+                    "lost_reason": ("statuscode_name", "Status Reason"),
+                    "probability": ("closeprobability", "Probability"),
+                }
+            ),
             needed=("opportunity_id", "state", "expected", "closed", "created_at"),
             required=True,
         ),
@@ -142,6 +154,7 @@ CRM = Crm(
             stems=("account", "accounts"),
             columns={
                 "account_id": ("accountid", "(Do Not Modify) Account", "Id"),
+                "name": ("name", "Account Name"),
             },
             needed=("account_id",),
         ),
@@ -172,7 +185,6 @@ CRM = Crm(
     ),
 )
 
-_STATES = {"0": "open", "1": "won", "2": "lost", "open": "open", "won": "won", "lost": "lost"}
 _MONEY = (("estimated", "estimated_base"), ("actual", "actual_base"))
 
 
@@ -181,13 +193,14 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     notes, reading = export.notes, export.reading("opportunities")
     called = export.columns["opportunities"]
     frame, versions = _today(export, reading)
-    joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id"})
-    frame["outcome"] = _outcome(frame["state"], reading.table)
+    joined = _joined(frame, export)
+    frame["outcome"] = outcomes_of_states(frame["state"], reading, called["state"], said=export.stage_outcomes)
     frame["stage"] = stage_names(frame["stage"], called.get("stage", ""), export.raw["opportunities"])
     frame["created_on"] = local_days(frame["created_at"], timezone)
     frame["segment"], where_from = choose_segment(export, joined, segment_column)
     notes.append(where_from)
     frame["currency"] = _codes(export, frame["currency"], frame["currency_name"])
+    frame["currency"] = _currencies_beside(frame, reading, called)
     money = _money(export, frame, reading)
     closed = days(frame["closed"], reading, column=called["closed"])
     frame["closed_on"] = _with_closes(export, frame, closed, timezone).where(frame["outcome"] != "open")
@@ -236,23 +249,21 @@ def _today(export: Export, reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame
     return without_deleted(frame, flags(deleted), export.notes).copy(), versions
 
 
+def _joined(frame: pd.DataFrame, export: Export) -> dict[str, pd.Series]:
+    """Return the row of each file that belongs to each deal: by identifier, else by the name that a view has."""
+    for role, key in (("users", "owner"), ("accounts", "account_id")):
+        if role in export.frames:
+            export.frames[role] = export.frames[role].assign(**{key: identifiers(export.frames[role][key])})
+    joined = rows_of(frame, export, {"users": "owner", "accounts": "account_id"})
+    for role, key in (("users", "owner"), ("accounts", "account_id")):
+        if role in joined and "name" in export.frames[role]:
+            names = export.frames[role]["name"]
+            unique = names.where(~names.duplicated(keep=False))
+            joined[role] = joined[role].where(joined[role].notna(), join_rows(frame[key], unique))
+    return joined
+
+
 # -- won, lost, stages, people -------------------------------------------------------------------------
-
-
-def _outcome(state: pd.Series, table: str) -> pd.Series:
-    text = state.astype("str").str.lower().str.removesuffix(".0")
-    outcome = text.map(_STATES)
-    bad = outcome.index[outcome.isna()]
-    if len(bad):
-        raise DataError(
-            "is none of 0 (open), 1 (won), 2 (lost)",
-            table=table,
-            column="statecode",
-            rows=found(state, bad),
-            count=len(bad),
-            mend="export statecode as its number or its English label (Open, Won, Lost)",
-        )
-    return outcome.astype("str")
 
 
 def _closing(stage: pd.Series, outcome: pd.Series) -> pd.Series:
@@ -296,6 +307,17 @@ def _codes(export: Export, currency: pd.Series, name: pd.Series) -> pd.Series:
                 known = known.map(codes.set_index("key")["code"]).fillna(known)
     unnamed = known == currency
     return known.where(~unnamed, name.fillna(known)).astype("str")
+
+
+def _currencies_beside(frame: pd.DataFrame, reading: Reading, called: Mapping[str, str]) -> pd.Series:
+    """Return the currencies; where no column names them, those beside the amounts: $1,000.00 and €2,000.00."""
+    if frame["currency"].notna().any():
+        return frame["currency"]
+    beside = frame["currency"]
+    for entered, _ in _MONEY:
+        written = amounts(frame[entered], reading, column=called.get(entered, entered)).currency
+        beside = beside if written is None else beside.where(beside.notna(), written)
+    return beside if beside.nunique() > 1 else frame["currency"]
 
 
 def _money(export: Export, frame: pd.DataFrame, reading: Reading) -> dict[str, Conversion]:
@@ -398,7 +420,8 @@ def _history(
         history["stage"], export.columns["opportunities"].get("stage", ""), export.raw["opportunities"]
     )
     history["currency"] = _codes(export, history["currency"], pd.Series(np.nan, index=history.index, dtype="str"))
-    outcome = _outcome(history["state"].fillna("0"), reading.table)
+    state = history["state"].fillna("0")
+    outcome = outcomes_of_states(state, reading, "statecode", said=export.stage_outcomes)
     history["closed"] = outcome != "open"
     worth = {name: _worth(export, history, frame, name, base, money[name], reading) for name, base in _MONEY}
     history["amount"] = _amount(worth["estimated"], worth["actual"], outcome)

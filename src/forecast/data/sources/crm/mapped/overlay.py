@@ -12,14 +12,17 @@ from forecast.data.sources.crm.export import Crm, File
 from forecast.data.sources.crm.mapped.mapping import CrmMapping, OutcomeRule
 from forecast.errors import DataError, nearest
 
-# What CRMs with one date for both, or with a moment of creation, call ours.
+# What CRMs with one date for both, a moment of creation, or an estimated and an actual amount, call ours.
 _ALSO = {
-    "created_on": "created_at",
-    "touched_on": "touched_at",
-    "expected_close_on": "close_date",
-    "closed_on": "close_date",
+    "created_on": ("created_at",),
+    "touched_on": ("touched_at",),
+    "expected_close_on": ("close_date", "expected"),
+    "closed_on": ("close_date", "closed"),
+    "amount": ("estimated",),
 }
-_ONLY_GENERIC = ("outcome", "lookups", "history", "marketing", "extra", "constants", "replace", "keep", "leave_out")
+_STATE = "state"
+"""The column that says the outcome, of a CRM that has one and no flags: the mapping's [outcome] names it."""
+_ONLY_GENERIC = ("lookups", "history", "marketing", "extra", "constants", "replace", "keep", "leave_out")
 _PLAIN = {"unit": 1.0, "rates": {}}
 
 
@@ -28,8 +31,9 @@ def with_mapping(crm: Crm, mapping: CrmMapping) -> Crm:
 
     Raises DataError for a column the CRM's module does not take, or a section that only `generic` has.
     """
-    for section in _ONLY_GENERIC:
-        if getattr(mapping, section):
+    has_state = any(_STATE in file.columns for file in crm.files if file.role == "opportunities")
+    for section in ("outcome", *_ONLY_GENERIC):
+        if getattr(mapping, section) and not (section == "outcome" and has_state and _is_plain(mapping.outcome)):
             raise DataError(
                 f"[{section}] is for exports of other CRMs, and would have no effect on {crm.name}'s",
                 table=mapping.where,
@@ -47,9 +51,11 @@ def _with_names(file: File, crm: Crm, mapping: CrmMapping) -> File:
     if file.role != "opportunities":
         return replace(file, stems=stems)
     columns = dict(file.columns)
-    known = [*columns, *(ours for ours, theirs in _ALSO.items() if theirs in columns and ours not in columns)]
+    known = [*columns, *(ours for ours, theirs in _ALSO.items() if set(theirs) & set(columns) and ours not in columns)]
+    for rule in mapping.outcome:
+        columns[_STATE] = (*rule.columns, *columns[_STATE])
     for ours, names in mapping.columns.items():
-        name = ours if ours in columns else _ALSO.get(ours, "")
+        name = next((one for one in (ours, *_ALSO.get(ours, ())) if one in columns), "")
         if name not in columns:
             raise DataError(
                 f"{crm.name}'s import takes no such column",
@@ -59,6 +65,16 @@ def _with_names(file: File, crm: Crm, mapping: CrmMapping) -> File:
             )
         columns[name] = (*names, *columns[name])
     return replace(file, stems=stems, columns=columns)
+
+
+def _is_plain(rules: tuple[OutcomeRule, ...]) -> bool:
+    """Return whether the outcome is said by the values of one column alone."""
+    return len(rules) == 1 and rules[0].filled is None and rules[0].otherwise is None
+
+
+def said_of_outcomes(mapping: CrmMapping) -> dict[str, str]:
+    """Return what a mapping says of stages and of states: the value -> outcome; states in small letters."""
+    return {**mapping.stages, **{value: outcome for rule in mapping.outcome for value, outcome in rule.values.items()}}
 
 
 def over_shipped(own: CrmMapping, shipped: CrmMapping) -> CrmMapping:
