@@ -78,7 +78,7 @@ def one_row_a_deal(frame: pd.DataFrame, export: Export) -> pd.DataFrame:
 
 
 def choose_segment(export: Export, joined: dict[str, pd.Series], segment_column: str | None) -> tuple[pd.Series, str]:
-    """Return each deal's segment and a sentence that says where it comes from.
+    """Return each deal's segment and a sentence that says where it comes from; note the columns that nothing needs.
 
     Parameters
     ----------
@@ -89,6 +89,14 @@ def choose_segment(export: Export, joined: dict[str, pd.Series], segment_column:
 
     Raises ParameterError for a column that is not there.
     """
+    chosen = _chosen_segment(export, joined, segment_column)
+    rest = [name for name in export.unused if ("opportunities", name) != export.segment_from]
+    if rest:
+        export.notes.append(f"{export.files['opportunities']}: columns not brought over: {', '.join(rest)}")
+    return chosen
+
+
+def _chosen_segment(export: Export, joined: dict[str, pd.Series], segment_column: str | None) -> tuple[pd.Series, str]:
     if segment_column is not None:
         role, column = export.segment_from = _find_column(export, joined, segment_column)
         values = _taken(export, joined, role, column)

@@ -86,6 +86,7 @@ class Export:
     timezone, currency, calendar : the company's, the second empty where not known.
     choices : what the user said of the export.
     segment_from : the role and column that the deals' segment was taken from; None where all are in one.
+    unused : the deals' columns that become none of ours, as the file calls them.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -104,6 +105,7 @@ class Export:
     calendar: Calendar = field(default_factory=Calendar)
     choices: Choices = field(default_factory=Choices)
     segment_from: tuple[str, str] | None = None
+    unused: list[str] = field(default_factory=list)
 
     def get(self, role: str) -> pd.DataFrame | None:
         """Return the frame of a role, or None where the export has no such file or no rows in it."""
@@ -363,7 +365,7 @@ def cleaned(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _renamed(export: Export, file: File) -> pd.DataFrame:
-    """Return the columns that are mapped, under our names, and note those that are not."""
+    """Return the columns that are mapped, under our names; of the deals, keep the names of those that are not."""
     raw, name = export.raw[file.role], export.files[file.role]
     by_plain: dict[str, str] = {}
     for column in raw.columns:
@@ -386,9 +388,8 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
                 column=ours,
                 mend=f"export that column; {hint}" if hint else "export that column",
             )
-    rest = [str(column) for column in raw.columns if column not in used]
-    if rest and file.role == "opportunities":
-        export.notes.append(f"{name}: columns not brought over: {', '.join(rest)}")
+    if file.role == "opportunities":
+        export.unused = [str(column) for column in raw.columns if column not in used]
     return pd.DataFrame(taken, index=raw.index)
 
 

@@ -32,6 +32,7 @@ from forecast.data.sources.crm.mapped.mapping import NEEDED, CrmMapping, read_ma
 from forecast.data.sources.crm.mapped.overlay import over_shipped, said_of_outcomes, with_mapping
 from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, shipped_for
 from forecast.data.sources.crm.mapped.vocabulary import NAMES
+from forecast.data.sources.crm.notes import gathered
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
 from forecast.data.sources.crm.values.reading import Order
 from forecast.data.sources.into_folder import Imported, into, write_folder
@@ -121,7 +122,7 @@ def read_export(
         raise DataError("no deal in it: a header and no rows", table=str(source), mend="export it again, with its rows")
     if pd.isna(end):
         raise DataError("no date at all", table=str(source), mend="export the creation dates")
-    notes = list(deals.notes)
+    notes = gathered(deals.notes)
     currencies = tables["opportunities"].get("currency")
     single = "" if currencies is None or currencies.nunique() != 1 else str(currencies.dropna().iloc[0])
     if single and "currencies" not in tables:
