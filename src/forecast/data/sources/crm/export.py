@@ -21,6 +21,7 @@ from forecast.calendar import Calendar
 from forecast.data.checks.table import LINE
 from forecast.data.sources.crm.values.layout import Kept, header_among, records
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
+from forecast.data.sources.crm.values.parts import in_one
 from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
 from forecast.data.sources.tables.archive import files_of
 from forecast.data.sources.tables.delimited import Header
@@ -158,18 +159,16 @@ def _fill(export: Export, parts: Sequence[_Part]) -> None:
     crm = export.crm
     roles = {plain(stem): file for file in crm.files for stem in file.stems}
     unnamed: list[_Part] = []
+    named: dict[str, list[_Part]] = {}
     for part in parts:
         file = next((roles[name] for name in stems_of(part.name) if name in roles), None)
         if file is None:
             unnamed.append(part)
-            continue
-        if file.role in export.files:
-            raise DataError(
-                f"{export.files[file.role]} and {part.label} are both taken for the {file.role} file",
-                table=part.label,
-                mend="keep the one that holds in the folder",
-            )
-        _take(export, file, part, part.read(file))
+        else:
+            named.setdefault(file.role, []).append(part)
+    for file in crm.files:
+        if file.role in named:
+            _take(export, file, [(part, part.read(file)) for part in named[file.role]])
     for file in crm.files:
         if file.required and file.role not in export.frames:
             _recognise(export, file, unnamed)
@@ -229,20 +228,47 @@ def _parts(crm: Crm, paths: Sequence[Path]) -> list[_Part]:
     return parts
 
 
-def _take(export: Export, file: File, part: _Part, table: RawTable) -> None:
-    export.files[file.role] = part.label
-    export.tables[file.role] = table
-    export.notes += table.notes
-    rows = records(cleaned(table.frame), part.label, export.notes, kept=_kept(file))
-    export.raw[file.role] = without_nulls(rows, part.label, export.notes)
+def _take(export: Export, file: File, parts: Sequence[tuple[_Part, RawTable]]) -> None:
+    """Take a file as that of its role; several are parts of it, see `in_one`."""
+    frames: dict[str, pd.DataFrame] = {}
+    for part, table in parts:
+        export.notes += table.notes
+        rows = records(cleaned(table.frame), part.label, export.notes, kept=_kept(file))
+        frames[part.label] = without_nulls(rows, part.label, export.notes)
+    labels, (first, table) = list(frames), parts[0]
+    label, rows = labels[0], frames[labels[0]]
+    days = {day_in(stem(part.path)) for part, _ in parts} - {None}
+    if len(parts) > 1:
+        label = " and ".join(labels if len(labels) <= _SHOWN else [labels[0], f"{len(labels) - 1} more"])
+        table = _one_form([table for _, table in parts], label)
+        key = map(plain, file.columns.get("opportunity_id", ())) if file.required else ()
+        rows = in_one(frames, key=list(key), kind=file.role, notes=export.notes)
+        if file.required and len(days) > 1:
+            raise DataError(
+                f"{label} are both taken for the {file.role} file, and their names have different days",
+                table=first.label,
+                mend="keep the one that holds in the folder",
+            )
+    export.files[file.role], export.tables[file.role], export.raw[file.role] = label, table, rows
     export.frames[file.role] = _renamed(export, file)
-    day = day_in(stem(part.path))
-    if day is not None:
-        export.days[part.label] = day
+    if len(days) == 1:
+        export.days[label] = next(day for day in days if day is not None)
+
+
+def _one_form(tables: Sequence[RawTable], label: str) -> RawTable:
+    """Return a part that says how the values of all are written; refused where two are written in different ways."""
+    signs = {table.decimal for table in tables if table.decimal}
+    if len({table.separator for table in tables}) > 1 or len(signs) > 1:
+        raise DataError(
+            f"{label} are parts of one table, and they are not written alike (separator, decimal sign)",
+            table=label,
+            mend="export them in one form",
+        )
+    return next((table for table in tables if table.decimal), tables[0])
 
 
 def _recognise(export: Export, file: File, unnamed: list[_Part]) -> None:
-    """Take the one file, among those whose names say nothing, that has the columns of a required one."""
+    """Take, among those whose names say nothing, the file that has the columns of a required one; several as parts."""
     tables: list[tuple[_Part, RawTable]] = []
     unreadable: list[DataError] = []
     for part in unnamed:
@@ -251,17 +277,11 @@ def _recognise(export: Export, file: File, unnamed: list[_Part]) -> None:
         except DataError as error:
             unreadable.append(error)
     fitting = [each for each in tables if has_columns(each[1].frame.columns, file.columns, file.needed)]
-    if len(fitting) > 1:
-        raise DataError(
-            f"{' and '.join(part.label for part, _ in fitting[:_SHOWN])} all have the columns of {file.role}",
-            table=fitting[0][0].label,
-            mend="keep the one that holds in the folder, or put their rows into one file",
-        )
     if fitting:
-        part, table = fitting[0]
-        _take(export, file, part, table)
-        unnamed.remove(part)
-        export.notes.append(f"{part.label}: taken as the {file.role}, by its columns")
+        _take(export, file, fitting)
+        for part, _ in fitting:
+            unnamed.remove(part)
+            export.notes.append(f"{part.label}: taken as the {file.role}, by its columns")
         return
     if unreadable:
         raise unreadable[0]
@@ -295,7 +315,7 @@ def _recognise_marked(export: Export, unnamed: list[_Part]) -> None:
             columns = table.frame.columns
             marked = any(has_columns(columns, {name: (name,)}, [name]) for name in file.marks)
             if marked and has_columns(columns, file.columns, file.needed):
-                _take(export, file, part, table)
+                _take(export, file, [(part, table)])
                 unnamed.remove(part)
                 export.notes.append(f"{part.label}: taken as the {file.role}, by its columns")
                 break

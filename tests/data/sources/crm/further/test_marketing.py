@@ -130,3 +130,15 @@ def test_a_report_says_the_same(tmp_path: Path):
     report = read(tmp_path / "b", {"Leads Report.csv": screen}, deals=ONE_SEGMENT)
     for table in ("leads", "marketing"):
         pd.testing.assert_frame_equal(api.tables[table], report.tables[table])
+
+
+def test_a_report_with_members_repeats_no_cost(tmp_path: Path):
+    head = "Campaign ID,Type,Start Date,End Date,Actual Cost,Lead ID\n"
+    report = f"{head}701A,Email,2026-09-01,2026-09-30,100,00Q1\n701A,Email,2026-09-01,2026-09-30,100,00Q2\n"
+    result = read(tmp_path, {"Lead.csv": LEADS, "Campaigns.csv": report}, deals=ONE_SEGMENT)
+    assert result.tables["marketing"]["spend"].sum() == 100
+    assert "1 row repeating a campaign" in told(result)
+    twice = report.replace("100,00Q2", "120,00Q2")
+    result = read(tmp_path, {"Lead.csv": LEADS, "Campaigns.csv": twice}, deals=ONE_SEGMENT)
+    assert "campaign '701A' is there twice with different values" in told(result)
+    assert result.tables["marketing"]["leads"].sum() == 3

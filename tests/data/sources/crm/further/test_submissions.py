@@ -146,3 +146,9 @@ def test_submissions_have_their_own_day(tmp_path: Path):
         [pd.Timestamp("2026-09-28"), 800],
         [pd.Timestamp("2026-10-05"), 650],
     ]
+
+
+def test_two_forecasts_of_one_owner_and_month_are_not_added_up(tmp_path: Path):
+    items = HEAD + "1,005A,P10,CommitForecast,500,450,\n2,005A,P10,CommitForecast,480,450,\n"
+    result = read(tmp_path, {"ForecastingItem.csv": items, "Period.csv": PERIODS}, extracted_on=DAY)
+    assert "2 rows are second forecasts of the same owner, month and category" in told(result)

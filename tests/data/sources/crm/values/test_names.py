@@ -59,5 +59,7 @@ def test_a_file_is_recognised_by_its_columns(tmp_path: Path):
     assert any("my-view-2026-10-31-1.csv: taken as the opportunities, by its columns" in note for note in result.notes)
     assert any(note == "files not brought over: contacts.csv" for note in result.notes)
     (tmp_path / "other.csv").write_text(DEALS, encoding="utf-8")
-    with pytest.raises(DataError, match=r"my-view-.* and other\.csv all have the columns of opportunities"):
+    assert len(read_export("hubspot", tmp_path).tables["opportunities"]) == 1  # a copy to the letter
+    (tmp_path / "other.csv").write_text(DEALS.replace("Won", "Lost"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"my-view-.* and other\.csv are both taken for the opportunities file"):
         read_export("hubspot", tmp_path)

@@ -31,7 +31,7 @@ def campaign_months(beside: Beside, end: pd.Timestamp) -> pd.DataFrame | None:
     frame = rows_of(beside, ROLE, what="campaign")
     if frame is None:
         return None
-    frame = _dated(beside, frame, end)
+    frame = _dated(beside, _listed_once(beside, frame), end)
     frame["spend"] = _spend(beside, frame)
     frame["leads"] = _leads(beside, frame)
     frame = _counted_once(beside, frame)
@@ -42,6 +42,18 @@ def campaign_months(beside: Beside, end: pd.Timestamp) -> pd.DataFrame | None:
     frame["segment"] = pd.Series(np.nan, index=frame.index, dtype="str") if segment is None else segment
     frame["channel"] = frame["channel"].fillna(NO_CHANNEL) if "channel" in frame else NO_CHANNEL
     return _by_month(beside, frame)
+
+
+def _listed_once(beside: Beside, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a campaign: a report of campaigns with their members repeats each campaign, with its whole cost."""
+    same = frame.duplicated()
+    if same.any() and "id" in frame:
+        beside.say(ROLE, f"{plural(int(same.sum()), 'row')} repeating a campaign, as reports with members do: left out")
+        frame = frame[~same]
+    if "id" not in frame or not frame["id"].dropna().duplicated().any():
+        return frame
+    name = frame["id"][frame["id"].duplicated() & frame["id"].notna()].iloc[0]
+    raise LeftAside(f"campaign {name!r} is there twice with different values: export each once, with Campaign ID")
 
 
 def _dated(beside: Beside, frame: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:

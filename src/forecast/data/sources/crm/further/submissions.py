@@ -67,6 +67,7 @@ def make_submissions(beside: Beside, end: pd.Timestamp) -> dict[str, pd.DataFram
     when = periods_of(beside, role, frame)
     frame = frame.loc[when.index].assign(first=when["first"], months=when["months"])
     frame = _ahead(beside, role, frame)
+    _refuse_double(frame)
     frame["amount"] = _amounts(beside, role, frame)
     frame = _in_segments(beside, role, frame[frame["amount"].notna()])
     table = _with_closed(beside, role, frame)
@@ -140,6 +141,15 @@ def _ahead(beside: Beside, role: str, frame: pd.DataFrame) -> pd.DataFrame:
     if past.any():
         beside.say(role, f"{plural(int(past.sum()), 'row')} of months that had ended: left out, they show bookings")
     return frame[~quarters & ~past].copy()
+
+
+def _refuse_double(frame: pd.DataFrame) -> None:
+    """Refuse two forecasts of one owner, day, month and category: their sum would be none."""
+    names = ("submitted_on", "owner", "territory", "first", "category", "family", "type", "parent")
+    keys = [name for name in names if name in frame]
+    twice = int(frame.duplicated(keys, keep=False).sum())
+    if twice:
+        raise LeftAside(f"{twice:,} rows are second forecasts of the same owner, month and category: keep one of each")
 
 
 def _amounts(beside: Beside, role: str, frame: pd.DataFrame) -> pd.Series:

@@ -16,6 +16,7 @@ _PREFIX = re.compile(r"^(?:salesforce|sf|hubspot|hs|dynamics365|dynamics|d365|st
 _SUFFIX = re.compile(r"(?:data|export)$")
 _SCREEN = re.compile(r"^(?:hubspot-crm-exports-)?(?:all[-_ ])?", re.IGNORECASE)
 _COPY = re.compile(r"\s*\(\d+\)$")
+_PART = re.compile(r"[-_ ]*(?:part|teil)?[-_ ]*\(?\d{1,3}\)?$", re.IGNORECASE)
 _ISO_DAY = re.compile(r"[-_ ](\d{4})-?(\d{2})-?(\d{2})(?:[-_ ]\d{1,3})?$")
 # A Dynamics view: the day and the time of day as the user's language writes them.
 _LOCAL_DAY = re.compile(r"[-_ ](\d{1,2})[-.](\d{1,2})[-.](\d{4})(?:[-_ ][\d\-. ]+(?:[AP]\.?M\.?)?)?$", re.IGNORECASE)
@@ -38,7 +39,7 @@ def stems_of(stem: str) -> list[str]:
     """
     bare = _ISO_DAY.sub("", _COPY.sub("", stem))
     bare = _LOCAL_DAY.sub("", bare)
-    found = [plain(stem), plain(bare)]
+    found = [plain(stem), plain(bare), plain(_PART.sub("", bare))]
     found += [_SUFFIX.sub("", _PREFIX.sub("", text)) for text in found]
     found.append(plain(_SCREEN.sub("", bare)))
     return list(dict.fromkeys(found))
