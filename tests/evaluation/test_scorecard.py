@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import forecast
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 from forecast.evaluation.measures import within_share
-from forecast.evaluation.scorecard import COLUMNS, COVERED, FOUND, LATE, scorecard
+from forecast.evaluation.scorecard import COLUMNS, COVERED, FOUND, LATE, scorecard, still_needed
 from logs import log_of, table
+from tiny import tiny_company
 
 OPPORTUNITIES = """
 opportunity_id created_on segment stage amount expected_close_on closed_on outcome
@@ -299,3 +303,13 @@ def test_months_before_closures_were_recorded_are_not_covered():
     row = scorecard(log, as_of="2025-11-30").set_index("measure").loc["more money: mean deal"]
     assert (row["first"], row["last"], row["months"], row["ours_n"]) == ("2025-06", "2025-11", 6, 6)
     assert row["period"] == "2025-06 to 2025-11"
+
+
+def test_what_a_measure_still_needs_is_what_is_not_there(tmp_path: Path):
+    log = forecast.read(tiny_company(tmp_path))
+    snap = forecast.snapshot(log, as_of=log.extracted_on)
+    assert still_needed("opportunity_history, and is_proposal in stages", snap) == "is_proposal in stages"
+    assert still_needed("quotas, and owner in opportunities", snap) == "quotas"
+    assert still_needed("owner in opportunities", snap) == "owner in opportunities"  # else it would need nothing
+    either = "promised_on and delivered_on in opportunities, or delivery"
+    assert still_needed(either, snap) == either

@@ -236,7 +236,7 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
     if ours is None and measure.needs == TABLE and known.without_official:
         missing = f"no submitted forecast is official: {known.without_official}"
     elif ours is None:
-        missing = f"needs {measure.needs}"
+        missing = f"needs {still_needed(measure.needs, known.snap)}"
     elif before.first < begins and measure.needs != BACKTEST:
         note += "; the log does not hold the 12 months before"
     elif why_bound and before.first - begins < LOOK_BACK:
@@ -254,6 +254,21 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
         "previous_n": 0 if previous is None else _rests_on(measure, known, then),
     }
     return _laid_out(measure, ours=ours, previous=previous, span=now, texts=texts) | rests_on
+
+
+def still_needed(needs: str, snap: Snapshot) -> str:
+    """Return what a measure needs, less what is there; all of it where nothing else tells why it is not known.
+
+    Where the history is there: `opportunity_history, and is_proposal in stages` -> `is_proposal in stages`.
+    """
+    return ", and ".join(part for part in needs.split(", and ") if not _is_there(part, snap)) or needs
+
+
+def _is_there(part: str, snap: Snapshot) -> bool:
+    """Return whether a snapshot has the table, or a value in the column (`owner in opportunities`), that is named."""
+    column, _, table = part.rpartition(" in ")
+    frame = getattr(snap, {"opportunity_history": "history"}.get(table, table), None)
+    return frame is not None and (not column or (column in frame and bool(frame[column].notna().any())))
 
 
 def _rests_on(measure: Measure, known: Known, span: Span) -> int:

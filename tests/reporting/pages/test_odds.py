@@ -247,7 +247,7 @@ def test_how_well_the_odds_tell_deals_apart():
         f"4 probabilities of 8 days were checked; 50{T}% of these deals came true (won within 3 months)."
     )
     assert f"100{T}% of the time" in apart
-    assert f"They are 82{T}% better than giving every deal the same probability (Brier score) (8 days)." in better
+    assert f"The odds are 82{T}% better than giving every deal the same probability (Brier score) (8 days)." in better
     unsure = {"odds use": finding("unclear", value=0.3)}
     assert better.count(f"82{T}%") == 1  # the gain is told once, with its verdict
     cannot = odds.skill_sentences(past, unsure, within="won")[2]

@@ -94,12 +94,12 @@ def test_what_was_scored_is_said_with_its_months():
     track["origin"] = ["2026-07-31", "2026-08-31", "2026-09-30", "2026-06-30"]
     counted = pd.DataFrame({"span": "month", "level": ["segment", "total"], "n": [24, 2]})
     said = (
-        "Scored are the forecasts made at the month ends 31 July 2026 to 31 August 2026, of the last {}settled months, "
+        "Scored are the forecasts as of the month ends 31 July 2026 to 31 August 2026, of the last {}settled months, "
         "August 2026 to September 2026."
     )
     assert track_sentences.scored_sentence(track, counted) == said.format("2 ")
     assert track_sentences.scored_sentence(track, counted.iloc[:1]) == said.format("")
-    assert "made on 31 July 2026, of the last settled month, August 2026." in track_sentences.scored_sentence(
+    assert "as of 31 July 2026, of the last settled month, August 2026." in track_sentences.scored_sentence(
         track.iloc[:1], counted
     )
     assert track_sentences.scored_sentence(track.iloc[2:], counted) == ""
@@ -123,7 +123,7 @@ def test_a_model_that_abstained_is_not_a_record_that_has_not_settled():
     track = pd.DataFrame({"model": ["pipeline", "seasonal-naive"], "mean": [NAN, 0.0], "observed": 0.0})
     track = track.assign(target_period="2026-09", origin="2026-08-31", horizon=1)
     assert track_sentences.scored_sentence(track, table) == (
-        "Scored are the other forecasts made on 31 August 2026, of the last settled month, September 2026. Nothing was "
+        "Scored are the other forecasts as of 31 August 2026, of the last settled month, September 2026. Nothing was "
         "booked in these months."
     )
     assert track_sentences.scored_sentence(track.iloc[:1], table) == ""

@@ -95,7 +95,10 @@ def deal_track(
     return pd.concat(parts, ignore_index=True)
 
 
-_TOO_NEAR = "No past day lies far enough back: the months after it have not all settled."
+_TOO_NEAR = (
+    "No day that is checked, from a year after the first deal on, lies far enough back: the months after it have not "
+    "all settled."
+)
 
 
 def _why_none(then: Snapshot, today: Today) -> str:

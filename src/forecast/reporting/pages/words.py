@@ -62,8 +62,8 @@ SLOPE = Words(
     unclear="nothing speaks against them",
 )
 USE = Words(
-    above="They are {} better than giving every deal the same probability (Brier score)",
-    below="They are {} worse than giving every deal the same probability (Brier score)",
+    above="The odds are {} better than giving every deal the same probability (Brier score)",
+    below="The odds are {} worse than giving every deal the same probability (Brier score)",
     unclear="Whether they are better than giving every deal the same probability cannot be told (Brier score)",
 )
 EVER = Words(

@@ -254,6 +254,8 @@ MOVED_FROM = {
     "brought forward": "brought forward to an earlier quarter",
     "won before": "won in an earlier quarter, recorded since",
     "segment changed": "of another segment now",
+    "owner changed": "of another owner now",
+    "undated": "without a date now",
     "amount up": "with an amount raised",
     "amount down": "with an amount cut",
 }

@@ -244,7 +244,7 @@ MOST_NAMED = 4
 UNKNOWN = "We cannot say whether bookings have a trend or a season of the year."
 TOO_SHORT = (
     "Trend and season can be told apart once two full years have settled, without the first months of a record, in "
-    "which the pipeline was still filling. That the months of a quarter differ is no season of the year: the forecast "
+    "which the pipeline was still filling. That the months of a quarter differ is no season of the year: a forecast "
     "goes by it where past wins show it."
 )
 

@@ -132,7 +132,7 @@ def _abstained(scores: pd.DataFrame, level: str) -> Hashable | None:
 
 
 def scored_sentence(track: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """Return which forecasts are scored: made when, of which months; empty where none has settled.
+    """Return which forecasts are scored: as of which days, of which months; empty where none has settled.
 
     Where the model made none of them they are called the others', and where nothing was booked that is said.
     track, scores : of `month.table("backtest")` and `month.table("scores")`.
@@ -141,11 +141,11 @@ def scored_sentence(track: pd.DataFrame, scores: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     first, last = rows["origin"].min(), rows["origin"].max()
-    ends = f"at the month ends {wording.day(first)} to {wording.day(last)}"
-    when = f"on {wording.day(first)}" if first == last else ends
+    ends = f"the month ends {wording.day(first)} to {wording.day(last)}"
+    when = wording.day(first) if first == last else ends
     whose = "forecasts" if (rows["model"] == OURS).any() else "other forecasts"
     nothing = "" if (rows["observed"] != 0).any() else " Nothing was booked in these months."
-    return f"Scored are the {whose} made {when}, of {_last_settled(rows, scores)}.{nothing}"
+    return f"Scored are the {whose} as of {when}, of {_last_settled(rows, scores)}.{nothing}"
 
 
 def _last_settled(rows: pd.DataFrame, scores: pd.DataFrame) -> str:
