@@ -49,7 +49,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "(+) and against it": READING,
         "strongest first": READING,
     },
-    "pages/audit": {"Far fewer deals were created of late": "a finding of the audit, which has a bound of its own"},
+    "pages/audit": {"Far fewer deals were created lately": "a finding of the audit, which has a bound of its own"},
     "pages/bookings/changes": {"below plan": FACT},
     "pages/bookings/seasons": {
         "Bookings have a trend, but no season beyond chance": SHUFFLED,

@@ -72,7 +72,7 @@ def test_close_value_and_account_know_the_outcome(maven_log: Log):
     assert table["column"].tolist()[:4] == ["created_on", "created_on", "close_value", "account_id"]
     missing = table["evidence"].iloc[0].replace(THIN, " ")
     assert missing.startswith("500 of 2,089 open deals (24 %), $1.07 m or 22 % of the open amount; 500 beside 8,300")
-    few = table[table["finding"] == "far fewer deals created of late"]["evidence"].item()
+    few = table[table["finding"] == "far fewer deals created lately"]["evidence"].item()
     assert (
         few == "deals created: 283 in November 2017 and 121 in December 2017; the median month of the last 13 has 761"
     )

@@ -273,12 +273,12 @@ def test_far_fewer_deals_of_late():
     created = [pd.Timestamp("2024-01-15") + pd.DateOffset(months=m) for m, n in enumerate(per_month) for _ in range(n)]
     deals = len(created)
     log = many(deals, created_on=created, closed_on=pd.Series(created) + pd.Timedelta(days=10))
-    row = finding(audit(log), "far fewer deals created of late")
+    row = finding(audit(log), "far fewer deals created lately")
     assert (
         row["evidence"]
         == "deals created: 10 in January 2025 and 10 in February 2025; the median month of the last 13 has 30"
     )
-    assert not (audit(log, as_of="2025-01-20")["finding"] == "far fewer deals created of late").any()
+    assert not (audit(log, as_of="2025-01-20")["finding"] == "far fewer deals created lately").any()
 
 
 def test_few_deals_a_month_that_stop_altogether_are_seen_too():
@@ -286,12 +286,12 @@ def test_few_deals_a_month_that_stop_altogether_are_seen_too():
     created = [start + pd.DateOffset(months=month) for month in range(20) for _ in range(13)]
     company = Company(extracted_on=pd.Timestamp("2025-11-30"))
     frame = many(len(created), created_on=created, closed_on=pd.Timestamp("2025-11-20")).opportunities
-    late = finding(audit(validate({"opportunities": frame}, company)), "far fewer deals created of late")
+    late = finding(audit(validate({"opportunities": frame}, company)), "far fewer deals created lately")
     assert late["rows"] == "2025-09, 2025-10, 2025-11"
     one_less = Company(extracted_on=pd.Timestamp("2025-09-30"))
     by_chance = frame.assign(closed_on=pd.Timestamp("2025-09-20"))
     rare = audit(validate({"opportunities": by_chance.iloc[::3]}, one_less))["finding"].tolist()
-    assert "far fewer deals created of late" not in rare  # four a month: an empty one is chance
+    assert "far fewer deals created lately" not in rare  # four a month: an empty one is chance
 
 
 def test_history_that_begins_late_and_amounts_that_jump():

@@ -161,7 +161,7 @@ class TestAuditWords:
 
     def test_warnings_are_named_without_what_is_in_the_data(self):
         assert audit.warnings(self.table()) == [
-            "Far fewer deals created of late.",
+            "Far fewer deals created lately.",
             "Close value (opportunities): known only after the outcome.",
         ]
         assert audit.warnings(self.table().iloc[2:]) == []

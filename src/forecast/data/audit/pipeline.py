@@ -30,7 +30,7 @@ PAST_DUE = "open deals past their expected close date"
 
 NO_LOSSES = "losses are hardly recorded"
 
-FEWER_OF_LATE = "far fewer deals created of late"
+FEWER_OF_LATE = "far fewer deals created lately"
 """The problem that bears on the forecast itself: what is not there cannot be won."""
 
 

@@ -199,7 +199,7 @@ def caveats(table: pd.DataFrame) -> list[str]:
             for row in ended.index
         ),
         *(
-            f"Far fewer deals were created of late ({evidence}). If young deals are missing from the data, "
+            f"Far fewer deals were created lately ({evidence}). If young deals are missing from the data, "
             "the forecast is too low and its range too narrow."
             for _, evidence in _quoted(late)
         ),
