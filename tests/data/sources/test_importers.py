@@ -93,13 +93,13 @@ def test_salesforce(tmp_path: Path):
     assert stages["probability"].to_dict()["Proposal"] == 0.5
     told = notes(out)
     for word in (
-        "1 deals marked as deleted are left out",
+        "1 deal marked as deleted is left out",
         "segment = Division of User.csv; 1 without one are 'Unassigned'",
-        "1 deals won without an amount: amount = 0",
-        "1 deals closed before they were entered",
+        "1 deal won without an amount: amount = 0",
+        "1 deal closed before they were entered",
         "Opportunity.csv: columns not brought over: Name",
         "files not brought over: Task.csv",
-        "1 rows of history belong to deals that are not in the export",
+        "1 row of history belongs to deals that are not in the export",
         "extracted_on = 2026-03-05",
     ):
         assert word in told, told

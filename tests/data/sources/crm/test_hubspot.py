@@ -282,7 +282,7 @@ def test_versions_of_a_deal_are_its_history_and_count_once(tmp_path: Path):
     result = read(tmp_path, {"deal.csv": text})
     assert outcomes(result) == {"1": "won", "3": "open"}
     assert worth(result, "1") == [900, 1000]
-    assert any("1 deals have no active version" in note for note in result.notes)
+    assert any("1 deal has no active version" in note for note in result.notes)
 
 
 def test_merged_deals_do_not_count_twice(tmp_path: Path):
@@ -298,7 +298,7 @@ def test_merged_deals_do_not_count_twice(tmp_path: Path):
     # 3 was merged into a deal that is not there: it stays, or its 70 would be lost.
     assert deals(result).index.tolist() == ["1", "3", "4"]
     assert set(result.tables["opportunity_history"]["opportunity_id"]) == {"1"}
-    assert any(note.startswith("1 deals were merged into others") for note in result.notes)
+    assert any(note.startswith("1 deal was merged into others") for note in result.notes)
 
     lines = text.splitlines()
     ids = ["hs_merged_object_ids", "2;77", "", "", ""]
@@ -416,7 +416,7 @@ def test_a_deal_that_is_there_twice_counts_once(tmp_path: Path):
     text = f"{SCREEN},Last Modified Date\n{row}{row}{row.replace('5,2026-10-01', '7,2026-10-09')}"
     result = read(tmp_path, {"all-deals.csv": text})
     assert deals(result)["amount"].tolist() == [7]
-    assert any("repeat another to the letter" in note for note in result.notes)
+    assert any("row repeats another to the letter" in note for note in result.notes)
 
 
 def test_a_company_currency_other_than_company_toml_says_is_refused(tmp_path: Path):

@@ -59,7 +59,7 @@ RIGHT: dict[str, dict[str, dict[str, object]]] = {
 SAID = {
     "sf_created_closed": "closed before they were entered",
     "sf_dates_dmy_decidable": "CloseDate: read with the day first",
-    "sf_duplicate_ids": "1 rows repeat another to the letter",
+    "sf_duplicate_ids": "1 row repeats another to the letter",
     "sf_field_history_no_values": "holds no old and new values",
     "sf_history_1000x": "1,000 times it in the middle",
     "sf_negative_amount": "1 deal with an amount below 0 (credits, downsells), together -450.00",
@@ -175,7 +175,7 @@ def test_the_history_report_knows_deals_by_their_name(tmp_path: Path):
     assert table["opportunity_id"].unique().tolist() == ["0065g00000ABCDE"]
     assert table["amount"].tolist() == [5_000, 10_000]
     assert table["probability"].tolist() == [0.1, 0.2]
-    assert "deals are found by their name; 1 rows have a name that is not there" in told(result)
+    assert "deals are found by their name; 1 row has a name that is not there" in told(result)
 
 
 def test_a_report_without_identifiers(tmp_path: Path):
@@ -208,7 +208,7 @@ def test_versions_of_a_connector_are_one_deal_and_its_history(tmp_path: Path):
     history = result.tables["opportunity_history"]
     assert history["amount"].tolist() == [500, 1000]
     assert history["recorded_at"].iloc[0] == pd.Timestamp("2026-09-01T08:00Z")
-    assert "1 deals marked as deleted are left out" in told(result)
+    assert "1 deal marked as deleted is left out" in told(result)
 
 
 # -- money -----------------------------------------------------------------------------------------------

@@ -212,7 +212,7 @@ def _compare_amounts(history: pd.DataFrame, frame: pd.DataFrame, notes: list[str
 def _mended(frame: pd.DataFrame, end: pd.Timestamp, timezone: str, notes: list[str]) -> pd.DataFrame:
     def note(mask: pd.Series, text: str) -> None:
         if mask.any():
-            notes.append(f"{int(mask.sum()):,} deals {text}")
+            notes.append(f"{plural(int(mask.sum()), 'deal')} {text}")
 
     nameless = frame["stage"].isna()
     note(nameless, f"without a stage: stage = {UNKNOWN_STAGE!r}")
@@ -258,11 +258,14 @@ def _mended_history(history: pd.DataFrame, frame: pd.DataFrame, timezone: str, n
     there = deal >= 0
     if not there.all():
         count = int((~there).sum())
-        notes.append(f"{count:,} rows of history belong to deals that are not in the export: left out")
+        notes.append(
+            f"{plural(count, 'row of history belongs', 'rows of history belong')} to deals that are not in the export: "
+            "left out"
+        )
         history, deal = history[there], deal[there]
     undated = history["recorded_at"].isna().to_numpy()
     if undated.any():
-        notes.append(f"{int(undated.sum()):,} rows of history have no time: left out")
+        notes.append(f"{plural(int(undated.sum()), 'row of history has', 'rows of history have')} no time: left out")
         history, deal = history[~undated], deal[~undated]
     if history.empty:
         return None
@@ -286,7 +289,8 @@ def _from_before_closing(
     after = history.loc[first, "closed"].to_numpy(dtype=bool) & (began > closed_on)
     if after.any():
         notes.append(
-            f"the history of {int(after.sum()):,} deals begins after they closed and is left out: of these only "
+            f"the history of {plural(int(after.sum()), 'deal')} begins after they closed and is left out: of these "
+            "only "
             "creation and closure are known"
         )
         history = history[~np.isin(deal, deal[first][after])]

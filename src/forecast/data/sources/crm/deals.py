@@ -17,6 +17,7 @@ from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.ids import without_repeats
 from forecast.data.sources.crm.values.names import plain
 from forecast.errors import ParameterError, nearest
+from forecast.wording import plural
 
 ONE_SEGMENT = "All"
 
@@ -60,7 +61,7 @@ def without_deleted(frame: pd.DataFrame, deleted: pd.Series, notes: list[str]) -
             f"all {count:,} deals are marked as deleted and are kept, since nothing would be left: a test export?"
         )
         return frame
-    notes.append(f"{count:,} deals marked as deleted are left out")
+    notes.append(f"{plural(count, 'deal marked as deleted is', 'deals marked as deleted are')} left out")
     return frame[~deleted]
 
 

@@ -109,8 +109,8 @@ def test_without_rules_the_stages_say_it_and_one_that_looks_closed_is_refused(tm
 def test_what_is_left_out_and_kept_is_counted(tmp_path: Path):
     result = _read(tmp_path, MAPPING + '[leave_out]\nState = ["gone"]\n[keep]\nArea = "North"\n')
     assert _rows(result, "opportunity_id") == [("1",), ("3",)]
-    assert "1 deals are left out, since their State is 'gone'" in result.notes
-    assert "0 deals are left out, since their Area is none of 'North'" in result.notes
+    assert "1 deal is left out, since their State is 'gone'" in result.notes
+    assert "no deals are left out, since their Area is none of 'North'" in result.notes
 
 
 def test_constants_units_and_rates(tmp_path: Path):
@@ -130,7 +130,7 @@ def test_a_lookup_joins_after_the_replacement_and_says_what_does_not_join(tmp_pa
     )
     result = _read(tmp_path, mapping, deals=deals, prices="Thing,Price\nGTX Pro,4821\n")
     assert _rows(result, "amount", "product") == [("4821.0", "GTX Pro"), ("", "GTX Pr")]
-    assert any("1 deals have no row there by product: 'GTX Pr' (1); did you mean 'GTX Pro'?" in n for n in result.notes)
+    assert any("1 deal has no row there by product: 'GTX Pr' (1); did you mean 'GTX Pro'?" in n for n in result.notes)
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path):

@@ -36,7 +36,7 @@ def test_rows_that_are_there_twice():
     notes: list[str] = []
     out = without_repeats(frame, "Id", changed_at=at, table="t.csv", notes=notes)
     assert out["amount"].tolist() == ["1", "2", "4"]
-    assert notes[0].startswith("t.csv: 1 rows repeat another to the letter, one of each is kept: row 3 ('b')")
+    assert notes[0].startswith("t.csv: 1 row repeats another to the letter, one of each is kept: row 3 ('b')")
     assert notes[1].startswith("t.csv: 1 older rows of deals that are there twice are left out: row 4 ('c')")
     with pytest.raises(DataError, match="rows of one identifier differ"):
         without_repeats(frame, "Id", changed_at=None, table="t.csv", notes=[])

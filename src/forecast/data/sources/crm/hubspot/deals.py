@@ -36,6 +36,7 @@ from forecast.data.sources.crm.values.reading import Reading, flags
 from forecast.data.sources.crm.values.stages import outcomes
 from forecast.data.sources.crm.values.versions import active
 from forecast.errors import DataError
+from forecast.wording import plural
 
 CRM = Crm(
     name="HubSpot",
@@ -300,7 +301,8 @@ def _without_merged(export: Export, frame: pd.DataFrame) -> pd.DataFrame:
     gone = past.merged_away(export, frame)
     if gone.any():
         export.notes.append(
-            f"{int(gone.sum()):,} deals were merged into others that are there: left out, with their history"
+            f"{plural(int(gone.sum()), 'deal was', 'deals were')} merged into others that are there: left out, with "
+            "their history"
         )
     return frame[~gone]
 

@@ -14,6 +14,7 @@ from forecast.data.sources.crm.values.numbers import shares
 from forecast.data.sources.crm.values.reading import Reading, flags, found, refuse_unread_flags
 from forecast.data.sources.crm.values.stages import decide
 from forecast.errors import DataError
+from forecast.wording import plural
 
 _CLOSING_COLUMNS = "Is Closed Won and Is Deal Closed? (hs_is_closed_won, hs_is_closed), or deal_pipeline_stage.csv"
 _FLAGS = ("is_closed", "is_won", "is_lost")
@@ -26,7 +27,10 @@ def outcome_of(export: Export, frame: pd.DataFrame, declared: pd.Series, reading
     flagged = _flagged(frame)
     against = int((flagged.notna() & declared.notna() & (flagged != declared)).sum())
     if against:
-        notes.append(f"{reading.table}: {against:,} deals are flagged otherwise than their stage says: the flag counts")
+        notes.append(
+            f"{reading.table}: {plural(against, 'deal is', 'deals are')} flagged otherwise than the stage "
+            "says: the flag counts"
+        )
     outcome = flagged.fillna(declared)
     undecided = outcome.isna() & frame["stage_id"].notna()
     if undecided.any():

@@ -25,6 +25,7 @@ from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import Order, Reading
 from forecast.data.sources.crm.values.stages import folded
 from forecast.errors import DataError, nearest
+from forecast.wording import plural
 
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "0000-00-00T00:00:00Z")
 _SEGMENTS = ("segment", "region", "territory", "sales region", "business unit", "sales team", "team", "pipeline")
@@ -112,7 +113,7 @@ def _kept(mapping: CrmMapping, table: Sheet, notes: list[str]) -> pd.DataFrame:
             if count or not mapping.shipped:
                 how = "is none of" if section == "keep" else "is"
                 listed = ", ".join(map(repr, values))
-                notes.append(f"{count:,} deals are left out, since their {column} {how} {listed}")
+                notes.append(f"{plural(count, 'deal is', 'deals are')} left out, since their {column} {how} {listed}")
             kept &= chosen
     if not kept.any():
         mend = f"see [keep] and [leave_out] of {mapping.where}" if len(frame) else "export it again"
@@ -161,7 +162,7 @@ def _replaced(mapping: CrmMapping, ours: str, values: pd.Series, file: str, note
     if not pairs:
         return values
     for old, new in pairs.items():
-        notes.append(f"{file}: {ours} {old!r} is read as {new!r} in {int((values == old).sum()):,} rows")
+        notes.append(f"{file}: {ours} {old!r} is read as {new!r} in {plural(int((values == old).sum()), 'row')}")
     return values.replace(dict(pairs))
 
 

@@ -23,6 +23,7 @@ from forecast.data.sources.tables.archive import files_of
 from forecast.data.sources.tables.raw import RawTable, is_table
 from forecast.data.sources.tables.read import read_tables
 from forecast.errors import DataError, did_you_mean
+from forecast.wording import plural
 
 _SHOWN = 5
 _COLUMNS_SHOWN = 20
@@ -285,4 +286,6 @@ def join_lookup(found: Found, lookup: Lookup, keys: pd.Series, notes: list[str])
         shown = ", ".join(f"{key!r} ({count:,})" for key, count in names.head(_SHOWN).items())
         near = did_you_mean(str(names.index[0]), [str(key) for key in index_of.dropna().unique()])
         mend = f"; {near} Write it under [replace.{lookup.by}]" if near else ""
-        notes.append(f"{table.file}: {len(lost):,} deals have no row there by {lookup.by}: {shown}{mend}")
+        notes.append(
+            f"{table.file}: {plural(len(lost), 'deal has', 'deals have')} no row there by {lookup.by}: {shown}{mend}"
+        )

@@ -13,6 +13,7 @@ from forecast.data.sources.crm.mapped.files import Found
 from forecast.data.sources.crm.values.dates import days
 from forecast.data.sources.crm.values.numbers import numbers
 from forecast.data.sources.crm.values.reading import Reading
+from forecast.wording import plural
 
 _DECIMALS = 2
 
@@ -50,7 +51,9 @@ def read_marketing(found: Found, segment: pd.Series, reading: Reading) -> pd.Dat
         measures.append("spend")
     undated = int(rows["period"].isna().sum())
     if undated:
-        reading.notes.append(f"{sheet.file}: {undated:,} rows without a date are left out")
+        reading.notes.append(
+            f"{sheet.file}: {plural(undated, 'row without a date is', 'rows without a date are')} left out"
+        )
     keys = [name for name in ("period", "segment", "channel") if name in rows]
     table = rows.groupby(keys, as_index=False)[measures].sum()
     if mapping.spread:

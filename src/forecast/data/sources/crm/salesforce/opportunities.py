@@ -33,6 +33,7 @@ from forecast.data.sources.crm.values.numbers import amounts, numbers, shares
 from forecast.data.sources.crm.values.reading import flags, found, refuse_unread_flags
 from forecast.data.sources.crm.values.stages import decide, outcomes_of_names
 from forecast.errors import DataError
+from forecast.wording import plural
 
 _NAMES = ("Opportunity Name", *labels("name"))
 _OWNERS = ("Owner.Name", "Owner Name", "Opportunity Owner", *labels("owner"))
@@ -271,7 +272,7 @@ def _identified(export: Export) -> None:
         rows = export.frames[role]
         ids = rows["opportunity_id"].map(once.set_index("name")["opportunity_id"]).astype("str")
         lost = int(ids.isna().sum())
-        more = f"; {lost:,} rows have a name that is not there, or there twice" if lost else ""
+        more = f"; {plural(lost, 'row has', 'rows have')} a name that is not there, or there twice" if lost else ""
         export.notes.append(f"{export.files[role]}: deals are found by their name{more}")
         export.frames[role] = rows.assign(opportunity_id=ids)[ids.notna()]
 

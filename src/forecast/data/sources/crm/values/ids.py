@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from forecast.data.codes import places, text_of
 from forecast.data.sources.crm.values.reading import found
 from forecast.errors import ROWS_LISTED, DataError
+from forecast.wording import plural
 
 _SHORT, _LONG = r"^[A-Za-z0-9]{15}$", r"^[A-Za-z0-9]{15}[A-Z0-5]{3}$"
 _SHORTENED = r"\d([.,]\d+)?[eE]\+?\d+"
@@ -97,7 +98,10 @@ def without_repeats(
     same = frame.duplicated()
     if same.any():
         shown = ", ".join(found(frame[key], frame.index[same]))
-        notes.append(f"{table}: {int(same.sum()):,} rows repeat another to the letter, one of each is kept: {shown}")
+        notes.append(
+            f"{table}: {plural(int(same.sum()), 'row repeats', 'rows repeat')} another to the letter, one of each is "
+            f"kept: {shown}"
+        )
         frame = frame[~same]
     twice = frame[key].duplicated(keep=False) & frame[key].notna()
     if not twice.any():

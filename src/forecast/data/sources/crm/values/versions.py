@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from forecast.data.sources.crm.values.reading import flags
+from forecast.wording import plural
 
 
 def active(frame: pd.DataFrame, table: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -23,7 +24,7 @@ def active(frame: pd.DataFrame, table: str, notes: list[str]) -> tuple[pd.DataFr
     if not holds.all():
         notes.append(
             f"{table}: {int((~holds).sum()):,} former versions of deals are not counted as deals"
-            + (f"; {gone:,} deals have no active version and are left out" if gone else "")
+            + (f"; {plural(gone, 'deal has', 'deals have')} no active version: left out" if gone else "")
         )
     several = frame["opportunity_id"].duplicated().any()
     return frame[holds], frame if several else frame.iloc[:0]
