@@ -1,8 +1,10 @@
-"""CPU of importing a Salesforce export (200,000 opportunities, 1,000,000 rows of history), beside pandas reading it.
+"""CPU of importing an export (200,000 opportunities, 1,000,000 rows of history), beside pandas reading the same files.
 
-    python -m benchmarks.speed.importing --rounds 5
+    python -m benchmarks.speed.importing --rounds 5 --record
 
-Both read the same two files; the import also brings them to our columns, mends, validates and writes the folder.
+Both read the same two files; the import also brings them to our columns, mends, validates and writes the folder. Two
+peers: `pd.read_csv(file)` as it comes, which reads numbers as such, and with `dtype="str"`, which reads text as the
+import must (an amount may be `1.234,56`, an identifier all digits). Medians of rounds that take turns.
 """
 
 from __future__ import annotations
@@ -11,82 +13,66 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from benchmarks.results import record
+from benchmarks.speed.exports import WRITERS, draw
 from forecast.data.sources.crm.importing import import_crm
 
 
-def write_export(folder: Path, *, opportunities: int, history: int, seed: int = 0) -> None:
-    """Write Opportunity.csv and OpportunityHistory.csv as the API exports them."""
-    random = np.random.default_rng(seed)
-    ids = np.array([f"006{number:012d}AAA" for number in range(opportunities)])
-    created = pd.Timestamp("2022-01-01") + pd.to_timedelta(random.integers(0, 1_600 * 86_400, opportunities), unit="s")
-    outcome = random.choice(
-        ["Closed Won", "Closed Lost", "Prospecting", "Proposal"], opportunities, p=[0.3, 0.5, 0.1, 0.1]
-    )
-    closed = np.char.startswith(outcome.astype(str), "Closed")
-    close = created + pd.to_timedelta(random.integers(5, 200, opportunities), unit="D")
-    amount = np.round(random.lognormal(9, 1, opportunities), 2)
-    stamp = "%Y-%m-%dT%H:%M:%S.000Z"
-    pd.DataFrame(
-        {
-            "Id": ids,
-            "IsDeleted": "false",
-            "StageName": outcome,
-            "Amount": amount,
-            "CloseDate": close.strftime("%Y-%m-%d"),
-            "CreatedDate": created.strftime(stamp),
-            "IsClosed": np.where(closed, "true", "false"),
-            "IsWon": np.where(outcome == "Closed Won", "true", "false"),
-            "OwnerId": np.array([f"005{number:012d}AAA" for number in random.integers(0, 200, opportunities)]),
-            "Type": random.choice(["New Business", "Existing Business"], opportunities),
-            "LeadSource": random.choice(["Web", "Event", "Partner"], opportunities),
-            "LastModifiedDate": (close + pd.Timedelta(hours=9)).strftime(stamp),
-        }
-    ).to_csv(folder / "Opportunity.csv", index=False)
-    deal = np.sort(random.integers(0, opportunities, history))
-    later = np.round(random.random(history) * 86_400 * 150).astype(int)
-    pd.DataFrame(
-        {
-            "Id": np.array([f"008{number:012d}AAA" for number in range(history)]),
-            "OpportunityId": ids[deal],
-            "CreatedDate": (created[deal] + pd.to_timedelta(later, unit="s")).strftime(stamp),
-            "StageName": random.choice(["Prospecting", "Proposal", "Negotiation"], history),
-            "Amount": amount[deal],
-            "CloseDate": close[deal].strftime("%Y-%m-%d"),
-            "Probability": random.choice([10, 40, 80], history),
-            "ForecastCategory": random.choice(["Pipeline", "BestCase", "Forecast"], history),
-        }
-    ).to_csv(folder / "OpportunityHistory.csv", index=False)
-
-
-def _cpu(work) -> float:  # type: ignore[no-untyped-def]
+def _cpu(work: Callable[[], object]) -> float:
     before = time.process_time()
     work()
     return time.process_time() - before
 
 
+def _read_all(files: list[Path], **options: str) -> None:
+    for file in files:
+        pd.read_csv(file, **options)
+
+
+def measure(crm: str, *, opportunities: int, history: int, rounds: int) -> dict[str, float]:
+    """Return the median CPU seconds of `import`, `pandas` and `pandas, text` for one CRM's export."""
+    with tempfile.TemporaryDirectory() as name:
+        source, out = Path(name) / "export", Path(name) / "ours"
+        source.mkdir()
+        WRITERS[crm](source, draw(opportunities=opportunities, history=history))
+        files = sorted(source.glob("*.csv"))
+        work = {
+            "import": partial(import_crm, crm, source, out),
+            "pandas": partial(_read_all, files),
+            "pandas, text": partial(_read_all, files, dtype="str"),
+        }
+        spent: dict[str, list[float]] = {who: [] for who in work}
+        for _ in range(rounds):
+            for who, each in work.items():
+                spent[who].append(_cpu(each))
+    return {who: statistics.median(seconds) for who, seconds in spent.items()}
+
+
 def main() -> None:
-    """Print the medians and their ratio."""
+    """Print the medians and their ratios; with --record, keep them in benchmarks/results.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--opportunities", type=int, default=200_000)
     parser.add_argument("--history", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--crm", choices=tuple(WRITERS), action="append")
+    parser.add_argument("--record", action="store_true", help="write the figures into results.csv")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        source, out = Path(name) / "export", Path(name) / "ours"
-        source.mkdir()
-        write_export(source, opportunities=asked.opportunities, history=asked.history)
-        files = sorted(source.glob("*.csv"))
-        ours, pandas = [], []
-        for _ in range(asked.rounds):
-            pandas.append(_cpu(lambda: [pd.read_csv(file) for file in files]))
-            ours.append(_cpu(lambda: import_crm("salesforce", source, out)))
-    print(f"pandas {statistics.median(pandas):.2f} s, import {statistics.median(ours):.2f} s, CPU", end=", ")
-    print(f"ratio {statistics.median(ours) / statistics.median(pandas):.2f}")
+    for crm in asked.crm or WRITERS:
+        spent = measure(crm, opportunities=asked.opportunities, history=asked.history, rounds=asked.rounds)
+        ratios = {who: spent["import"] / spent[who] for who in ("pandas", "pandas, text")}
+        print(
+            crm, {who: round(seconds, 2) for who, seconds in spent.items()}, {w: round(r, 1) for w, r in ratios.items()}
+        )
+        if asked.record:
+            rows = [(crm, f"CPU of {who}", seconds, "s") for who, seconds in spent.items()]
+            rows += [(crm, f"import / {who}", ratio, "") for who, ratio in ratios.items()]
+            record("importing", rows)
 
 
 if __name__ == "__main__":

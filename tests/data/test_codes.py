@@ -5,13 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data.checks.validation import validate
-from forecast.data.codes import dictionary_of, key_order, labels, padded, places, ranks
+from forecast.data.codes import (
+    by_text,
+    coded,
+    dictionary_of,
+    from_chunks,
+    is_coded,
+    key_order,
+    labels,
+    looked_up,
+    padded,
+    places,
+    ranks,
+    translated,
+)
 from forecast.data.schema import Company
 from forecast.data.sources.files import read
 from forecast.data.text import CodedText
@@ -109,3 +123,39 @@ def test_parquet_is_read_column_by_column_whatever_its_groups_and_names(tmp_path
     log = read(tmp_path)
     assert log.opportunities["a.b"].tolist() == ["y", "z", "x"]
     assert log.opportunities["amount"].tolist() == [120.0, 60.0, 61.0]
+
+
+def test_each_text_is_asked_once_and_none_that_no_row_has() -> None:
+    asked: list[list[str]] = []
+
+    def length(texts: pa.Array) -> pa.Array:
+        asked.append(texts.to_pylist())
+        return pc.binary_length(texts)
+
+    column = coded(pd.Series(["b", "aa", None, "b", "ccc"] * 4, dtype="str"))
+    assert is_coded(column)
+    some = column[column != "ccc"]
+    assert by_text(some, length).to_pylist() == [1, 2, None, 1] * 4
+    assert asked == [["b", "aa"]]
+
+
+def test_texts_are_translated_and_looked_up_by_what_stands_beside_them() -> None:
+    column = coded(pd.Series(["x", "y", None, "z"] * 5, dtype="str", index=range(5, 25)))
+    words = translated(column, {"x": "ex", "y": None})
+    assert words.iloc[:4].fillna("-").tolist() == ["ex", "-", "-", "-"]
+    assert (words.index == column.index).all()
+    beside = looked_up(column, pd.Series(["y", "x", "x"], dtype="str"), pd.Series([1.0, 2.0, 3.0]))
+    assert beside.iloc[:4].fillna(0).tolist() == [2, 1, 0, 0]
+    assert (beside.index == column.index).all()
+
+
+def test_a_column_read_in_chunks_is_the_column() -> None:
+    few = pa.chunked_array([["a", "b", None], [], ["a"] * 9], pa.string())
+    many = pa.chunked_array([["a", "b"], [None, "c"]], pa.string())
+    none = pa.chunked_array([], pa.string())
+    assert is_coded(from_chunks(few))
+    assert not is_coded(from_chunks(many))
+    for values in (few, many, none):
+        assert (
+            from_chunks(values).astype(object).where(lambda column: column.notna(), None).tolist() == values.to_pylist()
+        )

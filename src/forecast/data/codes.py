@@ -7,7 +7,7 @@ column that is held as codes (`text.CodedText`) is asked for its codes; any othe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,12 +37,27 @@ def coded(values: pd.Series) -> pd.Series:
     return _shrunk(text.dictionary_encode(), values)
 
 
-def from_dictionary(values: pa.DictionaryArray) -> pd.Series:
+def from_dictionary(values: pa.DictionaryArray, *, index: pd.Index | None = None) -> pd.Series:
     """Return a column of a dictionary as Arrow has it, held as codes where that is worth it."""
     levels = values.dictionary
     if levels.null_count or len(pc.unique(levels)) < len(levels):  # a file may say a text twice
         values = values.dictionary_decode().dictionary_encode()
-    return _shrunk(values.cast(pa.dictionary(values.type.index_type, pa.large_string())), None)
+    return _shrunk(values.cast(pa.dictionary(values.type.index_type, pa.large_string())), None).set_axis(
+        pd.RangeIndex(len(values)) if index is None else index
+    )
+
+
+def from_chunks(values: pa.ChunkedArray) -> pd.Series:
+    """Return a column of text that was read in chunks, held as codes where that is worth it."""
+    step = max(len(values) // _SAMPLE, 1)
+    some = pa.concat_arrays(
+        [chunk.take(pa.array(np.arange(0, len(chunk), step))) for chunk in values.chunks] or [pa.array([], values.type)]
+    )
+    if 2 * len(pc.unique(some)) <= len(some) or 0 < len(values) <= 2 * _SAMPLE:
+        found = values.dictionary_encode().combine_chunks()
+        if _ROWS_A_LEVEL * len(found.dictionary) <= len(found):
+            return _shrunk(found.cast(pa.dictionary(found.type.index_type, pa.large_string())), None)
+    return pd.Series(ArrowStringArray(values.combine_chunks().cast(pa.large_string()), dtype=TEXT), copy=False)
 
 
 def from_codes(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
@@ -145,6 +160,59 @@ def places(values: pd.Series, among: pd.Series | Sequence[str]) -> np.ndarray:
         return row_codes(known).astype(np.int32, copy=False)
     found = pc.index_in(known.dictionary, value_set=names, skip_nulls=True)
     return by_level(known, np.asarray(pc.fill_null(found, -1)), missing=-1)
+
+
+def by_text(values: pd.Series, answer: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return what `answer` says of each text of a column, (n,); it is asked once for each different text of codes.
+
+    answer : texts (k,), none of them absent from the column -> k answers, missing for missing.
+    """
+    if not is_coded(values):
+        return answer(text_of(values))
+    held = used(dictionary_of(values))
+    return answer(held.dictionary).take(held.indices)
+
+
+def rewritten(values: pd.Series, write: Callable[[pa.Array], pa.Array]) -> pd.Series:
+    """Return a column with each text as `write` writes it (see `by_text`); codes stay codes."""
+    if not is_coded(values):
+        text = text_of(values)
+        new = write(text)
+        return values if new.equals(text) else pd.Series(new, index=values.index, dtype="str")
+    held = used(dictionary_of(values))
+    new = write(held.dictionary)
+    if new.equals(held.dictionary):
+        return values
+    return from_dictionary(pa.DictionaryArray.from_arrays(held.indices, new), index=values.index)
+
+
+def used(values: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a dictionary without the texts that no row has, which some rows of a larger column leave behind."""
+    there = np.zeros(len(values.dictionary) + 1, dtype=bool)
+    there[row_codes(values)] = True
+    if there[:-1].all():
+        return values
+    place = pa.array(np.cumsum(there[:-1], dtype=np.int32) - 1)
+    return pa.DictionaryArray.from_arrays(place.take(values.indices), values.dictionary.filter(pa.array(there[:-1])))
+
+
+def translated(values: pd.Series, meaning: Mapping[str, str | None]) -> pd.Series:
+    """Return another text for each text of a column; missing where there is none. Each different text is asked once."""
+    codes, texts = pd.factorize(values)
+    answers = pa.array([meaning.get(str(text)) for text in texts], pa.large_string())
+    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
+    return column_of(
+        pa.DictionaryArray.from_arrays(indices, answers).dictionary_decode().dictionary_encode(), index=values.index
+    )
+
+
+def looked_up(values: pd.Series, among: pd.Series, answers: pd.Series) -> pd.Series:
+    """Return the answer beside the first row of `among` that holds each text; missing where none does, or no text is.
+
+    among, answers : (k,) keys, and what belongs to each. The column returned has the index of `values`.
+    """
+    place = places(values, among)
+    return pd.Series(answers.array.take(place, allow_fill=True), index=values.index, copy=False)
 
 
 def labels(values: pd.Series) -> np.ndarray:

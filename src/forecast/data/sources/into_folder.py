@@ -16,12 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from forecast.data.schema import TABLES
 from forecast.data.sources.company import FILE
 from forecast.data.sources.tables.raw import is_table, stem
+from forecast.data.sources.writing import write_csv
 from forecast.wording import joined, plural
 
 OF_THE_DEALS = ("opportunities", "opportunity_history", "stages", "currencies")
@@ -78,7 +77,7 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         for name, frame in result.tables.items():
-            pacsv.write_csv(_as_written(frame), temporary / f"{name}.csv")
+            write_csv(frame, temporary / f"{name}.csv")
         (temporary / FILE).write_text(result.company, encoding="utf-8")
         (temporary / NOTES).write_text("".join(f"- {note}\n" for note in notes), encoding="utf-8")
         out.mkdir(exist_ok=True)
@@ -124,14 +123,3 @@ def _gathered(path: Path, new: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     both = pd.concat([others, new], ignore_index=True)
     ordered = both.sort_values(["submitted_on", "target_period", "segment"], kind="stable", ignore_index=True)
     return ordered, len(others)
-
-
-def _as_written(frame: pd.DataFrame) -> pa.Table:
-    """Return a table as it is written: dates as 2026-10-31, UTC timestamps as 2026-10-31 17:05:00.000000Z."""
-    columns = {}
-    for name in frame:
-        values = pa.array(frame[name], from_pandas=True)
-        if pd.api.types.is_datetime64_dtype(frame[name].dtype):
-            values = values.cast(pa.date32())
-        columns[str(name)] = values
-    return pa.table(columns)

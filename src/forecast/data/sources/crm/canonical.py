@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.codes import places
+from forecast.data.codes import key_order, places
 from forecast.data.sources.crm.deals import Deals
 from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.values.dates import local_days
@@ -270,11 +270,15 @@ def _mended_history(history: pd.DataFrame, frame: pd.DataFrame, timezone: str, n
     if history.empty:
         return None
     at = history["recorded_at"].dt.tz_localize(None).to_numpy().view(np.int64)
-    order = np.lexsort((at, deal))
-    deal, at = deal[order], at[order]
+    order = key_order([deal, at])
+    if order is not None:
+        deal, at, history = deal[order], at[order], history.iloc[order]
     last = np.append((deal[1:] != deal[:-1]) | (at[1:] != at[:-1]), True)  # of several at one time
-    history = history.iloc[order[last]].assign(deal=deal[last])
-    history["stage"] = history["stage"].fillna(UNKNOWN_STAGE)
+    if not last.all():
+        deal, history = deal[last], history[last]
+    history = history.assign(deal=deal)
+    if history["stage"].isna().any():
+        history["stage"] = history["stage"].fillna(UNKNOWN_STAGE)
     return _from_before_closing(history, frame, timezone, notes)
 
 
@@ -301,9 +305,10 @@ def _closing_stages(
     frame: pd.DataFrame, history: pd.DataFrame | None, deals: Deals
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Give closed deals a stage of their own where the CRM leaves them in an open one."""
-    outcomes = frame.groupby("stage")["outcome"].agg(lambda values: set(values))
-    open_too = set(outcomes.index[[("open" in values and len(values) > 1) for values in outcomes]])
-    both = set(outcomes.index[[values == {"won", "lost"} for values in outcomes]])
+    pairs = frame[["stage", "outcome"]].drop_duplicates().dropna(subset=["stage"])
+    outcomes = {stage: set(values) for stage, values in pairs.groupby("stage")["outcome"]}
+    open_too = {stage for stage, values in outcomes.items() if "open" in values and len(values) > 1}
+    both = {stage for stage, values in outcomes.items() if values == {"won", "lost"}}
     if deals.reference is not None:
         known = deals.reference.set_index("stage")["outcome"]
         meant = frame["stage"].map(known)

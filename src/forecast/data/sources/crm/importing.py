@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.data.checks.validation import validate
+from forecast.data.checks.validation import problems
 from forecast.data.schema import Company
 from forecast.data.sources.company import FILE, company_from, read_company
 from forecast.data.sources.crm.canonical import canonical
@@ -133,10 +133,9 @@ def read_export(
     if where is None:
         notes += _assumed(read.company, currency)
     company = replace(company, extracted_on=end.as_unit("us"), currency=company.currency or currency)
-    try:
-        validate(tables, company, source=str(source))
-    except DataError as error:
-        raise DataError(f"the {read.name} export, brought to our names, cannot be used:\n{error}") from error
+    fatal = [problem for problem in problems(tables, company) if problem.severity == "fatal"]
+    if fatal:
+        raise DataError(f"the {read.name} export, brought to our names, cannot be used:\n{DataError.of(fatal)}")
     return Imported(tables=tables, company=text, notes=tuple(notes))
 
 

@@ -12,7 +12,10 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from forecast.data.codes import distinct, looked_up, rewritten, translated
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import moments
 from forecast.data.sources.crm.values.ids import are_among
@@ -60,9 +63,13 @@ def identifiers(values: pd.Series) -> pd.Series:
     >>> identifiers(pd.Series(["{0F3A0000-0000-0000-0000-00000000000A}", "P. Person"])).tolist()
     ['0f3a0000-0000-0000-0000-00000000000a', 'P. Person']
     """
-    text = values.str.replace(_LOOKUP, r"\1", regex=True)
-    whole = text.str.fullmatch(_GUID).fillna(False).astype(bool)
-    return text.where(~whole, text.str.strip("{}").str.lower()).astype("str")
+    return rewritten(values.astype("str"), _in_one_form)
+
+
+def _in_one_form(text: pa.Array) -> pa.Array:
+    bare = pc.replace_substring_regex(text, _LOOKUP, r"\1")
+    lower = pc.ascii_lower(pc.utf8_trim(bare, "{}"))
+    return pc.if_else(pc.match_substring_regex(bare, f"^{_GUID}$"), lower, bare)
 
 
 def stage_names(stage: pd.Series, column: str, raw: pd.DataFrame) -> pd.Series:
@@ -92,17 +99,15 @@ def audited_states(export: Export, frame: pd.DataFrame, today: pd.DataFrame, rea
         return None
     begins = recording_began(changes, frame, reading)
     history = states(_from_creation(changes, today), today, begins=begins)
-    whole = today.drop_duplicates("opportunity_id").set_index("opportunity_id")
     for name in FIELDS:
-        if name not in history and name in whole:
-            history[name] = history["opportunity_id"].map(whole[name])
+        if name not in history and name in today:
+            history[name] = looked_up(history["opportunity_id"], today["opportunity_id"], today[name])
     return with_unchanged(history, today, frame, begins)
 
 
 def _from_creation(changes: pd.DataFrame, today: pd.DataFrame) -> pd.DataFrame:
     """Date what was entered when the deal was created on its creation: the audit writes it a moment later."""
-    of_deal = today.drop_duplicates("opportunity_id").set_index("opportunity_id")["created_at"]
-    created = changes["opportunity_id"].map(of_deal)
+    created = looked_up(changes["opportunity_id"], today["opportunity_id"], today["created_at"])
     gap = changes["recorded_at"] - created
     same = changes["creating"] & (gap >= pd.Timedelta(0)) & (gap < pd.Timedelta(days=1))
     return changes.assign(recorded_at=changes["recorded_at"].where(~same, created)).drop(columns="creating")
@@ -144,8 +149,8 @@ def _fields(export: Export, attribute: pd.Series) -> pd.Series:
     column = export.columns["opportunities"].get("stage", "stepname")
     stage = _SALES_STAGE if plain(column) in _SALES_STAGE else _STEP
     known = _ATTRIBUTES | dict.fromkeys(stage, "stage")
-    names = {name: known.get(plain(name)) for name in attribute.dropna().unique()}
-    return attribute.map({name: field for name, field in names.items() if field}).astype("str")
+    names = {name: known.get(plain(name)) for name in distinct(attribute)}
+    return translated(attribute, names)
 
 
 def _unpacked(rows: pd.DataFrame, table: str) -> pd.DataFrame:

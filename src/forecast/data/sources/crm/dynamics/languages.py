@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from forecast.data.codes import translated
 from forecast.data.sources.crm.values.reading import Reading, found
 from forecast.data.sources.crm.values.stages import folded, outcome_of_name
 from forecast.errors import DataError
@@ -94,7 +95,7 @@ def outcomes_of_states(state: pd.Series, reading: Reading, column: str, *, said:
             known = by_name[value] = _by_name(value)
         if known:
             meaning[value] = known
-    outcome = state.map(meaning)
+    outcome = translated(state, meaning)
     bad = outcome.index[outcome.isna()]
     if len(bad):
         example = next((value for value, known in by_name.items() if not known), "Voitettu")

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import translated
 from forecast.data.sources.crm.base_currency import (
     Conversion,
     conversion,
@@ -268,7 +269,7 @@ def _joined(frame: pd.DataFrame, export: Export) -> dict[str, pd.Series]:
 
 def _closing(stage: pd.Series, outcome: pd.Series) -> pd.Series:
     """Return the stage, `Won` or `Lost` where it is closed: Dynamics leaves a deal in the phase it closed from."""
-    return stage.where(outcome == "open", outcome.map({"won": "Won", "lost": "Lost"})).astype("str")
+    return stage.where(outcome == "open", translated(outcome, {"won": "Won", "lost": "Lost"})).astype("str")
 
 
 def _people(export: Export, frame: pd.DataFrame) -> pd.Series:

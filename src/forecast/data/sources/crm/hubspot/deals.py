@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import looked_up, translated
 from forecast.data.sources.crm.base_currency import (
     Conversion,
     conversion,
@@ -315,8 +316,7 @@ def _source(export: Export) -> str:
 
 def _by_deal(ids: pd.Series, frame: pd.DataFrame, values: pd.Series) -> pd.Series:
     """Return a deal's value for each row of its history."""
-    of_deal = values.set_axis(frame["opportunity_id"])
-    return ids.map(of_deal[~of_deal.index.duplicated()]).astype("str")
+    return looked_up(ids, frame["opportunity_id"], values.astype("str"))
 
 
 # -- stages --------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def _as_labelled(stage: pd.Series, today: pd.Series) -> pd.Series:
     by_identifier = labels.groupby(labels.str.replace(r"\s*\([^)]*\)$", "", regex=True).map(plain))
     one = by_identifier.first()[by_identifier.size() == 1]
     known = {name: one.get(plain(name), name) for name in stage.dropna().unique() if name not in set(labels)}
-    return stage.map(known).astype("str").fillna(stage)
+    return translated(stage, {**dict(zip(labels, labels, strict=True)), **known})
 
 
 def _closed(stage: pd.Series, declared: pd.Series, frame: pd.DataFrame, mapped: Mapping[str, str]) -> pd.Series:

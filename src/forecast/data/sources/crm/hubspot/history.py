@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import distinct, translated
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.ids import are_among
@@ -61,14 +62,14 @@ def _of_properties(export: Export, deals: pd.DataFrame, reading: Reading | None)
     rows = export.get("properties")
     if rows is None or reading is None:
         return None
-    field = rows["property"].map({name: _PROPERTIES.get(plain(name)) for name in rows["property"].dropna().unique()})
+    field = translated(rows["property"], {name: _PROPERTIES.get(plain(name)) for name in distinct(rows["property"])})
     if not (field == "stage_id").any():
         export.notes.append(f"{reading.table}: no row of the property dealstage, not brought over")
         return None
     taken = rows[field.notna()]
     column = export.columns["properties"]["recorded_at"]
     changes = taken[["opportunity_id", "value"]].assign(
-        field=field[taken.index].astype("str"), recorded_at=moments(taken["recorded_at"], reading, column=column)
+        field=field[field.notna()], recorded_at=moments(taken["recorded_at"], reading, column=column)
     )
     return states(changes, deals)
 

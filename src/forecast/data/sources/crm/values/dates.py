@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.codes import text_of
+from forecast.data.codes import by_text
 from forecast.data.sources.crm.values.reading import Cells, Order, Reading, cells
 from forecast.errors import DataError
 
@@ -140,7 +140,7 @@ def _quick_moments(values: pd.Series) -> np.ndarray | None:
     if values.dtype != "str":
         return None
     try:
-        at = text_of(values).cast(pa.timestamp("us", "UTC"))
+        at = by_text(values, lambda text: text.cast(pa.timestamp("us", "UTC")))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     return at.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
@@ -154,7 +154,7 @@ def _quick_days(values: pd.Series) -> np.ndarray | None:
     if values.dtype != "str":
         return None
     try:
-        read = text_of(values).cast(pa.date32())
+        read = by_text(values, lambda text: text.cast(pa.date32()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     return read.to_numpy(zero_copy_only=False).astype("datetime64[us]")

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import places, text_of
+from forecast.data.codes import by_text, places, rewritten, text_of
 from forecast.data.sources.crm.values.reading import found
 from forecast.errors import ROWS_LISTED, DataError
 from forecast.wording import plural
@@ -62,9 +62,15 @@ def _lengths(values: pd.Series) -> tuple[int, int]:
     """Return how many identifiers have 15 and how many have 18 characters."""
     if values.dtype != "str" or not len(values):
         return 0, 0
-    text = text_of(values)
-    short, long = (pc.sum(pc.match_substring_regex(text, pattern)).as_py() or 0 for pattern in (_SHORT, _LONG))
-    return int(short), int(long)
+    short = by_text(values, lambda text: _fit(text, _SHORT, 15))
+    long = by_text(values, lambda text: _fit(text, _LONG, 18))
+    return pc.sum(short).as_py() or 0, pc.sum(long).as_py() or 0
+
+
+def _fit(text: pa.Array, pattern: str, length: int) -> pa.Array:
+    """Return which texts fit a pattern of so many signs; where none is as long, that is seen without looking closer."""
+    as_long = pc.equal(pc.binary_length(text), length)
+    return pc.match_substring_regex(text, pattern) if pc.any(as_long).as_py() else as_long
 
 
 def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
@@ -72,7 +78,8 @@ def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
 
     Raises DataError for those that it wrote as powers of ten, `1.70001E+10`: several deals may have become one.
     """
-    lost = ids.index[ids.str.fullmatch(_SHORTENED).fillna(False).astype(bool)]
+    shortened = by_text(ids, lambda text: pc.match_substring_regex(text, f"^(?:{_SHORTENED})$"))
+    lost = ids.index[np.asarray(pc.fill_null(shortened, False))]
     if len(lost):
         raise DataError(
             "identifiers have lost digits: a spreadsheet wrote them as powers of ten",
@@ -82,7 +89,7 @@ def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
             count=len(lost),
             mend="export the file again, and do not save it from a spreadsheet",
         )
-    return ids.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+    return rewritten(ids, lambda text: pc.replace_substring_regex(text, r"^(\d+)\.0+$", r"\1"))
 
 
 def without_repeats(

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import text_of
+from forecast.data.codes import by_text
 from forecast.data.sources.crm.values.reading import Cells, Reading, cells
 
 _SIGNS = {
@@ -99,20 +99,24 @@ def _quick(values: pd.Series) -> np.ndarray | None:
 
     Three digits behind a point could be thousands, unless another value shows that the point is the decimal sign.
     """
-    text = text_of(values)
     try:
-        read = text.cast(pa.float64())
+        return by_text(values, _as_programs_write).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         return None
+
+
+def _as_programs_write(text: pa.Array) -> pa.Array:
+    """Return the numbers of texts (float64); raises ArrowInvalid where one is no number, or not plainly one."""
+    read = text.cast(pa.float64())
     numbers = read.to_numpy(zero_copy_only=False)
     if np.isnan(numbers).sum() > read.null_count or np.isinf(numbers).any():
-        return None
+        raise pa.ArrowInvalid("infinite, or no number")
     pointed = text.filter(pc.match_substring(text, "."))
     if pc.any(pc.match_substring_regex(pointed, r"^[+-]?[1-9]\d{0,2}\.\d{3}$")).as_py():
         shown = pc.match_substring_regex(pointed, r"\.\d{1,2}$|\.\d{4,}|^[+-]?0?\.|\d{4,}\.|[eE]")
         if not pc.any(shown).as_py():
-            return None
-    return numbers
+            raise pa.ArrowInvalid("thousands, or three decimals")
+    return read
 
 
 def _refuse_unread(bad: np.ndarray, given: Cells) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.codes import text_of
+from forecast.data.codes import by_text
 from forecast.errors import ROWS_LISTED, DataError
 
 Order = Literal["dmy", "mdy", "iso"]
@@ -164,7 +164,7 @@ def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataF
     for place, name in enumerate(frame.columns):
         values = frame.iloc[:, place]
         if values.dtype == "str":
-            hit = np.asarray(pc.is_in(text_of(values), value_set=words))
+            hit = np.asarray(pc.fill_null(by_text(values, lambda text: pc.is_in(text, value_set=words)), False))
             if hit.any():
                 columns[str(name)] = values.mask(hit)
                 told[str(name)] = int(hit.sum())

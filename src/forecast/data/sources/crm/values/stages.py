@@ -15,6 +15,7 @@ from typing import Literal
 
 import pandas as pd
 
+from forecast.data.codes import translated
 from forecast.errors import DataError
 from forecast.wording import plural
 
@@ -62,7 +63,7 @@ def outcomes(stage: pd.Series, *, declared: Mapping[str, str], mapped: Mapping[s
     """
     said = {str(name): outcome_of_name(str(name)) or "open" for name in stage.dropna().unique()}
     meaning: dict[str, str] = {**said, **mapped, **declared}
-    return stage.map(meaning).astype("str").fillna("open")
+    return translated(stage, meaning).fillna("open")
 
 
 def decide(

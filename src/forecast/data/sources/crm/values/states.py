@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import places, text_of
+from forecast.data.codes import column_of, dictionary_of, distinct, is_coded, key_order, places, text_of
 from forecast.data.sources.crm.values.dates import local_days
 from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.reading import Reading
@@ -40,17 +40,19 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame, *, begins: pd.Timestamp |
     changes = changes.assign(deal=places(changes["opportunity_id"], deals["opportunity_id"]))
     changes = changes[(changes["deal"] >= 0).to_numpy()]
     moment = _stamps(changes["recorded_at"])
-    order = np.lexsort((moment, changes["deal"].to_numpy()))
-    changes = changes.iloc[order]
+    order = key_order([changes["deal"].to_numpy(), moment])
+    if order is not None:
+        changes, moment = changes.iloc[order], moment[order]
     created = _stamps(deals["created_at"])
     if begins is not None:
         created = np.where(created == _NEVER, _NEVER, np.maximum(created, _stamps(pd.Series([begins]))[0]))
-    rows = _rows(changes["deal"].to_numpy(), moment[order], created)
+    rows = _rows(changes["deal"].to_numpy(), moment, created)
+    names = text_of(deals["opportunity_id"].astype("str")).cast(pa.large_string())
     columns: dict[str, pd.Series] = {
-        "opportunity_id": deals["opportunity_id"].take(rows.deal).reset_index(drop=True),
+        "opportunity_id": column_of(pa.DictionaryArray.from_arrays(pa.array(rows.deal), names)),
         "recorded_at": pd.Series(pd.DatetimeIndex(rows.at.view("datetime64[us]")).tz_localize("UTC")),
     }
-    for name in sorted(changes["field"].unique()):
+    for name in sorted(distinct(changes["field"])):
         columns[str(name)] = _values(str(name), changes, deals, rows)
     return pd.DataFrame(columns).rename_axis("state")
 
@@ -75,17 +77,15 @@ def _rows(deal: np.ndarray, at: np.ndarray, created: np.ndarray) -> _Rows:
     new = first | _begins(at)
     early = created[deal[first]]
     started = deal[first][(early != _NEVER) & (early < at[first])]
-    of_deal, when = np.concatenate([started, deal[new]]), np.concatenate([created[started], at[new]])
-    into = np.lexsort((when, of_deal))
-    place = np.empty(len(into), dtype=np.int64)
-    place[into] = np.arange(len(into))
-    return _Rows(
-        deal=of_deal[into],
-        at=when[into],
-        state=place[len(started) :][np.cumsum(new) - 1],
-        started=started,
-        start=place[: len(started)],
-    )
+    # A state at creation comes before all others of its deal, and both kinds are in the order of deals.
+    changed = deal[new]
+    place = np.arange(len(changed)) + np.searchsorted(started, changed, side="right")
+    start = np.arange(len(started)) + np.searchsorted(changed, started, side="left")
+    of_deal = np.empty(len(changed) + len(started), dtype=deal.dtype)
+    when = np.empty(len(of_deal), dtype=at.dtype)
+    of_deal[place], of_deal[start] = changed, started
+    when[place], when[start] = at[new], created[started]
+    return _Rows(deal=of_deal, at=when, state=place[np.cumsum(new) - 1], started=started, start=start)
 
 
 def _begins(values: np.ndarray) -> np.ndarray:
@@ -97,23 +97,32 @@ def _values(name: str, changes: pd.DataFrame, deals: pd.DataFrame, rows: _Rows) 
     """Return a field's value in each state: that of its last change by then, before it what stood there."""
     deal = changes["deal"].to_numpy()
     own = np.flatnonzero((changes["field"] == name).to_numpy())
-    pool = [text_of(changes["value"].astype("str"))]
+    parts = [_texts(changes["value"], own)]
     taken = np.full(len(rows.deal), -1)
-    taken[rows.state[own]] = own  # of several at one time the last
+    taken[rows.state[own]] = np.arange(len(own))  # of several at one time the last
     if "old" in changes:
-        pool.append(text_of(changes["old"].astype("str")))
         if name in deals:
-            pool.append(text_of(deals[name].astype("str")))
-            taken[rows.start] = 2 * len(changes) + rows.started
+            taken[rows.start] = len(own) + np.arange(len(rows.started))
+            parts.append(_texts(deals[name], rows.started))
         once = own[_begins(deal[own])]
         changed = np.isin(rows.started, deal[once])
-        taken[rows.start[changed]] = len(changes) + once[np.isin(deal[once], rows.started)]
+        once = once[np.isin(deal[once], rows.started)]
+        taken[rows.start[changed]] = sum(map(len, parts)) + np.arange(len(once))
+        parts.append(_texts(changes["old"], once))
     begin = np.flatnonzero(_begins(rows.deal))
     run = np.repeat(begin, np.diff(np.append(begin, len(rows.deal))))
     last = np.maximum.accumulate(np.where(taken >= 0, np.arange(len(taken)), -1))
     held = np.where(last >= run, taken[last], -1)
-    values = pa.concat_arrays([part.cast(pa.large_string()) for part in pool]).take(pa.array(held, mask=held < 0))
-    return pd.Series(pc.if_else(pc.equal(values, ""), None, values), dtype="str")
+    texts = pa.concat_arrays(parts)
+    known = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
+    return column_of(known.take(pa.array(held, mask=held < 0)))
+
+
+def _texts(values: pd.Series, rows: np.ndarray) -> pa.Array:
+    """Return some rows of a column as text, written out."""
+    values = values.astype("str")
+    text = dictionary_of(values) if is_coded(values) else text_of(values)
+    return text.take(pa.array(rows)).cast(pa.large_string())
 
 
 def _stamps(moments: pd.Series) -> np.ndarray:
