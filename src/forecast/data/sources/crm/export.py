@@ -337,7 +337,7 @@ def _refuse_deals_left_behind(export: Export, unnamed: list[_Part]) -> None:
     """
     for file in export.crm.files:
         key = "opportunity_id"
-        if file.role != "opportunities" or key not in file.needed or file.role not in export.frames:
+        if file.role != "opportunities" or key not in file.needed or file.role not in export.frames or not unnamed:
             continue
         taken = set(export.frames[file.role][key].dropna())
         for part in unnamed:

@@ -138,6 +138,8 @@ def _note(frame: pd.DataFrame, mask: np.ndarray, what: str, table: str, notes: l
 
 def _sparse(frame: pd.DataFrame) -> np.ndarray:
     """Return which rows lack at least a third of the columns that records always have."""
+    if not any(frame.iloc[:, place].hasnans for place in range(frame.shape[1])):
+        return np.zeros(len(frame), dtype=bool)
     there = np.column_stack([frame.iloc[:, place].notna().to_numpy() for place in range(frame.shape[1])])
     filled = there.sum(axis=1)
     whole = there[filled >= _RECORD_AT_LEAST * filled.max()]
