@@ -14,16 +14,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from forecast.calendar import Calendar
 from forecast.data.checks.table import LINE
-from forecast.data.codes import rewritten
 from forecast.data.sources.crm.values.layout import Kept, header_among, records
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.parts import in_one
-from forecast.data.sources.crm.values.reading import Order, Reading, without_nulls
+from forecast.data.sources.crm.values.reading import Order, Reading, trimmed, without_nulls
 from forecast.data.sources.tables.archive import files_of
 from forecast.data.sources.tables.delimited import Header
 from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
@@ -382,32 +379,6 @@ def cleaned(frame: pd.DataFrame) -> pd.DataFrame:
         count[name] = count.get(name, -1) + 1
         names[position] = f"{name}.{count[name]}" if count[name] else name
     return pd.DataFrame(dict(zip(names, columns, strict=True)), index=frame.index)
-
-
-def trimmed(values: pd.Series) -> pd.Series:
-    """Return a column of text without blanks around its values, empty ones missing; of codes each text is looked at."""
-    return rewritten(values.astype("str"), _trim)
-
-
-def _trim(text: pa.Array) -> pa.Array:
-    if _is_trimmed(text):
-        return text
-    text = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.equal(text, ""), None, text)
-
-
-def _is_trimmed(text: pa.Array) -> bool:
-    """Return whether no text begins or ends with a sign that may be a blank, and none is empty; by their first and last
-    bytes, so that nothing is copied."""
-    text = text.cast(pa.large_string())
-    _, begins, signs = text.buffers()
-    at = np.frombuffer(begins, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-    filled = at[1:] > at[:-1]
-    if np.count_nonzero(~filled) > text.null_count:
-        return False
-    data = np.frombuffer(signs or b"", dtype=np.uint8)
-    ends = (data[at[:-1][filled]], data[at[1:][filled] - 1])
-    return not any(((sign <= ord(" ")) | (sign >= 128)).any() for sign in ends)  # beyond ASCII: perhaps another blank
 
 
 def _renamed(export: Export, file: File) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.codes import by_text
+from forecast.data.codes import by_text, rewritten
 from forecast.errors import ROWS_LISTED, DataError
 
 Order = Literal["dmy", "mdy", "iso"]
@@ -154,6 +154,32 @@ def cells(values: pd.Series, reading: Reading, column: str) -> Cells:
         shown = ", ".join(repr(text) for text in texts[named].head(ROWS_LISTED))
         out.say(f"{out.count(named):,} values are {shown}: read as empty")
     return out
+
+
+def trimmed(values: pd.Series) -> pd.Series:
+    """Return a column of text without blanks around its values, empty ones missing; of codes each text is looked at."""
+    return rewritten(values.astype("str"), _trim)
+
+
+def _trim(text: pa.Array) -> pa.Array:
+    if _is_trimmed(text):
+        return text
+    text = pc.utf8_trim_whitespace(text)
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _is_trimmed(text: pa.Array) -> bool:
+    """Return whether no text begins or ends with a sign that may be a blank, and none is empty; by their first and last
+    bytes, so that nothing is copied."""
+    text = text.cast(pa.large_string())
+    _, begins, signs = text.buffers()
+    at = np.frombuffer(begins, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+    filled = at[1:] > at[:-1]
+    if np.count_nonzero(~filled) > text.null_count:
+        return False
+    data = np.frombuffer(signs or b"", dtype=np.uint8)
+    ends = (data[at[:-1][filled]], data[at[1:][filled] - 1])
+    return not any(((sign <= ord(" ")) | (sign >= 128)).any() for sign in ends)  # beyond ASCII: perhaps another blank
 
 
 def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataFrame:
