@@ -74,7 +74,9 @@ def test_close_value_and_account_know_the_outcome(maven_log: Log):
     assert not table.loc[changing, "column"].isin(["close_value", "account_id"]).any()
     assert {"close_value", "account_id"} <= set(table.loc[table["rank"] == "cosmetic", "column"])
     missing = table["evidence"].iloc[0].replace(THIN, " ")
-    assert missing.startswith("500 of 2,089 open deals (24 %), $1.07 m or 22 % of the open amount; 8,300 rows were read")
+    assert missing.startswith(
+        "500 of 2,089 open deals (24 %), $1.07 m or 22 % of the open amount; 8,300 rows were read"
+    )
     few = table[table["finding"] == "far fewer deals created lately"]["evidence"].item()
     assert (
         few == "deals created: 283 in November 2017 and 121 in December 2017; the median month of the last 13 has 761"
