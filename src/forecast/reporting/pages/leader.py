@@ -16,12 +16,16 @@ from forecast import sources, wording
 from forecast.calendar import period_label, year_before
 from forecast.data.audit.amounts import SEGMENT_SIZE
 from forecast.data.audit.names import NEARLY_ALIKE, RENAMED, SEVERAL_WAYS, WRONG_ENCODING
+from forecast.data.known.settled import booked_by_month
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TABLES, TOTAL, Company, Log
 from forecast.data.sources.redact import NAMES
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.questions import COMPANY_SKILL
 from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages import audit
+from forecast.reporting.pages.bookings.prepare import prepare_fan
+from forecast.reporting.pages.bookings.sentences import beyond_the_record, headline_facts
 from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.scorecard import plain_name
 from forecast.reporting.pages.track.prepare import OURS
@@ -79,10 +83,26 @@ def fiscal_months(company: Company, *, as_of: str | pd.Timestamp) -> str:
     return f"Months are {kind}: {wording.month(period_label(period))} is {first} to {wording.day(end)}."
 
 
+def doubts(
+    found: pd.DataFrame, bookings: pd.DataFrame, snap: Snapshot, row: Mapping[str, Any] | None, *, company: Company
+) -> list[str]:
+    """Return what makes the headline doubtful: deals missing from the data, and months far off the record.
+
+    found, bookings : the month's tables `audit` and `bookings`. row : of the headline.
+    """
+    fan = prepare_fan(bookings, actuals=booked_by_month(snap), company=company)
+    return [*audit.caveats(found), *(beyond_the_record(fan, row["target_period"]) if row else [])]
+
+
+def facts(row: Mapping[str, Any] | None, answer: str, but: Sequence[str], *, company: Company) -> dict[str, Any]:
+    """Return what headline.json holds: the headline and its numbers, and what makes it doubtful (`caveats`)."""
+    return {**headline_facts(row, company=company), "headline": answer, "caveats": " ".join(but)}
+
+
 def headline(answer: str, *, but: Sequence[str], beside: Sequence[str] = ()) -> Together:
     """Return the headline with what makes it doubtful right beneath it; what it is measured by follows.
 
-    but : as `audit.caveats` and `bookings.sentences.beyond_the_record` give it. beside : as `yardsticks` gives it.
+    but : as `doubts` gives it. beside : as `yardsticks` gives it.
     """
     if not but:
         return Together(Statement(answer, *beside, kind="headline"))
