@@ -13,7 +13,7 @@ from forecast.data.codes import key_order, places
 from forecast.data.sources.crm.deals import Deals
 from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.values.dates import local_days
-from forecast.data.sources.crm.values.stages import none_closed
+from forecast.data.sources.crm.values.stages import none_closed, refuse_long_overdue
 from forecast.errors import DataError, ParameterError
 from forecast.wording import plural
 
@@ -73,6 +73,7 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
     within = _NAME_WITHIN if frame["touched_at"].notna().any() or history is not None else None
     end = _end(_last_day(frame, history, timezone), choices, deals.exported_on, within, deals.notes)
     frame = _without_placeholders(_mended(frame, end, timezone, deals.notes), "deals", deals.notes)
+    refuse_long_overdue(frame, open_by_name=deals.open_by_name, end=end, table="opportunities")
     if history is not None:
         history = _mended_history(history, frame, timezone, deals.notes)
     if history is not None:

@@ -6,7 +6,7 @@ Deals in the bin are left out, and each deal gets a segment and its owner a name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,7 @@ class Deals:
     currencies : currency, plan_rate, [from], where amounts are in several; or None.
     reporting : the company's currency, where the export says it. exported_on : the day in the file's name, if any.
     marketing : the table of that name, where the export has it. extra : further columns of the deals to keep.
+    open_by_name : stages taken as open since nothing but their name speaks of them.
     further : makes the tables of what else the export holds (quotas, leads, ...), given the day of the export.
     """
 
@@ -47,6 +48,7 @@ class Deals:
     exported_on: pd.Timestamp | None = None
     marketing: pd.DataFrame | None = None
     extra: tuple[str, ...] = ()
+    open_by_name: Collection[str] = ()
     further: Callable[[pd.Timestamp], dict[str, pd.DataFrame]] | None = None
     notes: list[str] = field(default_factory=list)
 

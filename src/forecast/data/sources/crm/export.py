@@ -86,6 +86,7 @@ class Export:
     choices : what the user said of the export.
     segment_from : the role and column that the deals' segment was taken from; None where all are in one.
     unused : the deals' columns that become none of ours, as the file calls them.
+    open_by_name : stages that are taken as open since nothing but their name speaks of them.
     It is filled file by file, and every later step adds its notes.
     """
 
@@ -105,6 +106,7 @@ class Export:
     choices: Choices = field(default_factory=Choices)
     segment_from: tuple[str, str] | None = None
     unused: list[str] = field(default_factory=list)
+    open_by_name: set[str] = field(default_factory=set)
 
     def get(self, role: str) -> pd.DataFrame | None:
         """Return the frame of a role, or None where the export has no such file or no rows in it."""

@@ -14,6 +14,7 @@ from forecast.data.sources.crm.values.stages import (
     outcome_of_name,
     outcomes,
     outcomes_of_names,
+    refuse_long_overdue,
 )
 from forecast.errors import DataError
 
@@ -69,9 +70,67 @@ def _decide(names: list[str], mapped: dict[str, str] | None = None, probability:
     chances = None if probability is None else pd.Series(probability)
     stage = pd.Series(names, dtype="str")
     outcome = decide(
-        stage, declared={}, mapped=mapped or {}, table="O.csv", column="StageName", notes=notes, probability=chances
+        stage,
+        declared={},
+        mapped=mapped or {},
+        table="O.csv",
+        column="StageName",
+        notes=notes,
+        open_by_name=set(),
+        probability=chances,
     )
     return list(outcome), notes
+
+
+def test_stages_open_by_their_name_alone_are_told_apart():
+    open_by_name: set[str] = set()
+    stage = pd.Series(["Gone", "Offer", "Won", None, "Talks"], dtype="str")
+    decide(
+        stage,
+        declared={"Talks": "open"},
+        mapped={"Offer": "open"},
+        table="O.csv",
+        column="StageName",
+        notes=[],
+        open_by_name=open_by_name,
+    )
+    assert open_by_name == {"Gone"}
+
+
+def _dated(**days_late: list[int]) -> pd.DataFrame:
+    """Return open deals by stage, each so many days past its close date on 2026-10-31 (negative: still to come)."""
+    rows = [(stage, pd.Timestamp("2026-10-31") - pd.Timedelta(days=n)) for stage, all in days_late.items() for n in all]
+    return pd.DataFrame(rows, columns=["stage", "expected_close_on"]).assign(outcome="open")
+
+
+LONG_AGO, TO_COME = [91] * 95 + [30] * 5, [-30] * 60
+
+
+@pytest.mark.parametrize(
+    ("deals", "by_name", "refused"),
+    [
+        (_dated(Gone=LONG_AGO, Offer=TO_COME), {"Gone", "Offer"}, True),
+        (_dated(Gone=LONG_AGO), {"Gone"}, True),  # and no other open deal at all
+        (_dated(Gone=LONG_AGO, Offer=TO_COME), {"Offer"}, False),  # the CRM says that it is open
+        (_dated(Gone=[90] * 95 + [30] * 5, Offer=TO_COME), {"Gone", "Offer"}, False),  # not long ago
+        (_dated(Gone=[91] * 94 + [30] * 6, Offer=TO_COME), {"Gone", "Offer"}, False),  # not nearly all
+        (_dated(Gone=[91] * 49, Offer=TO_COME), {"Gone", "Offer"}, False),  # few
+        (_dated(Gone=LONG_AGO, Offer=[91] * 51 + [-30] * 49), {"Gone", "Offer"}, False),  # nobody keeps dates
+        (_dated(Gone=LONG_AGO).assign(outcome="lost"), {"Gone"}, False),
+        (_dated(Gone=LONG_AGO).assign(expected_close_on=pd.NaT), {"Gone"}, False),
+    ],
+)
+def test_a_stage_open_by_its_name_whose_deals_are_long_overdue_is_refused(deals, by_name, refused):
+    before = deals.copy()
+    end = pd.Timestamp("2026-10-31")
+    if refused:
+        with pytest.raises(
+            DataError, match=r"(?s)hold 100 deals that should have closed long ago.*'Gone' \(100 deals\)"
+        ):
+            refuse_long_overdue(deals, open_by_name=by_name, end=end, table="opportunities")
+    else:
+        refuse_long_overdue(deals, open_by_name=by_name, end=end, table="opportunities")
+    pd.testing.assert_frame_equal(deals, before)
 
 
 def test_names_decide_with_a_note_that_counts_the_open():

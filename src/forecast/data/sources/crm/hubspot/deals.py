@@ -287,7 +287,13 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
             history["stage"] = _as_labelled(history["stage"], frame["stage"])
         history["closed"] = _closed(history["stage"], said, frame, export.stage_outcomes)
         history = past.completed(history, frame)
-    return Deals(opportunities=frame, history=history, reference=_reference(stages, export.stage_outcomes), notes=notes)
+    return Deals(
+        opportunities=frame,
+        history=history,
+        reference=_reference(stages, export.stage_outcomes),
+        open_by_name=export.open_by_name,
+        notes=notes,
+    )
 
 
 def _whole_identifiers(export: Export) -> None:

@@ -41,6 +41,7 @@ def outcome_of(export: Export, frame: pd.DataFrame, declared: pd.Series, reading
             table=reading.table,
             column=called["stage_id"],
             notes=notes,
+            open_by_name=export.open_by_name,
             closing_columns=_CLOSING_COLUMNS,
         )
     outcome = outcome.fillna("open").astype("str")

@@ -76,7 +76,10 @@ def assemble(
     changed_at = moments(_dated(frame["touched_on"], mapping), reading, column=columns.taken.get("touched_on", ""))
     frame = without_repeats(frame, "opportunity_id", changed_at=changed_at, table=table.file, notes=notes)
     frame["probability"] = shares(frame["probability"], reading, column="probability")
-    frame["outcome"] = deal_outcomes(columns, frame["stage"], frame["probability"], notes)
+    open_by_name: set[str] = set()
+    frame["outcome"] = deal_outcomes(
+        columns, frame["stage"], frame["probability"], notes=notes, open_by_name=open_by_name
+    )
     frame = _read_values(frame, columns, reading)
     frame["segment"] = _segment(columns, frame, segment_column, notes)
     history = read_history(found, frame, reading)
@@ -91,6 +94,7 @@ def assemble(
         marketing=read_marketing(found, frame["segment"], reading),
         exported_on=day_in(table.name),
         extra=tuple(mapping.extra),
+        open_by_name=open_by_name,
         notes=notes,
     )
 

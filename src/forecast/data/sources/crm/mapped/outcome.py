@@ -16,10 +16,18 @@ from forecast.errors import DataError, did_you_mean
 _SHOWN = 5
 
 
-def deal_outcomes(columns: Columns, stage: pd.Series, probability: pd.Series | None, notes: list[str]) -> pd.Series:
+def deal_outcomes(
+    columns: Columns,
+    stage: pd.Series,
+    probability: pd.Series | None,
+    *,
+    notes: list[str],
+    open_by_name: set[str],
+) -> pd.Series:
     """Return won, lost or open for each deal.
 
     columns : the deals' columns, with the mapping's rules. stage : its name, a row a deal. probability : 0 to 1.
+    open_by_name : gains the stages taken as open since nothing but their name speaks of them.
 
     Raises DataError for a value no rule knows, or a stage that looks closed and would be taken as open.
     """
@@ -52,6 +60,7 @@ def deal_outcomes(columns: Columns, stage: pd.Series, probability: pd.Series | N
             table=columns.file,
             column=columns.taken.get("stage", "stage"),
             notes=notes,
+            open_by_name=open_by_name,
             probability=None if probability is None else probability[left],
             closing_columns="the column that says whether a deal is won or lost",
         )

@@ -198,6 +198,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
         reference=reference,
         currencies=None if done is not None else found_rates.table,
         reporting=found_rates.corporate,
+        open_by_name=export.open_by_name,
         further=partial(further_tables, _beside(export, frame, found_rates, done)),
         notes=notes,
     )
@@ -335,6 +336,7 @@ def _outcome(export: Export, frame: pd.DataFrame, declared: dict[str, str]) -> p
         table=export.files["opportunities"],
         column=export.columns["opportunities"]["stage"],
         notes=export.notes,
+        open_by_name=export.open_by_name,
         probability=frame.get("probability"),
         closing_columns=_CLOSING_COLUMNS,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import pandas as pd
@@ -25,6 +25,7 @@ OUTCOMES: tuple[Outcome, ...] = ("open", "won", "lost")
 NONE_CLOSED_AT_MOST = 50
 """So many deals may all be open, with a note; more without a single closed one are no record to learn from."""
 _STAGES_LISTED = 8
+_OVERDUE_DAYS, _OVERDUE_AT_LEAST, _OTHERS_AT_MOST, _OVERDUE_DEALS = 90, 0.95, 0.5, 50
 
 
 def outcome_of_name(name: str) -> Outcome | None:
@@ -74,6 +75,7 @@ def decide(
     table: str,
     column: str,
     notes: list[str],
+    open_by_name: set[str],
     probability: pd.Series | None = None,
     closing_columns: str = "the columns or the table that say which stages are closed and won",
 ) -> pd.Series:
@@ -85,6 +87,8 @@ def decide(
     declared, mapped : stage -> outcome as the CRM's own table says, and as a mapping file says; in this order.
     table, column : the file and its column, for messages.
     notes : gains one that lists what was taken from names, with the number of deals taken as open.
+    open_by_name : gains the stages that are taken as open since nothing but their name speaks of them, for
+        `refuse_long_overdue`.
     probability : 0 to 1, a row a deal, where exported: a stage whose deals all stand at 1 looks closed too.
     closing_columns : what this CRM calls the columns that would decide, for the mend.
 
@@ -100,6 +104,7 @@ def decide(
         raise unclear_stages(stage, unclear, table=table, column=column, closing_columns=closing_columns)
     if names:
         notes.append(_taken_from_names(stage, outcome, names))
+        open_by_name.update(name for name in names if outcome_of_name(name) == "open")
     return outcome
 
 
@@ -143,6 +148,42 @@ def none_closed(outcome: pd.Series, stage: pd.Series, *, table: str) -> list[str
         count=1,
         mend="export closed deals too, with the columns or the file of stages that say which are won; or say what your "
         'stages mean under [stages] of a mapping (--mapping FILE): "the stage" = "won"',
+    )
+
+
+def refuse_long_overdue(frame: pd.DataFrame, *, open_by_name: Collection[str], end: pd.Timestamp, table: str) -> None:
+    """Refuse stages taken as open by name whose deals should nearly all have closed long ago.
+
+    Simple case: "Gone" says nothing of its meaning; 9,616 deals stand in it, all due months ago, while those of the
+    other open stages are still to come. They are lost deals, and as open ones they would be forecast.
+
+    Parameters
+    ----------
+    frame : stage, outcome, expected_close_on, a row a deal.
+    open_by_name : the stages in question. end : the export's day.
+
+    Raises DataError where at least 95 % of a stage's open deals, 50 at least, are more than 90 days past their close
+    date, and at most half of the other open deals are.
+    """
+    is_open = (frame["outcome"] == "open") & frame["expected_close_on"].notna()
+    late = (end - frame["expected_close_on"][is_open]).dt.days > _OVERDUE_DAYS
+    by_stage = late.groupby(frame["stage"][is_open]).agg(["mean", "size"])
+    suspects = by_stage[(by_stage["mean"] >= _OVERDUE_AT_LEAST) & (by_stage["size"] >= _OVERDUE_DEALS)]
+    suspects = suspects[suspects.index.isin(list(open_by_name))]
+    others = late[~frame["stage"][is_open].isin(suspects.index)]
+    if suspects.empty or (len(others) and others.mean() > _OTHERS_AT_MOST):
+        return
+    names = sorted(suspects.index, key=lambda name: (-int(suspects["size"][name]), name))
+    lines = "; ".join(f'"{name}" = "lost" or "won"' for name in names[:3])
+    raise DataError(
+        f"stages taken as open by their names hold {_deals(int(suspects['size'].sum()))} that should have closed long "
+        f"ago, and few others; of the other open deals {others.mean() if len(others) else 0:.0%} should have",
+        table=table,
+        column="stage",
+        rows=[f"{name!r} ({_deals(int(suspects['size'][name]))})" for name in names[:_STAGES_LISTED]],
+        count=len(names),
+        mend=f"say under [stages] of a mapping (--mapping FILE) what they mean: {lines}; "
+        '"open" where deals are just not looked after',
     )
 
 
