@@ -69,12 +69,7 @@ def assemble(
         notes=notes,
     )
     columns = Columns(found, raw)
-    frame = _text_columns(columns, notes)
-    if "opportunity_id" in columns.taken:
-        called = columns.taken["opportunity_id"]
-        frame["opportunity_id"] = whole(frame["opportunity_id"], table=table.file, column=called)
-    changed_at = moments(_dated(frame["touched_on"], mapping), reading, column=columns.taken.get("touched_on", ""))
-    frame = without_repeats(frame, "opportunity_id", changed_at=changed_at, table=table.file, notes=notes)
+    frame = _one_row_a_deal(columns, reading, mapping)
     frame["probability"] = shares(frame["probability"], reading, column="probability")
     open_by_name: set[str] = set()
     frame["outcome"] = deal_outcomes(
@@ -97,6 +92,16 @@ def assemble(
         open_by_name=open_by_name,
         notes=notes,
     )
+
+
+def _one_row_a_deal(columns: Columns, reading: Reading, mapping: CrmMapping) -> pd.DataFrame:
+    """Return the deals' columns as text; of a deal that stands there twice, the row that changed last."""
+    frame = _text_columns(columns, reading.notes)
+    if "opportunity_id" in columns.taken:
+        called = columns.taken["opportunity_id"]
+        frame["opportunity_id"] = whole(frame["opportunity_id"], table=reading.table, column=called)
+    changed_at = moments(_dated(frame["touched_on"], mapping), reading, column=columns.taken.get("touched_on", ""))
+    return without_repeats(frame, "opportunity_id", changed_at=changed_at, table=reading.table, notes=reading.notes)
 
 
 def _kept(mapping: CrmMapping, table: Sheet, notes: list[str]) -> pd.DataFrame:
