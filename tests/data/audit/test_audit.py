@@ -15,7 +15,7 @@ import forecast
 from audited import finding, many
 from forecast.data.audit.amounts import tail_index
 from forecast.data.audit.audit import AUDIT_COLUMNS, audit
-from forecast.data.audit.history import BEGINS_LATE, JUMPS, settles_after
+from forecast.data.audit.history import BEGINS_LATE, JUMPS, OFF_BY_DAYS, settles_after
 from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
 from forecast.data.audit.names import near_duplicates
 from forecast.data.audit.pipeline import column_words
@@ -309,6 +309,32 @@ def test_history_that_begins_late_and_amounts_that_jump():
     switched_on = rows.assign(recorded_at=rows["recorded_at"].max())[names]
     table = audit(validate({"opportunities": frame, "opportunity_history": switched_on}, Company()))
     assert finding(table, BEGINS_LATE)["count"] == 68  # created 32 days before the last deal, or earlier
+
+
+@pytest.mark.parametrize(
+    ("days", "named"),
+    [
+        ([31] * 11 + [0] * 9, "North: 31 days in 55\u202f% of 20 deals"),
+        ([3] * 20, "North: 3 days in 100\u202f% of 20 deals"),
+        ([31] * 9 + [0] * 11, None),  # less than half
+        ([2] * 20, None),  # entered over the weekend
+        ([31] * 19, None),  # few
+        (list(range(20)), None),  # no fixed number
+    ],
+)
+def test_creation_dates_of_a_segment_shifted_as_a_whole(days: list[int], named: str | None):
+    """By hand: history begins so many days after creation in segment North, on the very day in all others."""
+    segment = ["North"] * len(days) + ["South"] * 80
+    frame = many(len(segment), segment=segment).opportunities
+    gap = pd.to_timedelta([*days, *[0] * 80], unit="D")
+    rows = frame.assign(recorded_at=(frame["created_on"] + gap).dt.tz_localize("UTC"))
+    names = ["opportunity_id", "recorded_at", "stage", "amount", "expected_close_on"]
+    table = audit(validate({"opportunities": frame, "opportunity_history": rows[names]}, Company()))
+    if named is None:
+        assert not (table["finding"] == OFF_BY_DAYS).any()
+    else:
+        off = finding(table, OFF_BY_DAYS)
+        assert (off["rank"], off["evidence"]) == ("changes the answer", named)
 
 
 def test_empty_columns_and_open_deals_without_a_date():

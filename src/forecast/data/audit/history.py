@@ -8,7 +8,7 @@ import pandas as pd
 from forecast.data.codes import labels
 from forecast.data.known.snapshot import Snapshot
 from forecast.errors import Problem, Severity
-from forecast.wording import day, money, percent, plural, share
+from forecast.wording import day, joined, money, percent, plural, share
 
 LATE_SHARE = 0.01
 """Share of bookings recorded after a month has settled from which on `settle_days` is too short."""
@@ -16,6 +16,8 @@ LATE_SHARE = 0.01
 _REVISED_SHARE = 0.01
 BEGINS_LATE = "history begins long after the deal was created"
 _LATE_DAYS, _LATE_DEALS = 31, 0.05
+OFF_BY_DAYS = "history begins the same number of days after created_on"
+_SAME_DAYS_SHARE, _SAME_DAYS_DEALS, _SAME_DAYS = 0.5, 20, 3
 JUMPS = "amounts that jump a hundredfold between two rows of history"
 _JUMP, _JUMPS_SHARE, _EXACT = 50, 0.01, 1e-6
 _SETTLED_FOR = pd.Timedelta(days=31)
@@ -26,14 +28,15 @@ def after_the_fact(snap: Snapshot) -> list[Problem]:
     history = snap.history
     if history is None or history.empty:
         return []
-    closures = _closures(snap, history)
+    closures, days = _closures(snap, history), _days_to_history(snap, history)
     return [
         *_late(snap, closures),
         *_revised(closures, currency=snap.company.currency),
         *_at_closing(closures, as_of=snap.as_of),
         *_reopened(history),
         *_jumps(snap, history),
-        *_begins_late(snap, history),
+        *_begins_late(snap, days),
+        *_off_by_days(snap, days),
     ]
 
 
@@ -170,17 +173,21 @@ def _at_closing(closures: pd.DataFrame, *, as_of: pd.Timestamp) -> list[Problem]
     ]
 
 
-def _begins_late(snap: Snapshot, history: pd.DataFrame) -> list[Problem]:
+def _days_to_history(snap: Snapshot, history: pd.DataFrame) -> np.ndarray:
+    """Return the days from each deal's creation to its first row of history, (n,) float64, NaN without one."""
+    deal = labels(history["opportunity_id"])
+    first = np.flatnonzero(np.append(True, deal[1:] != deal[:-1]))
+    row = pd.Series(history["recorded_on"].to_numpy()[first], index=history["opportunity_id"].to_numpy()[first])
+    begun = row.reindex(snap.opportunities["opportunity_id"].to_numpy()).to_numpy()
+    return (begun - snap.opportunities["created_on"].to_numpy()) / np.timedelta64(1, "D")
+
+
+def _begins_late(snap: Snapshot, days: np.ndarray) -> list[Problem]:
     """Deals whose first row of history is more than a month after their creation: what they were before is not known.
 
     History was switched on late, or creation dates are wrong.
     """
-    deal = labels(history["opportunity_id"])
-    first = np.flatnonzero(np.append(True, deal[1:] != deal[:-1]))
-    row = pd.Series(history["recorded_on"].to_numpy()[first], index=history["opportunity_id"].to_numpy()[first])
-    frame = snap.opportunities
-    begun = row.reindex(frame["opportunity_id"].to_numpy()).to_numpy()
-    late = (begun - frame["created_on"].to_numpy()) > np.timedelta64(_LATE_DAYS, "D")
+    frame, late = snap.opportunities, days > _LATE_DAYS
     if late.sum() <= _LATE_DEALS * len(frame):
         return []
     return [
@@ -193,6 +200,34 @@ def _begins_late(snap: Snapshot, history: pd.DataFrame) -> list[Problem]:
             f"({share(late.sum(), len(frame))})",
             mend="bring the rows from creation on; if created_on is wrong, correct it",
         ).at(frame["opportunity_id"].to_numpy()[late])
+    ]
+
+
+def _off_by_days(snap: Snapshot, days: np.ndarray) -> list[Problem]:
+    """Segments whose creation dates were shifted as a whole: history begins the same number of days later.
+
+    Simple case: one office's deals were moved from another system, with created_on a month early. A CRM that is
+    read once a day or a week begins within as many days, by no fixed number.
+    """
+    frame = pd.DataFrame({"segment": snap.opportunities["segment"].to_numpy(), "days": days}).dropna()
+    counts = frame.groupby(["segment", "days"], observed=True).size()
+    usual = counts.groupby("segment", observed=True).agg(["idxmax", "max", "sum"])
+    found = [
+        f"{name}: {plural(int(at[1]), 'day')} in {share(most, known)} of {plural(known, 'deal')}"
+        for name, (at, most, known) in usual.iterrows()
+        if known >= _SAME_DAYS_DEALS and at[1] >= _SAME_DAYS and most >= _SAME_DAYS_SHARE * known
+    ]
+    if not found:
+        return []
+    return [
+        Problem(
+            severity="warning",
+            table="opportunities",
+            column="created_on",
+            what=OFF_BY_DAYS,
+            evidence=joined(found),
+            mend="correct created_on, or bring the rows of history from creation on",
+        )
     ]
 
 
