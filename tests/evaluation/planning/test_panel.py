@@ -125,4 +125,4 @@ def test_no_errors_at_all():
     errors, adoption = panel_of()
     effect = planning_effect(errors.head(0), adoption)
     assert effect.verdict == "not identified"
-    assert "0 segments" in effect.sentence
+    assert "errors of no segments over no months are left" in effect.sentence
