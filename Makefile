@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 DATA ?= data/sample
 AS_OF ?= 2026-10-31
 OUT ?= reports
-WORKERS ?= 3
+WORKERS ?= 2
 
 # Compiled modules are wanted: without them every kernel compiles the imports again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,7 +46,7 @@ report: $(STAMP) ## the main job on data/sample: reports/<as_of>/index.html (DAT
 	@$(BIN)/forecast report --data $(DATA) --as-of $(AS_OF) --out $(OUT)
 
 .PHONY: test
-test: $(STAMP) ## the tests, but for the long studies of error rates (WORKERS=3 at once)
+test: $(STAMP) ## the tests, but for the long studies of error rates (WORKERS=2 at once)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long"
 
 .PHONY: test-quick

@@ -437,8 +437,8 @@ def test_backtests_of_the_named_cases(case: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("months", range(1, 13))
-def test_every_number_of_months(months: int):
+@pytest.mark.parametrize("months", [1, 2, 3, 6, 11, 12])
+def test_few_months_and_many(months: int):
     log = log_of(Plan(months=30, deals=100))
     day = days_of(log)[months % 2]
     answers = check_all(log, day, months=months)

@@ -100,7 +100,7 @@ def page(lab: str, chromium: str) -> Iterator[object]:
         page = running.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(300_000)
         page.goto(f"{lab}/lab?token=test&reset")
-        page.wait_for_function("() => window.jupyterapp !== undefined")
+        page.wait_for_function("() => window.jupyterapp !== undefined", polling=200)
         page.evaluate("() => window.jupyterapp.restored.then(() => true)")
         yield page
 
@@ -131,7 +131,7 @@ def test_tables_are_set_as_on_a_page(page, lab: str, tmp_path: Path):
     page.set_default_timeout(60_000)
     page.goto(f"{lab}/lab/tree/notebooks/{TABLES}?token=test&reset")
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined")
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined", polling=200)
     page.evaluate(READY)
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     largest = page.locator(".jp-OutputArea .scroll[aria-label='Largest expected amounts']")
@@ -190,7 +190,7 @@ def explore(page, lab: str) -> None:
     page.set_default_timeout(60_000)
     page.goto(f"{lab}/lab/tree/notebooks/{EXPLORER}?token=test&reset")
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined")
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext !== undefined", polling=200)
     page.evaluate(READY)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -199,7 +199,8 @@ def explore(page, lab: str) -> None:
     shown.locator("figure").first.wait_for()
     assert page.evaluate(ERRORS) == []
     page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+        polling=200,
     )
 
     # Sliders: by mouse, then by keyboard; the picture says something else each time.
@@ -226,7 +227,8 @@ def explore(page, lab: str) -> None:
     deal = rows.locator("option").nth(1).inner_text().split()[0]
     whole.get_by_placeholder("any word").fill(deal)
     page.wait_for_function(
-        "() => document.querySelectorAll('.forecast-rows select option, select.forecast-rows option').length === 1"
+        "() => document.querySelectorAll('.forecast-rows select option, select.forecast-rows option').length === 1",
+        polling=200,
     )
     assert before > 1
     whole.get_by_role("button", name="won", exact=True).click()

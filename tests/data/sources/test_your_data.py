@@ -240,6 +240,7 @@ class TestADatabase:
         comes_out(company, ours)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_report_itself_from_a_screen_export(company, monkeypatch, tmp_path):
     """The second command as it stands, notebooks and all: there is a leader's page."""
