@@ -10,9 +10,10 @@ import pytest
 
 import forecast
 from forecast.cli import app
-from forecast.data.sources.crm.export import days, moments
 from forecast.data.sources.crm.importing import KINDS, import_crm, read_export
+from forecast.data.sources.crm.values.dates import days, moments
 from forecast.data.sources.crm.values.names import plain
+from forecast.data.sources.crm.values.reading import Reading
 from forecast.errors import DataError, ParameterError
 
 SALESFORCE = {
@@ -334,11 +335,11 @@ def test_names_are_compared_without_case_blanks_and_signs():
 
 def test_dates_of_every_export():
     given = pd.Series(["2026-01-05", "2026-01-05 23:30:00", "2026-01-05T23:30:00.000+0000", "1767655800000", None])
-    told = moments(given, table="t", column="c").dt.strftime("%Y-%m-%d %H:%M")
+    told = moments(given, Reading(table="t", timezone="UTC"), column="c").dt.strftime("%Y-%m-%d %H:%M")
     assert told.tolist()[:4] == ["2026-01-05 00:00"] + ["2026-01-05 23:30"] * 3
     assert pd.isna(told[4])
-    local = days(given, timezone="Europe/Berlin", table="t", column="c").dt.strftime("%Y-%m-%d")
-    assert local.tolist()[:4] == ["2026-01-05", "2026-01-06", "2026-01-06", "2026-01-06"]
+    local = days(given, Reading(table="t", timezone="Europe/Berlin"), column="c").dt.strftime("%Y-%m-%d")
+    assert local.tolist()[:4] == ["2026-01-05", "2026-01-05", "2026-01-06", "2026-01-06"]  # no offset: a local time
 
 
 def test_refusals_name_what_was_looked_for(tmp_path: Path):

@@ -295,8 +295,7 @@ def _from_before_closing(
     if after.any():
         notes.append(
             f"the history of {plural(int(after.sum()), 'deal')} begins after they closed and is left out: of these "
-            "only "
-            "creation and closure are known"
+            "only creation and closure are known"
         )
         history = history[~np.isin(deal, deal[first][after])]
     return None if history.empty else history

@@ -6,7 +6,6 @@ blanks and signs, so that `StageName`, `stage_name` and `Stage Name` are one. Wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
-from forecast.data.checks.table import LINE
 from forecast.data.sources.crm.values.layout import Kept, header_among, records
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.parts import in_one
@@ -421,78 +419,3 @@ def _refuse_headless(raw: pd.DataFrame, table: str) -> None:
             mend="export it with the names of its columns in the first line (Synapse Link has them in model.json "
             "beside the table)",
         )
-
-
-# -- values --------------------------------------------------------------------------------------------
-
-_MILLISECONDS = re.compile(r"\d{12,13}")
-_ISO_DAY = r"\d{4}-\d{2}-\d{2}"
-_SHORT_HOUR = re.compile(rf"^({_ISO_DAY})[ T](\d):")
-
-
-def found(values: pd.Series, labels: pd.Index) -> list[str]:
-    """Return how a user finds the first of the rows: the file's line, and the value; the value alone where the rows
-    are states put together from changes (their index does not say lines)."""
-    if values.index.name != LINE:
-        return [repr(values[label]) for label in labels[:_SHOWN]]
-    return [f"line {int(label)} ({values[label]!r})" for label in labels[:_SHOWN]]
-
-
-def moments(values: pd.Series, *, table: str, column: str) -> pd.Series:
-    """Return ISO dates, timestamps and milliseconds since 1970 as UTC; without an offset they are UTC.
-
-    Raises DataError for anything else, with the first rows.
-    """
-    out = pd.Series(pd.NaT, index=values.index, dtype="datetime64[us, UTC]")
-    text = values.dropna().astype("str")
-    numbers = text.str.fullmatch(_MILLISECONDS)
-    if numbers.any():
-        out[text.index[numbers]] = pd.to_datetime(text[numbers].astype("int64"), unit="ms", utc=True).dt.as_unit("us")
-    iso = text[~numbers].str.replace(_SHORT_HOUR, r"\1T0\2:", regex=True)
-    parsed = pd.to_datetime(iso, format="ISO8601", utc=True, errors="coerce").dt.as_unit("us")
-    bad = parsed.isna() | ~iso.str.match(_ISO_DAY)
-    if bad.any():
-        first = bad.index[bad]
-        raise DataError(
-            "values are not ISO dates or timestamps",
-            table=table,
-            column=column,
-            rows=found(values, first),
-            count=len(first),
-            mend="export dates as 2026-10-31 or 2026-10-31T17:05:00Z (day and month cannot be told apart otherwise)",
-        )
-    out[iso.index] = parsed
-    return out
-
-
-def days(values: pd.Series, *, timezone: str, table: str, column: str) -> pd.Series:
-    """Return dates (datetime64[us], midnight): a date as it stands, a timestamp's date in the company's timezone."""
-    moment = moments(values, table=table, column=column)
-    local = moment.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
-    text = values.astype("str")
-    bare = values.notna() & text.str.fullmatch(rf"{_ISO_DAY}(?:[ T]0?0:00(?::00(?:\.0+)?)?)?").fillna(False).astype(
-        bool
-    )
-    local[bare] = pd.to_datetime(text[bare].str[:10], format="%Y-%m-%d").astype("datetime64[us]")
-    return local
-
-
-def numbers(values: pd.Series, *, table: str, column: str) -> pd.Series:
-    """Return numbers (float64); DataError with the first rows for anything else."""
-    out = pd.to_numeric(values, errors="coerce").astype("float64")
-    bad = values.index[out.isna() & values.notna()]
-    if len(bad):
-        raise DataError(
-            "values are not numbers",
-            table=table,
-            column=column,
-            rows=found(values, bad),
-            count=len(bad),
-            mend="export it without currency sign and thousands separator",
-        )
-    return out
-
-
-def flags(values: pd.Series) -> pd.Series:
-    """Return truth values: true, yes, 1 are True, everything else (also missing) False."""
-    return values.astype("str").str.lower().isin(["true", "yes", "y", "1", "t"])
