@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,7 @@ import pandas as pd
 import pytest
 
 from forecast.errors import DataError, MachineError, NotebookError, ParameterError
-from forecast.reporting.run import pages, workspace
+from forecast.reporting.run import engine, pages, workspace
 from forecast.reporting.run.engine import run_notebook
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import Stage
@@ -372,6 +373,38 @@ def test_kernels_are_this_python_whatever_is_installed(place, forking, monkeypat
     assert json.loads(outputs[0].text) == [sys.executable, "1", str(place)]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert execution.peak_mb > 20
+
+
+def test_kernels_start_one_after_the_other(place, kernels, monkeypatch):
+    """Two threads that resolve the classes of a kernel at once can each find what the other has half done."""
+    events = []
+    made, started = engine._manager, engine.Watch.started
+
+    def slowly(source):
+        events.append("start")
+        time.sleep(0.3)
+        return made(source)
+
+    def first_cell(watch, index):
+        if watch.current is None:
+            events.append("cell")
+        started(watch, index)
+
+    monkeypatch.setattr(engine, "_manager", slowly)
+    monkeypatch.setattr(engine.Watch, "started", first_cell)
+    files = [notebook(place, name, "x = 1") for name in ("one", "two")]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda file: run_notebook(file, {}, kernels=kernels), files))
+    assert [each.failure for each in done] == [None, None]
+    assert events == ["start", "cell", "start", "cell"]
+
+
+def test_a_start_that_fails_lets_the_next_one_go(place, kernels, monkeypatch):
+    made = engine._manager
+    monkeypatch.setattr(engine, "_manager", lambda _: 1 / 0)
+    assert run_notebook(notebook(place, "one", "x = 1"), {}, kernels=kernels).failure is not None
+    monkeypatch.setattr(engine, "_manager", made)
+    assert run_notebook(notebook(place, "two", "x = 1"), {}, kernels=kernels).failure is None
 
 
 @pytest.mark.parametrize("forking", [True, False])

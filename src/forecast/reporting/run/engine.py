@@ -11,8 +11,10 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,9 @@ _ENGINE = "forecast"
 _START_SECONDS = 120
 _SOCKET_PATH = 90  # the longest path of a Unix socket is 104-108 bytes; leave room for the suffix
 _INJECTED = "injected-parameters"
+_STARTING = threading.Lock()
+"""Kernels start one after the other: traitlets resolves the classes a kernel is made of at their first use, and two
+threads that do so at once can each find what the other has half done ("import_item accepts strings")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +170,7 @@ class Watch:
         self.current: int | None = None
         self.peak_mb: float | None = None
         self.exit_code: int | None = None
+        self._starting = False
 
     @property
     def source(self) -> str:
@@ -178,8 +184,24 @@ class Watch:
         cells = self.notebook.cells[: index + 1]
         return max(1, sum(_INJECTED not in cell.metadata.get("tags", []) for cell in cells))
 
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Hold back other notebooks until the first cell of this one starts, or it has failed before."""
+        _STARTING.acquire()
+        self._starting = True
+        try:
+            yield
+        finally:
+            self._is_up()
+
+    def _is_up(self) -> None:
+        if self._starting:
+            self._starting = False
+            _STARTING.release()
+
     def started(self, index: int) -> None:
         """Note that a cell starts."""
+        self._is_up()
         self.current = index
         if self.on_cell is not None:
             self.on_cell(self.cell_of(index) or 1, self.cell_of(len(self.notebook.cells) - 1) or 1)
@@ -202,26 +224,27 @@ class Watch:
 def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, **_: Any) -> None:  # noqa: ARG001
     """Execute the notebook that papermill prepared; kernels are this Python, whatever the notebook names."""
     watch.notebook = nb_man.nb
-    manager = _manager(watch.kernels)
-    client = PapermillNotebookClient(
-        nb_man,
-        km=manager,
-        timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
-        startup_timeout=_START_SECONDS,
-        iopub_timeout=60,  # the default of 4 s is missed on a busy machine
-        raise_on_iopub_timeout=True,
-        record_timing=False,
-        shutdown_kernel="immediate",
-        ipython_hist_file=":memory:",
-        on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
-    )
-    try:
-        client.execute(env=watch.kernels.environment())
-    finally:
-        _measure(manager, watch)
-        with contextlib.suppress(Exception):
-            client._cleanup_kernel()
-        watch.kernels.release(manager)
+    with watch.starting():
+        manager = _manager(watch.kernels)
+        client = PapermillNotebookClient(
+            nb_man,
+            km=manager,
+            timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
+            startup_timeout=_START_SECONDS,
+            iopub_timeout=60,  # the default of 4 s is missed on a busy machine
+            raise_on_iopub_timeout=True,
+            record_timing=False,
+            shutdown_kernel="immediate",
+            ipython_hist_file=":memory:",
+            on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
+        )
+        try:
+            client.execute(env=watch.kernels.environment())
+        finally:
+            _measure(manager, watch)
+            with contextlib.suppress(Exception):
+                client._cleanup_kernel()
+            watch.kernels.release(manager)
 
 
 class ForecastEngine(Engine):
