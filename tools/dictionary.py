@@ -36,7 +36,8 @@ How values are written:
 - **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone; where every value
   of a column is midnight UTC they are dates that a program wrote so, and stay these dates.
 - **timestamps** (`recorded_at`) as `2026-10-31T17:05:00`, in the company's timezone, or with an offset:
-  `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant.
+  `2026-10-31T17:05:00Z`. In the hour that happens twice when clocks go back the first is meant, unless the zone's name
+  says it (`02:30 CET`); a name that may be several zones (`CST`) is refused, unless it is one of the company's own.
 - **months** as `2026-10`. With a calendar of weeks, or with the table `periods`, it is the fiscal month of that name.
 - **amounts** as `12500.50`, in the reporting currency unless `currency` says otherwise. Amounts in several currencies
   need `currencies`, or are refused. A rate holds from its day `from` (empty: from the beginning); a fiscal year has the

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from forecast.data.codes import by_level, coded, dictionary_of, is_coded, text_of
 from forecast.data.schema import Kind
+from forecast.data.zones import ABBREVIATION, minutes_east
 
 # What a value of each kind looks like, for the sentence that says how to mend it.
 LOOKS = {
@@ -31,6 +32,9 @@ LOOKS = {
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?")
 _AWARE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)? ?(Z|z|[+-]\d{2}(:?\d{2})?)")
+_NAMED_ZONE = re.compile(
+    rf"(\d{{4}}-\d{{2}}-\d{{2}}[T ]\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,9}})?)?) ?({ABBREVIATION})"
+)
 _MIDNIGHT_UTC = re.compile(r" *\d{4}-\d{2}-\d{2}[T ]00:00(:00(\.0{1,9})?)? ?(Z|z|[+-]00(:?00)?) *")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -258,7 +262,28 @@ def _stamps(text: pd.Series, timezone: str) -> pd.Series:
     if naive.any():
         read = pd.to_datetime(text[naive], format="ISO8601", errors="coerce")
         out[naive] = _localised(read, timezone)
+    named = ~aware & _matches(text, _NAMED_ZONE)
+    if named.any():
+        out[named] = _in_named_zones(text[named], timezone)
     return out
+
+
+def _in_named_zones(text: pd.Series, timezone: str) -> pd.Series:
+    """Return timestamps with the name of a zone (`CEST`) as UTC; NaT where a name may mean several zones."""
+    parts = text.str.extract(_NAMED_ZONE)
+    east = {name: minutes_east(name, timezone) for name in parts[1].unique()}
+    clock = pd.to_datetime(parts[0], format="ISO8601", errors="coerce").astype("datetime64[us]")
+    minutes = pd.to_timedelta(parts[1].map(east).astype("float64"), unit="min")
+    return (clock - minutes).dt.tz_localize("UTC").astype("datetime64[us, UTC]")
+
+
+def unread_zones(values: pd.Series, bad: np.ndarray, timezone: str) -> list[str]:
+    """Return the names of zones that stand in values that could not be read, the mask (n,), and may mean several."""
+    shown = _plain(values[bad])
+    if shown.dtype != "str":
+        return []
+    names = shown.str.strip().str.extract(_NAMED_ZONE)[1].dropna().unique()
+    return [str(name) for name in names if minutes_east(name, timezone) is None]
 
 
 def _localised(values: pd.Series, timezone: str) -> pd.Series:

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.checks.columns import check_columns
-from forecast.data.checks.kinds import LOOKS, are_day_numbers, as_kind, days_at_midnight_utc
+from forecast.data.checks.kinds import LOOKS, are_day_numbers, as_kind, days_at_midnight_utc, unread_zones
 from forecast.data.codes import distinct, key_order, labels, padded
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Kind, Table
+from forecast.data.zones import ambiguity
 from forecast.errors import ROWS_LISTED, Problem, Severity, nearest, shortened
 
 LINE = "line"
@@ -45,7 +46,7 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
         typed, bad = as_kind(values, kind, timezone=company.timezone)
         columns[name_of] = typed
         if declared is not None:
-            found += _check_values(table, declared, raw, typed, bad)
+            found += _check_values(table, declared, raw, typed, bad, company=company)
     # Nothing is copied that came typed: a log of millions of rows is there once.
     frame = pd.DataFrame(columns, index=raw.index, copy=False)
     found += _check_key(table, frame)
@@ -146,16 +147,13 @@ def _taken(table: Table, raw: pd.DataFrame) -> dict[str, Column | None]:
 
 
 def _check_values(
-    table: Table, declared: Column, raw: pd.DataFrame, typed: pd.Series, bad: np.ndarray
+    table: Table, declared: Column, raw: pd.DataFrame, typed: pd.Series, bad: np.ndarray, *, company: Company
 ) -> list[Problem]:
     """Return what is wrong with the values of one column; `bad` are those that would not go into its kind."""
     at = partial(problem_at, raw, table=table.name, column=declared.name)
     missing = np.asarray(typed.isna()) & ~bad
-    looks = LOOKS[declared.kind]
-    mend = f"write {looks}" + ("; leave it empty where it is not known" * declared.nullable)
-    if declared.kind in ("date", "timestamp") and are_day_numbers(raw[declared.name], bad):
-        mend = "they look like a spreadsheet's day numbers: format the column as a date there, then save it again"
-    found = at(bad, what=f"{'a value is' if bad.sum() == 1 else 'values are'} not {looks}", mend=mend)
+    what = f"{'a value is' if bad.sum() == 1 else 'values are'} not {LOOKS[declared.kind]}"
+    found = at(bad, what=what, mend=_how_to_write(declared, raw[declared.name], bad, company))
     if not declared.nullable:
         found += at(missing, what=_EMPTY, mend=f"fill in {declared.meaning}, or take the rows out")
     if declared.kind in ("amount", "number"):
@@ -165,6 +163,17 @@ def _check_values(
     if declared.name == "segment" and table.name == "opportunity_history":
         found += at(missing, what=_EMPTY, mend="fill in the segment in every row, or leave the column out")
     return found
+
+
+def _how_to_write(declared: Column, values: pd.Series, bad: np.ndarray, company: Company) -> str:
+    """Return how to write the values of a mask, which would not go into their column's kind."""
+    if declared.kind in ("date", "timestamp") and bad.any():
+        if are_day_numbers(values, bad):
+            return "they look like a spreadsheet's day numbers: format the column as a date there, then save it again"
+        zones = unread_zones(values, bad, company.timezone)
+        if zones:
+            return f"{ambiguity(zones[0])}: write the offset (-06:00), or set the company's timezone in company.toml"
+    return f"write {LOOKS[declared.kind]}" + ("; leave it empty where it is not known" * declared.nullable)
 
 
 _EMPTY = "this must not be empty"

@@ -191,3 +191,33 @@ def test_typed_columns_and_local_days():
     assert days(given, reading("America/New_York"), column="c", timed=True).dt.day.tolist()[0] == 31
     aware = pd.Series(pd.to_datetime(["2026-10-31 23:30"])).dt.tz_localize("UTC")
     assert local_days(moments(aware, reading(), column="c"), "Asia/Tokyo").dt.day.tolist() == [1]
+
+
+# -- zones by their names ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "timezone", "utc"),
+    [
+        ("2026-10-25 02:30:00 CEST", "Europe/Berlin", "2026-10-25T00:30:00"),
+        ("2026-10-25 02:30:00 CET", "Europe/Berlin", "2026-10-25T01:30:00"),
+        ("10/25/2026 2:30 PM EDT", "UTC", "2026-10-25T18:30:00"),
+        ("2026-10-25 02:30 CST", "America/Chicago", "2026-10-25T08:30:00"),
+        ("2026-10-25 02:30 CST", "Asia/Shanghai", "2026-10-24T18:30:00"),
+        ("Sun Oct 25 02:30:00 CET 2026", "UTC", "2026-10-25T01:30:00"),
+        ("25.10.2026 02:30 MESZ", "UTC", "2026-10-25T00:30:00"),
+    ],
+)
+def test_a_zone_by_its_name_is_read_where_it_is_one_zone(text: str, timezone: str, utc: str):
+    assert at([text], reading(timezone)) == [utc]
+
+
+def test_the_companys_day_of_a_time_in_a_named_zone():
+    assert told(["2026-07-01 23:30:00 CEST"], reading("Europe/Berlin"), timed=True) == ["2026-07-01"]
+
+
+@pytest.mark.parametrize("name", ["CST", "IST", "ABC"])
+def test_a_zone_that_may_be_several_is_refused_by_name(name: str):
+    with pytest.raises(DataError, match=rf"times in {name} cannot be read: {name} is .*\n.*line 3") as found:
+        at(["2026-10-25 02:30 UTC", f"2026-10-25 02:30 {name}"], reading("Europe/Berlin"))
+    assert "timezone in company.toml" in str(found.value)

@@ -4,6 +4,7 @@ The simple case: ISO dates, and ISO timestamps with their offset. The complicati
 
 - day and month in numbers (`31/10/2026`): the order is one for a column, told by a day over 12 (`_ordered`);
 - a time without an offset is the company's local time (`_instants`);
+- a zone by its name is read where it is one zone (`2026-10-25 02:30 CEST`, `_offset`);
 - a date written as midnight UTC is that date in every zone (`days`, `moments`);
 - months by name, two-digit years, am and pm, seconds or milliseconds since 1970 (`_parsed`).
 """
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from forecast.data.codes import by_text
 from forecast.data.sources.crm.values.reading import Cells, Order, Reading, cells
+from forecast.data.zones import ABBREVIATION, ambiguity, minutes_east
 from forecast.errors import DataError
 
 _DAY_LENGTH = 86_400_000_000
@@ -32,7 +34,7 @@ _TIME = (
     r"(?:(?:[Tt]|\s*,\s*|\s+at\s+|\s+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})"
     r"(?:[.,](?P<fraction>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?"
 )
-_ZONE = r"(?:\s*(?P<zone>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\s+UTC)?)?"
+_ZONE = rf"(?:\s*(?P<zone>[Zz]|[+-]\d{{2}}(?::?\d{{2}})?|{ABBREVIATION})(?:\s+UTC)?)?"
 _WEEKDAY = r"(?:[^\W\d]{2,9}\.?,?\s+)?"
 _NAME = r"(?P<name>[^\W\d_]{3,10})\.?"
 _YEAR = r"(?P<year>\d{4}|\d{2})"
@@ -42,6 +44,9 @@ _FORMS = {
     "name_day": re.compile(rf"{_WEEKDAY}{_NAME}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+{_YEAR}{_TIME}{_ZONE}"),
     "day_name": re.compile(
         rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th)?[\s-]+{_NAME}[\s,-]+{_YEAR}{_TIME}{_ZONE}"
+    ),
+    "program": re.compile(
+        rf"{_WEEKDAY}{_NAME}\s+(?P<day>\d{{1,2}}){_TIME}(?:\s+(?P<zone>{ABBREVIATION}))?\s+(?P<year>\d{{4}})"
     ),
     "compact": re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}{_ZONE}"),
 }
@@ -179,7 +184,8 @@ def _parsed(values: pd.Series, reading: Reading, column: str) -> _Parsed:
         parts.index = pd.Index(places)
         if name == "number":
             parts = _ordered(parts, given)
-        clock[places], offset[places], timed[places] = _clock(parts)
+        clock[places], timed[places] = _clock(parts)
+        offset[places] = _offset(parts, given)
     places = np.flatnonzero(~given.empty & np.isnat(clock))
     since = texts.iloc[places].str.fullmatch(_SINCE_1970).to_numpy(dtype=bool)
     for place in places[since]:
@@ -198,8 +204,8 @@ def _mend(texts: pd.Series) -> str:
     return "export dates as 2026-10-31 or 2026-10-31T17:05:00Z"
 
 
-def _clock(parts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return clock, offset and whether a time is written, of the parts of dates; NaT where there is no such day."""
+def _clock(parts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the clock, and whether a time is written, of the parts of dates; NaT where there is no such day."""
     year = parts["year"].astype("int64")
     year += np.where(parts["year"].str.len() == 2, np.where(year < _CENTURY_ENDS, 2000, 1900), 0)
     month = _month(parts["name"]) if "name" in parts else parts["month"].astype("int64")
@@ -217,18 +223,32 @@ def _clock(parts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     fraction = parts["fraction"].fillna("").str.ljust(6, "0").str[:6].replace("", "0").astype("int64").to_numpy()
     clock = date + ((hour * 3600 + minute * 60 + second) * 1_000_000 + fraction).astype("timedelta64[us]")
     clock[wrong] = np.datetime64("NaT", "us")
-    return clock, _offset(parts["zone"]), timed
+    return clock, timed
 
 
-def _offset(zone: pd.Series) -> np.ndarray:
-    """Return minutes east of UTC; nan where no zone is written."""
+def _offset(parts: pd.DataFrame, given: Cells) -> np.ndarray:
+    """Return minutes east of UTC; nan where no zone is written. Refused where a zone's name may mean several."""
+    zone = parts["zone"].str.upper()
     out = np.full(len(zone), np.nan)
     sign = zone.str.extract(r"^([+-])(\d{2}):?(\d{2})?$")
     number = sign[1].notna().to_numpy()
-    out[zone.notna().to_numpy() & ~number] = 0.0
     minutes = sign[1].fillna("0").astype("int64") * 60 + sign[2].fillna("0").astype("int64")
     out[number] = np.where(sign[0] == "-", -minutes, minutes)[number]
+    for name in zone[~number].dropna().unique():
+        here = np.asarray(zone == name)
+        out[here] = _east(name, _mask(parts, given, here), given)
     return out
+
+
+def _east(zone: str, mask: np.ndarray, given: Cells) -> int:
+    """Return how many minutes a zone is east of UTC, by its name."""
+    if zone in ("Z", "UTC", "GMT"):
+        return 0
+    east = minutes_east(zone, given.reading.timezone)
+    if east is None:
+        mend = "set the company's timezone in company.toml, or export times with an offset: 2026-10-31T17:05:00-06:00"
+        raise given.refusal(f"times in {zone} cannot be read: {ambiguity(zone)}", mask, mend=mend)
+    return east
 
 
 def _month(names: pd.Series) -> pd.Series:
