@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 import forecast
 from audited import finding, many
 from forecast.data.audit.amounts import tail_index
-from forecast.data.audit.audit import AUDIT_COLUMNS, audit
+from forecast.data.audit.audit import AUDIT_COLUMNS, OWN_COLUMN, audit
 from forecast.data.audit.history import BEGINS_LATE, JUMPS, OFF_BY_DAYS, settles_after
 from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
 from forecast.data.audit.names import near_duplicates
@@ -65,6 +65,16 @@ def test_missing_tables_say_what_they_switch_off(tmp_path: Path):
     assert rows.loc["plan", "evidence"] == "the chance of reaching plan cannot be shown"
     assert "recorded_at" in rows.loc["opportunity_history", "mend"]
     assert "currencies" not in rows.index  # nothing is in another currency
+
+
+def test_a_column_of_its_own_in_history_is_named(tmp_path: Path):
+    lines = HISTORY.splitlines()
+    text = "\n".join(
+        [f"{lines[0]},probability,loaded_by", *(f"{line},0.5,{'ab'[k % 2]}" for k, line in enumerate(lines[1:]))]
+    )
+    table = audit(forecast.read(tiny_company(tmp_path, history=text + "\n")))
+    row = finding(table, OWN_COLUMN)
+    assert (row["column"], row["rank"], row["evidence"]) == ("loaded_by", "cosmetic", "2 different values in 16 rows")
 
 
 def test_as_of_moves_what_is_judged(tmp_path: Path):

@@ -21,14 +21,16 @@ STAGES = pd.DataFrame(
 )
 
 
-def moved(first: list[str], then: list[str], *, days: np.ndarray | None = None, stages: pd.DataFrame = STAGES) -> Log:
+def moved(
+    first: list[str], then: list[str], *, days: np.ndarray | None = None, stages: pd.DataFrame | None = STAGES
+) -> Log:
     """Return a log in which each deal goes from one stage to another, ten days later or after `days`."""
     frame = many(len(first), outcome=["open"] * len(first)).opportunities.assign(stage=then)
     start = frame["created_on"].dt.tz_localize("UTC")
     later = start + pd.to_timedelta(np.full(len(first), 10) if days is None else days, unit="D")
     rows = [frame.assign(recorded_at=start, stage=first), frame.assign(recorded_at=later, stage=then)]
     history = pd.concat(rows)[["opportunity_id", "recorded_at", "stage", "amount", "expected_close_on"]]
-    tables = {"opportunities": frame, "opportunity_history": history, "stages": stages}
+    tables = {"opportunities": frame, "opportunity_history": history} | ({} if stages is None else {"stages": stages})
     return validate(tables, Company())
 
 
@@ -42,6 +44,15 @@ def test_an_order_of_stages_that_deals_do_not_follow():
     assert (back["evidence"], back["count"]) == (f"60 of 120 moves between open stages (50{T}%)", 60)
     skipping = finding(audit(moved(["A"] * 80, ["C"] * 80)), moves.SKIPPING)
     assert skipping["evidence"] == f"80 of 80 moves between open stages (100{T}%)"
+
+
+def test_without_a_table_of_stages_their_order_is_that_of_the_moves():
+    """Z comes before M, M before A: neither the alphabet nor how often they are won says so."""
+    found = audit(moved(["Z", "M"] * 60, ["M", "A"] * 60, stages=None))["finding"].tolist()
+    assert moves.BACKWARDS not in found
+    assert moves.SKIPPING not in found
+    mixed = moved(["Z", "M", "A"] * 40, ["M", "Z", "Z"] * 40, stages=None)
+    assert moves.BACKWARDS in audit(mixed)["finding"].tolist()
 
 
 def test_many_that_moved_together():

@@ -8,6 +8,7 @@ import pytest
 
 from forecast import sources, wording
 from forecast.data.audit.audit import misleading
+from forecast.data.audit.units import _off
 from forecast.data.checks.amounts import OTHER_AMOUNT
 from forecast.data.schema import Log
 from logs import STAGES, log_of
@@ -159,3 +160,9 @@ def test_one_segment_of_a_plan_in_thousands():
     assert evidence.endswith("in 'West'")
     ambitious = plan.assign(amount=plan["amount"].where(plan["segment"] == "East", 60_000.0))
     assert found(log_of({"opportunities": frame, "plan": ambitious}, currency="EUR"), "plan") == []
+
+
+@pytest.mark.parametrize(("rate", "off"), [(0.85, True), (0.8, True), (1.18, False), (1.35, False), (1.02, False)])
+def test_a_rate_near_one_is_held_against_its_reciprocal(rate: float, off: bool):
+    """A pound is worth about 1.2 euro; 0.85 is what a euro is worth in pounds."""
+    assert bool(_off(rate, 1.2)) is off

@@ -35,6 +35,9 @@ AUDIT_COLUMNS = ("rank", "table", "column", "finding", "evidence", "rows", "coun
 
 NO_TABLE = "there is no such table"
 
+OWN_COLUMN = "a column of your own: the odds of open deals may rest on it"
+"""The finding that history carries a column that no one declared."""
+
 TOO_THIN = "too little is known to forecast from"
 """The finding by which the data cannot carry a forecast; its evidence is the forecast's own reason to give none."""
 
@@ -110,9 +113,13 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
     snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of, ledger=ledger)
     view = ledger.as_of(snap.as_of)
     found = [*_leaks(log), *_left_out(log), *misleading_dates(snap), *misleading_amounts(log, snap, view)]
-    found += [*misleading_deals(snap), *after_the_fact(snap), *misleading_moves(snap)]
+    found += [
+        *misleading_deals(snap),
+        *after_the_fact(snap),
+        *misleading_moves(snap, ordered=log.get("stages") is not None),
+    ]
     found += [*unit_problems(log, view), *scope_problems(log, as_of=snap.as_of), *misleading_names(log, snap)]
-    found += [*_empty_columns(log), *_missing_tables(log)]
+    found += [*_own_columns(log), *_empty_columns(log), *_missing_tables(log)]
     found = [*_too_thin(view), *sorted(found, key=_bears_on_the_forecast, reverse=True)]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 
@@ -209,6 +216,31 @@ def _missing_tables(log: Log) -> list[Problem]:
             )
         )
     return found
+
+
+def _own_columns(log: Log) -> list[Problem]:
+    """Return the columns of history that the data dictionary does not know: each is taken for something that is known
+    of a deal from day to day. What was left there by mistake (a row's number, a hash) is then learned from."""
+    history = log.get("opportunity_history")
+    if history is None:
+        return []
+    known = {column.name for name in ("opportunities", "opportunity_history") for column in TABLES[name].columns}
+    own = history.drop(columns=[name for name in history if name in known]).select_dtypes(
+        exclude=["datetime", "datetimetz"]
+    )
+    return [
+        Problem(
+            severity="info",
+            table="opportunity_history",
+            column=str(name),
+            what=OWN_COLUMN,
+            evidence=f"{plural(values.nunique(), 'different value')} in {plural(len(values), 'row')}",
+            count=len(values),
+            mend="keep it if it was known on the day of each row and says something of the deal; else leave it out",
+        )
+        for name, values in own.items()
+        if values.notna().any()
+    ]
 
 
 def _may_be_empty(declared: Column | None) -> bool:

@@ -23,18 +23,44 @@ _BACK, _SKIP, _MOVES = 0.2, 0.5, 50
 _TIMES_OTHERS, _FEWEST, _OF_ALL = 3, 20, 0.01
 
 
-def misleading_moves(snap: Snapshot) -> list[Problem]:
-    """Return what misleads about moves between open stages, as known on a day."""
+def misleading_moves(snap: Snapshot, *, ordered: bool) -> list[Problem]:
+    """Return what misleads about moves between open stages, as known on a day.
+
+    ordered : whether the company says the order of its stages; else it is taken from the moves themselves, since a
+        stage that wins less often may well come later.
+    """
     history = snap.history
     if history is None or len(history) < 2:
         return []
     stages = snap.stages.loc[snap.stages["outcome"] == "open"].sort_values(["position", "stage"])
     at = places(history["stage"], stages["stage"])  # the place of each row's stage among open ones, -1 where closed
     deal = labels(history["opportunity_id"])
+    same = (deal[1:] == deal[:-1]) & (at[1:] >= 0) & (at[:-1] >= 0)
+    if not ordered:
+        at = _as_entered(at, same, len(stages))
     step = at[1:].astype(np.int64) - at[:-1]
-    moved = (deal[1:] == deal[:-1]) & (at[1:] >= 0) & (at[:-1] >= 0) & (step != 0)
+    moved = same & (step != 0)
     rows, step = np.flatnonzero(moved) + 1, step[moved]
     return [*_order(history, rows, step), *_together(snap, history, rows, step)]
+
+
+def _as_entered(at: np.ndarray, same: np.ndarray, stages: int) -> np.ndarray:
+    """Return the stages of the rows by when deals enter them: the mean number of moves that a deal has then made.
+
+    at : (m,) stage of each row, -1 where none. same : (m - 1,) whether a row is of the same deal as the one before, and
+    both are open. stages : how many there are.
+    """
+    begins = np.append(True, ~same)
+    moved = np.append(False, same & (at[1:] != at[:-1]))
+    made = np.cumsum(moved)
+    made -= made[np.flatnonzero(begins)][np.cumsum(begins) - 1]
+    entered = (at >= 0) & (begins | moved)
+    times = np.bincount(at[entered], minlength=stages)
+    mean = np.bincount(at[entered], weights=made[entered], minlength=stages) / np.maximum(times, 1)
+    place = np.empty(stages + 1, dtype=np.int64)
+    place[np.argsort(mean, kind="stable")] = np.arange(stages)
+    place[stages] = -1
+    return place[at]
 
 
 def _order(history: pd.DataFrame, rows: np.ndarray, step: np.ndarray) -> list[Problem]:

@@ -158,7 +158,7 @@ def _nearly_alike(counted: _Counted) -> list[Problem]:
                 table=counted.tables([rare]),
                 column=counted.column,
                 what=NEARLY_ALIKE,
-                evidence=f"{rare!r} ({plural(counts[rare], 'row')}), {often!r} ({counts[often]:,} rows)",
+                evidence=f"{rare!r} ({plural(counts[rare], 'row')}), {often!r} ({plural(counts[often], 'row')})",
                 rows=(repr(rare),),
                 count=counts[rare],
                 mend=f"write {often!r} if {rare!r} is a slip; leave it if the two are different",

@@ -24,6 +24,9 @@ from forecast.wording import joined, money, number
 
 FAR_RATE = 4.0
 """Factor by which a rate may be off what its currency is roughly worth: exchange rates of two decades lie within it."""
+TURNED, AS_USUAL = 1.2, 1.1
+"""Factors by which a rate is off, and its reciprocal is not, where the two are too near for `FAR_RATE`: 0.85 euro for a
+pound, which is 1 / 1.18. Of two currencies of nearly the same worth (CHF, EUR) it cannot be told."""
 FAR_AMOUNTS = 100.0
 """Factor between the median amounts of two currencies, both converted, beyond which a rate is asked about."""
 FAR_UNIT = 30.0
@@ -80,11 +83,17 @@ def _usual(currency: str, reporting: str) -> float | None:
 
 def _off(rate: float, usual: float) -> str:
     """Return how far a rate is from what is usual, empty where it is near."""
-    if rate <= 0 or 1 / FAR_RATE <= rate / usual <= FAR_RATE:
+    turned = _apart(rate, usual) >= TURNED and _apart(1 / rate, usual) <= AS_USUAL if rate > 0 else False
+    if rate <= 0 or (_apart(rate, usual) <= FAR_RATE and not turned):
         return ""
-    if 1 / FAR_RATE <= (1 / rate) / usual <= FAR_RATE:
+    if _apart(1 / rate, usual) <= FAR_RATE:
         return f"usually about {number(usual)}, and 1 / {number(rate)} is {number(1 / rate)}"
     return f"usually about {number(usual)}"
+
+
+def _apart(rate: float, usual: float) -> float:
+    """Return the factor between two rates, at least 1."""
+    return max(rate / usual, usual / rate)
 
 
 def _unlike(currency: str, rate: float, log: Log, view: KnownState) -> str:
