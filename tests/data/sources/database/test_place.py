@@ -151,3 +151,12 @@ def test_queries_are_told_from_names():
         assert is_query(text)
     for text in ("selected", "deals", "crm.with_history", '"select 1"'):
         assert not is_query(text)
+
+
+def test_a_databases_file_is_tried_beside_the_file_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "sales").mkdir()
+    (tmp_path / "sales" / "w.duckdb").write_bytes(b"")
+    file = tmp_path / "sales" / "crm.toml"
+    file.write_text('database = "duckdb:///w.duckdb"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert place_in(file).address == str(tmp_path / "sales" / "w.duckdb")

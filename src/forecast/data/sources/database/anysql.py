@@ -117,7 +117,7 @@ def _engine(place: Place) -> sa.Engine:
     try:
         url = sa.make_url(place.address)
         if url.get_backend_name() == "sqlite":
-            file = file_of(urlsplit(place.address))
+            file = file_of(urlsplit(place.address), beside=place.folder)
             url = url.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
         elif os.environ.get(PASSWORD):
             url = url.set(password=os.environ[PASSWORD])

@@ -64,8 +64,11 @@ def is_address(location: str | os.PathLike[str]) -> bool:
     return isinstance(location, str) and _SCHEME.match(location) is not None
 
 
-def place_of(location: str) -> Place:
-    """Return the database of an address. Raises ParameterError where it is none, or holds a password."""
+def place_of(location: str, *, beside: Path | None = None) -> Place:
+    """Return the database of an address. beside : the folder of the file that names it, where a file is tried first.
+
+    Raises ParameterError where it is none, or holds a password.
+    """
     scheme = location.split("://", 1)[0].lower()
     parts = _parts(location)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -79,7 +82,7 @@ def place_of(location: str) -> Place:
         address = _joined(parts._replace(scheme="postgresql"), query)
         return Place(kind="postgresql", address=address, label=_label("PostgreSQL", known, schema), schema=schema)
     if scheme == "duckdb":
-        file = file_of(parts)
+        file = file_of(parts, beside=beside)
         return Place(
             kind="duckdb", address=str(file), label=_label("DuckDB", f"file {file.name!r}", schema), schema=schema
         )
@@ -126,7 +129,7 @@ def place_in(file: Path) -> Place:
         if not isinstance(where, str) or not where.strip():
             mend = f'write {name} = "schema.name", or a query in quotes'
             raise DataError("this is neither a name nor a query", table=file.name, column=name, mend=mend)
-    found = place_of(address)
+    found = place_of(address, beside=file.parent)
     return Place(
         kind=found.kind,
         address=found.address,
@@ -175,8 +178,9 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def file_of(parts: SplitResult) -> Path:
-    """Return the file of `duckdb:///FILE` or `sqlite:///FILE`; a relative one is tried here and in each folder above.
+def file_of(parts: SplitResult, *, beside: Path | None = None) -> Path:
+    """Return the file of `duckdb:///FILE` or `sqlite:///FILE`; a relative one is tried beside the file that names it,
+    if one does, here, and in each folder above.
 
     Raises ParameterError where there is none: a database that is only read is never made.
     """
@@ -185,7 +189,7 @@ def file_of(parts: SplitResult) -> Path:
     if not name or name == ":memory:":
         raise ParameterError(f"{parts.scheme}:// names no file; write {parts.scheme}:///sales.{parts.scheme}")
     here = Path.cwd()
-    tried = [base / Path(name).expanduser() for base in (here, *here.parents)]
+    tried = [base / Path(name).expanduser() for base in (beside or here, here, *here.parents)]
     for file in tried:
         if file.is_file():
             return file
