@@ -34,9 +34,11 @@ from forecast.data.sources.crm.mapped.recognise import other_crm, recognised, sh
 from forecast.data.sources.crm.mapped.vocabulary import NAMES
 from forecast.data.sources.crm.notes import gathered
 from forecast.data.sources.crm.salesforce import opportunities as salesforce
+from forecast.data.sources.crm.values.numbers import currency_codes
 from forecast.data.sources.crm.values.reading import Order
 from forecast.data.sources.into_folder import Imported, into, write_folder
 from forecast.errors import DataError, ParameterError, nearest
+from forecast.wording import joined
 
 _KINDS = {"salesforce": salesforce, "hubspot": hubspot, "dynamics": dynamics}
 GENERIC = "generic"
@@ -128,7 +130,7 @@ def read_export(
     if single and "currencies" not in tables:
         tables["opportunities"] = tables["opportunities"].drop(columns="currency")
         _refuse_other_currency(company, single)
-    currency = deals.reporting or single
+    currency = _code(deals.reporting or single, company, notes)
     text = _company_text(where, read.name, currency, end, read.company)
     if where is None:
         notes += _assumed(read.company, currency)
@@ -238,13 +240,27 @@ def draft_mapping(source: Path, *, dates: Order | None = None) -> Drafted:
 
 def _refuse_other_currency(company: Company, currency: str) -> None:
     """Refuse an export in one currency where company.toml names another: its amounts would be taken as they stand."""
-    if company.currency and company.currency != currency:
+    codes = currency_codes(currency)
+    if company.currency and company.currency not in (currency, *codes):
+        way = f'write currency = "{codes[0]}" in company.toml' if len(codes) == 1 else "say --one-currency if they are"
         raise DataError(
             f"amounts are in {currency}, company.toml says {company.currency}, and the export has no rates",
             table="opportunities",
             column="currency",
-            mend=f'write currency = "{currency}" in company.toml, or export the file of exchange rates',
+            mend=f"{way}, or export the file of exchange rates",
         )
+
+
+def _code(written: str, company: Company, notes: list[str]) -> str:
+    """Return the code of the currency that an export writes; empty, with a note, where it writes a sign or a name that
+    may be several currencies."""
+    codes = currency_codes(written) if written else ()
+    if written and len(codes) != 1 and not company.currency:
+        which = f", which may be {joined(codes, last='or')}" if codes else ""
+        notes.append(
+            f"amounts are in {written!r}{which}: no currency is taken; write its code in company.toml (currency)"
+        )
+    return codes[0] if len(codes) == 1 else ""
 
 
 def _assumed(said: Mapping[str, Any], currency: str) -> list[str]:

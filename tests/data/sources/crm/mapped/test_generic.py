@@ -384,3 +384,35 @@ def test_a_header_without_rows_is_refused(tmp_path: Path):
     (tmp_path / "Opportunity.csv").write_text("Id,StageName,Amount,CloseDate,CreatedDate\n")
     with pytest.raises(DataError, match="a header and no rows"):
         read_export("salesforce", tmp_path)
+
+
+# -- a currency that is a sign or a name ----------------------------------------------------------------
+
+WORTH = MAPPING.replace('closed_on = "Ended"', 'closed_on = "Ended"\ncurrency = "Money"')
+
+
+def _in_money(folder: Path, money: str, *, company: str = ""):
+    lines = DEALS.splitlines()
+    text = "\n".join([f"{lines[0]},Money", *(f"{line},{money}" for line in lines[1:])]) + "\n"
+    source = _source(folder, {"deals.csv": text} | ({"company.toml": company} if company else {}))
+    return read_export("generic", source, mapping=_mapping(folder, WORTH))
+
+
+@pytest.mark.parametrize(
+    ("written", "code"), [("€", "EUR"), ("usd", "USD"), ("US Dollars : USD", "USD"), ("Euro", "EUR")]
+)
+def test_a_currency_by_its_sign_or_name_becomes_its_code(tmp_path: Path, written: str, code: str):
+    assert f'currency = "{code}"' in _in_money(tmp_path, written).company
+
+
+@pytest.mark.parametrize(("written", "named"), [("$", "USD, CAD"), ("kr", "SEK, NOK, DKK or ISK"), ("Peso", "'Peso'")])
+def test_a_sign_of_several_currencies_is_left_out_and_noted(tmp_path: Path, written: str, named: str):
+    result = _in_money(tmp_path, written)
+    assert "currency" not in result.company
+    assert any(named in note and "no currency is taken" in note for note in result.notes)
+
+
+def test_a_sign_fits_the_companys_currency_or_is_refused(tmp_path: Path):
+    assert 'currency = "CAD"' in _in_money(tmp_path / "fits", "$", company='currency = "CAD"\n').company
+    with pytest.raises(DataError, match=r"amounts are in \$, company.toml says EUR"):
+        _in_money(tmp_path / "not", "$", company='currency = "EUR"\n')

@@ -258,3 +258,47 @@ def test_a_few_rows_with_as_many_statuses_are_enough(tmp_path: Path):
     table = read_export("generic", tmp_path / "deals.csv", mapping=tmp_path / "m.toml").tables["opportunities"]
     assert table["outcome"].tolist() == ["won", "lost", "open"]
     assert table["amount"].tolist() == [1000.0, 500.0, 300.0]
+
+
+# -- short tables, cents, amounts a month --------------------------------------------------------------
+
+BOARD = """Name,Stage,Deal Value,Expected Close Date,Close Date,Deal creation date,Item ID (auto generated)
+A,Negotiation,1200.5,2026-12-10,,2026-09-01,111
+B,Won,800,2026-09-30,2026-09-10,2026-07-01,112
+C,Lost,300,2026-09-30,2026-09-11,2026-07-02,113
+"""
+CENTS = """id,status_label,status_type,value,value_period,value_formatted,date_created,date_won,date_lost
+o1,Proposal,active,120050,one_time,"$1,200.50",2026-09-01,,
+o2,Signed,won,80000,one_time,$800,2026-07-01,2026-09-10,
+o3,Gone,lost,30000,one_time,$300,2026-07-02,,2026-09-11
+"""
+
+
+def _of(folder: Path, text: str):
+    (folder / "deals.csv").write_text(text, encoding="utf-8")
+    return draft_mapping(folder)
+
+
+def test_in_a_short_table_a_stage_may_stand_once(tmp_path: Path):
+    drafted = _of(tmp_path, BOARD)
+    assert not drafted.left
+    for line in ('stage = "Stage"', 'opportunity_id = "Item ID (auto generated)"', 'closed_on = "Close Date"'):
+        assert line in drafted.text
+
+
+def test_amounts_in_cents_are_told_by_the_column_that_shows_them_as_money(tmp_path: Path):
+    drafted = _of(tmp_path, CENTS)
+    assert "unit = 0.01" in drafted.text
+    assert any("value_formatted shows a hundredth of each" in line for line in drafted.report)
+    assert "unit =" not in _of(tmp_path, CENTS.replace("120050", "1200.50").replace("0000", "00")).text
+
+
+def test_amounts_a_month_and_a_year_are_left_to_the_user(tmp_path: Path):
+    drafted = _of(tmp_path, CENTS.replace("80000,one_time", "80000,monthly"))
+    assert any(line.startswith("amount") for line in drafted.left)
+    assert any("value_period" in line for line in drafted.report)
+
+
+def test_a_status_that_says_nothing_is_named(tmp_path: Path):
+    drafted = _of(tmp_path, CENTS.replace("Proposal,active", "Proposal,parked"))
+    assert any("'parked'" in line for line in drafted.report if line.startswith("left"))

@@ -1,6 +1,6 @@
 """Views of Dynamics 365 in other languages: what their columns are called, and what their states mean.
 
-A view prints the labels of its user's language. The columns of three are known by name; in every language the state of
+A view prints the labels of its user's language. The columns of six are known by name; in every language the state of
 an opportunity is one of three, which its number, its English label, its own name ("Gewonnen") or a mapping file says.
 """
 
@@ -20,48 +20,70 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "(Nicht ändern) Verkaufschance",
         "(Ne pas modifier) Opportunité",
         "(No modificar) Oportunidad",
+        "(Non modificare) Opportunità",
+        "(Niet wijzigen) Verkoopkans",
+        "(Não Modificar) Oportunidade",
     ),
-    "state": ("Statut", "État", "Estado"),
+    "state": ("Statut", "État", "Estado", "Stato"),
     "estimated": (
-        *("Gesch. Umsatz", "Geschätzter Umsatz", "Geschätzter Wert"),
+        *("Gesch. Umsatz", "Geschätzter Umsatz", "Geschätzter Wert", "Voraussichtlicher Umsatz", "Erwarteter Umsatz"),
         *("Revenu est.", "Revenu estimé", "Chiffre d'affaires est.", "Chiffre d'affaires estimé", "CA estimé"),
         *("Ingresos est.", "Ingresos estimados", "Valor estimado"),
+        *("Ricavi stimati", "Ricavi stim.", "Geschatte omzet", "Gesch. omzet", "Receita Estimada", "Receita Est."),
     ),
     "estimated_base": (
         *("Gesch. Umsatz (Basis)", "Geschätzter Umsatz (Basis)", "Geschätzter Wert (Basis)"),
         *("Revenu est. (de base)", "Revenu estimé (de base)", "Chiffre d'affaires estimé (de base)"),
         *("Ingresos est. (base)", "Ingresos estimados (base)", "Valor estimado (base)"),
+        *("Ricavi stimati (base)", "Geschatte omzet (basis)", "Receita Estimada (Base)", "Receita Est. (Base)"),
     ),
     "actual": (
-        *("Tats. Umsatz", "Tatsächlicher Umsatz", "Tatsächlicher Wert"),
+        *("Tats. Umsatz", "Tatsächl. Umsatz", "Tatsächlicher Umsatz", "Tatsächlicher Wert"),
         *("Revenu réel", "Chiffre d'affaires réel", "CA réel"),
-        *("Ingresos reales", "Valor real"),
+        *("Ingresos reales", "Valor real", "Ricavi effettivi", "Werkelijke omzet", "Receita Real"),
     ),
     "actual_base": (
-        *("Tats. Umsatz (Basis)", "Tatsächlicher Umsatz (Basis)", "Tatsächlicher Wert (Basis)"),
+        *("Tats. Umsatz (Basis)", "Tatsächl. Umsatz (Basis)", "Tatsächlicher Umsatz (Basis)"),
+        *("Tatsächlicher Wert (Basis)", "Ricavi effettivi (base)", "Werkelijke omzet (basis)", "Receita Real (Base)"),
         *("Revenu réel (de base)", "Chiffre d'affaires réel (de base)"),
         *("Ingresos reales (base)", "Valor real (base)"),
     ),
     "expected": (
         *("Gesch. Abschlussdatum", "Geschätztes Abschlussdatum", "Voraussichtliches Abschlussdatum"),
+        *("Vorauss. Abschlussdatum", "Voraussichtl. Abschlussdatum", "Erwartetes Abschlussdatum"),
         *("Date de clôture est.", "Date de clôture estimée", "Date de fermeture est.", "Date de fermeture estimée"),
         *("Fecha de cierre est.", "Fecha de cierre estimada", "Fecha estimada de cierre"),
+        *("Data di chiusura stimata", "Data chiusura stimata", "Geschatte sluitingsdatum", "Gesch. sluitingsdatum"),
+        *("Geschatte einddatum", "Data de Fechamento Estimada", "Data de Fechamento Est.", "Data Est. de Fechamento"),
     ),
     "closed": (
-        *("Tats. Abschlussdatum", "Tatsächliches Abschlussdatum"),
+        *("Tats. Abschlussdatum", "Tatsächl. Abschlussdatum", "Tatsächliches Abschlussdatum"),
         *("Date de clôture réelle", "Date de fermeture réelle"),
-        *("Fecha de cierre real", "Fecha real de cierre"),
+        *("Fecha de cierre real", "Fecha real de cierre", "Data di chiusura effettiva", "Data chiusura effettiva"),
+        *("Werkelijke sluitingsdatum", "Werkelijke einddatum", "Data de Fechamento Real", "Data Real de Fechamento"),
     ),
-    "created_at": ("Erstellt am", "Créé le", "Date de création", "Fecha de creación", "Creado el"),
+    "created_at": (
+        *("Erstellt am", "Créé le", "Date de création", "Fecha de creación", "Creado el"),
+        *("Data creazione", "Data di creazione", "Creato il", "Gemaakt op", "Criado em", "Data de Criação"),
+    ),
     "touched_at": (
         *("(Nicht ändern) Geändert am", "Geändert am"),
         *("(Ne pas modifier) Modifié le", "(Ne pas modifier) Date de modification", "Modifié le"),
         *("(No modificar) Fecha de modificación", "(No modificar) Modificado el", "Fecha de modificación"),
+        *("(Non modificare) Data modifica", "(Non modificare) Data/ora modifica", "(Niet wijzigen) Gewijzigd op"),
+        *("(Não Modificar) Modificado em", "(Não Modificar) Data de Modificação", "Gewijzigd op", "Modificado em"),
     ),
-    "stage": ("Verkaufsphase", "Pipelinephase", "Phase du pipeline", "Étape de vente", "Fase de la canalización"),
-    "owner": ("Besitzer", "Propriétaire", "Propietario"),
+    "stage": (
+        "Verkaufsphase",
+        "Pipelinephase",
+        "Phase du pipeline",
+        "Étape de vente",
+        "Fase de la canalización",
+        "Fase pipeline",
+    ),
+    "owner": ("Besitzer", "Propriétaire", "Propietario", "Proprietario", "Eigenaar", "Proprietário"),
     "account_id": ("Potenzieller Kunde", "Client potentiel", "Cliente potencial", "Firma", "Compte", "Cuenta"),
-    "currency": ("Währung", "Devise", "Divisa", "Moneda"),
+    "currency": ("Währung", "Devise", "Divisa", "Moneda", "Valuta", "Moeda"),
     "lost_reason": ("Statusgrund", "Raison du statut", "Raison de l'état", "Razón para el estado"),
     "probability": ("Wahrscheinlichkeit", "Probabilité", "Probabilidad"),
 }

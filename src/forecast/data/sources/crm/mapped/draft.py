@@ -34,6 +34,8 @@ def draft(guess: Guess) -> str:
             continue
         lines.append(_line(ours, choice))
     lines += ["", *_outcome_lines(guess)]
+    if guess.unit != 1:
+        lines += ["", "[numbers]", f"unit = {guess.unit:g}"]
     if guess.undecided:
         listed = ", ".join(guess.undecided)
         lines += ["", "[dates]", f'# order = "dmy"   # or "mdy": day and month of {listed} can be either']

@@ -7,7 +7,7 @@ alone leave one choice; else the line stays open, with the candidates. Nothing i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -25,6 +25,13 @@ _AGREE = 0.98
 _LATER = 0.95
 _SEGMENTS_AT_MOST = 60
 _STATUSES_READ = 60
+_FEW_ROWS = 20
+"""In so short a table a stage may stand once, so that its name counts for more than its values."""
+_NUMBERED = frozenset({"id", "nr", "no", "number", "nummer", "numero", "numer", "key", "code"})
+_OTHERS = frozenset({"account", "customer", "contact", "lead", "owner", "user", "company", "person", "kunde", "konto"})
+_PERIODS = frozenset(
+    {"one time", "onetime", "once", "monthly", "quarterly", "annual", "annually", "yearly", "recurring"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,7 @@ class Guess:
     stages: Statuses | None = None
     stage_counts: Mapping[str, int] = field(default_factory=dict)
     undecided: tuple[str, ...] = ()
+    unit: float = 1.0
     unused: tuple[str, ...] = ()
 
     @property
@@ -96,7 +104,11 @@ def _of_table(sheet: Sheet, *, known: CrmMapping | None, order: Order | None) ->
         take(choice)
     take(stage)
     take(outcome)
-    take(_amount({name: one for name, one in columns.items() if name not in (key.column, *key.candidates)}, names))
+    amount = _amount({name: one for name, one in columns.items() if name not in (key.column, *key.candidates)}, names)
+    in_cents = _written_as_money(columns, amount.column)
+    if in_cents:
+        amount = replace(amount, evidence=f"{amount.evidence}; {in_cents} shows a hundredth of each: they are cents")
+    take(amount)
     used = {choice.column for choice in taken.values()}
     for ours in ("segment", "currency", "owner", "account_id", "type", "lead_source", "product", "lost_reason"):
         take(_by_name(ours, columns, names, used))
@@ -109,6 +121,7 @@ def _of_table(sheet: Sheet, *, known: CrmMapping | None, order: Order | None) ->
         outcome=outcome_values,
         stages=stages if outcome_values is None else None,
         stage_counts={str(name): int(count) for name, count in counts.items()},
+        unit=0.01 if in_cents else 1.0,
         undecided=tuple(
             name
             for name, profile in columns.items()
@@ -163,7 +176,7 @@ class _Names:
 
 def _key(columns: Mapping[str, Profile], names: _Names) -> Choice:
     keys = [name for name, profile in columns.items() if profile.is_key and not profile.is_date]
-    keys = [name for name in keys if names.of(name, "amount") < SURE]
+    keys = [name for name in keys if all(names.of(name, ours) < SURE for ours in ("amount", "stage", "outcome"))]
     sure = names.sure("opportunity_id", keys)
     if sure:
         return Choice(ours="opportunity_id", column=sure, evidence="its name, and another value in every row")
@@ -171,6 +184,10 @@ def _key(columns: Mapping[str, Profile], names: _Names) -> Choice:
     if len(ranked) == 1 or len(keys) == 1:
         chosen = (ranked or keys)[0]
         return Choice(ours="opportunity_id", column=chosen, evidence="the only column with another value in every row")
+    numbered = [name for name in keys if _NUMBERED & set(words(name)) and not _OTHERS & set(words(name))]
+    if len(numbered) == 1:
+        evidence = "the only identifier with another value in every row"
+        return Choice(ours="opportunity_id", column=numbered[0], evidence=evidence)
     return Choice(ours="opportunity_id", candidates=tuple(keys[:5]))
 
 
@@ -191,11 +208,22 @@ def _outcome(columns: Mapping[str, Profile], names: _Names) -> tuple[Choice, Sta
         if len(ranked) > 1 and not told[ranked[1]].unclear and not _same(columns, told, ranked[0], ranked[1]):
             return Choice(ours="outcome", candidates=tuple(ranked[:5])), None
         return Choice(ours="outcome", column=ranked[0], evidence=f"its values: {_listed(values.said)}"), values
-    named = names.sure("outcome", [name for name in columns if columns[name].is_status and columns[name].distinct <= 8])
-    if named and named not in told:
+    named = names.sure("outcome", [name for name in columns if _few_values(name, columns, names, "outcome", most=8)])
+    if named:
         values = statuses(columns[named].values)
-        return Choice(ours="outcome", candidates=(named,), evidence=f"its values: {_listed(values.said)}"), None
+        unclear = f"; it is not told what {', '.join(map(repr, values.unclear))} means" if values.unclear else ""
+        evidence = f"its values: {_listed(values.said)}{unclear}"
+        return Choice(ours="outcome", candidates=(named,), evidence=evidence), None
     return Choice(ours="outcome"), None
+
+
+def _few_values(name: str, columns: Mapping[str, Profile], names: _Names, ours: str, *, most: int = 0) -> bool:
+    """Return whether a column has a few values that come again; in a short table its name may say that they would."""
+    profile = columns[name]
+    if most and profile.distinct > most:
+        return False
+    short = profile.rows <= _FEW_ROWS and profile.distinct > 1 and not profile.is_date
+    return profile.is_status or (short and names.of(name, ours) >= SURE)
 
 
 def _same(columns: Mapping[str, Profile], told: Mapping[str, Statuses], one: str, other: str) -> bool:
@@ -208,7 +236,10 @@ def _stage(columns: Mapping[str, Profile], names: _Names, outcome: Choice) -> Ch
     candidates = [
         name
         for name, profile in columns.items()
-        if profile.is_status and not profile.number and profile.filled >= 0.5 and name != outcome.column
+        if _few_values(name, columns, names, "stage")
+        and not profile.number
+        and profile.filled >= 0.5
+        and name != outcome.column
     ]
     sure = names.sure("stage", candidates)
     if sure:
@@ -241,6 +272,10 @@ def _amount(columns: Mapping[str, Profile], names: _Names) -> Choice:
         and (names.of(name, "amount") >= SURE or not _is_counter(profile))
     ]
     sure = names.sure("amount", candidates)
+    per = _periods(columns)
+    if sure and per:
+        evidence = f"{per} says that some are worth so much a month or a year: which of them to add up is left to you"
+        return Choice(ours="amount", candidates=(sure,), evidence=evidence)
     if sure:
         evidence = f"its name, and numbers in {columns[sure].filled:.0%} of the rows"
         return Choice(ours="amount", column=sure, evidence=evidence)
@@ -248,6 +283,35 @@ def _amount(columns: Mapping[str, Profile], names: _Names) -> Choice:
         evidence = "the only column of numbers that is no key and no share"
         return Choice(ours="amount", column=candidates[0], evidence=evidence)
     return Choice(ours="amount", candidates=tuple((names.ranked("amount", candidates) or candidates)[:5]))
+
+
+def _periods(columns: Mapping[str, Profile]) -> str:
+    """Return the column by which some amounts are for a month and others for a year, or once; empty where none is."""
+    for name, profile in columns.items():
+        if 2 <= profile.distinct <= len(_PERIODS):
+            values = {" ".join(words(str(value))) for value in profile.values.dropna().unique()}
+            if values <= _PERIODS:
+                return name
+    return ""
+
+
+def _written_as_money(columns: Mapping[str, Profile], amount: str) -> str:
+    """Return the column that shows a hundredth of each amount beside a currency sign (`120050`, `$1,200.50`); empty
+    where there is none: the amounts are then what they seem."""
+    if not amount or not columns[amount].plain_digits:
+        return ""
+    whole = pd.to_numeric(columns[amount].values, errors="coerce")
+    for name, profile in columns.items():
+        if name == amount or profile.plain_digits or profile.is_date:
+            continue
+        parts = profile.values.str.extract(r"^\s*[^\d\s]{0,4}\s*([\d.,'\s]*?\d)(?:[.,](\d\d))?(?![\d.,])")
+        shown = pd.to_numeric(
+            parts[0].str.replace(r"\D", "", regex=True) + "." + parts[1].fillna("00"), errors="coerce"
+        )
+        both = (whole > 0) & (shown > 0)
+        if both.any() and bool((whole[both] == (shown[both] * 100).round()).all()):
+            return name
+    return ""
 
 
 def _is_counter(profile: Profile) -> bool:

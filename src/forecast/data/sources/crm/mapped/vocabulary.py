@@ -96,14 +96,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         "wartosc, castka, hodnota, tutar, deger, osszeg, сумма, стоимость, 金額, 売上"
     ),
     "stage": _names(
-        "stage, stage name, deal stage, sales stage, pipeline stage, phase, step, sales phase, verkaufsphase, "
+        "stage, stage name, deal stage, sales stage, pipeline stage, current stage, current pipeline stage, milestone, "
+        "status label, phase, step, sales phase, verkaufsphase, "
         "vertriebsphase, schritt, stufe, etape, etape de vente, etapa, etapa de venta, fase, fase de venta, fase "
         "vendita, etapa do funil, stadium, verkoopfase, steg, saljfas, trin, salgsfase, vaihe, etap, faza, faze, "
         "asama, этап, стадия, воронка, フェーズ, 段階"
     ),
     "outcome": _names(
-        "status, state, outcome, result, deal status, won lost, ergebnis, stand, zustand, ausgang, statut, "
-        "resultat, issue, etat, estado, resultado, stato, esito, situacao, situacion, resultaat, toestand, "
+        "status, state, outcome, result, deal status, status type, won lost, ergebnis, stand, zustand, ausgang, "
+        "statut, resultat, issue, etat, estado, resultado, stato, esito, situacao, situacion, resultaat, toestand, "
         "utfall, tilstand, tulos, wynik, stav, vysledek, durum, sonuc, статус, результат, 状態, 結果"
     ),
     "currency": _names(

@@ -26,6 +26,18 @@ _SIGNS = {
     **{"лв.": "BGN", "R$": "BRL"},
 }
 """Currency signs that stand for one currency."""
+_SEVERAL = {
+    **{"$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "CLP", "COP", "ARS", "TWD"), "¥": ("JPY", "CNY")},
+    **{"kr": ("SEK", "NOK", "DKK", "ISK"), "kr.": ("SEK", "NOK", "DKK", "ISK"), "Rs": ("INR", "PKR", "LKR")},
+    **{"Fr.": ("CHF",), "US$": ("USD",), "C$": ("CAD",), "CA$": ("CAD",), "A$": ("AUD",), "AU$": ("AUD",)},
+}
+"""Currency signs that stand for several currencies, or with a letter for one."""
+_NAMES = {
+    **{"euro": "EUR", "us dollar": "USD", "us dollars": "USD", "pound sterling": "GBP", "british pound": "GBP"},
+    **{"swiss franc": "CHF", "japanese yen": "JPY", "canadian dollar": "CAD", "australian dollar": "AUD"},
+    **{"swedish krona": "SEK", "norwegian krone": "NOK", "danish krone": "DKK", "mexican peso": "MXN"},
+}
+_CODE = re.compile(r"(?:.*[\s:(-])?([A-Z]{3})\)?|([A-Z]{3})\s*[-:(].*")
 _CURRENCY = r"(?:[A-Z]{2,3}|[A-Z]{0,2}[$€£¥₹₩₽₺₪₴₫฿₱₦]|kr\.?|zł|Fr\.|CHF|Kč|Ft|[Ll]ei|Rs\.?|руб\.?|лв\.?)"
 _BODY = re.compile(
     rf"(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[-−–])?\s*"
@@ -43,6 +55,17 @@ _GROUPED = {sign: re.compile(rf"\d{{1,3}}(?:{re.escape(sign)}\d{{2,3}})*{re.esca
 _CALLED = {".": "point", ",": "comma"}
 _MINUS = ["open", "inner", "early", "trail", "minus"]
 """The places of a sign; the last may hold a plus."""
+
+
+def currency_codes(written: str) -> tuple[str, ...]:
+    """Return the ISO codes a currency may be, as it is written in a column: one for `EUR`, `US Dollars : USD` and `€`,
+    several for `$` and `kr`, none where nothing is known of it (`Peso`)."""
+    text = written.strip()
+    one = _SIGNS.get(text, _NAMES.get(text.lower()))
+    if one is not None:
+        return (one,)
+    found = _CODE.fullmatch(text.upper() if len(text) == 3 else text)
+    return _SEVERAL.get(text, ()) if found is None else (found[1] or found[2],)
 
 
 @dataclass(frozen=True, kw_only=True)
