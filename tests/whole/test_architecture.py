@@ -21,7 +21,7 @@ ROWS = [
     "sources",
     "wording|seeds",
     "differences",
-    "data/schema|data/text",
+    "data/schema|data/text|data/zones",
     "data/codes",
     "data/submissions|data/rates",
     "data/checks",
