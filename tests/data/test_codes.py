@@ -17,13 +17,16 @@ from forecast.data.codes import (
     coded,
     dictionary_of,
     from_chunks,
+    in_one_number,
     is_coded,
     key_order,
     labels,
     looked_up,
+    own_places,
     padded,
     places,
     ranks,
+    repeats,
     translated,
 )
 from forecast.data.schema import Company
@@ -88,6 +91,31 @@ def test_order_is_that_of_a_stable_sort(rows):
     coded = held([name for name, _ in rows])
     again = key_order([ranks(coded), ranks(frame["day"])])
     np.testing.assert_array_equal(np.arange(len(frame)) if again is None else again, expected)
+
+
+def test_several_numbers_in_one_by_hand():
+    assert in_one_number([np.array([1, 0, 1]), np.array([5, 9, 7])]).tolist() == [8, 4, 10]
+    seconds = np.array([3, 0, 2**40]) * 1_000_000  # what is below the second takes no bits
+    assert in_one_number([np.array([0, 0, 1]), seconds]).tolist() == [3, 0, 2**41 + 2**40]
+    assert in_one_number([np.array([0, 2**62])]) is None
+    assert in_one_number([np.array([0, 2**40, 1]), np.array([0, 2**40 - 1, 1])]) is None
+    assert in_one_number([np.array([], dtype=np.int64)]).tolist() == []
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-(10**12), 10**12), st.integers(0, 2)), max_size=30))
+def test_several_numbers_in_one_sort_as_they_do(rows):
+    numbers = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)] or [np.zeros(0, dtype=np.int64)]
+    one = in_one_number(numbers)
+    assert one is not None
+    np.testing.assert_array_equal(np.argsort(one, kind="stable"), np.lexsort(numbers[::-1]))
+    assert len(np.unique(one)) == len(set(rows))
+
+
+@given(TEXTS)
+def test_own_places_are_places_in_oneself(values):
+    for column in (text(values), held(values)):
+        np.testing.assert_array_equal(own_places(column), places(column, column))
+        assert repeats(column) == column.duplicated().any()
 
 
 @given(TEXTS)

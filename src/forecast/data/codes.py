@@ -20,6 +20,10 @@ from forecast.data.text import TEXT, CodedText, works
 _ROWS_A_LEVEL = 4
 """Fewer rows than this for each different value, and codes are not worth it."""
 
+_BITS = 62
+_WIDE = 24
+"""A number of more bits is looked at for what all of its values have in common."""
+
 _SAMPLE = 4_096
 _PART = 250_000
 
@@ -57,7 +61,12 @@ def from_chunks(values: pa.ChunkedArray) -> pd.Series:
         found = values.dictionary_encode().combine_chunks()
         if _ROWS_A_LEVEL * len(found.dictionary) <= len(found):
             return _shrunk(found.cast(pa.dictionary(found.type.index_type, pa.large_string())), None)
-    return pd.Series(ArrowStringArray(values.combine_chunks().cast(pa.large_string()), dtype=TEXT), copy=False)
+    return text_column(values)
+
+
+def text_column(values: pa.ChunkedArray) -> pd.Series:
+    """Return text that was read in chunks as a column, written out."""
+    return pd.Series(ArrowStringArray(values.cast(pa.large_string()).combine_chunks(), dtype=TEXT), copy=False)
 
 
 def from_codes(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
@@ -179,6 +188,9 @@ def rewritten(values: pd.Series, write: Callable[[pa.Array], pa.Array]) -> pd.Se
         text = text_of(values)
         new = write(text)
         return values if new.equals(text) else pd.Series(new, index=values.index, dtype="str")
+    levels = dictionary_of(values).dictionary
+    if write(levels).equals(levels):
+        return values
     held = used(dictionary_of(values))
     new = write(held.dictionary)
     if new.equals(held.dictionary):
@@ -198,12 +210,11 @@ def used(values: pa.DictionaryArray) -> pa.DictionaryArray:
 
 def translated(values: pd.Series, meaning: Mapping[str, str | None]) -> pd.Series:
     """Return another text for each text of a column; missing where there is none. Each different text is asked once."""
-    codes, texts = pd.factorize(values)
-    answers = pa.array([meaning.get(str(text)) for text in texts], pa.large_string())
-    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return column_of(
-        pa.DictionaryArray.from_arrays(indices, answers).dictionary_decode().dictionary_encode(), index=values.index
-    )
+    held = dictionary_of(values)
+    answers = pa.array([meaning.get(text) for text in held.dictionary.to_pylist()], pa.large_string())
+    each = answers.dictionary_encode()
+    codes = each.indices.take(held.indices)
+    return column_of(pa.DictionaryArray.from_arrays(codes, each.dictionary), index=values.index)
 
 
 def looked_up(values: pd.Series, among: pd.Series, answers: pd.Series) -> pd.Series:
@@ -250,9 +261,36 @@ def key_order(numbers: Sequence[np.ndarray]) -> np.ndarray | None:
     same = np.ones(max(len(numbers[0]) - 1, 0), dtype=bool)
     for number in numbers:
         if (same & (number[1:] < number[:-1])).any():
-            return np.lexsort(list(numbers)[::-1])
+            one = in_one_number(numbers)
+            return np.lexsort(list(numbers)[::-1]) if one is None else np.argsort(one, kind="stable")
         same &= number[1:] == number[:-1]
     return None
+
+
+def in_one_number(numbers: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return one number a row that sorts as several whole numbers do, and equals where they do; (n,) int64.
+
+    None where they need more than 62 bits. Moments that are all of a full second take no bits for what is below it.
+
+    Example: in_one_number([np.array([1, 0, 1]), np.array([5, 9, 7])]) gives 8, 4, 10: the second, above 5, takes three
+    bits.
+    """
+    if not len(numbers[0]):
+        return np.zeros(0, dtype=np.int64)
+    one, bits = np.zeros(len(numbers[0]), dtype=np.int64), 0
+    for number in numbers:
+        lowest, highest = int(number.min()), int(number.max())
+        if highest - lowest >= 1 << _BITS:
+            return None
+        above = number.astype(np.int64, copy=False) - lowest
+        step = int(np.gcd.reduce(above)) if highest - lowest >= 1 << _WIDE else 1
+        width = ((highest - lowest) // step).bit_length()
+        bits += width
+        if bits > _BITS:
+            return None
+        one <<= width
+        one += above // step if step > 1 else above
+    return one
 
 
 def by_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -269,6 +307,23 @@ def by_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
         columns[column] = pd.Series(frame.pop(column).array.take(order), index=index)
         pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, index=index, copy=False)
+
+
+def own_places(values: pd.Series) -> np.ndarray:
+    """Return the first place of each text in its own column, -1 where it is missing; (n,) int32.
+
+    Texts in order show at once that none is there twice.
+    """
+    text = text_of(values)
+    if not text.null_count and pc.all(pc.less(text[:-1], text[1:])).as_py() is not False:
+        return np.arange(len(text), dtype=np.int32)
+    return places(values, values)
+
+
+def repeats(values: pd.Series) -> bool:
+    """Return whether a text is there twice, or two are missing."""
+    own = own_places(values)
+    return bool(np.count_nonzero(own < 0) > 1 or (own[own >= 0] != np.flatnonzero(own >= 0)).any())
 
 
 def distinct(values: pd.Series) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 import forecast
+from forecast.data.sources import into_folder
 from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.importing import import_crm
 from salesforce_exports import DEALS, USERS
@@ -56,6 +58,37 @@ def test_forecasts_of_several_exports_add_up(tmp_path: Path):
     october = table[table["target_period"] == "2026-10"]
     assert october["amount"].tolist() == [500, 400]
     assert "submitted_forecasts: 2 forecasts of earlier imports stay" in notes
+
+
+def test_a_long_table_is_written_as_parquet_and_replaced_by_the_next_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    again(tmp_path, day="2026-10-20")
+    in_csv = forecast.read(tmp_path / "ours").opportunities
+    assert (tmp_path / "ours" / "opportunities.csv").is_file()
+    with monkeypatch.context() as patch:
+        patch.setattr(into_folder, "MANY_ROWS", 3)
+        notes = again(tmp_path, day="2026-10-21")
+        assert "written as Parquet: opportunities\n" in notes
+        assert "set aside" not in notes
+        assert not (tmp_path / "ours" / "opportunities.csv").exists()
+        pd.testing.assert_frame_equal(forecast.read(tmp_path / "ours").opportunities, in_csv)
+        assert "set aside" not in again(tmp_path, day="2026-10-22")
+    notes = again(tmp_path, day="2026-10-23")
+    assert "Parquet" not in notes
+    assert "set aside" not in notes
+    assert not (tmp_path / "ours" / "opportunities.parquet").exists()
+    pd.testing.assert_frame_equal(forecast.read(tmp_path / "ours").opportunities, in_csv)
+
+
+def test_parquet_of_ones_own_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(into_folder, "MANY_ROWS", 3)
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "opportunities.parquet").write_bytes(b"mine")
+    assert "set aside" in again(tmp_path, day="2026-10-20")
+    assert (ours / "opportunities.parquet.before-import").read_bytes() == b"mine"
+    assert len(forecast.read(ours).opportunities) == 3
 
 
 def test_a_table_in_another_form_is_set_aside_not_read_twice(tmp_path: Path):

@@ -15,7 +15,7 @@ from forecast.data import submissions
 from forecast.data.checks.amounts import amounts_against_history
 from forecast.data.checks.currencies import check_currencies
 from forecast.data.checks.table import problem_at
-from forecast.data.codes import key_order, places, ranks
+from forecast.data.codes import key_order, own_places, places, ranks
 from forecast.data.schema import OUTCOMES, UNASSIGNED, Company
 from forecast.errors import Problem, did_you_mean, nearest, shortened
 
@@ -147,7 +147,7 @@ def _histories(tables: Tables, company: Company) -> list[Problem]:
             what="history of opportunities that are not in opportunities",
             mend=f"add the opportunities, or take their history out; {first!r}: {_near(first, ids)}",
         )
-    own = places(ids, ids)
+    own = own_places(ids)
     # Rows of history by opportunity, then time; a row without a time comes last.
     order = key_order([of, ranks(history["recorded_at"])])
     rows = np.arange(len(of), dtype=np.int32) if order is None else order.astype(np.int32)

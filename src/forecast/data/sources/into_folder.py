@@ -19,8 +19,8 @@ import pandas as pd
 
 from forecast.data.schema import TABLES
 from forecast.data.sources.company import FILE
-from forecast.data.sources.tables.raw import is_table, stem
-from forecast.data.sources.writing import write_csv
+from forecast.data.sources.tables.raw import PARQUET, is_table, stem
+from forecast.data.sources.writing import write_csv, write_parquet
 from forecast.wording import joined, plural
 
 OF_THE_DEALS = ("opportunities", "opportunity_history", "stages", "currencies")
@@ -29,7 +29,11 @@ NOTES = "import_notes.txt"
 ASIDE = ".before-import"
 
 _RECORD = "tables of this import: "
+_IN_PARQUET = "too long for a spreadsheet, written as Parquet: "
 _GATHERED = "submitted_forecasts"
+
+MANY_ROWS = 100_000
+"""A table of the deals with so many rows is written as Parquet (docs/decisions/import_as_parquet.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +63,12 @@ def into(result: Imported, out: Path) -> Imported:
         elif name == _GATHERED and there:
             tables[name], added = _gathered(there[0], tables[name])
             notes.append(f"{name}: {plural(added, 'forecast')} of earlier imports stay")
-    aside = [path.name for name in _written(tables) for path in _forms(out, name) if path.name != f"{name}.csv"]
+    aside = [path.name for path in _others(out, tables)]
     if aside:
         notes.append(f"set aside in {out}, as {ASIDE}: {joined(aside)}")
+    parquet = [name for name, frame in tables.items() if _file(name, frame).endswith(PARQUET)]
+    if parquet:
+        notes.append(_IN_PARQUET + ", ".join(parquet))
     return replace(result, tables=tables, notes=tuple(notes))
 
 
@@ -77,18 +84,18 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         for name, frame in result.tables.items():
-            write_csv(frame, temporary / f"{name}.csv")
+            file = temporary / _file(name, frame)
+            (write_parquet if file.suffix == PARQUET else write_csv)(frame, file)
         (temporary / FILE).write_text(result.company, encoding="utf-8")
         (temporary / NOTES).write_text("".join(f"- {note}\n" for note in notes), encoding="utf-8")
         out.mkdir(exist_ok=True)
-        for name in _written(result.tables):
-            for path in _forms(out, name):
-                if path.name != f"{name}.csv":
-                    path.replace(path.with_name(path.name + ASIDE))
+        for path in _others(out, result.tables):
+            path.replace(path.with_name(path.name + ASIDE))
+        own = [path for name in OF_THE_DEALS for path in _own(out, name)]
         written = [file.replace(out / file.name) for file in sorted(temporary.iterdir())]
-        for name in OF_THE_DEALS:
-            if name not in result.tables:
-                (out / f"{name}.csv").unlink(missing_ok=True)
+        for path in own:
+            if path not in written:
+                path.unlink()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return written
@@ -96,6 +103,24 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
 
 def _written(tables: Mapping[str, pd.DataFrame]) -> Sequence[str]:
     return list(dict.fromkeys([*OF_THE_DEALS, *tables]))
+
+
+def _file(name: str, frame: pd.DataFrame) -> str:
+    """Return the file a table is written into: CSV that any spreadsheet opens, but for what is too long for one."""
+    return f"{name}{PARQUET if name in OF_THE_DEALS and len(frame) >= MANY_ROWS else '.csv'}"
+
+
+def _own(out: Path, name: str) -> list[Path]:
+    """Return the files of a table that an import may replace: its CSV, and the Parquet that an earlier one wrote."""
+    found = [out / f"{name}.csv"]
+    if name in _noted(out, _IN_PARQUET):
+        found.append(out / f"{name}{PARQUET}")
+    return [path for path in found if path.is_file()]
+
+
+def _others(out: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
+    """Return the files of a folder that would be read beside what is written, and that no import has written."""
+    return [path for name in _written(tables) for path in _forms(out, name) if path not in _own(out, name)]
 
 
 def _forms(out: Path, name: str) -> list[Path]:
@@ -107,11 +132,16 @@ def _forms(out: Path, name: str) -> list[Path]:
 
 def _of_earlier_import(out: Path) -> set[str]:
     """Return the further tables that an earlier import wrote into the folder, as its notes say."""
+    return _noted(out, _RECORD) & set(TABLES)
+
+
+def _noted(out: Path, record: str) -> set[str]:
+    """Return what the notes of an earlier import list behind some words; nothing where there are none."""
     file = Path(out) / NOTES
     if not file.is_file():
         return set()
-    found = re.search(rf"^- {_RECORD}(.+)$", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-    return {name.strip() for name in found[1].split(",")} & set(TABLES) if found else set()
+    found = re.search(rf"^- {re.escape(record)}(.+)$", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    return {name.strip() for name in found[1].split(",")} if found else set()
 
 
 def _gathered(path: Path, new: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from forecast.data.codes import key_order, places
+from forecast.data.codes import column_of, key_order, places, text_of
 from forecast.data.sources.crm.deals import Deals
 from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.values.dates import local_days
@@ -64,8 +65,8 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
     The day is what the user says, else the day in the file's name (`exported_on`) where the last change is not long
     before it, else that of the last change the export knows of: the CRM does not write when it was exported.
     """
-    frame = deals.opportunities.copy()
-    history = None if deals.history is None or deals.history.empty else deals.history.copy()
+    frame = deals.opportunities.copy(deep=False)
+    history = None if deals.history is None or deals.history.empty else deals.history.copy(deep=False)
     if choices.one_currency:
         frame, history = _in_one_currency(frame, history, deals)
     _refuse_mixed(frame, deals)
@@ -273,12 +274,15 @@ def _mended_history(history: pd.DataFrame, frame: pd.DataFrame, timezone: str, n
     at = history["recorded_at"].dt.tz_localize(None).to_numpy().view(np.int64)
     order = key_order([deal, at])
     if order is not None:
-        deal, at, history = deal[order], at[order], history.iloc[order]
+        deal, at = deal[order], at[order]
     last = np.append((deal[1:] != deal[:-1]) | (at[1:] != at[:-1]), True)  # of several at one time
     if not last.all():
-        deal, history = deal[last], history[last]
-    history = history.assign(deal=deal)
-    if history["stage"].isna().any():
+        deal, order = deal[last], np.flatnonzero(last) if order is None else order[last]
+    if order is not None:
+        history = history.iloc[order]
+    names = pa.DictionaryArray.from_arrays(pa.array(deal), text_of(frame["opportunity_id"]).cast(pa.large_string()))
+    history = history.assign(deal=deal, opportunity_id=column_of(names, index=history.index))
+    if history["stage"].hasnans:
         history["stage"] = history["stage"].fillna(UNKNOWN_STAGE)
     return _from_before_closing(history, frame, timezone, notes)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import repeats
 from forecast.data.schema import UNASSIGNED
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.ids import without_repeats
@@ -69,7 +70,7 @@ def without_deleted(frame: pd.DataFrame, deleted: pd.Series, notes: list[str]) -
 
 def one_row_a_deal(frame: pd.DataFrame, export: Export) -> pd.DataFrame:
     """Return one row a deal; a row that a page of the export repeats is the same in every column of the file."""
-    if not frame["opportunity_id"].duplicated().any():
+    if not repeats(frame["opportunity_id"].astype("str")):
         return frame
     raw = export.raw["opportunities"].reindex(frame.index)
     key = export.columns["opportunities"]["opportunity_id"]

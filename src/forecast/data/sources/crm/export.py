@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,18 +16,20 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
-from forecast.data.sources.crm.values.layout import Kept, header_among, records
+from forecast.data.sources.crm.values.layout import Kept, are_sparse, header_among, is_grouped, records
 from forecast.data.sources.crm.values.names import day_in, has_columns, plain, stems_of, values_among
 from forecast.data.sources.crm.values.parts import in_one
 from forecast.data.sources.crm.values.reading import Order, Reading, trimmed, without_nulls
 from forecast.data.sources.tables.archive import files_of
 from forecast.data.sources.tables.delimited import Header
+from forecast.data.sources.tables.plain import Plain, read_plain
 from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
 from forecast.data.sources.tables.read import read_file, read_tables
 from forecast.errors import DataError, did_you_mean
 
 _SHOWN = 5
 _NAMES_SHOWN = 8
+_TYPED: tuple[Plain, ...] = ("moment", "day")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class File:
     columns : our column -> what the CRM may call it; the first name that is there, with a value in it, counts.
     needed : those of our columns without which the file cannot be used. required : whether the export needs it.
     marks : names that no other file has; with one of them and the needed columns a file of any name is this one.
+    kinds : our column -> what it holds, of a file that may have millions of rows. One in the plainest form is read into
+    these at once (`read_plain`), and but for the deals' own without the columns that are not mapped.
     """
 
     role: str
@@ -45,6 +50,7 @@ class File:
     needed: tuple[str, ...]
     required: bool = False
     marks: tuple[str, ...] = ()
+    kinds: Mapping[str, Plain] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +132,10 @@ class Export:
             notes=self.notes,
         )
 
+    def names(self, role: str) -> Sequence[str]:
+        """Return the columns of a role's file, as it calls them."""
+        return self.tables[role].names or [str(name) for name in self.raw[role].columns]
+
     def column(self, role: str, name: str) -> pd.Series:
         """Return a column of a role, all missing where it is not there."""
         frame = self.frames[role]
@@ -165,7 +175,7 @@ def _fill(export: Export, parts: Sequence[_Part]) -> None:
         else:
             named.setdefault(file.role, []).append(part)
     for file in crm.files:
-        if file.role in named:
+        if file.role in named and not _taken_plain(export, file, named[file.role]):
             _take(export, file, [(part, part.read(file)) for part in named[file.role]])
     for file in crm.files:
         if file.required and file.role not in export.frames:
@@ -226,6 +236,56 @@ def _parts(crm: Crm, paths: Sequence[Path]) -> list[_Part]:
     return parts
 
 
+def _taken_plain(export: Export, file: File, parts: Sequence[_Part]) -> bool:
+    """Take a file that is in the plainest form, and return whether it was; else nothing is changed.
+
+    The careful road is for what may be more than records: rows that lack what records have, and groups.
+    """
+    part = parts[0]
+    if len(parts) > 1 or part.table is not None or not file.kinds or export.choices.decimal == ",":
+        return False
+    table = read_plain(part.path, columns=partial(_kinds, file), header=_header(file))
+    if table is None or not _are_records(table, file):
+        return False
+    _keep(export, file, part.label, table, without_nulls(cleaned(table.frame), part.label, export.notes))
+    day = day_in(stem(part.path))
+    if day is not None:
+        export.days[part.label] = day
+    return True
+
+
+def _kinds(file: File, names: Sequence[str]) -> dict[str, Plain]:
+    """Return which columns of a file are read, as what: all of the deals', of any other the one that is ours first."""
+    by_plain: dict[str, str] = {}
+    for name in names:
+        by_plain.setdefault(plain(name), name)
+    kinds: dict[str, set[Plain]] = {name: set() for name in names} if file.required else {}
+    for ours, aliases in file.columns.items():
+        there = [by_plain[plain(alias)] for alias in aliases if plain(alias) in by_plain]
+        for name in there if file.required else there[:1]:
+            kinds.setdefault(name, set()).add(file.kinds.get(ours, "text"))
+    return {name: found.pop() if len(found) == 1 else "text" for name, found in kinds.items()}
+
+
+def _are_records(table: RawTable, file: File) -> bool:
+    """Return whether all rows of a plain table are records of a file, by what stands in the columns that were read."""
+    frame = table.frame
+    if is_grouped(table.names) or not has_columns(table.names, file.columns, file.needed):
+        return False
+    if file.required:
+        return not are_sparse(frame).any()
+    # Some columns are not read. So a row must have all that is needed to be a record for certain, an empty column
+    # might be another one's place, and a date in any other form would be read by what the others show.
+    needed = {plain(name) for ours in file.needed for name in file.columns[ours]}
+    for name, kind in _kinds(file, table.names).items():
+        values = frame[name]
+        if kind in _TYPED and values.dtype == "str":
+            return False
+        if values.hasnans and (plain(name) in needed or values.isna().all()):
+            return False
+    return True
+
+
 def _take(export: Export, file: File, parts: Sequence[tuple[_Part, RawTable]]) -> None:
     """Take a file as that of its role; several are parts of it, see `in_one`."""
     frames: dict[str, pd.DataFrame] = {}
@@ -247,10 +307,14 @@ def _take(export: Export, file: File, parts: Sequence[tuple[_Part, RawTable]]) -
                 table=first.label,
                 mend="keep the one that holds in the folder",
             )
-    export.files[file.role], export.tables[file.role], export.raw[file.role] = label, table, rows
-    export.frames[file.role] = _renamed(export, file)
+    _keep(export, file, label, table, rows)
     if len(days) == 1:
         export.days[label] = next(day for day in days if day is not None)
+
+
+def _keep(export: Export, file: File, label: str, table: RawTable, rows: pd.DataFrame) -> None:
+    export.files[file.role], export.tables[file.role], export.raw[file.role] = label, table, rows
+    export.frames[file.role] = _renamed(export, file)
 
 
 def _one_form(tables: Sequence[RawTable], label: str) -> RawTable:
@@ -370,7 +434,8 @@ def cleaned(frame: pd.DataFrame) -> pd.DataFrame:
     names: list[str] = []
     columns: list[pd.Series] = []
     for position, name in enumerate(map(str, frame.columns)):
-        values = trimmed(frame.iloc[:, position])
+        values = frame.iloc[:, position]
+        values = trimmed(values) if values.dtype == "str" else values
         if name or values.notna().any():
             names.append(name or f"Unnamed: {position}")
             columns.append(values)
@@ -378,7 +443,7 @@ def cleaned(frame: pd.DataFrame) -> pd.DataFrame:
     for position, name in enumerate(names):
         count[name] = count.get(name, -1) + 1
         names[position] = f"{name}.{count[name]}" if count[name] else name
-    return pd.DataFrame(dict(zip(names, columns, strict=True)), index=frame.index)
+    return pd.DataFrame(dict(zip(names, columns, strict=True)), index=frame.index, copy=False)
 
 
 def _renamed(export: Export, file: File) -> pd.DataFrame:
@@ -407,7 +472,7 @@ def _renamed(export: Export, file: File) -> pd.DataFrame:
             )
     if file.role == "opportunities":
         export.unused = [str(column) for column in raw.columns if column not in used]
-    return pd.DataFrame(taken, index=raw.index)
+    return pd.DataFrame(taken, index=raw.index, copy=False)
 
 
 def _refuse_headless(raw: pd.DataFrame, table: str) -> None:

@@ -163,9 +163,7 @@ def _read(
         with contextlib.suppress(DataError):
             _refuse_foreign(kind, source, tables_in(source), error)
         raise
-    _refuse_foreign(
-        kind, source, [ColumnNames(export.files[role], frame.columns) for role, frame in export.raw.items()]
-    )
+    _refuse_foreign(kind, source, [ColumnNames(export.files[role], export.names(role)) for role in export.raw])
     if mapping is not None:
         export.stage_outcomes = said_of_outcomes(mapping)
     export.calendar = company.periods

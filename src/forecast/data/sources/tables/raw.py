@@ -29,6 +29,7 @@ class RawTable:
     encoding, separator : how a text file was read: `utf-8`, `utf-16-le`, `cp1252`, … and `,` `;` `\\t` `|`; else empty.
     decimal : `,` or `.` where numbers in the text show which sign stands before the decimals; empty where none does.
     notes : what was decided for the user, with its evidence.
+    names : all columns of a file of which some were not read, or were read into their kinds at once (`plain`).
     """
 
     name: str
@@ -38,6 +39,7 @@ class RawTable:
     separator: str = ""
     decimal: str = ""
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def ending(path: Path) -> str:

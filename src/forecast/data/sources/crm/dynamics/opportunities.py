@@ -117,6 +117,8 @@ CRM = Crm(
             ),
             needed=("opportunity_id", "state", "expected", "closed", "created_at"),
             required=True,
+            # What the audit holds, too, stays text: the two are put together.
+            kinds={"created_at": "moment", "touched_at": "moment", "closed": "day"},
         ),
         File(
             role="audit",
@@ -131,6 +133,7 @@ CRM = Crm(
                 "changes": ("changedata",),
             },
             needed=("opportunity_id", "recorded_at"),
+            kinds={"opportunity_id": "key", "recorded_at": "moment"},
         ),
         File(
             role="closes",
@@ -221,7 +224,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
 def _today(export: Export, reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the deals as they stand today, with every column that is used, and their versions where these are kept."""
     called = export.columns["opportunities"]
-    frame = export.frames["opportunities"].copy()
+    frame = export.frames["opportunities"].copy(deep=False)
     wanted = ("estimated", "estimated_base", "actual", "actual_base", "stage", "touched_at", "owner", "owner_name")
     for name in (*wanted, "currency", "currency_name", "exchange_rate"):
         if name not in frame:
@@ -247,7 +250,7 @@ def _today(export: Export, reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame
         frame, versions = latest(frame, by, reading.table, export.notes)
     frame = one_row_a_deal(frame, export)
     deleted = frame["deleted"] if "deleted" in frame else pd.Series(np.nan, index=frame.index, dtype="str")
-    return without_deleted(frame, flags(deleted), export.notes).copy(), versions
+    return without_deleted(frame, flags(deleted), export.notes).copy(deep=False), versions
 
 
 def _joined(frame: pd.DataFrame, export: Export) -> dict[str, pd.Series]:

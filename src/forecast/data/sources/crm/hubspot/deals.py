@@ -138,6 +138,10 @@ CRM = Crm(
             },
             needed=("opportunity_id", "stage_id", "close_date", "created_at"),
             required=True,
+            kinds={
+                **dict.fromkeys(("created_at", "version_from", "touched_at", "close_date"), "moment"),
+                **dict.fromkeys(("amount", "amount_home", "probability"), "number"),
+            },
         ),
         File(
             role="stages",
@@ -164,6 +168,7 @@ CRM = Crm(
                 "value": ("value", "new_value", "property_value"),
             },
             needed=("opportunity_id", "recorded_at", "property", "value"),
+            kinds={"opportunity_id": "key", "recorded_at": "moment"},
         ),
         File(
             role="daily",
@@ -257,7 +262,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     _whole_identifiers(export)
     frame, versions = active(export.frames["opportunities"], table, notes)
     frame = without_deleted(frame, flags(export.column("opportunities", "deleted"))[frame.index], notes)
-    frame = _without_merged(export, frame).copy()
+    frame = _without_merged(export, frame).copy(deep=False)
     touched = frame.get("touched_at", pd.Series(np.nan, index=frame.index, dtype="str"))
     frame["touched_at"] = moments(touched, reading, column=called.get("touched_at", "hs_lastmodifieddate"))
     frame = one_row_a_deal(frame, export)
@@ -403,7 +408,7 @@ def _history(
     export: Export, states: pd.DataFrame, frame: pd.DataFrame, done: Conversion | None, readings: dict[str, Reading]
 ) -> pd.DataFrame:
     """Return the states with amounts (in the deals' money) and dates as such."""
-    history = states[are_among(states["opportunity_id"], frame["opportunity_id"])].copy()
+    history = states[are_among(states["opportunity_id"], frame["opportunity_id"])].copy(deep=False)
     table = _source(export)
     reading = next(each for each in readings.values() if each.table == table)
     for name in ("amount", "amount_home"):

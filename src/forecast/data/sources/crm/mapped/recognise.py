@@ -81,6 +81,8 @@ def shipped_for(tables: Sequence[ColumnNames]) -> Recognised | None:
 
 def other_crm(kind: str, tables: Sequence[ColumnNames]) -> Recognised | None:
     """Return whose export it is where it is another CRM's than `kind`; None where it is its own, or nobody's known."""
+    if any(_fitting(table, _SIGNATURES.get(kind, ())) for table in tables):
+        return None  # without reading the mappings that come with the program
     found = recognised(tables)
     if not found or any(one.kind == kind for one in found):
         return None

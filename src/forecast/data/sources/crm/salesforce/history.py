@@ -67,6 +67,13 @@ FILES = (
         },
         needed=("opportunity_id", "recorded_at", "stage"),
         marks=("From Stage", "To Stage"),
+        kinds={
+            "opportunity_id": "key",
+            "recorded_at": "moment",
+            "amount": "number",
+            "close_date": "day",
+            "probability": "number",
+        },
     ),
     File(
         role="field_history",
@@ -87,6 +94,7 @@ FILES = (
         },
         needed=("opportunity_id", "recorded_at", "field"),
         marks=("Field / Event", "NewValue", *labels("field")),
+        kinds={"opportunity_id": "key", "recorded_at": "moment"},
     ),
 )
 
@@ -165,7 +173,7 @@ def past(
 def _of_rows(export: Export, role: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the states of a file that holds whole ones."""
     reading, called = export.reading(role), export.columns[role]
-    known = rows[["opportunity_id", "stage"]].copy()
+    known = rows[["opportunity_id", "stage"]].copy(deep=False)
     recorded = "started_at" if role == "opportunities" else "recorded_at"
     known["recorded_at"] = moments(rows[recorded], reading, column=called[recorded])
     if "amount" in rows:

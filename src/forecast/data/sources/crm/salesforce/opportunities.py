@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import from_codes
 from forecast.data.sources.crm.base_currency import (
     Conversion,
     conversion,
@@ -103,6 +104,11 @@ CRM = Crm(
             },
             needed=("opportunity_id", "stage", "amount", "close_date", "created_at"),
             required=True,
+            kinds={
+                **dict.fromkeys(("created_at", "started_at", "touched_at"), "moment"),
+                **dict.fromkeys(("amount", "entered", "probability"), "number"),
+                "close_date": "day",
+            },
         ),
         *history.FILES,
         File(
@@ -293,7 +299,7 @@ def _current(export: Export) -> tuple[pd.DataFrame, pd.DataFrame | None]:
             )
         else:
             deleted = deleted | ~active
-    return without_deleted(frame, deleted, notes).copy(), versions
+    return without_deleted(frame, deleted, notes).copy(deep=False), versions
 
 
 # -- stages and outcomes ---------------------------------------------------------------------------------
@@ -328,7 +334,8 @@ def _outcome(export: Export, frame: pd.DataFrame, declared: dict[str, str]) -> p
     won = flags(export.column("opportunities", "is_won")[frame.index])
     closed = flags(export.column("opportunities", "is_closed")[frame.index]) | won
     if len(there) == 2:
-        return pd.Series(np.where(won, "won", np.where(closed, "lost", "open")), index=frame.index, dtype="str")
+        ending = np.where(won, 2, np.where(closed, 1, 0)).astype(np.int8)
+        return from_codes(ending, ("open", "lost", "won")).set_axis(frame.index)
     by_stage = decide(
         frame["stage"] if not there else frame["stage"].where(~won),
         declared=declared,

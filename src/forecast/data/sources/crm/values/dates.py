@@ -29,6 +29,7 @@ _UNITS = {9: 1_000_000, 10: 1_000_000, 12: 1_000, 13: 1_000, 16: 1}
 """Digits of a count since 1970 -> microseconds in one of it: seconds, milliseconds, microseconds."""
 _CENTURY_ENDS = 70
 _NEVER = np.datetime64("NaT", "us")
+_US, _UTC = np.dtype("datetime64[us]"), "datetime64[us, UTC]"
 
 _TIME = (
     r"(?:(?:[Tt]|\s*,\s*|\s+at\s+|\s+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})"
@@ -91,6 +92,7 @@ def moments(values: pd.Series, reading: Reading, *, column: str) -> pd.Series:
     Raises DataError for what is no date, or where day and month cannot be told apart, with the first rows.
     """
     at = _quick_moments(values)
+    as_given = isinstance(values.dtype, pd.DatetimeTZDtype) and str(values.dtype) == _UTC
     if at is None:
         parsed = _parsed(values, reading, column)
         there = ~np.isnat(parsed.clock)
@@ -103,6 +105,8 @@ def moments(values: pd.Series, reading: Reading, *, column: str) -> pd.Series:
     if dates_only and reading.timezone != "UTC":
         reading.say(column, "every value is midnight UTC: read as dates, not as the evening before")
         at = _localised(at, reading.timezone)
+    elif as_given:
+        return values
     return pd.Series(pd.DatetimeIndex(at).tz_localize("UTC"), index=values.index)
 
 
@@ -141,7 +145,7 @@ def _is_midnight(clock: np.ndarray) -> np.ndarray:
 def _quick_moments(values: pd.Series) -> np.ndarray | None:
     """Return UTC moments (datetime64[us]) where every value is ISO with an offset; None otherwise."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+        return values.dt.tz_convert("UTC").array.asi8.view(f"datetime64[{values.dt.unit}]").astype(_US, copy=False)
     if values.dtype != "str":
         return None
     try:
@@ -154,7 +158,7 @@ def _quick_moments(values: pd.Series) -> np.ndarray | None:
 def _quick_days(values: pd.Series) -> np.ndarray | None:
     """Return days where every value is YYYY-MM-DD, or typed without a time; None otherwise."""
     if pd.api.types.is_datetime64_dtype(values.dtype):
-        days = values.to_numpy().astype("datetime64[us]")
+        days = values.to_numpy().astype(_US, copy=False)
         return days if not (days[~np.isnat(days)].view(np.int64) % _DAY_LENGTH).any() else None
     if values.dtype != "str":
         return None

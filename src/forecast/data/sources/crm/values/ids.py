@@ -50,21 +50,18 @@ def are_among(ids: pd.Series, known: pd.Series) -> np.ndarray:
 
 def one_form(columns: Mapping[str, pd.Series]) -> tuple[dict[str, pd.Series], str]:
     """Return columns that hold the same identifiers in one form, and a note: 18 characters where both forms occur."""
-    lengths = {name: _lengths(values) for name, values in columns.items()}
-    if not (any(short for short, _ in lengths.values()) and any(long for _, long in lengths.values())):
+    count = sum(_count(values, _SHORT, 15) for values in columns.values())
+    if not count or not any(_count(values, _LONG, 18) for values in columns.values()):
         return dict(columns), ""
-    count = sum(short for short, _ in lengths.values())
     note = f"{count:,} identifiers of 15 characters are written with their 18, as the export's others"
     return {name: case_safe(values) for name, values in columns.items()}, note
 
 
-def _lengths(values: pd.Series) -> tuple[int, int]:
-    """Return how many identifiers have 15 and how many have 18 characters."""
+def _count(values: pd.Series, pattern: str, length: int) -> int:
+    """Return how many identifiers fit a pattern of so many signs."""
     if values.dtype != "str" or not len(values):
-        return 0, 0
-    short = by_text(values, lambda text: _fit(text, _SHORT, 15))
-    long = by_text(values, lambda text: _fit(text, _LONG, 18))
-    return pc.sum(short).as_py() or 0, pc.sum(long).as_py() or 0
+        return 0
+    return pc.sum(by_text(values, lambda text: _fit(text, pattern, length))).as_py() or 0
 
 
 def _fit(text: pa.Array, pattern: str, length: int) -> pa.Array:

@@ -65,6 +65,11 @@ def header_among(names: Collection[str]) -> Callable[[Sequence[Sequence[str]]], 
     return header
 
 
+def is_grouped(names: Collection[str]) -> bool:
+    """Return whether a report is grouped by its first columns, as an arrow in a name says."""
+    return any(_ARROW.search(name) for name in names)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """What every record has, as far as the CRM says it, by what `plain` makes of its columns' names.
@@ -89,7 +94,7 @@ def records(frame: pd.DataFrame, table: str, notes: list[str], *, kept: Kept | N
     if frame.shape[1] < _KNOWN_AT_LEAST or frame.empty:
         return frame
     frame = _without_repeated_header(frame, table, notes)
-    sparse = _sparse(frame)
+    sparse = are_sparse(frame)
     if not sparse.any():
         return _with_groups(frame, _levels(frame, None, kept), table, notes)
     foot = _foot(frame, sparse)
@@ -136,7 +141,7 @@ def _note(frame: pd.DataFrame, mask: np.ndarray, what: str, table: str, notes: l
         notes.append(f"{table}: {plural(int(mask.sum()), 'row')} of {what} left out: {shown}")
 
 
-def _sparse(frame: pd.DataFrame) -> np.ndarray:
+def are_sparse(frame: pd.DataFrame) -> np.ndarray:
     """Return which rows lack at least a third of the columns that records always have."""
     if not any(frame.iloc[:, place].hasnans for place in range(frame.shape[1])):
         return np.zeros(len(frame), dtype=bool)

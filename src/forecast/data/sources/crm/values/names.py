@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ _ISO_DAY = re.compile(r"[-_ ](\d{4})-?(\d{2})-?(\d{2})(?:[-_ ]\d{1,3})?$")
 _LOCAL_DAY = re.compile(r"[-_ ](\d{1,2})[-.](\d{1,2})[-.](\d{4})(?:[-_ ][\d\-. ]+(?:[AP]\.?M\.?)?)?$", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """Return a name as it is compared: small letters and digits alone, without what connectors add to it."""
     base, _, annotation = str(name).partition("@")

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.codes import by_text, rewritten
+from forecast.data.codes import by_text, dictionary_of, distinct, is_coded, rewritten, text_of
 from forecast.errors import ROWS_LISTED, DataError
 
 Order = Literal["dmy", "mdy", "iso"]
@@ -189,7 +189,7 @@ def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataF
     columns: dict[str, pd.Series] = {}
     for place, name in enumerate(frame.columns):
         values = frame.iloc[:, place]
-        if values.dtype == "str":
+        if values.dtype == "str" and _has_any(values, words):
             hit = np.asarray(pc.fill_null(by_text(values, lambda text: pc.is_in(text, value_set=words)), False))
             if hit.any():
                 columns[str(name)] = values.mask(hit)
@@ -199,6 +199,12 @@ def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataF
     listed = ", ".join(f"{name} ({count:,})" for name, count in list(told.items())[:ROWS_LISTED])
     notes.append(f"{table}: the word null (or NaN) is read as empty in {listed}")
     return frame.assign(**columns)
+
+
+def _has_any(values: pd.Series, words: pa.Array) -> bool:
+    """Return whether a column may have one of some words; of codes each text is looked at, also one no row has."""
+    texts = dictionary_of(values).dictionary if is_coded(values) else text_of(values)
+    return bool(pc.any(pc.is_in(texts, value_set=words.cast(texts.type))).as_py())
 
 
 _YES = (
@@ -243,6 +249,9 @@ def refuse_unread_flags(frame: pd.DataFrame, names: Sequence[str], *, called: Ma
     names : the columns of flags, ours. called : ours -> the file's. table : the file.
     """
     for name in (each for each in names if each in frame):
+        small = pd.Series(distinct(frame[name]), dtype="str").str.strip().str.lower()
+        if small.isin((*_YES, *_NO)).all():
+            continue
         bad = frame.index[frame[name].notna() & ~flags(frame[name]) & ~frame[name].str.strip().str.lower().isin(_NO)]
         if len(bad):
             raise DataError(

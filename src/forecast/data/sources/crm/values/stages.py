@@ -64,7 +64,8 @@ def outcomes(stage: pd.Series, *, declared: Mapping[str, str], mapped: Mapping[s
     """
     said = {str(name): outcome_of_name(str(name)) or "open" for name in stage.dropna().unique()}
     meaning: dict[str, str] = {**said, **mapped, **declared}
-    return translated(stage, meaning).fillna("open")
+    found = translated(stage, meaning)
+    return found.fillna("open") if found.hasnans else found
 
 
 def decide(
