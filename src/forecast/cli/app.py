@@ -245,10 +245,17 @@ def simulate(
         bool, typer.Option("--steady", help="Many middling deals, and people who know them: the kind of data/sample.")
     ] = False,
     segments: Annotated[int, typer.Option("--segments", metavar="N", min=2, max=20, help="How many segments.")] = 8,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--change", metavar="KIND[=SIZE][@MONTH][/SEGMENT]", help="What changes in it; may be repeated."),
+    ] = None,
 ) -> None:
     """Make a company whose truth is known: every table, with history and submitted forecasts.
 
-    Writes into an empty folder, or over a data folder that is there; into no other.
+    Writes into an empty folder, or over a data folder that is there; into no other. It stays as it is unless a --change
+    is asked for; docs/methods/simulation.md lists their kinds.
+
+    Example: forecast simulate --out data/changed --change break=0.5@2025-03 --change adopt
 
     Example: forecast simulate --out data/twin --steady --segments 12 --seed 9001 --effect 0
     """
@@ -264,6 +271,7 @@ def simulate(
         giant=giant,
         steady=steady,
         segments=segments,
+        changes=change or [],
     )
 
 

@@ -166,9 +166,11 @@ def simulate(
     giant: bool,
     steady: bool,
     segments: int,
+    changes: list[str],
 ) -> None:
     """Simulate a company and write its data folder."""
     from forecast.calendar import parse_period
+    from forecast.simulation.changes import parse_change
     from forecast.simulation.company import simulate as make
     from forecast.simulation.company import write
 
@@ -183,6 +185,7 @@ def simulate(
         giant=giant,
         steady=steady,
         segments=segments,
+        changes=[parse_change(each) for each in changes],
     )
     fill_folder(out, lambda folder: write(company, folder))
     typer.echo(f"data: {out} ({len(company.tables['opportunities']):,} opportunities)")

@@ -84,17 +84,25 @@ def _long(settings: Settings, name: str, values: np.ndarray) -> pd.DataFrame:
     )
 
 
+def announced_on(settings: Settings, clock: Clock, staff: Staff) -> np.ndarray:
+    """Return the day on which each segment's joint planning is announced, (G,); -1 where it never begins."""
+    day = clock.month_start[np.maximum(staff.adopted, 0)]
+    notice = generator(settings, "organisation").spawn(2)[1].integers(*ANNOUNCED, settings.segments)
+    return np.where(staff.adopted >= 0, day - notice, -1)
+
+
 def _joint_planning(settings: Settings, clock: Clock, staff: Staff) -> pd.DataFrame:
     begins = staff.adopted >= 0
     day = np.where(begins, clock.month_start[np.maximum(staff.adopted, 0)], -1)
-    notice = generator(settings, "organisation").spawn(2)[1].integers(*ANNOUNCED, settings.segments)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "segment": texts(settings.names, np.arange(settings.segments)),
             "adopted_on": dates(day),
-            "announced_on": dates(np.where(begins, day - notice, -1)),
+            "announced_on": dates(announced_on(settings, clock, staff)),
         }
     )
+    change = settings.change("adopt")
+    return table if change is None or change.announced else table.drop(columns="announced_on")
 
 
 def _quotas(settings: Settings, staff: Staff, seats: Seats, planned: np.ndarray) -> pd.DataFrame:

@@ -6,6 +6,7 @@ See docs/methods/simulation.md for the process, what its oracle means, and how h
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pandas as pd
 
 from forecast.errors import MachineError
 from forecast.simulation import parameters as par
-from forecast.simulation.business import make_business_tables
+from forecast.simulation.business import announced_on, make_business_tables
+from forecast.simulation.changes import Change
 from forecast.simulation.demand import make_demand, make_leads, make_staff
 from forecast.simulation.organisation import make_events, make_hierarchy, make_seats
 from forecast.simulation.parameters import Settings, make_clock
 from forecast.simulation.pipeline import run_pipeline
 from forecast.simulation.records import make_records
+from forecast.simulation.regime import make_regime
 from forecast.simulation.submitted import bookings, make_submitted
 from forecast.simulation.tables import make_marketing_tables, make_opportunity_tables
 from forecast.simulation.truth import Truth
@@ -53,6 +56,7 @@ def simulate(
     giant: bool = False,
     steady: bool = False,
     segments: int = 8,
+    changes: Change | Iterable[Change] = (),
 ) -> Simulation:
     """Simulate a company.
 
@@ -67,6 +71,8 @@ def simulate(
     steady : a company of many middling deals, whose late stages mostly win and whose people miss a month by a fifth to
         a third: the kind of `data/sample` (docs/methods/simulation.md).
     segments : 2 to 20; a quarter of them, and at least one, never adopts joint planning.
+    changes : what changes in the company, one or several of different kinds, such as `Change(kind="break")`; by
+        default nothing does (docs/methods/simulation.md lists the kinds).
 
     Raises ParameterError where a value is out of range.
     """
@@ -79,13 +85,17 @@ def simulate(
         giant=giant,
         steady=steady,
         segments=segments,
+        changes=(changes,) if isinstance(changes, Change) else tuple(changes),
     )
     clock = make_clock(settings)
     staff = make_staff(settings)
+    announced = announced_on(settings, clock, staff)
+    regime = make_regime(settings, clock, adopted=staff.adopted, announced_on=announced, weight=staff.weight)
+    course = None if regime is None else regime.actual
     demand = make_demand(settings, staff)
-    leads = make_leads(settings, demand)
-    pipeline = run_pipeline(settings, clock, staff, demand, leads)
-    records = make_records(settings, clock, staff, pipeline)
+    leads = make_leads(settings, demand, course)
+    pipeline = run_pipeline(settings, clock, staff, demand, leads, course)
+    records = make_records(settings, clock, staff, pipeline, None if regime is None else regime.shift("adopt"))
     seats = make_seats(settings, clock, staff)
     tables = make_opportunity_tables(settings, clock, pipeline.deals, records, seats)
     tables |= make_marketing_tables(settings, clock, demand, leads, pipeline.deals)
@@ -94,10 +104,17 @@ def simulate(
     shape = (settings.months, settings.segments, par.N_CHANNELS)
     spend = tables["marketing"]["spend"].to_numpy().reshape(shape).sum(axis=2).T
     tables |= make_business_tables(settings, clock, staff, seats, actual, spend, tables["opportunities"])
-    tables["events"] = make_events(settings, clock, demand)
+    tables["events"] = make_events(settings, clock, demand, regime)
     tables["hierarchy"] = make_hierarchy(settings, clock, staff, seats)
     truth = Truth(
-        clock=clock, staff=staff, demand=demand, leads=leads, pipeline=pipeline, actual=actual, settings=settings
+        clock=clock,
+        staff=staff,
+        demand=demand,
+        leads=leads,
+        pipeline=pipeline,
+        actual=actual,
+        settings=settings,
+        regime=regime,
     )
     return Simulation(tables=tables, company=_company(clock.last_day), settings=settings, truth=truth)
 

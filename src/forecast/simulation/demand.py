@@ -6,12 +6,13 @@ converted leads, one to three months after the lead; existing customers come bac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from forecast.simulation import parameters as par
 from forecast.simulation.parameters import Kind, Settings, generator
+from forecast.simulation.regime import Course
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,17 @@ class Staff:
     owner_tidy: np.ndarray
     owner_diligence: np.ndarray
     owner_optimism: np.ndarray
+    owner_spread: np.ndarray
     adopted: np.ndarray
     """Index of the month of adoption; -1 = never."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leads:
-    """One element a lead, in order of month; `lag` of conversion and `rejected` lag are -1 where it does not happen."""
+    """One element a lead, in order of month; `lag` of conversion and `rejected` lag are -1 where it does not happen.
+
+    junk : it came in a flood of leads that come to nothing.
+    """
 
     month: np.ndarray
     segment: np.ndarray
@@ -41,6 +46,7 @@ class Leads:
     quality: np.ndarray
     lag: np.ndarray
     rejected: np.ndarray
+    junk: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,7 @@ def make_staff(settings: Settings) -> Staff:
         owner_tidy=rng.uniform(0.35, 0.85, owners),
         owner_diligence=rng.uniform(0.20, 0.80, owners),
         owner_optimism=np.exp(rng.normal(-0.45, 0.25, owners)),
+        owner_spread=np.full(owners, 0.35),
         adopted=adopted,
     )
 
@@ -140,10 +147,28 @@ def make_demand(settings: Settings, staff: Staff) -> Demand:
     )
 
 
-def make_leads(settings: Settings, demand: Demand) -> Leads:
-    """Draw the leads, and what becomes of each."""
-    rng = generator(settings, "leads")
-    counts = rng.poisson(demand.lead_rate)
+def make_leads(settings: Settings, demand: Demand, course: Course | None) -> Leads:
+    """Draw the leads, and what becomes of each; those of a flood of junk are drawn apart from the others.
+
+    course : what changes; None = nothing.
+    """
+    if course is None:
+        return _draw_leads(generator(settings, "leads"), demand.lead_rate, junk=False)
+    creation = course.creation[:, None, :]
+    usual = _draw_leads(generator(settings, "leads"), demand.lead_rate * creation, junk=False)
+    flood = _draw_leads(generator(settings, "junk"), demand.lead_rate * creation * course.junk, junk=True)
+    both = {each.name: np.concatenate([getattr(usual, each.name), getattr(flood, each.name)]) for each in fields(Leads)}
+    order = np.argsort(both["month"], kind="stable")
+    leads = Leads(**{name: values[order] for name, values in both.items()})
+    # Where nothing is created any more, no lead becomes a deal.
+    due = np.minimum(leads.month + np.maximum(leads.lag, 0), settings.simulated_months - 1)
+    closed = course.creation[leads.segment, par.MAX_LAG + due] == 0.0
+    return replace(leads, lag=np.where(closed, -1, leads.lag))
+
+
+def _draw_leads(rng: np.random.Generator, rate: np.ndarray, *, junk: bool) -> Leads:
+    """Draw leads, rate (G, channels, MAX_LAG + M), in order of month, and what becomes of each."""
+    counts = rng.poisson(rate)
     by_month = np.moveaxis(counts, -1, 0)
     cell = np.repeat(np.arange(by_month.size), by_month.ravel())
     month, segment, channel = np.unravel_index(cell, by_month.shape)
@@ -156,9 +181,10 @@ def make_leads(settings: Settings, demand: Demand) -> Leads:
         month=month - par.MAX_LAG,
         segment=segment,
         channel=channel,
-        quality=rng.standard_normal(n),
+        quality=rng.standard_normal(n) + (par.JUNK_LEAD if junk else 0.0),
         lag=np.where(converts, lag, -1),
         rejected=np.where(turned_down, rejected, -1),
+        junk=np.full(n, junk),
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Demand, Staff
 from forecast.simulation.parameters import Clock, Settings, generator
+from forecast.simulation.regime import NEVER, Regime
 from forecast.simulation.tables import dates, rep_names, texts
 
 REGIONS = ("Northern Europe", "Central Europe", "Southern Europe")
@@ -119,11 +120,20 @@ def _reorganised(settings: Settings, clock: Clock) -> int:
     return int(clock.month_start[-(-middle // 12) * 12 - settings.start_period])
 
 
-def make_events(settings: Settings, clock: Clock, demand: Demand) -> pd.DataFrame:
+def make_events(settings: Settings, clock: Clock, demand: Demand, regime: Regime | None = None) -> pd.DataFrame:
     """Return what happened: campaigns where leads surged most, a reorganisation, a price list, a move of the CRM.
 
-    The campaigns are the names of surges that the leads had anyway; the rest leaves no trace in the deals.
+    The campaigns are the names of surges that the leads had anyway; the rest leaves no trace in the deals, except
+    other prices where the company changes them.
     """
+    usual, prices = _usual_events(settings, clock, demand), _price_event(regime)
+    if prices is None:
+        return usual
+    return pd.concat([usual, prices]).sort_values("from", kind="stable", ignore_index=True)
+
+
+def _usual_events(settings: Settings, clock: Clock, demand: Demand) -> pd.DataFrame:
+    """Return what happens in every company."""
     rng = generator(settings, "organisation").spawn(1)[0]
     segment, channel, month = _surges(settings, demand)
     n = len(segment)
@@ -152,6 +162,27 @@ def make_events(settings: Settings, clock: Clock, demand: Demand) -> pd.DataFram
             "kind": pd.Series(np.array(kinds, dtype=object)[order], dtype="str"),
             "text": pd.Series(np.array(words, dtype=object)[order], dtype="str"),
             "announced_on": dates((begin - rng.integers(*NOTICE, len(begin)))[order]),
+        }
+    )
+
+
+def _price_event(regime: Regime | None) -> pd.DataFrame | None:
+    """Return the row of events that tells of other prices; None where there are none."""
+    shift = None if regime is None else regime.shift("price")
+    if shift is None:
+        return None
+    place = int(np.argmax(shift.begins < NEVER))
+    day, known_from = int(shift.begins[place]), int(shift.known_from[place])
+    share = round(100 * shift.change.amount)
+    return pd.DataFrame(
+        {
+            "from": dates(np.array([day])),
+            "to": dates(np.array([-1])),
+            "segment": pd.Series([shift.change.segment], dtype="str"),
+            "product": pd.Series([None], dtype="str"),
+            "kind": pd.Series(["price change"], dtype="str"),
+            "text": pd.Series([f"New prices for new offers: {share:+d} %"], dtype="str"),
+            "announced_on": dates(np.array([known_from if shift.change.announced else -1])),
         }
     )
 

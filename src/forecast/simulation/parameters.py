@@ -15,6 +15,7 @@ import numpy as np
 from forecast import seeds
 from forecast.calendar import parse_period
 from forecast.errors import ParameterError
+from forecast.simulation.changes import Change, check_changes
 
 TICKS = 4
 BEYOND = 12
@@ -73,6 +74,10 @@ SCORE_WEIGHT = 0.50
 SCORE_RELIABILITY = 0.70
 """Correlation of the lead score with the lead's quality."""
 FRAILTY_SD = 0.45
+JUNK_LEAD, JUNK_DEAL = -2.5, -2.0
+"""How much worse a lead of a flood of junk is than others, and its deal than the lead says."""
+JUNK_QUALITY = JUNK_DEAL + SCORE_WEIGHT * JUNK_LEAD
+"""How much worse such a deal is than another one of its source."""
 SCORED = np.array([True, True, True, True, False, True, False, False])
 
 MEDIAN_AMOUNT = 18_000.0
@@ -236,6 +241,7 @@ class Settings:
     giant: bool
     segments: int
     steady: bool = False
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
         _whole("opportunities", self.opportunities, 100, 5_000_000)
@@ -249,6 +255,7 @@ class Settings:
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise ParameterError(f"{name}: {getattr(self, name)!r} is not true or false")
         parse_period(self.end)
+        check_changes(self.changes, names=self.names, first=self.start_period, months=self.months)
 
     @property
     def kind(self) -> Kind:
@@ -275,6 +282,10 @@ class Settings:
         """Plan rate of each segment's currency; shape (segments,)."""
         return np.array([PLAN_RATE[CURRENCY.get(name, "EUR")] for name in self.names])
 
+    def change(self, kind: str) -> Change | None:
+        """Return the change of a kind; None where the company has none."""
+        return next((each for each in self.changes if each.kind == kind), None)
+
     def tick_of_year(self, tick: int) -> int:
         """Return the place, 0 to 47, of a simulated tick in its year."""
         month, within = divmod(tick, TICKS)
@@ -288,7 +299,7 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
 
 STREAMS = (
     *("company", "demand", "leads", "deals", "moves", "desk", "submitted", "business", "labels"),
-    *("organisation", "reasons"),
+    *("organisation", "reasons", "changes", "junk", "contracts"),
 )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Customers, Demand, Leads, Staff, reorder_rate
 from forecast.simulation.parameters import Clock, Kind, Settings, generator
+from forecast.simulation.regime import Course
 
 OPEN, WON, LOST = 0, 1, 2
 
@@ -105,11 +106,16 @@ def rates(quality: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def chances(
-    factors: np.ndarray, level: np.ndarray, tick_of_year: int, *, kind: Kind = par.ORDINARY
+    factors: np.ndarray,
+    level: np.ndarray,
+    tick_of_year: int,
+    *,
+    kind: Kind = par.ORDINARY,
+    turned: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the chances of advance, won and lost in one tick: competing exponential risks; each of shape (n,).
 
-    `factors` (n, 3) from `rates`, `level` (n,) of hidden progress.
+    `factors` (n, 3) from `rates`, `level` (n,) of hidden progress, `turned` (n,) share of wins that are lost instead.
     """
     calendar = calendar_factors()[tick_of_year]
     advance = par.ADVANCE[level] * factors[:, 0] * calendar[0]
@@ -117,6 +123,8 @@ def chances(
     lost = kind.lost[level] * factors[:, 2] * calendar[2]
     total = advance + won + lost
     share = -np.expm1(-total) / np.maximum(total, 1e-300)
+    if turned is not None:
+        won, lost = won * (1.0 - turned), lost + won * turned
     return advance * share, won * share, lost * share
 
 
@@ -132,6 +140,7 @@ class _World:
     staff: Staff
     demand: Demand
     leads: Leads
+    course: Course | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +157,18 @@ class _Moved:
     lost: np.ndarray
 
 
-def run_pipeline(settings: Settings, clock: Clock, staff: Staff, demand: Demand, leads: Leads) -> Pipeline:
+def run_pipeline(
+    settings: Settings, clock: Clock, staff: Staff, demand: Demand, leads: Leads, course: Course | None = None
+) -> Pipeline:
     """Run the company from its first month to a few months beyond the log's end.
 
     A month's deals are drawn at its start, each with the tick in which it appears. Then, tick by tick, the open deals
     win, lose, advance or change in amount, and those that appear join them: a deal moves from the tick after its
     creation on. At a month's end its first-time buyers are noted, who come back a year later.
+
+    course : what changes; None = nothing.
     """
-    world = _World(settings=settings, clock=clock, staff=staff, demand=demand, leads=leads)
+    world = _World(settings=settings, clock=clock, staff=staff, demand=demand, leads=leads, course=course)
     traits, moves = generator(settings, "deals"), generator(settings, "moves")
     customers, due = Customers(settings, demand), _due_leads(settings, leads)
     columns: list[dict[str, np.ndarray]] = []
@@ -173,7 +186,7 @@ def run_pipeline(settings: Settings, clock: Clock, staff: Staff, demand: Demand,
         )
         new_factors = rates(new["quality"], new["size"])
         for tick in range(month * par.TICKS, (month + 1) * par.TICKS):
-            moved = _move(moves, settings, path, factors, tick=tick, segment=segment)
+            moved = _move(moves, world, path, factors, tick=tick, segment=segment)
             appears = np.flatnonzero(new["tick"] == tick)
             path = moved.path.joined(first + appears, level=new["start"][appears], amount=new["amount"][appears])
             factors = np.concatenate([factors[moved.stays], new_factors[appears]])
@@ -199,7 +212,7 @@ def _outcomes(closed: list[_Moved], count: int) -> dict[str, np.ndarray]:
 
 def _move(
     rng: np.random.Generator,
-    settings: Settings,
+    world: _World,
     path: OpenDeals,
     factors: np.ndarray,
     *,
@@ -210,7 +223,12 @@ def _move(
 
     factors : (n, 3) from `rates`, of the deals of the path. segment : of every deal created so far.
     """
-    advance, won, lost = chances(factors, path.level, settings.tick_of_year(tick), kind=settings.kind)
+    settings, course, turned = world.settings, world.course, None
+    if course is not None:
+        changed, turned = course.moves(segment[path.deal], tick)
+        factors = factors * changed
+    of_year = settings.tick_of_year(tick)
+    advance, won, lost = chances(factors, path.level, of_year, kind=settings.kind, turned=turned)
     u = rng.random(len(path.deal))
     is_won = u < won
     is_lost = ~is_won & (u < won + lost)
@@ -223,6 +241,8 @@ def _move(
     winners = path.deal[is_won]
     discounted = rng.random(len(winners)) < par.DISCOUNT_CHANCE
     share = 1.0 - np.where(discounted, rng.beta(*par.DISCOUNT_BETA, size=len(winners)), 0.0)
+    if course is not None:
+        share *= course.paid[segment[winners], tick // par.TICKS]
     unit = settings.rates[segment[winners]]
     paid = np.maximum(1.0, np.round(amount[is_won] * share / unit)) * unit
     still_open = OpenDeals(deal=path.deal[stays], level=level[stays], amount=amount[stays])
@@ -268,6 +288,10 @@ def _create(
         + np.where(par.SCORED[source], par.SCORE_WEIGHT * lead_quality, 0.0)
         + par.FRAILTY_SD * rng.standard_normal(n)
     )
+    changed = 1.0
+    if world.course is not None:
+        quality += par.JUNK_DEAL * ((lead >= 0) & world.leads.junk[lead])
+        changed = world.course.size[segment, month]
     size = draw_size(rng, settings, product, source)
     return {
         "segment": segment,
@@ -279,7 +303,7 @@ def _create(
         "score": score,
         "quality": quality,
         "size": size,
-        "amount": par.MEDIAN_AMOUNT * staff.scale[segment] * np.exp(size),
+        "amount": par.MEDIAN_AMOUNT * staff.scale[segment] * np.exp(size) * changed,
         "start": (rng.random(n) < par.SOURCE_HEAD_START[source]).astype(np.int64),
         "tick": tick[order],
         "day": day[order],
@@ -292,6 +316,8 @@ def _origins(
     """Return segment, source and lead (-1 = none) of a month's deals: from leads, other sources, and customers."""
     demand, leads = world.demand, world.leads
     shock = demand.shock(month)
+    if world.course is not None:
+        shock = shock * world.course.creation[:, par.MAX_LAG + month]
     others = rng.poisson(demand.other_base[:, :, month] * shock[:, None])
     again = rng.poisson(reorder_rate(demand, active, month) * shock)
     other_segment, other_source = np.unravel_index(np.repeat(np.arange(others.size), others.ravel()), others.shape)

@@ -21,8 +21,10 @@ from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
+from forecast.simulation.outlook import Outlook, make_outlook, new_wins, open_wins, same_outlook
 from forecast.simulation.parameters import Clock, Kind, Settings
 from forecast.simulation.pipeline import Pipeline, chances, rates
+from forecast.simulation.regime import Course, Regime
 
 GRID_STEP = 0.5
 _QUALITY_RANGE, _SIZE_RANGE = (-4.0, 4.0), (-4.0, 10.0)
@@ -33,7 +35,7 @@ class Truth:
     """The hidden state: clock, sellers, intensities, leads, deals with their paths, and `actual` bookings.
 
     `actual` (segments, simulated months) holds the bookings of every month in the reporting currency, also of the
-    months beyond the log's end.
+    months beyond the log's end. `regime` is what changes in the process; None = nothing.
     """
 
     clock: Clock
@@ -43,11 +45,23 @@ class Truth:
     pipeline: Pipeline
     actual: np.ndarray
     settings: Settings
+    regime: Regime | None = None
 
     @cached_property
     def conversion(self) -> np.ndarray:
         """What a new deal is expected to bring by age; see `conversion`."""
         return conversion(self.settings, self.staff)
+
+    @cached_property
+    def value_weights(self) -> dict[float, np.ndarray]:
+        """Expected amounts of new deals on the nodes of the two grids, by step; (segments, sources, nodes) each."""
+        groups = [(g, s) for g in range(self.settings.segments) for s in range(par.N_SOURCES)]
+        return {
+            step: np.stack([_value_weights(self.settings, self.staff, g, s, step).ravel() for g, s in groups]).reshape(
+                self.settings.segments, par.N_SOURCES, -1
+            )
+            for step in (GRID_STEP, GRID_STEP / 2)
+        }
 
 
 class HasTruth(Protocol):
@@ -72,14 +86,19 @@ def expected_bookings(simulation: HasTruth, origin: str | pd.Timestamp, months: 
 
     Returns target_period, horizon, segment, mean (reporting currency) for the segments and their Total. The
     expectation is of bookings by the day of the win; a win of the origin's month that was not yet recorded belongs to
-    that month.
+    that month. Where the company changes, a change is known from the day on which it begins or is announced; until then
+    all is expected to stay as it is.
     Raises ParameterError where origin is not a month end of the log, or months is not 1 to 12.
     """
     settings, truth = simulation.settings, simulation.truth
     month = _origin(settings, origin)
     if isinstance(months, bool) or not isinstance(months, (int, np.integer)) or not 1 <= months <= par.BEYOND:
         raise ParameterError(f"months: {months!r} is not a whole number from 1 to {par.BEYOND}")
-    mean = open_pipeline(settings, truth, month, months) + not_yet_created(settings, truth, month, months)
+    if truth.regime is None:
+        mean = open_pipeline(settings, truth, month, months) + not_yet_created(settings, truth, month, months)
+    else:
+        day = int(truth.clock.month_start[month + 1]) - 1
+        mean = _along(truth, make_outlook(settings, truth.regime, month=month, day=day), months)
     table = np.vstack([mean, mean.sum(axis=0)])
     names = [*settings.names, TOTAL]
     labels = period_labels(settings.start_period + month + 1 + np.arange(months))
@@ -121,6 +140,43 @@ def open_pipeline(settings: Settings, truth: Truth, month: int, months: int) -> 
     return np.stack([np.bincount(segment, row, minlength=settings.segments) for row in value], axis=1)
 
 
+def _along(truth: Truth, outlook: Outlook, months: int) -> np.ndarray:
+    """Return expected bookings of a company that changes, as far as that is known; shape (segments, months)."""
+    settings, month, course = truth.settings, outlook.month, outlook.course
+    deals, path = truth.pipeline.deals, truth.pipeline.paths[(month + 1) * par.TICKS - 1]
+    segment = deals.segment[path.deal]
+    factors = rates(deals.quality[path.deal], deals.size[path.deal])
+    value = open_wins(outlook, factors, path.level, segment, months=months) * path.amount
+    out = np.stack([np.bincount(segment, row, minlength=settings.segments) for row in value], axis=1)
+    created = expected_creation(settings, truth, month, months, course=course)
+    junk = _from_leads(settings, truth, month, months, course=course, junk=True)
+    scale = course.size[:, month + 1 : month + 1 + months]
+    brought = _new_value(truth, outlook, np.arange(par.N_SOURCES), months)
+    out += np.einsum("gsj,gj,gsjd->gd", created, scale, brought)
+    if junk.any():
+        worse = _new_value(truth, outlook, np.arange(par.N_CHANNELS), months, quality=par.JUNK_QUALITY)
+        out += np.einsum("gsj,gj,gsjd->gd", junk, scale, worse)
+    return out * par.MEAN_CLOSING * course.paid[:, month + 1 : month + 1 + months]
+
+
+def _new_value(truth: Truth, outlook: Outlook, sources: np.ndarray, months: int, *, quality: float = 0.0) -> np.ndarray:
+    """Return what a new deal is expected to bring, by segment, source, month of creation and of the win.
+
+    Before discounts; extrapolated from two steps as in `conversion`. quality : how much better they are than usual.
+    Shape (segments, len(sources), months, months).
+    """
+    head = par.SOURCE_HEAD_START[sources]
+    start = np.stack([1.0 - head, head], axis=1)
+    alike = same_outlook(outlook, months)
+    out = np.zeros((truth.settings.segments, len(sources), months, months))
+    for step, share in ((GRID_STEP, -1.0 / 3.0), (GRID_STEP / 2, 4.0 / 3.0)):
+        factors = _nodes(step) * np.exp(quality * par.QUALITY_EFFECT)
+        wins = {g: new_wins(outlook, factors, int(g), months=months) for g in np.unique(alike)}
+        for g, weights in enumerate(truth.value_weights[step]):
+            out[g] += share * np.einsum("ct,tjdn,cn->cjd", start, wins[alike[g]], weights[sources], optimize=True)
+    return out
+
+
 def win_chances(
     factors: np.ndarray, state: np.ndarray, first: int, ticks: int, *, kind: Kind = par.ORDINARY
 ) -> np.ndarray:
@@ -156,16 +212,23 @@ def not_yet_created(settings: Settings, truth: Truth, month: int, months: int) -
     return out
 
 
-def expected_creation(settings: Settings, truth: Truth, month: int, months: int) -> np.ndarray:
-    """Return the expected number of deals created in the months after `month`; shape (segments, sources, months)."""
+def expected_creation(
+    settings: Settings, truth: Truth, month: int, months: int, *, course: Course | None = None
+) -> np.ndarray:
+    """Return the expected number of deals created in the months after `month`; shape (segments, sources, months).
+
+    course : what is known to change; without the deals of a flood of junk.
+    """
     demand, base = truth.demand, truth.pipeline.base
     out = np.zeros((settings.segments, par.N_SOURCES, months))
     for j in range(1, months + 1):
         shock = _expected_shock(demand.region[:, month], settings.kind.region_shock, j)
         shock = shock * _expected_shock(demand.common[month], par.COMMON_SHOCK, j)
+        if course is not None:
+            shock = shock * course.creation[:, par.MAX_LAG + month + j]
         out[:, par.N_CHANNELS : par.EXISTING, j - 1] = demand.other_base[:, :, month + j] * shock[:, None]
         out[:, par.EXISTING, j - 1] = reorder_rate(demand, base[:, month + j], month + j) * shock
-    out[:, : par.N_CHANNELS] = _from_leads(settings, truth, month, months)
+    out[:, : par.N_CHANNELS] = _from_leads(settings, truth, month, months, course=course)
     return out
 
 
@@ -176,13 +239,19 @@ def _expected_shock(state: np.ndarray, law: tuple[float, float], ahead: int) -> 
     return np.exp(carried * state - 0.5 * sd**2 * carried**2)
 
 
-def _from_leads(settings: Settings, truth: Truth, month: int, months: int) -> np.ndarray:
+def _from_leads(
+    settings: Settings, truth: Truth, month: int, months: int, *, course: Course | None = None, junk: bool = False
+) -> np.ndarray:
+    """Return the expected number of deals that come of leads; shape (segments, channels, months).
+
+    junk : those of a flood of junk, otherwise the others.
+    """
     demand, leads = truth.demand, truth.leads
     out = np.zeros((settings.segments, par.N_CHANNELS, months))
     chance = par.CONVERSION[:, None] * par.CONVERSION_LAG[None, :]
     decided = np.cumsum(chance + (1.0 - par.CONVERSION[:, None]) * par.REJECTION * par.REJECTION_LAG, axis=1)
     for age in range(par.MAX_LAG):
-        of_month = leads.month == month - age
+        of_month = (leads.month == month - age) & (leads.junk == junk)
         undecided = of_month & ((leads.lag < 0) | (leads.lag > age)) & ((leads.rejected < 0) | (leads.rejected > age))
         cell = leads.segment[undecided] * par.N_CHANNELS + leads.channel[undecided]
         count = np.bincount(cell, minlength=settings.segments * par.N_CHANNELS).reshape(-1, par.N_CHANNELS)
@@ -193,8 +262,13 @@ def _from_leads(settings: Settings, truth: Truth, month: int, months: int) -> np
         rate = demand.lead_base[:, :, month + par.MAX_LAG + ahead] * _expected_shock(
             state, settings.kind.lead_shock, ahead
         )
+        if course is not None:
+            rate = rate * course.creation[:, None, month + par.MAX_LAG + ahead]
+            rate = rate * (course.junk[:, :, month + par.MAX_LAG + ahead] if junk else 1.0)
         for lag in range(1, min(par.MAX_LAG, months - ahead) + 1):
             out[:, :, ahead + lag - 1] += rate * chance[:, lag]
+    if course is not None:  # where nothing is created any more, no lead becomes a deal
+        out *= course.creation[:, None, month + par.MAX_LAG + 1 :][:, :, :months] > 0.0
     return out
 
 
@@ -222,12 +296,17 @@ def _edges(bounds: tuple[float, float], step: float) -> np.ndarray:
     return np.arange(bounds[0], bounds[1] + step / 2, step)
 
 
+def _nodes(step: float) -> np.ndarray:
+    """Return the factors of deals at the nodes of the grid of quality and log size; shape (nodes, 3)."""
+    quality, size = _edges(_QUALITY_RANGE, step), _edges(_SIZE_RANGE, step)
+    z, s = np.meshgrid((quality[1:] + quality[:-1]) / 2, (size[1:] + size[:-1]) / 2, indexing="ij")
+    return rates(z.ravel(), s.ravel())
+
+
 @lru_cache(maxsize=4)
 def _grid_conversion(step: float, kind: Kind) -> np.ndarray:
     """Return the chance of a win by month of creation and months after it; shape (2 starts, 12, BEYOND, nodes)."""
-    quality, size = _edges(_QUALITY_RANGE, step), _edges(_SIZE_RANGE, step)
-    z, s = np.meshgrid((quality[1:] + quality[:-1]) / 2, (size[1:] + size[:-1]) / 2, indexing="ij")
-    factors = rates(z.ravel(), s.ravel())
+    factors = _nodes(step)
     nodes = len(factors)
     out = np.zeros((2, 12, par.BEYOND, nodes))
     ticks = par.BEYOND * par.TICKS
