@@ -33,7 +33,7 @@ from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import KINDS, LADDER
 from forecast.reporting.month.tables import origins
 from forecast.simulation.company import simulate
-from forecast.simulation.submitted import make_submitted
+from forecast.simulation.records.submitted import make_submitted
 
 COMPANY = {"opportunities": 20_000, "segments": 12, "steady": True}
 EFFECT = 0.3

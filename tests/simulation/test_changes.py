@@ -10,12 +10,21 @@ from pandas.testing import assert_frame_equal
 
 import forecast
 from forecast.calendar import period_label
-from forecast.simulation import outlook
 from forecast.simulation import parameters as par
-from forecast.simulation.changes import SORTS, Change, parse_change
+from forecast.simulation.changes import outlook
+from forecast.simulation.changes.kinds import SORTS, Change, parse_change
+from forecast.simulation.changes.regime import (
+    JUNK_MONTHS,
+    NEVER,
+    PAID_IN,
+    PERSISTENCE,
+    RUNGS,
+    Course,
+    Regime,
+    make_drift,
+)
 from forecast.simulation.company import Simulation, simulate
 from forecast.simulation.pipeline import LOST, WON, chances, rates
-from forecast.simulation.regime import JUNK_MONTHS, NEVER, PAID_IN, PERSISTENCE, RUNGS, Course, Regime, make_drift
 from forecast.simulation.truth import expected_bookings
 
 

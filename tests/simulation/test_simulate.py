@@ -19,7 +19,7 @@ from forecast.simulation import parameters as par
 from forecast.simulation import truth as oracle
 from forecast.simulation.company import Simulation, simulate, write
 from forecast.simulation.pipeline import calendar_factors, chances, draw_size, giant_quantile, rates
-from forecast.simulation.submitted import possible_error
+from forecast.simulation.records.submitted import possible_error
 from forecast.simulation.truth import expected_bookings
 
 SAMPLE = {"opportunities": 20_000, "seed": 9001, "effect": 0.3, "steady": True, "segments": 12}

@@ -13,8 +13,8 @@ from forecast.calendar import parse_periods, period_label
 from forecast.data.schema import TABLES
 from forecast.simulation import truth as oracle
 from forecast.simulation.company import Simulation, simulate, write
-from forecast.simulation.organisation import FAMILIES, REGIONS
-from forecast.simulation.submitted import REASONS, made_jointly
+from forecast.simulation.records.organisation import FAMILIES, REGIONS
+from forecast.simulation.records.submitted import REASONS, made_jointly
 
 
 @pytest.fixture(scope="module")

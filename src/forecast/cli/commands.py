@@ -170,7 +170,7 @@ def simulate(
 ) -> None:
     """Simulate a company and write its data folder."""
     from forecast.calendar import parse_period
-    from forecast.simulation.changes import parse_change
+    from forecast.simulation.changes.kinds import parse_change
     from forecast.simulation.company import simulate as make
     from forecast.simulation.company import write
 

@@ -15,16 +15,16 @@ import pandas as pd
 
 from forecast.errors import MachineError
 from forecast.simulation import parameters as par
-from forecast.simulation.business import announced_on, make_business_tables
-from forecast.simulation.changes import Change
+from forecast.simulation.changes.kinds import Change
+from forecast.simulation.changes.regime import make_regime
 from forecast.simulation.demand import make_demand, make_leads, make_staff
-from forecast.simulation.organisation import make_events, make_hierarchy, make_seats
 from forecast.simulation.parameters import Settings, make_clock
 from forecast.simulation.pipeline import run_pipeline
-from forecast.simulation.records import make_records
-from forecast.simulation.regime import make_regime
-from forecast.simulation.submitted import bookings, make_submitted
-from forecast.simulation.tables import make_marketing_tables, make_opportunity_tables
+from forecast.simulation.records.business import announced_on, make_business_tables
+from forecast.simulation.records.crm import make_records
+from forecast.simulation.records.organisation import make_events, make_hierarchy, make_seats
+from forecast.simulation.records.submitted import bookings, make_submitted
+from forecast.simulation.records.tables import make_marketing_tables, make_opportunity_tables
 from forecast.simulation.truth import Truth
 
 PARQUET = ("opportunities", "opportunity_history", "leads", "submitted_forecasts")
@@ -87,6 +87,11 @@ def simulate(
         segments=segments,
         changes=(changes,) if isinstance(changes, Change) else tuple(changes),
     )
+    return _make(settings)
+
+
+def _make(settings: Settings) -> Simulation:
+    """Run the company and write its tables."""
     clock = make_clock(settings)
     staff = make_staff(settings)
     announced = announced_on(settings, clock, staff)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.regime import Course
 from forecast.simulation.parameters import Kind, Settings, generator
-from forecast.simulation.regime import Course
 
 
 @dataclass(frozen=True, kw_only=True)

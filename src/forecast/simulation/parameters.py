@@ -15,7 +15,7 @@ import numpy as np
 from forecast import seeds
 from forecast.calendar import parse_period
 from forecast.errors import ParameterError
-from forecast.simulation.changes import Change, check_changes
+from forecast.simulation.changes.kinds import Change, check_changes
 
 TICKS = 4
 BEYOND = 12

@@ -1,6 +1,6 @@
 """What happens to the simulated company's deals: they are created, advance unseen, change in amount, are won or lost.
 
-A loop over ticks; every step works on all open deals at once. What the CRM shows of it is made in `simulation/records`.
+A loop over ticks; every step works on all open deals at once. What the CRM shows of it is made in `simulation/records/crm`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from functools import lru_cache
 import numpy as np
 
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.regime import Course
 from forecast.simulation.demand import Customers, Demand, Leads, Staff, reorder_rate
 from forecast.simulation.parameters import Clock, Kind, Settings, generator
-from forecast.simulation.regime import Course
 
 OPEN, WON, LOST = 0, 1, 2
 

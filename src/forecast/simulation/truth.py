@@ -20,11 +20,11 @@ from forecast.calendar import Calendar, period_labels
 from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.outlook import Outlook, make_outlook, new_wins, open_wins, same_outlook
+from forecast.simulation.changes.regime import Course, Regime
 from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
-from forecast.simulation.outlook import Outlook, make_outlook, new_wins, open_wins, same_outlook
 from forecast.simulation.parameters import Clock, Kind, Settings
 from forecast.simulation.pipeline import Pipeline, chances, rates
-from forecast.simulation.regime import Course, Regime
 
 GRID_STEP = 0.5
 _QUALITY_RANGE, _SIZE_RANGE = (-4.0, 4.0), (-4.0, 10.0)

@@ -13,7 +13,7 @@ from forecast.simulation import parameters as par
 from forecast.simulation.demand import Demand, Leads
 from forecast.simulation.parameters import Clock, Settings, generator
 from forecast.simulation.pipeline import Deals
-from forecast.simulation.records import Records
+from forecast.simulation.records.crm import Records
 
 _WON_STAGE = len(par.OPEN_STAGES)
 
@@ -42,7 +42,7 @@ def rep_names(owners: int) -> list[str]:
 
 
 class Holders(Protocol):
-    """Who holds each seat: see `forecast.simulation.organisation.Seats`."""
+    """Who holds each seat: see `forecast.simulation.records.organisation.Seats`."""
 
     @property
     def names(self) -> list[str]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.regime import Shift
 from forecast.simulation.demand import Staff
 from forecast.simulation.parameters import Clock, Kind, Settings, generator
 from forecast.simulation.pipeline import WON, OpenDeals, Pipeline, rates
-from forecast.simulation.regime import Shift
 
 _DAYS_A_TICK = 365.25 / 48.0
 JOINTLY_KEPT = 1.1

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.regime import Course, Regime
 from forecast.simulation.parameters import Settings
 from forecast.simulation.pipeline import chances
-from forecast.simulation.regime import Course, Regime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.regime import NEVER, Regime
 from forecast.simulation.demand import Demand, Staff
 from forecast.simulation.parameters import Clock, Settings, generator
-from forecast.simulation.regime import NEVER, Regime
-from forecast.simulation.tables import dates, rep_names, texts
+from forecast.simulation.records.tables import dates, rep_names, texts
 
 REGIONS = ("Northern Europe", "Central Europe", "Southern Europe")
 FAMILIES = ("Applications", "Infrastructure")

@@ -17,7 +17,7 @@ from forecast.simulation import parameters as par
 from forecast.simulation.demand import Staff
 from forecast.simulation.parameters import Clock, People, Settings, generator
 from forecast.simulation.pipeline import WON, Deals
-from forecast.simulation.tables import dates, texts
+from forecast.simulation.records.tables import dates, texts
 
 HORIZONS = 4
 FIRST_ORIGIN = 6

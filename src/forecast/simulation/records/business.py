@@ -8,10 +8,10 @@ import pandas as pd
 from forecast.calendar import period_labels
 from forecast.simulation import parameters as par
 from forecast.simulation.demand import Staff
-from forecast.simulation.organisation import Seats
 from forecast.simulation.parameters import Clock, Settings, generator
 from forecast.simulation.pipeline import calendar_factors
-from forecast.simulation.tables import dates, texts
+from forecast.simulation.records.organisation import Seats
+from forecast.simulation.records.tables import dates, texts
 
 PLAN_GROWTH, PLAN_ERROR = 1.10, 0.07
 STRETCH = 1.08

@@ -1,7 +1,7 @@
 """What may change in a simulated company: the kinds of change, their sizes, and how one is written.
 
-A company has none by default. What each kind does to it is in docs/methods/simulation.md; `simulation.regime` lays the
-changes of the process out over its months, `simulation.contracts` makes the renewals, `simulation.edits` changes the
+A company has none by default. What each kind does to it is in docs/methods/simulation.md; `changes/regime` lays the
+changes of the process out over its months, `changes/contracts` makes the renewals, `changes/edits` changes the
 record alone.
 """
 

@@ -17,7 +17,7 @@ from scipy.stats import binom
 
 from forecast.calendar import parse_period
 from forecast.simulation import parameters as par
-from forecast.simulation.changes import Change
+from forecast.simulation.changes.kinds import Change
 from forecast.simulation.parameters import Clock, Settings, generator
 
 NEVER, EVER = 2**40, -(2**40)

@@ -1,0 +1,1 @@
+"""What changes in a simulated company, and what its oracle knows of it."""

@@ -1,0 +1,1 @@
+"""What a simulated company's tables show of what happens in it."""
