@@ -1,6 +1,6 @@
 """What happens to the simulated company's deals: they are created, advance unseen, change in amount, are won or lost.
 
-A loop over ticks; every step works on all open deals at once. What the CRM shows of it is made in `simulation/records/crm`.
+A loop over ticks; every step works on all open deals at once. What the CRM shows of it is made in `records/crm`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What may change in a simulated company: the kinds of change, their sizes, and how one is written.
 
-A company has none by default. What each kind does to it is in docs/methods/simulation.md; `changes/regime` lays the
-changes of the process out over its months, `changes/contracts` makes the renewals, `changes/edits` changes the
-record alone.
+A company has none by default. What each kind does to it is in docs/methods/simulation.md; `changes/regime` lays
+the changes of the process out over its months.
 """
 
 from __future__ import annotations
