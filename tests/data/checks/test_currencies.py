@@ -95,5 +95,7 @@ def test_rates_that_begin_too_late_are_refused():
     assert note.what.startswith("begins within a fiscal year: forecasts keep the rates of its first day")
     new_year = dated.iloc[1:].assign(**{"from": [None, "2026-01-01"]})
     assert log_of({"opportunities": mexican, "currencies": new_year}).notes == ()
+    alone = table("currency plan_rate from\nMXN 0.05 2025-01-01")
+    assert log_of({"opportunities": mexican, "currencies": alone}).notes == ()
     twice = table("currency plan_rate from\nUSD 0.9 .\nUSD 0.8 .\nMXN 1 .")
     assert "currencies.currency, from: the key is there more than once" in refused(DEALS, currencies=twice)

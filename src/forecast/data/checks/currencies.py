@@ -185,6 +185,8 @@ def _within_a_year(rates: pd.DataFrame, company: Company) -> list[Problem]:
         return []
     begins = rates["from"].fillna(EVER)
     later = begins > begins.groupby(rates["currency"]).transform("min")
+    if not later.any():
+        return []
     calendar = company.periods
     first_days = {day: calendar.first_day_of_year(day) for day in begins[later].unique()}
     waits = np.asarray(later & (begins > begins.map(first_days)))

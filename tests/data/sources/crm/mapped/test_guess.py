@@ -302,3 +302,8 @@ def test_amounts_a_month_and_a_year_are_left_to_the_user(tmp_path: Path):
 def test_a_status_that_says_nothing_is_named(tmp_path: Path):
     drafted = _of(tmp_path, CENTS.replace("Proposal,active", "Proposal,parked"))
     assert any("'parked'" in line for line in drafted.report if line.startswith("left"))
+
+
+def test_amounts_that_are_no_numbers_are_shown(tmp_path: Path):
+    drafted = _of(tmp_path, BOARD.replace("1200.5", "1.2k"))
+    assert any("'1.2k'" in line for line in drafted.report if line.startswith("left    amount"))

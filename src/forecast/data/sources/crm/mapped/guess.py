@@ -282,6 +282,10 @@ def _amount(columns: Mapping[str, Profile], names: _Names) -> Choice:
     if len(candidates) == 1:
         evidence = "the only column of numbers that is no key and no share"
         return Choice(ours="amount", column=candidates[0], evidence=evidence)
+    called = names.sure("amount", [name for name, one in columns.items() if not one.number and not one.is_date])
+    if called and not candidates:
+        shown = ", ".join(map(repr, columns[called].values.dropna().unique()[:3]))
+        return Choice(ours="amount", candidates=(called,), evidence=f"its values are not all numbers: {shown}")
     return Choice(ours="amount", candidates=tuple((names.ranked("amount", candidates) or candidates)[:5]))
 
 
