@@ -256,6 +256,17 @@ def test_thin_segments_gaps_lookalikes_and_cleared_days():
     assert cleared["count"] == 35
 
 
+def test_amounts_of_their_own_tell_deals_apart_where_no_account_does():
+    log = many(60, amount=np.arange(60) + 1000.25)
+    twice = pd.concat(
+        [log.opportunities, log.opportunities.iloc[:5].assign(opportunity_id=[f"N{k}" for k in range(5)])]
+    )
+    found = finding(audit(validate({"opportunities": twice}, Company())), "deals that look alike")
+    assert (found["rank"], found["count"]) == ("changes the answer", 10)
+    listed = twice.assign(amount=1000.0)  # a price list: equal amounts say nothing
+    assert not (audit(validate({"opportunities": listed}, Company()))["finding"] == "deals that look alike").any()
+
+
 def test_a_company_that_closes_its_books_once_a_month_cleared_nothing():
     """All of 400 losses are on the last day of a month, 20 or 40 a month: no day stands out."""
     months = pd.date_range("2024-01-31", periods=19, freq="ME")

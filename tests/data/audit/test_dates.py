@@ -134,3 +134,11 @@ def test_history_may_end_before_the_deals_do():
     early = finding(table, dates.ENDS_EARLY)
     assert (early["table"], early["column"]) == ("opportunity_history", "recorded_at")
     assert early["evidence"].startswith("the last is of 30 September 2024, 156 days before ")
+
+
+def test_an_export_of_the_middle_of_a_month_where_nobody_said_so():
+    frame = many(200).opportunities  # the last is closed on 17 August
+    ends = finding(audit(validate({"opportunities": frame}, Company())), dates.ENDS_EARLY)
+    assert ends["evidence"].startswith("the last is of 17 August 2024, 14 days before 31 August 2024")
+    late = frame[frame["closed_on"] <= "2024-07-24"]
+    assert dates.ENDS_EARLY not in found(validate({"opportunities": late}, Company()))  # seven days

@@ -35,6 +35,9 @@ _DUE_SHARE = 0.3
 _DUE_BEFORE_SHARE = 0.05
 _AT_ONCE_SHARE = 0.2
 _SILENT_DAYS, _TIMES_PAUSE, _RECORDED_DAYS = 14, 2, 20
+_SUPPOSED_DAYS, _SUPPOSED_PAUSE = 7, 3
+"""The first two where nobody said on which day the data end: the end of the month is then supposed, and an export made
+in its middle is half a month short."""
 
 _OPPS = "opportunities"
 
@@ -232,7 +235,10 @@ def _ends_early(snap: Snapshot) -> list[Problem]:
         silent = int(np.datetime64(snap.as_of, "D").astype("int64")) - last
         year = days[days > last - 365]
         pause = int(np.diff(year).max()) if len(year) > 1 else 0
-        if silent <= max(_SILENT_DAYS, _TIMES_PAUSE * pause):
+        bound = max(_SILENT_DAYS, _TIMES_PAUSE * pause)
+        if snap.company.extracted_on is None:
+            bound = min(bound, max(_SUPPOSED_DAYS, _SUPPOSED_PAUSE * pause))
+        if silent <= bound:
             continue
         found.append(
             Problem(

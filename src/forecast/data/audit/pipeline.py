@@ -16,6 +16,8 @@ WON_AT_LEAST = 30
 _STALE_WARNS = 0.2
 """Share of open deals past their date from which the dates are not kept; the odds know a date that has passed."""
 _ALIKE_WARNS = 0.01
+_OWN_AMOUNTS = 0.9
+"""Share of the deals with an amount of their own, from which amounts tell deals apart where no account does."""
 _ONE_DAY_SHARE = 0.05
 _ONE_DAY_DEALS = 20
 _ONE_DAY_TIMES = 3
@@ -112,13 +114,20 @@ def _thin(snap: Snapshot) -> list[Problem]:
 
 
 def _alike(snap: Snapshot) -> list[Problem]:
-    """Opportunities that agree in everything that tells deals apart: entered twice?"""
+    """Opportunities that agree in everything that tells deals apart: entered twice?
+
+    The account tells them apart, or the amount where nearly every deal has one of its own, to the cent.
+    """
     frame = snap.opportunities
     who = [name for name in ("account_id", "owner", "product", "lead_source", "units") if name in frame]
-    if "account_id" not in who:
-        return []
     compared = ["created_on", "segment", "amount", *who]
-    full = frame[frame["account_id"].notna() & frame["amount"].notna()]
+    full = frame[frame["amount"].notna()]
+    if "account_id" in who:
+        full = full[full["account_id"].notna()]
+    else:
+        once = full.drop_duplicates(compared)
+        if once["amount"].nunique() < _OWN_AMOUNTS * len(once):
+            return []
     alike = full[full.duplicated(compared, keep=False)].sort_values([*compared, "opportunity_id"])
     if alike.empty:
         return []

@@ -430,3 +430,9 @@ def test_an_audit_that_was_switched_on_late_says_nothing_of_before(tmp_path: Pat
     result = read(tmp_path, files)
     assert history(result, "1")["recorded_at"].min() == pd.Timestamp("2026-09-01T08:00:00Z")
     assert any("after 5 deals closed: of the days before, no states are known" in note for note in result.notes)
+
+
+def test_a_file_of_a_form_that_is_not_read_is_named(tmp_path: Path):
+    (tmp_path / "opportunities.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match=r"found: opportunities\.json, which is no table that can be read"):
+        read_export("dynamics", tmp_path)

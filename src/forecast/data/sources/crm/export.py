@@ -30,6 +30,8 @@ from forecast.errors import DataError, did_you_mean
 _SHOWN = 5
 _NAMES_SHOWN = 8
 _TYPED: tuple[Plain, ...] = ("moment", "day")
+_OTHER_FORMS = (".json", ".jsonl", ".xml", ".xls", ".xlsb", ".ods", ".pdf", ".html", ".numbers")
+"""Endings of files that a person may take for an export; none of them is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,12 +351,21 @@ def _recognise(export: Export, file: File, unnamed: list[_Part]) -> None:
         raise unreadable[0]
     wanted = ", ".join(" or ".join(file.columns[ours][:3]) for ours in file.needed)
     there = [f"{part.label} ({', '.join(map(str, table.frame.columns[:_SHOWN]))}, …)" for part, table in tables]
+    there += [f"{name}, which is no table that can be read" for name in _no_tables(export.folder)]
     raise DataError(
         f"there is no file of {file.role} in {export.folder}: looked for "
         + ", ".join(f"{stem}.csv" for stem in file.stems[:4])
         + f", or any with the columns {wanted}",
-        mend=f"export it there{_or_map_it(file) if there else ''}; found: {'; '.join(there[:_SHOWN]) or 'nothing'}",
+        mend=f"export it there{_or_map_it(file) if tables else ''}; found: {'; '.join(there[:_SHOWN]) or 'nothing'}",
     )
+
+
+def _no_tables(folder: Path) -> list[str]:
+    """Return the first files of a folder that are neither CSV nor Excel nor Parquet, such as an export as JSON."""
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in _OTHER_FORMS)
+    return [path.name for path in files[:_SHOWN]]
 
 
 def _or_map_it(file: File) -> str:

@@ -26,7 +26,10 @@ _SIGNATURES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("dealstage", "createdate"),
         ("property_dealstage",),
         ("deal_pipeline_stage_id",),
-        ("Record ID", "Deal Stage"),
+        ("Record ID", "Deal Stage", "Close Date"),
+        ("Record ID", "Deal Stage", "Create Date"),
+        ("Record ID", "Deal Stage", "Amount"),
+        ("Record ID", "Deal Stage", "Pipeline"),
         ("Deal Stage", "Close Date", "Create Date"),
     ),
     "dynamics": (
