@@ -11,7 +11,6 @@ deals of one day that share their luck, segments that share a month's, forecasts
 from __future__ import annotations
 
 import argparse
-import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -373,7 +372,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="of its histories, instead of the reported ones")
     parser.add_argument("--histories", type=int, default=HISTORIES, help="of each case")
     given = parser.parse_args()
-    gc.freeze()  # statsmodels' multipletests collects garbage at each call; what is there by now is none
     for part in [given.part] if given.part else PARTS:
         seed = WORDS[part] if given.seed is None else given.seed
         rows = PARTS[part](np.random.default_rng(seed), given.histories)
