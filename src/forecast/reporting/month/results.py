@@ -11,7 +11,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ _PLAIN_NUMBER = re.compile(r"^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?%?$")
 
 
 class Results:
-    """A folder of result tables; with the folder `""` nothing is written, and everything is computed when asked for.
+    """A folder of result tables; with the folder `""` nothing is written, and what was made is remembered at most.
 
     Parameters
     ----------
@@ -39,6 +39,7 @@ class Results:
 
     def __init__(self, folder: str | os.PathLike[str] = "") -> None:
         self.folder = Path(folder) if os.fspath(folder) else None
+        self._made: dict[str, tuple[object, tuple[Hashable, ...], pd.DataFrame]] = {}
 
     def __contains__(self, name: str) -> bool:
         return self.folder is not None and self._file(name, "parquet").is_file()
@@ -64,9 +65,23 @@ class Results:
             )
         return sources.of_file(pd.read_parquet(self._file(name, "parquet")), name)
 
-    def get(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """Return the table of that name: read where it is there, else made, and written for who comes next."""
-        return self.read(name) if name in self else self.write(name, make())
+    def get(
+        self, name: str, make: Callable[[], pd.DataFrame], *, of: object = None, asked: tuple[Hashable, ...] = ()
+    ) -> pd.DataFrame:
+        """Return the table of that name: read where it is there, else made, and written for who comes next.
+
+        of, asked : what it is made of, and what was asked of that. Without a folder the table is remembered, until it
+            is asked for of another object, or with other values.
+        """
+        if name in self:
+            return self.read(name)
+        if self.folder is not None or of is None:
+            return self.write(name, make())
+        made_of, made_as, table = self._made.get(name, (None, (), None))
+        if table is None or made_of is not of or made_as != asked:
+            table = make()
+            self._made[name] = of, asked, table
+        return self.write(name, table)
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Write a few named values (texts, numbers) as JSON next to the tables, and return them."""

@@ -114,7 +114,8 @@ def table(
         changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
-    results : the folder of result files; None or `Results("")` writes nothing.
+    results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
+        of this log for this day, months and seed.
 
     Raises ParameterError for an unknown name and what the makers raise.
     """
@@ -136,7 +137,8 @@ def findings(
 
 
 def _get(month: _Month, name: str) -> pd.DataFrame:
-    return month.results.get(name, lambda: MAKERS[name](month))
+    asked = (month.snap.as_of, month.months, month.seed)
+    return month.results.get(name, lambda: MAKERS[name](month), of=month.log, asked=asked)
 
 
 def origins(log: Log, *, as_of: str | pd.Timestamp, count: int = ORIGINS) -> list[str]:
