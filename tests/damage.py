@@ -192,6 +192,9 @@ def rows_of(made: Company, rng: np.random.Generator) -> str:
             return f"{table}: {month} missing"
     at = rng.choice(len(frame), count, replace=False)
     if how == "missing":
+        # Deals missing here and there are a smaller company, where no history names them: identifiers skip numbers
+        # in every CRM.
+        made.can_be_known = HISTORY in made.tables or table != OPPS
         made.tables[table] = frame.drop(frame.index[at])
     else:
         again = frame.iloc[at].copy()
