@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -76,6 +77,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return group is None, LONGEST.index(name) if name in LONGEST else len(LONGEST), item.path not in long
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests and the libraries, which stay to the end, out of every search for garbage from here on."""
+    gc.collect()
+    gc.freeze()
 
 
 def _absent(reason: str) -> None:

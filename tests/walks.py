@@ -24,13 +24,20 @@ KEPT = 12
 """Walks kept; the one asked for least recently goes first."""
 
 
+def _content(value: object) -> object:
+    """Return what a field of a snapshot holds; of a table its columns, for a table that was read pickles otherwise."""
+    if not isinstance(value, pd.DataFrame):
+        return value
+    return value.index.to_numpy(), [(name, column.array) for name, column in value.items()]
+
+
 @contextmanager
 def kept_walks() -> Iterator[None]:
     """Keep the walks asked for from here on, by the content of the snapshot and all that was asked."""
     walk, kept = components.components_at_origins, OrderedDict[bytes, list[Origin]]()
 
     def once(snap: Snapshot, *, origins: list[pd.Timestamp], steps: int, marketing: bool) -> Iterator[Origin]:
-        content = [getattr(snap, field.name) for field in fields(snap)]
+        content = [_content(getattr(snap, field.name)) for field in fields(snap)]
         key = hashlib.sha256(pickle.dumps([content, list(origins), steps, marketing])).digest()
         if key not in kept:
             kept[key] = list(walk(snap, origins=origins, steps=steps, marketing=marketing))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,17 @@ def open_page(chrome, path: Path, *, width: int = 1280, dark: bool = False, scri
     return page
 
 
+def each_page(chrome, paths: list[Path], **look: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield pages as `open_page` returns them, one after another in one tab: each tab begins a process of its own."""
+    page = open_page(chrome, paths[0], **look)
+    for path in paths:
+        if path != paths[0]:
+            page.goto(path.as_uri())
+        yield path, page
+        page.mouse.move(0, 0)
+    page.context.close()
+
+
 @pytest.mark.parametrize(
     ("width", "dark", "all_pages"), [(1280, False, True), (390, True, True), (1280, True, False), (390, False, False)]
 )
@@ -59,20 +72,18 @@ def test_axe_finds_nothing(chrome, sample_report: Path, width: int, dark: bool, 
     from axe_playwright_python.sync_playwright import Axe
 
     found = []
-    for path in pages_of(sample_report) if all_pages else [sample_report / MONTH / "index.html"]:
-        page = open_page(chrome, path, width=width, dark=dark, free=True)
+    paths = pages_of(sample_report) if all_pages else [sample_report / MONTH / "index.html"]
+    for path, page in each_page(chrome, paths, width=width, dark=dark, free=True):
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         for rule in Axe().run(page).response["violations"]:
             where = [node["target"] for node in rule["nodes"]][:3]
             found.append(f"{path.relative_to(sample_report)}: {rule['id']} ({rule['impact']}) {rule['help']} {where}")
-        page.context.close()
     assert not found, "\n".join(found)
 
 
 def test_every_picture_names_its_finding_and_has_its_data(chrome, sample_report: Path):
     seen = 0
-    for path in pages_of(sample_report):
-        page = open_page(chrome, path)
+    for path, page in each_page(chrome, pages_of(sample_report)):
         for picture in page.evaluate(PICTURES):
             seen += 1
             title, description = picture["names"]
@@ -82,7 +93,6 @@ def test_every_picture_names_its_finding_and_has_its_data(chrome, sample_report:
             assert len(description) > len("a shape and values"), f"{path.name}: {description!r}"
             assert picture["summary"] == 1, f"{path.name}: {title}: no disclosure"
             assert picture["rows"] >= 1, f"{path.name}: {title}: no table"
-        page.context.close()
     assert seen >= 20
 
 
@@ -142,8 +152,7 @@ def test_without_scripts_a_page_looks_the_same(chrome, sample_report: Path):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_word_says_what_it_means_to_the_pointer_and_to_the_keys(chrome, sample_report: Path, width: int):
     shown = "one => getComputedStyle(one, '::after').content"
-    for path in pages_of(sample_report):
-        page = open_page(chrome, path, width=width)
+    for path, page in each_page(chrome, pages_of(sample_report), width=width):
         words = [word for word in page.query_selector_all("dfn a") if word.is_visible()]
         assert words or path.parent.name != MONTH or path.name == "glossary.html", path.name
         for word in words:
@@ -155,7 +164,6 @@ def test_a_word_says_what_it_means_to_the_pointer_and_to_the_keys(chrome, sample
         for word in words[:2]:
             word.hover()
             assert word.get_attribute("aria-description") in word.evaluate(shown)
-        page.context.close()
 
 
 def test_on_paper_words_stay_as_they_are(chrome, sample_report: Path):
@@ -240,10 +248,8 @@ def test_before_and_after_reads_whole_on_a_phone_and_in_print(chrome, sample_rep
 
 
 def test_a_table_that_goes_on_shows_it(chrome, sample_report: Path):
-    for path in pages_of(sample_report):
-        page = open_page(chrome, path, width=390)
+    for path, page in each_page(chrome, pages_of(sample_report), width=390):
         shades = page.evaluate(
             "() => [...document.querySelectorAll('.scroll')].map(one => getComputedStyle(one).backgroundAttachment)"
         )
         assert all(shade == "local, local, scroll, scroll" for shade in shades), path.name
-        page.context.close()

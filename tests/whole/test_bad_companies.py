@@ -39,8 +39,10 @@ WITH_DRAWS = ("pipeline", "pipeline-sales-only", "ets", "ets-theta")
 # -- what is always true ----------------------------------------------------------------------------------
 
 
-def check_forecast(table: pd.DataFrame, snap: Snapshot, *, months: int, model: str) -> bool:
-    """Hold what is true of every forecast table; return whether it is an answer."""
+def check_forecast(
+    table: pd.DataFrame, snap: Snapshot, *, months: int, model: str, won: pd.Series | None = None
+) -> bool:
+    """Hold what is true of every forecast table; return whether it is an answer. won : `booked_so_far(snap)`."""
     assert table.columns[: len(FORECAST_COLUMNS)].tolist() == list(FORECAST_COLUMNS)
     assert (table["model"] == model).all()
     first = snap.period + 1 if snap.at_month_end else snap.period
@@ -63,7 +65,9 @@ def check_forecast(table: pd.DataFrame, snap: Snapshot, *, months: int, model: s
         return False
     subtracts = has_credits(snap)  # then there is no bound below
     assert subtracts or (table[["mean", *present]] >= 0).all().all()
-    booked = booked_by_target(table, snap)
+    key = pd.MultiIndex.from_frame(table[["target_period", "segment"]])
+    won = booked_so_far(snap) if won is None else won
+    booked = won.reindex(key).fillna(0.0).to_numpy(dtype=np.float64)
     assert subtracts or (table["mean"] >= booked - 1e-6 * (1 + booked)).all()
     if present:
         assert present == list(ADDENDS)
@@ -90,8 +94,8 @@ def has_credits(snap: Snapshot) -> bool:
     return any(frame is not None and (frame["amount"] < 0).any() for frame in (snap.opportunities, snap.history))
 
 
-def booked_by_target(table: pd.DataFrame, snap: Snapshot) -> np.ndarray:
-    """Return what is booked already of each row of a forecast table, from the snapshot's opportunities."""
+def booked_so_far(snap: Snapshot) -> pd.Series:
+    """Return what is booked already by month or quarter and segment or Total, from the snapshot's opportunities."""
     deals = snap.opportunities[snap.opportunities["outcome"] == "won"]
     period = np.asarray(snap.calendar.period_of(deals["closed_on"]))
     quarter = np.asarray(snap.calendar.quarter_of(period)) if len(period) else period
@@ -104,9 +108,7 @@ def booked_by_target(table: pd.DataFrame, snap: Snapshot) -> np.ndarray:
             for segment in (deals["segment"].to_numpy(), np.full(len(deals), TOTAL))
         ]
     )
-    sums = long.groupby(["target", "segment"])["amount"].sum()
-    key = pd.MultiIndex.from_frame(table[["target_period", "segment"]])
-    return sums.reindex(key).fillna(0.0).to_numpy(dtype=np.float64)
+    return long.groupby(["target", "segment"])["amount"].sum()
 
 
 def check_deals(table: pd.DataFrame, snap: Snapshot, *, months: int, bookings: pd.DataFrame | None = None) -> bool:
@@ -160,14 +162,14 @@ def check_all(log: Log, day: pd.Timestamp, *, months: int, models: tuple[str, ..
     Without marketing the model that leaves it out is the other one (`test_without_marketing_the_two_are_one`).
     """
     snap = forecast.snapshot(log, as_of=day)
-    before = snap.opportunities.copy()
+    before, won = snap.opportunities.copy(), booked_so_far(snap)
     answers, tables = {}, {}
     for model in models:
         if model == "pipeline-sales-only" and "marketing" not in log.tables:
             answers[model] = answers["pipeline"]
             continue
         tables[model] = forecaster(model)(snap, months=months, seed=1)
-        answers[model] = check_forecast(tables[model], snap, months=months, model=model)
+        answers[model] = check_forecast(tables[model], snap, months=months, model=model, won=won)
     deals = forecast.win_probabilities(snap, months=months, seed=1)
     answers["deals"] = check_deals(deals, snap, months=months, bookings=tables["pipeline"])
     pd.testing.assert_frame_equal(snap.opportunities, before)

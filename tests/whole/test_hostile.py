@@ -91,17 +91,18 @@ def hold_harmless(text: str, where: str) -> None:
 @pytest.mark.browser
 def test_nothing_runs_and_nothing_is_asked_for_in_a_browser(made: Path, chromium: str):
     with browser(chromium) as chrome:
+        page = chrome.new_context(viewport={"width": 390, "height": 900}).new_page()
+        asked: list[str] = []
+        said: list[str] = []
+        page.route(lambda url: not url.startswith("file:"), lambda route: route.abort())
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
         for path in pages(made):
             name = path.relative_to(made / "reports").as_posix()
-            context = chrome.new_context(viewport={"width": 390, "height": 900})
-            page = context.new_page()
-            asked: list[str] = []
-            said: list[str] = []
-            page.route(lambda url: not url.startswith("file:"), lambda route: route.abort())
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.on("console", lambda message, said=said: said.append(message.text))
-            page.on("pageerror", lambda error, said=said: said.append(str(error)))
-            page.on("dialog", lambda dialog, said=said: (said.append(dialog.message), dialog.dismiss()))
+            asked.clear()
+            said.clear()
             page.goto(path.as_uri())
             page.evaluate("() => document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
             seen = page.evaluate(
@@ -113,9 +114,8 @@ def test_nothing_runs_and_nothing_is_asked_for_in_a_browser(made: Path, chromium
                 " acting: [...document.querySelectorAll('*')].filter(element =>"
                 " [...element.attributes].some(attribute => attribute.name.startsWith('on'))).length})"
             )
-            context.close()
-            asked = [url for url in asked if not url.startswith("data:image/png;base64,")]  # the company's logo
-            assert asked == [path.as_uri()], name
+            beside_the_logo = [url for url in asked if not url.startswith("data:image/png;base64,")]
+            assert beside_the_logo == [path.as_uri()], name
             assert said == [], name
             analysis = "analysis/" in name or "failed/" in name
             wanted = {"harm": 0, "policy": 1, "img": 1, "script": analysis + seen["speaks"], "other": 0, "acting": 0}

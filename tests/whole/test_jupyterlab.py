@@ -60,7 +60,7 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(root / "notebooks", folder / "notebooks")
-    write(simulate(opportunities=700, months=26, seed=5, segments=3), folder / "data" / "sample")
+    write(simulate(opportunities=400, months=24, seed=5, segments=3), folder / "data" / "sample")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -404,7 +404,7 @@ def test_the_study_is_whole(log: Log, study):
 
 @pytest.mark.slow
 def test_no_planning_table_means_that_nobody_began(tmp_path: Path):
-    write(simulate(opportunities=2500, months=48, seed=4, segments=4), tmp_path)
+    write(simulate(opportunities=900, months=32, seed=4, segments=4), tmp_path)
     log = forecast.read(tmp_path)
     tables = {name: frame for name, frame in log.tables.items() if name != "joint_planning"}
     found = planning_study(dataclasses.replace(log, tables=tables))

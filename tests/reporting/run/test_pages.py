@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -20,26 +21,29 @@ def chrome(chromium: str):
         yield running
 
 
-def visit(chrome, path: Path, *, width: int, dark: bool = False) -> dict:
-    """Open a page offline; return what it asked for, what it said, and how wide it is."""
+def visit(chrome, *paths: Path, width: int, dark: bool = False) -> Iterator[dict]:
+    """Open pages offline, one after another; yield what each asked for, what it said, and how wide it is."""
     scheme = "dark" if dark else "light"
     context = chrome.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
-    page = context.new_page()
+    page = context.new_page()  # one for all: each has a process, and begins it anew
     asked: list[str] = []
     said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(path.as_uri())
-    measured = page.evaluate(
-        "() => ({scroll: document.documentElement.scrollWidth, inner: window.innerWidth,"
-        " h1: document.querySelectorAll('h1').length, lang: document.documentElement.lang,"
-        " unnamed: [...document.querySelectorAll('svg[role=img]')].filter(s => !s.querySelector('title')"
-        " || !s.querySelector('desc')).length, pictures: document.querySelectorAll('svg[role=img]').length,"
-        " bare: document.querySelectorAll('img:not([alt]), img[alt=\"\"]').length})"
-    )
+    for path in paths:
+        asked.clear()
+        said.clear()
+        page.goto(path.as_uri())
+        measured = page.evaluate(
+            "() => ({scroll: document.documentElement.scrollWidth, inner: window.innerWidth,"
+            " h1: document.querySelectorAll('h1').length, lang: document.documentElement.lang,"
+            " unnamed: [...document.querySelectorAll('svg[role=img]')].filter(s => !s.querySelector('title')"
+            " || !s.querySelector('desc')).length, pictures: document.querySelectorAll('svg[role=img]').length,"
+            " bare: document.querySelectorAll('img:not([alt]), img[alt=\"\"]').length})"
+        )
+        yield {"asked": list(asked), "said": list(said), **measured}
     context.close()
-    return {"asked": asked, "said": said, **measured}
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -47,8 +51,7 @@ def visit(chrome, path: Path, *, width: int, dark: bool = False) -> dict:
 def test_every_page_stands_alone(chrome, sample_report: Path, width: int, dark: bool):
     pages = sorted(sample_report.rglob("*.html"))
     assert len(pages) >= 9
-    for path in pages:
-        seen = visit(chrome, path, width=width, dark=dark)
+    for path, seen in zip(pages, visit(chrome, *pages, width=width, dark=dark), strict=True):
         name = path.relative_to(sample_report).as_posix()
         assert seen["asked"] == [path.as_uri()], name
         assert seen["said"] == [], name
@@ -60,7 +63,8 @@ def test_every_page_stands_alone(chrome, sample_report: Path, width: int, dark: 
 
 
 def test_the_leaders_page_has_pictures(chrome, sample_report: Path):
-    assert visit(chrome, sample_report / "2026-10-31" / "index.html", width=1280)["pictures"] >= 3
+    (seen,) = visit(chrome, sample_report / "2026-10-31" / "index.html", width=1280)
+    assert seen["pictures"] >= 3
 
 
 def test_the_leaders_page_names_no_rep(sample: Path, sample_report: Path):
