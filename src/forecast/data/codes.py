@@ -115,6 +115,27 @@ def blanked(values: pd.Series, keep: np.ndarray) -> pd.Series:
     return column_of(pa.DictionaryArray.from_arrays(codes, held.dictionary), index=values.index)
 
 
+def either(values: pd.Series, first: np.ndarray, other: pd.Series) -> pd.Series:
+    """Return a column of text with that of another column outside a mask (n,); both are looked at by their codes."""
+    if first.all():
+        return values
+    both = _of_one_dictionary([values, other])
+    codes = pc.if_else(pa.array(first), both[0].indices, both[1].indices)
+    return column_of(pa.DictionaryArray.from_arrays(codes, both[0].dictionary), index=values.index)
+
+
+def one_below_another(parts: Sequence[pd.Series]) -> pd.Series:
+    """Return columns of text as one, with a plain index."""
+    together = _of_one_dictionary(parts)
+    codes = pa.concat_arrays([part.indices for part in together])
+    return column_of(pa.DictionaryArray.from_arrays(codes, together[0].dictionary))
+
+
+def _of_one_dictionary(parts: Sequence[pd.Series]) -> list[pa.DictionaryArray]:
+    kind = pa.dictionary(pa.int32(), pa.large_string())
+    return pa.chunked_array([dictionary_of(part).cast(kind) for part in parts], kind).unify_dictionaries().chunks
+
+
 def column_of(values: pa.DictionaryArray, *, index: pd.Index | None = None) -> pd.Series:
     """Return a column of text that holds a dictionary of large_string as it is; plain text where `works` says no."""
     array = CodedText(values) if works() else ArrowStringArray(values.cast(pa.large_string()), dtype=TEXT)
@@ -322,8 +343,10 @@ def own_places(values: pd.Series) -> np.ndarray:
 
 def repeats(values: pd.Series) -> bool:
     """Return whether a text is there twice, or two are missing."""
-    own = own_places(values)
-    return bool(np.count_nonzero(own < 0) > 1 or (own[own >= 0] != np.flatnonzero(own >= 0)).any())
+    text = text_of(values)
+    if not text.null_count and pc.all(pc.less(text[:-1], text[1:])).as_py() is not False:
+        return False
+    return len(pc.unique(text)) < len(text)
 
 
 def distinct(values: pd.Series) -> list[str]:

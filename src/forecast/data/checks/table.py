@@ -16,7 +16,7 @@ import pandas as pd
 
 from forecast.data.checks.columns import check_columns
 from forecast.data.checks.kinds import LOOKS, are_day_numbers, as_kind, days_at_midnight_utc, unread_zones
-from forecast.data.codes import distinct, key_order, labels, padded
+from forecast.data.codes import distinct, key_order, labels, padded, repeats
 from forecast.data.schema import TABLES, TOTAL, Column, Company, Kind, Table
 from forecast.data.zones import ambiguity
 from forecast.errors import ROWS_LISTED, Problem, Severity, nearest, shortened
@@ -231,6 +231,8 @@ def _check_key(table: Table, frame: pd.DataFrame) -> list[Problem]:
     key = [name for name in table.key if name in frame]
     required = [column.name for column in table.columns if column.name in table.key and column.required]
     if not key or not set(required) <= set(key):
+        return []
+    if len(key) == 1 and frame[key[0]].dtype == "str" and not repeats(frame[key[0]]):
         return []
     numbers = [labels(frame[name]) for name in key]
     order = key_order(numbers)

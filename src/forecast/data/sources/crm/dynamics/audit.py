@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import distinct, looked_up, rewritten, translated
+from forecast.data.codes import distinct, looked_up, recoded, rewritten, translated
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import moments
 from forecast.data.sources.crm.values.ids import are_among
@@ -53,6 +53,8 @@ _SALES_STAGES = {"0": "Qualify", "1": "Develop", "2": "Propose", "3": "Close"}
 """What the field Sales Stage holds unless a company changed it."""
 
 _GUID = r"\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?"
+_OTHERWISE_WRITTEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ{},"
+"""Signs without which a text is in the one form of identifiers already, or none."""
 _LOOKUP = rf"^[a-z_0-9]+,({_GUID})$"
 _MONTH_FIRST = r"^(\d{1,2})/(\d{1,2})/(\d{4})(?: (\d{1,2}:\d{2}:\d{2}))?$"
 
@@ -67,9 +69,21 @@ def identifiers(values: pd.Series) -> pd.Series:
 
 
 def _in_one_form(text: pa.Array) -> pa.Array:
+    if not _has_any_sign(text, _OTHERWISE_WRITTEN):
+        return text
     bare = pc.replace_substring_regex(text, _LOOKUP, r"\1")
     lower = pc.ascii_lower(pc.utf8_trim(bare, "{}"))
     return pc.if_else(pc.match_substring_regex(bare, f"^{_GUID}$"), lower, bare)
+
+
+def _has_any_sign(text: pa.Array, signs: bytes) -> bool:
+    """Return whether one of some signs of ASCII stands in a text; by their bytes, so that nothing is copied."""
+    text = text.cast(pa.large_string())
+    _, begins, data = text.buffers()
+    at = np.frombuffer(begins, dtype=np.int64)[[text.offset, text.offset + len(text)]]
+    wanted = np.zeros(256, dtype=bool)
+    wanted[list(signs)] = True
+    return bool(wanted[np.frombuffer(data or b"", dtype=np.uint8)[at[0] : at[1]]].any())
 
 
 def stage_names(stage: pd.Series, column: str, raw: pd.DataFrame) -> pd.Series:
@@ -95,6 +109,8 @@ def audited_states(export: Export, frame: pd.DataFrame, today: pd.DataFrame, rea
     throughout, and so has an open deal; but nothing is said of days before auditing began.
     """
     changes = _changes(export, reading)
+    if changes is not None:  # by their place among the deals, which is looked up once
+        changes = changes.assign(opportunity_id=recoded(changes["opportunity_id"], today["opportunity_id"]))
     if changes is None or not are_among(changes["opportunity_id"], today["opportunity_id"]).any():
         return None
     begins = recording_began(changes, frame, reading)

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecast.data.codes import translated
+from forecast.data.codes import either, translated
 from forecast.data.sources.crm.base_currency import (
     Conversion,
     conversion,
@@ -272,12 +272,14 @@ def _joined(frame: pd.DataFrame, export: Export) -> dict[str, pd.Series]:
 
 def _closing(stage: pd.Series, outcome: pd.Series) -> pd.Series:
     """Return the stage, `Won` or `Lost` where it is closed: Dynamics leaves a deal in the phase it closed from."""
-    return stage.where(outcome == "open", translated(outcome, {"won": "Won", "lost": "Lost"})).astype("str")
+    return either(stage, (outcome == "open").to_numpy(), translated(outcome, {"won": "Won", "lost": "Lost"}))
 
 
 def _people(export: Export, frame: pd.DataFrame) -> pd.Series:
     """Return owners by name: from the table of users, else from the label beside their identifier."""
     named = people(export, frame["owner"])
+    if frame["owner_name"].isna().all():
+        return named
     return named.where(named != frame["owner"], frame["owner_name"].fillna(frame["owner"])).astype("str")
 
 
@@ -304,6 +306,8 @@ def _codes(export: Export, currency: pd.Series, name: pd.Series) -> pd.Series:
     """Return currencies by their ISO code, as far as the table of currencies has them; else by name."""
     rates = export.get("currencies")
     known = currency
+    if currency.isna().all() and name.isna().all():
+        return currency
     if rates is not None:
         for key in ("id", "name"):
             if key in rates:

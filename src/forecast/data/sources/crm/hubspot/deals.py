@@ -356,7 +356,8 @@ def _closed(stage: pd.Series, declared: pd.Series, frame: pd.DataFrame, mapped: 
     """Return whether each row of history stands in a closing stage: by the table, by deals in it today, by its name."""
     outcome_of = frame.groupby("stage")["outcome"].agg(lambda values: values.iloc[0] if values.nunique() == 1 else "")
     known = outcome_of[outcome_of != ""]
-    return declared.fillna(outcomes(stage, declared=known.to_dict(), mapped=mapped)) != "open"
+    by_name = outcomes(stage, declared=known.to_dict(), mapped=mapped)
+    return (by_name if declared.isna().all() else declared.fillna(by_name)) != "open"
 
 
 def _reference(stages: pd.DataFrame | None, mapped: Mapping[str, str]) -> pd.DataFrame | None:

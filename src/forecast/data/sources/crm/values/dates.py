@@ -132,6 +132,9 @@ def days(values: pd.Series, reading: Reading, *, column: str, timed: bool = Fals
 
 def local_days(moments: pd.Series, timezone: str) -> pd.Series:
     """Return the day of each moment in a timezone (datetime64[us], midnight)."""
+    if timezone == "UTC" and str(moments.dtype) == _UTC:
+        at = moments.array.asi8.view(_US)
+        return pd.Series(at.astype("datetime64[D]").astype(_US), index=moments.index, copy=False)
     return moments.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize().astype("datetime64[us]")
 
 

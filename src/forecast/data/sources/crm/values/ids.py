@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import by_text, places, rewritten, text_of
+from forecast.data.codes import by_text, dictionary_of, is_coded, places, rewritten, text_column, text_of, used
 from forecast.data.sources.crm.values.reading import found
 from forecast.errors import ROWS_LISTED, DataError
 from forecast.wording import plural
@@ -45,7 +45,10 @@ def case_safe(ids: pd.Series) -> pd.Series:
 
 def are_among(ids: pd.Series, known: pd.Series) -> np.ndarray:
     """Return which identifiers (text) are among others; what is missing is in neither. One look a run of equal ones."""
-    return places(ids.astype("str"), known.astype("str")) >= 0
+    ids, known = ids.astype("str"), known.astype("str")
+    if is_coded(known):  # many rows of few deals
+        known = text_column(pa.chunked_array([used(dictionary_of(known)).dictionary]))
+    return places(ids, known) >= 0
 
 
 def one_form(columns: Mapping[str, pd.Series]) -> tuple[dict[str, pd.Series], str]:
@@ -75,6 +78,9 @@ def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
 
     Raises DataError for those that it wrote as powers of ten, `1.70001E+10`: several deals may have become one.
     """
+    texts = dictionary_of(ids).dictionary if is_coded(ids) else text_of(ids)
+    if _are_digits(texts):
+        return ids
     shortened = by_text(ids, lambda text: pc.match_substring_regex(text, f"^(?:{_SHORTENED})$"))
     lost = ids.index[np.asarray(pc.fill_null(shortened, False))]
     if len(lost):
@@ -87,6 +93,15 @@ def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
             mend="export the file again, and do not save it from a spreadsheet",
         )
     return rewritten(ids, lambda text: pc.replace_substring_regex(text, r"^(\d+)\.0+$", r"\1"))
+
+
+def _are_digits(text: pa.Array) -> bool:
+    """Return whether texts hold nothing but digits of ASCII; by their bytes, so that nothing is looked at twice."""
+    text = text.cast(pa.large_string())
+    _, begins, signs = text.buffers()
+    at = np.frombuffer(begins, dtype=np.int64)[[text.offset, text.offset + len(text)]]
+    data = np.frombuffer(signs or b"", dtype=np.uint8)[at[0] : at[1]]
+    return bool(((data >= ord("0")) & (data <= ord("9"))).all())
 
 
 def without_repeats(

@@ -9,7 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import column_of, dictionary_of, distinct, is_coded, key_order, places, text_of
+from forecast.data.codes import (
+    column_of,
+    dictionary_of,
+    key_order,
+    one_below_another,
+    places,
+    repeats,
+    row_codes,
+    text_of,
+)
 from forecast.data.sources.crm.values.dates import local_days
 from forecast.data.sources.crm.values.ids import are_among
 from forecast.data.sources.crm.values.reading import Reading
@@ -36,25 +45,74 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame, *, begins: pd.Timestamp |
     Simple case: sorted by deal and time, each different time is a state, and a field has the value of its last change
     by then. A state at creation is put before the first change that came later.
     """
-    deals = deals.drop_duplicates("opportunity_id")
-    changes = changes.assign(deal=places(changes["opportunity_id"], deals["opportunity_id"]))
-    changes = changes[(changes["deal"] >= 0).to_numpy()]
-    moment = _stamps(changes["recorded_at"])
-    order = key_order([changes["deal"].to_numpy(), moment])
-    if order is not None:
-        changes, moment = changes.iloc[order], moment[order]
+    if repeats(deals["opportunity_id"].astype("str")):
+        deals = deals.drop_duplicates("opportunity_id")
+    done = _in_order(changes, deals)
     created = _stamps(deals["created_at"])
     if begins is not None:
         created = np.where(created == _NEVER, _NEVER, np.maximum(created, _stamps(pd.Series([begins]))[0]))
-    rows = _rows(changes["deal"].to_numpy(), moment, created)
+    rows = _rows(done.deal, done.at, created)
     names = text_of(deals["opportunity_id"].astype("str")).cast(pa.large_string())
     columns: dict[str, pd.Series] = {
         "opportunity_id": column_of(pa.DictionaryArray.from_arrays(pa.array(rows.deal), names)),
-        "recorded_at": pd.Series(pd.DatetimeIndex(rows.at.view("datetime64[us]")).tz_localize("UTC")),
+        "recorded_at": pd.Series(rows.at.view("datetime64[us]"), copy=False).dt.tz_localize("UTC"),
     }
-    for name in sorted(distinct(changes["field"])):
-        columns[str(name)] = _values(str(name), changes, deals, rows)
-    return pd.DataFrame(columns).rename_axis("state")
+    fields = {str(done.fields[int(code)]): code for code in np.unique(done.field)}
+    for name, code in sorted(fields.items()):
+        columns[name] = _values(np.flatnonzero(done.field == code), done, deals.get(name), rows)
+    return pd.DataFrame(columns, copy=False).rename_axis("state")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Texts:
+    """A column of text by codes: code (n,) of each row, that behind the last one where it is empty or missing; levels,
+    the different texts."""
+
+    code: np.ndarray
+    levels: pa.Array
+
+    def at(self, rows: np.ndarray) -> _Texts:
+        """Return some rows."""
+        return _Texts(code=self.code[rows], levels=self.levels)
+
+
+def _texts(values: pd.Series) -> _Texts:
+    held = dictionary_of(values.astype("str"))
+    code = row_codes(held).astype(np.int32, copy=False)
+    filled = np.append(np.asarray(pc.not_equal(held.dictionary, "")), False)
+    if held.null_count or not filled[:-1].all():
+        code = np.where(filled[code], code, np.int32(len(held.dictionary)))
+    return _Texts(code=code, levels=held.dictionary.cast(pa.large_string()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Changes:
+    """The m changes of deals that are there, by deal and time: deal (its place), at (microseconds), field (its place in
+    `fields`), value, and what stood there before, where that is known."""
+
+    deal: np.ndarray
+    at: np.ndarray
+    field: np.ndarray
+    fields: pa.Array
+    value: _Texts
+    old: _Texts | None
+
+
+def _in_order(changes: pd.DataFrame, deals: pd.DataFrame) -> _Changes:
+    """Return changes by deal and time; those of deals that are not there left out."""
+    deal = places(changes["opportunity_id"].astype("str"), deals["opportunity_id"].astype("str"))
+    at = _stamps(changes["recorded_at"])
+    named = dictionary_of(changes["field"])
+    field = row_codes(named)
+    value, old = _texts(changes["value"]), _texts(changes["old"]) if "old" in changes else None
+    rows = None if (deal >= 0).all() else np.flatnonzero(deal >= 0)
+    order = key_order([deal, at] if rows is None else [deal[rows], at[rows]])
+    if order is not None:
+        rows = order if rows is None else rows[order]
+    if rows is not None:
+        deal, at, field = deal[rows], at[rows], field[rows]
+        value, old = value.at(rows), None if old is None else old.at(rows)
+    return _Changes(deal=deal, at=at, field=field, fields=named.dictionary, value=value, old=old)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +137,7 @@ def _rows(deal: np.ndarray, at: np.ndarray, created: np.ndarray) -> _Rows:
     started = deal[first][(early != _NEVER) & (early < at[first])]
     # A state at creation comes before all others of its deal, and both kinds are in the order of deals.
     changed = deal[new]
-    place = np.arange(len(changed)) + np.searchsorted(started, changed, side="right")
+    place = np.arange(len(changed)) + np.cumsum(_among(started, len(created)))[changed]
     start = np.arange(len(started)) + np.searchsorted(changed, started, side="left")
     of_deal = np.empty(len(changed) + len(started), dtype=deal.dtype)
     when = np.empty(len(of_deal), dtype=at.dtype)
@@ -88,46 +146,67 @@ def _rows(deal: np.ndarray, at: np.ndarray, created: np.ndarray) -> _Rows:
     return _Rows(deal=of_deal, at=when, state=place[np.cumsum(new) - 1], started=started, start=start)
 
 
+def _among(some: np.ndarray, count: int) -> np.ndarray:
+    """Return which of so many deals are among some; (count,) bool."""
+    there = np.zeros(count, dtype=bool)
+    there[some] = True
+    return there
+
+
 def _begins(values: np.ndarray) -> np.ndarray:
     """Return where a run of equal values begins."""
     return np.append(True, values[1:] != values[:-1])[: len(values)]
 
 
-def _values(name: str, changes: pd.DataFrame, deals: pd.DataFrame, rows: _Rows) -> pd.Series:
-    """Return a field's value in each state: that of its last change by then, before it what stood there."""
-    deal = changes["deal"].to_numpy()
-    own = np.flatnonzero((changes["field"] == name).to_numpy())
-    parts = [_texts(changes["value"], own)]
-    taken = np.full(len(rows.deal), -1)
-    taken[rows.state[own]] = np.arange(len(own))  # of several at one time the last
-    if "old" in changes:
-        if name in deals:
-            taken[rows.start] = len(own) + np.arange(len(rows.started))
-            parts.append(_texts(deals[name], rows.started))
-        once = own[_begins(deal[own])]
-        changed = np.isin(rows.started, deal[once])
-        once = once[np.isin(deal[once], rows.started)]
-        taken[rows.start[changed]] = sum(map(len, parts)) + np.arange(len(once))
-        parts.append(_texts(changes["old"], once))
-    begin = np.flatnonzero(_begins(rows.deal))
-    run = np.repeat(begin, np.diff(np.append(begin, len(rows.deal))))
-    last = np.maximum.accumulate(np.where(taken >= 0, np.arange(len(taken)), -1))
-    held = np.where(last >= run, taken[last], -1)
-    texts = pa.concat_arrays(parts)
-    known = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
-    return column_of(known.take(pa.array(held, mask=held < 0)))
+def _values(own: np.ndarray, changes: _Changes, today: pd.Series | None, rows: _Rows) -> pd.Series:
+    """Return a field's value in each state: that of its last change by then, before it what stood there.
+
+    own : the changes of this field. today : its value in each deal today, where that is known.
+
+    Codes of up to three columns stand one behind the other: of values, of today's, of what stood there before.
+    """
+    parts = [changes.value]
+    unknown = len(changes.value.levels)
+    taken = np.full(len(rows.deal), -1, dtype=np.int32)
+    taken[rows.state[own]] = changes.value.code[own]  # of several at one time the last
+    if changes.old is not None:
+        if today is not None:
+            parts.append(_texts(today).at(rows.started))
+            taken[rows.start] = parts[-1].code + _offset(parts)
+        once = own[_begins(changes.deal[own])]
+        count = int(rows.deal.max(initial=-1)) + 1
+        changed = _among(changes.deal[once], count)[rows.started]
+        once = once[_among(rows.started, count)[changes.deal[once]]]
+        parts.append(changes.old.at(once))
+        taken[rows.start[changed]] = parts[-1].code + _offset(parts)
+    begins = _begins(rows.deal)
+    taken[begins & (taken < 0)] = unknown
+    known = np.flatnonzero(taken >= 0)
+    return _column(np.repeat(taken[known], np.diff(np.append(known, len(taken)))), parts)
 
 
-def _texts(values: pd.Series, rows: np.ndarray) -> pa.Array:
-    """Return some rows of a column as text, written out."""
-    values = values.astype("str")
-    text = dictionary_of(values) if is_coded(values) else text_of(values)
-    return text.take(pa.array(rows)).cast(pa.large_string())
+def _offset(parts: list[_Texts]) -> int:
+    """Return by how much the codes of the last part are moved behind those of the others."""
+    return sum(len(part.levels) + 1 for part in parts[:-1])
+
+
+def _column(codes: np.ndarray, parts: list[_Texts]) -> pd.Series:
+    """Return the texts of codes into several parts as one column."""
+    there = _among(codes, sum(len(part.levels) + 1 for part in parts))
+    texts, begin = [], 0
+    for part in parts:
+        end = begin + len(part.levels)
+        kept = np.flatnonzero(there[begin : end + 1])
+        texts.append(part.levels.take(pa.array(kept, mask=kept == len(part.levels))))
+        begin = end + 1
+    each = pa.concat_arrays(texts).dictionary_encode()
+    place = (np.cumsum(there, dtype=np.int32) - 1)[codes]
+    return column_of(pa.DictionaryArray.from_arrays(each.indices.take(pa.array(place)), each.dictionary))
 
 
 def _stamps(moments: pd.Series) -> np.ndarray:
     """Return microseconds since 1970, `_NEVER` where missing."""
-    return pd.DatetimeIndex(pd.to_datetime(moments, utc=True)).as_unit("us").tz_localize(None).to_numpy().view(np.int64)
+    return pd.DatetimeIndex(pd.to_datetime(moments, utc=True)).as_unit("us").asi8
 
 
 def with_unrecorded(history: pd.DataFrame, deals: pd.DataFrame, at: pd.Timestamp, names: list[str]) -> pd.DataFrame:
@@ -190,5 +269,11 @@ def with_unchanged(
         return known
     at = rows["created_at"] if begins is None else rows["created_at"].clip(lower=begins)
     names = [name for name in known.columns if name in rows.columns]
-    added = rows[names].assign(recorded_at=at)
-    return pd.concat([known, added], ignore_index=True).rename_axis("state")
+    added = rows[names].assign(recorded_at=at).reindex(columns=known.columns)
+    columns = {
+        name: one_below_another([known[name], added[name].astype("str")])
+        if known[name].dtype == "str"
+        else pd.concat([known[name], added[name]], ignore_index=True)
+        for name in known.columns
+    }
+    return pd.DataFrame(columns, copy=False).rename_axis("state")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from forecast.data.codes import repeats
 from forecast.data.sources.crm.values.reading import flags
 from forecast.wording import plural
 
@@ -37,6 +38,8 @@ def latest(frame: pd.DataFrame, version: pd.Series, table: str, notes: list[str]
     rows of a deal apart nothing is chosen: the table is returned as it is, and its check finds the double key.
     """
     key = frame["opportunity_id"]
+    if not repeats(key.astype("str")):
+        return frame, frame.iloc[:0]
     double = key.duplicated(keep=False)
     if not double.any() or version[double].isna().any():
         return frame, frame.iloc[:0]
