@@ -133,7 +133,10 @@ def one_below_another(parts: Sequence[pd.Series]) -> pd.Series:
 
 def _of_one_dictionary(parts: Sequence[pd.Series]) -> list[pa.DictionaryArray]:
     kind = pa.dictionary(pa.int32(), pa.large_string())
-    return pa.chunked_array([dictionary_of(part).cast(kind) for part in parts], kind).unify_dictionaries().chunks
+    held = [dictionary_of(part).cast(kind) for part in parts]
+    if all(part.dictionary.equals(held[0].dictionary) for part in held[1:]):
+        return held
+    return pa.chunked_array(held, kind).unify_dictionaries().chunks
 
 
 def column_of(values: pa.DictionaryArray, *, index: pd.Index | None = None) -> pd.Series:
@@ -331,18 +334,15 @@ def by_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
 
 
 def own_places(values: pd.Series) -> np.ndarray:
-    """Return the first place of each text in its own column, -1 where it is missing; (n,) int32.
-
-    Texts in order show at once that none is there twice.
-    """
+    """Return the first place of each text in its own column, -1 where it is missing; (n,) int32."""
     text = text_of(values)
-    if not text.null_count and pc.all(pc.less(text[:-1], text[1:])).as_py() is not False:
+    if not text.null_count and not repeats(values):
         return np.arange(len(text), dtype=np.int32)
     return places(values, values)
 
 
 def repeats(values: pd.Series) -> bool:
-    """Return whether a text is there twice, or two are missing."""
+    """Return whether a text is there twice, or two are missing. Texts in order show at once that none is."""
     text = text_of(values)
     if not text.null_count and pc.all(pc.less(text[:-1], text[1:])).as_py() is not False:
         return False

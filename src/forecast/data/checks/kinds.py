@@ -187,7 +187,8 @@ def _date(values: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
     if pd.api.types.is_datetime64_dtype(values.dtype):
         days = values.astype("datetime64[us]")
         moment = days.to_numpy().view("int64")
-        if ((moment % _DAY_LENGTH != 0) & (moment != pd.NaT.value)).any():
+        within = moment % _DAY_LENGTH != 0
+        if within.any() and (within & (moment != pd.NaT.value)).any():
             days = days.dt.normalize()
     elif values.dtype == "str":
         codes, text = _distinct(values)
@@ -294,6 +295,10 @@ def _localised(values: pd.Series, timezone: str) -> pd.Series:
 
 def _in_range(values: pd.Series, missing: np.ndarray) -> tuple[pd.Series, np.ndarray]:
     """Take out dates that only a slip of the pen can have produced, such as 0206-10-31 or 9999-12-31."""
+    moment = values.array.asi8
+    first, last = (day.as_unit(values.dt.unit).asm8.view("int64") for day in (_FIRST, _LAST))
+    if len(moment) and moment.min() >= first and moment.max() < last:  # none is missing, either
+        return values, np.zeros(len(values), dtype=bool)
     zone = "UTC" if isinstance(values.dtype, pd.DatetimeTZDtype) else None
     fits = (values >= _FIRST.tz_localize(zone)) & (values < _LAST.tz_localize(zone))
     bad = ~missing & ~np.asarray(fits)

@@ -183,6 +183,12 @@ _MOST = 1e15
 
 
 def _check_numbers(at: _Found, declared: Column, numbers: np.ndarray) -> list[Problem]:
+    share = declared.unit == "0 to 1"
+    most = 1.0 if share else declared.maximum
+    lowest = -_MOST if declared.minimum is None else max(declared.minimum, -_MOST)
+    highest = _MOST if most is None else min(most, _MOST)
+    if not len(numbers) or not (np.fmin.reduce(numbers) < lowest or np.fmax.reduce(numbers) > highest):
+        return []
     infinite = np.isinf(numbers)
     found = at(infinite, what="is infinite", mend="write the number, or leave it empty where it is not known")
     vast = (np.abs(numbers) > _MOST) & ~infinite
@@ -191,8 +197,6 @@ def _check_numbers(at: _Found, declared: Column, numbers: np.ndarray) -> list[Pr
         what = "is negative" if declared.minimum == 0 else f"is below {declared.minimum:g}"
         below = (numbers < declared.minimum) & ~infinite
         found += at(below, what=what, mend="correct the sign, or take the rows out")
-    share = declared.unit == "0 to 1"
-    most = 1.0 if share else declared.maximum
     if most is not None:
         mend = "write a share such as 0.25, not 25" if share else "correct it"
         found += at((numbers > most) & ~infinite, what=f"is above {most:g}", mend=mend)

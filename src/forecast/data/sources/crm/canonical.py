@@ -66,7 +66,9 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
     before it, else that of the last change the export knows of: the CRM does not write when it was exported.
     """
     frame = deals.opportunities.copy(deep=False)
-    history = None if deals.history is None or deals.history.empty else deals.history.copy(deep=False)
+    history = None if deals.history is None or deals.history.empty else deals.history
+    if history is not None:
+        history = history[[name for name in (*_HISTORY_COLUMNS, "closed") if name in history]]
     if choices.one_currency:
         frame, history = _in_one_currency(frame, history, deals)
     _refuse_mixed(frame, deals)

@@ -33,7 +33,7 @@ Plain = Literal["moment", "day", "number", "key", "text"]
 """What a column is read as: UTC moments, days, float64, text that repeats and names rows of another table, text."""
 
 _HEAD = 1 << 16
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
 _FEWEST_COLUMNS = 2
 
 _MARK = b"\xef\xbb\xbf"

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import distinct, looked_up, recoded, rewritten, translated
+from forecast.data.codes import coded, distinct, looked_up, recoded, rewritten, translated
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import moments
 from forecast.data.sources.crm.values.ids import are_among
@@ -117,7 +117,7 @@ def audited_states(export: Export, frame: pd.DataFrame, today: pd.DataFrame, rea
     history = states(_from_creation(changes, today), today, begins=begins)
     for name in FIELDS:
         if name not in history and name in today:
-            history[name] = looked_up(history["opportunity_id"], today["opportunity_id"], today[name])
+            history[name] = looked_up(history["opportunity_id"], today["opportunity_id"], coded(today[name]))
     return with_unchanged(history, today, frame, begins)
 
 
@@ -154,7 +154,8 @@ def _changes(export: Export, reading: Reading) -> pd.DataFrame | None:
     if "old" not in changes:
         changes = changes.assign(old=pd.Series(np.nan, index=changes.index, dtype="str"))
     changes = changes.assign(field=_fields(export, changes["attribute"]))
-    changes = changes[changes["field"].notna()]
+    if changes["field"].hasnans:
+        changes = changes[changes["field"].notna()]
     for name in ("old", "value"):
         changes[name] = identifiers(changes[name])
     return changes[["opportunity_id", "recorded_at", "field", "old", "value", "creating"]]

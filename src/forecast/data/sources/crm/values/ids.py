@@ -14,7 +14,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import by_text, dictionary_of, is_coded, places, rewritten, text_column, text_of, used
+from forecast.data.codes import (
+    by_text,
+    dictionary_of,
+    is_coded,
+    places,
+    rewritten,
+    row_codes,
+    text_column,
+    text_of,
+    used,
+)
 from forecast.data.sources.crm.values.reading import found
 from forecast.errors import ROWS_LISTED, DataError
 from forecast.wording import plural
@@ -46,9 +56,14 @@ def case_safe(ids: pd.Series) -> pd.Series:
 def are_among(ids: pd.Series, known: pd.Series) -> np.ndarray:
     """Return which identifiers (text) are among others; what is missing is in neither. One look a run of equal ones."""
     ids, known = ids.astype("str"), known.astype("str")
-    if is_coded(known):  # many rows of few deals
-        known = text_column(pa.chunked_array([used(dictionary_of(known)).dictionary]))
-    return places(ids, known) >= 0
+    if not is_coded(known):
+        return places(ids, known) >= 0
+    held = dictionary_of(known)
+    if held.dictionary.equals(text_of(ids)):  # places among these very identifiers, each of which is there once
+        there = np.zeros(len(ids) + 1, dtype=bool)
+        there[row_codes(held)] = True
+        return there[:-1]
+    return places(ids, text_column(pa.chunked_array([used(held).dictionary]))) >= 0
 
 
 def one_form(columns: Mapping[str, pd.Series]) -> tuple[dict[str, pd.Series], str]:

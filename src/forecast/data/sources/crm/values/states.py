@@ -264,12 +264,17 @@ def with_unchanged(
     today : opportunity_id, created_at and today's values, index as `frame`. begins : see `states`.
     """
     still = ((frame["outcome"] == "open") & ~are_among(frame["opportunity_id"], known["opportunity_id"])).to_numpy()
-    rows = today[still & today["created_at"].notna().to_numpy()]
+    still = still & today["created_at"].notna().to_numpy()
+    rows = today[still]
     if rows.empty:
         return known
     at = rows["created_at"] if begins is None else rows["created_at"].clip(lower=begins)
     names = [name for name in known.columns if name in rows.columns]
     added = rows[names].assign(recorded_at=at).reindex(columns=known.columns)
+    of_deals = text_of(today["opportunity_id"].astype("str"))
+    if of_deals.equals(dictionary_of(known["opportunity_id"]).dictionary):
+        place = pa.array(np.flatnonzero(still).astype(np.int32))
+        added["opportunity_id"] = column_of(pa.DictionaryArray.from_arrays(place, of_deals), index=rows.index)
     columns = {
         name: one_below_another([known[name], added[name].astype("str")])
         if known[name].dtype == "str"
