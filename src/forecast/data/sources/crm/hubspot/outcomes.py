@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import from_codes
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.numbers import shares
 from forecast.data.sources.crm.values.reading import Reading, flags, found, refuse_unread_flags
@@ -25,13 +26,14 @@ def outcome_of(export: Export, frame: pd.DataFrame, declared: pd.Series, reading
     called, notes = export.columns["opportunities"], export.notes
     refuse_unread_flags(frame, _FLAGS, called=called, table=reading.table)
     flagged = _flagged(frame)
-    against = int((flagged.notna() & declared.notna() & (flagged != declared)).sum())
+    said = declared.notna()
+    against = int((flagged.notna() & said & (flagged != declared)).sum()) if said.any() else 0
     if against:
         notes.append(
             f"{reading.table}: {plural(against, 'deal is', 'deals are')} flagged otherwise than the stage "
             "says: the flag counts"
         )
-    outcome = flagged.fillna(declared)
+    outcome = flagged.fillna(declared) if flagged.hasnans else flagged
     undecided = outcome.isna() & frame["stage_id"].notna()
     if undecided.any():
         outcome[undecided] = decide(
@@ -44,7 +46,7 @@ def outcome_of(export: Export, frame: pd.DataFrame, declared: pd.Series, reading
             open_by_name=export.open_by_name,
             closing_columns=_CLOSING_COLUMNS,
         )
-    outcome = outcome.fillna("open").astype("str")
+    outcome = (outcome.fillna("open") if outcome.hasnans else outcome).astype("str")
     if "is_closed" in frame:
         unclear = flags(frame["is_closed"]) & (outcome == "open") & (flagged != "open")
         if unclear.any():
@@ -66,13 +68,13 @@ def _flagged(frame: pd.DataFrame) -> pd.Series:
     no = pd.Series(False, index=frame.index)
     won, lost, closed = (true.get(name, no) for name in ("is_won", "is_lost", "is_closed"))
     given_won, given_lost, given_closed = (said.get(name, no) for name in ("is_won", "is_lost", "is_closed"))
-    out = pd.Series(np.nan, index=frame.index, dtype="str")
-    out[(given_won & given_lost) | (given_closed & ~closed)] = "open"
-    out[closed & given_won & ~won] = "lost"
-    out[closed & given_lost & ~lost] = "won"
-    out[lost] = "lost"
-    out[won] = "won"
-    return out
+    out = np.full(len(frame), -1, dtype=np.int8)
+    out[(given_won & given_lost) | (given_closed & ~closed)] = 0
+    out[closed & given_won & ~won] = 1
+    out[closed & given_lost & ~lost] = 2
+    out[lost] = 1
+    out[won] = 2
+    return from_codes(out, ("open", "lost", "won")).set_axis(frame.index)
 
 
 def _at_certainty(export: Export, frame: pd.DataFrame, reading: Reading) -> dict[str, str]:

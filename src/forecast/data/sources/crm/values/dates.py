@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.codes import by_text
+from forecast.data.codes import by_text, dictionary_of, is_coded, row_codes, text_column, text_of, used
 from forecast.data.sources.crm.values.reading import Cells, Order, Reading, cells
 from forecast.data.zones import ABBREVIATION, ambiguity, minutes_east
 from forecast.errors import DataError
@@ -120,6 +120,9 @@ def days(values: pd.Series, reading: Reading, *, column: str, timed: bool = Fals
     if quick is not None:
         return pd.Series(quick, index=values.index)
     if timed:
+        found = _days_of_texts(values, reading.timezone)
+        if found is not None:
+            return found
         return local_days(moments(values, reading, column=column), reading.timezone)
     parsed = _parsed(values, reading, column)
     as_written = ~parsed.timed | _is_midnight(parsed.clock)
@@ -163,13 +166,32 @@ def _quick_days(values: pd.Series) -> np.ndarray | None:
     if pd.api.types.is_datetime64_dtype(values.dtype):
         days = values.to_numpy().astype(_US, copy=False)
         return days if not (days[~np.isnat(days)].view(np.int64) % _DAY_LENGTH).any() else None
-    if values.dtype != "str":
+    if values.dtype != "str" or _begins_with_time(values):
         return None
     try:
         read = by_text(values, lambda text: text.cast(pa.date32()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     return read.to_numpy(zero_copy_only=False).astype("datetime64[us]")
+
+
+def _begins_with_time(values: pd.Series) -> bool:
+    """Return whether the first text is longer than a date, so that not all can be dates."""
+    texts = dictionary_of(values).dictionary if is_coded(values) else text_of(values)
+    return bool(len(texts)) and len(texts[0].as_py() or "") > len("2026-10-31")
+
+
+def _days_of_texts(values: pd.Series, timezone: str) -> pd.Series | None:
+    """Return the local days of a column held as codes, each text looked at once; None where they are not all ISO with
+    an offset, or all are midnight UTC, so that they are dates."""
+    if not is_coded(values):
+        return None
+    held = used(dictionary_of(values))
+    at = _quick_moments(text_column(pa.chunked_array([held.dictionary])))
+    if at is None or _is_midnight(at[~np.isnat(at)]).all():
+        return None
+    read = local_days(pd.Series(at).dt.tz_localize("UTC"), timezone).to_numpy()
+    return pd.Series(np.append(read, _NEVER)[row_codes(held)], index=values.index, copy=False)
 
 
 # -- the careful road ------------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def states(changes: pd.DataFrame, deals: pd.DataFrame, *, begins: pd.Timestamp |
         "opportunity_id": column_of(pa.DictionaryArray.from_arrays(pa.array(rows.deal), names)),
         "recorded_at": pd.Series(rows.at.view("datetime64[us]"), copy=False).dt.tz_localize("UTC"),
     }
-    fields = {str(done.fields[int(code)]): code for code in np.unique(done.field)}
+    there = np.flatnonzero(_among(done.field, len(done.fields)))
+    fields = {str(done.fields[int(code)]): code for code in there}
     for name, code in sorted(fields.items()):
         columns[name] = _values(np.flatnonzero(done.field == code), done, deals.get(name), rows)
     return pd.DataFrame(columns, copy=False).rename_axis("state")
@@ -199,8 +200,12 @@ def _column(codes: np.ndarray, parts: list[_Texts]) -> pd.Series:
         kept = np.flatnonzero(there[begin : end + 1])
         texts.append(part.levels.take(pa.array(kept, mask=kept == len(part.levels))))
         begin = end + 1
-    each = pa.concat_arrays(texts).dictionary_encode()
     place = (np.cumsum(there, dtype=np.int32) - 1)[codes]
+    if len(parts) == 1:  # no text is there twice
+        unknown = codes == len(parts[0].levels)
+        known = texts[0].drop_null()
+        return column_of(pa.DictionaryArray.from_arrays(pa.array(place, mask=unknown), known))
+    each = pa.concat_arrays(texts).dictionary_encode()
     return column_of(pa.DictionaryArray.from_arrays(each.indices.take(pa.array(place)), each.dictionary))
 
 
