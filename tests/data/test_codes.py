@@ -16,12 +16,14 @@ from forecast.data.codes import (
     by_text,
     coded,
     dictionary_of,
+    either,
     from_chunks,
     in_one_number,
     is_coded,
     key_order,
     labels,
     looked_up,
+    one_below_another,
     own_places,
     padded,
     places,
@@ -109,6 +111,17 @@ def test_several_numbers_in_one_sort_as_they_do(rows):
     assert one is not None
     np.testing.assert_array_equal(np.argsort(one, kind="stable"), np.lexsort(numbers[::-1]))
     assert len(np.unique(one)) == len(set(rows))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from(["b", "c", None]), st.booleans()), max_size=9)
+)
+def test_columns_side_by_side_and_one_below_another(rows):
+    first, other, mask = ([row[place] for row in rows] for place in range(3))
+    for one, two in ((text(first), text(other)), (held(first), text(other)), (held(first), held(other))):
+        chosen = either(one, np.array(mask, dtype=bool), two)
+        assert chosen.equals(one.where(mask, two))
+        assert one_below_another([one, two]).equals(pd.concat([text(first), text(other)], ignore_index=True))
 
 
 @given(TEXTS)
