@@ -315,6 +315,21 @@ def test_few_deals_a_month_that_stop_altogether_are_seen_too():
     assert "far fewer deals created lately" not in rare  # four a month: an empty one is chance
 
 
+@pytest.mark.parametrize(
+    ("per_month", "rank"),
+    [
+        ([18, 7, 8, 0, 15, 15, 9], "changes the answer"),  # medians 8 and 15, of all six 12
+        ([6, 6, 6, 0, 20, 20, 20], "cosmetic"),  # it was just beginning
+        ([9, 9, 9, 0, 9, 9, 9], "cosmetic"),
+    ],
+)
+def test_a_month_without_new_deals_among_months_with_many(per_month: list[int], rank: str):
+    created = [pd.Timestamp("2024-01-15") + pd.DateOffset(months=m) for m, n in enumerate(per_month) for _ in range(n)]
+    log = many(len(created), created_on=created, closed_on=pd.Series(created) + pd.Timedelta(days=3))
+    row = finding(audit(log), "months in which nothing was created")
+    assert (row["rank"], row["rows"]) == (rank, "2024-04")
+
+
 def test_history_that_begins_late_and_amounts_that_jump():
     frame = many(100, amount=np.linspace(1234.5, 9876.5, 100)).opportunities
     rows = frame.assign(recorded_at=frame["created_on"].dt.tz_localize("UTC"))

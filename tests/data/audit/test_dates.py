@@ -47,6 +47,32 @@ def test_a_load_every_week_is_a_habit_and_chance_is_no_load():
     assert dates.ONE_DAY not in found(log)
 
 
+@pytest.mark.parametrize(
+    ("early", "years", "is_told"),
+    [(1, 10, True), (2, 10, True), (3, 10, False), (1, 1, True), (1, 0.9, False)],
+    ids=["one", "1 %", "more: they are the past", "a year", "a pause"],
+)
+def test_a_wrong_year_puts_a_deal_long_before_all_others(early: int, years: float, is_told: bool):
+    # 200 deals from 1 January 2024 on, one a day: half of their time is 100 days, so a year decides.
+    created = pd.Series(pd.date_range("2024-01-01", periods=200, freq="D").as_unit("us"))
+    created[:early] = created[early] - pd.Timedelta(days=round(years * 366))
+    log = many(200, created_on=created, closed_on=created + DAY)
+    assert (dates.LONG_BEFORE in found(log)) == is_told
+    if years == 10 and early == 1:
+        row = finding(audit(log), dates.LONG_BEFORE)
+        assert row["evidence"] == (
+            "1 deal of 200, the last of them on 25 December 2013; "
+            "the next on 2 January 2024, after 3,660 days without any"
+        )
+        assert (row["rank"], row["rows"], row["column"]) == ("changes the answer", "O00000", "created_on")
+
+
+def test_in_a_long_past_two_years_are_a_pause():
+    created = pd.Series(pd.date_range("2016-01-01", periods=200, freq="14D").as_unit("us"))  # seven years and a half
+    created[0] -= pd.Timedelta(days=730)
+    assert dates.LONG_BEFORE not in found(many(200, created_on=created, closed_on=created + DAY))
+
+
 def test_creation_at_three_times_its_level():
     month = np.repeat(np.arange(26), [30] * 24 + [95, 20])
     created = np.datetime64("2024-01", "M") + month

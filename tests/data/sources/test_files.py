@@ -250,6 +250,7 @@ class TestCompany:
             ("settle_days = true", "True is not a whole number"),
             ("extracted_on = '31.5.2026'", "'31.5.2026' is not a date such as 2026-10-31"),
             ("extracted_on = 2026-05-31T12:00:00", "is not a date such as 2026-10-31"),
+            ("extracted_on = 9999-12-31", "is not a date such as 2026-10-31"),
             ("name = 5", "company.toml.name: 5 is not text in quotes"),
             ("fixed_at_creation = 'amount'", "'amount' is not a list of columns"),
             ("fixed_at_creation = ['outcome']", "'outcome' cannot be fixed at creation"),

@@ -25,6 +25,7 @@ SAME_DUE_DAY = "many open deals expected to close on one day"
 DUE_BEFORE = "deals expected to close before they were created"
 CLOSED_AT_ONCE = "deals closed on the day they were created"
 ENDS_EARLY = "records end before the day looked at"
+LONG_BEFORE = "deals created long before all others"
 
 _DAYS_AT_MOST = 3
 """So many days may each hold a load of deals; more are a habit of the company's."""
@@ -34,6 +35,7 @@ _YEARS_AHEAD, _TIMES_CYCLE, _FAR_SHARE = 3 * 365, 2, 0.05
 _DUE_SHARE = 0.3
 _DUE_BEFORE_SHARE = 0.05
 _AT_ONCE_SHARE = 0.2
+_BEFORE_DEALS, _BEFORE_DAYS, _BEFORE_OF_SPAN, _BEFORE_SHARE = 50, 365, 0.5, 0.01
 _SILENT_DAYS, _TIMES_PAUSE, _RECORDED_DAYS = 14, 2, 20
 _SUPPOSED_DAYS, _SUPPOSED_PAUSE = 7, 3
 """The first two where nobody said on which day the data end: the end of the month is then supposed, and an export made
@@ -49,6 +51,7 @@ def misleading_dates(snap: Snapshot) -> list[Problem]:
     on_one_day, loaded = _on_one_day(snap)
     return [
         *_ends_early(snap),
+        *_long_before(snap),
         *on_one_day,
         *_level(snap, loaded),
         *_far_ahead(snap),
@@ -96,6 +99,35 @@ def _on_one_day(snap: Snapshot) -> tuple[list[Problem], np.ndarray]:
         "deals, and how many are created a month, are otherwise not what they seem",
     )
     return [problem.at(snap.opportunities["opportunity_id"].to_numpy()[on_them])], on_them
+
+
+def _long_before(snap: Snapshot) -> list[Problem]:
+    """A few first deals, then years without any: a wrong year, and the past that is learned from begins with it."""
+    created = days_of(snap.opportunities["created_on"])
+    if len(created) < _BEFORE_DEALS:
+        return []
+    days = np.sort(created)
+    few = max(1, int(_BEFORE_SHARE * len(days)))
+    pauses = np.diff(days[: few + 1])
+    long = np.flatnonzero(pauses >= np.maximum(_BEFORE_DAYS, _BEFORE_OF_SPAN * (days[-1] - days[1 : few + 1])))
+    if not len(long):
+        return []
+    first = days[long[-1]]
+    evidence = (
+        f"{plural(int(long[-1]) + 1, 'deal')} of {len(days):,}, the last of them on {_date(first)}; the next on "
+        f"{_date(days[long[-1] + 1])}, after {plural(int(pauses[long[-1]]), 'day')} without any"
+    )
+    return [
+        Problem(
+            severity="warning",
+            table=_OPPS,
+            column="created_on",
+            what=LONG_BEFORE,
+            evidence=evidence,
+            mend="correct created_on where its year is wrong; else leave these deals out: the past that the forecast "
+            "learns from begins with the first deal",
+        ).at(snap.opportunities["opportunity_id"].to_numpy()[created <= first])
+    ]
 
 
 def _level(snap: Snapshot, loaded: np.ndarray) -> list[Problem]:

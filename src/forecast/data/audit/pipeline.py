@@ -23,7 +23,7 @@ _ONE_DAY_DEALS = 20
 _ONE_DAY_TIMES = 3
 _LOST_AT_LEAST = 0.05
 """Losses for a win, below which they are taken as hardly recorded; the models take them so (`probabilities.HARDLY`)."""
-_MANY_AROUND = 10
+_MANY_AROUND, _MANY_ON_A_SIDE = 10, 7
 """Records a month on both sides of an empty one that chance does not explain: where ten are usual, e^-10 have none."""
 _USUAL_MONTHS, _FALLS_OFF, _DEALS_A_MONTH, _BY_CHANCE = 12, 0.5, 20, 1e-6
 
@@ -172,7 +172,7 @@ def _gaps(snap: Snapshot) -> list[Problem]:
         empty = np.flatnonzero(counts == 0)
         if not len(empty):
             continue
-        many = any(_around(counts, int(month)) >= _MANY_AROUND for month in empty)
+        many = any(_many_around(counts, int(month)) for month in empty)
         severity: Severity = "warning" if many else "info"
         evidence = f"{len(empty):,} of {plural(len(counts), 'month')} from {month_of(first)}"
         found.append(
@@ -193,10 +193,12 @@ def month_of(period: int) -> str:
     return month(period_label(period))
 
 
-def _around(counts: np.ndarray, at: int) -> float:
-    """Return the smaller of the medians of the three months with records before and after a month, 0 without any."""
-    before, after = counts[:at][counts[:at] > 0][-3:], counts[at:][counts[at:] > 0][:3]
-    return min(float(np.median(side)) if len(side) else 0.0 for side in (before, after))
+def _many_around(counts: np.ndarray, at: int) -> bool:
+    """Return whether the three months with records before and after a month have so many that none is no chance."""
+    sides = counts[:at][counts[:at] > 0][-3:], counts[at:][counts[at:] > 0][:3]
+    if not all(map(len, sides)):
+        return False
+    return bool(np.median(np.concatenate(sides)) >= _MANY_AROUND and min(map(np.median, sides)) >= _MANY_ON_A_SIDE)
 
 
 def _falls_off(snap: Snapshot) -> list[Problem]:

@@ -174,7 +174,7 @@ def _day(value: Any) -> pd.Timestamp:
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         with contextlib.suppress(ValueError):
             value = dt.date.fromisoformat(value)
-    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
+    if isinstance(value, dt.datetime) or not isinstance(value, dt.date) or not 1900 <= value.year < 2200:
         _refuse("extracted_on", value, "a date such as 2026-10-31")
     return pd.Timestamp(value).as_unit("us")
 

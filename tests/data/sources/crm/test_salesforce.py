@@ -318,6 +318,17 @@ def test_a_day_that_stands_for_none_is_left_empty(tmp_path: Path):
     assert "1 deals are expected to close on 9999-12-31, which stands for no date" in told(result)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_a_change_on_a_day_that_stands_for_none_is_refused_and_does_not_date_the_export(tmp_path: Path, zone: str):
+    history = "OpportunityId,CreatedDate,StageName,Amount,CloseDate\n"
+    history += "006A,2026-09-01T08:00:00.000Z,Prospecting,1000,2026-11-30\n"
+    history += "006B,2026-07-01T08:00:00.000Z,Prospecting,2000,2026-09-15\n"
+    history += "006B,9999-12-31T09:00:00.000Z,Closed Won,2000,2026-09-15\n"
+    files = {"Opportunity.csv": "\n".join([OPPS, OPEN, WON, LOST]), "OpportunityHistory.csv": history}
+    with pytest.raises(DataError, match=r"opportunity_history.recorded_at: .*\n  rows: .*9999-12-31"):
+        read(tmp_path, {**files, "company.toml": f'timezone = "{zone}"\n'})
+
+
 def test_a_mapping_says_the_decimal_sign(tmp_path: Path):
     text = "Opportunity ID;Stage;Amount;Close Date;Created Date\n"
     text += "006A;Closed Won;2.000;15.09.2026;01.07.2026\n006B;Closed Lost;12.500;20.09.2026;02.07.2026\n"

@@ -177,15 +177,21 @@ def _end(
 
 def _last_day(frame: pd.DataFrame, history: pd.DataFrame | None, timezone: str) -> pd.Timestamp:
     """Return the day of the last change; where nothing is time-stamped, of the last creation or closure."""
-    seen = [frame["created_at"].max(), frame["touched_at"].max()]
+    seen = [_latest(frame["created_at"]), _latest(frame["touched_at"])]
     if history is not None:
-        seen.append(history["recorded_at"].max())
+        seen.append(_latest(history["recorded_at"]))
     latest = max((moment for moment in seen if pd.notna(moment)), default=pd.NaT)
     day = latest.tz_convert(timezone).tz_localize(None).normalize() if pd.notna(latest) else pd.NaT
     if frame["touched_at"].isna().all() and history is None:
-        days = [day, frame["closed_on"].max(), frame["created_on"].max()]
+        days = [day, _latest(frame["closed_on"]), _latest(frame["created_on"])]
         day = max((one for one in days if pd.notna(one)), default=pd.NaT)
     return day
+
+
+def _latest(moments: pd.Series) -> pd.Timestamp:
+    """Return the last of days or moments, NaT without any; one that stands for no date is refused where it is read."""
+    never = _NO_DAY_FROM.tz_localize(moments.dt.tz)
+    return moments[moments < never].max()
 
 
 def _compare_amounts(history: pd.DataFrame, frame: pd.DataFrame, notes: list[str]) -> None:
