@@ -79,7 +79,10 @@ def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:
     text = json.dumps(study.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     results.write_text(text + "\n", out)
     effect = study.effect
-    left_out = (f"{count:,} segment-months are left out: {reason}" for reason, count in effect.dropped.items())
+    left_out = (
+        f"{count:,} {'segment-month is' if count == 1 else 'segment-months are'} left out: {reason}"
+        for reason, count in effect.dropped.items()
+    )
     _print_notes([*effect.reasons, *left_out])
     typer.echo(f"planning: {effect.verdict} ({out})")
 
@@ -104,7 +107,8 @@ def _write(result: NotedTable, out: Path) -> None:
 
     write_table(result.table, out)
     _print_notes(result.notes)
-    typer.echo(f"table: {out} ({len(result.table):,} rows)")
+    rows = len(result.table)
+    typer.echo(f"table: {out} ({rows:,} {'row' if rows == 1 else 'rows'})")
 
 
 def _print_notes(notes: Iterable[str]) -> None:

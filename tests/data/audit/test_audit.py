@@ -111,7 +111,7 @@ def test_late_closures_and_what_settle_days_would_cover_them():
         f"10{T}% of a month's bookings arrives after it",
     )
     assert late["evidence"] == (
-        f"1 {wins} were recorded more than 7 days after their month had ended; {arrives}, 2{T}% more than 7 days "
+        f"1 {wins} was recorded more than 7 days after its month had ended; {arrives}, 2{T}% more than 7 days "
         f"after, and 99{T}% is in after 12 days"
     )
     assert late["mend"].startswith("set settle_days = 12 in company.toml")  # 12 April is 12 days after 31 March
@@ -493,3 +493,10 @@ def test_what_is_known_by_date_is_not_examined(tmp_path: Path):
         outcome_leaks(pd.DataFrame({"a": [1.0]}), ["maybe"])
     with pytest.raises(ParameterError, match="2 values for 1 rows"):
         outcome_leaks(pd.DataFrame({"a": [1.0]}), ["won", "lost"])
+
+
+def test_one_late_win_was_recorded_late(tmp_path: Path):
+    late = HISTORY.replace("O5,2026-02-25T15:00:00Z,Won", "O5,2026-03-02T15:00:00Z,Won")
+    row = finding(audit(forecast.read(tiny_company(tmp_path, history=late))), "closures are recorded late")
+    assert row["evidence"].startswith("1 of 3 wins (")
+    assert " was recorded " in row["evidence"]

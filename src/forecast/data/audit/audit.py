@@ -239,7 +239,7 @@ def _own_columns(log: Log) -> list[Problem]:
             mend="keep it if it was known on the day of each row and says something of the deal; else leave it out",
         )
         for name, values in own.items()
-        if values.notna().any()
+        if values.nunique() > 1
     ]
 
 

@@ -82,10 +82,11 @@ def _late(snap: Snapshot, closures: pd.DataFrame) -> list[Problem]:
     too_late = unsettled > LATE_SHARE * amount.sum()
     enough = settles_after(after_end, amount, LATE_SHARE)
     rows = won.loc[after_end > (settle if too_late else 0), "opportunity_id"]
+    verb, whose = ("was", "its") if len(rows) == 1 else ("were", "their")
     evidence = (
         f"{len(rows):,} of {plural(len(won), 'win')} ({share(len(rows), len(won))}) of months ended by "
-        f"{day(ends.max())} were "
-        f"recorded {f'more than {settle} days ' if too_late else ''}after their month had ended; "
+        f"{day(ends.max())} {verb} "
+        f"recorded {f'more than {settle} days ' if too_late else ''}after {whose} month had ended; "
         f"{share(late, amount.sum())} of a month's bookings arrives after it, {share(unsettled, amount.sum())} more "
         f"than {settle} days after, and {percent(1 - LATE_SHARE)} is in after {enough} days"
     )
@@ -277,8 +278,8 @@ def _reopened(history: pd.DataFrame) -> list[Problem]:
     rows = pd.unique(ids[1:][again])
     closed = pd.unique(ids[outcome != "open"])
     evidence = (
-        f"{len(rows):,} of {plural(len(closed), 'deal')} that ever closed ({share(len(rows), len(closed))}) were "
-        "opened again"
+        f"{len(rows):,} of {plural(len(closed), 'deal')} that ever closed ({share(len(rows), len(closed))}) "
+        f"{'was' if len(rows) == 1 else 'were'} opened again"
     )
     return [
         Problem(

@@ -331,7 +331,10 @@ def _closing_stages(
     names = {"won": "Won", "lost": "Lost"}
     moved = frame["stage"].isin(mixed) & (frame["outcome"] != "open")
     if moved.any():
-        deals.notes.append(f"{int(moved.sum()):,} closed deals stand in a stage of open ones: stage = 'Won' or 'Lost'")
+        deals.notes.append(
+            f"{plural(int(moved.sum()), 'closed deal stands', 'closed deals stand')} in a stage of open ones: "
+            "stage = 'Won' or 'Lost'"
+        )
     frame = frame.assign(stage=frame["stage"].where(~moved, frame["outcome"].map(names)))
     if history is not None and moved.any():
         ending = history["opportunity_id"].map(frame[moved].set_index("opportunity_id")["outcome"]).map(names)

@@ -176,8 +176,8 @@ def test_times_without_an_offset_are_local_but_a_connectors_are_utc():
 def test_the_hours_that_come_twice_and_never():
     by = reading("Europe/Berlin")
     assert at(["2026-10-25 02:30", "2026-03-29 02:30"], by) == ["2026-10-25T00:30:00", "2026-03-29T01:00:00"]
-    assert any("1 times lie in the hour that comes twice" in note for note in by.notes)
-    assert any("1 times lie in the hour skipped" in note for note in by.notes)
+    assert any("1 time lies in the hour that comes twice" in note for note in by.notes)
+    assert any("1 time lies in the hour skipped" in note for note in by.notes)
 
 
 def test_words_for_nothing_are_counted():

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from forecast.data.sources.crm.mapped.guess import ESSENTIAL, Choice, Guess
 from forecast.data.sources.crm.mapped.mapping import DEAL_COLUMNS
 from forecast.data.sources.crm.values.stages import OUTCOMES, Outcome, outcome_of_name
+from forecast.wording import plural
 
 _WIDTH = 56
 _MEANINGS = {**DEAL_COLUMNS, "outcome": "whether it is won, lost or open"}
@@ -20,7 +21,7 @@ _MEANINGS = {**DEAL_COLUMNS, "outcome": "whether it is won, lost or open"}
 def draft(guess: Guess) -> str:
     """Return the text of a mapping file."""
     lines = [
-        f"# Drafted from {guess.table} ({guess.rows:,} rows). Read each line: # says what it rests on.",
+        f"# Drafted from {guess.table} ({plural(guess.rows, 'row')}). Read each line: # says what it rests on.",
         "# A line that begins with # is left for you: take the # away and write the name.",
         "",
         "[files]",
@@ -44,12 +45,15 @@ def draft(guess: Guess) -> str:
 
 def report(guess: Guess) -> list[str]:
     """Return what is said of a guess, a line each: what was taken and from what, what is left."""
-    said = [f"{guess.table}: {guess.rows:,} deals"]
+    said = [f"{guess.table}: {plural(guess.rows, 'deal')}"]
     for ours, choice in guess.choices.items():
         if choice.column:
             said.append(f"  {ours:18} {choice.column}   ({choice.evidence})")
     left = [_left(ours, choice) for ours, choice in guess.choices.items() if not choice.column]
-    left += [f"{name!r} ({guess.stage_counts.get(name, 0):,} deals): what this stage means" for name in _unclear(guess)]
+    left += [
+        f"{name!r} ({plural(guess.stage_counts.get(name, 0), 'deal')}): what this stage means"
+        for name in _unclear(guess)
+    ]
     left += [f"the order of day and month in {name}: [dates] order, or --dates" for name in guess.undecided]
     if guess.unused:
         left.append(f"files that play no part in the draft: {', '.join(guess.unused)}")
@@ -111,9 +115,9 @@ def _stage_line(guess: Guess, name: str) -> str:
     count = guess.stage_counts[name]
     said: Outcome | None = None if guess.stages is None else guess.stages.said.get(name)
     if name in _unclear(guess):
-        return f'# {_quoted(name)} = "won"   # or "lost", "open": left for you; {count:,} deals'
+        return f'# {_quoted(name)} = "won"   # or "lost", "open": left for you; {plural(count, "deal")}'
     line = f"{_quoted(name)} = {_quoted(said or 'open')}"
-    return f"{line:{_WIDTH}} # {count:,} deals"
+    return f"{line:{_WIDTH}} # {plural(count, 'deal')}"
 
 
 def _quoted(text: str) -> str:

@@ -22,6 +22,7 @@ from forecast.data.codes import by_text, dictionary_of, is_coded, row_codes, tex
 from forecast.data.sources.crm.values.reading import Cells, Order, Reading, cells
 from forecast.data.zones import ABBREVIATION, ambiguity, minutes_east
 from forecast.errors import DataError
+from forecast.wording import plural
 
 _DAY_LENGTH = 86_400_000_000
 """Microseconds."""
@@ -414,7 +415,9 @@ def _localised(clock: np.ndarray, zone: str, *, given: Cells | None = None) -> n
         twice = int(np.sum(np.asarray(at != second) & ~np.asarray(wall.isna())))
         moved = int(np.sum(np.asarray(at.tz_localize(None) != wall) & ~np.asarray(wall.isna())))
         if twice:
-            given.say(f"{twice:,} times lie in the hour that comes twice when clocks go back: the first is taken")
+            lie = plural(twice, "time lies", "times lie")
+            given.say(f"{lie} in the hour that comes twice when clocks go back: the first is taken")
         if moved:
-            given.say(f"{moved:,} times lie in the hour skipped when clocks go forward: moved to its end")
+            lie = plural(moved, "time lies", "times lie")
+            given.say(f"{lie} in the hour skipped when clocks go forward: moved to its end")
     return at.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
