@@ -84,8 +84,8 @@ class Choices:
 class Export:
     """What was read: a frame per role with our column names, the files as they came, and notes for the reader.
 
-    `raw` holds the columns as the CRM calls them, `tables` how each file was read (its encoding, its decimal sign). Of a
-    file in the plainest form they are in their kinds already, and of such a history only those that are ours (`File`).
+    `raw` holds the columns as the CRM calls them, `tables` how each file was read (its encoding, its decimal sign).
+    Those of a file in the plainest form are in their kinds, and of such a history only those that are ours (`File`).
 
     columns : role -> our column -> what it is called in the file. days : file -> the day in its name, where it has one.
     stage_outcomes : what a mapping file says of the stages (open, won, lost), for `stages.decide`.
