@@ -436,3 +436,29 @@ def test_a_file_of_a_form_that_is_not_read_is_named(tmp_path: Path):
     (tmp_path / "opportunities.json").write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match=r"found: opportunities\.json, which is no table that can be read"):
         read_export("dynamics", tmp_path)
+
+
+# -- actual amounts of 0 -------------------------------------------------------------------------------
+
+
+def _with_actual(folder: Path, actual: list[str]) -> Imported:
+    head = (
+        "opportunityid,statecode,estimatedvalue,actualvalue,estimatedclosedate,actualclosedate,createdon,modifiedon\n"
+    )
+    rows = [f"{k},1,100,{value},2026-09-10,2026-09-10,2026-07-01,2026-09-10\n" for k, value in enumerate(actual)]
+    (folder / "opportunity.csv").write_text(head + "".join(rows), encoding="utf-8")
+    return read_export("dynamics", folder)
+
+
+def test_an_actual_amount_that_nobody_keeps_is_none(tmp_path: Path):
+    result = _with_actual(tmp_path, ["0"] * 5)
+    assert result.tables["opportunities"]["amount"].astype(float).tolist() == [100.0] * 5
+    assert any(
+        "5 won deals have actualvalue 0" in note and "estimated amounts are taken" in note for note in result.notes
+    )
+
+
+def test_some_actual_amounts_of_nothing_are_kept_and_said(tmp_path: Path):
+    result = _with_actual(tmp_path, ["0", "90", "", "110", "120"])
+    assert result.tables["opportunities"]["amount"].astype(float).tolist() == [0.0, 90.0, 100.0, 110.0, 120.0]
+    assert any("1 won deal has actualvalue 0" in note and "won for nothing" in note for note in result.notes)

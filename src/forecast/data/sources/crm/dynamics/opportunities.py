@@ -41,6 +41,8 @@ from forecast.data.sources.crm.values.numbers import amounts, numbers
 from forecast.data.sources.crm.values.reading import Reading, flags
 from forecast.data.sources.crm.values.versions import active, latest
 from forecast.errors import DataError
+from forecast.wording import money as money_of
+from forecast.wording import plural
 
 CRM = Crm(
     name="Dynamics 365",
@@ -189,6 +191,8 @@ CRM = Crm(
     ),
 )
 
+_ALL_OF_AT_LEAST = 5
+"""So many won deals, all of them with an actual amount of 0, show that the field is not kept."""
 _MONEY = (("estimated", "estimated_base"), ("actual", "actual_base"))
 
 
@@ -206,6 +210,7 @@ def assemble(export: Export, *, timezone: str, segment_column: str | None) -> De
     frame["currency"] = _codes(export, frame["currency"], frame["currency_name"])
     frame["currency"] = _currencies_beside(frame, reading, called)
     money = _money(export, frame, reading)
+    money["actual"] = _actual(money["actual"], money["estimated"].base, frame["outcome"], export)
     closed = days(frame["closed"], reading, column=called["closed"])
     frame["closed_on"] = _with_closes(export, frame, closed, timezone).where(frame["outcome"] != "open")
     history = _history(export, frame, versions, money)
@@ -363,6 +368,22 @@ def _money(export: Export, frame: pd.DataFrame, reading: Reading) -> dict[str, C
     return out
 
 
+def _actual(actual: Conversion, estimated: pd.Series, outcome: pd.Series, export: Export) -> Conversion:
+    """Return the actual amounts; missing instead of 0 where no won deal has any, since the field is then not kept."""
+    of_worth = (outcome == "won") & (estimated > 0)
+    nothing = of_worth & (actual.base == 0)
+    if not nothing.any():
+        return actual
+    name = export.columns["opportunities"].get("actual") or export.columns["opportunities"].get("actual_base")
+    which = f"{export.files['opportunities']}: {plural(int(nothing.sum()), 'won deal has', 'won deals have')} {name} 0"
+    sums = f"though {money_of(float(estimated[nothing].sum()))} was estimated"
+    if nothing.sum() >= _ALL_OF_AT_LEAST and not (actual.base[of_worth] > 0).any():
+        export.notes.append(f"{which}, {sums}, and none has more: the estimated amounts are taken")
+        return replace(actual, base=actual.base.mask(actual.base == 0))
+    export.notes.append(f"WARNING: {which}, {sums}: they count as won for nothing; correct them, if that is not so")
+    return actual
+
+
 def _amount(estimated: pd.Series, actual: pd.Series, outcome: pd.Series) -> pd.Series:
     """Return the actual amount where won and given, else the estimated one."""
     return actual.where((outcome == "won") & actual.notna(), estimated)
@@ -432,6 +453,8 @@ def _history(
     outcome = outcomes_of_states(state, reading, "statecode", said=export.stage_outcomes)
     history["closed"] = outcome != "open"
     worth = {name: _worth(export, history, frame, name, base, money[name], reading) for name, base in _MONEY}
+    if not (money["actual"].base > 0).any():  # no actual amount is kept
+        worth["actual"] = worth["actual"].mask(worth["actual"] == 0)
     history["amount"] = _amount(worth["estimated"], worth["actual"], outcome)
     history["expected_close_on"] = days(history["expected"], reading, column="estimatedclosedate")
     history["stage"] = _closing(history["stage"], outcome)
