@@ -107,6 +107,7 @@ def test_usage_ends_with_2(run, arguments, said):
         ([*BACKTEST, "--from", "2026-01", "--to", "2026-02", "--models", "pipline"], "'pipline'"),
         (["simulate", "--out", "DATA/.."], "holds something else"),
         (["simulate", "--out", "OUT", "--end", "2026"], "'2026' is not a month"),
+        (["simulate", "--out", "OUT", "--change", "brake"], "did you mean 'break'"),
         (["import", "hubspot", "nowhere", "--out", "OUT"], "there is no such folder"),
         (["import", "generic", "DATA", "--out", "OUT", "--mapping", "no.toml"], "draft one with --guess"),
         (["import", "hubspot", "DATA", "--out", "OUT", "--extracted-on", "31.10.2026"], "is not a date such as"),
@@ -219,6 +220,19 @@ def test_simulate_writes_over_a_company_but_over_nothing_else(run, tmp_path):
     assert now.pop("PROVENANCE.md") == b"ours"
     assert now == first
     assert [path.name for path in tmp_path.iterdir()] == ["company"]
+
+
+def test_simulate_makes_a_company_that_changes(run, tmp_path):
+    options = ("--opportunities", "400", "--months", "30", "--seed", "3")
+    assert run("simulate", "--out", tmp_path / "still", *options)[0] == 0
+    changes = ("--change", "rename@2026-01", "--change", "closed/East")
+    assert run("simulate", "--out", tmp_path / "changed", *options, *changes)[0] == 0
+    stages = (tmp_path / "changed" / "stages.csv").read_text(encoding="utf-8")
+    assert "Offer" in stages
+    assert "Offer" not in (tmp_path / "still" / "stages.csv").read_text(encoding="utf-8")
+    plan = (tmp_path / "changed" / "plan.csv").read_text(encoding="utf-8")
+    assert "2026-10,East" not in plan
+    assert "2024-06,East" in plan
 
 
 def test_params(run, tmp_path):

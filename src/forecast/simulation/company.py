@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,15 @@ import pandas as pd
 
 from forecast.errors import MachineError
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.contracts import make_contracts, with_contracts
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.changes.regime import make_regime
 from forecast.simulation.demand import make_demand, make_leads, make_staff
 from forecast.simulation.parameters import Settings, make_clock
 from forecast.simulation.pipeline import run_pipeline
 from forecast.simulation.records.business import announced_on, make_business_tables
-from forecast.simulation.records.crm import make_records
+from forecast.simulation.records.crm import make_records, with_renewals
+from forecast.simulation.records.edits import edit
 from forecast.simulation.records.organisation import make_events, make_hierarchy, make_seats
 from forecast.simulation.records.submitted import bookings, make_submitted
 from forecast.simulation.records.tables import make_marketing_tables, make_opportunity_tables
@@ -29,16 +31,21 @@ from forecast.simulation.truth import Truth
 
 PARQUET = ("opportunities", "opportunity_history", "leads", "submitted_forecasts")
 """Tables written as Parquet; the others are small and written as CSV, to be read by eye."""
+CHANGES = ("kind", "segment", "size", "begins", "known_from")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """A simulated company: its tables, what company.toml says, the settings, and the truth that no table shows."""
+    """A simulated company: its tables, what company.toml says, the settings, and the truth that no table shows.
+
+    changes : what changes in it: kind, segment (empty = all), size, begins, known_from (when the oracle knows it).
+    """
 
     tables: dict[str, pd.DataFrame]
     company: dict[str, object]
     settings: Settings
     truth: Truth
+    changes: pd.DataFrame
 
     @property
     def effect(self) -> float:
@@ -101,6 +108,10 @@ def _make(settings: Settings) -> Simulation:
     leads = make_leads(settings, demand, course)
     pipeline = run_pipeline(settings, clock, staff, demand, leads, course)
     records = make_records(settings, clock, staff, pipeline, None if regime is None else regime.shift("adopt"))
+    contracts = make_contracts(settings, clock, pipeline.deals)
+    if contracts is not None:
+        pipeline = replace(pipeline, deals=with_contracts(settings, clock, staff, pipeline.deals, contracts))
+        records = with_renewals(settings, records, pipeline.deals, contracts)
     seats = make_seats(settings, clock, staff)
     tables = make_opportunity_tables(settings, clock, pipeline.deals, records, seats)
     tables |= make_marketing_tables(settings, clock, demand, leads, pipeline.deals)
@@ -120,8 +131,16 @@ def _make(settings: Settings) -> Simulation:
         actual=actual,
         settings=settings,
         regime=regime,
+        contracts=contracts,
     )
-    return Simulation(tables=tables, company=_company(clock.last_day), settings=settings, truth=truth)
+    parts = [edit(tables, truth)] if regime is None else [regime.table(), edit(tables, truth)]
+    return Simulation(
+        tables=tables,
+        company=_company(clock.last_day),
+        settings=settings,
+        truth=truth,
+        changes=pd.concat(parts, ignore_index=True).reindex(columns=CHANGES),
+    )
 
 
 def write(simulation: Simulation, folder: str | os.PathLike[str]) -> None:

@@ -37,6 +37,8 @@ EXISTING_SOURCE = "Customer team"
 SOURCES = (*CHANNELS, *OTHER_SOURCES, EXISTING_SOURCE)
 N_CHANNELS, N_SOURCES = len(CHANNELS), len(SOURCES)
 EXISTING = N_SOURCES - 1
+RENEWAL = "Renewal"
+"""The source that the record gives a contract's renewal, which otherwise counts as existing business."""
 SOURCE_SHARE = np.array([0.16, 0.12, 0.14, 0.11, 0.15, 0.08, 0.07, 0.17])
 CONVERSION = np.array([0.21, 0.27, 0.37, 0.33])
 """Share of a channel's leads that become opportunities."""
@@ -299,7 +301,7 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
 
 STREAMS = (
     *("company", "demand", "leads", "deals", "moves", "desk", "submitted", "business", "labels"),
-    *("organisation", "reasons", "changes", "junk", "contracts"),
+    *("organisation", "reasons", "changes", "junk", "contracts", "edits"),
 )
 
 

@@ -25,7 +25,8 @@ class Deals:
     `tick` and `day` of creation; `lead` the index of the lead or -1; `score` NaN where the source has none; `quality`
     and `size` (log size relative to the segment's median) move the rates; `amount` at creation in the reporting
     currency; `start` the first level; `outcome`, `closed_tick` (-1 while open) and `closed_amount` (reporting
-    currency, rounded to a whole unit of the segment's currency) where won.
+    currency, rounded to a whole unit of the segment's currency) where won; `due` the day on which a contract is
+    renewed, -1 for all other deals.
     """
 
     segment: np.ndarray
@@ -44,6 +45,7 @@ class Deals:
     outcome: np.ndarray
     closed_tick: np.ndarray
     closed_amount: np.ndarray
+    due: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +209,8 @@ def _outcomes(closed: list[_Moved], count: int) -> dict[str, np.ndarray]:
         outcome[moved.won], outcome[moved.lost] = WON, LOST
         closed_tick[moved.won], closed_tick[moved.lost] = tick, tick
         closed_amount[moved.won] = moved.paid
-    return {"outcome": outcome, "closed_tick": closed_tick, "closed_amount": closed_amount}
+    never_due = np.full(count, -1)
+    return {"outcome": outcome, "closed_tick": closed_tick, "closed_amount": closed_amount, "due": never_due}
 
 
 def _move(

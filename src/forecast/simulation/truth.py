@@ -20,7 +20,8 @@ from forecast.calendar import Calendar, period_labels
 from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.simulation import parameters as par
-from forecast.simulation.changes.outlook import Outlook, make_outlook, new_wins, open_wins, same_outlook
+from forecast.simulation.changes.contracts import Contracts
+from forecast.simulation.changes.outlook import Outlook, make_outlook, new_wins, open_wins, rungs_to_come, same_outlook
 from forecast.simulation.changes.regime import Course, Regime
 from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
 from forecast.simulation.parameters import Clock, Kind, Settings
@@ -35,7 +36,8 @@ class Truth:
     """The hidden state: clock, sellers, intensities, leads, deals with their paths, and `actual` bookings.
 
     `actual` (segments, simulated months) holds the bookings of every month in the reporting currency, also of the
-    months beyond the log's end. `regime` is what changes in the process; None = nothing.
+    months beyond the log's end. `regime` is what changes in the process, `contracts` are
+    those that are renewed; None = nothing, none.
     """
 
     clock: Clock
@@ -46,6 +48,7 @@ class Truth:
     actual: np.ndarray
     settings: Settings
     regime: Regime | None = None
+    contracts: Contracts | None = None
 
     @cached_property
     def conversion(self) -> np.ndarray:
@@ -99,6 +102,8 @@ def expected_bookings(simulation: HasTruth, origin: str | pd.Timestamp, months: 
     else:
         day = int(truth.clock.month_start[month + 1]) - 1
         mean = _along(truth, make_outlook(settings, truth.regime, month=month, day=day), months)
+    if truth.contracts is not None:
+        mean = mean + truth.contracts.expected(settings, truth.clock, month, months)
     table = np.vstack([mean, mean.sum(axis=0)])
     names = [*settings.names, TOTAL]
     labels = period_labels(settings.start_period + month + 1 + np.arange(months))
@@ -173,7 +178,9 @@ def _new_value(truth: Truth, outlook: Outlook, sources: np.ndarray, months: int,
         factors = _nodes(step) * np.exp(quality * par.QUALITY_EFFECT)
         wins = {g: new_wins(outlook, factors, int(g), months=months) for g in np.unique(alike)}
         for g, weights in enumerate(truth.value_weights[step]):
-            out[g] += share * np.einsum("ct,tjdn,cn->cjd", start, wins[alike[g]], weights[sources], optimize=True)
+            law = rungs_to_come(outlook, g, months=months)
+            won = np.einsum("tjdkn,jk->tjdn", wins[alike[g]], law)
+            out[g] += share * np.einsum("ct,tjdn,cn->cjd", start, won, weights[sources], optimize=True)
     return out
 
 

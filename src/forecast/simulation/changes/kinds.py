@@ -76,6 +76,17 @@ SORTS = {
     ),
     "closed": Sort(meaning="a segment closes: its open deals are lost and no others are created", local=True),
     "split": Sort(meaning="a segment begins that another one carried until then", local=True),
+    "renewals": Sort(
+        meaning="contracts that are renewed on a known day, as a share of the other bookings of a usual year",
+        size=0.25,
+        low=0.01,
+        high=1.0,
+        dated=False,
+    ),
+    "migration": Sort(meaning="share of the open deals whose day of creation becomes that of a migration", size=1.0),
+    "newcrm": Sort(meaning="share of the open deals that begin anew, without their history, in another CRM", size=1.0),
+    "rename": Sort(meaning="a stage has another name from a month on"),
+    "unrecorded": Sort(meaning="so many months of history are not recorded", size=3.0, low=1.0, high=12.0, whole=True),
 }
 """The kinds of change by name."""
 
@@ -156,3 +167,5 @@ def check_changes(changes: Iterable[Change], *, names: tuple[str, ...], first: i
             )
         if change.month is not None and not 1 <= parse_period(change.month) - first < months:
             raise ParameterError(f"change {change.kind}: {change.month} is not after the first month of the log")
+    for other in kinds & {"closed", "split"} if "renewals" in kinds else ():
+        raise ParameterError(f"change renewals: not together with {other}, which moves contracts that are known")

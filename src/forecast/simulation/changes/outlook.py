@@ -92,8 +92,9 @@ def open_wins(
 def new_wins(outlook: Outlook, factors: np.ndarray, segment: int, *, months: int) -> np.ndarray:
     """Return the chance that a deal created in a month to come is won in a later one, or the same.
 
-    factors : (n, 3) of kinds of deals, from `rates`. Shape (starts, months of creation, months of the win, n), where a
-    deal starts at level 0 or 1: zero where the win would come before.
+    factors : (n, 3) of kinds of deals, from `rates`. Shape (starts, months of creation, months of the win, K, n): each
+    starts at level 0 or 1, and K is the segment's rung in the month of creation (see `rungs_to_come`); zero where the
+    win would come before.
     """
     n, rungs = len(factors), len(outlook.log_rate)
     where = np.full(n, segment)
@@ -113,21 +114,25 @@ def new_wins(outlook: Outlook, factors: np.ndarray, segment: int, *, months: int
                 # The level above has not been replaced yet: it still holds the chances after this tick.
                 value[:, at] += advance * value[:, at + 1]
             value[month, at] += won
-    law = np.zeros(rungs)
+    return out
+
+
+def rungs_to_come(outlook: Outlook, segment: int, *, months: int) -> np.ndarray:
+    """Return the law of a segment's rung in each of the next months; shape (months, K)."""
+    law = np.zeros(len(outlook.log_rate))
     law[outlook.rung[segment]] = 1.0
-    created = np.empty((2, months, months, n))
+    out = np.empty((months, len(law)))
     for month in range(months):
         law = law @ outlook.transition
-        created[:, month] = np.einsum("k,swkn->swn", law, out[:, month])
-    return created
+        out[month] = law
+    return out
 
 
 def same_outlook(outlook: Outlook, months: int) -> np.ndarray:
-    """Return for each segment the first one whose deals have the same months before them; (G,)."""
+    """Return for each segment the first one whose deals have the same months before them, a drift aside; (G,)."""
     first, last = (outlook.month + 1) * par.TICKS, (outlook.month + 1 + months) * par.TICKS
     course = outlook.course
-    rows = np.column_stack(
-        [course.rate[:, first:last].reshape(len(outlook.rung), -1), course.turned[:, first:last], outlook.rung]
-    )
+    rate = course.rate[:, first:last]
+    rows = np.column_stack([rate.reshape(len(rate), -1), course.turned[:, first:last]])
     _, index, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     return index[np.ravel(inverse)]

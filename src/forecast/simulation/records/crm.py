@@ -11,10 +11,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from forecast.simulation import parameters as par
+from forecast.simulation.changes.contracts import Contracts
 from forecast.simulation.changes.regime import Shift
 from forecast.simulation.demand import Staff
 from forecast.simulation.parameters import Clock, Kind, Settings, generator
-from forecast.simulation.pipeline import WON, OpenDeals, Pipeline, rates
+from forecast.simulation.pipeline import WON, Deals, OpenDeals, Pipeline, rates
 
 _DAYS_A_TICK = 365.25 / 48.0
 JOINTLY_KEPT = 1.1
@@ -119,6 +120,43 @@ def make_records(
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     second = rng.integers(8 * 3600, 18 * 3600 + 1800, len(columns["deal"]))
     return Records(**columns, second=second).chosen(np.lexsort((columns["day"], columns["deal"])))
+
+
+def with_renewals(settings: Settings, records: Records, deals: Deals, contracts: Contracts) -> Records:
+    """Return the rows with those of the renewals, which are the last of the deals.
+
+    A renewal is entered as a proposal for the day it is due, is negotiated in the second half of its time, and closes
+    on its day: nobody moves the date.
+    """
+    rng = generator(settings, "contracts").spawn(2)[1]
+    n, created, closed = len(contracts.due), contracts.created, contracts.closed
+    deal = len(deals.segment) - n + np.arange(n)
+    half = created + ((0.4 + 0.3 * rng.random(n)) * (contracts.due - created)).astype(np.int64)
+    late = np.where(rng.random(n) < par.LATE_CHANCE, rng.integers(1, par.LATE_DAYS + 1, n), 0)
+    still_open = half < closed
+    always = np.ones(n, dtype=bool)
+    amount = np.round(contracts.amount / settings.rates[contracts.segment])
+    parts = []
+    for stage, day, effective, expected, there in (
+        (np.full(n, 2), created, created, contracts.due, always),
+        (np.full(n, 3), half, half, contracts.due, still_open),
+        (np.where(contracts.is_won, _WON_STAGE, _LOST_STAGE), closed + late, closed, closed, always),
+    ):
+        row = Records(
+            deal=deal,
+            day=day,
+            second=rng.integers(8 * 3600, 18 * 3600 + 1800, n),
+            effective=effective,
+            stage=stage.astype(np.int8),
+            amount=amount,
+            expected=expected,
+            owner=deals.owner[deal],
+        )
+        parts.append(row.chosen(there))
+    every = {
+        each.name: np.concatenate([getattr(part, each.name) for part in (records, *parts)]) for each in fields(Records)
+    }
+    return Records(**every).chosen(np.lexsort((every["day"], every["deal"])))
 
 
 def jointly_kept(staff: Staff, segments: np.ndarray, size: float) -> Staff:

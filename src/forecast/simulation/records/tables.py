@@ -118,7 +118,9 @@ def _opportunities(settings: Settings, clock: Clock, deals: Deals, known: Record
             "closed_on": dates(closed),
             "outcome": texts(("open", "won", "lost"), np.where(won, 1, np.where(lost, 2, 0))),
             "type": texts(("new", "existing"), (deals.source[deal] == par.EXISTING).astype(int)),
-            "lead_source": texts(par.SOURCES, deals.source[deal]),
+            "lead_source": texts(
+                (*par.SOURCES, par.RENEWAL), np.where(deals.due >= 0, par.N_SOURCES, deals.source)[deal]
+            ),
             "product": texts(par.PRODUCTS, product),
             "owner": owner.iloc[last].reset_index(drop=True),
             "account_id": numbered("Account ", account_label[deals.account[deal]] + 1, width=4),
