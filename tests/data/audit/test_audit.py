@@ -16,7 +16,7 @@ from audited import finding, many
 from forecast.data.audit.amounts import tail_index
 from forecast.data.audit.audit import AUDIT_COLUMNS, OWN_COLUMN, audit
 from forecast.data.audit.history import BEGINS_LATE, JUMPS, OFF_BY_DAYS, settles_after
-from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaks, outcome_leaks
+from forecast.data.audit.leaks import LEAK_COLUMNS, blocked_auc, leaking, leaks, outcome_leaks
 from forecast.data.audit.names import near_duplicates
 from forecast.data.audit.pipeline import column_words
 from forecast.data.checks.validation import validate
@@ -415,6 +415,7 @@ def test_each_sign_of_a_leak_with_its_numbers():
         ("duration", "separates"),
         ("closing_note", "closing"),
     ]
+    assert list(leaking(frame, outcome).items()) == list(zip(found["column"], found["evidence"], strict=True))
     told = found.set_index("column")["evidence"]
     assert told["paid"] == "0 for 40 of 40 lost, > 0 for 60 of 60 won; empty for all 50 open"
     assert told["contract"] == "empty for 0 of 60 won, 40 of 40 lost, 50 of 50 open"

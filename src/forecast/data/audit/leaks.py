@@ -77,19 +77,31 @@ def outcome_leaks(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> pd.Da
     ------
     ParameterError : the lengths differ, or an outcome is none of the three.
     """
-    result = pd.Series(np.asarray(outcome)).astype("str")
+    text = dict.fromkeys(("column", "kind", "evidence", "mend"), "str")
+    table = pd.DataFrame(_found(frame, outcome), columns=list(LEAK_COLUMNS))
+    return table.astype({**text, "auc": "float64", "count": "int64"})
+
+
+def leaking(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> dict[str, str]:
+    """Return what `outcome_leaks` says in brief: the columns that know the outcome, strongest first, and the evidence.
+
+    A model asks it at each full fit, and of a small company a table took longer to set up than to fill.
+    """
+    return {leak["column"]: leak["evidence"] for leak in _found(frame, outcome)}
+
+
+def _found(frame: pd.DataFrame, outcome: pd.Series | np.ndarray) -> list[dict]:
+    """Return the rows of `outcome_leaks`."""
+    result = np.asarray(outcome)
     if len(result) != len(frame):
         raise ParameterError(f"outcome: {len(result):,} values for {len(frame):,} rows")
-    won, lost, still = (np.asarray(result == word) for word in ("won", "lost", "open"))
+    won, lost, still = (np.asarray(result == word, dtype=bool) for word in ("won", "lost", "open"))
     if not (won | lost | still).all():
-        other = sorted(set(result[~(won | lost | still)]))[0]
+        other = min(map(str, result[~(won | lost | still)]))
         raise ParameterError(f"outcome: {other!r} is not one of won, lost, open")
     groups = _Groups(won=won, lost=lost, open=still)
     found = [leak for name in frame for leak in _examine(str(name), frame[name], groups)]
-    found.sort(key=lambda leak: (_KINDS.index(leak["kind"]), -leak["count"], leak["column"]))
-    table = pd.DataFrame(found, columns=list(LEAK_COLUMNS))
-    text = dict.fromkeys(("column", "kind", "evidence", "mend"), "str")
-    return table.astype({**text, "auc": "float64", "count": "int64"})
+    return sorted(found, key=lambda leak: (_KINDS.index(leak["kind"]), -leak["count"], leak["column"]))
 
 
 _KINDS = ("value", "missing", "separates", "closing")

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from forecast.data.audit.leaks import outcome_leaks
+from forecast.data.audit.leaks import leaking
 from forecast.data.known.coding import NONE, Column
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.schema import OUTCOMES
@@ -144,8 +144,7 @@ def _leaks(view: KnownState) -> dict[str, str]:
         frame["amount"] = view.amount[deals]
     if not frame:
         return {}
-    found = outcome_leaks(pd.DataFrame(frame), np.array(OUTCOMES)[view.outcome[deals]])
-    return dict(zip(found["column"], found["evidence"], strict=True))
+    return leaking(pd.DataFrame(frame), np.array(OUTCOMES)[view.outcome[deals]])
 
 
 def _is_number(column: Column, values: np.ndarray) -> bool:
