@@ -42,7 +42,7 @@ DATES = (20, 22, 25, 27, 30, 33, None, None)
 def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
     """Return the log of a company with as many segments as the sample, of which two began too early to be judged."""
     folder = tmp_path_factory.mktemp("study")
-    write(simulate(opportunities=4000, months=44, seed=9001, steady=True, segments=12), folder)
+    write(simulate(opportunities=2400, months=44, seed=9001, steady=True, segments=12), folder)
     return forecast.read(folder)
 
 

@@ -15,6 +15,7 @@ from forecast.errors import ParameterError
 from forecast.models.pipeline.bookings import forecast_bookings
 from forecast.models.pipeline.corrections import shared_errors
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
+from walks import kept_walks
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +193,9 @@ def test_mean_agrees_with_the_draws(table):
 
 @pytest.mark.slow
 def test_deterministic_by_seed(snap, table):
-    pd.testing.assert_frame_equal(forecast_bookings(snap, months=6, seed=3), table)
-    other = forecast_bookings(snap, months=6, seed=4)
+    with kept_walks():  # the second seed draws from what the first has learned; neither is the walk of `table`
+        again, other = (forecast_bookings(snap, months=6, seed=seed) for seed in (3, 4))
+    pd.testing.assert_frame_equal(again, table)
     np.testing.assert_allclose(other["mean"], table["mean"], rtol=1e-12)
     assert (other["q50"] != table["q50"]).any()
 

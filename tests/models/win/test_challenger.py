@@ -26,6 +26,7 @@ def label(period: int, day: int) -> str:
     return f"{period // 12:04d}-{period % 12 + 1:02d}-{day:02d}"
 
 
+@cache
 def driven_by_stage_and_amount(seed: int, *, deals: int = 2500, signal: float = 1.0) -> Log:
     """Return a company whose deals are won or lost with chances set by stage and amount; with signal 0, by neither.
 

@@ -28,6 +28,12 @@ def deals(snap):
     return win_probabilities(snap, seed=0)
 
 
+def odds(snap) -> pd.DataFrame:
+    """Return the odds alone, without what they bring: `test_table_of_the_contract` holds that they are the same."""
+    today = fit_win_model(snap)
+    return odds_table(today.view, today.states, today.model).table
+
+
 @pytest.mark.slow
 def test_constant_hazards_are_recovered():
     w, lose = 0.12, 0.18
@@ -93,8 +99,8 @@ def test_probabilities_beat_the_base_rate_of_the_stage_and_are_calibrated(sample
     last = forecast.snapshot(log, as_of="2026-10-31").opportunities.set_index("opportunity_id")
     chances, won, rates = [], [], []
     for origin, end in (("2024-11-30", "2025-02-28"), ("2025-06-30", "2025-09-30"), ("2026-03-31", "2026-06-30")):
-        then = forecast.snapshot(log, as_of=origin).opportunities.set_index("opportunity_id")
-        table = win_probabilities(forecast.snapshot(log, as_of=origin))
+        snap = forecast.snapshot(log, as_of=origin)
+        then, table = snap.opportunities.set_index("opportunity_id"), odds(snap)
         known = last.loc[table["opportunity_id"]]
         won.append(((known["outcome"] == "won") & (known["closed_on"] <= end)).to_numpy().astype(float))
         chances.append(table["p_win_3"].to_numpy())
@@ -124,9 +130,8 @@ def make_like(snap, opportunities):
 
 @pytest.mark.slow
 def test_in_the_middle_of_a_month_the_rest_of_it_counts(sample):
-    middle = forecast.snapshot(forecast.read(sample), as_of="2025-06-10")
-    table = win_probabilities(middle)
-    ahead = win_probabilities(forecast.snapshot(forecast.read(sample), as_of="2025-05-31"))
+    log = forecast.read(sample)
+    table, ahead = (odds(forecast.snapshot(log, as_of=day)) for day in ("2025-06-10", "2025-05-31"))
     # By the end of July: seven weeks from 10 June, against two months from the end of May.
     assert 0.8 < table["p_win_1"].mean() / ahead["p_win_2"].mean() < 1.25
 

@@ -135,10 +135,15 @@ def snap(sample):
     return forecast.snapshot(forecast.read(sample), as_of="2026-10-31")
 
 
+@pytest.fixture(scope="module")
+def base(snap, kept_walks):  # noqa: ARG001
+    return what_if.base(snap)
+
+
 @pytest.mark.slow
-def test_no_lever_moved_is_the_forecast(snap):
+def test_no_lever_moved_is_the_forecast(snap, base):
     table = forecast_bookings(snap, months=6, seed=0)
-    told = scenario(what_if.base(snap), Levers()).table.set_index(["period", "segment"])
+    told = scenario(base, Levers()).table.set_index(["period", "segment"])
     ours = table[table["target_period"].str.contains("-")].set_index(["target_period", "segment"])
     ours.index.names = told.index.names
     np.testing.assert_allclose(told["scenario"], ours["mean"].reindex(told.index), rtol=1e-9)
@@ -146,12 +151,11 @@ def test_no_lever_moved_is_the_forecast(snap):
 
 
 @pytest.mark.slow
-def test_levers_move_the_sample_as_they_should(snap):
-    given = what_if.base(snap)
-    assert given.has_marketing
+def test_levers_move_the_sample_as_they_should(base):
+    assert base.has_marketing
 
     def change(levers: Levers) -> float:
-        return scenario(given, levers).shares["change"].sum()
+        return scenario(base, levers).shares["change"].sum()
 
     assert change(Levers(win_rate=0.1)) > 0 > change(Levers(win_rate=-0.1))
     assert change(Levers(leads=0.2)) > 0
