@@ -116,7 +116,8 @@ def _refuse_mixed(frame: pd.DataFrame, deals: Deals) -> None:
     if "currency" not in frame or deals.currencies is not None:
         return
     given = frame[frame["amount"].notna() & frame["currency"].notna()]
-    worth = given.groupby("currency")["amount"].agg(["sum", "size"]).sort_values("size", ascending=False)
+    with np.errstate(over="ignore"):  # amounts beyond any sum are refused with their rows, where they are read
+        worth = given.groupby("currency")["amount"].agg(["sum", "size"]).sort_values("size", ascending=False)
     if len(worth) > 1:
         raise DataError(
             f"amounts are in {', '.join(sorted(worth.index)[:5])}, and the export has no rates: they cannot be added",
