@@ -396,8 +396,9 @@ PROCESS = sorted(set(SORTS) - set(RECORD))
 def test_the_oracle_of_a_company_that_changes_is_unbiased(kind: str):
     # From the month on in which everything that changes is known; one figure a seed.
     gaps = []
-    for seed in range(400, 424):
-        made = changed(kind, opportunities=4000, seed=seed)
+    # Twelve companies of 40,000 tell more, in the same time, than many small ones, of which one deal is a month.
+    for seed in range(400, 412):
+        made = changed(kind, opportunities=40_000, seed=seed)
         settings, truth = made.settings, made.truth
         shifts = () if truth.regime is None else truth.regime.shifts
         known = [0, *(day for shift in shifts for day in shift.known_from if day < NEVER)]
@@ -411,8 +412,8 @@ def test_the_oracle_of_a_company_that_changes_is_unbiased(kind: str):
         gaps.append(gap / total)
     figures = np.array(gaps)
     z = figures.mean(axis=0) / (figures.std(axis=0, ddof=1) / np.sqrt(len(figures)))
-    assert (np.abs(z) < 3.3).all(), z
-    assert abs(figures.mean()) < 0.05
+    assert (np.abs(z) < 4.4).all(), z  # Student's t, 11 degrees: one in a thousand
+    assert abs(figures.mean()) < 0.05, figures.mean(axis=0)  # some four standard errors
 
 
 @pytest.mark.slow
