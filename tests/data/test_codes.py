@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,10 +16,12 @@ from hypothesis import strategies as st
 from forecast.data.checks.validation import validate
 from forecast.data.codes import (
     by_text,
+    bytes_of,
     coded,
     dictionary_of,
     either,
     from_chunks,
+    held_texts,
     in_one_number,
     is_coded,
     key_order,
@@ -200,3 +204,15 @@ def test_a_column_read_in_chunks_is_the_column() -> None:
         assert (
             from_chunks(values).astype(object).where(lambda column: column.notna(), None).tolist() == values.to_pylist()
         )
+
+
+def test_bytes_of_texts_and_texts_as_they_are_held():
+    text = pa.array(["ab", None, "", "é1", "z"], pa.large_string())
+    at, signs = bytes_of(text.slice(2, 2))
+    assert bytes(signs[at[0] : at[-1]]) == "é1".encode()
+    assert np.diff(at).tolist() == [0, 3]
+    at, signs = bytes_of(pa.array(["ab", "c"]))
+    assert [bytes(signs[begin:end]) for begin, end in itertools.pairwise(at)] == [b"ab", b"c"]
+    plain = pd.Series(["b", "a", "b"], dtype="str")
+    assert held_texts(plain).to_pylist() == ["b", "a", "b"]
+    assert held_texts(coded(pd.Series(["b", "a"] * 8, dtype="str"))).to_pylist() == ["b", "a"]

@@ -167,6 +167,22 @@ def text_of(values: pd.Series | Sequence[str]) -> pa.Array:
     return text
 
 
+def held_texts(values: pd.Series) -> pa.Array:
+    """Return the texts of a column as they are held: of codes each text once, also one that no row has."""
+    return dictionary_of(values).dictionary if is_coded(values) else text_of(values)
+
+
+def bytes_of(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each of n texts begins, and last where they end, (n + 1,) int64, in the bytes of all (uint8).
+
+    Nothing is copied, so that a sign of ASCII is looked for in millions of texts at once.
+    """
+    text = text.cast(pa.large_string())
+    _, begins, data = text.buffers()
+    at = np.frombuffer(begins, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+    return at, np.frombuffer(data or b"", dtype=np.uint8)
+
+
 def row_codes(values: pa.DictionaryArray) -> np.ndarray:
     """Return the code of each row, -1 where it is missing; (n,) integers."""
     return np.asarray(pc.fill_null(values.indices, -1) if values.null_count else values.indices)

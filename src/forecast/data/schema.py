@@ -23,6 +23,9 @@ Kind = Literal["key", "text", "date", "timestamp", "period", "amount", "number"]
 AMOUNT_FIXED = "stage and close date of a past day are unknown: only creation, amount and closure are known"
 """What the absence of the history switches off where the amount is fixed at creation."""
 
+FIRST_DAY, NO_DAY_FROM = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
+"""The first day that a date may be, and the first that it may not: beyond them lies what a slip of the pen wrote."""
+
 TOTAL = "Total"
 """The reserved name of the sum over segments."""
 

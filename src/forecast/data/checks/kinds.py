@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.codes import by_level, coded, dictionary_of, is_coded, text_of
-from forecast.data.schema import Kind
+from forecast.data.schema import FIRST_DAY, NO_DAY_FROM, Kind
 from forecast.data.zones import ABBREVIATION, minutes_east
 
 # What a value of each kind looks like, for the sentence that says how to mend it.
@@ -43,8 +43,6 @@ _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?")  # not
 
 _DAY_LENGTH = 86_400_000_000
 """Microseconds."""
-
-_FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 
 
 def as_kind(values: pd.Series, kind: Kind | None, *, timezone: str) -> tuple[pd.Series, np.ndarray]:
@@ -296,10 +294,10 @@ def _localised(values: pd.Series, timezone: str) -> pd.Series:
 def _in_range(values: pd.Series, missing: np.ndarray) -> tuple[pd.Series, np.ndarray]:
     """Take out dates that only a slip of the pen can have produced, such as 0206-10-31 or 9999-12-31."""
     moment = values.array.asi8
-    first, last = (day.as_unit(values.dt.unit).asm8.view("int64") for day in (_FIRST, _LAST))
+    first, last = (day.as_unit(values.dt.unit).asm8.view("int64") for day in (FIRST_DAY, NO_DAY_FROM))
     if len(moment) and moment.min() >= first and moment.max() < last:  # none is missing, either
         return values, np.zeros(len(values), dtype=bool)
     zone = "UTC" if isinstance(values.dtype, pd.DatetimeTZDtype) else None
-    fits = (values >= _FIRST.tz_localize(zone)) & (values < _LAST.tz_localize(zone))
+    fits = (values >= FIRST_DAY.tz_localize(zone)) & (values < NO_DAY_FROM.tz_localize(zone))
     bad = ~missing & ~np.asarray(fits)
     return (values.mask(bad) if bad.any() else values), bad

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from forecast.calendar import NAMED_BY, PATTERNS, WEEKDAYS, YEAR_ENDS
-from forecast.data.schema import COMPANY_KEYS, CREDITS, Company
+from forecast.data.schema import COMPANY_KEYS, CREDITS, FIRST_DAY, NO_DAY_FROM, Company
 from forecast.errors import DataError, did_you_mean, nearest
 
 FILE = "company.toml"
@@ -174,7 +174,11 @@ def _day(value: Any) -> pd.Timestamp:
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         with contextlib.suppress(ValueError):
             value = dt.date.fromisoformat(value)
-    if isinstance(value, dt.datetime) or not isinstance(value, dt.date) or not 1900 <= value.year < 2200:
+    if (
+        isinstance(value, dt.datetime)
+        or not isinstance(value, dt.date)
+        or not FIRST_DAY.date() <= value < NO_DAY_FROM.date()
+    ):
         _refuse("extracted_on", value, "a date such as 2026-10-31")
     return pd.Timestamp(value).as_unit("us")
 

@@ -33,7 +33,7 @@ _IN_PARQUET = "too long for a spreadsheet, written as Parquet: "
 _GATHERED = "submitted_forecasts"
 
 MANY_ROWS = 100_000
-"""A table of the deals with so many rows is written as Parquet (docs/decisions/import_as_parquet.md)."""
+"""A table of the deals with so many rows is written as Parquet (docs/decisions/import_in_kinds.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

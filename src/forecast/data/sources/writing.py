@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as papq
 
-from forecast.data.codes import coded, dictionary_of, is_coded, text_of, used
+from forecast.data.codes import bytes_of, coded, dictionary_of, is_coded, text_of, used
 
 _ROWS = 1 << 15
 """Rows put together at a time."""
@@ -102,6 +101,5 @@ def _joined(*parts: pa.Array | str, between: str = "", missing: str = "emit_null
 
 def _bytes(text: pa.Array) -> memoryview:
     """Return the bytes of texts one after the other."""
-    _, offsets, data = text.buffers()
-    at = np.frombuffer(offsets, dtype=np.int64)[[text.offset, text.offset + len(text)]]
-    return memoryview(data)[at[0] : at[1]]
+    at, signs = bytes_of(text)
+    return signs[at[0] : at[-1]].data

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data.codes import column_of, key_order, places, text_of
+from forecast.data.schema import FIRST_DAY, NO_DAY_FROM
 from forecast.data.sources.crm.deals import Deals
 from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.values.dates import local_days
@@ -54,7 +55,6 @@ _SAME = 0.005
 """Two amounts are the same if they differ by less than this share."""
 _APART_AT_LEAST = 0.2
 _UNIT_APART = 5.0
-_NO_DAY_BEFORE, _NO_DAY_FROM = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 _NAME_WITHIN = 31
 """Days after the last change within which a day in the file's name is taken to be the export's."""
 
@@ -191,7 +191,7 @@ def _last_day(frame: pd.DataFrame, history: pd.DataFrame | None, timezone: str) 
 
 def _latest(moments: pd.Series) -> pd.Timestamp:
     """Return the last of days or moments, NaT without any; one that stands for no date is refused where it is read."""
-    never = _NO_DAY_FROM.tz_localize(moments.dt.tz)
+    never = NO_DAY_FROM.tz_localize(moments.dt.tz)
     return moments[moments < never].max()
 
 
@@ -255,7 +255,7 @@ def _without_placeholders(frame: pd.DataFrame, what: str, notes: list[str]) -> p
     if "expected_close_on" not in frame:
         return frame
     day = frame["expected_close_on"]
-    never = (day >= _NO_DAY_FROM) | (day < _NO_DAY_BEFORE)
+    never = (day >= NO_DAY_FROM) | (day < FIRST_DAY)
     if not never.any():
         return frame
     shown = ", ".join(f"{one:%Y-%m-%d}" for one in day[never].drop_duplicates().head(3))

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import coded, distinct, looked_up, recoded, rewritten, translated
+from forecast.data.codes import bytes_of, coded, distinct, looked_up, recoded, rewritten, translated
 from forecast.data.sources.crm.export import Export
 from forecast.data.sources.crm.values.dates import moments
 from forecast.data.sources.crm.values.ids import are_among
@@ -78,12 +78,10 @@ def _in_one_form(text: pa.Array) -> pa.Array:
 
 def _has_any_sign(text: pa.Array, signs: bytes) -> bool:
     """Return whether one of some signs of ASCII stands in a text; by their bytes, so that nothing is copied."""
-    text = text.cast(pa.large_string())
-    _, begins, data = text.buffers()
-    at = np.frombuffer(begins, dtype=np.int64)[[text.offset, text.offset + len(text)]]
+    at, there = bytes_of(text)
     wanted = np.zeros(256, dtype=bool)
     wanted[list(signs)] = True
-    return bool(wanted[np.frombuffer(data or b"", dtype=np.uint8)[at[0] : at[1]]].any())
+    return bool(wanted[there[at[0] : at[-1]]].any())
 
 
 def stage_names(stage: pd.Series, column: str, raw: pd.DataFrame) -> pd.Series:

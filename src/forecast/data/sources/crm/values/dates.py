@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.codes import by_text, dictionary_of, is_coded, row_codes, text_column, text_of, used
+from forecast.data.codes import by_text, dictionary_of, held_texts, is_coded, row_codes, text_column, used
 from forecast.data.sources.crm.values.reading import Cells, Order, Reading, cells
 from forecast.data.zones import ABBREVIATION, ambiguity, minutes_east
 from forecast.errors import DataError
@@ -178,7 +178,7 @@ def _quick_days(values: pd.Series) -> np.ndarray | None:
 
 def _begins_with_time(values: pd.Series) -> bool:
     """Return whether the first text is longer than a date, so that not all can be dates."""
-    texts = dictionary_of(values).dictionary if is_coded(values) else text_of(values)
+    texts = held_texts(values)
     return bool(len(texts)) and len(texts[0].as_py() or "") > len("2026-10-31")
 
 

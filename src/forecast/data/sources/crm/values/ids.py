@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 
 from forecast.data.codes import (
     by_text,
+    bytes_of,
     dictionary_of,
+    held_texts,
     is_coded,
     places,
     rewritten,
@@ -93,8 +95,7 @@ def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
 
     Raises DataError for those that it wrote as powers of ten, `1.70001E+10`: several deals may have become one.
     """
-    texts = dictionary_of(ids).dictionary if is_coded(ids) else text_of(ids)
-    if _are_digits(texts):
+    if _are_digits(held_texts(ids)):
         return ids
     shortened = by_text(ids, lambda text: pc.match_substring_regex(text, f"^(?:{_SHORTENED})$"))
     lost = ids.index[np.asarray(pc.fill_null(shortened, False))]
@@ -112,11 +113,9 @@ def whole(ids: pd.Series, *, table: str, column: str) -> pd.Series:
 
 def _are_digits(text: pa.Array) -> bool:
     """Return whether texts hold nothing but digits of ASCII; by their bytes, so that nothing is looked at twice."""
-    text = text.cast(pa.large_string())
-    _, begins, signs = text.buffers()
-    at = np.frombuffer(begins, dtype=np.int64)[[text.offset, text.offset + len(text)]]
-    data = np.frombuffer(signs or b"", dtype=np.uint8)[at[0] : at[1]]
-    return bool(((data >= ord("0")) & (data <= ord("9"))).all())
+    at, signs = bytes_of(text)
+    signs = signs[at[0] : at[-1]]
+    return bool(((signs >= ord("0")) & (signs <= ord("9"))).all())
 
 
 def without_repeats(

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.codes import by_text
+from forecast.data.codes import by_text, bytes_of
 from forecast.data.sources.crm.values.reading import Cells, Reading, cells
 
 _SIGNS = {
@@ -145,11 +145,10 @@ def _as_programs_write(text: pa.Array) -> pa.Array:
 
 def _three_behind_a_point(text: pa.Array) -> pa.Array:
     """Return the texts whose fourth sign from the end is a point; by their bytes, since few of many are."""
-    text = text.cast(pa.large_string())
-    _, begins, data = text.buffers()
-    at = np.frombuffer(begins, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-    signs = np.frombuffer(data or b"\0", dtype=np.uint8)
-    there = (signs[np.maximum(at[1:] - 4, 0)] == ord(".")) & (np.diff(at) > 4)
+    at, signs = bytes_of(text)
+    long = np.diff(at) > 4
+    there = np.zeros(len(text), dtype=bool)
+    there[long] = signs[at[1:][long] - 4] == ord(".")
     return text.filter(pa.array(there))
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.checks.table import LINE
-from forecast.data.codes import by_text, dictionary_of, distinct, is_coded, rewritten, text_of
+from forecast.data.codes import by_text, distinct, held_texts, rewritten
 from forecast.errors import ROWS_LISTED, DataError
 
 Order = Literal["dmy", "mdy", "iso"]
@@ -203,7 +203,7 @@ def without_nulls(frame: pd.DataFrame, table: str, notes: list[str]) -> pd.DataF
 
 def _has_any(values: pd.Series, words: pa.Array) -> bool:
     """Return whether a column may have one of some words; of codes each text is looked at, also one no row has."""
-    texts = dictionary_of(values).dictionary if is_coded(values) else text_of(values)
+    texts = held_texts(values)
     return bool(pc.any(pc.is_in(texts, value_set=words.cast(texts.type))).as_py())
 
 
