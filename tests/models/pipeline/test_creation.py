@@ -8,7 +8,8 @@ import pytest
 
 from companies import make_snapshot, plain_company
 from forecast.data.schema import Company
-from forecast.models.pipeline.creation import cohorts, expected_wins
+from forecast.models.pipeline.cohorts import cohorts
+from forecast.models.pipeline.creation import expected_wins
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
 
 

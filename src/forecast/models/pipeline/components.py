@@ -19,13 +19,14 @@ from forecast.data.known.enough import MORE_RECORD, NOTHING_TO_LEARN, closed_dea
 from forecast.data.known.ledger import KnownState
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
+from forecast.models.pipeline.cohorts import COHORTS
 from forecast.models.pipeline.corrections import (
     Corrections,
     IssuedForecast,
     PastForecasts,
     chance_of_new,
 )
-from forecast.models.pipeline.creation import COHORTS, Future, expected_wins
+from forecast.models.pipeline.creation import Future, expected_wins
 from forecast.models.tables import bookings_in
 from forecast.models.win.amounts import LikeDeals, amount_bounds, amount_notes, beyond_notes, counted, like_deals
 from forecast.models.win.hazards import one_thread
