@@ -56,6 +56,7 @@ def make_snapshot(
         quotas=None,
         costs=None,
         delivery=None,
+        events=None,
         segments=tuple(sorted(deals["segment"].unique())),
         has_history=history is not None,
         notes=(),

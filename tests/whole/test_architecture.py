@@ -27,7 +27,7 @@ ROWS = [
     "data/checks",
     "data/sources",
     "data/known/coding",
-    "data/known/recorded",
+    "data/known/recorded|data/known/events",
     "data/known/archive",
     "data/known/ledger",
     "data/known/snapshot|data/known/enough",

@@ -14,6 +14,7 @@ import pandas as pd
 from forecast.data import submissions
 from forecast.data.checks.amounts import amounts_against_history
 from forecast.data.checks.currencies import check_currencies
+from forecast.data.checks.events import check_events
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, own_places, places, ranks
 from forecast.data.schema import OUTCOMES, UNASSIGNED, Company
@@ -44,6 +45,7 @@ def check_across(tables: Tables, company: Company) -> list[Problem]:
         *_beyond_the_end(tables, company),
         *_leads(tables),
         *_segments(tables),
+        *check_events(tables),
         *_submissions(tables),
     ]
 

@@ -16,6 +16,7 @@ from forecast import wording
 from forecast.calendar import Calendar, period_label
 from forecast.data.codes import blanked, from_codes, places
 from forecast.data.known.coding import LOST, OPEN, dates_of
+from forecast.data.known.events import known_events
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
 from forecast.data.rates import at_rates_of
 from forecast.data.schema import OUTCOMES, Company, Log
@@ -33,6 +34,7 @@ class Snapshot:
         day), outcome (of the stage), amount in the reporting currency. None where the company has none.
     stages : stage, position, outcome, [probability, is_proposal]; derived where the company gives none.
     leads, marketing, submitted_forecasts, plan, joint_planning, quotas, costs, delivery : as known; None where absent.
+    events : those announced or begun by then, each once; `to` is empty where it lies ahead and was not announced.
     segments : of the known opportunities, sorted.
     notes : sentences: what this snapshot cannot say, and which table would bring it.
 
@@ -52,6 +54,7 @@ class Snapshot:
     quotas: pd.DataFrame | None
     costs: pd.DataFrame | None
     delivery: pd.DataFrame | None
+    events: pd.DataFrame | None
     segments: tuple[str, ...]
     has_history: bool
     notes: tuple[str, ...]
@@ -132,6 +135,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         quotas=_copy(log.get("quotas")),
         costs=ended.rows(log.get("costs")),
         delivery=ended.blank(log.get("delivery"), ["delivered_on_time", "satisfaction"]),
+        events=known_events(log.get("events"), day=day),
         segments=tuple(sorted(opportunities["segment"].unique())),
         has_history=history is not None,
         notes=_notes(log, opportunities, history, day),
