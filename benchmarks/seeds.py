@@ -59,3 +59,6 @@ CAUSES = tuple(range(8501, 8504))
 
 NO_HISTORY = tuple(range(8601, 8605))
 """Companies exported without their history at the ends of six quarters (8601 and 8602 used)."""
+
+BREAKS = tuple(range(8701, 8741))
+"""Companies on which breaks in the record are looked for: 30 that go on, and ten of each kind of break (used)."""

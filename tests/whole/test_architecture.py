@@ -30,6 +30,7 @@ ROWS = [
     "data/known/recorded|data/known/events",
     "data/known/archive",
     "data/known/ledger",
+    "data/known/breaks|data/known/segment_breaks",
     "data/known/snapshot|data/known/enough",
     "data/known/settled|data/known/changes",
     "data/audit",

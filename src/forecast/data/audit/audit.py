@@ -4,7 +4,8 @@ Reading refuses what is wrong (`checks`). The audit looks at data that could be 
 forecast, each problem with its evidence in numbers and the mend: deals as they stand (`pipeline`), their dates
 (`dates`) and amounts (`amounts`), how they move (`moves`), what is changed after the fact (`history`), columns that
 know the outcome (`leaks`), amounts in another unit (`units`), forecasts of another scope (`scope`), names (`names`),
-and, here, too little to forecast from, rows left out, and columns and tables that are empty or absent.
+breaks in the record (`breaks`), and, here, too little to forecast from, rows left out, and columns and tables that are
+empty or absent.
 docs/methods/data_audit.md lists the checks and their thresholds.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from forecast.data.audit.amounts import misleading_amounts
+from forecast.data.audit.breaks import breaks_in_the_record
 from forecast.data.audit.dates import ENDS_EARLY, misleading_dates
 from forecast.data.audit.history import after_the_fact
 from forecast.data.audit.leaks import leaks
@@ -24,11 +26,12 @@ from forecast.data.audit.pipeline import FEWER_OF_LATE, misleading_deals
 from forecast.data.audit.scope import scope_problems
 from forecast.data.audit.units import unit_problems
 from forecast.data.checks.validation import LEFT_OUT_OPEN
+from forecast.data.known.breaks import find_breaks
 from forecast.data.known.enough import MORE_RECORD, why_no_forecast
 from forecast.data.known.ledger import KnownState, ledger_of
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TABLES, Column, Log, Table
-from forecast.errors import SEVERITIES, Problem, Severity
+from forecast.errors import SEVERITIES, Problem, Severity, shortened
 from forecast.wording import plural, share
 
 AUDIT_COLUMNS = ("rank", "table", "column", "finding", "evidence", "rows", "count", "mend")
@@ -112,13 +115,21 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
     ledger = ledger_of(log)
     snap = snapshot(log, as_of=log.extracted_on if as_of is None else as_of, ledger=ledger)
     view = ledger.as_of(snap.as_of)
-    found = [*_leaks(log), *_left_out(log), *misleading_dates(snap), *misleading_amounts(log, snap, view)]
+    breaks = find_breaks(view, log.get("stages"))
+    loaded = {load.day for load in (*breaks.stamped, *breaks.begun)}
+    renamed = {repr(shortened(each.old)) for each in breaks.renamed}
+    found = [*breaks_in_the_record(view, breaks), *_leaks(log), *_left_out(log)]
+    found += [*misleading_dates(snap, explained=loaded), *misleading_amounts(log, snap, view)]
     found += [
-        *misleading_deals(snap),
+        *misleading_deals(snap, unrecorded=breaks.unrecorded),
         *after_the_fact(snap),
         *misleading_moves(snap, ordered=log.get("stages") is not None),
     ]
-    found += [*unit_problems(log, view), *scope_problems(log, as_of=snap.as_of), *misleading_names(log, snap)]
+    found += [
+        *unit_problems(log, view),
+        *scope_problems(log, as_of=snap.as_of),
+        *misleading_names(log, snap, told=renamed),
+    ]
     found += [*_own_columns(log), *_empty_columns(log), *_missing_tables(log)]
     found = [*_too_thin(view), *sorted(found, key=_bears_on_the_forecast, reverse=True)]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))

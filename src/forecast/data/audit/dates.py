@@ -8,12 +8,13 @@ docs/methods/data_audit.md says how each bound was chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_label
+from forecast.data.known.breaks import loads_of
 from forecast.data.known.snapshot import Snapshot
 from forecast.errors import Problem, Severity
 from forecast.wording import day, joined, month, plural, share
@@ -27,9 +28,7 @@ CLOSED_AT_ONCE = "deals closed on the day they were created"
 ENDS_EARLY = "records end before the day looked at"
 LONG_BEFORE = "deals created long before all others"
 
-_DAYS_AT_MOST = 3
-"""So many days may each hold a load of deals; more are a habit of the company's."""
-_TIMES_OTHERS, _FEWEST, _OF_A_MONTH = 3, 20, 0.25
+_FEWEST = 20
 _TIMES_LEVEL, _MONTHS, _DEALS_A_MONTH = 3, 12, 20
 _YEARS_AHEAD, _TIMES_CYCLE, _FAR_SHARE = 3 * 365, 2, 0.05
 _DUE_SHARE = 0.3
@@ -44,11 +43,14 @@ in its middle is half a month short."""
 _OPPS = "opportunities"
 
 
-def misleading_dates(snap: Snapshot) -> list[Problem]:
-    """Return what misleads about the dates of the opportunities known on a day."""
+def misleading_dates(snap: Snapshot, *, explained: Collection[int] = ()) -> list[Problem]:
+    """Return what misleads about the dates of the opportunities known on a day.
+
+    explained : days (since 1970) with a load of deals of which history says what happened (`breaks.loaded_days`).
+    """
     if snap.opportunities.empty:
         return []
-    on_one_day, loaded = _on_one_day(snap)
+    on_one_day, loaded = _on_one_day(snap, explained)
     return [
         *_ends_early(snap),
         *_long_before(snap),
@@ -70,25 +72,22 @@ def _date(days: int) -> str:
     return day(pd.Timestamp(np.datetime64(int(days), "D")))
 
 
-def _on_one_day(snap: Snapshot) -> tuple[list[Problem], np.ndarray]:
-    """Return days on which far more deals were created than on any other, and which deals they are, (n,) bool."""
+def _on_one_day(snap: Snapshot, explained: Collection[int]) -> tuple[list[Problem], np.ndarray]:
+    """Return days on which far more deals were created than on any other, and which deals they are, (n,) bool.
+
+    explained : days of which history says what happened; they are told elsewhere.
+    """
     created = days_of(snap.opportunities["created_on"])
-    distinct, counts = np.unique(created, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    sizes = np.append(counts[order], 0)
     usual = float(
         np.median(np.unique(snap.calendar.period_of(snap.opportunities["created_on"]), return_counts=True)[1])
     )
-    loads = 0
-    for number in range(1, min(_DAYS_AT_MOST, len(order)) + 1):
-        size, next_size = sizes[number - 1], sizes[number]
-        if size >= _TIMES_OTHERS * next_size and size >= _FEWEST and size >= _OF_A_MONTH * usual:
-            loads = number
-    on_them = np.isin(created, distinct[order[:loads]])
-    if not loads:
-        return [], on_them
-    shown = joined(f"{sizes[each]:,} on {_date(distinct[order[each]])}" for each in range(loads))
-    evidence = f"deals created: {shown}, of {len(created):,}; on no other day more than {sizes[loads]:,}"
+    loads = loads_of(created, usual=usual)
+    unexplained = [(size, each) for size, each in zip(loads.sizes, loads.days, strict=True) if each not in explained]
+    if not unexplained:
+        return [], loads.deals
+    shown = joined(f"{size:,} on {_date(each)}" for size, each in unexplained)
+    evidence = f"deals created: {shown}, of {len(created):,}; on no other day more than {loads.most:,}"
+    rows = np.isin(created, [each for _, each in unexplained])
     problem = Problem(
         severity="warning",
         table=_OPPS,
@@ -98,7 +97,7 @@ def _on_one_day(snap: Snapshot) -> tuple[list[Problem], np.ndarray]:
         mend="where a migration or a bulk import stamped them, bring the dates of the old system; the age of these "
         "deals, and how many are created a month, are otherwise not what they seem",
     )
-    return [problem.at(snap.opportunities["opportunity_id"].to_numpy()[on_them])], on_them
+    return [problem.at(snap.opportunities["opportunity_id"].to_numpy()[rows])], loads.deals
 
 
 def _long_before(snap: Snapshot) -> list[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,11 @@ _OFTEN, _SILENT, _TIMES_GAP, _APART, _RATE = 20, 60, 10, 31, 2.0
 _BROKEN = re.compile("[\u00c2\u00c3\u00e2][\u0080-\u00ff\u0152-\u02dc\u2010-\u2122\u20ac]")
 
 
-def misleading_names(log: Log, snap: Snapshot) -> list[Problem]:
-    """Return what misleads about the names in a log's columns of text; renames as known on the snapshot's day."""
+def misleading_names(log: Log, snap: Snapshot, *, told: Collection[str] = ()) -> list[Problem]:
+    """Return what misleads about the names in a log's columns of text; renames as known on the snapshot's day.
+
+    told : stages of which it is told elsewhere that they were renamed.
+    """
     found: list[Problem] = []
     slips: list[Problem] = []
     for column, tables in _text_columns(log).items():
@@ -58,7 +61,7 @@ def misleading_names(log: Log, snap: Snapshot) -> list[Problem]:
         slips += _wrong_encoding(counted)
         slips += _very_long(counted)
     found.sort(key=lambda problem: -problem.count)
-    return [*found, *slips, *_renamed(snap)]
+    return [*found, *slips, *_renamed(snap, told)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,13 +304,13 @@ class _Used:
         return self.rows / (self.last - self.first + 1)
 
 
-def _renamed(snap: Snapshot) -> list[Problem]:
+def _renamed(snap: Snapshot, told: Collection[str]) -> list[Problem]:
     """Return stages and segments that end where another begins, at about the same rate."""
     found = []
     history = snap.history
     if history is not None and len(history):
-        of_stage = ("opportunity_history", "stage", history["stage"], history["recorded_on"])
-        found += _handovers(*of_stage)
+        of_stage = _handovers("opportunity_history", "stage", history["stage"], history["recorded_on"])
+        found += [problem for problem in of_stage if problem.rows[0] not in told]
     frame = snap.opportunities
     found += _handovers("opportunities", "segment", frame["segment"], frame["created_on"])
     return found

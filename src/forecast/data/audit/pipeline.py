@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from scipy.stats import poisson
 
@@ -53,13 +55,16 @@ def column_words(name: str) -> str:
     return _IN_WORDS.get(name, name.replace("_", " "))
 
 
-def misleading_deals(snap: Snapshot) -> list[Problem]:
-    """Return what misleads about the opportunities known on a day."""
+def misleading_deals(snap: Snapshot, *, unrecorded: Collection[int] = ()) -> list[Problem]:
+    """Return what misleads about the opportunities known on a day.
+
+    unrecorded : periods of which it is told elsewhere that no row of history was written in them.
+    """
     return [
         *_stale(snap),
         *_thin(snap),
         *_alike(snap),
-        *_gaps(snap),
+        *_gaps(snap, unrecorded),
         *_falls_off(snap),
         *_cleared(snap),
         *_no_losses(snap),
@@ -149,7 +154,7 @@ def _alike(snap: Snapshot) -> list[Problem]:
     ]
 
 
-def _gaps(snap: Snapshot) -> list[Problem]:
+def _gaps(snap: Snapshot, unrecorded: Collection[int]) -> list[Problem]:
     """Months in which nothing was created, won or recorded, between months in which something was.
 
     Of a few wins a month one month may well have none; it changes the answer where the months around it have many.
@@ -170,6 +175,8 @@ def _gaps(snap: Snapshot) -> list[Problem]:
         first, until = int(periods.min()), max(last, int(periods.max()))
         counts = np.bincount(periods - first, minlength=until - first + 1)
         empty = np.flatnonzero(counts == 0)
+        if table == "opportunity_history":
+            empty = empty[~np.isin(first + empty, list(unrecorded))]
         if not len(empty):
             continue
         many = any(_many_around(counts, int(month)) for month in empty)

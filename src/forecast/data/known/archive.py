@@ -13,12 +13,14 @@ import pandas as pd
 from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.coding import (
+    NO_DAY,
     OPEN,
     Column,
     Marketing,
     PeriodTable,
     codes_of,
     column_of,
+    dates_of,
     days_of,
     in_order,
     owners,
@@ -126,14 +128,29 @@ class Archive:
     # -- opportunities as numbers ----------------------------------------------------------------------
 
     @cached_property
-    def created_on(self) -> np.ndarray:
-        """The day each deal was created, NO_DAY where unknown; (n,)."""
+    def stamped_on(self) -> np.ndarray:
+        """The day of creation each deal bears, NO_DAY where it bears none; (n,)."""
         return days_of(self.opportunities["created_on"])
+
+    @cached_property
+    def created_on(self) -> np.ndarray:
+        """The day each deal was created, NO_DAY where unknown; (n,).
+
+        Simple case: it is the day that the deal bears. Where history begins before, the day was stamped anew since, and
+        the deal is as old as its first row.
+        """
+        stamped, first = self.stamped_on, np.full(self.size, NO_DAY, dtype=self.stamped_on.dtype)
+        first[self.has_rows] = self.day[self.first_row[self.has_rows]]
+        earlier = (stamped != NO_DAY) & (first != NO_DAY) & (first < stamped)
+        return np.where(earlier, first, stamped) if earlier.any() else stamped
 
     @cached_property
     def created_in(self) -> np.ndarray:
         """The period of its creation, 0 or less where unknown; (n,) int32."""
-        return self.calendar.period_of(self.opportunities["created_on"]).astype(np.int32)
+        dates = self.opportunities["created_on"]
+        if self.created_on is not self.stamped_on:
+            dates = pd.Series(dates_of(self.created_on), index=dates.index)
+        return self.calendar.period_of(dates).astype(np.int32)
 
     @cached_property
     def final_outcome(self) -> np.ndarray:
