@@ -40,6 +40,7 @@ ROWS = [
     "models/pipeline",
     "models/baselines",
     "models/registry",
+    "models/combined",
     "evaluation/backtest|evaluation/changed",
     "evaluation/scores",
     "evaluation/judgement",

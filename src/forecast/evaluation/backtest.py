@@ -7,7 +7,7 @@ to the result afterwards. Forecasters see what was known alone, so what happened
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,18 @@ import pandas as pd
 from forecast.calendar import parse_periods
 from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
 from forecast.data.known.settled import settled_actuals
-from forecast.data.known.snapshot import snapshot
+from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.rates import by_rates
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTable
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import ParameterError, nearest
+from forecast.models.combined.combination import (
+    MODEL,
+    combinations,
+    component_names,
+    components_made,
+    origins_needed,
+)
 from forecast.models.registry import SUBMITTED, ForecasterAtOrigins, at_origins
 from forecast.models.tables import abstain
 
@@ -91,8 +98,9 @@ def track_record(
         results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
     for group in one_walk_each(log, days[len(early) :]):
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
+        made = _components(snap, group, forecasters, months=months, seed=seed)
         for name, forecast in forecasters.items():
-            for day, result in zip(group, forecast(snap, origins=group, months=months, seed=seed), strict=True):
+            for day, result in _each(snap, name, forecast, group, made, months=months, seed=seed):
                 results[day, name] = result
                 done = len(results) - len(early) * len(forecasters)
                 if on_origin is not None and done % len(forecasters) == 0:
@@ -178,6 +186,37 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, ForecasterAtOrigi
     if not forecasters:
         raise ParameterError("models: there is none")
     return forecasters
+
+
+def _components(
+    snap: Snapshot, group: Sequence[pd.Timestamp], names: Iterable[str], *, months: int, seed: int
+) -> Mapping[str, Mapping[pd.Timestamp, NotedTable]]:
+    """Return what `combined` is made of, by forecaster and day, where it is asked for: it needs the forecasts of past
+    origins too, and those asked for anyway are among them, so that every forecaster walks once."""
+    if MODEL not in names:
+        return {}
+    days = origins_needed(snap.ledger, group)
+    return components_made(snap, days, names=component_names(snap), months=months, seed=seed)
+
+
+def _each(
+    snap: Snapshot,
+    name: str,
+    forecast: ForecasterAtOrigins,
+    group: Sequence[pd.Timestamp],
+    made: Mapping[str, Mapping[pd.Timestamp, NotedTable]],
+    *,
+    months: int,
+    seed: int,
+) -> Iterator[tuple[pd.Timestamp, NotedTable]]:
+    """Yield the days of a group and a forecaster's tables of them, those that are made already as they are."""
+    if name == MODEL:
+        found = combinations(snap, origins=group, months=months, seed=seed, made=made)
+        yield from zip(group, (each.forecast for each in found), strict=True)
+    elif name in made:
+        yield from ((day, made[name][day]) for day in group)
+    else:
+        yield from zip(group, forecast(snap, origins=group, months=months, seed=seed), strict=True)
 
 
 def _listed(days: Sequence[pd.Timestamp]) -> str:

@@ -26,6 +26,7 @@ _FORECASTERS = {
     "stage-weighted": ("forecast.models.baselines.stages", "stage_weighted"),
     "stage-weighted-future": ("forecast.models.baselines.stages", "stage_weighted_future"),
     "stage-age": ("forecast.models.baselines.stages", "stage_age"),
+    "combined": ("forecast.models.combined.combination", "combined_at_origins"),
 }
 _BY_STATE = ("ets", "ets-theta", "seasonal-naive")
 MODELS = tuple(_FORECASTERS)

@@ -31,6 +31,7 @@ _GENITIVE = ("’s", "’")
 _MODELS = {
     "pipeline": "the model",
     "pipeline-sales-only": "the model without marketing",
+    "combined": "the combination",
     "ets": "benchmark",
     "ets-theta": "benchmark and Theta",
     "ets-statsmodels": "statsmodels’ ETS",

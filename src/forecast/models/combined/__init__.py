@@ -1,0 +1,1 @@
+"""A combination of the forecasters, learned from their past forecasts as they were made."""
