@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from forecast import wording
 from forecast.data.schema import Company
 from forecast.reporting.charts.figure import Chart, Format, Statement, Tooltip
+from forecast.reporting.charts.flags import NO_FLAGS, Flags, draw_flags
 from forecast.reporting.charts.style import NARROW, WIDE, drawing
 
 Record = TypeVar("Record")
@@ -61,9 +62,10 @@ class Caption:
 
 @dataclass(frozen=True, kw_only=True)
 class Canvas:
-    """How wide a drawing is, in pixels, and whether it is for a phone."""
+    """How wide a drawing is, in pixels, whether it is for a phone, and the flags that need room at its top."""
 
     width: int
+    flags: Flags = NO_FLAGS
 
     @property
     def narrow(self) -> bool:
@@ -73,7 +75,8 @@ class Canvas:
     def axes(
         self, height: float, *, left: float = 44, right: float = 12, top: float = 14, bottom: float = 34
     ) -> tuple[Figure, Axes]:
-        """Return a figure of this width with one set of axes, all in pixels."""
+        """Return a figure of this width with one set of axes, all in pixels; higher where there are flags."""
+        height, top = height + self.flags.height, top + self.flags.height
         figure = Figure(figsize=(self.width / 72, height / 72))
         box = (
             left / self.width,
@@ -113,19 +116,21 @@ def chart(
     as_of: Any,
     formats: Mapping[str, Format] | None = None,
     by: str = "",
+    flags: Flags = NO_FLAGS,
 ) -> Chart:
     """Draw a record for a page's column and for a phone, and put its caption, data and source to it.
 
     table : the data of the chart; heads : what stands over its columns, in order, those without are not shown;
-    formats : how they are worded. by : as `Chart` takes it.
+    formats : how they are worded. by : as `Chart` takes it. flags : of an axis of time, for the axes drawn first.
     """
     with drawing():
-        wide, narrow = (_drawn(draw(Canvas(width=width), record), caption) for width in (WIDE, NARROW))
+        canvases = (Canvas(width=width, flags=flags) for width in (WIDE, NARROW))
+        wide, narrow = (_drawn(_flagged(draw(canvas, record), flags), caption) for canvas in canvases)
     return Chart(
         figure=wide[0],
         title=caption.title,
         subtitle=caption.subtitle,
-        description=caption.description,
+        description=" ".join(filter(None, [caption.description, flags.description])),
         table=table,
         source=wording.source(company, as_of),
         narrow=narrow[0],
@@ -134,7 +139,16 @@ def chart(
         tooltips=wide[1],
         tooltips_narrow=narrow[1],
         by=by,
+        flags=flags.sentences,
+        flagged=flags.table,
     )
+
+
+def _flagged(done: Drawing, flags: Flags) -> Drawing:
+    """Return a drawing with flags over the axes that were drawn first."""
+    if flags.marks:
+        draw_flags(done.figure.axes[0], flags)
+    return done
 
 
 def _drawn(done: Drawing, caption: Caption) -> tuple[Figure, list[Tooltip]]:

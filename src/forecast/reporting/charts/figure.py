@@ -77,6 +77,7 @@ class Chart:
     title : the finding, a sentence. subtitle : measure, unit, who, when. description : shape and key values, for those
     who cannot see it. table : the data shown; heads, formats : how its columns are called and worded, by default all
     under their own names. source : where they come from, and as of when.
+    flags : (letter, what it stands for) of the events flagged in the picture; flagged : these events as a table.
     tooltips, tooltips_narrow : of either drawing; by : whether the nearest one is sought along `x`, along `y`, or in
     both.
     """
@@ -93,6 +94,8 @@ class Chart:
     tooltips: Sequence[Tooltip] = ()
     tooltips_narrow: Sequence[Tooltip] = ()
     by: str = ""
+    flags: Sequence[tuple[str, str]] = ()
+    flagged: TableView | None = None
 
     @property
     def data(self) -> TableView:

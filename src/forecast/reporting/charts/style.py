@@ -147,9 +147,10 @@ OURS, THEIRS = Mark(colour=BLUE, opacity=0.3), Mark(colour=GREY, marker="|")
 OWN_SIZE, OTHER_SIZES = Mark(colour=BLUE), (Mark(colour=GREY, dash=DASHES[1]), Mark(colour=GREY, dash=DASHES[3]))
 COUNT = Mark(colour=GREY)
 REFERENCE = Mark(colour=AXIS, dash=DASHES[1])
+EVENT = Mark(colour=AXIS, dash=DASHES[2], opacity=0.6)
 SHADE, CHANCE_BAND = Mark(colour=MIST, opacity=0.25), Mark(colour=MIST, opacity=0.55)
 """Months taken apart; a figure of ours and of the survey; companies of other sizes; how many; what would be exact; a
-region, what chance would show."""
+dated event of the company; a region, what chance would show."""
 
 TEXT = 13.0
 SMALL = 12.0

@@ -13,6 +13,7 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, row_axis, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
+from forecast.reporting.charts.flags import flags_of
 from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, INK, RISE
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.scenario import CENT, RELATIVE, Levers
@@ -34,10 +35,13 @@ class WhatIf:
         return max(float(self.rows[["base", "scenario", "q90", "base_q90"]].max().max()), 1.0)
 
 
-def what_if(table: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart:
+def what_if(
+    table: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL, events: pd.DataFrame | None = None
+) -> Chart:
     """Draw the months of a scenario next to the base, each with its 80 % range.
 
-    table : period, segment, base, scenario, quantiles of both, as `scenario.Scenario` holds it.
+    table : period, segment, base, scenario, quantiles of both, as `scenario.Scenario` holds it. events : to be flagged,
+    as `dated` gives them.
     """
     rows = sources.named(table[table["segment"] == segment], "what_if")
     record = WhatIf(rows=rows, company=company)
@@ -52,6 +56,7 @@ def what_if(table: pd.DataFrame, *, company: Company, as_of: Any, segment: str =
         as_of=as_of,
         formats=dict.fromkeys(amounts, wording.in_currency(company.currency)),
         by="x",
+        flags=flags_of(events, list(rows["period"]), company=company, name="what_if", segment=segment),
     )
 
 
@@ -173,10 +178,19 @@ class Pipeline:
         return max(float(self.rows["amount"].max()), 1.0)
 
 
-def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, whose: str) -> Chart:
+def pipeline(
+    table: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    whose: str,
+    segment: str = TOTAL,
+    events: pd.DataFrame | None = None,
+) -> Chart:
     """Draw the open pipeline by month of expected close: its amount, and what it should bring in the end.
 
     table : month, deals, amount, expected_amount, as `by_month` of the table of deals returns it. whose : in words.
+    events : to be flagged, as `dated` gives them, of the company and of a segment.
     """
     rows = sources.named(table, "pipeline_by_month")
     record = Pipeline(rows=rows, company=company)
@@ -190,6 +204,7 @@ def pipeline(table: pd.DataFrame, *, company: Company, as_of: Any, whose: str) -
         as_of=as_of,
         formats=dict.fromkeys(("amount", "expected_amount"), wording.in_currency(company.currency)),
         by="x",
+        flags=flags_of(events, list(rows["month"]), company=company, name="pipeline_by_month", segment=segment),
     )
 
 

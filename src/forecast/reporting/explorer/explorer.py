@@ -21,6 +21,7 @@ from forecast.data.schema import HORIZONS, TOTAL, Log
 from forecast.errors import DataError, ForecastError, ParameterError, nearest
 from forecast.models.pipeline.deals import win_probabilities
 from forecast.reporting.charts.figure import Chart, Statement, TableView, render
+from forecast.reporting.charts.flags import dated
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.deal_table import (
@@ -190,7 +191,9 @@ class Explorer:
         change = sentences.supposed(change, explorer_charts.lever_rows(changes, levers))
         shown: list[Chart | Statement] = [
             Statement(f"{change}.", self._caveat()),
-            explorer_charts.what_if(result.table, company=company, as_of=day, segment=segment),
+            explorer_charts.what_if(
+                result.table, company=company, as_of=day, segment=segment, events=dated(self.snapshot())
+            ),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
             shown.append(explorer_charts.shares(changes, levers, company=company, as_of=day, segment=segment))
@@ -208,7 +211,14 @@ class Explorer:
         months = by_month(deals, self.snapshot(), months=self.months)
         money = wording.in_currency(company.currency)
         return [
-            explorer_charts.pipeline(months, company=company, as_of=self.day.value, whose=self._whose()),
+            explorer_charts.pipeline(
+                months,
+                company=company,
+                as_of=self.day.value,
+                whose=self._whose(),
+                segment=self.segment.value,
+                events=dated(self.snapshot()),
+            ),
             TableView(
                 sources.named(by_stage(deals, self.snapshot().stages), "pipeline_by_stage"),
                 sentences.STAGES_CAPTION,

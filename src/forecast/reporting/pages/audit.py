@@ -21,6 +21,7 @@ from forecast.errors import RANKS
 from forecast.reporting.charts.axes import row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
 from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView, Together
+from forecast.reporting.charts.flags import flags_of_days
 from forecast.reporting.charts.style import INK, OPEN_PIPELINE, SOFT
 from forecast.reporting.pages.bookings.sentences import NO_TABLE_NOTE
 
@@ -269,6 +270,16 @@ class Coverage:
         return DEALS_COVER if len(self.deals) else TABLES_COVER
 
     @property
+    def low(self) -> float:
+        """The first date of all, in days since 1970."""
+        return float(date2num(self.rows["first"].min()))
+
+    @property
+    def high(self) -> float:
+        """The last date of all, or the day whose knowledge is used, in days since 1970."""
+        return float(date2num(max(self.rows["last"].max(), self.as_of)))
+
+    @property
     def years(self) -> float:
         """From the first date of all to the last."""
         return float((self.rows["last"].max() - self.rows["first"].min()).days / 365.25)
@@ -279,10 +290,12 @@ def prepare_coverage(table: pd.DataFrame, *, as_of: Any) -> Coverage:
     return Coverage(rows=table[table["first"].notna()], as_of=pd.Timestamp(as_of))
 
 
-def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+def timeline(
+    table: pd.DataFrame, *, company: Company, as_of: Any, events: pd.DataFrame | None = None
+) -> Chart | Statement:
     """Draw which dates each table covers, and the day whose knowledge is used.
 
-    table : table, first, last (dates), rows, as `coverage` gives it.
+    table : table, first, last (dates), rows, as `coverage` gives it. events : to be flagged, as `dated` gives them.
     """
     covered = prepare_coverage(table, as_of=as_of)
     if covered.rows.empty:
@@ -296,6 +309,7 @@ def timeline(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | St
         company=company,
         as_of=as_of,
         formats={"rows": wording.in_full},
+        flags=flags_of_days(events, first=covered.low, last=covered.high, name="coverage"),
     )
 
 
@@ -303,8 +317,7 @@ def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:
     """Draw a bar from first to last date of each table, its number of rows, and a line at the day."""
     rows, names = covered.rows, covered.names
     first, last = (date2num(rows[name]) for name in ("first", "last"))
-    day = float(date2num(covered.as_of))
-    low, high = float(first.min()), float(max(last.max(), day))
+    day, low, high = float(date2num(covered.as_of)), covered.low, covered.high
     figure, axes = canvas.axes(56 + 24 * len(rows), left=width_of(names), right=80, top=26, bottom=24)
     axes.hlines(np.arange(len(rows)), first, last, **OPEN_PIPELINE.bar, linewidth=9, zorder=2)
     axes.axvline(day, color=INK, linewidth=1.4, zorder=3)

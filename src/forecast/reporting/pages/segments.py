@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.reporting.charts.axes import money_axis, money_formats, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, Place, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.flags import NO_FLAGS, Flags, draw_flags, panel_flags
 from forecast.reporting.charts.style import BOOKED, FORECAST, INK, PAPER, PLAN, RANGE80, RANGE95, SOFT
 from forecast.reporting.pages.bookings.prepare import MODEL, Fan, headline_row, prepare_fan
 from forecast.reporting.pages.bookings.sentences import MEANS, booked_amount, booked_of, forecast_tooltip
@@ -121,11 +122,15 @@ def draw_segments(canvas: Canvas, standings: Standings) -> Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Panels:
-    """The months of every segment that has a range; one `Fan` each, by name, and all their months as one table."""
+    """The months of every segment that has a range; one `Fan` each, by name, and all their months as one table.
+
+    flags : of each segment, by name; none where it is not in them.
+    """
 
     fans: Mapping[str, Fan]
     table: pd.DataFrame
     company: Company
+    flags: Mapping[str, Flags] = field(default_factory=dict)
 
     @property
     def largest(self) -> float:
@@ -136,10 +141,18 @@ class Panels:
 
 
 def small_multiples(
-    bookings: pd.DataFrame, *, company: Company, as_of: Any, actuals: pd.DataFrame | None = None, months_back: int = 9
+    bookings: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    actuals: pd.DataFrame | None = None,
+    months_back: int = 9,
+    events: pd.DataFrame | None = None,
 ) -> Chart | Statement:
-    """Draw the months of every segment in panels of one scale."""
+    """Draw the months of every segment in panels of one scale. events : to be flagged, as `dated` gives them."""
     panels = prepare_panels(bookings, company=company, actuals=actuals, months_back=months_back)
+    months = {name: fan.periods for name, fan in panels.fans.items()}
+    panels = replace(panels, flags=panel_flags(events, months, company=company, name="segment_months"))
     title = largest_finding(bookings, company=company)
     if not panels.fans:
         return empty(title, NO_RANGE)
@@ -152,6 +165,7 @@ def small_multiples(
         company=company,
         as_of=as_of,
         formats=money_formats(panels.table, company, p="p_at_least_plan"),
+        flags=replace(next(iter(panels.flags.values())), marks=()),
     )
 
 
@@ -186,14 +200,19 @@ def draw_panels(canvas: Canvas, panels: Panels) -> Drawing:
         left = (34 + column * (width + 12)) / canvas.width
         bottom = 1 - (top + (row + 1) * cell + row * gap) / height
         axes = figure.add_axes((left, bottom, width / canvas.width, cell / height))
-        marks += _draw_panel(axes, fan, largest=panels.largest)
+        flags = panels.flags.get(fan.segment, NO_FLAGS)
+        room = max((each.height for each in panels.flags.values()), default=0.0) / cell
+        marks += _draw_panel(axes, fan, flags, largest=panels.largest, room=room)
         if column:
             axes.tick_params(axis="y", labelleft=False)
     return Drawing(figure=figure, marks=marks)
 
 
-def _draw_panel(axes: Axes, fan: Fan, *, largest: float) -> list[Place]:
-    """Draw one segment: bars for months past, a band and a line for months ahead, a dash for each plan."""
+def _draw_panel(axes: Axes, fan: Fan, flags: Flags, *, largest: float, room: float) -> list[Place]:
+    """Draw one segment: bars for months past, a band and a line for months ahead, a dash for each plan; its flags.
+
+    room : the part of the panel that the flags of any panel need at its top.
+    """
     past, ahead, x = fan.past["amount"], fan.ahead, fan.x
     axes.bar(np.arange(len(past)), past, 0.7, **BOOKED.area, zorder=2)
     axes.fill_between(x, ahead["q10"], ahead["q90"], **RANGE80.area, zorder=2)
@@ -205,8 +224,9 @@ def _draw_panel(axes: Axes, fan: Fan, *, largest: float) -> list[Place]:
     for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
         tick.set(ha=side)
     axes.set_xlim(-0.5, len(fan.periods) - 0.5)
-    axes.set_ylim(0, largest * 1.05)
+    axes.set_ylim(0, largest * 1.05 / (1 - room))
     money_axis(axes, largest, currency=fan.company.currency, ticks=3)
+    draw_flags(axes, flags, inside=True)
     axes.set_title(wording.label(fan.segment, most=22), loc="left", fontsize=12.5, color=INK, pad=5)
     return places(axes, range(len(fan.periods)), [*past, *ahead["q50"]])
 

@@ -14,6 +14,7 @@ from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.flags import flags_of
 from forecast.reporting.charts.style import (
     BANDS,
     BOOKED,
@@ -49,11 +50,13 @@ def bookings_fan(
     segment: str = TOTAL,
     months_back: int = 12,
     since: str = "",
+    events: pd.DataFrame | None = None,
 ) -> Chart | Statement:
     """Draw past months as booked and the months ahead as median, 50/80/95 % bands, what is booked already, and plan.
 
     bookings : a forecast table. actuals : settled actuals (period, segment, amount), summed over segments for Total.
-    since : the first month of an alarm; a phone then shows months before it too.
+    since : the first month of an alarm; a phone then shows months before it too. events : to be flagged, as `dated`
+    gives them.
     """
     fan = prepare_fan(bookings, company=company, actuals=actuals, segment=segment, months_back=months_back, since=since)
     caption = sentences.describe_fan(fan)
@@ -69,6 +72,7 @@ def bookings_fan(
         as_of=as_of,
         formats=money_formats(fan.table, company, p="p_at_least_plan"),
         by="x",
+        flags=flags_of(events, fan.periods, company=company, name="months", segment=segment),
     )
 
 
@@ -113,8 +117,18 @@ def _draw_bands(axes: Axes, fan: Fan) -> None:
         axes.add_patch(Rectangle((left, bottom), width, top - bottom, **(FORECAST.area | {"alpha": alpha})))
 
 
-def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart | Statement:
-    """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created."""
+def addends(
+    bookings: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    segment: str = TOTAL,
+    events: pd.DataFrame | None = None,
+) -> Chart | Statement:
+    """Draw the three addends of each month ahead, one on the other: booked, open pipeline, not yet created.
+
+    events : to be flagged, as `dated` gives them.
+    """
     parts = prepare_addends(bookings, company=company, segment=segment)
     if not parts.known:
         return empty(sentences.addends_finding(parts.ahead), sentences.NO_ADDENDS)
@@ -130,6 +144,9 @@ def addends(bookings: pd.DataFrame, *, company: Company, as_of: Any, segment: st
         | {name: sentences.part_of_month(parts) for name in parts.parts}
         | {"booked": sentences.booked_so_far(company)},
         by="x",
+        flags=flags_of(
+            events, list(parts.ahead["target_period"]), company=company, name="months_ahead", segment=segment
+        ),
     )
 
 

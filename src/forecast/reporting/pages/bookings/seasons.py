@@ -22,6 +22,7 @@ from forecast.models.baselines.decomposition import SHUFFLES, YEAR, Decompositio
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats, month_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, places
 from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
+from forecast.reporting.charts.flags import flags_of
 from forecast.reporting.charts.style import BOOKED, TREND, WITH_SEASON
 from forecast.reporting.pages.bookings.prepare import past_months
 from forecast.reporting.pages.bookings.sentences import NOT_RANKED
@@ -62,12 +63,19 @@ class Seasons:
 
 
 def seasons(
-    booked: pd.DataFrame, *, company: Company, as_of: Any, filled_from: int = 0, seed: int = 0
+    booked: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    filled_from: int = 0,
+    seed: int = 0,
+    events: pd.DataFrame | None = None,
 ) -> Together | Statement:
     """Draw the settled months with their trend and season, and say how much of either is more than chance.
 
     booked : period, segment, amount of months as known on as_of; those that have not settled by then are left out.
-    filled_from : the first period that counts, see `pipeline_filled_from`.
+    filled_from : the first period that counts, see `pipeline_filled_from`. events : to be flagged, as `dated` gives
+    them.
     """
     try:
         record = prepare_seasons(booked, company=company, as_of=as_of, filled_from=filled_from, seed=seed)
@@ -83,6 +91,7 @@ def seasons(
         as_of=as_of,
         formats=money_formats(record.table, company),
         by="x",
+        flags=flags_of(events, record.periods, company=company, name="seasons"),
     )
     heads, formats = STRENGTH_HEADS, STRENGTH_FORMATS
     strengths = TableView(record.strengths, STRENGTHS, columns=heads, formats=formats, fold=STRENGTHS)

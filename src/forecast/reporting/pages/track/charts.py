@@ -18,6 +18,7 @@ from forecast.reporting.charts import style
 from forecast.reporting.charts.axes import end_labels, line_labels, money_axis, month_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
+from forecast.reporting.charts.flags import flags_of
 from forecast.reporting.charts.style import OTHER_MODELS, OTHER_PEOPLE, Mark
 from forecast.reporting.pages.track.parted import in_two_parts
 from forecast.reporting.pages.track.prepare import BENCHMARK, OURS, Accuracy, PastForecasts, as_made, prepare_accuracy
@@ -125,11 +126,19 @@ def _looks(models: Sequence[str]) -> dict[str, Mark]:
 
 
 def track_record(
-    backtest: pd.DataFrame, *, company: Company, as_of: Any, horizon: int = 1, segment: str = TOTAL, since: str = ""
+    backtest: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    horizon: int = 1,
+    segment: str = TOTAL,
+    since: str = "",
+    events: pd.DataFrame | None = None,
 ) -> Chart | Statement:
     """Draw past months: the range as it was given `horizon` months before, and what was booked.
 
     since : the first month of an alarm on the company's forecast; the title counts the months from it on apart.
+    events : to be flagged, as `dated` gives them.
     """
     rows = as_made(backtest, horizon=horizon, segment=segment)
     past = PastForecasts(rows=rows, horizon=horizon, segment=segment, company=company, since=since)
@@ -146,6 +155,7 @@ def track_record(
         as_of=as_of,
         formats=dict.fromkeys(("q10", "q50", "q90", "observed"), wording.in_currency(company.currency)),
         by="x",
+        flags=flags_of(events, list(rows["target_period"]), company=company, name="past_forecasts", segment=segment),
     )
 
 
@@ -169,5 +179,6 @@ def draw_past_forecasts(canvas: Canvas, past: PastForecasts) -> Drawing:
         (0.24 if canvas.narrow else 0.13, f"◇ {outside}", style.OUTSIDE.name),
         (0.5 if canvas.narrow else 0.55, f"▬ {LABELS['forecast']}", style.FORECAST.name),
     ):
-        axes.text(-0.5 + len(x) * share, past.largest * 1.09, text, color=colour, va="bottom")
+        label = axes.text(-0.5 + len(x) * share, past.largest * 1.09, text, color=colour, va="bottom")
+        label.set_bbox({"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.0})  # a flag's line must not strike it
     return Drawing(figure=figure, marks=places(axes, x, booked))
