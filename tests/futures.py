@@ -6,6 +6,8 @@ records of later days onto that, by a seed. Whatever is forecast as of that day 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -21,7 +23,8 @@ def eventful(*, seed: int, opportunities: int = 2000, carry: bool = False) -> tu
     """Return tables of a simulated company of 36 months and what company.toml says.
 
     Closures are recorded up to 6 days late; some deals are reopened, change hands, have no history, or a history that
-    never says they closed; one column in ten is in dollars. `carry` : history carries closed_on and segment too.
+    never says they closed; one column in ten is in dollars; starts of joint planning and events are announced before,
+    on the day, later, or never. `carry` : history carries closed_on and segment too.
     Without it a reopened deal's first closure is recorded on its day: nothing else tells when it took effect.
     """
     made = simulate(opportunities=opportunities, months=36, seed=seed, segments=3)
@@ -31,6 +34,10 @@ def eventful(*, seed: int, opportunities: int = 2000, carry: bool = False) -> tu
     zone, end = str(made.company["timezone"]), pd.Timestamp(made.company["extracted_on"])
     deals["currency"] = pd.Series(np.where(rng.random(len(deals)) < 0.1, "USD", "EUR"), dtype="str")
     tables["currencies"] = pd.DataFrame({"currency": ["EUR", "USD"], "plan_rate": [1.0, 0.9]})
+    tables["joint_planning"], tables["events"] = (
+        starts_of(sorted(deals["segment"].unique())),
+        events_of(tables["events"]),
+    )
     deals["region_size"] = rng.integers(1, 5, len(deals)).astype(float)
     deals["close_value"] = deals["amount"].where(deals["outcome"] != "open") * (deals["outcome"] == "won")
     if carry:
@@ -75,6 +82,30 @@ def eventful(*, seed: int, opportunities: int = 2000, carry: bool = False) -> tu
     return tables, company
 
 
+def starts_of(segments: list[str]) -> pd.DataFrame:
+    """Return starts of joint planning: one known on its day, one announced half a year ahead, one in between."""
+    starts = pd.DataFrame({"segment": pd.Series(segments[:3], dtype="str")})
+    starts["adopted_on"] = pd.to_datetime(["2025-08-20", "2026-04-01", "2026-03-01"]).astype("datetime64[us]")
+    starts["announced_on"] = pd.to_datetime([None, "2025-09-25", "2026-01-10"]).astype("datetime64[us]")
+    return starts
+
+
+def events_of(made: pd.DataFrame) -> pd.DataFrame:
+    """Return the events made, and others with every order of first day, last day and announcement around two years."""
+    days = pd.to_datetime(["2025-09-10", "2025-11-05", "2026-01-20", "2026-03-15", "2026-06-01"])
+    rows = [
+        {"from": first, "to": last, "announced_on": told, "segment": None, "product": product}
+        for first in days
+        for last in (None, first, first + pd.Timedelta(days=95))
+        for told in (None, first - pd.Timedelta(days=80), first, first + pd.Timedelta(days=70))
+        for product in (None, "Core")
+    ]
+    more = pd.DataFrame(rows).reindex(columns=made.columns)
+    more["kind"] = [("campaign", "price change", "reorganisation")[number % 3] for number in range(len(more))]
+    more["text"] = [f"What happened, number {number}" for number in range(len(more))]
+    return pd.concat([made, more.astype(made.dtypes.to_dict())], ignore_index=True)
+
+
 def local_days(moments: pd.Series, zone: str) -> pd.Series:
     return pd.to_datetime(moments, utc=True).dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
 
@@ -117,8 +148,13 @@ def known_by(tables: Tables, day: str, zone: str) -> Tables:
     last = _last_ended(cut)
     for name in ("marketing", "costs"):
         out[name] = out[name][out[name]["period"] <= last].reset_index(drop=True)
-    adopted = out["joint_planning"]["adopted_on"]
-    out["joint_planning"]["adopted_on"] = adopted.where(adopted <= cut)
+    starts = out["joint_planning"]
+    announced = starts["announced_on"] <= cut
+    starts["adopted_on"] = starts["adopted_on"].where(announced | (starts["adopted_on"] <= cut))
+    starts["announced_on"] = starts["announced_on"].where(announced)
+    events = out["events"]
+    events = events[events["announced_on"].fillna(events["from"]) <= cut].reset_index(drop=True)
+    out["events"] = events.assign(to=events["to"].where(events["announced_on"].notna() | (events["to"] <= cut)))
     for name in ("delivered_on_time", "satisfaction"):
         out["delivery"][name] = out["delivery"][name].where(out["delivery"]["period"] <= last)
     return out
@@ -131,7 +167,8 @@ def another_future(
 
     Open deals move on, change hands and amounts, close (also on a day before the cut, recorded after it); closed ones
     are corrected or reopened; deals are created, or entered late under an old creation date; leads, marketing,
-    submissions and dates of adoption follow. `wild` : with segments, levels and amounts never seen before.
+    submissions, starts of joint planning and events follow, events also backdated. `wild` : with segments, levels and
+    amounts never seen before.
     """
     rng = np.random.default_rng([seed, 47])
     zone, end = str(company["timezone"]), pd.Timestamp(company["extracted_on"])  # type: ignore[arg-type]
@@ -297,11 +334,37 @@ def _later_of_the_rest(
     said = said.assign(category="commit", amount=rng.integers(0, 10**8, len(said)).astype(float))
     said["submitted_on"] = said["submitted_on"].astype("datetime64[us]")
     out["submitted_forecasts"] = pd.concat([out["submitted_forecasts"], said], ignore_index=True)
-    adopted = out["joint_planning"]["adopted_on"]
-    out["joint_planning"]["adopted_on"] = adopted.fillna(cut + pd.Timedelta(days=int(rng.integers(1, 100))))
+    starts = out["joint_planning"]
+    set_later = starts["adopted_on"].isna()
+    starts["adopted_on"] = starts["adopted_on"].fillna(cut + pd.Timedelta(days=int(rng.integers(30, 100))))
+    told = cut + pd.Timedelta(days=int(rng.integers(1, 30)))
+    starts["announced_on"] = starts["announced_on"].mask(set_later & (rng.random(len(starts)) < 0.5), told)
+    out["events"] = _later_events(out["events"], cut, later, segments, rng)
     for name in ("delivered_on_time", "satisfaction"):
         coming = out["delivery"]["period"].isin(months)
         out["delivery"][name] = out["delivery"][name].mask(coming, 0.5)
+
+
+def _later_events(
+    events: pd.DataFrame,
+    cut: pd.Timestamp,
+    later: Callable[[int], pd.Series],
+    segments: list[str],
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return the events known by a day with ends of later days where none was announced, and 40 more events: half of
+    them announced later, also of before the day, the others without announcement."""
+    unknown = events["to"].isna() & events["announced_on"].isna()
+    events = events.assign(to=events["to"].mask(unknown & (rng.random(len(events)) < 0.7), later(len(events))))
+    first = later(40)
+    told = first.where(np.arange(40) % 2 == 0)
+    backdated = told - pd.to_timedelta(rng.integers(0, 400, 40), unit="D")
+    more = pd.DataFrame({"from": first.mask(told.notna(), backdated), "announced_on": told, "text": "Another future"})
+    more["to"] = more["from"] + pd.Timedelta(days=30)
+    more["segment"] = pd.Series(rng.choice([*segments, ""], 40), dtype="str").replace("", None)
+    more["kind"] = rng.choice(["campaign", "price change", "aaa: never heard of", "zzz"], 40)
+    assert ((more["from"] > cut) | told.notna()).all()
+    return pd.concat([events, more.reindex(columns=events.columns).astype(events.dtypes.to_dict())], ignore_index=True)
 
 
 def _today(deals: pd.DataFrame, history: pd.DataFrame, which: np.ndarray | pd.Series, zone: str) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from forecast.cli import app
 from forecast.data.checks.validation import validate
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company, Log
 from forecast.models.registry import MODELS, forecaster
+from forecast.reporting.charts.flags import dated
 from futures import CLOSING, Tables, another_future, eventful, known_by, local_days
 from walks import kept_walks
 
@@ -107,6 +108,16 @@ def test_the_futures_are_others_in_everything_recorded_later(day: str, carry: bo
         assert differing(tables, other, name) > 20, name
         assert len(evening[name]) < len(other[name]), name
     assert tables["plan"].equals(other["plan"])
+    # Events and starts too: some announced and yet to come, whose days must stand; some known to come to an end.
+    assert differing(tables, other, "events") > 20
+    assert len(evening["events"]) < len(other["events"])
+    assert (other["events"]["from"] <= cut).sum() > len(evening["events"])  # told later of days before
+    assert ((evening["events"]["from"] > cut) & (evening["events"]["announced_on"] <= cut)).sum() > 5
+    assert ((evening["events"]["to"] > cut) & (evening["events"]["announced_on"] <= cut)).sum() > 5
+    assert differing(tables, other, "joint_planning") >= (day == DAYS[0])
+    ahead = evening["joint_planning"]["adopted_on"] > cut
+    assert ahead.any()
+    assert tables["joint_planning"]["adopted_on"][ahead].equals(other["joint_planning"]["adopted_on"][ahead])
 
     deals = tables["opportunities"].merge(other["opportunities"], on="opportunity_id", suffixes=("", "_other"))
     for name in ("stage", "amount", "outcome", "closed_on", "expected_close_on", "owner"):
@@ -138,6 +149,7 @@ def test_a_snapshot_holds_nothing_of_the_future(future: str, day: str, carry: bo
             pd.testing.assert_frame_equal(a, b, obj=field.name)
         else:
             assert a == b, field.name
+    pd.testing.assert_frame_equal(dated(one), dated(other))  # what charts flag
 
 
 # -- every model ------------------------------------------------------------------------------------------
@@ -152,6 +164,19 @@ def test_no_model_sees_the_future(model: str, day: str, carry: bool):
     for future in FUTURES:
         snap = forecast.snapshot(other_log(future, day, carry), as_of=day)
         assert written(forecaster(model)(snap, months=6, seed=5)) == said, future
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", DAYS)
+def test_what_is_dated_ahead_moves_no_forecast_before_it_is_known(day: str):
+    """Starts of joint planning and events that are announced later, in any order of rows; all else stands."""
+    rng = np.random.default_rng(21)
+    for future in FUTURES:
+        other = tables_of(future, day)
+        names = ("joint_planning", "events")
+        mixed_up = {name: other[name].iloc[rng.permutation(len(other[name]))] for name in names}
+        snap = forecast.snapshot(log_of(company()[0] | mixed_up), as_of=day)
+        assert written(forecaster("pipeline")(snap, months=6, seed=5)) == real(day, "pipeline"), future
 
 
 @pytest.mark.slow

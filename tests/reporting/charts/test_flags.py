@@ -212,7 +212,7 @@ def test_a_chart_without_flags_is_as_high_as_ever_and_with_them_tells_them():
     assert higher == pytest.approx(200 + shown(FEW).height)
     assert "Shape. Flags: a: Into" in re.sub(r"<[^>]*>", "", flagged)
     assert re.search(r'<ul class="flags"><li><b>a </b>', flagged)
-    assert "What the company did or met in these months" in flagged
+    assert "Events flagged: Title" in flagged
 
 
 @pytest.mark.parametrize("seed", range(10))

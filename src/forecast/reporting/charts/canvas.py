@@ -140,7 +140,7 @@ def chart(
         tooltips_narrow=narrow[1],
         by=by,
         flags=flags.sentences,
-        flagged=flags.table,
+        flagged=flags.titled(caption.title),
     )
 
 

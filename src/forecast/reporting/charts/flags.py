@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,10 @@ class Flags:
         """The flags for those who cannot see them; empty where there are none."""
         told = "; ".join(f"{letter}: {words}" if letter else words for letter, words in self.sentences)
         return f"{FLAGGED} {told}." if told else ""
+
+    def titled(self, title: str) -> TableView | None:
+        """Return the table with the title of its chart, which tells it from others of a page; None where there is none."""
+        return None if self.table is None else replace(self.table, caption=f"{self.table.caption}: {title}")
 
 
 NO_FLAGS = Flags()
@@ -289,7 +293,7 @@ START, START_TEXT = "joint planning", "begins to plan jointly"
 """The kind and the text of a segment's first day of joint planning."""
 
 FLAGGED = "Flags:"
-CAPTION = "What the company did or met in these months"
+CAPTION = "Events flagged"
 HEADS = {
     "flag": "flag",
     "from": "from",
