@@ -1,4 +1,4 @@
-"""What a company did or met, as known on a day: the rows of `events` whose day has come.
+"""What a company did or met, as known on a day: the rows of `events` whose day has come, and as numbers for models.
 
 Simple case: an event is known from its first day on, and its end once that has come. One that was announced is known
 from the day of the announcement on, with its end; announced only after it had begun, it is not known before that.
@@ -6,9 +6,17 @@ from the day of the announcement on, with its end; announced only after it had b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
+from forecast.calendar import Calendar
 from forecast.data.codes import by_key
+from forecast.data.known.coding import NO_DAY, NONE, codes_of, days_of
+
+LASTING = 1_000_000
+"""The period in which an event ends that has no end, or none that is known."""
 
 
 def known_from(events: pd.DataFrame) -> pd.Series:
@@ -39,3 +47,86 @@ def known_events(events: pd.DataFrame | None, *, day: pd.Timestamp) -> pd.DataFr
         known = known.assign(to=known["to"].where(told))
     # In an order of its own: that of the table as it was read goes by ends that are not known yet.
     return by_key(known.drop_duplicates(), [str(column) for column in known])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Events:
+    """The k events of a company as numbers, by first period, then last; (k,) each.
+
+    first, last : the periods in which it begins and ends; last is `LASTING` where it has no end that is known. segment,
+    product, kind : codes, NONE where it is about all segments or products. known_on, end_known_on : the days, counted
+    since 1970, from which the event and its end are known.
+    kinds : the levels behind `kind`, each as it is written, but for capitals and blanks around it.
+
+    Arrays are read-only by convention.
+    """
+
+    first: np.ndarray
+    last: np.ndarray
+    segment: np.ndarray
+    product: np.ndarray
+    kind: np.ndarray
+    known_on: np.ndarray
+    end_known_on: np.ndarray
+    kinds: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, table: pd.DataFrame | None, *, segments: tuple[str, ...], products: tuple[str, ...], calendar: Calendar
+    ) -> Events:
+        """Return the events of a table, as `known_events` gives it; none where it is absent.
+
+        segments, products : the levels behind the codes. An event about a segment or product that is none of them is
+        left out: no deal is of it.
+        """
+        if table is None or not len(table):
+            none = np.zeros(0, dtype=np.int64)
+            return cls(
+                first=none, last=none, segment=none, product=none, kind=none, known_on=none, end_known_on=none, kinds=()
+            )
+        about = {"segment": segments, "product": products}
+        use = np.ones(len(table), dtype=bool)
+        for name, levels in about.items():
+            use &= np.asarray(table[name].isna() | table[name].isin(levels)) if name in table else True
+        table = table[use].sort_values("from", kind="stable", ignore_index=True)
+        codes = {
+            name: codes_of(table[name], levels) if name in table else np.full(len(table), NONE, dtype=np.int32)
+            for name, levels in about.items()
+        }
+        written = table["kind"].astype("str").str.strip().str.casefold()
+        kinds = tuple(sorted(written.unique()))
+        ends = table["to"] if "to" in table else pd.Series(pd.NaT, index=table.index, dtype="datetime64[us]")
+        known_on, last_day = days_of(known_from(table)).astype(np.int64), days_of(ends).astype(np.int64)
+        told = np.asarray(table["announced_on"].notna()) if "announced_on" in table else np.zeros(len(table), bool)
+        has_end = last_day != NO_DAY
+        last = np.full(len(table), LASTING)
+        last[has_end] = calendar.period_of(pd.DatetimeIndex(ends[has_end]))
+        return cls(
+            first=np.asarray(calendar.period_of(pd.DatetimeIndex(table["from"])), dtype=np.int64),
+            last=last,
+            segment=codes["segment"],
+            product=codes["product"],
+            kind=codes_of(written, kinds),
+            known_on=known_on,
+            end_known_on=np.where(told | ~has_end, known_on, np.maximum(known_on, last_day)),
+            kinds=kinds,
+        )
+
+    def as_of(self, day: int) -> Events:
+        """Return the events known at the end of a day, since 1970, each once; an end not known yet is `LASTING`."""
+        known = self.known_on <= day
+        last = np.where(self.end_known_on <= day, self.last, LASTING)
+        columns = (self.first, last, self.segment, self.product, self.kind, self.known_on)
+        # Two that differ in an end alone are one until it is known: else what is known would tell of what is not.
+        rows = np.unique(np.stack([column[known] for column in columns]), axis=1)
+        first, last, segment, product, kind, known_on = rows
+        return Events(
+            first=first,
+            last=last,
+            segment=segment,
+            product=product,
+            kind=kind,
+            known_on=known_on,
+            end_known_on=np.full(len(first), day),
+            kinds=self.kinds,
+        )

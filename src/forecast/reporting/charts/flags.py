@@ -94,7 +94,7 @@ class Flags:
         return f"{FLAGGED} {told}." if told else ""
 
     def titled(self, title: str) -> TableView | None:
-        """Return the table with the title of its chart, which tells it from others of a page; None where there is none."""
+        """Return the table named after its chart, which tells it from others of a page; None where there is none."""
         return None if self.table is None else replace(self.table, caption=f"{self.table.caption}: {title}")
 
 
