@@ -120,6 +120,38 @@ def test_every_number_of_the_index_leads_to_a_table_of_its_month(tmp_path: Path)
     assert any("differs" in fault for fault in index_faults(tmp_path))
 
 
+def test_events_that_the_newest_month_knew_are_flagged_between_the_days(tmp_path: Path):
+    days = [leave(tmp_path, f"2026-{month}", {"FY26 Q4": 4.8e6}) for month in ("08-31", "09-30", "10-31")]
+    for folder in (tmp_path / day for day in days):
+        (folder / "tables" / "headline.json").write_text('{"headline": "We expect to book 1 m.", "currency": "EUR"}')
+        (folder / "index.html").write_text("")
+        (folder / "manifest.json").write_text("{}")
+    events = pd.DataFrame(
+        {
+            "from": pd.to_datetime(["2026-01-01", "2026-09-10", "2026-09-20", "2026-12-01"]),
+            "to": pd.to_datetime([None, "2026-09-30", None, None]),
+            "segment": [None, None, "East", None],
+            "product": None,
+            "kind": ["price", "campaign 7", "campaign", "price"],
+            "text": ["Before", "12 trade fairs", "Of a segment", "Ahead"],
+        }
+    )
+    events.to_parquet(tmp_path / days[-1] / "tables" / "events.parquet")
+    pages.write_index(tmp_path, company=COMPANY)
+    html = (tmp_path / "index.html").read_text()
+    assert 'data-src="2026-10-31/events:1:text|text">12 trade fairs<' in html
+    assert "Of a segment" not in html
+    assert "Before" not in html
+    assert "Ahead" not in html
+    assert index_faults(tmp_path) == []
+    (moved,) = pages.movements(tmp_path, days, company=COMPANY)
+    assert [letter for letter, _ in moved.flags] == ["a"]
+    for damaged in (b"PAR1 and then nothing", pd.DataFrame({"from": [1]}).to_parquet()):
+        (tmp_path / days[-1] / "tables" / "events.parquet").write_bytes(damaged)
+        (moved,) = pages.movements(tmp_path, days, company=COMPANY)
+        assert not moved.flags
+
+
 def test_the_quarter_before_is_shown_beside_what_it_brought(tmp_path: Path):
     days = [
         leave(tmp_path, "2026-08-31", {"FY26 Q3": 4e6, "FY26 Q4": 4.8e6}),

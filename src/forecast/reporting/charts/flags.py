@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,10 @@ from forecast.reporting.charts.style import EVENT, PAPER, SMALL
 MOST = 6
 """Events of a chart that have a letter."""
 
-_COLUMNS = ("from", "to", "segment", "product", "kind", "text")
+KINDS: Mapping[str, str] = MappingProxyType(
+    {"from": "datetime64[us]", "to": "datetime64[us]"} | dict.fromkeys(("segment", "product", "kind", "text"), "str")
+)
+"""The columns of events as they are flagged, and their kinds."""
 
 _ROW, _LANE, _GAP = 16.0, 5.0, 4.0
 """Pixels of the row of letters, of a row of bars, and between them and what else stands above the axes."""
@@ -42,12 +46,17 @@ _LANES = 3
 """Rows of bars at most; of more that overlap the last row holds several."""
 
 _LETTER, _SPACE = 13.0, 8.0
-"""Pixels from a letter to the next at least, and between the words of two flags."""
+"""Pixels from a letter to the next, or to its kind, and between the words of two flags."""
+
+_KIND = 22
+"""Characters of a kind in the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
     """An event on an axis of time: its letter and kind, and where it begins and ends in the units of the axis.
+
+    kind : carries where it stands, unless it is cut short.
 
     begins : -inf where that was before the axis begins. ends : inf after it ends, NaN without an end that is known.
     """
@@ -106,15 +115,14 @@ def dated(snap: Snapshot) -> pd.DataFrame:
 
     One row each, by first day: from, to (empty without an end), segment and product (empty = all), kind, text.
     """
-    kinds = {"from": "datetime64[us]", "to": "datetime64[us]"} | dict.fromkeys(_COLUMNS[2:], "str")
     parts = [] if snap.events is None else [snap.events]
     if snap.joint_planning is not None:
         begun = snap.joint_planning[snap.joint_planning["adopted_on"].notna()]
         starts = pd.DataFrame({"from": begun["adopted_on"], "segment": begun["segment"]})
         parts.append(starts.assign(kind=START, text=START_TEXT))
-    typed = [part.reindex(columns=list(_COLUMNS)).astype(kinds) for part in parts if len(part)]
+    typed = [part.reindex(columns=list(KINDS)).astype(dict(KINDS)) for part in parts if len(part)]
     if not typed:
-        return pd.DataFrame(columns=list(_COLUMNS)).astype(kinds)
+        return pd.DataFrame(columns=list(KINDS)).astype(dict(KINDS))
     return pd.concat(typed).sort_values(["from", "segment", "text"], kind="stable", ignore_index=True)
 
 
@@ -130,7 +138,8 @@ def flags_of(
     """Return the flags of a chart in which a month's place on the axis is its position in a list of months.
 
     events : as `dated` gives them; None for none. periods : months such as 2026-10, rising. name : of the chart's
-    table, after which that of its events is called. segment : whose chart it is.
+    table, after which that of its events is called, where they are not those of a month's file. segment : whose chart
+    it is.
     """
     return panel_flags(events, {segment: periods}, company=company, name=name)[segment]
 
@@ -191,15 +200,19 @@ def _flags(events: pd.DataFrame | None, axes: Mapping[str, _Axis], *, name: str)
     letter = {group: chr(ord("a") + i) for i, group in enumerate(lettered)}
     of_row = {row: letter[group] for row, group in groups.items() if group in letter}
 
-    table = events.loc[shown].assign(flag=pd.Series(of_row, dtype="str"))[["flag", *_COLUMNS]]
-    table = sources.named(table, f"{name}_events", texts=_COLUMNS[2:])
+    table = events.loc[shown, list(KINDS)].assign(flag=pd.Series(of_row, dtype="str"))
+    if sources.table_of(events):  # of a month's file: the rows keep their places there
+        table.attrs = dict(events.attrs)
+    else:
+        table = sources.named(table, f"{name}_events", texts=[name for name in KINDS if KINDS[name] == "str"])
     heads = {column: head for column, head in HEADS.items() if table[column].notna().any()}
     words = tuple(_sentences(table))
+    kind = dict(zip(shown, (sources.shortened(text, _KIND) for text in sources.texts(table, "kind")), strict=True))
     view = TableView(table, CAPTION, columns=heads, brief=True)
     return {
         segment: Flags(
             marks=tuple(
-                Flag(letter=of_row[row], kind=wording.label(events.at[row, "kind"], most=20), begins=begins, ends=ends)
+                Flag(letter=of_row[row], kind=kind[row], begins=begins, ends=ends)
                 for row, (begins, ends) in found.items()
                 if row in of_row
             ),
@@ -250,24 +263,27 @@ def draw_flags(axes: Axes, flags: Flags, *, inside: bool = False) -> None:
             axes.plot([begins, min(mark.ends, high)], [y, y], **EVENT.bar, **look, linewidth=3, zorder=1.3)
     lefts = [float(across_of((max(mark.begins, low), 0))[0]) - 3 for mark, _ in pairs]
     edge = axes.figure.bbox.width if not inside else box.x1
-    for text, left in _names([mark for mark, _ in pairs], lefts, end=edge):
+    for text, left in _labels([mark for mark, _ in pairs], lefts, end=edge):
         x = float(axes.transData.inverted().transform((left, 0))[0])
         place = (x, (top - _ROW / 2) / box.height)
         label = axes.text(*place, text, color=EVENT.name, fontsize=SMALL, va="center", ha="left", **look, zorder=5)
         label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.5})
 
 
-def _names(marks: Sequence[Flag], lefts: Sequence[float], *, end: float) -> list[tuple[str, float]]:
-    """Return (text, left edge in pixels) of each flag: letter and kind where all have room, else letters moved apart.
+def _labels(marks: Sequence[Flag], lefts: Sequence[float], *, end: float) -> list[tuple[str, float]]:
+    """Return (text, left edge in pixels) of what is written: letters, and behind them kinds where all have room.
 
     lefts : where each would begin, rising. end : where the picture does.
     """
-    words = [f"{mark.letter} {mark.kind}" for mark in marks]
-    reach = [left + 0.6 * SMALL * len(word) for left, word in zip(lefts, words, strict=True)]
+    letters = [mark.letter for mark in marks]
+    reach = [
+        left + _LETTER + 0.6 * SMALL * len(sources.plain(mark.kind)) for mark, left in zip(marks, lefts, strict=True)
+    ]
     following = [*lefts, end + _SPACE][1:]
-    if all(right + _SPACE <= left for right, left in zip(reach, following, strict=True)):
-        return list(zip(words, lefts, strict=True))
-    return list(zip([mark.letter for mark in marks], apart(lefts, gap=_LETTER, end=end - _LETTER), strict=True))
+    if any(right + _SPACE > left for right, left in zip(reach, following, strict=True)):
+        return list(zip(letters, apart(lefts, gap=_LETTER, end=end - _LETTER), strict=True))
+    kinds = [(mark.kind, left + _LETTER) for mark, left in zip(marks, lefts, strict=True)]
+    return [*zip(letters, lefts, strict=True), *kinds]
 
 
 def apart(wanted: Sequence[float], *, gap: float, end: float) -> list[float]:
@@ -312,7 +328,7 @@ LONGEST = 200
 def _sentences(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return (letter, what it stands for) of the events with a letter, and what is said of those without.
 
-    table : flag and `_COLUMNS`, with a name.
+    table : `KINDS` and flag, with a name.
     """
     kinds, texts, segments = (sources.texts(table, name) for name in ("kind", "text", "segment"))
     found: dict[str, str] = {}

@@ -22,6 +22,7 @@ from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.axes import end_labels, money_axis, money_formats
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement, TableColumns
+from forecast.reporting.charts.flags import flags_of_days
 from forecast.reporting.charts.style import BOOKED, FORECAST, PLAN, RANGE80, RANGE95
 from forecast.reporting.pages.bookings.causes import then_and_now
 from forecast.reporting.pages.bookings.prepare import MODEL
@@ -42,6 +43,12 @@ class Movement:
     company: Company
 
     @property
+    def reach(self) -> tuple[float, float]:
+        """The first and last day of the axis, a little beyond the marks."""
+        wide = 0.08 * float(self.x[-1] - self.x[0])
+        return float(self.x[0]) - wide, float(self.x[-1]) + wide
+
+    @property
     def limits(self) -> tuple[float, float]:
         """The lowest and the highest amount drawn."""
         names = [name for name in ("q2.5", "q97.5", "q10", "q90", "mean") if name in self.rows]
@@ -50,11 +57,18 @@ class Movement:
         return float(np.nanmin(drawn)), float(np.nanmax(drawn))
 
 
-def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: float | None = None) -> Chart | Statement:
+def movement(
+    table: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    observed: float | None = None,
+    events: pd.DataFrame | None = None,
+) -> Chart | Statement:
     """Draw one quarter's forecasts by the day they were made on, with their ranges, plan, and what was booked.
 
     table : as_of, target_period, mean, q10, q90 and, where known, q2.5, q97.5, booked, plan; one row a month, rising.
-    observed : what was booked, where the quarter is settled.
+    observed : what was booked, where the quarter is settled. events : to be flagged, as `dated` gives them.
     """
     known = table[table["mean"].notna()] if len(table) else table
     title = movement_finding(known, company=company, observed=observed, as_of=as_of)
@@ -74,6 +88,7 @@ def movement(table: pd.DataFrame, *, company: Company, as_of: Any, observed: flo
         as_of=as_of,
         formats={**money_formats(table, company), "as_of": wording.day},
         by="x",
+        flags=flags_of_days(events, first=record.reach[0], last=record.reach[1], name="movement"),
     )
 
 
@@ -96,13 +111,12 @@ def draw_movement(canvas: Canvas, record: Movement) -> Drawing:
         axes.vlines(x, rows["q2.5"], rows["q97.5"], **RANGE95.bar, linewidth=2, zorder=2)
     axes.vlines(x, rows["q10"], rows["q90"], **RANGE80.bar, linewidth=9, zorder=2, capstyle="butt")
     axes.plot(x, rows["mean"], **FORECAST.series, markersize=6, linewidth=1.4, zorder=4)
-    wide = float(x[-1] - x[0])
-    edge = x[-1] + 0.08 * wide
+    wide, edge = float(x[-1] - x[0]), record.reach[1]
     if np.isfinite(plan).any():
         axes.plot([*x, edge], [*plan, plan[-1]], **PLAN.line, linewidth=1.8, drawstyle="steps-post", zorder=3)
     low, high = record.limits
     margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
-    axes.set_xlim(x[0] - 0.08 * wide, edge)
+    axes.set_xlim(*record.reach)
     axes.set_ylim(low - margin, high + margin)
     money_axis(axes, high, currency=record.company.currency)
     labels = [

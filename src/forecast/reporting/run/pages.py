@@ -30,12 +30,16 @@ import pandas as pd
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.flags import KINDS
 from forecast.reporting.pages import quarters
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 _INJECTED = "injected-parameters"
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+EVENTS = "events"
+"""The table of a month that holds what is flagged."""
+
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # -- sentences ------------------------------------------------------------------------------------------
@@ -271,19 +275,20 @@ def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart
         return []
     newest = table["as_of"].max()
     now = table[table["as_of"] == newest].sort_values("horizon")["target_period"].iloc[0]
+    events = _events(out, f"{newest:%Y-%m-%d}")
     shown: list[Chart | Statement] = []
     rows = table[table["target_period"] == now]
     if len(rows) == 1:
         shown.append(Statement(*quarters.one_month(rows), kind="note"))
     else:
-        shown.append(quarters.movement(rows, company=company, as_of=newest))
+        shown.append(quarters.movement(rows, company=company, as_of=newest, events=events))
     earlier = table[(table["target_period"] < now) & (table["horizon"] == 0)]
     if len(earlier):
         before = str(earlier["target_period"].max())
         rows = table[table["target_period"] == before]
         observed = settled(out, f"{newest:%Y-%m-%d}", before)
         if len(rows) > 1:
-            shown.append(quarters.movement(rows, company=company, as_of=newest, observed=observed))
+            shown.append(quarters.movement(rows, company=company, as_of=newest, observed=observed, events=events))
     return shown
 
 
@@ -301,6 +306,17 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
     table = table.replace([np.inf, -np.inf], np.nan)
     table.attrs = dict(rows.attrs)
     return table[table["mean"].notna()].drop_duplicates("target_period")
+
+
+def _events(out: Path, day: str) -> pd.DataFrame | None:
+    """Return the events that a month knew, None where it left none that can be read."""
+    table = _read(out / day / "tables" / f"{EVENTS}.parquet")
+    if table is None or not set(KINDS) <= set(table):
+        return None
+    try:
+        return sources.of_file(table.astype(dict(KINDS)), f"{day}/{EVENTS}")
+    except (ValueError, TypeError):
+        return None
 
 
 def _read(file: Path) -> pd.DataFrame | None:
