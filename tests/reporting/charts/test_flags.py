@@ -99,7 +99,7 @@ def test_of_many_the_latest_have_letters_and_the_others_are_counted():
     flags = shown(many)
     assert [mark.letter for mark in flags.marks] == list("abcdef")
     assert [mark.begins for mark in flags.marks] == sorted(mark.begins for mark in flags.marks)
-    assert sources.plain(flags.sentences[-1][1]).startswith("2 earlier events")
+    assert sources.plain(flags.sentences[-1][1]) == "and 2 earlier events, in the data of this chart"
     assert flags.table is not None
     assert flags.table.frame["flag"].fillna("").tolist() == ["", "", *"abcdef"]
     assert len(flags.sentences) == MOST + 1

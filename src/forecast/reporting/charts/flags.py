@@ -27,7 +27,7 @@ from forecast.calendar import parse_periods
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.figure import TableView
-from forecast.reporting.charts.style import EVENT, PAPER, SMALL
+from forecast.reporting.charts.style import EVENT, SMALL
 
 MOST = 6
 """Events of a chart that have a letter."""
@@ -266,8 +266,7 @@ def draw_flags(axes: Axes, flags: Flags, *, inside: bool = False) -> None:
     for text, left in _labels([mark for mark, _ in pairs], lefts, end=edge):
         x = float(axes.transData.inverted().transform((left, 0))[0])
         place = (x, (top - _ROW / 2) / box.height)
-        label = axes.text(*place, text, color=EVENT.name, fontsize=SMALL, va="center", ha="left", **look, zorder=5)
-        label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.5})
+        axes.text(*place, text, color=EVENT.name, fontsize=SMALL, va="center", ha="left", **look, zorder=5)
 
 
 def _labels(marks: Sequence[Flag], lefts: Sequence[float], *, end: float) -> list[tuple[str, float]]:
@@ -343,13 +342,13 @@ def _sentences(table: pd.DataFrame) -> list[tuple[str, str]]:
             found[letter] = EVENT_WORDS.format(sources.shortened(texts[i], LONGEST), kinds[i], _when(row))
     others = table[table["flag"].isna()]
     rest = wording.plural(sources.count(others), MORE) if len(others) else ""
-    return [*found.items(), *([("", f"{rest} {WITH_THE_DATA}")] if rest else [])]
+    return [*found.items(), *([("", WITH_THE_DATA.format(rest))] if rest else [])]
 
 
 STARTS = "joint planning begins: {}"
 EVENT_WORDS = "{} ({}, {})"
 MORE = "earlier event"
-WITH_THE_DATA = "with a row each in the data of this chart"
+WITH_THE_DATA = "and {}, in the data of this chart"
 
 
 def _when(event: Mapping[Any, Any]) -> str:

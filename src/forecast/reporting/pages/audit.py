@@ -324,7 +324,8 @@ def draw_coverage(canvas: Canvas, covered: Coverage) -> Drawing:
     row_axis(axes, names)
     axes.xaxis_date()
     axes.set_xlim(low, high)
-    every = 1 if covered.years < 8 and not canvas.narrow else 2 if covered.years < 16 else 5
+    years = covered.years * (2.5 if canvas.narrow else 1.0)  # a phone has room for fewer
+    every = 1 if years < 8 else 2 if years < 16 else 5 if years < 40 else 10
     axes.xaxis.set_major_locator(YearLocator(every))
     axes.xaxis.set_major_formatter(DateFormatter("%Y"))
     axes.grid(True, axis="x")

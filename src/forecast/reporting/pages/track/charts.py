@@ -173,11 +173,11 @@ def draw_past_forecasts(canvas: Canvas, past: PastForecasts) -> Drawing:
     month_axis(axes, list(rows["target_period"]), calendar=past.company.periods, most=6 if canvas.narrow else 12)
     axes.set_ylim(0, past.largest * 1.06)
     money_axis(axes, past.largest, currency=past.company.currency)
-    outside = LABELS["outside, narrow"] if canvas.narrow else LABELS["outside"]
+    outside, forecast = (LABELS[f"{name}, narrow" if canvas.narrow else name] for name in ("outside", "forecast"))
     for share, text, colour in (
         (0.0, f"● {LABELS['booked']}", style.BOOKED.name),
         (0.24 if canvas.narrow else 0.13, f"◇ {outside}", style.OUTSIDE.name),
-        (0.5 if canvas.narrow else 0.55, f"▬ {LABELS['forecast']}", style.FORECAST.name),
+        (0.5 if canvas.narrow else 0.55, f"▬ {forecast}", style.FORECAST.name),
     ):
         label = axes.text(-0.5 + len(x) * share, past.largest * 1.09, text, color=colour, va="bottom")
         label.set_bbox({"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.0})  # a flag's line must not strike it

@@ -48,6 +48,7 @@ LABELS = {
     "outside": "booked, outside the 80 % range",
     "outside, narrow": "outside",
     "forecast": "forecast: range and median",
+    "forecast, narrow": "forecast",
 }
 """What is written in the pictures."""
 
