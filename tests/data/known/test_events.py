@@ -151,3 +151,18 @@ def test_the_numbers_of_an_earlier_day_are_those_of_its_own_snapshot(seed: int):
     one, other = (events.as_of(day_number(days[0])) for events in (later, then))
     for name in ("first", "last", "segment", "product", "kind", "known_on"):
         assert getattr(one, name).tolist() == getattr(other, name).tolist(), name
+
+
+def test_a_walk_through_the_past_knows_the_events_of_each_day():
+    deals = OPPORTUNITIES.assign(product="Goods")
+    events = CODED.assign(segment=CODED["segment"].replace("Eest", None))
+    log = log_of({"opportunities": deals, "stages": STAGES, "events": events})
+    later = snapshot(log, as_of="2026-05-31")
+    assert later.state.events.kinds == ("campaign", "price")
+    for day in ("2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"):
+        walked, own = later.ledger.as_of(day).events, snapshot(log, as_of=day).state.events
+        for name in ("first", "last", "segment", "product", "known_on"):
+            assert getattr(walked, name).tolist() == getattr(own, name).tolist(), (day, name)
+        kinds = ([each.kinds[kind] for kind in each.kind] for each in (walked, own))
+        assert next(kinds) == next(kinds)
+    assert len(later.ledger.as_of("2026-01-31").events.first) == 1

@@ -25,6 +25,7 @@ from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, from_codes, row_codes
 from forecast.data.known.archive import Archive
 from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, day_number
+from forecast.data.known.events import Events
 from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
 from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
@@ -108,6 +109,11 @@ class KnownState:
         return self.calendar.last_settled(self.as_of, settle_days=self.company.settle_days)
 
     @cached_property
+    def events(self) -> Events:
+        """The events of the company known by then; without any where it has no such table."""
+        return self.ledger.events.as_of(self.day)
+
+    @cached_property
     def closures_recorded_from(self) -> int:
         """The first period whose closures are recorded, 0 where there is no doubt about any.
 
@@ -172,6 +178,13 @@ class KnownState:
 
 class Ledger(Archive):
     """The archive of all deals, and what was known of them on any day."""
+
+    @cached_property
+    def events(self) -> Events:
+        """The events known on the last day, coded by its segments and products."""
+        product = self.columns.get("product")
+        products = () if product is None or product.levels is None else product.levels
+        return Events.of(self.tables.get("events"), segments=self.segments, products=products, calendar=self.calendar)
 
     def as_of(self, day: str | pd.Timestamp) -> KnownState:
         """Return what was known at the end of one day.

@@ -89,6 +89,7 @@ class Snapshot:
             segments=tuple(sorted(segments)),
             stages=tuple(stages.loc[stages["outcome"] == "open", "stage"]),
             tables={
+                "events": self.events,
                 "marketing": self.marketing,
                 "submitted_forecasts": self.submitted_forecasts,
                 "plan": self.plan,
