@@ -124,7 +124,7 @@ def _starts(starts: pd.DataFrame) -> list[Problem]:
             np.asarray(announced > adopted),
             table=STARTS,
             column="announced_on",
-            what="announced after it began",
+            what="announced after it began: counts as known on its first day",
             mend="correct adopted_on or announced_on; leave announced_on empty where the start was known on its day",
             severity="warning",
         ),
