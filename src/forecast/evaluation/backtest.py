@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
-from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
+from forecast.data.known.ledger import Ledger, ledger_of
+from forecast.data.known.mended import one_knowledge_each
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.rates import by_rates
@@ -77,9 +78,10 @@ def track_record(
     """Return what `backtest` hands out, with its notes by name.
 
     Simple case: every origin is a month end, and each forecaster makes its forecasts of all of them in one walk through
-    the past. Three complications: an origin inside a month is walked to alone (`one_walk_each`), on a day before the
-    log's first record nothing was known, so that every forecaster abstains, and origins of years with other plan rates
-    are forecast, and what came is converted, at the rates of their own year.
+    the past. Four complications: an origin inside a month is walked to alone, and so are those that know of other
+    breaks in the record (`one_knowledge_each`); on a day before the log's first record nothing was known, so that every
+    forecaster abstains; and origins of years with other plan rates are forecast, and what came is converted, at the
+    rates of their own year.
     """
     days, forecasters = parse_origins(log, origins), _forecasters(log, models)
     by_year = by_rates(log, days)
@@ -96,7 +98,7 @@ def track_record(
     for state, name in itertools.product(ledger.walk(early) if early else (), forecasters):
         why = f"{name}: nothing was known before the log's first record on {ledger.first_day:%Y-%m-%d}."
         results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
-    for group in one_walk_each(log, days[len(early) :]):
+    for group in one_knowledge_each(log, days[len(early) :], ledger=ledger):
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
         made = _components(snap, group, forecasters, months=months, seed=seed)
         for name, forecast in forecasters.items():

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from forecast.data.known.broken import Breaks
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.rates import at_rates_of, by_rates
 from forecast.data.schema import TOTAL, Log, NotedTable
@@ -73,6 +74,8 @@ def explained(log: Log, snap: Snapshot, *, since: str = "", months: int = 6, see
     given = None
     read_anew = "stages" not in log and log.get("opportunity_history") is not None
     other_rates = len(by_rates(log, [day, snap.as_of])) > 1
+    if snap.breaks != Breaks() and day >= snap.ledger.first_day:
+        read_anew |= snapshot(log, as_of=day).breaks.key != snap.breaks.key
     if (read_anew or other_rates) and day >= snap.ledger.first_day:
         given = forecast_bookings(snapshot(log, as_of=day), months=months, seed=seed)
     if other_rates and given is not None:

@@ -11,7 +11,8 @@ import pytest
 import forecast
 from forecast.data.audit import breaks as told
 from forecast.data.audit.audit import audit
-from forecast.data.known.breaks import Breaks, find_breaks, loads_of
+from forecast.data.known.breaks import find_breaks, loads_of
+from forecast.data.known.broken import Breaks
 from forecast.data.known.ledger import ledger_of
 from forecast.data.known.segment_breaks import closed_segments, new_segments
 from forecast.data.schema import Log

@@ -12,7 +12,7 @@ import pandas as pd
 
 from forecast.calendar import period_label
 from forecast.data.audit.names import RENAMED
-from forecast.data.known.breaks import Breaks, Load, Renamed
+from forecast.data.known.broken import Breaks, Load, Renamed
 from forecast.data.known.ledger import KnownState
 from forecast.data.known.segment_breaks import closed_segments, new_segments
 from forecast.errors import Problem, Severity, shortened

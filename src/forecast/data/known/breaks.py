@@ -21,6 +21,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, row_codes
+from forecast.data.known.broken import Breaks, Load, Renamed
 from forecast.data.known.coding import NO_DAY, OPEN
 from forecast.data.known.ledger import KnownState, Ledger
 
@@ -32,24 +33,6 @@ _BEGAN_BEFORE = 0.5
 _UNDER_WAY, _TIMES_USUAL = 0.25, 2.0
 _OFTEN, _GONE_ROWS, _GONE_DAYS, _PAUSES, _RATE = 20, 20.0, 7, 10.0, 2.0
 _MANY, _ON_A_SIDE = 10, 3
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Load:
-    """Deals created on one day in such numbers that the day is not theirs; deals : their places in the ledger."""
-
-    day: int
-    deals: np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True)
-class Renamed:
-    """A stage with another name from a day on; old_last : the last day of the old name. Days since 1970."""
-
-    old: str
-    new: str
-    old_last: int
-    day: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,16 +68,6 @@ def loads_of(created: np.ndarray, *, usual: float) -> Loads:
         most=int(sizes[loads]),
         deals=np.isin(created, days),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Breaks:
-    """The breaks in the record known on a day; see the module."""
-
-    stamped: tuple[Load, ...] = ()
-    begun: tuple[Load, ...] = ()
-    renamed: tuple[Renamed, ...] = ()
-    unrecorded: tuple[int, ...] = ()
 
 
 def find_breaks(view: KnownState, stages: pd.DataFrame | None) -> Breaks:

@@ -15,9 +15,12 @@ import pandas as pd
 from forecast import wording
 from forecast.calendar import Calendar, period_label
 from forecast.data.codes import blanked, from_codes, places
+from forecast.data.known.breaks import find_breaks
+from forecast.data.known.broken import Breaks
 from forecast.data.known.coding import LOST, OPEN, dates_of
 from forecast.data.known.events import known_events
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
+from forecast.data.known.mended import mended
 from forecast.data.rates import at_rates_of
 from forecast.data.schema import OUTCOMES, Company, Log
 
@@ -75,8 +78,18 @@ class Snapshot:
         return self.as_of == self.calendar.end(self.period)
 
     @cached_property
+    def breaks(self) -> Breaks:
+        """The breaks in the record that were known by then."""
+        return find_breaks(self._as_recorded.as_of(self.as_of), self.stages)
+
+    @cached_property
     def ledger(self) -> Ledger:
-        """What was recorded by then, sorted and coded: what a model walks through."""
+        """What was recorded by then, sorted and coded, its breaks known: what a model walks through."""
+        return mended(self._as_recorded, self.breaks)
+
+    @cached_property
+    def _as_recorded(self) -> Ledger:
+        """The ledger before anything is done about its breaks."""
         stages = self.stages.sort_values(["position", "stage"])
         segments = set(self.segments)
         if self.history is not None and "segment" in self.history:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
-from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
+from forecast.data.known.ledger import Ledger, ledger_of
+from forecast.data.known.mended import one_knowledge_each
 from forecast.data.known.snapshot import Snapshot, past_due, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
@@ -117,7 +118,7 @@ def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger) -> list[tuple[
     """
     days = [log.company.periods.parse_day(day) for day in origins]
     fitted: dict[pd.Timestamp, Today] = {}
-    for group in one_walk_each(log, sorted(set(days))):
+    for group in one_knowledge_each(log, sorted(set(days)), ledger=ledger):
         last = snapshot(log, as_of=group[-1], ledger=ledger)
         fitted.update(zip(group, fit_at_days(last, days=group), strict=True))
     return [(snapshot(log, as_of=day, ledger=ledger), fitted[day]) for day in days]

@@ -13,6 +13,7 @@ import numpy as np
 
 from forecast.data.known.coding import NONE, WON
 from forecast.data.known.ledger import KnownState
+from forecast.models.pipeline.begun_anew import created_before
 
 COHORTS = 36
 """Months of creation that conversion is learned from."""
@@ -77,6 +78,8 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
         return flat.reshape(*shape, steps).astype(float)
 
     created, wins = count(known), by_age(counted)
+    if ledger.breaks.begun:
+        created = created + created_before(view, group, groups=len(names), periods=periods)
     lately = (view.closed_in > settled - COHORTS) & (view.closed_in <= settled)
     pool = np.nan_to_num(view.amount[(view.outcome == WON) & lately])
     late_created, late_wins = (count(known & late), by_age(counted & late)) if part > 0 else (created, wins)

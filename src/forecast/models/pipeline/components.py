@@ -17,6 +17,7 @@ import pandas as pd
 from forecast import wording
 from forecast.data.known.enough import MORE_RECORD, NOTHING_TO_LEARN, closed_deals, too_thin
 from forecast.data.known.ledger import KnownState
+from forecast.data.known.mended import what_was_done
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
 from forecast.models.pipeline.cohorts import COHORTS
@@ -195,8 +196,8 @@ def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: i
         view, learned, past, amount=amount, lesson=lesson, asked=asked, marketing=marketing
     )
     notes = [*amount_notes(view, states, amount), *beyond_notes(view, lesson.view.amount)] if asked else []
-    if notes and not isinstance(parts, DataError):
-        parts = replace(parts, notes=(*parts.notes, *notes))
+    if asked and not isinstance(parts, DataError):
+        parts = replace(parts, notes=(*parts.notes, *notes, *what_was_done(view.ledger)))
     return Origin(
         view=view,
         learned=learned,

@@ -29,6 +29,8 @@ def conversion(view: KnownState, seen: Cohorts) -> Conversion:
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
     complete = (target <= seen.settled) & (target >= view.closures_recorded_from)
+    complete &= ~np.isin(periods, list(view.ledger.half_seen))[:, None]
+    won = won * complete
     position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)

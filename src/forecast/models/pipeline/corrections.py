@@ -205,7 +205,8 @@ class PastForecasts:
         actual_open, actual_new = self._actual(view, months)
         actual_open = actual_open - parts["booked"]
         known = np.minimum(np.array([each.closed for each in issued]) / max(closed_deals(view), 1), 1.0)
-        weight = known**2
+        sound = ~np.isin(months - int(view.at_month_end), list(view.ledger.unsound))
+        weight = known**2 * sound
         usable = weight[:, None] * (months[:, None] + np.arange(steps) <= view.last_settled)
         recent = usable * (months >= view.first_target - _RECENT)[:, None]
         chance = parts["chance_open"] + parts["chance_new"]

@@ -149,12 +149,13 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
 
 
 def _ages(view: KnownState, deals: np.ndarray, has_row: np.ndarray) -> np.ndarray:
-    """Return the months since creation; nan where neither the creation nor a row of history is known."""
+    """Return the months since creation, else since the first row of history; nan where neither is known, or where a
+    deal began anew in another CRM."""
     ledger = view.ledger
     created = ledger.created_on[deals]
     if len(ledger.deal):
         first_day = ledger.day[ledger.first_row[deals]]
-        created = np.where((created == NO_DAY) & has_row, first_day, created)
+        created = np.where((created == NO_DAY) & has_row & ~ledger.begun_anew[deals], first_day, created)
     return np.where(created == NO_DAY, np.nan, np.maximum(view.day - created.astype(np.int64), 0) / MONTH)
 
 
@@ -214,6 +215,7 @@ def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36)
     steps, ahead = steps_of(view), int(view.at_month_end)
     begin = max(view.period - months, view.closures_recorded_from - ahead)
     chosen = [target for target in sorted(past) if begin <= target - ahead < view.period]
+    chosen = [target for target in chosen if target - ahead not in view.ledger.unsound]
     none = open_states(view, ()).take(np.zeros(0, dtype=int))
     states = joined([past[target] for target in chosen]) if chosen else none
     sizes = [len(past[target]) for target in chosen]
@@ -250,14 +252,15 @@ def at_risk(view: KnownState, past: Mapping[int, States], month: int) -> list[At
     """Return what became of deals in a target month, one record a past origin with open deals; the nearest comes first.
 
     Simple case: a deal that was still open when the month began was won in it, lost in it, or neither, as known at the
-    view's day. It counts once for each past origin from which the month lay within the steps.
+    view's day. It counts once for each past origin from which the month lay within the steps, and at which the open
+    deals can be told as they were.
 
     past : by step 0's period, the states at each past origin.
     """
     found = []
     for step in range(steps_of(view)):
         states = past.get(month - step)
-        if states is None or not len(states):
+        if states is None or not len(states) or month - step - int(view.at_month_end) in view.ledger.unsound:
             continue
         event = closing_step(view, states)
         deal = np.flatnonzero(event >= step)

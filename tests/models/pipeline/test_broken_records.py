@@ -1,0 +1,101 @@
+"""Forecasts of companies whose record has a break: nothing is learned from what it spoilt, and it is told."""
+
+from __future__ import annotations
+
+import tempfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.data.known.ledger import ledger_of
+from forecast.data.known.mended import one_knowledge_each
+from forecast.data.schema import Log
+from forecast.models.pipeline.begun_anew import created_before, still_open
+from forecast.simulation.changes.kinds import Change
+from forecast.simulation.company import Simulation, simulate, write
+from forecast.simulation.truth import expected_bookings
+
+
+def company(kind: str | None, seed: int, *, month: str = "2025-06") -> tuple[Simulation, Log]:
+    changes = () if kind is None else Change(kind=kind, month=month)
+    made = simulate(opportunities=6000, months=48, seed=seed, segments=3, changes=changes)
+    with tempfile.TemporaryDirectory() as folder:
+        write(made, folder)
+        return made, forecast.read(folder)
+
+
+def off_the_oracle(made: Simulation, log: Log, day: str) -> float:
+    """Return how far the forecast lies from the oracle in the mean of segments and months, as a share of it."""
+    table = forecast.forecast_bookings(forecast.snapshot(log, as_of=day), months=6)
+    key = ["target_period", "segment"]
+    both = table.set_index(key)["mean"].to_frame("ours").join(expected_bookings(made, day).set_index(key)["mean"])
+    both = both.dropna().drop(index="Total", level="segment")
+    return float((both["ours"] - both["mean"]).abs().sum() / both["mean"].sum())
+
+
+@pytest.mark.slow
+def test_a_migration_changes_no_number():
+    _, still = company(None, 51)
+    _, log = company("migration", 51)
+    tables = [forecast.forecast_bookings(forecast.snapshot(each, as_of="2025-08"), months=3) for each in (still, log)]
+    pd.testing.assert_frame_equal(*tables, check_flags=False)
+    assert any("stamped anew on 1 June 2025" in note for note in tables[1].attrs["notes"])
+    assert not any("stamped anew" in note for note in tables[0].attrs["notes"])
+
+
+@pytest.mark.slow
+def test_deals_that_began_anew_are_created_in_the_months_before():
+    _, log = company("newcrm", 52)
+    snap = forecast.snapshot(log, as_of="2025-06")
+    view = snap.state
+    (load,) = snap.breaks.begun
+    assert np.isnan(_age_of(view, load.deals)).all()
+    assert not (view.ledger.created_in[load.deals] > 0).any()
+    first = int(view.calendar.period(pd.Timestamp("2025-06-01")))
+    assert max(view.ledger.half_seen) == first - 1
+    periods = np.arange(first - 36, first + 1)
+    spread = created_before(view, np.zeros(view.ledger.size, dtype=int), groups=1, periods=periods)
+    assert spread.sum() == pytest.approx(len(load.deals))
+    by_month = spread.sum(axis=(0, 1))
+    assert by_month[-1] == 0.0  # none in the month of the load itself
+    assert (np.diff(by_month[by_month > 0]) >= -1e-9).all()  # the nearer, the more are still open
+    open_for = still_open(view, np.array([0, 1, 3, 6]), load=first)
+    assert open_for[0] == 1.0
+    assert (np.diff(open_for) <= 0).all()
+
+
+def _age_of(view: object, deals: np.ndarray) -> np.ndarray:
+    from forecast.models.win.landmarks import open_states
+
+    states = open_states(view)  # type: ignore[arg-type]
+    return states.age[np.isin(states.deal, deals)]
+
+
+@pytest.mark.slow
+def test_a_new_crm_costs_little_against_the_oracle():
+    # Before anything was done about it the forecast lay half as far again from the oracle as without the break.
+    made, still = company(None, 53)
+    _, log = company("newcrm", 53)
+    without, with_break = (off_the_oracle(made, each, "2025-10") for each in (still, log))
+    assert with_break < without + 0.03
+
+
+@pytest.mark.slow
+def test_origins_before_a_break_do_not_know_of_it():
+    _, log = company("newcrm", 54)
+    days = [pd.Timestamp(day).as_unit("us") for day in ("2025-04-30", "2025-05-31", "2025-06-30", "2025-07-31")]
+    assert [len(group) for group in one_knowledge_each(log, days)] == [2, 2]
+    together = forecast.backtest(log, origins=days, models=["pipeline"], months=2)
+    for day in days:
+        alone = forecast.backtest(log, origins=[day], models=["pipeline"], months=2)
+        there = together[together["origin"] == day].reset_index(drop=True)
+        pd.testing.assert_frame_equal(there, alone, check_flags=False)
+
+
+@pytest.mark.slow
+def test_a_company_without_breaks_is_walked_in_one_piece():
+    _, log = company(None, 55)
+    days = [pd.Timestamp(day).as_unit("us") for day in ("2025-04-30", "2025-05-31", "2025-06-30")]
+    assert one_knowledge_each(log, days, ledger=ledger_of(log)) == [days]
