@@ -23,7 +23,7 @@ from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.broken import Breaks, Load, Renamed
 from forecast.data.known.coding import NO_DAY, OPEN
-from forecast.data.known.ledger import KnownState, Ledger
+from forecast.data.known.ledger import BEFORE, MANY, KnownState, Ledger
 
 LOADS_AT_MOST = 3
 """So many days may each hold a load of deals; more are a habit of the company's."""
@@ -32,7 +32,6 @@ _TIMES_OTHERS, _FEWEST, _OF_A_MONTH = 3, 20, 0.25
 _BEGAN_BEFORE = 0.5
 _UNDER_WAY, _TIMES_USUAL = 0.25, 2.0
 _OFTEN, _GONE_ROWS, _GONE_DAYS, _PAUSES, _RATE = 20, 20.0, 7, 10.0, 2.0
-_MANY, _ON_A_SIDE = 10, 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -224,9 +223,9 @@ def unrecorded_months(view: KnownState) -> list[int]:
     born = ledger.created_in[view.known & (ledger.created_on <= view.day)]
     events = _by_month(born, first, last) + _by_month(view.closed_in[closed], first, last)
     found = []
-    for at in np.flatnonzero((rows == 0) & (events >= _MANY)):
-        before = rows[:at][rows[:at] > 0][-_ON_A_SIDE:]
-        if len(before) == _ON_A_SIDE and before.min() >= _MANY:
+    for at in np.flatnonzero((rows == 0) & (events >= MANY)):
+        before = rows[:at][rows[:at] > 0][-BEFORE:]
+        if len(before) == BEFORE and before.min() >= MANY:
             found.append(first + int(at))
     return found
 

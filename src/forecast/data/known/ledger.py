@@ -30,6 +30,9 @@ from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, 
 from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
 
+MANY, BEFORE = 10, 3
+"""Deals or rows of a month that chance does not leave out, in one of e^10; and so many months before show it."""
+
 _CLOSURES_EXPECTED = 10.0
 _WEEKEND = 3
 """Days into a month on which the first record may lie and the month still be recorded from its beginning."""
@@ -238,7 +241,7 @@ class Ledger(Archive):
         # Simple case: the rows recorded since the day before are read, and each deal stands as its last row says.
         standing = _Standing.before_the_first_day(self)
         # Deals that no row brings in or closes wait for the day of their creation or closure.
-        appearing = _Queue(np.flatnonzero(~self.has_rows & (self.created_on != NO_DAY)), self.created_on)
+        appearing = _Queue(np.flatnonzero(self.appears_on != NO_DAY), self.appears_on)
         closing = _Queue(
             np.flatnonzero(self.closes_without_row & (self.final_closed_on != NO_DAY)), self.final_closed_on
         )
@@ -257,6 +260,41 @@ class Ledger(Archive):
             self._close(standing, np.concatenate([closing.due(day, standing.known), again]))
             yield self._state(standing, stamp, day)
             read_up_to = day
+
+    @cached_property
+    def appears_on(self) -> np.ndarray:
+        """The day on which a deal is known without a row of history, NO_DAY where its first row brings it in; (n,).
+
+        Simple case: a deal with rows is known from the first of them, one without any from the day of its creation. A
+        deal that was created in a month in which no row of any deal was written is known at the month's end, when that
+        can be said.
+        """
+        out = np.where(self.has_rows, NO_DAY, self.created_on)
+        for period in self.silent_months:
+            end = day_number(self.calendar.end(period))
+            born = self.has_rows & (self.created_in == period) & (self.stamped_on <= end)
+            out[born & (self.day[self.first_row] > end if len(self.day) else False)] = end
+        return out
+
+    @cached_property
+    def silent_months(self) -> tuple[int, ...]:
+        """The periods in which ten deals or more were created and no row of history was written.
+
+        Of the three periods with rows before it each has ten rows or more. Nothing of this hangs on later records.
+        """
+        if not len(self.day):
+            return ()
+        periods = PeriodTable.over(self.calendar, self.day, self.stamped_on)
+        stamped, rows = periods.of(self.stamped_on), periods.of(self.day)
+        first = int(rows.min())
+        counts = np.bincount(rows - first)
+        born = np.bincount(stamped[stamped >= first] - first, minlength=len(counts))
+        found = []
+        for at in np.flatnonzero((counts == 0) & (born[: len(counts)] >= MANY)):
+            before = counts[:at][counts[:at] > 0][-BEFORE:]
+            if len(before) == BEFORE and before.min() >= MANY:
+                found.append(first + int(at))
+        return tuple(found)
 
     def _rows_recorded(self, *, after: int | None, until: int) -> np.ndarray:
         """Return the rows recorded after one day and until another, in the order of the history."""

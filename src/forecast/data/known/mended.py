@@ -13,11 +13,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from forecast.calendar import period_label
 from forecast.data.known.breaks import find_breaks
 from forecast.data.known.broken import Breaks
 from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
 from forecast.data.schema import Log
-from forecast.wording import day, plural
+from forecast.wording import day, joined, month, plural
 
 
 def mended(ledger: Ledger, breaks: Breaks) -> Ledger:
@@ -38,7 +39,14 @@ def what_was_done(ledger: Ledger) -> list[str]:
         f"{plural(len(ledger.half_seen), 'month')} before, from which deals are missing."
         for load in ledger.breaks.begun
     ]
-    return [*stamped, *begun]
+    unrecorded = []
+    if ledger.breaks.unrecorded:
+        months = joined((month(period_label(each)) for each in ledger.breaks.unrecorded), most=4)
+        unrecorded = [
+            f"No change of any deal was recorded in {months}: nothing is learned from how deals stood at the ends of "
+            "these months, and a deal without a row since stands as it did before."
+        ]
+    return [*stamped, *begun, *unrecorded]
 
 
 def _date(days: int) -> str:
