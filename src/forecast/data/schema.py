@@ -169,6 +169,17 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 without="stages are ordered by how often they end in a win, and proposals cannot be told",
             ),
             Table(
+                name="stage_changes",
+                meaning="stages that got another name, from a day on",
+                key=("old", "from"),
+                columns=(
+                    _needed("from", "date", "first day of the new name; from it on a forecast reads the two as one"),
+                    _needed("old", "text", "the name until then"),
+                    _needed("new", "text", "the name since; one of `stages` where there is such a table"),
+                ),
+                without="",
+            ),
+            Table(
                 name="leads",
                 meaning="one row a marketing lead",
                 key=("lead_id",),

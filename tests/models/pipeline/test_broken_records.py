@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 
 import forecast
+from forecast.data.checks.validation import problems
+from forecast.data.known.broken import Breaks, Renamed
 from forecast.data.known.ledger import ledger_of
-from forecast.data.known.mended import one_knowledge_each
-from forecast.data.schema import Log
+from forecast.data.known.mended import names_since, one_knowledge_each
+from forecast.data.schema import Company, Log
 from forecast.models.pipeline.begun_anew import created_before, still_open
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.company import Simulation, simulate, write
 from forecast.simulation.truth import expected_bookings
+from logs import STAGES, table
 
 
 def company(kind: str | None, seed: int, *, month: str = "2025-06") -> tuple[Simulation, Log]:
@@ -125,3 +128,60 @@ def test_months_not_recorded_cost_little_against_the_oracle():
         assert with_break < without + 0.12
     notes = forecast.forecast_bookings(forecast.snapshot(log, as_of="2025-10"), months=1).attrs["notes"]
     assert any("recorded in June 2025, July 2025 and August 2025" in note for note in notes)
+
+
+@pytest.mark.slow
+def test_a_renamed_stage_changes_no_number_whether_found_or_told():
+    _, still = company(None, 58)
+    _, log = company("rename", 58)
+    apart = log.tables["stages"].copy()
+    apart.loc[apart["stage"] == "Offer", "position"] += 0.5
+    apart_log = Log(tables={**log.tables, "stages": apart}, company=log.company, extracted_on=log.extracted_on)
+    row = pd.DataFrame({"from": pd.to_datetime(["2025-06-01"]).as_unit("us"), "old": ["Proposal"], "new": ["Offer"]})
+    row = row.astype({"old": "str", "new": "str"})
+    told = Log(tables={**apart_log.tables, "stage_changes": row}, company=log.company, extracted_on=log.extracted_on)
+    one, found, said, neither = (
+        forecast.forecast_bookings(forecast.snapshot(each, as_of="2025-08"), months=3)
+        for each in (still, log, told, apart_log)
+    )
+    np.testing.assert_allclose(found["mean"], one["mean"], rtol=1e-6)
+    np.testing.assert_allclose(said["mean"], one["mean"], rtol=1e-6)
+    assert not np.allclose(neither["mean"], one["mean"], rtol=1e-3)
+    assert any("'Proposal' is recorded as 'Offer' since" in note for note in found.attrs["notes"])
+    before = [forecast.snapshot(each, as_of="2025-05") for each in (log, told)]
+    assert [each.breaks.renamed for each in before] == [(), ()]
+    assert before[1].stage_changes is not None
+    assert before[1].stage_changes.empty
+
+
+def test_names_follow_the_company_before_the_record():
+    changes = pd.DataFrame(
+        {
+            "from": pd.to_datetime(["2025-03-01", "2025-01-01"]),
+            "old": ["B", "A"],
+            "new": ["C", "B"],
+        }
+    )
+    found = Breaks(renamed=(Renamed(old="A", new="Z", old_last=0, day=1), Renamed(old="X", new="Y", old_last=0, day=1)))
+    assert names_since(changes, found) == {"A": "C", "B": "C", "X": "Y"}
+    back = pd.DataFrame({"from": pd.to_datetime(["2025-01-01", "2025-03-01"]), "old": ["A", "B"], "new": ["B", "A"]})
+    assert names_since(back, Breaks()) == {"B": "A"}
+    assert names_since(None, Breaks()) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [("Propose", "Propose", "is the old name"), ("Propose", "Offer", "is no stage"), ("", "Propose", "empty")],
+)
+def test_a_change_of_stage_that_is_none_is_refused(old: str, new: str, what: str):
+    changes = pd.DataFrame({"from": ["2026-01-01"], "old": [old or None], "new": [new]})
+    found = problems({"opportunities": OPPORTUNITIES, "stages": STAGES, "stage_changes": changes}, Company())
+    assert any(what in str(problem) and problem.severity == "fatal" for problem in found)
+
+
+OPPORTUNITIES = table(
+    """
+    opportunity_id created_on segment stage   amount expected_close_on closed_on  outcome
+    A              2026-01-10 East    Won     120    2026-04-30        2026-03-30 won
+    """
+)

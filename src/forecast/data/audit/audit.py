@@ -117,7 +117,12 @@ def misleading(log: Log, *, as_of: str | pd.Timestamp | None = None) -> list[Pro
     view = ledger.as_of(snap.as_of)
     breaks = find_breaks(view, log.get("stages"))
     loaded = {load.day for load in (*breaks.stamped, *breaks.begun)}
-    renamed = {repr(shortened(each.old)) for each in breaks.renamed}
+    if snap.stage_changes is not None:  # what the company says itself is no finding
+        told = set(snap.stage_changes["old"])
+        breaks = replace(breaks, renamed=tuple(each for each in breaks.renamed if each.old not in told))
+    else:
+        told = set()
+    renamed = {repr(shortened(old)) for old in (*told, *(each.old for each in breaks.renamed))}
     found = [*breaks_in_the_record(view, breaks), *_leaks(log), *_left_out(log)]
     found += [*misleading_dates(snap, explained=loaded), *misleading_amounts(log, snap, view)]
     found += [

@@ -76,8 +76,8 @@ def _renamed(view: KnownState, each: Renamed) -> Problem:
         f"{_date(each.day)}, at the same position in stages",
         rows=(old,),
         count=rows,
-        mend=f"if the stage was renamed, write {new} throughout; what the old name teaches is otherwise lost to the "
-        "new one",
+        mend=f"nothing, if the stage was renamed: forecasts read the two as one from then on (to say so, add the row "
+        f"{_iso(each.day)}, {old}, {new} to stage_changes); if they are two, give each a position of its own in stages",
     )
 
 
@@ -130,6 +130,10 @@ def _new(view: KnownState) -> Iterator[Problem]:
             count=1,
             mend=mend,
         )
+
+
+def _iso(days: int) -> str:
+    return str(np.datetime64(int(days), "D"))
 
 
 def _date(days: int) -> str:

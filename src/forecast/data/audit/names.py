@@ -329,11 +329,21 @@ def _handovers(table: str, column: str, names: pd.Series, dates: pd.Series) -> l
                 f"{shortened(new.name)!r} ({plural(new.rows, 'row')}) first on {_day(new.first)}",
                 rows=(repr(shortened(old.name)),),
                 count=old.rows,
-                mend=f"if the {column} was renamed, write {shortened(new.name)!r} throughout; what the old name "
-                "teaches is otherwise lost to the new one",
+                mend=f"if the {column} was renamed, write {shortened(new.name)!r} throughout"
+                f"{_or_say_so(column, old, new)}; what the old name teaches is otherwise lost to the new one",
             )
         )
     return found
+
+
+def _or_say_so(column: str, old: _Used, new: _Used) -> str:
+    """Return how a table says it instead; of stages alone."""
+    row = f"{_iso(new.first)}, {shortened(old.name)!r}, {shortened(new.name)!r}"
+    return f", or add the row {row} to stage_changes" if column == "stage" else ""
+
+
+def _iso(days: int) -> str:
+    return str(np.datetime64(days, "D"))
 
 
 def _day(days: int) -> str:

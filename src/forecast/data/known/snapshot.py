@@ -20,7 +20,7 @@ from forecast.data.known.broken import Breaks
 from forecast.data.known.coding import LOST, OPEN, dates_of
 from forecast.data.known.events import known_events
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
-from forecast.data.known.mended import mended
+from forecast.data.known.mended import mended, names_since
 from forecast.data.rates import at_rates_of
 from forecast.data.schema import OUTCOMES, Company, Log
 
@@ -36,6 +36,7 @@ class Snapshot:
     history : every row of history recorded by then, sorted by opportunity_id, recorded_at: also recorded_on (local
         day), outcome (of the stage), amount in the reporting currency. None where the company has none.
     stages : stage, position, outcome, [probability, is_proposal]; derived where the company gives none.
+    stage_changes : names that stages had got by then.
     leads, marketing, submitted_forecasts, plan, joint_planning, quotas, costs, delivery : as known; None where absent.
     events : those announced or begun by then, each once; `to` is empty where it lies ahead and was not announced.
     segments : of the known opportunities, sorted.
@@ -58,6 +59,7 @@ class Snapshot:
     costs: pd.DataFrame | None
     delivery: pd.DataFrame | None
     events: pd.DataFrame | None
+    stage_changes: pd.DataFrame | None
     segments: tuple[str, ...]
     has_history: bool
     notes: tuple[str, ...]
@@ -85,7 +87,7 @@ class Snapshot:
     @cached_property
     def ledger(self) -> Ledger:
         """What was recorded by then, sorted and coded, its breaks known: what a model walks through."""
-        return mended(self._as_recorded, self.breaks)
+        return mended(self._as_recorded, self.breaks, names=names_since(self.stage_changes, self.breaks))
 
     @cached_property
     def _as_recorded(self) -> Ledger:
@@ -150,6 +152,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         costs=ended.rows(log.get("costs")),
         delivery=ended.blank(log.get("delivery"), ["delivered_on_time", "satisfaction"]),
         events=known_events(log.get("events"), day=day),
+        stage_changes=_by(log.get("stage_changes"), "from", day),
         segments=tuple(sorted(opportunities["segment"].unique())),
         has_history=history is not None,
         notes=_notes(log, opportunities, history, day),
