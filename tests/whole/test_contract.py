@@ -160,7 +160,7 @@ def test_backtest_and_planning(run, small: Path, tmp_path: Path):
 
 def test_simulate(run, small: Path):
     names = {path.stem for path in small.iterdir()}
-    assert names >= (set(TABLES) - {"currencies", "periods"}) | {"company"}
+    assert names >= (set(TABLES) - {"currencies", "periods", "stage_changes"}) | {"company"}
     run("check", "--data", str(small))
 
 

@@ -326,7 +326,7 @@ def test_every_column_that_was_broken_is_found_and_no_other(breaks, places):
 
 def test_the_tables_of_the_sample_have_no_problem_when_checked_again(sample):
     log = read(sample)
-    assert set(log.tables) == set(TABLES) - {"periods"}  # its calendar is one of those we know
+    assert set(log.tables) == set(TABLES) - {"periods", "stage_changes"}  # a calendar that we know; names that stay
     for name, frame in log.tables.items():
         again, found = check_table(name, frame, log.company)
         assert found == []

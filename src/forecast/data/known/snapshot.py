@@ -59,7 +59,7 @@ class Snapshot:
     costs: pd.DataFrame | None
     delivery: pd.DataFrame | None
     events: pd.DataFrame | None
-    stage_changes: pd.DataFrame | None
+    stage_changes: pd.DataFrame | None = None
     segments: tuple[str, ...]
     has_history: bool
     notes: tuple[str, ...]
