@@ -1,8 +1,9 @@
-"""Nothing is learned from a month that has not settled: what its wins are worth changes no forecast.
+"""No amount is learned from a month that has not settled, and of its outcomes only whether a level has moved.
 
 A company whose wins are recorded up to 60 days late. At a month's end some months are over and have not had their
-settle days yet; what they hold so far is altered (amounts, and which of the deals closed in them were won), and the
-forecasts of that day must stay the same to the bit. Months ahead have no bookings, so nothing else may change either.
+settle days yet; what they hold so far is altered. With other amounts the forecasts of that day must stay the same to
+the bit. With more wins the fit and what is learned of amounts must stay; what is expected of deals to come may rise,
+since the youngest deals tell of it.
 Smoothed bookings (`ets`, `ets-theta` and statsmodels' two) start from the bookings of the day; their errors alone wait.
 """
 
@@ -19,6 +20,7 @@ from companies import plain_company
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, Log
 from forecast.models.pipeline.components import Components, components
 from forecast.models.registry import MODELS, forecaster
+from forecast.models.win.probabilities import fit_win_model
 from logs import log_of
 
 pytestmark = pytest.mark.usefixtures("kept_walks")
@@ -94,15 +96,28 @@ def after(month: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settle_days", LAST_SETTLED)
-@pytest.mark.parametrize("altered", [{"factor": 5.0}, {"more_wins": True}], ids=["amounts", "outcomes"])
-def test_components_of_the_forecast_learn_from_settled_months_alone(settle_days: int, altered: dict[str, object]):
+def test_components_of_the_forecast_learn_amounts_from_settled_months_alone(settle_days: int):
     # `value` holds the growth and the correction of open deals, `new` conversion and the correction of deals to come.
     first = after(LAST_SETTLED[settle_days])
-    one, other = parts(settle_days), parts(settle_days, first=first, **altered)
+    one, other = parts(settle_days), parts(settle_days, first=first, factor=5.0)
     for name in ("ids", "chance", "value", "wins", "new", "marketed", "pool", "ratios", "common", "own"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert one.new.sum() > 0
     assert (one.booked == 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settle_days", LAST_SETTLED)
+def test_outcomes_of_months_that_have_not_settled_tell_of_levels_alone(settle_days: int):
+    log = company(settle_days)
+    altered = company(settle_days, first=after(LAST_SETTLED[settle_days]), more_wins=True)
+    one, other = (fit_win_model(forecast.snapshot(each, as_of=AS_OF)).model for each in (log, altered))
+    np.testing.assert_array_equal(one.beta, other.beta)
+    np.testing.assert_array_equal(one.owner, other.owner)
+    plain, more = parts(settle_days), parts(settle_days, first=after(LAST_SETTLED[settle_days]), more_wins=True)
+    for name in ("ids", "pool", "ratios"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(more, name), err_msg=name)
+    assert plain.wins.sum() < more.wins.sum() < 1.3 * plain.wins.sum()
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ ROWS = [
     "data/checks",
     "data/sources",
     "data/known/coding",
+    "data/known/planned",
     "data/known/recorded|data/known/events|data/known/broken",
     "data/known/archive",
     "data/known/ledger",

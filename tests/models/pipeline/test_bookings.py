@@ -204,10 +204,10 @@ def test_deterministic_by_seed(snap, table):
 def test_the_order_of_rows_and_the_names_of_segments_do_not_matter(snap, table):
     deals = snap.opportunities.assign(segment="z" + snap.opportunities["segment"])
     marketing = snap.marketing.assign(segment="z" + snap.marketing["segment"]).sample(frac=1, random_state=1)
+    joint = snap.joint_planning.assign(segment="z" + snap.joint_planning["segment"])
     names = tuple(f"z{name}" for name in snap.segments)
-    other = forecast_bookings(
-        replace(snap, opportunities=deals, marketing=marketing, segments=names, plan=None), months=6, seed=3
-    )
+    tables = {"opportunities": deals, "marketing": marketing, "joint_planning": joint, "plan": None}
+    other = forecast_bookings(replace(snap, **tables, segments=names), months=6, seed=3)
     np.testing.assert_allclose(other["mean"], table["mean"], rtol=1e-6)
     np.testing.assert_allclose(other["q90"], table["q90"], rtol=1e-6)
 

@@ -9,8 +9,9 @@ import pytest
 from companies import make_snapshot, plain_company
 from forecast.data.schema import Company
 from forecast.models.pipeline.cohorts import cohorts
+from forecast.models.pipeline.conversion import OpenChances, conversion
 from forecast.models.pipeline.creation import expected_wins
-from forecast.models.pipeline.creation_counts import forecast_series, series_base
+from forecast.models.pipeline.creation_counts import forecast_series, season_of, series_base
 
 
 def months(n: int, ahead: int = 6) -> np.ndarray:
@@ -144,3 +145,54 @@ def test_leads_that_say_nothing_are_not_used():
     with_leads = expected_wins(make_snapshot("2023-12-31", deals, marketing=marketing).state, steps=3)
     without = expected_wins(make_snapshot("2023-12-31", deals).state, steps=3)
     np.testing.assert_allclose(with_leads.created[:, 0], without.created[:, 0], rtol=0.15)
+
+
+# -- the calendar, and what the youngest say ---------------------------------------------------------------------
+
+
+def test_months_of_the_year_come_back_as_far_as_years_agree():
+    rng = np.random.default_rng(7)
+    moy = np.arange(60) % 12
+    truth = np.log(1 + 0.5 * np.sin(2 * np.pi * np.arange(12) / 12))
+    found = season_of(rng.poisson(200 * np.exp(truth[moy])).astype(float), moy)
+    np.testing.assert_allclose(found, truth - truth.mean(), atol=0.12)
+    noise = [season_of(np.exp(rng.normal(5, 0.1, 60)), moy) for _ in range(200)]
+    assert np.sqrt(np.mean(np.square(noise))) < 0.35 * 0.1 / np.sqrt(5)
+    assert not season_of(np.arange(23.0), moy[:23]).any()
+
+
+def test_conversion_knows_the_month_of_the_year():
+    rng = np.random.default_rng(8)
+    deals = plain_company(deals=12_000, months=60, seed=8, won=0.0, lost=0.05)
+    created = pd.to_datetime(deals["created_on"])
+    # Half of the deals win in the month after their creation, three times as many in December as in June.
+    target = created + pd.offsets.MonthBegin(1)
+    chance = np.where(target.dt.month == 12, 0.6, np.where(target.dt.month == 6, 0.2, 0.4))
+    won = (rng.random(len(deals)) < chance) & (target <= "2024-12-01")
+    deals["closed_on"] = deals["closed_on"].mask(won, (target + pd.Timedelta(days=9)).dt.strftime("%Y-%m-%d"))
+    deals["outcome"] = deals["outcome"].mask(won, "won")
+    view = make_snapshot("2024-12-31", deals).state
+    month = conversion(view, cohorts(view, steps=6)).month
+    assert month.mean() == pytest.approx(1.0)
+    position = conversion(view, cohorts(view, steps=6)).position
+    whole = month * position[view.calendar.quarter_position(np.arange(12))]
+    assert whole[11] / whole[[0, 2, 3, 7]].mean() == pytest.approx(1.5, rel=0.15)
+    assert whole[5] / whole[[0, 2, 3, 7]].mean() == pytest.approx(0.5, rel=0.2)
+
+
+def test_the_youngest_count_by_what_is_expected_of_them():
+    view = make_snapshot("2021-12-31", plain_company(deals=4000, months=24, seed=9, won=0.1, lost=0.1)).state
+    seen = cohorts(view, steps=6)
+    plain = conversion(view, seen)
+    young = np.flatnonzero(view.ledger.created_in >= view.first_target - 3)
+    young = np.intersect1d(young, view.open_deals)
+    won = seen.won_young[:, :, -3:].sum()
+    due = sum((seen.created[:, :, -k] * plain.rate.sum(axis=2)).sum() for k in (1, 2, 3))
+    for share in (0.0, 0.5):
+        chance = np.zeros((len(young), 6))
+        chance[:, 0] = share * max(due - won, 0.0) / len(young)
+        found = conversion(view, seen, opened=OpenChances(deal=young, chance=chance))
+        ratio = found.rate.sum() / plain.rate.sum()
+        expected = (won + chance.sum() + 20) / (due + 20)
+        assert ratio == pytest.approx(expected, rel=0.1)
+        assert ratio < 1

@@ -151,7 +151,9 @@ def test_on_a_redacted_month(tmp_path: Path):
     deals = hold(redacted)
     sums = deals.drop(columns="opportunity_id").groupby("segment").sum(numeric_only=True)
     same = win_probabilities(plain).drop(columns="opportunity_id").groupby("segment").sum(numeric_only=True)
-    np.testing.assert_allclose(sums, same, rtol=1e-6)
+    # Segments stand in another order, so that single precision sums in another one; the levels that are learned from
+    # the sums pass it on.
+    np.testing.assert_allclose(sums, same, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -164,6 +164,7 @@ def test_closings_are_counted_at_the_age_in_their_month_once_a_month():
         won=np.array([False, True, True]),
         lost=np.zeros(3, dtype=bool),
         weight=np.array([1.0, 2.0, 1.0]),
+        offset=np.zeros((3, 2), dtype=np.float32),
     )
     seen, expected = closings_by_age(rows, np.full(3, 0.3), steps=6)
     # A deal aged 2.2 is 2.7 in the middle of the first month, seen from 3 origins, and 3.7 in that of the next, from 4.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,13 +120,12 @@ def test_deterministic_and_blind_to_names(snap, deals):
     pd.testing.assert_frame_equal(win_probabilities(snap, seed=5), deals)
     renamed = snap.opportunities.copy()
     renamed["segment"] = "x" + renamed["segment"]
-    other = make_like(snap, renamed)
+    joint = snap.joint_planning.assign(segment="x" + snap.joint_planning["segment"])
+    other = replace(make_like(snap, renamed), joint_planning=joint)
     np.testing.assert_allclose(win_probabilities(other)[CHANCES], deals[CHANCES], rtol=1e-6)
 
 
 def make_like(snap, opportunities):
-    from dataclasses import replace
-
     return replace(snap, opportunities=opportunities, segments=tuple(sorted(opportunities["segment"].unique())))
 
 

@@ -28,6 +28,7 @@ from forecast.data.known.coding import (
     run_start,
     slips_of,
 )
+from forecast.data.known.planned import Starts
 from forecast.data.known.recorded import FIXED, STATE
 from forecast.data.schema import OUTCOMES, Company
 
@@ -66,7 +67,7 @@ class Archive:
     deal : (m,) the opportunity of each row, its place in `opportunities`.
     segments, stages : the levels behind their codes; of stages the open ones, in the company's order.
     meaning_follows_deals : whether the company does not say what its stages mean, so that this is read off each day's.
-    tables : `marketing`, `submitted_forecasts` and `plan`, as known on the last day.
+    tables : `marketing`, `submitted_forecasts`, `plan` and `joint_planning`, as known on the last day.
     breaks : the breaks in the record that are known; what is read here is read with them in mind.
     """
 
@@ -364,3 +365,8 @@ class Archive:
     def marketing(self) -> Marketing:
         """The marketing table as numbers; without rows where there is none."""
         return Marketing.of(self.tables.get("marketing"), self.segments)
+
+    @cached_property
+    def starts(self) -> Starts:
+        """The starts of joint planning; none where there is no such table."""
+        return Starts.of(self.tables.get("joint_planning"), self.segments, self.calendar)

@@ -171,6 +171,11 @@ class KnownState:
         """The opportunities known as won, ascending."""
         return np.flatnonzero(self.outcome == WON)
 
+    @cached_property
+    def planned_from(self) -> np.ndarray:
+        """The period from which each segment of the ledger plans jointly, as known by then; `planned.NEVER` else."""
+        return self.ledger.starts.as_of(self.day, segments=len(self.ledger.segments))
+
     def rows_of(self, table: str) -> pd.DataFrame | None:
         """Return the rows of `submitted_forecasts` known by then; `plan` as it is; None where the table is absent."""
         frame = self.ledger.tables.get(table)

@@ -108,6 +108,7 @@ class Snapshot:
                 "marketing": self.marketing,
                 "submitted_forecasts": self.submitted_forecasts,
                 "plan": self.plan,
+                "joint_planning": self.joint_planning,
             },
         )
 
@@ -147,7 +148,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         marketing=ended.rows(log.get("marketing")),
         submitted_forecasts=_by(log.get("submitted_forecasts"), "submitted_on", day),
         plan=_copy(log.get("plan")),
-        joint_planning=_blank_later(log.get("joint_planning"), ["adopted_on", "announced_on"], day),
+        joint_planning=_starts(log.get("joint_planning"), day),
         quotas=_copy(log.get("quotas")),
         costs=ended.rows(log.get("costs")),
         delivery=ended.blank(log.get("delivery"), ["delivered_on_time", "satisfaction"]),
@@ -271,6 +272,19 @@ def _blank_later(frame: pd.DataFrame | None, columns: list[str], day: pd.Timesta
         return None
     later = [name for name in columns if name in frame and (frame[name] > day).any()]
     return frame.assign(**{name: frame[name].where(frame[name] <= day) for name in later})
+
+
+def _starts(frame: pd.DataFrame | None, day: pd.Timestamp) -> pd.DataFrame | None:
+    """Return when segments begin to plan jointly, as known on a day: a later start only where it was announced."""
+    if frame is None or "adopted_on" not in frame:
+        return frame
+    announced = frame["announced_on"] <= day if "announced_on" in frame else pd.Series(data=False, index=frame.index)
+    known = (frame["adopted_on"] <= day) | announced
+    out = _blank_later(frame, ["announced_on"], day)
+    assert out is not None
+    return (
+        out if (known | frame["adopted_on"].isna()).all() else out.assign(adopted_on=frame["adopted_on"].where(known))
+    )
 
 
 def _leads(leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame | None:

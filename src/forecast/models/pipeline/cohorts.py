@@ -28,8 +28,10 @@ class Cohorts:
     `periods` are the complete months (T,), ascending, and `settled` the last that has settled; `groups` the names of
     the source groups and `channels` the marketing channel each goes with ("" = none). `created` (R, G, T); `won` and
     `amount` (R, G, T, A) by age in months 0..A-1, counting settled months only; `late_created` and `late_won` the same
-    of deals created after the position of `as_of` in their month (all of them at a month's end). `pool` are the single
-    won amounts of the last three years that have settled.
+    of deals created after the position of `as_of` in their month (all of them at a month's end). `won_young` (R, G, T)
+    are the deals known as won by now, settled or not. `pool` are the single won amounts of the last three years that
+    have
+    settled. `group` (n,) is the source group of each deal of the ledger.
     """
 
     periods: np.ndarray
@@ -41,7 +43,9 @@ class Cohorts:
     amount: np.ndarray
     late_created: np.ndarray
     late_won: np.ndarray
+    won_young: np.ndarray
     pool: np.ndarray
+    group: np.ndarray
 
 
 def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
@@ -93,7 +97,9 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
         amount=by_age(counted, np.nan_to_num(view.amount)),
         late_created=late_created,
         late_won=late_wins,
+        won_young=count(won & (view.closed_in < view.first_target) & (age < steps)),
         pool=pool,
+        group=group,
     )
 
 

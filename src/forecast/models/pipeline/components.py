@@ -21,6 +21,7 @@ from forecast.data.known.mended import what_was_done
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
 from forecast.models.pipeline.cohorts import COHORTS
+from forecast.models.pipeline.conversion import OpenChances
 from forecast.models.pipeline.corrections import (
     Corrections,
     IssuedForecast,
@@ -248,10 +249,13 @@ def _components(
     steps = max(asked, modelled)
     logits = learned.logits if learned.logits.shape[1] == steps else None
     chance = chances_ahead(view, model, states, steps=steps, logits=logits)
-    corrections = past.corrections(lesson.view, segments=len(view.segments))
-    future = expected_wins(lesson.view, steps=steps, marketing=marketing)
+    shift = 0.0 if model.shift is None else model.shift.won
+    corrections = past.corrections(lesson.view, segments=len(view.segments), shift=shift)
+    opened = OpenChances(deal=states.deal, chance=chance[:, :modelled])
+    future = expected_wins(lesson.view, steps=steps, marketing=marketing, opened=opened)
     recorded = _corrected(lesson.view, states, chance, lesson.amount, corrections=corrections, future=future)
-    past.record(view, _issued(recorded, corrections, future, steps=modelled, closed=closed_deals(view)))
+    issued = _issued(recorded, corrections, future, steps=modelled, closed=closed_deals(view), shift=shift)
+    past.record(view, issued)
     parts = recorded
     if lesson.view is not view or lesson.amount is not amount:
         parts = replace(recorded, value=priced(chance, amount, corrections)[1], booked=_booked(view, steps))
@@ -324,7 +328,9 @@ def priced(chance: np.ndarray, amount: np.ndarray, corrections: Corrections) -> 
     return within, amount[:, None] * (corrections.growth * corrections.open_bias)[step]
 
 
-def _issued(parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int) -> IssuedForecast:
+def _issued(
+    parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int, shift: float
+) -> IssuedForecast:
     """Return what the components forecast for the first steps, as it is recorded.
 
     The variance of chance of an open deal: won with chance p, for its value v times a ratio of mean 1, it brings
@@ -336,6 +342,7 @@ def _issued(parts: Components, corrections: Corrections, future: Future, *, step
     variance = by_segment(p * (second_moment - p) * value**2, parts.segment, segments=len(parts.booked))
     return IssuedForecast(
         closed=closed,
+        shift=shift,
         booked=parts.booked[:, :steps],
         open_pipeline=corrected / corrections.open_bias[:steps],
         chance_open=variance,

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import COHORTS, Cohorts
+from forecast.models.pipeline.creation_counts import season_of
+
+SEASON_MONTHS = 60
+"""Months of wins that tell the months of the year apart."""
+
+YOUNG = 3
+"""Months of creation that count as the youngest: their deals' first stages are seen, most of their wins are not."""
 
 _WINS_PRIOR = 20.0
+_YOUNG_PRIOR, _PART_PRIOR = 20.0, 100.0
+"""Wins, of all young deals and of those of a segment or a source group, at which half of what they show is believed."""
+
 _AMOUNT_SPREAD = 0.25
 """How much mean amounts of groups, segments and ages are thought to differ (log scale)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """`rate` (R, G, A) share of deals created that are won at an age; `position` (3,) the quarter's factor."""
+    """What becomes of deals by segment, source group and age in months.
+
+    `rate` (R, G, A) share of deals created that are won at an age; `position` (3,) the factor of the month's place in
+    its quarter, `month` (12,) that of the month of the year beyond it, January first.
+    """
 
     rate: np.ndarray
     position: np.ndarray
+    month: np.ndarray
 
 
-def conversion(view: KnownState, seen: Cohorts) -> Conversion:
-    """Learn conversion by age; each ratio is wins over wins expected from its parent, 20 wins of the parent added."""
+@dataclass(frozen=True, kw_only=True)
+class OpenChances:
+    """The open deals of a day, their places in the ledger `deal` (n,), and the chance to be won in each step (n, S)."""
+
+    deal: np.ndarray
+    chance: np.ndarray
+
+
+def conversion(view: KnownState, seen: Cohorts, *, opened: OpenChances | None = None) -> Conversion:
+    """Learn conversion by age; each ratio is wins over wins expected from its parent, 20 wins of the parent added.
+
+    Simple case: the cohorts of the last three years, as far as their months have settled. Two complications: wins
+    follow the month of the year as far as past years agree on it; and the youngest cohorts, whose wins are still to
+    come, count by what the win model expects of them (`opened`), so that a change is seen before their cycle is over.
+    """
     created, won = seen.created[:, :, -COHORTS:], seen.won[:, :, -COHORTS:]
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
@@ -46,13 +74,73 @@ def conversion(view: KnownState, seen: Cohorts) -> Conversion:
             ]
         )
         factor /= factor.mean()
-    exposed = np.einsum("rgt,ta->rga", created, complete * factor[position])
+    month = _months_of_year(view, seen, by_age, position=factor)
+    exposed = np.einsum("rgt,ta->rga", created, complete * factor[position] * month[target % 12])
     wins = won.sum(axis=2)
+    by_age = by_age * _ratio(wins.sum(axis=(0, 1)).sum(), (exposed.sum(axis=(0, 1)) * by_age).sum())
     group = _shrunk(wins.sum(axis=(0, 2)), (exposed.sum(axis=0) * by_age).sum(axis=1))
     by_group = by_age * group[:, None]
     by_group = by_group * _shrunk(wins.sum(axis=0), exposed.sum(axis=0) * by_group)
     region = _shrunk(wins.sum(axis=2), (exposed * by_group).sum(axis=2))
-    return Conversion(rate=region[:, :, None] * by_group[None], position=factor)
+    learned = Conversion(rate=region[:, :, None] * by_group[None], position=factor, month=month)
+    if opened is None:
+        return learned
+    return replace(learned, rate=learned.rate * _youngest(view, seen, learned, opened)[:, :, None])
+
+
+def _ratio(seen: float, expected: float) -> float:
+    return seen / expected if expected > 0 else 1.0
+
+
+def _months_of_year(view: KnownState, seen: Cohorts, by_age: np.ndarray, *, position: np.ndarray) -> np.ndarray:
+    """Return the factor of each month of the year on wins, beyond its place in the quarter, (12,), mean 1.
+
+    What came over what was to be expected of its cohorts, month by month; shrunk as far as the same months of different
+    years disagree (`season_of`).
+    """
+    ages = len(by_age)
+    created = seen.created.sum(axis=(0, 1))
+    won = np.zeros(len(created) + ages)
+    expected = np.zeros(len(created) + ages)
+    for age in range(ages):
+        won[age : age + len(created)] += seen.won[:, :, :, age].sum(axis=(0, 1))
+        expected[age : age + len(created)] += created * by_age[age]
+    months = seen.periods[0] + np.arange(len(won))
+    expected *= position[view.calendar.quarter_position(months)]
+    begin = max(seen.periods[0] + ages - 1, view.closures_recorded_from, seen.settled - SEASON_MONTHS + 1)
+    use = (months >= begin) & (months <= seen.settled) & (expected > 0)
+    ratio = won[use] / expected[use] * expected[use].mean() if use.any() else np.zeros(0)
+    logs = season_of(ratio, months[use] % 12)
+    return np.asarray(np.exp(logs) / np.exp(logs).mean())
+
+
+def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, opened: OpenChances) -> np.ndarray:
+    """Return by how much the youngest cohorts do better or worse than earlier ones, by segment and group, (R, G).
+
+    Of the deals created in the last three months: those won, and those that the win model expects to be won at the ages
+    looked at, over what conversion by age expects of them.
+    """
+    first = view.first_target - YOUNG
+    segments, groups, ages = learned.rate.shape
+    young = np.flatnonzero(seen.periods >= first)
+    due = np.zeros((segments, groups))
+    for place in young:
+        month = seen.periods[place] + np.arange(ages)
+        factor = learned.position[view.calendar.quarter_position(month)] * learned.month[month % 12]
+        due += np.einsum("rg,rga,a->rg", seen.created[:, :, place], learned.rate, factor)
+    won = seen.won_young[:, :, young].sum(axis=2)
+    born = view.ledger.created_in[opened.deal]
+    here = (born >= first) & (born < view.first_target) & (view.segment[opened.deal] >= 0)
+    # At the end of step s a deal is first_target + s - born months old.
+    age = view.first_target - born[here, None] + np.arange(opened.chance.shape[1])
+    expected = (opened.chance[here] * (age < ages)).sum(axis=1)
+    cell = view.segment[opened.deal[here]] * groups + seen.group[opened.deal[here]]
+    won = won + np.bincount(cell, expected, minlength=segments * groups).reshape(segments, groups)
+    overall = (won.sum() + _YOUNG_PRIOR) / (due.sum() + _YOUNG_PRIOR)
+    due *= _ratio(won.sum(), due.sum())
+    group = (won.sum(axis=0) + _PART_PRIOR) / (due.sum(axis=0) + _PART_PRIOR)
+    segment = (won.sum(axis=1) + _PART_PRIOR) / ((due * group).sum(axis=1) + _PART_PRIOR)
+    return np.asarray(overall * segment[:, None] * group)
 
 
 def _shrunk(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ has seen. The sum of what came over the sum of what was forecast corrects the va
 Three complications. Chance alone makes sums differ: a correction is shrunk as far as chance could explain it, and only
 squared errors beyond those of chance count as errors of the forecast. Segments miss together: what is left is split
 into an error common to all and one of each segment's own (method of moments). Early origins knew little, and erred
-several times as much: an origin counts by the share of today's closed deals that it knew.
+several times as much: an origin counts by the share of today's closed deals that it knew; and by how near the level of
+wins then was to today's.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ ORIGINS = 24
 _RECENT = 18
 _TRUST = 0.01
 """Squared relative error of a past sum at which half of the correction is applied."""
+
+_ALIKE = 0.15
+"""Difference of two shifts (log) at which an origin of the one has .6 of its weight for the other: what was wrong
+before a level moved is put right by following it, and must not be put right twice."""
 
 _SMALLEST, _LARGEST = 0.0004, 0.25
 _RATIO_PRIOR = 50.0
@@ -64,10 +69,12 @@ class IssuedForecast:
     """One origin's forecast by segment and step (R, S), for the comparison with what came.
 
     `booked` already then; `open_pipeline` and `new` (not yet created) before correction, with the variance of chance in
-    each; `issued` the mean of what was still to come as it was given out; `closed` how many closed deals were known.
+    each; `issued` the mean of what was still to come as it was given out; `closed` how many closed deals were known;
+    `shift` how far the level of wins had moved from the win model's, on the log scale.
     """
 
     closed: int
+    shift: float
     booked: np.ndarray
     open_pipeline: np.ndarray
     chance_open: np.ndarray
@@ -127,11 +134,11 @@ class PastForecasts:
         self._issued[view.first_target] = issued
         _forget(self._issued, before=view.first_target - ORIGINS)
 
-    def corrections(self, view: KnownState, *, segments: int) -> Corrections:
-        """Return what the origins before a day teach; `segments` is how many there are."""
+    def corrections(self, view: KnownState, *, segments: int, shift: float = 0.0) -> Corrections:
+        """Return what the origins before a day teach; `segments` is how many there are, `shift` as in the record."""
         growth, ratios = self.growth()
         before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
-        errors = self._errors(view, segments=segments)
+        errors = self._errors(view, segments=segments, shift=shift)
         common, own = _with_prior(errors, closed=closed_deals(view))
         return Corrections(
             growth=growth,
@@ -190,7 +197,7 @@ class PastForecasts:
         size = np.abs(amount)
         return float(size[won & (closed < month)].sum()), float(size[won & (closed == month)].sum())
 
-    def _errors(self, view: KnownState, *, segments: int) -> _Errors:
+    def _errors(self, view: KnownState, *, segments: int, shift: float) -> _Errors:
         """Compare the forecasts of the origins before a day with what came of them in the months that have settled."""
         steps = self._steps
         months = np.array(sorted(month for month in self._issued if month < view.first_target), dtype=np.int64)
@@ -206,7 +213,7 @@ class PastForecasts:
         actual_open = actual_open - parts["booked"]
         known = np.minimum(np.array([each.closed for each in issued]) / max(closed_deals(view), 1), 1.0)
         sound = ~np.isin(months - int(view.at_month_end), list(view.ledger.unsound))
-        weight = known**2 * sound
+        weight = known**2 * _alike(np.array([each.shift for each in issued]), shift) * sound
         usable = weight[:, None] * (months[:, None] + np.arange(steps) <= view.last_settled)
         recent = usable * (months >= view.first_target - _RECENT)[:, None]
         chance = parts["chance_open"] + parts["chance_new"]
@@ -242,6 +249,11 @@ class PastForecasts:
         target = (months - first)[:, None] + step
         new = upto[:, target, step]  # lag below the step: not known at the origin
         return upto[:, target, -1] - new, new
+
+
+def _alike(shifts: np.ndarray, shift: float) -> np.ndarray:
+    """Return how much past origins have to say of one whose level of wins has another shift, (K,), 0 to 1."""
+    return np.asarray(np.exp(-0.5 * ((shifts - shift) / _ALIKE) ** 2))
 
 
 def _forget(by_month: dict[int, Any], *, before: int) -> None:

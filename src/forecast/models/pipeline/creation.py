@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import Cohorts, cohorts
-from forecast.models.pipeline.conversion import conversion, lateness, mean_amounts
+from forecast.models.pipeline.conversion import OpenChances, conversion, lateness, mean_amounts
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
 
 LAGS = 4
@@ -46,18 +46,20 @@ class Future:
     used_leads: bool
 
 
-def expected_wins(view: KnownState, *, steps: int, marketing: bool = True) -> Future:
+def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, opened: OpenChances | None = None) -> Future:
     """Return what deals not yet created are expected to bring in each of the `steps` months ahead.
 
     Step 0 is the next month at a month's end, else the rest of the month in progress.
+
+    opened : what the win model says of the open deals, the youngest of which tell of those to come.
     """
     part = view.elapsed
     seen = cohorts(view, steps=steps, marketing=marketing)
     created, used = _creation(view, seen, steps=steps, marketing=marketing)
-    convert, amounts = conversion(view, seen), mean_amounts(seen)
+    convert, amounts = conversion(view, seen, opened=opened), mean_amounts(seen)
     late_share, late_won = lateness(seen)
-    position = view.calendar.quarter_position(view.first_target + np.arange(steps))
-    calendar_factor = convert.position[position]
+    target = view.first_target + np.arange(steps)
+    calendar_factor = convert.position[view.calendar.quarter_position(target)] * convert.month[target % 12]
     wins, value, marketed = (np.zeros((len(view.ledger.segments), steps)) for _ in range(3))
     channel = np.array([bool(name) for name in seen.channels])
     for s in range(steps):

@@ -111,21 +111,29 @@ def _common_trend(total: np.ndarray, ahead: int) -> np.ndarray:
 def _season(total: np.ndarray, month_of_year: np.ndarray, ahead: int) -> np.ndarray:
     """Return log seasonal factors, shape (months + ahead,), shrunk as far as the months of a kind disagree."""
     months = len(total)
-    out = np.zeros(months + ahead)
+    return season_of(total, month_of_year[:months])[month_of_year[: months + ahead]]
+
+
+def season_of(total: np.ndarray, month_of_year: np.ndarray) -> np.ndarray:
+    """Return the log factor of each month of the year, (12,), mean 0; all 0 below two years of data.
+
+    total, month_of_year : (months,). A centred mean over a year is level and trend; of what is left the mean of each
+    month of the year is kept as far as years agree: spread / (spread + noise / years), both by the method of moments.
+    """
+    months = len(total)
     if months < 24:
-        return out
+        return np.zeros(12)
     y = np.log(np.maximum(total, 0.5))
     # A centred mean over a year (2 x 12) is level and trend; the rest is season and noise.
     kernel = np.r_[0.5, np.ones(11), 0.5] / 12
     padded = np.r_[np.full(6, y[:12].mean()), y, np.full(6, y[-12:].mean())]
     rest = y - np.convolve(padded, kernel, mode="valid")
-    moy = month_of_year[:months]
-    n = np.bincount(moy, minlength=12)
-    mean = np.bincount(moy, weights=rest, minlength=12) / np.maximum(n, 1)
-    noise = float(((rest - mean[moy]) ** 2).sum()) / max(months - 12, 1)
+    n = np.bincount(month_of_year, minlength=12)
+    mean = np.bincount(month_of_year, weights=rest, minlength=12) / np.maximum(n, 1)
+    noise = float(((rest - mean[month_of_year]) ** 2).sum()) / max(months - 12, 1)
     spread = max(float(mean.var()) - noise / max(n.mean(), 1), 0.0)
     factor = mean * spread / (spread + noise / np.maximum(n, _SEASON_YEARS)) if spread > 0 else np.zeros(12)
-    return (factor - factor.mean())[month_of_year[: months + ahead]]
+    return np.asarray(factor - factor.mean())
 
 
 def _smoothed(surprise: np.ndarray, base: np.ndarray) -> np.ndarray:

@@ -29,6 +29,9 @@ from forecast.models.win.landmarks import UNDATED, Rows, States
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
 
+PLANNED_RIDGE = 200.0
+"""Least ridge of what joint planning changes: a segment that plans jointly is thought to be much as before."""
+
 SEASON_RIDGE = 600.0
 """Months of the year are thought to differ by some 7 % beyond their place in the quarter (a precision of 200), and a
 win is in the rows of some three landmarks."""
@@ -218,7 +221,8 @@ class Encoding:
     """How states become columns.
 
     `size_mean` and `size_spread` standardise log amount (spread inf = it does not vary); `scores` map the number
-    columns that vary. With `rich=False` only step, quarter position and age are there: the base rate by age.
+    columns that vary; `planned` says whether any segment plans jointly. With `rich=False` only step, quarter position
+    and age are there: the base rate by age.
     """
 
     words: Vocabulary
@@ -226,6 +230,7 @@ class Encoding:
     size_mean: float
     size_spread: float
     scores: Mapping[str, NormalScores]
+    planned: bool = False
     rich: bool = True
 
     @property
@@ -261,11 +266,16 @@ class Encoding:
             blocks["slips"] = (1, 1.0)
             blocks["stage_age"] = (2, 1.0)
             blocks["stage_age:stage"] = (stages, 3.0)
+            if self.planned:
+                blocks["planned:stage"] = (stages, PLANNED_RIDGE)
+                blocks["planned:due"] = (_DUE_LEVELS * 3, PLANNED_RIDGE)
         if self.words.amount and np.isfinite(self.size_spread):
             blocks["amount"] = (1, 1.0)
             blocks["amount:step"] = (self.steps, 1.0)
             if stages:
                 blocks["amount:stage"] = (stages, 1.0)
+        if self.planned:
+            blocks["planned"] = (1, PLANNED_RIDGE)
         blocks["segment"] = (self.words.width("segment"), 1.0)
         blocks |= {f"is {name}": (self.words.width(name), 1.0) for name in self.words.factors if name != "owner"}
         return blocks | {f"x {name}": (1, 1.0) for name in self.scores}
@@ -319,12 +329,19 @@ class Encoding:
         yield "quarter", layout["season"][0] + (states.target[rows] + step) % 12, None
         if not self.rich:
             return
+        planned = states.target[rows] + step >= states.planned_from[rows]
+        if "planned" in layout:
+            yield "planned", np.full(len(rows), layout["planned"][0]), planned.astype(float)
         if "stage" in layout:
             stage = states.stage[rows].astype(np.int64)
             yield "stage", self._level("stage:step", np.where(stage == NONE, NONE, stage * self.steps + last)), None
             due = states.due[rows]
             away = np.where(due == UNDATED, _DUE_SPAN + 1, np.clip(due - step, -_DUE_SPAN, _DUE_SPAN))
             yield "due", layout["due"][0] + (away + _DUE_SPAN) * 3 + early, None
+            if "planned:due" in layout:
+                jointly = planned.astype(float)
+                yield "planned", self._level("planned:stage", stage), jointly
+                yield "planned", layout["planned:due"][0] + (away + _DUE_SPAN) * 3 + early, jointly
             yield "stage_age", layout["stage_age"][0] + (step >= 2), _log_months(states.stage_age)[rows]
         if "amount" in layout:
             yield "amount", layout["amount:step"][0] + last, self.size(states)[rows]
@@ -408,4 +425,5 @@ def encoding(words: Vocabulary, states: States, *, steps: int) -> Encoding:
         size_mean=mean,
         size_spread=spread if spread > 1e-9 * (1 + abs(mean)) else np.inf,
         scores={name: score for name, score in scores.items() if score is not None},
+        planned=bool((states.target + steps > states.planned_from).any()),
     )

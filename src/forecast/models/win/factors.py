@@ -112,6 +112,8 @@ def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.nd
         return _named("segment ", states.segment, words.segments)
     if term == "due":
         return _due(states)
+    if term == "planned":
+        return _take(["", "planned jointly"], (states.planned_from <= states.target).astype(int))
     if term == "slips":
         times, code = np.unique(states.slips, return_inverse=True)
         few = ["close date never moved", "close date moved once"]

@@ -23,7 +23,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
-from forecast.models.win.encoding import Encoding
+from forecast.models.win.encoding import PLANNED_RIDGE, Encoding
 from forecast.models.win.landmarks import Rows
 from forecast.wording import plural
 
@@ -37,6 +37,9 @@ _BEYOND_CHANCE = 2.5
 """Standard errors by which the covariates must set later wins apart from later losses."""
 _DETERMINED = 0.2
 """Coefficients, of both causes, that the rows must determine of a column that is not idle."""
+
+_OURS = ("season", "segment")
+"""Blocks whose ridge is learned although no company brings them: months of the year, and segments."""
 
 _COMPARED = 30_000
 """Rows on which base rate and covariates are compared."""
@@ -102,18 +105,22 @@ def _fitted(
     subset: np.ndarray | None = None,
 ) -> Fit:
     """Return both causes fitted to rows, or to a subset of them; `design` begins with the columns of `code`."""
-    x, weight, outcomes = design[:, : code.width], rows.weight, (rows.won, rows.lost)
+    x, weight, outcomes, offset = design[:, : code.width], rows.weight, (rows.won, rows.lost), rows.offset
     if subset is not None:
-        x, weight, outcomes = x[subset], weight[subset], (rows.won[subset], rows.lost[subset])
+        x, weight, offset = x[subset], weight[subset], offset[subset]
+        outcomes = (rows.won[subset], rows.lost[subset])
     few = slice(None, None, 6)
     fits = []
     for cause, y in enumerate(outcomes):
+        beyond = offset[:, cause]
         if start is None:
             # A sixth of the rows brings Newton close; all of them then need a step or two.
-            first = fit_logistic(x[few], y[few], ridge=code.ridge, weight=weight[few], tolerance=1e-3).beta
+            first = fit_logistic(
+                x[few], y[few], ridge=code.ridge, weight=weight[few], offset=beyond[few], tolerance=1e-3
+            ).beta
         else:
             first = start[:, cause]
-        fits.append(fit_logistic(x, y, ridge=code.ridge, weight=weight, start=first))
+        fits.append(fit_logistic(x, y, ridge=code.ridge, weight=weight, offset=beyond, start=first))
     beta = np.column_stack([each.beta for each in fits])
     return Fit(code=code, beta=beta, gram=(fits[0].information, fits[1].information))
 
@@ -123,7 +130,7 @@ def newton_step(fit: Fit, design: np.ndarray, rows: Rows) -> Fit:
     weight = rows.weight
     beta, gram = fit.beta.copy(), []
     for cause, y in enumerate((rows.won, rows.lost)):
-        p = expit(design @ fit.beta[:, cause].astype(design.dtype)).astype(float)
+        p = expit(design @ fit.beta[:, cause].astype(design.dtype) + rows.offset[:, cause]).astype(float)
         information = fit.gram[cause] + gram_of(design, weight * p * (1.0 - p))
         gradient = ((weight * (y - p)).astype(design.dtype) @ design).astype(float)
         beta[:, cause] += cho_solve(cho_factor(information, check_finite=False), gradient, check_finite=False)
@@ -174,7 +181,7 @@ def _covariates_help(base_rate: Encoding, full: Fit, design: np.ndarray, rows: R
 
 def _losses(beta: np.ndarray, design: np.ndarray, rows: Rows, which: np.ndarray) -> float:
     """Return the weighted -log likelihood of some rows under coefficients of the first columns of the design."""
-    eta = design[which, : len(beta)] @ beta.astype(design.dtype)
+    eta = design[which, : len(beta)] @ beta.astype(design.dtype) + rows.offset[which]
     return float((rows.weight[which] * row_losses(eta, (rows.won[which], rows.lost[which]))).sum())
 
 
@@ -226,13 +233,20 @@ class LearnedRidge:
 def shrunk_by_evidence(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the coefficients with what a company brings on top shrunk by its evidence, and the columns left idle.
 
-    The other columns' ridge is set by hand.
+    So are the months of the year: a company may hardly know them, or do a third of its business in two. The other
+    columns' ridge is set by hand.
     """
-    brought = [name for name in fit.code.layout if name == "segment" or name.startswith(("is ", "x "))]
-    if not fit.informed or not brought:
+    brought = [
+        name
+        for name in fit.code.layout
+        if name in _OURS or name.startswith("planned") or name.startswith(("is ", "x "))
+    ]
+    if not fit.informed:
         return fit.beta, ()
     learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=brought)
-    idle = (name for name, count in learned.determined.items() if count < _DETERMINED and name != "segment")
+    idle = (
+        name for name, count in learned.determined.items() if count < _DETERMINED and name.startswith(("is ", "x "))
+    )
     return learned.beta, tuple(name.split(" ", 1)[1] for name in idle)
 
 
@@ -265,7 +279,8 @@ def learned_ridge(
         for name, span in spans.items():
             determined[name] = float(2 * (span.stop - span.start) - ridge[span] @ variance[span])
             size = max(float((found[span] ** 2).sum()), 1e-12)
-            ridge[span] = np.clip(repeats * determined[name] / size, _LEAST_RIDGE, _MOST_RIDGE)
+            least = PLANNED_RIDGE if name.startswith("planned") else _LEAST_RIDGE
+            ridge[span] = np.clip(repeats * determined[name] / size, least, _MOST_RIDGE)
     out = beta.copy()
     for cause, each in enumerate(quadratics):
         out[chosen, cause] = _inverse(each.information + np.diag(ridge)) @ each.target
@@ -327,6 +342,7 @@ def fit_logistic(
     *,
     ridge: np.ndarray,
     weight: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
     start: np.ndarray | None = None,
     tolerance: float = 1e-6,
 ) -> LogisticFit:
@@ -339,13 +355,14 @@ def fit_logistic(
     single precision, so the gradient is summed in float64 and only the path, not the answer, feels it.
 
     design : (rows, columns). outcome : (rows,) 0 or 1. ridge : (columns,), of the penalty sum ridge beta^2 / 2.
-    weight : (rows,), 1 where left out. start : (columns,) where to begin. tolerance : ends where the next step would
+    weight : (rows,), 1 where left out. offset : (rows,), what stands in the linear predictor as it is, 0 where left
+    out. start : (columns,) where to begin. tolerance : ends where the next step would
     gain less log likelihood than this, grown by a thousandth a row.
     """
     y = np.asarray(outcome, dtype=design.dtype)
     w = np.ones(len(design)) if weight is None else weight
     beta = np.zeros(design.shape[1]) if start is None else start.astype(float)
-    objective = _penalised_loss(design, y, w, ridge)
+    objective = _penalised_loss(design, y, w, ridge, offset)
     value, eta = objective(beta)
     factor, gain_before = None, np.inf
     for _ in range(_MOST_STEPS):
@@ -367,9 +384,13 @@ def fit_logistic(
     return LogisticFit(beta=beta, information=information)
 
 
-def _penalised_loss(design: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: np.ndarray) -> Objective:
+def _penalised_loss(
+    design: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: np.ndarray, offset: np.ndarray | None
+) -> Objective:
+    beyond = 0.0 if offset is None else offset.astype(design.dtype)
+
     def objective(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        eta = design @ beta.astype(design.dtype)
+        eta = design @ beta.astype(design.dtype) + beyond
         return float(weight @ (softplus(eta) - y * eta) + 0.5 * ridge @ beta**2), eta
 
     return objective

@@ -21,6 +21,7 @@ import numpy as np
 
 from forecast.data.known.coding import NO_DAY, NONE, WON, Column
 from forecast.data.known.ledger import KnownState
+from forecast.data.known.planned import NEVER
 
 STEPS = 6
 """Months ahead that are modelled one by one; later ones repeat the last."""
@@ -46,7 +47,8 @@ class States:
     `deal` is the opportunity's place in the ledger; `stage` and `segment` are codes into the ledger's (NONE = unknown);
     `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan without history);
     `due` is the month of the expected close less the month of step 0; `overdue` says that the expected close has
-    passed; `target` is the period of step 0, and `quarter_position` its place in the fiscal quarter (0, 1, 2).
+    passed; `planned_from` is the period from which its segment plans jointly, as known on the day (NEVER = not known);
+    `target` is the period of step 0, and `quarter_position` its place in the fiscal quarter (0, 1, 2).
     """
 
     deal: np.ndarray
@@ -60,6 +62,7 @@ class States:
     due: np.ndarray
     overdue: np.ndarray
     slips: np.ndarray
+    planned_from: np.ndarray
     factors: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
 
@@ -85,6 +88,7 @@ _ARRAYS = (
     "due",
     "overdue",
     "slips",
+    "planned_from",
 )
 
 
@@ -143,6 +147,7 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
         due=due,
         overdue=dated & (expected <= view.day),
         slips=slips,
+        planned_from=np.append(view.planned_from, NEVER)[view.segment[deals]],
         factors={name: x for name, x in values.items() if used[name].levels is not None},
         numbers={name: used[name].as_numbers(x) for name, x in values.items() if _may_be_number(used[name])},
     )
@@ -238,7 +243,8 @@ class AtRisk:
     """The deals of one past origin that were still open when a month began, and what became of them in it.
 
     `step` counts the months from the origin to that month. `deal` (k,), one a deal at risk, indexes `states`, all that
-    were open at the origin; `won` and `lost` (k,) are bool.
+    were open at the origin; `won` and `lost` (k,) are bool. `offset` (k, 2) is what the forecast made at the origin had
+    in its logits beyond the model's columns; None where nothing.
     """
 
     step: int
@@ -246,19 +252,20 @@ class AtRisk:
     deal: np.ndarray
     won: np.ndarray
     lost: np.ndarray
+    offset: np.ndarray | None = None
 
 
-def at_risk(view: KnownState, past: Mapping[int, States], month: int) -> list[AtRisk]:
+def at_risk(view: KnownState, past: Mapping[int, States], month: int, *, steps: int | None = None) -> list[AtRisk]:
     """Return what became of deals in a target month, one record a past origin with open deals; the nearest comes first.
 
     Simple case: a deal that was still open when the month began was won in it, lost in it, or neither, as known at the
     view's day. It counts once for each past origin from which the month lay within the steps, and at which the open
     deals can be told as they were.
 
-    past : by step 0's period, the states at each past origin.
+    past : by step 0's period, the states at each past origin. steps : how many of the nearest are looked at.
     """
     found = []
-    for step in range(steps_of(view)):
+    for step in range(steps_of(view) if steps is None else steps):
         states = past.get(month - step)
         if states is None or not len(states) or month - step - int(view.at_month_end) in view.ledger.unsound:
             continue
@@ -275,7 +282,7 @@ class Rows:
     """Rows (deal, landmark, step) that share a target month: what a fit needs of them.
 
     `landmark` (k,) indexes `states`, one a row at least; step, won, lost (k,); weight (k,) is how many rows of its kind
-    a row stands for.
+    a row stands for; offset (k, 2), float32, is what stands in the logits of won and lost beyond the columns.
     """
 
     states: States
@@ -284,6 +291,7 @@ class Rows:
     won: np.ndarray
     lost: np.ndarray
     weight: np.ndarray
+    offset: np.ndarray
 
     def __len__(self) -> int:
         return len(self.landmark)
@@ -311,6 +319,7 @@ def _rows_of(part: AtRisk) -> Rows:
         won=part.won,
         lost=part.lost,
         weight=np.ones(len(part.deal)),
+        offset=np.zeros((len(part.deal), 2), dtype=np.float32) if part.offset is None else part.offset,
     )
 
 
@@ -331,6 +340,7 @@ def _thinned(rows: Rows, hashes: np.ndarray, target: int, *, most_events: int, m
         won=rows.won[draw],
         lost=rows.lost[draw],
         weight=1.0 / share[draw],
+        offset=rows.offset[draw],
     )
 
 
@@ -346,6 +356,7 @@ def stacked(parts: list[Rows]) -> Rows:
         won=np.concatenate([part.won for part in parts]),
         lost=np.concatenate([part.lost for part in parts]),
         weight=np.concatenate([part.weight for part in parts]),
+        offset=np.concatenate([part.offset for part in parts]),
     )
 
 

@@ -41,6 +41,8 @@ from forecast.models.win.hazards import (
     shrunk_by_evidence,
 )
 from forecast.models.win.landmarks import AtRisk, Rows, States, at_risk, month_rows, open_states, stacked, steps_of
+from forecast.models.win.months import Expected, Months
+from forecast.models.win.shifts import Shift
 
 WINDOW = 60
 """Months of rows a full fit learns from."""
@@ -64,7 +66,7 @@ class WinModel:
     `informed` says whether covariates are used or only the base rate by age; `reason` says why not; `idle` are columns
     that showed no more than chance would and so weigh next to nothing. Of the base rate, by age in months, (ages,): in
     `shares` the share won of deals that close, in `pace` factors on the chance to close, a column a step; None where
-    covariates are used.
+    covariates are used. `shift` is what the last months show beyond all of it (`shifts`), None = nothing.
     """
 
     code: Encoding
@@ -75,6 +77,7 @@ class WinModel:
     idle: tuple[str, ...] = ()
     shares: np.ndarray | None = None
     pace: np.ndarray | None = None
+    shift: Shift | None = None
 
     @property
     def words(self) -> Vocabulary:
@@ -83,7 +86,11 @@ class WinModel:
 
     def base_logits(self, states: States, *, steps: int) -> np.ndarray:
         """Return the logits of won and lost without the owners' part, (n, steps, 2); beyond the last, the last."""
-        return self.code.logits(states, self.beta, steps=steps)
+        return self.shifted(self.code.logits(states, self.beta, steps=steps), states)
+
+    def shifted(self, logits: np.ndarray, states: States) -> np.ndarray:
+        """Return logits of the columns alone with what the last months show beyond them; (n, steps, 2) both."""
+        return logits if self.shift is None else self.shift.applied(logits, states)
 
     def owner_part(self, states: States) -> np.ndarray:
         """Return what the owners add to the logits, (n, 2)."""
@@ -124,10 +131,14 @@ class _Origin:
 
     logits : (n, steps, 2), of its open deals without the owners' part; None without owners, and once all is known.
     errors : (owners, 2 causes, 2): sums of y - p and of p (1 - p), added to as months settle.
+    expected : of step 0. offset : (n, steps, 2), what the shift added to the logits; None where there was none. Both
+    are dropped once all is known.
     """
 
     logits: np.ndarray | None
     errors: np.ndarray
+    expected: Expected | None
+    offset: np.ndarray | None
 
 
 class Learner:
@@ -142,6 +153,7 @@ class Learner:
         self._past: dict[int, States] = {}
         self._rows: dict[int, Rows] = {}
         self._origins: dict[int, _Origin] = {}
+        self._months = Months()
         self._next: int | None = None
         self._closed = 0
         self._fit: Fit | None = None
@@ -162,7 +174,7 @@ class Learner:
         if self._next is None:
             self._next = target
         for month in range(self._next, settled + 1):
-            parts = at_risk(view, self._past, month)
+            parts = [self._with_offset(part, month) for part in at_risk(view, self._past, month)]
             if parts:
                 hashes = view.ledger.hashes
                 rows = month_rows(parts, month, hashes=hashes, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
@@ -179,16 +191,24 @@ class Learner:
         if self._fit is None:
             return Learned(states=states)
 
-        # The forecast's errors will tell the owners' effects of later models.
+        # The forecast's errors will tell the owners' effects of later models, and whether a level has moved.
         beta, idle = shrunk_by_evidence(self._fit)
         model = self._with_owners(self._fit, beta=beta, idle=idle)
+        if self._fit.informed:
+            model = replace(model, shift=self._shift(view, model, anew=due))
         if not self._fit.informed:
             ageless, pace = by_season_alone(model.code, model.beta), closing_pace(self._by_age)
             model = replace(model, beta=ageless, shares=win_shares(view), pace=pace)
-        logits = model.base_logits(states, steps=steps_of(view))
+        plain = model.code.logits(states, model.beta, steps=steps_of(view))
+        logits = model.shifted(plain, states)
         owners = len(model.words.factors.get("owner", ()))
         told = _as_forecast(model, states, logits).astype(np.float32) if owners else None
-        self._origins[target] = _Origin(logits=told, errors=np.zeros((owners, 2, 2)))
+        self._origins[target] = _Origin(
+            logits=told,
+            errors=np.zeros((owners, 2, 2)),
+            expected=Expected(logits=plain[:, 0].astype(np.float32), shift=model.shift) if model.informed else None,
+            offset=None if model.shift is None else (logits - plain).astype(np.float32),
+        )
         return Learned(states=states, model=model, logits=logits)
 
     # -- rows ----------------------------------------------------------------------------------------
@@ -203,6 +223,10 @@ class Learner:
             design = self._fit.code.matrix(rows)
             self._fit = newton_step(self._fit, design, rows)
             self._by_age = self._by_age + _closings(self._fit, design, rows)
+        if parts[0].step == 0:
+            origin = self._origins.get(month)
+            expected = None if origin is None else origin.expected
+            self._months.settle(month, parts[0], expected, code=None if self._fit is None else self._fit.code)
         for part in parts:
             origin = self._origins.get(month - part.step)
             if origin is not None and origin.logits is not None:
@@ -214,10 +238,32 @@ class Learner:
         self._past = {month: states for month, states in self._past.items() if month > self._next - steps}
         self._rows = {month: rows for month, rows in self._rows.items() if month >= target - WINDOW - 12}
         self._origins = {
-            month: replace(origin, logits=None) if month + steps <= self._next else origin
+            month: replace(origin, logits=None, expected=None, offset=None) if month + steps <= self._next else origin
             for month, origin in self._origins.items()
             if month >= target - TRACKED
         }
+
+    # -- levels that move ----------------------------------------------------------------------------
+
+    def _with_offset(self, part: AtRisk, month: int) -> AtRisk:
+        """Return what became of an origin's deals in a month with what the shift had put into their logits."""
+        origin = self._origins.get(month - part.step)
+        if origin is None or origin.offset is None:
+            return part
+        return replace(part, offset=origin.offset[part.deal, part.step])
+
+    def _shift(self, view: KnownState, model: WinModel, *, anew: bool) -> Shift | None:
+        """Return how far levels have moved from what the model expects; `anew` says that it was fitted in full."""
+        if anew:
+            self._months.count_again(model.code, model.beta)
+        unsettled = {}
+        for month in range(view.last_settled + 1, view.first_target):
+            parts = at_risk(view, self._past, month, steps=1)
+            if parts:
+                unsettled[month] = parts[0]
+        return self._months.shift(
+            unsettled, code=model.code, beta=model.beta, first_target=view.first_target, steps=steps_of(view)
+        )
 
     def _due(self, view: KnownState) -> bool:
         """Say whether the model is to be fitted in full: once a year, and whenever closures have grown by half."""
@@ -225,6 +271,8 @@ class Learner:
         before, self._closed = self._closed, int(((view.outcome != OPEN) & view.known).sum())
         if self._refit is not None:
             return self._fit is None or (target - self._fit_from) % self._refit == 0
+        if self._fit is not None and not self._fit.code.planned and (view.planned_from < target).any():
+            return True  # joint planning has begun: what it changes needs columns of its own
         yearly = target % 12 == (view.company.fiscal_year_start - 1) % 12
         return self._fit is None or yearly or _times_grown_by_half(self._closed) > _times_grown_by_half(before)
 

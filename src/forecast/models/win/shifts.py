@@ -1,0 +1,399 @@
+"""What the last months show beyond the win model: levels that moved, by cause, segment and stage.
+
+Simple case: a company stays as it is. Then the wins and losses of each month are what the model expected but for
+chance, and there is no shift. The complication is what this module is for: fewer deals are won from one day on, or the
+chance of a segment wanders. Counted are, by month, segment and stage, the wins and losses that came and those that the
+model expected (`counts_of`). The log of one over the other is a series that a few hypotheses try to explain: nothing
+moved; a level moves slowly (an autoregression of a given size and persistence); it jumped in one of the last months;
+each with or without a scatter of single months beyond chance. A Kalman filter gives the evidence of each and where the
+level is now (`local_level`); they are averaged by their posterior probabilities, with most of the prior on "nothing
+moved", so that a still company hardly pays for the question (multi-process dynamic models: West & Harrison, *Bayesian
+Forecasting and Dynamic Models*, 1997, ch. 12).
+
+A level moves for all deals together, then for a segment beyond that, then for a stage beyond both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logit
+
+from forecast.models.win.hazards import MOST_CLOSED, both_hazards
+from forecast.models.win.landmarks import AtRisk, States
+
+MONTHS = 24
+"""Settled months that are looked at."""
+
+STILL = 0.99
+"""How likely it is thought, before looking, that a level has not moved."""
+
+_JUMPS = 12
+"""Months back in which a level may have jumped."""
+
+_SIZES, _PERSISTENCE = (0.1, 0.2, 0.4), (0.9, 0.97)
+"""Standard deviations of a level that wanders, on the log scale, and how much of it is left a month later."""
+
+_JUMP = 0.5
+_SCATTER = (0.0, 0.05, 0.1, 0.2)
+_FEWEST = 12
+KEEP = 0.9
+"""What a month's evidence for a form of change weighs a month later."""
+
+FORMS = ("rates", "shares")
+"""How a change acts: on the rate of wins and that of losses, each by itself; or on the pace of closing, and on the
+share of the closed deals that are won, the others being lost instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthCounts:
+    """One settled month, in sums over its deals by segment and stage; the last segment and stage are the unknown ones.
+
+    seen, expected, information : (R + 1, K + 1, 2), of won and lost: how many there were, how many the model expected
+    without any shift, and the sum of p (1 - p). doubt : variance of the log of what was seen, beyond chance: 0 of a
+    month that has settled.
+    """
+
+    seen: np.ndarray
+    expected: np.ndarray
+    information: np.ndarray
+    doubt: float = 0.0
+
+
+def counts_of(part: AtRisk, logits: np.ndarray, *, segments: int, stages: int) -> MonthCounts:
+    """Return the counts of the deals at risk in a month, as seen from the origin just before it.
+
+    logits : (k, 2), the model's of the deals at risk, without any shift.
+    """
+    states, deal = part.states, part.deal
+    cell = states.segment[deal] * (stages + 1) + states.stage[deal]
+    cell = np.where(states.segment[deal] < 0, segments, states.segment[deal]) * (stages + 1)
+    cell = cell + np.where(states.stage[deal] < 0, stages, states.stage[deal])
+    won, lost = both_hazards(logits[:, 0], logits[:, 1])
+    shape = (segments + 1, stages + 1)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(cell, values, minlength=shape[0] * shape[1]).reshape(shape)
+
+    return MonthCounts(
+        seen=np.stack([total(part.won.astype(float)), total(part.lost.astype(float))], axis=-1),
+        expected=np.stack([total(won), total(lost)], axis=-1),
+        information=np.stack([total(won * (1 - won)), total(lost * (1 - lost))], axis=-1),
+    )
+
+
+# -- one level, or several of a kind -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """Where levels were and are; n of them.
+
+    path : (n, T), at each month looked at. ahead : (n, S), expected at each step ahead. moved : (n,), the probability
+    that a level has moved at all; jumped : (n, J), that it jumped at one of the last J months, ascending.
+    """
+
+    path: np.ndarray
+    ahead: np.ndarray
+    moved: np.ndarray
+    jumped: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hypotheses:
+    """H hypotheses about a level: u' = phi u + N(0, noise of the month), observed with a scatter. (H,), noise (H, T).
+
+    `wanders` says which let all levels of a kind wander alike; `jump` the month at which one jumps, -1 = none.
+    """
+
+    phi: np.ndarray
+    noise: np.ndarray
+    scatter: np.ndarray
+    wanders: np.ndarray
+    jump: np.ndarray
+    log_prior: np.ndarray
+
+
+def _hypotheses(months: int) -> _Hypotheses:
+    """Return the hypotheses about a level over some months; a jump is at a month after the first."""
+    phi, noise, wanders, jump = [1.0], [np.zeros(months)], [False], [-1]
+    for size in _SIZES:
+        for keep in _PERSISTENCE:
+            each = np.full(months, size**2 * (1 - keep**2))
+            each[0] = size**2
+            phi, noise, wanders, jump = [*phi, keep], [*noise, each], [*wanders, True], [*jump, -1]
+    for at in range(max(months - _JUMPS, 1), months):
+        each = np.zeros(months)
+        each[at] = _JUMP**2
+        phi, noise, wanders, jump = [*phi, 1.0], [*noise, each], [*wanders, False], [*jump, at]
+    jumps = np.array(jump)
+    prior = np.where(jumps >= 0, 1 / max((jumps >= 0).sum(), 1), 1 / max(sum(wanders), 1)) * (1 - STILL) / 2
+    prior[0] = STILL
+    n, s = len(phi), len(_SCATTER)
+    return _Hypotheses(
+        phi=np.tile(phi, s),
+        noise=np.tile(np.array(noise), (s, 1)),
+        scatter=np.repeat(_SCATTER, n),
+        wanders=np.tile(wanders, s),
+        jump=np.tile(jumps, s),
+        log_prior=np.tile(np.log(prior), s) - np.log(s),
+    )
+
+
+def local_level(observed: np.ndarray, variance: np.ndarray, *, ahead: np.ndarray, together: bool = True) -> Level:
+    """Return where n levels are, from what was observed of each month.
+
+    Simple case: one level and one hypothesis; a Kalman filter forward gives the evidence and the level now, and a
+    smoother backward where it was (West & Harrison 1997, 4.2 and 4.8). Here all hypotheses and levels at once, then
+    averaged. Levels of one kind share what they wander by; a jump is each one's own.
+
+    Parameters
+    ----------
+    observed, variance : (n, T), log of seen over expected, and its variance by chance; inf = nothing seen.
+    ahead : (S,), months from the last one observed to each step. together : whether levels share a hypothesis.
+    """
+    n, months = observed.shape
+    which = _hypotheses(months)
+    mean, spread, evidence = _filtered(observed, variance, which)
+    weight = _posterior(evidence, which, together=together)
+    smooth = _smoothed(mean, spread, which)
+    last = mean[:, :, -1]
+    decay = which.phi[:, None, None] ** ahead
+    jumps = np.arange(max(months - _JUMPS, 1), months)
+    jumped = (
+        np.stack([weight[which.jump == at].sum(axis=0) for at in jumps], axis=1) if len(jumps) else np.zeros((n, 0))
+    )
+    still = (which.jump < 0) & ~which.wanders
+    return Level(
+        path=np.einsum("hn,hnt->nt", weight, smooth),
+        ahead=np.einsum("hn,hns->ns", weight, last[:, :, None] * decay),
+        moved=1.0 - weight[still].sum(axis=0),
+        jumped=jumped,
+    )
+
+
+def _filtered(
+    observed: np.ndarray, variance: np.ndarray, which: _Hypotheses
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean and variance of the levels after each month (H, n, T), and the log evidence (H, n)."""
+    (n, months), count = observed.shape, len(which.phi)
+    m, p = np.zeros((count, n)), np.zeros((count, n))
+    means, spreads = np.zeros((count, n, months)), np.zeros((count, n, months))
+    evidence = np.zeros((count, n))
+    phi, scatter = which.phi[:, None], which.scatter[:, None] ** 2
+    for t in range(months):
+        m, p = phi * m, phi**2 * p + which.noise[:, t, None]
+        seen = np.isfinite(variance[:, t])
+        total = np.where(seen, p + variance[:, t] + scatter, 1.0)
+        error = np.where(seen, observed[:, t] - m, 0.0)
+        evidence -= 0.5 * np.where(seen, np.log(total) + error**2 / total, 0.0)
+        gain = np.where(seen, p / total, 0.0)
+        m, p = m + gain * error, (1 - gain) * p
+        means[:, :, t], spreads[:, :, t] = m, p
+    return means, spreads, evidence
+
+
+def _smoothed(mean: np.ndarray, spread: np.ndarray, which: _Hypotheses) -> np.ndarray:
+    """Return the levels at each month given all months, (H, n, T) (Rauch, Tung & Striebel 1965)."""
+    out = mean.copy()
+    phi = which.phi[:, None]
+    for t in range(mean.shape[2] - 2, -1, -1):
+        ahead = phi**2 * spread[:, :, t] + which.noise[:, t + 1, None]
+        gain = np.divide(phi * spread[:, :, t], ahead, out=np.zeros_like(ahead), where=ahead > 0)
+        out[:, :, t] += gain * (out[:, :, t + 1] - phi * mean[:, :, t])
+    return out
+
+
+def _posterior(evidence: np.ndarray, which: _Hypotheses, *, together: bool) -> np.ndarray:
+    """Return the posterior probability of each hypothesis for each level, (H, n).
+
+    Levels that wander do so alike, with one scatter: the evidence of all of them is taken together. Against that stands
+    that each of them is still, or has jumped, by itself.
+    """
+    n = evidence.shape[1]
+    log = evidence + which.log_prior[:, None]
+    if not together or n == 1:
+        return _normalised(log)[0]
+    # By scatter; of each, what every level is by itself (still, or jumped), and each way in which all of them wander.
+    by_scatter = (len(_SCATTER), -1, n)
+    alone, prior = log.reshape(by_scatter), which.log_prior.reshape(*by_scatter[:2])
+    wanders = which.wanders.reshape(*by_scatter[:2])[0]
+    weight, total = _normalised(alone[:, ~wanders].swapaxes(0, 1))
+    prior_alone = _normalised(prior[:, ~wanders].T)[1]
+    worth = np.column_stack(
+        [
+            (total - prior_alone[:, None]).sum(axis=1) + prior_alone,
+            evidence.reshape(by_scatter)[:, wanders].sum(axis=2) + prior[:, wanders],
+        ]
+    )
+    share = np.exp(worth - worth.max())
+    share /= share.sum()
+    out = np.zeros_like(alone)
+    out[:, ~wanders] = weight.swapaxes(0, 1) * share[:, :1, None]
+    out[:, wanders] = share[:, 1:, None]
+    return out.reshape(len(evidence), n)
+
+
+def _normalised(log: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights proportional to exp(log) that sum to 1 along the first axis, and the log of the sum."""
+    top = log.max(axis=0)
+    raw = np.exp(log - top)
+    total = raw.sum(axis=0)
+    return raw / total, top + np.log(total)
+
+
+# -- all levels of a day -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """What is added to the win model as of a day, by segment and stage; see `FORMS` for what a number means.
+
+    rates, shares : (R + 1, K + 1, S, 2), on the log scale, of each form; weight : (2,), how far each is believed.
+    won : the shift of all wins together in the first step, on the log scale; moved : the probability that it moved.
+    """
+
+    rates: np.ndarray
+    shares: np.ndarray
+    weight: np.ndarray
+    won: float
+    moved: float
+
+    def applied(self, logits: np.ndarray, states: States) -> np.ndarray:
+        """Return logits (n, steps, 2) with the shift in them; steps beyond the last repeat it."""
+        stages = self.rates.shape[1] - 1
+        stage = np.where(states.stage < 0, stages, states.stage)
+        segment = np.where(states.segment < 0, self.rates.shape[0] - 1, states.segment)
+        step = np.minimum(np.arange(logits.shape[1]), self.rates.shape[2] - 1)
+        return by_form(logits, self.rates[segment, stage][:, step], self.shares[segment, stage][:, step], self.weight)
+
+
+def by_form(logits: np.ndarray, rates: np.ndarray, shares: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return logits with a change of each form in them, averaged by their weights; all (..., 2), weight (2,)."""
+    plain = both_hazards(logits[..., 0], logits[..., 1])
+    by_rate = both_hazards(logits[..., 0] + rates[..., 0], logits[..., 1] + rates[..., 1])
+    by_share = _by_share(*plain, shares)
+    # What is added, so that a chance at its bound stays where it was.
+    added = [
+        _logit(weight[0] * each + weight[1] * other) - _logit(before)
+        for each, other, before in zip(by_rate, by_share, plain, strict=True)
+    ]
+    return logits + np.stack(added, axis=-1)
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    return np.asarray(logit(np.clip(p, 1e-9, 1 - 1e-9)))
+
+
+def _by_share(won: np.ndarray, lost: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return hazards of which the pace, shares[..., 0], and the share that is won, shares[..., 1], are changed."""
+    closed = np.clip((won + lost) * np.exp(shares[..., 0]), 0.0, MOST_CLOSED)
+    share = won / np.maximum(won + lost, 1e-12)
+    share = np.clip(share * np.exp(shares[..., 1]), 0.0, 1 - 0.5 * (1 - share))
+    return closed * share, closed * (1 - share)
+
+
+def expected_under(counts: MonthCounts, rates: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return what each form expects of a month, (2 forms, R + 1, K + 1, 2 causes)."""
+    slope = _slope(counts.information, counts.expected)
+    by_rate = counts.expected * np.exp(slope * rates)
+    won, lost = counts.expected[..., 0], counts.expected[..., 1]
+    closed = (won + lost) * np.exp(shares[..., 0])
+    share = won / np.maximum(won + lost, 1e-12)
+    share = np.clip(share * np.exp(shares[..., 1]), 0.0, 1 - 0.5 * (1 - share))
+    return np.stack([by_rate, np.stack([closed * share, closed * (1 - share)], axis=-1)])
+
+
+def evidence_of(counts: MonthCounts, rates: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the Poisson log likelihood of a month under each form, (2,)."""
+    mean = np.maximum(expected_under(counts, rates, shares), 1e-9)
+    return np.asarray((counts.seen * np.log(mean) - mean).sum(axis=(1, 2, 3)))
+
+
+def _slope(information: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return by how much the log of what is expected grows with the logits: 1 of rare events, less of frequent ones."""
+    return np.divide(information, expected, out=np.ones_like(expected), where=expected > 0)
+
+
+def shift_of(
+    by_month: Mapping[int, MonthCounts], *, first_target: int, steps: int, evidence: np.ndarray
+) -> Shift | None:
+    """Return the shift as of a day; None where less than a year is known.
+
+    by_month : of the last settled months, ascending. first_target : the period of step 0. evidence : (2,), the log
+    evidence of each form so far.
+    """
+    months = np.array(sorted(by_month))
+    if len(months) < _FEWEST:
+        return None
+    counts = [by_month[int(month)] for month in months]
+    seen, expected, information = (
+        np.stack([getattr(each, name) for each in counts], axis=-1) for name in ("seen", "expected", "information")
+    )
+    doubt = np.array([each.doubt for each in counts])
+    ahead = first_target + np.arange(steps) - months[-1]
+    rates, levels = [], []
+    for cause in range(2):
+        slope = _slope(information[:, :, cause], expected[:, :, cause])
+        total, level = _levels(seen[:, :, cause], expected[:, :, cause], slope, ahead=ahead, doubt=doubt)
+        rates.append(total)
+        levels.append(level)
+    closed, due = seen.sum(axis=2), expected.sum(axis=2)
+    pace, _ = _levels(closed, due, np.ones_like(due), ahead=ahead, doubt=doubt)
+    won = np.divide(expected[:, :, 0] * closed, due, out=np.zeros_like(due), where=due > 0)
+    share, _ = _levels(seen[:, :, 0], won, np.ones_like(won), ahead=ahead, doubt=doubt, of=closed)
+    weight = _normalised(evidence)[0]
+    return Shift(
+        rates=np.stack(rates, axis=-1),
+        shares=np.stack([pace, share], axis=-1),
+        weight=weight,
+        won=float(levels[0].ahead[0, 0]),
+        moved=float(levels[0].moved[0]),
+    )
+
+
+def _levels(
+    seen: np.ndarray,
+    expected: np.ndarray,
+    slope: np.ndarray,
+    *,
+    ahead: np.ndarray,
+    doubt: np.ndarray,
+    of: np.ndarray | None = None,
+) -> tuple[np.ndarray, Level]:
+    """Return the level of all deals, plus what segments and stages show beyond it, (R + 1, K + 1, S), and the first.
+
+    seen, expected, slope : (R + 1, K + 1, T). doubt : (T,). of : how many closed, where what is seen is a
+    share of these.
+    """
+    common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=of)
+    beyond = expected * np.exp(slope * common.path[0])
+    segment = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1,), of=of)
+    beyond = beyond * np.exp(slope * segment.path[:, None])
+    stage = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(0,), of=of)
+    return common.ahead[0] + segment.ahead[:, None] + stage.ahead[None], common
+
+
+def _level_of(
+    seen: np.ndarray,
+    expected: np.ndarray,
+    slope: np.ndarray,
+    *,
+    ahead: np.ndarray,
+    doubt: np.ndarray,
+    axes: tuple[int, ...],
+    of: np.ndarray | None,
+) -> Level:
+    """Return the levels of sums over some axes: log of seen over expected, with its variance by chance."""
+    s, e = seen.sum(axis=axes), expected.sum(axis=axes)
+    gain = (slope * expected).sum(axis=axes) / np.maximum(e, 1e-12)
+    s, e, gain = (np.atleast_2d(each) for each in (s, e, gain))
+    gain = np.maximum(gain, 0.2)
+    observed = np.log((s + 0.5) / (e + 0.5)) / gain
+    variance = 1.0 / (0.5 * (s + e) + 0.5)
+    if of is not None:
+        closed = np.atleast_2d(of.sum(axis=axes))
+        variance = np.maximum(variance - 1.0 / np.maximum(closed, 1.0), 0.1 * variance)
+    return local_level(observed, np.where(e > 0.5, (variance + doubt) / gain**2, np.inf), ahead=ahead)
