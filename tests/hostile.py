@@ -51,6 +51,16 @@ def _renamed(values: pd.Series, what: str, *, start: int = 0) -> dict[str, str]:
     return {name: attack(start + number, what) for number, name in enumerate(names)}
 
 
+def _with_attacks(events: pd.DataFrame) -> pd.DataFrame:
+    """Return the events and one of each attack about the company, two months apart up to the end of the log."""
+    days = pd.date_range(end="2026-09-05", periods=len(ATTACKS), freq="60D")
+    more = pd.DataFrame({"from": days, "to": days + pd.Timedelta(days=50)}).reindex(columns=events.columns)
+    more = more.astype(events.dtypes.to_dict())
+    for column in ("kind", "text"):
+        more[column] = [attack(number, column) for number in range(len(more))]
+    return pd.concat([events, more], ignore_index=True)
+
+
 def tables() -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
     """Return the tables of the company and what its company.toml says."""
     made = simulate(opportunities=900, months=30, seed=3, segments=4)
@@ -77,6 +87,7 @@ def tables() -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
         for column, renamed in names.items():
             if column in table:
                 table[column] = table[column].map(lambda name, new=renamed: new.get(name, name), na_action="ignore")
+    found["events"] = _with_attacks(found["events"])
     found["submitted_forecasts"] = _with_a_rep(found["submitted_forecasts"], names["owner"]["Rep 003"])
     deals["account <b>name</b>"] = deals["account_id"].str[-6:] + ATTACKS[0]
     deals['"><script>window.harm=1</script>'] = deals["opportunity_id"]

@@ -223,7 +223,7 @@ def test_a_chart_without_flags_is_as_high_as_ever_and_with_them_tells_them():
     flagged, higher = made(shown(FEW))
     assert higher == pytest.approx(200 + shown(FEW).height)
     assert "Shape. Flags: a: Into" in re.sub(r"<[^>]*>", "", flagged)
-    assert re.search(r'<ul class="flags"><li><b>a </b>', flagged)
+    assert re.search(r'<ul class="flags"><li><strong>a </strong>', flagged)
     assert "Events flagged: Title" in flagged
 
 
