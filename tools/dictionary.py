@@ -69,7 +69,8 @@ Forecasts of the past are made from what was known then. A day counts to its end
 - {fixed} count as fixed at creation, unless history carries them. `lost_reason`, `promised_on` and `delivered_on` are
   shown once the opportunity is known closed and the day has come.
 - Leads are known by each of their dates, a month of `marketing` or `costs` on its last day, a submitted forecast on
-  `submitted_on`, an adoption on `adopted_on`. `plan`, `quotas` and the capacity of `delivery` are always known.
+  `submitted_on`, a start of joint planning on `announced_on` with its day, else on `adopted_on`. `plan`, `quotas` and
+  the capacity of `delivery` are always known.
 - An event is known from `announced_on`, with its end; without it from its first day, and its end once that has come.
   One that was announced only after it had begun is not known before the announcement.
 - The log ends on `extracted_on`; a later day is refused, and so is one before the first record.

@@ -141,15 +141,25 @@ def test_without_them_nothing_is_missing():
     assert coverage(log).set_index("table").loc["events", "without"] == ""
 
 
-def test_a_start_and_its_announcement_are_known_from_their_days_on():
+def test_a_start_is_known_from_its_announcement_or_else_from_its_day_on():
     starts = table(
         """
         segment adopted_on announced_on
         East    2026-03-01 2026-02-10
+        North   2026-03-01 .
+        South   2026-03-01 2026-03-20
         West    .          .
         """
     )
     log = log_of(GOOD | {"joint_planning": starts})
-    for day, known in (("2026-01-31", (False, False)), ("2026-02-28", (True, False)), ("2026-03-31", (True, True))):
-        seen = snapshot(log, as_of=day).joint_planning.set_index("segment").loc["East"]
-        assert (pd.notna(seen["announced_on"]), pd.notna(seen["adopted_on"])) == known, day
+    # announced_on and adopted_on of each segment, as known
+    nothing, told, begun, late = (False, False), (True, True), (False, True), (True, True)
+    for day, known in (
+        ("2026-01-31", (nothing, nothing, nothing, nothing)),
+        ("2026-02-28", (told, nothing, nothing, nothing)),
+        ("2026-03-10", (told, begun, begun, nothing)),
+        ("2026-03-31", (told, begun, late, nothing)),
+    ):
+        seen = snapshot(log, as_of=day).joint_planning
+        found = list(zip(seen["announced_on"].notna(), seen["adopted_on"].notna(), strict=True))
+        assert found == list(known), day
