@@ -44,6 +44,10 @@ COMPANY_SKILL = "skill total"
 COMPANY_RANGES = "ranges total"
 """The question whether the ranges of the company's months held as often as promised."""
 
+COMBINED = "combined"
+COMBINED_SKILL = "combined total"
+"""The question whether the combination of the forecasters beats the model for the company."""
+
 LEVELS = ("segment", "total")
 APART = 3
 """Months between the days on which odds are checked."""
@@ -124,7 +128,8 @@ def of_record(
     `skill segment`, `skill total` : share of the benchmark's miss that the model's is smaller by, all lead times
     together. `ranges …` : share of its 80 % ranges that held at the shortest lead time; further ahead months overlap,
     and two years of them tell next to nothing. `bias` : of segments' months at the shortest lead time. `step i`,
-    `habit i`, `change i` : of row i.
+    `habit i`, `change i` : of row i. `combined total` : share of the model's miss of the company's months that the
+    combination's is smaller by, all lead times together; only where there is a combination.
     """
     months = scored[(scored["span"] == "month") & scored["error"].notna()]
     estimates: dict[str, Estimate] = {}
@@ -136,6 +141,9 @@ def of_record(
         target, overlap = parse_periods(first["target_period"]), max(shortest_lead(ours), 1)
         name = f"ranges {level}"
         estimates[name] = coverage(first["in80"], target, nominal=NOMINAL, overlap=overlap, weight=WEIGHTS[name])
+    company = months[months["level"] == "total"]
+    if (company["model"] == COMBINED).any():
+        estimates[COMBINED_SKILL] = _skill(company, weight=1.0, ours=COMBINED, other=MODEL)
     estimates["bias"] = _bias(months[(months["model"] == MODEL) & (months["level"] == "segment")])
     estimates |= {f"step {i}": of_comparison(row) for i, row in enumerate(steps.to_dict("records"))}
     estimates |= {f"habit {i}": of_habit(row) for i, row in enumerate(habits.to_dict("records"))}
@@ -150,8 +158,8 @@ def shortest_lead(rows: pd.DataFrame) -> int:
     return int(leads.min()) if len(leads) else 0
 
 
-def _skill(rows: pd.DataFrame, *, weight: float) -> Estimate:
-    pair = paired_targets(rows, MODEL, BASELINE)
+def _skill(rows: pd.DataFrame, *, weight: float, ours: str = MODEL, other: str = BASELINE) -> Estimate:
+    pair = paired_targets(rows, ours, other)
     if pair.empty:
         return mean_of([], weight=weight)
     figures = compare(pair)

@@ -2,9 +2,9 @@
 
 The ladder goes from what costs nothing (last year's month) over the industry's default (stage-weighted pipeline, with
 the deals to come: without them it lacks most of what months ahead bring, and anything beats it) and the models (without
-and with marketing) to what people submit; joint forecasts are held against sales' own as well. Each step is held
-against the one before it on the targets that both have, with a paired test of equal accuracy; over all steps together
-the tests are held to one level.
+and with marketing, and combined with all others) to what people submit; joint forecasts are held against sales' own as
+well. Each step is held against the one before it on the targets that both have, with a paired test of equal accuracy;
+over all steps together the tests are held to one level.
 
 Two more questions about people: do they forecast too high or too low (`habits`), and what becomes of the changes they
 make to the model's forecast (`adjustments`)? Fildes, Goodwin, Lawrence and Nikolopoulos (2009, Int. J. Forecasting 25)
@@ -33,6 +33,7 @@ LADDER: Steps = (
     ("stage-weighted-future", "seasonal-naive"),
     ("pipeline-sales-only", "stage-weighted-future"),
     ("pipeline", "pipeline-sales-only"),
+    ("combined", "pipeline"),
     ("submitted-sales", "pipeline"),
     ("submitted-marketing", "pipeline"),
     ("submitted-joint", "pipeline"),

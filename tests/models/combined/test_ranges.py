@@ -47,7 +47,7 @@ def test_a_segment_that_mostly_books_nothing_keeps_its_zeros():
 
 @pytest.mark.parametrize(("truth", "wanted"), [(0.4, 1.0), (0.6, 1.5), (0.3, 0.75)])
 def test_the_power_is_the_one_that_holds(truth: float, wanted: float):
-    # Ranges of a log-normal of .4; what came has `truth`. Of 400 months the prior's twelve weigh little.
+    # Ranges of a log-normal of .4; what came has `truth`. Of 400 months the prior's six weigh little.
     rng = np.random.default_rng(1)
     quantiles = np.tile(lognorm(0.4, scale=100).ppf(QUANTILES), (2000, 1))
     came = 100 * np.exp(truth * rng.standard_normal(2000))

@@ -8,13 +8,14 @@ from pathlib import Path
 import nbformat.v4 as nb
 import pandas as pd
 
-from forecast import read, snapshot
+from forecast import read, snapshot, sources
 from forecast.data.audit.names import SEVERAL_WAYS
-from forecast.data.schema import Company
-from forecast.evaluation.judgement import Finding, judge, mean_of
+from forecast.data.schema import QUANTILE_COLUMNS, Company
+from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of
 from forecast.reporting.charts.canvas import empty
 from forecast.reporting.charts.figure import Notes, Shown, Statement, TableView, Together
 from forecast.reporting.pages import leader
+from forecast.reporting.pages.bookings.sentences import headline_cards
 from forecast.reporting.run.export import without_empty_sections, without_removed
 from forecast.wording import THIN as T
 from tiny import tiny_company
@@ -245,3 +246,58 @@ def test_a_cell_for_whoever_works_in_the_notebook_is_not_on_its_page():
     notebook = nb.new_notebook(cells=[nb.new_markdown_cell("# Question"), for_the_lab, nb.new_code_cell("1 + 1")])
     assert [cell.source for cell in without_removed(notebook).cells] == ["# Question", "1 + 1"]
     assert len(notebook.cells) == 3
+
+
+# -- whose number the headline tells ----------------------------------------------------------------------
+
+NO_ALARM = pd.DataFrame({"model": ["pipeline"], "segment": ["Total"], "kind": ["high"], "alarm": [False]})
+
+
+def forecast_of(model: str, mean: float) -> pd.DataFrame:
+    quantiles = {name: mean * k for name, k in zip(QUANTILE_COLUMNS, (0.6, 0.7, 0.9, 1.0, 1.1, 1.3, 1.4), strict=True)}
+    keys = {"model": model, "target_period": "FY26 Q4", "horizon": 1, "segment": "Total", "mean": mean}
+    return pd.DataFrame([{**keys, **quantiles, "booked": 1e5, "plan": 1.1e6, "p_at_least_plan": mean / 3e6}])
+
+
+def headline_told(verdict: str, *, combined: float = 2e6) -> tuple[dict, str]:
+    judged = {}
+    if verdict:
+        facts = {"value": 0.2, "promised": 0.0, "low": 0.1, "high": 0.3, "p_value": 0.001, "n": 23, "unit": "month"}
+        estimate = Estimate(**facts, fewest=8, ours=0.08, theirs=0.1, agreeing=19)
+        judged = {"combined total": Finding(estimate=estimate, p_page=0.01, verdict=verdict)}
+    return leader.told(
+        forecast_of("pipeline", 1e6),
+        forecast_of("combined", combined),
+        judged,
+        NO_ALARM,
+        forecast_of("ets", 1.2e6),
+        notes=pd.DataFrame({"about": [], "note": []}),
+        company=Company(currency="EUR"),
+    )
+
+
+def test_the_headline_is_the_models_unless_the_combination_is_nearer_beyond_luck():
+    for verdict in ("", "unclear", "below", "too few"):
+        row, answer = headline_told(verdict)
+        assert row["mean"] == 1e6
+        assert "combination" not in answer
+        assert not leader.is_combined(row)
+
+
+def test_the_headline_is_the_combinations_where_it_is_nearer_and_says_so():
+    row, answer = headline_told("above")
+    assert row["mean"] == 2e6
+    assert row["q10"] == 1.4e6
+    assert row["booked"] == 1e5
+    assert leader.is_combined(row)
+    assert "We expect to book €2" in sources.plain(answer)
+    assert sources.plain(answer).endswith(
+        f"This is the combination’s number: it missed the company’s months by 8{T}%, the model by 10{T}%, in 19 of 23 "
+        f"months; beyond luck. The model alone says €1{T}m; all else below is the model’s."
+    )
+    cards = headline_cards(row, {}, company=Company(currency="EUR"))
+    assert cards[1][2] == "the combination’s, as wide as its past misses ask for"
+
+
+def test_a_combination_without_a_number_tells_none():
+    assert headline_told("above", combined=float("nan"))[0]["mean"] == 1e6

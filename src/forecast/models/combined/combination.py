@@ -8,7 +8,7 @@ segments and Total add up, and nothing is below what is booked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ WINDOW = 24
 """Past origins that teach."""
 FIRST_MONTHS = 12
 """Months of history before the first of them: with less no forecaster knows the year."""
-NEXT_RANGE = 0.7
+NEXT_RANGE = 0.3
 """What the ranges of a horizon count for the horizon next to it."""
 WEIGHT_COLUMNS = ("origin", "horizon", "model", "weight", "habit", "statistic", "enters", "months")
 
@@ -120,6 +120,18 @@ def components_made(
             there.update(zip(lacking, at_origins(name)(snap, origins=lacking, months=months, seed=seed), strict=True))
         out[name] = there
     return out
+
+
+def as_made(frames: Iterable[pd.DataFrame]) -> dict[str, dict[pd.Timestamp, NotedTable]]:
+    """Return forecast tables of several models and origins by model and origin, as `combinations` takes them.
+
+    frames : forecast tables as a backtest or a forecaster gives them, rows in their order.
+    """
+    made: dict[str, dict[pd.Timestamp, NotedTable]] = {}
+    for frame in frames:
+        for (model, day), rows in frame.groupby(["model", "origin"], sort=False):
+            made.setdefault(str(model), {})[pd.Timestamp(day)] = NotedTable(table=rows.reset_index(drop=True))
+    return made
 
 
 def _combine(

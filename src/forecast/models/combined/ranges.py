@@ -15,9 +15,9 @@ from forecast.data.schema import QUANTILES
 
 LOW80, MEDIAN, HIGH80 = (QUANTILES.index(level) for level in (0.1, 0.5, 0.9))
 _RANGES = ((LOW80, HIGH80, 0.8), (0, len(QUANTILES) - 1, 0.95))
-PRIOR_MONTHS = 12.0
+PRIOR_MONTHS = 6.0
 """Months that say the ranges are as wide as they should be, beside those seen."""
-_NARROWEST, _WIDEST = 0.6, 2.5
+_NARROWEST, _WIDEST = 0.3, 2.5
 
 
 def moved(quantiles: np.ndarray, *, mean: np.ndarray, booked: np.ndarray, to: np.ndarray) -> np.ndarray:

@@ -23,7 +23,8 @@ from forecast import sources
 from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
-from forecast.data.rates import at_rates_of
+from forecast.data.rates import TABLE as RATES
+from forecast.data.rates import are_dated, at_rates_of
 from forecast.data.schema import HORIZONS, Log
 from forecast.data.submissions import ABSENT, name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
@@ -41,6 +42,7 @@ from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_
 from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
+from forecast.models.combined.combination import as_made, combinations
 from forecast.models.pipeline.bookings import MODEL_WITHOUT, forecast_bookings
 from forecast.models.pipeline.components import MARKETINGS
 from forecast.models.pipeline.deals import win_probabilities
@@ -56,7 +58,10 @@ EVER_BACK = (12, 24)
 FIRST_MONTHS = 12
 """Months of history before the first origin: with less, no forecaster knows the year."""
 
-MODELS = ("pipeline", "pipeline-sales-only", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future")
+MODELS = (
+    *("pipeline", "pipeline-sales-only", "combined"),
+    *("ets", "seasonal-naive", "stage-weighted", "stage-weighted-future"),
+)
 
 _NOT_IDENTIFIED: Mapping[str, Any] = MappingProxyType(
     {
@@ -109,9 +114,9 @@ def table(
 
     Parameters
     ----------
-    name : bookings, benchmark, deals, backtest, scores, lately, alarms, parted, planning, planning_levels, scorecard,
-        judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes, changes_forecast,
-        changes_forecast_deals or changes_forecast_ends.
+    name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
+        planning_levels, scorecard, judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes,
+        changes_forecast, changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -196,6 +201,15 @@ def _bookings(month: _Month) -> pd.DataFrame:
 def _benchmark(month: _Month) -> pd.DataFrame:
     """The benchmark's forecast of what `bookings` forecasts."""
     return forecaster(BASELINE)(month.snap, months=month.months, seed=month.seed)
+
+
+def _combination(month: _Month) -> dict[str, pd.DataFrame]:
+    """Return the combination's forecast of what `bookings` forecasts, and its weights; nothing is made twice for it."""
+    there = ("backtest", "bookings", "benchmark") if not are_dated(month.log.get(RATES)) else ()
+    made, day = as_made(_get(month, name) for name in there), [month.snap.as_of]
+    found = next(combinations(month.snap, origins=day, months=month.months, seed=month.seed, made=made))
+    named = {"combined": found.forecast.frame(), "weights": found.weights}
+    return {name: month.results.write(name, frame) for name, frame in named.items()}
 
 
 def _deals(month: _Month) -> pd.DataFrame:
@@ -453,6 +467,10 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
     {
         "bookings": _bookings,
         "benchmark": _benchmark,
+        **{
+            name: lambda month, name=name: _combination(month)[name]  # type: ignore[misc]
+            for name in ("combined", "weights")
+        },
         "deals": _deals,
         "backtest": _backtest,
         "scores": _scores,

@@ -18,18 +18,27 @@ from forecast.data.audit.amounts import SEGMENT_SIZE
 from forecast.data.audit.names import NEARLY_ALIKE, RENAMED, SEVERAL_WAYS, WRONG_ENCODING
 from forecast.data.known.settled import booked_by_month
 from forecast.data.known.snapshot import Snapshot
-from forecast.data.schema import TABLES, TOTAL, Company, Log
+from forecast.data.schema import QUANTILE_COLUMNS, TABLES, TOTAL, Company, Log
 from forecast.data.sources.redact import NAMES
 from forecast.evaluation.judgement import Finding
-from forecast.evaluation.questions import COMPANY_SKILL
+from forecast.evaluation.questions import COMBINED, COMBINED_SKILL, COMPANY_SKILL
 from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages import audit
-from forecast.reporting.pages.bookings.prepare import prepare_fan
+from forecast.reporting.pages.bookings.prepare import headline_row, prepare_fan
 from forecast.reporting.pages.bookings.sentences import beyond_the_record, headline_facts
 from forecast.reporting.pages.planning.prepare import is_answerable
 from forecast.reporting.pages.scorecard import plain_name
+from forecast.reporting.pages.track.lately_sentences import company_alarm
+from forecast.reporting.pages.track.lately_sentences import headline as plain_or_under_alarm
 from forecast.reporting.pages.track.prepare import OURS
-from forecast.reporting.pages.words import APART, TOO_FEW, WHICH_IS_NEARER, evaluated
+from forecast.reporting.pages.words import (
+    APART,
+    BEYOND_LUCK,
+    TOO_FEW,
+    WHICH_IS_NEARER,
+    evaluated,
+    in_months,
+)
 
 _WITH_NAMES = frozenset({SEVERAL_WAYS, NEARLY_ALIKE, RENAMED, WRONG_ENCODING, SEGMENT_SIZE})
 """Findings whose evidence quotes names of the data."""
@@ -49,6 +58,16 @@ def is_short(judged: Mapping[str, Finding]) -> bool:
 
 
 # -- sentences ------------------------------------------------------------------------------------------
+
+
+def not_the_models(row: Mapping[str, Any], found: Finding, *, company: Company) -> str:
+    """Return that the headline is the combination's, why, and what the model alone says."""
+    estimate = found.estimate
+    misses = f"it missed the company’s months by {wording.percent(estimate.ours)}, the model by "
+    misses += f"{wording.percent(estimate.theirs)}, {in_months(estimate.agreeing, estimate.n)}; {BEYOND_LUCK}"
+    alone = wording.money(row["mean"], currency=company.currency)
+    return f"This is the combination’s number: {misses}. The model alone says {alone}; all else below is the model’s."
+
 
 READING = {
     "range": "The range. Of ten periods for which an 80 % range is given, eight should end inside it, one below "
@@ -97,6 +116,40 @@ def doubts(
 def facts(row: Mapping[str, Any] | None, answer: str, but: Sequence[str], *, company: Company) -> dict[str, Any]:
     """Return what headline.json holds: the headline and its numbers, and what makes it doubtful (`caveats`)."""
     return {**headline_facts(row, company=company), "headline": answer, "caveats": " ".join(but)}
+
+
+def told(
+    bookings: pd.DataFrame,
+    combined: pd.DataFrame,
+    judged: Mapping[str, Finding],
+    alarms: pd.DataFrame,
+    benchmark: pd.DataFrame,
+    *,
+    notes: pd.DataFrame,
+    company: Company,
+) -> tuple[Mapping[str, Any] | None, str]:
+    """Return the row whose numbers the headline tells, and the sentence that answers.
+
+    Simple case: they are the model's (`lately_sentences.headline`). They are the combination's where that has missed
+    the company's months by less than the model, beyond luck, and no alarm is on the company's forecast, which comes
+    first; then the sentence says so, and what the model alone says.
+
+    bookings, combined, alarms, benchmark, notes : the month's tables. judged : of the month's record.
+    """
+    row: Mapping[str, Any] | None = headline_row(bookings, notes=notes)
+    found, whose = judged.get(COMBINED_SKILL), ""
+    if row is not None and found is not None and found.verdict == "above" and company_alarm(alarms) is None:
+        is_it = (combined["segment"] == TOTAL) & (combined["target_period"] == row["target_period"])
+        if wording.known(row["mean"]) and combined.loc[is_it, "mean"].notna().any():
+            other = sources.row(combined[is_it])
+            whose = not_the_models(row, found, company=company)
+            row = {**row, **{name: other[name] for name in ("model", "mean", *QUANTILE_COLUMNS, "p_at_least_plan")}}
+    return row, plain_or_under_alarm(row, alarms, benchmark, company=company, judged=judged, whose=whose)
+
+
+def is_combined(row: Mapping[str, Any] | None) -> bool:
+    """Return whether the headline's numbers are the combination's: then a picture of the model's chances is no help."""
+    return row is not None and row.get("model") == COMBINED
 
 
 def headline(answer: str, *, but: Sequence[str], beside: Sequence[str] = ()) -> Together:

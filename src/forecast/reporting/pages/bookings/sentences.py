@@ -15,7 +15,7 @@ from forecast import sources, wording
 from forecast.calendar import is_quarter, parse_periods
 from forecast.data.schema import ADDENDS, TOTAL, Company
 from forecast.evaluation.judgement import Finding
-from forecast.evaluation.questions import COMPANY_RANGES
+from forecast.evaluation.questions import COMBINED, COMPANY_RANGES
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.pages.bookings.prepare import ABSTENTION, Addends, Fan, Outcomes
 from forecast.reporting.pages.words import RANGES, word
@@ -50,6 +50,9 @@ NO_QUARTER = "no past quarter to check it by"
 
 NOT_CHECKED = "not yet checked"
 """What is said of a range where no past one, or too few, has been held against what came."""
+
+OF_COMBINATION = "the combination’s, as wide as its past misses ask for"
+"""What is said of a range that is not the model's: those of the model have been counted, these have made it."""
 
 NOT_RANKED = "too near to rank"
 """What is said of months of which any may bring the most."""
@@ -142,6 +145,8 @@ def range_note(row: Mapping[str, Any], judged: Mapping[str, Finding], quarters: 
     row : of the headline. judged : of the month's record, whose `ranges total` is of the company's months. quarters :
     as `headline_cards` takes it. The promise of four in five stands only where past ranges of months kept it.
     """
+    if row.get("model") == COMBINED:
+        return OF_COMBINATION
     if is_quarter([row["target_period"]]).all():
         return quarters or NO_QUARTER
     found = judged.get(COMPANY_RANGES)

@@ -59,6 +59,7 @@ def headline(
     *,
     company: Company,
     judged: Mapping[str, Finding] = UNJUDGED,
+    whose: str = "",
 ) -> str:
     """Return the sentence that answers; where the benchmark has been closer it says so, and what that expects.
 
@@ -66,6 +67,7 @@ def headline(
     stands in; and over all months it has missed by more than the benchmark, beyond luck, which comes last.
 
     row : the headline's row of `bookings`. alarms, benchmark : the month's tables. judged : of the month's record.
+    whose : that the number is not the model's, where it is not; the benchmark is then no yardstick of the model's.
     """
     plain = plain_headline(row, company=company)
     if row is None or not wording.known(row["mean"]):
@@ -78,7 +80,7 @@ def headline(
     amount = _amount(benchmark, model=BENCHMARK, segment=TOTAL, period=period)
     says = f"the benchmark says {wording.money(amount, currency=company.currency)} for {wording.month(period)}"
     beaten = beaten_sentence(judged, says if wording.known(amount) else "")
-    return " ".join(part for part in (plain, happened, beaten) if part)
+    return " ".join(part for part in (plain, happened, whose or beaten) if part)
 
 
 def beaten_sentence(judged: Mapping[str, Finding], says: str = "") -> str:
