@@ -99,6 +99,7 @@ def test_usage_ends_with_2(run, arguments, said):
     [
         (["check", "--data", "nowhere"], "there is no folder 'nowhere'"),
         (["bookings", "--data", "DATA", "--as-of", "2026-03", "--out", "a.xlsx"], "must end in .csv or .parquet"),
+        (["bookings", "--data", "DATA", "--as-of", "2026-03", "--model", "pipline", "--out", "OUT.csv"], "'pipline'"),
         (["deals", "--data", "DATA", "--as-of", "March", "--out", "OUT.csv"], "'March' is not a date"),
         (["deals", "--data", "DATA", "--as-of", "2026-04", "--out", "OUT.csv"], "2026-04-30"),
         (["planning", "--data", "DATA", "--out", "a.csv"], "must end in .json"),
@@ -129,6 +130,7 @@ def test_wrong_data_and_parameters_end_with_1_and_write_nothing(run, data, tmp_p
     ("command", "note"),
     [
         (["bookings", "--as-of", "2026-03"], "note: No forecast: "),
+        (["bookings", "--as-of", "2026-03", "--model", "combined"], "note: No forecast: "),
         (["deals", "--as-of", "2026-03"], "note: No win probability: too few closed deals"),
         (
             ["backtest", "--from", "2026-02", "--to", "2026-02", "--models", "stage-weighted"],

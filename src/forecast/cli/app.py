@@ -165,14 +165,25 @@ def check(data: Data, output: Format = "text") -> None:
 
 
 @app.command(short_help="Write the bookings forecast.")
-def bookings(data: Data, as_of: AsOf, out: OutFile, months: Months = 6, seed: Seed = 0) -> None:
+def bookings(
+    data: Data,
+    as_of: AsOf,
+    out: OutFile,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="Whose forecast: pipeline, combined, ets, submitted-sales, …")
+    ] = "pipeline",
+    months: Months = 6,
+    seed: Seed = 0,
+) -> None:
     """Write the bookings forecast: months and quarters, segments and Total, with quantiles.
 
     Example: forecast bookings --data data/sample --as-of 2026-10 --months 6 --out bookings.csv
+
+    Example: forecast bookings --data data/sample --as-of 2026-10 --model combined --out combined.csv
     """
     from forecast.cli.commands import bookings as run
 
-    run(data, as_of=as_of, out=out, months=months, seed=seed)
+    run(data, as_of=as_of, model=model, out=out, months=months, seed=seed)
 
 
 @app.command(short_help="Write the open deals' win probabilities.")

@@ -28,13 +28,14 @@ _TABLE_SUFFIXES = (".csv", ".parquet")
 # -- one file -------------------------------------------------------------------------------------------
 
 
-def bookings(data: str, *, as_of: str, out: Path, months: int, seed: int) -> None:
-    """Write the bookings forecast."""
-    from forecast.models.pipeline.bookings import bookings_at_origins
+def bookings(data: str, *, as_of: str, model: str, out: Path, months: int, seed: int) -> None:
+    """Write the bookings forecast of a forecaster."""
+    from forecast.models.registry import at_origins
 
     _check_out(out)
+    forecaster = at_origins(model)  # an unknown one is refused before the data are read
     snap = forecast.snapshot(forecast.read(data), as_of=as_of)
-    _write(next(bookings_at_origins(snap, origins=[snap.as_of], months=months, seed=seed)), out)
+    _write(next(iter(forecaster(snap, origins=[snap.as_of], months=months, seed=seed))), out)
 
 
 def deals(data: str, *, as_of: str, out: Path, months: int, seed: int) -> None:
