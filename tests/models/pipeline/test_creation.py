@@ -9,7 +9,7 @@ import pytest
 from companies import make_snapshot, plain_company
 from forecast.data.schema import Company
 from forecast.models.pipeline.cohorts import cohorts
-from forecast.models.pipeline.conversion import OpenChances, conversion
+from forecast.models.pipeline.conversion import YoungDeals, conversion
 from forecast.models.pipeline.creation import expected_wins
 from forecast.models.pipeline.creation_counts import forecast_series, season_of, series_base
 
@@ -191,8 +191,21 @@ def test_the_youngest_count_by_what_is_expected_of_them():
     for share in (0.0, 0.5):
         chance = np.zeros((len(young), 6))
         chance[:, 0] = share * max(due - won, 0.0) / len(young)
-        found = conversion(view, seen, opened=OpenChances(deal=young, chance=chance))
+        found = conversion(view, seen, young=YoungDeals(deal=young, chance=chance, moved=np.ones((1, 6))))
         ratio = found.rate.sum() / plain.rate.sum()
         expected = (won + chance.sum() + 20) / (due + 20)
         assert ratio == pytest.approx(expected, rel=0.1)
         assert ratio < 1
+
+
+def test_levels_that_moved_move_what_is_to_come_month_by_month():
+    view = make_snapshot("2021-12-31", plain_company(deals=4000, months=24, seed=9, won=0.1, lost=0.1)).state
+    none = np.zeros(0, dtype=np.int64)
+    moved = np.array([[0.5, 0.6, 0.7, 0.8, 0.9, 1.0]])
+    plain, less = (
+        expected_wins(view, steps=8, young=YoungDeals(deal=none, chance=np.zeros((0, 6)), moved=each))
+        for each in (np.ones((1, 6)), moved)
+    )
+    # The wins so far are read at the level of now, so that the factor of the cohorts differs, and no month from another.
+    share = less.value[:, 1:] / plain.value[:, 1:]
+    np.testing.assert_allclose(share / share[:, -1:], [[0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0]], rtol=1e-9)

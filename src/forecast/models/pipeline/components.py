@@ -21,7 +21,7 @@ from forecast.data.known.mended import what_was_done
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
 from forecast.models.pipeline.cohorts import COHORTS
-from forecast.models.pipeline.conversion import OpenChances
+from forecast.models.pipeline.conversion import YOUNG, YoungDeals
 from forecast.models.pipeline.corrections import (
     Corrections,
     IssuedForecast,
@@ -31,9 +31,9 @@ from forecast.models.pipeline.corrections import (
 from forecast.models.pipeline.creation import Future, expected_wins
 from forecast.models.tables import bookings_in
 from forecast.models.win.amounts import LikeDeals, amount_bounds, amount_notes, beyond_notes, counted, like_deals
-from forecast.models.win.hazards import one_thread
+from forecast.models.win.hazards import incidence, one_thread
 from forecast.models.win.landmarks import STEPS, States, steps_of
-from forecast.models.win.learn import Learned, Learner
+from forecast.models.win.learn import Learned, Learner, WinModel
 from forecast.models.win.probabilities import (
     chances_ahead,
     days_to_walk,
@@ -251,8 +251,8 @@ def _components(
     chance = chances_ahead(view, model, states, steps=steps, logits=logits)
     shift = 0.0 if model.shift is None else model.shift.won
     corrections = past.corrections(lesson.view, segments=len(view.segments), shift=shift)
-    opened = OpenChances(deal=states.deal, chance=chance[:, :modelled])
-    future = expected_wins(lesson.view, steps=steps, marketing=marketing, opened=opened)
+    young = _young(view, learned, model)
+    future = expected_wins(lesson.view, steps=steps, marketing=marketing, young=young)
     recorded = _corrected(lesson.view, states, chance, lesson.amount, corrections=corrections, future=future)
     issued = _issued(recorded, corrections, future, steps=modelled, closed=closed_deals(view), shift=shift)
     past.record(view, issued)
@@ -261,6 +261,22 @@ def _components(
         parts = replace(recorded, value=priced(chance, amount, corrections)[1], booked=_booked(view, steps))
     notes = [f"The odds of open deals have no skill over the base rate: {model.reason}."] if model.reason else []
     return replace(parts, notes=(*notes, *left_out_notes(model), *_credits(view))), corrections
+
+
+def _young(view: KnownState, learned: Learned, model: WinModel) -> YoungDeals | None:
+    """Return what the win model says of the youngest open deals, with levels as it learned them and as they moved."""
+    born = view.ledger.created_in[learned.states.deal]
+    young = np.flatnonzero((born >= view.first_target - YOUNG) & (born < view.first_target))
+    if learned.plain is None or learned.logits is None:
+        return None
+    states, steps = learned.states.take(young), learned.plain.shape[1]
+    won, lost = model.hazards(states, steps=steps, logits=learned.plain[young])
+    moved = np.ones((len(view.ledger.segments), steps))
+    if model.shift is not None:
+        now = model.hazards(states, steps=steps, logits=learned.logits[young])[0]
+        before, after = (by_segment(each, states.segment, segments=len(moved)) for each in (won, now))
+        moved = np.divide(after, before, out=moved, where=before > 0)
+    return YoungDeals(deal=states.deal, chance=incidence(won, lost)[0], moved=moved)
 
 
 def _credits(view: KnownState) -> list[str]:

@@ -38,19 +38,24 @@ class Conversion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenChances:
-    """The open deals of a day, their places in the ledger `deal` (n,), and the chance to be won in each step (n, S)."""
+class YoungDeals:
+    """Open deals created in the last months: their places in the ledger, `deal` (n,), and what the win model says.
+
+    `chance` (n, S) to be won in each step while levels stay what the model learned them to be; `moved` (R, S) the
+    factor by which a win in a step is likelier, or less likely, since levels have moved.
+    """
 
     deal: np.ndarray
     chance: np.ndarray
+    moved: np.ndarray
 
 
-def conversion(view: KnownState, seen: Cohorts, *, opened: OpenChances | None = None) -> Conversion:
+def conversion(view: KnownState, seen: Cohorts, *, young: YoungDeals | None = None) -> Conversion:
     """Learn conversion by age; each ratio is wins over wins expected from its parent, 20 wins of the parent added.
 
     Simple case: the cohorts of the last three years, as far as their months have settled. Two complications: wins
     follow the month of the year as far as past years agree on it; and the youngest cohorts, whose wins are still to
-    come, count by what the win model expects of them (`opened`), so that a change is seen before their cycle is over.
+    come, count by what the win model expects of them (`young`), so that a change is seen before their cycle is over.
     """
     created, won = seen.created[:, :, -COHORTS:], seen.won[:, :, -COHORTS:]
     periods = seen.periods[-COHORTS:]
@@ -83,9 +88,9 @@ def conversion(view: KnownState, seen: Cohorts, *, opened: OpenChances | None = 
     by_group = by_group * _shrunk(wins.sum(axis=0), exposed.sum(axis=0) * by_group)
     region = _shrunk(wins.sum(axis=2), (exposed * by_group).sum(axis=2))
     learned = Conversion(rate=region[:, :, None] * by_group[None], position=factor, month=month)
-    if opened is None:
+    if young is None:
         return learned
-    return replace(learned, rate=learned.rate * _youngest(view, seen, learned, opened)[:, :, None])
+    return replace(learned, rate=learned.rate * _youngest(view, seen, learned, young)[:, :, None])
 
 
 def _ratio(seen: float, expected: float) -> float:
@@ -114,11 +119,12 @@ def _months_of_year(view: KnownState, seen: Cohorts, by_age: np.ndarray, *, posi
     return np.asarray(np.exp(logs) / np.exp(logs).mean())
 
 
-def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, opened: OpenChances) -> np.ndarray:
+def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, deals: YoungDeals) -> np.ndarray:
     """Return by how much the youngest cohorts do better or worse than earlier ones, by segment and group, (R, G).
 
     Of the deals created in the last three months: those won, and those that the win model expects to be won at the ages
-    looked at, over what conversion by age expects of them.
+    looked at, over what conversion by age expects of them. Levels that have moved are left out of both: they fade, or
+    stay, by the month in which a win falls (`YoungDeals.moved`).
     """
     first = view.first_target - YOUNG
     segments, groups, ages = learned.rate.shape
@@ -128,13 +134,13 @@ def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, opened: Open
         month = seen.periods[place] + np.arange(ages)
         factor = learned.position[view.calendar.quarter_position(month)] * learned.month[month % 12]
         due += np.einsum("rg,rga,a->rg", seen.created[:, :, place], learned.rate, factor)
-    won = seen.won_young[:, :, young].sum(axis=2)
-    born = view.ledger.created_in[opened.deal]
-    here = (born >= first) & (born < view.first_target) & (view.segment[opened.deal] >= 0)
+    won = seen.won_young[:, :, young].sum(axis=2) / deals.moved[:, :1]
+    born = view.ledger.created_in[deals.deal]
+    here = (born >= first) & (born < view.first_target) & (view.segment[deals.deal] >= 0)
     # At the end of step s a deal is first_target + s - born months old.
-    age = view.first_target - born[here, None] + np.arange(opened.chance.shape[1])
-    expected = (opened.chance[here] * (age < ages)).sum(axis=1)
-    cell = view.segment[opened.deal[here]] * groups + seen.group[opened.deal[here]]
+    age = view.first_target - born[here, None] + np.arange(deals.chance.shape[1])
+    expected = (deals.chance[here] * (age < ages)).sum(axis=1)
+    cell = view.segment[deals.deal[here]] * groups + seen.group[deals.deal[here]]
     won = won + np.bincount(cell, expected, minlength=segments * groups).reshape(segments, groups)
     overall = (won.sum() + _YOUNG_PRIOR) / (due.sum() + _YOUNG_PRIOR)
     due *= _ratio(won.sum(), due.sum())

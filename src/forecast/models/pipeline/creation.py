@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import Cohorts, cohorts
-from forecast.models.pipeline.conversion import OpenChances, conversion, lateness, mean_amounts
+from forecast.models.pipeline.conversion import YoungDeals, conversion, lateness, mean_amounts
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
 
 LAGS = 4
@@ -46,26 +46,27 @@ class Future:
     used_leads: bool
 
 
-def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, opened: OpenChances | None = None) -> Future:
+def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, young: YoungDeals | None = None) -> Future:
     """Return what deals not yet created are expected to bring in each of the `steps` months ahead.
 
     Step 0 is the next month at a month's end, else the rest of the month in progress.
 
-    opened : what the win model says of the open deals, the youngest of which tell of those to come.
+    young : what the win model says of the youngest open deals, which tells of those to come.
     """
     part = view.elapsed
     seen = cohorts(view, steps=steps, marketing=marketing)
     created, used = _creation(view, seen, steps=steps, marketing=marketing)
-    convert, amounts = conversion(view, seen, opened=opened), mean_amounts(seen)
+    convert, amounts = conversion(view, seen, young=young), mean_amounts(seen)
     late_share, late_won = lateness(seen)
     target = view.first_target + np.arange(steps)
     calendar_factor = convert.position[view.calendar.quarter_position(target)] * convert.month[target % 12]
     wins, value, marketed = (np.zeros((len(view.ledger.segments), steps)) for _ in range(3))
     channel = np.array([bool(name) for name in seen.channels])
+    moved = _moved(young, steps=steps)
     for s in range(steps):
         for j in range(s + 1):
             rate = convert.rate[:, :, s - j] * (late_won[s - j] * late_share if j == 0 and part > 0 else 1.0)
-            expected = created[:, :, j] * rate * calendar_factor[s]
+            expected = created[:, :, j] * rate * calendar_factor[s] * moved[s]
             wins[:, s] += expected.sum(axis=1)
             worth = expected * amounts[:, :, s - j]
             value[:, s] += worth.sum(axis=1)
@@ -81,6 +82,13 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, opene
         spread=spread,
         used_leads=used,
     )
+
+
+def _moved(young: YoungDeals | None, *, steps: int) -> np.ndarray:
+    """Return the factor on wins since levels have moved, (S, R, 1); steps beyond those modelled repeat the last."""
+    if young is None:
+        return np.ones((steps, 1, 1))
+    return young.moved.T[np.minimum(np.arange(steps), young.moved.shape[1] - 1), :, None]
 
 
 # -- how many are created ------------------------------------------------------------------------------

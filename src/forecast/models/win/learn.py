@@ -117,12 +117,14 @@ class WinModel:
 class Learned:
     """What is there after one more day: its open deals, the model as of then and its `base_logits` for them.
 
-    model, logits : None where too few deals have closed, or before the period from which a model is wanted.
+    plain : the logits without the model's shift. model, logits, plain : None where too few deals have closed, or
+    before the period from which a model is wanted.
     """
 
     states: States
     model: WinModel | None = None
     logits: np.ndarray | None = None
+    plain: np.ndarray | None = None
 
 
 @dataclass(kw_only=True)
@@ -209,7 +211,7 @@ class Learner:
             expected=Expected(logits=plain[:, 0].astype(np.float32), shift=model.shift) if model.informed else None,
             offset=None if model.shift is None else (logits - plain).astype(np.float32),
         )
-        return Learned(states=states, model=model, logits=logits)
+        return Learned(states=states, model=model, logits=logits, plain=plain)
 
     # -- rows ----------------------------------------------------------------------------------------
 
