@@ -206,6 +206,6 @@ def test_levels_that_moved_move_what_is_to_come_month_by_month():
         expected_wins(view, steps=8, young=YoungDeals(deal=none, chance=np.zeros((0, 6)), moved=each))
         for each in (np.ones((1, 6)), moved)
     )
-    # The wins so far are read at the level of now, so that the factor of the cohorts differs, and no month from another.
+    # The wins so far are read at the level of now, so that the factor of the cohorts differs; it is one for all months.
     share = less.value[:, 1:] / plain.value[:, 1:]
     np.testing.assert_allclose(share / share[:, -1:], [[0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0]], rtol=1e-9)
