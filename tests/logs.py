@@ -138,3 +138,21 @@ def _side_tables(past: int, future: int, cut: pd.Timestamp) -> dict[str, pd.Data
 
 def _text(cut: pd.Timestamp, days: int | None) -> str | None:
     return None if days is None else (cut + pd.Timedelta(days=days)).strftime("%Y-%m-%d")
+
+
+def counted(month_counts: dict[str, list[int]]) -> Log:
+    """Return a log without history of deals by segment and month from January 2024; each is lost after 60 days."""
+    rows = []
+    for segment, counts in month_counts.items():
+        for at, count in enumerate(counts):
+            start = pd.Timestamp("2024-01-01") + pd.DateOffset(months=at)
+            days = [start + pd.Timedelta(days=k * 27 // max(count, 1)) for k in range(count)]
+            rows += [(segment, day) for day in days]
+    frame = pd.DataFrame(rows, columns=["segment", "created_on"])
+    end = pd.Timestamp("2024-01-01") + pd.DateOffset(months=len(counts)) - pd.Timedelta(days=1)
+    frame["closed_on"] = frame["created_on"] + pd.Timedelta(days=60)
+    frame["outcome"] = np.where(frame["closed_on"] <= end, "lost", "open")
+    frame["closed_on"] = frame["closed_on"].where(frame["outcome"] == "lost")
+    frame["opportunity_id"] = [f"O{k:05d}" for k in range(len(frame))]
+    frame = frame.assign(stage=frame["outcome"], amount=10.0, expected_close_on=pd.NaT)
+    return validate({"opportunities": frame}, Company(extracted_on=end.as_unit("us")))

@@ -18,6 +18,7 @@ from forecast.data.known.segment_breaks import closed_segments, new_segments
 from forecast.data.schema import Log
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.company import Simulation, simulate, write
+from logs import counted
 
 FOUND = {
     "migration": told.STAMPED,
@@ -138,26 +139,6 @@ def test_a_stage_is_renamed_where_another_begins_at_its_position():
     assert renames(2) == ()  # another position: another stage
     assert renames(1, gap=-1) == ()  # both are in use on one day and the next
     assert renames(1, gap=30) == ()  # a month lies between
-
-
-def counted(month_counts: dict[str, list[int]]) -> Log:
-    """Return a log without history of deals by segment and month from January 2024; each is lost after 60 days."""
-    rows = []
-    for segment, counts in month_counts.items():
-        for at, count in enumerate(counts):
-            start = pd.Timestamp("2024-01-01") + pd.DateOffset(months=at)
-            days = [start + pd.Timedelta(days=k * 27 // max(count, 1)) for k in range(count)]
-            rows += [(segment, day) for day in days]
-    frame = pd.DataFrame(rows, columns=["segment", "created_on"])
-    end = pd.Timestamp("2024-01-01") + pd.DateOffset(months=len(counts)) - pd.Timedelta(days=1)
-    frame["closed_on"] = frame["created_on"] + pd.Timedelta(days=60)
-    frame["outcome"] = np.where(frame["closed_on"] <= end, "lost", "open")
-    frame["closed_on"] = frame["closed_on"].where(frame["outcome"] == "lost")
-    frame["opportunity_id"] = [f"O{k:05d}" for k in range(len(frame))]
-    frame = frame.assign(stage=frame["outcome"], amount=10.0, expected_close_on=pd.NaT)
-    return forecast.data.checks.validation.validate(
-        {"opportunities": frame}, forecast.data.schema.Company(extracted_on=end.as_unit("us"))
-    )
 
 
 def test_a_segment_was_split_off_the_one_that_lost_as_much():

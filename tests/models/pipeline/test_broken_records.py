@@ -11,14 +11,17 @@ import pytest
 import forecast
 from forecast.data.checks.validation import problems
 from forecast.data.known.broken import Breaks, Renamed
-from forecast.data.known.ledger import ledger_of
+from forecast.data.known.ledger import KnownState, ledger_of
 from forecast.data.known.mended import names_since, one_knowledge_each
+from forecast.data.known.segment_breaks import closed_segments, given_up_with_their_segment
 from forecast.data.schema import Company, Log
 from forecast.models.pipeline.begun_anew import created_before, still_open
+from forecast.models.pipeline.segments_now import as_if_split_before, goes_on, inherited
+from forecast.models.win.landmarks import at_risk, open_states
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.company import Simulation, simulate, write
 from forecast.simulation.truth import expected_bookings
-from logs import STAGES, table
+from logs import STAGES, counted, table
 
 
 def company(kind: str | None, seed: int, *, month: str = "2025-06") -> tuple[Simulation, Log]:
@@ -69,10 +72,8 @@ def test_deals_that_began_anew_are_created_in_the_months_before():
     assert (np.diff(open_for) <= 0).all()
 
 
-def _age_of(view: object, deals: np.ndarray) -> np.ndarray:
-    from forecast.models.win.landmarks import open_states
-
-    states = open_states(view)  # type: ignore[arg-type]
+def _age_of(view: KnownState, deals: np.ndarray) -> np.ndarray:
+    states = open_states(view)
     return states.age[np.isin(states.deal, deals)]
 
 
@@ -177,6 +178,55 @@ def test_a_change_of_stage_that_is_none_is_refused(old: str, new: str, what: str
     changes = pd.DataFrame({"from": ["2026-01-01"], "old": [old or None], "new": [new]})
     found = problems({"opportunities": OPPORTUNITIES, "stages": STAGES, "stage_changes": changes}, Company())
     assert any(what in str(problem) and problem.severity == "fatal" for problem in found)
+
+
+@pytest.mark.slow
+def test_no_deal_is_forecast_for_a_segment_that_closed():
+    made, log = company("closed", 59)
+    name = made.changes["segment"].iloc[0]
+    table = forecast.forecast_bookings(forecast.snapshot(log, as_of="2025-07"), months=3)
+    closed = table[table["segment"] == name]
+    assert (closed["not_yet_created"] == 0).all()
+    assert (table[table["segment"] != name].groupby("segment")["not_yet_created"].sum() > 0).all()
+    assert any(f"{name} closed after" in note for note in table.attrs["notes"])
+    before = forecast.forecast_bookings(forecast.snapshot(log, as_of="2025-05"), months=3)
+    assert before.loc[before["segment"] == name, "not_yet_created"].sum() > 0
+    assert not any("closed after" in note for note in before.attrs["notes"])
+
+
+@pytest.mark.slow
+def test_deals_given_up_with_their_segment_teach_nothing():
+    _, log = company("closed", 59)
+    view = forecast.snapshot(log, as_of="2025-08").state
+    (shut,) = closed_segments(view)
+    lost = given_up_with_their_segment(view)
+    assert lost.sum() == len(shut.lost) > 20
+    assert (view.segment[lost] == shut.segment).all()
+    past = {earlier.first_target: open_states(earlier) for earlier in view.ledger.walk(_ends(view, 4))}
+    month = view.calendar.period(pd.Timestamp("2025-06-01"))
+    for part in at_risk(view, past, month):
+        deals = part.states.deal[part.deal]
+        assert not (part.lost & lost[deals]).any()
+        assert part.lost.any()  # others are told of
+
+
+def _ends(view: KnownState, months: int) -> list[pd.Timestamp]:
+    return [view.calendar.end(view.period - back) for back in range(months, 0, -1)]
+
+
+def test_a_segment_that_was_split_off_leaves_the_other_its_level():
+    log = counted({"East": [40] * 12 + [20] * 6, "North": [0] * 12 + [20] * 6, "West": [30, 31] * 9})
+    view = ledger_of(log).as_of(log.extracted_on)
+    first = int(view.ledger.created_in.min())
+    periods = np.arange(first, first + 18)
+    created = np.array([[[40.0] * 12 + [20.0] * 6], [[0.0] * 12 + [20.0] * 6], [[30.0] * 18]])
+    kept = created.copy()
+    as_split = as_if_split_before(view, created, periods)
+    assert (as_split[0] == 20.0).all()  # by hand: 40 a month, of which half was left
+    assert np.array_equal(as_split[1:], created[1:])
+    assert np.array_equal(created, kept)
+    assert inherited(view) == {1: 0}
+    assert goes_on(view).all()
 
 
 OPPORTUNITIES = table(

@@ -60,6 +60,14 @@ def closed_segments(view: KnownState) -> list[ClosedSegment]:
     return found
 
 
+def given_up_with_their_segment(view: KnownState) -> np.ndarray:
+    """Return which deals were lost because their segment closed, as known on a day; (n,) bool."""
+    out = np.zeros(view.ledger.size, dtype=bool)
+    for each in closed_segments(view):
+        out[each.lost] = True
+    return out
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewSegment:
     """A segment that begins in the middle of the log; segment : its code. day : of its first deal. created : a month.

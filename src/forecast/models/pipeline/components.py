@@ -29,6 +29,7 @@ from forecast.models.pipeline.corrections import (
     chance_of_new,
 )
 from forecast.models.pipeline.creation import Future, expected_wins
+from forecast.models.pipeline.segments_now import what_became_of_segments
 from forecast.models.tables import bookings_in
 from forecast.models.win.amounts import LikeDeals, amount_bounds, amount_notes, beyond_notes, counted, like_deals
 from forecast.models.win.hazards import incidence, one_thread
@@ -198,7 +199,8 @@ def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: i
     )
     notes = [*amount_notes(view, states, amount), *beyond_notes(view, lesson.view.amount)] if asked else []
     if asked and not isinstance(parts, DataError):
-        parts = replace(parts, notes=(*parts.notes, *notes, *what_was_done(view.ledger)))
+        told = [*what_was_done(view.ledger), *what_became_of_segments(view)]
+        parts = replace(parts, notes=(*parts.notes, *notes, *told))
     return Origin(
         view=view,
         learned=learned,

@@ -9,6 +9,7 @@ import numpy as np
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import COHORTS, Cohorts
 from forecast.models.pipeline.creation_counts import season_of
+from forecast.models.pipeline.segments_now import goes_on, inherited
 
 SEASON_MONTHS = 60
 """Months of wins that tell the months of the year apart."""
@@ -57,13 +58,12 @@ def conversion(view: KnownState, seen: Cohorts, *, young: YoungDeals | None = No
     follow the month of the year as far as past years agree on it; and the youngest cohorts, whose wins are still to
     come, count by what the win model expects of them (`young`), so that a change is seen before their cycle is over.
     """
+    seen = _told(view, seen)
     created, won = seen.created[:, :, -COHORTS:], seen.won[:, :, -COHORTS:]
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
     complete = (target <= seen.settled) & (target >= view.closures_recorded_from)
-    complete &= ~np.isin(periods, list(view.ledger.half_seen))[:, None]
-    won = won * complete
     position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)
@@ -86,11 +86,23 @@ def conversion(view: KnownState, seen: Cohorts, *, young: YoungDeals | None = No
     group = _shrunk(wins.sum(axis=(0, 2)), (exposed.sum(axis=0) * by_age).sum(axis=1))
     by_group = by_age * group[:, None]
     by_group = by_group * _shrunk(wins.sum(axis=0), exposed.sum(axis=0) * by_group)
-    region = _shrunk(wins.sum(axis=2), (exposed * by_group).sum(axis=2))
+    of_region, expected_of = wins.sum(axis=2), (exposed * by_group).sum(axis=2)
+    region = _shrunk(of_region, expected_of)
+    for new, of in inherited(view).items():
+        region[new] = (of_region[new] + _WINS_PRIOR * region[of]) / (expected_of[new] + _WINS_PRIOR)
     learned = Conversion(rate=region[:, :, None] * by_group[None], position=factor, month=month)
     if young is None:
         return learned
     return replace(learned, rate=learned.rate * _youngest(view, seen, learned, young)[:, :, None])
+
+
+def _told(view: KnownState, seen: Cohorts) -> Cohorts:
+    """Return the cohorts without those that tell nothing: of segments that closed, and of months seen by half."""
+    told = goes_on(view)[:, None, None] & ~np.isin(seen.periods, list(view.ledger.half_seen))
+    if told.all():
+        return seen
+    won, won_young = seen.won * told[..., None], seen.won_young * told
+    return replace(seen, created=seen.created * told, won=won, won_young=won_young)
 
 
 def _ratio(seen: float, expected: float) -> float:
@@ -137,6 +149,7 @@ def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, deals: Young
     won = seen.won_young[:, :, young].sum(axis=2) / deals.moved[:, :1]
     born = view.ledger.created_in[deals.deal]
     here = (born >= first) & (born < view.first_target) & (view.segment[deals.deal] >= 0)
+    here &= ~np.isin(born, list(view.ledger.half_seen))
     # At the end of step s a deal is first_target + s - born months old.
     age = view.first_target - born[here, None] + np.arange(deals.chance.shape[1])
     expected = (deals.chance[here] * (age < ages)).sum(axis=1)

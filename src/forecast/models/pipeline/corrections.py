@@ -22,6 +22,7 @@ from forecast.data.known.coding import WON
 from forecast.data.known.enough import closed_deals
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.models.pipeline.creation import Future
+from forecast.models.pipeline.segments_now import goes_on
 from forecast.models.win.landmarks import STEPS
 
 ORIGINS = 24
@@ -211,6 +212,9 @@ class PastForecasts:
         }
         actual_open, actual_new = self._actual(view, months)
         actual_open = actual_open - parts["booked"]
+        if not (going_on := goes_on(view)).all():  # deals that were given up with their segment were not misjudged
+            parts = {name: part * going_on[:, None, None] for name, part in parts.items()}
+            actual_open, actual_new = (part * going_on[:, None, None] for part in (actual_open, actual_new))
         known = np.minimum(np.array([each.closed for each in issued]) / max(closed_deals(view), 1), 1.0)
         sound = ~np.isin(months - int(view.at_month_end), list(view.ledger.unsound))
         weight = known**2 * _alike(np.array([each.shift for each in issued]), shift) * sound

@@ -14,7 +14,7 @@ marketing table is there, deals created from a channel follow its leads of this 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
@@ -23,6 +23,7 @@ from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import Cohorts, cohorts
 from forecast.models.pipeline.conversion import YoungDeals, conversion, lateness, mean_amounts
 from forecast.models.pipeline.creation_counts import forecast_series, series_base
+from forecast.models.pipeline.segments_now import as_if_split_before, goes_on
 
 LAGS = 4
 """Months of leads a month's creation depends on: its own and the three before."""
@@ -55,7 +56,10 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, young
     """
     part = view.elapsed
     seen = cohorts(view, steps=steps, marketing=marketing)
-    created, used = _creation(view, seen, steps=steps, marketing=marketing)
+    going_on = goes_on(view)[:, None, None]
+    as_split = replace(seen, created=as_if_split_before(view, seen.created, seen.periods) * going_on)
+    created, used = _creation(view, as_split, steps=steps, marketing=marketing)
+    created = created * going_on
     convert, amounts = conversion(view, seen, young=young), mean_amounts(seen)
     late_share, late_won = lateness(seen)
     target = view.first_target + np.arange(steps)

@@ -22,6 +22,7 @@ import numpy as np
 from forecast.data.known.coding import NO_DAY, NONE, WON, Column
 from forecast.data.known.ledger import KnownState
 from forecast.data.known.planned import NEVER
+from forecast.data.known.segment_breaks import given_up_with_their_segment
 
 STEPS = 6
 """Months ahead that are modelled one by one; later ones repeat the last."""
@@ -260,11 +261,11 @@ def at_risk(view: KnownState, past: Mapping[int, States], month: int, *, steps: 
 
     Simple case: a deal that was still open when the month began was won in it, lost in it, or neither, as known at the
     view's day. It counts once for each past origin from which the month lay within the steps, and at which the open
-    deals can be told as they were.
+    deals can be told as they were; not where it was given up because its segment closed.
 
     past : by step 0's period, the states at each past origin. steps : how many of the nearest are looked at.
     """
-    found = []
+    found, given_up = [], given_up_with_their_segment(view)
     for step in range(steps_of(view) if steps is None else steps):
         states = past.get(month - step)
         if states is None or not len(states) or month - step - int(view.at_month_end) in view.ledger.unsound:
@@ -272,6 +273,9 @@ def at_risk(view: KnownState, past: Mapping[int, States], month: int, *, steps: 
         event = closing_step(view, states)
         deal = np.flatnonzero(event >= step)
         closed = event[deal] == step
+        if given_up.any():
+            told = ~(closed & given_up[states.deal[deal]])
+            deal, closed = deal[told], closed[told]
         won = closed & (view.outcome[states.deal[deal]] == WON)
         found.append(AtRisk(step=step, states=states, deal=deal, won=won, lost=closed & ~won))
     return found
