@@ -77,7 +77,10 @@ Forecasts of the past are made from what was known then. A day counts to its end
 - Bookings of a month are **settled** `settle_days` after it ended: what was then recorded as won in it.
 """
 
-_NO_LOSS = {"events": "charts over time have no flags of what the company did or met"}
+_NO_LOSS = {
+    "events": "charts over time have no flags of what the company did or met",
+    "stage_changes": "two names of a stage are read as one only where `stages` has both at one position",
+}
 """What tables bring whose absence no report complains of."""
 
 

@@ -33,8 +33,8 @@ STAMPED_MEND = (
     "where these lie further back"
 )
 BEGUN_MEND = (
-    "bring creation dates and history from the old system; how old these deals are, and when they were created, is not "
-    "known otherwise"
+    "bring creation dates and history from the old system; until then the age of these deals counts as unknown, and a "
+    "forecast learns nothing from the months before, from which deals are missing"
 )
 
 
@@ -90,7 +90,7 @@ def _unrecorded(found: Breaks) -> Iterator[Problem]:
             column="recorded_at",
             what=UNRECORDED,
             evidence=f"{joined((month(name) for name in months), most=3)}, while deals were created and closed",
-            mend="bring the rows of these months; the stages of deals in them are not known otherwise",
+            mend="bring the rows of these months; until then a forecast learns nothing from how deals stood in them",
         ).at(months)
 
 
@@ -104,7 +104,7 @@ def _closed(view: KnownState) -> Iterator[Problem]:
             what=CLOSED,
             evidence=f"{shortened(view.ledger.segments[each.segment])!r}: its last deal was created on "
             f"{_date(each.last)}, {len(each.lost):,} were lost in the month after, and none is created since",
-            mend="nothing, if it closed; else the export misses its deals",
+            mend="nothing, if it closed: no deal to come is forecast for it; else export its deals",
         ).at(view.ledger.ids_of(each.lost))
 
 
