@@ -60,5 +60,6 @@ CAUSES = tuple(range(8501, 8504))
 NO_HISTORY = tuple(range(8601, 8605))
 """Companies exported without their history at the ends of six quarters (8601 and 8602 used)."""
 
-BREAKS = tuple(range(8701, 8741))
-"""Companies on which breaks in the record are looked for: 30 that go on, and ten of each kind of break (used)."""
+BREAKS = tuple(range(8701, 8744))
+"""Companies on which breaks in the record are looked for: 30 that go on, ten of each kind of break, and from 8741 on
+three on which it is measured what each costs a forecast (all used)."""
