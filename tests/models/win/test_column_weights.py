@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal, norm, rankdata
 
 import forecast
+from companies import make_snapshot, plain_company
 from forecast.models.win.encoding import normal_scores
 from forecast.models.win.hazards import fit_logistic, learned_ridge
-from forecast.models.win.probabilities import fit_win_model
+from forecast.models.win.probabilities import chances_ahead, fit_win_model
 from forecast.simulation.company import simulate, write
 
 
@@ -203,3 +205,36 @@ def test_a_column_of_noise_weighs_nothing_and_one_that_tells_does(tmp_path):
     notes = forecast.win_probabilities(snap).attrs["notes"]
     assert any("colour" in note and "chance" in note for note in notes)
     assert len(states)
+
+
+def test_whose_close_dates_are_kept_is_learned_by_source():
+    # Two sources; the deals of the one are won in the month they say, those of the other whenever chance will have it.
+    deals = plain_company(deals=3000, months=36, seed=11, won=0.15, lost=0.05)
+    created = pd.to_datetime(deals["created_on"])
+    renewal = np.arange(len(deals)) % 2 == 0
+    due = created + pd.offsets.MonthBegin(3)
+    due_on = due.dt.strftime("%Y-%m-%d")
+    over = due <= "2022-12-31"
+    how = np.where(np.arange(len(deals)) % 12 == 0, "lost", "won")
+    deals["lead_source"] = np.where(renewal, "Renewal", "Web")
+    deals["closed_on"] = deals["closed_on"].mask(renewal, due_on.where(over))
+    deals["outcome"] = deals["outcome"].mask(renewal, pd.Series(np.where(over, how, "open"), dtype="str"))
+    deals["expected_close_on"] = due_on
+    born = pd.DataFrame(
+        {
+            "opportunity_id": deals["opportunity_id"],
+            "recorded_on": deals["created_on"],
+            "stage": "Early",
+            "amount": 100.0,
+            "expected_close_on": due_on,
+        }
+    )
+    ended = born.assign(recorded_on=deals["closed_on"], stage=deals["outcome"].map({"won": "Closed won", "lost": "Closed lost"}))
+    history = pd.concat([born, ended[deals["outcome"] != "open"]], ignore_index=True)
+    today = fit_win_model(make_snapshot("2022-12-31", deals, history))
+    chance = chances_ahead(today.view, today.model, today.states, steps=6)
+    source = np.array(today.model.words.factors["lead_source"])[today.states.factors["lead_source"]]
+    for step in range(2):
+        now_due = today.states.due == step
+        assert chance[now_due & (source == "Renewal"), step].mean() > 0.7
+        assert chance[now_due & (source == "Web"), step].mean() < 0.35

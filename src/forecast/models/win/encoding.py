@@ -29,6 +29,12 @@ from forecast.models.win.landmarks import UNDATED, Rows, States
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
 
+KEPT_DATES = ("type", "lead_source")
+"""Columns that say whose expected close date is as good as a contract: renewals are booked when they say."""
+
+KEPT_RIDGE = 20.0
+"""Least ridge of how much more, or less, the close date says of a type or a source than of all deals."""
+
 PLANNED_RIDGE = 200.0
 """Least ridge of what joint planning changes: a segment that plans jointly is thought to be much as before."""
 
@@ -266,6 +272,9 @@ class Encoding:
             blocks["slips"] = (1, 1.0)
             blocks["stage_age"] = (2, 1.0)
             blocks["stage_age:stage"] = (stages, 3.0)
+            for name in KEPT_DATES:
+                if name in self.words.factors:
+                    blocks[f"due is {name}"] = (2 * self.words.width(name), KEPT_RIDGE)
             if self.planned:
                 blocks["planned:stage"] = (stages, PLANNED_RIDGE)
                 blocks["planned:due"] = (_DUE_LEVELS * 3, PLANNED_RIDGE)
@@ -338,6 +347,12 @@ class Encoding:
             due = states.due[rows]
             away = np.where(due == UNDATED, _DUE_SPAN + 1, np.clip(due - step, -_DUE_SPAN, _DUE_SPAN))
             yield "due", layout["due"][0] + (away + _DUE_SPAN) * 3 + early, None
+            for name in KEPT_DATES:
+                if f"due is {name}" in layout:
+                    level = self.words.places[name][states.factors[name][rows]]
+                    inside = (level != NONE) & (away >= 0) & (away <= _DUE_SPAN)
+                    column = np.where(inside, 2 * level + (away == 0), NONE)
+                    yield "due", self._level(f"due is {name}", column), None
             if "planned:due" in layout:
                 jointly = planned.astype(float)
                 yield "planned", self._level("planned:stage", stage), jointly

@@ -23,7 +23,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
-from forecast.models.win.encoding import PLANNED_RIDGE, Encoding
+from forecast.models.win.encoding import Encoding
 from forecast.models.win.landmarks import Rows
 from forecast.wording import plural
 
@@ -40,6 +40,9 @@ _DETERMINED = 0.2
 
 _OURS = ("season", "segment")
 """Blocks whose ridge is learned although no company brings them: months of the year, and segments."""
+
+_DEPARTURES = ("planned", "due is ")
+"""How blocks begin that depart from what holds of all deals: their ridge is learned, never below that set by hand."""
 
 _COMPARED = 30_000
 """Rows on which base rate and covariates are compared."""
@@ -236,17 +239,12 @@ def shrunk_by_evidence(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
     So are the months of the year: a company may hardly know them, or do a third of its business in two. The other
     columns' ridge is set by hand.
     """
-    brought = [
-        name
-        for name in fit.code.layout
-        if name in _OURS or name.startswith("planned") or name.startswith(("is ", "x "))
-    ]
+    ours = [name for name in fit.code.layout if name in _OURS or name.startswith(_DEPARTURES)]
+    brought = [name for name in fit.code.layout if name.startswith(("is ", "x "))]
     if not fit.informed:
         return fit.beta, ()
-    learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=brought)
-    idle = (
-        name for name, count in learned.determined.items() if count < _DETERMINED and name.startswith(("is ", "x "))
-    )
+    learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=[*ours, *brought])
+    idle = (name for name in brought if learned.determined[name] < _DETERMINED)
     return learned.beta, tuple(name.split(" ", 1)[1] for name in idle)
 
 
@@ -279,7 +277,7 @@ def learned_ridge(
         for name, span in spans.items():
             determined[name] = float(2 * (span.stop - span.start) - ridge[span] @ variance[span])
             size = max(float((found[span] ** 2).sum()), 1e-12)
-            least = PLANNED_RIDGE if name.startswith("planned") else _LEAST_RIDGE
+            least = code.layout[name][2] if name.startswith(_DEPARTURES) else _LEAST_RIDGE
             ridge[span] = np.clip(repeats * determined[name] / size, least, _MOST_RIDGE)
     out = beta.copy()
     for cause, each in enumerate(quadratics):
