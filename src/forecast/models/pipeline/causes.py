@@ -338,8 +338,9 @@ def _changes(
     they may have come.
     """
     owner = {name: new.factors[name] for name in ("owner",) if name in old.factors}
-    base = replace(old, segment=new.segment, age=new.age, factors={**old.factors, **owner})
-    other = _differs(old, base, ("segment", "age", "factors"))
+    factors = {**old.factors, **owner}
+    base = replace(old, segment=new.segment, planned_from=new.planned_from, age=new.age, factors=factors)
+    other = _differs(old, base, ("segment", "planned_from", "age", "factors"))
     begun, nothing = _copy(start), start.where(np.zeros(len(old), dtype=bool))
     if other.any():
         _put(begun, np.flatnonzero(other), known(base.take(other)))
