@@ -64,5 +64,5 @@ BREAKS = tuple(range(8701, 8744))
 """Companies on which breaks in the record are looked for: 30 that go on, ten of each kind of break, and from 8741 on
 three on which it is measured what each costs a forecast (all used)."""
 
-CHANGES = tuple(range(8801, 8811))
+CHANGES = tuple(range(8901, 8911))
 """Companies that change, kind by kind, on which it is reported how near forecasts come to what can be known."""
