@@ -47,7 +47,7 @@ ROWS = [
     "evaluation/scores",
     "evaluation/judgement",
     "evaluation/value_added|evaluation/alarms|evaluation/last_months",
-    "evaluation/lately",
+    "evaluation/lately|evaluation/levels",
     "evaluation/questions",
     "evaluation/planning",
     "evaluation/measures",

@@ -46,7 +46,11 @@ SHARES: Mapping[str, float] = MappingProxyType(
         "people too low": 0.12,
         "segments too high": 0.10,
         "segments too low": 0.04,
-        "later": 0.10,
+        "company wins fewer": 0.05,
+        "company wins more": 0.01,
+        "segments wins fewer": 0.02,
+        "segments wins more": 0.01,
+        "later": 0.01,
     }
 )
 """Each family's part of the one false alarm; `later` is kept for alarms still to come."""

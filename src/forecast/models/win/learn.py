@@ -161,6 +161,11 @@ class Learner:
         self._fit: Fit | None = None
         self._by_age = np.zeros(0)
 
+    @property
+    def months(self) -> Months:
+        """What came of the settled months beside what was expected, as of the last day taken in; read only."""
+        return self._months
+
     def step(self, view: KnownState) -> Learned:
         """Take in one more day; return the model as of then."""
         with one_thread():

@@ -8,7 +8,9 @@ expected, times the share of closures that earlier months showed at the same poi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ class Months:
 
     _parts: dict[int, AtRisk] = field(default_factory=dict)
     _counts: dict[int, MonthCounts] = field(default_factory=dict)
+    _as_forecast: dict[int, MonthCounts] = field(default_factory=dict)
     _by_its_end: dict[int, np.ndarray] = field(default_factory=dict)
     _in_the_end: dict[int, np.ndarray] = field(default_factory=dict)
     _evidence: np.ndarray = field(default_factory=lambda: np.zeros(len(FORMS)))
@@ -54,11 +57,21 @@ class Months:
         if expected is None or code is None:
             return
         counts = _counted(part, expected.logits[part.deal].astype(float), code)
-        self._counts[month] = counts
+        self._counts[month] = self._as_forecast[month] = counts
         if expected.shift is not None:
             shift = expected.shift
             fresh = evidence_of(counts, shift.rates[:, :, 0], shift.shares[:, :, 0])
             self._evidence = KEEP * self._evidence + fresh - fresh.max()
+
+    @property
+    def counts(self) -> Mapping[int, MonthCounts]:
+        """The settled months looked at, beside what the last model fitted in full expects of them."""
+        return MappingProxyType(self._counts)
+
+    @property
+    def as_forecast(self) -> Mapping[int, MonthCounts]:
+        """All settled months of the walk, each beside what was expected at its beginning by the model of that day."""
+        return MappingProxyType(self._as_forecast)
 
     def count_again(self, code: Encoding, beta: np.ndarray) -> None:
         """Count all months beside what a model fitted anew expects of them."""

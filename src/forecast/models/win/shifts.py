@@ -15,7 +15,7 @@ A level moves for all deals together, then for a segment beyond that, then for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,9 @@ _SIZES, _PERSISTENCE = (0.1, 0.2, 0.4), (0.9, 0.97)
 
 _JUMP = 0.5
 _SCATTER = (0.0, 0.05, 0.1, 0.2)
-_FEWEST = 12
+FEWEST = 12
+"""Settled months without which nothing is said of a level."""
+
 KEEP = 0.9
 """What a month's evidence for a form of change weighs a month later."""
 
@@ -326,7 +328,7 @@ def shift_of(
     evidence of each form so far.
     """
     months = np.array(sorted(by_month))
-    if len(months) < _FEWEST:
+    if len(months) < FEWEST:
         return None
     counts = [by_month[int(month)] for month in months]
     seen, expected, information = (
@@ -352,6 +354,22 @@ def shift_of(
         won=float(levels[0].ahead[0, 0]),
         moved=float(levels[0].moved[0]),
     )
+
+
+def wins_levels(counts: Sequence[MonthCounts]) -> tuple[Level, Level]:
+    """Return where the level of wins is, of all deals and of each segment beyond that, as `Shift` has it of rates.
+
+    counts : of settled months one after the other, `FEWEST` at least. `ahead` is as of the last of them.
+    """
+    seen, expected, information = (
+        np.stack([getattr(each, name)[:, :, 0] for each in counts], axis=-1)
+        for name in ("seen", "expected", "information")
+    )
+    slope, ahead = _slope(information, expected), np.zeros(1)
+    doubt = np.array([each.doubt for each in counts])
+    common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=None)
+    beyond = expected * np.exp(slope * common.path[0])
+    return common, _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1,), of=None)
 
 
 def _levels(

@@ -33,6 +33,8 @@ from forecast.evaluation.backtest import backtest
 from forecast.evaluation.changed import explained
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.lately import LAST, alarms, lately, parted
+from forecast.evaluation.levels import TABLES as LEVELS
+from forecast.evaluation.levels import levels_on
 from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
@@ -115,8 +117,8 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
-        planning_levels, scorecard, judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes,
-        changes_forecast, changes_forecast_deals or changes_forecast_ends.
+        planning_levels, levels, levels_found, scorecard, judgements, value_added, habits, adjustments, odds_ever,
+        late_wins, overdue, notes, changes_forecast, changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -199,7 +201,6 @@ def _bookings(month: _Month) -> pd.DataFrame:
 
 
 def _benchmark(month: _Month) -> pd.DataFrame:
-    """The benchmark's forecast of what `bookings` forecasts."""
     return forecaster(BASELINE)(month.snap, months=month.months, seed=month.seed)
 
 
@@ -311,6 +312,10 @@ def _submissions(month: _Month, people: list[str]) -> pd.DataFrame:
     track = backtest(month.log, origins=days, models=people, months=1, seed=month.seed)
     track = track[_settled(month, track["target_period"])]
     return score(track, calendar=calendar)
+
+
+def _levels(month: _Month) -> dict[str, pd.DataFrame]:
+    return {name: month.results.write(name, frame) for name, frame in levels_on(month.snap).items()}
 
 
 def _planning(month: _Month) -> pd.DataFrame:
@@ -463,34 +468,33 @@ def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
     }
 
 
+def _each(
+    make: Callable[[_Month], Mapping[str, pd.DataFrame]], *names: str
+) -> dict[str, Callable[[_Month], pd.DataFrame]]:
+    """Return the makers of tables that are made together."""
+    return {name: lambda month, name=name: make(month)[name] for name in names}  # type: ignore[misc]
+
+
 MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
     {
         "bookings": _bookings,
         "benchmark": _benchmark,
-        **{
-            name: lambda month, name=name: _combination(month)[name]  # type: ignore[misc]
-            for name in ("combined", "weights")
-        },
+        **_each(_combination, "combined", "weights"),
         "deals": _deals,
         "backtest": _backtest,
         "scores": _scores,
         "lately": _lately,
         "alarms": _alarms,
         "parted": _parted,
+        **_each(_levels, *LEVELS),
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,
-        **{
-            name: lambda month, name=name: _record(month)[name]  # type: ignore[misc]
-            for name in ("judgements", "value_added", "habits", "adjustments")
-        },
+        **_each(_record, "judgements", "value_added", "habits", "adjustments"),
         "odds_ever": _odds_ever,
         "late_wins": _late_wins,
         "overdue": _overdue,
         "notes": _notes,
-        **{
-            name: lambda month, name=name: _changed(month)[name]  # type: ignore[misc]
-            for name in CHANGED
-        },
+        **_each(_changed, *CHANGED),
     }
 )
