@@ -77,6 +77,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "as promised": "the word that is explained",
     },
     "pages/leader": {
+        "above": CODE,
         "one below and one above": READING,
         "a forecast that is no better adds nothing": READING,
     },
@@ -121,6 +122,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "above": FACT,
         "below": FACT,
         "we cannot say how accurate forecasts are": "says that nothing can be said",
+    },
+    "pages/value_added/weights": {
+        "more than luck": "the rule by which weights are given; each forecaster was tested by it",
     },
     "pages/value_added/ladder": {
         "lower is better": READING,

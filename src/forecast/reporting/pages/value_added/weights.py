@@ -21,7 +21,7 @@ def believed(weights: pd.DataFrame) -> Together:
         return Together(Statement(TOO_FEW, kind="nothing"))
     shown = by_months_ahead(weights)
     ahead = list(shown.columns[2:])
-    heads = {"model": "forecast", "level": "put at", **{name: name for name in ahead}}
+    heads = {"model": "forecast", "level": PUT_AT, **{name: name for name in ahead}}
     formats: dict[str, Format] = {"model": name_of, **dict.fromkeys(["level", *ahead], wording.whole)}
     table = TableView(shown, CAPTION, columns=heads, formats=formats)
     return Together(Statement(f"{finding(weights)}."), table, Notes(explained(weights)))
@@ -44,7 +44,7 @@ def by_months_ahead(weights: pd.DataFrame) -> pd.DataFrame:
 
 TOO_FEW = "The combination is the model alone: too few months have settled to weigh anybody."
 CAPTION = "Weight of each forecast in the combination, by months ahead; put at: its usual level"
-IN_PROGRESS = "in progress"
+IN_PROGRESS, PUT_AT = "in progress", "put at"
 NOBODY = "Nobody adds to the model: the combination is the model alone"
 HOW = (
     "The weights come from the errors of the last two years, as each forecast was made then. Who did not make the "
