@@ -229,7 +229,8 @@ def test_whose_close_dates_are_kept_is_learned_by_source():
             "expected_close_on": due_on,
         }
     )
-    ended = born.assign(recorded_on=deals["closed_on"], stage=deals["outcome"].map({"won": "Closed won", "lost": "Closed lost"}))
+    stage = deals["outcome"].map({"won": "Closed won", "lost": "Closed lost"})
+    ended = born.assign(recorded_on=deals["closed_on"], stage=stage)
     history = pd.concat([born, ended[deals["outcome"] != "open"]], ignore_index=True)
     today = fit_win_model(make_snapshot("2022-12-31", deals, history))
     chance = chances_ahead(today.view, today.model, today.states, steps=6)
