@@ -293,7 +293,7 @@ def test_the_headline_is_the_combinations_where_it_is_nearer_and_says_so():
     assert "We expect to book €2" in sources.plain(answer)
     assert sources.plain(answer).endswith(
         f"This is the combination’s number: it missed the company’s months by 8{T}%, the model by 10{T}%, in 19 of 23 "
-        f"months; beyond luck. The model alone says €1{T}m; the rest of the page is the model’s."
+        f"months; beyond luck. The model alone says €1{T}m; the rest here is the model’s."
     )
     cards = headline_cards(row, {}, company=Company(currency="EUR"))
     assert cards[1][2] == "the combination’s, as wide as its past misses ask for"

@@ -66,7 +66,7 @@ def not_the_models(row: Mapping[str, Any], found: Finding, *, company: Company) 
     misses = f"it missed the company’s months by {wording.percent(estimate.ours)}, the model by "
     misses += f"{wording.percent(estimate.theirs)}, {in_months(estimate.agreeing, estimate.n)}; {BEYOND_LUCK}"
     alone = wording.money(row["mean"], currency=company.currency)
-    return f"This is the combination’s number: {misses}. The model alone says {alone}; the rest of the page is the model’s."
+    return f"This is the combination’s number: {misses}. The model alone says {alone}; the rest here is the model’s."
 
 
 READING = {
