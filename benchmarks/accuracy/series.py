@@ -3,10 +3,10 @@
     python -m benchmarks.accuracy.series [--series 200]
 
 Accuracy: the last 36 points of M1's monthly series (Makridakis et al., J. Forecasting 1982), six months ahead, MASE
-scaled by the seasonal naive's error within the 36 points. `ours` is the mixture of `models.ets`, its median; `theta`
-the Theta method on the mixture's seasonally adjusted logs, and `pool` the median of ours, theta and the same smoothing
-without drift (`models.theta`; the forecaster `ets-theta`); `statsmodels` the ETS of lowest AICc of six, additive errors
-on logs, with or without trend and season.
+scaled by the seasonal naive's error within the 36 points. `ours` is the mixture of `models.ets` on logs, its median;
+`theta` the Theta method averaged over smoothing constants and scales, with the season of `ets` on its own scale, and
+`pool` their mean (the forecaster `ets-theta`); `statsmodels` the ETS of lowest AICc of six, additive errors on logs,
+with or without trend and season.
 Speed: 200 series (M1's, repeated where there are fewer) at their last 36 origins; ours, and the pool with ours in it,
 in one pass each, medians of three; statsmodels, and statsforecast (compiled; in an environment of its own), on a stated
 number of refits, evenly spaced, and scaled to the 7,200.
@@ -28,7 +28,9 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from benchmarks.peers.environments import run_peer
 from benchmarks.results import record
-from forecast.models.baselines.smoothing import PERIOD, ets_path, pooled, theta_path
+from forecast.models.baselines.series import transform
+from forecast.models.baselines.smoothing import PERIOD, ets_path
+from forecast.models.baselines.theta import pooled, theta_mixture
 
 POINTS, AHEAD, ORIGINS, SERIES = 36, 6, 36, 200
 REFITS = 48
@@ -84,6 +86,14 @@ def peers(series: list[np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, fl
     return found, seconds
 
 
+def with_theta(y: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Theta and the pool of `ets-theta`, (series, O, AHEAD) each, in the unit of y, from every origin."""
+    z, shift = transform(y)
+    path = ets_path(z, origins=origins, ahead=AHEAD)
+    theta = theta_mixture(y, shift, origins=origins, ahead=AHEAD, season=path.season)
+    return theta, np.exp(pooled(path.location, theta, shift=shift)) - shift[:, None, None]
+
+
 def accuracy(count: int) -> list[tuple[str, str, float, str]]:
     """Return MASE of each method on every n-th series of M1."""
     series = m1(POINTS)
@@ -93,15 +103,12 @@ def accuracy(count: int) -> list[tuple[str, str, float, str]]:
     scale = np.abs(y[:, PERIOD:] - y[:, :-PERIOD]).mean(axis=1)[:, None]
     z = np.log(y)
     origins = np.array([POINTS - 1])
-    path = ets_path(z, origins=origins, ahead=AHEAD)
-    ours = path.location[:, 0]
-    theta = theta_path(z, origins=origins, ahead=AHEAD, season=path.season).theta[:, 0]
+    theta, pool = with_theta(y, origins)
     forecasts = {
         "seasonal naive": np.log(y[:, -PERIOD:][:, :AHEAD]),
-        "ours": ours,
-        "theta": theta,
-        "pool": pooled(z, path.location, origins=origins, season=path.season)[:, 0],
-        "mean of ours and theta": (ours + theta) / 2,
+        "ours": ets_path(z, origins=origins, ahead=AHEAD).location[:, 0],
+        "theta": np.log(np.maximum(theta[:, 0], 1e-9)),
+        "pool": np.log(np.maximum(pool[:, 0], 1e-9)),
         "statsmodels": np.stack([by_aicc(one) for one in z]),
         **peers(list(z))[0],
     }
@@ -125,14 +132,11 @@ def speed() -> list[tuple[str, str, float, str]]:
     """Return CPU seconds of ours, of the pool and of statsmodels for 200 series x 36 origins."""
     longest = [train for train, _ in m1(POINTS + ORIGINS)]
     length = min(len(train) for train in longest)
-    z = np.log(np.array([longest[k % len(longest)][-length:] for k in range(SERIES)]))
+    y = np.array([longest[k % len(longest)][-length:] for k in range(SERIES)])
+    z = np.log(y)
     origins = np.arange(length - ORIGINS, length)
 
-    def pool() -> np.ndarray:
-        path = ets_path(z, origins=origins, ahead=AHEAD)
-        return pooled(z, path.location, origins=origins, season=path.season)
-
-    ours, both = cpu(lambda: ets_path(z, origins=origins, ahead=AHEAD)), cpu(pool)
+    ours, both = cpu(lambda: ets_path(z, origins=origins, ahead=AHEAD)), cpu(lambda: with_theta(y, origins))
     chosen = np.linspace(0, SERIES * ORIGINS - 1, REFITS).astype(int)
     start = time.process_time()
     for k in chosen:

@@ -25,7 +25,8 @@ from scipy.special import ndtr
 from forecast.calendar import period_label
 from forecast.data.schema import NotedTable
 from forecast.data.submissions import counted, name_key, why_none_counts
-from forecast.models.baselines.smoothing import PERIOD, EtsPath, ets_path, pooled
+from forecast.models.baselines.smoothing import PERIOD, EtsPath, ets_path
+from forecast.models.baselines.theta import pooled, theta_mixture
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
 from forecast.seeds import generator
 from forecast.wording import plural
@@ -118,6 +119,8 @@ FEWEST_MONTHS = 6
 """Complete months below which bookings are not smoothed."""
 WINDOW = 72
 """Complete months looked at."""
+THETA_WINDOW = 120
+"""Complete months that Theta looks at: a straight line is the better known the longer it is."""
 _LEARN = 24
 """Past origins whose errors are looked at."""
 _FEWEST_SEEN = 12
@@ -169,7 +172,7 @@ def ets(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
 
 
 def ets_theta(view: KnownState, *, months: int, seed: int = 0) -> NotedTable:
-    """Return the median of `ets`, Theta and flat smoothing, by segment and month, on the scale of `ets`.
+    """Return the mean of the medians of `ets` and of Theta averaged over scales (`theta`), by segment and month.
 
     The distribution is that of `ets`, moved on the transformed scale until its median is the pool's: the same joint
     draws, shifted, and `mean` is that of the shifted distribution. Needs what `ets` needs.
@@ -225,6 +228,7 @@ def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> Noted
     rng = generator(seed, 12)
     periods, _ = month_targets(view, months)
     past, y = known_bookings(view, complete=True)
+    before, long = past[-THETA_WINDOW:], y[:, -THETA_WINDOW:]
     past, y = past[-WINDOW:], y[:, -WINDOW:]
     if len(past) < FEWEST_MONTHS:
         why = f"{model} needs {FEWEST_MONTHS} complete months of bookings: {len(past)} are known."
@@ -240,8 +244,15 @@ def _smoothing(view: KnownState, *, model: str, months: int, seed: int) -> Noted
     covariance, correlation = _widths(path, settled_only(view, z), origins)
     location = path.location[:, -1]
     if model == ETS_THETA:
-        season = path.season[:, -1:]
-        location = pooled(z, location[:, None], origins=origins[-1:], season=season, first_month=first_month)[:, 0]
+        theta = theta_mixture(
+            np.where(np.isnan(transform(long)[0]), np.nan, np.maximum(long, 0.0)),
+            shift,
+            origins=np.array([len(before) - 1]),
+            ahead=ahead,
+            season=path.season[:, -1:],
+            first_month=int(before[0] % PERIOD),
+        )
+        location = pooled(location[:, None], theta, shift=shift)[:, 0]
     alive = np.isfinite(location[:, 0])
     location = np.where(alive[:, None], location, 0.0)
     booked = bookings_in(view, periods)
