@@ -40,6 +40,11 @@ def closed_segments(view: KnownState) -> list[ClosedSegment]:
     ledger, found = view.ledger, []
     dated = view.known & (ledger.created_on != NO_DAY) & (ledger.created_on <= view.day) & (view.segment != NONE)
     deals = np.flatnonzero(dated)
+    newest = np.full(len(ledger.segments), view.day, dtype=np.int64)
+    newest[view.segment[deals]] = np.iinfo(np.int32).min
+    np.maximum.at(newest, view.segment[deals], ledger.created_on[deals].astype(np.int64))
+    if (view.day - newest < _SILENT).all():
+        return []
     deals = deals[np.argsort(view.segment[deals], kind="stable")]
     ends = np.cumsum(np.bincount(view.segment[deals], minlength=len(ledger.segments)))
     for segment, mine in enumerate(np.split(deals, ends[:-1])):
