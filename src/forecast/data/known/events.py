@@ -7,6 +7,7 @@ from the day of the announcement on, with its end; announced only after it had b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,12 @@ from forecast.data.known.coding import NO_DAY, NONE, codes_of, days_of
 
 LASTING = 1_000_000
 """The period in which an event ends that has no end, or none that is known."""
+
+MONTHS = 32
+"""Months ahead that `Events.months_of` tells one by one."""
+
+MOST_KINDS = 24
+"""Kinds that `Events.months_of` tells apart: those known first."""
 
 
 def known_from(events: pd.DataFrame) -> pd.Series:
@@ -111,6 +118,41 @@ class Events:
             end_known_on=np.where(told | ~has_end, known_on, np.maximum(known_on, last_day)),
             kinds=kinds,
         )
+
+    def months_of(self, *, segment: np.ndarray, product: np.ndarray, target: int) -> np.ndarray:
+        """Return in which months each kind of event concerns each deal, (n, kinds) uint32: bit s for `target` + s.
+
+        Simple case: an event without segment and product concerns every deal from its first month to its last. One
+        about a segment, a product or both concerns deals of these alone. What lies beyond MONTHS ahead is not told,
+        and an event without a known end concerns nobody: what stays is a new level, not a few months.
+        The kinds stand in the order in which they became known, at most MOST_KINDS of them.
+
+        segment, product : (n,) codes, NONE where a deal has none. target : the period of bit 0.
+        """
+        out = np.zeros((len(segment), min(len(self.kinds), MOST_KINDS)), dtype=np.uint32)
+        place = {kind: at for at, kind in enumerate(self.by_first_known[:MOST_KINDS])}
+        begin, end = np.maximum(self.first - target, 0), np.minimum(self.last - target, MONTHS - 1)
+        for event in np.flatnonzero(self.has_end & (begin <= end)):
+            months = np.uint32((1 << int(end[event]) + 1) - (1 << int(begin[event])))
+            concerned = np.ones(len(segment), dtype=bool)
+            for about, of_deal in ((self.segment[event], segment), (self.product[event], product)):
+                if about != NONE:
+                    concerned &= of_deal == about
+            kind = self.kinds[self.kind[event]]
+            if kind in place:
+                out[concerned, place[kind]] |= months
+        return out
+
+    @property
+    def has_end(self) -> np.ndarray:
+        """Which events have an end that is known, (k,) bool."""
+        return np.asarray(self.last != LASTING)
+
+    @cached_property
+    def by_first_known(self) -> tuple[str, ...]:
+        """The kinds of these events in the order in which they became known, then by name."""
+        order = np.lexsort((self.kind, self.known_on))
+        return tuple(dict.fromkeys(self.kinds[code] for code in self.kind[order]))
 
     def as_of(self, day: int) -> Events:
         """Return the events known at the end of a day, since 1970, each once; an end not known yet is `LASTING`."""

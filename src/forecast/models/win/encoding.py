@@ -22,8 +22,10 @@ from scipy.special import ndtri
 
 from forecast.data.audit.leaks import leaking
 from forecast.data.known.coding import NONE, Column
+from forecast.data.known.events import MONTHS
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.schema import OUTCOMES
+from forecast.models.win.event_kinds import block_of
 from forecast.models.win.landmarks import UNDATED, Rows, States
 
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
@@ -37,6 +39,9 @@ KEPT_RIDGE = 20.0
 
 PLANNED_RIDGE = 200.0
 """Least ridge of what joint planning changes: a segment that plans jointly is thought to be much as before."""
+
+EVENT_RIDGE = 250.0
+"""Least ridge of what an event changes in its months: most are thought to change little."""
 
 SEASON_RIDGE = 600.0
 """Months of the year are thought to differ by some 7 % beyond their place in the quarter (a precision of 200), and a
@@ -227,8 +232,9 @@ class Encoding:
     """How states become columns.
 
     `size_mean` and `size_spread` standardise log amount (spread inf = it does not vary); `scores` map the number
-    columns that vary; `planned` says whether any segment plans jointly. With `rich=False` only step, quarter position
-    and age are there: the base rate by age.
+    columns that vary; `planned` says whether any segment plans jointly; `events` are the kinds of event with a column,
+    by name their place in `States.events`. With `rich=False` only step, quarter position and age are there: the base
+    rate by age.
     """
 
     words: Vocabulary
@@ -237,6 +243,7 @@ class Encoding:
     size_spread: float
     scores: Mapping[str, NormalScores]
     planned: bool = False
+    events: Mapping[str, int] = field(default_factory=dict)
     rich: bool = True
 
     @property
@@ -287,7 +294,9 @@ class Encoding:
             blocks["planned"] = (1, PLANNED_RIDGE)
         blocks["segment"] = (self.words.width("segment"), 1.0)
         blocks |= {f"is {name}": (self.words.width(name), 1.0) for name in self.words.factors if name != "owner"}
-        return blocks | {f"x {name}": (1, 1.0) for name in self.scores}
+        blocks |= {f"x {name}": (1, 1.0) for name in self.scores}
+        # Last, so that a kind that is new adds columns behind those that are there.
+        return blocks | {block_of(kind): (1, EVENT_RIDGE) for kind in self.events}
 
     @cached_property
     def width(self) -> int:
@@ -360,6 +369,16 @@ class Encoding:
             yield "stage_age", layout["stage_age"][0] + (step >= 2), _log_months(states.stage_age)[rows]
         if "amount" in layout:
             yield "amount", layout["amount:step"][0] + last, self.size(states)[rows]
+        yield from self._event_pieces(states, rows, step)
+
+    def _event_pieces(self, states: States, rows: np.ndarray, step: np.ndarray) -> Iterator[Piece]:
+        """Yield the columns of the events that concern any row in its month."""
+        for kind, place in self.events.items():
+            months = states.events[:, place]
+            if not months.any():
+                continue
+            on = (months[rows] >> np.minimum(step, MONTHS - 1).astype(np.uint32)) & np.uint32(1)
+            yield block_of(kind), np.full(len(rows), self.layout[block_of(kind)][0]), on.astype(float)
 
     def size(self, states: States) -> np.ndarray:
         """Return log amounts less their mean over their spread, 0 where unknown."""
@@ -429,8 +448,11 @@ def _log_months(months: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.log1p(months))
 
 
-def encoding(words: Vocabulary, states: States, *, steps: int) -> Encoding:
-    """Return the encoding whose mean, spread and scores come from `states`."""
+def encoding(words: Vocabulary, states: States, *, steps: int, events: Mapping[str, int] | None = None) -> Encoding:
+    """Return the encoding whose mean, spread and scores come from `states`.
+
+    events : as in `Encoding`; none if left out.
+    """
     sizes = log_size(states.amount[np.isfinite(states.amount)])
     mean, spread = (float(sizes.mean()), float(sizes.std())) if len(sizes) else (0.0, 0.0)
     scores = {name: normal_scores(states.numbers[name]) for name in words.numbers}
@@ -441,4 +463,5 @@ def encoding(words: Vocabulary, states: States, *, steps: int) -> Encoding:
         size_spread=spread if spread > 1e-9 * (1 + abs(mean)) else np.inf,
         scores={name: score for name, score in scores.items() if score is not None},
         planned=bool((states.target + steps > states.planned_from).any()),
+        events={} if events is None else events,
     )

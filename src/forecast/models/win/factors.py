@@ -7,6 +7,7 @@ from scipy.special import logit
 
 from forecast.data.known.coding import NONE
 from forecast.models.win.encoding import Vocabulary
+from forecast.models.win.event_kinds import block_of, is_event
 from forecast.models.win.landmarks import UNDATED, States
 from forecast.models.win.learn import WinModel
 
@@ -35,6 +36,8 @@ def deal_factors(model: WinModel, states: States, *, p: np.ndarray) -> list[str]
     parts = _contributions(model, states)
     high = {name: score(states.numbers[name]) > 0 for name, score in model.code.scores.items()}
     high["amount"] = model.code.size(states) > 0
+    soon = np.uint32((1 << model.code.steps) - 1)
+    high |= {block_of(kind): (states.events[:, place] & soon) > 0 for kind, place in model.code.events.items()}
     return describe(parts, states, model.words, high=high)
 
 
@@ -78,7 +81,8 @@ def describe(
     Parameters
     ----------
     parts : what each term adds to the log odds of a win against a loss, less its mean; shape (n,) each.
-    high : for the amount and number columns, whether the deal lies above the mean; shape (n,) each.
+    high : for the amount and number columns, whether the deal lies above the mean, for a kind of event, whether one
+    concerns the deal in the months modelled; shape (n,) each.
     """
     terms = list(parts)
     n = len(states)
@@ -114,6 +118,8 @@ def _phrases(term: str, states: States, words: Vocabulary, high: dict[str, np.nd
         return _due(states)
     if term == "planned":
         return _take(["", "planned jointly"], (states.planned_from <= states.target).astype(int))
+    if is_event(term) and term not in words.factors and term not in states.numbers:
+        return _take(["", term], high[term].astype(int))
     if term == "slips":
         times, code = np.unique(states.slips, return_inverse=True)
         few = ["close date never moved", "close date moved once"]

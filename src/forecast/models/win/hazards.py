@@ -12,7 +12,7 @@ Learning*, 4.4.1), and `incidence` turns hazards into chances. The complications
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -41,7 +41,7 @@ _DETERMINED = 0.2
 _OURS = ("season", "segment")
 """Blocks whose ridge is learned although no company brings them: months of the year, and segments."""
 
-_DEPARTURES = ("planned", "due is ")
+_DEPARTURES = ("planned", "due is ", "event ")
 """How blocks begin that depart from what holds of all deals: their ridge is learned, never below that set by hand."""
 
 _COMPARED = 30_000
@@ -233,23 +233,30 @@ class LearnedRidge:
     determined: dict[str, float]
 
 
-def shrunk_by_evidence(fit: Fit) -> tuple[np.ndarray, tuple[str, ...]]:
+def shrunk_by_evidence(fit: Fit, *, shut: Set[str] = frozenset()) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the coefficients with what a company brings on top shrunk by its evidence, and the columns left idle.
 
     So are the months of the year: a company may hardly know them, or do a third of its business in two. The other
     columns' ridge is set by hand.
+
+    shut : blocks of columns that are to have no weight whatever the rows say.
     """
     ours = [name for name in fit.code.layout if name in _OURS or name.startswith(_DEPARTURES)]
     brought = [name for name in fit.code.layout if name.startswith(("is ", "x "))]
     if not fit.informed:
         return fit.beta, ()
-    learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=[*ours, *brought])
+    learned = learned_ridge(fit.code, fit.beta, fit.gram, blocks=[*ours, *brought], shut=shut)
     idle = (name for name in brought if learned.determined[name] < _DETERMINED)
     return learned.beta, tuple(name.split(" ", 1)[1] for name in idle)
 
 
 def learned_ridge(
-    code: Encoding, beta: np.ndarray, gram: tuple[np.ndarray, np.ndarray], *, blocks: Sequence[str]
+    code: Encoding,
+    beta: np.ndarray,
+    gram: tuple[np.ndarray, np.ndarray],
+    *,
+    blocks: Sequence[str],
+    shut: Set[str] = frozenset(),
 ) -> LearnedRidge:
     """Return a fit with the ridge of some blocks learned; both causes share a block's ridge.
 
@@ -257,7 +264,8 @@ def learned_ridge(
     ----------
     code : the encoding the model was fitted with. beta : (columns, 2), its optimum with the ridge of `code`.
     gram : penalised information of each cause, (columns, columns).
-    blocks : names of blocks, as in `code.layout`, one at least; the others keep their ridge.
+    blocks : names of blocks, as in `code.layout`, one at least; the others keep their ridge. shut : those of them that
+    are to have no weight.
     """
     spans, at = {}, 0
     for name in blocks:
@@ -278,6 +286,8 @@ def learned_ridge(
             determined[name] = float(2 * (span.stop - span.start) - ridge[span] @ variance[span])
             size = max(float((found[span] ** 2).sum()), 1e-12)
             least = code.layout[name][2] if name.startswith(_DEPARTURES) else _LEAST_RIDGE
+            if name in shut:
+                least = _MOST_RIDGE
             ridge[span] = np.clip(repeats * determined[name] / size, least, _MOST_RIDGE)
     out = beta.copy()
     for cause, each in enumerate(quadratics):

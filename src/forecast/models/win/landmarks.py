@@ -49,7 +49,9 @@ class States:
     `amount` is in the reporting currency (nan = unknown); `age` and `stage_age` are in months (nan without history);
     `due` is the month of the expected close less the month of step 0; `overdue` says that the expected close has
     passed; `planned_from` is the period from which its segment plans jointly, as known on the day (NEVER = not known);
-    `target` is the period of step 0, and `quarter_position` its place in the fiscal quarter (0, 1, 2).
+    `events` (n, kinds) says in which months from step 0 on an event of a kind concerns the deal, as known on the day
+    (`Events.months_of`); `target` is the period of step 0, and `quarter_position` its place in the fiscal quarter
+    (0, 1, 2).
     """
 
     deal: np.ndarray
@@ -64,6 +66,7 @@ class States:
     overdue: np.ndarray
     slips: np.ndarray
     planned_from: np.ndarray
+    events: np.ndarray
     factors: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
 
@@ -90,6 +93,7 @@ _ARRAYS = (
     "overdue",
     "slips",
     "planned_from",
+    "events",
 )
 
 
@@ -149,9 +153,20 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
         overdue=dated & (expected <= view.day),
         slips=slips,
         planned_from=np.append(view.planned_from, NEVER)[view.segment[deals]],
+        events=_events(view, deals, row),
         factors={name: x for name, x in values.items() if used[name].levels is not None},
         numbers={name: used[name].as_numbers(x) for name, x in values.items() if _may_be_number(used[name])},
     )
+
+
+def _events(view: KnownState, deals: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Return in which months the events known by the day concern some deals, as `States.events`; row : their last."""
+    product = view.ledger.columns.get("product")
+    if product is None or product.levels is None or not len(view.events.kinds):
+        of_deal = np.full(len(deals), NONE)
+    else:
+        of_deal = _values(product, deals, row)
+    return view.events.months_of(segment=view.segment[deals], product=of_deal, target=view.first_target)
 
 
 def _ages(view: KnownState, deals: np.ndarray, has_row: np.ndarray) -> np.ndarray:

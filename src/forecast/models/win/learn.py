@@ -15,9 +15,11 @@ errors of the last origins once what all sellers share is taken off.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.special import expit, logit
 
 from forecast.data.known.coding import LOST, NONE, OPEN, WON
@@ -32,6 +34,7 @@ from forecast.models.win.base_rate import (
     win_shares,
 )
 from forecast.models.win.encoding import Encoding, Vocabulary, encoding, vocabulary
+from forecast.models.win.event_kinds import block_of, kinds_in_use, told_by_the_past
 from forecast.models.win.hazards import (
     Fit,
     both_hazards,
@@ -198,8 +201,13 @@ class Learner:
         if self._fit is None:
             return Learned(states=states)
 
+        # A kind of event heard of for the first time has its columns before any row has learned of it.
+        self._fit = with_events(self._fit, kinds_in_use(view.events, self._fit.code.events))
+        told = told_by_the_past(view.events, settled=settled)
+        shut = {block_of(kind) for kind in self._fit.code.events if kind not in told}
+
         # The forecast's errors will tell the owners' effects of later models, and whether a level has moved.
-        beta, idle = shrunk_by_evidence(self._fit)
+        beta, idle = shrunk_by_evidence(self._fit, shut=shut)
         model = self._with_owners(self._fit, beta=beta, idle=idle)
         if self._fit.informed:
             model = replace(model, shift=self._shift(view, model, anew=due))
@@ -209,9 +217,9 @@ class Learner:
         plain = model.code.logits(states, model.beta, steps=steps_of(view))
         logits = model.shifted(plain, states)
         owners = len(model.words.factors.get("owner", ()))
-        told = _as_forecast(model, states, logits).astype(np.float32) if owners else None
+        as_forecast = _as_forecast(model, states, logits).astype(np.float32) if owners else None
         self._origins[target] = _Origin(
-            logits=told,
+            logits=as_forecast,
             errors=np.zeros((owners, 2, 2)),
             expected=Expected(logits=plain[:, 0].astype(np.float32), shift=model.shift) if model.informed else None,
             offset=None if model.shift is None else (logits - plain).astype(np.float32),
@@ -293,7 +301,7 @@ class Learner:
             return None
         rows = stacked(window)
         words = vocabulary(view).without(self._without)
-        code = encoding(words, rows.states, steps=steps_of(view))
+        code = encoding(words, rows.states, steps=steps_of(view), events=kinds_in_use(view.events))
         design = code.matrix(rows)
         fit = fit_in_full(code, design, rows, won=won, lost=lost, start=self._fit)
         self._by_age = _closings(fit, design, rows)
@@ -354,3 +362,22 @@ def _padded(errors: np.ndarray, owners: int) -> np.ndarray:
 def _times_grown_by_half(closed: int) -> int:
     """Return how often a number has grown by half from 1 on; beyond some thousands a year's step is small enough."""
     return int(np.log(np.clip(closed, 1, _PLENTY)) / np.log(1.5))
+
+
+# -- kinds of event that are new --------------------------------------------------------------------------
+
+
+def with_events(fit: Fit, events: Mapping[str, int]) -> Fit:
+    """Return the fit with columns for further kinds of event; itself where there are none.
+
+    Simple case: nobody knew of such an event before, so the new columns are 0 in every row learned from. The fit with
+    them is the fit without, and their information is their ridge.
+
+    events : as in `Encoding`, those of the fit first.
+    """
+    if not fit.code.rich or len(events) == len(fit.code.events):
+        return fit
+    code = replace(fit.code, events=events)
+    more = code.ridge[len(fit.beta) :]
+    won, lost = (block_diag(gram, np.diag(more)) for gram in fit.gram)
+    return replace(fit, code=code, beta=np.vstack([fit.beta, np.zeros((len(more), 2))]), gram=(won, lost))
