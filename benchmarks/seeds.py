@@ -68,4 +68,5 @@ CHANGES = tuple(range(8901, 8911))
 """Companies that change, kind by kind, on which it is reported how near forecasts come to what can be known."""
 
 LEVELS = tuple(range(8801, 8861))
-"""Companies on which changes of the share won are looked for: all 60 still, the first of them with each change."""
+"""Companies on which changes of the share won are looked for: all 60 still, the first of them with each change
+(used)."""
