@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import forecast
+from forecast.models.win.change.shifts import MonthCounts
 from forecast.models.win.levels import levels_at_days, levels_of
-from forecast.models.win.shifts import MonthCounts
 from forecast.simulation.company import simulate, write
 
 

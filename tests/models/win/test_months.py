@@ -7,8 +7,8 @@ import pytest
 
 import forecast
 from companies import make_snapshot, plain_company
+from forecast.models.win.change.months import Expected, Months
 from forecast.models.win.landmarks import AtRisk, at_risk, open_states
-from forecast.models.win.months import Expected, Months
 from forecast.models.win.probabilities import fit_win_model
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.company import simulate, write

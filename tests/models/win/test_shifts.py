@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, logit
 from statsmodels.tsa.statespace.mlemodel import MLEModel
 
-from forecast.models.win.shifts import (
+from forecast.models.win.change.shifts import (
     MONTHS,
     MonthCounts,
     _filtered,

@@ -33,6 +33,8 @@ from forecast.models.win.base_rate import (
     split_by_share,
     win_shares,
 )
+from forecast.models.win.change.months import Expected, Months
+from forecast.models.win.change.shifts import Shift
 from forecast.models.win.encoding import Encoding, Vocabulary, encoding, vocabulary
 from forecast.models.win.event_kinds import block_of, kinds_in_use, told_by_the_past
 from forecast.models.win.hazards import (
@@ -44,8 +46,6 @@ from forecast.models.win.hazards import (
     shrunk_by_evidence,
 )
 from forecast.models.win.landmarks import AtRisk, Rows, States, at_risk, month_rows, open_states, stacked, steps_of
-from forecast.models.win.months import Expected, Months
-from forecast.models.win.shifts import Shift
 
 WINDOW = 60
 """Months of rows a full fit learns from."""

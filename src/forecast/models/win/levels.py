@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.models.win.change.shifts import FEWEST, MonthCounts, wins_levels
 from forecast.models.win.hazards import one_thread
 from forecast.models.win.learn import Learner
 from forecast.models.win.probabilities import days_to_walk
-from forecast.models.win.shifts import FEWEST, MonthCounts, wins_levels
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot

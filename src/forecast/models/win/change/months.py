@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from forecast.models.win.change.shifts import FORMS, KEEP, MONTHS, MonthCounts, Shift, counts_of, evidence_of, shift_of
 from forecast.models.win.encoding import Encoding
 from forecast.models.win.landmarks import AtRisk
-from forecast.models.win.shifts import FORMS, KEEP, MONTHS, MonthCounts, Shift, counts_of, evidence_of, shift_of
 
 _LATE_MONTHS = 12
 """Settled months that tell which share of closures is recorded by the end of a month."""
