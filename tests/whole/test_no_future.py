@@ -465,7 +465,8 @@ def test_names_of_segments_that_sort_alike_change_nothing_but_names(model: str, 
 @pytest.mark.parametrize(("model", "day"), in_turn(EVERY))
 def test_names_of_segments_in_another_order_change_nothing_but_the_draws(model: str, day: str):
     """Means to 1e-6; quantiles by no more than six standard deviations of what eight seeds show (of that cell or
-    of the median cell of that quantile, relative to the mean, whichever is more) and 1 % of the mean."""
+    of the median cell of that quantile, relative to the mean, whichever is more) and 1 % of the mean (3 % of the
+    combination's)."""
     names = segment_names("reversed")
     table = called_back(forecaster(model)(forecast.snapshot(renamed(names), as_of=day), months=6, seed=5), names)
     snap, plain = forecast.snapshot(real_log(), as_of=day), forecast_of(day, model)
@@ -482,7 +483,9 @@ def test_names_of_segments_in_another_order_change_nothing_but_the_draws(model: 
         again = np.stack([forecaster(model)(snap, months=6, seed=seed)[columns].to_numpy() for seed in range(8)])
     scale = plain[["mean"]].to_numpy() + 1.0
     relative = again.std(axis=0, ddof=1) / scale
-    noise = 6 * scale * np.maximum(relative, np.median(relative, axis=0)) + 0.01 * scale
+    # The combination's width is read off the draws of 24 past origins, which all get other streams.
+    slack = 0.03 if model == "combined" else 0.01
+    noise = 6 * scale * np.maximum(relative, np.median(relative, axis=0)) + slack * scale
     assert (np.abs(table[columns].to_numpy() - again.mean(axis=0)) <= noise).all()
 
 

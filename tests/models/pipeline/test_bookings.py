@@ -207,6 +207,7 @@ def test_the_order_of_rows_and_the_names_of_segments_do_not_matter(snap, table):
     joint = snap.joint_planning.assign(segment="z" + snap.joint_planning["segment"])
     names = tuple(f"z{name}" for name in snap.segments)
     tables = {"opportunities": deals, "marketing": marketing, "joint_planning": joint, "plan": None}
+    tables["events"] = snap.events.assign(segment="z" + snap.events["segment"])
     other = forecast_bookings(replace(snap, **tables, segments=names), months=6, seed=3)
     np.testing.assert_allclose(other["mean"], table["mean"], rtol=1e-6)
     np.testing.assert_allclose(other["q90"], table["q90"], rtol=1e-6)

@@ -120,8 +120,9 @@ def test_deterministic_and_blind_to_names(snap, deals):
     pd.testing.assert_frame_equal(win_probabilities(snap, seed=5), deals)
     renamed = snap.opportunities.copy()
     renamed["segment"] = "x" + renamed["segment"]
+    events = snap.events.assign(segment="x" + snap.events["segment"])
     joint = snap.joint_planning.assign(segment="x" + snap.joint_planning["segment"])
-    other = replace(make_like(snap, renamed), joint_planning=joint)
+    other = replace(make_like(snap, renamed), joint_planning=joint, events=events)
     np.testing.assert_allclose(win_probabilities(other)[CHANCES], deals[CHANCES], rtol=1e-6)
 
 

@@ -86,7 +86,7 @@ def test_a_redacted_month_names_nobody_and_says_the_same(redacted_company: Path,
     assert "opportunities.parquet" in manifest["fingerprints"]["data"]
     bookings = pd.read_parquet(month / "tables" / "bookings.parquet")
     named = booked(redacted_company, as_of="2026-10-20")
-    hold_the_same(bookings, named, means=0.02, medians=0.15)  # 900 deals: see docs/privacy.md
+    hold_the_same(bookings, named, means=0.03, medians=0.15)  # 900 deals: see docs/privacy.md
 
 
 def booked(data: Path, *, as_of: str = "2026-10-31") -> pd.DataFrame:

@@ -167,7 +167,7 @@ _LAB = {
     "grid": "--jp-border-color2",
 }
 
-FONT = "-apple-system,'Segoe UI','Helvetica Neue',Arial,'Liberation Sans','DejaVu Sans Condensed',sans-serif"
+FONT = "-apple-system,'Segoe UI','Helvetica Neue',Arial,'Liberation Sans',sans-serif"
 
 
 def css_colour(value: str) -> str:
