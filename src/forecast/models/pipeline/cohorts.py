@@ -30,8 +30,7 @@ class Cohorts:
     `amount` (R, G, T, A) by age in months 0..A-1, counting settled months only; `late_created` and `late_won` the same
     of deals created after the position of `as_of` in their month (all of them at a month's end). `won_young` (R, G, T)
     are the deals known as won by now, settled or not. `pool` are the single won amounts of the last three years that
-    have
-    settled. `group` (n,) is the source group of each deal of the ledger.
+    have settled. `group` (n,) is the source group of each deal of the ledger.
     """
 
     periods: np.ndarray

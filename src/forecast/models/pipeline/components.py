@@ -267,10 +267,10 @@ def _components(
 
 def _young(view: KnownState, learned: Learned, model: WinModel) -> YoungDeals | None:
     """Return what the win model says of the youngest open deals, with levels as it learned them and as they moved."""
-    born = view.ledger.created_in[learned.states.deal]
-    young = np.flatnonzero((born >= view.first_target - YOUNG) & (born < view.first_target))
     if learned.plain is None or learned.logits is None:
         return None
+    born = view.ledger.created_in[learned.states.deal]
+    young = np.flatnonzero((born >= view.first_target - YOUNG) & (born < view.first_target))
     states, steps = learned.states.take(young), learned.plain.shape[1]
     won, lost = model.hazards(states, steps=steps, logits=learned.plain[young])
     moved = np.ones((len(view.ledger.segments), steps))

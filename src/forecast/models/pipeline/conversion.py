@@ -40,7 +40,7 @@ class Conversion:
 
 @dataclass(frozen=True, kw_only=True)
 class YoungDeals:
-    """Open deals created in the last months: their places in the ledger, `deal` (n,), and what the win model says.
+    """Open deals created in the last `YOUNG` months: `deal` (n,), their places in the ledger, and what is said of them.
 
     `chance` (n, S) to be won in each step while levels stay what the model learned them to be; `moved` (R, S) the
     factor by which a win in a step is likelier, or less likely, since levels have moved.
@@ -148,8 +148,7 @@ def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, deals: Young
         due += np.einsum("rg,rga,a->rg", seen.created[:, :, place], learned.rate, factor)
     won = seen.won_young[:, :, young].sum(axis=2) / deals.moved[:, :1]
     born = view.ledger.created_in[deals.deal]
-    here = (born >= first) & (born < view.first_target) & (view.segment[deals.deal] >= 0)
-    here &= ~np.isin(born, list(view.ledger.half_seen))
+    here = (view.segment[deals.deal] >= 0) & ~np.isin(born, list(view.ledger.half_seen))
     # At the end of step s a deal is first_target + s - born months old.
     age = view.first_target - born[here, None] + np.arange(deals.chance.shape[1])
     expected = (deals.chance[here] * (age < ages)).sum(axis=1)

@@ -41,7 +41,6 @@ class Months:
     _counts: dict[int, MonthCounts] = field(default_factory=dict)
     _as_forecast: dict[int, MonthCounts] = field(default_factory=dict)
     _by_its_end: dict[int, np.ndarray] = field(default_factory=dict)
-    _in_the_end: dict[int, np.ndarray] = field(default_factory=dict)
     _evidence: np.ndarray = field(default_factory=lambda: np.zeros(len(FORMS)))
 
     def settle(self, month: int, part: AtRisk, expected: Expected | None, *, code: Encoding | None) -> None:
@@ -51,8 +50,7 @@ class Months:
         `code`; None where there was none.
         """
         self._parts[month] = part
-        self._in_the_end[month] = np.array([part.won.sum(), part.lost.sum()], dtype=float)
-        for record in (self._parts, self._counts, self._by_its_end, self._in_the_end):
+        for record in (self._parts, self._counts, self._by_its_end):
             _forget(record, up_to=month - MONTHS)
         if expected is None or code is None:
             return
@@ -86,7 +84,7 @@ class Months:
         """Return the shift as of a day; unsettled : by month, what is known of those that are over by then."""
         counts = dict(self._counts)
         for month, part in sorted(unsettled.items()):
-            self._by_its_end.setdefault(month, np.array([part.won.sum(), part.lost.sum()], dtype=float))
+            self._by_its_end.setdefault(month, _closed(part))
             by_then = self._recorded_by_the_end() if month == first_target - 1 else None
             if by_then is not None:
                 logits = code.logits(part.states.take(part.deal), beta, steps=1)[:, 0]
@@ -101,13 +99,19 @@ class Months:
 
         None where fewer than three months tell. The variance is that from month to month, chance included.
         """
-        both = sorted(set(self._by_its_end) & set(self._in_the_end))[-_LATE_MONTHS:]
+        both = sorted(set(self._by_its_end) & set(self._parts))[-_LATE_MONTHS:]
         if len(both) < _FEWEST:
             return None
-        early, late = (np.array([each[month] for month in both]) for each in (self._by_its_end, self._in_the_end))
+        early = np.array([self._by_its_end[month] for month in both])
+        late = np.array([_closed(self._parts[month]) for month in both])
         share = (early.sum(axis=0) + 0.5) / (late.sum(axis=0) + 0.5)
         months = np.log((early.sum(axis=1) + 0.5) / (late.sum(axis=1) + 0.5))
         return np.minimum(share, 1.0), float(months.var(ddof=1))
+
+
+def _closed(part: AtRisk) -> np.ndarray:
+    """Return how many deals were won and lost, (2,)."""
+    return np.array([part.won.sum(), part.lost.sum()], dtype=float)
 
 
 def _counted(part: AtRisk, logits: np.ndarray, code: Encoding) -> MonthCounts:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import logit
@@ -70,7 +71,6 @@ def counts_of(part: AtRisk, logits: np.ndarray, *, segments: int, stages: int) -
     logits : (k, 2), the model's of the deals at risk, without any shift.
     """
     states, deal = part.states, part.deal
-    cell = states.segment[deal] * (stages + 1) + states.stage[deal]
     cell = np.where(states.segment[deal] < 0, segments, states.segment[deal]) * (stages + 1)
     cell = cell + np.where(states.stage[deal] < 0, stages, states.stage[deal])
     won, lost = both_hazards(logits[:, 0], logits[:, 1])
@@ -118,6 +118,7 @@ class _Hypotheses:
     log_prior: np.ndarray
 
 
+@cache
 def _hypotheses(months: int) -> _Hypotheses:
     """Return the hypotheses about a level over some months; a jump is at a month after the first."""
     phi, noise, wanders, jump = [1.0], [np.zeros(months)], [False], [-1]
