@@ -9,7 +9,8 @@ with N the deals expected to be created, K the share won at an age in months, Q 
 segment's own conversion and m the mean won amount by age. Two complications: numbers are small, so each ratio is
 shrunk towards its parent (empirical Bayes: gamma-Poisson for counts, Bühlmann's credibility for amounts); and where a
 marketing table is there, deals created from a channel follow its leads of this and the three earlier months
-(non-negative least squares, Lawson & Hanson 1974).
+(non-negative least squares, Lawson & Hanson 1974). What is known to change in a month, joint planning or an event,
+moves N as far as it did before (`known_changes`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from scipy.optimize import nnls
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import Cohorts, cohorts
 from forecast.models.pipeline.conversion import YoungDeals, conversion, lateness, mean_amounts
-from forecast.models.pipeline.creation_counts import forecast_series, series_base
+from forecast.models.pipeline.creation_counts import series_base
+from forecast.models.pipeline.known_changes import KnownChanges, forecast_grown
 from forecast.models.pipeline.segments_now import as_if_split_before, goes_on
 
 LAGS = 4
@@ -104,25 +106,32 @@ def _creation(view: KnownState, seen: Cohorts, *, steps: int, marketing: bool) -
     moy = _months_of_year(seen.periods, steps)
     leads = _leads(view, seen) if marketing else None
     matched = np.array([bool(name) for name in seen.channels])
+    changes = KnownChanges.of(view, periods=seen.periods, steps=steps)
     out = np.zeros((segments, groups, months, steps))
     for family in (matched, ~matched):
         if family.any():
             # Groups of a family are forecast one by one: leads rise and fall by channel, the rest by segment.
             flat = seen.created[:, family]
+            factor = changes.factor(flat.sum(axis=1), moy)
             if matched[family].any():
-                series = forecast_series(flat.reshape(-1, months), ahead=steps, month_of_year=moy)
+                factor = None if factor is None else np.repeat(factor, flat.shape[1], axis=0)
+                series = forecast_grown(flat.reshape(-1, months), factor, ahead=steps, month_of_year=moy)
                 out[:, family] = series.mean.reshape(segments, int(family.sum()), months, steps)
             else:
-                total = forecast_series(flat.sum(axis=1), ahead=steps, month_of_year=moy).mean
+                total = forecast_grown(flat.sum(axis=1), factor, ahead=steps, month_of_year=moy).mean
                 recent = flat[:, :, -24:].sum(axis=2) + 0.5
                 share = recent / recent.sum(axis=1, keepdims=True)
                 out[:, family] = share[:, :, None, None] * total[:, None]
     used = False
     if leads is not None and months > 3 * LAGS:
+        # Leads that have come tell of what changed them. Of those to come it is known as it is of deals, but learned of
+        # all channels together: one alone wanders too much.
+        of_leads = changes.factor(leads[""], moy)
         for g, channel in enumerate(seen.channels):
             of_group = leads[channel] if channel else leads.get("") if not matched.any() else None
             if of_group is not None:
-                out[:, g], helped = _from_leads(seen.created[:, g], of_group, out[:, g], moy)
+                ahead = forecast_grown(of_group, of_leads, ahead=steps, month_of_year=moy).mean
+                out[:, g], helped = _from_leads(seen.created[:, g], of_group, ahead, out[:, g], moy)
                 used = used or helped
     return out[:, :, -1], used
 
@@ -153,14 +162,13 @@ def _leads(view: KnownState, seen: Cohorts) -> dict[str, np.ndarray] | None:
 
 
 def _from_leads(
-    created: np.ndarray, leads: np.ndarray, otherwise: np.ndarray, moy: np.ndarray
+    created: np.ndarray, leads: np.ndarray, ahead: np.ndarray, otherwise: np.ndarray, moy: np.ndarray
 ) -> tuple[np.ndarray, bool]:
     """Return creation (R, T, S) as it follows from leads at lags 0..3, where that explained the past better.
 
-    created, leads : (R, T). otherwise : (R, T, S), the forecast without leads; moy : (T + S,).
+    created, leads : (R, T). ahead : (R, T, S), of leads. otherwise : (R, T, S), of deals without leads. moy : (T + S,).
     """
     months, steps = otherwise.shape[1:]
-    ahead = forecast_series(leads, ahead=steps, month_of_year=moy).mean
     base = series_base(created, ahead=0, month_of_year=moy[:months])
     start = LAGS - 1 + int(np.argmax(leads.sum(axis=0) > 0))
     if months - start < 2 * LAGS:
