@@ -13,7 +13,7 @@ from companies import make_snapshot, plain_company
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, TOTAL
 from forecast.errors import ParameterError
 from forecast.models.pipeline.bookings import forecast_bookings
-from forecast.models.pipeline.corrections import shared_errors
+from forecast.models.pipeline.corrections import Unsure, _Errors, _with_prior, shared_errors
 from forecast.models.pipeline.draws import draw_new, draw_open, draw_shared
 from walks import kept_walks
 
@@ -121,6 +121,35 @@ def test_shared_errors_by_hand():
     both, common = shared_errors(forecast_, actual, np.ones((2, 1, 3)), np.ones((1, 3)))
     np.testing.assert_allclose(both, 0.016)
     np.testing.assert_allclose(common, -0.015)
+
+
+def test_what_is_known_of_levels_is_no_error_of_the_forecast():
+    # As by hand above, with .01 of the log error known to be common and none a segment's own: sum e^2 - V - .01 F^2 is
+    # 3, over 500 .006; the total's is 2 - .01 * 900 = -7, so common = (-7 - .006 * 500) / 400 = -.025.
+    forecast_ = np.broadcast_to(np.array([10.0, 20.0])[:, None, None], (2, 1, 3))
+    actual = forecast_ + np.array([3.0, -1.0])[:, None, None]
+    both, common = shared_errors(forecast_, actual, np.ones((2, 1, 3)), np.ones((1, 3)), common=np.full((1, 3), 0.01))
+    np.testing.assert_allclose(both, 0.006)
+    np.testing.assert_allclose(common, -0.025)
+
+
+def test_ranges_are_wide_while_a_level_is_unsure_and_only_there():
+    # A thousand past origins said .004 and .001 in common; today segment 1 may have jumped.
+    six = np.ones(6)
+    errors = _Errors(open_bias=six, future_bias=six, both=0.004 * six, common=0.001 * six, origins=1000 * six)
+    quiet = Unsure.of(None, segments=2, steps=6)
+    common, own = _with_prior(errors, closed=10_000, level=quiet)
+    np.testing.assert_allclose(common, 0.001, rtol=0.01)
+    np.testing.assert_allclose(own, 0.003, rtol=0.01)
+    level = Unsure(common=0.002 * six, own=np.array([[0.0], [0.05]]) * six)
+    wider, one = _with_prior(errors, closed=10_000, level=level)
+    np.testing.assert_allclose(wider, 0.003, rtol=0.01)
+    np.testing.assert_allclose(one[0], 0.003, rtol=0.01)
+    np.testing.assert_allclose(one[1], 0.053, rtol=0.01)
+    # Past errors that were smaller than levels were thought to be unsure do not make today's sure.
+    small = replace(errors, both=-0.06 * six, common=0 * six)
+    both = sum(_with_prior(small, closed=10_000, level=level))
+    np.testing.assert_allclose(both[1], 0.026, rtol=0.01)
 
 
 def test_shared_errors_follow_a_line_to_its_ends():

@@ -75,7 +75,7 @@ def day_of(snap, as_of: str, *, extra: float) -> Day:
     states, model, steps = open_states(view), Stub(extra), 6
     one = np.ones(steps)
     corrections = Corrections(
-        growth=one, late=0.0, ratios=np.ones(1), open_bias=one, future_bias=one, common=0 * one, own=0 * one
+        growth=one, late=0.0, ratios=np.ones(1), open_bias=one, future_bias=one, common=0 * one, own=0 * one[None]
     )
     chance, value = priced(incidence(*model.hazards(states, steps=steps))[0], states.amount, corrections)
     new = np.full((len(snap.ledger.segments), steps), 5.0)
@@ -92,7 +92,7 @@ def day_of(snap, as_of: str, *, extra: float) -> Day:
         pool=np.ones(3),
         ratios=np.ones(1),
         common=0 * one,
-        own=0 * one,
+        own=0 * new,
     )
     learned = Learned(states=states, model=model)  # type: ignore[arg-type]
     origin = Origin(

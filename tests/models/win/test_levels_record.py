@@ -14,8 +14,8 @@ from forecast.simulation.company import simulate, write
 
 def month(won, lost, due_won, due_lost) -> MonthCounts:
     """Return a month of one segment (and the unknown one, empty) and one stage."""
-    cells = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
-    cells[0][0, 0], cells[1][0, 0] = (won, lost), (due_won, due_lost)
+    cells = np.zeros((2, 2, 1, 2)), np.zeros((2, 2, 1, 2))
+    cells[0][0, 0, 0], cells[1][0, 0, 0] = (won, lost), (due_won, due_lost)
     return MonthCounts(seen=cells[0], expected=cells[1], information=cells[1])
 
 

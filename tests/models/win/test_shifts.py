@@ -111,6 +111,38 @@ def test_levels_that_wander_are_followed_together_and_fade_ahead():
     assert (level.moved > 0.9).all()
 
 
+def test_how_unsure_a_level_is_agrees_with_how_far_off_it_turns_out_to_be():
+    # 60 families of 20 levels that wander as one of the hypotheses has it, six months beyond what was seen.
+    rng = np.random.default_rng(6)
+    size, keep, noise = 0.4, 0.9, 0.15
+    squares, said = np.zeros(6), np.zeros(6)
+    for _ in range(60):
+        truth = np.zeros((20, MONTHS + 6))
+        truth[:, 0] = rng.normal(0, size, 20)
+        for t in range(1, MONTHS + 6):
+            truth[:, t] = keep * truth[:, t - 1] + rng.normal(0, size * np.sqrt(1 - keep**2), 20)
+        seen = truth[:, :MONTHS] + rng.normal(0, noise, (20, MONTHS))
+        level = local_level(seen, np.full(seen.shape, noise**2), ahead=AHEAD)
+        squares += ((level.ahead - truth[:, MONTHS:]) ** 2).mean(axis=0)
+        said += level.variance.mean(axis=0)
+    np.testing.assert_allclose(said / squares, 1.0, atol=0.12)
+    assert (np.diff(said) > 0).all()
+
+
+def test_a_still_level_is_hardly_unsure_and_one_that_may_have_jumped_is():
+    rng = np.random.default_rng(7)
+    still = rng.normal(0, 0.1, (50, MONTHS))
+    jumped = still.copy()
+    jumped[:, -1] -= 0.3
+    variance = np.full((1, MONTHS), 0.01)
+    sure, unsure = (
+        np.mean([local_level(each[None], variance, ahead=AHEAD).variance[0, 0] for each in group])
+        for group in (still, jumped)
+    )
+    assert sure < 0.01 * 0.1
+    assert unsure > 10 * sure
+
+
 # -- forms of a change ----------------------------------------------------------------------------------
 
 
@@ -136,16 +168,16 @@ def test_the_forms_by_hand():
 
 def counts(won: float, lost: float, *, expected: tuple[float, float] = (100.0, 200.0)) -> MonthCounts:
     """Return a month of one segment and one stage, beside the empty ones."""
-    seen, mean = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
-    seen[0, 0], mean[0, 0] = (won, lost), expected
+    seen, mean = np.zeros((2, 2, 1, 2)), np.zeros((2, 2, 1, 2))
+    seen[0, 0, 0], mean[0, 0, 0] = (won, lost), expected
     return MonthCounts(seen=seen, expected=mean, information=mean * 0.9)
 
 
 def test_the_evidence_of_a_form_is_its_poisson_likelihood():
     month = counts(50, 250)
-    none, half = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
-    half[0, 0, 1] = np.log(0.5)
-    np.testing.assert_allclose(expected_under(month, none, half)[1, 0, 0], [50, 250])
+    none, half = np.zeros((2, 2, 1, 2)), np.zeros((2, 2, 1, 2))
+    half[0, 0, 0, 1] = np.log(0.5)
+    np.testing.assert_allclose(expected_under(month, none, half)[1, 0, 0, 0], [50, 250])
     rates, shares = evidence_of(month, none, half)
     assert shares - rates == pytest.approx(50 * np.log(50 / 100) - 50 + 250 * np.log(250 / 200) - 250 + 300)
 
@@ -155,8 +187,8 @@ def test_a_fall_of_the_share_won_is_found_in_both_forms():
     months |= {month: counts(50, 250) for month in range(120, 124)}
     shift = shift_of(months, first_target=124, steps=6, evidence=np.zeros(2))
     assert shift is not None
-    np.testing.assert_allclose(expected_under(counts(0, 0), shift.rates[:, :, 0], shift.shares[:, :, 0])[:, 0, 0],
-                               [[50, 250], [50, 250]], rtol=0.05)  # fmt: skip
+    found = expected_under(counts(0, 0), shift.rates[..., 0, :], shift.shares[..., 0, :])
+    np.testing.assert_allclose(found[:, 0, 0, 0], [[50, 250], [50, 250]], rtol=0.05)
     assert shift.moved > 0.99
     assert shift.won == pytest.approx(np.log(0.5) / 0.9, abs=0.1)
 
@@ -165,18 +197,38 @@ def test_a_segment_that_moves_alone_moves_alone():
     rng = np.random.default_rng(5)
     months = {}
     for month in range(24):
-        mean = np.zeros((5, 3, 2))
+        mean = np.zeros((5, 3, 1, 2))
         mean[:4, :2] = 30.0, 60.0
-        factor = np.ones((5, 3, 2))
+        factor = np.ones((5, 3, 1, 2))
         if month >= 18:
-            factor[1, :, 0] = 0.5
+            factor[1, ..., 0] = 0.5
         months[month] = MonthCounts(seen=rng.poisson(mean * factor).astype(float), expected=mean, information=mean)
     shift = shift_of(months, first_target=24, steps=6, evidence=np.zeros(2))
     assert shift is not None
-    won = shift.rates[:4, :2, 0, 0].mean(axis=1)
+    won = shift.rates[:4, :2, 0, 0, 0].mean(axis=1)
     assert won[1] == pytest.approx(np.log(0.5), abs=0.2)
     np.testing.assert_allclose(np.delete(won, 1), 0.0, atol=0.1)
-    np.testing.assert_allclose(shift.rates[:4, :2, 0, 1], 0.0, atol=0.1)
+    np.testing.assert_allclose(shift.rates[:4, :2, 0, 0, 1], 0.0, atol=0.1)
+
+
+def test_a_source_that_moves_alone_moves_alone_and_its_segments_stay():
+    # Of four sources one brings half of the wins from the 18th month on, in all segments alike.
+    rng = np.random.default_rng(8)
+    months = {}
+    for month in range(24):
+        mean = np.zeros((4, 3, 5, 2))
+        mean[:3, :2, :4] = 15.0, 30.0
+        factor = np.ones_like(mean)
+        if month >= 18:
+            factor[:, :, 2, 0] = 0.5
+        months[month] = MonthCounts(seen=rng.poisson(mean * factor).astype(float), expected=mean, information=mean)
+    shift = shift_of(months, first_target=24, steps=6, evidence=np.zeros(2))
+    assert shift is not None
+    assert shift.rates.shape == (4, 3, 5, 6, 2)
+    won = shift.rates[:3, :2, :4, 0, 0]
+    assert won[:, :, 2].mean() == pytest.approx(np.log(0.5), abs=0.2)
+    np.testing.assert_allclose(np.delete(won, 2, axis=2), 0.0, atol=0.15)
+    assert np.ptp(won.mean(axis=(1, 2))) < 0.05
 
 
 def test_less_than_a_year_tells_nothing():

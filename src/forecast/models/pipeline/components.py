@@ -26,6 +26,7 @@ from forecast.models.pipeline.corrections import (
     Corrections,
     IssuedForecast,
     PastForecasts,
+    Unsure,
     chance_of_new,
 )
 from forecast.models.pipeline.creation import Future, expected_wins
@@ -252,11 +253,12 @@ def _components(
     logits = learned.logits if learned.logits.shape[1] == steps else None
     chance = chances_ahead(view, model, states, steps=steps, logits=logits)
     shift = 0.0 if model.shift is None else model.shift.won
-    corrections = past.corrections(lesson.view, segments=len(view.segments), shift=shift)
+    level = Unsure.of(model.shift, segments=len(view.ledger.segments), steps=modelled)
+    corrections = past.corrections(lesson.view, segments=len(view.segments), shift=shift, level=level)
     young = _young(view, learned, model)
     future = expected_wins(lesson.view, steps=steps, marketing=marketing, young=young)
     recorded = _corrected(lesson.view, states, chance, lesson.amount, corrections=corrections, future=future)
-    issued = _issued(recorded, corrections, future, steps=modelled, closed=closed_deals(view), shift=shift)
+    issued = _issued(recorded, corrections, future, steps=modelled, closed=closed_deals(view), shift=shift, level=level)
     past.record(view, issued)
     parts = recorded
     if lesson.view is not view or lesson.amount is not amount:
@@ -327,7 +329,7 @@ def _corrected(
         pool=np.nan_to_num(view.amount[lately]),
         ratios=corrections.ratios,
         common=corrections.common[step],
-        own=corrections.own[step],
+        own=corrections.own[:, step],
     )
 
 
@@ -347,7 +349,7 @@ def priced(chance: np.ndarray, amount: np.ndarray, corrections: Corrections) -> 
 
 
 def _issued(
-    parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int, shift: float
+    parts: Components, corrections: Corrections, future: Future, *, steps: int, closed: int, shift: float, level: Unsure
 ) -> IssuedForecast:
     """Return what the components forecast for the first steps, as it is recorded.
 
@@ -361,6 +363,7 @@ def _issued(
     return IssuedForecast(
         closed=closed,
         shift=shift,
+        level=level,
         booked=parts.booked[:, :steps],
         open_pipeline=corrected / corrections.open_bias[:steps],
         chance_open=variance,
@@ -374,7 +377,7 @@ def _cut(parts: Components, view: KnownState, *, steps: int) -> Components:
     """Return the components of the segments known by the view's day and of the steps asked for, deals by their ids."""
     ids = view.ledger.ids_of(parts.ids)
     keep = np.flatnonzero(view.place_of_segment[:-1] >= 0)
-    of_segments = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed")}
+    of_segments = {name: getattr(parts, name)[keep, :steps] for name in ("booked", "wins", "new", "marketed", "own")}
     of_deals = {name: getattr(parts, name)[:, :steps] for name in ("chance", "value")}
-    of_steps = {name: getattr(parts, name)[:steps] for name in ("common", "own")}
-    return replace(parts, ids=ids, segment=view.place_of_segment[parts.segment], **of_segments, **of_deals, **of_steps)
+    common, segment = parts.common[:steps], view.place_of_segment[parts.segment]
+    return replace(parts, ids=ids, segment=segment, common=common, **of_segments, **of_deals)

@@ -23,6 +23,7 @@ from forecast.data.known.enough import closed_deals
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.models.pipeline.creation import Future
 from forecast.models.pipeline.segments_now import goes_on
+from forecast.models.win.change.shifts import Shift
 from forecast.models.win.landmarks import STEPS
 
 ORIGINS = 24
@@ -37,6 +38,12 @@ _ALIKE = 0.15
 before a level moved is put right by following it, and must not be put right twice."""
 
 _SMALLEST, _LARGEST = 0.0004, 0.25
+_RESPONSE = 0.75
+"""Variance of the log of bookings over that of the level of wins: who is not won in one month may be in the next."""
+
+_KEPT = 0.5
+"""Share of the variance of levels, as the filter gives it, that a range has at least, whatever past errors say."""
+
 _RATIO_PRIOR = 50.0
 _MOST_RATIOS = 1000
 _PRIOR_ORIGINS, _PRIOR, _MOST_PRIOR = 4.0, 120.0, 0.04
@@ -48,12 +55,12 @@ _UNSEEN, _LATER = 0.0005, 12.0
 
 @dataclass(frozen=True, kw_only=True)
 class Corrections:
-    """What was learned. Arrays over steps (S,).
+    """What was learned. Arrays over steps (S,), `own` over segments of the ledger and steps (R, S).
 
     `growth` the won amount over the amount now; `late` the share of the wins that the model expects in step 0 that lie
     before it, because they were recorded late; `ratios` single won deals' ratios, mean 1; `open_bias`, `future_bias`
     factors on the value of the open pipeline and of what is not yet created; `common`, `own` variances of the log of
-    the error shared by all segments, and of each segment's.
+    the error shared by all segments, and of each segment's, with what is unsure of the levels of wins in them.
     """
 
     growth: np.ndarray
@@ -71,7 +78,7 @@ class IssuedForecast:
 
     `booked` already then; `open_pipeline` and `new` (not yet created) before correction, with the variance of chance in
     each; `issued` the mean of what was still to come as it was given out; `closed` how many closed deals were known;
-    `shift` how far the level of wins had moved from the win model's, on the log scale.
+    `shift` how far the level of wins had moved from the win model's, on the log scale; `level` what was unsure of it.
     """
 
     closed: int
@@ -82,6 +89,23 @@ class IssuedForecast:
     new: np.ndarray
     chance_new: np.ndarray
     issued: np.ndarray
+    level: Unsure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsure:
+    """Variances of the log of bookings as nobody knows just where levels are: of all (S,), of segments (R, S)."""
+
+    common: np.ndarray
+    own: np.ndarray
+
+    @classmethod
+    def of(cls, shift: Shift | None, *, segments: int, steps: int) -> Unsure:
+        """Return what is unsure of a shift, 0 where there is none."""
+        if shift is None:
+            return cls(common=np.zeros(steps), own=np.zeros((segments, steps)))
+        step = np.minimum(np.arange(steps), len(shift.common) - 1)
+        return cls(common=_RESPONSE * shift.common[step], own=_RESPONSE * shift.own[:, step])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +159,12 @@ class PastForecasts:
         self._issued[view.first_target] = issued
         _forget(self._issued, before=view.first_target - ORIGINS)
 
-    def corrections(self, view: KnownState, *, segments: int, shift: float = 0.0) -> Corrections:
-        """Return what the origins before a day teach; `segments` is how many there are, `shift` as in the record."""
+    def corrections(self, view: KnownState, *, segments: int, shift: float, level: Unsure) -> Corrections:
+        """Return what the origins before a day teach; `segments` : how many there are. shift, level : as recorded."""
         growth, ratios = self.growth()
         before, within = np.sum([*self._late.values(), (0.0, 1e-12)], axis=0)
         errors = self._errors(view, segments=segments, shift=shift)
-        common, own = _with_prior(errors, closed=closed_deals(view))
+        common, own = _with_prior(errors, closed=closed_deals(view), level=level)
         return Corrections(
             growth=growth,
             late=float(before / (before + within)),
@@ -222,7 +246,17 @@ class PastForecasts:
         recent = usable * (months >= view.first_target - _RECENT)[:, None]
         chance = parts["chance_open"] + parts["chance_new"]
         twice = usable * weight[:, None]
-        both, common = shared_errors(parts["issued"], actual_open + actual_new, chance, twice, segments=segments)
+        level_common, level_own = (
+            np.stack([getattr(each.level, name) for each in issued], axis=-2) for name in ("common", "own")
+        )
+        both, common = shared_errors(
+            parts["issued"],
+            actual_open + actual_new,
+            chance + level_own * parts["issued"] ** 2,
+            twice,
+            common=level_common,
+            segments=segments,
+        )
         return _Errors(
             open_bias=_bias(parts["open_pipeline"], actual_open, parts["chance_open"], recent),
             future_bias=_bias(parts["new"], actual_new, parts["chance_new"], recent),
@@ -266,10 +300,12 @@ def _forget(by_month: dict[int, Any], *, before: int) -> None:
         del by_month[month]
 
 
-def _with_prior(errors: _Errors, *, closed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the variances common to all segments and of each one's own, (S,): past errors and a prior, weighted.
+def _with_prior(errors: _Errors, *, closed: int, level: Unsure) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variances common to all segments (S,) and of each one's own (R, S).
 
-    closed : deals known to be closed; the fewer there are, the less sure the coefficients, and the larger the prior.
+    Past errors and a prior, weighted, and what is unsure of today's levels: it was left out of past errors, so that
+    ranges are wide while levels are unsure, and only then. closed : deals known to be closed; the fewer there are, the
+    less sure the coefficients, and the larger the prior.
     """
     steps = len(errors.both)
     doubt = _PRIOR_ORIGINS**2 / (_PRIOR_ORIGINS**2 + errors.origins**2)
@@ -278,9 +314,10 @@ def _with_prior(errors: _Errors, *, closed: int) -> tuple[np.ndarray, np.ndarray
     both = doubt * (2.0 * prior) + (1.0 - doubt) * errors.both
     common = doubt * prior + (1.0 - doubt) * errors.common
     # Cut to what a variance can be only now: cut one by one, estimates that chance made too small could not make up
-    # for those it made too large.
-    both = np.clip(both, _SMALLEST, _LARGEST)
-    common = np.clip(common, 0.0, both)
+    # for those it made too large. Where past errors were smaller than was thought of levels, most of it is kept.
+    unsure = level.common + level.own
+    both = np.clip(both + unsure, np.maximum(_SMALLEST, _KEPT * unsure), _LARGEST)
+    common = np.clip(common + level.common, _KEPT * level.common, both.min(axis=0))
     return common, both - common
 
 
@@ -305,11 +342,18 @@ def _bias(expected: np.ndarray, actual: np.ndarray, variance: np.ndarray, weight
 
 
 def shared_errors(
-    forecast: np.ndarray, actual: np.ndarray, variance: np.ndarray, weight: np.ndarray, *, segments: int | None = None
+    forecast: np.ndarray,
+    actual: np.ndarray,
+    variance: np.ndarray,
+    weight: np.ndarray,
+    *,
+    common: np.ndarray | float = 0.0,
+    segments: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split squared errors beyond chance into what all segments share and what is a segment's own.
+    """Split squared errors beyond what is known of them into what all segments share and what is a segment's own.
 
     forecast, actual, variance : (R, K, S). weight : (K, S), of the origins; 0 where what came is not known.
+    common : (K, S), variance of the log error that all segments are known to share.
     Returns two (S,), variances of the log error: of all of it, and of what all segments share. Where chance explains
     more than the errors seen, they are below 0.
     With e = actual - forecast: sum(e^2 - V) over segments estimates (common + own) sum F^2, and the same of the
@@ -323,8 +367,9 @@ def shared_errors(
     known = f2 > 0
     if not known.any():
         return np.zeros(len(f2)), np.zeros(len(f2))
-    excess = (weight * (error**2 - variance)).sum(axis=(0, 1))[known]
-    total = (weight * (error.sum(axis=0) ** 2 - variance.sum(axis=0))).sum(axis=0)[known]
+    excess = (weight * (error**2 - variance - common * forecast**2)).sum(axis=(0, 1))[known]
+    total = error.sum(axis=0) ** 2 - variance.sum(axis=0) - common * forecast.sum(axis=0) ** 2
+    total = (weight * total).sum(axis=0)[known]
     both = excess / f2[known]
     shared = (total - both * f2[known]) / np.maximum((t2 - f2)[known], 1e-12)
     # A step without a past month takes after the one before it.

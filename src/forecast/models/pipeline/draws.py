@@ -107,7 +107,8 @@ def draw_new(wins: np.ndarray, value: np.ndarray, *, pool: np.ndarray, seed: int
 def draw_shared(common: np.ndarray, own: np.ndarray, *, segments: int, seed: int, draws: int = DRAWS) -> np.ndarray:
     """Return draws of the factor on a forecast, log-normal with mean 1, shape (draws, segments, steps).
 
-    common, own : (steps,) variances of the log error of all segments and of one. An error persists over the steps.
+    common (steps,), own (segments, steps) : variances of the log error of all segments and of one. An error persists
+    over the steps.
     """
     everybody = generator(seed, _SHARED).standard_normal((draws, 1, 1))
     each = np.stack([generator(seed, _SHARED, r + 1).standard_normal(draws) for r in range(segments)], axis=1)

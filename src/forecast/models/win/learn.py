@@ -93,7 +93,7 @@ class WinModel:
 
     def shifted(self, logits: np.ndarray, states: States) -> np.ndarray:
         """Return logits of the columns alone with what the last months show beyond them; (n, steps, 2) both."""
-        return logits if self.shift is None else self.shift.applied(logits, states)
+        return logits if self.shift is None else self.shift.applied(logits, states, self.words.source_of(states))
 
     def owner_part(self, states: States) -> np.ndarray:
         """Return what the owners add to the logits, (n, 2)."""

@@ -91,7 +91,7 @@ def levels_of(
     for place, period in enumerate(periods):
         month = as_forecast[int(period)]
         for out, values in ((seen, month.seen), (expected, month.expected)):
-            by_segment = values.sum(axis=1)
+            by_segment = values.sum(axis=(1, 2))
             out[place, 0] = by_segment.sum(axis=0)
             known = min(len(by_segment) - 1, size)
             out[place, 1 : 1 + known] = by_segment[:known]

@@ -56,9 +56,10 @@ class Months:
             return
         counts = _counted(part, expected.logits[part.deal].astype(float), code)
         self._counts[month] = self._as_forecast[month] = counts
-        if expected.shift is not None:
-            shift = expected.shift
-            fresh = evidence_of(counts, shift.rates[:, :, 0], shift.shares[:, :, 0])
+        shift = expected.shift
+        # A model fitted anew in between may know other sources; then the month says nothing of the forms.
+        if shift is not None and shift.rates.shape[:3] == counts.expected.shape[:3]:
+            fresh = evidence_of(counts, shift.rates[..., 0, :], shift.shares[..., 0, :])
             self._evidence = KEEP * self._evidence + fresh - fresh.max()
 
     @property
@@ -115,7 +116,9 @@ def _closed(part: AtRisk) -> np.ndarray:
 
 
 def _counted(part: AtRisk, logits: np.ndarray, code: Encoding) -> MonthCounts:
-    return counts_of(part, logits, segments=len(code.words.segments), stages=len(code.words.stages))
+    words = code.words
+    shape = (len(words.segments), len(words.stages), words.sources)
+    return counts_of(part, logits, words.source_of(part.states)[part.deal], shape=shape)
 
 
 def _forget(record: dict[int, Any], *, up_to: int) -> None:

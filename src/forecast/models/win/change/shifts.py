@@ -1,16 +1,17 @@
-"""What the last months show beyond the win model: levels that moved, by cause, segment and stage.
+"""What the last months show beyond the win model: levels that moved, by cause, segment, stage and source.
 
 Simple case: a company stays as it is. Then the wins and losses of each month are what the model expected but for
 chance, and there is no shift. The complication is what this module is for: fewer deals are won from one day on, or the
-chance of a segment wanders. Counted are, by month, segment and stage, the wins and losses that came and those that the
-model expected (`counts_of`). The log of one over the other is a series that a few hypotheses try to explain: nothing
+chance of a segment wanders. Counted are, by month, segment, stage and source, the wins and losses that came and those
+that the model expected (`counts_of`). The log of one over the other is a series that hypotheses try to explain: nothing
 moved; a level moves slowly (an autoregression of a given size and persistence); it jumped in one of the last months;
 each with or without a scatter of single months beyond chance. A Kalman filter gives the evidence of each and where the
 level is now (`local_level`); they are averaged by their posterior probabilities, with most of the prior on "nothing
 moved", so that a still company hardly pays for the question (multi-process dynamic models: West & Harrison, *Bayesian
 Forecasting and Dynamic Models*, 1997, ch. 12).
 
-A level moves for all deals together, then for a segment beyond that, then for a stage beyond both.
+A level moves for all deals together, then for a segment beyond that, for a stage beyond both, and for a lead source
+beyond all of them.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ share of the closed deals that are won, the others being lost instead."""
 
 @dataclass(frozen=True, kw_only=True)
 class MonthCounts:
-    """One settled month, in sums over its deals by segment and stage; the last segment and stage are the unknown ones.
+    """One settled month, in sums over its deals by segment, stage and source; the last of each are the unknown ones.
 
-    seen, expected, information : (R + 1, K + 1, 2), of won and lost: how many there were, how many the model expected
-    without any shift, and the sum of p (1 - p). doubt : variance of the log of what was seen, beyond chance: 0 of a
-    month that has settled.
+    seen, expected, information : (R + 1, K + 1, G + 1, 2), of won and lost: how many there were, how many the model
+    expected without any shift, and the sum of p (1 - p). doubt : variance of the log of what was seen, beyond chance:
+    0 of a month that has settled.
     """
 
     seen: np.ndarray
@@ -65,19 +66,21 @@ class MonthCounts:
     doubt: float = 0.0
 
 
-def counts_of(part: AtRisk, logits: np.ndarray, *, segments: int, stages: int) -> MonthCounts:
+def counts_of(part: AtRisk, logits: np.ndarray, source: np.ndarray, *, shape: tuple[int, int, int]) -> MonthCounts:
     """Return the counts of the deals at risk in a month, as seen from the origin just before it.
 
-    logits : (k, 2), the model's of the deals at risk, without any shift.
+    logits : (k, 2), the model's of the deals at risk, without any shift. source : (k,), codes of their lead sources.
+    shape : how many segments, stages and sources there are.
     """
     states, deal = part.states, part.deal
-    cell = np.where(states.segment[deal] < 0, segments, states.segment[deal]) * (stages + 1)
-    cell = cell + np.where(states.stage[deal] < 0, stages, states.stage[deal])
+    cell = np.zeros(len(deal), dtype=np.int64)
+    for code, known in zip((states.segment[deal], states.stage[deal], source), shape, strict=True):
+        cell = cell * (known + 1) + np.where(code < 0, known, code)
     won, lost = both_hazards(logits[:, 0], logits[:, 1])
-    shape = (segments + 1, stages + 1)
+    full = tuple(known + 1 for known in shape)
 
     def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(cell, values, minlength=shape[0] * shape[1]).reshape(shape)
+        return np.bincount(cell, values, minlength=int(np.prod(full))).reshape(full)
 
     return MonthCounts(
         seen=np.stack([total(part.won.astype(float)), total(part.lost.astype(float))], axis=-1),
@@ -93,12 +96,14 @@ def counts_of(part: AtRisk, logits: np.ndarray, *, segments: int, stages: int) -
 class Level:
     """Where levels were and are; n of them.
 
-    path : (n, T), at each month looked at. ahead : (n, S), expected at each step ahead. moved : (n,), the probability
-    that a level has moved at all; jumped : (n, J), that it jumped at one of the last J months, ascending.
+    path : (n, T), at each month looked at. ahead : (n, S), expected at each step ahead; variance : (n, S), of what it
+    may be instead. moved : (n,), the probability that a level has moved at all; jumped : (n, J), that it jumped at one
+    of the last J months, ascending.
     """
 
     path: np.ndarray
     ahead: np.ndarray
+    variance: np.ndarray
     moved: np.ndarray
     jumped: np.ndarray
 
@@ -162,8 +167,12 @@ def local_level(observed: np.ndarray, variance: np.ndarray, *, ahead: np.ndarray
     mean, spread, evidence = _filtered(observed, variance, which)
     weight = _posterior(evidence, which, together=together)
     smooth = _smoothed(mean, spread, which)
-    last = mean[:, :, -1]
     decay = which.phi[:, None, None] ** ahead
+    each = mean[:, :, -1, None] * decay
+    expected = np.einsum("hn,hns->ns", weight, each)
+    # What a hypothesis leaves unsure of its level, what the level may still do, and how much hypotheses differ.
+    stationary = np.where(which.wanders, which.noise[:, 0], 0.0)[:, None, None]
+    unsure = spread[:, :, -1, None] * decay**2 + stationary * (1 - decay**2) + (each - expected) ** 2
     jumps = np.arange(max(months - _JUMPS, 1), months)
     jumped = (
         np.stack([weight[which.jump == at].sum(axis=0) for at in jumps], axis=1) if len(jumps) else np.zeros((n, 0))
@@ -171,7 +180,8 @@ def local_level(observed: np.ndarray, variance: np.ndarray, *, ahead: np.ndarray
     still = (which.jump < 0) & ~which.wanders
     return Level(
         path=np.einsum("hn,hnt->nt", weight, smooth),
-        ahead=np.einsum("hn,hns->ns", weight, last[:, :, None] * decay),
+        ahead=expected,
+        variance=np.einsum("hn,hns->ns", weight, unsure),
         moved=1.0 - weight[still].sum(axis=0),
         jumped=jumped,
     )
@@ -252,10 +262,12 @@ def _normalised(log: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """What is added to the win model as of a day, by segment and stage; see `FORMS` for what a number means.
+    """What is added to the win model as of a day, by segment, stage and source; `FORMS` says what a number means.
 
-    rates, shares : (R + 1, K + 1, S, 2), on the log scale, of each form; weight : (2,), how far each is believed.
-    won : the shift of all wins together in the first step, on the log scale; moved : the probability that it moved.
+    rates, shares : (R + 1, K + 1, G + 1, S, 2), on the log scale, of each form; weight : (2,), how far each is
+    believed. won : the shift of all wins together in the first step, on the log scale; moved : the probability that it
+    moved. common (S,), own (R, S) : variances of the log of wins, as long as nobody knows just where the level of all
+    deals is, and that of a segment beyond it.
     """
 
     rates: np.ndarray
@@ -263,14 +275,18 @@ class Shift:
     weight: np.ndarray
     won: float
     moved: float
+    common: np.ndarray
+    own: np.ndarray
 
-    def applied(self, logits: np.ndarray, states: States) -> np.ndarray:
-        """Return logits (n, steps, 2) with the shift in them; steps beyond the last repeat it."""
-        stages = self.rates.shape[1] - 1
-        stage = np.where(states.stage < 0, stages, states.stage)
-        segment = np.where(states.segment < 0, self.rates.shape[0] - 1, states.segment)
-        step = np.minimum(np.arange(logits.shape[1]), self.rates.shape[2] - 1)
-        return by_form(logits, self.rates[segment, stage][:, step], self.shares[segment, stage][:, step], self.weight)
+    def applied(self, logits: np.ndarray, states: States, source: np.ndarray) -> np.ndarray:
+        """Return logits (n, steps, 2) with the shift in them; steps beyond the last repeat it.
+
+        source : (n,), the codes of their lead sources; below 0 = none that is known.
+        """
+        codes = (states.segment, states.stage, source)
+        cell = tuple(np.where(code < 0, size - 1, code) for code, size in zip(codes, self.rates.shape, strict=False))
+        step = np.minimum(np.arange(logits.shape[1]), self.rates.shape[3] - 1)
+        return by_form(logits, self.rates[cell][:, step], self.shares[cell][:, step], self.weight)
 
 
 def by_form(logits: np.ndarray, rates: np.ndarray, shares: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -299,7 +315,7 @@ def _by_share(won: np.ndarray, lost: np.ndarray, shares: np.ndarray) -> tuple[np
 
 
 def expected_under(counts: MonthCounts, rates: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return what each form expects of a month, (2 forms, R + 1, K + 1, 2 causes)."""
+    """Return what each form expects of a month, (2 forms, R + 1, K + 1, G + 1, 2 causes)."""
     slope = _slope(counts.information, counts.expected)
     by_rate = counts.expected * np.exp(slope * rates)
     won, lost = counts.expected[..., 0], counts.expected[..., 1]
@@ -312,7 +328,7 @@ def expected_under(counts: MonthCounts, rates: np.ndarray, shares: np.ndarray) -
 def evidence_of(counts: MonthCounts, rates: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the Poisson log likelihood of a month under each form, (2,)."""
     mean = np.maximum(expected_under(counts, rates, shares), 1e-9)
-    return np.asarray((counts.seen * np.log(mean) - mean).sum(axis=(1, 2, 3)))
+    return np.asarray((counts.seen * np.log(mean) - mean).sum(axis=(1, 2, 3, 4)))
 
 
 def _slope(information: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -337,24 +353,29 @@ def shift_of(
     )
     doubt = np.array([each.doubt for each in counts])
     ahead = first_target + np.arange(steps) - months[-1]
-    rates, levels = [], []
+    rates = []
     for cause in range(2):
-        slope = _slope(information[:, :, cause], expected[:, :, cause])
-        total, level = _levels(seen[:, :, cause], expected[:, :, cause], slope, ahead=ahead, doubt=doubt)
-        rates.append(total)
-        levels.append(level)
-    closed, due = seen.sum(axis=2), expected.sum(axis=2)
-    pace, _ = _levels(closed, due, np.ones_like(due), ahead=ahead, doubt=doubt)
-    won = np.divide(expected[:, :, 0] * closed, due, out=np.zeros_like(due), where=due > 0)
-    share, _ = _levels(seen[:, :, 0], won, np.ones_like(won), ahead=ahead, doubt=doubt, of=closed)
+        slope = _slope(information[..., cause, :], expected[..., cause, :])
+        rates.append(_levels(seen[..., cause, :], expected[..., cause, :], slope, ahead=ahead, doubt=doubt))
+    closed, due = seen.sum(axis=3), expected.sum(axis=3)
+    pace = _levels(closed, due, np.ones_like(due), ahead=ahead, doubt=doubt)
+    won = np.divide(expected[..., 0, :] * closed, due, out=np.zeros_like(due), where=due > 0)
+    share = _levels(seen[..., 0, :], won, np.ones_like(won), ahead=ahead, doubt=doubt, of=closed)
     weight = _normalised(evidence)[0]
     return Shift(
-        rates=np.stack(rates, axis=-1),
-        shares=np.stack([pace, share], axis=-1),
+        rates=np.stack([each.ahead for each in rates], axis=-1),
+        shares=np.stack([pace.ahead, share.ahead], axis=-1),
         weight=weight,
-        won=float(levels[0].ahead[0, 0]),
-        moved=float(levels[0].moved[0]),
+        won=float(rates[0].common.ahead[0, 0]),
+        moved=float(rates[0].common.moved[0]),
+        common=_variance(rates[0].common, pace.common, share.common, weight)[0],
+        own=_variance(rates[0].segment, pace.segment, share.segment, weight)[:-1],
     )
+
+
+def _variance(rate: Level, pace: Level, share: Level, weight: np.ndarray) -> np.ndarray:
+    """Return the variance of the log of wins, (n, S): of the rate, or of pace and share, as each is believed."""
+    return np.asarray(weight[0] * rate.variance + weight[1] * (pace.variance + share.variance))
 
 
 def wins_levels(counts: Sequence[MonthCounts]) -> tuple[Level, Level]:
@@ -363,7 +384,7 @@ def wins_levels(counts: Sequence[MonthCounts]) -> tuple[Level, Level]:
     counts : of settled months one after the other, `FEWEST` at least. `ahead` is as of the last of them.
     """
     seen, expected, information = (
-        np.stack([getattr(each, name)[:, :, 0] for each in counts], axis=-1)
+        np.stack([getattr(each, name)[..., 0].sum(axis=2) for each in counts], axis=-1)
         for name in ("seen", "expected", "information")
     )
     slope, ahead = _slope(information, expected), np.zeros(1)
@@ -371,6 +392,15 @@ def wins_levels(counts: Sequence[MonthCounts]) -> tuple[Level, Level]:
     common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=None)
     beyond = expected * np.exp(slope * common.path[0])
     return common, _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1,), of=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Levels:
+    """The level of all deals, those of segments beyond it, and `ahead`, (R + 1, K + 1, G + 1, S), with all in it."""
+
+    common: Level
+    segment: Level
+    ahead: np.ndarray
 
 
 def _levels(
@@ -381,18 +411,22 @@ def _levels(
     ahead: np.ndarray,
     doubt: np.ndarray,
     of: np.ndarray | None = None,
-) -> tuple[np.ndarray, Level]:
-    """Return the level of all deals, plus what segments and stages show beyond it, (R + 1, K + 1, S), and the first.
+) -> _Levels:
+    """Return the level of all deals, plus what segments, stages and sources show beyond it, one after the other.
 
-    seen, expected, slope : (R + 1, K + 1, T). doubt : (T,). of : how many closed, where what is seen is a
+    seen, expected, slope : (R + 1, K + 1, G + 1, T). doubt : (T,). of : how many closed, where what is seen is a
     share of these.
     """
-    common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=of)
+    common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1, 2), of=of)
     beyond = expected * np.exp(slope * common.path[0])
-    segment = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1,), of=of)
-    beyond = beyond * np.exp(slope * segment.path[:, None])
-    stage = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(0,), of=of)
-    return common.ahead[0] + segment.ahead[:, None] + stage.ahead[None], common
+    segment = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1, 2), of=of)
+    beyond = beyond * np.exp(slope * segment.path[:, None, None])
+    stage = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(0, 2), of=of)
+    total = common.ahead[0] + segment.ahead[:, None, None] + stage.ahead[None, :, None]
+    if seen.shape[2] > 1:
+        beyond = beyond * np.exp(slope * stage.path[None, :, None])
+        total = total + _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=of).ahead
+    return _Levels(common=common, segment=segment, ahead=total)
 
 
 def _level_of(
