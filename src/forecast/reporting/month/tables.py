@@ -48,6 +48,7 @@ from forecast.models.combined.combination import as_made, combinations
 from forecast.models.pipeline.bookings import MODEL_WITHOUT, forecast_bookings
 from forecast.models.pipeline.components import MARKETINGS
 from forecast.models.pipeline.deals import win_probabilities
+from forecast.models.pipeline.followed import followed
 from forecast.models.registry import SUBMITTED, forecaster
 from forecast.reporting.month.results import Results
 
@@ -117,8 +118,8 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
-        planning_levels, levels, levels_found, scorecard, judgements, value_added, habits, adjustments, odds_ever,
-        late_wins, overdue, notes, changes_forecast, changes_forecast_deals or changes_forecast_ends.
+        planning_levels, levels, levels_found, followed, scorecard, judgements, value_added, habits, adjustments,
+        odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -318,6 +319,10 @@ def _levels(month: _Month) -> dict[str, pd.DataFrame]:
     return {name: month.results.write(name, frame) for name, frame in levels_on(month.snap).items()}
 
 
+def _followed(month: _Month) -> pd.DataFrame:
+    return month.results.write("followed", followed(month.snap, months=month.months))
+
+
 def _planning(month: _Month) -> pd.DataFrame:
     return _study(month)["planning"]
 
@@ -487,6 +492,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "alarms": _alarms,
         "parted": _parted,
         **_each(_levels, *LEVELS),
+        "followed": _followed,
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,

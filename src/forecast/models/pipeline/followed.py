@@ -1,0 +1,198 @@
+"""What the forecast of a day reckons with: what it takes for changed, for special, or for kept, and by how much.
+
+Simple case: a company stays as it is, and the table is empty but for its months of the year. Else there is a row for
+each thing that moves the forecast: joint planning, levels that have moved, months of the year, close dates that are
+kept, dated events. Each is worked out from the open deals themselves, with the thing and without it. This says
+what is in the forecast, and claims nothing of the company: whether a change is more than chance is asked elsewhere
+(`evaluation.levels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendar import period_labels
+from forecast.data.known.coding import NONE
+from forecast.data.known.events import MONTHS
+from forecast.data.known.planned import NEVER
+from forecast.data.schema import TOTAL
+from forecast.models.pipeline.components import Origin, components_at_origins
+from forecast.models.win.encoding import KEPT_DATES
+from forecast.models.win.event_kinds import block_of
+from forecast.models.win.hazards import both_hazards, incidence
+from forecast.models.win.landmarks import UNDATED
+from forecast.models.win.learn import WinModel
+
+if TYPE_CHECKING:
+    from forecast.data.known.snapshot import Snapshot
+
+FOLLOWED_COLUMNS = ("kind", "name", "period", "of", "change", "share", "deals")
+"""What `followed` gives."""
+
+PLANNED, LEVEL, SOURCE, SEASON, KEPT, EVENT = (
+    "joint planning",
+    "level",
+    "lead source",
+    "month of the year",
+    "close dates",
+    "event",
+)
+"""The kinds of rows."""
+
+WINS, LOSSES = "wins", "losses"
+
+FEWEST = 20
+"""Open deals below which nothing is said of a segment, a source or a type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """One row: as `FOLLOWED_COLUMNS`, the period as a number, None = none."""
+
+    kind: str
+    name: str
+    of: str
+    deals: int
+    change: float = float("nan")
+    share: float = float("nan")
+    period: int | None = None
+
+
+def followed(snap: Snapshot, *, months: int = 6) -> pd.DataFrame:
+    """Return what the forecast of a snapshot's day reckons with.
+
+    Parameters
+    ----------
+    snap : a snapshot. months : months ahead that are looked at, 1 to 24.
+
+    Returns
+    -------
+    FOLLOWED_COLUMNS. kind, name: joint planning of a segment (period: from when on); the level of all deals (`Total`),
+    of a segment or of a lead source, as the last months have moved it; a month of the year (period); whether the close
+    dates of a type or source are kept (name: `type: Renewal`); a kind of event in a month ahead (period).
+    of : wins or losses. change : how many more of them a month are expected of the open deals than would be without it,
+    -.3 = 30 % fewer; NaN of close dates. share : of close dates, of the open deals due in the months ahead, that which
+    is expected to be won in just that month, and in the row `Total` that of all; NaN else. deals : open deals it rests
+    on, `FEWEST` at least. Empty where there is no model with covariates.
+
+    Raises ParameterError for months out of range.
+    """
+    origin = next(components_at_origins(snap, origins=[snap.as_of], steps=months, marketing=True))
+    model = origin.learned.model
+    rows: list[_Row] = []
+    if model is not None and model.informed and len(origin.learned.states):
+        for part in (_planned, _levels, _seasons, _kept, _events):
+            rows += part(origin, model)
+    table = pd.DataFrame([vars(row) for row in rows], columns=list(FOLLOWED_COLUMNS))
+    known = table["period"].notna()
+    labels = pd.Series("", index=table.index, dtype="str")
+    labels[known] = period_labels(table.loc[known, "period"].to_numpy(dtype=np.int64))
+    return table.assign(period=labels, deals=table["deals"].astype("int64"))
+
+
+def _ratios(now: np.ndarray, without: np.ndarray, group: np.ndarray, names: tuple[str, ...]) -> Iterator[_Row]:
+    """Yield a row a group and cause with enough deals: the sum of hazards with something over that without it.
+
+    now, without : (n, 2) logits of won and lost. group : (n,) codes, NONE = none. The rows' kind is left open.
+    """
+    with_it, before = (np.stack(both_hazards(each[:, 0], each[:, 1]), axis=1) for each in (now, without))
+    for code, name in enumerate(names):
+        here = group == code
+        if here.sum() >= FEWEST:
+            for cause, of in enumerate((WINS, LOSSES)):
+                change = float(with_it[here, cause].sum() / max(before[here, cause].sum(), 1e-12)) - 1.0
+                yield _Row(kind="", name=name, of=of, change=change, deals=int(here.sum()))
+
+
+def _planned(origin: Origin, model: WinModel) -> list[_Row]:
+    """Return what joint planning changes in the first month ahead that it concerns, by segment."""
+    states, view = origin.learned.states, origin.view
+    if not model.code.planned:
+        return []
+    rows = []
+    for code in np.flatnonzero(view.planned_from < NEVER):
+        period = int(view.planned_from[code])
+        step = max(period - view.first_target, 0)
+        if step >= origin.asked:
+            continue
+        here = states.take(np.flatnonzero(states.segment == code))
+        alone = replace(here, planned_from=np.full(len(here), NEVER))
+        now, without = (model.code.logits(each, model.beta, steps=step + 1)[:, step] for each in (here, alone))
+        group = np.zeros(len(here), dtype=np.int64)
+        found = _ratios(now, without, group, (view.ledger.segments[code],))
+        rows += [replace(row, kind=PLANNED, period=period) for row in found]
+    return rows
+
+
+def _levels(origin: Origin, model: WinModel) -> list[_Row]:
+    """Return how far levels have moved in the first month ahead: of all deals, by segment, and by lead source."""
+    learned, view = origin.learned, origin.view
+    if model.shift is None or learned.logits is None or learned.plain is None:
+        return []
+    now, without, states = learned.logits[:, 0], learned.plain[:, 0], learned.states
+    everyone = np.zeros(len(states), dtype=np.int64)
+    rows = [replace(row, kind=LEVEL) for row in _ratios(now, without, everyone, (TOTAL,))]
+    rows += [replace(row, kind=LEVEL) for row in _ratios(now, without, states.segment, view.ledger.segments)]
+    source = KEPT_DATES[-1]
+    if source in model.words.factors:
+        names = model.words.factors[source]
+        rows += [replace(row, kind=SOURCE) for row in _ratios(now, without, states.factors[source], names)]
+    return rows
+
+
+def _seasons(origin: Origin, model: WinModel) -> list[_Row]:
+    """Return how the months ahead differ in wins from an average month of the year, beyond their place in a quarter."""
+    first, width, _ = model.code.layout["season"]
+    beta = model.beta[first : first + width, 0]
+    months = origin.view.first_target + np.arange(origin.asked)
+    changes = (np.exp(beta) / np.exp(beta).mean() - 1.0)[months % 12]
+    deals = len(origin.learned.states)
+    return [
+        _Row(kind=SEASON, name=TOTAL, of=WINS, change=float(change), deals=deals, period=int(month))
+        for month, change in zip(months, changes, strict=True)
+    ]
+
+
+def _kept(origin: Origin, model: WinModel) -> list[_Row]:
+    """Return which share of the open deals due in the months ahead is expected to be won in the month they are due.
+
+    Of all of them, and by each level of the columns whose close dates may be kept.
+    """
+    states, steps = origin.learned.states, origin.asked
+    due = np.where(states.due == UNDATED, NONE, states.due)
+    here = np.flatnonzero((due >= 0) & (due < steps))
+    if len(here) < FEWEST:
+        return []
+    chance = incidence(*model.hazards(states.take(here), steps=steps))[0]
+    hit = chance[np.arange(len(here)), due[here]]
+
+    def row(name: str, part: np.ndarray) -> _Row:
+        return _Row(kind=KEPT, name=name, of=WINS, share=float(hit[part].mean()), deals=int(part.sum()))
+
+    rows = [row(TOTAL, np.ones(len(here), dtype=bool))]
+    for column in KEPT_DATES:
+        if column in model.words.factors:
+            code = states.factors[column][here]
+            parts = [(name, code == place) for place, name in enumerate(model.words.factors[column])]
+            rows += [row(f"{column}: {name}", part) for name, part in parts if part.sum() >= FEWEST]
+    return rows
+
+
+def _events(origin: Origin, model: WinModel) -> list[_Row]:
+    """Return by how much each kind of event raises the odds of wins and losses in a month ahead that it concerns."""
+    states, rows = origin.learned.states, []
+    for kind, place in model.code.events.items():
+        beta = model.beta[model.code.layout[block_of(kind)][0]]
+        for step in range(min(origin.asked, MONTHS)):
+            on = (states.events[:, place] >> np.uint32(step)) & np.uint32(1)
+            if on.sum() >= FEWEST:
+                row = _Row(kind=EVENT, name=kind, of=WINS, deals=int(on.sum()), period=origin.view.first_target + step)
+                rows += [
+                    replace(row, of=of, change=float(np.expm1(b))) for of, b in zip((WINS, LOSSES), beta, strict=True)
+                ]
+    return rows
