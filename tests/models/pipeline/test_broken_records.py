@@ -77,6 +77,7 @@ def _age_of(view: KnownState, deals: np.ndarray) -> np.ndarray:
     return states.age[np.isin(states.deal, deals)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_new_crm_costs_little_against_the_oracle():
     # Before anything was done about it the forecast lay half as far again from the oracle as without the break.
@@ -119,6 +120,7 @@ def test_deals_created_while_nothing_was_recorded_are_known_at_the_months_end():
     assert middle.known.sum() < ledger_of(still).as_of("2025-06-20").known.sum()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_months_not_recorded_cost_little_against_the_oracle():
     # Before anything was done about it the forecast at the end of the third month was 64 % too low.

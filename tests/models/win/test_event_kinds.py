@@ -185,6 +185,7 @@ def test_a_block_that_is_shut_weighs_nothing_and_the_others_follow():
 # -- what is put in comes out --------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_doubled_odds_are_recovered_and_noise_has_no_weight():
     doubled = np.array([effect(model_of(company(seed=seed, factor=2.0), table_of(CAMPAIGNS))) for seed in range(2)])

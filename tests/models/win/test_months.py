@@ -60,6 +60,7 @@ def test_at_risk_of_the_nearest_origin_alone():
     assert [part.step for part in at_risk(view, past, view.first_target, steps=1)] == [0]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_shift_of_a_company_whose_wins_fall_by_half_is_found(tmp_path):
     made = simulate(opportunities=12_000, months=60, seed=31, changes=Change(kind="break", size=0.5, month="2025-09"))
