@@ -9,6 +9,7 @@ import numpy as np
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.cohorts import COHORTS, Cohorts
 from forecast.models.pipeline.creation_counts import season_of
+from forecast.models.pipeline.known_changes import KnownChanges
 from forecast.models.pipeline.segments_now import goes_on, inherited
 
 SEASON_MONTHS = 60
@@ -30,12 +31,15 @@ class Conversion:
     """What becomes of deals by segment, source group and age in months.
 
     `rate` (R, G, A) share of deals created that are won at an age; `position` (3,) the factor of the month's place in
-    its quarter, `month` (12,) that of the month of the year beyond it, January first.
+    its quarter, `month` (12,) that of the month of the year beyond it, January first; `known` (R, T + S) that of what
+    is known to change, by segment and month from the first of the cohorts' on, None = nothing. The rate is that
+    without.
     """
 
     rate: np.ndarray
     position: np.ndarray
     month: np.ndarray
+    known: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,26 +55,41 @@ class YoungDeals:
     moved: np.ndarray
 
 
-def conversion(view: KnownState, seen: Cohorts, *, young: YoungDeals | None = None) -> Conversion:
+def conversion(
+    view: KnownState, seen: Cohorts, *, young: YoungDeals | None = None, changes: KnownChanges | None = None
+) -> Conversion:
     """Learn conversion by age; each ratio is wins over wins expected from its parent, 20 wins of the parent added.
 
-    Simple case: the cohorts of the last three years, as far as their months have settled. Two complications: wins
-    follow the month of the year as far as past years agree on it; and the youngest cohorts, whose wins are still to
-    come, count by what the win model expects of them (`young`), so that a change is seen before their cycle is over.
+    Simple case: the cohorts of the last three years, as far as their months have settled. Three complications: wins
+    follow the month of the year as far as past years agree on it; what is known to change in some months (`changes`) is
+    learned apart, and past months are put beside it; and the youngest cohorts, whose wins are still to come, count by
+    what the win model expects of them (`young`), so that a change is seen before their cycle is over.
     """
     seen = _told(view, seen)
+    learned = _learned(view, seen, known=None)
+    known = None if changes is None else changes.lift(*wins_by_month(view, seen, learned))
+    if known is not None:
+        learned = _learned(view, seen, known=known)
+    if young is None:
+        return learned
+    return replace(learned, rate=learned.rate * _youngest(view, seen, learned, young)[:, :, None])
+
+
+def _learned(view: KnownState, seen: Cohorts, *, known: np.ndarray | None) -> Conversion:
+    """Return conversion as the cohorts show it; known : as in `Conversion`."""
     created, won = seen.created[:, :, -COHORTS:], seen.won[:, :, -COHORTS:]
     periods = seen.periods[-COHORTS:]
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
     complete = (target <= seen.settled) & (target >= view.closures_recorded_from)
+    lifted = None if known is None else known[:, target - seen.periods[0]]
     position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)
     for _ in range(3):
-        exposure = np.einsum("rgt,ta->a", created, complete * factor[position])
+        exposure = _exposure(created, complete * factor[position], lifted, "a")
         by_age = won.sum(axis=(0, 1, 2)) / np.maximum(exposure, 1e-12)
-        expected = np.einsum("rgt,ta->ta", created, complete * by_age)
+        expected = _exposure(created, complete * by_age, lifted, "ta")
         factor = np.array(
             [
                 (won.sum(axis=(0, 1))[position == q].sum() + _WINS_PRIOR)
@@ -79,8 +98,8 @@ def conversion(view: KnownState, seen: Cohorts, *, young: YoungDeals | None = No
             ]
         )
         factor /= factor.mean()
-    month = _months_of_year(view, seen, by_age, position=factor)
-    exposed = np.einsum("rgt,ta->rga", created, complete * factor[position] * month[target % 12])
+    month = _months_of_year(view, seen, by_age, position=factor, known=known)
+    exposed = _exposure(created, complete * factor[position] * month[target % 12], lifted, "rga")
     wins = won.sum(axis=2)
     by_age = by_age * _ratio(wins.sum(axis=(0, 1)).sum(), (exposed.sum(axis=(0, 1)) * by_age).sum())
     group = _shrunk(wins.sum(axis=(0, 2)), (exposed.sum(axis=0) * by_age).sum(axis=1))
@@ -90,10 +109,28 @@ def conversion(view: KnownState, seen: Cohorts, *, young: YoungDeals | None = No
     region = _shrunk(of_region, expected_of)
     for new, of in inherited(view).items():
         region[new] = (of_region[new] + _WINS_PRIOR * region[of]) / (expected_of[new] + _WINS_PRIOR)
-    learned = Conversion(rate=region[:, :, None] * by_group[None], position=factor, month=month)
-    if young is None:
-        return learned
-    return replace(learned, rate=learned.rate * _youngest(view, seen, learned, young)[:, :, None])
+    return Conversion(rate=region[:, :, None] * by_group[None], position=factor, month=month, known=known)
+
+
+def _exposure(created: np.ndarray, weight: np.ndarray, lifted: np.ndarray | None, over: str) -> np.ndarray:
+    """Return sums of created (R, G, T) x weight (T, A) x lifted (R, T, A; None = 1) over all axes but those named."""
+    if lifted is None:
+        return np.asarray(np.einsum(f"rgt,ta->{over}", created, weight))
+    return np.asarray(np.einsum(f"rgt,rta->{over}", created, lifted * weight))
+
+
+def wins_by_month(view: KnownState, seen: Cohorts, learned: Conversion) -> tuple[np.ndarray, np.ndarray]:
+    """Return the wins of each month by segment, and those to be expected of its deals, (R, T); 0 in months that do not
+    count: not settled, not recorded, or of which older cohorts are missing."""
+    segments, _, count, ages = seen.won.shape
+    won, expected = np.zeros((segments, count)), np.zeros((segments, count))
+    for age in range(min(ages, count)):
+        won[:, age:] += seen.won[:, :, : count - age, age].sum(axis=1)
+        expected[:, age:] += np.einsum("rgt,rg->rt", seen.created[:, :, : count - age], learned.rate[:, :, age])
+    months = seen.periods
+    expected *= learned.position[view.calendar.quarter_position(months)] * learned.month[months % 12]
+    counts = (months <= seen.settled) & (months >= max(months[0] + ages - 1, view.closures_recorded_from))
+    return won * counts, expected * counts
 
 
 def _told(view: KnownState, seen: Cohorts) -> Cohorts:
@@ -109,19 +146,24 @@ def _ratio(seen: float, expected: float) -> float:
     return seen / expected if expected > 0 else 1.0
 
 
-def _months_of_year(view: KnownState, seen: Cohorts, by_age: np.ndarray, *, position: np.ndarray) -> np.ndarray:
+def _months_of_year(
+    view: KnownState, seen: Cohorts, by_age: np.ndarray, *, position: np.ndarray, known: np.ndarray | None
+) -> np.ndarray:
     """Return the factor of each month of the year on wins, beyond its place in the quarter, (12,), mean 1.
 
     What came over what was to be expected of its cohorts, month by month; shrunk as far as the same months of different
     years disagree (`season_of`).
     """
     ages = len(by_age)
-    created = seen.created.sum(axis=(0, 1))
-    won = np.zeros(len(created) + ages)
-    expected = np.zeros(len(created) + ages)
+    count = len(seen.periods)
+    # By segment only where what is known to change sets them apart.
+    created = seen.created.sum(axis=(0, 1))[None] if known is None else seen.created.sum(axis=1)
+    won = np.zeros(count + ages)
+    by_row = np.zeros((len(created), count + ages))
     for age in range(ages):
-        won[age : age + len(created)] += seen.won[:, :, :, age].sum(axis=(0, 1))
-        expected[age : age + len(created)] += created * by_age[age]
+        won[age : age + count] += seen.won[:, :, :, age].sum(axis=(0, 1))
+        by_row[:, age : age + count] += created * by_age[age]
+    expected = by_row[0] if known is None else (by_row * known[:, : count + ages]).sum(axis=0)
     months = seen.periods[0] + np.arange(len(won))
     expected *= position[view.calendar.quarter_position(months)]
     begin = max(seen.periods[0] + ages - 1, view.closures_recorded_from, seen.settled - SEASON_MONTHS + 1)
@@ -136,7 +178,7 @@ def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, deals: Young
 
     Of the deals created in the last three months: those won, and those that the win model expects to be won at the ages
     looked at, over what conversion by age expects of them. Levels that have moved are left out of both: they fade, or
-    stay, by the month in which a win falls (`YoungDeals.moved`).
+    stay, by the month in which a win falls (`YoungDeals.moved`). What is known to change is in both.
     """
     first = view.first_target - YOUNG
     segments, groups, ages = learned.rate.shape
@@ -145,7 +187,11 @@ def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, deals: Young
     for place in young:
         month = seen.periods[place] + np.arange(ages)
         factor = learned.position[view.calendar.quarter_position(month)] * learned.month[month % 12]
-        due += np.einsum("rg,rga,a->rg", seen.created[:, :, place], learned.rate, factor)
+        if learned.known is None:
+            due += np.einsum("rg,rga,a->rg", seen.created[:, :, place], learned.rate, factor)
+        else:
+            lifted = learned.known[:, place : place + ages] * factor
+            due += np.einsum("rg,rga,ra->rg", seen.created[:, :, place], learned.rate, lifted)
     won = seen.won_young[:, :, young].sum(axis=2) / deals.moved[:, :1]
     born = view.ledger.created_in[deals.deal]
     here = (view.segment[deals.deal] >= 0) & ~np.isin(born, list(view.ledger.half_seen))

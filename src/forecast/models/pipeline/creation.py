@@ -10,7 +10,7 @@ segment's own conversion and m the mean won amount by age. Two complications: nu
 shrunk towards its parent (empirical Bayes: gamma-Poisson for counts, Bühlmann's credibility for amounts); and where a
 marketing table is there, deals created from a channel follow its leads of this and the three earlier months
 (non-negative least squares, Lawson & Hanson 1974). What is known to change in a month, joint planning or an event,
-moves N as far as it did before (`known_changes`).
+moves N and K as far as it did before (`known_changes`).
 """
 
 from __future__ import annotations
@@ -60,15 +60,18 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, young
     seen = cohorts(view, steps=steps, marketing=marketing)
     going_on = goes_on(view)[:, None, None]
     as_split = replace(seen, created=as_if_split_before(view, seen.created, seen.periods) * going_on)
-    created, used = _creation(view, as_split, steps=steps, marketing=marketing)
+    changes = KnownChanges.of(view, periods=seen.periods, steps=steps)
+    created, used = _creation(view, as_split, changes, steps=steps, marketing=marketing)
     created = created * going_on
-    convert, amounts = conversion(view, seen, young=young), mean_amounts(seen)
+    convert, amounts = conversion(view, seen, young=young, changes=changes), mean_amounts(seen)
     late_share, late_won = lateness(seen)
     target = view.first_target + np.arange(steps)
     calendar_factor = convert.position[view.calendar.quarter_position(target)] * convert.month[target % 12]
     wins, value, marketed = (np.zeros((len(view.ledger.segments), steps)) for _ in range(3))
     channel = np.array([bool(name) for name in seen.channels])
     moved = _moved(young, steps=steps)
+    if convert.known is not None:
+        moved = moved * convert.known[:, len(seen.periods) :].T[:, :, None]
     for s in range(steps):
         for j in range(s + 1):
             rate = convert.rate[:, :, s - j] * (late_won[s - j] * late_share if j == 0 and part > 0 else 1.0)
@@ -100,13 +103,14 @@ def _moved(young: YoungDeals | None, *, steps: int) -> np.ndarray:
 # -- how many are created ------------------------------------------------------------------------------
 
 
-def _creation(view: KnownState, seen: Cohorts, *, steps: int, marketing: bool) -> tuple[np.ndarray, bool]:
+def _creation(
+    view: KnownState, seen: Cohorts, changes: KnownChanges, *, steps: int, marketing: bool
+) -> tuple[np.ndarray, bool]:
     """Return deals expected to be created by month ahead (R, G, S), and whether leads helped."""
     segments, groups, months = seen.created.shape
     moy = _months_of_year(seen.periods, steps)
     leads = _leads(view, seen) if marketing else None
     matched = np.array([bool(name) for name in seen.channels])
-    changes = KnownChanges.of(view, periods=seen.periods, steps=steps)
     out = np.zeros((segments, groups, months, steps))
     for family in (matched, ~matched):
         if family.any():

@@ -1,14 +1,16 @@
-"""What is known to change, in deals to come: joint planning and events, and how many deals are created because of them.
+"""What is known to change, in deals to come: how many are created, and how often they are won, where planning is joint
+or an event is on.
 
 Simple case: three campaigns have run, and in the months of each twice as many deals were created as the months around
 it led to expect. A fourth is announced: in its months creation is expected to double. The complications: creation
 wanders by itself, so that what happened once tells nothing, and what happened more often counts as far as the times
-agree; other segments tell what would have come anyway; and what all segments began in one month happened once.
+agree; other segments tell what would have come anyway; and what all segments began in one month happened once. What a
+change does to the wins of deals to come is learned alike, from the wins of each month beside those to be expected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +45,7 @@ _ITERATIONS, _SETTLED = 5, 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class KnownChanges:
-    """What is known to change creation: `on` (K, R, T + S) by segment and month, `usable` (T,) months to learn from."""
+    """What is known to change: `on` (K, R, T + S) by segment and month, `usable` (T,) months to learn from."""
 
     on: np.ndarray
     usable: np.ndarray
@@ -63,6 +65,14 @@ class KnownChanges:
         growth = learned_growth(counts, self.on[:, :, :months], month_of_year=month_of_year, usable=self.usable)
         return grown(growth, self.on) if growth.any() else None
 
+    def lift(self, won: np.ndarray, expected: np.ndarray) -> np.ndarray | None:
+        """Return the factor on wins that those of past months show, (R, T + S); None where they show none.
+
+        won, expected : (R, T), wins of each month and those to be expected of its deals; both 0 where none count.
+        """
+        growth = learned_lift(won, expected, self.on[:, :, : won.shape[1]])
+        return grown(growth, self.on) if growth.any() else None
+
 
 def without_products(events: Events) -> Events:
     """Return the events that are about all products: what one product gains another may lose."""
@@ -72,7 +82,7 @@ def without_products(events: Events) -> Events:
 
 
 def changes_in_use(view: KnownState) -> tuple[str, ...]:
-    """Return the names of what is known to change creation: joint planning, if any start is known, and events."""
+    """Return the names of what is known to change: joint planning, if any start is known, and kinds of event."""
     planned = (PLANNED,) if (view.planned_from < NEVER).any() else ()
     return (*planned, *(block_of(kind) for kind in kinds_in_use(without_products(view.events))))
 
@@ -229,20 +239,43 @@ def learned_growth(
     counts : (R, T), deals created, at least 0. on : (K, R, T) bool. month_of_year : (T,) or longer, 0 to 11. usable :
     (T,) bool, months that count; all of them if left out.
     """
-    kinds, _, months = on.shape
+    months = on.shape[2]
+    there: np.ndarray = np.cumsum(counts, axis=1) > 0
+    if usable is not None:
+        there = there & usable
+
+    def base(without: np.ndarray) -> np.ndarray:
+        return series_base(without, ahead=0, month_of_year=month_of_year[:months])
+
+    return _learned(counts, on, base, there=there)
+
+
+def learned_lift(won: np.ndarray, expected: np.ndarray, on: np.ndarray) -> np.ndarray:
+    """Return by how much more often deals are won in months in which each change is on, log, (K,), as `learned_growth`.
+
+    won, expected : (R, T), wins of each month and those to be expected of its deals; both 0 where none count. on : (K,
+    R, T) bool.
+    """
+    return _learned(won, on, lambda _: expected, there=expected > 0)
+
+
+def _learned(
+    counts: np.ndarray, on: np.ndarray, base: Callable[[np.ndarray], np.ndarray], *, there: np.ndarray
+) -> np.ndarray:
+    """Return by how much counts grow where each change is on, log, (K,).
+
+    base : what is to be expected of counts as they would have been without changes, (R, T) both. there : (R, T) bool.
+    """
+    kinds = len(on)
     found = np.tile([0.0, np.inf], (kinds, 1))
     by_kind = [spells(each) for each in on]
     told = [kind for kind in range(kinds) if len(by_kind[kind]) > 1]
     if not told:
         return found[:, 0]
     begun, kind = joined([by_kind[each] for each in told]), np.repeat(told, [len(by_kind[each]) for each in told])
-    there: np.ndarray = np.cumsum(counts, axis=1) > 0
-    if usable is not None:
-        there = there & usable
     for _ in range(_ITERATIONS):
         without = counts / grown(found[:, 0], on)
-        base = series_base(without, ahead=0, month_of_year=month_of_year[:months])
-        growth, variance = growth_in(begun, without * there, base * there)
+        growth, variance = growth_in(begun, without * there, base(without) * there)
         before = found[:, 0].copy()
         for each in told:
             mean, of_mean = agreed(before[each] + growth[kind == each], variance[kind == each])
