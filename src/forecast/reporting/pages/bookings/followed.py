@@ -14,7 +14,7 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.data.schema import TOTAL
 from forecast.models.pipeline.followed import EVENT, KEPT, LEVEL, LOSSES, PLANNED, SEASON, SOURCE, WINS
-from forecast.reporting.charts.figure import Notes
+from forecast.reporting.charts.figure import Notes, Statement, Together
 
 LEAD = "The forecast takes into account, beside each deal's own stage, age, dates and amount:"
 NOTHING = "The forecast takes nothing for changed: the company is expected to go on as it was."
@@ -35,13 +35,13 @@ KEPT_SHARE, KEPT_TIMES = 0.4, 2.0
 _MOST_NAMED = 4
 
 
-def followed_notes(table: pd.DataFrame) -> Notes:
-    """Return what the forecast reckons with as a list, with what it does not say; or that there is nothing.
+def followed_notes(table: pd.DataFrame) -> Together:
+    """Return what the forecast reckons with as a list, then what it does not say; or that there is nothing.
 
     table : the month's table `followed`.
     """
     told = followed_sentences(table)
-    return Notes([*told, NO_CLAIM], LEAD) if told else Notes([NOTHING])
+    return Together(Notes(told, LEAD), Statement(NO_CLAIM, kind="note")) if told else Together(Statement(NOTHING))
 
 
 def followed_sentences(table: pd.DataFrame) -> list[str]:
@@ -74,7 +74,7 @@ def _planned(rows: pd.DataFrame) -> list[str]:
     begun = wording.joined(
         [f"{wording.label(row['name'])} since {wording.month(row['period'])}" for row in sources.records(one)]
     )
-    return [f"Joint planning ({begun}): {_both(rows)} a month, on the same deals without it."]
+    return [f"Joint planning ({begun}): {_both(rows)} a month, compared with the same deals without it."]
 
 
 def _level(rows: pd.DataFrame) -> list[str]:
@@ -82,8 +82,8 @@ def _level(rows: pd.DataFrame) -> list[str]:
     told = []
     if len(total) and total["change"].abs().max() >= TOLD:
         told.append(
-            f"The level of all deals, as the last months show it: {_both(total)} a month, on what the years before "
-            "would give."
+            f"The level of all deals, as the last months show it: {_both(total)} a month, compared with what "
+            "the years before would give."
         )
     return told + _apart(rows, "In {}, all told, {}.")
 
@@ -107,7 +107,9 @@ def _season(rows: pd.DataFrame) -> list[str]:
     if not told:
         return []
     months = wording.joined([f"{wording.month(row['period'])} {_by(row['change'])}" for row in told])
-    return [f"The month of the year, beside its place in the quarter: wins of {months}, on an average month."]
+    return [
+        f"The month of the year, beside its place in the quarter: wins of {months}, compared with an average month."
+    ]
 
 
 def _kept(rows: pd.DataFrame) -> list[str]:
