@@ -102,6 +102,7 @@ def day_of(snap, as_of: str, *, extra: float) -> Day:
         amount_notes=(),
         parts=parts,
         corrections=corrections,
+        future=None,
         asked=steps,
     )
     return Day(origin=origin, parts=parts, periods=(QUARTER,))

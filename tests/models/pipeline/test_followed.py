@@ -21,9 +21,11 @@ from forecast.models.pipeline.followed import (
     LOSSES,
     PLANNED,
     SEASON,
+    TO_COME,
     WINS,
     _levels,
     _seasons,
+    _to_come,
     followed,
 )
 from forecast.simulation.changes.kinds import Change
@@ -75,12 +77,30 @@ def test_months_of_the_year_by_hand(origin):
     np.testing.assert_allclose(list(months.values()), 12 / 13 - 1)
 
 
+def test_deals_to_come_by_hand(origin):
+    # Of 60 and 40 deals to come of two groups the first do half as well, the others as well as ever: .7 in all.
+    future = origin.future
+    created, young = np.zeros_like(future.created), np.ones(future.created.shape[:2])
+    created[0, :2, :] = np.array([10.0, 20 / 3])[:, None]
+    young[0, 0] = 0.5
+    steps = created.shape[2]
+    rows = _to_come(replace(origin, future=replace(future, created=created, young=young)), origin.learned.model)
+    found = {row.name: (row.change, row.deals) for row in rows}
+    segment, *_ = origin.view.ledger.segments
+    assert found.pop(f"segment: {segment}") == (pytest.approx(-0.3), 100)
+    assert found.pop(f"source: {future.groups[0]}") == (pytest.approx(-0.5), 60)
+    assert found.pop(f"source: {future.groups[1]}") == (pytest.approx(0.0), 40)
+    assert steps >= origin.asked == 6
+    assert not found
+
+
 def test_the_table(snap):
     table = followed(snap, months=3)
     assert list(table.columns) == list(FOLLOWED_COLUMNS)
     assert len(table[table["kind"] == SEASON]) == 3
     assert set(table["of"]) <= {WINS, LOSSES}
     assert (table["deals"] >= FEWEST).all()
+    assert (table["kind"] == TO_COME).any()
     assert table.loc[table["kind"] == KEPT, "share"].between(0, 1).all()
     assert table.loc[table["kind"] != KEPT, "change"].gt(-1).all()
     pd.testing.assert_frame_equal(followed(snap, months=3), table)

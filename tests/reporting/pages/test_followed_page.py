@@ -15,6 +15,7 @@ from forecast.models.pipeline.followed import (
     PLANNED,
     SEASON,
     SOURCE,
+    TO_COME,
     WINS,
 )
 from forecast.reporting.pages.bookings.followed import LEAD, NO_CLAIM, NOTHING, followed_notes, followed_sentences
@@ -79,10 +80,14 @@ def test_months_close_dates_and_events():
         {"kind": KEPT, "name": "type: new", "share": 0.1},
     ]
     rows += both(EVENT, "campaign", 0.4, 0.0, period="2026-12") + both(EVENT, "campaign", 0.4, 0.0, period="2027-01")
+    rows += [{"kind": TO_COME, "name": "source: Content", "change": -0.36}]
+    rows += [{"kind": TO_COME, "name": "segment: Alps", "change": 0.1}]
     assert told(*rows) == [
         "The month of the year, beside its place in the quarter: wins of December 2026 up by 30 % and January 2027 "
         "down by 20 %, compared with an average month.",
         "Close dates that are kept (lead source Renewal): of 208 open deals due in the months ahead 90 % are expected "
         "to be won in just that month; of all that are due 26 %.",
         "Events, campaign (December 2026 to January 2027): the odds of wins up by 40 %, losses as many.",
+        "Deals not yet created (source Content): wins down by 36 %, as the youngest deals show, compared with those of "
+        "the last three years.",
     ]

@@ -120,7 +120,8 @@ class Origin:
     """One day of the walk: what was known, what the win model had learned, and the components of its forecast.
 
     parts : over all segments of the ledger and all steps modelled at least, `ids` places in it; or why there are none.
-    corrections : what past forecasts taught by then; None where there are no parts.
+    corrections, future : what past forecasts taught by then, and what is expected of deals not yet created; None where
+    there are no parts.
     like : what won deals like it brought, which stands in where a deal's own amount is not known.
     amount_notes : what a reader must know of that. asked : steps that are forecast.
     """
@@ -131,6 +132,7 @@ class Origin:
     amount_notes: tuple[str, ...]
     parts: Components | DataError
     corrections: Corrections | None
+    future: Future | None
     asked: int
 
     def forecast(self) -> Components | DataError:
@@ -195,7 +197,7 @@ def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: i
     # What a single amount teaches is bounded: all that is learned is learned from amounts as far as they count.
     lesson = _lesson(view, states, amount, bounds)
     past.observe(lesson.view, states.deal, lesson.amount)
-    parts, corrections = _components(
+    parts, corrections, future = _components(
         view, learned, past, amount=amount, lesson=lesson, asked=asked, marketing=marketing
     )
     notes = [*amount_notes(view, states, amount), *beyond_notes(view, lesson.view.amount)] if asked else []
@@ -209,6 +211,7 @@ def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: i
         amount_notes=tuple(notes),
         parts=parts,
         corrections=corrections,
+        future=future,
         asked=asked,
     )
 
@@ -239,15 +242,15 @@ def _components(
     lesson: _Lesson,
     asked: int,
     marketing: bool,
-) -> tuple[Components | DataError, Corrections | None]:
-    """Return the components over all segments of the ledger and the corrections in them, and record their forecast.
+) -> tuple[Components | DataError, Corrections | None, Future | None]:
+    """Return the components over all segments of the ledger and what is in them, and record their forecast.
 
     Where there are none, why.
     """
     model, states = learned.model, learned.states
     reason = too_thin(view) if asked or model is None else None
     if model is None or learned.logits is None or reason is not None:
-        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=MORE_RECORD), None
+        return DataError(reason or NOTHING_TO_LEARN, table="opportunities", mend=MORE_RECORD), None, None
     modelled = steps_of(view)
     steps = max(asked, modelled)
     logits = learned.logits if learned.logits.shape[1] == steps else None
@@ -264,7 +267,7 @@ def _components(
     if lesson.view is not view or lesson.amount is not amount:
         parts = replace(recorded, value=priced(chance, amount, corrections)[1], booked=_booked(view, steps))
     notes = [f"The odds of open deals have no skill over the base rate: {model.reason}."] if model.reason else []
-    return replace(parts, notes=(*notes, *left_out_notes(model), *_credits(view))), corrections
+    return replace(parts, notes=(*notes, *left_out_notes(model), *_credits(view))), corrections, future
 
 
 def _young(view: KnownState, learned: Learned, model: WinModel) -> YoungDeals | None:

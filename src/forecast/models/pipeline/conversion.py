@@ -33,13 +33,14 @@ class Conversion:
     `rate` (R, G, A) share of deals created that are won at an age; `position` (3,) the factor of the month's place in
     its quarter, `month` (12,) that of the month of the year beyond it, January first; `known` (R, T + S) that of what
     is known to change, by segment and month from the first of the cohorts' on, None = nothing. The rate is that
-    without.
+    without. `young` (R, G) is by how much the youngest deals do better or worse, and in the rate; None = not asked.
     """
 
     rate: np.ndarray
     position: np.ndarray
     month: np.ndarray
     known: np.ndarray | None = None
+    young: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,8 @@ def conversion(
         learned = _learned(view, seen, known=known)
     if young is None:
         return learned
-    return replace(learned, rate=learned.rate * _youngest(view, seen, learned, young)[:, :, None])
+    factor = _youngest(view, seen, learned, young)
+    return replace(learned, rate=learned.rate * factor[:, :, None], young=factor)
 
 
 def _learned(view: KnownState, seen: Cohorts, *, known: np.ndarray | None) -> Conversion:

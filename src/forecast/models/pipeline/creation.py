@@ -36,14 +36,16 @@ class Future:
     """Wins expected of deals not yet created. Arrays over segments R and steps S.
 
     `wins` (R, S) their number and `value` (R, S) their amount, `marketed` the part of `value` from groups that are
-    marketing channels; `created` (R, G, S) deals created by month ahead; `spread` the squared coefficient of variation
-    of one won amount.
+    marketing channels; `created` (R, G, S) deals created by month ahead; `young` (R, G) by how much deals to come are
+    taken to do better or worse than those of the last three years, since the youngest do; `spread` the squared
+    coefficient of variation of one won amount.
     """
 
     wins: np.ndarray
     value: np.ndarray
     marketed: np.ndarray
     created: np.ndarray
+    young: np.ndarray
     groups: tuple[str, ...]
     spread: float
     used_leads: bool
@@ -87,6 +89,7 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, young
         value=value,
         marketed=marketed,
         created=created,
+        young=np.ones(created.shape[:2]) if convert.young is None else convert.young,
         groups=seen.groups,
         spread=spread,
         used_leads=used,

@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 FOLLOWED_COLUMNS = ("kind", "name", "period", "of", "change", "share", "deals")
 """What `followed` gives."""
 
-PLANNED, LEVEL, SOURCE, SEASON, KEPT, EVENT = (
+PLANNED, LEVEL, SOURCE, SEASON, KEPT, EVENT, TO_COME = (
     "joint planning",
     "level",
     "lead source",
     "month of the year",
     "close dates",
     "event",
+    "deals to come",
 )
 """The kinds of rows."""
 
@@ -74,11 +75,13 @@ def followed(snap: Snapshot, *, months: int = 6) -> pd.DataFrame:
     -------
     FOLLOWED_COLUMNS. kind, name: joint planning of a segment (period: from when on); the level of all deals (`Total`),
     of a segment or of a lead source, as the last months have moved it; a month of the year (period); whether the close
-    dates of a type or source are kept (name: `type: Renewal`); a kind of event in a month ahead (period).
+    dates of a type or source are kept (name: `type: Renewal`); a kind of event in a month ahead (period);
+    deals to come of a segment or a source (name: `segment: Alps`), as far as the youngest do better or worse than those
+    of three years.
     of : wins or losses. change : how many more of them a month are expected of the open deals than would be without it,
     -.3 = 30 % fewer; NaN of close dates. share : of close dates, of the open deals due in the months ahead, that which
     is expected to be won in just that month, and in the row `Total` that of all; NaN else. deals : open deals it rests
-    on, `FEWEST` at least. Empty where there is no model with covariates.
+    on, or deals to come, `FEWEST` at least. Empty where there is no model with covariates.
 
     Raises ParameterError for months out of range.
     """
@@ -86,7 +89,7 @@ def followed(snap: Snapshot, *, months: int = 6) -> pd.DataFrame:
     model = origin.learned.model
     rows: list[_Row] = []
     if model is not None and model.informed and len(origin.learned.states):
-        for part in (_planned, _levels, _seasons, _kept, _events):
+        for part in (_planned, _levels, _seasons, _kept, _events, _to_come):
             rows += part(origin, model)
     table = pd.DataFrame([vars(row) for row in rows], columns=list(FOLLOWED_COLUMNS))
     known = table["period"].notna()
@@ -195,4 +198,31 @@ def _events(origin: Origin, model: WinModel) -> list[_Row]:
                 rows += [
                     replace(row, of=of, change=float(np.expm1(b))) for of, b in zip((WINS, LOSSES), beta, strict=True)
                 ]
+    return rows
+
+
+def _to_come(origin: Origin, model: WinModel) -> list[_Row]:  # noqa: ARG001
+    """Return by how much deals to come are taken to do better or worse than those of the last three years.
+
+    By segment and by source group, of the deals expected to be created in the months ahead.
+    """
+    future = origin.future
+    if future is None:
+        return []
+    created = future.created[:, :, : origin.asked].sum(axis=2)
+    better = created * future.young
+    rows = []
+    for column, names, axis in (("segment", origin.view.ledger.segments, 1), ("source", future.groups, 0)):
+        count, change = created.sum(axis=axis), better.sum(axis=axis)
+        rows += [
+            _Row(
+                kind=TO_COME,
+                name=f"{column}: {name}",
+                of=WINS,
+                change=float(change[at] / count[at]) - 1,
+                deals=int(count[at]),
+            )
+            for at, name in enumerate(names)
+            if count[at] >= FEWEST
+        ]
     return rows

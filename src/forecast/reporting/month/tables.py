@@ -319,10 +319,6 @@ def _levels(month: _Month) -> dict[str, pd.DataFrame]:
     return {name: month.results.write(name, frame) for name, frame in levels_on(month.snap).items()}
 
 
-def _followed(month: _Month) -> pd.DataFrame:
-    return month.results.write("followed", followed(month.snap, months=month.months))
-
-
 def _planning(month: _Month) -> pd.DataFrame:
     return _study(month)["planning"]
 
@@ -390,10 +386,6 @@ def _overdue(month: _Month) -> pd.DataFrame:
     """Return what became of deals open a year to two years ago, at four month ends, past their date and not."""
     days = origins(month.log, as_of=month.snap.as_of, count=24)[:-12:3]
     return past_due_record(month.log, as_of=month.snap.as_of, origins=days)
-
-
-def _late_wins(month: _Month) -> pd.DataFrame:
-    return late_wins(month.log, as_of=month.snap.as_of)
 
 
 def _notes(month: _Month) -> pd.DataFrame:
@@ -492,13 +484,13 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "alarms": _alarms,
         "parted": _parted,
         **_each(_levels, *LEVELS),
-        "followed": _followed,
+        "followed": lambda month: followed(month.snap, months=month.months),
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,
         **_each(_record, "judgements", "value_added", "habits", "adjustments"),
         "odds_ever": _odds_ever,
-        "late_wins": _late_wins,
+        "late_wins": lambda month: late_wins(month.log, as_of=month.snap.as_of),
         "overdue": _overdue,
         "notes": _notes,
         **_each(_changed, *CHANGED),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import TOTAL
-from forecast.models.pipeline.followed import EVENT, KEPT, LEVEL, LOSSES, PLANNED, SEASON, SOURCE, WINS
+from forecast.models.pipeline.followed import EVENT, KEPT, LEVEL, LOSSES, PLANNED, SEASON, SOURCE, TO_COME, WINS
 from forecast.reporting.charts.figure import Notes, Statement, Together
 
 LEAD = "The forecast takes into account, beside each deal's own stage, age, dates and amount:"
@@ -23,7 +23,7 @@ NO_CLAIM = (
     "the top, and of planning together on the page about it, where each is tested."
 )
 
-TOLD, TOLD_OF_PLANNING, TOLD_OF_MONTHS = 0.05, 0.1, 0.15
+TOLD, TOLD_OF_PLANNING, TOLD_OF_MONTHS, TOLD_OF_COMING = 0.05, 0.1, 0.15, 0.15
 """From which change on it is told: what is smaller is neither seen nor acted on; months of the year differ anyway."""
 
 APART = 0.1
@@ -142,6 +142,16 @@ def _event(rows: pd.DataFrame) -> list[str]:
     return told
 
 
+def _to_come(rows: pd.DataFrame) -> list[str]:
+    told = rows[rows["change"].abs() >= TOLD_OF_COMING]
+    told = told.loc[told["change"].abs().sort_values(ascending=False, kind="stable").index[:_MOST_NAMED]]
+    return [
+        f"Deals not yet created ({_column_and_level(row['name'])}): wins {_by(row['change'])}, as the youngest deals "
+        "show, compared with those of the last three years."
+        for row in sources.records(told)
+    ]
+
+
 _WORDS: Mapping[str, Callable[[pd.DataFrame], list[str]]] = MappingProxyType(
-    {PLANNED: _planned, LEVEL: _level, SOURCE: _source, SEASON: _season, KEPT: _kept, EVENT: _event}
+    {PLANNED: _planned, LEVEL: _level, SOURCE: _source, SEASON: _season, KEPT: _kept, EVENT: _event, TO_COME: _to_come}
 )
