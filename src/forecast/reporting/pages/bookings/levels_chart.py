@@ -14,6 +14,7 @@ from forecast.reporting.charts import style
 from forecast.reporting.charts.axes import month_axis, share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.charts.flags import flags_of
 from forecast.reporting.pages.bookings import levels as sentences
 
 MONTHS = 24
@@ -61,10 +62,13 @@ def describe_won(won: Won) -> Caption:
     )
 
 
-def share_won(levels: pd.DataFrame, found: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
+def share_won(
+    levels: pd.DataFrame, found: pd.DataFrame, *, company: Company, as_of: Any, events: pd.DataFrame | None = None
+) -> Chart | Statement:
     """Draw the share won of each month, what was expected of it, and where it is another one since.
 
-    levels, found : the month's tables `levels` and `levels_found`. A sentence where less than a year has settled.
+    levels, found : the month's tables `levels` and `levels_found`. events : to be flagged, as `dated` gives them. A
+    sentence where less than a year has settled.
     """
     won = prepare_won(levels, found, company=company)
     if len(won.rows) < sentences.FEWEST:
@@ -79,6 +83,7 @@ def share_won(levels: pd.DataFrame, found: pd.DataFrame, *, company: Company, as
         company=company,
         as_of=as_of,
         formats=dict.fromkeys(shares, wording.whole),
+        flags=flags_of(events, list(won.rows["period"]), company=company, name="share_won"),
         by="x",
     )
 
