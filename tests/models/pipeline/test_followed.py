@@ -14,6 +14,7 @@ from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.models.pipeline.components import components_at_origins
 from forecast.models.pipeline.followed import (
+    DEALS,
     FEWEST,
     FOLLOWED_COLUMNS,
     KEPT,
@@ -23,6 +24,7 @@ from forecast.models.pipeline.followed import (
     SEASON,
     TO_COME,
     WINS,
+    _created,
     _levels,
     _seasons,
     _to_come,
@@ -94,11 +96,22 @@ def test_deals_to_come_by_hand(origin):
     assert not found
 
 
+def test_deals_created_by_hand(origin):
+    # 30 a month in three months after 20 a month in twelve: half as many again; of the other source nothing is told.
+    past = np.zeros_like(origin.future.past)
+    past[0, -15:-3], past[0, -3:], past[1, -3:] = 20, 30, 5
+    (row,) = _created(replace(origin, future=replace(origin.future, past=past)), origin.learned.model)
+    assert (row.name, row.of, row.deals) == (f"source: {origin.future.groups[0]}", DEALS, 90)
+    assert row.change == pytest.approx(0.5)
+    short = replace(origin, future=replace(origin.future, past=past[:, -14:]))
+    assert _created(short, origin.learned.model) == []
+
+
 def test_the_table(snap):
     table = followed(snap, months=3)
     assert list(table.columns) == list(FOLLOWED_COLUMNS)
     assert len(table[table["kind"] == SEASON]) == 3
-    assert set(table["of"]) <= {WINS, LOSSES}
+    assert set(table["of"]) <= {WINS, LOSSES, DEALS}
     assert (table["deals"] >= FEWEST).all()
     assert (table["kind"] == TO_COME).any()
     assert table.loc[table["kind"] == KEPT, "share"].between(0, 1).all()
@@ -122,9 +135,10 @@ def test_what_a_company_was_made_to_do_is_what_is_reckoned_with(tmp_path):
     level = broken[(broken["kind"] == LEVEL) & (broken["name"] == TOTAL) & (broken["of"] == WINS)]
     assert level["change"].item() == pytest.approx(0.55 - 1, abs=0.12)
     renewals = made(tmp_path / "renewals", "renewals", seed=52)
-    kept = renewals[renewals["kind"] == KEPT].set_index("name")["share"]
-    assert kept["lead_source: Renewal"] == pytest.approx(0.88, abs=0.06)
-    assert kept["lead_source: Outbound"] < 0.2
+    kept = renewals[renewals["kind"] == KEPT].set_index("name")
+    assert kept.loc["lead_source: Renewal", "share"] == pytest.approx(0.88, abs=0.06)
+    assert kept.loc["lead_source: Renewal", "rest"] < 0.2
+    assert kept.loc["lead_source: Outbound", "share"] < 0.2
     still = made(tmp_path / "still", None, seed=53)
     assert still.loc[still["kind"] == LEVEL, "change"].abs().max() < 0.05
     assert still.loc[still["kind"] == PLANNED, "change"].abs().max() < 0.1

@@ -7,6 +7,8 @@ import pandas as pd
 from forecast import sources
 from forecast.data.schema import TOTAL
 from forecast.models.pipeline.followed import (
+    CREATED,
+    DEALS,
     EVENT,
     FOLLOWED_COLUMNS,
     KEPT,
@@ -18,12 +20,16 @@ from forecast.models.pipeline.followed import (
     TO_COME,
     WINS,
 )
-from forecast.reporting.pages.bookings.followed import LEAD, NO_CLAIM, NOTHING, followed_notes, followed_sentences
+from forecast.reporting.pages.bookings.followed import LEAD, NOTHING, followed_notes, followed_sentences
+from forecast.reporting.pages.bookings.levels import NO_CHANGE
 from forecast.wording import THIN as T
+
+QUIET = pd.DataFrame([{"segment": TOTAL, "kind": "fewer", "alarm": False, "moved": 0.01}])
+NAN = float("nan")
 
 
 def table(*rows: dict[str, object]) -> pd.DataFrame:
-    blank = {"name": TOTAL, "period": "", "of": WINS, "change": float("nan"), "share": float("nan"), "deals": 200}
+    blank = {"name": TOTAL, "period": "", "of": WINS, "change": NAN, "share": NAN, "rest": NAN, "deals": 200}
     made = pd.DataFrame([blank | row for row in rows], columns=list(FOLLOWED_COLUMNS))
     return sources.of_file(made, "followed")
 
@@ -41,53 +47,57 @@ def both(kind: str, name: str, wins: float, losses: float, **more: object) -> li
 
 def test_nothing_is_told_of_what_is_small():
     small = [*both(LEVEL, TOTAL, -0.04, 0.03), *both(PLANNED, "Alps", -0.06, 0.05, period="2025-03")]
-    small += [{"kind": SEASON, "change": 0.12, "period": "2026-12"}, {"kind": KEPT, "share": 0.2}]
+    small += [{"kind": SEASON, "change": 0.12, "period": "2026-12"}]
+    small += [{"kind": KEPT, "name": "type: existing", "share": 0.59, "rest": 0.1}]
     small += [*both(EVENT, "campaign", 0.03, 0.0, period="2026-12"), *both(SOURCE, "Content", 0.01, 0.0)]
+    small += [{"kind": TO_COME, "name": "segment: Alps", "change": 0.1}]
+    small += [{"kind": CREATED, "name": "source: Content", "of": DEALS, "change": 0.7}]
     assert told(*small) == []
-    notes = followed_notes(table(*small))
-    assert NOTHING in repr(notes)
+    notes = repr(followed_notes(table(*small), QUIET))
+    assert notes.startswith(NOTHING)
+    assert f"As for that: {NO_CHANGE}." in notes
     assert followed_sentences(table().iloc[:0]) == []
 
 
 def test_a_level_and_the_segments_that_differ():
     rows = both(LEVEL, TOTAL, -0.47, 0.24)
     for name, wins in (("Alps", -0.5), ("Benelux", -0.48), ("Isles", -0.2)):
-        rows += both(LEVEL, name, wins, 0.2)
+        rows += both(LEVEL, name, wins, 0.002)
     assert told(*rows) == [
-        "The level of all deals, as the last months show it: wins down by 47 %, losses up by 24 % a month, compared "
-        "with what the years before would give.",
-        "In Isles, all told, wins down by 20 %, losses up by 20 %.",
+        "The level of all deals, as the last months show it: 47 % fewer wins and 24 % more losses in a month than the "
+        "years before would give.",
+        "In Isles, all told: 20 % fewer wins and as many losses.",
     ]
 
 
 def test_joint_planning_names_who_began_and_when():
-    rows = both(PLANNED, "Alps", 0.11, 0.22, period="2024-02") + both(PLANNED, "Isles", 0.09, 0.22, period="2024-08")
+    rows = both(PLANNED, "Alps", 0.11, 0.02, period="2024-02") + both(PLANNED, "Isles", 0.09, -0.02, period="2024-08")
     assert told(*rows) == [
-        "Joint planning (Alps since February 2024 and Isles since August 2024): wins up by 9 % to up by 11 %, losses "
-        "up by 22 % a month, compared with the same deals without it."
+        "Joint planning (Alps since February 2024 and Isles since August 2024): 9–11 % more wins and 2 % fewer losses "
+        "to 2 % more losses in a month than the same deals without it."
     ]
-    notes = followed_notes(table(*rows))
-    assert repr(notes).startswith(LEAD)
-    assert repr(notes).endswith(NO_CLAIM)
+    notes = repr(followed_notes(table(*rows), QUIET))
+    assert notes.startswith(LEAD)
+    assert "What planning together has done for forecasts is tested on a page of its own." in notes
 
 
-def test_months_close_dates_and_events():
+def test_months_close_dates_events_and_new_deals():
     rows: list[dict[str, object]] = [
         {"kind": SEASON, "change": 0.3, "period": "2026-12"},
         {"kind": SEASON, "change": -0.2, "period": "2027-01"},
-        {"kind": KEPT, "share": 0.26},
-        {"kind": KEPT, "name": "lead_source: Renewal", "share": 0.9, "deals": 208},
-        {"kind": KEPT, "name": "type: new", "share": 0.1},
+        {"kind": KEPT, "name": "lead_source: Renewal", "share": 0.9, "rest": 0.12, "deals": 208},
+        {"kind": KEPT, "name": "type: new", "share": 0.1, "rest": 0.6},
+        {"kind": TO_COME, "name": "source: Content", "change": -0.36},
+        {"kind": CREATED, "name": "source: Content", "of": DEALS, "change": 1.11},
     ]
     rows += both(EVENT, "campaign", 0.4, 0.0, period="2026-12") + both(EVENT, "campaign", 0.4, 0.0, period="2027-01")
-    rows += [{"kind": TO_COME, "name": "source: Content", "change": -0.36}]
-    rows += [{"kind": TO_COME, "name": "segment: Alps", "change": 0.1}]
     assert told(*rows) == [
-        "The month of the year, beside its place in the quarter: wins of December 2026 up by 30 % and January 2027 "
-        "down by 20 %, compared with an average month.",
-        "Close dates that are kept (lead source Renewal): of 208 open deals due in the months ahead 90 % are expected "
-        "to be won in just that month; of all that are due 26 %.",
-        "Events, campaign (December 2026 to January 2027): the odds of wins up by 40 %, losses as many.",
-        "Deals not yet created (source Content): wins down by 36 %, as the youngest deals show, compared with those of "
-        "the last three years.",
+        "The month of the year, beside its place in the quarter: 30 % more wins in December 2026 and 20 % fewer wins "
+        "in January 2027 than in an average month.",
+        "Close dates hold for lead source Renewal: of 208 open deals due in the months ahead 90 % are expected to be "
+        "won in the month they are due, of the others 12 %.",
+        "Events, campaign (December 2026 to January 2027): 40 % more wins and as many losses than without.",
+        "Deals created (source Content): 111 % more deals a month in the last three months than in the twelve before.",
+        "Deals still to be created (source Content): 36 % fewer wins than of as many deals of the last three years, as "
+        "those of the last three months go.",
     ]

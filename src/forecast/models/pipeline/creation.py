@@ -37,7 +37,8 @@ class Future:
 
     `wins` (R, S) their number and `value` (R, S) their amount, `marketed` the part of `value` from groups that are
     marketing channels; `created` (R, G, S) deals created by month ahead; `young` (R, G) by how much deals to come are
-    taken to do better or worse than those of the last three years, since the youngest do; `spread` the squared
+    taken to do better or worse than those of the last three years, since the youngest do; `past` (G, T) deals created
+    of each source in the complete months so far; `spread` the squared
     coefficient of variation of one won amount.
     """
 
@@ -46,6 +47,7 @@ class Future:
     marketed: np.ndarray
     created: np.ndarray
     young: np.ndarray
+    past: np.ndarray
     groups: tuple[str, ...]
     spread: float
     used_leads: bool
@@ -90,6 +92,7 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, young
         marketed=marketed,
         created=created,
         young=np.ones(created.shape[:2]) if convert.young is None else convert.young,
+        past=seen.created.sum(axis=0),
         groups=seen.groups,
         spread=spread,
         used_leads=used,

@@ -31,10 +31,10 @@ from forecast.models.win.learn import WinModel
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
 
-FOLLOWED_COLUMNS = ("kind", "name", "period", "of", "change", "share", "deals")
+FOLLOWED_COLUMNS = ("kind", "name", "period", "of", "change", "share", "rest", "deals")
 """What `followed` gives."""
 
-PLANNED, LEVEL, SOURCE, SEASON, KEPT, EVENT, TO_COME = (
+PLANNED, LEVEL, SOURCE, SEASON, KEPT, EVENT, TO_COME, CREATED = (
     "joint planning",
     "level",
     "lead source",
@@ -42,13 +42,17 @@ PLANNED, LEVEL, SOURCE, SEASON, KEPT, EVENT, TO_COME = (
     "close dates",
     "event",
     "deals to come",
+    "deals created",
 )
 """The kinds of rows."""
 
-WINS, LOSSES = "wins", "losses"
+WINS, LOSSES, DEALS = "wins", "losses", "deals"
 
 FEWEST = 20
-"""Open deals below which nothing is said of a segment, a source or a type."""
+"""Deals below which nothing is said of a segment, a source or a type."""
+
+_LATELY, _BEFORE = 3, 12
+"""Months whose creation is held against that of the months before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,7 @@ class _Row:
     deals: int
     change: float = float("nan")
     share: float = float("nan")
+    rest: float = float("nan")
     period: int | None = None
 
 
@@ -77,11 +82,12 @@ def followed(snap: Snapshot, *, months: int = 6) -> pd.DataFrame:
     of a segment or of a lead source, as the last months have moved it; a month of the year (period); whether the close
     dates of a type or source are kept (name: `type: Renewal`); a kind of event in a month ahead (period);
     deals to come of a segment or a source (name: `segment: Alps`), as far as the youngest do better or worse than those
-    of three years.
-    of : wins or losses. change : how many more of them a month are expected of the open deals than would be without it,
-    -.3 = 30 % fewer; NaN of close dates. share : of close dates, of the open deals due in the months ahead, that which
-    is expected to be won in just that month, and in the row `Total` that of all; NaN else. deals : open deals it rests
-    on, or deals to come, `FEWEST` at least. Empty where there is no model with covariates.
+    of three years; deals created of a source, in the last three months beside the twelve before.
+    of : wins, losses, or the deals created. change : how many more of them a month there are, or are expected of the
+    open deals, than there would be without it, -.3 = 30 % fewer; NaN of close dates. share, rest : of close dates, of
+    the open deals due in the months ahead, that which is expected to be won in just that month, and the same of all
+    other deals that are due; NaN else. deals : those it rests on, `FEWEST` at least. Empty where there is no model
+    with covariates.
 
     Raises ParameterError for months out of range.
     """
@@ -89,7 +95,7 @@ def followed(snap: Snapshot, *, months: int = 6) -> pd.DataFrame:
     model = origin.learned.model
     rows: list[_Row] = []
     if model is not None and model.informed and len(origin.learned.states):
-        for part in (_planned, _levels, _seasons, _kept, _events, _to_come):
+        for part in (_planned, _levels, _seasons, _kept, _events, _to_come, _created):
             rows += part(origin, model)
     table = pd.DataFrame([vars(row) for row in rows], columns=list(FOLLOWED_COLUMNS))
     known = table["period"].notna()
@@ -164,7 +170,7 @@ def _seasons(origin: Origin, model: WinModel) -> list[_Row]:
 def _kept(origin: Origin, model: WinModel) -> list[_Row]:
     """Return which share of the open deals due in the months ahead is expected to be won in the month they are due.
 
-    Of all of them, and by each level of the columns whose close dates may be kept.
+    By each level of the columns whose close dates may be kept, beside all other deals that are due.
     """
     states, steps = origin.learned.states, origin.asked
     due = np.where(states.due == UNDATED, NONE, states.due)
@@ -173,31 +179,29 @@ def _kept(origin: Origin, model: WinModel) -> list[_Row]:
         return []
     chance = incidence(*model.hazards(states.take(here), steps=steps))[0]
     hit = chance[np.arange(len(here)), due[here]]
-
-    def row(name: str, part: np.ndarray) -> _Row:
-        return _Row(kind=KEPT, name=name, of=WINS, share=float(hit[part].mean()), deals=int(part.sum()))
-
-    rows = [row(TOTAL, np.ones(len(here), dtype=bool))]
+    rows = []
     for column in KEPT_DATES:
-        if column in model.words.factors:
-            code = states.factors[column][here]
-            parts = [(name, code == place) for place, name in enumerate(model.words.factors[column])]
-            rows += [row(f"{column}: {name}", part) for name, part in parts if part.sum() >= FEWEST]
+        for place, name in enumerate(model.words.factors.get(column, ())):
+            part = states.factors[column][here] == place
+            if part.sum() >= FEWEST:
+                share, rest = float(hit[part].mean()), float(hit[~part].mean()) if not part.all() else float("nan")
+                rows.append(
+                    _Row(kind=KEPT, name=f"{column}: {name}", of=WINS, share=share, rest=rest, deals=int(part.sum()))
+                )
     return rows
 
 
 def _events(origin: Origin, model: WinModel) -> list[_Row]:
-    """Return by how much each kind of event raises the odds of wins and losses in a month ahead that it concerns."""
+    """Return what each kind of event changes in wins and losses in the months ahead in which it is on."""
     states, rows = origin.learned.states, []
     for kind, place in model.code.events.items():
         beta = model.beta[model.code.layout[block_of(kind)][0]]
         for step in range(min(origin.asked, MONTHS)):
-            on = (states.events[:, place] >> np.uint32(step)) & np.uint32(1)
-            if on.sum() >= FEWEST:
-                row = _Row(kind=EVENT, name=kind, of=WINS, deals=int(on.sum()), period=origin.view.first_target + step)
-                rows += [
-                    replace(row, of=of, change=float(np.expm1(b))) for of, b in zip((WINS, LOSSES), beta, strict=True)
-                ]
+            on = np.flatnonzero((states.events[:, place] >> np.uint32(step)) & np.uint32(1))
+            if len(on) >= FEWEST:
+                now = model.code.logits(states.take(on), model.beta, steps=step + 1)[:, step]
+                found = _ratios(now, now - beta, np.zeros(len(on), dtype=np.int64), (kind,))
+                rows += [replace(row, kind=EVENT, period=origin.view.first_target + step) for row in found]
     return rows
 
 
@@ -214,15 +218,26 @@ def _to_come(origin: Origin, model: WinModel) -> list[_Row]:  # noqa: ARG001
     rows = []
     for column, names, axis in (("segment", origin.view.ledger.segments, 1), ("source", future.groups, 0)):
         count, change = created.sum(axis=axis), better.sum(axis=axis)
-        rows += [
-            _Row(
-                kind=TO_COME,
-                name=f"{column}: {name}",
-                of=WINS,
-                change=float(change[at] / count[at]) - 1,
-                deals=int(count[at]),
-            )
-            for at, name in enumerate(names)
-            if count[at] >= FEWEST
-        ]
+        for at in np.flatnonzero(count >= FEWEST):
+            name, deals = f"{column}: {names[at]}", int(count[at])
+            rows.append(_Row(kind=TO_COME, name=name, of=WINS, change=float(change[at] / count[at]) - 1, deals=deals))
     return rows
+
+
+def _created(origin: Origin, model: WinModel) -> list[_Row]:  # noqa: ARG001
+    """Return how many more deals a month were created in the last three months than in the twelve before, by source."""
+    future = origin.future
+    if future is None or future.past.shape[1] < _LATELY + _BEFORE:
+        return []
+    lately, before = future.past[:, -_LATELY:], future.past[:, -_LATELY - _BEFORE : -_LATELY]
+    return [
+        _Row(
+            kind=CREATED,
+            name=f"source: {name}",
+            of=DEALS,
+            change=float(new.mean() / old.mean()) - 1,
+            deals=int(new.sum()),
+        )
+        for name, new, old in zip(future.groups, lately, before, strict=True)
+        if old.sum() >= FEWEST and new.sum() >= FEWEST
+    ]

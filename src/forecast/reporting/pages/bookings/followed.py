@@ -1,47 +1,61 @@
-"""What the forecast reckons with, in words: joint planning, levels that moved, months, close dates, events.
+"""What the forecast reckons with, in words: joint planning, levels that moved, months, close dates, events, new deals.
 
 All is read from the month's table `followed`. It says what is in the numbers of the page, and claims nothing of the
-company: `levels` does, where an alarm is on.
+company: `levels` does, where an alarm is on, and its answer stands beneath.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import TOTAL
-from forecast.models.pipeline.followed import EVENT, KEPT, LEVEL, LOSSES, PLANNED, SEASON, SOURCE, TO_COME, WINS
+from forecast.models.pipeline.followed import (
+    CREATED,
+    EVENT,
+    KEPT,
+    LEVEL,
+    LOSSES,
+    PLANNED,
+    SEASON,
+    SOURCE,
+    TO_COME,
+    WINS,
+)
 from forecast.reporting.charts.figure import Notes, Statement, Together
+from forecast.reporting.pages.bookings.levels import record_title
 
-LEAD = "The forecast takes into account, beside each deal's own stage, age, dates and amount:"
-NOTHING = "The forecast takes nothing for changed: the company is expected to go on as it was."
-NO_CLAIM = (
-    "All this is in the numbers of this page, and none of it is a finding. What the record shows of a change stands at "
-    "the top, and of planning together on the page about it, where each is tested."
+LEAD = "Beside each deal's own stage, age, dates and amount, these move the numbers of this page:"
+NOTHING = "Nothing moves the numbers of this page beside each deal's own stage, age, dates and amount."
+NO_FINDING = (
+    "A forecast follows what is likely; a page claims what can hardly be chance. As for that: {}. What planning "
+    "together has done for forecasts is tested on a page of its own."
 )
 
-TOLD, TOLD_OF_PLANNING, TOLD_OF_MONTHS, TOLD_OF_COMING = 0.05, 0.1, 0.15, 0.15
+TOLD, TOLD_OF_PLANNING, TOLD_OF_MONTHS, TOLD_OF_COMING, TOLD_OF_CREATED = 0.05, 0.1, 0.15, 0.15, 0.75
 """From which change on it is told: what is smaller is neither seen nor acted on; months of the year differ anyway."""
 
 APART = 0.1
 """By how much a segment or a source must differ from all deals to be named."""
 
-KEPT_SHARE, KEPT_TIMES = 0.4, 2.0
-"""Share of due deals won just then, and times the share of all, from which on close dates are told to be kept."""
+KEPT_SHARE, KEPT_TIMES = 0.6, 2.0
+"""Share of due deals won just then, and times the share of the others, from which on close dates hold."""
 
 _MOST_NAMED = 4
 
 
-def followed_notes(table: pd.DataFrame) -> Together:
-    """Return what the forecast reckons with as a list, then what it does not say; or that there is nothing.
+def followed_notes(table: pd.DataFrame, found: pd.DataFrame) -> Together:
+    """Return what the forecast reckons with as a list, or that there is nothing; then what the record shows.
 
-    table : the month's table `followed`.
+    table, found : the month's tables `followed` and `levels_found`.
     """
     told = followed_sentences(table)
-    return Together(Notes(told, LEAD), Statement(NO_CLAIM, kind="note")) if told else Together(Statement(NOTHING))
+    more = Statement(NO_FINDING.format(record_title(found)), kind="note")
+    return Together(Notes(told, LEAD) if told else Statement(NOTHING), more)
 
 
 def followed_sentences(table: pd.DataFrame) -> list[str]:
@@ -52,29 +66,32 @@ def followed_sentences(table: pd.DataFrame) -> list[str]:
     return [sentence for kind, words in _WORDS.items() for sentence in words(table[table["kind"] == kind])]
 
 
-def _by(change: float) -> str:
-    return wording.change(change, up="up by", down="down by", same="as many")
+def _more(change: Any, what: str) -> str:
+    """Return `47 % fewer wins` of -.47, `as many wins` of what is under half a per cent."""
+    if abs(sources.bare(change)) < 0.005:
+        return f"as many {what}"
+    return f"{wording.percents(change, change)} {'more' if sources.bare(change) > 0 else 'fewer'} {what}"
 
 
-def _between(rows: pd.DataFrame) -> str:
-    """Return `up by 9 %`, or of several rows that differ `up by 9 % to up by 12 %`, the least first."""
-    low, high = (_by(sources.aggregate(rows, "change", how)) for how in ("min", "max"))
-    return low if sources.plain(low) == sources.plain(high) else f"{low} to {high}"
+def _between(rows: pd.DataFrame, what: str) -> str:
+    """Return `9 % more wins`, or of several rows that differ `9–12 % more wins`."""
+    low, high = (sources.aggregate(rows, "change", how) for how in ("min", "max"))
+    if sources.bare(low) * sources.bare(high) > 0 and min(abs(sources.bare(low)), abs(sources.bare(high))) >= 0.005:
+        return f"{wording.percents(low, high)} {'more' if sources.bare(low) > 0 else 'fewer'} {what}"
+    return _more(low, what) if sources.bare(low) == sources.bare(high) else f"{_more(low, what)} to {_more(high, what)}"
 
 
 def _both(rows: pd.DataFrame) -> str:
-    """Return what becomes of wins and losses: `wins up by 9 %, losses as many`."""
-    return ", ".join(f"{of} {_between(rows[rows['of'] == of])}" for of in (WINS, LOSSES))
+    """Return what becomes of wins and losses: `9 % more wins and as many losses`."""
+    return " and ".join(_between(rows[rows["of"] == of], of) for of in (WINS, LOSSES))
 
 
 def _planned(rows: pd.DataFrame) -> list[str]:
     if rows.empty or rows["change"].abs().max() < TOLD_OF_PLANNING:
         return []
-    one = rows[rows["of"] == WINS]
-    begun = wording.joined(
-        [f"{wording.label(row['name'])} since {wording.month(row['period'])}" for row in sources.records(one)]
-    )
-    return [f"Joint planning ({begun}): {_both(rows)} a month, compared with the same deals without it."]
+    one = sources.records(rows[rows["of"] == WINS])
+    begun = wording.joined([f"{wording.label(row['name'])} since {wording.month(row['period'])}" for row in one])
+    return [f"Joint planning ({begun}): {_both(rows)} in a month than the same deals without it."]
 
 
 def _level(rows: pd.DataFrame) -> list[str]:
@@ -82,14 +99,14 @@ def _level(rows: pd.DataFrame) -> list[str]:
     told = []
     if len(total) and total["change"].abs().max() >= TOLD:
         told.append(
-            f"The level of all deals, as the last months show it: {_both(total)} a month, compared with what "
-            "the years before would give."
+            f"The level of all deals, as the last months show it: {_both(total)} in a month than the years before "
+            "would give."
         )
-    return told + _apart(rows, "In {}, all told, {}.")
+    return told + _apart(rows, "In {}, all told: {}.")
 
 
 def _source(rows: pd.DataFrame) -> list[str]:
-    return _apart(rows, "Of deals from {}, all told, {}.")
+    return _apart(rows, "Of deals from {}, all told: {}.")
 
 
 def _apart(rows: pd.DataFrame, words: str) -> list[str]:
@@ -106,22 +123,16 @@ def _season(rows: pd.DataFrame) -> list[str]:
     told = sources.records(rows[rows["change"].abs() >= TOLD_OF_MONTHS])
     if not told:
         return []
-    months = wording.joined([f"{wording.month(row['period'])} {_by(row['change'])}" for row in told])
-    return [
-        f"The month of the year, beside its place in the quarter: wins of {months}, compared with an average month."
-    ]
+    months = wording.joined([f"{_more(row['change'], WINS)} in {wording.month(row['period'])}" for row in told])
+    return [f"The month of the year, beside its place in the quarter: {months} than in an average month."]
 
 
 def _kept(rows: pd.DataFrame) -> list[str]:
-    total = rows[rows["name"] == TOTAL]
-    if total.empty:
-        return []
-    usual = sources.row(total)["share"]
-    told = rows[(rows["share"] >= KEPT_SHARE) & (rows["share"] >= KEPT_TIMES * sources.bare(usual))]
+    told = rows[(rows["share"] >= KEPT_SHARE) & ~(rows["share"] < KEPT_TIMES * rows["rest"])]
     return [
-        f"Close dates that are kept ({_column_and_level(row['name'])}): of {wording.plural(row['deals'], 'open deal')} "
-        f"due in the months ahead {wording.percent(row['share'], digits=0)} are expected to be won in just that month; "
-        f"of all that are due {wording.percent(usual, digits=0)}."
+        f"Close dates hold for {_column_and_level(row['name'])}: of {wording.plural(row['deals'], 'open deal')} due "
+        f"in the months ahead {wording.percent(row['share'], digits=0)} are expected to be won in the month they are "
+        "due" + (f", of the others {wording.percent(row['rest'], digits=0)}." if wording.known(row["rest"]) else ".")
         for row in sources.records(told.sort_values("share", ascending=False))
     ]
 
@@ -138,20 +149,42 @@ def _event(rows: pd.DataFrame) -> list[str]:
         if part["change"].abs().max() >= TOLD:
             first, last = (wording.month(part["period"].agg(end)) for end in ("min", "max"))
             when = first if first == last else f"{first} to {last}"
-            told.append(f"Events, {wording.label(str(kind))} ({when}): the odds of {_both(part)}.")
+            told.append(f"Events, {wording.label(str(kind))} ({when}): {_both(part)} than without.")
     return told
 
 
 def _to_come(rows: pd.DataFrame) -> list[str]:
-    told = rows[rows["change"].abs() >= TOLD_OF_COMING]
-    told = told.loc[told["change"].abs().sort_values(ascending=False, kind="stable").index[:_MOST_NAMED]]
     return [
-        f"Deals not yet created ({_column_and_level(row['name'])}): wins {_by(row['change'])}, as the youngest deals "
-        "show, compared with those of the last three years."
-        for row in sources.records(told)
+        f"Deals still to be created ({_column_and_level(row['name'])}): {_more(row['change'], WINS)} than of as many "
+        "deals of the last three years, as those of the last three months go."
+        for row in _largest(rows, TOLD_OF_COMING)
     ]
 
 
+def _created(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"Deals created ({_column_and_level(row['name'])}): {_more(row['change'], 'deals')} a month in the last three "
+        "months than in the twelve before."
+        for row in _largest(rows, TOLD_OF_CREATED)
+    ]
+
+
+def _largest(rows: pd.DataFrame, least: float) -> list[dict[str, Any]]:
+    """Return the rows whose change is at least so large, the largest first, a few of them."""
+    told = rows[rows["change"].abs() >= least]
+    order = told["change"].abs().sort_values(ascending=False, kind="stable").index[:_MOST_NAMED]
+    return sources.records(told.loc[order])
+
+
 _WORDS: Mapping[str, Callable[[pd.DataFrame], list[str]]] = MappingProxyType(
-    {PLANNED: _planned, LEVEL: _level, SOURCE: _source, SEASON: _season, KEPT: _kept, EVENT: _event, TO_COME: _to_come}
+    {
+        PLANNED: _planned,
+        LEVEL: _level,
+        SOURCE: _source,
+        SEASON: _season,
+        KEPT: _kept,
+        EVENT: _event,
+        CREATED: _created,
+        TO_COME: _to_come,
+    }
 )
