@@ -55,7 +55,7 @@ def test_nothing_is_told_of_what_is_small():
     assert told(*small) == []
     notes = repr(followed_notes(table(*small), QUIET))
     assert notes.startswith(NOTHING)
-    assert f"As for that: {NO_CHANGE}." in notes
+    assert f"What has been tested: {NO_CHANGE}." in notes
     assert followed_sentences(table().iloc[:0]) == []
 
 
@@ -64,17 +64,18 @@ def test_a_level_and_the_segments_that_differ():
     for name, wins in (("Alps", -0.5), ("Benelux", -0.48), ("Isles", -0.2)):
         rows += both(LEVEL, name, wins, 0.002)
     assert told(*rows) == [
-        "The level of all deals, as the last months show it: 47 % fewer wins and 24 % more losses in a month than the "
-        "years before would give.",
-        "In Isles, all told: 20 % fewer wins and as many losses.",
+        "Of all deals, as the last months show: 47 % fewer wins, 24 % more losses in a month, compared with what "
+        "earlier years would give.",
+        "In Isles, as its last months show: 20 % fewer wins, losses unchanged in a month, compared with what earlier "
+        "years would give.",
     ]
 
 
 def test_joint_planning_names_who_began_and_when():
     rows = both(PLANNED, "Alps", 0.11, 0.02, period="2024-02") + both(PLANNED, "Isles", 0.09, -0.02, period="2024-08")
     assert told(*rows) == [
-        "Joint planning (Alps since February 2024 and Isles since August 2024): 9–11 % more wins and 2 % fewer losses "
-        "to 2 % more losses in a month than the same deals without it."
+        "Joint planning (Alps since February 2024 and Isles since August 2024): 9–11 % more wins, 2 % fewer losses "
+        "to 2 % more losses in a month, compared with the same deals without it."
     ]
     notes = repr(followed_notes(table(*rows), QUIET))
     assert notes.startswith(LEAD)
@@ -92,12 +93,13 @@ def test_months_close_dates_events_and_new_deals():
     ]
     rows += both(EVENT, "campaign", 0.4, 0.0, period="2026-12") + both(EVENT, "campaign", 0.4, 0.0, period="2027-01")
     assert told(*rows) == [
-        "The month of the year, beside its place in the quarter: 30 % more wins in December 2026 and 20 % fewer wins "
-        "in January 2027 than in an average month.",
+        "By the month of the year, beside its place in the quarter: 30 % more wins in December 2026 and 20 % fewer "
+        "wins in January 2027, compared with an average month.",
         "Close dates hold for lead source Renewal: of 208 open deals due in the months ahead 90 % are expected to be "
         "won in the month they are due, of the others 12 %.",
-        "Events, campaign (December 2026 to January 2027): 40 % more wins and as many losses than without.",
+        "Events, campaign (December 2026 to January 2027): 40 % more wins, losses unchanged, compared with the "
+        "same months without.",
         "Deals created (source Content): 111 % more deals a month in the last three months than in the twelve before.",
-        "Deals still to be created (source Content): 36 % fewer wins than of as many deals of the last three years, as "
-        "those of the last three months go.",
+        "Deals still to be created (source Content): 36 % fewer wins, as those of the last three months show, "
+        "compared with as many deals of the last three years.",
     ]

@@ -29,11 +29,15 @@ from forecast.models.pipeline.followed import (
 from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages.bookings.levels import record_title
 
-LEAD = "Beside each deal's own stage, age, dates and amount, these move the numbers of this page:"
-NOTHING = "Nothing moves the numbers of this page beside each deal's own stage, age, dates and amount."
+LEAD = (
+    "Beside each deal's own stage, age, dates and amount the forecast assumes, as far as it makes much of a difference:"
+)
+NOTHING = (
+    "The forecast assumes nothing that makes much of a difference beside each deal's own stage, age, dates and amount."
+)
 NO_FINDING = (
-    "A forecast follows what is likely; a page claims what can hardly be chance. As for that: {}. What planning "
-    "together has done for forecasts is tested on a page of its own."
+    "What is assumed is likely enough for a forecast to follow it, and has not been tested. What has been tested: {}. "
+    "What planning together has done for forecasts is tested on a page of its own."
 )
 
 TOLD, TOLD_OF_PLANNING, TOLD_OF_MONTHS, TOLD_OF_COMING, TOLD_OF_CREATED = 0.05, 0.1, 0.15, 0.15, 0.75
@@ -67,9 +71,9 @@ def followed_sentences(table: pd.DataFrame) -> list[str]:
 
 
 def _more(change: Any, what: str) -> str:
-    """Return `47 % fewer wins` of -.47, `as many wins` of what is under half a per cent."""
+    """Return `47 % fewer wins` of -.47, `wins unchanged` of what is under half a per cent."""
     if abs(sources.bare(change)) < 0.005:
-        return f"as many {what}"
+        return f"{what} unchanged"
     return f"{wording.percents(change, change)} {'more' if sources.bare(change) > 0 else 'fewer'} {what}"
 
 
@@ -82,8 +86,8 @@ def _between(rows: pd.DataFrame, what: str) -> str:
 
 
 def _both(rows: pd.DataFrame) -> str:
-    """Return what becomes of wins and losses: `9 % more wins and as many losses`."""
-    return " and ".join(_between(rows[rows["of"] == of], of) for of in (WINS, LOSSES))
+    """Return what becomes of wins and losses: `9 % more wins, losses unchanged`."""
+    return ", ".join(_between(rows[rows["of"] == of], of) for of in (WINS, LOSSES))
 
 
 def _planned(rows: pd.DataFrame) -> list[str]:
@@ -91,7 +95,7 @@ def _planned(rows: pd.DataFrame) -> list[str]:
         return []
     one = sources.records(rows[rows["of"] == WINS])
     begun = wording.joined([f"{wording.label(row['name'])} since {wording.month(row['period'])}" for row in one])
-    return [f"Joint planning ({begun}): {_both(rows)} in a month than the same deals without it."]
+    return [f"Joint planning ({begun}): {_both(rows)} in a month, compared with the same deals without it."]
 
 
 def _level(rows: pd.DataFrame) -> list[str]:
@@ -99,14 +103,18 @@ def _level(rows: pd.DataFrame) -> list[str]:
     told = []
     if len(total) and total["change"].abs().max() >= TOLD:
         told.append(
-            f"The level of all deals, as the last months show it: {_both(total)} in a month than the years before "
-            "would give."
+            f"Of all deals, as the last months show: {_both(total)} in a month, compared with what earlier years would "
+            "give."
         )
-    return told + _apart(rows, "In {}, all told: {}.")
+    return told + _apart(
+        rows, "In {}, as its last months show: {} in a month, compared with what earlier years would give."
+    )
 
 
 def _source(rows: pd.DataFrame) -> list[str]:
-    return _apart(rows, "Of deals from {}, all told: {}.")
+    return _apart(
+        rows, "Of deals from {}, as the last months show: {} in a month, compared with what earlier years would give."
+    )
 
 
 def _apart(rows: pd.DataFrame, words: str) -> list[str]:
@@ -124,7 +132,7 @@ def _season(rows: pd.DataFrame) -> list[str]:
     if not told:
         return []
     months = wording.joined([f"{_more(row['change'], WINS)} in {wording.month(row['period'])}" for row in told])
-    return [f"The month of the year, beside its place in the quarter: {months} than in an average month."]
+    return [f"By the month of the year, beside its place in the quarter: {months}, compared with an average month."]
 
 
 def _kept(rows: pd.DataFrame) -> list[str]:
@@ -149,14 +157,16 @@ def _event(rows: pd.DataFrame) -> list[str]:
         if part["change"].abs().max() >= TOLD:
             first, last = (wording.month(part["period"].agg(end)) for end in ("min", "max"))
             when = first if first == last else f"{first} to {last}"
-            told.append(f"Events, {wording.label(str(kind))} ({when}): {_both(part)} than without.")
+            told.append(
+                f"Events, {wording.label(str(kind))} ({when}): {_both(part)}, compared with the same months without."
+            )
     return told
 
 
 def _to_come(rows: pd.DataFrame) -> list[str]:
     return [
-        f"Deals still to be created ({_column_and_level(row['name'])}): {_more(row['change'], WINS)} than of as many "
-        "deals of the last three years, as those of the last three months go."
+        f"Deals still to be created ({_column_and_level(row['name'])}): {_more(row['change'], WINS)}, as those of "
+        "the last three months show, compared with as many deals of the last three years."
         for row in _largest(rows, TOLD_OF_COMING)
     ]
 
