@@ -73,10 +73,17 @@ def test_months_of_the_year_by_hand(origin):
     first = model.code.layout["season"][0]
     beta[first : first + 12, 0] = 0.0
     beta[first, 0] = np.log(2.0)
+    quarter = model.code.layout["quarter"][0]
+    beta[quarter : quarter + 6, 0] = 0.0
     months = {row.period % 12: row.change for row in _seasons(origin, replace(model, beta=beta))}
     assert list(months) == [10, 11, 0, 1, 2, 3]
     assert months.pop(0) == pytest.approx(24 / 13 - 1)
     np.testing.assert_allclose(list(months.values()), 12 / 13 - 1)
+    # Twice as many in the last month of a quarter, too: 2 and 4 in a year of 4 * 2 + 7 + 2.
+    beta[quarter + 5, 0] = np.log(2.0)
+    rows = {row.period % 12: row for row in _seasons(origin, replace(model, beta=beta))}
+    assert rows[11].change == pytest.approx(2 / (17 / 12) - 1)
+    assert rows[11].rest == pytest.approx(12 / 13 - 1)
 
 
 def test_deals_to_come_by_hand(origin):

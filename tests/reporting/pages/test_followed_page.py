@@ -20,7 +20,7 @@ from forecast.models.pipeline.followed import (
     TO_COME,
     WINS,
 )
-from forecast.reporting.pages.bookings.followed import LEAD, NOTHING, followed_notes, followed_sentences
+from forecast.reporting.pages.bookings.followed import LEAD, NO_VERDICT, NOTHING, followed_notes, followed_sentences
 from forecast.reporting.pages.bookings.levels import NO_CHANGE
 from forecast.wording import THIN as T
 
@@ -47,7 +47,7 @@ def both(kind: str, name: str, wins: float, losses: float, **more: object) -> li
 
 def test_nothing_is_told_of_what_is_small():
     small = [*both(LEVEL, TOTAL, -0.04, 0.03), *both(PLANNED, "Alps", -0.06, 0.05, period="2025-03")]
-    small += [{"kind": SEASON, "change": 0.12, "period": "2026-12"}]
+    small += [{"kind": SEASON, "change": 0.5, "rest": 0.12, "period": "2026-12"}]
     small += [{"kind": KEPT, "name": "type: existing", "share": 0.59, "rest": 0.1}]
     small += [*both(EVENT, "campaign", 0.03, 0.0, period="2026-12"), *both(SOURCE, "Content", 0.01, 0.0)]
     small += [{"kind": TO_COME, "name": "segment: Alps", "change": 0.1}]
@@ -55,7 +55,7 @@ def test_nothing_is_told_of_what_is_small():
     assert told(*small) == []
     notes = repr(followed_notes(table(*small), QUIET))
     assert notes.startswith(NOTHING)
-    assert f"What has been tested: {NO_CHANGE}." in notes
+    assert f"in each segment: {NO_CHANGE}." in notes
     assert followed_sentences(table().iloc[:0]) == []
 
 
@@ -64,28 +64,27 @@ def test_a_level_and_the_segments_that_differ():
     for name, wins in (("Alps", -0.5), ("Benelux", -0.48), ("Isles", -0.2)):
         rows += both(LEVEL, name, wins, 0.002)
     assert told(*rows) == [
-        "Of all deals, as the last months show: 47 % fewer wins, 24 % more losses in a month, compared with what "
+        "All open deals, going by the last months: in a month 47 % fewer wins, 24 % more losses, compared with what "
         "earlier years would give.",
-        "In Isles, as its last months show: 20 % fewer wins, losses unchanged in a month, compared with what earlier "
-        "years would give.",
+        "Open deals in Isles, going by the last months: in a month 20 % fewer wins, losses "
+        "unchanged, compared with what earlier years would give.",
     ]
 
 
 def test_joint_planning_names_who_began_and_when():
     rows = both(PLANNED, "Alps", 0.11, 0.02, period="2024-02") + both(PLANNED, "Isles", 0.09, -0.02, period="2024-08")
     assert told(*rows) == [
-        "Joint planning (Alps since February 2024 and Isles since August 2024): 9–11 % more wins, 2 % fewer losses "
-        "to 2 % more losses in a month, compared with the same deals without it."
+        "Joint planning (Alps since February 2024 and Isles since August 2024): in a month 9–11 % more wins, 2 % "
+        f"fewer losses to 2 % more losses, compared with the same deals without it. {NO_VERDICT}."
     ]
     notes = repr(followed_notes(table(*rows), QUIET))
     assert notes.startswith(LEAD)
-    assert "What planning together has done for forecasts is tested on a page of its own." in notes
 
 
 def test_months_close_dates_events_and_new_deals():
     rows: list[dict[str, object]] = [
-        {"kind": SEASON, "change": 0.3, "period": "2026-12"},
-        {"kind": SEASON, "change": -0.2, "period": "2027-01"},
+        {"kind": SEASON, "change": 0.3, "rest": 0.2, "period": "2026-12"},
+        {"kind": SEASON, "change": -0.2, "rest": 0.0, "period": "2027-01"},
         {"kind": KEPT, "name": "lead_source: Renewal", "share": 0.9, "rest": 0.12, "deals": 208},
         {"kind": KEPT, "name": "type: new", "share": 0.1, "rest": 0.6},
         {"kind": TO_COME, "name": "source: Content", "change": -0.36},
@@ -93,13 +92,14 @@ def test_months_close_dates_events_and_new_deals():
     ]
     rows += both(EVENT, "campaign", 0.4, 0.0, period="2026-12") + both(EVENT, "campaign", 0.4, 0.0, period="2027-01")
     assert told(*rows) == [
-        "By the month of the year, beside its place in the quarter: 30 % more wins in December 2026 and 20 % fewer "
-        "wins in January 2027, compared with an average month.",
+        "The season: 30 % more wins in December 2026 and 20 % fewer wins in January 2027, of as many open deals and "
+        "compared with an average month.",
         "Close dates hold for lead source Renewal: of 208 open deals due in the months ahead 90 % are expected to be "
         "won in the month they are due, of the others 12 %.",
-        "Events, campaign (December 2026 to January 2027): 40 % more wins, losses unchanged, compared with the "
-        "same months without.",
-        "Deals created (source Content): 111 % more deals a month in the last three months than in the twelve before.",
-        "Deals still to be created (source Content): 36 % fewer wins, as those of the last three months show, "
-        "compared with as many deals of the last three years.",
+        "Events, campaign (December 2026 to January 2027): in a month 40 % more wins, losses unchanged, compared "
+        "with the same months without.",
+        "As recorded: 111 % more deals were created a month from Content in the last three months than in the twelve "
+        "before.",
+        "Deals still to be created from Content: 36 % fewer wins, going by the deals of the last "
+        "three months, compared with as many deals of the last three years.",
     ]

@@ -84,9 +84,10 @@ def followed(snap: Snapshot, *, months: int = 6) -> pd.DataFrame:
     deals to come of a segment or a source (name: `segment: Alps`), as far as the youngest do better or worse than those
     of three years; deals created of a source, in the last three months beside the twelve before.
     of : wins, losses, or the deals created. change : how many more of them a month there are, or are expected of the
-    open deals, than there would be without it, -.3 = 30 % fewer; NaN of close dates. share, rest : of close dates, of
-    the open deals due in the months ahead, that which is expected to be won in just that month, and the same of all
-    other deals that are due; NaN else. deals : those it rests on, `FEWEST` at least. Empty where there is no model
+    open deals, than there would be without it, or of months of the year in an average one; -.3 = 30 % fewer; NaN of
+    close dates. share, rest : of close dates, of the open deals due in the months ahead, that which is expected to be
+    won in just that month, and the same of all other deals that are due; rest of a month of the year : the change
+    beyond its place in a quarter; NaN else. deals : those it rests on, `FEWEST` at least. Empty where there is no model
     with covariates.
 
     Raises ParameterError for months out of range.
@@ -155,15 +156,24 @@ def _levels(origin: Origin, model: WinModel) -> list[_Row]:
 
 
 def _seasons(origin: Origin, model: WinModel) -> list[_Row]:
-    """Return how the months ahead differ in wins from an average month of the year, beyond their place in a quarter."""
-    first, width, _ = model.code.layout["season"]
-    beta = model.beta[first : first + width, 0]
-    months = origin.view.first_target + np.arange(origin.asked)
-    changes = (np.exp(beta) / np.exp(beta).mean() - 1.0)[months % 12]
+    """Return how the months ahead differ in wins from an average month, and how beyond their place in a quarter."""
+    layout, year = model.code.layout, np.arange(12)
+    alone = model.beta[layout["season"][0] + year, 0]
+    # Of the second month ahead on; the first has a place in its quarter of its own.
+    whole = alone + model.beta[layout["quarter"][0] + 3 + origin.view.calendar.quarter_position(year), 0]
+    change, rest = (np.exp(each) / np.exp(each).mean() - 1.0 for each in (whole, alone))
     deals = len(origin.learned.states)
     return [
-        _Row(kind=SEASON, name=TOTAL, of=WINS, change=float(change), deals=deals, period=int(month))
-        for month, change in zip(months, changes, strict=True)
+        _Row(
+            kind=SEASON,
+            name=TOTAL,
+            of=WINS,
+            change=float(change[month % 12]),
+            rest=float(rest[month % 12]),
+            deals=deals,
+            period=int(month),
+        )
+        for month in origin.view.first_target + np.arange(origin.asked)
     ]
 
 

@@ -29,16 +29,13 @@ from forecast.models.pipeline.followed import (
 from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages.bookings.levels import record_title
 
-LEAD = (
-    "Beside each deal's own stage, age, dates and amount the forecast assumes, as far as it makes much of a difference:"
-)
-NOTHING = (
-    "The forecast assumes nothing that makes much of a difference beside each deal's own stage, age, dates and amount."
-)
+LEAD = "What the forecast takes into account beyond each deal's own stage, age, dates and amount, where it is much:"
+NOTHING = "The forecast takes nothing into account that is much beyond each deal's own stage, age, dates and amount."
 NO_FINDING = (
-    "What is assumed is likely enough for a forecast to follow it, and has not been tested. What has been tested: {}. "
-    "What planning together has done for forecasts is tested on a page of its own."
+    "These are working assumptions of the model, likely rather than proven. One thing is tested "
+    "every month, the share of deals won in the company and in each segment: {}."
 )
+NO_VERDICT = "What planning together has done for forecasts is tested on the page about it"
 
 TOLD, TOLD_OF_PLANNING, TOLD_OF_MONTHS, TOLD_OF_COMING, TOLD_OF_CREATED = 0.05, 0.1, 0.15, 0.15, 0.75
 """From which change on it is told: what is smaller is neither seen nor acted on; months of the year differ anyway."""
@@ -48,6 +45,8 @@ APART = 0.1
 
 KEPT_SHARE, KEPT_TIMES = 0.6, 2.0
 """Share of due deals won just then, and times the share of the others, from which on close dates hold."""
+
+OF_ONE = "{}, going by the last months: in a month {}, compared with what earlier years would give."
 
 _MOST_NAMED = 4
 
@@ -95,7 +94,9 @@ def _planned(rows: pd.DataFrame) -> list[str]:
         return []
     one = sources.records(rows[rows["of"] == WINS])
     begun = wording.joined([f"{wording.label(row['name'])} since {wording.month(row['period'])}" for row in one])
-    return [f"Joint planning ({begun}): {_both(rows)} in a month, compared with the same deals without it."]
+    return [
+        f"Joint planning ({begun}): in a month {_both(rows)}, compared with the same deals without it. {NO_VERDICT}."
+    ]
 
 
 def _level(rows: pd.DataFrame) -> list[str]:
@@ -103,18 +104,14 @@ def _level(rows: pd.DataFrame) -> list[str]:
     told = []
     if len(total) and total["change"].abs().max() >= TOLD:
         told.append(
-            f"Of all deals, as the last months show: {_both(total)} in a month, compared with what earlier years would "
-            "give."
+            f"All open deals, going by the last months: in a month {_both(total)}, compared with what "
+            "earlier years would give."
         )
-    return told + _apart(
-        rows, "In {}, as its last months show: {} in a month, compared with what earlier years would give."
-    )
+    return told + _apart(rows, f"Open deals in {OF_ONE}")
 
 
 def _source(rows: pd.DataFrame) -> list[str]:
-    return _apart(
-        rows, "Of deals from {}, as the last months show: {} in a month, compared with what earlier years would give."
-    )
+    return _apart(rows, f"Open deals from {OF_ONE}")
 
 
 def _apart(rows: pd.DataFrame, words: str) -> list[str]:
@@ -128,11 +125,10 @@ def _apart(rows: pd.DataFrame, words: str) -> list[str]:
 
 
 def _season(rows: pd.DataFrame) -> list[str]:
-    told = sources.records(rows[rows["change"].abs() >= TOLD_OF_MONTHS])
-    if not told:
+    if rows.empty or rows["rest"].abs().max() < TOLD_OF_MONTHS:
         return []
-    months = wording.joined([f"{_more(row['change'], WINS)} in {wording.month(row['period'])}" for row in told])
-    return [f"By the month of the year, beside its place in the quarter: {months}, compared with an average month."]
+    months = [f"{_more(row['change'], WINS)} in {wording.month(row['period'])}" for row in sources.records(rows)]
+    return [f"The season: {wording.joined(months)}, of as many open deals and compared with an average month."]
 
 
 def _kept(rows: pd.DataFrame) -> list[str]:
@@ -151,6 +147,12 @@ def _column_and_level(name: str) -> str:
     return f"{column.replace('_', ' ')} {wording.label(level)}"
 
 
+def _where(name: str) -> str:
+    """Return `in Alps` of `segment: Alps`, `from Content` of `source: Content`."""
+    column, _, level = name.partition(": ")
+    return f"{'in' if column == 'segment' else 'from'} {wording.label(level)}"
+
+
 def _event(rows: pd.DataFrame) -> list[str]:
     told = []
     for kind, part in rows.groupby("name", sort=True):
@@ -158,23 +160,24 @@ def _event(rows: pd.DataFrame) -> list[str]:
             first, last = (wording.month(part["period"].agg(end)) for end in ("min", "max"))
             when = first if first == last else f"{first} to {last}"
             told.append(
-                f"Events, {wording.label(str(kind))} ({when}): {_both(part)}, compared with the same months without."
+                f"Events, {wording.label(str(kind))} ({when}): in a month {_both(part)}, compared "
+                "with the same months without."
             )
     return told
 
 
 def _to_come(rows: pd.DataFrame) -> list[str]:
     return [
-        f"Deals still to be created ({_column_and_level(row['name'])}): {_more(row['change'], WINS)}, as those of "
-        "the last three months show, compared with as many deals of the last three years."
+        f"Deals still to be created {_where(row['name'])}: {_more(row['change'], WINS)}, going by the "
+        "deals of the last three months, compared with as many deals of the last three years."
         for row in _largest(rows, TOLD_OF_COMING)
     ]
 
 
 def _created(rows: pd.DataFrame) -> list[str]:
     return [
-        f"Deals created ({_column_and_level(row['name'])}): {_more(row['change'], 'deals')} a month in the last three "
-        "months than in the twelve before."
+        f"As recorded: {_more(row['change'], 'deals')} were created a month {_where(row['name'])} in "
+        "the last three months than in the twelve before."
         for row in _largest(rows, TOLD_OF_CREATED)
     ]
 
