@@ -23,7 +23,7 @@ import pandas as pd
 import forecast
 from benchmarks.accuracy.tracks import log_of
 from benchmarks.results import record
-from benchmarks.seeds import CHANGES
+from benchmarks.seeds import CHANGES, JOINT
 from forecast.data.schema import TOTAL, Log
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.company import Simulation, simulate
@@ -156,11 +156,12 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--save", type=Path, help="folder for the rows of each kind, to look at again")
     options = parser.parse_args()
-    seeds = list(CHANGES) if options.report else [int(text) for text in options.seeds.split(",")]
+    seeds = [int(text) for text in options.seeds.split(",")]
     if options.worlds:
         names = [(each.name, [0]) for each in sorted(options.worlds.iterdir()) if (each / "oracle.csv").exists()]
     else:
-        names = [(kind, seeds) for kind in options.kinds.split(",")]
+        of_report = {kind: list(JOINT if kind == "adopt" else CHANGES) for kind in options.kinds.split(",")}
+        names = [(kind, of_report[kind] if options.report else seeds) for kind in of_report]
     for kind, chosen in names:
         parts = []
         for seed in chosen:

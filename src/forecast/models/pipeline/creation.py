@@ -78,7 +78,8 @@ def expected_wins(view: KnownState, *, steps: int, marketing: bool = True, young
         moved = moved * convert.known[:, len(seen.periods) :].T[:, :, None]
     for s in range(steps):
         for j in range(s + 1):
-            rate = convert.rate[:, :, s - j] * (late_won[s - j] * late_share if j == 0 and part > 0 else 1.0)
+            rate = convert.rate_where(view.planned_from <= target[j], age=s - j)
+            rate = rate * (late_won[s - j] * late_share if j == 0 and part > 0 else 1.0)
             expected = created[:, :, j] * rate * calendar_factor[s] * moved[s]
             wins[:, s] += expected.sum(axis=1)
             worth = expected * amounts[:, :, s - j]
