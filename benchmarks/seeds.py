@@ -68,8 +68,8 @@ CHANGES = tuple(range(8901, 8911))
 """Companies that change, kind by kind, on which it is reported how near forecasts come to what can be known."""
 
 JOINT = tuple(range(8911, 8921))
-"""The same where joint planning changes the process: those of `CHANGES` were looked at before conversion by age was given
-a factor of its own there."""
+"""The same where joint planning changes the process: those of `CHANGES` were looked at before conversion by age had a
+factor of its own there."""
 
 LEVELS = tuple(range(8801, 8861))
 """Companies on which changes of the share won are looked for: all 60 still, the first of them with each change
