@@ -67,9 +67,9 @@ three on which it is measured what each costs a forecast (all used)."""
 CHANGES = tuple(range(8901, 8911))
 """Companies that change, kind by kind, on which it is reported how near forecasts come to what can be known."""
 
-JOINT = tuple(range(8911, 8921))
-"""The same where joint planning changes the process: those of `CHANGES` were looked at before conversion by age had a
-factor of its own there."""
+CHANGES_OF = {"break": tuple(range(8911, 8921)), "adopt": tuple(range(8921, 8931))}
+"""The same of kinds of which the others were looked at (8901 to 8920) before conversion by age had a factor of its own
+where planning is joint."""
 
 LEVELS = tuple(range(8801, 8861))
 """Companies on which changes of the share won are looked for: all 60 still, the first of them with each change

@@ -23,7 +23,7 @@ import pandas as pd
 import forecast
 from benchmarks.accuracy.tracks import log_of
 from benchmarks.results import record
-from benchmarks.seeds import CHANGES, JOINT
+from benchmarks.seeds import CHANGES, CHANGES_OF
 from forecast.data.schema import TOTAL, Log
 from forecast.simulation.changes.kinds import Change
 from forecast.simulation.company import Simulation, simulate
@@ -160,7 +160,7 @@ def main() -> None:
     if options.worlds:
         names = [(each.name, [0]) for each in sorted(options.worlds.iterdir()) if (each / "oracle.csv").exists()]
     else:
-        of_report = {kind: list(JOINT if kind == "adopt" else CHANGES) for kind in options.kinds.split(",")}
+        of_report = {kind: list(CHANGES_OF.get(kind, CHANGES)) for kind in options.kinds.split(",")}
         names = [(kind, of_report[kind] if options.report else seeds) for kind in of_report]
     for kind, chosen in names:
         parts = []

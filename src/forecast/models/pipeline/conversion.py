@@ -146,8 +146,9 @@ def _planned_ages(view: KnownState, seen: Cohorts, learned: Conversion) -> np.nd
     """Return the factor on conversion at each age of deals created where planning was joint, (A,); None = none is seen.
 
     Simple case: such deals are won sooner, and at ages 0 to 2 there are more wins than conversion expects, later fewer.
-    Each ratio is believed as far as ratios differ from 1 by more than chance: tau^2 / (tau^2 + 1 / expected), with
-    tau^2 by the method of moments; none of them where all together differ by less than two standard errors.
+    What all ages share is left out: it is as well that of other changes, and the youngest deals tell it. What is beyond
+    is believed as far as ages differ by more than chance: tau^2 / (tau^2 + 1 / expected), with tau^2 by the method of
+    moments; none of it where all together differ by less than two standard errors.
     """
     periods = seen.periods[-COHORTS:]
     jointly = _jointly(view, periods)
@@ -164,10 +165,12 @@ def _planned_ages(view: KnownState, seen: Cohorts, learned: Conversion) -> np.nd
     use = expected > 1.0
     if use.sum() < 2:
         return None
+    expected = expected * won[use].sum() / expected[use].sum()
     growth = np.where(use, np.log((won + 0.5) / (expected + 0.5)), 0.0)
     precision = np.where(use, expected + 0.5, 0.0)
-    beyond = float((growth**2 * precision).sum()) - use.sum()
-    if beyond <= 2.0 * np.sqrt(2.0 * use.sum()):
+    free = int(use.sum()) - 1
+    beyond = float((growth**2 * precision).sum()) - free
+    if beyond <= 2.0 * np.sqrt(2.0 * free):
         return None
     tau2 = beyond / precision.sum()
     return np.asarray(np.exp(growth * tau2 * precision / (tau2 * precision + 1.0)))
