@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.special import logit
@@ -162,29 +163,44 @@ def local_level(observed: np.ndarray, variance: np.ndarray, *, ahead: np.ndarray
     observed, variance : (n, T), log of seen over expected, and its variance by chance; inf = nothing seen.
     ahead : (S,), months from the last one observed to each step. together : whether levels share a hypothesis.
     """
-    n, months = observed.shape
+    return local_levels(observed[None], variance[None], ahead=ahead, together=together)[0]
+
+
+def local_levels(
+    observed: np.ndarray, variance: np.ndarray, *, ahead: np.ndarray, together: bool = True, paths: bool = True
+) -> list[Level]:
+    """Return the levels of several kinds at once, each kind as `local_level` does; one pass is quicker than many.
+
+    observed, variance : (kinds, n, T). paths : whether it is asked where they were; else `path` is empty.
+    """
+    kinds, n, months = observed.shape
     which = _hypotheses(months)
-    mean, spread, evidence = _filtered(observed, variance, which)
-    weight = _posterior(evidence, which, together=together)
-    smooth = _smoothed(mean, spread, which)
+    flat = (kinds * n, months)
+    mean, spread, evidence = _filtered(observed.reshape(flat), variance.reshape(flat), which)
+    smooth = _smoothed(mean, spread, which) if paths else mean[:, :, :0]
     decay = which.phi[:, None, None] ** ahead
     each = mean[:, :, -1, None] * decay
-    expected = np.einsum("hn,hns->ns", weight, each)
-    # What a hypothesis leaves unsure of its level, what the level may still do, and how much hypotheses differ.
+    # What a hypothesis leaves unsure of its level, and what the level may still do.
     stationary = np.where(which.wanders, which.noise[:, 0], 0.0)[:, None, None]
-    unsure = spread[:, :, -1, None] * decay**2 + stationary * (1 - decay**2) + (each - expected) ** 2
+    unsure = spread[:, :, -1, None] * decay**2 + stationary * (1 - decay**2)
     jumps = np.arange(max(months - _JUMPS, 1), months)
-    jumped = (
-        np.stack([weight[which.jump == at].sum(axis=0) for at in jumps], axis=1) if len(jumps) else np.zeros((n, 0))
-    )
     still = (which.jump < 0) & ~which.wanders
-    return Level(
-        path=np.einsum("hn,hnt->nt", weight, smooth),
-        ahead=expected,
-        variance=np.einsum("hn,hns->ns", weight, unsure),
-        moved=1.0 - weight[still].sum(axis=0),
-        jumped=jumped,
-    )
+    out = []
+    for kind in range(kinds):
+        here = slice(kind * n, (kind + 1) * n)
+        weight = _posterior(evidence[:, here], which, together=together)
+        expected = np.einsum("hn,hns->ns", weight, each[:, here])
+        differ = unsure[:, here] + (each[:, here] - expected) ** 2  # and how much hypotheses differ
+        jumped = [weight[which.jump == at].sum(axis=0) for at in jumps]
+        level = Level(
+            path=np.einsum("hn,hnt->nt", weight, smooth[:, here]),
+            ahead=expected,
+            variance=np.einsum("hn,hns->ns", weight, differ),
+            moved=1.0 - weight[still].sum(axis=0),
+            jumped=np.stack(jumped, axis=1) if jumped else np.zeros((n, 0)),
+        )
+        out.append(level)
+    return out
 
 
 def _filtered(
@@ -353,23 +369,27 @@ def shift_of(
     )
     doubt = np.array([each.doubt for each in counts])
     ahead = first_target + np.arange(steps) - months[-1]
-    rates = []
-    for cause in range(2):
-        slope = _slope(information[..., cause, :], expected[..., cause, :])
-        rates.append(_levels(seen[..., cause, :], expected[..., cause, :], slope, ahead=ahead, doubt=doubt))
     closed, due = seen.sum(axis=3), expected.sum(axis=3)
-    pace = _levels(closed, due, np.ones_like(due), ahead=ahead, doubt=doubt)
     won = np.divide(expected[..., 0, :] * closed, due, out=np.zeros_like(due), where=due > 0)
-    share = _levels(seen[..., 0, :], won, np.ones_like(won), ahead=ahead, doubt=doubt, of=closed)
+    even = np.ones_like(due)
+    # Four series of counts: wins, losses, the pace of closing, and the share of the closed deals that are won.
+    win, loss, pace, share = _levels(
+        np.stack([seen[..., 0, :], seen[..., 1, :], closed, seen[..., 0, :]]),
+        np.stack([expected[..., 0, :], expected[..., 1, :], due, won]),
+        np.stack([*(_slope(information[..., cause, :], expected[..., cause, :]) for cause in range(2)), even, even]),
+        of=np.stack([*(np.full_like(closed, np.inf) for _ in range(3)), closed]),
+        ahead=ahead,
+        doubt=doubt,
+    )
     weight = _normalised(evidence)[0]
     return Shift(
-        rates=np.stack([each.ahead for each in rates], axis=-1),
+        rates=np.stack([win.ahead, loss.ahead], axis=-1),
         shares=np.stack([pace.ahead, share.ahead], axis=-1),
         weight=weight,
-        won=float(rates[0].common.ahead[0, 0]),
-        moved=float(rates[0].common.moved[0]),
-        common=_variance(rates[0].common, pace.common, share.common, weight)[0],
-        own=_variance(rates[0].segment, pace.segment, share.segment, weight)[:-1],
+        won=float(win.common.ahead[0, 0]),
+        moved=float(win.common.moved[0]),
+        common=_variance(win.common, pace.common, share.common, weight)[0],
+        own=_variance(win.segment, pace.segment, share.segment, weight)[:-1],
     )
 
 
@@ -389,9 +409,11 @@ def wins_levels(counts: Sequence[MonthCounts]) -> tuple[Level, Level]:
     )
     slope, ahead = _slope(information, expected), np.zeros(1)
     doubt = np.array([each.doubt for each in counts])
-    common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=None)
+    seen, expected, slope = seen[None], expected[None], slope[None]
+    (common,) = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(1, 2))
     beyond = expected * np.exp(slope * common.path[0])
-    return common, _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1,), of=None)
+    (segment,) = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(2,))
+    return common, segment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,25 +430,39 @@ def _levels(
     expected: np.ndarray,
     slope: np.ndarray,
     *,
+    of: np.ndarray,
     ahead: np.ndarray,
     doubt: np.ndarray,
-    of: np.ndarray | None = None,
-) -> _Levels:
+) -> list[_Levels]:
     """Return the level of all deals, plus what segments, stages and sources show beyond it, one after the other.
 
-    seen, expected, slope : (R + 1, K + 1, G + 1, T). doubt : (T,). of : how many closed, where what is seen is a
-    share of these.
+    Of several series at once, which have nothing in common.
+
+    seen, expected, slope : (series, R + 1, K + 1, G + 1, T). of : the same, how many closed where what is seen is a
+    share of these, else inf. doubt : (T,).
     """
-    common = _level_of(seen, expected, slope, ahead=ahead, doubt=doubt, axes=(0, 1, 2), of=of)
-    beyond = expected * np.exp(slope * common.path[0])
-    segment = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(1, 2), of=of)
-    beyond = beyond * np.exp(slope * segment.path[:, None, None])
-    stage = _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(0, 2), of=of)
-    total = common.ahead[0] + segment.ahead[:, None, None] + stage.ahead[None, :, None]
-    if seen.shape[2] > 1:
-        beyond = beyond * np.exp(slope * stage.path[None, :, None])
-        total = total + _level_of(seen, beyond, slope, ahead=ahead, doubt=doubt, axes=(0, 1), of=of).ahead
-    return _Levels(common=common, segment=segment, ahead=total)
+    told: dict[str, Any] = {"ahead": ahead, "doubt": doubt}
+    common = _level_of(seen, expected, slope, axes=(1, 2, 3), of=of, **told)
+    beyond = expected * np.exp(slope * _paths(common)[:, :, None, None])
+    segment = _level_of(seen, beyond, slope, axes=(2, 3), of=of, **told)
+    beyond = beyond * np.exp(slope * _paths(segment)[:, :, None, None])
+    more = seen.shape[3] > 1
+    stage = _level_of(seen, beyond, slope, axes=(1, 3), of=of, paths=more, **told)
+    source = None
+    if more:
+        beyond = beyond * np.exp(slope * _paths(stage)[:, None, :, None])
+        source = _level_of(seen, beyond, slope, axes=(1, 2), of=of, paths=False, **told)
+    out = []
+    for at in range(len(seen)):
+        total = common[at].ahead[0] + segment[at].ahead[:, None, None] + stage[at].ahead[None, :, None]
+        total = total if source is None else total + source[at].ahead
+        out.append(_Levels(common=common[at], segment=segment[at], ahead=total))
+    return out
+
+
+def _paths(levels: list[Level]) -> np.ndarray:
+    """Return where the levels of each series were, (series, n, T)."""
+    return np.stack([level.path for level in levels])
 
 
 def _level_of(
@@ -437,16 +473,20 @@ def _level_of(
     ahead: np.ndarray,
     doubt: np.ndarray,
     axes: tuple[int, ...],
-    of: np.ndarray | None,
-) -> Level:
-    """Return the levels of sums over some axes: log of seen over expected, with its variance by chance."""
-    s, e = seen.sum(axis=axes), expected.sum(axis=axes)
-    gain = (slope * expected).sum(axis=axes) / np.maximum(e, 1e-12)
-    s, e, gain = (np.atleast_2d(each) for each in (s, e, gain))
-    gain = np.maximum(gain, 0.2)
+    of: np.ndarray | None = None,
+    paths: bool = True,
+) -> list[Level]:
+    """Return the levels of sums over some axes, of each series: log of seen over expected, with its variance by chance.
+
+    seen, expected, slope : (series, ..., T). of : as in `_levels`, None = inf.
+    """
+    shape = (len(seen), -1, seen.shape[-1])
+    s, e, steep = (each.sum(axis=axes).reshape(shape) for each in (seen, expected, slope * expected))
+    gain = np.maximum(steep / np.maximum(e, 1e-12), 0.2)
     observed = np.log((s + 0.5) / (e + 0.5)) / gain
     variance = 1.0 / (0.5 * (s + e) + 0.5)
     if of is not None:
-        closed = np.atleast_2d(of.sum(axis=axes))
+        closed = of.sum(axis=axes).reshape(shape)
         variance = np.maximum(variance - 1.0 / np.maximum(closed, 1.0), 0.1 * variance)
-    return local_level(observed, np.where(e > 0.5, (variance + doubt) / gain**2, np.inf), ahead=ahead)
+    variance = np.where(e > 0.5, (variance + doubt) / gain**2, np.inf)
+    return local_levels(observed, variance, ahead=ahead, paths=paths)
