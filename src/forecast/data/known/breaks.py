@@ -159,6 +159,8 @@ def renamed_stages(view: KnownState, stages: pd.DataFrame) -> list[Renamed]:
     stages : stage, position, outcome, as the company gives them.
     """
     ledger = view.ledger
+    if not stages[stages["outcome"] == "open"].duplicated("position").any():
+        return []
     known = ledger.day <= view.day
     held = dictionary_of(ledger.history["stage"])
     codes, names = row_codes(held), held.dictionary.to_pylist()

@@ -14,9 +14,10 @@ walks through its past cannot meet what was recorded later.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ from forecast.data.known.events import Events
 from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
 from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
+
+_Made = TypeVar("_Made")
 
 MANY, BEFORE = 10, 3
 """Deals or rows of a month that chance does not leave out, in one of e^10; and so many months before show it."""
@@ -65,6 +68,16 @@ class KnownState:
     segment: np.ndarray
     segments: tuple[str, ...]
     place_of_segment: np.ndarray
+
+    def once(self, make: Callable[[KnownState], _Made]) -> _Made:
+        """Return what is made of this day, made once however often it is asked for; to be read only."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("_Made", self._made[make])
+
+    @cached_property
+    def _made(self) -> dict[Callable[[KnownState], Any], Any]:
+        return {}
 
     @property
     def company(self) -> Company:

@@ -37,6 +37,10 @@ def closed_segments(view: KnownState) -> list[ClosedSegment]:
     chance of e^-10), and it is two weeks ago. Of the deals open on the day of the last creation four of five at least
     were lost within a month of it, and one of twenty at most is open.
     """
+    return view.once(_closed_segments)
+
+
+def _closed_segments(view: KnownState) -> list[ClosedSegment]:
     ledger, found = view.ledger, []
     dated = view.known & (ledger.created_on != NO_DAY) & (ledger.created_on <= view.day) & (view.segment != NONE)
     deals = np.flatnonzero(dated)
@@ -96,6 +100,10 @@ def new_segments(view: KnownState) -> list[NewSegment]:
     past. Of these hypotheses, equally likely beforehand and normal, and that of no loss at all, one must have nine
     tenths of the weight.
     """
+    return view.once(_new_segments)
+
+
+def _new_segments(view: KnownState) -> list[NewSegment]:
     ledger = view.ledger
     dated = view.known & (ledger.created_on != NO_DAY) & (ledger.created_on <= view.day) & (view.segment != NONE)
     dated &= ledger.created_in <= view.last_complete

@@ -280,7 +280,9 @@ def _learned(
         for each in told:
             mean, of_mean = agreed(before[each] + growth[kind == each], variance[kind == each])
             found[each] = np.clip(mean, -MOST, MOST), of_mean
-        if np.abs(found[:, 0] - before).max() < _SETTLED:
+        # What is within one standard error before others are taken out is never beyond two after it.
+        nothing = (found[:, 0] ** 2 < found[:, 1]).all()
+        if nothing or np.abs(found[:, 0] - before).max() < _SETTLED:
             break
     return np.array([believed(*each) for each in found])
 
