@@ -29,6 +29,8 @@ from forecast.models.pipeline.followed import (
 from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages.bookings.levels import record_title
 
+# -- sentences ------------------------------------------------------------------------------------------
+
 LEAD = "What the forecast takes into account beyond each deal's own stage, age, dates and amount, where it is much:"
 NOTHING = "The forecast takes nothing into account that is much beyond each deal's own stage, age, dates and amount."
 NO_FINDING = (
