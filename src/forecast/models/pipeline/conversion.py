@@ -102,10 +102,7 @@ def _learned(
     ages = won.shape[3]
     target = periods[:, None] + np.arange(ages)
     complete = (target <= seen.settled) & (target >= view.closures_recorded_from)
-    lifted = None if known is None else known[:, target - seen.periods[0]]
-    if planned is not None:
-        by_planning = np.where(_jointly(view, periods)[:, :, None], planned, 1.0)
-        lifted = by_planning if lifted is None else lifted * by_planning
+    lifted = _lifted(view, periods, first=seen.periods[0], ages=ages, known=known, planned=planned)
     position = view.calendar.quarter_position(target)
     factor = np.ones(3)
     by_age = np.zeros(ages)
@@ -142,6 +139,26 @@ def _jointly(view: KnownState, periods: np.ndarray) -> np.ndarray:
     return np.asarray(view.planned_from[:, None] <= periods)
 
 
+def _lifted(
+    view: KnownState,
+    periods: np.ndarray,
+    *,
+    first: int,
+    ages: int,
+    known: np.ndarray | None,
+    planned: np.ndarray | None,
+) -> np.ndarray | None:
+    """Return the factor of what is known to change and of joint planning on cohorts (R, T, A); None = 1.
+
+    periods : (T,), of their creation. first : the period that `known` begins with.
+    """
+    out = None if known is None else known[:, periods[:, None] + np.arange(ages) - first]
+    if planned is None:
+        return out
+    by_planning = np.where(_jointly(view, periods)[:, :, None], planned, 1.0)
+    return by_planning if out is None else out * by_planning
+
+
 def _planned_ages(view: KnownState, seen: Cohorts, learned: Conversion) -> np.ndarray | None:
     """Return the factor on conversion at each age of deals created where planning was joint, (A,); None = none is seen.
 
@@ -159,7 +176,7 @@ def _planned_ages(view: KnownState, seen: Cohorts, learned: Conversion) -> np.nd
     target = periods[:, None] + np.arange(ages)
     weight = learned.position[view.calendar.quarter_position(target)] * learned.month[target % 12]
     weight = weight * ((target <= seen.settled) & (target >= view.closures_recorded_from))
-    lifted = None if learned.known is None else learned.known[:, target - seen.periods[0]]
+    lifted = _lifted(view, periods, first=seen.periods[0], ages=ages, known=learned.known, planned=None)
     expected = (_exposure(created, weight, lifted, "rga") * learned.rate).sum(axis=(0, 1))
     won = (seen.won[:, :, -COHORTS:] * jointly[:, None, :, None]).sum(axis=(0, 1, 2))
     use = expected > 1.0
@@ -257,19 +274,15 @@ def _youngest(view: KnownState, seen: Cohorts, learned: Conversion, deals: Young
     segments, groups, ages = learned.rate.shape
     young = np.flatnonzero(seen.periods >= first)
     due = np.zeros((segments, groups))
-    jointly = _jointly(view, seen.periods)
     for place in young:
         month = seen.periods[place] + np.arange(ages)
         factor = learned.position[view.calendar.quarter_position(month)] * learned.month[month % 12]
-        if learned.known is None and learned.planned is None:
+        here = seen.periods[place : place + 1]
+        lifted = _lifted(view, here, first=seen.periods[0], ages=ages, known=learned.known, planned=learned.planned)
+        if lifted is None:
             due += np.einsum("rg,rga,a->rg", seen.created[:, :, place], learned.rate, factor)
-            continue
-        lifted = np.broadcast_to(factor, (segments, ages))
-        if learned.known is not None:
-            lifted = lifted * learned.known[:, place : place + ages]
-        if learned.planned is not None:
-            lifted = lifted * np.where(jointly[:, place, None], learned.planned, 1.0)
-        due += np.einsum("rg,rga,ra->rg", seen.created[:, :, place], learned.rate, lifted)
+        else:
+            due += np.einsum("rg,rga,ra->rg", seen.created[:, :, place], learned.rate, lifted[:, 0] * factor)
     won = seen.won_young[:, :, young].sum(axis=2) / deals.moved[:, :1]
     born = view.ledger.created_in[deals.deal]
     here = (view.segment[deals.deal] >= 0) & ~np.isin(born, list(view.ledger.half_seen))

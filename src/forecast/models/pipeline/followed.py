@@ -22,7 +22,7 @@ from forecast.data.known.events import MONTHS
 from forecast.data.known.planned import NEVER
 from forecast.data.schema import TOTAL
 from forecast.models.pipeline.components import Origin, components_at_origins
-from forecast.models.win.encoding import KEPT_DATES
+from forecast.models.win.encoding import KEPT_DATES, LEAD_SOURCE
 from forecast.models.win.event_kinds import block_of
 from forecast.models.win.hazards import both_hazards, incidence
 from forecast.models.win.landmarks import UNDATED
@@ -148,10 +148,9 @@ def _levels(origin: Origin, model: WinModel) -> list[_Row]:
     everyone = np.zeros(len(states), dtype=np.int64)
     rows = [replace(row, kind=LEVEL) for row in _ratios(now, without, everyone, (TOTAL,))]
     rows += [replace(row, kind=LEVEL) for row in _ratios(now, without, states.segment, view.ledger.segments)]
-    source = KEPT_DATES[-1]
-    if source in model.words.factors:
-        names = model.words.factors[source]
-        rows += [replace(row, kind=SOURCE) for row in _ratios(now, without, states.factors[source], names)]
+    names = model.words.factors.get(LEAD_SOURCE)
+    if names is not None:
+        rows += [replace(row, kind=SOURCE) for row in _ratios(now, without, states.factors[LEAD_SOURCE], names)]
     return rows
 
 

@@ -31,8 +31,8 @@ from forecast.models.win.landmarks import UNDATED, Rows, States
 AGE_EDGES = np.array([1.0, 2.0, 3.0, 6.0, 12.0])
 """Months that part the age groups."""
 
-_SOURCE = "lead_source"
-KEPT_DATES = ("type", _SOURCE)
+LEAD_SOURCE = "lead_source"
+KEPT_DATES = ("type", LEAD_SOURCE)
 """Columns that say whose expected close date is as good as a contract: renewals are booked when they say."""
 
 KEPT_RIDGE = 20.0
@@ -87,13 +87,13 @@ class Vocabulary:
     @property
     def sources(self) -> int:
         """How many lead sources have a column of their own; 0 where the column is not in use."""
-        return self.width(_SOURCE) if _SOURCE in self.factors else 0
+        return self.width(LEAD_SOURCE) if LEAD_SOURCE in self.factors else 0
 
     def source_of(self, states: States) -> np.ndarray:
         """Return the place of each deal's lead source among these, (n,); NONE where it has none."""
-        if _SOURCE not in self.factors:
+        if LEAD_SOURCE not in self.factors:
             return np.full(len(states), NONE)
-        return np.asarray(self.places[_SOURCE][states.factors[_SOURCE]])
+        return np.asarray(self.places[LEAD_SOURCE][states.factors[LEAD_SOURCE]])
 
     def without(self, names: frozenset[str]) -> Vocabulary:
         """Return the vocabulary less some covariates."""
