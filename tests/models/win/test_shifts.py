@@ -37,8 +37,8 @@ def test_the_filter_by_hand():
     which = _hypotheses(2)
     jump = int(np.flatnonzero((which.jump == 1) & (which.scatter == 0))[0])
     mean, spread, evidence = _filtered(np.array([[0.0, 0.3]]), np.full((1, 2), 0.01), which)
-    assert mean[jump, 0, 1] == pytest.approx(0.3 * 0.25 / 0.26)
-    assert spread[jump, 0, 1] == pytest.approx(0.25 * 0.01 / 0.26)
+    assert mean[1, jump, 0] == pytest.approx(0.3 * 0.25 / 0.26)
+    assert spread[1, jump, 0] == pytest.approx(0.25 * 0.01 / 0.26)
     by_hand = -0.5 * np.log(0.01) - 0.5 * (np.log(0.26) + 0.09 / 0.26)
     assert evidence[jump, 0] == pytest.approx(by_hand)
 
@@ -56,9 +56,9 @@ def test_the_filter_and_the_smoother_are_those_of_statsmodels():
     model.ssm["obs_cov"] = (variance + 0.1**2)[None, None]
     model.ssm.initialize_known(np.zeros(1), np.array([[noise[0]]]))
     reference = model.ssm.smooth()
-    np.testing.assert_allclose(mean[at, 0], reference.filtered_state[0], rtol=1e-8)
-    np.testing.assert_allclose(spread[at, 0], reference.filtered_state_cov[0, 0], rtol=1e-8)
-    np.testing.assert_allclose(_smoothed(mean, spread, which)[at, 0], reference.smoothed_state[0], rtol=1e-8)
+    np.testing.assert_allclose(mean[:, at, 0], reference.filtered_state[0], rtol=1e-8)
+    np.testing.assert_allclose(spread[:, at, 0], reference.filtered_state_cov[0, 0], rtol=1e-8)
+    np.testing.assert_allclose(_smoothed(mean, spread, which)[:, at, 0], reference.smoothed_state[0], rtol=1e-8)
     # statsmodels counts log 2 pi a month, which all hypotheses share.
     assert evidence[at, 0] - 12 * np.log(2 * np.pi) == pytest.approx(reference.llf)
 

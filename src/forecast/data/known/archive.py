@@ -21,6 +21,7 @@ from forecast.data.known.coding import (
     PeriodTable,
     codes_of,
     column_of,
+    count_by_period,
     dates_of,
     days_of,
     in_order,
@@ -192,6 +193,11 @@ class Archive:
         if self.created_on is not self.stamped_on:
             dates = pd.Series(dates_of(self.created_on), index=dates.index)
         return self.calendar.period_of(dates).astype(np.int32)
+
+    @cached_property
+    def rows_by_month(self) -> tuple[np.ndarray, np.ndarray]:
+        """The periods in which rows of history were written, ascending, and how many in each; (m,) both."""
+        return count_by_period(self.calendar, self.day)
 
     @cached_property
     def final_outcome(self) -> np.ndarray:

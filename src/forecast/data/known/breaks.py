@@ -19,10 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar
 from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.broken import Breaks, Load, Renamed
-from forecast.data.known.coding import NO_DAY, OPEN
+from forecast.data.known.coding import NO_DAY, OPEN, count_by_period
 from forecast.data.known.ledger import BEFORE, MANY, KnownState, Ledger
 
 LOADS_AT_MOST = 3
@@ -52,7 +51,10 @@ def loads_of(created: np.ndarray, *, usual: float) -> Loads:
 
     created : (n,) days since 1970. usual : deals created in a usual month.
     """
-    distinct, counts = np.unique(created, return_counts=True)
+    first = int(created.min(initial=0))
+    of_day = np.bincount(created - first)
+    distinct = first + np.flatnonzero(of_day)
+    counts = of_day[distinct - first]
     order = np.argsort(-counts, kind="stable")
     sizes = np.append(counts[order], 0)
     loads = 0
@@ -65,7 +67,7 @@ def loads_of(created: np.ndarray, *, usual: float) -> Loads:
         days=tuple(int(day) for day in days),
         sizes=tuple(int(size) for size in sizes[:loads]),
         most=int(sizes[loads]),
-        deals=np.isin(created, days),
+        deals=np.isin(created, days) if loads else np.zeros(len(created), dtype=bool),
     )
 
 
@@ -129,7 +131,7 @@ def _loads(view: KnownState) -> list[Load]:
     if not len(dated):
         return []
     created = ledger.stamped_on[dated]
-    usual = float(np.median(_months_of(ledger.calendar, created)[1]))
+    usual = float(np.median(count_by_period(ledger.calendar, created)[1]))
     return [Load(day=day, deals=dated[created == day]) for day in sorted(loads_of(created, usual=usual).days)]
 
 
@@ -159,7 +161,7 @@ def renamed_stages(view: KnownState, stages: pd.DataFrame) -> list[Renamed]:
     stages : stage, position, outcome, as the company gives them.
     """
     ledger = view.ledger
-    if not stages[stages["outcome"] == "open"].duplicated("position").any():
+    if stages.loc[stages["outcome"] == "open", "position"].is_unique:
         return []
     known = ledger.day <= view.day
     held = dictionary_of(ledger.history["stage"])
@@ -213,10 +215,8 @@ def unrecorded_months(view: KnownState) -> list[int]:
     ledger = view.ledger
     if not ledger.has_history or not len(ledger.day):
         return []
-    known = ledger.day[ledger.day <= view.day]
-    if not len(known):
-        return []
-    months, counts = _months_of(view.calendar, known)
+    # What lies before the day's own month was known by then, so that all of it may be counted at once.
+    months, counts = ledger.rows_by_month
     first, last = int(months[0]), view.last_complete
     if last <= first:
         return []
@@ -230,16 +230,6 @@ def unrecorded_months(view: KnownState) -> list[int]:
         if len(before) == BEFORE and before.min() >= MANY:
             found.append(first + int(at))
     return found
-
-
-def _months_of(calendar: Calendar, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the months that some days lie in, ascending, and how many of the days lie in each."""
-    first = int(days.min())
-    counts = np.bincount(days - first)
-    there = np.flatnonzero(counts)
-    stamps = pd.DatetimeIndex((first + there).astype("datetime64[D]").astype("datetime64[us]"))
-    months, place = np.unique(calendar.period_of(stamps), return_inverse=True)
-    return months, np.bincount(place, counts[there]).astype(np.int64)
 
 
 def _by_month(periods: np.ndarray, first: int, last: int, counts: np.ndarray | None = None) -> np.ndarray:

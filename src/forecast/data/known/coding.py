@@ -216,3 +216,16 @@ def slips_of(new: np.ndarray, expected: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(new)
     # The first row of a deal has not moved, so that the count there is that of all deals before.
     return total - np.repeat(total[starts], np.diff(starts, append=count))
+
+
+def count_by_period(calendar: Calendar, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the periods that some days lie in, ascending, and how many of the days lie in each; (m,) both.
+
+    days : (n,) days since 1970, n at least 1.
+    """
+    first = int(days.min())
+    counts = np.bincount(days - first)
+    there = np.flatnonzero(counts)
+    stamps = pd.DatetimeIndex((first + there).astype("datetime64[D]").astype("datetime64[us]"))
+    periods, place = np.unique(calendar.period_of(stamps), return_inverse=True)
+    return periods, np.bincount(place, counts[there]).astype(np.int64)

@@ -180,20 +180,19 @@ def _from_leads(
     created, leads : (R, T). ahead : (R, T, S), of leads. otherwise : (R, T, S), of deals without leads. moy : (T + S,).
     """
     months, steps = otherwise.shape[1:]
-    base = series_base(created, ahead=0, month_of_year=moy[:months])
+    base = series_base(created, ahead=steps, month_of_year=moy)
     start = LAGS - 1 + int(np.argmax(leads.sum(axis=0) > 0))
     if months - start < 2 * LAGS:
         return otherwise, False
     lagged = np.stack([leads[:, start - lag : months - lag] for lag in range(LAGS)], axis=-1)
-    design = np.concatenate([lagged, base[:, start:, None]], axis=-1).reshape(-1, LAGS + 1)
+    design = np.concatenate([lagged, base[:, start:months, None]], axis=-1).reshape(-1, LAGS + 1)
     y = created[:, start:].ravel()
-    scale = 1.0 / np.sqrt(np.maximum(base[:, start:].ravel(), 0.25))
+    scale = 1.0 / np.sqrt(np.maximum(base[:, start:months].ravel(), 0.25))
     weights = nnls(design * scale[:, None], y * scale)[0]
     out = np.empty_like(otherwise)
-    own_base = series_base(created, ahead=steps, month_of_year=moy)
     for j in range(steps):
         month = np.arange(months) + 1 + j
-        total = weights[LAGS] * own_base[:, month]
+        total = weights[LAGS] * base[:, month]
         for lag in range(LAGS):
             # At origin t the leads up to month t are known; later ones are forecast from t.
             ahead_by = j + 1 - lag

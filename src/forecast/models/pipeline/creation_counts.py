@@ -24,6 +24,9 @@ _SLOPE_SD = 0.015
 
 _RHO_PRIOR = 0.1
 
+_CENTRED_YEAR = np.array([0.5, *[1.0] * 11, 0.5]) / 12
+"""Weights of the 13 months about a month in their mean over a year."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesForecast:
@@ -125,9 +128,8 @@ def season_of(total: np.ndarray, month_of_year: np.ndarray) -> np.ndarray:
         return np.zeros(12)
     y = np.log(np.maximum(total, 0.5))
     # A centred mean over a year (2 x 12) is level and trend; the rest is season and noise.
-    kernel = np.r_[0.5, np.ones(11), 0.5] / 12
-    padded = np.r_[np.full(6, y[:12].mean()), y, np.full(6, y[-12:].mean())]
-    rest = y - np.convolve(padded, kernel, mode="valid")
+    padded = np.concatenate([np.full(6, y[:12].mean()), y, np.full(6, y[-12:].mean())])
+    rest = y - np.convolve(padded, _CENTRED_YEAR, mode="valid")
     n = np.bincount(month_of_year, minlength=12)
     mean = np.bincount(month_of_year, weights=rest, minlength=12) / np.maximum(n, 1)
     noise = float(((rest - mean[month_of_year]) ** 2).sum()) / max(months - 12, 1)

@@ -360,8 +360,9 @@ class Encoding:
         if not self.rich:
             return
         planned = states.target[rows] + step >= states.planned_from[rows]
-        if "planned" in layout:
-            yield "planned", np.full(len(rows), layout["planned"][0]), planned.astype(float)
+        jointly = planned.astype(float) if "planned" in layout and planned.any() else None
+        if jointly is not None:
+            yield "planned", np.full(len(rows), layout["planned"][0]), jointly
         if "stage" in layout:
             stage = states.stage[rows].astype(np.int64)
             yield "stage", self._level("stage:step", np.where(stage == NONE, NONE, stage * self.steps + last)), None
@@ -374,8 +375,7 @@ class Encoding:
                     inside = (level != NONE) & (away >= 0) & (away <= _DUE_SPAN)
                     column = np.where(inside, 2 * level + (away == 0), NONE)
                     yield "due", self._level(f"due is {name}", column), None
-            if "planned:due" in layout:
-                jointly = planned.astype(float)
+            if jointly is not None and "planned:due" in layout:
                 yield "planned", self._level("planned:stage", stage), jointly
                 yield "planned", layout["planned:due"][0] + (away + _DUE_SPAN) * 3 + early, jointly
             yield "stage_age", layout["stage_age"][0] + (step >= 2), _log_months(states.stage_age)[rows]
@@ -402,15 +402,16 @@ class Encoding:
         pieces: list[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]
         pieces = [(column, value, landmark) for _, column, value in self.fixed_pieces(states)]
         pieces += [(column, value, None) for _, column, value in self.step_pieces(states, landmark, rows.step)]
-        out = np.zeros((len(rows), self.width + 1), dtype=np.float32)
-        # In parts that stay in the cache while every piece is put in its place.
+        width = self.width + 1
+        out = np.zeros((len(rows), width), dtype=np.float32)
+        # In parts that stay in the cache while every piece is put in its place, which one index finds soonest.
         for at in range(0, len(rows), _CHUNK):
             part = slice(at, at + _CHUNK)
-            chunk = out[part]
-            index = np.arange(len(chunk))
+            chunk = out[part].reshape(-1)
+            first = np.arange(0, len(chunk), width)
             for column, value, where in pieces:
                 here = part if where is None else where[part]
-                chunk[index, column[here]] = 1.0 if value is None else value[here]
+                chunk[first + column[here]] = 1.0 if value is None else value[here]
         return out[:, :-1]
 
     def logits(self, states: States, beta: np.ndarray, *, steps: int) -> np.ndarray:

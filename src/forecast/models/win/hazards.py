@@ -19,7 +19,7 @@ from functools import cache
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
@@ -84,19 +84,33 @@ def fit_in_full(
     """Return the hazards fitted to rows; `won` and `lost` are the deals known to have closed so.
 
     code, design : how the rows are encoded, and the matrix of it, whose first columns are those of the base rate.
-    start : an earlier fit to begin from, where it has the same columns; it changes the path, not the answer.
+    start : an earlier fit to begin from, in the blocks of columns that it has too; it changes the path, not the answer.
     """
     base_rate = code.base_rate
     if min(won, lost) < FEWEST_EACH:
         reason = f"only {plural(won, 'deal')} won and {lost} lost: the base rate by age is given to all"
     else:
-        first = start.beta if start is not None and start.code.layout == code.layout else None
-        full = _fitted(code, design, rows, start=first)
+        full = _fitted(code, design, rows, start=None if start is None else _carried_over(start, code))
         if _covariates_help(base_rate, full, design, rows):
             return full
         reason = NO_SKILL
     plain = _fitted(base_rate, design, rows)
     return replace(plain, informed=False, reason=reason)
+
+
+def _carried_over(fit: Fit, code: Encoding) -> np.ndarray | None:
+    """Return coefficients (columns, 2) of a fit at the columns of another encoding, 0 in blocks that it has not.
+
+    None where the fit is of the base rate alone, which is no place to begin from.
+    """
+    if not fit.informed:
+        return None
+    out = np.zeros((code.width, fit.beta.shape[1]))
+    for name, (at, width, *_) in code.layout.items():
+        before = fit.code.layout.get(name)
+        if before is not None and before[1] == width:
+            out[at : at + width] = fit.beta[before[0] : before[0] + width]
+    return out
 
 
 def _fitted(
@@ -279,9 +293,9 @@ def learned_ridge(
     repeats = code.steps / 2
     determined: dict[str, float] = {}
     for _ in range(_ITERATIONS):
-        inverse = [_inverse(each.information + np.diag(ridge)) for each in quadratics]
-        found = np.column_stack([v @ each.target for v, each in zip(inverse, quadratics, strict=True)])
-        variance = np.sum([v.diagonal() for v in inverse], axis=0)
+        posterior = [_solved(each.information + np.diag(ridge), each.target) for each in quadratics]
+        found = np.column_stack([mean for mean, _ in posterior])
+        variance = np.sum([of_cause for _, of_cause in posterior], axis=0)
         for name, span in spans.items():
             determined[name] = float(2 * (span.stop - span.start) - ridge[span] @ variance[span])
             size = max(float((found[span] ** 2).sum()), 1e-12)
@@ -291,7 +305,7 @@ def learned_ridge(
             ridge[span] = np.clip(repeats * determined[name] / size, least, _MOST_RIDGE)
     out = beta.copy()
     for cause, each in enumerate(quadratics):
-        out[chosen, cause] = _inverse(each.information + np.diag(ridge)) @ each.target
+        out[chosen, cause] = _solved(each.information + np.diag(ridge), each.target)[0]
         out[others, cause] -= each.follow @ (out[chosen, cause] - beta[chosen, cause])
     return LearnedRidge(
         ridge={name: float(ridge[span.start]) for name, span in spans.items()}, beta=out, determined=determined
@@ -321,13 +335,13 @@ def _reduced(
     return _Quadratic(information=inner - np.diag(ridge), target=inner @ beta[chosen], follow=follow)
 
 
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Return the inverse of a symmetric positive definite matrix."""
+def _solved(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return V target and the diagonal of V, the inverse of a symmetric positive definite matrix."""
     factor, failed = dpotrf(matrix, lower=0)
     if failed:
-        return np.linalg.pinv(matrix)
-    upper = dpotri(factor, lower=0)[0]
-    return np.triu(upper) + np.triu(upper, 1).T
+        inverse = np.linalg.pinv(matrix)
+        return inverse @ target, inverse.diagonal()
+    return dpotrs(factor, target, lower=0)[0], dpotri(factor, lower=0)[0].diagonal()
 
 
 # -- one logistic regression ---------------------------------------------------------------------------
@@ -352,7 +366,7 @@ def fit_logistic(
     weight: np.ndarray | None = None,
     offset: np.ndarray | None = None,
     start: np.ndarray | None = None,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
 ) -> LogisticFit:
     """Fit a ridge logistic regression by Newton's method.
 

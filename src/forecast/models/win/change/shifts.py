@@ -177,12 +177,12 @@ def local_levels(
     which = _hypotheses(months)
     flat = (kinds * n, months)
     mean, spread, evidence = _filtered(observed.reshape(flat), variance.reshape(flat), which)
-    smooth = _smoothed(mean, spread, which) if paths else mean[:, :, :0]
+    smooth = _smoothed(mean, spread, which) if paths else mean[:0]
     decay = which.phi[:, None, None] ** ahead
-    each = mean[:, :, -1, None] * decay
+    each = mean[-1, :, :, None] * decay
     # What a hypothesis leaves unsure of its level, and what the level may still do.
     stationary = np.where(which.wanders, which.noise[:, 0], 0.0)[:, None, None]
-    unsure = spread[:, :, -1, None] * decay**2 + stationary * (1 - decay**2)
+    unsure = spread[-1, :, :, None] * decay**2 + stationary * (1 - decay**2)
     jumps = np.arange(max(months - _JUMPS, 1), months)
     still = (which.jump < 0) & ~which.wanders
     out = []
@@ -193,7 +193,7 @@ def local_levels(
         differ = unsure[:, here] + (each[:, here] - expected) ** 2  # and how much hypotheses differ
         jumped = [weight[which.jump == at].sum(axis=0) for at in jumps]
         level = Level(
-            path=np.einsum("hn,hnt->nt", weight, smooth[:, here]),
+            path=np.einsum("hn,thn->nt", weight, smooth[:, :, here]),
             ahead=expected,
             variance=np.einsum("hn,hns->ns", weight, differ),
             moved=1.0 - weight[still].sum(axis=0),
@@ -206,32 +206,35 @@ def local_levels(
 def _filtered(
     observed: np.ndarray, variance: np.ndarray, which: _Hypotheses
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean and variance of the levels after each month (H, n, T), and the log evidence (H, n)."""
+    """Return mean and variance of the levels after each month (T, H, n), and the log evidence (H, n)."""
     (n, months), count = observed.shape, len(which.phi)
+    seen = np.isfinite(variance).T[:, None]
+    observed = np.where(seen, observed.T[:, None], 0.0)
+    # Of a month in which nothing was seen the variance is infinite, and its gain 0.
+    beyond = variance.T[:, None] + which.scatter[:, None] ** 2
+    phi, square = which.phi[:, None], which.phi[:, None] ** 2
+    means, spreads, totals, errors = (np.empty((months, count, n)) for _ in range(4))
     m, p = np.zeros((count, n)), np.zeros((count, n))
-    means, spreads = np.zeros((count, n, months)), np.zeros((count, n, months))
-    evidence = np.zeros((count, n))
-    phi, scatter = which.phi[:, None], which.scatter[:, None] ** 2
     for t in range(months):
-        m, p = phi * m, phi**2 * p + which.noise[:, t, None]
-        seen = np.isfinite(variance[:, t])
-        total = np.where(seen, p + variance[:, t] + scatter, 1.0)
-        error = np.where(seen, observed[:, t] - m, 0.0)
-        evidence -= 0.5 * np.where(seen, np.log(total) + error**2 / total, 0.0)
-        gain = np.where(seen, p / total, 0.0)
-        m, p = m + gain * error, (1 - gain) * p
-        means[:, :, t], spreads[:, :, t] = m, p
+        m, p = phi * m, square * p + which.noise[:, t, None]
+        total = np.add(p, beyond[t], out=totals[t])
+        error = np.subtract(observed[t], m, out=errors[t])
+        gain = p / total
+        m = np.add(m, gain * error, out=means[t])
+        p = np.subtract(p, gain * p, out=spreads[t])
+    total = np.where(seen, totals, 1.0)
+    evidence = -0.5 * np.where(seen, np.log(total) + errors**2 / total, 0.0).sum(axis=0)
     return means, spreads, evidence
 
 
 def _smoothed(mean: np.ndarray, spread: np.ndarray, which: _Hypotheses) -> np.ndarray:
-    """Return the levels at each month given all months, (H, n, T) (Rauch, Tung & Striebel 1965)."""
+    """Return the levels at each month given all months, (T, H, n) (Rauch, Tung & Striebel 1965)."""
     out = mean.copy()
     phi = which.phi[:, None]
-    for t in range(mean.shape[2] - 2, -1, -1):
-        ahead = phi**2 * spread[:, :, t] + which.noise[:, t + 1, None]
-        gain = np.divide(phi * spread[:, :, t], ahead, out=np.zeros_like(ahead), where=ahead > 0)
-        out[:, :, t] += gain * (out[:, :, t + 1] - phi * mean[:, :, t])
+    for t in range(len(mean) - 2, -1, -1):
+        ahead = phi**2 * spread[t] + which.noise[:, t + 1, None]
+        gain = np.divide(phi * spread[t], ahead, out=np.zeros_like(ahead), where=ahead > 0)
+        out[t] += gain * (out[t + 1] - phi * mean[t])
     return out
 
 
