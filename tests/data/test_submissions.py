@@ -14,7 +14,7 @@ from forecast.data.checks.validation import problems
 from forecast.data.schema import Company, Log
 from forecast.data.submissions import counted, official_forecasts, submitters, why_none_counts
 from forecast.errors import DataError
-from forecast.evaluation.scorecard import scorecard
+from forecast.evaluation.scorecard.card import scorecard
 from forecast.evaluation.scores.scoring import score
 from forecast.evaluation.value_added import habits, ladder_of, value_added
 from forecast.reporting.month.tables import models, not_scored

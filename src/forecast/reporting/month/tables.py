@@ -39,7 +39,7 @@ from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import PlanningStudy, planning_study
 from forecast.evaluation.planning.verdict import NO_STARTS, STARTS, not_scored_sentence
-from forecast.evaluation.scorecard import scorecard
+from forecast.evaluation.scorecard.card import scorecard
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise

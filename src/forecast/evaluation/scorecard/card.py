@@ -22,7 +22,7 @@ from forecast.data.submissions import ABSENT, TABLE, official_forecasts
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
 from forecast.evaluation.last_months import mean_of_late
-from forecast.evaluation.measures import ROWS, Known, Measure, Span, within_share
+from forecast.evaluation.scorecard.measures import ROWS, Known, Measure, Span, within_share
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
