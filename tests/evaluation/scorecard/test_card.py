@@ -11,8 +11,8 @@ import pytest
 import forecast
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
-from forecast.evaluation.scorecard.measures import within_share
 from forecast.evaluation.scorecard.card import COLUMNS, COVERED, FOUND, LATE, scorecard, still_needed
+from forecast.evaluation.scorecard.measures import within_share
 from logs import log_of, table
 from tiny import tiny_company
 

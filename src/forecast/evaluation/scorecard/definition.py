@@ -26,8 +26,8 @@ class Definition:
     value, low, high : the figure and the ends of its 95 % interval, NaN where it cannot be known. n, n_of : how many it
     rests on, and of what, in the singular (`rep`, `deal`, `month`). first, last : the months it covers, as text.
     missing : why the value is not known and which table or column would bring it; empty where it is known.
-    before, after, change, change_low, change_high, change_p, verdict : the figure before and since joint planning began,
-    and its change by the inference of the planning effect, NaN and empty where it was not asked.
+    before, after, change, change_low, change_high, change_p, verdict : the figure before and since joint planning
+    began, and its change by the inference of the planning effect; NaN and empty where it was not asked.
     """
 
     figure: str
@@ -58,8 +58,8 @@ COLUMNS = tuple(field.name for field in fields(Definition))
 def as_table(definitions: Iterable[Definition]) -> pd.DataFrame:
     """Return definitions as a table, one row each, columns COLUMNS.
 
-    >>> rows = [Definition(figure="close rate", definition="won/(won+lost)", means="deals won", unit="share", value=0.5)]
-    >>> as_table(rows)[["figure", "segment", "value"]].to_dict("records")
+    >>> row = Definition(figure="close rate", definition="won/closed", means="deals won", unit="share", value=0.5)
+    >>> as_table([row])[["figure", "segment", "value"]].to_dict("records")
     [{'figure': 'close rate', 'segment': 'Total', 'value': 0.5}]
     """
     return pd.DataFrame([asdict(each) for each in definitions], columns=list(COLUMNS))
