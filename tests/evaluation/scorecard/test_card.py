@@ -122,7 +122,7 @@ def test_columns_and_period(card: pd.DataFrame):
         # 500 (1 %), July 10 for nothing. Settled by 10 December: through November.
         ("forecast accuracy", 2 / 4),
         ("reps at quota", 1 / 2),  # Ann 800 of 800, Bob 200 of 201
-        ("formal process", 4 / 12),
+        ("forecasts submitted in time", 4 / 12),
         ("existing business", 300 / 1000),
         ("proposals won", 2 / 3),  # O2, O5 won, O4 lost; O3 was won without a proposal
         ("more people: customers who bought", 2),
@@ -140,8 +140,9 @@ def test_measures_by_hand(card: pd.DataFrame, measure: str, ours: float):
 
 def test_survey_stands_beside(card: pd.DataFrame):
     shown = card["survey"].dropna()
-    assert shown.tolist() == [0.38, 0.60, 0.37, 0.63, 0.50]
-    assert "under half of proposals closed" in card.loc["proposals won", "survey_text"]
+    assert shown.tolist() == [0.38, 0.60, 0.63, 0.48]
+    assert "48 % of the proposals they wrote on average" in card.loc["proposals won", "survey_text"]
+    assert np.isnan(card.loc["forecasts submitted in time", "survey"])  # no formal sales process
 
 
 def test_change_against_the_year_before():
@@ -174,12 +175,10 @@ submitted_on target_period segment submitter amount
     assert (row["previous"], row["previous_n"]) == (0.0, 1)
 
 
-def test_a_process_is_not_compared_with_a_share_of_companies(card: pd.DataFrame):
-    assert card.loc["formal process", ["against_survey", "of", "survey_of"]].tolist() == [
-        "",
-        "of our segment-months",
-        "of companies",
-    ]
+def test_shares_of_different_things_are_not_compared(card: pd.DataFrame):
+    for measure in ("forecast accuracy", "proposals won"):
+        assert card.loc[measure, "against_survey"] == ""
+        assert card.loc[measure, "of"] != card.loc[measure, "survey_of"] != ""
     assert card.loc["reps at quota", ["of", "survey_of"]].tolist() == ["", ""]
 
 
@@ -193,7 +192,7 @@ def test_nothing_later_than_as_of_is_known():
     ("missing", "measure"),
     [
         ("submitted_forecasts", "forecast accuracy"),
-        ("submitted_forecasts", "formal process"),
+        ("submitted_forecasts", "forecasts submitted in time"),
         ("quotas", "reps at quota"),
         ("opportunity_history", "proposals won"),
         ("stages", "proposals won"),

@@ -131,7 +131,6 @@ SCORECARD = pd.DataFrame(
         "previous": [0.4, np.nan, 9e3],
         "against_survey": ["above", "", ""],
         "bound": ["at least", "", ""],
-        "survey_bound": "",
         "of": "",
         "survey_of": "",
         "months": 12,

@@ -93,36 +93,37 @@ def test_each_figure_is_named_on_the_side_of_the_survey_where_it_lies(verdicts, 
 def test_what_is_not_proven_is_lower_or_higher_as_shown():
     table = pd.DataFrame({"measure": ["a", "b"], "ours": [0.17, 0.377], "survey": 0.38, "against_survey": "unclear"})
     assert scorecard.finding(table) == "Compared with the survey, we are lower, not proven, in a; about the same in b"
-    table = table.assign(bound="", survey_bound="", of="", survey_of="", survey_n=11, n_of="month")
+    table = table.assign(bound="", of="", survey_of="", survey_n=11, n_of="month")
     assert scorecard.survey_sentences(table) == [
         f"Lower than the survey, but 11 months are too few for this page’s strict test: a (17{T}%, the survey 38{T}%).",
         f"About the same as the survey: b (38{T}%, the survey 38{T}%).",
+        "The survey’s figures are self-reported, 2006-07, not audited.",
     ]
 
 
 def test_each_figure_stands_beside_the_surveys_and_what_says_something_else_is_not_compared():
     table = pd.DataFrame(
         {
-            "measure": ["reps at quota", "formal process", "proposals won", "existing business", "accuracy"],
-            "ours": [0.24, 1.0, 0.37, 0.25, 0.47],
-            "survey": [0.6, 0.37, 0.5, 0.63, 0.38],
-            "against_survey": ["below", "", "", "", "above"],
-            "bound": ["", "", "", "at least", ""],
-            "survey_bound": ["", "", "under", "", ""],
-            "of": ["", "of our segment-months", "", "", "of our segment-months"],
-            "survey_of": ["", "of companies", "", "", "of companies"],
+            "measure": ["reps at quota", "proposals won", "existing business", "accuracy"],
+            "ours": [0.24, 0.37, 0.25, 0.47],
+            "survey": [0.6, 0.48, 0.63, 0.38],
+            "against_survey": ["below", "", "", ""],
+            "bound": ["", "", "at least", ""],
+            "of": ["", "of our proposals decided", "", "of our segment-months"],
+            "survey_of": ["", "of proposals written", "", "of companies above a threshold"],
         }
     )
     assert scorecard.survey_sentences(table) == [
-        f"Above the survey: accuracy (47{T}% of our segment-months, the survey 38{T}% of companies).",
         f"Below the survey: reps at quota (24{T}%, the survey 60{T}%).",
-        f"Not comparable: formal process (100{T}% of our segment-months, the survey 37{T}% of companies), "
-        f"proposals won (37{T}%, the survey under 50{T}%) and existing business (at least 25{T}%, the survey 63{T}%).",
+        f"Not comparable: proposals won (37{T}% of our proposals decided, the survey 48{T}% of proposals written), "
+        f"existing business (at least 25{T}%, the survey 63{T}%) and "
+        f"accuracy (47{T}% of our segment-months, the survey 38{T}% of companies above a threshold).",
+        "The survey’s figures are self-reported, 2006-07, not audited.",
     ]
     survey = scorecard.prepare_survey(table)
-    assert survey.names == ["reps at quota", "proposals won", "existing business", "accuracy"]
-    said = scorecard.describe_survey(Survey(table=survey.table.assign(months=12, previous=NAN)))
-    assert said.subtitle.endswith("; accuracy: ours of our segment-months, theirs of companies")
+    assert survey.names == ["reps at quota", "existing business"]  # no axis for shares of different things
+    told = scorecard.describe_survey(Survey(table=survey.table.assign(months=12, previous=NAN)))
+    assert told.subtitle.endswith("of companies, reps or revenue; self-reported, 2006-07, not audited")
 
 
 def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():

@@ -26,9 +26,9 @@ from forecast.evaluation.scorecard.measures import ROWS, Known, Measure, Span, w
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
-COVERED = ("first", "last", "months", "ours_n", "previous_n", "of", "survey_of", "bound", "survey_bound")
+COVERED = ("first", "last", "months", "ours_n", "previous_n", "of", "survey_of", "bound")
 """The months that `ours` covers, on how many of them (or people) it and `previous` rest, what ours and the survey's are
-shares of where that differs, whether ours is the least it can be and the survey's the most that that can be."""
+shares of where that differs, and whether ours is the least it can be."""
 
 LOOK_BACK = 24
 """Months of wins before the year before from which on its share of existing business can be compared with ours."""
@@ -68,13 +68,12 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     now; NaN where the log does not hold the 12 before), missing (why `ours` is not known and what would bring it),
     first, last and months (the months it covers, and how many they are), ours_n, previous_n (in how many of them there
     is such a figure; people where it is a share of people), of and survey_of (`of our segment-months`, `of companies`,
-    where the two differ), bound (`at least` where it can only be more; else empty), survey_bound (`under` where the
-    survey says only that its figure is less), late_first, late and late_previous (the measure over the last LAST of the
-    12 months, from late_first on, and over the same months of the year before; NaN where there is none),
-    against_survey, against_year and against_late (`above`, `below`, `unclear` or `too few`, a `judgement`; empty where
-    there is nothing to compare with, where the survey's figure says something else, and where a bound, ours or the
-    survey's, is not above), survey_n, year_n, late_n and n_of (how many these rest on, and of what: `month` or
-    `person`).
+    where the two differ), bound (`at least` where it can only be more; else empty), late_first, late and late_previous
+    (the measure over the last LAST of the 12 months, from late_first on, and over the same months of the year before;
+    NaN where there is none), against_survey, against_year and against_late (`above`, `below`, `unclear` or `too few`, a
+    `judgement`; empty where there is nothing to compare with, where the survey's figure is a share of something else,
+    and where our bound is not above), survey_n, year_n, late_n and n_of (how many these rest on, and of what: `month`
+    or `person`).
 
     Raises ParameterError for an as_of that the log cannot answer.
     """
@@ -121,7 +120,7 @@ def with_findings(
         columns["n_of"].append("month" if measure.people is None else "person")
         for kind in ("survey", "year", "late"):
             finding = found.get((measure.name, kind))
-            bound = kind == "survey" and (bool(bounds[measure.name]) or measure.survey_is_most)
+            bound = kind == "survey" and bool(bounds[measure.name])
             columns[f"against_{kind}"].append(_verdict(finding, bound=bound))
             columns[f"{kind}_n"].append(finding.estimate.n if finding else 0)
     late = pd.DataFrame(list(values.values()), columns=["late", "late_previous"], index=table.index)
@@ -157,8 +156,8 @@ def _a_year_before(measure: Measure, known: Known, span: Span) -> Span:
 
 
 def _verdict(finding: Finding | None, *, bound: bool) -> str:
-    """Return the word of a finding; of a bound (the least that ours, the most that the survey's can be), only that it
-    is above or rests on too few."""
+    """Return the word of a finding; of a bound (the least that ours can be), only that it is above or rests on too
+    few."""
     if finding is None or (bound and finding.verdict not in ("above", "too few")):
         return ""
     return finding.verdict
@@ -317,7 +316,6 @@ def _laid_out(
         "survey": measure.survey,
         "survey_text": measure.survey_text,
         "survey_of": measure.survey_of,
-        "survey_bound": "under" if measure.survey_is_most else "",
         "period": f"{period_label(span.first)} to {period_label(span.last)}",
         "first": period_label(span.first),
         "last": period_label(span.last),

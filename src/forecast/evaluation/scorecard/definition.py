@@ -22,7 +22,8 @@ class Definition:
     """A figure under one definition, in one segment or in all.
 
     figure : the question, as `benchmarks` names it (`reps at quota`). definition : which answer (`by tenure: first
-    year`). means : what exactly is counted, in a sentence without a full stop. segment : `Total` = all of them.
+    year`). means : what exactly is counted, in a sentence without a full stop. of : what a share is a share of, in the
+    plural (`reps`, `revenue`); empty where it is no share. segment : `Total` = all of them.
     value, low, high : the figure and the ends of its 95 % interval, NaN where it cannot be known. n, n_of : how many it
     rests on, and of what, in the singular (`rep`, `deal`, `month`). first, last : the months it covers, as text.
     missing : why the value is not known and which table or column would bring it; empty where it is known.
@@ -34,6 +35,7 @@ class Definition:
     definition: str
     means: str
     unit: str
+    of: str = ""
     segment: str = TOTAL
     value: float = float("nan")
     low: float = float("nan")

@@ -1,6 +1,6 @@
 """The measures of the scorecard: each takes what was known and a span of months, and gives one number.
 
-The survey asked companies about their sales forecasting; its figures are shares of companies, of people or of revenue
+The survey asked companies about their sales; its figures (`benchmarks`) are shares of companies, people or revenue
 and stand here to hold ours against, not as targets. The definitions are in docs/methods/scorecard.md.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from forecast.calendar import parse_periods
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
+from forecast.evaluation.scorecard.benchmarks import benchmark
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 WITHIN = 0.10
@@ -67,9 +69,9 @@ class Measure:
     needs : tables and columns without which it gives None. meaning : what the number counts. survey : the survey's
     figure, NaN where it has none. survey_text : what that figure is a share of. people : where the share is one of
     people, whether each reached it (0 or 1, by name): then they are the units of a test, else the months are. bound :
-    where the tables give no more than the least that it can be, why. survey_is_most : the survey says only that it is
-    less. survey_is_apart : the survey's figure says something else, so that none is above the other. of, survey_of :
-    what ours and the survey's are shares of, where that is not the same. told_by : what tells it in these tables, empty
+    where the tables give no more than the least that it can be, why. survey_is_apart : the survey's is a share of
+    something else, so that none is above the other. of, survey_of : what ours and the survey's are shares of, where
+    that is not the same. told_by : what tells it in these tables, empty
     where `of` is not so. of_settled : whether it waits for months to settle, so that the last of a span may have no
     figure yet.
     """
@@ -83,7 +85,6 @@ class Measure:
     survey_text: str = ""
     people: Callable[[Known, Span], pd.Series | None] | None = None
     bound: Callable[[Known], str] | None = None
-    survey_is_most: bool = False
     survey_is_apart: bool = False
     of: str = ""
     survey_of: str = ""
@@ -115,7 +116,7 @@ def within_share(actual: Floats, forecast: Floats, *, within: float = WITHIN) ->
     return float(np.mean(np.abs(forecast - actual) <= within * np.abs(actual) * (1 + 1e-12)))
 
 
-def formal_process(known: Known, span: Span) -> float | None:
+def submitted_in_time(known: Known, span: Span) -> float | None:
     """Share of segment-months for which an official forecast was submitted before the month began."""
     if known.official is None:
         return None
@@ -262,6 +263,12 @@ def load(known: Known, span: Span) -> float | None:
     return ratio(wins.loc[where, "amount"].sum(), rows["capacity"].sum())
 
 
+def _survey(figure: str) -> dict[str, Any]:
+    """Return the survey's figure and what it says, as `Measure` takes them."""
+    theirs = benchmark(figure)
+    return {"survey": theirs.value, "survey_text": theirs.says}
+
+
 ROWS = (
     Measure(
         name="forecast accuracy",
@@ -271,10 +278,10 @@ ROWS = (
         meaning=(
             "segment-months whose official forecast, made before the month began, was within 10 % of what was booked"
         ),
-        survey=0.38,
-        survey_text="38 % of companies had forecasting accuracy",
+        **_survey("forecast accuracy"),
+        survey_is_apart=True,
         of="of our segment-months",
-        survey_of="of companies",
+        survey_of="of companies above a threshold",
         of_settled=True,
     ),
     Measure(
@@ -283,21 +290,15 @@ ROWS = (
         make=reps_at_quota,
         needs="quotas, and owner in opportunities",
         meaning="reps whose wins reached the sum of their quotas",
-        survey=0.60,
-        survey_text="60 % of reps made quota",
+        **_survey("reps at quota"),
         people=quota_reached,
     ),
     Measure(
-        name="formal process",
+        name="forecasts submitted in time",
         unit="share",
-        make=formal_process,
+        make=submitted_in_time,
         needs="submitted_forecasts",
         meaning="segment-months for which an official forecast was submitted before the month began",
-        survey=0.37,
-        survey_text="37 % of companies had a formal forecasting process",
-        survey_is_apart=True,
-        of="of our segment-months",
-        survey_of="of companies",
     ),
     Measure(
         name="existing business",
@@ -305,8 +306,7 @@ ROWS = (
         make=existing_business,
         needs="type or account_id in opportunities",
         meaning="won value from existing customers",
-        survey=0.63,
-        survey_text="63 % of revenue came from existing business",
+        **_survey("existing business"),
         bound=first_orders_count_as_new,
         of="by the CRM’s type of deal",
         told_by=what_tells_existing,
@@ -317,9 +317,10 @@ ROWS = (
         make=proposals_won,
         needs="opportunity_history, and is_proposal in stages",
         meaning="closed opportunities that had a proposal out and were won",
-        survey=0.50,
-        survey_text="under half of proposals closed",
-        survey_is_most=True,
+        **_survey("close rate"),
+        survey_is_apart=True,
+        of="of our proposals decided",
+        survey_of="of proposals written, an average of companies",
     ),
     Measure(
         name="more people: customers who bought",

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.judgement import Verdict
+from forecast.evaluation.scorecard.benchmarks import LABEL
 from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
@@ -43,7 +44,7 @@ SURVEY_HEADS = {
     "measure": "measure",
     "ours": "ours",
     "survey": "survey",
-    "survey_text": "the survey says",
+    "survey_text": f"the survey says ({LABEL})",
     "previous": "a year before",
     "survey_n": "over how many months or reps",
 }
@@ -99,8 +100,8 @@ def _sides(table: pd.DataFrame) -> pd.Series:
 
 def survey_sentences(table: pd.DataFrame) -> list[str]:
     """Return which figures are above and below the survey's, each with both numbers, on which side those lie that are
-    not proven, and why; and which are not comparable, since ours can only be more, the survey's only less, or the
-    survey's says something else."""
+    not proven, and why; which are not comparable, since ours can only be more or the survey's is a share of something
+    else; and what the survey's figures are."""
     known = table[table["survey"].notna() & table["ours"].notna()]
     found, side = known["against_survey"], _sides(known)
     sentences = []
@@ -109,11 +110,12 @@ def survey_sentences(table: pd.DataFrame) -> list[str]:
     for at in known.index[found == "unclear"]:
         sentences.append(_unproven(sources.row(known.loc[[at]]), side[at]))
     sentences += _listed(TOO_FEW, known[found == "too few"])
-    return sentences + _listed(NOT_COMPARED, known[found == ""])
+    sentences += _listed(NOT_COMPARED, known[found == ""])
+    return [*sentences, LABELLED] if sentences else []
 
 
 def _listed(heading: str, rows: pd.DataFrame) -> list[str]:
-    """Return `Above the survey: proposals won (82 %, the survey under 50 %).`; nothing of no rows."""
+    """Return `Above the survey: reps at quota (82 %, the survey 60 %).`; nothing of no rows."""
     if rows.empty:
         return []
     return [f"{sources.capitalised(heading)}: {wording.joined(map(_both, sources.records(rows)))}."]
@@ -129,14 +131,14 @@ def _unproven(row: Mapping[str, Any], side: str) -> str:
 
 _SIDES: tuple[Verdict, ...] = ("above", "below")
 NOT_COMPARED = "Not comparable"
+LABELLED = f"The survey’s figures are {LABEL}."
 
 
 def _both(row: Mapping[str, Any]) -> str:
-    """Return `proposals won (82 %, the survey under 50 %)`, with what each is a share of where that differs."""
-    under = f"{row['survey_bound']} " if row["survey_bound"] else ""
+    """Return `reps at quota (82 %, the survey 60 %)`, with what each is a share of where that differs."""
     ours, theirs = (wording.percent(row[whose]) for whose in ("ours", "survey"))
     ours, theirs = (f"{share} {of}".rstrip() for share, of in ((ours, row["of"]), (theirs, row["survey_of"])))
-    return f"{plain_name(row['measure'])} ({_bound(row)}{ours}, the survey {under}{theirs})"
+    return f"{plain_name(row['measure'])} ({_bound(row)}{ours}, the survey {theirs})"
 
 
 def value_in(value: float | None, unit: str, *, currency: str) -> str:
@@ -314,7 +316,7 @@ def describe_survey(survey: Survey) -> Caption:
     apart = "".join(f"; {row['measure']}: ours {row['of']}, theirs {row['survey_of']}" for row in differ)
     return Caption(
         title=title,
-        subtitle=f"Shares of {of} compared with the survey’s, of companies, reps or revenue{apart}",
+        subtitle=f"Shares of {of} compared with the survey’s, of companies, reps or revenue{apart}; {LABEL}",
         description=f"{title}. {described}",
         tooltips=[
             wording.listed(
@@ -385,11 +387,11 @@ class Survey:
 def prepare_survey(table: pd.DataFrame) -> Survey:
     """Return the measures with both figures, without those of which the survey's says something else.
 
-    table : measure, ours, unit, survey, survey_text, previous, against_survey, bound, survey_bound.
+    table : measure, ours, unit, survey, survey_text, previous, against_survey, bound.
     """
     if table.empty:
         return Survey(table=table)
-    is_apart = (table["against_survey"] == "") & (table["bound"] == "") & (table["survey_bound"] == "")
+    is_apart = (table["against_survey"] == "") & (table["bound"] == "")
     return Survey(table=table[table["survey"].notna() & table["ours"].notna() & ~is_apart])
 
 
