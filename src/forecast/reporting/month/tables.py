@@ -9,12 +9,10 @@ Everything is as known on `as_of`: what settled later is not in the track record
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +24,7 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.rates import TABLE as RATES
 from forecast.data.rates import are_dated, at_rates_of
 from forecast.data.schema import HORIZONS, Log
-from forecast.data.submissions import ABSENT, name_key, submitters
+from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
@@ -35,11 +33,10 @@ from forecast.evaluation.judgement import Finding
 from forecast.evaluation.lately import LAST, alarms, lately, parted
 from forecast.evaluation.levels import TABLES as LEVELS
 from forecast.evaluation.levels import levels_on
-from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
-from forecast.evaluation.planning.study import PlanningStudy, planning_study
-from forecast.evaluation.planning.verdict import NO_STARTS, STARTS, not_scored_sentence
+from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scorecard.card import scorecard
+from forecast.evaluation.scorecard.decomposition import scorecard_decomposition
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
@@ -50,6 +47,7 @@ from forecast.models.pipeline.components import MARKETINGS
 from forecast.models.pipeline.deals import win_probabilities
 from forecast.models.pipeline.followed import followed
 from forecast.models.registry import SUBMITTED, forecaster
+from forecast.reporting.month.planning_rows import not_scored, row_of, tables_of
 from forecast.reporting.month.results import Results
 
 ORIGINS = 24
@@ -65,27 +63,6 @@ MODELS = (
     *("pipeline", "pipeline-sales-only", "combined"),
     *("ets", "seasonal-naive", "stage-weighted", "stage-weighted-future"),
 )
-
-_NOT_IDENTIFIED: Mapping[str, Any] = MappingProxyType(
-    {
-        "relative_change": float("nan"),
-        "interval_low": -1.0,
-        "interval_high": float("inf"),
-        "mean_change": float("nan"),
-        "mean_interval_low": -1.0,
-        "mean_interval_high": float("inf"),
-        "p_value": 1.0,
-        "verdict": "not identified",
-        "placebo_p_value": float("nan"),
-        "dip_p_value": float("nan"),
-        "earlier_spell_p_value": float("nan"),
-        "trend_p_value": float("nan"),
-        "controls_p_value": float("nan"),
-        "benchmark_p_value": float("nan"),
-        "missing_p_value": float("nan"),
-    }
-)
-"""What the row holds where no forecast of people can be scored."""
 
 CHANGED = ("changes_forecast", "changes_forecast_ends", "changes_forecast_deals")
 """The tables of why the forecast moved: by cause, the two forecasts themselves, and the deals."""
@@ -118,8 +95,9 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
-        planning_levels, levels, levels_found, followed, scorecard, judgements, value_added, habits, adjustments,
-        odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or changes_forecast_ends.
+        planning_levels, levels, levels_found, followed, scorecard, scorecard_decomposition, judgements, value_added,
+        habits, adjustments, odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or
+        changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -406,65 +384,6 @@ def _changed(month: _Month) -> dict[str, pd.DataFrame]:
     return {name: month.results.write(name, frame) for name, frame in made}
 
 
-# -- joint planning: the study's figures in one row, and its other tables --------------------------------
-
-
-def row_of(study: PlanningStudy) -> pd.DataFrame:
-    """Return the figures and words of a study as one row.
-
-    The effect's figures under their own names (each interval as its two ends, such as interval_low and interval_high;
-    sentences joined by `; `), more (what follows the answer in the sentence), needs (the table without which nothing
-    can be told; empty where it is there), and detectable_change, detectable_twice (with twice as many segments),
-    left_out_low, left_out_high (the least and the greatest change of the mean error with any one segment left out),
-    decided_by (segments without which the verdict would be another one, joined by `; `), others_changed (secondary
-    outcomes that changed, likewise).
-    """
-    effect, facts = study.effect, {}
-    for field in dataclasses.fields(effect):
-        value = getattr(effect, field.name)
-        if field.name in ("interval", "mean_interval"):
-            facts[f"{field.name}_low"], facts[f"{field.name}_high"] = value
-        elif isinstance(value, tuple):
-            facts[field.name] = "; ".join(value)
-        elif not isinstance(value, (pd.DataFrame, dict)):
-            facts[field.name] = value
-    nan = float("nan")
-    facts["more"] = effect.sentence.removeprefix(effect.answer).strip()
-    facts["needs"] = STARTS if NO_STARTS in effect.reasons else ""
-    facts["detectable_change"] = study.detectable.get(effect.n_segments, nan)
-    facts["detectable_twice"] = study.detectable.get(2 * effect.n_segments, nan)
-    left = study.leave_one_out
-    facts["left_out_low"], facts["left_out_high"] = left["mean_change"].min(), left["mean_change"].max()
-    other = (left["p_value"] <= ALPHA) != (effect.p_value <= ALPHA)
-    facts["decided_by"] = "; ".join(left.loc[other, "segment"])
-    changed = study.secondary["verdict"] == "changed"
-    facts["others_changed"] = "; ".join(study.secondary.loc[changed, "outcome"])
-    return pd.DataFrame([facts])
-
-
-def not_scored(error: DataError) -> pd.DataFrame:
-    """Return the row where nothing can be scored: `not identified`, why, and the mend."""
-    problem, said = error.problem, not_scored_sentence(error.problem)
-    needs, mend = (problem.table, "") if problem.what == ABSENT else ("", problem.mend)
-    told = {"sentence": said, "answer": said, "more": "", "reasons": str(error), "needs": needs, "mend": mend}
-    return pd.DataFrame([{**_NOT_IDENTIFIED, **told}])
-
-
-def tables_of(study: PlanningStudy) -> dict[str, pd.DataFrame]:
-    """Return the study's other tables, by their names in a month."""
-    effect = study.effect
-    left = study.leave_one_out.set_index("segment").add_prefix("left_out_")
-    return {
-        "planning_reasons": pd.DataFrame({"reason": pd.Series(effect.reasons, dtype="str")}),
-        "planning_levels": study.levels,
-        "planning_segments": effect.by_segment.join(left, on="segment"),
-        "planning_months": effect.event_study,
-        "planning_outcomes": study.secondary,
-        "planning_information": study.information,
-        "planning_power": study.power,
-    }
-
-
 def _each(
     make: Callable[[_Month], Mapping[str, pd.DataFrame]], *names: str
 ) -> dict[str, Callable[[_Month], pd.DataFrame]]:
@@ -488,6 +407,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "planning": _planning,
         "planning_levels": _planning_levels,
         "scorecard": _scorecard,
+        "scorecard_decomposition": lambda month: scorecard_decomposition(month.snap),
         **_each(_record, "judgements", "value_added", "habits", "adjustments"),
         "odds_ever": _odds_ever,
         "late_wins": lambda month: late_wins(month.log, as_of=month.snap.as_of),
