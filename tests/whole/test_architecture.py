@@ -52,6 +52,8 @@ ROWS = [
     "evaluation/planning",
     "evaluation/scorecard/definition",
     "evaluation/scorecard/benchmarks|evaluation/scorecard/intervals",
+    "evaluation/scorecard/incidence|evaluation/scorecard/journeys",
+    "evaluation/scorecard/close_rates",
     "evaluation/scorecard/measures",
     "evaluation/scorecard/spans|evaluation/scorecard/lmdi",
     "evaluation/scorecard/revenue_parts",
