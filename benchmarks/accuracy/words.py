@@ -28,7 +28,8 @@ from forecast.evaluation.scores.deals import reliability
 from forecast.evaluation.scores.events import wins_interval
 from forecast.evaluation.scores.scoring import score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, value_added
-from forecast.reporting.pages import odds, odds_verdict, scorecard, words
+from forecast.reporting.pages import odds, odds_verdict, words
+from forecast.reporting.pages.scorecard import card as scorecard
 from forecast.reporting.pages.track.sentences import accuracy_sentences, company_sentence
 from forecast.reporting.pages.value_added import ladder, people
 from forecast.reporting.pages.words import word

@@ -106,7 +106,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "Cannot tell whether planning together helped": "says that nothing can be said",
     },
     "pages/quarters": {"above": FACT, "below": FACT},
-    "pages/scorecard": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
+    "pages/scorecard/card": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
     "pages/segments": {"below plan": FACT},
     "pages/track/lately_sentences": {
         "too high": ALARM,

@@ -21,7 +21,7 @@ from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan
 from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning import charts as planning_charts
 from forecast.reporting.pages.planning import limits as planning_limits
-from forecast.reporting.pages.scorecard import scorecard
+from forecast.reporting.pages.scorecard.card import scorecard
 from forecast.reporting.pages.segments import segments, small_multiples
 from forecast.reporting.pages.track.charts import accuracy, track_record
 from forecast.reporting.pages.value_added.ladder import ladder

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from forecast import sources
-from forecast.reporting.pages import scorecard
-from forecast.reporting.pages.scorecard import Survey
+from forecast.reporting.pages.scorecard import card as scorecard
+from forecast.reporting.pages.scorecard.card import Survey
 from forecast.wording import THIN as T
 
 NAN = float("nan")

@@ -27,7 +27,7 @@ from forecast.reporting.pages import audit
 from forecast.reporting.pages.bookings.prepare import headline_row, prepare_fan
 from forecast.reporting.pages.bookings.sentences import beyond_the_record, headline_facts
 from forecast.reporting.pages.planning.prepare import is_answerable
-from forecast.reporting.pages.scorecard import plain_name
+from forecast.reporting.pages.scorecard.card import plain_name
 from forecast.reporting.pages.track.lately_sentences import company_alarm
 from forecast.reporting.pages.track.lately_sentences import headline as plain_or_under_alarm
 from forecast.reporting.pages.track.prepare import OURS
