@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forecast
-from forecast.evaluation.scorecard.decomposition import COLUMNS, scorecard_decomposition
-from forecast.evaluation.scorecard.revenue_parts import ALONE, CUSTOMERS, FACTORS, Parts, parts_of, sold
+from forecast.evaluation.scorecard.revenue.decomposition import COLUMNS, scorecard_decomposition
+from forecast.evaluation.scorecard.revenue.parts import ALONE, CUSTOMERS, FACTORS, Parts, parts_of, sold
 from logs import log_of, table
 
 SEGMENTS = ("A", "B")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from forecast.errors import ParameterError
-from forecast.evaluation.scorecard.lmdi import count_parts, factor_parts, log_mean, settled_to_cents
+from forecast.evaluation.scorecard.revenue.lmdi import count_parts, factor_parts, log_mean, settled_to_cents
 
 
 def parts(before: list[float], after: list[float]) -> np.ndarray:

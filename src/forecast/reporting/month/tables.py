@@ -36,7 +36,7 @@ from forecast.evaluation.levels import levels_on
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scorecard.card import scorecard
-from forecast.evaluation.scorecard.decomposition import scorecard_decomposition
+from forecast.evaluation.scorecard.revenue.decomposition import scorecard_decomposition
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.evaluation.scorecard.lmdi import Cents, count_parts, factor_parts, log_mean, settled_to_cents
+from forecast.evaluation.scorecard.revenue.lmdi import Cents, count_parts, factor_parts, log_mean, settled_to_cents
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 FACTORS = ("customers", "frequency", "mix", "recording", "units", "price", "deal_size")

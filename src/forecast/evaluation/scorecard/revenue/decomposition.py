@@ -17,9 +17,9 @@ import pandas as pd
 from forecast.calendar import period_label
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
-from forecast.evaluation.scorecard.lmdi import Cents
 from forecast.evaluation.scorecard.measures import Span
-from forecast.evaluation.scorecard.revenue_parts import (
+from forecast.evaluation.scorecard.revenue.lmdi import Cents
+from forecast.evaluation.scorecard.revenue.parts import (
     ALONE,
     CREDIT,
     CUSTOMERS,

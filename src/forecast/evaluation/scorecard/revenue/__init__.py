@@ -1,0 +1,1 @@
+"""Do we sell more? What revenue changed by, in parts that sum to the cent."""
