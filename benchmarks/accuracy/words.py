@@ -23,7 +23,8 @@ from benchmarks.seeds import WORDS
 from forecast.calendar import period_labels
 from forecast.evaluation import questions
 from forecast.evaluation.scorecard.card import with_findings
-from forecast.evaluation.scorecard.measures import Measure, Span
+from forecast.evaluation.scorecard.measures import Measure
+from forecast.evaluation.scorecard.spans import Span
 from forecast.evaluation.scores.deals import reliability
 from forecast.evaluation.scores.events import wins_interval
 from forecast.evaluation.scores.scoring import score, summarise

@@ -218,7 +218,7 @@ def test_existing_business_without_types_counts_earlier_wins():
     assert row.loc["existing business", "ours"] == pytest.approx(0.8)
     # Who bought before 2024 counts as new: 80 % is the least it can be. A test of it could only say above.
     assert row.loc["existing business", "bound"] == "at least"
-    assert row.loc["existing business", "note"].endswith("counts as new, whoever bought before it began")
+    assert row.loc["existing business", "note"].endswith("or before the log began, counts as new")
     assert row.loc["existing business", "ours_n"] == 3
     assert (row["bound"] == "at least").sum() == 1
     typed = scorecard(log, as_of="2025-12-10").set_index("measure")
@@ -227,7 +227,7 @@ def test_existing_business_without_types_counts_earlier_wins():
         "",
         "by the CRM’s type of deal",
     )
-    by_type = "by the deal’s type in the CRM; by earlier orders of the account at least 80 %"
+    by_type = "by the deal’s type in the CRM; by orders of the account in the 12 months before at least 80 %"
     assert typed.loc["existing business", "note"].startswith(f"won value from existing customers, {by_type}")
 
 

@@ -120,10 +120,15 @@ def test_planning_without_its_tables_is_not_identified_and_says_why(log, missing
     assert (row["interval_low"].item(), row["interval_high"].item()) == (-1, float("inf"))
 
 
-def test_the_scorecard_is_made(log):
-    card = month_tables.table("scorecard", log, as_of="2026-10", months=1)
+def test_the_scorecard_is_made_with_every_definition_of_its_figures(log, tmp_path):
+    results = Results(tmp_path)
+    card = month_tables.table("scorecard", log, as_of="2026-10", months=1, results=results)
     assert {"measure", "ours", "survey"} <= set(card.columns)
     assert card["ours"].notna().any()
+    assert "scorecard_definitions" in results
+    rows = month_tables.table("scorecard_definitions", log, as_of="2026-10", months=1, results=results)
+    assert {"figure", "definition", "value", "low", "high", "n", "missing"} <= set(rows.columns)
+    assert (rows["value"].notna() | (rows["missing"] != "")).all()
 
 
 def test_the_reason_of_a_model_that_made_no_forecast_is_its_own():

@@ -294,7 +294,7 @@ def outcome_changes(
         values = outcomes[outcomes["outcome"] == name]
         panel = value_panel(values, adoption, calendar=calendar or Calendar())
         reason = (absent or {}).get(name, "") if values.empty else ""
-        rows.append(_row(name, panel, reason, permutations=permutations, seed=seed))
+        rows.append(level_change(name, panel, reason=reason, permutations=permutations, seed=seed))
     table = pd.DataFrame(rows, columns=list(CHANGE_COLUMNS))
     table["p_holm"] = holm(table["p_value"].to_numpy(dtype=np.float64))
     tested = table["p_holm"].notna()
@@ -359,8 +359,12 @@ def at_one_level(
     return changes.assign(p_holm=p_changes, verdict=words), worth.assign(p_holm=p_worth)
 
 
-def _row(name: str, panel: ErrorPanel, reason: str, *, permutations: int, seed: int) -> dict[str, object]:
-    """Return one outcome's row; p_holm is filled in once all are known."""
+def level_change(name: str, panel: ErrorPanel, *, permutations: int, seed: int, reason: str = "") -> dict[str, object]:
+    """Return whether a level, such as a share, changed when segments began to plan jointly: CHANGE_COLUMNS but p_holm.
+
+    panel : of `value_panel`. reason : why it is not measured, where it is not. `verdict` is empty where it was tested
+    (whoever asks about several corrects p_value over them), else `not identified` with the reason.
+    """
     before, after = before_and_after(panel)
     both = before.any(axis=1) & after.any(axis=1)
     row: dict[str, object] = {

@@ -13,25 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar, is_quarter, parse_periods, period_label
-from forecast.data.known.settled import settled_actuals
+from forecast.calendar import is_quarter, parse_periods, period_label
 from forecast.data.known.snapshot import Snapshot, snapshot
-from forecast.data.rates import at_rates_of
 from forecast.data.schema import TOTAL, Log
-from forecast.data.submissions import ABSENT, TABLE, official_forecasts
-from forecast.errors import DataError, ParameterError
+from forecast.data.submissions import TABLE
+from forecast.errors import ParameterError
 from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
 from forecast.evaluation.last_months import mean_of_late
-from forecast.evaluation.scorecard.measures import ROWS, Known, Measure, Span, within_share
+from forecast.evaluation.scorecard.known import Known, known_of
+from forecast.evaluation.scorecard.measures import LOOK_BACK, ROWS, Measure, within_share
+from forecast.evaluation.scorecard.spans import Span, year_of
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 COLUMNS = ("measure", "ours", "unit", "survey", "survey_text", "period", "change", "note", "previous", "missing")
 COVERED = ("first", "last", "months", "ours_n", "previous_n", "of", "survey_of", "bound")
 """The months that `ours` covers, on how many of them (or people) it and `previous` rest, what ours and the survey's are
 shares of where that differs, and whether ours is the least it can be."""
-
-LOOK_BACK = 24
-"""Months of wins before the year before from which on its share of existing business can be compared with ours."""
 
 FOUND = ("against_survey", "survey_n", "against_year", "year_n", "against_late", "late_n", "n_of")
 """What `judgement` finds of each measure, and on how many months (`n_of` = month; of reps at quota: person)."""
@@ -78,11 +75,9 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     Raises ParameterError for an as_of that the log cannot answer.
     """
     snap = snapshot(log, as_of=as_of)
-    last = snap.period if snap.at_month_end else snap.period - 1
-    begins = snap.calendar.period(snap.opportunities["created_on"].min())
-    begins = max(begins, snap.ledger.as_of(snap.as_of).closures_recorded_from)
-    now, before = Span(first=min(max(last - 11, begins), last), last=last), Span(first=last - 23, last=last - 12)
-    known = _known(log, snap)
+    known = known_of(log, snap)
+    year = year_of(snap)
+    begins, now, before = year.begins, year.now, year.before
     measures = list(ROWS)
     if scores is not None:
         measures.insert(1, _model_measure(scores))
@@ -192,37 +187,6 @@ def _by_month(measure: Measure, known: Known, span: Span) -> Floats:
     """Return a measure of each month of a span by itself; NaN where the tables cannot say."""
     values = (measure.make(known, Span(first=month, last=month)) for month in range(span.first, span.last + 1))
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _known(log: Log, snap: Snapshot) -> Known:
-    calendar = snap.calendar
-    closed = snap.opportunities[snap.opportunities["outcome"].isin(["won", "lost"])].copy()
-    closed["period"] = calendar.period_of(closed["closed_on"])
-    settled = settled_actuals(at_rates_of(log, snap.as_of))
-    actuals = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
-    actuals.index = pd.Index(parse_periods(actuals.index))
-    last = calendar.last_settled(snap.as_of, settle_days=snap.company.settle_days)
-    official, why_none = None, ""
-    try:
-        official = _before_their_month(official_forecasts(log, as_of=snap.as_of), calendar)
-    except DataError as error:
-        why_none = "" if error.problem.what == ABSENT else error.problem.what
-    return Known(
-        snap=snap,
-        wins=closed[closed["outcome"] == "won"],
-        closed=closed,
-        official=official,
-        without_official=why_none,
-        actuals=actuals[actuals.index <= last],
-    )
-
-
-def _before_their_month(official: pd.DataFrame, calendar: Calendar) -> pd.DataFrame:
-    """Return the last official forecast of each segment and month that was submitted before the month began."""
-    starts = {int(period): calendar.start(int(period)) for period in official["target"].unique()}
-    early = official[official["submitted_on"] < official["target"].map(starts).astype("datetime64[us]")]
-    last = early.sort_values(["segment", "target", "origin"]).drop_duplicates(["segment", "target"], keep="last")
-    return last.reset_index(drop=True)
 
 
 def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int) -> dict[str, object]:

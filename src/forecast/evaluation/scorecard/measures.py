@@ -14,51 +14,16 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
-from forecast.data.known.snapshot import Snapshot
-from forecast.data.schema import TOTAL
 from forecast.evaluation.scorecard.benchmarks import benchmark
+from forecast.evaluation.scorecard.known import Known
+from forecast.evaluation.scorecard.spans import Span
 from forecast.evaluation.scores.amounts import Floats, ratio
 
 WITHIN = 0.10
 """A forecast is accurate where it is within this share of what was booked."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What the measures are made from, all as known on one day.
-
-    wins : opportunities known won, with `period` of closing. closed : won or lost, with `period`. official : the last
-    official forecast of each segment and month submitted before that month began (segment, target, amount), None
-    where there is none; `without_official` says why, empty where nothing was submitted. actuals : settled, rows
-    periods, columns segments.
-    """
-
-    snap: Snapshot
-    wins: pd.DataFrame
-    closed: pd.DataFrame
-    official: pd.DataFrame | None
-    without_official: str
-    actuals: pd.DataFrame
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """Months first..last, both within."""
-
-    first: int
-    last: int
-
-    def has(self, periods: object) -> np.ndarray:
-        """Return which of the periods lie in the span."""
-        values = np.asarray(periods)
-        return (values >= self.first) & (values <= self.last)
-
-    def rows(self, frame: pd.DataFrame | None) -> pd.DataFrame | None:
-        """Return the rows of a table with text `period` that lie in the span; no rows of `Total`."""
-        if frame is None:
-            return None
-        rows = frame[self.has(parse_periods(frame["period"]))]
-        return rows[rows["segment"] != TOTAL] if "segment" in rows.columns else rows
+LOOK_BACK = 12
+"""Months before a win in which an earlier one of the account makes it existing business; the same for every win."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +98,19 @@ def reps_at_quota(known: Known, span: Span) -> float | None:
 
 def quota_reached(known: Known, span: Span) -> pd.Series | None:
     """Return whether the wins of each with a quota reached the sum of their quotas, 0 or 1, by name."""
+    attained = quota_attained(known, span)
+    return None if attained is None else (attained >= 1).astype("float64")
+
+
+def quota_attained(known: Known, span: Span) -> pd.Series | None:
+    """Return the wins of each with a quota over the sum of their quotas, by name."""
     quotas = span.rows(known.snap.quotas)
     if quotas is None or "owner" not in known.wins.columns:
         return None
     asked = quotas.groupby("owner")["quota"].sum()
     asked = asked[asked > 0]
     won = known.wins[span.has(known.wins["period"])].groupby("owner")["amount"].sum()
-    return (won.reindex(asked.index, fill_value=0.0) >= asked).astype("float64")
+    return (won.reindex(asked.index, fill_value=0.0) / asked).astype("float64")
 
 
 def existing_business(known: Known, span: Span) -> float | None:
@@ -147,20 +118,38 @@ def existing_business(known: Known, span: Span) -> float | None:
     wins = known.wins[span.has(known.wins["period"])]
     if "type" in wins.columns and wins["type"].notna().any():
         typed = wins[wins["type"].notna()]
-        old = typed["type"].str.strip().str.lower().str.contains("existing|renewal|expansion|upsell", regex=True)
-        return ratio(typed.loc[old, "amount"].sum(), typed["amount"].sum())
+        return ratio(typed.loc[typed_existing(typed), "amount"].sum(), typed["amount"].sum())
     return bought_before(known, span)
 
 
+def typed_existing(wins: pd.DataFrame) -> pd.Series:
+    """Return which wins the CRM's type calls existing business, (n,) bool; a win without a type is none."""
+    existing = wins["type"].str.strip().str.lower().str.contains("existing|renewal|expansion|upsell", regex=True)
+    return existing.fillna(value=False).astype(bool)
+
+
 def bought_before(known: Known, span: Span) -> float | None:
-    """Share of won value from accounts with an earlier win in the log."""
+    """Share of won value from accounts that had bought in the LOOK_BACK months before."""
     wins = known.wins[span.has(known.wins["period"])]
     if "account_id" not in wins.columns or not wins["account_id"].notna().any():
         return None
-    first = known.wins.groupby("account_id")["closed_on"].min()
-    named = wins[wins["account_id"].notna()]
-    old = named["closed_on"] > named["account_id"].map(first)
-    return ratio(named.loc[old, "amount"].sum(), named["amount"].sum())
+    old = of_customers(known.wins).loc[wins.index]
+    named = wins["account_id"].notna()
+    return ratio(wins.loc[named & old, "amount"].sum(), wins.loc[named, "amount"].sum())
+
+
+def of_customers(wins: pd.DataFrame, *, months: int = LOOK_BACK) -> pd.Series:
+    """Return which wins are of an account with an earlier win at most `months` months before; (n,) bool.
+
+    Of every win as many months are looked back at, so that a longer log finds no more of the same wins. Earlier is an
+    earlier day: what an account buys on one day it buys at once. wins : account_id, closed_on, period.
+    """
+    day = wins["closed_on"].dt.normalize()
+    days = pd.DataFrame({"account": wins["account_id"], "day": day, "period": wins["period"]})
+    days = days.dropna(subset=["account"]).drop_duplicates(["account", "day"]).sort_values(["account", "day"])
+    days["since"] = days["period"] - days.groupby("account")["period"].shift()
+    since = pd.DataFrame({"account": wins["account_id"], "day": day}).merge(days, on=["account", "day"], how="left")
+    return pd.Series((since["since"] <= months).to_numpy(dtype=bool), index=wins.index)
 
 
 def what_tells_existing(known: Known, span: Span) -> str:
@@ -170,14 +159,15 @@ def what_tells_existing(known: Known, span: Span) -> str:
     by_account = bought_before(known, span)
     if by_account is None or np.isnan(by_account):
         return "by the deal’s type in the CRM"
-    return f"by the deal’s type in the CRM; by earlier orders of the account at least {100 * by_account:.0f} %"
+    least = f"by orders of the account in the {LOOK_BACK} months before at least {100 * by_account:.0f} %"
+    return f"by the deal’s type in the CRM; {least}"
 
 
 def first_orders_count_as_new(known: Known) -> str:
     """Return why the share of existing business is at least what is found, empty where types tell it."""
     if "type" in known.wins.columns and known.wins["type"].notna().any():
         return ""
-    return "a customer’s first order in the log counts as new, whoever bought before it began"
+    return f"who bought last more than {LOOK_BACK} months before, or before the log began, counts as new"
 
 
 def proposals_won(known: Known, span: Span) -> float | None:

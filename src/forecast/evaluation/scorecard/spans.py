@@ -4,13 +4,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from forecast.calendar import parse_periods, period_label
 from forecast.data.known.snapshot import Snapshot
-from forecast.evaluation.scorecard.measures import Span
+from forecast.data.schema import TOTAL
 
 YEAR = 12
 """Months compared with as many before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Months first..last, both within."""
+
+    first: int
+    last: int
+
+    def has(self, periods: object) -> np.ndarray:
+        """Return which of the periods lie in the span."""
+        values = np.asarray(periods)
+        return (values >= self.first) & (values <= self.last)
+
+    def rows(self, frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        """Return the rows of a table with text `period` that lie in the span; no rows of `Total`."""
+        if frame is None:
+            return None
+        rows = frame[self.has(parse_periods(frame["period"]))]
+        return rows[rows["segment"] != TOTAL] if "segment" in rows.columns else rows
+
+    @property
+    def first_label(self) -> str:
+        """The first month as text, as `Definition.first` is."""
+        return period_label(self.first)
+
+    @property
+    def last_label(self) -> str:
+        """The last month as text."""
+        return period_label(self.last)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from forecast.evaluation.levels import levels_on
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scorecard.card import scorecard
+from forecast.evaluation.scorecard.definitions import scorecard_definitions
 from forecast.evaluation.scorecard.revenue.decomposition import scorecard_decomposition
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
@@ -95,9 +96,9 @@ def table(
     Parameters
     ----------
     name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
-        planning_levels, levels, levels_found, followed, scorecard, scorecard_decomposition, judgements, value_added,
-        habits, adjustments, odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or
-        changes_forecast_ends.
+        planning_levels, levels, levels_found, followed, scorecard, scorecard_decomposition, scorecard_definitions,
+        judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes, changes_forecast,
+        changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -314,8 +315,14 @@ def _study(month: _Month) -> dict[str, pd.DataFrame]:
     return {name: month.results.write(name, frame) for name, frame in made.items()}
 
 
-def _scorecard(month: _Month) -> pd.DataFrame:
-    return scorecard(month.log, as_of=month.snap.as_of, scores=_scored(month))
+def _scorecards(month: _Month) -> dict[str, pd.DataFrame]:
+    """Return the scorecard, and every figure of it under every definition."""
+    day = month.snap.as_of
+    made = {
+        "scorecard": scorecard(month.log, as_of=day, scores=_scored(month)),
+        "scorecard_definitions": scorecard_definitions(month.log, as_of=day, seed=month.seed),
+    }
+    return {name: month.results.write(name, frame) for name, frame in made.items()}
 
 
 def _record(month: _Month) -> dict[str, pd.DataFrame]:
@@ -406,7 +413,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "followed": lambda month: followed(month.snap, months=month.months),
         "planning": _planning,
         "planning_levels": _planning_levels,
-        "scorecard": _scorecard,
+        **_each(_scorecards, "scorecard", "scorecard_definitions"),
         "scorecard_decomposition": lambda month: scorecard_decomposition(month.snap),
         **_each(_record, "judgements", "value_added", "habits", "adjustments"),
         "odds_ever": _odds_ever,

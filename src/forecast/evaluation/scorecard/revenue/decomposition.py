@@ -17,7 +17,6 @@ import pandas as pd
 from forecast.calendar import period_label
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
-from forecast.evaluation.scorecard.measures import Span
 from forecast.evaluation.scorecard.revenue.lmdi import Cents
 from forecast.evaluation.scorecard.revenue.parts import (
     ALONE,
@@ -34,7 +33,7 @@ from forecast.evaluation.scorecard.revenue.parts import (
     parts_of,
     sold,
 )
-from forecast.evaluation.scorecard.spans import YEAR, wins_of, year_of
+from forecast.evaluation.scorecard.spans import YEAR, Span, wins_of, year_of
 from forecast.evaluation.scores.amounts import ratio
 
 COLUMNS = (
