@@ -19,6 +19,9 @@ from forecast.evaluation.scorecard.known import Known
 from forecast.evaluation.scorecard.spans import Span
 from forecast.evaluation.scores.amounts import Floats, ratio
 
+BOOKINGS = "more revenue: bookings"
+"""The measure of what was booked; its parts are in `revenue`."""
+
 WITHIN = 0.10
 """A forecast is accurate where it is within this share of what was booked."""
 
@@ -186,6 +189,11 @@ def proposals_won(known: Known, span: Span) -> float | None:
     return float((out["outcome"] == "won").mean()) if len(out) else float("nan")
 
 
+def bookings(known: Known, span: Span) -> float:
+    """Value won in the span."""
+    return float(known.wins.loc[span.has(known.wins["period"]), "amount"].sum())
+
+
 def customers(known: Known, span: Span) -> float | None:
     """Number of different customers who bought."""
     wins = known.wins[span.has(known.wins["period"])]
@@ -311,6 +319,13 @@ ROWS = (
         survey_is_apart=True,
         of="of our proposals decided",
         survey_of="of proposals written, an average of companies",
+    ),
+    Measure(
+        name=BOOKINGS,
+        unit="money",
+        make=bookings,
+        needs="opportunities",
+        meaning="value of the deals won",
     ),
     Measure(
         name="more people: customers who bought",
