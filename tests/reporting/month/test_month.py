@@ -131,6 +131,16 @@ def test_the_scorecard_is_made_with_every_definition_of_its_figures(log, tmp_pat
     assert (rows["value"].notna() | (rows["missing"] != "")).all()
 
 
+def test_the_funnel_is_a_table_of_the_month(log, tmp_path):
+    results = Results(tmp_path)
+    rows = month_tables.table("scorecard_funnel", log, as_of="2026-10", months=1, results=results)
+    assert (tmp_path / "scorecard_funnel.csv").is_file()
+    assert set(rows["part"]) == {"hand-over", "leak", "plan", "capacity", "repeat"}
+    assert (rows["value"].notna() == (rows["missing"] == "")).all()
+    plans = rows[(rows["part"] == "plan") & (rows["segment"] == "Total")].set_index("step")
+    assert plans.loc["sales against marketing", "n"] > 0
+
+
 def test_the_reason_of_a_model_that_made_no_forecast_is_its_own():
     notes = [
         "pipeline: No forecast: only 1 closed deals are known, at least 10 are needed. (2026-06-30)",

@@ -18,26 +18,29 @@ from forecast.calendar import period_label
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
 from forecast.evaluation.scorecard.definition import Definition
-from forecast.evaluation.scorecard.incidence import (
+from forecast.evaluation.scorecard.funnel.incidence import (
     FEWEST_FOLLOWED,
-    MOST_OPEN,
     Incidence,
     Share,
+    cannot_tell,
     cumulative_incidence,
     followed_to,
     share_of,
+    with_to_come,
 )
-from forecast.evaluation.scorecard.journeys import (
+from forecast.evaluation.scorecard.funnel.journeys import (
     LOST,
     OPEN,
     UNDECIDED,
     WON,
     Journeys,
     commit_on_day_one,
+    first_cohort,
     first_proposal,
     followed_until,
     has_reasons,
     months_named,
+    record_begins,
     since_creation,
     starting_on,
 )
@@ -137,7 +140,7 @@ def _rates(snap: Snapshot) -> Iterator[_Rate]:
 def _naive(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Definition:
     """Return the share won of the deals closed in the last months."""
     last = snap.calendar.period(followed_until(snap))
-    begins = max(last - MONTHS + 1, _begins(snap))
+    begins = max(last - MONTHS + 1, record_begins(snap))
     if rate.counts is None:
         return _row(rate, segment, by, NAIVE, means="", missing=_NEEDS[rate.name])
     here = rate.deals.take(rate.counts & (rate.deals.ended >= 0)).of(segment)
@@ -169,7 +172,7 @@ def _which(rate: _Rate) -> str:
 
 def _still_close(snap: Snapshot, deals: Journeys) -> float:
     """Return the age in days by which STILL_CLOSE of those that close at all had closed; NaN where none did."""
-    seen = _seen(deals.setting_out(_first_cohort(snap, COHORTS[-1])), by="count")
+    seen = _seen(deals.setting_out(first_cohort(snap, COHORTS[-1])), by="count")
     return float("nan") if seen is None else seen.ended_by(STILL_CLOSE)
 
 
@@ -207,7 +210,7 @@ def _cohort(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Defini
         return _row(rate, segment, by, COHORT, means="", missing=_NEEDS[rate.name])
     row = None
     for months in COHORTS:
-        first = _first_cohort(snap, months)
+        first = first_cohort(snap, months)
         part = rate.started.of(segment).setting_out(first)
         if by == "value" and (why := _without_amount(part)):
             return _row(rate, segment, by, COHORT, means="", n=len(part), missing=why)
@@ -255,23 +258,6 @@ def _cohort_row(
     return _row(rate, segment, by, COHORT, means=means, found=found, n=len(part), months=months, missing=missing)
 
 
-def with_to_come(seen: Incidence) -> Share:
-    """Return the share that came to the first end, its upper end raised by what may still come."""
-    found = seen.share(WON)
-    return Share(value=found.value, low=found.low, high=min(found.high + seen.to_come, 1.0))
-
-
-def cannot_tell(seen: Incidence, *, what: str = "won") -> str:
-    """Return why the share that comes to the first end cannot be told, empty where it can."""
-    if seen.to_come <= MOST_OPEN:
-        return ""
-    return (
-        f"cannot tell: {wording.percent(seen.still_open)} are still open after {seen.until:.0f} days, the longest that "
-        f"enough were followed, and up to {wording.percent(seen.to_come)} of all may yet be {what}; a longer record "
-        "would tell"
-    )
-
-
 def _left_open(seen: Incidence) -> str:
     """Return why a rate among the closed cannot be told: too many stay open, slow or lost without a record."""
     if seen.still_open <= MOST_LEFT:
@@ -295,19 +281,6 @@ def _seen(part: Journeys, *, by: str) -> Incidence | None:
         return None
     weight = part.amount if by == "value" else None
     return cumulative_incidence(part.days, part.ended, ends=UNDECIDED, until=until, weight=weight)
-
-
-def _first_cohort(snap: Snapshot, months: int) -> np.datetime64:
-    """Return the first day of the cohorts of the last months, none before closures were recorded."""
-    calendar = snap.calendar
-    last = calendar.period(followed_until(snap))
-    return np.datetime64(calendar.start(max(last - months + 1, _begins(snap))), "D")
-
-
-def _begins(snap: Snapshot) -> int:
-    """Return the first month whose deals and closures are recorded."""
-    begins = snap.calendar.period(snap.opportunities["created_on"].min())
-    return max(begins, snap.ledger.as_of(snap.as_of).closures_recorded_from)
 
 
 def _row(

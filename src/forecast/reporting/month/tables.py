@@ -37,6 +37,7 @@ from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scorecard.card import scorecard
 from forecast.evaluation.scorecard.definitions import scorecard_definitions
+from forecast.evaluation.scorecard.funnel.table import scorecard_funnel
 from forecast.evaluation.scorecard.revenue.decomposition import scorecard_decomposition
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
@@ -97,8 +98,8 @@ def table(
     ----------
     name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
         planning_levels, levels, levels_found, followed, scorecard, scorecard_decomposition, scorecard_definitions,
-        judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes, changes_forecast,
-        changes_forecast_deals or changes_forecast_ends.
+        scorecard_funnel, judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes,
+        changes_forecast, changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -315,6 +316,10 @@ def _study(month: _Month) -> dict[str, pd.DataFrame]:
     return {name: month.results.write(name, frame) for name, frame in made.items()}
 
 
+def _funnel(month: _Month) -> pd.DataFrame:
+    return scorecard_funnel(month.snap, scores=_scored(month), months=month.months, seed=month.seed)
+
+
 def _scorecards(month: _Month) -> dict[str, pd.DataFrame]:
     """Return the scorecard, and every figure of it under every definition."""
     day = month.snap.as_of
@@ -415,6 +420,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         "planning_levels": _planning_levels,
         **_each(_scorecards, "scorecard", "scorecard_definitions"),
         "scorecard_decomposition": lambda month: scorecard_decomposition(month.snap),
+        "scorecard_funnel": _funnel,
         **_each(_record, "judgements", "value_added", "habits", "adjustments"),
         "odds_ever": _odds_ever,
         "late_wins": lambda month: late_wins(month.log, as_of=month.snap.as_of),

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from forecast import wording
 from forecast.errors import ParameterError
 from forecast.models.win.plateau import most_to_come
 
@@ -202,6 +203,23 @@ def followed_to(followed: Any) -> float:
     longest = np.sort(np.asarray(followed, dtype=np.float64))[::-1]
     fewest = max(FEWEST_FOLLOWED, int(np.ceil(FOLLOWED_SHARE * len(longest))))
     return float(longest[fewest - 1]) if len(longest) >= fewest else float("nan")
+
+
+def with_to_come(seen: Incidence) -> Share:
+    """Return the share that came to the first end, its upper end raised by what may still come."""
+    found = seen.share()
+    return Share(value=found.value, low=found.low, high=min(found.high + seen.to_come, 1.0))
+
+
+def cannot_tell(seen: Incidence, *, what: str = "be won") -> str:
+    """Return why the share that comes to the first end cannot be told, empty where it can."""
+    if seen.to_come <= MOST_OPEN:
+        return ""
+    return (
+        f"cannot tell: {wording.percent(seen.still_open)} are still open after {seen.until:.0f} days, the longest that "
+        f"enough were followed, and up to {wording.percent(seen.to_come)} of all may yet {what}; a longer record "
+        "would tell"
+    )
 
 
 def share_of(yes: Any, *, weight: Any = None) -> Share:

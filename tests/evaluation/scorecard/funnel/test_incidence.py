@@ -10,7 +10,7 @@ from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import proportion_confint
 
 from forecast.errors import ParameterError
-from forecast.evaluation.scorecard.incidence import (
+from forecast.evaluation.scorecard.funnel.incidence import (
     MOST_OPEN,
     cumulative_incidence,
     followed_to,

@@ -58,6 +58,10 @@ class Journeys:
         names = ("start", "end", "ended", "amount", "segment")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
+    def with_ends(self, ended: np.ndarray) -> Journeys:
+        """Return the same with other codes of where they ended; (n,)."""
+        return replace(self, ended=ended)
+
     def setting_out(self, first: np.datetime64, last: np.datetime64 | None = None) -> Journeys:
         """Return those that set out from a day on, until another (inclusive)."""
         return self.take((self.start >= first) & (self.start <= (self.until if last is None else last)))
@@ -189,6 +193,20 @@ def _next_first(calendar: Calendar, days: np.ndarray) -> np.ndarray:
 def _first_of(calendar: Calendar, periods: np.ndarray) -> np.ndarray:
     names, codes = np.unique(periods, return_inverse=True)
     return np.array([calendar.start(int(period)) for period in names], dtype="datetime64[D]")[codes]
+
+
+def first_cohort(snap: Snapshot, months: int, *, begins: int | None = None) -> np.datetime64:
+    """Return the first day of the cohorts of the last months, none before a month: where closures were recorded."""
+    calendar = snap.calendar
+    last = calendar.period(followed_until(snap))
+    begins = record_begins(snap) if begins is None else begins
+    return np.datetime64(calendar.start(min(max(last - months + 1, begins), last)), "D")
+
+
+def record_begins(snap: Snapshot) -> int:
+    """Return the first month whose deals and closures are recorded."""
+    begins = snap.calendar.period(snap.opportunities["created_on"].min())
+    return max(begins, snap.ledger.as_of(snap.as_of).closures_recorded_from)
 
 
 def months_named(snap: Snapshot, first: np.datetime64, last: np.datetime64) -> tuple[str, str]:

@@ -1,0 +1,151 @@
+"""Hand-overs by hand: who passes, after how long, and what the rows say where a table is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from companies import make_snapshot
+from forecast.data.known.snapshot import Snapshot
+from forecast.evaluation.scorecard.funnel.hand_overs import STEPS, hand_over_rows, hand_overs
+from forecast.evaluation.scorecard.funnel.rows import ALL, HAND_OVER, FunnelRow, as_table
+
+AS_OF = "2026-01-07"
+
+
+def days(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(
+        **{name: pd.to_datetime(frame[name]).astype("datetime64[us]") for name in frame if name.endswith("_on")}
+    )
+
+
+def company(times: int = 1) -> Snapshot:
+    """Twenty leads of March 2025: 15 worked after 2 days, 5 never; of the 15, 5 rejected after 10 days and 10 qualified
+    after 20; each a deal after 22 days. Of the 10 deals 8 get a proposal after 30 days; 6 are won after 60 days, two
+    lost after 50, the others stay open. Promised 40 days after the win: 4 on time on the day, 2 late by 5 days. The
+    same so many `times`; and a deal of 2023 was lost in February, when the record begins.
+    """
+    start = pd.Timestamp("2025-03-03")
+    leads = pd.DataFrame({"lead_id": np.arange(20 * times).astype(str), "created_on": start, "segment": "North"})
+    number, block = np.arange(20 * times) % 20, np.arange(20 * times) // 20
+    leads["worked_on"] = np.where(number < 15, start + pd.Timedelta(days=2), pd.NaT)
+    leads["rejected_on"] = np.where((number >= 10) & (number < 15), start + pd.Timedelta(days=12), pd.NaT)
+    leads["qualified_on"] = np.where(number < 10, start + pd.Timedelta(days=20), pd.NaT)
+    leads["opportunity_id"] = [f"O{10 * b + i:03}" if i < 10 else None for i, b in zip(number, block, strict=True)]
+
+    created, each = start + pd.Timedelta(days=22), np.arange(10 * times)
+    n, ids = each % 10, [f"O{i:03}" for i in each]
+    won, lost = n < 6, (n >= 6) & (n < 8)
+    closed = np.where(won, created + pd.Timedelta(days=60), np.where(lost, created + pd.Timedelta(days=50), pd.NaT))
+    deals = pd.DataFrame({"opportunity_id": ids, "created_on": created, "closed_on": closed})
+    deals["outcome"] = np.where(won, "won", np.where(lost, "lost", "open"))
+    deals["stage"] = np.where(won, "Closed won", np.where(lost, "Closed lost", "Early"))
+    deals["account_id"] = [f"A{i}" for i in each]
+    promised = created + pd.Timedelta(days=100)
+    deals["promised_on"] = np.where(won, promised, pd.NaT)
+    late = promised + pd.Timedelta(days=5)
+    deals["delivered_on"] = np.where(n < 4, promised, np.where(won, late, pd.NaT))
+    old = {"opportunity_id": "P", "created_on": pd.Timestamp("2023-06-01"), "closed_on": pd.Timestamp("2025-02-03")}
+    deals = pd.concat([deals, pd.DataFrame([old | {"outcome": "lost", "stage": "Closed lost"}])], ignore_index=True)
+    rows = [(ids[i], created, "Early") for i in each]
+    rows += [(ids[i], created + pd.Timedelta(days=30), "Late") for i in each if n[i] < 8]
+    rows += [(ids[i], closed[i], deals["stage"][i]) for i in each if won[i] or lost[i]]
+    history = pd.DataFrame(rows, columns=["opportunity_id", "recorded_on", "stage"])
+    history = history.assign(recorded_on=pd.to_datetime(history["recorded_on"]), amount=100.0)
+    history["expected_close_on"] = "2025-12-31"
+    history = history.sort_values(["opportunity_id", "recorded_on"], ignore_index=True)
+    snap = make_snapshot(AS_OF, days(deals), history)
+    stages = snap.stages.assign(is_proposal=snap.stages["stage"] == "Late")
+    return replace(snap, leads=days(leads), stages=stages)
+
+
+def by_step(rows: list[FunnelRow], cohort: str = ALL) -> dict[str, FunnelRow]:
+    return {row.step: row for row in rows if row.segment == "Total" and row.cohort == cohort}
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, FunnelRow]:
+    return by_step(hand_over_rows(company(20)))
+
+
+@pytest.mark.parametrize(
+    ("step", "passed", "n", "median"),
+    [
+        ("lead to worked", 15 / 20, 400, 2),
+        ("worked to qualified", 10 / 15, 300, 18),
+        ("qualified to opportunity", 1.0, 200, 2),
+        ("opportunity to proposal", 8 / 10, 200, 30),
+        ("proposal to won", 6 / 8, 160, 30),
+        ("won to delivered on time", 4 / 6, 120, 40),
+    ],
+)
+def test_by_hand(found: dict[str, FunnelRow], step: str, passed: float, n: int, median: float):
+    row = found[step]
+    assert (row.value, row.n, row.median_days) == (pytest.approx(passed), n, median)
+    assert row.low < row.value <= row.high
+    assert row.missing == ""
+
+
+def test_fewer_than_ten_are_not_a_share():
+    found = by_step(hand_over_rows(company()))
+    for step in STEPS[4:]:
+        assert np.isnan(found[step].value)
+        assert "fewer than 10" in found[step].missing
+
+
+def test_what_ended_is_as_recorded():
+    each = {one.step: one.journeys for one in hand_overs(company())}
+    assert [int((each["proposal to won"].ended == code).sum()) for code in (1, 2)] == [6, 2]
+    delivered = each["won to delivered on time"]
+    assert [int((delivered.ended == code).sum()) for code in (1, 2)] == [4, 2]
+    assert set(delivered.days[delivered.ended == 1]) == {40.0}
+    assert set(delivered.days[delivered.ended == 2]) == {41.0}  # late from the day after the one promised
+    assert len(each["delivered on time to bought again"]) == 4
+
+
+def test_the_next_order_is_the_next_win_of_the_account():
+    snap = company()
+    again = snap.opportunities.iloc[[0]].assign(opportunity_id="O99", closed_on=pd.Timestamp("2025-09-01"))
+    again = again.assign(promised_on=pd.NaT, delivered_on=pd.NaT)
+    deals = pd.concat([snap.opportunities, days(again)], ignore_index=True).sort_values("opportunity_id")
+    each = {one.step: one.journeys for one in hand_overs(replace(snap, opportunities=deals))}
+    bought = each["delivered on time to bought again"]
+    delivered = pd.Timestamp("2025-03-03") + pd.Timedelta(days=122)
+    assert bought.days[bought.ended == 1].tolist() == [(pd.Timestamp("2025-09-01") - delivered).days]
+
+
+def test_cohorts_are_the_quarters_of_setting_out():
+    rows = hand_over_rows(company())
+    quarter = by_step(rows, "FY25 Q1")
+    assert quarter["lead to worked"].n == 20
+    assert quarter["lead to worked"].last == "2025-03"
+    assert by_step(rows, "FY25 Q4")["lead to worked"].n == 0
+    assert {row.part for row in rows} == {HAND_OVER}
+    assert set(as_table(rows)["segment"]) == {"North", "Total"}
+
+
+def test_young_journeys_cannot_be_told():
+    snap = company()
+    leads = pd.concat([snap.leads.assign(created_on=pd.Timestamp("2025-12-20"), worked_on=pd.NaT)] * 2)
+    leads["worked_on"] = pd.to_datetime(np.where(np.arange(40) < 15, "2025-12-24", None))
+    row = by_step(hand_over_rows(replace(snap, leads=leads)))["lead to worked"]
+    assert np.isnan(row.value)
+    assert "cannot tell" in row.missing
+    assert row.n == 40
+
+
+def test_each_step_says_which_table_would_bring_it():
+    snap = company()
+    bare = snap.opportunities.drop(columns=["promised_on", "delivered_on", "account_id"])
+    found = by_step(hand_over_rows(replace(snap, leads=None, history=None, opportunities=bare)))
+    assert [found[step].missing for step in STEPS] == [
+        *["needs leads"] * 3,
+        *["needs opportunity_history, and is_proposal in stages"] * 2,
+        "needs promised_on and delivered_on in opportunities",
+        "needs account_id, promised_on and delivered_on in opportunities",
+    ]
+    unworked = replace(snap, leads=snap.leads.drop(columns="worked_on"))
+    assert by_step(hand_over_rows(unworked))["worked to qualified"].missing == "needs worked_on in leads"
