@@ -1,0 +1,318 @@
+"""The survey's questions answered for this company: each figure with its interval beside the survey's, then under
+every other definition, and what changed since joint planning began.
+
+    five = prepare_five(definitions)          # one row a question
+    draw_five(canvas, five)                   # our dot and its interval, the survey's tick
+    describe_five(five, title)                # subtitle, description, tooltips
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from forecast import sources, wording
+from forecast.data.schema import TOTAL, Company
+from forecast.evaluation.planning.verdict import NOT_IDENTIFIED
+from forecast.evaluation.scorecard.benchmarks import LABEL, benchmark, beside
+from forecast.evaluation.scorecard.definition import Definition
+from forecast.evaluation.scorecard.figures.since_joint import CHANGED
+from forecast.reporting.charts.axes import row_axis, share_axis, width_of
+from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
+from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
+from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
+
+QUESTIONS: Mapping[str, tuple[str, str]] = {
+    "reps at quota": ("over the span", "reps at quota"),
+    "formal sales process": ("level", "formal sales process"),
+    "existing business": ("", "existing business"),
+    "forecast accuracy": ("", "forecast accuracy"),
+    "close rate": ("won/proposals, cohorts, by count", "proposals won"),
+}
+"""Figure of the survey -> which definition of ours comes nearest to it ("" = the first), and its name on the page."""
+
+NOTHING = "None of the survey’s questions can be answered from these tables."
+NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
+
+HEADS = {
+    "question": "",
+    "ours": "ours (95 % range)",
+    "n": "of how many",
+    "survey": f"the survey ({LABEL})",
+    "compared": "can they be compared?",
+}
+DEFINED = {
+    "definition": "counted how",
+    "ours": "ours (95 % range)",
+    "n": "of how many",
+    "means": "what it is",
+}
+CHANGES = {
+    "definition": "figure",
+    "before": "before",
+    "after": "since it began",
+    "change": "change (95 % range)",
+    "verdict": "beyond chance?",
+}
+COMPARED = {"ranked": "yes", "beside": "not ranked", "apart": "no"}
+VERDICTS = {CHANGED: "yes", NOT_IDENTIFIED: "cannot tell"}
+
+
+# -- one row a question ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Five:
+    """One row a question of the survey that has an answer.
+
+    table : name, value, low, high, n, n_of, unit, survey (its figure), survey_says, standing (`ranked`, `beside`,
+    `apart`) and why.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """Those of which ours is a share: what can be drawn on one axis with the survey's."""
+        return self.table[self.table["unit"] == "share"]
+
+
+def prepare_five(definitions: pd.DataFrame) -> Five:
+    """Return the answer to each of the survey's questions; definitions : as `scorecard_definitions` gives them."""
+    chosen = [at for figure in QUESTIONS if (at := _answer(definitions, figure)) is not None]
+    rows = definitions.loc[chosen]
+    theirs = [benchmark(figure) for figure in rows["figure"]]
+    standing = [beside(_definition(row), each) for row, each in zip(rows.to_dict("records"), theirs, strict=True)]
+    table = rows.assign(
+        name=[QUESTIONS[figure][1] for figure in rows["figure"]],
+        survey=[each.value for each in theirs],
+        survey_says=[each.says for each in theirs],
+        standing=[each.standing for each in standing],
+        why=[each.why for each in standing],
+    )
+    return Five(table=table)
+
+
+def _answer(definitions: pd.DataFrame, figure: str) -> Any:
+    """Return the label of the row that answers a question; None where none is known."""
+    rows = definitions[(definitions["figure"] == figure) & (definitions["segment"] == TOTAL)]
+    rows = rows[(rows["missing"] == "") & rows["value"].notna()]
+    nearest = rows[rows["definition"] == QUESTIONS[figure][0]]
+    rows = nearest if len(nearest) else rows
+    return rows.index[0] if len(rows) else None
+
+
+def _definition(row: Mapping[Any, Any]) -> Definition:
+    return Definition(**{name: row[name] for name in ("figure", "definition", "means", "unit", "of")})
+
+
+# -- the picture ----------------------------------------------------------------------------------------
+
+
+def five(definitions: pd.DataFrame, title: str, *, company: Company, as_of: Any) -> Chart | Statement:
+    """Draw our share and its 95 % interval for each question of the survey, with the survey's figure beside it.
+
+    title : the finding, as tested over all of the page: `card.finding`.
+    """
+    found = prepare_five(definitions)
+    if found.shares.empty:
+        return empty(title, NOTHING)
+    formats: dict[str, Format] = dict.fromkeys(("value", "low", "high", "survey"), wording.percent)
+    heads = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "survey": "survey"}
+    return chart(
+        found,
+        draw_five,
+        describe_five(found, title),
+        table=found.shares,
+        heads=heads,
+        company=company,
+        as_of=as_of,
+        formats=formats,
+        by="y",
+    )
+
+
+def draw_five(canvas: Canvas, five: Five) -> Drawing:
+    """Draw a line from 0 to 100 % for each question: our dot, its interval as a bar, and the survey's tick."""
+    names = list(map(str, five.shares["name"]))
+    figure, axes = canvas.axes(70 + 36 * len(names), left=width_of(names), right=22, top=34, bottom=24)
+    for at, row in enumerate(sources.records(five.shares)):
+        _draw_question(axes, at, row)
+    row_axis(axes, names)
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(len(names) - 0.5, -0.75)
+    share_axis(axes, axis="x")
+    axes.text(0, -0.95, "● ours, with its 95 % range", color=OURS.name, va="bottom")
+    axes.text(0.5 if not canvas.narrow else 0.72, -0.95, "┃ survey", color=SOFT, va="bottom")
+    return Drawing(figure=figure, marks=places(axes, five.shares["value"], range(len(names))))
+
+
+def _draw_question(axes: Axes, at: int, row: Mapping[Any, Any]) -> None:
+    axes.hlines(at, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
+    axes.scatter([row["survey"]], [at], s=240, **THEIRS.points, linewidth=3, zorder=2)
+    axes.hlines(at, row["low"], row["high"], **OURS.bar, linewidth=7, zorder=1.5)
+    axes.scatter([row["value"]], [at], s=80, **OURS.points, zorder=3, clip_on=False)
+    axes.text(row["value"], at - 0.27, wording.percent(row["value"]), ha="center", va="bottom", color=OURS.name)
+
+
+def describe_five(five: Five, title: str) -> Caption:
+    """Return the words of the picture."""
+    rows = sources.records(five.shares)
+    each = [
+        f"{row['name']}: ours {_with_range(row, currency='')}, survey {wording.percent(row['survey'])}." for row in rows
+    ]
+    return Caption(
+        title=title,
+        subtitle=f"Shares, ours with the 95 % range; the survey’s are {LABEL}, and of companies where it says so",
+        description=f"{title}. {' '.join(each)}",
+        tooltips=[
+            wording.listed(
+                row["name"],
+                f"ours {_with_range(row, currency='')} of {_count(row)}",
+                wording.named_share("survey", row["survey"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+# -- tables ---------------------------------------------------------------------------------------------
+
+
+def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
+    """Show each question of the survey with our answer, its interval, on how much it rests, and whether the two can be
+    compared."""
+    found = prepare_five(definitions).table
+    shown = pd.DataFrame(
+        {
+            "question": found["name"],
+            "ours": [_with_range(row, currency=currency) for row in sources.records(found)],
+            "n": [_count(row) for row in sources.records(found)],
+            "survey": found["survey_says"],
+            "compared": [
+                f"{COMPARED[row['standing']]}{': ' if row['why'] else ''}{row['why']}"
+                for row in found.to_dict("records")
+            ],
+        },
+        index=found.index,
+    )
+    return TableView(shown, "The survey’s questions, and our answers", columns=HEADS, right=["ours", "n"], stacks=True)
+
+
+def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
+    """Show all answers to each question, folded away behind a line with the lowest and the highest of the shares."""
+    known = definitions[(definitions["segment"] == TOTAL) & definitions["value"].notna()]
+    parts = []
+    for figure, rows in known.groupby("figure", sort=False):
+        shown = pd.DataFrame(
+            {
+                "definition": rows["definition"],
+                "ours": [_with_range(row, currency=currency) for row in sources.records(rows)],
+                "n": [_count(row) for row in sources.records(rows)],
+                "means": [sources.quoted(rows, at, "means") for at in rows.index],
+            },
+            index=rows.index,
+        )
+        caption = f"{sources.capitalised(str(figure))}, counted in {wording.plural(len(rows), 'way')}"
+        parts.append((caption, TableView(shown, caption, columns=DEFINED, right=["ours", "n"], stacks=True)))
+    return Folds(parts, "Every figure depends on what is counted:")
+
+
+def _with_range(row: Mapping[str, Any], *, currency: str) -> str:
+    """Return `41 % (31–53 %)`: the figure in its unit, and its interval where there is one."""
+    value = value_in(row["value"], row["unit"], currency=currency)
+    if not (wording.known(row["low"]) and wording.known(row["high"])):
+        return value
+    return f"{value} ({_range(row['low'], row['high'], row['unit'], currency=currency)})"
+
+
+def _range(low: Any, high: Any, unit: str, *, currency: str) -> str:
+    if unit == "share":
+        return wording.percents(low, high)
+    if unit == "money":
+        return wording.money_range(low, high, currency=currency)
+    return f"{value_in(low, unit, currency=currency)} to {value_in(high, unit, currency=currency)}"
+
+
+def value_in(value: Any, unit: str, *, currency: str) -> str:
+    """Return a figure in its unit."""
+    if unit == "share":
+        return wording.percent(value)
+    if unit == "money":
+        return wording.money(value, currency=currency)
+    return f"{wording.number(value)} months" if unit == "months" else wording.number(value)
+
+
+def _count(row: Mapping[str, Any]) -> str:
+    return wording.plural(row["n"], row["n_of"]) if row["n_of"] else wording.number(row["n"])
+
+
+# -- what changed since joint planning began --------------------------------------------------------------
+
+
+def asked(definitions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of which it was asked whether they changed since joint planning began."""
+    return definitions[(definitions["verdict"] != "") & (definitions["segment"] == TOTAL)]
+
+
+def changed_sentence(definitions: pd.DataFrame) -> str:
+    """Return which figures changed since joint planning began by more than chance, or that none is shown to have."""
+    rows = asked(definitions)
+    if rows.empty:
+        return NO_STARTS
+    told = rows[rows["verdict"] != NOT_IDENTIFIED]
+    if told.empty:
+        return (
+            "Whether any figure changed since joint planning began cannot be told: with these start dates no change "
+            "could be told from chance."
+        )
+    changed = told[told["verdict"] == CHANGED]
+    rest = wording.plural(sources.count(told[told["verdict"] != CHANGED]), "figure")
+    if changed.empty:
+        return f"Of {rest} asked about none is shown to have changed since joint planning began."
+    each = [f"{_figure(row)} ({_moved(row)})" for row in sources.records(changed)]
+    others = f" Of {rest} more none is shown to have." if len(changed) < len(told) else ""
+    return f"Changed since joint planning began, beyond chance: {wording.joined(each)}.{others}"
+
+
+def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
+    """Show each figure before and since joint planning began, the change with its interval, and whether chance makes
+    such a change."""
+    rows = asked(definitions)
+    told = sources.records(rows)
+    shown = pd.DataFrame(
+        {
+            "definition": [_figure(row) for row in told],
+            "before": [value_in(row["before"], row["unit"], currency=currency) for row in told],
+            "after": [value_in(row["after"], row["unit"], currency=currency) for row in told],
+            "change": [_change(row, currency=currency) for row in told],
+            "verdict": [VERDICTS.get(verdict, "not shown") for verdict in rows["verdict"]],
+        },
+        index=rows.index,
+    )
+    right: Sequence[str] = ["before", "after", "change"]
+    caption = "Before and since joint planning began, against the segments that have not begun"
+    return TableView(shown, caption, columns=CHANGES, right=right, stacks=True)
+
+
+def _figure(row: Mapping[str, Any]) -> str:
+    return f"{row['figure']}, {row['definition']}"
+
+
+def _moved(row: Mapping[str, Any]) -> str:
+    return wording.points(row["change"]) if row["unit"] == "share" else wording.number(row["change"])
+
+
+def _change(row: Mapping[str, Any], *, currency: str) -> str:
+    if not wording.known(row["change"]):
+        return "–"
+    ends = (row["change"], row["change_low"], row["change_high"])
+    if row["unit"] == "share":
+        value, low, high = (wording.points(end, short=True) for end in ends)
+    else:
+        value, low, high = (value_in(end, row["unit"], currency=currency) for end in ends)
+    return f"{value} ({low} to {high})"

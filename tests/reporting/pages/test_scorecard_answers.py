@@ -1,0 +1,130 @@
+"""The survey's questions on the page: ours with its interval, what may be compared, and what changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.evaluation.planning.verdict import NO_CHANGE, NOT_IDENTIFIED
+from forecast.evaluation.scorecard.definition import Definition, as_table
+from forecast.evaluation.scorecard.figures.since_joint import CHANGED
+from forecast.reporting.charts.canvas import Canvas
+from forecast.reporting.charts.figure import Chart, Statement
+from forecast.reporting.pages.scorecard import answers
+from forecast.wording import THIN as T
+
+REPS = Definition(
+    figure="reps at quota",
+    definition="over the span",
+    means="reps whose wins reached the sum of their quotas",
+    unit="share",
+    of="reps",
+    value=0.41,
+    low=0.31,
+    high=0.53,
+    n=75,
+    n_of="rep",
+)
+WON = Definition(
+    figure="close rate",
+    definition="won/(won+lost), cohorts, by count",
+    means="deals won in the end",
+    unit="share",
+    of="deals closed",
+    value=0.566,
+    low=0.554,
+    high=0.577,
+    n=9831,
+    n_of="deal",
+)
+PROPOSALS = replace(WON, definition="won/proposals, cohorts, by count", value=0.82, low=0.81, high=0.83, n=5304)
+UNKNOWN = replace(REPS, figure="forecast accuracy", value=float("nan"), missing="needs submitted_forecasts")
+
+
+@pytest.fixture
+def company():
+    return forecast.read("data/sample").company
+
+
+def test_each_question_is_answered_by_the_definition_nearest_to_it():
+    five = answers.prepare_five(as_table([WON, PROPOSALS, REPS, UNKNOWN]))
+    assert list(five.table["name"]) == ["reps at quota", "proposals won"]
+    assert list(five.table["value"]) == [0.41, 0.82]
+    assert list(five.table["survey"]) == [0.60, 0.48]
+    # Reps are reps; deals closed are not the proposals that companies wrote.
+    assert list(five.table["standing"]) == ["ranked", "beside"]
+
+
+def test_the_first_definition_answers_where_the_nearest_is_not_known():
+    five = answers.prepare_five(as_table([WON, replace(PROPOSALS, missing="needs is_proposal in stages")]))
+    assert list(five.table["definition"]) == [WON.definition]
+
+
+def test_of_a_segment_nothing_is_told_of_the_company():
+    assert answers.prepare_five(as_table([replace(REPS, segment="Iberia")])).table.empty
+
+
+def test_the_table_says_of_how_many_and_whether_they_can_be_compared():
+    shown = answers.beside_table(as_table([REPS, PROPOSALS]), currency="EUR").frame
+    assert list(shown["ours"]) == [f"41{T}% (31–53{T}%)", f"82{T}% (81–83{T}%)"]
+    assert list(shown["n"]) == ["75 reps", "5,304 deals"]
+    assert shown["compared"].iloc[0] == "yes"
+    assert shown["compared"].iloc[1].startswith("not ranked: ours is a share of deals closed")
+
+
+def test_every_definition_is_folded_away_under_its_figure():
+    folds = answers.every_definition(as_table([REPS, WON, PROPOSALS, UNKNOWN]), currency="EUR")
+    assert [line for line, _ in folds.parts] == ["Reps at quota, counted in 1 way", "Close rate, counted in 2 ways"]
+    assert list(folds.parts[1][1].frame["definition"]) == [WON.definition, PROPOSALS.definition]
+
+
+def test_the_picture_has_a_mark_for_each_share(company):
+    table = as_table([REPS, PROPOSALS])
+    picture = answers.five(table, "a finding", company=company, as_of="2026-10-31")
+    assert isinstance(picture, Chart)
+    drawn = answers.draw_five(Canvas(width=700), answers.prepare_five(table))
+    assert [mark.visible for mark in drawn.marks] == [True, True]
+    caption = answers.describe_five(answers.prepare_five(table), "a finding")
+    assert f"reps at quota: ours 41{T}% (31–53{T}%), survey 60{T}%." in caption.description
+    assert len(caption.tooltips) == len(drawn.marks)
+
+
+def test_without_an_answer_the_page_says_so(company):
+    nothing = answers.five(as_table([UNKNOWN]), "a finding", company=company, as_of="2026-10-31")
+    assert isinstance(nothing, Statement)
+    assert answers.NOTHING in repr(nothing)
+
+
+def test_no_change_is_claimed_that_chance_could_make():
+    quiet = replace(REPS, before=0.43, after=0.37, change=-0.04, change_low=-0.16, change_high=0.08, change_p=0.5)
+    quiet = replace(quiet, verdict=NO_CHANGE)
+    assert answers.changed_sentence(as_table([quiet])) == (
+        "Of 1 figure asked about none is shown to have changed since joint planning began."
+    )
+    found = replace(WON, before=0.5, after=0.6, change=0.1, change_low=0.05, change_high=0.15, change_p=0.01)
+    found = replace(found, verdict=CHANGED)
+    sentence = answers.changed_sentence(as_table([quiet, found]))
+    assert sentence == (
+        "Changed since joint planning began, beyond chance: close rate, won/(won+lost), cohorts, by count "
+        "(+10 percentage points). Of 1 figure more none is shown to have."
+    )
+    shown = answers.changes(as_table([quiet, found]), currency="EUR").frame
+    assert list(shown["verdict"]) == ["not shown", "yes"]
+    assert shown["change"].iloc[0] == "−4 points (−16 points to +8 points)"
+
+
+def test_what_cannot_be_told_is_said_so():
+    open_ended = replace(REPS, verdict=NOT_IDENTIFIED)
+    assert "cannot be told" in answers.changed_sentence(as_table([open_ended]))
+    assert list(answers.changes(as_table([open_ended]), currency="EUR").frame["verdict"]) == ["cannot tell"]
+    assert answers.changed_sentence(as_table([REPS])) == answers.NO_STARTS
+
+
+def test_a_value_in_its_unit():
+    assert answers.value_in(0.5, "share", currency="EUR") == f"50{T}%"
+    assert answers.value_in(30_000.0, "money", currency="EUR") == f"€30{T}k"
+    assert answers.value_in(1.5, "months", currency="EUR") == "1.5 months"
+    assert pd.notna(answers.value_in(2.0, "ratio", currency="EUR"))
