@@ -81,6 +81,15 @@ def test_every_definition_is_folded_away_under_its_figure():
     assert list(folds.parts[1][1].frame["definition"]) == [WON.definition, PROPOSALS.definition]
 
 
+def test_the_year_before_stands_beside_its_figure():
+    before = replace(REPS, definition="over the span, the year before", value=0.5, low=0.4, high=0.6)
+    view = answers.every_definition(as_table([REPS, before]), currency="EUR").parts[0][1]
+    assert list(view.frame["before"]) == [f"50{T}% (40–60{T}%)"]
+    assert "before" in view.columns
+    alone = answers.every_definition(as_table([REPS]), currency="EUR").parts[0][1]
+    assert "before" not in alone.columns
+
+
 def test_the_picture_has_a_mark_for_each_share(company):
     table = as_table([REPS, PROPOSALS])
     picture = answers.five(table, "a finding", company=company, as_of="2026-10-31")

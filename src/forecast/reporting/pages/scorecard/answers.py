@@ -35,6 +35,9 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
 }
 """Figure of the survey -> which definition of ours comes nearest to it ("" = the first), and its name on the page."""
 
+YEAR_BEFORE = ", the year before"
+"""What the name of a definition ends with where it is the same figure of the twelve months before."""
+
 NOTHING = "None of the survey’s questions can be answered from these tables."
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
@@ -48,6 +51,7 @@ HEADS = {
 DEFINED = {
     "definition": "counted how",
     "ours": "ours (95 % range)",
+    "before": "the year before",
     "n": "of how many",
     "means": "what it is",
 }
@@ -206,20 +210,30 @@ def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
 def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
     """Show all answers to each question, folded away behind a line with the lowest and the highest of the shares."""
     known = definitions[(definitions["segment"] == TOTAL) & definitions["value"].notna()]
+    is_before = known["definition"].str.endswith(YEAR_BEFORE)
     parts = []
-    for figure, rows in known.groupby("figure", sort=False):
+    for figure, rows in known[~is_before].groupby("figure", sort=False):
+        before = known[is_before & (known["figure"] == figure)]
         shown = pd.DataFrame(
             {
                 "definition": rows["definition"],
                 "ours": [_with_range(row, currency=currency) for row in sources.records(rows)],
+                "before": [_before(before, row, currency=currency) for row in rows.to_dict("records")],
                 "n": [_count(row) for row in sources.records(rows)],
                 "means": [sources.quoted(rows, at, "means") for at in rows.index],
             },
             index=rows.index,
         )
         caption = f"{sources.capitalised(str(figure))}, counted in {wording.plural(len(rows), 'way')}"
-        parts.append((caption, TableView(shown, caption, columns=DEFINED, right=["ours", "n"], stacks=True)))
+        heads = {name: head for name, head in DEFINED.items() if name != "before" or len(before)}
+        parts.append((caption, TableView(shown, caption, columns=heads, right=["ours", "before", "n"], stacks=True)))
     return Folds(parts, "Every figure depends on what is counted:")
+
+
+def _before(rows: pd.DataFrame, of: Mapping[Any, Any], *, currency: str) -> str:
+    """Return the figure of the year before of one definition; a dash where there is none."""
+    same = rows[rows["definition"] == f"{of['definition']}{YEAR_BEFORE}"]
+    return _with_range(sources.row(same), currency=currency) if len(same) else "–"
 
 
 def _with_range(row: Mapping[str, Any], *, currency: str) -> str:
