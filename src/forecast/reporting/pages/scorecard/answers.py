@@ -59,7 +59,7 @@ CHANGES = {
     "definition": "figure",
     "before": "before",
     "after": "since it began",
-    "change": "change (95 % range)",
+    "change": "change less that of segments that have not begun (95 % range)",
     "verdict": "beyond chance?",
 }
 COMPARED = {"ranked": "yes", "beside": "not ranked", "apart": "no"}
@@ -309,7 +309,7 @@ def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
         index=rows.index,
     )
     right: Sequence[str] = ["before", "after", "change"]
-    caption = "Before and since joint planning began, against the segments that have not begun"
+    caption = "Before and since joint planning began"
     return TableView(shown, caption, columns=CHANGES, right=right, stacks=True)
 
 
