@@ -123,6 +123,7 @@ def test_columns_and_period(card: pd.DataFrame):
         ("forecast accuracy", 2 / 4),
         ("reps at quota", 1 / 2),  # Ann 800 of 800, Bob 200 of 201
         ("forecasts submitted in time", 4 / 12),
+        ("formal sales process", 2 / 4),  # O4 and O5; O2 began at the second stage, O3 skipped it
         ("existing business", 300 / 1000),
         ("proposals won", 2 / 3),  # O2, O5 won, O4 lost; O3 was won without a proposal
         ("more people: customers who bought", 2),
@@ -140,7 +141,7 @@ def test_measures_by_hand(card: pd.DataFrame, measure: str, ours: float):
 
 def test_survey_stands_beside(card: pd.DataFrame):
     shown = card["survey"].dropna()
-    assert shown.tolist() == [0.38, 0.60, 0.63, 0.48]
+    assert shown.tolist() == [0.38, 0.60, 0.37, 0.63, 0.48]
     assert "48 % of the proposals they wrote on average" in card.loc["proposals won", "survey_text"]
     assert np.isnan(card.loc["forecasts submitted in time", "survey"])  # no formal sales process
 
@@ -176,7 +177,7 @@ submitted_on target_period segment submitter amount
 
 
 def test_shares_of_different_things_are_not_compared(card: pd.DataFrame):
-    for measure in ("forecast accuracy", "proposals won"):
+    for measure in ("forecast accuracy", "formal sales process", "proposals won"):
         assert card.loc[measure, "against_survey"] == ""
         assert card.loc[measure, "of"] != card.loc[measure, "survey_of"] != ""
     assert card.loc["reps at quota", ["of", "survey_of"]].tolist() == ["", ""]
@@ -195,6 +196,7 @@ def test_nothing_later_than_as_of_is_known():
         ("submitted_forecasts", "forecasts submitted in time"),
         ("quotas", "reps at quota"),
         ("opportunity_history", "proposals won"),
+        ("opportunity_history", "formal sales process"),
         ("stages", "proposals won"),
         ("costs", "lower cost: cost of sales per booked"),
         ("delivery", "delivery: bookings against capacity"),

@@ -20,8 +20,10 @@ from forecast.data.submissions import TABLE
 from forecast.errors import ParameterError
 from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
 from forecast.evaluation.last_months import mean_of_late
+from forecast.evaluation.scorecard.figures.process import FIGURE as PROCESS
+from forecast.evaluation.scorecard.figures.process import followed_by_deal
 from forecast.evaluation.scorecard.known import Known, known_of
-from forecast.evaluation.scorecard.measures import LOOK_BACK, ROWS, Measure, within_share
+from forecast.evaluation.scorecard.measures import LOOK_BACK, ROWS, Measure, survey_figure, within_share
 from forecast.evaluation.scorecard.spans import Span, year_of
 from forecast.evaluation.scores.amounts import Floats, ratio
 
@@ -79,6 +81,7 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     year = year_of(snap)
     begins, now, before = year.begins, year.now, year.before
     measures = list(ROWS)
+    measures.insert(2, _process_measure(known))
     if scores is not None:
         measures.insert(1, _model_measure(scores))
     rows = [_row(measure, known, now=now, before=before, begins=begins) for measure in measures]
@@ -240,6 +243,29 @@ def _rests_on(measure: Measure, known: Known, span: Span) -> int:
         people = measure.people(known, span)
         return 0 if people is None else len(people)
     return int(np.isfinite(_by_month(measure, known, span)).sum())
+
+
+def _process_measure(known: Known) -> Measure:
+    """Return the share of deals that followed the sales process, as a measure; the deals are looked at once."""
+    deals = followed_by_deal(known)
+
+    def share(_: Known, months: Span) -> float | None:
+        if deals is None:
+            return None
+        followed = deals.loc[months.has(deals["period"]), "followed"]
+        return float(followed.mean()) if len(followed) else float("nan")
+
+    return Measure(
+        name=PROCESS,
+        unit="share",
+        make=share,
+        needs="opportunity_history",
+        meaning="deals closed that passed the stages in order and skipped none",
+        **survey_figure(PROCESS),
+        survey_is_apart=True,
+        of="of our deals closed",
+        survey_of="of companies, by their own account",
+    )
 
 
 def _model_measure(scores: pd.DataFrame) -> Measure:

@@ -12,7 +12,7 @@ from forecast.data.schema import Log
 from forecast.evaluation.planning.effect import PERMUTATIONS
 from forecast.evaluation.scorecard.close_rates import close_rates
 from forecast.evaluation.scorecard.definition import Definition, as_table
-from forecast.evaluation.scorecard.figures import accuracy, attainment, existing
+from forecast.evaluation.scorecard.figures import accuracy, attainment, existing, process
 from forecast.evaluation.scorecard.figures.since_joint import Monthly, with_changes
 from forecast.evaluation.scorecard.known import Known, known_of
 from forecast.evaluation.scorecard.spans import Span, year_of
@@ -33,6 +33,7 @@ class Maker:
 
 MAKERS: tuple[Maker, ...] = (
     Maker(make=attainment.attainment, monthly=attainment.monthly),
+    Maker(make=process.process, monthly=process.monthly),
     Maker(make=existing.existing_business, monthly=existing.monthly),
     Maker(make=accuracy.accuracy, monthly=accuracy.monthly),
     Maker(make=lambda known, _: close_rates(known.snap)),

@@ -261,7 +261,7 @@ def load(known: Known, span: Span) -> float | None:
     return ratio(wins.loc[where, "amount"].sum(), rows["capacity"].sum())
 
 
-def _survey(figure: str) -> dict[str, Any]:
+def survey_figure(figure: str) -> dict[str, Any]:
     """Return the survey's figure and what it says, as `Measure` takes them."""
     theirs = benchmark(figure)
     return {"survey": theirs.value, "survey_text": theirs.says}
@@ -276,7 +276,7 @@ ROWS = (
         meaning=(
             "segment-months whose official forecast, made before the month began, was within 10 % of what was booked"
         ),
-        **_survey("forecast accuracy"),
+        **survey_figure("forecast accuracy"),
         survey_is_apart=True,
         of="of our segment-months",
         survey_of="of companies above a threshold",
@@ -288,7 +288,7 @@ ROWS = (
         make=reps_at_quota,
         needs="quotas, and owner in opportunities",
         meaning="reps whose wins reached the sum of their quotas",
-        **_survey("reps at quota"),
+        **survey_figure("reps at quota"),
         people=quota_reached,
     ),
     Measure(
@@ -304,7 +304,7 @@ ROWS = (
         make=existing_business,
         needs="type or account_id in opportunities",
         meaning="won value from existing customers",
-        **_survey("existing business"),
+        **survey_figure("existing business"),
         bound=first_orders_count_as_new,
         of="by the CRM’s type of deal",
         told_by=what_tells_existing,
@@ -315,7 +315,7 @@ ROWS = (
         make=proposals_won,
         needs="opportunity_history, and is_proposal in stages",
         meaning="closed opportunities that had a proposal out and were won",
-        **_survey("close rate"),
+        **survey_figure("close rate"),
         survey_is_apart=True,
         of="of our proposals decided",
         survey_of="of proposals written, an average of companies",
