@@ -25,6 +25,7 @@ from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
+from forecast.reporting.pages.scorecard.card import value_in
 
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "reps at quota": ("over the span", "reps at quota"),
@@ -250,15 +251,6 @@ def _range(low: Any, high: Any, unit: str, *, currency: str) -> str:
     if unit == "money":
         return wording.money_range(low, high, currency=currency)
     return f"{value_in(low, unit, currency=currency)} to {value_in(high, unit, currency=currency)}"
-
-
-def value_in(value: Any, unit: str, *, currency: str) -> str:
-    """Return a figure in its unit."""
-    if unit == "share":
-        return wording.percent(value)
-    if unit == "money":
-        return wording.money(value, currency=currency)
-    return f"{wording.number(value)} months" if unit == "months" else wording.number(value)
 
 
 def _count(row: Mapping[str, Any]) -> str:

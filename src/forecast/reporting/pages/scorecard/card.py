@@ -147,7 +147,9 @@ def value_in(value: float | None, unit: str, *, currency: str) -> str:
         return wording.UNKNOWN
     if unit == "share":
         return wording.percent(value)
-    return wording.money(value, currency=currency) if unit == "money" else wording.number(value)
+    if unit == "money":
+        return wording.money(value, currency=currency)
+    return f"{wording.number(value)} months" if unit == "months" else wording.number(value)
 
 
 def _ours(row: Mapping[str, Any], *, currency: str) -> str:

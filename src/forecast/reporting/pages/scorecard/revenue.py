@@ -158,16 +158,17 @@ def planning_sentence(table: pd.DataFrame, *, company: Company) -> str:
     return f"{wording.sentence(text)} {SPLIT}"
 
 
-def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: Any) -> Together:
+def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: Any, brief: bool = False) -> Together:
     """Show the answer, its waterfall and the change of each segment; or why it cannot be said.
 
-    table, card : the month's tables `scorecard_decomposition` and `scorecard`.
+    table, card : the month's tables `scorecard_decomposition` and `scorecard`. brief : without the segments, and with
+    nothing where it cannot be said.
     """
     picture = revenue_waterfall(table, company=company, as_of=as_of)
     if _revenue(table) is None:
-        return Together(picture)
+        return Together() if brief else Together(picture)
     answer = Statement(sell_sentence(table, company=company), luck_sentence(card))
-    return Together(answer, picture, by_segment(table, company=company))
+    return Together(answer, picture, *([] if brief else [by_segment(table, company=company)]))
 
 
 def remarks(table: pd.DataFrame, *, company: Company) -> list[str]:
