@@ -74,3 +74,6 @@ where planning is joint."""
 LEVELS = tuple(range(8801, 8861))
 """Companies on which changes of the share won are looked for: all 60 still, the first of them with each change
 (used)."""
+
+SCORECARD = tuple(range(9301, 9501))
+"""Companies on which it is counted whether known rates lie in their intervals, and what is claimed to have changed."""
