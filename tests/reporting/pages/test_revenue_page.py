@@ -70,7 +70,7 @@ def test_who_came_and_who_went(table: pd.DataFrame):
     )
     assert planned.startswith(f"The 1 segment that plans jointly booked €5{T}m")
     assert f"€4{T}m in the same months a year before (+25{T}%)" in planned
-    assert f"never joined (+25{T}%)" in planned
+    assert f"never joined rose by 25{T}%" in planned
     assert "no effect of planning" in planned
 
 

@@ -181,14 +181,9 @@ def _from_leads(
     """
     months, steps = otherwise.shape[1:]
     base = series_base(created, ahead=steps, month_of_year=moy)
-    start = LAGS - 1 + int(np.argmax(leads.sum(axis=0) > 0))
-    if months - start < 2 * LAGS:
+    start, weights = _weights_of_leads(created, leads, base)
+    if weights is None:
         return otherwise, False
-    lagged = np.stack([leads[:, start - lag : months - lag] for lag in range(LAGS)], axis=-1)
-    design = np.concatenate([lagged, base[:, start:months, None]], axis=-1).reshape(-1, LAGS + 1)
-    y = created[:, start:].ravel()
-    scale = 1.0 / np.sqrt(np.maximum(base[:, start:months].ravel(), 0.25))
-    weights = nnls(design * scale[:, None], y * scale)[0]
     out = np.empty_like(otherwise)
     for j in range(steps):
         month = np.arange(months) + 1 + j
@@ -208,6 +203,44 @@ def _from_leads(
     with_leads = float(((out[:, then, 0] - actual) ** 2).sum())
     without = float(((otherwise[:, then, 0] - actual) ** 2).sum())
     return (out, True) if with_leads < without else (otherwise, False)
+
+
+def _weights_of_leads(created: np.ndarray, leads: np.ndarray, base: np.ndarray) -> tuple[int, np.ndarray | None]:
+    """Return the first month that is learned from, and how many deals a lead brings at each lag, last what a deal of
+    the base does; (LAGS + 1,), None where there are too few months.
+
+    created, leads : (R, T). base : (R, T or more), deals as without leads.
+    """
+    months = created.shape[1]
+    start = LAGS - 1 + int(np.argmax(leads.sum(axis=0) > 0))
+    if months - start < 2 * LAGS:
+        return start, None
+    lagged = np.stack([leads[:, start - lag : months - lag] for lag in range(LAGS)], axis=-1)
+    design = np.concatenate([lagged, base[:, start:months, None]], axis=-1).reshape(-1, LAGS + 1)
+    y = created[:, start:].ravel()
+    scale = 1.0 / np.sqrt(np.maximum(base[:, start:months].ravel(), 0.25))
+    return start, nnls(design * scale[:, None], y * scale)[0]
+
+
+def lags_of_leads(view: KnownState) -> dict[str, np.ndarray]:
+    """Return by marketing channel how many deals its leads bring in the month they come in and in the three after.
+
+    As the forecast of creation learns it, at the first step: of each channel that is a lead source too, (LAGS,) deals a
+    lead; zeros where its deals do not follow its leads. Without such channels, or with too few months, nothing.
+    """
+    seen = cohorts(view, steps=1)
+    leads = _leads(view, seen)
+    if leads is None or len(seen.periods) <= 3 * LAGS:
+        return {}
+    moy, found = _months_of_year(seen.periods, 1), {}
+    for g, channel in enumerate(seen.channels):
+        if channel:
+            created = seen.created[:, g]
+            base = series_base(created, ahead=1, month_of_year=moy)
+            _, weights = _weights_of_leads(created, leads[channel], base)
+            if weights is not None:
+                found[channel] = weights[:LAGS]
+    return found
 
 
 def _months_of_year(periods: np.ndarray, ahead: int) -> np.ndarray:

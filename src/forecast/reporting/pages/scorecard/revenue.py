@@ -153,8 +153,9 @@ def planning_sentence(table: pd.DataFrame, *, company: Company) -> str:
     text = f"The {many} booked {ends[0]} in the months from each one’s start on, twelve at most, and "
     text += f"{ends[1]} in the same months a year before{_by(then, now)}"
     if len(beside):
-        theirs = _by(*(sources.total(beside, end) for end in ("from_value", "to_value")))
-        text += f"; so it went over those months in the segments that never joined{theirs}"
+        then, now = (sources.total(beside, end) for end in ("from_value", "to_value"))
+        moved = wording.change(now / then - 1) if then else "began"
+        text += f"; over those months the bookings of the segments that never joined {moved}"
     return f"{wording.sentence(text)} {SPLIT}"
 
 
