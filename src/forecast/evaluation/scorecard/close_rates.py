@@ -68,6 +68,18 @@ STILL_CLOSE = 0.99
 MOST_LEFT = 0.05
 """Share of deals left open beyond which a rate among those closed cannot be told."""
 
+OF = {
+    (DECIDED, NAIVE): "deals closed by a decision",
+    (DECIDED, COHORT): "deals decided",
+    (ALL_ENDED, NAIVE): "deals that ended",
+    (ALL_ENDED, COHORT): "deals created",
+    (PROPOSALS, NAIVE): "deals closed after a proposal",
+    (PROPOSALS, COHORT): "deals with a proposal",
+    (COMMITS, NAIVE): "deals closed out of commit",
+    (COMMITS, COHORT): "deals in commit",
+}
+"""What each is a share of."""
+
 _NEEDS = {
     PROPOSALS: "needs opportunity_history, and is_proposal in stages",
     COMMITS: "needs forecast_category in opportunity_history",
@@ -301,6 +313,7 @@ def _row(
         definition=definition_of(rate.name, way, by),
         means=(means or rate.name) + (", each by its amount" if by == "value" and means else ""),
         unit="share",
+        of=OF[rate.name, way],
         segment=TOTAL if segment is None else segment,
         value=found.value,
         low=found.low,
