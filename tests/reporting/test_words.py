@@ -107,6 +107,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "pages/quarters": {"above": FACT, "below": FACT},
     "pages/scorecard/card": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
+    "pages/scorecard/funnel": {"above": CODE, "below": CODE},
     "pages/segments": {"below plan": FACT},
     "pages/track/lately_sentences": {
         "too high": ALARM,

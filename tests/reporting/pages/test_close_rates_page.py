@@ -14,7 +14,7 @@ from forecast.wording import THIN as T
 
 NAN = float("nan")
 PAGE = {"company": Company(name="C", currency="EUR"), "as_of": pd.Timestamp("2026-10-31")}
-WHY = "cannot tell: 29 % are left open; closing what is lost would tell"
+WHY = "cannot tell: 29 % are open; closing what is lost would tell"
 
 
 def table(**values: tuple[float, float]) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def test_where_deals_left_open_hide_it_the_closed_stand_against_all_that_set_out
     rates = page.prepare_rates(shown)
     assert sources.plain(page.title_of(rates)) == f"Deals closed say we win 72{T}%, but of all that set out 51{T}%"
     assert page.reasons(shown) == [
-        "Won/(won+lost), cohorts: cannot tell: 29 % are left open; closing what is lost would tell."
+        "Deals won or lost, by cohort: all that set out: cannot tell: 29 % are open; closing what is lost would tell."
     ]
     described = sources.plain(page.describe_rates(rates).description)
     assert f"deals won or lost, by cohort: all that set out: {page.UNKNOWN}" in described

@@ -105,6 +105,13 @@ JOINT = Words(
     below="the joint one more, beyond luck",
     unclear="the joint one {unproven}",
 )
+PLANS_NEARER = Words(
+    above="{1} was nearer than {0} on the same {2}: by {3} of what was booked ({4} to {5})",
+    below="{0} was nearer than {1} on the same {2}: by {3} of what was booked ({4} to {5})",
+    unclear="Whether {0} or {1} was nearer on the same {2} cannot be told",
+)
+"""Said of two plans for the same months: their names, the months, by how much and its interval."""
+
 SURVEY = Words(above="above", below="below", unclear=NOT_PROVEN)
 SURVEY_SIDES: Mapping[str, str] = MappingProxyType({"above": "higher", "below": "lower", "same": "about the same"})
 """On which side of the survey's a figure lies that is not proven, both as shown."""

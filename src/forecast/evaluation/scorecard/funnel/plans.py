@@ -30,15 +30,14 @@ def plan_rows(scored: pd.DataFrame | None, *, segments: tuple[str, ...]) -> list
     scored : what `score` gave of a backtest in which submitters stand; None or without them = the rows say so. The
     value is the mean absolute error of the first less that of the second, as a share of the mean booked: above 0 the
     second was nearer. Interval and p_value are those of `diebold_mariano` on the errors averaged by target month;
-    p_value is corrected over the rows of a pair's segments (Holm).
+    p_value is corrected over all rows (Holm).
     """
     rows = []
     for first, second in itertools.combinations(SUBMITTERS, 2):
         pair = _pair(scored, first, second)
-        found = [_compared(pair, first, second, segment=segment) for segment in (None, *segments)]
-        adjusted = holm([row.p_value for row in found])
-        rows += [replace(row, p_value=float(p)) for row, p in zip(found, adjusted, strict=True)]
-    return rows
+        rows += [_compared(pair, first, second, segment=segment) for segment in (None, *segments)]
+    adjusted = holm([row.p_value for row in rows])
+    return [replace(row, p_value=float(p)) for row, p in zip(rows, adjusted, strict=True)]
 
 
 def _pair(scored: pd.DataFrame | None, first: str, second: str) -> pd.DataFrame | None:

@@ -32,13 +32,13 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, em
 from forecast.reporting.charts.figure import Chart, Format, Statement
 from forecast.reporting.charts.style import AXIS, BEFORE_START, FORECAST, INK, SOFT
 
-# -- words ----------------------------------------------------------------------------------------------
+# -- sentences ------------------------------------------------------------------------------------------
 
 NAMES = {
     DECIDED: "deals won or lost",
     ALL_ENDED: "all deals that ended",
     PROPOSALS: "proposals",
-    COMMITS: "in commit on day 1",
+    COMMITS: "in commit on day one",
 }
 """What each rate is a share of."""
 
@@ -52,37 +52,6 @@ FLATTER = "Deals closed say we win {}, but of all that set out {}"
 HIDDEN = "Deals left open hide what share of deals we win"
 HEADS = {"rate": "share of", "way": "followed", "value": "won", "low": "from", "high": "to", "n": "deals"}
 WHY = "Not told:"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rates:
-    """What is drawn: a row a rate, by cohort and of the deals closed.
-
-    table : rows of the month's table, with rate and way. rows : the same as records, by rate and way; names : the rates
-    in order.
-    """
-
-    table: pd.DataFrame
-    rows: Mapping[tuple[str, str], dict[str, Any]]
-    names: Sequence[str]
-
-
-def prepare_rates(table: pd.DataFrame) -> Rates:
-    """Return the company's close rates by count; without those of which neither is known.
-
-    table : the month's table `scorecard_definitions`.
-    """
-    here = table[(table["figure"] == FIGURE) & (table["segment"] == TOTAL)]
-    parts, at = [], {}
-    for rate in RATES:
-        both = {way: here[here["definition"] == definition_of(rate, way, "count")] for way in WAYS}
-        if any(rows["value"].notna().any() for rows in both.values()):
-            for way in (COHORT, NAIVE):
-                part = both[way].assign(rate=NAMES[rate], way=LABELS[way])
-                parts.append(part)
-                at[rate, way] = sources.records(part)[0]
-    names = [rate for rate in RATES if (rate, COHORT) in at]
-    return Rates(table=pd.concat(parts) if parts else here.iloc[:0], rows=at, names=names)
 
 
 def title_of(rates: Rates) -> str:
@@ -119,9 +88,10 @@ def reasons(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each close rate of the company that cannot be told, and what would bring it."""
     here = table[(table["figure"] == FIGURE) & (table["segment"] == TOTAL) & (table["missing"] != "")]
     here = here[here["definition"].str.endswith("by count")]
+    called = {definition_of(rate, way, "count"): f"{NAMES[rate]}, {LABELS[way]}" for rate in RATES for way in WAYS}
     out = []
     for _, rows in here.groupby("missing", sort=False):
-        names = wording.joined(rows["definition"].str.removesuffix(", by count"))
+        names = wording.joined(called[name] for name in rows["definition"])
         out.append(wording.sentence(f"{names}: {sources.quoted(rows, rows.index[0], 'missing')}"))
     return out
 
@@ -150,6 +120,40 @@ def _told(rates: Rates, rate: str, way: str) -> str:
     interval = wording.percents(row["low"], row["high"])
     deals = wording.plural(row["n"], "deal")
     return f"{NAMES[rate]}, {LABELS[way]}: {wording.percent(row['value'])} ({interval}; {deals})"
+
+
+# -- the picture ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What is drawn: a row a rate, by cohort and of the deals closed.
+
+    table : rows of the month's table, with rate and way. rows : the same as records, by rate and way; names : the rates
+    in order.
+    """
+
+    table: pd.DataFrame
+    rows: Mapping[tuple[str, str], dict[str, Any]]
+    names: Sequence[str]
+
+
+def prepare_rates(table: pd.DataFrame) -> Rates:
+    """Return the company's close rates by count; without those of which neither is known.
+
+    table : the month's table `scorecard_definitions`.
+    """
+    here = table[(table["figure"] == FIGURE) & (table["segment"] == TOTAL)]
+    parts, at = [], {}
+    for rate in RATES:
+        both = {way: here[here["definition"] == definition_of(rate, way, "count")] for way in WAYS}
+        if any(rows["value"].notna().any() for rows in both.values()):
+            for way in (COHORT, NAIVE):
+                part = both[way].assign(rate=NAMES[rate], way=LABELS[way])
+                parts.append(part)
+                at[rate, way] = sources.records(part)[0]
+    names = [rate for rate in RATES if (rate, COHORT) in at]
+    return Rates(table=pd.concat(parts) if parts else here.iloc[:0], rows=at, names=names)
 
 
 def close_rates(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
@@ -192,7 +196,7 @@ def draw_rates(canvas: Canvas, rates: Rates) -> Drawing:
         axes.annotate(
             text,
             (0 if canvas.narrow or k == 0 else 0.42, 1),
-            xycoords="axes fraction",
+            xycoords=axes.transAxes,
             xytext=(0, lift),
             textcoords="offset points",
             color=MARKS[way].name,
