@@ -152,7 +152,7 @@ def _rates(snap: Snapshot) -> Iterator[_Rate]:
 def _naive(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Definition:
     """Return the share won of the deals closed in the last months."""
     last = snap.calendar.period(followed_until(snap))
-    begins = max(last - MONTHS + 1, record_begins(snap))
+    begins = min(max(last - MONTHS + 1, record_begins(snap)), last)
     if rate.counts is None:
         return _row(rate, segment, by, NAIVE, means="", missing=_NEEDS[rate.name])
     here = rate.deals.take(rate.counts & (rate.deals.ended >= 0)).of(segment)

@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import forecast
 from companies import make_snapshot
 from forecast.data.known.snapshot import Snapshot
+from forecast.evaluation.scorecard.close_rates import close_rates
+from forecast.evaluation.scorecard.definition import as_table as close_rates_table
 from forecast.evaluation.scorecard.funnel.hand_overs import STEPS, hand_over_rows, hand_overs
+from forecast.evaluation.scorecard.funnel.leaks import again_rows
 from forecast.evaluation.scorecard.funnel.rows import ALL, HAND_OVER, FunnelRow, as_table
+from logs import log_of, random_tables
 
 AS_OF = "2026-01-07"
 
@@ -137,6 +142,16 @@ def test_young_journeys_cannot_be_told():
     assert row.n == 40
 
 
+def test_promises_of_deals_that_were_not_won_are_none():
+    snap = company()
+    won = snap.opportunities["outcome"] == "won"
+    deals = snap.opportunities.assign(
+        promised_on=snap.opportunities["created_on"].where(~won), delivered_on=snap.opportunities["created_on"]
+    )
+    found = by_step(hand_over_rows(replace(snap, opportunities=deals)))
+    assert found["won to delivered on time"].missing == "needs promised_on and delivered_on in opportunities"
+
+
 def test_each_step_says_which_table_would_bring_it():
     snap = company()
     bare = snap.opportunities.drop(columns=["promised_on", "delivered_on", "account_id"])
@@ -149,3 +164,14 @@ def test_each_step_says_which_table_would_bring_it():
     ]
     unworked = replace(snap, leads=snap.leads.drop(columns="worked_on"))
     assert by_step(hand_over_rows(unworked))["worked to qualified"].missing == "needs worked_on in leads"
+
+
+@pytest.mark.parametrize("past", range(4))
+def test_the_future_does_not_reach_a_row(past: int):
+    made = []
+    for future in (1, 2):
+        log = log_of(random_tables(past, future, as_of=AS_OF, deals=40))
+        snap = forecast.snapshot(log, as_of=AS_OF)
+        made.append((as_table([*hand_over_rows(snap), *again_rows(snap)]), close_rates_table(close_rates(snap))))
+    for one, other in zip(*made, strict=True):
+        pd.testing.assert_frame_equal(one, other)

@@ -304,10 +304,11 @@ def promised_orders(snap: Snapshot) -> pd.DataFrame | None:
     A promise is known from its day on: orders promised for later are not there.
     """
     deals = snap.opportunities
+    wins = deals[(deals["outcome"] == "won") & deals["closed_on"].notna()]
     for name in ("promised_on", "delivered_on"):
-        if name not in deals or not deals[name].notna().any():
+        if name not in wins or not wins[name].notna().any():
             return None
-    return deals[(deals["outcome"] == "won") & deals["promised_on"].notna() & deals["closed_on"].notna()]
+    return wins[wins["promised_on"].notna()]
 
 
 def _bought_again(snap: Snapshot) -> HandOver:
