@@ -38,9 +38,9 @@ def test_cases_of_one_month_count_as_one():
     together = intervals.share_by(month % 2, month)
     alone = intervals.share_by(np.tile([0, 1], 30), month)
     assert together[1] - together[0] > 2 * (alone[1] - alone[0])
-    # The design effect by hand: rests +-5, 6/5 x 6 x 25 / (60 / 4) = 12, so 5 cases, t of 5 degrees 2.5706.
-    assert together == pytest.approx(intervals.wilson(0.5, 5, quantile=2.570582))
-    assert alone == pytest.approx(intervals.wilson(0.5, 60, quantile=2.570582))
+    # The design effect by hand: rests +-5, 6/5 x 6 x 25 / (60 / 4) = 12, times (t of 5 degrees 2.5706 / 1.96)^2.
+    assert together == pytest.approx(intervals.wilson(0.5, 60 / (12 * (2.570582 / 1.959964) ** 2)))
+    assert alone == pytest.approx(intervals.wilson(0.5, 60))
     assert np.isnan(intervals.share_by([1, 0], [7, 7])).all()
     all_of_them = intervals.share_by([1, 1, 1, 1], [1, 1, 2, 2])
     assert all_of_them[1] == 1
@@ -50,7 +50,8 @@ def test_cases_of_one_month_count_as_one():
 def test_a_ratio_by_hand():
     # 3/10 over two months of 10 and 10 with 2 and 4: rests -1 and 1, error sqrt(2 x 2) / 20 = .1, t of 1 degree 12.706.
     assert intervals.ratio([2, 4], [10, 10]) == pytest.approx((0.3 - 1.2706, 0.3 + 1.2706), abs=1e-3)
-    assert intervals.ratio([2, 4], [10, 10], is_share=True) == (0, 1)
+    as_share = intervals.wilson(0.3, 0.21 / 0.01, quantile=12.706205)  # 21 cases would have that error
+    assert intervals.ratio([2, 4], [10, 10], is_share=True) == pytest.approx(as_share)
     assert np.isnan(intervals.ratio([2], [10])).all()
     assert np.isnan(intervals.ratio([1, 2], [10, 20])).all()  # no unit differs
     assert np.isnan(intervals.ratio([0, 0], [0, 0])).all()

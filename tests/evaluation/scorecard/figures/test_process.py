@@ -103,7 +103,7 @@ def test_shares_by_hand():
     assert rows.loc[("B", "close dates kept"), "value"] == 0
     low, high = rows.loc[("Total", "in order and none skipped"), ["low", "high"]]
     assert low < 0.6 < high
-    assert "fewer than 10 deals" in rows.loc[("A", rows.index[6][1]), "missing"]
+    assert "fewer than 10 deals" in rows.loc[("A", "level"), "missing"]
     values = monthly(*known(company()))[0].values
     found = {(row.segment, row.period): row.value for row in values.itertuples()}
     assert found == {("A", "2025-02"): 1, ("A", "2025-03"): pytest.approx(1 / 3), ("B", "2025-04"): 1}
@@ -132,10 +132,10 @@ def test_stalled_is_longer_than_nine_in_ten_stays_of_the_stage():
 
 def test_a_level_has_the_levels_at_the_ends_of_the_intervals_beside_it():
     rows = rows_of(many(1))
-    found = rows.loc[("Total", rows.index[6][1])]
+    found = rows.loc[("Total", "level")]
     assert (found["value"], found["unit"], found["n"]) == (3, "count", 40)
     assert found["low"] <= 3 == found["high"]
-    assert found["means"].startswith("dynamic: 100 % of deals")
+    assert found["means"].startswith("dynamic, level 3 of 0 to 3: 100 % of deals")
     segments = rows.loc[("Total", "segments whose process is formal or dynamic")]
     assert (segments["value"], segments["n"], segments["of"]) == (1, 1, "segments")
 

@@ -196,6 +196,7 @@ def _missing(name: str, why: str, span: Span) -> Definition:
         means=means,
         unit="share",
         of=of,
+        n_of=of.removesuffix("s"),
         first=span.first_label,
         last=span.last_label,
         missing=why,

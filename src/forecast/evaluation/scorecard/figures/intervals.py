@@ -38,9 +38,10 @@ def share(happened: Any) -> Interval:
 def share_by(happened: Any, unit: Any) -> Interval:
     """Return the interval of a share whose cases come in units, such as the deals of a month; NaN with one unit.
 
-    Wilson's interval with the number of cases over the design effect in place of the number of cases (Kish 1965;
-    Korn and Graubard 1998, Survey Methodology 24), and Student's t of units - 1 degrees in place of the normal. The
-    design effect is the variance of the share among units over that of separate cases, never taken as less than 1.
+    Wilson's interval with the number of cases over the design effect in place of the number of cases. The design effect
+    is the variance of the share among units over that of separate cases (Kish 1965), times the square of Student's t of
+    units - 1 degrees over the normal, since few units tell it; never less than 1 (Korn and Graubard 1998, Survey
+    Methodology 24).
 
     happened : (n,) 0 or 1. unit : (n,) labels.
     """
@@ -54,8 +55,9 @@ def share_by(happened: Any, unit: Any) -> Interval:
     part = float(cases.mean())
     rest = np.bincount(code, cases - part, count)
     alone = n * part * (1 - part)
-    effect = max(1.0, count / (count - 1) * float(np.sum(rest**2)) / alone) if alone > 0 else 1.0
-    return wilson(part, n / effect, quantile=float(stdtrit(count - 1, 0.975)))
+    effect = count / (count - 1) * float(np.sum(rest**2)) / alone if alone > 0 else 1.0
+    wider = (float(stdtrit(count - 1, 0.975)) / _NORMAL95) ** 2
+    return wilson(part, n / max(1.0, effect * wider))
 
 
 def wilson(part: float, n: float, *, quantile: float = _NORMAL95) -> Interval:
@@ -81,7 +83,8 @@ def ratio(over: Any, under: Any, *, is_share: bool = False) -> Interval:
 
     r = sum y / sum x; its variance is m / (m - 1) sum (y - r x)^2 / (sum x)^2 (Cochran 1977, Sampling Techniques, 6.3),
     with Student's t of m - 1 degrees. NaN with fewer than two units, where nothing lies beneath, and where no unit
-    differs, so that nothing is known of how they do. is_share : whether the ends stay within 0 and 1.
+    differs, so that nothing is known of how they do. is_share : whether it is a share, y being a part of x: then
+    Wilson's interval of as many cases as would have that variance, whose ends stay within 0 and 1.
     """
     y, x = as_floats(over, "over").ravel(), as_floats(under, "under").ravel()
     if y.shape != x.shape:
@@ -93,9 +96,10 @@ def ratio(over: Any, under: Any, *, is_share: bool = False) -> Interval:
     error = float(np.sqrt(count / (count - 1) * np.sum((y - found * x) ** 2))) / total
     if error <= 1e-12 * max(1.0, abs(found)):
         return NONE
-    half = float(stdtrit(count - 1, 0.975)) * error
-    low, high = found - half, found + half
-    return (max(low, 0.0), min(high, 1.0)) if is_share else (low, high)
+    t = float(stdtrit(count - 1, 0.975))
+    if is_share and 0 < found < 1:
+        return wilson(found, found * (1 - found) / error**2, quantile=t)
+    return found - t * error, found + t * error
 
 
 def mean(values: Any) -> Interval:

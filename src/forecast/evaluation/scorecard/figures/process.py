@@ -54,7 +54,8 @@ _SHARES = {
     ),
     "tended": ("close dates kept and no stage stalled", "deals closed whose date was kept and that never stalled"),
 }
-_LEVEL = f"level: {', '.join(f'{at} {name}' for at, name in enumerate(LEVELS))}"
+_LEVEL = "level"
+_LEVEL_MEANS = f"the level of the process: {', '.join(f'{at} {name}' for at, name in enumerate(LEVELS))}"
 _SEGMENTS = "segments whose process is formal or dynamic"
 
 
@@ -183,13 +184,13 @@ def _level(part: _Part, shares: dict[str, Definition]) -> Definition:
     row = replace(_missing(_LEVEL, "", "", part.span, segment=part.segment), unit="count", of="", n=len(part.deals))
     if len(part.deals) < FEWEST_DEALS:
         why = f"fewer than {FEWEST_DEALS} deals closed in these months"
-        return replace(row, means="the level of the process", missing=why, n=len(part.deals))
+        return replace(row, means=_LEVEL_MEANS, missing=why, n=len(part.deals))
     followed, tended = shares["followed"], shares["tended"]
     value = level(followed.value, tended.value)
     means = (
-        f"{LEVELS[value]}: {100 * followed.value:.0f} % of deals passed the stages in order with none skipped (informal"
-        f" from {100 * INFORMAL:.0f} %, formal from {100 * FORMAL:.0f} %), and {100 * tended.value:.0f} % kept their"
-        f" close date and never stalled (dynamic from {100 * DYNAMIC:.0f} %)"
+        f"{LEVELS[value]}, level {value} of 0 to {len(LEVELS) - 1}: {100 * followed.value:.0f} % of deals passed the"
+        f" stages in order with none skipped (informal from {100 * INFORMAL:.0f} %, formal from {100 * FORMAL:.0f} %),"
+        f" and {100 * tended.value:.0f} % kept their close date and never stalled (dynamic from {100 * DYNAMIC:.0f} %)"
     )
     if np.isnan(followed.low) or np.isnan(tended.low):
         return replace(row, means=means, value=float(value))
@@ -207,7 +208,7 @@ def _of_segments(levels: dict[str, float], span: Span) -> Definition:
 
 
 def _names() -> list[tuple[str, str]]:
-    return [*_SHARES.values(), (_LEVEL, "the level of the process"), (_SEGMENTS, _SEGMENTS)]
+    return [*_SHARES.values(), (_LEVEL, _LEVEL_MEANS), (_SEGMENTS, _SEGMENTS)]
 
 
 def _missing(name: str, means: str, why: str, span: Span, *, segment: str = TOTAL) -> Definition:

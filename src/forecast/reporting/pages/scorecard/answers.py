@@ -29,9 +29,9 @@ from forecast.reporting.pages.scorecard.card import value_in
 
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "reps at quota": ("over the span", "reps at quota"),
-    "formal sales process": ("level", "formal sales process"),
+    "formal sales process": ("in order and none skipped", "formal sales process"),
     "existing business": ("", "existing business"),
-    "forecast accuracy": ("", "forecast accuracy"),
+    "forecast accuracy": ("quarters within 10 %, official, made in the month before it", "forecast accuracy"),
     "close rate": ("won/proposals, cohorts, by count", "proposals won"),
 }
 """Figure of the survey -> which definition of ours comes nearest to it ("" = the first), and its name on the page."""
