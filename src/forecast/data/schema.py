@@ -192,6 +192,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("qualified_on", "date", "day it was qualified"),
                     _optional("rejected_on", "date", "day it was rejected"),
                     _optional("opportunity_id", "text", "the opportunity it became"),
+                    _optional("account_id", "text", "the account it came from"),
                 ),
                 without="how marketing's leads are worked and handed over cannot be shown",
             ),

@@ -75,6 +75,18 @@ BOOKINGS = (
         meaning="deals won as a share of the deals that were won or lost",
         spellings=("close rate", "close rates", "win rate", "win rates"),
     ),
+    Term(
+        word="cohort",
+        meaning="the deals, leads or accounts that set out in the same months, followed from then on whatever becomes "
+        "of them",
+        spellings=("cohort", "cohorts"),
+    ),
+    Term(
+        word="hand-over",
+        meaning="a step from one side to the next: lead to worked, qualified, opportunity, proposal, won, delivered on "
+        "time, bought again",
+        spellings=("hand-over", "hand-overs"),
+    ),
     Term(word="pipeline coverage", meaning="open pipeline over what is still missing to plan, the sales ratio"),
     Term(word="slippage", meaning="the expected close date moved later", spellings=("slippage", "slipped", "slips")),
     Term(
