@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from forecast.calendar import Calendar, parse_periods
-from forecast.data.known.settled import settled_actuals
+from forecast.calendar import Calendar
+from forecast.data.audit.scope import settled_by_month, submitters_of_other_scope
 from forecast.data.known.snapshot import Snapshot
-from forecast.data.rates import at_rates_of
 from forecast.data.schema import Log
 from forecast.data.submissions import ABSENT, official_forecasts
 from forecast.errors import DataError
@@ -24,7 +23,8 @@ class Known:
     official forecast of each segment and month submitted before that month began (segment, target, amount), None
     where there is none; `without_official` says why, empty where nothing was submitted. actuals : settled, rows
     periods, columns segments. issued : every official forecast known, `submissions.COLUMNS`, None where there is none.
-    begins : the first month whose wins are in the log.
+    begins : the first month whose wins are in the log. other_scope : segment and submitter of forecasts that measure
+    something else than what is booked (`data.audit.scope`).
     """
 
     snap: Snapshot
@@ -35,6 +35,14 @@ class Known:
     actuals: pd.DataFrame
     issued: pd.DataFrame | None = None
     begins: int = 0
+    other_scope: frozenset[tuple[str, str]] = frozenset()
+
+    def of_bookings(self, forecasts: pd.DataFrame) -> pd.DataFrame:
+        """Return those of some forecasts (segment, submitter) that are of bookings, as an accuracy can be told of."""
+        if not self.other_scope or forecasts.empty:
+            return forecasts
+        keys = pd.MultiIndex.from_frame(forecasts[["segment", "submitter"]])
+        return forecasts[~keys.isin(list(self.other_scope))]
 
 
 def known_of(log: Log, snap: Snapshot) -> Known:
@@ -42,10 +50,8 @@ def known_of(log: Log, snap: Snapshot) -> Known:
     calendar = snap.calendar
     closed = snap.opportunities[snap.opportunities["outcome"].isin(["won", "lost"])].copy()
     closed["period"] = calendar.period_of(closed["closed_on"])
-    settled = settled_actuals(at_rates_of(log, snap.as_of))
-    actuals = settled.pivot_table(index="period", columns="segment", values="amount", aggfunc="sum")
-    actuals.index = pd.Index(parse_periods(actuals.index))
-    last = calendar.last_settled(snap.as_of, settle_days=snap.company.settle_days)
+    actuals = settled_by_month(log, snap.as_of)
+    other = submitters_of_other_scope(log, as_of=snap.as_of, actuals=actuals)
     issued, official, why_none = None, None, ""
     try:
         issued = official_forecasts(log, as_of=snap.as_of)
@@ -58,9 +64,10 @@ def known_of(log: Log, snap: Snapshot) -> Known:
         closed=closed,
         official=official,
         without_official=why_none,
-        actuals=actuals[actuals.index <= last],
+        actuals=actuals,
         issued=issued,
         begins=year_of(snap).begins,
+        other_scope=frozenset((each.segment, each.submitter) for each in other),
     )
 
 

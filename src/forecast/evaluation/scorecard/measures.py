@@ -69,7 +69,7 @@ def forecast_accuracy(known: Known, span: Span) -> float | None:
     """Share of settled segment-months whose official forecast, made before the month, was within 10 %."""
     if known.official is None:
         return None
-    rows = known.official[span.has(known.official["target"])]
+    rows = known.of_bookings(known.official[span.has(known.official["target"])])
     row = known.actuals.index.get_indexer(rows["target"])
     column = known.actuals.columns.get_indexer(rows["segment"])
     settled = (row >= 0) & (column >= 0)

@@ -15,7 +15,7 @@ from logs import log_of
 MONTHS = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)]
 
 
-def company(*, submitted: bool = True, category: str | None = None) -> Log:
+def company(*, submitted: bool = True, category: str | None = None, since: int = 12) -> Log:
     """Return two segments that book 100 a month. Sales forecast a quarter in the month before it and in its first:
     108 a month for A, 130 for B; in the first month 100 for both. Marketing forecasts 120 for both."""
     deals = [
@@ -28,7 +28,7 @@ def company(*, submitted: bool = True, category: str | None = None) -> Log:
     opportunities["opportunity_id"] = [f"O{i}" for i in range(len(opportunities))]
     tables = {"opportunities": opportunities}
     rows = []
-    for at in range(12, 24, 3):
+    for at in range(since, 24, 3):
         for segment, amount in (("A", 108), ("B", 130)):
             for target in MONTHS[at : at + 3]:
                 told = {"target_period": target, "segment": segment}
@@ -120,6 +120,17 @@ def test_a_rep_who_submits_is_no_row():
     rows = rows_of(Log(tables=tables, company=log.company, extracted_on=log.extracted_on))
     assert not rows.index.str.contains("marketing").any()
     assert rows.index.str.contains("sales").any()
+
+
+def test_of_amounts_in_another_unit_no_accuracy_is_told():
+    log = company(since=3)  # 21 months tell another unit
+    rows = log.tables["submitted_forecasts"]
+    in_thousands = rows.assign(amount=rows["amount"].where(rows["submitter"] != "sales", rows["amount"] / 1_000))
+    tables = {**log.tables, "submitted_forecasts": in_thousands}
+    wrong = rows_of(Log(tables=tables, company=log.company, extracted_on=log.extracted_on))
+    official = wrong[wrong.index.str.contains("official")]
+    assert official["value"].isna().all()
+    assert official["missing"].str.contains("forecasts for A and B measure something else than what is booked").all()
 
 
 def test_nothing_settled_yet():

@@ -4,7 +4,8 @@ Simple case: in a month before a quarter begins somebody forecasts all three of 
 the forecast of the quarter, held against what the three months brought. The lead time is in months from the month of
 the forecast to the first of the quarter: 0 = made in that month, 1 = in the month before. The complications: a quarter
 counts once all of it has settled; the official forecast is one submitter's, then another's (`submissions`); and the
-segments of a quarter share their luck, so that quarters are the units of the interval.
+segments of a quarter share their luck, so quarters are the units of the interval. Of forecasts that measure something
+else than what is booked no accuracy is told.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_label, period_labels
+from forecast.data.audit.scope import MEASURES_OTHER
 from forecast.data.submissions import COLUMNS, HORIZONS, counted, name_key, submitters
 from forecast.evaluation.scorecard.definition import Definition
 from forecast.evaluation.scorecard.figures import intervals
@@ -22,6 +24,7 @@ from forecast.evaluation.scorecard.figures.since_joint import Monthly
 from forecast.evaluation.scorecard.known import Known
 from forecast.evaluation.scorecard.measures import WITHIN
 from forecast.evaluation.scorecard.spans import Span
+from forecast.wording import joined
 
 FIGURE = "forecast accuracy"
 BOUNDS = (0.05, 0.10, 0.20, 0.50)
@@ -69,13 +72,12 @@ def quarter_forecasts(known: Known) -> pd.DataFrame:
     """
     assert known.issued is not None
     table = known.snap.submitted_forecasts
-    parts = [known.issued.assign(submitter=OFFICIAL)]
+    parts = [_with_actual(known, known.issued).assign(submitter=OFFICIAL)]
     if table is not None and len(submitters(table)) > 1:
         rows = counted(table, calendar=known.snap.calendar)
-        parts.append(rows[rows["horizon"].isin(HORIZONS)])
-    rows = pd.concat([part[list(COLUMNS)] for part in parts], ignore_index=True)
+        parts.append(_with_actual(known, rows[rows["horizon"].isin(HORIZONS)]))
     calendar = known.snap.calendar
-    rows = _with_actual(known, rows)
+    rows = pd.concat([part[[*COLUMNS, "actual"]] for part in parts], ignore_index=True)
     rows = rows.assign(
         quarter=calendar.quarter_of(rows["target"].to_numpy()),
         lead=rows["target"] - calendar.quarter_position(rows["target"].to_numpy()) - rows["origin"],
@@ -104,7 +106,7 @@ def monthly(known: Known, span: Span) -> list[Monthly]:
 def _of_quarters(known: Known, rows: pd.DataFrame | None, submitter: str, lead: int, bound: float) -> Definition:
     name = _quarter_name(submitter, lead, bound)
     if rows is None or rows.empty:
-        return _row(name, bound, missing=NOTHING_SETTLED)
+        return _row(name, bound, missing=_why_none(known, NOTHING_SETTLED))
     held = within(rows["forecast"].to_numpy(), rows["actual"].to_numpy(), bound)
     low, high = intervals.share_by(held, rows["quarter"])
     periods = known.snap.calendar.quarter_periods
@@ -129,7 +131,7 @@ def _of_months(known: Known, span: Span) -> list[Definition]:
     for made, part in parts.items():
         row = _row(_month_name(made), WITHIN, of="segment-months")
         if part is None or part.empty:
-            found.append(replace(row, missing="no month with such a forecast has settled"))
+            found.append(replace(row, missing=_why_none(known, "no month with such a forecast has settled")))
             continue
         held = within(part["amount"].to_numpy(), part["actual"].to_numpy(), WITHIN)
         low, high = intervals.share_by(held, part["target"])
@@ -144,10 +146,19 @@ def _before_their_month(known: Known, span: Span) -> pd.DataFrame | None:
 
 
 def _with_actual(known: Known, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows whose target has settled, with `actual`."""
+    """Return the rows of bookings whose target has settled, with `actual`."""
+    rows = known.of_bookings(rows)
     actual = known.actuals.stack().rename("actual")
     actual.index = actual.index.set_names(["target", "segment"])
     return rows.merge(actual.reset_index(), on=["target", "segment"])
+
+
+def _why_none(known: Known, otherwise: str) -> str:
+    """Return why there is no forecast to look at; `otherwise` where none was left out."""
+    if not known.other_scope:
+        return otherwise
+    segments = joined(sorted({segment for segment, _ in known.other_scope}))
+    return f"{otherwise}; forecasts for {segments} {MEASURES_OTHER}"
 
 
 def _ahead(lead: int) -> str:
