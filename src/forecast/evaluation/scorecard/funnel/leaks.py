@@ -75,7 +75,7 @@ def _leaks(snap: Snapshot, segment: str | None) -> Iterator[FunnelRow]:
         else:
             within = "a day" if days == 1 else f"{days} days"
             yield row(f"worked within {within}", f"leads worked within {within} of coming in", found, n, missing)
-    elsewhere, why = _won_elsewhere(snap)
+    elsewhere, why = won_elsewhere(snap)
     found, n = Share(), 0
     if elsewhere is not None:
         part = elsewhere.of(segment).setting_out(first)
@@ -84,7 +84,7 @@ def _leaks(snap: Snapshot, segment: str | None) -> Iterator[FunnelRow]:
     yield row(ELSEWHERE, means, found, n, why)
 
 
-def _won_elsewhere(snap: Snapshot) -> tuple[Journeys | None, str]:
+def won_elsewhere(snap: Snapshot) -> tuple[Journeys | None, str]:
     """Return from the rejection of leads to the next win of their account, or of the opportunity they name."""
     leads = snap.leads
     if leads is None or "rejected_on" not in leads or not leads["rejected_on"].notna().any():
