@@ -39,6 +39,11 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
 YEAR_BEFORE = ", the year before"
 """What the name of a definition ends with where it is the same figure of the twelve months before."""
 
+RANGES = (
+    "Each range is one of 95 % by itself. Above or below the survey is said only where it holds with all comparisons of "
+    "this page taken together, so that a range may leave out the survey’s figure and the difference still not be proven."
+)
+
 NOTHING = "None of the survey’s questions can be answered from these tables."
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
