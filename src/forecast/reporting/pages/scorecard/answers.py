@@ -40,8 +40,8 @@ YEAR_BEFORE = ", the year before"
 """What the name of a definition ends with where it is the same figure of the twelve months before."""
 
 RANGES = (
-    "Each range is one of 95 % by itself. Above or below the survey is said only where it holds with all comparisons of "
-    "this page taken together, so that a range may leave out the survey’s figure and the difference still not be proven."
+    "Each range is one of 95 % by itself. Above or below the survey is said only where it holds with all comparisons "
+    "of this page taken together: a range may leave out the survey’s figure and the difference still not be proven."
 )
 
 NOTHING = "None of the survey’s questions can be answered from these tables."
