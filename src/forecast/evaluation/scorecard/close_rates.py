@@ -90,8 +90,8 @@ _NEEDS = {
 class _Rate:
     """A rate: who set out (None where the tables do not say), and which of the deals count where only closed ones do.
 
-    counts : (n,) of `deals`, those that count among the deals closed. setting_out : in words. still_close : age in days
-    by which those that close had closed, NaN where it is not asked.
+    counts : (n,) of `deals`, those that count among the deals closed. setting_out : in words. begins : the month in
+    which the record begins. still_close : age in days by which those that close had closed, NaN where it is not asked.
     """
 
     name: str
@@ -99,6 +99,7 @@ class _Rate:
     counts: np.ndarray | None
     started: Journeys | None
     setting_out: str
+    begins: int
     still_close: float = float("nan")
 
 
@@ -123,12 +124,12 @@ def close_rates(snap: Snapshot) -> list[Definition]:
 
 
 def _rates(snap: Snapshot) -> Iterator[_Rate]:
-    deals = since_creation(snap)
+    deals, begins = since_creation(snap), record_begins(snap)
     known = deals.take(deals.ended >= 0)
     every = np.ones(len(deals), dtype=bool)
-    yield _Rate(name=DECIDED, deals=deals, counts=every, started=known, setting_out="created")
-    age = _still_close(snap, known)
-    yield _Rate(name=ALL_ENDED, deals=deals, counts=every, started=known, setting_out="created", still_close=age)
+    created = _Rate(name=DECIDED, deals=deals, counts=every, started=known, setting_out="created", begins=begins)
+    yield created
+    yield replace(created, name=ALL_ENDED, still_close=_still_close(snap, known, begins))
     proposal, commit = first_proposal(snap), commit_on_day_one(snap)
     yield _Rate(
         name=PROPOSALS,
@@ -136,6 +137,7 @@ def _rates(snap: Snapshot) -> Iterator[_Rate]:
         counts=None if proposal is None else ~np.isnat(proposal),
         started=None if proposal is None else starting_on(deals, proposal),
         setting_out="with a first proposal",
+        begins=begins,
     )
     yield _Rate(
         name=COMMITS,
@@ -143,6 +145,7 @@ def _rates(snap: Snapshot) -> Iterator[_Rate]:
         counts=None if commit is None else commit[1],
         started=None if commit is None else starting_on(deals, commit[0]),
         setting_out="first in commit on the first day of a month",
+        begins=begins,
     )
 
 
@@ -152,7 +155,7 @@ def _rates(snap: Snapshot) -> Iterator[_Rate]:
 def _naive(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Definition:
     """Return the share won of the deals closed in the last months."""
     last = snap.calendar.period(followed_until(snap))
-    begins = min(max(last - MONTHS + 1, record_begins(snap)), last)
+    begins = min(max(last - MONTHS + 1, rate.begins), last)
     if rate.counts is None:
         return _row(rate, segment, by, NAIVE, means="", missing=_NEEDS[rate.name])
     here = rate.deals.take(rate.counts & (rate.deals.ended >= 0)).of(segment)
@@ -182,9 +185,9 @@ def _which(rate: _Rate) -> str:
     )
 
 
-def _still_close(snap: Snapshot, deals: Journeys) -> float:
+def _still_close(snap: Snapshot, deals: Journeys, begins: int) -> float:
     """Return the age in days by which STILL_CLOSE of those that close at all had closed; NaN where none did."""
-    seen = _seen(deals.setting_out(first_cohort(snap, COHORTS[-1])), by="count")
+    seen = _seen(deals.setting_out(first_cohort(snap, COHORTS[-1], begins=begins)), by="count")
     return float("nan") if seen is None else seen.ended_by(STILL_CLOSE)
 
 
@@ -222,7 +225,7 @@ def _cohort(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Defini
         return _row(rate, segment, by, COHORT, means="", missing=_NEEDS[rate.name])
     row = None
     for months in COHORTS:
-        first = first_cohort(snap, months)
+        first = first_cohort(snap, months, begins=rate.begins)
         part = rate.started.of(segment).setting_out(first)
         if by == "value" and (why := _without_amount(part)):
             return _row(rate, segment, by, COHORT, means="", n=len(part), missing=why)

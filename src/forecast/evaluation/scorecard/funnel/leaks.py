@@ -4,7 +4,7 @@ whether accounts whose first order came late buy again less often.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -141,23 +141,25 @@ def again_rows(snap: Snapshot) -> list[FunnelRow]:
     An account's first order in the log that was promised for a day is on time if it was delivered by that day. Followed
     from the day promised, on which both are known, for a year, so that neither has more time than the other.
     """
-    return [row for segment in (None, *snap.segments) for row in _again(snap, segment)]
-
-
-def _again(snap: Snapshot, segment: str | None) -> Iterator[FunnelRow]:
     orders = promised_orders(snap)
-    missing = "needs account_id, promised_on and delivered_on in opportunities"
-    groups: dict[str, Journeys | None] = {ON_TIME: None, LATE: None}
-    if orders is not None and "account_id" in orders and orders["account_id"].notna().any():
-        first = orders[orders["account_id"].notna()].sort_values(["promised_on", "opportunity_id"])
-        first, missing = first.drop_duplicates("account_id"), ""
-        on_time = (first["delivered_on"] <= first["promised_on"]).to_numpy()
-        for name, which in ((ON_TIME, on_time), (LATE, ~on_time)):
-            rows = first[which]
-            groups[name] = to_next_order(snap, rows, days_of(rows["promised_on"])).of(segment)
+    if orders is None or "account_id" not in orders or not orders["account_id"].notna().any():
+        missing, groups = "needs account_id, promised_on and delivered_on in opportunities", {ON_TIME: None, LATE: None}
+        return [row for segment in (None, *snap.segments) for row in _again(snap, groups, segment, missing)]
+    first = orders[orders["account_id"].notna()].sort_values(["promised_on", "opportunity_id"])
+    first = first.drop_duplicates("account_id")
+    on_time = (first["delivered_on"] <= first["promised_on"]).to_numpy()
+    split = {ON_TIME: first[on_time], LATE: first[~on_time]}
+    found = {name: to_next_order(snap, rows, days_of(rows["promised_on"])) for name, rows in split.items()}
+    return [row for segment in (None, *snap.segments) for row in _again(snap, found, segment, "")]
+
+
+def _again(
+    snap: Snapshot, groups: Mapping[str, Journeys | None], segment: str | None, missing: str
+) -> Iterator[FunnelRow]:
     found, counts, reasons = {}, {}, {}
     months = ("", "")
-    for name, part in groups.items():
+    for name, group in groups.items():
+        part = None if group is None else group.of(segment)
         found[name], counts[name], reasons[name] = Share(), 0, missing
         if part is not None:
             _, found[name], reasons[name] = conversion(part, within=float(YEAR_DAYS))
