@@ -50,6 +50,12 @@ def test_where_they_agree_the_title_says_so():
     assert len(rates.table) == 4  # the company alone
 
 
+def test_a_difference_within_wide_ranges_is_not_called_none():
+    wide = table(decided=(0.66, 0.56), ended=(0.46, 0.47))
+    rates = page.prepare_rates(wide.assign(low=wide["value"] - 0.1, high=wide["value"] + 0.1))
+    assert page.title_of(rates) == page.OPEN
+
+
 def test_where_they_differ_beyond_their_ranges_the_title_says_by_how_much():
     rates = page.prepare_rates(table(decided=(0.70, 0.60), ended=(0.50, 0.48)))
     said = sources.plain(page.title_of(rates))

@@ -46,12 +46,16 @@ LABELS = {COHORT: "by cohort: all that set out", NAIVE: "of the deals closed"}
 MARKS = {COHORT: FORECAST, NAIVE: BEFORE_START}
 UNKNOWN = "cannot be told"
 NO_RATES = "What share of our deals we win cannot be told yet"
+OPEN = "Whether deals closed flatter our close rates cannot be told"
 ALIKE = "Deals closed and cohorts tell much the same close rates"
 APART = "Deals closed say we win {}, cohorts {}, of {}"
 FLATTER = "Deals closed say we win {}, but of all that set out {}"
 HIDDEN = "Deals left open hide what share of deals we win"
 HEADS = {"rate": "share of", "way": "followed", "value": "won", "low": "from", "high": "to", "n": "deals"}
 WHY = "Not told:"
+
+ALIKE_WITHIN = 0.05
+"""How far two rates may lie apart and still be called much the same."""
 
 
 def title_of(rates: Rates) -> str:
@@ -69,7 +73,10 @@ def title_of(rates: Rates) -> str:
         widest = max(apart, key=lambda rate: _distance(rates, rate))
         naive, cohort = (wording.percent(rates.rows[widest, way]["value"]) for way in (NAIVE, COHORT))
         return APART.format(naive, cohort, NAMES[widest])
-    return HIDDEN if hidden else ALIKE
+    if hidden:
+        return HIDDEN
+    distances = [_distance(rates, rate) for rate in rates.names if wording.known(rates.rows[rate, NAIVE]["value"])]
+    return ALIKE if distances and max(distances) <= ALIKE_WITHIN else OPEN
 
 
 def _are_apart(rates: Rates, rate: str) -> bool:
