@@ -92,6 +92,21 @@ def test_without_starts_nothing_changed_since_them(log: Log):
     assert asked["change"].isna().all()
 
 
+def _only(outcome: str, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    deals, history = tables["opportunities"], tables["opportunity_history"]
+    deals = deals[deals["outcome"] == outcome].reset_index(drop=True)
+    rows = history[history["opportunity_id"].isin(deals["opportunity_id"])].reset_index(drop=True)
+    return {**tables, "opportunities": deals, "opportunity_history": rows}
+
+
+@pytest.mark.parametrize("outcome", ["open", "lost", "won"])
+@pytest.mark.parametrize("as_of", ["2026-10-31", "2026-03-20"])
+def test_a_company_of_open_or_lost_deals_alone_and_a_young_one(log: Log, outcome: str, as_of: str):
+    less = made(dataclasses.replace(log, tables=_only(outcome, log.tables)), as_of)
+    assert (less["value"].notna() == (less["missing"] == "")).all()
+    assert (less["verdict"] != "changed").all()
+
+
 def test_as_of_beyond_the_log_is_refused(log: Log):
     with pytest.raises(ParameterError, match="later than the log"):
         made(log, as_of="2031-01-31")

@@ -121,6 +121,13 @@ def test_by_segment_and_month():
     assert values == {("B", "2025-02"): pytest.approx(200 / 700), ("B", "2025-07"): 1}
 
 
+def test_credits_that_outweigh_sales_leave_no_share():
+    rows = rows_of(company(DEALS.replace("O5 2025-02-10 B Won 200", "O5 2025-02-10 B Won -200")))
+    assert rows.loc["by type, by value", "missing"].startswith("credits outweigh")
+    assert np.isnan(rows.loc["by type, by value", "value"])
+    assert rows.loc["by type, by count", "value"] == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize(
     ("log", "named"),
     [

@@ -167,5 +167,7 @@ def _measured(row: Definition, by: str, table: pd.DataFrame, months: Span) -> De
     over, under = (np.bincount(period, part, count) for part in (np.where(existing, amount, 0.0), amount))
     if under.sum() <= 0:
         return replace(row, missing="nothing was won in these months")
+    if not 0 <= over.sum() <= under.sum():
+        return replace(row, missing="credits outweigh what was sold of one kind, so that there is no share")
     low, high = intervals.ratio(over, under, is_share=True)
     return replace(row, value=float(over.sum() / under.sum()), low=low, high=high, n=len(table))

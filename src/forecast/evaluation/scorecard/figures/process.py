@@ -153,7 +153,7 @@ def _open_rows(known: Known, history: pd.DataFrame) -> pd.DataFrame:
     stays = rows.groupby(stay).agg(stage=("stage", "first"), days=("days", "sum"))
     by_stage = stays.groupby("stage")["days"]
     longest = by_stage.quantile(LONGEST).where(by_stage.size() >= FEWEST_STAYS, np.inf)
-    rows["stalled"] = rows["days"] > rows["stage"].map(longest)
+    rows["stalled"] = rows["days"].to_numpy() > longest.reindex(rows["stage"]).to_numpy(dtype=np.float64)
     return rows
 
 

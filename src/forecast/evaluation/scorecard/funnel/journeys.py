@@ -146,7 +146,7 @@ def first_proposal(snap: Snapshot) -> np.ndarray | None:
         return None
     rows = snap.history.loc[snap.history["stage"].isin(names), ["opportunity_id", "recorded_on"]]
     first = rows.groupby("opportunity_id")["recorded_on"].min()
-    return days_of(snap.opportunities["opportunity_id"].map(first))
+    return days_of(first.reindex(snap.opportunities["opportunity_id"]))
 
 
 def commit_on_day_one(snap: Snapshot) -> tuple[np.ndarray, np.ndarray] | None:
