@@ -106,6 +106,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "Cannot tell whether planning together helped": "says that nothing can be said",
     },
     "pages/quarters": {"above": FACT, "below": FACT},
+    "pages/scorecard/answers": {"beyond chance": SEVERAL, "Above or below the survey is said only": READING},
     "pages/scorecard/card": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
     "pages/scorecard/funnel": {"above": CODE, "below": CODE},
     "pages/segments": {"below plan": FACT},

@@ -22,6 +22,9 @@ from forecast.evaluation.scores.amounts import Floats, ratio
 BOOKINGS = "more revenue: bookings"
 """The measure of what was booked; its parts are in `revenue`."""
 
+COST_OF_SALES = "lower cost: cost of sales per booked"
+"""The measure of what selling cost; under other definitions it is in `figures.cost`."""
+
 WITHIN = 0.10
 """A forecast is accurate where it is within this share of what was booked."""
 
@@ -356,7 +359,7 @@ ROWS = (
         meaning="won value over units; the mix of products is in it",
     ),
     Measure(
-        name="lower cost: cost of sales per booked",
+        name=COST_OF_SALES,
         unit="ratio",
         make=cost_of_sales,
         needs="costs",

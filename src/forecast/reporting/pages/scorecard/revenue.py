@@ -28,7 +28,7 @@ from forecast.evaluation.scorecard.revenue.decomposition import (
 from forecast.evaluation.scorecard.revenue.parts import ALONE, FACTORS
 from forecast.reporting.charts.axes import money_axis, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView, Together
+from forecast.reporting.charts.figure import Chart, Folds, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, FALL, FULL_VALUE, INK, RISE
 from forecast.reporting.pages.scorecard.card import value_in
 from forecast.reporting.pages.words import COULD_BE_LUCK, word
@@ -124,12 +124,12 @@ def customers_sentence(table: pd.DataFrame, *, company: Company) -> str:
     return wording.sentence(f"{wording.joined(told)}; {wording.in_full(stayed['n_after'])} bought in both years")
 
 
-def luck_sentence(card: pd.DataFrame) -> str:
-    """Return whether luck alone could have made the change of bookings, by the scorecard's own row; empty without it.
+def luck_sentence(card: pd.DataFrame, *, measure: str = BOOKINGS) -> str:
+    """Return whether luck alone could have made the change of a measure, by the scorecard's own row; empty without it.
 
     card : the month's table `scorecard`.
     """
-    rows = card[card["measure"] == BOOKINGS]
+    rows = card[card["measure"] == measure]
     if rows.empty or not rows["against_year"].iloc[0]:
         return ""
     row = sources.row(rows)
@@ -160,7 +160,7 @@ def planning_sentence(table: pd.DataFrame, *, company: Company) -> str:
 
 
 def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: Any, brief: bool = False) -> Together:
-    """Show the answer, its waterfall and the change of each segment; or why it cannot be said.
+    """Show the answer, its waterfall, the change of each segment and what is behind it; or why it cannot be said.
 
     table, card : the month's tables `scorecard_decomposition` and `scorecard`. brief : without the segments, and with
     nothing where it cannot be said.
@@ -169,7 +169,8 @@ def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: A
     if _revenue(table) is None:
         return Together() if brief else Together(picture)
     answer = Statement(sell_sentence(table, company=company), luck_sentence(card))
-    return Together(answer, picture, *([] if brief else [by_segment(table, company=company)]))
+    behind = Notes(remarks(table, company=company), BEHIND)
+    return Together(answer, picture, by_segment(table, company=company), behind)
 
 
 def remarks(table: pd.DataFrame, *, company: Company) -> list[str]:

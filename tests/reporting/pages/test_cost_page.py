@@ -1,0 +1,78 @@
+"""What the page says of the cost of selling: the sentence, the tables, and what cannot be told."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from forecast.data.schema import Company
+from forecast.evaluation.scorecard.definition import Definition, as_table
+from forecast.evaluation.scorecard.figures.channels import CREATED, WON
+from forecast.evaluation.scorecard.figures.cost import COST, PAYBACK, PER_CUSTOMER, PER_WIN
+from forecast.reporting.pages.scorecard import cost
+from forecast.wording import THIN as T
+
+EURO = Company(currency="EUR")
+
+
+def known(figure: str, definition: str, value: float, unit: str, **more: object) -> Definition:
+    facts = {"means": "m", "low": value * 0.9, "high": value * 1.1, "n": 12, "n_of": "month"} | more
+    return Definition(figure=figure, definition=definition, value=value, unit=unit, **facts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def definitions() -> pd.DataFrame:
+    both = "sales and marketing"
+    return as_table(
+        [
+            known(COST, both, 0.187, "ratio"),
+            known(COST, f"{both}, the year before", 0.2, "ratio"),
+            known(COST, both, 0.3, "ratio", segment="North"),
+            known(PER_WIN, both, 3_700, "money"),
+            known(PER_CUSTOMER, both, 4_300, "money"),
+            known(PAYBACK, "in revenue", 2.4, "months"),
+            known(CREATED, "Events", 80, "ratio"),
+            known(CREATED, "Events, the year before", 70, "ratio"),
+            known(WON, "Events", 30, "ratio"),
+            Definition(figure=CREATED, definition="Fairs", means="m", unit="ratio", missing="cannot tell: why"),
+            Definition(figure=WON, definition="Fairs", means="m", unit="ratio", missing="cannot tell: why"),
+        ]
+    )
+
+
+def test_the_sentence_has_both_years_and_ranges(definitions: pd.DataFrame):
+    assert cost.cost_sentence(definitions, company=EURO) == (
+        f"Selling cost 18.7{T}% (17–21{T}%) of what was booked in the last twelve months, 20.0{T}% (18–22{T}%) in the "
+        f"year before; a deal won cost €3.7{T}k and a new customer cost €4.3{T}k, and the orders of new customers came "
+        f"to it in 2.4 months."
+    )
+
+
+def test_the_tables(definitions: pd.DataFrame):
+    figures = cost.figures(definitions, EURO).frame
+    assert figures["now"].tolist()[0] == f"18.7{T}% (17–21{T}%)"
+    assert figures["before"].tolist() == [f"20.0{T}% (18–22{T}%)", "–", "–", "–"]
+    assert figures["now"].tolist()[-1] == "2.4 months (2.16 to 2.64)"
+    channels = cost.by_channel(definitions, EURO)
+    assert channels.frame[["channel", "created", "created_before", "won"]].to_numpy().tolist() == [
+        ["Events", "80 (72 to 88)", "70 (63 to 77)", "30 (27 to 33)"],
+        ["Fairs", "–", "–", "–"],
+    ]
+    assert channels.frame["why"].tolist() == ["", "cannot tell: why"]
+    assert channels.columns["created"] == "created per EUR spent"
+
+
+def test_without_costs_it_says_which_table_is_missing():
+    rows = [
+        Definition(figure=figure, definition="sales and marketing", means="m", unit="ratio", missing="needs costs")
+        for figure in (COST, PER_WIN)
+    ]
+    rows.append(Definition(figure=CREATED, definition="by channel", means="m", unit="ratio", missing="needs spend"))
+    table = as_table(rows)
+    assert cost.cost_sentence(table, company=EURO) == ""
+    assert cost.missing(table) == [
+        "Cost of sales and cost per won deal: needs costs.",
+        "Pipeline created per unit of marketing: needs spend.",
+    ]
+    card = pd.DataFrame(columns=["measure", "against_year", "year_n", "n_of"])
+    assert "is not known" in repr(cost.shown(table, card, company=EURO))
