@@ -131,6 +131,13 @@ def test_young_deals_cannot_be_told_from_those_left_open():
     assert "longer record" in row.missing
 
 
+def test_of_a_young_record_the_naive_rate_says_that_it_is_one():
+    young = rows(company(50, 50, 0, first="2025-05-01", span=120))[definition_of(DECIDED, NAIVE, "count"), "Total"]
+    assert "ends soonest" in young.means
+    old = rows(company(50, 50, 0, span=500))[definition_of(DECIDED, NAIVE, "count"), "Total"]
+    assert "ends soonest" not in old.means
+
+
 def test_by_value_each_deal_counts_by_its_amount():
     found = rows(company(50, 50, 0))
     deals = company(50, 50, 0).opportunities

@@ -162,6 +162,7 @@ def _naive(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Definit
     first_day = np.datetime64(snap.calendar.start(begins), "D")
     closed = here.take((here.ended > OPEN) & (here.end >= first_day))
     means = f"deals won, of those closed in these months{_which(rate)}"
+    means += _YOUNG if last - rate.begins < MONTHS else ""
     if rate.name == DECIDED:
         closed = closed.take(closed.ended != UNDECIDED)
         means += ", without those lost for want of a decision" if has_reasons(snap) else _NO_REASONS
@@ -176,6 +177,7 @@ def _naive(snap: Snapshot, rate: _Rate, segment: str | None, by: str) -> Definit
     return _row(rate, segment, by, NAIVE, means=means, found=found, n=int(keep.sum()), months=months, missing=missing)
 
 
+_YOUNG = " (the record is hardly older, so that what ends soonest counts for too much)"
 _NO_REASONS = "; no lost_reason is recorded, so that deals that ended without a decision count as lost"
 
 

@@ -50,7 +50,7 @@ OPEN = "Whether deals closed flatter our close rates cannot be told"
 ALIKE = "Deals closed and cohorts tell much the same close rates"
 APART = "Deals closed say we win {}, cohorts {}, of {}"
 FLATTER = "Deals closed say we win {}, but of all that set out {}"
-HIDDEN = "Deals left open hide what share of deals we win"
+HIDDEN = "Deals still open hide what share of deals we win"
 HEADS = {"rate": "share of", "way": "followed", "value": "won", "low": "from", "high": "to", "n": "deals"}
 WHY = "Not told:"
 
