@@ -85,7 +85,7 @@ def held_in(seed: int) -> Iterator[dict[str, object]]:
                 true = truth[name].value
                 facts = {"value": row.value, "low": row.low, "high": row.high, "n": row.n}
                 yield {"seed": seed, "figure": name[0], "definition": name[1], **facts, "truth": true} | {
-                    "held": row.low <= true <= row.high
+                    "held": not (true < row.low or true > row.high)  # an end that is not known bounds nothing
                 }
 
 
