@@ -8,6 +8,7 @@ import pytest
 
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import Log
+from forecast.evaluation.scorecard.benchmarks import benchmark, beside
 from forecast.evaluation.scorecard.figures.existing import (
     FIGURE,
     NEW,
@@ -62,6 +63,11 @@ def test_by_hand():
     assert (year["value"], year["n"]) == (pytest.approx(500 / 1000), 4)
     before = rows.loc[f"{by_purchase(12)}, by value, the year before"]
     assert (before["value"], before["first"], before["last"]) == (pytest.approx(300 / 350), "2024-01", "2024-12")
+    survey = benchmark(FIGURE)
+    ours = [row for row in existing_business(*known(company())) if row.figure == FIGURE]
+    made = {row.definition: beside(row, survey).standing for row in ours}
+    assert made["by type, by value"] == "ranked"
+    assert made[f"{by_purchase(12)}, by value"] == "beside"  # the least it can be is not below anything
     new = rows_of(company(), NEW).loc[f"{by_purchase(12)}, by value"]
     assert new["value"] == 1 - year["value"]
     assert (new["low"], new["high"]) == (1 - year["high"], 1 - year["low"])

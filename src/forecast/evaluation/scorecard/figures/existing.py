@@ -32,6 +32,8 @@ WHOLE = 0.99
 
 YEAR_BEFORE = ", the year before"
 BY_TYPE = "by type"
+"""By earlier orders the share is the least it can be, since who bought longer ago counts as new; so `of` names it apart
+from the survey's share of revenue, and the two are not ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,7 @@ def _rows(name: str, by: str, wins: _Wins, months: Span) -> list[Definition]:
         definition=name,
         means=means,
         unit="share",
-        of="revenue" if by == "value" else "deals won",
+        of=("revenue" if by == "value" else "deals won") + ("" if name.startswith(BY_TYPE) else ", by earlier orders"),
         n_of="deal",
         first=period_label(months.first),
         last=period_label(months.last),
