@@ -42,7 +42,7 @@ def definitions() -> pd.DataFrame:
 
 def test_the_sentence_has_both_years_and_ranges(definitions: pd.DataFrame):
     assert cost.cost_sentence(definitions, company=EURO) == (
-        f"Selling cost 18.7{T}% (17–21{T}%) of what was booked in the last twelve months, 20.0{T}% (18–22{T}%) in the "
+        f"Selling cost 18.7{T}% (16.8{T}% to 20.6{T}%) of what was booked in the last twelve months, 20.0{T}% (18.0{T}% to 22.0{T}%) in the "
         f"year before; a deal won cost €3.7{T}k and a new customer cost €4.3{T}k, and the orders of new customers came "
         f"to it in 2.4 months."
     )
@@ -50,8 +50,8 @@ def test_the_sentence_has_both_years_and_ranges(definitions: pd.DataFrame):
 
 def test_the_tables(definitions: pd.DataFrame):
     figures = cost.figures(definitions, EURO).frame
-    assert figures["now"].tolist()[0] == f"18.7{T}% (17–21{T}%)"
-    assert figures["before"].tolist() == [f"20.0{T}% (18–22{T}%)", "–", "–", "–"]
+    assert figures["now"].tolist()[0] == f"18.7{T}% (16.8{T}% to 20.6{T}%)"
+    assert figures["before"].tolist() == [f"20.0{T}% (18.0{T}% to 22.0{T}%)", "–", "–", "–"]
     assert figures["now"].tolist()[-1] == "2.4 months (2.16 to 2.64)"
     channels = cost.by_channel(definitions, EURO)
     assert channels.frame[["channel", "created", "created_before", "won"]].to_numpy().tolist() == [

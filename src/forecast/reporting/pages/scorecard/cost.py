@@ -93,7 +93,8 @@ def figures(definitions: pd.DataFrame, company: Company) -> TableView:
         },
         index=rows.index,
     )
-    return TableView(table, CAPTION, columns=HEADS, right=["now", "before", "n"], stacks=True)
+    formats = dict.fromkeys(HEADS, str)
+    return TableView(table, CAPTION, columns=HEADS, formats=formats, right=["now", "before", "n"], stacks=True)
 
 
 def by_channel(definitions: pd.DataFrame, company: Company) -> TableView:
@@ -161,11 +162,11 @@ def _value(row: Mapping[str, Any], company: Company) -> str:
 
 
 def _with_range(row: Mapping[str, Any], company: Company) -> str:
-    """Return `18.7 % (17–21 %)`: the figure in its unit, and its interval where there is one."""
+    """Return `18.7 % (16.7 % to 20.7 %)`: the figure in its unit, and its interval where there is one."""
     if not (wording.known(row["low"]) and wording.known(row["high"])):
         return _value(row, company)
     if row["figure"] == COST:
-        ends = wording.percents(row["low"], row["high"])
+        ends = " to ".join(wording.percent(row[end], places=1) for end in ("low", "high"))
     elif row["unit"] == "money":
         ends = wording.money_range(row["low"], row["high"], currency=company.currency)
     else:
