@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import forecast
+from forecast import sources
 from forecast.evaluation.planning.verdict import NO_CHANGE, NOT_IDENTIFIED
 from forecast.evaluation.scorecard.definition import Definition, as_table
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
@@ -97,7 +98,7 @@ def test_the_picture_has_a_mark_for_each_share(company):
     drawn = answers.draw_five(Canvas(width=700), answers.prepare_five(table))
     assert [mark.visible for mark in drawn.marks] == [True, True]
     caption = answers.describe_five(answers.prepare_five(table), "a finding")
-    assert f"reps at quota: ours 41{T}% (31–53{T}%), survey 60{T}%." in caption.description
+    assert f"reps at quota: ours 41{T}% (31–53{T}%), survey 60{T}%." in sources.plain(caption.description)
     assert len(caption.tooltips) == len(drawn.marks)
 
 

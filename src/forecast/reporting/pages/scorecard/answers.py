@@ -40,7 +40,7 @@ YEAR_BEFORE = ", the year before"
 """What the name of a definition ends with where it is the same figure of the twelve months before."""
 
 RANGES = (
-    "Each range is one of 95 % by itself. Above or below the survey is said only where it holds with all comparisons "
+    "Each 95 % range stands by itself. Above or below the survey is said only where it holds with all comparisons "
     "of this page taken together: a range may leave out the survey’s figure and the difference still not be proven."
 )
 
@@ -88,7 +88,7 @@ class Five:
     @property
     def shares(self) -> pd.DataFrame:
         """Those of which ours is a share: what can be drawn on one axis with the survey's."""
-        return self.table[self.table["unit"] == "share"]
+        return sources.named(self.table[self.table["unit"] == "share"], "five")
 
 
 def prepare_five(definitions: pd.DataFrame) -> Five:
@@ -210,7 +210,14 @@ def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
         },
         index=found.index,
     )
-    return TableView(shown, "The survey’s questions, and our answers", columns=HEADS, right=["ours", "n"], stacks=True)
+    return TableView(
+        sources.named(shown, "beside_the_survey", texts=["survey", "compared"]),
+        "The survey’s questions, and our answers",
+        columns=HEADS,
+        formats=dict.fromkeys(HEADS, str),
+        right=["ours", "n"],
+        stacks=True,
+    )
 
 
 def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
@@ -222,7 +229,7 @@ def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
         before = known[is_before & (known["figure"] == figure)]
         shown = pd.DataFrame(
             {
-                "definition": rows["definition"],
+                "definition": sources.texts(rows, "definition"),
                 "ours": [_with_range(row, currency=currency) for row in sources.records(rows)],
                 "before": [_before(before, row, currency=currency) for row in rows.to_dict("records")],
                 "n": [_count(row) for row in sources.records(rows)],
@@ -230,9 +237,21 @@ def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
             },
             index=rows.index,
         )
-        caption = f"{sources.capitalised(str(figure))}, counted in {wording.plural(len(rows), 'way')}"
+        caption = f"{sources.capitalised(str(figure))}, counted in {wording.plural(sources.count(rows), 'way')}"
         heads = {name: head for name, head in DEFINED.items() if name != "before" or len(before)}
-        parts.append((caption, TableView(shown, caption, columns=heads, right=["ours", "before", "n"], stacks=True)))
+        parts.append(
+            (
+                caption,
+                TableView(
+                    shown,
+                    caption,
+                    columns=heads,
+                    formats=dict.fromkeys(heads, str),
+                    right=["ours", "before", "n"],
+                    stacks=True,
+                ),
+            )
+        )
     return Folds(parts, "Every figure depends on what is counted:")
 
 
@@ -297,7 +316,7 @@ def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
     told = sources.records(rows)
     shown = pd.DataFrame(
         {
-            "definition": [_figure(row) for row in told],
+            "definition": _figures(rows),
             "before": [value_in(row["before"], row["unit"], currency=currency) for row in told],
             "after": [value_in(row["after"], row["unit"], currency=currency) for row in told],
             "change": [_change(row, currency=currency) for row in told],
@@ -307,11 +326,16 @@ def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
     )
     right: Sequence[str] = ["before", "after", "change"]
     caption = "Before and since joint planning began"
-    return TableView(shown, caption, columns=CHANGES, right=right, stacks=True)
+    return TableView(shown, caption, columns=CHANGES, formats=dict.fromkeys(CHANGES, str), right=right, stacks=True)
 
 
 def _figure(row: Mapping[str, Any]) -> str:
     return f"{row['figure']}, {row['definition']}"
+
+
+def _figures(rows: pd.DataFrame) -> list[str]:
+    """Return the name of each figure, which carries where it stands."""
+    return [f"{sources.quoted(rows, at, 'figure')}, {sources.quoted(rows, at, 'definition')}" for at in rows.index]
 
 
 def _moved(row: Mapping[str, Any]) -> str:

@@ -109,7 +109,7 @@ def by_channel(definitions: pd.DataFrame, company: Company) -> TableView:
                 "created_before": _cell(definitions, CREATED, f"{name}{YEAR_BEFORE}", company),
                 "won": _cell(definitions, WON, name, company),
                 "won_before": _cell(definitions, WON, f"{name}{YEAR_BEFORE}", company),
-                "why": sources.quoted(rows, at, "missing"),
+                "why": sources.quoted(rows, at, "missing") if rows.at[at, "missing"] else "",
             }
             for at, name in rows["definition"].items()
         ],
@@ -117,10 +117,10 @@ def by_channel(definitions: pd.DataFrame, company: Company) -> TableView:
         columns=list(CHANNEL_HEADS),
     )
     unit = company.currency or "unit"
-    heads = {name: head.format(unit) for name, head in CHANNEL_HEADS.items() if name != "why" or table["why"].any()}
-    return TableView(
-        table, CHANNELS, columns=heads, right=["created", "created_before", "won", "won_before"], stacks=True
-    )
+    some_not = bool((rows["missing"] != "").any())
+    heads = {name: head.format(unit) for name, head in CHANNEL_HEADS.items() if name != "why" or some_not}
+    right = ["created", "created_before", "won", "won_before"]
+    return TableView(table, CHANNELS, columns=heads, formats=dict.fromkeys(heads, str), right=right, stacks=True)
 
 
 def missing(definitions: pd.DataFrame) -> list[str]:
