@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import forecast
 from forecast.evaluation.scorecard.revenue.decomposition import COLUMNS, scorecard_decomposition
 from forecast.evaluation.scorecard.revenue.parts import ALONE, CUSTOMERS, FACTORS, Parts, parts_of, sold
-from logs import log_of, table
+from logs import log_of, random_tables, table
 
 SEGMENTS = ("A", "B")
 DEALS = """
@@ -284,3 +284,19 @@ def test_nothing_later_is_known():
     early = scorecard_decomposition(snap(as_of="2025-06-30"))
     year = early[(early["comparison"] == "year") & (early["split"] == "total") & (early["level"] == "company")]
     assert year["to_value"].tolist() == [1000]  # without October's deal
+
+
+@pytest.mark.parametrize("future", [1, 2])
+def test_what_is_recorded_later_changes_nothing(future: int):
+    # Two companies with one past and other futures say the same of a day.
+    day = "2025-12-31"
+    tables = [random_tables(4, other, as_of=day, deals=40) for other in (0, future)]
+    found = []
+    for each in tables:
+        sold = each["opportunities"].assign(
+            account_id=[f"K{number % 7}" for number in range(len(each["opportunities"]))],
+            product=[f"P{number % 3}" for number in range(len(each["opportunities"]))],
+        )
+        log = log_of({**each, "opportunities": sold}, extracted_on=pd.Timestamp("2026-03-31"))
+        found.append(scorecard_decomposition(forecast.snapshot(log, as_of=day)))
+    pd.testing.assert_frame_equal(*found)

@@ -43,8 +43,8 @@ def definitions() -> pd.DataFrame:
 def test_the_sentence_has_both_years_and_ranges(definitions: pd.DataFrame):
     assert cost.cost_sentence(definitions, company=EURO) == (
         f"Selling cost 18.7{T}% (16.8{T}% to 20.6{T}%) of what was booked in the last twelve months, 20.0{T}% "
-        f"(18.0{T}% to 22.0{T}%) in the year before; a deal won cost €3.7{T}k and a new customer cost €4.3{T}k, and "
-        f"the orders of new customers came to it in 2.4 months."
+        f"(18.0{T}% to 22.0{T}%) in the year before; a deal won cost €3.7{T}k and a new customer cost €4.3{T}k; "
+        f"the orders of those won a year earlier came to their cost in 2.4 months, in revenue, not margin."
     )
 
 

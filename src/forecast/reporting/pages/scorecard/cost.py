@@ -74,7 +74,10 @@ def cost_sentence(definitions: pd.DataFrame, *, company: Company) -> str:
         if (row := _row(definitions, figure, MAIN)) is not None
     ]
     payback = _row(definitions, PAYBACK, "in revenue")
-    back = f", and the orders of new customers came to it in {_value(payback, company)}" if payback else ""
+    back = (
+        f"; the orders of those won a year earlier came to their cost in {_value(payback, company)}" if payback else ""
+    )
+    back += ", in revenue, not margin" if payback else ""
     return wording.sentence(f"{text}{f'; {wording.joined(each)}' if each else ''}{back}")
 
 
