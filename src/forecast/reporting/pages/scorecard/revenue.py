@@ -83,7 +83,7 @@ SPLIT = (
 
 
 def sell_sentence(table: pd.DataFrame, *, company: Company) -> str:
-    """Return whether we sell more: revenue then and now, and every part of the change, those that go its way first.
+    """Return whether we sell more: revenue then and now, and the parts of the change, those that go its way first.
 
     What was booked is a fact; whether the change is more than luck, the scorecard's own rows say. table : the month's
     table `scorecard_decomposition`; empty where there is no year before.
@@ -91,7 +91,7 @@ def sell_sentence(table: pd.DataFrame, *, company: Company) -> str:
     whole = _revenue(table)
     if whole is None:
         return ""
-    parts = [row for row in _components(table) if abs(row["amount"]) >= _TOLD * _largest(table)]
+    parts = [row for row in _components(table) if abs(row["amount"]) >= _TOLD * _largest(table)][:_MOST]
     up = whole["amount"] >= 0
     along, against = ([row for row in parts if (row["amount"] >= 0) == way] for way in (up, not up))
     reasons = "; but ".join(wording.joined(_way(row, company) for row in side) for side in (along, against) if side)
@@ -190,7 +190,8 @@ def _why(table: pd.DataFrame, comparison: str) -> str:
 
 
 _TOLD = 0.05
-"""Parts smaller than this share of the largest are left to the chart."""
+_MOST = 5
+"""Parts smaller than this share of the largest, and those after so many, are left to the chart."""
 
 
 def _revenue(table: pd.DataFrame) -> dict[str, Any] | None:
