@@ -27,6 +27,8 @@ from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, Ta
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
 from forecast.reporting.pages.scorecard.card import value_in
 
+# -- sentences --------------------------------------------------------------------------------------------
+
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "reps at quota": ("over the span", "reps at quota"),
     "formal sales process": ("in order and none skipped", "formal sales process"),
@@ -44,6 +46,8 @@ RANGES = (
     "of this page taken together: a range may leave out the survey’s figure and the difference still not be proven."
 )
 
+OURS_LABEL, SURVEY_LABEL = "● ours, with its 95 % range", "┃ survey"
+FIVE_HEADS = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "survey": "survey"}
 NOTHING = "None of the survey’s questions can be answered from these tables."
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
@@ -132,13 +136,12 @@ def five(definitions: pd.DataFrame, title: str, *, company: Company, as_of: Any)
     if found.shares.empty:
         return empty(title, NOTHING)
     formats: dict[str, Format] = dict.fromkeys(("value", "low", "high", "survey"), wording.percent)
-    heads = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "survey": "survey"}
     return chart(
         found,
         draw_five,
         describe_five(found, title),
         table=found.shares,
-        heads=heads,
+        heads=FIVE_HEADS,
         company=company,
         as_of=as_of,
         formats=formats,
@@ -156,8 +159,8 @@ def draw_five(canvas: Canvas, five: Five) -> Drawing:
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(len(names) - 0.5, -0.75)
     share_axis(axes, axis="x")
-    axes.text(0, -0.95, "● ours, with its 95 % range", color=OURS.name, va="bottom")
-    axes.text(0.5 if not canvas.narrow else 0.72, -0.95, "┃ survey", color=SOFT, va="bottom")
+    axes.text(0, -0.95, OURS_LABEL, color=OURS.name, va="bottom")
+    axes.text(0.5 if not canvas.narrow else 0.72, -0.95, SURVEY_LABEL, color=SOFT, va="bottom")
     return Drawing(figure=figure, marks=places(axes, five.shares["value"], range(len(names))))
 
 
@@ -167,6 +170,9 @@ def _draw_question(axes: Axes, at: int, row: Mapping[Any, Any]) -> None:
     axes.hlines(at, row["low"], row["high"], **OURS.bar, linewidth=7, zorder=1.5)
     axes.scatter([row["value"]], [at], s=80, **OURS.points, zorder=3, clip_on=False)
     axes.text(row["value"], at - 0.27, wording.percent(row["value"]), ha="center", va="bottom", color=OURS.name)
+
+
+# -- sentences of the picture -----------------------------------------------------------------------------
 
 
 def describe_five(five: Five, title: str) -> Caption:
@@ -190,7 +196,7 @@ def describe_five(five: Five, title: str) -> Caption:
     )
 
 
-# -- tables ---------------------------------------------------------------------------------------------
+# -- sentences of the tables ------------------------------------------------------------------------------
 
 
 def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
@@ -281,7 +287,7 @@ def _count(row: Mapping[str, Any]) -> str:
     return wording.plural(row["n"], row["n_of"]) if row["n_of"] else wording.number(row["n"])
 
 
-# -- what changed since joint planning began --------------------------------------------------------------
+# -- sentences on what changed since joint planning began -------------------------------------------------
 
 
 def asked(definitions: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,8 @@ from forecast.reporting.charts.figure import Notes, Statement, TableView, Togeth
 from forecast.reporting.pages.scorecard.card import value_in
 from forecast.reporting.pages.scorecard.revenue import luck_sentence
 
+# -- sentences --------------------------------------------------------------------------------------------
+
 MAIN = "sales and marketing"
 NAMES = {
     COST: "cost of sales, of what was booked",

@@ -33,7 +33,7 @@ from forecast.reporting.charts.style import AXIS, FALL, FULL_VALUE, INK, RISE
 from forecast.reporting.pages.scorecard.card import value_in
 from forecast.reporting.pages.words import COULD_BE_LUCK, word
 
-# -- words ----------------------------------------------------------------------------------------------
+# -- sentences --------------------------------------------------------------------------------------------
 
 NAMES = {
     "customers": "customers who bought",
@@ -79,7 +79,7 @@ SPLIT = (
     "planning did to the forecasts is asked on the page about joint planning."
 )
 
-# -- the sentences --------------------------------------------------------------------------------------
+# -- sentences that answer --------------------------------------------------------------------------------
 
 
 def sell_sentence(table: pd.DataFrame, *, company: Company) -> str:
@@ -330,6 +330,9 @@ def draw_steps(canvas: Canvas, steps: Steps) -> Drawing:
     axes.axvline(0, color=INK, linewidth=1.2, zorder=3)
     money_axis(axes, steps.largest, currency=steps.company.currency, axis="x", ticks=3 if canvas.narrow else 6)
     return Drawing(figure=figure, marks=places(axes, right, range(count)))
+
+
+# -- sentences of the waterfall ---------------------------------------------------------------------------
 
 
 def describe_steps(steps: Steps) -> Caption:
