@@ -5,7 +5,8 @@
 Companies of the simulator without an effect of planning (the zero-effect twin: what is submitted is as good before a
 start as after it): any figure said to have changed is a false claim. Their twins in which the official forecast errs
 less since the start show how often that is found in the share of forecasts within a bound. One claim or more on a page
-counts once.
+counts once. `any claim` counts claims of a change on the year before as well, of shares and ratios: a company grows, so
+that its bookings and customers may truly be more.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.accuracy.tracks import log_of
 from benchmarks.results import record
 from benchmarks.seeds import SCORECARD
 from forecast.evaluation.planning.verdict import NOT_IDENTIFIED
+from forecast.evaluation.scorecard.card import scorecard
 from forecast.evaluation.scorecard.definitions import scorecard_definitions
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
 from forecast.simulation.company import simulate
@@ -30,9 +32,14 @@ def asked(seed: int, *, effect: float, opportunities: int) -> pd.DataFrame:
     """Return the figures of one company that were asked about: figure, definition, change, change_p, verdict."""
     made = simulate(opportunities=opportunities, seed=seed, effect=effect)
     log = log_of(made)
-    table = scorecard_definitions(log, as_of=log.company.extracted_on or made.settings.end)
+    as_of = log.company.extracted_on or made.settings.end
+    table = scorecard_definitions(log, as_of=as_of)
     rows = table[table["verdict"] != ""]
-    return rows[["figure", "definition", "change", "change_p", "verdict"]].assign(seed=seed, effect=effect)
+    card = scorecard(log, as_of=as_of)
+    card = card[card["unit"].isin(["share", "ratio"])]
+    year = card[["against_year", "against_late"]].isin(["above", "below"]).any(axis=None)
+    rows = rows[["figure", "definition", "change", "change_p", "verdict"]]
+    return rows.assign(seed=seed, effect=effect, on_the_year=bool(year))
 
 
 def summary(rows: pd.DataFrame) -> dict[str, float]:
@@ -40,9 +47,11 @@ def summary(rows: pd.DataFrame) -> dict[str, float]:
     pages = rows.groupby("seed")["verdict"].agg(claims=lambda v: (v == CHANGED).any(), asked="size")
     identified = rows.groupby("seed")["verdict"].agg(lambda v: (v != NOT_IDENTIFIED).any())
     share = float(pages["claims"].mean())
+    any_claim = float((pages["claims"] | rows.groupby("seed")["on_the_year"].any()).mean())
     return {
         "pages with a claim": share,
         "pages with a claim, standard error": float(np.sqrt(share * (1 - share) / len(pages))),
+        "any claim": any_claim,
         "figures asked about": float(pages["asked"].mean()),
         "pages on which anything can be told": float(identified.mean()),
     }

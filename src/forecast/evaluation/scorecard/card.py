@@ -8,6 +8,7 @@ year before, by more than chance is asked of `judgement`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,23 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     measures.insert(2, _process_measure(known))
     if scores is not None:
         measures.insert(1, _model_measure(scores))
+    measures = [_made_once(measure) for measure in measures]
     rows = [_row(measure, known, now=now, before=before, begins=begins) for measure in measures]
     columns = [*COLUMNS, *COVERED]
     table = pd.DataFrame(rows, columns=columns).astype({"ours": float, "survey": float, "change": float})
     return with_findings(table, measures, known, now=now, before=before)
+
+
+def _made_once(measure: Measure) -> Measure:
+    """Return a measure that remembers what it gave for each span: the same months are asked about several times."""
+    values: dict[Span, float | None] = {}
+
+    def make(known: Known, span: Span) -> float | None:
+        if span not in values:
+            values[span] = measure.make(known, span)
+        return values[span]
+
+    return replace(measure, make=make)
 
 
 # -- is a difference more than chance? ------------------------------------------------------------------

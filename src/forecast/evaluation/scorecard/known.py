@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import Log
 from forecast.data.submissions import ABSENT, official_forecasts
 from forecast.errors import DataError
+from forecast.evaluation.scorecard.funnel.journeys import proposal_stages
 from forecast.evaluation.scorecard.spans import year_of
 
 
@@ -36,6 +38,14 @@ class Known:
     issued: pd.DataFrame | None = None
     begins: int = 0
     other_scope: frozenset[tuple[str, str]] = frozenset()
+
+    @cached_property
+    def with_proposal(self) -> frozenset[str] | None:
+        """The opportunities that had a proposal out, by id; None where the tables do not say."""
+        names, history = proposal_stages(self.snap), self.snap.history
+        if history is None or not names:
+            return None
+        return frozenset(history.loc[history["stage"].isin(names), "opportunity_id"].unique())
 
     def of_bookings(self, forecasts: pd.DataFrame) -> pd.DataFrame:
         """Return those of some forecasts (segment, submitter) that are of bookings, as an accuracy can be told of."""

@@ -178,17 +178,10 @@ def first_orders_count_as_new(known: Known) -> str:
 
 def proposals_won(known: Known, span: Span) -> float | None:
     """Share of the opportunities closed in the span that had a proposal out and were won."""
-    stages, history = known.snap.stages, known.snap.history
-    if history is None or "is_proposal" not in stages.columns:
+    if known.with_proposal is None:
         return None
-    proposal = stages["is_proposal"].astype("str").str.strip().str.lower().isin(["true", "yes", "1", "1.0"])
-    if not proposal.any():
-        return None
-    late = stages["position"] >= stages.loc[proposal, "position"].min()
-    names = stages.loc[proposal | (late & (stages["outcome"] == "open")), "stage"]
-    reached = history.loc[history["stage"].isin(names), "opportunity_id"].unique()
     closed = known.closed[span.has(known.closed["period"])]
-    out = closed[closed["opportunity_id"].isin(reached)]
+    out = closed[closed["opportunity_id"].isin(known.with_proposal)]
     return float((out["outcome"] == "won").mean()) if len(out) else float("nan")
 
 
