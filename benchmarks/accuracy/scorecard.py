@@ -1,7 +1,7 @@
 """How often the scorecard's 95 % intervals hold the rates that a simulated company was made with.
 
     python -m benchmarks.accuracy.scorecard rates              seeds for designing
-    python -m benchmarks.accuracy.scorecard rates --seeds 40
+    python -m benchmarks.accuracy.scorecard rates --report     the 200 companies that figures come from
 
 Known of a simulated company: the chance of each deal to be won in the end (the oracle's recursion, run until next to
 none is open), the shares of leads that are worked and qualified, the share of orders delivered on time, and that a late
@@ -15,6 +15,7 @@ The same with losses that nobody closes, a share of them or all: the deals stay 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ import pandas as pd
 import forecast
 from benchmarks.accuracy.tracks import log_of
 from benchmarks.results import record
+from benchmarks.seeds import SCORECARD
 from forecast.calendar import parse_period
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
@@ -137,9 +139,9 @@ def _of_leads(snap: Snapshot) -> list[tuple[object, ...]]:
     return rows
 
 
-def report(seeds: int, *, keep: bool) -> None:
+def report(seeds: Iterable[int], *, keep: bool) -> None:
     """Print the share held by rate and of all, with the standard error over companies."""
-    table = pd.concat([held(seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)], ignore_index=True)
+    table = pd.concat([held(seed) for seed in seeds], ignore_index=True)
     told, rows = table[table["value"].notna()], []
     as_recorded = told[~told["rate"].str.endswith("left open")]
     for name, part in [*told.groupby("rate", sort=False), ("all as recorded", as_recorded)]:
@@ -150,7 +152,9 @@ def report(seeds: int, *, keep: bool) -> None:
             f"{name:36s} held {part['held'].mean():.3f} +- {error:.3f} of {len(part)} "
             f"(true {total['true'].mean():.3f}, value {total['value'].mean():.3f}, naive {total['naive'].mean():.3f})"
         )
-        rows += [(str(name), "in the 95 % interval", float(part["held"].mean()), "share")]
+        case = f"{name}, {len(by_company)} companies"
+        rows += [(case, "in the 95 % interval", float(part["held"].mean()), "share")]
+        rows += [(case, "in the 95 % interval, standard error", error, "share")]
     if keep:
         record("scorecard rates", rows)
 
@@ -159,6 +163,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["rates"])
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--record", action="store_true", help="write the figures to benchmarks/results.csv")
+    parser.add_argument("--report", action="store_true", help="take the seeds of the report, and record the figures")
     asked = parser.parse_args()
-    report(asked.seeds, keep=asked.record)
+    design = range(FIRST_SEED, FIRST_SEED + asked.seeds)
+    report(SCORECARD if asked.report else design, keep=asked.report)

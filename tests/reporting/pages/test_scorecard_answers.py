@@ -28,6 +28,8 @@ REPS = Definition(
     high=0.53,
     n=75,
     n_of="rep",
+    first="2025-11",
+    last="2026-10",
 )
 WON = Definition(
     figure="close rate",
@@ -72,13 +74,15 @@ def test_the_table_says_of_how_many_and_whether_they_can_be_compared():
     shown = answers.beside_table(as_table([REPS, PROPOSALS]), currency="EUR").frame
     assert list(shown["ours"]) == [f"41{T}% (31–53{T}%)", f"82{T}% (81–83{T}%)"]
     assert list(shown["n"]) == ["75 reps", "5,304 deals"]
+    assert list(shown["months"]) == ["Nov 25 to Oct 26", "–"]
+    assert shown["question"].iloc[0] == "reps at quota: over the span"
     assert shown["compared"].iloc[0] == "yes"
     assert shown["compared"].iloc[1].startswith("not ranked: ours is a share of deals closed")
 
 
 def test_every_definition_is_folded_away_under_its_figure():
     folds = answers.every_definition(as_table([REPS, WON, PROPOSALS, UNKNOWN]), currency="EUR")
-    assert [line for line, _ in folds.parts] == ["Reps at quota, counted in 1 way", "Close rate, counted in 2 ways"]
+    assert [line for line, _ in folds.parts] == ["Reps at quota", "Close rate, counted in 2 ways"]
     assert list(folds.parts[1][1].frame["definition"]) == [WON.definition, PROPOSALS.definition]
 
 

@@ -165,7 +165,8 @@ def what_tells_existing(known: Known, span: Span) -> str:
     by_account = bought_before(known, span)
     if by_account is None or np.isnan(by_account):
         return "by the deal’s type in the CRM"
-    least = f"by orders of the account in the {LOOK_BACK} months before at least {100 * by_account:.0f} %"
+    share = f"{100 * by_account:.{0 if by_account >= 0.1 else 1}f} %"
+    least = f"by orders of the account in the {LOOK_BACK} months before at least {share}"
     return f"by the deal’s type in the CRM; {least}"
 
 

@@ -33,7 +33,7 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     "reps at quota": ("over the span", "reps at quota"),
     "formal sales process": ("in order and none skipped", "formal sales process"),
     "existing business": ("", "existing business"),
-    "forecast accuracy": ("quarters within 10 %, official, made in the month before it", "forecast accuracy"),
+    "forecast accuracy": ("months within 10 %, official, made before it began", "forecast accuracy"),
     "close rate": ("won/proposals, cohorts, by count", "proposals won"),
 }
 """Figure of the survey -> which definition of ours comes nearest to it ("" = the first), and its name on the page."""
@@ -46,8 +46,9 @@ RANGES = (
     "of this page taken together: a range may leave out the survey’s figure and the difference still not be proven."
 )
 
-OURS_LABEL, SURVEY_LABEL = "● ours, with its 95 % range", "┃ survey"
-FIVE_HEADS = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "survey": "survey"}
+OURS_LABEL, SURVEY_LABEL = "● ours, with its 95 % range", "┃ survey, of the same"
+FIVE_HEADS = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "tick": "survey"}
+NOT_DRAWN = "the survey’s is a share of something else"
 NOTHING = "None of the survey’s questions can be answered from these tables."
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
@@ -55,6 +56,7 @@ HEADS = {
     "question": "",
     "ours": "ours (95 % range)",
     "n": "of how many",
+    "months": "in",
     "survey": f"the survey ({LABEL})",
     "compared": "can they be compared?",
 }
@@ -83,8 +85,9 @@ VERDICTS = {CHANGED: "yes", NOT_IDENTIFIED: "cannot tell"}
 class Five:
     """One row a question of the survey that has an answer.
 
-    table : name, value, low, high, n, n_of, unit, survey (its figure), survey_says, standing (`ranked`, `beside`,
-    `apart`) and why.
+    table : name, value, low, high, n, n_of, unit, first, last, survey (its figure), tick (the same where it is a share
+    of the same thing as ours, else NaN: only then are the two drawn on one axis), survey_says, standing (`ranked`,
+    `beside`, `apart`) and why.
     """
 
     table: pd.DataFrame
@@ -101,9 +104,11 @@ def prepare_five(definitions: pd.DataFrame) -> Five:
     rows = definitions.loc[chosen]
     theirs = [benchmark(figure) for figure in rows["figure"]]
     standing = [beside(_definition(row), each) for row, each in zip(rows.to_dict("records"), theirs, strict=True)]
+    ranked = [each.standing == "ranked" for each in standing]
     table = rows.assign(
         name=[QUESTIONS[figure][1] for figure in rows["figure"]],
         survey=[each.value for each in theirs],
+        tick=[each.value if drawn else float("nan") for each, drawn in zip(theirs, ranked, strict=True)],
         survey_says=[each.says for each in theirs],
         standing=[each.standing for each in standing],
         why=[each.why for each in standing],
@@ -135,7 +140,7 @@ def five(definitions: pd.DataFrame, title: str, *, company: Company, as_of: Any)
     found = prepare_five(definitions)
     if found.shares.empty:
         return empty(title, NOTHING)
-    formats: dict[str, Format] = dict.fromkeys(("value", "low", "high", "survey"), wording.percent)
+    formats: dict[str, Format] = dict.fromkeys(("value", "low", "high", "tick"), wording.percent)
     return chart(
         found,
         draw_five,
@@ -150,7 +155,8 @@ def five(definitions: pd.DataFrame, title: str, *, company: Company, as_of: Any)
 
 
 def draw_five(canvas: Canvas, five: Five) -> Drawing:
-    """Draw a line from 0 to 100 % for each question: our dot, its interval as a bar, and the survey's tick."""
+    """Draw a line from 0 to 100 % for each question: our dot, its interval as a bar, and the survey's tick
+    where it is a share of the same thing."""
     names = list(map(str, five.shares["name"]))
     figure, axes = canvas.axes(70 + 36 * len(names), left=width_of(names), right=22, top=34, bottom=24)
     for at, row in enumerate(sources.records(five.shares)):
@@ -166,7 +172,7 @@ def draw_five(canvas: Canvas, five: Five) -> Drawing:
 
 def _draw_question(axes: Axes, at: int, row: Mapping[Any, Any]) -> None:
     axes.hlines(at, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
-    axes.scatter([row["survey"]], [at], s=240, **THEIRS.points, linewidth=3, zorder=2)
+    axes.scatter([row["tick"]], [at], s=240, **THEIRS.points, linewidth=3, zorder=2)
     axes.hlines(at, row["low"], row["high"], **OURS.bar, linewidth=7, zorder=1.5)
     axes.scatter([row["value"]], [at], s=80, **OURS.points, zorder=3, clip_on=False)
     axes.text(row["value"], at - 0.27, wording.percent(row["value"]), ha="center", va="bottom", color=OURS.name)
@@ -178,22 +184,24 @@ def _draw_question(axes: Axes, at: int, row: Mapping[Any, Any]) -> None:
 def describe_five(five: Five, title: str) -> Caption:
     """Return the words of the picture."""
     rows = sources.records(five.shares)
-    each = [
-        f"{row['name']}: ours {_with_range(row, currency='')}, survey {wording.percent(row['survey'])}." for row in rows
-    ]
+    each = [f"{row['name']}: ours {_with_range(row, currency='')}, {_survey(row)}." for row in rows]
     return Caption(
         title=title,
-        subtitle=f"Shares, ours with the 95 % range; the survey’s are {LABEL}, and of companies where it says so",
+        subtitle=f"Shares, ours with the 95 % range; the survey’s ({LABEL}) where they are shares of the same thing",
         description=f"{title}. {' '.join(each)}",
         tooltips=[
             wording.listed(
                 row["name"],
                 f"ours {_with_range(row, currency='')} of {_count(row)}",
-                wording.named_share("survey", row["survey"]),
+                _survey(row),
             )
             for row in rows
         ],
     )
+
+
+def _survey(row: Mapping[str, Any]) -> str:
+    return wording.named_share("survey", row["tick"]) if wording.known(row["tick"]) else NOT_DRAWN
 
 
 # -- sentences of the tables ------------------------------------------------------------------------------
@@ -205,9 +213,10 @@ def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
     found = prepare_five(definitions).table
     shown = pd.DataFrame(
         {
-            "question": found["name"],
+            "question": [f"{name}: {sources.quoted(found, at, 'definition')}" for at, name in found["name"].items()],
             "ours": [_with_range(row, currency=currency) for row in sources.records(found)],
             "n": [_count(row) for row in sources.records(found)],
+            "months": [_months(row) for row in found.to_dict("records")],
             "survey": found["survey_says"],
             "compared": [
                 f"{COMPARED[row['standing']]}{': ' if row['why'] else ''}{row['why']}"
@@ -243,7 +252,8 @@ def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
             },
             index=rows.index,
         )
-        caption = f"{sources.capitalised(str(figure))}, counted in {wording.plural(sources.count(rows), 'way')}"
+        ways = f", counted in {wording.plural(sources.count(rows), 'way')}" if len(rows) > 1 else ""
+        caption = f"{sources.capitalised(str(figure))}{ways}"
         heads = {name: head for name, head in DEFINED.items() if name != "before" or len(before)}
         parts.append(
             (
@@ -281,6 +291,12 @@ def _range(low: Any, high: Any, unit: str, *, currency: str) -> str:
     if unit == "money":
         return wording.money_range(low, high, currency=currency)
     return f"{value_in(low, unit, currency=currency)} to {value_in(high, unit, currency=currency)}"
+
+
+def _months(row: Mapping[Any, Any]) -> str:
+    """Return `Nov 25 to Oct 26`."""
+    ends = [wording.short_month(row[end], year=True) for end in ("first", "last")]
+    return " to ".join(ends) if all(ends) else "–"
 
 
 def _count(row: Mapping[str, Any]) -> str:

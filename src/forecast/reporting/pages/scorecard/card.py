@@ -274,7 +274,7 @@ def _moved(row: Mapping[str, Any], kind: str, *, currency: str) -> str:
 
 def _luck(row: Mapping[str, Any]) -> str:
     """Return whether luck could have made the change on the year before; `of late no` where the last months tell."""
-    if not row["against_year"]:
+    if not row["against_year"] or row["ours"] == row["previous"]:
         return "–"
     of_late = row["against_late"] in _SIDES and row["against_year"] not in _SIDES
     return OF_LATE_NOT if of_late else word(row["against_year"], COULD_BE_LUCK)
