@@ -67,10 +67,10 @@ def test_where_deals_left_open_hide_it_the_closed_stand_against_all_that_set_out
     rates = page.prepare_rates(shown)
     assert sources.plain(page.title_of(rates)) == f"Deals closed say we win 72{T}%, but of all that set out 51{T}%"
     assert page.reasons(shown) == [
-        "Deals won or lost, by cohort: all that set out: cannot tell: 29 % are open; closing what is lost would tell."
+        "Deals won or lost, by cohort: cannot tell: 29 % are open; closing what is lost would tell."
     ]
     described = sources.plain(page.describe_rates(rates).description)
-    assert f"deals won or lost, by cohort: all that set out: {page.UNKNOWN}" in described
+    assert f"deals won or lost, by cohort: {page.UNKNOWN}" in described
     assert page.title_of(page.prepare_rates(table(decided=(0.52, NAN), ended=(0.51, 0.51)))) == page.HIDDEN
 
 

@@ -111,8 +111,10 @@ def definition_of(rate: str, way: str, by: str) -> str:
 def close_rates(snap: Snapshot) -> list[Definition]:
     """Return the close rate under every definition: RATES x WAYS x BY, for each segment and the Total.
 
-    As known on the snapshot's day, followed to the end of its last settled month. By value a deal counts by its amount
-    as it is known now; one without an amount above 0 is left out. Rows that cannot be told say why in `missing`.
+    As known on the snapshot's day, followed to the end of its last settled month. `n` is the number of deals that the
+    rate is a share of: of won/(won+lost) those won or lost so far, not all that were created. By value a deal counts by
+    its amount as it is known now; one without an amount above 0 is left out. Rows that cannot be told say why in
+    `missing`.
     """
     rows = []
     for rate in _rates(snap):
@@ -265,14 +267,16 @@ def _cohort_row(
         return _row(rate, segment, by, COHORT, means=means, n=len(part), months=months, missing=why)
     means += f"; followed to {seen.until:.0f} days, at which {wording.percent(seen.still_open)} are open"
     missing = cannot_tell(seen)
+    n = len(part)
     if rate.name == DECIDED:
         found, missing = seen.of_ended(WON, among=(WON, LOST)), missing or _left_open(seen)
+        n = int((np.isin(part.ended, (WON, LOST)) & (part.days <= seen.until)).sum())
     else:
         found = with_to_come(seen)
     if not missing and np.isnan(found.value):
         missing = "none of these deals was won or lost"
     found = Share() if missing else found
-    return _row(rate, segment, by, COHORT, means=means, found=found, n=len(part), months=months, missing=missing)
+    return _row(rate, segment, by, COHORT, means=means, found=found, n=n, months=months, missing=missing)
 
 
 def _left_open(seen: Incidence) -> str:

@@ -93,7 +93,7 @@ def won_elsewhere(snap: Snapshot) -> tuple[Journeys | None, str]:
     rejected = leads[leads["rejected_on"].notna()]
     named = [name for name in named if rejected[name].notna().any()]
     if not named:
-        return None, "rejected leads name neither account nor opportunity; account_id in leads would tell"
+        return None, "needs account_id in leads"
     wins = snap.opportunities[snap.opportunities["outcome"] == "won"]
     rejected_on, won = days_of(rejected["rejected_on"]), np.full(len(rejected), _NAT)
     known = np.zeros(len(rejected), dtype=bool)

@@ -42,7 +42,7 @@ NAMES = {
 }
 """What each rate is a share of."""
 
-LABELS = {COHORT: "by cohort: all that set out", NAIVE: "of the deals closed"}
+LABELS = {COHORT: "by cohort", NAIVE: "of the deals closed"}
 MARKS = {COHORT: FORECAST, NAIVE: BEFORE_START}
 UNKNOWN = "cannot be told"
 NO_RATES = "What share of our deals we win cannot be told yet"
