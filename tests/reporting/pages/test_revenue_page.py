@@ -16,6 +16,7 @@ from forecast.wording import THIN as T
 
 EURO = Company(currency="EUR")
 NAN = float("nan")
+CARD = pd.DataFrame({"measure": [BOOKINGS], "against_year": ["unclear"], "year_n": [12], "n_of": ["month"]})
 
 
 def row(
@@ -43,6 +44,12 @@ def table() -> pd.DataFrame:
         row("customers", "regained", 0.6e6, n=(0, 5)),
         row("customers", "lost", -4.2e6, n=(35, 0)),
         row("customers", "kept", 0.0, n=(65, 65)),
+        row("buyer", "new", 2.5e6, n=(0, 20)),
+        row("buyer", "regained", 0.5e6, n=(0, 5)),
+        row("buyer", "lost", -4.525e6, n=(35, 0)),
+        row("buyer", "kept", 0.535e6, n=(65, 65)),
+        row("buyer", "account_unknown", -0.01e6, ends=(2e6, 1.99e6)),
+        row("buyer", "credits", 0.0, ends=(0, 0)),
         row("total", "revenue", -1.0e6, ends=(18.1e6, 17.1e6), level="segment", node="North"),
         row("total", "revenue", 1e6, ends=(4e6, 5e6), level="segment", node="North", comparison="joint planning"),
         row("total", "revenue", 0.5e6, ends=(2e6, 2.5e6), level="beside", node="North", comparison="joint planning"),
@@ -63,15 +70,75 @@ def test_revenue_as_it_was_is_neither_risen_nor_fallen(table: pd.DataFrame):
 
 
 def test_who_came_and_who_went(table: pd.DataFrame):
-    told, planned = revenue.remarks(table, company=EURO)
-    assert told == (
-        f"20 new customers bought (+€2.4{T}m), 5 who had bought before the two years came back (+€600{T}k) and 35 of "
-        f"the year before did not buy again (−€4.2{T}m); 65 bought in both years."
+    told, against, planned = revenue.remarks(table, company=EURO)
+    assert told == (  # what each bought, and not what the number of customers is worth: these sum to the change
+        f"20 customers bought for the first time in these tables (+€2.5{T}m), 5 who had bought before the two years "
+        f"came back (+€500{T}k), 35 of the year before did not buy again (−€4.53{T}m), 65 bought in both years "
+        f"(+€535{T}k) and no customer named (−€10{T}k); together that is the change of revenue (−€1{T}m)."
+    )
+    assert against == (
+        f"Prices rose within segments and products, while over all price per unit fell (€900{T}→{T}€880): dearer "
+        "segments and products sold less."
     )
     assert planned.startswith(f"The 1 segment that plans jointly booked €5{T}m")
     assert f"€4{T}m in the same months a year before (+25{T}%)" in planned
-    assert f"never joined rose by 25{T}%" in planned
+    assert f"meanwhile the bookings of the segments that never joined rose by 25{T}%. " in planned
     assert "no effect of planning" in planned
+
+
+def test_those_who_never_joined_are_said_to_be_a_mean_over_the_spans(table: pd.DataFrame):
+    more = table[table["level"] == "beside"]
+    told = revenue.planning_sentence(pd.concat([table, more, more], ignore_index=True), company=EURO)
+    assert f"never joined rose by 25{T}% on average over the 3 spans of months" in told
+
+
+def test_who_did_not_buy_again_is_said_with_what_they_had_brought(table: pd.DataFrame):
+    # 35 of 100, who had brought 4.525 of 18.1 m.
+    told = f"Of the year before’s 100 customers 35 (35{T}%) did not buy again; they had brought 25{T}% of its revenue."
+    assert revenue.lost_sentence(table) == told
+    assert told in repr(revenue.shown(table, CARD, company=EURO, as_of="2026-10-31"))
+    south = row("total", "revenue", 0.0, ends=(0, 0), level="segment", node="South")
+    several = pd.concat([table, pd.DataFrame([south])], ignore_index=True)
+    assert "did not buy again in their segment; they" in revenue.lost_sentence(several)
+    assert "a customer counted in each segment it bought in" in revenue.customers_sentence(several, company=EURO)
+    nameless = table.assign(missing=table["component"].map({"lost": "needs account_id in opportunities"}).fillna(""))
+    assert revenue.lost_sentence(nameless) == ""
+
+
+def test_more_than_the_number_of_customers_explains_is_where_they_buy_for_more(table: pd.DataFrame):
+    # Of 16.1 m that were 100 customers' and 15.11 m that were 90's: ln(0.9) x 15.6 m = -1.64 m.
+    plain = "fewer customers bought (−€1.2"
+    assert plain in revenue.sell_sentence(table, company=EURO)
+    table.loc[table["component"].eq("customers"), "amount"] = -1.75e6  # within a tenth
+    assert "fewer customers bought (−€1.75" in revenue.sell_sentence(table, company=EURO)
+    table.loc[table["component"].eq("customers"), "amount"] = -1.9e6
+    told = revenue.sell_sentence(table, company=EURO)
+    assert f"fewer customers bought, and fewer of them where each buys for more (−€1.9{T}m)" in told
+
+
+def test_the_segments_that_moved_most_are_named(table: pd.DataFrame):
+    assert revenue.segments_sentence(table, company=EURO) == ""  # one segment is the company
+    more = [
+        row("total", "revenue", 2e6, ends=(1e6, 3e6), level="segment", node="South"),
+        row("total", "revenue", 0.1e6, ends=(1e6, 1.1e6), level="segment", node="West"),
+    ]
+    told = revenue.segments_sentence(pd.concat([table, pd.DataFrame(more)], ignore_index=True), company=EURO)
+    assert told == (
+        f"Of the segments South rose from €1{T}m to €3{T}m and North fell from €18.1{T}m to €17.1{T}m, more than any "
+        "other."
+    )
+
+
+def test_a_bar_against_the_companys_own_figure_says_so_and_has_no_before_and_since(table: pd.DataFrame):
+    chart = revenue.revenue_waterfall(table, company=EURO, as_of="2026-10-31")
+    assert isinstance(chart, Chart)
+    ends = chart.table.set_index("bar")[["from_value", "to_value"]]
+    assert ends.loc["price per unit"].isna().all()
+    assert ends.loc["units per order"].tolist() == [10, 9]
+    assert sources.plain(chart.tooltips[2].text) == (
+        f"price per unit: +€300{T}k within segments and products; over all €900{T}→{T}€880: dearer segments and "
+        "products sold less"
+    )
 
 
 def test_bars_begin_where_the_one_above_ended_and_end_at_the_change(table: pd.DataFrame):
@@ -93,12 +160,17 @@ def test_the_chart_has_its_words(table: pd.DataFrame):
     assert sources.plain(chart.tooltips[0].text) == f"customers who bought: −€1.2{T}m; 100{T}→{T}90"
 
 
-@pytest.mark.parametrize(("verdict", "could"), [("unclear", "Yes"), ("below", "No")])
-def test_luck_is_said_by_the_scorecards_own_test(verdict: str, could: str):
-    card = pd.DataFrame({"measure": [BOOKINGS], "against_year": [verdict], "year_n": [12], "n_of": ["month"]})
-    assert revenue.luck_sentence(card) == (
-        f"Could luck alone have made that change? {could} (12 months against the same months before)."
-    )
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("unclear", "That luck alone made the change of revenue cannot be ruled out"),
+        ("below", "The change of revenue is beyond luck"),
+        ("too few", "Whether luck alone made the change of revenue: too few to tell"),
+    ],
+)
+def test_luck_is_said_by_the_scorecards_own_test(verdict: str, told: str):
+    card = CARD.assign(against_year=verdict)
+    assert revenue.luck_sentence(card) == f"{told} (12 months against the same months before)."
     assert revenue.luck_sentence(card.assign(against_year="")) == ""
 
 

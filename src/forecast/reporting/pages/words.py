@@ -129,6 +129,12 @@ LATE = Words(
 )
 COULD_BE_LUCK = Words(above="no", below="no", unclear="yes")
 OF_LATE_NOT = "of late no"
+LUCK_ALONE = Words(
+    above="the change of {} is beyond luck",
+    below="the change of {} is beyond luck",
+    unclear="that luck alone made the change of {} cannot be ruled out",
+)
+"""Said of the change of one figure against the year before; what the figure is called."""
 
 TOO_FEW = "too few to tell"
 ODDS_TOO_FEW = f"Whether the odds are honest: {TOO_FEW}"

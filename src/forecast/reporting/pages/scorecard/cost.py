@@ -57,7 +57,7 @@ def shown(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) ->
     definitions, card : the month's tables `scorecard_definitions` and `scorecard`.
     """
     answer = cost_sentence(definitions, company=company)
-    finding = Statement(answer, luck_sentence(card, measure=COST_OF_SALES))
+    finding = Statement(answer, luck_sentence(card, measure=COST_OF_SALES, what="the cost of sales"))
     nothing = Statement(wording.sentence(NOTHING), kind="nothing")
     tables = [table for table in (figures(definitions, company), by_channel(definitions, company)) if len(table.frame)]
     return Together(finding if answer else nothing, *tables, Notes(missing(definitions), UNKNOWN))

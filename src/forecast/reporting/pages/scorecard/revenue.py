@@ -17,7 +17,7 @@ from forecast.data.schema import Company
 from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scorecard.revenue.decomposition import (
     BESIDE,
-    BY_CUSTOMER,
+    BY_BUYER,
     BY_FACTOR,
     BY_PLANNING,
     BY_YEAR,
@@ -25,48 +25,40 @@ from forecast.evaluation.scorecard.revenue.decomposition import (
     SEGMENT,
     WHOLE,
 )
-from forecast.evaluation.scorecard.revenue.parts import ALONE, FACTORS
+from forecast.evaluation.scorecard.revenue.lmdi import log_mean
+from forecast.evaluation.scorecard.revenue.parts import ALONE, CUSTOMERS
 from forecast.reporting.charts.axes import money_axis, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, FALL, FULL_VALUE, INK, RISE
-from forecast.reporting.pages.scorecard.card import value_in
-from forecast.reporting.pages.words import COULD_BE_LUCK, word
+from forecast.reporting.pages.scorecard.components import (
+    ELSEWHERE,
+    NAMES,
+    WAYS,
+    WITHIN,
+    components_of,
+    ends_of,
+    is_against,
+    revenue_of,
+    row_of,
+    rows_of,
+    segments_of,
+)
+from forecast.reporting.pages.words import LUCK_ALONE, TOO_FEW, word
 
 # -- sentences --------------------------------------------------------------------------------------------
 
-NAMES = {
-    "customers": "customers who bought",
-    "frequency": "orders per customer",
-    "units": "units per order",
-    "price": "price per unit",
-    "deal_size": "size of an order",
-    "mix": "mix of products",
-    "recording": "orders with units",
-    "account_unknown": "no customer named",
-    "credits": "credits",
+MORE_WHERE = ("more of them where each buys for more", "fewer of them where each buys for more")
+"""Added where the number of customers moved revenue by more than as many customers of the mean revenue would have."""
+
+COMES_TO = {
+    "new": "bought for the first time in these tables",
+    "regained": "who had bought before the two years came back",
+    "lost": "of the year before did not buy again",
+    "kept": "bought in both years",
 }
-"""How each component is called at its bar, in the order of the bars."""
-assert set(NAMES) == {*FACTORS, *ALONE}
-
-WAYS = {
-    "customers": ("more customers bought", "fewer customers bought"),
-    "frequency": ("each ordered more often", "each ordered less often"),
-    "units": ("orders had more units", "orders had fewer units"),
-    "price": ("prices rose", "prices fell"),
-    "deal_size": ("orders grew", "orders shrank"),
-    "mix": ("dearer products sold more", "dearer products sold less"),
-    "recording": ("more is known of units in orders", "less is known of units in orders"),
-    "account_unknown": ("deals that name no customer brought more", "deals that name no customer brought less"),
-    "credits": ("credits took less", "credits took more"),
-}
-"""What is said of each where it added to revenue, and where it took from it."""
-
-WITHIN = "within segments and products"
-"""Added where a component goes against its own figure of the whole company, which the mix of segments moves too."""
-
-UNITS = {"customers": "count", "frequency": "ratio", "units": "ratio", "price": "money", "deal_size": "money"}
-"""What the component's own figure is; of the others it is no figure of its own."""
+"""What is said of how many customers are new, regained, lost and kept."""
+assert set(COMES_TO) == set(CUSTOMERS)
 
 CHANGE = "change"
 BEHIND = "Behind it:"
@@ -88,53 +80,106 @@ def sell_sentence(table: pd.DataFrame, *, company: Company) -> str:
     What was booked is a fact; whether the change is more than luck, the scorecard's own rows say. table : the month's
     table `scorecard_decomposition`; empty where there is no year before.
     """
-    whole = _revenue(table)
+    whole = revenue_of(table)
     if whole is None:
         return ""
-    parts = [row for row in _components(table) if abs(row["amount"]) >= _TOLD * _largest(table)][:_MOST]
-    up = whole["amount"] >= 0
+    parts = [row for row in components_of(table) if abs(row["amount"]) >= _TOLD * _largest(table)][:_MOST]
+    up, heads = whole["amount"] >= 0, _by_heads(table)
     along, against = ([row for row in parts if (row["amount"] >= 0) == way] for way in (up, not up))
-    reasons = "; but ".join(wording.joined(_way(row, company) for row in side) for side in (along, against) if side)
-    rest = "; the chart has the rest" if len(parts) < len(_components(table)) else ""
+    reasons = "; but ".join(
+        wording.joined(_way(row, company, by_heads=heads) for row in side) for side in (along, against) if side
+    )
+    rest = "; the chart has the rest" if len(parts) < len(components_of(table)) else ""
     return wording.sentence(
         f"{_moved(whole, company=company)}: {reasons}{rest}" if reasons else _moved(whole, company=company)
     )
 
 
-def customers_sentence(table: pd.DataFrame, *, company: Company) -> str:
-    """Return how many customers came, came back, went and stayed, and what each brought or took."""
-    rows = {row["component"]: row for row in _rows(table, BY_CUSTOMER)}
-    if not rows or rows["new"]["missing"]:
+def lost_sentence(table: pd.DataFrame) -> str:
+    """Return how many of the year before's customers did not buy again, and what share of its revenue they had brought.
+
+    A customer counts in each segment it buys in, so with several segments it is said that they did not buy there.
+    """
+    rows = {row["component"]: row for row in rows_of(table, BY_BUYER)}
+    whole, customers = revenue_of(table), row_of(table, BY_FACTOR, "customers")
+    if whole is None or customers is None or not rows or rows["lost"]["missing"] or not customers["from_value"]:
         return ""
-    came, back, went, stayed = (rows[name] for name in ("new", "regained", "lost", "kept"))
-    amounts = (wording.money(row["amount"], currency=company.currency, sign=True) for row in (came, back, went))
+    went, every = rows["lost"]["n_before"], customers["from_value"]
+    text = f"Of the year before’s {wording.plural(every, 'customer')} {wording.in_full(went)} "
+    text += (
+        f"({wording.share(went, every)}) did not buy again{' in their segment' if len(segments_of(table)) > 1 else ''}"
+    )
+    if went and whole["from_value"] > 0:
+        brought = wording.percent(-rows["lost"]["amount"] / whole["from_value"])
+        text += f"; they had brought {brought} of its revenue"
+    return wording.sentence(text)
+
+
+def customers_sentence(table: pd.DataFrame, *, company: Company) -> str:
+    """Return how many customers came, came back, went and stayed, and what revenue changed by with each of them."""
+    rows = {row["component"]: row for row in rows_of(table, BY_BUYER)}
+    whole = revenue_of(table)
+    if whole is None or not rows or rows["new"]["missing"]:
+        return ""
+
+    def moved(row: Mapping[str, Any]) -> str:
+        return f"({wording.money(row['amount'], currency=company.currency, sign=True)})"
+
+    people = {name: rows[name]["n_before" if name == "lost" else "n_after"] for name in CUSTOMERS}
     told = [
-        f"{number} {who} ({amount})"
-        for number, who, amount in zip(
-            (
-                wording.plural(came["n_after"], "new customer"),
-                wording.in_full(back["n_after"]),
-                wording.in_full(went["n_before"]),
-            ),
-            ("bought", "who had bought before the two years came back", "of the year before did not buy again"),
-            amounts,
-            strict=True,
-        )
+        f"{wording.plural(people[name], 'customer') if name == 'new' else wording.in_full(people[name])} "
+        f"{COMES_TO[name]} {moved(rows[name])}"
+        for name in CUSTOMERS
     ]
-    return wording.sentence(f"{wording.joined(told)}; {wording.in_full(stayed['n_after'])} bought in both years")
+    told += [f"{NAMES[name]} {moved(rows[name])}" for name in ALONE if rows[name]["amount"]]
+    counted = ", a customer counted in each segment it bought in" if len(segments_of(table)) > 1 else ""
+    return wording.sentence(f"{wording.joined(told)}; together that is the change of revenue {moved(whole)}{counted}")
 
 
-def luck_sentence(card: pd.DataFrame, *, measure: str = BOOKINGS) -> str:
+def against_sentences(table: pd.DataFrame, *, company: Company) -> list[str]:
+    """Return a line for each component that goes against its own figure of the whole company, and why it can."""
+    told = []
+    for row in components_of(table):
+        if is_against(row):
+            ways = WAYS[row["component"]][row["amount"] <= 0], ELSEWHERE[row["component"]][row["amount"] > 0]
+            name, ends = NAMES[row["component"]], ends_of(row, currency=company.currency)
+            moved = "fell" if row["amount"] > 0 else "rose"
+            told.append(
+                wording.sentence(
+                    f"{sources.capitalised(ways[0])} {WITHIN}, while over all {name} {moved} ({ends}): {ways[1]}"
+                )
+            )
+    return told
+
+
+def segments_sentence(table: pd.DataFrame, *, company: Company) -> str:
+    """Return the two segments whose revenue moved most, from what to what; empty with fewer than three."""
+    rows = segments_of(table)
+    if len(rows) <= _NAMED or not rows["amount"].any():
+        return ""
+    order = rows["amount"].abs().sort_values(ascending=False, kind="stable").index[:_NAMED]
+    told = [
+        f"{row['node']} {'rose' if row['amount'] > 0 else 'fell'} from "
+        f"{' to '.join(wording.money(row[end], currency=company.currency) for end in ('from_value', 'to_value'))}"
+        for row in sources.records(rows.loc[order])
+        if row["amount"]
+    ]
+    return wording.sentence(f"Of the segments {wording.joined(told)}, more than any other")
+
+
+def luck_sentence(card: pd.DataFrame, *, measure: str = BOOKINGS, what: str = "revenue") -> str:
     """Return whether luck alone could have made the change of a measure, by the scorecard's own row; empty without it.
 
-    card : the month's table `scorecard`.
+    card : the month's table `scorecard`. what : how the measure is called in the sentence.
     """
     rows = card[card["measure"] == measure]
     if rows.empty or not rows["against_year"].iloc[0]:
         return ""
     row = sources.row(rows)
-    could = word(row["against_year"], COULD_BE_LUCK)
-    return f"Could luck alone have made that change? {sources.capitalised(could)} ({_compared(row)})."
+    told = word(row["against_year"], LUCK_ALONE).format(what)
+    if told == TOO_FEW:
+        told = f"whether luck alone made the change of {what}: {told}"
+    return f"{sources.capitalised(told)} ({_compared(row)})."
 
 
 def _compared(row: Mapping[str, Any]) -> str:
@@ -155,7 +200,9 @@ def planning_sentence(table: pd.DataFrame, *, company: Company) -> str:
     if len(beside):
         then, now = (sources.total(beside, end) for end in ("from_value", "to_value"))
         moved = wording.change(now / then - 1) if then else "began"
-        text += f"; over those months the bookings of the segments that never joined {moved}"
+        spans = sources.count(beside)
+        over = f" on average over the {wording.plural(spans, 'span')} of months" if spans > 1 else ""
+        text += f"; meanwhile the bookings of the segments that never joined {moved}{over}"
     return f"{wording.sentence(text)} {SPLIT}"
 
 
@@ -166,17 +213,20 @@ def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: A
     nothing where it cannot be said.
     """
     picture = revenue_waterfall(table, company=company, as_of=as_of)
-    if _revenue(table) is None:
+    if revenue_of(table) is None:
         return Together() if brief else Together(picture)
-    answer = Statement(sell_sentence(table, company=company), luck_sentence(card))
+    lead = f"{sell_sentence(table, company=company)} {lost_sentence(table)}".strip()
+    answer = Statement(lead, luck_sentence(card))
     behind = Notes(remarks(table, company=company), BEHIND)
     return Together(answer, picture, by_segment(table, company=company), behind)
 
 
 def remarks(table: pd.DataFrame, *, company: Company) -> list[str]:
-    """Return what else the parts say: who came and who went, what was booked since planning is joint."""
-    planned = planning_sentence(table, company=company) or _why(table, BY_PLANNING)
-    told = [customers_sentence(table, company=company), planned]
+    """Return what else the parts say: which segments moved most, who came and who went, what goes against the
+    company's own figure, what was booked since planning is joint."""
+    told = [segments_sentence(table, company=company), customers_sentence(table, company=company)]
+    told += against_sentences(table, company=company)
+    told.append(planning_sentence(table, company=company) or _why(table, BY_PLANNING))
     parts = table[(table["comparison"] == BY_YEAR) & (table["level"] == COMPANY) & (table["split"] == BY_FACTOR)]
     for why, rows in parts[parts["missing"] != ""].groupby("missing", sort=False):
         told.append(wording.sentence(f"{wording.joined(NAMES[name] for name in rows['component'])}: {why}"))
@@ -193,26 +243,15 @@ _TOLD = 0.05
 _MOST = 5
 """Parts smaller than this share of the largest, and those after so many, are left to the chart."""
 
+_NAMED = 2
+"""So many segments, those that moved most, are named."""
 
-def _revenue(table: pd.DataFrame) -> dict[str, Any] | None:
-    rows = _rows(table, WHOLE)
-    return rows[0] if rows and wording.known(rows[0]["amount"]) else None
-
-
-def _rows(table: pd.DataFrame, split: str) -> list[dict[str, Any]]:
-    """Return the rows of a split of the company's change in a year."""
-    here = (table["comparison"] == BY_YEAR) & (table["level"] == COMPANY) & (table["split"] == split)
-    return sources.records(table[here])
-
-
-def _components(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the components that moved anything, the largest first."""
-    rows = [row for row in _rows(table, BY_FACTOR) if wording.known(row["amount"]) and row["amount"]]
-    return sorted(rows, key=lambda row: -abs(sources.bare(row["amount"])))
+_CLEARLY = 0.1
+"""By so large a share more than the head count explains, the customers' part says where they came or went."""
 
 
 def _largest(table: pd.DataFrame) -> float:
-    return max((abs(sources.bare(row["amount"])) for row in _components(table)), default=0.0)
+    return max((abs(sources.bare(row["amount"])) for row in components_of(table)), default=0.0)
 
 
 def _moved(whole: Mapping[str, Any], *, company: Company) -> str:
@@ -223,12 +262,30 @@ def _moved(whole: Mapping[str, Any], *, company: Company) -> str:
     return f"Revenue {'rose' if whole['amount'] > 0 else 'fell'} from {before} to {after}"
 
 
-def _way(row: Mapping[str, Any], company: Company) -> str:
-    """Return `fewer customers bought (−€1.2 m)`."""
+def _way(row: Mapping[str, Any], company: Company, *, by_heads: float) -> str:
+    """Return `fewer customers bought (−€1.2 m)`; by_heads : what their number alone would have moved revenue by."""
     amount = wording.money(row["amount"], currency=company.currency, sign=True)
-    up, own = row["amount"] > 0, row["to_value"] - row["from_value"]
-    against = row["component"] in UNITS and wording.known(sources.bare(own)) and (own > 0) != up
-    return f"{WAYS[row['component']][not up]}{f' {WITHIN}' if against else ''} ({amount})"
+    down = row["amount"] <= 0
+    more = ""
+    if is_against(row):
+        more = f" {WITHIN}"
+    elif row["component"] == "customers" and abs(row["amount"]) > (1 + _CLEARLY) * abs(by_heads):
+        more = f", and {MORE_WHERE[down]}"
+    return f"{WAYS[row['component']][down]}{more} ({amount})"
+
+
+def _by_heads(table: pd.DataFrame) -> float:
+    """Return what the number of customers would have moved revenue by, had each been worth the mean of all; else 0."""
+    whole, customers = revenue_of(table), row_of(table, BY_FACTOR, "customers")
+    if whole is None or customers is None:
+        return 0.0
+    alone = [row for row in rows_of(table, BY_FACTOR) if row["component"] in ALONE]
+    ends = ("from_value", "to_value")
+    money = [sources.bare(whole[end]) - np.nansum([sources.bare(row[end]) for row in alone]).item() for end in ends]
+    heads = [sources.bare(customers[end]) for end in ends]
+    if not min(*money, *heads) > 0:
+        return 0.0
+    return float(log_mean(np.array(money[1:]), np.array(money[:1]))[0] * np.log(heads[1] / heads[0]))
 
 
 def _by(before: Any, after: Any) -> str:
@@ -264,7 +321,7 @@ def prepare_steps(table: pd.DataFrame, *, company: Company) -> Steps | None:
 
     table : the month's table `scorecard_decomposition`.
     """
-    if _revenue(table) is None:
+    if revenue_of(table) is None:
         return None
     year = table[(table["comparison"] == BY_YEAR) & (table["level"] == COMPANY)]
     parts = year[(year["split"] == BY_FACTOR) & year["component"].isin(NAMES) & (year["amount"].fillna(0.0) != 0)]
@@ -288,6 +345,8 @@ def revenue_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> C
     caption = describe_steps(steps)
     money: Format = wording.in_currency(company.currency)
     rows = steps.rows.assign(bar=steps.names)
+    against = [is_against(row) for row in sources.records(rows)]
+    rows.loc[against, ["from_value", "to_value"]] = np.nan  # the figure of the whole company is no part of such a bar
     return chart(
         steps,
         draw_steps,
@@ -356,19 +415,19 @@ def describe_steps(steps: Steps) -> Caption:
 
 
 def _tooltip(name: str, row: Mapping[str, Any], *, currency: str) -> str:
-    """Return `customers who bought: −€1.2 m; 2,133 → 2,190`."""
-    ends = ""
-    if row["component"] in UNITS:
-        unit = UNITS[row["component"]]
-        ends = f"{wording.THIN}→{wording.THIN}".join(
-            value_in(row[end], unit, currency=currency) for end in ("from_value", "to_value")
+    """Return `customers who bought: −€1.2 m; 2,133 → 2,190`, or why the company's own figure went the other way."""
+    amount = wording.named_amount("", row["amount"], currency=currency, sign=True)
+    ends = ends_of(row, currency=currency)
+    if is_against(row):
+        return wording.listed(
+            name, f"{amount} {WITHIN}", f"over all {ends}: {ELSEWHERE[row['component']][row['amount'] > 0]}"
         )
-    return wording.listed(name, wording.named_amount("", row["amount"], currency=currency, sign=True), ends)
+    return wording.listed(name, amount, ends)
 
 
 def by_segment(table: pd.DataFrame, *, company: Company) -> Folds:
     """List what the revenue of each segment changed by, the largest change first, folded away."""
-    rows = table[(table["comparison"] == BY_YEAR) & (table["level"] == SEGMENT) & (table["split"] == WHOLE)]
+    rows = segments_of(table)
     if rows.empty:
         return Folds([])
     order = rows["amount"].abs().sort_values(ascending=False, kind="stable").index
