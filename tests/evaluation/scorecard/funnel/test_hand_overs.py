@@ -13,7 +13,7 @@ from companies import make_snapshot
 from forecast.data.known.snapshot import Snapshot
 from forecast.evaluation.scorecard.close_rates import close_rates
 from forecast.evaluation.scorecard.definition import as_table as close_rates_table
-from forecast.evaluation.scorecard.funnel.hand_overs import STEPS, hand_over_rows, hand_overs
+from forecast.evaluation.scorecard.funnel.hand_overs import STEPS, hand_over_rows, hand_overs, without_lead_rows
 from forecast.evaluation.scorecard.funnel.leaks import again_rows
 from forecast.evaluation.scorecard.funnel.rows import ALL, HAND_OVER, FunnelRow, as_table
 from logs import log_of, random_tables
@@ -122,6 +122,24 @@ def test_the_next_order_is_the_next_win_of_the_account():
     assert bought.days[bought.ended == 1].tolist() == [(pd.Timestamp("2025-09-01") - delivered).days]
 
 
+def test_opportunities_that_no_lead_names_by_hand():
+    snap = company(3)
+    assert snap.leads is not None
+    (row,) = [row for row in without_lead_rows(snap) if row.segment == "Total"]
+    assert (row.value, row.n) == (0.0, 30)  # the deal of 2023 is older than the first lead
+    # Of each block of ten deals four lose their lead: 12 of 30.
+    unnamed = snap.leads["opportunity_id"].isin([f"O{10 * block + i:03}" for block in range(3) for i in range(4)])
+    fewer = replace(snap, leads=snap.leads.assign(opportunity_id=snap.leads["opportunity_id"].mask(unnamed)))
+    (row,) = [row for row in without_lead_rows(fewer) if row.segment == "Total"]
+    assert (row.value, row.n, row.missing) == (pytest.approx(0.4), 30, "")
+    assert row.low < 0.4 < row.high
+    for lacking, why in (
+        (None, "needs leads"),
+        (snap.leads.drop(columns="opportunity_id"), "needs opportunity_id in leads"),
+    ):
+        assert {row.missing for row in without_lead_rows(replace(snap, leads=lacking))} == {why}
+
+
 def test_cohorts_are_the_quarters_of_setting_out():
     rows = hand_over_rows(company())
     quarter = by_step(rows, "FY25 Q1")
@@ -172,6 +190,6 @@ def test_the_future_does_not_reach_a_row(past: int):
     for future in (1, 2):
         log = log_of(random_tables(past, future, as_of=AS_OF, deals=40))
         snap = forecast.snapshot(log, as_of=AS_OF)
-        made.append((as_table([*hand_over_rows(snap), *again_rows(snap)]), close_rates_table(close_rates(snap))))
+        made.append((as_table([*hand_over_rows(snap), *without_lead_rows(snap), *again_rows(snap)]), close_rates_table(close_rates(snap))))
     for one, other in zip(*made, strict=True):
         pd.testing.assert_frame_equal(one, other)

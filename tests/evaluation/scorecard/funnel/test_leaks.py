@@ -21,6 +21,7 @@ from forecast.evaluation.scorecard.funnel.leaks import (
     NEVER,
     ON_TIME,
     again_rows,
+    chance_of_none,
     difference,
     leak_rows,
 )
@@ -57,6 +58,7 @@ def test_late_orders_and_the_next_one_by_hand():
     assert (apart.value, apart.n) == (pytest.approx(-0.2), 300)
     low, high = confint_proportions_2indep(20, 100, 80, 200, method="newcomb", compare="diff")
     assert (apart.low, apart.high) == pytest.approx((low, high), abs=1e-6)
+    assert apart.p_value < 0.001
     assert "no effect of being late" in apart.means
     assert "cannot tell" not in apart.means
 
@@ -64,6 +66,7 @@ def test_late_orders_and_the_next_one_by_hand():
 def test_a_difference_that_may_be_none_is_said_to_be_open():
     apart = total(again_rows(orders(60, 40, 20, 12)))[DIFFERENCE]
     assert apart.low < 0 < apart.high
+    assert apart.p_value > 0.05
     assert "cannot tell" in apart.means
 
 
@@ -79,6 +82,16 @@ def test_too_few_late_orders_tell_nothing():
 def test_difference_of_shares_by_hand():
     apart = difference(Share(value=0.3, low=0.2, high=0.42), Share(value=0.5, low=0.4, high=0.6))
     assert (apart.value, apart.low, apart.high) == pytest.approx((-0.2, -0.2 - 0.02**0.5, -0.2 + 0.0244**0.5))
+
+
+@pytest.mark.parametrize("late", [8, 10, 12, 14, 16, 18])
+def test_the_p_value_of_a_difference_is_below_5_percent_where_the_interval_leaves_out_0(late: int):
+    apart = difference(share_of(np.arange(60) < late), share_of(np.arange(90) < 36))
+    assert (chance_of_none(apart) < 0.05) == (apart.high < 0)
+    assert chance_of_none(replace(apart, value=-apart.value, low=-apart.high, high=-apart.low)) == pytest.approx(
+        chance_of_none(apart)
+    )
+    assert np.isnan(chance_of_none(Share()))
 
 
 def leads(snap: Snapshot, **columns: object) -> Snapshot:
@@ -113,7 +126,7 @@ def test_leaks_say_what_would_tell():
     bare = leads(snap, created_on="2024-03-01", worked_on=[None] * 40, rejected_on=["2024-03-04"] * 40)
     found = total(leak_rows(bare))
     assert found[NEVER].missing == "needs worked_on in leads"
-    assert "account_id in leads" in found[ELSEWHERE].missing
+    assert found[ELSEWHERE].missing == "needs account_id in leads"
 
 
 def scored(months: int) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from forecast.evaluation.scorecard.funnel.incidence import (
     cannot_tell,
     cumulative_incidence,
     followed_to,
+    share_of,
     with_to_come,
 )
 from forecast.evaluation.scorecard.funnel.journeys import (
@@ -36,7 +37,7 @@ from forecast.evaluation.scorecard.funnel.journeys import (
     since_creation,
     starting_on,
 )
-from forecast.evaluation.scorecard.funnel.rows import ALL, HAND_OVER, FunnelRow
+from forecast.evaluation.scorecard.funnel.rows import ALL, HAND_OVER, SOURCE, FunnelRow
 
 PASSED, DROPPED = 1, 2
 YEAR_DAYS = 365
@@ -54,6 +55,7 @@ STEPS = (
     "won to delivered on time",
     "delivered on time to bought again",
 )
+NO_LEAD = "opportunity without a lead"
 _NAT = np.datetime64("NaT", "D")
 
 
@@ -245,6 +247,47 @@ def _opportunity_created(snap: Snapshot) -> np.ndarray:
     assert snap.leads is not None
     created = snap.opportunities.set_index("opportunity_id")["created_on"]
     return days_of(snap.leads["opportunity_id"].map(created))
+
+
+def without_lead_rows(snap: Snapshot) -> list[FunnelRow]:
+    """Return the share of opportunities that no lead names, for each segment and the Total.
+
+    It tells why more opportunities set out for a proposal than qualified leads became one. Of those created in the
+    months of ALL, none before the first lead.
+    """
+    leads, named, missing = snap.leads, None, ""
+    if leads is None:
+        missing = "needs leads"
+    elif "opportunity_id" not in leads or not leads["opportunity_id"].notna().any():
+        missing = "needs opportunity_id in leads"
+    else:
+        named = snap.opportunities["opportunity_id"].isin(leads["opportunity_id"].dropna()).to_numpy(dtype=bool)
+    deals, (_, first, last) = since_creation(snap), _quarters(snap, max(leads_begin(snap), record_begins(snap)))[0]
+    rows, months = [], months_named(snap, first, last)
+    for segment in (None, *snap.segments):
+        found, n, why = Share(), 0, missing
+        if named is not None:
+            split = deals.with_ends(np.where(named, DROPPED, PASSED)).take(deals.ended >= 0)
+            here = split.of(segment).setting_out(first, last)
+            found, n = share_of(here.ended == PASSED), len(here)
+            why = "" if n else "no opportunity was created in these months"
+        rows.append(
+            FunnelRow(
+                part=SOURCE,
+                step=NO_LEAD,
+                means="opportunities created in these months that no lead names",
+                segment=TOTAL if segment is None else segment,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                n=n,
+                n_of="opportunity",
+                first=months[0],
+                last=months[1],
+                missing=why,
+            )
+        )
+    return rows
 
 
 # -- deals, deliveries, the next order -------------------------------------------------------------------

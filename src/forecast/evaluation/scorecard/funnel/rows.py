@@ -9,8 +9,8 @@ import pandas as pd
 
 from forecast.data.schema import TOTAL
 
-HAND_OVER, LEAK, PLAN, CAPACITY, AGAIN = "hand-over", "leak", "plan", "capacity", "repeat"
-PARTS = (HAND_OVER, LEAK, PLAN, CAPACITY, AGAIN)
+HAND_OVER, SOURCE, LEAK, PLAN, CAPACITY, AGAIN = "hand-over", "source", "leak", "plan", "capacity", "repeat"
+PARTS = (HAND_OVER, SOURCE, LEAK, PLAN, CAPACITY, AGAIN)
 ALL = "all"
 """The cohort that stands for all months a row covers."""
 
@@ -23,8 +23,9 @@ class FunnelRow:
     quarter in which they set out, ALL, or of a capacity the month. unit : `share`, or `ratio` for a difference of
     errors. value, low, high : the figure and its 95 % interval, NaN where it cannot be known. median_days, q90_days :
     days by which half and nine in ten of those that pass had passed. followed_days : the oldest age looked at. p_value
-    : of a comparison. n, n_of : how many it rests on, and of what. first, last : the months it covers. missing : why
-    the value is not known and which table would bring it; empty where it is known.
+    : of a comparison of plans, or of a late first order with one on time. n, n_of : how many it rests on, and of what.
+    first, last : the months it covers. missing : why the value is not known and which table would bring it; empty where
+    it is known.
     """
 
     part: str

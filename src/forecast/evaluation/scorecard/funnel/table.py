@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from forecast.data.known.snapshot import Snapshot
-from forecast.evaluation.scorecard.funnel.hand_overs import hand_over_rows
+from forecast.evaluation.scorecard.funnel.hand_overs import hand_over_rows, without_lead_rows
 from forecast.evaluation.scorecard.funnel.leaks import again_rows, leak_rows
 from forecast.evaluation.scorecard.funnel.plans import capacity_rows, plan_rows
 from forecast.evaluation.scorecard.funnel.rows import as_table
@@ -22,6 +22,7 @@ def scorecard_funnel(
     return as_table(
         [
             *hand_over_rows(snap),
+            *without_lead_rows(snap),
             *leak_rows(snap),
             *plan_rows(scores, segments=snap.segments),
             *capacity_rows(snap, months=months, seed=seed),

@@ -16,8 +16,8 @@ from forecast.data.schema import TOTAL
 from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scorecard.funnel.hand_overs import STEPS
 from forecast.evaluation.scorecard.funnel.leaks import DIFFERENCE
-from forecast.evaluation.scorecard.funnel.rows import AGAIN, ALL, CAPACITY, HAND_OVER, LEAK, PLAN
-from forecast.reporting.charts.figure import Format, Statement, TableView, Together
+from forecast.evaluation.scorecard.funnel.rows import AGAIN, ALL, CAPACITY, HAND_OVER, LEAK, PLAN, SOURCE
+from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
 from forecast.reporting.pages.words import PLANS_NEARER, word
 
 # -- sentences ------------------------------------------------------------------------------------------
@@ -33,15 +33,34 @@ HEADS = {
     "n": "set out",
 }
 NOTHING = "No hand-over can be followed yet"
-FALL_SHORT = "Most is lost between {}"
+KINDS = (("leads", STEPS[:3]), ("deals", STEPS[3:5]))
+"""What is lost at several hand-overs, which are compared with each other by number: leads; else deals."""
+
+MOST_LOST, OF_KNOWN = "Most {} are lost between {}", "Of the hand-overs that are known, most {} are lost between {}"
+PASS_ONE = "Of {}, {} passed from {}"
+ORDERED_AGAIN = "Of {} delivered to on time, {} ordered again within a year"
+FROM_NO_LEAD = (
+    "{} of {} come from no lead ({}), so that more set out for a proposal than qualified leads became opportunities"
+)
 PLANS = {"sales": "sales’ own plan", "marketing": "marketing’s plan", "joint": "the joint plan"}
 FEWER, MORE = "After a late first order fewer bought again", "After a late first order more bought again"
 NOT_TOLD = "Whether a late first order changes that cannot be told"
+BY_TEST = "by this page’s strict test"
 NO_EFFECT = "orders are not late by lot, so that this is no effect of being late"
-ABOVE = "Chance that bookings exceed what can be delivered: {}"
+ALL_FIRST = (
+    "These are all first orders since {}, followed from the day promised; the table has those delivered in its own "
+    "months, followed from the delivery"
+)
+PROBABLE, IMPROBABLE = (
+    "In {} bookings will probably exceed what can be delivered ({})",
+    "In no month looked at will bookings probably exceed what can be delivered",
+)
+CHANCES, OTHERS = "The chance of it: {}", "The chance of it in the other months: {}"
 BEHIND, WHY = "What lies behind it:", "Not known:"
-CLAIMED = 0.05
-"""The corrected p-value below which one plan is called nearer."""
+DELIVERY, NEARER = "Can it be delivered?", "Whose plan was nearer?"
+CLAIMED = 0.0125
+"""The p-value below which one plan is called nearer (corrected over the plans), and a late order said to go with fewer
+or more: the two questions of this section together have half of the level that the words of the card have."""
 
 
 def company_rows(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -51,44 +70,102 @@ def company_rows(table: pd.DataFrame, part: str) -> pd.DataFrame:
 
 
 def answer(table: pd.DataFrame) -> str:
-    """Return the hand-over up to the delivery that the fewest pass, and those that may be it as well."""
+    """Return between which steps most leads are lost, by number, and what may be it as well; without leads of deals.
+
+    Where a hand-over of theirs is not known the sentence speaks of those that are; of a single one it says who passed.
+    """
     rows = company_rows(table, HAND_OVER)
     known = rows[rows["value"].notna() & rows["step"].isin(STEPS[:-1])]
+    for noun, steps in KINDS:
+        here = known[known["step"].isin(steps)]
+        if len(here) > 1:
+            most = MOST_LOST if len(here) == len(steps) else OF_KNOWN
+            return wording.sentence(most.format(noun, _where_lost(here)))
     if known.empty:
-        return wording.sentence(NOTHING)
-    may_be = known[known["low"] <= known["high"].min()].sort_values("value")
-    named = wording.joined(map(_lost_at, sources.records(may_be)), last="or between")
-    return wording.sentence(FALL_SHORT.format(named))
+        return wording.sentence(NOTHING) if rows["value"].isna().all() else ordered_again(table)
+    (first, *_) = sources.records(known)
+    setting_out = wording.plural(first["n"], first["n_of"])
+    return wording.sentence(PASS_ONE.format(setting_out, wording.percent(first["value"]), first["step"]))
+
+
+def _where_lost(rows: pd.DataFrame) -> str:
+    """Return the hand-over at which most are lost, with those whose interval reaches as many."""
+    most = rows["n"] * (1 - rows["low"])
+    least = rows["n"] * (1 - rows["high"])
+    may_be = rows[most >= least.max()]
+    may_be = may_be.assign(lost=may_be["n"] * (1 - may_be["value"])).sort_values("lost", ascending=False)
+    return ", or between ".join(map(_lost_at, sources.records(may_be)))
 
 
 def _lost_at(row: Mapping[str, Any]) -> str:
     start, _, end = row["step"].partition(" to ")
-    return f"{start} and {end} ({wording.percent(row['value'])} pass)"
+    lost, of = wording.number(row["lost"]), wording.in_full(row["n"])
+    return f"{start} and {end}: {lost} of {of} ({wording.percent(row['value'])} pass)"
+
+
+def ordered_again(table: pd.DataFrame) -> str:
+    """Return how many of the accounts delivered to on time ordered again; empty where it is not known."""
+    rows = company_rows(table, HAND_OVER)
+    rows = rows[(rows["step"] == STEPS[-1]) & rows["value"].notna()]
+    if rows.empty:
+        return ""
+    (row,) = sources.records(rows)
+    accounts = wording.plural(row["n"], row["n_of"])
+    return wording.sentence(ORDERED_AGAIN.format(accounts, wording.percent(row["value"])))
+
+
+def brief(table: pd.DataFrame, *, chances: bool = True) -> list[str]:
+    """Return where most is lost, and in which months bookings will probably exceed what can be delivered.
+
+    For a page on other things: nothing where neither is known. chances : whether the forecast may be told as chances.
+    """
+    lost = answer(table)
+    probable = _probable(table) if chances else ""
+    return [text for text in ("" if sources.plain(lost) == wording.sentence(NOTHING) else lost, probable) if text]
 
 
 def shown(table: pd.DataFrame) -> Together:
     """Show the answer, and who passes each hand-over. table : the month's table `scorecard_funnel`."""
-    rows = company_rows(table, HAND_OVER)
+    rows, told = company_rows(table, HAND_OVER), answer(table)
     known = rows[rows["value"].notna()]
     if known.empty:
-        return Together(Statement(answer(table), kind="nothing"))
+        return Together(Statement(told, kind="nothing"))
     share: Format = _share
     days: Format = _days
     formats = dict.fromkeys(("value", "low", "high"), share) | dict.fromkeys(("median_days", "q90_days"), days)
     formats["n"] = wording.in_full
-    return Together(Statement(answer(table)), TableView(known, CAPTION, columns=HEADS, formats=formats))
+    again = ordered_again(table)
+    answered = Statement(told, "" if again == told else again)
+    return Together(answered, TableView(known, CAPTION, columns=HEADS, formats=formats))
+
+
+def behind(table: pd.DataFrame) -> Together:
+    """Show what lies behind it, what can be delivered, whose plan was nearer and what is not known, each under a line.
+
+    A line without anything to stand under it is left out.
+    """
+    plans = [_plan(row) for _, row in _each(company_rows(table, PLAN))]
+    parts = {BEHIND: remarks(table), DELIVERY: capacity_sentences(table), NEARER: plans, WHY: reasons(table)}
+    return Together(*(Notes(sentences, line) for line, sentences in parts.items() if sentences))
 
 
 def remarks(table: pd.DataFrame) -> list[str]:
-    """Return where leads are lost, whose plan was nearer, what cannot be delivered, and what a late order did."""
+    """Return how many opportunities come from no lead, where leads are lost, and what a late order did."""
+    sourced = [_from_no_lead(row) for _, row in _each(company_rows(table, SOURCE)) if row["value"] > 0]
     leaks = [_leak(row, rows) for rows, row in _each(company_rows(table, LEAK))]
-    plans = [_plan(row) for _, row in _each(company_rows(table, PLAN))]
-    return list(filter(None, [*leaks, *plans, capacity_sentence(table), again_sentence(table)]))
+    return list(filter(None, [*sourced, *leaks, again_sentence(table)]))
+
+
+def _from_no_lead(row: Mapping[str, Any]) -> str:
+    """By hand: half of 9,831 opportunities are 4,916."""
+    of = wording.plural(row["n"], row["n_of"])
+    alone = wording.in_full(round(row["value"] * row["n"]))
+    return wording.sentence(FROM_NO_LEAD.format(alone, of, wording.percent(row["value"])))
 
 
 def reasons(table: pd.DataFrame) -> list[str]:
     """Return a line for each reason why figures of the company are not known, and what would bring them."""
-    rows = pd.concat([company_rows(table, part) for part in (HAND_OVER, LEAK, PLAN, CAPACITY, AGAIN)])
+    rows = pd.concat([company_rows(table, part) for part in (HAND_OVER, SOURCE, LEAK, PLAN, CAPACITY, AGAIN)])
     out = []
     for _, same in rows[rows["missing"] != ""].groupby("missing", sort=False):
         names = wording.joined(dict.fromkeys(same["step"]))
@@ -97,12 +174,28 @@ def reasons(table: pd.DataFrame) -> list[str]:
     return out
 
 
-def capacity_sentence(table: pd.DataFrame) -> str:
-    """Return the chance of each month ahead that its bookings exceed what can be delivered; empty without one."""
-    rows = company_rows(table, CAPACITY)
-    rows = rows[rows["value"].notna()]
-    months = [f"{wording.month(row['cohort'])} {wording.chance(row['value'])}" for row in sources.records(rows)]
-    return wording.sentence(ABOVE.format(wording.joined(months))) if months else ""
+def capacity_sentences(table: pd.DataFrame) -> list[str]:
+    """Return in which months bookings will probably exceed what can be delivered, then the chances of the others."""
+    rows = _capacity(table)
+    if not rows:
+        return []
+    others = [row for row in rows if not row["value"] > 0.5]
+    first = _probable(table) or wording.sentence(IMPROBABLE)
+    chances = [f"{wording.month(row['cohort'])} {wording.chance(row['value'])}" for row in others]
+    told = (CHANCES if len(others) == len(rows) else OTHERS).format(wording.joined(chances))
+    return [first, wording.sentence(told)] if others else [first]
+
+
+def _probable(table: pd.DataFrame) -> str:
+    """Return the months in which bookings will probably exceed what can be delivered; empty where there is none."""
+    rows = [row for row in _capacity(table) if row["value"] > 0.5]
+    months = wording.joined(wording.month(row["cohort"]) for row in rows)
+    chances = ", ".join(wording.chance(row["value"]) for row in rows)
+    return wording.sentence(PROBABLE.format(months, chances)) if rows else ""
+
+
+def _capacity(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [row for _, row in _each(company_rows(table, CAPACITY))]
 
 
 def again_sentence(table: pd.DataFrame) -> str:
@@ -118,7 +211,8 @@ def again_sentence(table: pd.DataFrame) -> str:
         else:
             means = sources.capitalised(sources.quoted(table, at, "means"))
             told.append(wording.sentence(f"{means}: {_figure(row)}"))
-    return " ".join(told)
+    since = min(filter(None, rows["first"].astype("str")), default="")
+    return " ".join([*told, wording.sentence(ALL_FIRST.format(wording.month(since)))] if since else told)
 
 
 def _each(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, dict[str, Any]]]:
@@ -143,6 +237,8 @@ def _difference(row: Mapping[str, Any]) -> str:
     figure = f"{wording.points(row['value'], digits=1)} ({' to '.join(ends)})"
     if row["low"] <= 0 <= row["high"]:
         return wording.sentence(f"{NOT_TOLD}: {figure}")
+    if not row["p_value"] < CLAIMED:
+        return wording.sentence(f"{NOT_TOLD} {BY_TEST}: {figure}")
     return wording.sentence(f"{FEWER if row['value'] < 0 else MORE}: {figure}; {NO_EFFECT}")
 
 
