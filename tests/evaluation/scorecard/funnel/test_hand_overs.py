@@ -190,6 +190,11 @@ def test_the_future_does_not_reach_a_row(past: int):
     for future in (1, 2):
         log = log_of(random_tables(past, future, as_of=AS_OF, deals=40))
         snap = forecast.snapshot(log, as_of=AS_OF)
-        made.append((as_table([*hand_over_rows(snap), *without_lead_rows(snap), *again_rows(snap)]), close_rates_table(close_rates(snap))))
+        made.append(
+            (
+                as_table([*hand_over_rows(snap), *without_lead_rows(snap), *again_rows(snap)]),
+                close_rates_table(close_rates(snap)),
+            )
+        )
     for one, other in zip(*made, strict=True):
         pd.testing.assert_frame_equal(one, other)
