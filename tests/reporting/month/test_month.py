@@ -135,7 +135,7 @@ def test_the_funnel_is_a_table_of_the_month(log, tmp_path):
     results = Results(tmp_path)
     rows = month_tables.table("scorecard_funnel", log, as_of="2026-10", months=1, results=results)
     assert (tmp_path / "scorecard_funnel.csv").is_file()
-    assert set(rows["part"]) == {"hand-over", "leak", "plan", "capacity", "repeat"}
+    assert set(rows["part"]) == {"hand-over", "source", "leak", "plan", "capacity", "repeat"}
     assert (rows["value"].notna() == (rows["missing"] == "")).all()
     plans = rows[(rows["part"] == "plan") & (rows["segment"] == "Total")].set_index("step")
     assert plans.loc["sales against marketing", "n"] > 0
