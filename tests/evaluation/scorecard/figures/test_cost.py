@@ -72,6 +72,11 @@ def test_every_figure_by_hand():
     assert found.loc[("cost per won deal", both, "Total"), "value"] == pytest.approx(200 / 2)
     # K4 bought for the first time; K2 last bought in June 2023, 24 months before: still known.
     assert found.loc[("cost per new customer", both, "Total"), "value"] == pytest.approx(200 / 1)
+    new = found.loc["new customers"]["value"]
+    assert new.to_dict() == {
+        ("no order in the 24 months before", "Total"): 1,
+        ("no order in the 24 months before, the year before", "Total"): 1,
+    }
     # Customers won in 2024: K3 for 200, and 100 more six months later: 90 comes back in 12 x 90 / 300 months.
     payback = found.loc[("payback", "in revenue", "Total")]
     assert payback["value"] == pytest.approx(12 * 90 / 300)
@@ -127,13 +132,26 @@ def test_velocity_by_hand_and_its_interval():
 def test_what_the_tables_lack_is_named(without: str, figure: str, why: str):
     rows = figures(known(without=without)).loc[figure]
     assert rows["value"].isna().all()
-    assert set(rows["missing"]) == {why}
+    assert rows["missing"].iloc[0] == why
+
+
+def test_one_rule_of_who_is_new_holds_for_every_figure():
+    rows = figures(known())
+    named = rows[rows.index.get_level_values("figure").isin(["cost per new customer", "payback", "new customers"])]
+    assert named["means"].str.contains("24 months before").all()
+    # Payback of the year before is of customers of 2023, with fewer months before them: it would find more to be new.
+    then = rows.loc[("payback", "in revenue, the year before", "Total")]
+    assert np.isnan(then["value"])
+    assert then["missing"] == "needs 24 months of wins before these to tell who is new"
 
 
 def test_where_many_wins_name_no_customer_new_ones_are_not_counted():
-    row = figures(known(blank=True)).loc[("cost per new customer", "sales and marketing", "Total")]
-    assert np.isnan(row["value"])
-    assert "of the wins name no customer" in row["missing"]
+    found = figures(known(blank=True))
+    rows = found[found.index.get_level_values("figure").isin(["new customers", "cost per new customer"])]
+    rows = rows[rows["first"] == "2025-01"]
+    assert len(rows) == 3
+    assert rows["value"].isna().all()
+    assert rows["missing"].str.contains("of the wins name no customer").all()
 
 
 def test_every_row_has_its_number_or_a_reason():

@@ -2,8 +2,8 @@
 
 Each figure is made for the last twelve months ended and for the twelve before. Simple case: a sum over a sum, of months
 in which costs are recorded, with months as the units of its interval. Complications: who is new is told by the same
-months of look-back in both years, else the second would find fewer; where many wins name no customer it is not told at
-all; and earning back needs twelve months after the first order, so it is of customers a year older.
+months of look-back in every year and figure, else one would find fewer than another; where many wins name no customer
+it is not told at all; and earning back needs twelve months after the first order, so it is of customers a year older.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from forecast.evaluation.scorecard.known import Known
 from forecast.evaluation.scorecard.spans import YEAR, Span
 from forecast.evaluation.scores.amounts import Floats, ratio
 
-COST, PER_WIN, PER_CUSTOMER, PAYBACK, VELOCITY = (
+COST, PER_WIN, NEW_CUSTOMERS, PER_CUSTOMER, PAYBACK, VELOCITY = (
     "cost of sales",
     "cost per won deal",
+    "new customers",
     "cost per new customer",
     "payback",
     "velocity",
 )
+SALES_FORMULA = "value x rate x count / cycle"
 FUNCTIONS = {
     "sales and marketing": ("sales", "marketing"),
     "sales alone": ("sales",),
@@ -39,7 +41,7 @@ FUNCTIONS = {
 """Whose cost each definition counts."""
 
 LOOK_BACK = (12, 24)
-"""Fewest and most months of earlier wins by which a customer is told to be new, the same in both years."""
+"""Fewest and most months of earlier wins by which a customer is told to be new, the same for all figures and years."""
 
 MOST_BLANK = 0.05
 """Share of wins without a customer beyond which new customers cannot be counted."""
@@ -56,7 +58,8 @@ def cost_of_sales(known: Known, span: Span) -> list[Definition]:
     """
     rows = []
     for months, ending in ((span, ""), (_year_before(span), YEAR_BEFORE)):
-        found = [*_per_booked(known, months), *_per_win(known, months), *_per_customer(known, months, of=span)]
+        found = [*_per_booked(known, months), *_per_win(known, months), _new(known, months, of=span)]
+        found += _per_customer(known, months, of=span)
         found += [_payback(known, months, of=span), _velocity(known, months)]
         why = _not_recorded(known, months)
         rows += [_named(row, months, ending=ending, why=why) for row in found]
@@ -104,14 +107,24 @@ def _per_win(known: Known, months: Span) -> list[Definition]:
     return [_over(row, spent, by_month(known.wins, months), needs=NEEDS_COSTS)]
 
 
+def _new(known: Known, months: Span, *, of: Span) -> Definition:
+    """Return how many customers were new; of : the later of the two years."""
+    back, why = _look_back(known, months, of=of)
+    name = f"no order in the {wording.plural(back or LOOK_BACK[1], 'month')} before"
+    means = f"customers who bought in these months, with {name} their first"
+    row = Definition(figure=NEW_CUSTOMERS, definition=name, means=means, unit="count", n_of="month")
+    if why:
+        return replace(row, missing=why)
+    new = new_customers(known.wins, months, look_back=back)
+    return replace(row, value=float(len(new)), n=months.last - months.first + 1)
+
+
 def _per_customer(known: Known, months: Span, *, of: Span) -> list[Definition]:
-    """Return cost over new customers; of : the later of the two years, whose months of look-back both have."""
+    """Return cost over new customers; of : the later of the two years."""
     rows = []
     for name, functions in list(FUNCTIONS.items())[::2]:
-        means = (
-            f"cost of {name.replace(' alone', '')} over customers who bought for the first time in {{}} months; who "
-        )
-        means += "bought before is served by it too"
+        means = f"cost of {name.replace(' alone', '')} over customers who bought, with no order in the {{}} months "
+        means += "before their first; who bought before is served by it too"
         row = Definition(figure=PER_CUSTOMER, definition=name, means=means, unit="money", n_of="month")
         back, why = _look_back(known, months, of=of)
         if why:
@@ -134,7 +147,7 @@ def _payback(known: Known, months: Span, *, of: Span) -> Definition:
     )
     row = Definition(figure=PAYBACK, definition="in revenue", means="", unit="months", n_of="month")
     row = replace(row, first=won_in.first_label, last=won_in.last_label)
-    back, why = _look_back(known, won_in, of=_year_before(of))
+    back, why = _look_back(known, won_in, of=of)
     row = replace(row, means=means.format(wording.plural(back or LOOK_BACK[1], "month")))
     why = why or _not_recorded(known, won_in)
     if why:
@@ -146,9 +159,10 @@ def _payback(known: Known, months: Span, *, of: Span) -> Definition:
 
 
 def _look_back(known: Known, months: Span, *, of: Span) -> tuple[int, str]:
-    """Return the months of look-back that both years have, and why new customers cannot be told; empty where they can.
+    """Return the months of look-back of all figures, and why new customers cannot be told; empty where they can.
 
-    of : the later of the two years. Where the earlier has less than the fewest, each year stands alone.
+    Simple case: as many as lie before the year before `of`, the later of the two. Where these are less than the fewest,
+    as many as lie before `of`. Earlier months (payback of the year before) are told where they have as many.
     """
     wins = known.wins[months.has(known.wins["period"])]
     if "account_id" not in wins.columns or not known.wins["account_id"].notna().any():
@@ -157,12 +171,11 @@ def _look_back(known: Known, months: Span, *, of: Span) -> tuple[int, str]:
     if blank > MOST_BLANK:
         return 0, f"{wording.percent(blank)} of the wins name no customer; {NEEDS_ACCOUNTS} of all of them"
     begins = whole_from(known)
-    recorded = _year_before(of).first - begins
-    back = recorded if recorded >= LOOK_BACK[0] else months.first - begins
-    if back < LOOK_BACK[0]:
-        needs = f"needs {LOOK_BACK[0]} months of wins before these to tell who is new"
-        return 0, needs
-    return min(back, LOOK_BACK[1]), ""
+    recorded = [first - begins for first in (of.first - YEAR, of.first)]
+    back = min(next((count for count in recorded if count >= LOOK_BACK[0]), LOOK_BACK[0]), LOOK_BACK[1])
+    if months.first - begins < back:
+        return 0, f"needs {back} months of wins before these to tell who is new"
+    return back, ""
 
 
 def _over(row: Definition, over: Floats, under: Floats, *, needs: str) -> Definition:
@@ -261,7 +274,7 @@ def _velocity(known: Known, months: Span) -> Definition:
         "mean number of deals open at a month's end, times the share won of those closed, times the mean amount won, "
         "over the mean months from creation to the win; money a month"
     )
-    row = Definition(figure=VELOCITY, definition="value x rate x count / cycle", means=means, unit="money")
+    row = Definition(figure=VELOCITY, definition=SALES_FORMULA, means=means, unit="money")
     flow = _flow(known, months)
     value, count = velocity_of(flow), len(flow.open)
     if not np.isfinite(value) or value <= 0:

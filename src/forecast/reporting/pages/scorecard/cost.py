@@ -13,9 +13,17 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.scorecard.figures.channels import CREATED, WON
-from forecast.evaluation.scorecard.figures.cost import COST, PAYBACK, PER_CUSTOMER, PER_WIN, VELOCITY
+from forecast.evaluation.scorecard.figures.cost import (
+    COST,
+    NEW_CUSTOMERS,
+    PAYBACK,
+    PER_CUSTOMER,
+    PER_WIN,
+    SALES_FORMULA,
+    VELOCITY,
+)
 from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
-from forecast.evaluation.scorecard.measures import COST_OF_SALES
+from forecast.evaluation.scorecard.measures import BOOKINGS, COST_OF_SALES
 from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
 from forecast.reporting.pages.scorecard.card import value_in
 from forecast.reporting.pages.scorecard.revenue import luck_sentence
@@ -26,13 +34,14 @@ MAIN = "sales and marketing"
 NAMES = {
     COST: "cost of sales, of what was booked",
     PER_WIN: "cost per won deal",
+    NEW_CUSTOMERS: "new customers",
     PER_CUSTOMER: "cost per new customer",
-    PAYBACK: "months until a new customer’s orders come to it",
-    VELOCITY: "velocity, money a month",
+    PAYBACK: "months until a new customer’s orders come to it, in revenue",
+    VELOCITY: "velocity of the open deals, money a month",
 }
 HEADS = {
     "figure": "",
-    "definition": "whose cost",
+    "definition": "of what",
     "now": "last twelve months",
     "before": "the year before",
     "n": "months",
@@ -49,6 +58,16 @@ CAPTION = "What selling costs, with 95 % ranges"
 CHANNELS = "Pipeline that came with marketing money, by channel, with 95 % ranges"
 UNKNOWN = "Not known of it:"
 NOTHING = "What selling costs is not known"
+READ = "How to read it:"
+IN_REVENUE = (
+    "The months in which a new customer’s orders come to its cost are of customers {won}, for whom twelve months have "
+    "passed since{before}; orders are counted in revenue, as the tables hold no margin."
+)
+NOT_BOOKINGS = (
+    "Velocity{velocity} is not what was booked{booked}: it is open deals × share won × mean deal won / mean months to "
+    "the win, the pace of the pipeline. It is less than bookings where lost deals leave the pipeline sooner than deals "
+    "are won, and more where they stay open."
+)
 
 
 def shown(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) -> Together:
@@ -60,7 +79,8 @@ def shown(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) ->
     finding = Statement(answer, luck_sentence(card, measure=COST_OF_SALES, what="the cost of sales"))
     nothing = Statement(wording.sentence(NOTHING), kind="nothing")
     tables = [table for table in (figures(definitions, company), by_channel(definitions, company)) if len(table.frame)]
-    return Together(finding if answer else nothing, *tables, Notes(missing(definitions), UNKNOWN))
+    notes = Notes(remarks(definitions, card, company=company), READ)
+    return Together(finding if answer else nothing, *tables, notes, Notes(missing(definitions), UNKNOWN))
 
 
 def cost_sentence(definitions: pd.DataFrame, *, company: Company) -> str:
@@ -71,16 +91,50 @@ def cost_sentence(definitions: pd.DataFrame, *, company: Company) -> str:
     text = f"Selling cost {_with_range(now, company)} of what was booked in the last twelve months"
     text += f", {_with_range(before, company)} in the year before" if before is not None else ""
     each = [
-        f"{what} cost {_value(row, company)}"
+        f"{what} cost {_value(row, company)}{_of_whom(definitions) if figure == PER_CUSTOMER else ''}"
         for figure, what in ((PER_WIN, "a deal won"), (PER_CUSTOMER, "a new customer"))
         if (row := _row(definitions, figure, MAIN)) is not None
     ]
     payback = _row(definitions, PAYBACK, "in revenue")
-    back = (
-        f"; the orders of those won a year earlier came to their cost in {_value(payback, company)}" if payback else ""
-    )
-    back += ", in revenue, not margin" if payback else ""
+    back = ""
+    if payback is not None:
+        back = f"; the orders of those {_won_in(payback)} came to their cost in {_value(payback, company)}"
+        back += ", in revenue; at half margin it takes twice as long"
     return wording.sentence(f"{text}{f'; {wording.joined(each)}' if each else ''}{back}")
+
+
+def remarks(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) -> list[str]:
+    """Return of which customers payback is, and why velocity is not what was booked; of what is known alone."""
+    told = []
+    payback, before = (_row(definitions, PAYBACK, f"in revenue{ending}") for ending in ("", YEAR_BEFORE))
+    if payback is not None:
+        then = f"; the year before of those {_won_in(before)}" if before is not None else ""
+        told.append(IN_REVENUE.format(won=_won_in(payback), before=then))
+    velocity = _row(definitions, VELOCITY, SALES_FORMULA)
+    if velocity is not None:
+        booked = card[(card["measure"] == BOOKINGS) & card["ours"].notna()] if len(card) else card
+        amounts = ["", ""]
+        if len(booked):
+            row = sources.row(booked)
+            both = velocity["value"], row["ours"] / row["months"]
+            amounts = [f", {wording.money(value, currency=company.currency)} a month," for value in both]
+            amounts[1] = amounts[1].removesuffix(",")
+        told.append(NOT_BOOKINGS.format(velocity=amounts[0], booked=amounts[1]))
+    return told
+
+
+def _of_whom(definitions: pd.DataFrame) -> str:
+    """Return ` (1,902 customers with no order in the 24 months before)`: how many count as new, and by what."""
+    rows = _known(definitions)
+    rows = rows[(rows["figure"] == NEW_CUSTOMERS) & ~rows["definition"].str.endswith(YEAR_BEFORE)]
+    if rows.empty:
+        return ""
+    many = wording.plural(sources.row(rows)["value"], "customer")
+    return f" ({many} with {sources.quoted(rows, rows.index[0], 'definition')})"
+
+
+def _won_in(row: Mapping[str, Any]) -> str:
+    return f"won {wording.month(row['first'])} to {wording.month(row['last'])}"
 
 
 def figures(definitions: pd.DataFrame, company: Company) -> TableView:
@@ -91,7 +145,7 @@ def figures(definitions: pd.DataFrame, company: Company) -> TableView:
     table = pd.DataFrame(
         {
             "figure": [NAMES[row["figure"]] for row in told],
-            "definition": [row["definition"] if row["figure"] in (COST, PER_CUSTOMER) else "" for row in told],
+            "definition": [_of_what(rows, at, row) for at, row in zip(rows.index, told, strict=True)],
             "now": [_with_range(row, company) for row in told],
             "before": [_before(definitions, row, company) for row in told],
             "n": [wording.number(row["n"]) for row in told],
@@ -100,6 +154,13 @@ def figures(definitions: pd.DataFrame, company: Company) -> TableView:
     )
     formats = dict.fromkeys(HEADS, str)
     return TableView(table, CAPTION, columns=HEADS, formats=formats, right=["now", "before", "n"], stacks=True)
+
+
+def _of_what(rows: pd.DataFrame, at: Any, row: Mapping[str, Any]) -> str:
+    """Return whose cost a figure is, or of which customers; payback has months of its own."""
+    if row["figure"] == PAYBACK:
+        return f"customers {_won_in(row)}; before: a year earlier"
+    return sources.quoted(rows, at, "definition") if row["figure"] in (COST, NEW_CUSTOMERS, PER_CUSTOMER) else ""
 
 
 def by_channel(definitions: pd.DataFrame, company: Company) -> TableView:
