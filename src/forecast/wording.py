@@ -180,10 +180,10 @@ def moved(before: float | None, after: float | None, *, sign: bool = False, plac
 
 @carries(2)
 def percents(first: float, second: float) -> str:
-    """Return the sizes of two shares, the smaller first: `40–90 %`, or `40 %` where they are one."""
-    sizes = sorted((abs(first), abs(second)))
-    low, high = (percent(size, digits=0).removesuffix(f"{THIN}%") for size in sizes)
-    return f"{low if low == high else f'{low}–{high}'}{THIN}%"
+    """Return the sizes of two shares, the smaller first: `40–90 %`, `40 %` where one, small ones `2.5–3.4 %`."""
+    low, high = sorted((abs(first), abs(second)))
+    ends = [percent(size, digits=0, places=int(low < high < 0.05)).removesuffix(f"{THIN}%") for size in (low, high)]
+    return f"{'–'.join(dict.fromkeys(ends))}{THIN}%"
 
 
 @carries(2)

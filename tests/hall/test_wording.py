@@ -187,6 +187,9 @@ def test_counts_of_two_and_lead_times():
     assert wording.leads(2, 6) == "2 to 6 months ahead"
     assert wording.percents(-0.9, -0.4) == f"40–90{T}%"
     assert wording.percents(0.401, 0.399) == f"40{T}%"
+    assert wording.percents(0.025, 0.0338) == f"2.5–3.4{T}%"  # whole, both would be 3 %
+    assert wording.percents(0.03, 0.03) == f"3{T}%"
+    assert wording.percents(0.04, 0.052) == f"4–5{T}%"
     assert wording.gap(-0.231) == "23 percentage points"
     assert wording.gap(0.004, short=True) == "under 1 point"
 
