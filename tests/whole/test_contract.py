@@ -190,7 +190,7 @@ def test_report_folder(sample_report: Path):
     added = ("value_added", "habits", "adjustments", "late_wins", *(f"planning_{name}" for name in beside))
     added += ("benchmark", "lately", "alarms", "odds_ever", "odds_past", "odds_bins", "odds_days", "odds_judgements")
     added += ("events", "levels", "levels_found", "followed")
-    added += ("scorecard_definitions", "scorecard_funnel", "scorecard_decomposition")
+    added += ("capacity", "scorecard_definitions", "scorecard_funnel", "scorecard_decomposition")
     for name in ("bookings", "deals", "backtest", "scores", "planning", "scorecard", *added):
         parquet, csv = table(month / "tables" / f"{name}.parquet"), table(month / "tables" / f"{name}.csv")
         assert list(parquet.columns) == list(csv.columns)

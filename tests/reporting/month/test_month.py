@@ -137,8 +137,23 @@ def test_the_funnel_is_a_table_of_the_month(log, tmp_path):
     assert (tmp_path / "scorecard_funnel.csv").is_file()
     assert set(rows["part"]) == {"hand-over", "source", "leak", "plan", "capacity", "repeat"}
     assert (rows["value"].notna() == (rows["missing"] == "")).all()
+    capacity = month_tables.table("capacity", log, as_of="2026-10", months=1, results=results)
+    assert rows.loc[rows["part"] == "capacity", "value"].tolist() == pytest.approx(
+        capacity["value"].tolist(), nan_ok=True
+    )
     plans = rows[(rows["part"] == "plan") & (rows["segment"] == "Total")].set_index("step")
     assert plans.loc["sales against marketing", "n"] > 0
+
+
+def test_bookings_and_capacity_are_of_the_same_draws(log, tmp_path, monkeypatch):
+    day = {"as_of": "2026-10", "months": 1, "seed": 3}
+    alone = month_tables.table("capacity", log, **day)
+    results = Results(tmp_path)
+    bookings = month_tables.table("bookings", log, **day, results=results)
+    made = forecast.forecast_bookings(forecast.snapshot(log, as_of="2026-10"), months=1, seed=3)
+    pd.testing.assert_frame_equal(bookings, made)
+    monkeypatch.setattr(month_tables, "MAKERS", {"capacity": lambda _: pytest.fail("drawn twice")})
+    pd.testing.assert_frame_equal(month_tables.table("capacity", log, **day, results=results), alone)
 
 
 def test_the_reason_of_a_model_that_made_no_forecast_is_its_own():

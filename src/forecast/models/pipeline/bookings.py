@@ -75,6 +75,24 @@ def bookings_at_origins(
         yield table_of(origin, drawn_at(origin, seed=seed), model=model, months=months)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The forecast of a day with its draws. segments : (R,), those of the draws. addends : or why there are none."""
+
+    table: NotedTable
+    segments: tuple[str, ...]
+    addends: Addends | DataError
+
+
+def drawn_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0) -> Drawn:
+    """Return the forecast of `forecast_bookings` with its draws, for what else is asked of these."""
+    check_seed(seed)
+    origin = next(components_at_origins(snap, origins=[snap.as_of], steps=months, marketing=True))
+    addends = drawn_at(origin, seed=seed)
+    table = table_of(origin, addends, months=months)
+    return Drawn(table=table, segments=tuple(origin.view.segments), addends=addends)
+
+
 def drawn_at(origin: Origin, *, seed: int) -> Addends | DataError:
     """Return the expectations and draws of the forecast of a day, or why there is none."""
     parts = origin.forecast()

@@ -37,6 +37,8 @@ from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scorecard.card import scorecard
 from forecast.evaluation.scorecard.definitions import scorecard_definitions
+from forecast.evaluation.scorecard.funnel.plans import capacity_rows
+from forecast.evaluation.scorecard.funnel.rows import as_table
 from forecast.evaluation.scorecard.funnel.table import scorecard_funnel
 from forecast.evaluation.scorecard.revenue.decomposition import scorecard_decomposition
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
@@ -44,7 +46,7 @@ from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.combined.combination import as_made, combinations
-from forecast.models.pipeline.bookings import MODEL_WITHOUT, forecast_bookings
+from forecast.models.pipeline.bookings import MODEL_WITHOUT, drawn_bookings
 from forecast.models.pipeline.components import MARKETINGS
 from forecast.models.pipeline.deals import win_probabilities
 from forecast.models.pipeline.followed import followed
@@ -96,7 +98,7 @@ def table(
 
     Parameters
     ----------
-    name : bookings, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
+    name : bookings, capacity, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
         planning_levels, levels, levels_found, followed, scorecard, scorecard_decomposition, scorecard_definitions,
         scorecard_funnel, judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes,
         changes_forecast, changes_forecast_deals or changes_forecast_ends.
@@ -178,7 +180,15 @@ def changes_of_forecast(
 
 
 def _bookings(month: _Month) -> pd.DataFrame:
-    return forecast_bookings(month.snap, months=month.months, seed=month.seed)
+    """Return the forecast of bookings; from its draws `capacity` is made too, so that nobody draws them again."""
+    made = drawn_bookings(month.snap, months=month.months, seed=month.seed)
+    month.results.write("capacity", as_table(capacity_rows(month.snap, months=month.months, forecast=made)))
+    return made.table.frame()
+
+
+def _capacity(month: _Month) -> pd.DataFrame:
+    """Return the chance that bookings exceed what can be delivered, where `bookings` is there without it."""
+    return as_table(capacity_rows(month.snap, months=month.months, seed=month.seed))
 
 
 def _benchmark(month: _Month) -> pd.DataFrame:
@@ -317,7 +327,7 @@ def _study(month: _Month) -> dict[str, pd.DataFrame]:
 
 
 def _funnel(month: _Month) -> pd.DataFrame:
-    return scorecard_funnel(month.snap, scores=_scored(month), months=month.months, seed=month.seed)
+    return scorecard_funnel(month.snap, scores=_scored(month), capacity=_get(month, "capacity"))
 
 
 def _scorecards(month: _Month) -> dict[str, pd.DataFrame]:
@@ -406,6 +416,7 @@ def _each(
 MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
     {
         "bookings": _bookings,
+        "capacity": _capacity,
         "benchmark": _benchmark,
         **_each(_combination, "combined", "weights"),
         "deals": _deals,

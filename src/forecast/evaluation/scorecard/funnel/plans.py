@@ -16,8 +16,7 @@ from forecast.data.schema import TOTAL
 from forecast.errors import DataError
 from forecast.evaluation.scorecard.funnel.rows import CAPACITY, PLAN, FunnelRow
 from forecast.evaluation.scores.comparison import FEWEST, diebold_mariano, holm, paired_targets
-from forecast.models.pipeline.bookings import drawn_at
-from forecast.models.pipeline.components import components_at_origins
+from forecast.models.pipeline.bookings import Drawn, drawn_bookings
 from forecast.models.tables import month_targets
 
 SUBMITTERS = ("sales", "marketing", "joint")
@@ -86,11 +85,12 @@ def _compared(pair: pd.DataFrame | None, first: str, second: str, *, segment: st
 # -- bookings and what can be delivered ------------------------------------------------------------------
 
 
-def capacity_rows(snap: Snapshot, *, months: int = 6, seed: int = 0) -> list[FunnelRow]:
+def capacity_rows(snap: Snapshot, *, months: int = 6, seed: int = 0, forecast: Drawn | None = None) -> list[FunnelRow]:
     """Return the chance that a month's bookings exceed what can be delivered, by segment and Total.
 
     From the same draws as `forecast_bookings` with these months and seed, what is booked already included. A Total is
-    given where every segment has a capacity. There is no interval: the chance is itself what the draws say.
+    given where every segment has a capacity. There is no interval: the chance is itself what the draws say. forecast :
+    the same forecast, where it is made already.
     """
     periods = month_targets(snap, months)[0]
     labels, names = period_labels(periods), (*snap.segments, TOTAL)
@@ -101,12 +101,12 @@ def capacity_rows(snap: Snapshot, *, months: int = 6, seed: int = 0) -> list[Fun
     elif np.isnan(capacity).all():
         why = "delivery holds no capacity of the months ahead"
     else:
-        origin = next(components_at_origins(snap, origins=[snap.as_of], steps=months, marketing=True))
-        found = drawn_at(origin, seed=seed)
+        made = drawn_bookings(snap, months=months, seed=seed) if forecast is None else forecast
+        found = made.addends
         if isinstance(found, DataError):
             why = f"there is no forecast: {found.problem.what}"
         else:
-            drawn = _by_name(found.draws + found.booked, origin.view.segments, snap.segments)
+            drawn = _by_name(found.draws + found.booked, made.segments, snap.segments)
     rows = []
     for m, label in enumerate(labels):
         for s, name in enumerate(names):
