@@ -112,7 +112,7 @@ def test_leaks_by_hand():
     )
     found = total(leak_rows(snap))
     assert found["worked within a day"].value == pytest.approx(10 / 40)
-    assert found["worked within 7 days"].value == pytest.approx(20 / 40)
+    assert found["worked within a week"].value == pytest.approx(20 / 40)
     never = found[NEVER]
     assert (never.value, never.n) == (pytest.approx(10 / 40), 40)
     expected = share_of([True] * 10 + [False] * 30)

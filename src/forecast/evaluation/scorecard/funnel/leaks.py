@@ -39,7 +39,7 @@ MONTHS = 24
 UNTOUCHED_DAYS = 90
 """Days after which a lead that was neither worked nor rejected counts as never worked."""
 
-ANSWERED = (1, 7)
+ANSWERED = {1: "a day", 7: "a week"}
 """Days within which a lead is worked."""
 
 NEVER, ELSEWHERE = "never worked", "rejected, then won elsewhere"
@@ -76,7 +76,7 @@ def _leaks(snap: Snapshot, segment: str | None) -> Iterator[FunnelRow]:
             means = f"leads neither worked nor rejected within {days} days"
             yield row(NEVER, means, never, n, missing)
         else:
-            within = "a day" if days == 1 else f"{days} days"
+            within = ANSWERED[days]
             yield row(f"worked within {within}", f"leads worked within {within} of coming in", found, n, missing)
     elsewhere, why = won_elsewhere(snap)
     found, n = Share(), 0
