@@ -93,13 +93,14 @@ def _where_lost(rows: pd.DataFrame) -> str:
     most = rows["n"] * (1 - rows["low"])
     least = rows["n"] * (1 - rows["high"])
     may_be = rows[most >= least.max()]
-    may_be = may_be.assign(lost=may_be["n"] * (1 - may_be["value"])).sort_values("lost", ascending=False)
+    by_number = (may_be["n"] * (1 - may_be["value"])).sort_values(ascending=False, kind="stable")
+    may_be = may_be.loc[by_number.index]
     return ", or between ".join(map(_lost_at, sources.records(may_be)))
 
 
 def _lost_at(row: Mapping[str, Any]) -> str:
     start, _, end = row["step"].partition(" to ")
-    lost, of = wording.number(row["lost"]), wording.in_full(row["n"])
+    lost, of = wording.number(row["n"] * (1 - row["value"])), wording.in_full(row["n"])
     return f"{start} and {end}: {lost} of {of} ({wording.percent(row['value'])} pass)"
 
 
