@@ -160,7 +160,7 @@ def remarks(table: pd.DataFrame) -> list[str]:
 def _from_no_lead(row: Mapping[str, Any]) -> str:
     """By hand: half of 9,831 opportunities are 4,916."""
     of = wording.plural(row["n"], row["n_of"])
-    alone = wording.in_full(round(row["value"] * row["n"]))
+    alone = wording.in_full(row["value"] * row["n"])
     return wording.sentence(FROM_NO_LEAD.format(alone, of, wording.percent(row["value"])))
 
 
