@@ -64,6 +64,7 @@ def test_each_question_is_answered_by_the_definition_nearest_to_it():
 def test_the_first_definition_answers_where_the_nearest_is_not_known():
     five = answers.prepare_five(as_table([WON, replace(PROPOSALS, missing="needs is_proposal in stages")]))
     assert list(five.table["definition"]) == [WON.definition]
+    assert list(five.table["name"]) == ["close rate"]  # not the proposals won
 
 
 def test_of_a_segment_nothing_is_told_of_the_company():

@@ -106,7 +106,7 @@ def prepare_five(definitions: pd.DataFrame) -> Five:
     standing = [beside(_definition(row), each) for row, each in zip(rows.to_dict("records"), theirs, strict=True)]
     ranked = [each.standing == "ranked" for each in standing]
     table = rows.assign(
-        name=[QUESTIONS[figure][1] for figure in rows["figure"]],
+        name=[_name(row) for row in rows.to_dict("records")],
         survey=[each.value for each in theirs],
         tick=[each.value if drawn else float("nan") for each, drawn in zip(theirs, ranked, strict=True)],
         survey_says=[each.says for each in theirs],
@@ -114,6 +114,12 @@ def prepare_five(definitions: pd.DataFrame) -> Five:
         why=[each.why for each in standing],
     )
     return Five(table=table)
+
+
+def _name(row: Mapping[Any, Any]) -> str:
+    """Return the name of a question on the page; where another definition answers it, only what the figure is."""
+    nearest, name = QUESTIONS[row["figure"]]
+    return name if nearest in ("", row["definition"]) else str(row["figure"])
 
 
 def _answer(definitions: pd.DataFrame, figure: str) -> Any:
