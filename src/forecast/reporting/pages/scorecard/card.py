@@ -15,6 +15,7 @@ from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scorecard.benchmarks import LABEL
+from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
@@ -340,6 +341,16 @@ def sold(table: pd.DataFrame) -> str:
     """Return what stands over our figures on the leader's page: what those that are known tell."""
     cost = table.loc[table["ours"].notna(), "measure"].str.contains("cost").any()
     return f"What we sell, to how many, how often, for how much{', at what cost' if cost else ''}"
+
+
+_OF_SALES = ("more ", "lower ", "delivery")
+"""What the names of the measures begin with that tell what is sold, at what cost, and delivered."""
+
+
+def of_sales(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of what is sold, to how many, how often, at what price and cost, and of deliveries; without the
+    revenue itself, of which a sentence tells."""
+    return table[table["measure"].str.startswith(_OF_SALES) & (table["measure"] != BOOKINGS)]
 
 
 def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:

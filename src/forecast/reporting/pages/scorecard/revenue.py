@@ -209,7 +209,7 @@ def planning_sentence(table: pd.DataFrame, *, company: Company) -> str:
 def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: Any, brief: bool = False) -> Together:
     """Show the answer, its waterfall, the change of each segment and what is behind it; or why it cannot be said.
 
-    table, card : the month's tables `scorecard_decomposition` and `scorecard`. brief : without the segments, and with
+    table, card : the month's tables `scorecard_decomposition` and `scorecard`. brief : the answer alone, and
     nothing where it cannot be said.
     """
     picture = revenue_waterfall(table, company=company, as_of=as_of)
@@ -217,6 +217,8 @@ def shown(table: pd.DataFrame, card: pd.DataFrame, *, company: Company, as_of: A
         return Together() if brief else Together(picture)
     lead = f"{sell_sentence(table, company=company)} {lost_sentence(table)}".strip()
     answer = Statement(lead, luck_sentence(card))
+    if brief:
+        return Together(answer)
     behind = Notes(remarks(table, company=company), BEHIND)
     return Together(answer, picture, by_segment(table, company=company), behind)
 
