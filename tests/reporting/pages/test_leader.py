@@ -49,7 +49,7 @@ def test_each_thing_is_one_line_with_the_table_that_would_bring_it(tmp_path: Pat
     log = read(tiny_company(tmp_path / "a", history=None, plan=None))
     assert lines(log) == [
         "The chance of reaching plan, and each segment against its plan: the table plan.",
-        "Which deals moved in stage, date or amount since last month, and odds by stage and date: "
+        "Which deals moved in stage, date or amount since last month and odds by stage and date: "
         "the table opportunity_history.",
         "The record of past forecasts: more months that have settled.",
         "The record of what sales and marketing forecast: the table submitted_forecasts.",

@@ -329,7 +329,8 @@ def _of_plan(log: Log, row: Mapping[str, Any] | None) -> Iterator[tuple[str, str
 
 def _of_changes(log: Log) -> Iterator[tuple[str, str]]:
     if HISTORY not in log.tables:
-        yield "which deals moved in stage, date or amount since last month, and odds by stage and date", HISTORY
+        yield "which deals moved in stage, date or amount since last month", HISTORY
+        yield "odds by stage and date", HISTORY
 
 
 def _of_record(log: Log, scores: pd.DataFrame, quarters: pd.DataFrame) -> Iterator[tuple[str, str]]:

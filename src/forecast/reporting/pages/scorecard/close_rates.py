@@ -30,7 +30,7 @@ from forecast.evaluation.scorecard.close_rates import (
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, place
 from forecast.reporting.charts.figure import Chart, Format, Statement
-from forecast.reporting.charts.style import AXIS, BEFORE_START, FORECAST, INK, SOFT
+from forecast.reporting.charts.style import AXIS, BEFORE_START, INK, OURS, SOFT
 
 # -- sentences ------------------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ NAMES = {
 """What each rate is a share of."""
 
 LABELS = {COHORT: "by cohort", NAIVE: "of the deals closed"}
-MARKS = {COHORT: FORECAST, NAIVE: BEFORE_START}
+MARKS = {COHORT: OURS, NAIVE: BEFORE_START}
 UNKNOWN = "cannot be told"
 NO_RATES = "What share of our deals we win cannot be told yet"
 OPEN = "Whether deals closed flatter our close rates cannot be told"
@@ -220,7 +220,7 @@ def _draw_rate(axes: Axes, row: Mapping[str, Any], y: float, way: str) -> None:
         return
     mark = MARKS[way]
     axes.hlines(y, 0, 1, color=AXIS, linewidth=0.4, zorder=1)
-    axes.hlines(y, low, high, color=mark.colour, linewidth=4, alpha=0.4, zorder=1.5)
+    axes.hlines(y, low, high, **mark.bar, linewidth=4, zorder=1.5)
     axes.scatter([value], [y], s=52, **mark.points, zorder=3, clip_on=False)
     room = high < 0.86
     axes.annotate(
