@@ -194,6 +194,7 @@ def test_where_luck_could_have_made_every_change_a_brief_table_says_so_once():
 def test_what_is_sold_is_told_without_revenue_and_what_people_do():
     names = ["forecasts submitted in time", "more revenue: bookings", "more people: customers who bought"]
     table = pd.DataFrame({"measure": [*names, "lower cost: cost of sales per booked", "delivery: on time"]})
+    table["survey"] = NAN
     assert list(scorecard.of_sales(table)["measure"]) == [
         "more people: customers who bought",
         "lower cost: cost of sales per booked",

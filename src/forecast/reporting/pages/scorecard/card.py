@@ -343,14 +343,15 @@ def sold(table: pd.DataFrame) -> str:
     return f"What we sell, to how many, how often, for how much{', at what cost' if cost else ''}"
 
 
-_OF_SALES = ("more ", "lower ", "delivery")
-"""What the names of the measures begin with that tell what is sold, at what cost, and delivered."""
+_OF_FORECASTS = "forecast"
+"""What the names of the measures begin with that tell of forecasts."""
 
 
 def of_sales(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of what is sold, to how many, how often, at what price and cost, and of deliveries; without the
-    revenue itself, of which a sentence tells."""
-    return table[table["measure"].str.startswith(_OF_SALES) & (table["measure"] != BOOKINGS)]
+    """Return the rows without a survey's figure that tell what is sold, to how many, how often, at what price and cost,
+    and of deliveries; without the revenue itself, of which a sentence tells."""
+    others = table["measure"].str.startswith(_OF_FORECASTS) | (table["measure"] == BOOKINGS)
+    return table[table["survey"].isna() & ~others]
 
 
 def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief: bool = False) -> TableView:
