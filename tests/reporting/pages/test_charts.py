@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from forecast import sources
 from forecast.data.schema import QUANTILE_COLUMNS, TOTAL, Company
 from forecast.evaluation.judgement import LEVEL_MARGIN, Estimate, found
+from forecast.evaluation.scorecard.definition import Definition, as_table
 from forecast.reporting.charts.axes import spread
 from forecast.reporting.charts.figure import Chart, Folds, Statement
 from forecast.reporting.pages.audit import timeline
@@ -21,7 +22,7 @@ from forecast.reporting.pages.bookings.charts import addends, bookings_fan, plan
 from forecast.reporting.pages.odds import calibration, deal_odds
 from forecast.reporting.pages.planning import charts as planning_charts
 from forecast.reporting.pages.planning import limits as planning_limits
-from forecast.reporting.pages.scorecard.card import scorecard
+from forecast.reporting.pages.scorecard.answers import five
 from forecast.reporting.pages.segments import segments, small_multiples
 from forecast.reporting.pages.track.charts import accuracy, track_record
 from forecast.reporting.pages.value_added.ladder import ladder
@@ -122,20 +123,21 @@ CHANGES = pd.DataFrame(
         "period": "FY26 Q4",
     }
 )
-SCORECARD = pd.DataFrame(
-    {
-        "measure": ["forecast accuracy", "reps at quota", "mean deal"],
-        "ours": [0.5, np.nan, 1e4],
-        "survey": [0.38, 0.6, np.nan],
-        "survey_text": ["38 %", "60 %", ""],
-        "previous": [0.4, np.nan, 9e3],
-        "against_survey": ["above", "", ""],
-        "bound": ["at least", "", ""],
-        "of": "",
-        "survey_of": "",
-        "months": 12,
-    }
+_REPS = Definition(
+    figure="reps at quota",
+    definition="over the span",
+    means="reps whose wins reached the sum of their quotas",
+    unit="share",
+    of="reps",
+    value=0.5,
+    low=0.4,
+    high=0.6,
+    n=80,
+    n_of="rep",
 )
+_UNKNOWN = Definition(figure="forecast accuracy", definition="", means="", unit="share", missing="needs forecasts")
+DEFINITIONS = as_table([_REPS, _UNKNOWN])
+BELOW = "Compared with the survey, we are below in reps at quota"
 JUDGED = {
     name: found(
         Estimate(
@@ -198,7 +200,7 @@ DRAWN = {
     "left_out": lambda: planning_limits.left_out(LEFT_OUT, EFFECT, **PAGE),
     "power": lambda: planning_limits.power(POWER, EFFECT, **PAGE),
     "waterfall": lambda: waterfall(CHANGES, **PAGE),
-    "scorecard": lambda: scorecard(SCORECARD, **PAGE),
+    "scorecard": lambda: five(DEFINITIONS, BELOW, **PAGE),
     "timeline": lambda: timeline(COVERAGE, **PAGE),
 }
 EMPTY = {
@@ -223,7 +225,7 @@ EMPTY = {
     "power": lambda: planning_limits.power(POWER.iloc[:0], EFFECT, **PAGE),
     "power_nothing": lambda: planning_limits.power(None, EFFECT, **PAGE),
     "waterfall": lambda: waterfall(CHANGES.iloc[:0], **PAGE),
-    "scorecard": lambda: scorecard(SCORECARD.iloc[:0], **PAGE),
+    "scorecard": lambda: five(DEFINITIONS.iloc[:0], BELOW, **PAGE),
     "timeline": lambda: timeline(COVERAGE.assign(first=pd.NaT), **PAGE),
 }
 

@@ -7,7 +7,6 @@ import pytest
 
 from forecast import sources
 from forecast.reporting.pages.scorecard import card as scorecard
-from forecast.reporting.pages.scorecard.card import Survey
 from forecast.wording import THIN as T
 
 NAN = float("nan")
@@ -120,10 +119,6 @@ def test_each_figure_stands_beside_the_surveys_and_what_says_something_else_is_n
         f"accuracy (47{T}% of our segment-months, the survey 38{T}% of companies above a threshold).",
         "The survey’s figures are self-reported, 2006-07, not audited.",
     ]
-    survey = scorecard.prepare_survey(table)
-    assert survey.names == ["reps at quota", "existing business"]  # no axis for shares of different things
-    told = scorecard.describe_survey(Survey(table=survey.table.assign(months=12, previous=NAN)))
-    assert told.subtitle.endswith("of companies, reps or revenue; self-reported, 2006-07, not audited")
 
 
 def test_a_year_that_is_not_all_recorded_and_a_figure_that_rests_on_little():

@@ -105,6 +105,7 @@ def test_the_picture_has_a_mark_for_each_share(company):
     caption = answers.describe_five(answers.prepare_five(table), "a finding")
     assert f"reps at quota: ours 41{T}% (31–53{T}%), survey 60{T}%." in sources.plain(caption.description)
     assert len(caption.tooltips) == len(drawn.marks)
+    assert "self-reported, 2006-07, not audited" in caption.subtitle
 
 
 def test_without_an_answer_the_page_says_so(company):

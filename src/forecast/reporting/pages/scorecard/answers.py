@@ -20,6 +20,7 @@ from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.planning.verdict import NOT_IDENTIFIED
 from forecast.evaluation.scorecard.benchmarks import LABEL, benchmark, beside
 from forecast.evaluation.scorecard.definition import Definition
+from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
@@ -37,9 +38,6 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     "close rate": ("won/proposals, cohorts, by count", "proposals won"),
 }
 """Figure of the survey -> which definition of ours comes nearest to it ("" = the first), and its name on the page."""
-
-YEAR_BEFORE = ", the year before"
-"""What the name of a definition ends with where it is the same figure of the twelve months before."""
 
 RANGES = (
     "Each 95 % range stands by itself. Above or below the survey is said only where it holds with all comparisons "

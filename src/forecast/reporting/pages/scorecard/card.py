@@ -1,26 +1,20 @@
-"""The scorecard: its sentences, its figures in their units, and the picture of our shares and the survey's."""
+"""The scorecard: its sentences, and its figures in their units."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from forecast import sources, wording
-from forecast.data.schema import Company
 from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scorecard.benchmarks import LABEL
 from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scores.comparison import FEWEST
-from forecast.reporting.charts.axes import row_axis, share_axis, width_of
-from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
-from forecast.reporting.charts.figure import Chart, Format, Statement, TableView
-from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
+from forecast.reporting.charts.figure import TableView
 from forecast.reporting.pages import differences
 from forecast.reporting.pages.words import (
     COULD_BE_LUCK,
@@ -38,18 +32,6 @@ from forecast.reporting.pages.words import (
 
 # -- sentences ------------------------------------------------------------------------------------------
 
-LABELS = {"ours": "ours", "survey": "the survey's companies"}
-"""What is written in the picture."""
-
-SURVEY_HEADS = {
-    "measure": "measure",
-    "ours": "ours",
-    "survey": "survey",
-    "survey_text": f"the survey says ({LABEL})",
-    "previous": "a year before",
-    "survey_n": "over how many months or reps",
-}
-BOUND_HEAD = {"bound": "ours is"}
 HEADS = {
     "measure": "",
     "ours": "last twelve months",
@@ -65,7 +47,6 @@ FIGURES = ("ours", "previous", "change", "luck")
 """The columns of figures, to be set right."""
 
 YEAR_MONTHS = 12
-NO_FIGURES = "None of the survey's figures is here."
 UNKNOWN = "Not known:"
 
 
@@ -307,32 +288,6 @@ def _change(row: Mapping[str, Any]) -> str:
     return wording.percent(row["change"], sign=True) if known else "–"
 
 
-def describe_survey(survey: Survey) -> Caption:
-    """Return the words of our shares and the survey's."""
-    title = finding(survey.table)
-    shares = [(row, wording.percent(row["ours"]), wording.percent(row["survey"])) for row in survey.rows]
-    described = " ".join(
-        f"{row['measure']}: ours {_bound(row)}{ours}, survey {theirs}." for row, ours, theirs in shares
-    )
-    of = "the months recorded of the last twelve" if covered_sentence(survey.table) else "the last twelve months"
-    differ = [row for row in survey.rows if row["survey_of"]]
-    apart = "".join(f"; {row['measure']}: ours {row['of']}, theirs {row['survey_of']}" for row in differ)
-    return Caption(
-        title=title,
-        subtitle=f"Shares of {of} compared with the survey’s, of companies, reps or revenue{apart}; {LABEL}",
-        description=f"{title}. {described}",
-        tooltips=[
-            wording.listed(
-                row["measure"],
-                wording.named_share(f"ours {_bound(row)}".rstrip(), row["ours"]),
-                wording.named_share("survey", row["survey"]),
-                wording.named_share("ours the year before", row["previous"]),
-            )
-            for row in survey.rows
-        ],
-    )
-
-
 def _bound(row: Mapping[str, Any]) -> str:
     return f"{row['bound']} " if row["bound"] else ""
 
@@ -373,91 +328,3 @@ def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief
         del heads["luck"]
         caption = f"{caption}: {NO_CHANGE}"
     return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
-
-
-# -- our shares and the survey's ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """Our shares and the survey's.
-
-    table : its measures for which both we and the survey have a figure.
-    """
-
-    table: pd.DataFrame
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The measures one by one."""
-        return sources.records(self.table)
-
-    @property
-    def names(self) -> list[str]:
-        """The measures."""
-        return list(map(str, self.table["measure"]))
-
-
-def prepare_survey(table: pd.DataFrame) -> Survey:
-    """Return the measures with both figures, without those of which the survey's says something else.
-
-    table : measure, ours, unit, survey, survey_text, previous, against_survey, bound.
-    """
-    if table.empty:
-        return Survey(table=table)
-    is_apart = (table["against_survey"] == "") & (table["bound"] == "")
-    return Survey(table=table[table["survey"].notna() & table["ours"].notna() & ~is_apart])
-
-
-def scorecard(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
-    """Draw our shares and the survey's, on one axis from nothing to all.
-
-    table : measure, ours, unit, survey, survey_text, previous.
-    """
-    survey = prepare_survey(table)
-    caption = describe_survey(survey)
-    if survey.table.empty:
-        return empty(caption.title, NO_FIGURES)
-    formats: dict[str, Format] = dict.fromkeys(("ours", "survey", "previous"), _share_or_dash)
-    heads = SURVEY_HEADS | (BOUND_HEAD if (survey.table["bound"] != "").any() else {})
-    return chart(
-        survey,
-        draw_survey,
-        caption,
-        table=survey.table,
-        heads=heads,
-        company=company,
-        as_of=as_of,
-        formats=formats,
-        by="y",
-    )
-
-
-def draw_survey(canvas: Canvas, survey: Survey) -> Drawing:
-    """Draw a line from 0 to 100 % for each measure, with our dot and the survey's tick on it."""
-    names = survey.names
-    figure, axes = canvas.axes(70 + 34 * len(names), left=width_of(names), right=22, top=34, bottom=24)
-    for place, row in enumerate(survey.rows):
-        _draw_measure(axes, place, row)
-    row_axis(axes, names)
-    axes.set_xlim(-0.01, 1.01)
-    axes.set_ylim(len(names) - 0.5, -0.75)
-    share_axis(axes, axis="x")
-    axes.text(0, -0.95, f"●  {LABELS['ours']}", color=OURS.name, va="bottom")
-    axes.text(0.16 if not canvas.narrow else 0.3, -0.95, f"┃ {LABELS['survey']}", color=SOFT, va="bottom")
-    at = survey.table["ours"]
-    return Drawing(figure=figure, marks=places(axes, at, range(len(at))))
-
-
-def _draw_measure(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
-    """Draw one measure."""
-    ours, theirs = row["ours"], row["survey"]
-    axes.hlines(place, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
-    axes.scatter([theirs], [place], s=240, **THEIRS.points, linewidth=3, zorder=2)
-    axes.hlines(place, min(ours, theirs), max(ours, theirs), **OURS.bar, linewidth=5, zorder=1.5)
-    axes.scatter([ours], [place], s=80, **OURS.points, zorder=3, clip_on=False)
-    axes.text(ours, place - 0.27, f"{_bound(row)}{wording.percent(ours)}", ha="center", va="bottom", color=OURS.name)
-
-
-def _share_or_dash(value: float) -> str:
-    return wording.percent(value) if wording.known(value) else "–"
