@@ -354,3 +354,35 @@ def test_shares_of_people_of_whom_most_are_in_both_years_differ_by_chance_as_oft
         ]
         wrong.append(np.mean([judgement.of_shares(*pair).p_value <= 0.05 for pair in pairs]))
     assert max(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1500)
+
+
+def test_of_units_that_share_the_luck_of_months_the_larger_p_value_counts():
+    alone = judgement.of_shares(np.repeat([1.0, 0.0], [60, 40]), np.repeat([1.0, 0.0], [40, 60]))
+    months = mean_of([0.7, 0.2, 0.6, 0.3, 0.7, 0.2, 0.5, 0.4], promised=0.4, value=0.6, target=0.4)
+    both = judgement.with_shared_luck(alone, months)
+    assert alone.p_value == pytest.approx(2 * stats.norm.sf(0.2 / np.sqrt(0.5 * 0.5 * 2 / 100)))
+    assert both.p_value == months.p_value > 0.4
+    assert (both.n, both.unit) == (100, "person")
+    assert both.high - both.low == pytest.approx(months.high - months.low)
+    assert (both.low + both.high) / 2 == pytest.approx(0.6)
+    steady = mean_of([0.6, 0.6, 0.62, 0.59, 0.61, 0.61, 0.58, 0.6, 0.59, 0.6], promised=0.4, value=0.6, target=0.4)
+    assert judgement.with_shared_luck(alone, steady).p_value == alone.p_value
+    few = judgement.with_shared_luck(alone, mean_of([0.6] * 3, promised=0.4))
+    assert np.isnan(few.p_value)
+    assert (few.n, few.unit, few.fewest) == (3, "month", judgement.FEWEST)
+
+
+@pytest.mark.slow
+def test_reps_in_one_market_do_not_tell_of_a_change_too_often():
+    rng, claimed = np.random.default_rng(11), {"alone": 0, "shared": 0}
+    for _ in range(400):
+        market = 0.5 * rng.standard_normal((2, 12, 1))  # of each month, for all reps
+        reached = (rng.standard_normal((2, 12, 60)) + market > 0).astype(float)
+        year = (reached.mean(axis=1) >= 0.5).astype(float)
+        alone = judgement.of_shares(year[0], year[1])
+        by_month = reached.mean(axis=2)
+        months = mean_of(by_month[0], promised=by_month[1], value=alone.value, target=alone.promised)
+        claimed["alone"] += alone.p_value <= 0.05
+        claimed["shared"] += judgement.with_shared_luck(alone, months).p_value <= 0.05
+    assert claimed["alone"] > 0.2 * 400
+    assert claimed["shared"] <= 0.05 * 400 + 2 * np.sqrt(0.05 * 0.95 * 400)

@@ -457,6 +457,27 @@ def of_shares(now: Any, before: Any) -> Estimate:
     return Estimate(**facts, value=value, promised=promised, low=value - half, high=value + half, p_value=p_value)
 
 
+def with_shared_luck(alone: Estimate, by_month: Estimate) -> Estimate:
+    """Return an estimate that holds both as if each unit had its own luck and as if all units of a month shared theirs.
+
+    Simple case: reps of one company sell into one market, so a good year lifts many of them over their quotas at once;
+    counted as separate people they would tell of a change too often. The larger p-value of both counts, and the wider
+    interval; where either test could not be made, there is none, and n, unit and fewest are of that one.
+
+    >>> alone = of_shares([1] * 60 + [0] * 40, [1] * 40 + [0] * 60)
+    >>> months = mean_of([0.7, 0.2, 0.6, 0.3, 0.7, 0.2, 0.5, 0.4], promised=0.4, value=0.6, target=0.4)
+    >>> round(alone.p_value, 3), round(with_shared_luck(alone, months).p_value, 2)
+    (0.005, 0.49)
+    """
+    if np.isnan(alone.p_value) or np.isnan(by_month.p_value):
+        few = alone if np.isnan(alone.p_value) else by_month
+        nan = float("nan")
+        return replace(alone, p_value=nan, low=nan, high=nan, n=few.n, unit=few.unit, fewest=few.fewest)
+    half = float(np.nanmax([part.high - part.low for part in (alone, by_month)])) / 2
+    p_value = max(alone.p_value, by_month.p_value)
+    return replace(alone, p_value=p_value, low=alone.value - half, high=alone.value + half)
+
+
 def of_share(happened: Any, *, promised: float) -> Estimate:
     """Return a share of people, held against a share, by the exact binomial test; (n,) 0 or 1."""
     h = as_floats(happened, "happened").ravel()

@@ -19,7 +19,7 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import TABLE
 from forecast.errors import ParameterError
-from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
+from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares, with_shared_luck
 from forecast.evaluation.last_months import mean_of_late
 from forecast.evaluation.scorecard.figures.process import FIGURE as PROCESS
 from forecast.evaluation.scorecard.figures.process import followed_by_deal
@@ -113,7 +113,8 @@ def with_findings(
     """Add LATE and FOUND: what may be said of each measure against the survey and the year before, all at one level.
 
     The measure of each month is held against the survey's figure, and against that of the same month a year earlier,
-    so that the season does not count; of a share of people, the people are the units. The year is asked about twice:
+    so that the season does not count; of a share of people, the people are the units as well, and the larger p-value
+    counts, since one market moves them together. The year is asked about twice:
     as a whole, and its last months alone, since a change of a few months is averaged away by those before.
     """
     values = _of_late(table, measures, known, now=now)
@@ -183,21 +184,26 @@ def _against_survey(measure: Measure, known: Known, now: Span, row: Mapping[Any,
 
 
 def _against_year(measure: Measure, known: Known, now: Span, before: Span, row: Mapping[Any, Any]) -> Estimate:
-    if measure.people is not None:
-        first, second = (measure.people(known, span) for span in (now, before))
-        return of_shares([] if first is None else first, [] if second is None else second)
     months = (_by_month(measure, known, span) for span in (now, before))
-    return mean_of(next(months), promised=next(months), value=row["ours"], target=row["previous"])
+    by_month = mean_of(next(months), promised=next(months), value=row["ours"], target=row["previous"])
+    return by_month if measure.people is None else with_shared_luck(_of_people(measure, known, now, before), by_month)
 
 
 def _against_late(measure: Measure, known: Known, now: Span, before: Span, values: tuple[float, float]) -> Estimate:
-    if measure.people is not None:
-        first, second = (measure.people(known, _late_part(span)) for span in (now, before))
-        return of_shares([] if first is None else first, [] if second is None else second)
     ours, theirs = (_by_month(measure, known, span) for span in (now, before))
     ours, theirs = ours[-len(theirs) :], theirs[-len(ours) :]
     late = np.arange(len(ours)) >= len(ours) - LAST
-    return mean_of_late(ours, promised=theirs, late=late, value=values[0], target=values[1])
+    by_month = mean_of_late(ours, promised=theirs, late=late, value=values[0], target=values[1])
+    if measure.people is None:
+        return by_month
+    return with_shared_luck(_of_people(measure, known, _late_part(now), _late_part(before)), by_month)
+
+
+def _of_people(measure: Measure, known: Known, now: Span, before: Span) -> Estimate:
+    """Return the share of people of two spans, held against each other as if each had their own luck."""
+    assert measure.people is not None
+    first, second = (measure.people(known, span) for span in (now, before))
+    return of_shares([] if first is None else first, [] if second is None else second)
 
 
 def _by_month(measure: Measure, known: Known, span: Span) -> Floats:
