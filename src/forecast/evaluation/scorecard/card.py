@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast import wording
 from forecast.calendar import is_quarter, parse_periods, period_label
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import TOTAL, Log
@@ -218,6 +219,7 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
     then = _a_year_before(measure, known, now)
     told_by = measure.told_by(known, now) if measure.told_by is not None and ours is not None else ""
     note += f", {told_by}" if told_by else ""
+    note += _not_settled(known, now) if measure.of_settled and ours is not None else ""
     why_bound = "" if measure.bound is None or ours is None else measure.bound(known)
     if ours is None and measure.needs == TABLE and known.without_official:
         missing = f"no submitted forecast is official: {known.without_official}"
@@ -240,6 +242,13 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
         "previous_n": 0 if previous is None else _rests_on(measure, known, then),
     }
     return _laid_out(measure, ours=ours, previous=previous, span=now, texts=texts) | rests_on
+
+
+def _not_settled(known: Known, span: Span) -> str:
+    """Return `; October 2026 has not settled yet`, the months of a span that wait; empty where all have settled."""
+    last = max(int(known.actuals.index.max()) if len(known.actuals) else span.first - 1, span.first - 1)
+    waiting = [wording.month(period_label(period)) for period in range(last + 1, span.last + 1)]
+    return f"; {wording.joined(waiting)} {'has' if len(waiting) == 1 else 'have'} not settled yet" if waiting else ""
 
 
 def still_needed(needs: str, snap: Snapshot) -> str:

@@ -62,7 +62,7 @@ def with_changes(
     -------
     `change` is in the figure's own unit (a share: .05 = 5 points); before, after are means over the segments that have
     both. change_p : corrected over all series (Holm 1979). verdict : `changed` where it is at most .05, `no detectable
-    change`, or `not identified`.
+    change`, or `not identified` with the reason in `why`.
     """
     found: dict[tuple[str, str], dict[str, object]] = {}
     for each in series:
@@ -85,7 +85,7 @@ def with_changes(
 def _with_change(row: Definition, facts: dict[str, object], p: float) -> Definition:
     if facts["verdict"] == NOT_IDENTIFIED:
         ends = {name: facts[name] for name in ("before", "after") if name in facts}
-        return replace(row, verdict=NOT_IDENTIFIED, **ends)  # type: ignore[arg-type]
+        return replace(row, verdict=NOT_IDENTIFIED, why=facts["reason"], **ends)  # type: ignore[arg-type]
     return replace(
         row,
         before=facts["before"],  # type: ignore[arg-type]
