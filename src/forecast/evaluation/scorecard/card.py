@@ -20,12 +20,14 @@ from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import TABLE
 from forecast.errors import ParameterError
-from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares, with_shared_luck
+from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of
 from forecast.evaluation.last_months import mean_of_late
+from forecast.evaluation.people import of_share, of_shares, with_shared_luck
 from forecast.evaluation.scorecard.figures.process import FIGURE as PROCESS
 from forecast.evaluation.scorecard.figures.process import followed_by_deal
 from forecast.evaluation.scorecard.known import Known, known_of
 from forecast.evaluation.scorecard.measures import LOOK_BACK, ROWS, Measure, survey_figure, within_share
+from forecast.evaluation.scorecard.one_level import CARD
 from forecast.evaluation.scorecard.spans import Span, year_of
 from forecast.evaluation.scores.amounts import Floats, ratio
 
@@ -111,7 +113,8 @@ def _made_once(measure: Measure) -> Measure:
 def with_findings(
     table: pd.DataFrame, measures: Sequence[Measure], known: Known, *, now: Span, before: Span
 ) -> pd.DataFrame:
-    """Add LATE and FOUND: what may be said of each measure against the survey and the year before, all at one level.
+    """Add LATE and FOUND: what may be said of each measure against the survey and the year before, all at one level,
+    that of the card (`one_level`).
 
     The measure of each month is held against the survey's figure, and against that of the same month a year earlier,
     so that the season does not count; of a share of people, the people are the units as well, and the larger p-value
@@ -128,7 +131,7 @@ def with_findings(
         if not np.isnan(row["previous"]):
             estimates[measure.name, "year"] = _against_year(measure, known, now, before, row)
             estimates[measure.name, "late"] = _against_late(measure, known, now, before, values[measure.name])
-    found, bounds = judge(estimates), dict(zip(table["measure"], table["bound"], strict=True))
+    found, bounds = judge(estimates, level=CARD), dict(zip(table["measure"], table["bound"], strict=True))
     columns: dict[str, list[object]] = {name: [] for name in FOUND}
     for measure in measures:
         columns["n_of"].append("month" if measure.people is None else "person")
