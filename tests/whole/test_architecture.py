@@ -74,6 +74,7 @@ ROWS = [
     "reporting/month/results|reporting/month/planning_rows",
     "reporting/explorer",
     "reporting/month",
+    "reporting/published",
     "reporting/run",
     "cli",
 ]

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from forecast.cli import imports
+from forecast.cli import imports, published
 from forecast.errors import ForecastError, MachineError, ParameterError
 from forecast.reporting.run.stopping import terminable
 
@@ -350,6 +350,9 @@ def params(
     from forecast.cli.commands import params as run
 
     run(notebook, notebooks)
+
+
+published.register(app)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:
