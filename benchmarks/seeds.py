@@ -76,4 +76,8 @@ LEVELS = tuple(range(8801, 8861))
 (used)."""
 
 SCORECARD = tuple(range(9301, 9501))
-"""Companies on which it is counted whether known rates lie in their intervals, and what is claimed to have changed."""
+"""Companies on which it is counted whether known rates lie in their intervals."""
+
+SCORECARD_CLAIMS = tuple(range(9501, 9701))
+"""Companies on which it is counted what the scorecard claims to have changed (9301 to 9500 before its tests of reps at
+quota were mended)."""
