@@ -76,6 +76,7 @@ ROWS = [
     "reporting/month",
     "reporting/published",
     "reporting/run",
+    "reporting/published/record",
     "cli",
 ]
 
@@ -159,12 +160,13 @@ def test_no_folder_is_crowded(root: Path):
 
 
 def test_no_clock_in_the_library():
+    # But for the one that the command line hands in: what day is `today`, when did a run begin.
     clock = re.compile(
         r"datetime\.(now|today|utcnow)\(|date\.today\(|Timestamp\.(now|today|utcnow)\(|time\.time\("
         r"|(Timestamp|datetime64)\([\"'](now|today)"
     )
     found = [module for module, path in modules().items() if clock.search(path.read_text(encoding="utf-8"))]
-    assert not found, f"a wall clock in {found}"
+    assert found == ["cli/clock"], f"a wall clock in {found}"
 
 
 @pytest.mark.slow

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from pathlib import Path
+
 import pytest
 
 from forecast.cli import app
+from forecast.reporting.published.record import Record
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import Stage
+from forecast.reporting.run.progress import Quiet
 from forecast.reporting.run.report import report
 from reports import WRITES, company, notebook
 
@@ -42,6 +47,21 @@ def make(place, kernels):  # noqa: ARG001
     def made(as_of="2026-03", **changed):
         options = {"out": "reports", "notebooks": "notebooks", "stages": STAGES, "kernels": kernels}
         return report("data", as_of=as_of, **{**options, **changed})
+
+    return made
+
+
+@pytest.fixture
+def recorded(make):
+    """Return a function that makes the report of a month and keeps a record: the first at six, the next at seven …"""
+    hour = iter(range(6, 24))
+
+    def made(as_of="2026-03", **changed):
+        moment = dt.datetime(2026, 4, 3, next(hour), 0, 1, tzinfo=dt.UTC)
+        record = Record(Path("reports"), as_of=as_of, clock=lambda: moment, display=Quiet())
+        with record.kept():
+            make(as_of, progress=record, **changed)
+        return record
 
     return made
 

@@ -23,10 +23,12 @@ from forecast.reporting.run.prepare import Job
 _MADE_FROM = ("as_of", "redacted", "parameters", "fingerprints", "versions")
 
 
-def publish(job: Job, measured: Mapping[str, Any]) -> None:
+def publish(job: Job, measured: Mapping[str, Any]) -> tuple[months.Link, bool]:
     """Publish the finished work of a month, and write the page that lists the months; the folder is locked.
 
-    measured : seconds and peak memory of each notebook, for the manifest. Raises MachineError.
+    measured : seconds and peak memory of each notebook, for the manifest.
+
+    Returns what stands now, and whether it is new. Raises MachineError.
     """
     month = job.month
     with workspace.machine(f"{month.work} cannot be read"):
@@ -34,12 +36,14 @@ def publish(job: Job, measured: Mapping[str, Any]) -> None:
     files.pop(workspace.STATE, None)
     standing = months.read(month.final)
     made_from = json.loads(json.dumps(job.made_from, default=str))
-    if standing.files == files and _made_from(standing.manifest) == made_from:
+    same = standing.files == files and _made_from(standing.manifest) == made_from
+    if same:
         _leave_or_restore(month, standing)
     else:
         _replace(job, standing, {**_facts(job, measured), "files": files})
     pages.write_index(month.out, company=job.company, logo=job.logo)
     book.note_index(month.out)
+    return months.read(month.final).link, not same
 
 
 def _leave_or_restore(month: workspace.Month, standing: months.Published) -> None:

@@ -88,6 +88,7 @@ def report(
         job = prepare(
             asked, data=data, as_of=as_of, out=Path(out), private=private, redacted=redacted, salt_file=salt_file
         )
+        display.about(job.made_from)
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
         with workspace.locked(job.month.out, f"the report of {job.month.as_of}"):
             _make(run, resume=resume)
@@ -115,7 +116,8 @@ def _make(run: _Run, *, resume: bool) -> None:
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
     _run_all(run, state)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
-    publication.publish(job, state.finished)
+    link, new = publication.publish(job, state.finished)
+    run.display.published({**link.as_dict(), "new": new})
 
 
 # -- running ---------------------------------------------------------------------------------------------
