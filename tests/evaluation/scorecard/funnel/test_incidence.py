@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import proportion_confint
 
 from forecast.errors import ParameterError
+from forecast.evaluation.scorecard.figures import intervals
 from forecast.evaluation.scorecard.funnel.incidence import (
     MOST_OPEN,
     cumulative_incidence,
     followed_to,
     share_of,
+    with_to_come,
 )
 
 
@@ -146,3 +149,74 @@ def test_what_is_wrong_is_said():
     with pytest.raises(ParameterError, match="above 0"):
         cumulative_incidence([1.0], [1], weight=[0.0])
     assert cumulative_incidence([], []).share().high == 1.0
+
+
+def test_what_ended_long_ago_adds_next_to_nothing_by_hand():
+    # Of forty 30 ended on the first day, ten are open after 100 days. Younger half: 30 in 30 x 1 + 10 x 50 days, at
+    # least 20.24 of them (chi-squared); older: none in 500 days, at most 3.69. The rate falls to .00738 / .03819 = .193
+    # of itself, so that 50 x .193 x 1.193 = 11.5 days at .00738 remain: 1 - exp(-.0851) of the quarter that is open.
+    seen = cumulative_incidence(np.repeat([1.0, 100.0], [30, 10]), np.repeat([1, 0], [30, 10]), until=100.0)
+    least, most = stats.chi2.ppf(0.025, 60) / 2 / 530, stats.chi2.ppf(0.975, 2) / 2 / 500
+    fall = most / least
+    assert fall == pytest.approx(0.193, abs=1e-3)
+    assert seen.likely_to_come == pytest.approx(0.25 * -np.expm1(-most * 50 * fall * (1 + fall)))
+    assert seen.likely_to_come == pytest.approx(0.0204, abs=1e-4)
+    assert seen.to_come == pytest.approx(0.25 * -np.expm1(-most * 100))
+    assert with_to_come(seen).high == pytest.approx(seen.share().high + seen.likely_to_come)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 5.0))
+def test_no_more_is_likely_to_come_than_may_come_at_most(seed: int, shape: float):
+    rng = np.random.default_rng(seed)
+    time, followed = 100 * rng.weibull(shape, 200), rng.uniform(20, 200, 200)
+    cause = np.where(time <= followed, rng.integers(1, 3, 200), 0)
+    seen = cumulative_incidence(np.minimum(time, followed), cause, until=followed_to(followed))
+    assert 0 <= seen.likely_to_come <= seen.to_come * (1 + 1e-12)
+
+
+def test_where_the_rate_has_not_fallen_all_that_may_come_is_likely():
+    # One a day comes all along: nothing says that they stop.
+    time, cause = (
+        np.append(np.arange(1.0, 101.0), np.full(300, 100.0)),
+        np.append(np.ones(100, int), np.zeros(300, int)),
+    )
+    seen = cumulative_incidence(time, cause, until=100.0)
+    assert seen.likely_to_come == pytest.approx(seen.to_come)
+
+
+def test_the_interval_of_a_share_by_weight_by_hand():
+    # One large deal lost, two small ones, one of them won: weights 4, 1, 1, so 36/18 = 2 equal ones, and by their
+    # squares 18^2 / 258 = 1.256. The share is 1/6, its variance seen ((4/6)^2 + (5/6)^2 + (1/6)^2) / 36 = .0324, that
+    # of two equal ones (1/6) (5/6) / 2 = .0694: averaged 1.256 to 4, .0606, which 2.29 deals would have.
+    found = share_of([False, True, False], weight=[4.0, 1.0, 1.0])
+    seen = ((4 / 6) ** 2 + (5 / 6) ** 2 + (1 / 6) ** 2) / 36
+    averaged = (324 / 258 * seen + 4 * 5 / 72) / (324 / 258 + 4)
+    t = 12.706205  # of one degree
+    low, high = intervals.wilson(1 / 6, 5 / 36 / averaged, quantile=t)
+    assert (found.value, found.low, found.high) == pytest.approx((1 / 6, low, high))
+
+
+def test_equal_weights_change_nothing_but_the_quantile():
+    yes = np.arange(60) < 20
+    found = share_of(yes, weight=np.full(60, 7.0))
+    t = stats.t.ppf(0.975, 59)
+    assert (found.low, found.high) == pytest.approx(intervals.wilson(1 / 3, 60, quantile=t))
+
+
+def test_shares_by_value_of_few_deals_lie_in_their_intervals():
+    # Sixty deals with a long tail of amounts; large ones are won less often. Of 400 companies 95 % less two standard
+    # errors is .928; without the variance of equal deals it would be .93 and less.
+    rng = np.random.default_rng(11)
+
+    def deals(n: int) -> tuple[np.ndarray, np.ndarray]:
+        amount = np.exp(0.65 * rng.standard_normal(n) + rng.exponential(0.4, n))
+        return amount, rng.random(n) < 1 / (1 + np.exp(0.8 + 0.3 * np.log(amount)))
+
+    amount, won = deals(2_000_000)
+    true = amount[won].sum() / amount.sum()
+    held = 0
+    for _ in range(400):
+        amount, won = deals(60)
+        found = share_of(won, weight=amount)
+        held += found.low <= true <= found.high
+    assert held / 400 >= 0.928

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import gammaincinv, stdtrit
 
 from forecast import wording
 from forecast.errors import ParameterError
@@ -29,6 +29,9 @@ FEWEST_FOLLOWED, FOLLOWED_SHARE = 10, 0.05
 
 MOST_OPEN = 0.10
 """What may still come on top of a share, beyond the oldest age seen, before it cannot be told."""
+
+PRIOR = 4.0
+"""How many squared weights the variance of equal units counts for beside that which is seen."""
 
 _NORMAL95 = 1.959963984540054
 _TAIL = 0.975
@@ -49,8 +52,10 @@ class Incidence:
 
     times : (T,) at which somebody came to an end, up to `until`. reached : (K, T) share that had come to end 1 ... K.
     open : (T,) share still under way. added : (K, n) what each adds to the last value of `reached`. weighted : whether
-    they counted by weights. effective : how many they amount to (Kish): n without weights. exposure, late : time under
-    way in the older half of the ages, and how many came to end 1 there.
+    they counted by weights. effective : how many they amount to (Kish): n without weights. squares : how many their
+    squared weights amount to, by the same rule, on which a variance with weights rests. exposure, late : time under
+    way in the older half of the ages, and how many came to end 1 there. exposure_before, early : the same of the
+    younger half.
     """
 
     times: np.ndarray
@@ -60,8 +65,11 @@ class Incidence:
     until: float
     weighted: bool
     effective: float
+    squares: float
     exposure: float
     late: int
+    exposure_before: float
+    early: int
 
     @property
     def still_open(self) -> float:
@@ -77,16 +85,35 @@ class Incidence:
         """
         return self.still_open * most_to_come(self.late, self.exposure, ahead=self.until)
 
+    @property
+    def likely_to_come(self) -> float:
+        """What at most may still come to end 1 where the rate goes on falling as it fell so far, as a share of all.
+
+        The older half of the ages has a largest rate that it leaves possible, the younger one a least; where the first
+        is below the second, the rate falls as much again in each of the two halves to come. So what ended long ago adds
+        next to nothing: leads that are worked at all are worked in their first months.
+        """
+        least = float(gammaincinv(self.early, 1.0 - _TAIL)) if self.early else 0.0
+        most = float(gammaincinv(self.late + 1.0, _TAIL))
+        # (most / exposure) / (least / exposure_before), at most 1
+        fall = min(most * self.exposure_before / max(least * self.exposure, 1e-300), 1.0)
+        ahead = self.until / 2 * fall * (1.0 + fall)
+        return self.still_open * most_to_come(self.late, self.exposure, ahead=ahead)
+
     def share(self, end: int = 1) -> Share:
         """Return the share that came to an end by the oldest age, with its interval.
 
         Wilson's interval at the number of units that would have this variance if all had been followed (Rothman,
-        *Journal of Chronic Diseases* 31, 1978); with weights the quantile of Student's t takes the normal's place.
+        *Journal of Chronic Diseases* 31, 1978); with weights as `interval` says.
         """
         if not len(self.times):
-            return interval(0.0, 0.0, units=self.effective, weighted=self.weighted)
+            return interval(0.0, 0.0, units=self.effective, squares=self._squares)
         value, added = float(self.reached[end - 1, -1]), self.added[end - 1]
-        return interval(value, float(added @ added), units=self.effective, weighted=self.weighted)
+        return interval(value, float(added @ added), units=self.effective, squares=self._squares)
+
+    @property
+    def _squares(self) -> float | None:
+        return self.squares if self.weighted else None
 
     def of_ended(self, end: int = 1, *, among: tuple[int, ...] = (1, 2)) -> Share:
         """Return the share that came to one end among those that came to some of the ends; NaN where none did."""
@@ -96,8 +123,7 @@ class Incidence:
             return Share()
         value = float(self.reached[end - 1, -1]) / whole
         added = (self.added[end - 1] - value * self.added[parts].sum(axis=0)) / whole
-        units = self.effective * whole
-        return interval(value, float(added @ added), units=units, weighted=self.weighted)
+        return interval(value, float(added @ added), units=self.effective * whole, squares=self._squares)
 
     def waited(self, q: float, *, end: int = 1) -> float:
         """Return the time by which a share q of those that come to an end had come to it; NaN where none did."""
@@ -160,10 +186,18 @@ def cumulative_incidence(
         added=_added(reached, hazard, before, stay, at_risk, first=first, cause=cause, weight=weight),
         until=until,
         weighted=weighted,
-        effective=float(weight.sum() ** 2 / (weight @ weight)) if len(weight) else 0.0,
+        effective=_amount_to(weight),
+        squares=_amount_to(weight**2),
         exposure=float(np.maximum(time - older, 0.0).sum()),
         late=int(((cause == 1) & (time > older)).sum()),
+        exposure_before=float(np.minimum(time, older).sum()),
+        early=int(((cause == 1) & (time <= older)).sum()),
     )
+
+
+def _amount_to(weight: np.ndarray) -> float:
+    """Return how many equal ones the weights, (n,), amount to (Kish 1965); 0 where there are none."""
+    return float(weight.sum() ** 2 / (weight @ weight)) if len(weight) else 0.0
 
 
 def _added(
@@ -206,9 +240,9 @@ def followed_to(followed: Any) -> float:
 
 
 def with_to_come(seen: Incidence) -> Share:
-    """Return the share that came to the first end, its upper end raised by what may still come."""
+    """Return the share that came to the first end, its upper end raised by what may still come as the rate falls."""
     found = seen.share()
-    return Share(value=found.value, low=found.low, high=min(found.high + seen.to_come, 1.0))
+    return Share(value=found.value, low=found.low, high=min(found.high + seen.likely_to_come, 1.0))
 
 
 def cannot_tell(seen: Incidence, *, what: str = "be won") -> str:
@@ -236,18 +270,25 @@ def share_of(yes: Any, *, weight: Any = None) -> Share:
     return cumulative_incidence(np.ones(len(yes)), np.where(yes, 1, 2), weight=weight).share()
 
 
-def interval(value: float, variance: float, *, units: float, weighted: bool = False) -> Share:
+def interval(value: float, variance: float, *, units: float, squares: float | None = None) -> Share:
     """Return a share with its 95 % interval: Wilson's, at the number of units that would have this variance.
 
-    units : how many there are, for a share of 0 or 1, of which no variance can be seen.
+    Simple case: without weights, and all is said. With weights the few largest make the variance that is seen, which is
+    too small wherever none of them came to the rarer end. So it is averaged with the one of as many equal units, as if
+    it had been seen in PRIOR squares more (Smyth 2004, *Statistical Applications in Genetics and Molecular Biology* 3),
+    and the quantile is Student's.
+
+    units : how many there are, by weight as many equal ones as they amount to; of a share of 0 or 1, of which no
+    variance can be seen, the interval is that of so many. squares : with weights, how many the squared weights amount
+    to; None = without.
     """
     value = min(max(value, 0.0), 1.0)
+    if squares is not None and units > 0:
+        variance = (squares * variance + PRIOR * value * (1.0 - value) / units) / (squares + PRIOR)
     n = value * (1.0 - value) / variance if variance > 1e-300 and 1e-12 < value < 1 - 1e-12 else units
     if not n > 0:
         return Share(value=value, low=0.0, high=1.0)
-    z = _NORMAL95
-    if weighted:
-        z = float(stdtrit(max(units - 1.0, 1.0), _TAIL))
+    z = _NORMAL95 if squares is None else float(stdtrit(max(units - 1.0, 1.0), _TAIL))
     centre, half = value + z**2 / (2 * n), z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2))
     low, high = (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
     return Share(value=value, low=float(min(max(low, 0.0), value)), high=float(max(min(high, 1.0), value)))

@@ -1,1 +1,0 @@
-"""Months that are published: read, listed, verified, compared, cleaned away."""
