@@ -76,8 +76,12 @@ LEVELS = tuple(range(8801, 8861))
 (used)."""
 
 SCORECARD = tuple(range(9301, 9501))
-"""Companies on which it is counted whether known rates lie in their intervals, and what is claimed to have changed."""
+"""Companies on which it is counted whether known rates lie in their intervals."""
+
+SCORECARD_CLAIMS = tuple(range(9501, 9701))
+"""Companies on which it is counted what the scorecard claims to have changed (9301 to 9500 before its tests of reps at
+quota were mended)."""
 
 SCORECARD_AGAIN = tuple(range(9501, 9701))
-"""The same for rates of the close rates and the funnel once the intervals of leads and by value had been mended, since
-those of SCORECARD had been looked at for them; the other figures of the scorecard were first looked at on SCORECARD."""
+"""The same companies in number, of another size: whether rates of the close rates and the funnel lie in their intervals
+once those of leads and by value had been mended, since SCORECARD had been looked at for that."""

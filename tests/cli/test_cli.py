@@ -16,7 +16,10 @@ from forecast.evaluation.planning.effect import json_ready
 from reports import PARAMETERS, company, notebook
 
 BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
-COMMANDS = ("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "init", "import", "params")
+COMMANDS = (
+    *("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "init", "import", "params"),
+    *("runs", "verify"),
+)
 
 
 @pytest.fixture

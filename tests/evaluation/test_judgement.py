@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import expit, logit
@@ -317,40 +316,3 @@ def test_where_sums_and_months_point_in_different_ways_nothing_is_said():
     values = 1.0 + rng.normal(0, 0.1, 12)
     assert mean_of(values).p_value < 0.01
     assert mean_of(values, value=-0.2, target=0.0).p_value == 1.0
-
-
-def test_shares_of_people():
-    reached = np.repeat([1.0, 0.0], [18, 12])
-    assert judgement.of_share(reached, promised=0.6).p_value == 1.0
-    few = judgement.of_share(reached[:5], promised=0.6)
-    assert np.isnan(few.p_value)
-    pooled = np.sqrt(0.5 * 0.5 * 2 / 30)
-    found = judgement.of_shares(reached, np.repeat([1.0, 0.0], [12, 18]))
-    assert found.p_value == pytest.approx(2 * stats.norm.sf(0.2 / pooled))
-    assert np.isnan(judgement.of_shares(reached, reached[:3]).p_value)
-
-
-def test_of_people_who_are_in_both_years_the_pairs_count():
-    now = pd.Series([1.0] * 20 + [0.0] * 20, index=range(40))
-    others = judgement.of_shares(now, pd.Series([1.0] * 12 + [0.0] * 28, index=range(100, 140)))
-    assert others.p_value == judgement.of_shares(now.to_numpy(), [1.0] * 12 + [0.0] * 28).p_value
-    # All 40 again, twelve of those who reach it now did so then: eight changed, all one way. By hand, p = .4:
-    # var = .4 .6 2 / 40 - 2 (12 .36 - 8 .24 + 20 .16) / 1600 = .012 - .007 = .005
-    again = judgement.of_shares(now, pd.Series([1.0] * 12 + [0.0] * 28, index=range(40)))
-    assert again.p_value == pytest.approx(2 * stats.norm.sf(0.2 / np.sqrt(0.005)))
-    shuffled = pd.Series([1.0] * 12 + [0.0] * 28, index=range(40)).sample(frac=1, random_state=3)
-    assert judgement.of_shares(now, shuffled).p_value == pytest.approx(again.p_value)
-
-
-@pytest.mark.slow
-def test_shares_of_people_of_whom_most_are_in_both_years_differ_by_chance_as_often_as_stated():
-    rng = np.random.default_rng(5)
-    wrong = []
-    for like in (-0.4, 0.6):  # a good year is followed by a higher quota, or good reps stay good
-        z = rng.multivariate_normal([0, 0], [[1, like], [like, 1]], size=(1500, 60)) < -0.3
-        pairs = [
-            (pd.Series(one[:50, 0] * 1.0, index=range(50)), pd.Series(one[10:, 1] * 1.0, index=range(10, 60)))
-            for one in z
-        ]
-        wrong.append(np.mean([judgement.of_shares(*pair).p_value <= 0.05 for pair in pairs]))
-    assert max(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1500)

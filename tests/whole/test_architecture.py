@@ -46,7 +46,7 @@ ROWS = [
     "evaluation/backtest|evaluation/changed",
     "evaluation/scores",
     "evaluation/judgement",
-    "evaluation/value_added|evaluation/alarms|evaluation/last_months",
+    "evaluation/value_added|evaluation/alarms|evaluation/last_months|evaluation/people",
     "evaluation/lately|evaluation/levels",
     "evaluation/questions",
     "evaluation/planning",
@@ -59,6 +59,7 @@ ROWS = [
     "evaluation/scorecard/funnel/hand_overs|evaluation/scorecard/funnel/plans",
     "evaluation/scorecard/funnel/leaks",
     "evaluation/scorecard/funnel/table",
+    "evaluation/scorecard/one_level",
     "evaluation/scorecard/measures",
     "evaluation/scorecard/revenue",
     "evaluation/scorecard/revenue/lmdi",
@@ -73,7 +74,9 @@ ROWS = [
     "reporting/month/results|reporting/month/planning_rows",
     "reporting/explorer",
     "reporting/month",
+    "reporting/published",
     "reporting/run",
+    "reporting/published/record",
     "cli",
 ]
 
@@ -157,12 +160,13 @@ def test_no_folder_is_crowded(root: Path):
 
 
 def test_no_clock_in_the_library():
+    # But for the one that the command line hands in: what day is `today`, when did a run begin.
     clock = re.compile(
         r"datetime\.(now|today|utcnow)\(|date\.today\(|Timestamp\.(now|today|utcnow)\(|time\.time\("
         r"|(Timestamp|datetime64)\([\"'](now|today)"
     )
     found = [module for module, path in modules().items() if clock.search(path.read_text(encoding="utf-8"))]
-    assert not found, f"a wall clock in {found}"
+    assert found == ["cli/clock"], f"a wall clock in {found}"
 
 
 @pytest.mark.slow

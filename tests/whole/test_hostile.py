@@ -217,5 +217,6 @@ def test_no_file_is_made_where_none_belongs(made: Path):
         "2026-10-31",
         "failed",
         "index.html",
+        "published.json",
     }
     json.loads((made / "reports" / "2026-10-31" / "manifest.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from forecast.cli import imports
+from forecast.cli import clock, imports, published
 from forecast.errors import ForecastError, MachineError, ParameterError
 from forecast.reporting.run.stopping import terminable
 
@@ -116,23 +116,26 @@ def report(
 
     Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
     """
+    from forecast.reporting.published.record import Record
     from forecast.reporting.run.progress import progress
     from forecast.reporting.run.report import report as make
 
-    with _stopping(then="starts anew" if redact and salt_file is None else "continues"):
+    pairs = _pairs(parameter or [])
+    record = Record(out, as_of=as_of, clock=clock.now, display=progress(quiet=quiet), redacted=redact)
+    with _stopping(then="starts anew" if redact and salt_file is None else "continues"), record.kept():
         page = make(
             data,
             as_of=as_of,
             out=out,
             months=months,
             seed=seed,
-            parameters=_pairs(parameter or []),
+            parameters=pairs,
             scenario=scenario,
             resume=resume,
             jobs=jobs,
             notebooks=notebooks,
             cell_seconds=cell_seconds,
-            progress=progress(quiet=quiet),
+            progress=record,
             redacted=redact,
             salt_file=salt_file,
         )
@@ -350,6 +353,9 @@ def params(
     from forecast.cli.commands import params as run
 
     run(notebook, notebooks)
+
+
+published.register(app)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -148,13 +148,14 @@ def params(notebook: str | None, folder: Path | None) -> None:
             for parameter in notebook_parameters(file)
         ]
         typer.echo(("\n" if number else "") + name)
-        _print_rows([("parameter", "type", "default", "allowed", "meaning"), *rows] if rows else [("(none)",)])
+        print_rows([("parameter", "type", "default", "allowed", "meaning"), *rows] if rows else [("(none)",)])
 
 
-def _print_rows(rows: list[tuple[str, ...]]) -> None:
+def print_rows(rows: list[tuple[str, ...]], *, indent: str = "  ") -> None:
+    """Print a table, each column as wide as its widest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        typer.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        typer.echo(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 # -- a data folder -------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import pandas as pd
 from scipy.special import bdtr, bdtrc, expit, logit, ndtr, stdtr, stdtrit
 
 from forecast.errors import DataError, ParameterError
@@ -430,42 +429,6 @@ def mean_of(
         promised=against if target is None else target,
         weight=weight,
     )
-
-
-def of_shares(now: Any, before: Any) -> Estimate:
-    """Return a share of people, held against another share, by the two-sample test of shares; (n,), (m,) 0 or 1.
-
-    Simple case: different people; pooled variance, so about normal from some ten on (FEWEST on each side). Of two
-    Series the index names the people: the k who are in both resemble themselves, which is taken off the variance as
-    2 k cov / (n m), cov their mean product of deviations from the pooled share (Derrick et al. 2015).
-    """
-    first, second = as_floats(now, "now").ravel(), as_floats(before, "before").ravel()
-    n, nan = min(len(first), len(second)), float("nan")
-    facts: dict[str, Any] = {"n": n, "unit": "person", "fewest": FEWEST}
-    if n < FEWEST:
-        value, promised = (float(part.mean()) if len(part) else nan for part in (first, second))
-        return Estimate(**facts, value=value, promised=promised, low=nan, high=nan, p_value=nan)
-    pooled = float(np.concatenate([first, second]).mean())
-    variance = pooled * (1 - pooled) * (1 / len(first) + 1 / len(second))
-    if isinstance(now, pd.Series) and isinstance(before, pd.Series):
-        both = pd.concat([now, before], axis=1, join="inner").to_numpy(dtype=np.float64) - pooled
-        variance -= 2 * float((both[:, 0] * both[:, 1]).sum()) / (len(first) * len(second))
-    error = float(np.sqrt(max(variance, 0.0)))
-    value, promised = float(first.mean()), float(second.mean())
-    p_value = float(2 * ndtr(-abs(value - promised) / error)) if error > 0 else 1.0
-    half = _NORMAL95 * error
-    return Estimate(**facts, value=value, promised=promised, low=value - half, high=value + half, p_value=p_value)
-
-
-def of_share(happened: Any, *, promised: float) -> Estimate:
-    """Return a share of people, held against a share, by the exact binomial test; (n,) 0 or 1."""
-    h = as_floats(happened, "happened").ravel()
-    n, nan = len(h), float("nan")
-    facts: dict[str, Any] = {"promised": promised, "n": n, "unit": "person", "fewest": FEWEST}
-    if n < FEWEST:
-        return Estimate(**facts, value=float(h.mean()) if n else nan, low=nan, high=nan, p_value=nan)
-    low, high = share_interval(round(h.sum()), n)
-    return Estimate(**facts, value=float(h.mean()), low=low, high=high, p_value=binomial_p(round(h.sum()), n, promised))
 
 
 def of_test(

@@ -174,6 +174,8 @@ submitted_on target_period segment submitter amount
     row = scorecard(log, as_of="2025-11-30").set_index("measure").loc["forecast accuracy"]
     assert (row["ours"], row["ours_n"]) == (1.0, 1)
     assert (row["previous"], row["previous_n"]) == (0.0, 1)
+    assert row["note"].endswith("; November 2025 has not settled yet")
+    assert "settled" not in scorecard(log, as_of="2025-12-31").set_index("measure").loc["reps at quota", "note"]
 
 
 def test_shares_of_different_things_are_not_compared(card: pd.DataFrame):

@@ -62,6 +62,8 @@ def test_changes_are_asked_of_several_figures_at_one_level(table: pd.DataFrame):
     asked = table[table["verdict"] != ""]
     assert asked["figure"].nunique() >= 4
     assert (asked["segment"] == TOTAL).all()
+    assert ((asked["verdict"] == "not identified") == (asked["why"] != "")).all()
+    assert (table.loc[table["verdict"] == "", "why"] == "").all()
     tested = asked[asked["change_p"].notna()]
     assert ((tested["verdict"] == "changed") == (tested["change_p"] <= 0.05)).all()
 

@@ -96,7 +96,7 @@ def test_leaks_with_what_they_rest_on():
 
 
 def test_a_plan_is_nearer_only_where_the_test_says_so():
-    near = row(PLAN, "sales against joint", 0.08, p_value=0.01, n=19, n_of="month")
+    near = row(PLAN, "sales against joint", 0.08, p_value=0.004, n=19, n_of="month")
     far = row(PLAN, "sales against marketing", -0.07, p_value=0.5, n=19, n_of="month")
     told = repr(page.behind(table(near, far))).strip().splitlines()
     assert [line.removeprefix("- ") for line in told] == [
@@ -124,7 +124,7 @@ def test_months_that_will_probably_exceed_what_can_be_delivered_come_first():
 
 def test_capacity_and_plans_stand_under_lines_of_their_own():
     rows = [row(LEAK, NEVER, 0.15), row(CAPACITY, "above", 0.98, cohort="2026-12")]
-    rows += [row(PLAN, "sales against joint", 0.08, p_value=0.01, n=19, n_of="month")]
+    rows += [row(PLAN, "sales against joint", 0.08, p_value=0.004, n=19, n_of="month")]
     told = repr(page.behind(table(*rows, row(LEAK, ELSEWHERE, missing="needs account_id in leads"))))
     places = [told.index(text) for text in (page.BEHIND, "15", page.DELIVERY, "December", page.NEARER, "joint plan")]
     assert places == sorted(places)

@@ -61,6 +61,14 @@ def test_the_scorecard():
     assert same == [scorecard.YEAR_EXPLAINED]  # what has not changed at all has no change that could be open
 
 
+def test_the_cost_of_sales_is_a_percentage_and_its_change_points():
+    table = pd.DataFrame({"measure": ["lower cost: cost of sales per booked"], "ours": 0.1872, "previous": 0.1904})
+    table = table.assign(unit="ratio", change=-0.0168, note="", against_year="unclear", against_late="unclear")
+    table = table.assign(bound="", ours_n=12, previous_n=12, months=12, n_of="month")
+    (row,) = scorecard.shown(table, currency="EUR").to_dict("records")
+    assert (row["ours"], row["previous"], row["change"]) == (f"18.7{T}%", f"19.0{T}%", "−0.3 points")
+
+
 def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
     table = pd.DataFrame(
         {"measure": ["proposals won", "lower cost: cost of sales", "more people: customers who bought", "d"]}

@@ -14,7 +14,7 @@ from forecast.evaluation.scorecard.definition import Definition, as_table
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
 from forecast.reporting.charts.canvas import Canvas
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.pages.scorecard import answers
+from forecast.reporting.pages.scorecard import amounts, answers
 from forecast.wording import THIN as T
 
 REPS = Definition(
@@ -133,14 +133,28 @@ def test_no_change_is_claimed_that_chance_could_make():
 
 
 def test_what_cannot_be_told_is_said_so():
-    open_ended = replace(REPS, verdict=NOT_IDENTIFIED)
-    assert "cannot be told" in answers.changed_sentence(as_table([open_ended]))
-    assert list(answers.changes(as_table([open_ended]), currency="EUR").frame["verdict"]) == ["cannot tell"]
+    open_ended = replace(REPS, verdict=NOT_IDENTIFIED, why="every segment began in 2024-03")
+    alone = answers.changed_sentence(as_table([open_ended]))
+    assert sources.plain(alone).endswith("joint planning began cannot be told: every segment began in 2024-03.")
+    shown = answers.changes(as_table([open_ended]), currency="EUR").frame
+    assert list(map(sources.plain, shown["verdict"])) == ["cannot tell: every segment began in 2024-03"]
+    other = replace(WON, verdict=NOT_IDENTIFIED, why="two segments are not enough")
+    assert answers.MANY_REASONS in answers.changed_sentence(as_table([open_ended, other]))
+    quiet = replace(WON, verdict=NO_CHANGE, change=0.0, change_low=-0.1, change_high=0.1, change_p=1.0)
+    mixed = sources.plain(answers.changed_sentence(as_table([quiet, open_ended])))
+    assert mixed.endswith("Of 1 figure it cannot be told: every segment began in 2024-03.")
     assert answers.changed_sentence(as_table([REPS])) == answers.NO_STARTS
 
 
 def test_a_value_in_its_unit():
-    assert answers.value_in(0.5, "share", currency="EUR") == f"50{T}%"
-    assert answers.value_in(30_000.0, "money", currency="EUR") == f"€30{T}k"
-    assert answers.value_in(1.5, "months", currency="EUR") == "1.5 months"
-    assert pd.notna(answers.value_in(2.0, "ratio", currency="EUR"))
+    assert amounts.value_in(0.5, "share", currency="EUR") == f"50{T}%"
+    assert amounts.value_in(30_000.0, "money", currency="EUR") == f"€30{T}k"
+    assert amounts.value_in(1.5, "months", currency="EUR") == "1.5 months"
+    assert pd.notna(amounts.value_in(2.0, "ratio", currency="EUR"))
+
+
+def test_the_cost_of_sales_is_told_in_per_cent_wherever_it_stands():
+    cost = replace(REPS, figure="cost of sales", definition="marketing alone", unit="ratio", of="")
+    cost = replace(cost, value=0.0294, low=0.0247, high=0.034, n=12, n_of="month")
+    view = answers.every_definition(as_table([cost]), currency="EUR").parts[0][1]
+    assert list(view.frame["ours"]) == [f"2.9{T}% (2.5{T}% to 3.4{T}%)"]

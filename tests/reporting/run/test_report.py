@@ -87,6 +87,7 @@ def test_a_month_is_published_whole(make, place):
     assert page == Path("reports/2026-03-31/index.html")
     assert set(snapshot_of(place / "reports")) == {
         "index.html",
+        "published.json",
         *(f"2026-03-31/{name}" for name in ("index.html", "glossary.html", "manifest.json", "tables/headline.json")),
         *(f"2026-03-31/analysis/{name}.html" for name in ("01_first", "02_second")),
         *(f"2026-03-31/notebooks/{name}.ipynb" for name in ("01_first", "02_second", "07_brief")),

@@ -374,7 +374,7 @@ def level_change(name: str, panel: ErrorPanel, *, permutations: int, seed: int, 
         "segments": len(panel.segments),
         "months": len(panel.months),
     }
-    reasons = [reason] if reason else no_comparison(panel)
+    reasons = [reason] if reason else no_comparison(panel, of="values")
     if not reasons:
         found = estimate_levels(panel, permutations=permutations, seed=seed)
         reasons = too_few_ways(

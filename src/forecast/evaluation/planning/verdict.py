@@ -57,22 +57,22 @@ def not_scored_sentence(problem: Problem) -> str:
     return f"Cannot tell whether planning together helped: {why}."
 
 
-def no_comparison(panel: ErrorPanel) -> list[str]:
-    """Return why nothing can be compared, if so, before anything is computed."""
+def no_comparison(panel: ErrorPanel, *, of: str = "errors") -> list[str]:
+    """Return why nothing can be compared, if so, before anything is computed; of : what is compared, in the plural."""
     segments, months = panel.observed.shape
     if not segments or months < FEWEST_MONTHS:
         left = f"{plural(segments, 'segment')} over {plural(months, 'month')}"
-        return [f"errors of {left} are left to compare", *panel.notes]
+        return [f"{of} of {left} are left to compare", *panel.notes]
     if not panel.adopting.any() and (panel.short or panel.ended):
         why = [short_record(panel.short)] * bool(panel.short) + [nothing_after(panel.ended)] * bool(panel.ended)
-        return [f"{'; '.join(why)}, and no other segment began within the months with errors"]
+        return [f"{'; '.join(why)}, and no other segment began within the months with {of}"]
     if not panel.adopting.any() and NO_STARTS in panel.notes:
         return [NO_STARTS]
     if not panel.adopting.any():
         first, last = period_label(int(panel.months[0])), period_label(int(panel.months[-1]))
-        return [f"no segment began to plan jointly between {first} and {last}, the months with errors"]
+        return [f"no segment began to plan jointly between {first} and {last}, the months with {of}"]
     if segments == 1:
-        return [f"{panel.segments[0]} is the only segment with errors, and there is nothing to compare it with"]
+        return [f"{panel.segments[0]} is the only segment with {of}, and there is nothing to compare it with"]
     dates = np.unique(panel.dates)
     if len(dates) == 1:
         return [

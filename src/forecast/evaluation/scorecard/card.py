@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast import wording
 from forecast.calendar import is_quarter, parse_periods, period_label
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import TABLE
 from forecast.errors import ParameterError
-from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of, of_share, of_shares
+from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of
 from forecast.evaluation.last_months import mean_of_late
+from forecast.evaluation.people import of_share, of_shares, with_shared_luck
 from forecast.evaluation.scorecard.figures.process import FIGURE as PROCESS
 from forecast.evaluation.scorecard.figures.process import followed_by_deal
 from forecast.evaluation.scorecard.known import Known, known_of
 from forecast.evaluation.scorecard.measures import LOOK_BACK, ROWS, Measure, survey_figure, within_share
+from forecast.evaluation.scorecard.one_level import CARD
 from forecast.evaluation.scorecard.spans import Span, year_of
 from forecast.evaluation.scores.amounts import Floats, ratio
 
@@ -110,10 +113,12 @@ def _made_once(measure: Measure) -> Measure:
 def with_findings(
     table: pd.DataFrame, measures: Sequence[Measure], known: Known, *, now: Span, before: Span
 ) -> pd.DataFrame:
-    """Add LATE and FOUND: what may be said of each measure against the survey and the year before, all at one level.
+    """Add LATE and FOUND: what may be said of each measure against the survey and the year before, all at one level,
+    that of the card (`one_level`).
 
     The measure of each month is held against the survey's figure, and against that of the same month a year earlier,
-    so that the season does not count; of a share of people, the people are the units. The year is asked about twice:
+    so that the season does not count; of a share of people, the people are the units as well, and the larger p-value
+    counts, since one market moves them together. The year is asked about twice:
     as a whole, and its last months alone, since a change of a few months is averaged away by those before.
     """
     values = _of_late(table, measures, known, now=now)
@@ -126,7 +131,7 @@ def with_findings(
         if not np.isnan(row["previous"]):
             estimates[measure.name, "year"] = _against_year(measure, known, now, before, row)
             estimates[measure.name, "late"] = _against_late(measure, known, now, before, values[measure.name])
-    found, bounds = judge(estimates), dict(zip(table["measure"], table["bound"], strict=True))
+    found, bounds = judge(estimates, level=CARD), dict(zip(table["measure"], table["bound"], strict=True))
     columns: dict[str, list[object]] = {name: [] for name in FOUND}
     for measure in measures:
         columns["n_of"].append("month" if measure.people is None else "person")
@@ -183,21 +188,26 @@ def _against_survey(measure: Measure, known: Known, now: Span, row: Mapping[Any,
 
 
 def _against_year(measure: Measure, known: Known, now: Span, before: Span, row: Mapping[Any, Any]) -> Estimate:
-    if measure.people is not None:
-        first, second = (measure.people(known, span) for span in (now, before))
-        return of_shares([] if first is None else first, [] if second is None else second)
     months = (_by_month(measure, known, span) for span in (now, before))
-    return mean_of(next(months), promised=next(months), value=row["ours"], target=row["previous"])
+    by_month = mean_of(next(months), promised=next(months), value=row["ours"], target=row["previous"])
+    return by_month if measure.people is None else with_shared_luck(_of_people(measure, known, now, before), by_month)
 
 
 def _against_late(measure: Measure, known: Known, now: Span, before: Span, values: tuple[float, float]) -> Estimate:
-    if measure.people is not None:
-        first, second = (measure.people(known, _late_part(span)) for span in (now, before))
-        return of_shares([] if first is None else first, [] if second is None else second)
     ours, theirs = (_by_month(measure, known, span) for span in (now, before))
     ours, theirs = ours[-len(theirs) :], theirs[-len(ours) :]
     late = np.arange(len(ours)) >= len(ours) - LAST
-    return mean_of_late(ours, promised=theirs, late=late, value=values[0], target=values[1])
+    by_month = mean_of_late(ours, promised=theirs, late=late, value=values[0], target=values[1])
+    if measure.people is None:
+        return by_month
+    return with_shared_luck(_of_people(measure, known, _late_part(now), _late_part(before)), by_month)
+
+
+def _of_people(measure: Measure, known: Known, now: Span, before: Span) -> Estimate:
+    """Return the share of people of two spans, held against each other as if each had their own luck."""
+    assert measure.people is not None
+    first, second = (measure.people(known, span) for span in (now, before))
+    return of_shares([] if first is None else first, [] if second is None else second)
 
 
 def _by_month(measure: Measure, known: Known, span: Span) -> Floats:
@@ -212,6 +222,7 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
     then = _a_year_before(measure, known, now)
     told_by = measure.told_by(known, now) if measure.told_by is not None and ours is not None else ""
     note += f", {told_by}" if told_by else ""
+    note += _not_settled(known, now) if measure.of_settled and ours is not None else ""
     why_bound = "" if measure.bound is None or ours is None else measure.bound(known)
     if ours is None and measure.needs == TABLE and known.without_official:
         missing = f"no submitted forecast is official: {known.without_official}"
@@ -234,6 +245,13 @@ def _row(measure: Measure, known: Known, *, now: Span, before: Span, begins: int
         "previous_n": 0 if previous is None else _rests_on(measure, known, then),
     }
     return _laid_out(measure, ours=ours, previous=previous, span=now, texts=texts) | rests_on
+
+
+def _not_settled(known: Known, span: Span) -> str:
+    """Return `; October 2026 has not settled yet`, the months of a span that wait; empty where all have settled."""
+    last = max(int(known.actuals.index.max()) if len(known.actuals) else span.first - 1, span.first - 1)
+    waiting = [wording.month(period_label(period)) for period in range(last + 1, span.last + 1)]
+    return f"; {wording.joined(waiting)} {'has' if len(waiting) == 1 else 'have'} not settled yet" if waiting else ""
 
 
 def still_needed(needs: str, snap: Snapshot) -> str:

@@ -28,7 +28,8 @@ class Definition:
     rests on, and of what, in the singular (`rep`, `deal`, `month`). first, last : the months it covers, as text.
     missing : why the value is not known and which table or column would bring it; empty where it is known.
     before, after, change, change_low, change_high, change_p, verdict : the figure before and since joint planning
-    began, and its change by the inference of the planning effect; NaN and empty where it was not asked.
+    began, and its change by the inference of the planning effect; NaN and empty where it was not asked. why : of a
+    verdict `not identified` the reason; else empty.
     """
 
     figure: str
@@ -52,6 +53,7 @@ class Definition:
     change_high: float = float("nan")
     change_p: float = float("nan")
     verdict: str = ""
+    why: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Definition))

@@ -12,7 +12,7 @@ from forecast.data.schema import Log
 from forecast.evaluation.planning.effect import PERMUTATIONS
 from forecast.evaluation.scorecard.close_rates import close_rates
 from forecast.evaluation.scorecard.definition import Definition, as_table
-from forecast.evaluation.scorecard.figures import accuracy, attainment, channels, cost, existing, process
+from forecast.evaluation.scorecard.figures import accuracy, attainment, channels, cost, existing, process, won_in_time
 from forecast.evaluation.scorecard.figures.since_joint import Monthly, with_changes
 from forecast.evaluation.scorecard.known import Known, known_of
 from forecast.evaluation.scorecard.spans import Span, year_of
@@ -37,6 +37,7 @@ MAKERS: tuple[Maker, ...] = (
     Maker(make=existing.existing_business, monthly=existing.monthly),
     Maker(make=accuracy.accuracy, monthly=accuracy.monthly),
     Maker(make=lambda known, _: close_rates(known.snap)),
+    Maker(make=won_in_time.won_in_time, monthly=won_in_time.monthly),
     Maker(make=cost.cost_of_sales),
     Maker(make=channels.channels),
 )

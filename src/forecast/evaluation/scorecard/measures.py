@@ -25,6 +25,9 @@ BOOKINGS = "more revenue: bookings"
 COST_OF_SALES = "lower cost: cost of sales per booked"
 """The measure of what selling cost; under other definitions it is in `figures.cost`."""
 
+CAPACITY = "delivery: bookings against capacity"
+"""The measure of what was booked over what could be delivered."""
+
 WITHIN = 0.10
 """A forecast is accurate where it is within this share of what was booked."""
 
@@ -367,7 +370,7 @@ ROWS = (
         meaning="orders delivered by the day promised",
     ),
     Measure(
-        name="delivery: bookings against capacity",
+        name=CAPACITY,
         unit="ratio",
         make=load,
         needs="delivery",

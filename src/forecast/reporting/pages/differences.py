@@ -10,13 +10,16 @@ from forecast.wording import carries, in_points, known, percent, points
 
 
 @carries(2)
-def points_between(before: float | None, after: float | None) -> str:
-    """Return how far the second of two shares, as they are shown, is above the first, in points; a dash for none."""
+def points_between(before: float | None, after: float | None, *, places: int = 0) -> str:
+    """Return how far the second of two shares, as they are shown, is above the first, in points; a dash for none.
+
+    places : decimals with which both are shown.
+    """
     if not (known(before) and known(after)):
         return "–"
     assert before is not None
     assert after is not None
-    return points(round(after, 2) - round(before, 2), short=True)
+    return points(round(after, 2 + places) - round(before, 2 + places), short=True, digits=places)
 
 
 @carries(2)

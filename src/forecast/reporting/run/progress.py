@@ -26,6 +26,12 @@ class Progress(Protocol):
     def end(self, stage: str, outcome: str, seconds: float) -> None:
         """Hear that a stage ended: `done`, `kept` (finished by the run before) or `failed`."""
 
+    def about(self, facts: Mapping[str, Any]) -> None:
+        """Hear what the month is made from, as its manifest will have it, once the data have been read."""
+
+    def published(self, facts: Mapping[str, Any]) -> None:
+        """Hear what stands now: `as_of`, `version`, `sha256` of its manifest, and whether it is `new`."""
+
     def __enter__(self) -> Progress: ...
 
     def __exit__(self, *exception: Any) -> None: ...
@@ -44,6 +50,12 @@ class Quiet:
         """Say nothing."""
 
     def end(self, stage: str, outcome: str, seconds: float) -> None:
+        """Say nothing."""
+
+    def about(self, facts: Mapping[str, Any]) -> None:
+        """Say nothing."""
+
+    def published(self, facts: Mapping[str, Any]) -> None:
         """Say nothing."""
 
     def __enter__(self) -> Quiet:

@@ -6,7 +6,6 @@ it is made, and a re-run takes over the notebooks that were finished.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
@@ -19,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.data.sources.read import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
-from forecast.reporting.month.results import write_text
 from forecast.reporting.pages.leader import fiscal_months
-from forecast.reporting.run import export, pages, workspace
+from forecast.reporting.run import export, pages, publication, workspace
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import (
     STAGES,
@@ -90,6 +88,7 @@ def report(
         job = prepare(
             asked, data=data, as_of=as_of, out=Path(out), private=private, redacted=redacted, salt_file=salt_file
         )
+        display.about(job.made_from)
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
         with workspace.locked(job.month.out, f"the report of {job.month.as_of}"):
             _make(run, resume=resume)
@@ -117,9 +116,8 @@ def _make(run: _Run, *, resume: bool) -> None:
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
     _run_all(run, state)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
-    _write_manifest(job, state)
-    workspace.publish(job.month)
-    pages.write_index(job.month.out, company=job.company, logo=job.logo)
+    link, new = publication.publish(job, state.finished)
+    run.display.published({**link.as_dict(), "new": new})
 
 
 # -- running ---------------------------------------------------------------------------------------------
@@ -228,12 +226,3 @@ def _raise(job: Job, notebook: Notebook, execution: Execution) -> None:
     line = pages.first_line(failure.source)
     where = f"\n  in: {line}" if line else ""
     raise NotebookError(f"{message}{where}", notebook=name, cell=failure.cell, partial=page)
-
-
-def _write_manifest(job: Job, state: workspace.State) -> None:
-    values = {name: notebook.values for name, notebook in job.notebooks.items()}
-    seeds = {name: mine["seed"] for name, mine in values.items() if "seed" in mine}
-    measured = {name: state.finished[name] for name in sorted(state.finished)}
-    facts = {"company": job.company.name, **job.made_from, "seeds": seeds, "notebooks": measured}
-    text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True)
-    write_text(text + "\n", job.month.work / "manifest.json")

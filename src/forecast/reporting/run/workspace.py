@@ -25,7 +25,7 @@ import forecast
 from forecast.errors import MachineError
 from forecast.reporting.month.results import write_text
 
-_STATE = "state.json"
+STATE = "state.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class State:
     """
 
     def __init__(self, month: Month, fingerprint: str) -> None:
-        self._file = month.work / _STATE
+        self._file = month.work / STATE
         self._fingerprint = fingerprint
         self.finished: dict[str, dict[str, Any]] = {}
 
@@ -138,7 +138,7 @@ def publish(month: Month) -> None:
     A run that is killed between the two renames is mended by `recover` in the next.
     """
     with machine(f"{month.final} cannot be replaced"):
-        (month.work / _STATE).unlink(missing_ok=True)
+        (month.work / STATE).unlink(missing_ok=True)
         shutil.rmtree(month.old, ignore_errors=True)
         try:
             if month.final.exists():

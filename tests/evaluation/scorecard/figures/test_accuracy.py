@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -74,7 +76,8 @@ def test_months_by_lead_time():
     rows = rows_of(company())
     # February to December 2025. In the first month of a quarter all three months are forecast right; in the month
     # before, A's are 8 % off.
-    for made, value, n in (("in it", 1, 6), ("2 months before", 12 / 16, 16), ("3 months before", 1 / 2, 8)):
+    known = (("in the month itself", 1, 6), ("2 months before", 12 / 16, 16), ("3 months before", 1 / 2, 8))
+    for made, value, n in known:
         row = rows.loc[f"months within 10 %, official, made {made}"]
         assert (row["value"], row["n"]) == (pytest.approx(value), n)
     # Before each month began: of the first months that of the month before, of the others that of the first month.
@@ -137,3 +140,37 @@ def test_nothing_settled_yet():
     rows = rows_of(company(), as_of="2025-01-31")
     assert rows["value"].isna().all()
     assert (rows["missing"] != "").all()
+
+
+def test_where_all_last_forecasts_are_of_the_month_before_they_are_one_row():
+    log = company()
+    rows = log.tables["submitted_forecasts"]
+    later = rows[(rows["submitter"] == "sales").to_numpy()].reset_index(drop=True)
+    submitted = pd.concat(
+        [later.assign(target_period=month, submitted_on=pd.Timestamp(f"{before}-15")) for before, month in _MONTHLY],
+        ignore_index=True,
+    ).drop_duplicates(["segment", "target_period"], ignore_index=True)
+    tables = {**log.tables, "submitted_forecasts": submitted}
+    found = rows_of(Log(tables=tables, company=log.company, extracted_on=log.extracted_on))
+    months = found[found.index.str.startswith("months")]
+    assert list(months["n"]) == [22, 0, 0, 0]  # before it began; in it, 2 and 3 months before there is none
+    assert not found.index.str.endswith("made 1 month before").any()
+
+
+_MONTHLY = list(pairwise(MONTHS))[11:]
+"""Each month of 2025, after the one before it."""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_lead_times_are_those_that_somebody_submits(alone: bool):
+    log = company()
+    rows = log.tables["submitted_forecasts"]
+    early = rows[(rows["submitter"] == "sales").to_numpy()].reset_index(drop=True)
+    early = early.assign(submitted_on=early["submitted_on"] - pd.Timedelta(days=120))  # about four months earlier
+    others = rows[(rows["submitter"] == "sales").to_numpy()] if alone else rows
+    tables = {**log.tables, "submitted_forecasts": pd.concat([others, early], ignore_index=True)}
+    found = rows_of(Log(tables=tables, company=log.company, extracted_on=log.extracted_on))
+    far = [name for name in found.index if name.startswith("quarters within 10 %, sales")]
+    assert [name for name in far if "made 5 months before" in name]
+    assert len([name for name in far if "in the month before it" in name]) == (0 if alone else 1)
+    assert found.loc["quarters within 10 %, official, made in the month before it", "n"] == 8

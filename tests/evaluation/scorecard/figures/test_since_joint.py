@@ -8,6 +8,7 @@ import pytest
 
 from forecast.calendar import Calendar, period_labels
 from forecast.evaluation.planning.secondary import outcome_changes
+from forecast.evaluation.planning.verdict import NO_STARTS
 from forecast.evaluation.scorecard.definition import Definition
 from forecast.evaluation.scorecard.figures.since_joint import Monthly, with_changes
 
@@ -72,10 +73,14 @@ def test_all_figures_asked_share_one_level():
 def test_where_nothing_can_be_told_it_says_so_and_other_rows_stay_as_they_are():
     table = values(np.random.default_rng(603))
     series = [Monthly(figure="f", definition="a", values=table)]
-    assert changes(series, [row("a")], None)[0].verdict == "not identified"
+    without = changes(series, [row("a")], None)[0]
+    assert (without.verdict, without.why) == ("not identified", NO_STARTS)
     at_once = ADOPTION.assign(adopted_on=pd.Timestamp("2023-06-01"))
     found = changes(series, [row("a")], at_once)[0]
     assert (found.verdict, np.isnan(found.change)) == ("not identified", True)
+    assert found.why.startswith("every segment began in 2023-06")
+    young = [Monthly(figure="f", definition="a", values=table[table["period"] <= MONTHS[1]])]
+    assert changes(young, [row("a")])[0].why.startswith("values of 8 segments over 2 months are left to compare")
     same = [row("b"), row("a", segment="S0"), row("a", missing="needs quotas")]
     assert changes(series, same) == same
 

@@ -2,10 +2,11 @@
 
 Simple case: in a month before a quarter begins somebody forecasts all three of its months for a segment; their sum is
 the forecast of the quarter, held against what the three months brought. The lead time is in months from the month of
-the forecast to the first of the quarter: 0 = made in that month, 1 = in the month before. The complications: a quarter
-counts once all of it has settled; the official forecast is one submitter's, then another's (`submissions`); and the
-segments of a quarter share their luck, so quarters are the units of the interval. Of forecasts that measure something
-else than what is booked no accuracy is told.
+the forecast to the first of the quarter: 0 = made in that month, 1 = in the month before, and so on, as far ahead as
+somebody submits. The complications: a quarter counts once all of it has settled; the official forecast is one
+submitter's, then another's (`submissions`), and at most three months ahead, so that of a whole quarter it has two lead
+times; and the segments of a quarter share their luck, so quarters are the units of the interval. Of forecasts that
+measure something else than what is booked no accuracy is told.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ QUARTERS = 12
 """The last quarters looked at: of the four of a year hardly anything can be told."""
 
 LEADS = (0, 1)
-"""Months from the forecast to the first month of the quarter: what is official is at most three months ahead."""
+"""Months from an official forecast to the first month of its quarter."""
+
+LONGEST_LEAD = 12
+"""Months from the forecast to the first month of the quarter beyond which nothing is told."""
 
 OFFICIAL = "official"
 NEEDS = "needs submitted_forecasts"
@@ -42,8 +46,8 @@ NOTHING_SETTLED = "no quarter for which all three months were forecast has settl
 def accuracy(known: Known, span: Span) -> list[Definition]:
     """Return the share of segment-quarters within each of BOUNDS, by submitter and lead time, and of segment-months.
 
-    Of submitters who are no reps, which would be a hundred rows. Of the last QUARTERS quarters that have settled by
-    then, as `first` and `last` say; single months are of the span.
+    Of submitters who are no reps, which would be a hundred rows, at each lead time that their forecasts hold. Of the
+    last QUARTERS quarters that have settled by then, as `first` and `last` say; single months are of the span.
     Intervals: Wilson's with the number of segment-quarters over the design effect of the quarters.
     """
     if known.issued is None:
@@ -59,7 +63,7 @@ def accuracy(known: Known, span: Span) -> list[Definition]:
     rows = [
         _of_quarters(known, groups.get((who, lead)), who, lead, bound)
         for who in (OFFICIAL, *names)
-        for lead in LEADS
+        for lead in (LEADS if who == OFFICIAL else [lead for name, lead in groups if name == who])
         for bound in BOUNDS
     ]
     return [*rows, *_of_months(known, span)]
@@ -73,9 +77,8 @@ def quarter_forecasts(known: Known) -> pd.DataFrame:
     assert known.issued is not None
     table = known.snap.submitted_forecasts
     parts = [_with_actual(known, known.issued).assign(submitter=OFFICIAL)]
-    if table is not None and len(submitters(table)) > 1:
-        rows = counted(table, calendar=known.snap.calendar)
-        parts.append(_with_actual(known, rows[rows["horizon"].isin(HORIZONS)]))
+    if table is not None:
+        parts.append(_with_actual(known, counted(table, calendar=known.snap.calendar)))
     calendar = known.snap.calendar
     rows = pd.concat([part[[*COLUMNS, "actual"]] for part in parts], ignore_index=True)
     rows = rows.assign(
@@ -85,7 +88,10 @@ def quarter_forecasts(known: Known) -> pd.DataFrame:
     keys = ["submitter", "lead", "quarter", "segment"]
     sums = rows.groupby(keys).agg(forecast=("amount", "sum"), actual=("actual", "sum"), months=("target", "nunique"))
     sums = sums[sums["months"] == 3].drop(columns="months").reset_index()
-    return sums[sums["lead"].isin(LEADS)].reset_index(drop=True)
+    sums = sums[sums["lead"].between(0, LONGEST_LEAD)]
+    if len(submitters(table)) == 1:  # whose forecasts are the official ones, as far ahead as these go
+        sums = sums[(sums["submitter"] == OFFICIAL) | ~sums["lead"].isin(LEADS)]
+    return sums.reset_index(drop=True)
 
 
 def within(forecast: np.ndarray, actual: np.ndarray, bound: float) -> np.ndarray:
@@ -122,11 +128,18 @@ def _of_quarters(known: Known, rows: pd.DataFrame | None, submitter: str, lead: 
 
 
 def _of_months(known: Known, span: Span) -> list[Definition]:
-    """Return the share of segment-months within WITHIN: of the last forecast made before it, and by lead time."""
+    """Return the share of segment-months within WITHIN: of the last forecast made before it, and by lead time.
+
+    Where every last forecast before its month was made in the month before, that lead time is no row of its own.
+    """
     assert known.issued is not None
-    parts = {"before it began": _before_their_month(known, span)}
+    last_before = _before_their_month(known, span)
+    parts = {"before it began": last_before}
     rows = _with_actual(known, known.issued[span.has(known.issued["target"])])
-    parts |= {_ahead(lead): rows[rows["horizon"] == lead] for lead in HORIZONS}
+    by_lead = {lead: rows[rows["horizon"] == lead] for lead in HORIZONS}
+    if last_before is not None and _are_the_same(last_before, by_lead[1]):
+        del by_lead[1]
+    parts |= {_ahead(lead): part for lead, part in by_lead.items()}
     found = []
     for made, part in parts.items():
         row = _row(_month_name(made), WITHIN, of="segment-months")
@@ -143,6 +156,12 @@ def _of_months(known: Known, span: Span) -> list[Definition]:
 def _before_their_month(known: Known, span: Span) -> pd.DataFrame | None:
     official = known.official
     return None if official is None else _with_actual(known, official[span.has(official["target"])])
+
+
+def _are_the_same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Return whether two parts hold the same forecasts, of which there are some."""
+    keys = ["segment", "target", "origin"]
+    return len(one) == len(other) > 0 and len(one.merge(other, on=keys)) == len(one)
 
 
 def _with_actual(known: Known, rows: pd.DataFrame) -> pd.DataFrame:
@@ -162,7 +181,7 @@ def _why_none(known: Known, otherwise: str) -> str:
 
 
 def _ahead(lead: int) -> str:
-    return "in it" if not lead else f"{lead} month{'s' if lead > 1 else ''} before"
+    return "in the month itself" if not lead else f"{lead} month{'s' if lead > 1 else ''} before"
 
 
 def _month_name(made: str) -> str:
@@ -170,7 +189,7 @@ def _month_name(made: str) -> str:
 
 
 def _quarter_name(submitter: str, lead: int, bound: float) -> str:
-    made = "in the month before it" if lead else "in its first month"
+    made = ("in its first month", "in the month before it")[lead] if lead < 2 else _ahead(lead)
     return f"quarters within {100 * bound:.0f} %, {submitter}, made {made}"
 
 

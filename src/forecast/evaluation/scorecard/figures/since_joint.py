@@ -3,7 +3,7 @@
 There is no inference of its own here: each is a panel of segments by months as the secondary outcomes of joint planning
 are (`planning.secondary.level_change`), with the months before each start set aside, the random assignments of the
 start dates and `not identified` where these leave nothing to tell. Holm's correction over all figures asked at once
-keeps the chance of any claim on a company without effect at 5 %.
+keeps the chance of any claim on a company without effect at its part of the page's level (`one_level`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from forecast.calendar import Calendar
 from forecast.data.schema import TOTAL
 from forecast.evaluation.judgement import weighted_holm
 from forecast.evaluation.planning.effect import PERMUTATIONS
-from forecast.evaluation.planning.inference.randomisation import ALPHA
 from forecast.evaluation.planning.panel import value_panel
 from forecast.evaluation.planning.secondary import level_change
 from forecast.evaluation.planning.verdict import NO_CHANGE, NO_STARTS, NOT_IDENTIFIED
 from forecast.evaluation.scorecard.definition import Definition
+from forecast.evaluation.scorecard.one_level import SINCE_JOINT
 
 CHANGED = "changed"
 
@@ -61,8 +61,8 @@ def with_changes(
     Returns
     -------
     `change` is in the figure's own unit (a share: .05 = 5 points); before, after are means over the segments that have
-    both. change_p : corrected over all series (Holm 1979). verdict : `changed` where it is at most .05, `no detectable
-    change`, or `not identified`.
+    both. change_p : corrected over all series (Holm 1979). verdict : `changed` where it is at most SINCE_JOINT, `no
+    detectable change`, or `not identified` with the reason in `why`.
     """
     found: dict[tuple[str, str], dict[str, object]] = {}
     for each in series:
@@ -85,7 +85,7 @@ def with_changes(
 def _with_change(row: Definition, facts: dict[str, object], p: float) -> Definition:
     if facts["verdict"] == NOT_IDENTIFIED:
         ends = {name: facts[name] for name in ("before", "after") if name in facts}
-        return replace(row, verdict=NOT_IDENTIFIED, **ends)  # type: ignore[arg-type]
+        return replace(row, verdict=NOT_IDENTIFIED, why=facts["reason"], **ends)  # type: ignore[arg-type]
     return replace(
         row,
         before=facts["before"],  # type: ignore[arg-type]
@@ -94,5 +94,5 @@ def _with_change(row: Definition, facts: dict[str, object], p: float) -> Definit
         change_low=facts["interval_low"],  # type: ignore[arg-type]
         change_high=facts["interval_high"],  # type: ignore[arg-type]
         change_p=p,
-        verdict=CHANGED if p <= ALPHA else NO_CHANGE,
+        verdict=CHANGED if p <= SINCE_JOINT else NO_CHANGE,
     )

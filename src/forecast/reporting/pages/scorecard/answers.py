@@ -26,7 +26,7 @@ from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
-from forecast.reporting.pages.scorecard.card import value_in
+from forecast.reporting.pages.scorecard.amounts import unit_of, value_in, with_range
 
 # -- sentences --------------------------------------------------------------------------------------------
 
@@ -48,6 +48,7 @@ OURS_LABEL, SURVEY_LABEL = "● ours, with its 95 % range", "┃ survey, of the 
 FIVE_HEADS = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "tick": "survey"}
 NOT_DRAWN = "the survey’s is a share of something else"
 NOTHING = "None of the survey’s questions can be answered from these tables."
+MANY_REASONS = "none has enough before and since the starts, and beside them, to compare"
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
 HEADS = {
@@ -188,7 +189,7 @@ def _draw_question(axes: Axes, at: int, row: Mapping[Any, Any]) -> None:
 def describe_five(five: Five, title: str) -> Caption:
     """Return the words of the picture."""
     rows = sources.records(five.shares)
-    each = [f"{row['name']}: ours {_with_range(row, currency='')}, {_survey(row)}." for row in rows]
+    each = [f"{row['name']}: ours {with_range(row, currency='')}, {_survey(row)}." for row in rows]
     return Caption(
         title=title,
         subtitle=f"Shares, ours with the 95 % range; the survey’s ({LABEL}) where they are shares of the same thing",
@@ -196,7 +197,7 @@ def describe_five(five: Five, title: str) -> Caption:
         tooltips=[
             wording.listed(
                 row["name"],
-                f"ours {_with_range(row, currency='')} of {_count(row)}",
+                f"ours {with_range(row, currency='')} of {_count(row)}",
                 _survey(row),
             )
             for row in rows
@@ -218,7 +219,7 @@ def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
     shown = pd.DataFrame(
         {
             "question": [f"{name}: {sources.quoted(found, at, 'definition')}" for at, name in found["name"].items()],
-            "ours": [_with_range(row, currency=currency) for row in sources.records(found)],
+            "ours": [with_range(row, currency=currency) for row in sources.records(found)],
             "n": [_count(row) for row in sources.records(found)],
             "months": [_months(row) for row in found.to_dict("records")],
             "survey": found["survey_says"],
@@ -249,7 +250,7 @@ def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
         shown = pd.DataFrame(
             {
                 "definition": sources.texts(rows, "definition"),
-                "ours": [_with_range(row, currency=currency) for row in sources.records(rows)],
+                "ours": [with_range(row, currency=currency) for row in sources.records(rows)],
                 "before": [_before(before, row, currency=currency) for row in rows.to_dict("records")],
                 "n": [_count(row) for row in sources.records(rows)],
                 "means": [sources.quoted(rows, at, "means") for at in rows.index],
@@ -278,23 +279,7 @@ def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
 def _before(rows: pd.DataFrame, of: Mapping[Any, Any], *, currency: str) -> str:
     """Return the figure of the year before of one definition; a dash where there is none."""
     same = rows[rows["definition"] == f"{of['definition']}{YEAR_BEFORE}"]
-    return _with_range(sources.row(same), currency=currency) if len(same) else "–"
-
-
-def _with_range(row: Mapping[str, Any], *, currency: str) -> str:
-    """Return `41 % (31–53 %)`: the figure in its unit, and its interval where there is one."""
-    value = value_in(row["value"], row["unit"], currency=currency)
-    if not (wording.known(row["low"]) and wording.known(row["high"])):
-        return value
-    return f"{value} ({_range(row['low'], row['high'], row['unit'], currency=currency)})"
-
-
-def _range(low: Any, high: Any, unit: str, *, currency: str) -> str:
-    if unit == "share":
-        return wording.percents(low, high)
-    if unit == "money":
-        return wording.money_range(low, high, currency=currency)
-    return f"{value_in(low, unit, currency=currency)} to {value_in(high, unit, currency=currency)}"
+    return with_range(sources.row(same), currency=currency) if len(same) else "–"
 
 
 def _months(row: Mapping[Any, Any]) -> str:
@@ -320,19 +305,24 @@ def changed_sentence(definitions: pd.DataFrame) -> str:
     rows = asked(definitions)
     if rows.empty:
         return NO_STARTS
-    told = rows[rows["verdict"] != NOT_IDENTIFIED]
+    is_told = rows["verdict"] != NOT_IDENTIFIED
+    told, open_ended = rows[is_told], rows[~is_told]
     if told.empty:
-        return (
-            "Whether any figure changed since joint planning began cannot be told: with these start dates no change "
-            "could be told from chance."
-        )
+        return f"Whether any figure changed since joint planning began cannot be told: {_reason(open_ended)}."
     changed = told[told["verdict"] == CHANGED]
     rest = wording.plural(sources.count(told[told["verdict"] != CHANGED]), "figure")
+    unknown = wording.plural(sources.count(open_ended), "figure")
+    unknown = f" Of {unknown} it cannot be told: {_reason(open_ended)}." if len(open_ended) else ""
     if changed.empty:
-        return f"Of {rest} asked about none is shown to have changed since joint planning began."
+        return f"Of {rest} asked about none is shown to have changed since joint planning began.{unknown}"
     each = [f"{_figure(row)} ({_moved(row)})" for row in sources.records(changed)]
     others = f" Of {rest} more none is shown to have." if len(changed) < len(told) else ""
-    return f"Changed since joint planning began, beyond chance: {wording.joined(each)}.{others}"
+    return f"Changed since joint planning began, beyond chance: {wording.joined(each)}.{others}{unknown}"
+
+
+def _reason(rows: pd.DataFrame) -> str:
+    """Return why the changes of figures cannot be told, where that is one reason."""
+    return sources.quoted(rows, rows.index[0], "why") if rows["why"].nunique() == 1 else MANY_REASONS
 
 
 def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
@@ -343,16 +333,22 @@ def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
     shown = pd.DataFrame(
         {
             "definition": _figures(rows),
-            "before": [value_in(row["before"], row["unit"], currency=currency) for row in told],
-            "after": [value_in(row["after"], row["unit"], currency=currency) for row in told],
+            "before": [value_in(row["before"], unit_of(row), currency=currency) for row in told],
+            "after": [value_in(row["after"], unit_of(row), currency=currency) for row in told],
             "change": [_change(row, currency=currency) for row in told],
-            "verdict": [VERDICTS.get(verdict, "not shown") for verdict in rows["verdict"]],
+            "verdict": [_verdict(rows, at) for at in rows.index],
         },
         index=rows.index,
     )
     right: Sequence[str] = ["before", "after", "change"]
     caption = "Before and since joint planning began"
     return TableView(shown, caption, columns=CHANGES, formats=dict.fromkeys(CHANGES, str), right=right, stacks=True)
+
+
+def _verdict(rows: pd.DataFrame, at: Any) -> str:
+    """Return whether a change is beyond chance; where that cannot be told, why."""
+    verdict = VERDICTS.get(rows.at[at, "verdict"], "not shown")
+    return f"{verdict}: {sources.quoted(rows, at, 'why')}" if rows.at[at, "why"] else verdict
 
 
 def _figure(row: Mapping[str, Any]) -> str:
@@ -375,5 +371,5 @@ def _change(row: Mapping[str, Any], *, currency: str) -> str:
     if row["unit"] == "share":
         value, low, high = (wording.points(end, short=True) for end in ends)
     else:
-        value, low, high = (value_in(end, row["unit"], currency=currency) for end in ends)
+        value, low, high = (value_in(end, unit_of(row), currency=currency) for end in ends)
     return f"{value} ({low} to {high})"

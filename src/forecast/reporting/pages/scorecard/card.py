@@ -16,6 +16,7 @@ from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.figure import TableView
 from forecast.reporting.pages import differences
+from forecast.reporting.pages.scorecard.amounts import PERCENTAGE, unit_of, value_in
 from forecast.reporting.pages.words import (
     COULD_BE_LUCK,
     LATE,
@@ -123,24 +124,13 @@ def _both(row: Mapping[str, Any]) -> str:
     return f"{plain_name(row['measure'])} ({_bound(row)}{ours}, the survey {theirs})"
 
 
-def value_in(value: float | None, unit: str, *, currency: str) -> str:
-    """Return a figure of the scorecard in its unit."""
-    if not wording.known(value):
-        return wording.UNKNOWN
-    if unit == "share":
-        return wording.percent(value)
-    if unit == "money":
-        return wording.money(value, currency=currency)
-    return f"{wording.number(value)} months" if unit == "months" else wording.number(value)
-
-
 def _ours(row: Mapping[str, Any], *, currency: str) -> str:
     """Return our figure in its unit, with `at least` where it can only be more, and on what it rests where that is
     little, or not all the months that the column's head names.
 
     A share of fewer than eight months or people is none that could be told from another.
     """
-    value = value_in(row["ours"], row["unit"], currency=currency)
+    value = value_in(row["ours"], unit_of(row), currency=currency)
     if row["bound"]:
         value = f"{row['bound']} {value}"
     if row["ours_n"] >= FEWEST:
@@ -151,7 +141,7 @@ def _ours(row: Mapping[str, Any], *, currency: str) -> str:
 
 def _previous(row: Mapping[str, Any], *, currency: str) -> str:
     """Return the figure of the year before in its unit, with how many people or months it is of, as ours."""
-    value = value_in(row["previous"], row["unit"], currency=currency)
+    value = value_in(row["previous"], unit_of(row), currency=currency)
     return f"{value}{_of_how_many(row, 'previous_n')}" if wording.known(row["previous"]) else value
 
 
@@ -250,7 +240,7 @@ def _moved(row: Mapping[str, Any], kind: str, *, currency: str) -> str:
     before, now = ("late_previous", "late") if kind == "late" else ("previous", "ours")
     if row["unit"] == "share":
         return f"{plain_name(row['measure'])} ({wording.moved(row[before], row[now])})"
-    ends = (value_in(row[end], row["unit"], currency=currency) for end in (before, now))
+    ends = (value_in(row[end], unit_of(row), currency=currency) for end in (before, now))
     return f"{plain_name(row['measure'])} ({f'{wording.THIN}→{wording.THIN}'.join(ends)})"
 
 
@@ -281,9 +271,11 @@ def plain_name(measure: str) -> str:
 
 
 def _change(row: Mapping[str, Any]) -> str:
-    """Return the change on the year before: of shares in points of the figures as shown, so that the row adds up."""
+    """Return the change on the year before: of per cent in points of the figures as shown, so that the row adds up."""
     if row["unit"] == "share":
         return differences.points_between(row["previous"], row["ours"])
+    if unit_of(row) == PERCENTAGE:
+        return differences.points_between(row["previous"], row["ours"], places=1)
     known = wording.known(row["ours"]) and wording.known(row["previous"]) and row["previous"]
     return wording.percent(row["change"], sign=True) if known else "–"
 

@@ -10,7 +10,7 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.evaluation.scorecard.revenue.decomposition import BY_FACTOR, BY_YEAR, COMPANY, SEGMENT, WHOLE
 from forecast.evaluation.scorecard.revenue.parts import ALONE, FACTORS
-from forecast.reporting.pages.scorecard.card import value_in
+from forecast.reporting.pages.scorecard.amounts import value_in
 
 # -- sentences --------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from forecast.evaluation.scorecard.figures.cost import (
 from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
 from forecast.evaluation.scorecard.measures import BOOKINGS, COST_OF_SALES
 from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
-from forecast.reporting.pages.scorecard.card import value_in
+from forecast.reporting.pages.scorecard.amounts import value_of, with_range
 from forecast.reporting.pages.scorecard.revenue import luck_sentence
 
 # -- sentences --------------------------------------------------------------------------------------------
@@ -88,17 +88,18 @@ def cost_sentence(definitions: pd.DataFrame, *, company: Company) -> str:
     now, before = (_row(definitions, COST, f"{MAIN}{ending}") for ending in ("", YEAR_BEFORE))
     if now is None:
         return ""
-    text = f"Selling cost {_with_range(now, company)} of what was booked in the last twelve months"
-    text += f", {_with_range(before, company)} in the year before" if before is not None else ""
+    told = {"currency": company.currency}
+    text = f"Selling cost {with_range(now, **told)} of what was booked in the last twelve months"
+    text += f", {with_range(before, **told)} in the year before" if before is not None else ""
     each = [
-        f"{what} cost {_value(row, company)}{_of_whom(definitions) if figure == PER_CUSTOMER else ''}"
+        f"{what} cost {value_of(row, **told)}{_of_whom(definitions) if figure == PER_CUSTOMER else ''}"
         for figure, what in ((PER_WIN, "a deal won"), (PER_CUSTOMER, "a new customer"))
         if (row := _row(definitions, figure, MAIN)) is not None
     ]
     payback = _row(definitions, PAYBACK, "in revenue")
     back = ""
     if payback is not None:
-        back = f"; the orders of those {_won_in(payback)} came to their cost in {_value(payback, company)}"
+        back = f"; the orders of those {_won_in(payback)} came to their cost in {value_of(payback, **told)}"
         back += ", in revenue; at half margin it takes twice as long"
     return wording.sentence(f"{text}{f'; {wording.joined(each)}' if each else ''}{back}")
 
@@ -146,7 +147,7 @@ def figures(definitions: pd.DataFrame, company: Company) -> TableView:
         {
             "figure": [NAMES[row["figure"]] for row in told],
             "definition": [_of_what(rows, at, row) for at, row in zip(rows.index, told, strict=True)],
-            "now": [_with_range(row, company) for row in told],
+            "now": [with_range(row, currency=company.currency) for row in told],
             "before": [_before(definitions, row, company) for row in told],
             "n": [wording.number(row["n"]) for row in told],
         },
@@ -213,28 +214,8 @@ def _row(definitions: pd.DataFrame, figure: str, definition: str) -> dict[str, A
 
 def _cell(definitions: pd.DataFrame, figure: str, definition: str, company: Company) -> str:
     row = _row(definitions, figure, definition)
-    return _with_range(row, company) if row is not None else "–"
+    return with_range(row, currency=company.currency) if row is not None else "–"
 
 
 def _before(definitions: pd.DataFrame, row: Mapping[str, Any], company: Company) -> str:
     return _cell(definitions, row["figure"], f"{row['definition']}{YEAR_BEFORE}", company)
-
-
-def _value(row: Mapping[str, Any], company: Company) -> str:
-    """Return a figure in its unit; the cost of sales is a percentage, with a decimal, for it moves little in a year."""
-    if row["figure"] == COST:
-        return wording.percent(row["value"], places=1)
-    return value_in(row["value"], row["unit"], currency=company.currency)
-
-
-def _with_range(row: Mapping[str, Any], company: Company) -> str:
-    """Return `18.7 % (16.7 % to 20.7 %)`: the figure in its unit, and its interval where there is one."""
-    if not (wording.known(row["low"]) and wording.known(row["high"])):
-        return _value(row, company)
-    if row["figure"] == COST:
-        ends = " to ".join(wording.percent(row[end], places=1) for end in ("low", "high"))
-    elif row["unit"] == "money":
-        ends = wording.money_range(row["low"], row["high"], currency=company.currency)
-    else:
-        ends = f"{wording.number(row['low'])} to {wording.number(row['high'])}"
-    return f"{_value(row, company)} ({ends})"

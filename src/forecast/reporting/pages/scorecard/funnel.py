@@ -14,6 +14,7 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.data.schema import TOTAL
 from forecast.evaluation.judgement import Verdict
+from forecast.evaluation.scorecard import one_level
 from forecast.evaluation.scorecard.funnel.hand_overs import STEPS
 from forecast.evaluation.scorecard.funnel.leaks import DIFFERENCE
 from forecast.evaluation.scorecard.funnel.rows import AGAIN, ALL, CAPACITY, HAND_OVER, LEAK, PLAN, SOURCE
@@ -58,9 +59,6 @@ PROBABLE, IMPROBABLE = (
 CHANCES, OTHERS = "The chance of it: {}", "The chance of it in the other months: {}"
 BEHIND, WHY = "What lies behind it:", "Not known:"
 DELIVERY, NEARER = "Can it be delivered?", "Whose plan was nearer?"
-CLAIMED = 0.0125
-"""The p-value below which one plan is called nearer (corrected over the plans), and a late order said to go with fewer
-or more: the two questions of this section together have half of the level that the words of the card have."""
 
 
 def company_rows(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -238,7 +236,7 @@ def _difference(row: Mapping[str, Any]) -> str:
     figure = f"{wording.points(row['value'], digits=1)} ({' to '.join(ends)})"
     if row["low"] <= 0 <= row["high"]:
         return wording.sentence(f"{NOT_TOLD}: {figure}")
-    if not row["p_value"] < CLAIMED:
+    if not row["p_value"] < one_level.LATE:
         return wording.sentence(f"{NOT_TOLD} {BY_TEST}: {figure}")
     return wording.sentence(f"{FEWER if row['value'] < 0 else MORE}: {figure}; {NO_EFFECT}")
 
@@ -247,7 +245,7 @@ def _plan(row: Mapping[str, Any]) -> str:
     """Return whose plan was nearer, or that it cannot be told."""
     first, second = (PLANS[name] for name in row["step"].split(" against "))
     verdict: Verdict = "unclear"
-    if sources.bare(row["p_value"]) < CLAIMED:
+    if sources.bare(row["p_value"]) < one_level.PLANS:
         verdict = "above" if row["value"] > 0 else "below"
     low, high = sorted((row["low"], row["high"]), key=lambda end: abs(sources.bare(end)))
     sizes = (wording.percent(abs(value)) for value in (row["value"], low, high))

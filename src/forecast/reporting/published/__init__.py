@@ -1,0 +1,1 @@
+"""Months that are published: read, listed, verified, compared, cleaned away."""

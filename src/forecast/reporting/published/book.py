@@ -1,0 +1,106 @@
+"""The book of a folder of reports, `<out>/published.json`: what was published last, and what was taken away since.
+
+Each month's manifest names the publication before it by the hash of that manifest, so all of them form a chain in the
+order in which they were published. The book holds its end, which no manifest could, and what `forecast clean` took out
+of the middle, so that a month that is missing can be told from one that was removed on purpose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forecast.reporting.month.results import write_text
+from forecast.reporting.published.months import Link, Published
+
+BOOK = "published.json"
+INDEX = "index.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """A publication whose files were taken away: which, what it followed, and why (`clean`, `names`)."""
+
+    link: Link
+    previous: Link | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book:
+    """What stands in the book; of one that is not there or damaged (`whole` is False) nothing.
+
+    last : the end of the chain. index : SHA-256 of the page that lists the months; empty while it is written.
+    """
+
+    last: Link | None = None
+    index: str = ""
+    removed: tuple[Removed, ...] = ()
+    whole: bool = True
+
+
+def read(out: Path) -> Book:
+    """Return the book of a folder of reports."""
+    try:
+        facts = json.loads((out / BOOK).read_text(encoding="utf-8"))
+        entries = [(Link.read(each), each) for each in facts.get("removed", [])]
+        index = facts.get("index", "")
+    except (OSError, ValueError, AttributeError, TypeError):
+        return Book(whole=False)
+    removed = tuple(
+        Removed(link=link, previous=Link.read(each.get("previous")), reason=str(each.get("reason", "")))
+        for link, each in entries
+        if link is not None
+    )
+    return Book(last=Link.read(facts.get("last")), index=index if isinstance(index, str) else "", removed=removed)
+
+
+def write(out: Path, book: Book) -> None:
+    """Write the book, whole or not at all. Raises MachineError."""
+    removed = [
+        {**each.link.as_dict(), "previous": each.previous.as_dict() if each.previous else None, "reason": each.reason}
+        for each in book.removed
+    ]
+    facts = {"last": book.last.as_dict() if book.last else None, "index": book.index, "removed": removed}
+    write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", out / BOOK)
+
+
+def end_of_chain(book: Book, months: Sequence[Published]) -> Link | None:
+    """Return what was published last.
+
+    Simple case: as the book has it. A run may have ended between publishing a month and noting it: then a month follows
+    that end. Without a book it is the month that no other follows; of several (made before there was a chain) the
+    newest.
+    """
+    if book.last is not None:
+        followers = {month.previous: month.link for month in months if month.previous is not None}
+        last = book.last
+        for _ in months:
+            last = followers.get(last, last)
+        return last
+    followed = {month.previous for month in months}
+    ends = [month for month in months if month.sha256 and month.link not in followed]
+    linked = [month for month in ends if month.files is not None]
+    newest = max(linked or ends, key=lambda month: (month.as_of, month.version), default=None)
+    return newest.link if newest else None
+
+
+def note_published(out: Path, last: Link) -> None:
+    """Note a publication; the page of months is about to be written."""
+    write(out, replace(read(out), last=last, index="", whole=True))
+
+
+def note_index(out: Path) -> None:
+    """Note the page of months as it now is."""
+    write(out, replace(read(out), index=index_hash(out), whole=True))
+
+
+def index_hash(out: Path) -> str:
+    """Return the SHA-256 of the page that lists the months; empty where there is none."""
+    try:
+        return hashlib.sha256((out / INDEX).read_bytes()).hexdigest()
+    except OSError:
+        return ""
