@@ -18,7 +18,7 @@ from reports import PARAMETERS, company, notebook
 BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
 COMMANDS = (
     *("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "init", "import", "params"),
-    *("runs", "verify"),
+    *("runs", "verify", "clean"),
 )
 
 

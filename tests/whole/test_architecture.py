@@ -76,7 +76,7 @@ ROWS = [
     "reporting/month",
     "reporting/published",
     "reporting/run",
-    "reporting/published/record",
+    "reporting/published/record|reporting/published/clean",
     "cli",
 ]
 

@@ -1,4 +1,4 @@
-"""The commands about months that are published: `runs`, `verify`; each reads the folder of reports."""
+"""The commands about months that are published: `runs`, `verify`, `clean`; each works on the folder of reports."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command(short_help="List the runs and what came of them.")(runs)
     app.command(short_help="Say whether published files are unchanged.")(verify)
+    app.command(short_help="Remove old months and what dead runs left.")(clean)
 
 
 def runs(out: ReportsFolder = Path("reports"), as_json: Json = False) -> None:
@@ -61,6 +62,37 @@ def verify(out: ReportsFolder = Path("reports"), as_json: Json = False) -> None:
         for line in found.lines():
             typer.echo(line)
     raise typer.Exit(0 if found.unchanged else 1)
+
+
+def clean(
+    keep: Annotated[int, typer.Option("--keep", metavar="N", min=1, help="How many of the newest months stay.")],
+    out: ReportsFolder = Path("reports"),
+    versions: Annotated[
+        int | None,
+        typer.Option("--versions", metavar="M", min=0, help="How many replaced versions of a month stay; else all."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove all but the newest months, with their versions and records, and what dead runs left; say what.
+
+    What was removed is noted, so that `forecast verify` does not miss it. The unfinished work of a run that failed
+    stays where its month is not older than those that stay: the next run continues it.
+
+    Example: forecast clean --out reports --keep 24 --dry-run
+    """
+    from forecast.reporting.published import clean as cleaning
+
+    do = cleaning.waste if dry_run else cleaning.clean
+    found = do(out, keep=keep, keep_versions=versions)
+    for each in found:
+        typer.echo(f"{'would remove' if dry_run else 'removed'}: {each.path} ({each.what}, {_size(each.size)})")
+    total = sum(each.size for each in found)
+    typer.echo(f"{'to remove' if dry_run else 'removed'}: {len(found):,} in all, {_size(total)}")
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
 def _json(facts: object) -> str:

@@ -10,14 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from forecast.data.schema import Company
+from forecast.errors import ForecastError
 from forecast.reporting.month.results import write_text
 from forecast.reporting.published.months import Link, Published
 
 BOOK = "published.json"
 INDEX = "index.html"
+_NOT_OF_THE_PAGE = ("extracted_on", "fixed_at_creation", "logo")
+_OF_THE_COMPANY = tuple(field.name for field in fields(Company) if field.name not in _NOT_OF_THE_PAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +34,24 @@ class Removed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What stands around the list of months on its page: the company, as it last was, and its logo (a data address)."""
+
+    company: Company
+    logo: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Book:
     """What stands in the book; of one that is not there or damaged (`whole` is False) nothing.
 
     last : the end of the chain. index : SHA-256 of the page that lists the months; empty while it is written.
+    frame : what is needed to write that page again.
     """
 
     last: Link | None = None
     index: str = ""
+    frame: Frame | None = None
     removed: tuple[Removed, ...] = ()
     whole: bool = True
 
@@ -55,7 +69,12 @@ def read(out: Path) -> Book:
         for link, each in entries
         if link is not None
     )
-    return Book(last=Link.read(facts.get("last")), index=index if isinstance(index, str) else "", removed=removed)
+    return Book(
+        last=Link.read(facts.get("last")),
+        index=index if isinstance(index, str) else "",
+        frame=_frame(facts.get("frame")),
+        removed=removed,
+    )
 
 
 def write(out: Path, book: Book) -> None:
@@ -64,8 +83,25 @@ def write(out: Path, book: Book) -> None:
         {**each.link.as_dict(), "previous": each.previous.as_dict() if each.previous else None, "reason": each.reason}
         for each in book.removed
     ]
-    facts = {"last": book.last.as_dict() if book.last else None, "index": book.index, "removed": removed}
-    write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", out / BOOK)
+    frame = None
+    if book.frame is not None:
+        frame = {name: getattr(book.frame.company, name) for name in _OF_THE_COMPANY} | {"logo": book.frame.logo}
+    facts = {"last": book.last.as_dict() if book.last else None, "index": book.index, "frame": frame}
+    write_text(json.dumps({**facts, "removed": removed}, indent=1, sort_keys=True) + "\n", out / BOOK)
+
+
+def _frame(facts: object) -> Frame | None:
+    """Return the frame as it was written; None where it is not there, or of another version of forecast."""
+    if not isinstance(facts, dict) or set(facts) != {*_OF_THE_COMPANY, "logo"}:
+        return None
+    values = {name: facts[name] for name in _OF_THE_COMPANY}
+    try:
+        values["own_periods"] = tuple((int(first), int(second)) for first, second in values["own_periods"])
+        company = Company(**values)
+        _ = company.periods  # whether the calendar is one
+    except (TypeError, ValueError, ForecastError):
+        return None
+    return Frame(company=company, logo=str(facts["logo"]))
 
 
 def end_of_chain(book: Book, months: Sequence[Published]) -> Link | None:
@@ -93,9 +129,9 @@ def note_published(out: Path, last: Link) -> None:
     write(out, replace(read(out), last=last, index="", whole=True))
 
 
-def note_index(out: Path) -> None:
-    """Note the page of months as it now is."""
-    write(out, replace(read(out), index=index_hash(out), whole=True))
+def note_index(out: Path, frame: Frame) -> None:
+    """Note the page of months as it now is, and what it takes to write it again."""
+    write(out, replace(read(out), index=index_hash(out), frame=frame, whole=True))
 
 
 def index_hash(out: Path) -> str:

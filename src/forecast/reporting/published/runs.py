@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,12 @@ def runs(out: Path) -> list[Run]:
     folder = months.folder_of_reports(out)
     there = months.everything(folder)
     stands = {month.sha256 for month in there if not month.replaced and month.sha256}
-    recorded = [_recorded(path, stands) for path in _records(folder)]
-    recorded.sort(key=lambda run: (run.started, run.folder), reverse=True)
-    told = {run.manifest for run in recorded}
+    told_of = [recorded(path, stands) for path in _records(folder)]
+    told_of.sort(key=lambda run: (run.started, run.folder), reverse=True)
+    told = {run.manifest for run in told_of}
     untold = [month for month in there if month.sha256 and month.sha256 not in told]
     untold.sort(key=lambda month: (month.as_of, month.version), reverse=True)
-    return [*recorded, *(_untold(month) for month in untold)]
+    return [*told_of, *(_untold(month) for month in untold)]
 
 
 def _records(folder: Path) -> list[Path]:
@@ -101,8 +101,11 @@ def _records(folder: Path) -> list[Path]:
         return []
 
 
-def _recorded(folder: Path, stands: set[str]) -> Run:
-    """Return what a record says; of one that is damaged what its name says."""
+def recorded(folder: Path, stands: Collection[str] = ()) -> Run:
+    """Return what the record of a run says; of one that is damaged what its name says.
+
+    stands : hashes of the manifests of the months that stand.
+    """
     facts: Mapping[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         facts = json.loads((folder / STATUS).read_text(encoding="utf-8"))

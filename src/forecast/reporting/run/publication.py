@@ -42,7 +42,7 @@ def publish(job: Job, measured: Mapping[str, Any]) -> tuple[months.Link, bool]:
     else:
         _replace(job, standing, {**_facts(job, measured), "files": files})
     pages.write_index(month.out, company=job.company, logo=job.logo)
-    book.note_index(month.out)
+    book.note_index(month.out, book.Frame(company=job.company, logo=job.logo))
     return months.read(month.final).link, not same
 
 
