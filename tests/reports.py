@@ -29,7 +29,7 @@ def company(folder: Path) -> Path:
         "O3,2026-02-03,South,Open,70,2026-05-01,,open\n",
         encoding="utf-8",
     )
-    (folder / "company.toml").write_text('name = "Tiny & Co"\n', encoding="utf-8")
+    (folder / "company.toml").write_text('name = "Tiny & Co"\nextracted_on = 2026-03-31\n', encoding="utf-8")
     return folder
 
 

@@ -73,7 +73,9 @@ Forecasts of the past are made from what was known then. A day counts to its end
   the capacity of `delivery` are always known.
 - An event is known from `announced_on`, with its end; without it from its first day, and its end once that has come.
   One that was announced only after it had begun is not known before the announcement.
-- The log ends on `extracted_on`; a later day is refused, and so is one before the first record.
+- The log ends on `extracted_on`; a later day is refused, and so is one before the first record. Where nobody
+  says `extracted_on`, `report`, `bookings` and `deals` also refuse a day without a record in the ten days up to it and
+  with none after it, and name the day on which the data end; `--nothing-since` says that nothing happened.
 - Bookings of a month are **settled** `settle_days` after it ended: what was then recorded as won in it.
 """
 

@@ -133,13 +133,13 @@ class Calendar:
         if isinstance(text, pd.Timestamp):
             return text.normalize().as_unit("us")
         value = str(text).strip()
-        if _MONTH.match(value):
-            return self.end(parse_period(value))
-        if _DAY.match(value):
-            try:
+        try:
+            if _MONTH.match(value):
+                return self.end(parse_period(value))
+            if _DAY.match(value):
                 return pd.Timestamp(value).as_unit("us")
-            except ValueError:
-                pass
+        except (ValueError, OverflowError):  # no such day, or of no year that can be counted
+            pass
         raise ParameterError(f"{value!r} is not a date; write a day such as 2026-10-31 or a month such as 2026-10")
 
     # -- quarters --------------------------------------------------------------------------------------

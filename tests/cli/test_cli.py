@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -127,6 +128,21 @@ def test_wrong_data_and_parameters_end_with_1_and_write_nothing(run, data, tmp_p
     assert text.startswith("error: ")
     assert said in text
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_today_and_last_month_are_read_from_the_clock_once(run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("forecast.cli.clock.now", lambda: dt.datetime(2026, 4, 2, 6, tzinfo=dt.UTC))
+    code, text = run("bookings", "--data", data, "--as-of", "today", "--out", tmp_path / "out.csv")
+    assert code == 1
+    assert "2026-04-02 is after the last day of the data, 2026-03-31" in text
+    code, text = run("deals", "--data", data, "--as-of", "last-month", "--out", tmp_path / "out.csv")
+    assert code == 0, text
+    (data / "company.toml").unlink()
+    code, text = run("deals", "--data", data, "--as-of", "last-month", "--out", tmp_path / "out.csv")
+    assert code == 1
+    assert "the data end on 2026-03-04, 27 days before 2026-03-31" in text
+    code, text = run("deals", "--data", data, "--as-of", "today", "--out", tmp_path / "out.csv", "--nothing-since")
+    assert code == 0, text
 
 
 @pytest.mark.parametrize(

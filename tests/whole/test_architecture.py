@@ -35,6 +35,7 @@ ROWS = [
     "data/known/mended",
     "data/known/snapshot|data/known/enough",
     "data/known/settled|data/known/changes",
+    "data/asked_day",
     "data/audit",
     "simulation",
     "models/tables",

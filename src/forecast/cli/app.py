@@ -36,7 +36,15 @@ Data = Annotated[
     str, typer.Option("--data", metavar="DIR", help="Folder or workbook of tables, or the address of a database.")
 ]
 AsOf = Annotated[
-    str, typer.Option("--as-of", metavar="DATE", help="The day whose knowledge is used; a month means its last day.")
+    str,
+    typer.Option(
+        "--as-of",
+        metavar="DATE",
+        help="The day whose knowledge is used; a month means its last day; or `last-month`, `today`.",
+    ),
+]
+NothingSince = Annotated[
+    bool, typer.Option("--nothing-since", help="Nothing happened between the last record and the day of --as-of.")
 ]
 Months = Annotated[int, typer.Option("--months", metavar="N", min=1, max=24, help="How many months ahead.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same numbers.")]
@@ -103,6 +111,7 @@ def report(
     cell_seconds: CellSeconds = 3600,
     redact: Redact = False,
     salt_file: SaltFile = None,
+    nothing_since: NothingSince = False,
     quiet: Quiet = False,
 ) -> None:
     """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
@@ -138,6 +147,8 @@ def report(
             progress=record,
             redacted=redact,
             salt_file=salt_file,
+            now=clock.now(),
+            nothing_since=nothing_since,
         )
     typer.echo(f"report: {page}")
 
@@ -177,6 +188,7 @@ def bookings(
     ] = "pipeline",
     months: Months = 6,
     seed: Seed = 0,
+    nothing_since: NothingSince = False,
 ) -> None:
     """Write the bookings forecast: months and quarters, segments and Total, with quantiles.
 
@@ -186,18 +198,25 @@ def bookings(
     """
     from forecast.cli.commands import bookings as run
 
-    run(data, as_of=as_of, model=model, out=out, months=months, seed=seed)
+    run(data, as_of=as_of, model=model, out=out, months=months, seed=seed, nothing_since=nothing_since)
 
 
 @app.command(short_help="Write the open deals' win probabilities.")
-def deals(data: Data, as_of: AsOf, out: OutFile, months: Months = 6, seed: Seed = 0) -> None:
+def deals(
+    data: Data,
+    as_of: AsOf,
+    out: OutFile,
+    months: Months = 6,
+    seed: Seed = 0,
+    nothing_since: NothingSince = False,
+) -> None:
     """Write every open deal with its win probabilities, what it is expected to bring by month, and what drives them.
 
     Example: forecast deals --data data/sample --as-of 2026-10-31 --out deals.csv
     """
     from forecast.cli.commands import deals as run
 
-    run(data, as_of=as_of, out=out, months=months, seed=seed)
+    run(data, as_of=as_of, out=out, months=months, seed=seed, nothing_since=nothing_since)
 
 
 @app.command(short_help="Write past forecasts with what happened.")

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 import typer
 
 import forecast
+from forecast.cli import clock
 from forecast.errors import MachineError, ParameterError, nearest
 
 if TYPE_CHECKING:
+    from forecast.data.known.snapshot import Snapshot
     from forecast.data.schema import NotedTable
 
 _TABLE_SUFFIXES = (".csv", ".parquet")
@@ -28,23 +30,34 @@ _TABLE_SUFFIXES = (".csv", ".parquet")
 # -- one file -------------------------------------------------------------------------------------------
 
 
-def bookings(data: str, *, as_of: str, model: str, out: Path, months: int, seed: int) -> None:
+def bookings(
+    data: str, *, as_of: str, model: str, out: Path, months: int, seed: int, nothing_since: bool = False
+) -> None:
     """Write the bookings forecast of a forecaster."""
     from forecast.models.registry import at_origins
 
     _check_out(out)
     forecaster = at_origins(model)  # an unknown one is refused before the data are read
-    snap = forecast.snapshot(forecast.read(data), as_of=as_of)
+    snap = _snapshot(data, as_of, nothing_since=nothing_since)
     _write(next(iter(forecaster(snap, origins=[snap.as_of], months=months, seed=seed))), out)
 
 
-def deals(data: str, *, as_of: str, out: Path, months: int, seed: int) -> None:
+def deals(data: str, *, as_of: str, out: Path, months: int, seed: int, nothing_since: bool = False) -> None:
     """Write the open deals with their win probabilities and what they are expected to bring."""
     from forecast.models.pipeline.deals import deals_table
 
     _check_out(out)
-    snap = forecast.snapshot(forecast.read(data), as_of=as_of)
+    snap = _snapshot(data, as_of, nothing_since=nothing_since)
     _write(deals_table(snap, months=months, seed=seed), out)
+
+
+def _snapshot(data: str, as_of: str, *, nothing_since: bool) -> Snapshot:
+    """Read the data and return what was known on the day that is asked for."""
+    from forecast.data.asked_day import covering, day_asked
+
+    log = forecast.read(data)
+    day = day_asked(as_of, log, now=clock.now())
+    return forecast.snapshot(covering(log, day, nothing_since=nothing_since), as_of=day)
 
 
 def backtest(

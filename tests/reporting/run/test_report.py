@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +35,9 @@ STAGES = (
     Stage(name="02_second"),
     Stage(name="07_brief", after=("01_first", "02_second"), kind="leader"),
 )
+
+
+SECOND_OF_MAY = dt.datetime(2026, 5, 2, 6, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +264,16 @@ def test_a_full_disk_in_a_notebook_is_the_machines_fault(make, place):
         ({"as_of": "2026-13"}, "as_of: '2026-13' is not a date"),
         ({"as_of": 202603}, "as_of: 202603 is not a date"),
         ({"as_of": "2026-04-01"}, "2026-04-01 is after the last day of the data, 2026-03-31"),
+        ({"as_of": "1990-01"}, "as_of 1990-01-31 is earlier than the log's first record, 2026-01-05"),
+        ({"as_of": "9999-12"}, "'9999-12' is not a date"),
+        ({"as_of": "last-month"}, "as_of: 'last-month' is not a date"),  # without a moment it is none
+        ({"as_of": "last-month", "now": SECOND_OF_MAY}, "2026-04-30 is after the last day of the data, 2026-03-31"),
         ({"jobs": 0}, "jobs: 0"),
+        ({"cell_seconds": float("inf")}, "cell_seconds: inf is not from 1 to 10,000,000"),
+        ({"cell_seconds": float("nan")}, "cell_seconds: nan"),
+        ({"out": "data"}, "--out data: this is the folder of the data"),
+        ({"out": "data/reports"}, "--out data/reports: this is not apart from the folder of the data"),
+        ({"out": "."}, "--out .: this is not apart from the folder of the data"),
         ({"notebooks": "nowhere"}, "no such folder of notebooks"),
     ],
 )
@@ -325,10 +339,54 @@ def test_months_are_listed_newest_first(make, place):
     make(as_of="2026-02-15")
     (place / "reports" / "2025-01-31").mkdir()  # not a finished month
     (place / "reports" / "notes").mkdir()
+    shutil.copytree(place / "reports" / "2026-03-31", place / "reports" / "2026-02-30")  # there is no such day
+    make(as_of="2026-02-15")
     assert [month["as_of"] for month in pages.months(place / "reports")] == ["2026-03-31", "2026-02-15"]
     index = (place / "reports" / "index.html").read_text(encoding="utf-8")
     assert index.index("2026-03-31") < index.index("2026-02-15")
     assert set(pages.seconds_of_last_run(place / "reports")) == {stage.name for stage in STAGES}
+
+
+def test_last_month_is_the_last_one_that_was_over(make, place):
+    page = make(as_of="last-month", now=dt.datetime(2026, 4, 3, 6, tzinfo=dt.UTC))
+    assert page == Path("reports/2026-03-31/index.html")
+    manifest = json.loads((place / "reports" / "2026-03-31" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["as_of"] == "2026-03-31"
+    assert {one["as_of"] for one in manifest["parameters"].values()} == {"2026-03-31"}
+
+
+def test_data_that_end_before_the_month_are_reported_only_where_nothing_happened(make, place):
+    (place / "data" / "company.toml").write_text('name = "Tiny & Co"\n', encoding="utf-8")
+    with pytest.raises(ParameterError, match="the data end on 2026-03-04, 27 days before 2026-03-31") as error:
+        make()
+    assert "--nothing-since" in str(error.value)
+    assert not (place / "reports").exists()
+    make(as_of="2026-03-13")  # nine days after the last record
+    reads = "import forecast\nlog = forecast.read(data)\nprint(log.extracted_on.date(), log.company.name)"
+    notebook(place / "notebooks", "01_first", WRITES.format(name="first"), reads)
+    make(as_of="2026-05", nothing_since=True)
+    month = place / "reports" / "2026-05-31"
+    executed = (month / "notebooks" / "01_first.ipynb").read_text(encoding="utf-8")
+    assert "2026-05-31 Tiny & Co" in executed
+    assert '"as_of": "2026-05-31"' in (month / "manifest.json").read_text(encoding="utf-8")
+    assert (place / "data" / "company.toml").read_text(encoding="utf-8") == 'name = "Tiny & Co"\n'
+
+
+@pytest.mark.faults
+def test_what_is_published_can_be_read_whatever_the_umask(make, place):
+    before = os.umask(0o077)
+    try:
+        make()
+    finally:
+        os.umask(before)
+    reports = place / "reports"
+    published = (reports, reports / "index.html", reports / "2026-03-31", *(reports / "2026-03-31").rglob("*"))
+    modes = {path: path.stat().st_mode & 0o777 for path in published}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o644}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
+    reports.chmod(0o700)  # who made it so wants it so
+    make()
+    assert reports.stat().st_mode & 0o777 == 0o700
 
 
 def test_progress_in_a_log_is_a_line_a_start_and_a_line_an_end(make, capsys):

@@ -75,6 +75,12 @@ def problems(raw: Mapping[str, pd.DataFrame], company: Company) -> list[Problem]
 
 def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
     """Return the last day of the month (of the company's calendar) of the last record of typed tables."""
+    calendar = company.periods
+    return calendar.end(calendar.period(last_record(tables, company)))
+
+
+def last_record(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timestamp:
+    """Return the day of the last record of what happened, in any of the typed tables. Raises DataError for none."""
     latest = []
     for name, columns in HAPPENED.items():
         for column in columns:
@@ -84,8 +90,7 @@ def last_day(tables: Mapping[str, pd.DataFrame], company: Company) -> pd.Timesta
                     latest.append(last.tz_convert(company.timezone).tz_localize(None) if last.tzinfo else last)
     if not latest:
         raise DataError("no date at all", table="opportunities", mend="fill in created_on")
-    calendar = company.periods
-    return calendar.end(calendar.period(max(latest)))
+    return max(latest).normalize()
 
 
 def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, pd.DataFrame], Company, list[Problem]]:

@@ -216,6 +216,18 @@ def _check_logo(value: str, folder: Path | None) -> None:
             _refuse("logo", value, f"a {path.suffix.lower()[1:]} picture")
 
 
+def text_ending_on(text: str, day: pd.Timestamp) -> str:
+    """Return the text of a company.toml with its `extracted_on` set anew; every other line stays.
+
+    >>> text_ending_on('name = "Acme"', pd.Timestamp("2026-10-31"))
+    'name = "Acme"\\nextracted_on = 2026-10-31\\n'
+    """
+    lines = [line for line in text.splitlines(keepends=True) if not line.lstrip().startswith("extracted_on")]
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    return "".join([*lines, f"extracted_on = {day:%Y-%m-%d}\n"])
+
+
 def write_company(company: Company, into: Path, *, beside: Path | None = None) -> None:
     """Write the company.toml of a company into a folder, and its logo, which lies in `beside` or is there already."""
     if company.logo and beside is not None:

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from forecast.data.schema import Log
+import pandas as pd
+
+from forecast.data.schema import Company, Log
 from forecast.data.sources import files
-from forecast.data.sources.company import write_company
+from forecast.data.sources.company import FILE, text_ending_on, write_company
 from forecast.data.sources.database.place import Place, is_address, place_in, place_of
 from forecast.errors import MachineError, Problem
 
@@ -83,6 +85,28 @@ def copied(location: str | os.PathLike[str], into: Path) -> Path:
     from forecast.data.sources.database.fetch import fetch
 
     fetch(place, into)
+    return into
+
+
+def ending_on(place: Path, into: Path, *, company: Company, day: pd.Timestamp) -> Path:
+    """Make a folder of the same files, in place of whose company.toml is one that says until when the data go.
+
+    place : a folder. into : not there yet. company : its company, whose logo is copied. Returns `into`.
+    """
+    try:
+        into.mkdir()
+        for file in place.iterdir():
+            if file.is_file() and file.name != FILE:
+                (into / file.name).symlink_to(file.resolve())
+        if company.logo:
+            logo = into / company.logo
+            logo.unlink(missing_ok=True)
+            logo.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place / company.logo, logo)
+        text = (place / FILE).read_text(encoding="utf-8-sig") if (place / FILE).is_file() else ""
+        (into / FILE).write_text(text_ending_on(text, day), encoding="utf-8")
+    except OSError as error:
+        raise MachineError(f"the copy of the data cannot be written ({error.strerror or error})") from None
     return into
 
 

@@ -8,6 +8,7 @@ with a damaged file is left out.
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
 import re
 import sys
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from forecast import sources
 from forecast.data.schema import Company
 from forecast.reporting.month.results import Results, write_text
-from forecast.reporting.run import export, figures, links
+from forecast.reporting.run import export, figures, links, workspace
 from forecast.reporting.run.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ from forecast.reporting.pages import quarters
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 _INJECTED = "injected-parameters"
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 EVENTS = "events"
 """The table of a month that holds what is flagged."""
@@ -183,7 +183,7 @@ def write_glossary(month: Path, *, company: Company, logo: str = "") -> None:
 def months(out: Path) -> list[dict[str, Any]]:
     """Return the finished months in a folder of reports, newest first, each with its headline."""
     found = []
-    for folder in sorted((path for path in out.iterdir() if _DAY.match(path.name)), reverse=True):
+    for folder in sorted((path for path in out.iterdir() if _is_day(path.name)), reverse=True):
         if (folder / "index.html").is_file() and (folder / "manifest.json").is_file():
             facts = _facts(folder / "tables" / "headline.json")
             headline = facts.get("headline", "")
@@ -199,6 +199,14 @@ def months(out: Path) -> list[dict[str, Any]]:
     return found
 
 
+def _is_day(name: str) -> bool:
+    """Return whether a folder is named by a day of the calendar, as the suite writes it."""
+    try:
+        return dt.date.fromisoformat(name).isoformat() == name
+    except ValueError:
+        return False
+
+
 def write_index(out: Path, *, company: Company, logo: str = "") -> None:
     """Write the page that lists the months and shows how the forecast moved between them."""
     from forecast.reporting.run.pages import movements
@@ -212,7 +220,7 @@ def write_index(out: Path, *, company: Company, logo: str = "") -> None:
         html = export.months_page(
             listed, **frame, moved=moved, words=words if words and (out / words).is_file() else ""
         )
-    write_text(html, out / "index.html")
+    workspace.write_published(html, out / "index.html")
 
 
 def seconds_of_last_run(out: Path) -> dict[str, float]:

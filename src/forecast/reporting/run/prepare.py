@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from forecast.data.asked_day import Asked, covering, day_asked
 from forecast.data.schema import Company, Log
 from forecast.errors import ParameterError, nearest
 from forecast.reporting.run import export, pages, workspace
@@ -151,7 +152,7 @@ def prepare(
     notebooks: Mapping[str, Notebook],
     *,
     data: str | os.PathLike[str],
-    as_of: str,
+    day: Asked,
     out: Path,
     private: Path,
     redacted: bool,
@@ -163,14 +164,19 @@ def prepare(
         fingerprints and pages see the last copy only. Raises ParameterError, DataError, MachineError.
     """
     from forecast.data.sources.files import read
-    from forecast.data.sources.read import copied, shown
+    from forecast.data.sources.read import copied, ending_on, shown
     from forecast.data.sources.redact import read_salt, redact
 
     place = copied(data, private / "data")
+    _check_apart(place, out)
     log = read(place)
-    day = _day(log, as_of)
+    last = day_asked(day.as_of, log, now=day.now)
+    covers = covering(log, last, nothing_since=day.nothing_since)
+    if covers is not log:
+        log, place = covers, ending_on(place, private / "reaching", company=log.company, day=last)
+    as_of = str(last.date())
     if SCENARIO_NOTEBOOK in notebooks:
-        _check_scenario(notebooks[SCENARIO_NOTEBOOK].values, log, as_of=day)
+        _check_scenario(notebooks[SCENARIO_NOTEBOOK].values, log, as_of=as_of)
     picture = (place / log.company.logo).resolve() if log.company.logo else None
     logo = export.logo(picture if picture and picture.is_relative_to(place.resolve()) else None)
     hide = pages.folders_to_hide(place.resolve())
@@ -180,7 +186,7 @@ def prepare(
         salt = read_salt(None if salt_file is None else Path(salt_file), outside=out)
         read_from = private / "redacted"
         names = redact(place, read_from, log=log, salt=salt)
-    month = workspace.Month(out=out, as_of=day)
+    month = workspace.Month(out=out, as_of=as_of)
     # A folder that is read as it is keeps the name it was given by.
     copy = read_from if read_from.is_relative_to(private) else None
     settled = {
@@ -194,16 +200,16 @@ def prepare(
         hide=hide,
         private=private,
         redacted=redacted,
-        made_from=_made_from(settled, day, read_from, redacted=redacted),
+        made_from=_made_from(settled, as_of, read_from, redacted=redacted),
     )
 
 
-def _day(log: Log, as_of: str) -> str:
-    """Return the day meant by as_of. Raises ParameterError where the data end before it."""
-    day = log.company.periods.parse_day(as_of)
-    if day > log.extracted_on:
-        raise ParameterError(f"as_of: {day.date()} is after the last day of the data, {log.extracted_on.date()}")
-    return str(day.date())
+def _check_apart(place: Path, out: Path) -> None:
+    """Raise ParameterError where reports would be written among the data, or the data lie among the reports."""
+    data, reports = place.resolve(), out.resolve()
+    if data == reports or data in reports.parents or reports in data.parents:
+        where = "the folder of the data" if data == reports else f"not apart from the folder of the data, {place}"
+        raise ParameterError(f"--out {out}: this is {where}\n  mend: name a folder beside it, such as reports")
 
 
 def _settled(

@@ -6,6 +6,7 @@ it is made, and a re-run takes over the notebooks that were finished.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import threading
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecast.data.asked_day import Asked
 from forecast.data.sources.read import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
 from forecast.reporting.pages.leader import fiscal_months
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 CELL_SECONDS = 3600.0
 """A cell that takes longer than this has lost its way."""
+MOST_CELL_SECONDS = 1e7
 
 
 def report(
@@ -59,6 +62,8 @@ def report(
     kernels: Kernels | None = None,
     redacted: bool = False,
     salt_file: str | os.PathLike[str] | None = None,
+    now: dt.datetime | None = None,
+    nothing_since: bool = False,
 ) -> Path:
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
@@ -68,14 +73,14 @@ def report(
     notebooks, stages : their folder, by default the project's, and which of them to run.
     kernels : where kernels come from, already open, to make several reports with one; by default of its own.
     redacted, salt_file : replace names by pseudonyms, by a secret that lasts or is drawn for this run.
+    now : the moment that an as_of of `last-month` or `today` refers to, with its zone.
+    nothing_since : nothing happened between the last record and as_of; else data that end long before it are refused.
 
     Raises ParameterError, DataError before a notebook runs; NotebookError, MachineError leave the last good month.
     """
-    if jobs < 1:
-        raise ParameterError(f"jobs: {jobs} is not at least 1")
-    if salt_file is not None and not redacted:
-        raise ParameterError("a salt is of use in a redacted report only: give --redact too")
-    standard = {"data": os.fspath(data), "as_of": as_of, "months": months, "seed": seed}
+    _check_options(jobs, cell_seconds, salted=salt_file is not None, redacted=redacted)
+    day = Asked(as_of=as_of, now=now, nothing_since=nothing_since)
+    standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
     asked = read_notebooks(notebooks_folder(notebooks), stages)
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     with (
@@ -85,14 +90,22 @@ def report(
         progress or Quiet() as display,
     ):
         # The kernels' libraries load in a process of their own while the data are read here.
-        job = prepare(
-            asked, data=data, as_of=as_of, out=Path(out), private=private, redacted=redacted, salt_file=salt_file
-        )
+        job = prepare(asked, data=data, day=day, out=Path(out), private=private, redacted=redacted, salt_file=salt_file)
         display.about(job.made_from)
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
         with workspace.locked(job.month.out, f"the report of {job.month.as_of}"):
             _make(run, resume=resume)
     return job.month.final / "index.html"
+
+
+def _check_options(jobs: int, cell_seconds: float, *, salted: bool, redacted: bool) -> None:
+    """Raise ParameterError for what a run cannot be asked."""
+    if jobs < 1:
+        raise ParameterError(f"jobs: {jobs} is not at least 1")
+    if not 1 <= cell_seconds <= MOST_CELL_SECONDS:
+        raise ParameterError(f"cell_seconds: {cell_seconds:g} is not from 1 to {MOST_CELL_SECONDS:,.0f}")
+    if salted and not redacted:
+        raise ParameterError("a salt is of use in a redacted report only: give --redact too")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import socket
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,9 +24,11 @@ from typing import Any
 
 import forecast
 from forecast.errors import MachineError
-from forecast.reporting.month.results import write_text
+from forecast.reporting.month.results import write_atomic, write_text
 
 STATE = "state.json"
+_FILE, _FOLDER = 0o644, 0o755
+"""What is published may be read by whoever may open the folder of reports, whatever the umask of the run was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,10 @@ def locked(out: Path, who: str) -> Iterator[None]:
     if not out.parent.is_dir():
         raise MachineError(f"{out}: the folder {out.parent} is not there; make it first")
     with machine(f"{out} cannot be used for reports"):
+        new = not out.exists()
         out.mkdir(exist_ok=True)
+        if new:
+            out.chmod(stat.S_IMODE(out.stat().st_mode) | _FOLDER)
         handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
@@ -139,6 +145,7 @@ def publish(month: Month) -> None:
     """
     with machine(f"{month.final} cannot be replaced"):
         (month.work / STATE).unlink(missing_ok=True)
+        readable(month.work)
         shutil.rmtree(month.old, ignore_errors=True)
         try:
             if month.final.exists():
@@ -152,6 +159,22 @@ def publish(month: Month) -> None:
         for empty in (month.work.parent, month.failed.parent):
             with contextlib.suppress(OSError):
                 empty.rmdir()
+
+
+def readable(path: Path) -> None:
+    """Let others read a published file, or a folder and all below it; what else they may do with it stays."""
+    for each in (path, *(path.rglob("*") if path.is_dir() else ())):
+        each.chmod(stat.S_IMODE(each.stat().st_mode) | (_FOLDER if each.is_dir() else _FILE))
+
+
+def write_published(text: str, file: Path) -> None:
+    """Write a text file that others may read, whole or not at all. Raises MachineError."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+        readable(temporary)
+
+    write_atomic(file, write)
 
 
 def recover(month: Month) -> None:

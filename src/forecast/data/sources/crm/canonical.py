@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from forecast.calendar import Calendar
 from forecast.data.codes import column_of, key_order, places, text_of
 from forecast.data.schema import FIRST_DAY, NO_DAY_FROM
 from forecast.data.sources.crm.deals import Deals
@@ -17,7 +18,7 @@ from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.values.dates import local_days
 from forecast.data.sources.crm.values.stages import none_closed, refuse_long_overdue
 from forecast.errors import DataError, ParameterError
-from forecast.wording import plural
+from forecast.wording import joined, plural
 
 UNKNOWN_STAGE = "Unknown"
 
@@ -55,15 +56,20 @@ _SAME = 0.005
 """Two amounts are the same if they differ by less than this share."""
 _APART_AT_LEAST = 0.2
 _UNIT_APART = 5.0
+_WEEKEND, _HARDLY = {5, 6}, 0.02
+"""Saturday and Sunday; a company hardly works on a day of the week with at most this share of what is recorded."""
 _NAME_WITHIN = 31
 """Days after the last change within which a day in the file's name is taken to be the export's."""
 
 
-def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[str, pd.DataFrame], pd.Timestamp]:
-    """Return our tables and the day the export was made on.
+def canonical(
+    deals: Deals, *, timezone: str, choices: Choices, calendar: Calendar
+) -> tuple[dict[str, pd.DataFrame], pd.Timestamp]:
+    """Return our tables and the day until which the export goes.
 
     The day is what the user says, else the day in the file's name (`exported_on`) where the last change is not long
-    before it, else that of the last change the export knows of: the CRM does not write when it was exported.
+    before it, else that of the last change the export knows of: the CRM does not write when it was exported. Where the
+    user says nothing, and the month has only a weekend left on which the company does not work, it is the month's end.
     """
     frame = deals.opportunities.copy(deep=False)
     history = None if deals.history is None or deals.history.empty else deals.history
@@ -97,7 +103,27 @@ def canonical(deals: Deals, *, timezone: str, choices: Choices) -> tuple[dict[st
         tables["marketing"] = deals.marketing
     if deals.further is not None:
         tables.update(deals.further(end))
+    if choices.extracted_on is None and pd.notna(end):
+        moments = [frame["created_at"], *([] if history is None else [history["recorded_at"]])]
+        days = pd.concat([frame["closed_on"], *(local_days(part, timezone) for part in moments)])
+        end = _to_the_end_of_the_month(end, days, calendar, deals.notes)
     return tables, end
+
+
+def _to_the_end_of_the_month(end: pd.Timestamp, days: pd.Series, calendar: Calendar, notes: list[str]) -> pd.Timestamp:
+    """Return the month's last day where only days of a weekend lie between, on which this company hardly works."""
+    month_end = calendar.end(calendar.period(end))
+    left = pd.date_range(end, month_end)[1:]
+    weekend = set(left.day_of_week)
+    if left.empty or not weekend <= _WEEKEND:
+        return end
+    if days.dropna().dt.day_of_week.isin(weekend).mean() > _HARDLY * len(weekend):
+        return end
+    notes.append(
+        f"{joined([f'{one:%A}, {one:%Y-%m-%d}' for one in left])} ended the month, and on such days hardly anything is "
+        f"recorded: extracted_on = {month_end:%Y-%m-%d}"
+    )
+    return month_end
 
 
 def _in_one_currency(

@@ -18,7 +18,7 @@ import pandas as pd
 
 from forecast.data.checks.validation import problems
 from forecast.data.schema import Company
-from forecast.data.sources.company import FILE, company_from, read_company
+from forecast.data.sources.company import FILE, company_from, read_company, text_ending_on
 from forecast.data.sources.crm.canonical import canonical
 from forecast.data.sources.crm.deals import Deals
 from forecast.data.sources.crm.dynamics import opportunities as dynamics
@@ -119,7 +119,7 @@ def read_export(
         choices = replace(choices, one_currency=True)
     read = _read(kind, Path(source), said, company=company, segment_column=segment_column, choices=choices)
     deals = read.deals
-    tables, end = canonical(deals, timezone=company.timezone, choices=choices)
+    tables, end = canonical(deals, timezone=company.timezone, choices=choices, calendar=company.periods)
     if tables["opportunities"].empty:
         raise DataError("no deal in it: a header and no rows", table=str(source), mend="export it again, with its rows")
     if pd.isna(end):
@@ -277,16 +277,13 @@ def _company_text(
     where: Path | None, crm: str, currency: str, end: pd.Timestamp, said: Mapping[str, Any] | None = None
 ) -> str:
     """Return the company.toml: the one that is there with extracted_on set anew, or a new one."""
-    dated = f"extracted_on = {end:%Y-%m-%d}\n"
     if where is None:
         keys: dict[str, Any] = {"name": f"Imported from {crm}", **_ASSUMED, **(said or {})}
         if currency:
             keys.setdefault("currency", currency)
         keys.pop("extracted_on", None)
         # The values are texts, whole numbers, truth values and lists of texts: JSON writes them as TOML does.
-        return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items()) + dated
-    lines = (Path(where) / FILE).read_text(encoding="utf-8-sig").splitlines(keepends=True)
-    others = [line for line in lines if not line.lstrip().startswith("extracted_on")]
-    if others and not others[-1].endswith("\n"):
-        others[-1] += "\n"
-    return "".join([*others, dated])
+        text = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+    else:
+        text = (Path(where) / FILE).read_text(encoding="utf-8-sig")
+    return text_ending_on(text, end)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from forecast.data.sources.crm.export import Choices
 from forecast.data.sources.crm.importing import import_crm, read_export
 from forecast.data.sources.crm.mapped.mapping import shipped
 from forecast.data.sources.files import read
@@ -64,6 +66,30 @@ def test_columns_and_outcomes_by_hand(tmp_path: Path):
         ("3", "2026-03-05", "400.0", "", "open"),
     ]
     assert "deals.csv: columns not brought over: Area" in result.notes
+
+
+@pytest.mark.parametrize(
+    ("last", "other", "ends"),
+    [
+        ("2026-01-30", "2026-01-05", "2026-01-31"),  # a Friday: the month has only its Saturday left
+        ("2026-02-27", "2026-01-05", "2026-02-28"),
+        ("2026-02-26", "2026-01-05", "2026-02-26"),  # a Friday is left
+        ("2026-01-30", "2026-01-10", "2026-01-30"),  # a company that works on Saturdays
+        ("2026-01-31", "2026-01-05", "2026-01-31"),
+    ],
+)
+def test_a_month_that_ends_on_a_weekend_is_whole(tmp_path: Path, last: str, other: str, ends: str):
+    deals = f"No,Begun,Step,Worth,Ended,State\n1,{other},Talk,100,{last},sold\n2,2026-01-07,Talk,200,,running\n"
+    result = _read(tmp_path, deals=deals)
+    assert result.company.endswith(f"extracted_on = {ends}\n")
+    assert any(f"extracted_on = {ends}" in note for note in result.notes)
+    asked = read_export(
+        "generic",
+        tmp_path / "in",
+        mapping=tmp_path / "own.mapping.toml",
+        choices=Choices(extracted_on=pd.Timestamp(last)),
+    )
+    assert asked.company.endswith(f"extracted_on = {last}\n")
 
 
 def test_the_folder_is_written_and_read(tmp_path: Path):
