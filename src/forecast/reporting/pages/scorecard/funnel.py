@@ -12,32 +12,25 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.data.schema import TOTAL
+from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scorecard import one_level
 from forecast.evaluation.scorecard.funnel.hand_overs import STEPS
 from forecast.evaluation.scorecard.funnel.leaks import DIFFERENCE
 from forecast.evaluation.scorecard.funnel.rows import AGAIN, ALL, CAPACITY, HAND_OVER, LEAK, PLAN, SOURCE
-from forecast.reporting.charts.figure import Format, Notes, Statement, TableView, Together
+from forecast.reporting.charts.figure import Notes, Statement, Together
+from forecast.reporting.pages.scorecard import funnel_chart
+from forecast.reporting.pages.track.under_alarm import stands_against
 from forecast.reporting.pages.words import PLANS_NEARER, word
 
 # -- sentences ------------------------------------------------------------------------------------------
 
-CAPTION = "From the lead to the next order: who passes each hand-over, and after how many days"
-HEADS = {
-    "step": "hand-over",
-    "value": "pass",
-    "low": "from (95 % interval)",
-    "high": "to",
-    "median_days": "half of these by day",
-    "q90_days": "nine in ten by day",
-    "n": "set out",
-}
 NOTHING = "No hand-over can be followed yet"
 KINDS = (("leads", STEPS[:3]), ("deals", STEPS[3:5]))
 """What is lost at several hand-overs, which are compared with each other by number: leads; else deals."""
 
 MOST_LOST, OF_KNOWN = "Most {} are lost between {}", "Of the hand-overs that are known, most {} are lost between {}"
+PASSED_ON = "What passes each hand-over, and after how long"
 PASS_ONE = "Of {}, {} passed from {}"
 ORDERED_AGAIN = "Of {} delivered to on time, {} ordered again within a year"
 FROM_NO_LEAD = (
@@ -49,7 +42,7 @@ NOT_TOLD = "Whether a late first order changes that cannot be told"
 BY_TEST = "by this page’s strict test"
 NO_EFFECT = "orders are not late by lot, so that this is no effect of being late"
 ALL_FIRST = (
-    "These are all first orders since {}, followed from the day promised; the table has those delivered in its own "
+    "These are all first orders since {}, followed from the day promised; the picture has those delivered in its own "
     "months, followed from the delivery"
 )
 PROBABLE, IMPROBABLE = (
@@ -57,6 +50,8 @@ PROBABLE, IMPROBABLE = (
     "In no month looked at will bookings probably exceed what can be delivered",
 )
 CHANCES, OTHERS = "The chance of it: {}", "The chance of it in the other months: {}"
+IN_DOUBT = "An alarm stands against the forecast behind these chances, so do not plan with them: {}"
+BY_FORECAST = "By that forecast the chance that bookings exceed what can be delivered is: {}"
 BEHIND, WHY = "What lies behind it:", "Not known:"
 DELIVERY, NEARER = "Can it be delivered?", "Whose plan was nearer?"
 
@@ -88,18 +83,27 @@ def answer(table: pd.DataFrame) -> str:
 
 def _where_lost(rows: pd.DataFrame) -> str:
     """Return the hand-over at which most are lost, with those whose interval reaches as many."""
+    return ", or between ".join(map(_lost_at, sources.records(_may_be_most(rows))))
+
+
+def _may_be_most(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the hand-over at which most are lost and of those whose interval reaches as many, the most
+    first."""
     most = rows["n"] * (1 - rows["low"])
     least = rows["n"] * (1 - rows["high"])
     may_be = rows[most >= least.max()]
     by_number = (may_be["n"] * (1 - may_be["value"])).sort_values(ascending=False, kind="stable")
-    may_be = may_be.loc[by_number.index]
-    return ", or between ".join(map(_lost_at, sources.records(may_be)))
+    return may_be.loc[by_number.index]
+
+
+def _between(step: str) -> str:
+    start, _, end = step.partition(" to ")
+    return f"{start} and {end}"
 
 
 def _lost_at(row: Mapping[str, Any]) -> str:
-    start, _, end = row["step"].partition(" to ")
     lost, of = wording.number(row["n"] * (1 - row["value"])), wording.in_full(row["n"])
-    return f"{start} and {end}: {lost} of {of} ({wording.percent(row['value'])} pass)"
+    return f"{_between(row['step'])}: {lost} of {of} ({wording.percent(row['value'])} pass)"
 
 
 def ordered_again(table: pd.DataFrame) -> str:
@@ -123,28 +127,41 @@ def brief(table: pd.DataFrame, *, chances: bool = True) -> list[str]:
     return [text for text in ("" if sources.plain(lost) == wording.sentence(NOTHING) else lost, probable) if text]
 
 
-def shown(table: pd.DataFrame) -> Together:
-    """Show the answer, and who passes each hand-over. table : the month's table `scorecard_funnel`."""
+def title_of(table: pd.DataFrame) -> str:
+    """Return the finding without its numbers: between which steps most leads are lost, or what may be it as well."""
+    rows = company_rows(table, HAND_OVER)
+    known = rows[rows["value"].notna()]
+    for noun, steps in KINDS:
+        here = known[known["step"].isin(steps)]
+        if len(here) > 1:
+            most = MOST_LOST if len(here) == len(steps) else OF_KNOWN
+            return most.format(noun, ", or between ".join(map(_between, _may_be_most(here)["step"])))
+    return PASSED_ON
+
+
+def shown(table: pd.DataFrame, *, company: Company, as_of: Any) -> Together:
+    """Show the answer, who passes each hand-over as a picture, and quarter by quarter folded away.
+
+    table : the month's table `scorecard_funnel`.
+    """
     rows, told = company_rows(table, HAND_OVER), answer(table)
     known = rows[rows["value"].notna()]
     if known.empty:
         return Together(Statement(told, kind="nothing"))
-    share: Format = _share
-    days: Format = _days
-    formats = dict.fromkeys(("value", "low", "high"), share) | dict.fromkeys(("median_days", "q90_days"), days)
-    formats["n"] = wording.in_full
     again = ordered_again(table)
     answered = Statement(told, "" if again == told else again)
-    return Together(answered, TableView(known, CAPTION, columns=HEADS, formats=formats))
+    picture = funnel_chart.funnel(rows, title_of(table), company=company, as_of=as_of)
+    quarters = table[(table["part"] == HAND_OVER) & (table["segment"] == TOTAL) & (table["cohort"] != ALL)]
+    return Together(answered, picture, funnel_chart.by_cohort(quarters))
 
 
-def behind(table: pd.DataFrame) -> Together:
+def behind(table: pd.DataFrame, alarms: pd.DataFrame) -> Together:
     """Show what lies behind it, what can be delivered, whose plan was nearer and what is not known, each under a line.
 
-    A line without anything to stand under it is left out.
+    A line without anything to stand under it is left out. alarms : the month's table.
     """
     plans = [_plan(row) for _, row in _each(company_rows(table, PLAN))]
-    parts = {BEHIND: remarks(table), DELIVERY: capacity_sentences(table), NEARER: plans, WHY: reasons(table)}
+    parts = {BEHIND: remarks(table), DELIVERY: capacity_sentences(table, alarms), NEARER: plans, WHY: reasons(table)}
     return Together(*(Notes(sentences, line) for line, sentences in parts.items() if sentences))
 
 
@@ -173,16 +190,25 @@ def reasons(table: pd.DataFrame) -> list[str]:
     return out
 
 
-def capacity_sentences(table: pd.DataFrame) -> list[str]:
-    """Return in which months bookings will probably exceed what can be delivered, then the chances of the others."""
+def capacity_sentences(table: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
+    """Return in which months bookings will probably exceed what can be delivered, then the chances of the others.
+
+    Under an alarm against the company's forecast that comes first, and no month is said to be probable.
+    """
     rows = _capacity(table)
     if not rows:
         return []
+    against = stands_against(alarms)
+    if against:
+        return [wording.sentence(IN_DOUBT.format(against)), wording.sentence(BY_FORECAST.format(_chances(rows)))]
     others = [row for row in rows if not row["value"] > 0.5]
     first = _probable(table) or wording.sentence(IMPROBABLE)
-    chances = [f"{wording.month(row['cohort'])} {wording.chance(row['value'])}" for row in others]
-    told = (CHANCES if len(others) == len(rows) else OTHERS).format(wording.joined(chances))
+    told = (CHANCES if len(others) == len(rows) else OTHERS).format(_chances(others))
     return [first, wording.sentence(told)] if others else [first]
+
+
+def _chances(rows: list[dict[str, Any]]) -> str:
+    return wording.joined(f"{wording.month(row['cohort'])} {wording.chance(row['value'])}" for row in rows)
 
 
 def _probable(table: pd.DataFrame) -> str:
@@ -251,11 +277,3 @@ def _plan(row: Mapping[str, Any]) -> str:
     sizes = (wording.percent(abs(value)) for value in (row["value"], low, high))
     months = wording.plural(row["n"], row["n_of"])
     return wording.sentence(sources.capitalised(word(verdict, PLANS_NEARER).format(first, second, months, *sizes)))
-
-
-def _share(value: Any) -> str:
-    return wording.percent(value) if wording.known(value) else "–"
-
-
-def _days(value: Any) -> str:
-    return wording.number(value) if wording.known(value) else "–"

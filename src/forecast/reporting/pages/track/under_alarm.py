@@ -27,6 +27,12 @@ def cautioned(alarms: pd.DataFrame, *charts: Chart | Statement) -> Shown:
     return Shown(Statement(f"An alarm stands against these numbers: {_what(alarm)}.", kind="note"), shown)
 
 
+def stands_against(alarms: pd.DataFrame) -> str:
+    """Return what an alarm says of our forecast of the company, in half a sentence; empty without one."""
+    alarm = company_alarm(alarms)
+    return "" if alarm is None else _what(alarm)
+
+
 def within(alarms: pd.DataFrame, part: str) -> list[str]:
     """Return that a part of people's record holds the months of the company's alarm; no line where it ends before."""
     alarm = company_alarm(alarms)
