@@ -54,6 +54,10 @@ def test_the_scorecard():
         f"c (€20{T}k{T}→{T}€10{T}k).",
         scorecard.YEAR_EXPLAINED,
     ]
+    answer = scorecard.year_answer(table, currency="EUR")
+    assert answer.sentence.startswith("Higher than the year before")
+    assert answer.more.startswith("In May 2026 to October 2026 lower than")
+    assert scorecard.YEAR_EXPLAINED not in answer.more
     quiet = table.assign(against_year=["unclear", "", "unclear"], against_late=["unclear", "", "unclear"])
     assert scorecard.year_sentences(quiet, currency="")[0] == "No change is proven of any figure."
     assert scorecard.changed_sentences(quiet, currency="") == []

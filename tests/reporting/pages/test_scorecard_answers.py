@@ -144,6 +144,8 @@ def test_what_cannot_be_told_is_said_so():
     mixed = sources.plain(answers.changed_sentence(as_table([quiet, open_ended])))
     assert mixed.endswith("Of 1 figure it cannot be told: every segment began in 2024-03.")
     assert answers.changed_sentence(as_table([REPS])) == answers.NO_STARTS
+    assert answers.of_sizes(as_table([open_ended])) == []
+    assert answers.of_sizes(as_table([replace(open_ended, figure="forecast accuracy")])) == [answers.OF_SIZES]
 
 
 def test_a_value_in_its_unit():
@@ -154,6 +156,9 @@ def test_a_value_in_its_unit():
 
 
 def test_the_cost_of_sales_is_told_in_per_cent_wherever_it_stands():
+    reps = replace(REPS, definition="attainment: 50 %", unit="ratio", of="", value=0.898, low=0.773, high=1.01)
+    view = answers.every_definition(as_table([reps, REPS]), currency="EUR").parts[0][1]
+    assert list(view.frame["ours"]) == [f"89.8{T}% (77.3{T}% to 101.0{T}%)", f"41{T}% (31–53{T}%)"]
     cost = replace(REPS, figure="cost of sales", definition="marketing alone", unit="ratio", of="")
     cost = replace(cost, value=0.0294, low=0.0247, high=0.034, n=12, n_of="month")
     view = answers.every_definition(as_table([cost]), currency="EUR").parts[0][1]

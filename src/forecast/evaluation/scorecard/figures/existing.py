@@ -137,7 +137,7 @@ def _whole(begins: int) -> str:
 def _rows(name: str, by: str, wins: _Wins, months: Span) -> list[Definition]:
     """Return the row of existing business and that of new business, which is the rest."""
     what = "won value" if by == "value" else "deals won"
-    means = f"{what} that is of type existing, renewal, expansion or upsell"
+    means = f"{what} of type existing, renewal, expansion or upsell"
     if not name.startswith(BY_TYPE):
         means = f"{what} of accounts that {name.split(',')[0]}"
     if wins.known_share < WHOLE:
@@ -155,7 +155,7 @@ def _rows(name: str, by: str, wins: _Wins, months: Span) -> list[Definition]:
     )
     if not wins.missing:
         row = _measured(row, by, wins.table, months)
-    new = replace(row, figure=NEW, means=f"the rest beside {means}", value=1 - row.value)
+    new = replace(row, figure=NEW, means=f"{what} less {means}", value=1 - row.value)
     return [row, replace(new, low=1 - row.high, high=1 - row.low)]
 
 

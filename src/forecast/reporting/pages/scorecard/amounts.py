@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecast import wording
+from forecast.evaluation.scorecard.figures.attainment import FIGURE as ATTAINMENT
 from forecast.evaluation.scorecard.figures.cost import COST
 from forecast.evaluation.scorecard.measures import CAPACITY, COST_OF_SALES
 
 PERCENTAGE = "percentage"
 """The unit of a ratio that is told in per cent, with a decimal, for it moves little in a year; it may be above 100."""
 
-IN_PERCENT = (COST, COST_OF_SALES, CAPACITY)
-"""The figures and measures that are such ratios."""
+IN_PERCENT = (ATTAINMENT, COST, COST_OF_SALES, CAPACITY)
+"""The figures and measures whose ratios are such."""
 
 # -- sentences --------------------------------------------------------------------------------------------
 
@@ -21,7 +22,7 @@ IN_PERCENT = (COST, COST_OF_SALES, CAPACITY)
 def unit_of(row: Mapping[Any, Any]) -> str:
     """Return in which unit a figure is told; row : of `scorecard_definitions` (figure) or `scorecard` (measure)."""
     name = row["figure"] if "figure" in row else row["measure"]
-    return PERCENTAGE if name in IN_PERCENT else str(row["unit"])
+    return PERCENTAGE if row["unit"] == "ratio" and name in IN_PERCENT else str(row["unit"])
 
 
 def value_in(value: float | None, unit: str, *, currency: str) -> str:

@@ -20,6 +20,7 @@ from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.planning.verdict import NOT_IDENTIFIED
 from forecast.evaluation.scorecard.benchmarks import LABEL, benchmark, beside
 from forecast.evaluation.scorecard.definition import Definition
+from forecast.evaluation.scorecard.figures.accuracy import FIGURE as ACCURACY
 from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
@@ -48,6 +49,10 @@ OURS_LABEL, SURVEY_LABEL = "● ours, with its 95 % range", "┃ survey, of the 
 FIVE_HEADS = {"name": "", "value": "ours", "low": "from", "high": "to", "n": "of how many", "tick": "survey"}
 NOT_DRAWN = "the survey’s is a share of something else"
 NOTHING = "None of the survey’s questions can be answered from these tables."
+OF_SIZES = (
+    "Forecast accuracy is here whether a forecast was near enough or not. How large the errors are, and whether they "
+    "became smaller, is asked on the page about joint planning, which can see more."
+)
 MANY_REASONS = "none has enough before and since the starts, and beside them, to compare"
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
@@ -323,6 +328,11 @@ def changed_sentence(definitions: pd.DataFrame) -> str:
 def _reason(rows: pd.DataFrame) -> str:
     """Return why the changes of figures cannot be told, where that is one reason."""
     return sources.quoted(rows, rows.index[0], "why") if rows["why"].nunique() == 1 else MANY_REASONS
+
+
+def of_sizes(definitions: pd.DataFrame) -> list[str]:
+    """Return that errors are asked about elsewhere, where the accuracy of forecasts is among the figures."""
+    return [OF_SIZES] if (asked(definitions)["figure"] == ACCURACY).any() else []
 
 
 def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:

@@ -14,7 +14,7 @@ from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scorecard.benchmarks import LABEL
 from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scores.comparison import FEWEST
-from forecast.reporting.charts.figure import TableView
+from forecast.reporting.charts.figure import Statement, TableView
 from forecast.reporting.pages import differences
 from forecast.reporting.pages.scorecard.amounts import PERCENTAGE, unit_of, value_in
 from forecast.reporting.pages.words import (
@@ -210,6 +210,12 @@ def year_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
         names = wording.joined(known.loc[few, "measure"].map(plain_name))
         sentences.append(f"{sources.capitalised(TOO_FEW)}: {names}.")
     return [*sentences, YEAR_EXPLAINED]
+
+
+def year_answer(table: pd.DataFrame, *, currency: str) -> Statement:
+    """Return which figures rose and which fell by more than chance, as the answer over their table."""
+    first, *rest = year_sentences(table, currency=currency)
+    return Statement(first, " ".join(text for text in rest if text != YEAR_EXPLAINED))
 
 
 def changed_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
