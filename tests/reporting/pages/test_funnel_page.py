@@ -243,7 +243,7 @@ def test_quarters_stand_folded_away_with_what_cannot_be_told_yet():
     shown = page.shown(table(*passing(0.85, 0.34, 1.0), *quarters), **WHEN)
     (folds,) = [part for part in shown.parts if isinstance(part, Folds)]
     ((line, view),) = folds.parts  # the other hand-overs have no quarters
-    assert line == "Lead to worked, by the quarter in which they set out"
+    assert line == "Lead to worked"
     assert list(view.frame["cohort"]) == ["FY25 Q1", "FY25 Q2"]
     assert [sources.plain(cell) for cell in view.frame["value"]] == [f"80{T}% (78–82{T}%)", late]
     assert list(view.frame["median_days"]) == ["–", "–"]

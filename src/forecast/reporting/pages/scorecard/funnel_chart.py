@@ -52,7 +52,7 @@ SET_OUT = "{} of {}"
 WAITED = "half by day {}, nine in ten by day {}"
 TOLD = "{}: {} pass ({}) of {}"
 BY_COHORT = "{}, by the quarter in which they set out"
-LEAD = "Quarter by quarter:"
+LEAD = "By the quarter in which they set out:"
 
 
 # -- one row a hand-over ----------------------------------------------------------------------------------
@@ -240,11 +240,10 @@ def by_cohort(rows: pd.DataFrame) -> Folds:
             },
             index=of_step.index,
         )
-        line = BY_COHORT.format(sources.capitalised(str(step)))
+        line = sources.capitalised(str(step))
         right = ["median_days", "q90_days", "n"]
-        view = TableView(
-            shown, line, columns=COHORT_HEADS, formats=dict.fromkeys(COHORT_HEADS, str), right=right, stacks=True
-        )
+        caption, formats = BY_COHORT.format(line), dict.fromkeys(COHORT_HEADS, str)
+        view = TableView(shown, caption, columns=COHORT_HEADS, formats=formats, right=right, stacks=True)
         parts.append((line, view))
     return Folds(parts, LEAD)
 
