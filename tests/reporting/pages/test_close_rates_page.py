@@ -87,3 +87,9 @@ def test_without_any_rate_it_says_why():
     assert isinstance(nothing, Statement)
     assert "cannot be told" in nothing.sentence
     assert "closing what is lost" in nothing.more
+
+
+def test_a_close_rate_that_is_not_drawn_says_by_its_own_name_why_it_is_not_known():
+    other = Definition(figure=FIGURE, definition="won within 6 months, by count", means="m", unit="share", missing=WHY)
+    (why,) = page.reasons(as_table([other]))
+    assert sources.plain(why) == f"Won within 6 months, by count: {WHY}."

@@ -98,7 +98,9 @@ def reasons(table: pd.DataFrame) -> list[str]:
     called = {definition_of(rate, way, "count"): f"{NAMES[rate]}, {LABELS[way]}" for rate in RATES for way in WAYS}
     out = []
     for _, rows in here.groupby("missing", sort=False):
-        names = wording.joined(called[name] for name in rows["definition"])
+        names = wording.joined(
+            called.get(name) or sources.quoted(rows, at, "definition") for at, name in rows["definition"].items()
+        )
         out.append(wording.sentence(f"{names}: {sources.quoted(rows, rows.index[0], 'missing')}"))
     return out
 
