@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 from forecast.data.checks.validation import validate
+from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TOTAL, Company, Log
 from forecast.errors import ParameterError
 from forecast.evaluation.scorecard.benchmarks import benchmarks
+from forecast.evaluation.scorecard.card import scorecard
 from forecast.evaluation.scorecard.definition import COLUMNS, UNITS
 from forecast.evaluation.scorecard.definitions import scorecard_definitions
+from forecast.evaluation.scorecard.known import known_of
 from forecast.simulation.company import simulate
 from futures import another_future, eventful, known_by
 
@@ -51,6 +54,14 @@ def test_every_row_says_what_it_is_on_what_it_rests_or_why_it_is_not_known(table
     told = table[known & table["low"].notna() & table["high"].notna()]
     assert (told["low"] <= told["value"] + 1e-9).all()
     assert (told["value"] <= told["high"] + 1e-9).all()
+
+
+def test_what_is_known_can_be_shared_with_the_card(log: Log, table: pd.DataFrame):
+    known = known_of(log, snapshot(log, as_of="2026-10-31"))
+    shared = scorecard_definitions(log, as_of="2026-10-31", permutations=1_000, known=known)
+    pd.testing.assert_frame_equal(shared, table)
+    ours = scorecard(log, as_of="2026-10-31", known=known)
+    pd.testing.assert_frame_equal(ours, scorecard(log, as_of="2026-10-31"))
 
 
 def test_each_question_of_the_survey_is_answered(table: pd.DataFrame):

@@ -53,7 +53,9 @@ BACKTEST = "a backtest"
 # -- the table ------------------------------------------------------------------------------------------
 
 
-def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+def scorecard(
+    log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | None = None, known: Known | None = None
+) -> pd.DataFrame:
     """Return one row a measure.
 
     Parameters
@@ -61,6 +63,7 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
     log : the company's tables.
     as_of : the day whose knowledge is used; not later than the log's last.
     scores : what `forecast.score` gave for a backtest; adds the accuracy of the model to that of the people.
+    known : what `known_of` gave for that day, where it is made already.
 
     Returns
     -------
@@ -80,9 +83,8 @@ def scorecard(log: Log, *, as_of: str | pd.Timestamp, scores: pd.DataFrame | Non
 
     Raises ParameterError for an as_of that the log cannot answer.
     """
-    snap = snapshot(log, as_of=as_of)
-    known = known_of(log, snap)
-    year = year_of(snap)
+    known = known_of(log, snapshot(log, as_of=as_of)) if known is None else known
+    year = year_of(known.snap)
     begins, now, before = year.begins, year.now, year.before
     measures = list(ROWS)
     measures.insert(2, _process_measure(known))

@@ -45,7 +45,12 @@ MAKERS: tuple[Maker, ...] = (
 
 
 def scorecard_definitions(
-    log: Log, *, as_of: str | pd.Timestamp, seed: int = 0, permutations: int = PERMUTATIONS
+    log: Log,
+    *,
+    as_of: str | pd.Timestamp,
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+    known: Known | None = None,
 ) -> pd.DataFrame:
     """Return every figure of the scorecard under every definition, `definition.COLUMNS`, one row each.
 
@@ -55,12 +60,13 @@ def scorecard_definitions(
     as_of : the day whose knowledge is used. Figures are of the last twelve months ended by then, as far as they are in
         the log; where another span is meant, `first` and `last` of the row say so.
     seed, permutations : of the random assignments of start dates behind `change_p`, as `planning_effect` takes them.
+    known : what `known_of` gave for that day, where it is made already.
 
     What cannot be known has a row with the reason in `missing`. Raises ParameterError for an as_of that the log cannot
     answer.
     """
-    snap = snapshot(log, as_of=as_of)
-    known = known_of(log, snap)
+    known = known_of(log, snapshot(log, as_of=as_of)) if known is None else known
+    snap = known.snap
     span = year_of(snap).now
     rows = [row for maker in MAKERS for row in maker.make(known, span)]
     whole = Span(first=min(known.begins, span.last), last=span.last)

@@ -40,6 +40,7 @@ from forecast.evaluation.scorecard.definitions import scorecard_definitions
 from forecast.evaluation.scorecard.funnel.plans import capacity_rows
 from forecast.evaluation.scorecard.funnel.rows import as_table
 from forecast.evaluation.scorecard.funnel.table import scorecard_funnel
+from forecast.evaluation.scorecard.known import known_of
 from forecast.evaluation.scorecard.revenue.decomposition import scorecard_decomposition
 from forecast.evaluation.scores.deals import EVER_COLUMNS, ever_track, past_due_record
 from forecast.evaluation.scores.events import wins_in_the_end
@@ -332,10 +333,10 @@ def _funnel(month: _Month) -> pd.DataFrame:
 
 def _scorecards(month: _Month) -> dict[str, pd.DataFrame]:
     """Return the scorecard, and every figure of it under every definition."""
-    day = month.snap.as_of
+    day, known = month.snap.as_of, known_of(month.log, month.snap)
     made = {
-        "scorecard": scorecard(month.log, as_of=day, scores=_scored(month)),
-        "scorecard_definitions": scorecard_definitions(month.log, as_of=day, seed=month.seed),
+        "scorecard": scorecard(month.log, as_of=day, scores=_scored(month), known=known),
+        "scorecard_definitions": scorecard_definitions(month.log, as_of=day, seed=month.seed, known=known),
     }
     return {name: month.results.write(name, frame) for name, frame in made.items()}
 
