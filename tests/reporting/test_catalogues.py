@@ -18,6 +18,13 @@ BASE = SOURCE / "reporting"
 
 # What is no text of a page, and why.
 MODULES = {
+    "published/clean": "what is removed, in the terminal",
+    "published/compare": "what differs, in the terminal",
+    "published/months": "why a month cannot be read: the message of an error",
+    "published/record": "what became of a run: its record",
+    "published/runs": "the list of runs, in the terminal",
+    "published/tables": "what differs, in the terminal",
+    "published/verify": "what was found, in the terminal",
     "run/engine": "why a notebook failed: the message of an error",
     "run/parameters": "what is wrong with a parameter: the message of an error",
     "run/progress": "the progress of a run, in the terminal",

@@ -1,4 +1,4 @@
-"""The commands about months that are published: `runs`, `verify`, `clean`; each works on the folder of reports."""
+"""The commands about months that are published: `runs`, `verify`, `compare`, `clean`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command(short_help="List the runs and what came of them.")(runs)
     app.command(short_help="Say whether published files are unchanged.")(verify)
+    app.command(short_help="Say what differs between two months.")(compare)
     app.command(short_help="Remove old months and what dead runs left.")(clean)
 
 
@@ -62,6 +63,31 @@ def verify(out: ReportsFolder = Path("reports"), as_json: Json = False) -> None:
         for line in found.lines():
             typer.echo(line)
     raise typer.Exit(0 if found.unchanged else 1)
+
+
+def compare(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A month or day; `2026-10@1` is its version 1.")],
+    now: Annotated[str, typer.Argument(metavar="NOW", help="The month or version to hold against it.")],
+    out: ReportsFolder = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Say which numbers differ between two published months, table by table, and what may have done it.
+
+    Both manifests say by which data, code, notebooks, libraries and parameters a month was made. Where only one of
+    these differs, it did it; where several do, that is said.
+
+    Example: forecast compare 2026-09 2026-10 --out reports
+    """
+    from forecast.reporting.published import months
+    from forecast.reporting.published.compare import compare as run
+
+    folder = months.folder_of_reports(out)
+    found = run(months.find(folder, before), months.find(folder, now))
+    if as_json:
+        typer.echo(_json(found.as_dict()))
+    else:
+        for line in found.lines():
+            typer.echo(line)
 
 
 def clean(

@@ -6,6 +6,7 @@ A month is `<out>/<as_of>/`. When it is made again and comes out otherwise, the 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -21,7 +22,6 @@ MANIFEST = "manifest.json"
 VERSIONS = "versions"
 """The folder of the versions that a later one replaced."""
 
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _MONTH = re.compile(r"^\d{4}-\d{2}$")
 
 
@@ -100,8 +100,11 @@ def folder_of_reports(out: str | os.PathLike[str]) -> Path:
 
 
 def is_day(name: str) -> bool:
-    """Return whether a folder is called like a month: by the day of its report."""
-    return bool(_DAY.match(name))
+    """Return whether a folder is called like a month: by the day of its report, as the suite writes it."""
+    try:
+        return dt.date.fromisoformat(name).isoformat() == name
+    except ValueError:
+        return False
 
 
 def standing(out: Path) -> list[Published]:
@@ -126,10 +129,12 @@ def everything(out: Path) -> list[Published]:
 
 
 def find(out: Path, name: str) -> Published:
-    """Return the month of that name that stands: a day such as 2026-10-31, or a month that has one report.
+    """Return the month of that name: a day such as 2026-10-31, or a month that has one report.
 
-    Raises ParameterError where there is none, there are several, or its manifest cannot be read.
+    With `@` and a number it is that version of it (`2026-10@1`), else the one that stands. Raises ParameterError where
+    there is none, there are several, or its manifest cannot be read.
     """
+    name, at, number = name.partition("@")
     days = [path.name for path in _folders(out) if is_day(path.name)]
     found = [day for day in days if day == name or (_MONTH.match(name) and day.startswith(f"{name}-"))]
     if not found:
@@ -137,6 +142,11 @@ def find(out: Path, name: str) -> Published:
     if len(found) > 1:
         raise ParameterError(f"{out}: {name} has several reports ({', '.join(found)}); name the day")
     month = read(out / found[0])
+    if at:
+        versions = {str(each.version): each for each in (*replaced(out, month.as_of), month)}
+        if number not in versions:
+            raise ParameterError(f"{out}: {month.as_of} has no version {number!r}; known: {', '.join(versions)}")
+        month = versions[number]
     if month.problem:
         raise ParameterError(f"{month.folder}: {month.problem}; make the month again")
     return month
