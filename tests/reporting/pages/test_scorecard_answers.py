@@ -137,9 +137,18 @@ def test_what_cannot_be_told_is_said_so():
     alone = answers.changed_sentence(as_table([open_ended]))
     assert sources.plain(alone).endswith("joint planning began cannot be told: every segment began in 2024-03.")
     shown = answers.changes(as_table([open_ended]), currency="EUR").frame
-    assert list(map(sources.plain, shown["verdict"])) == ["cannot tell: every segment began in 2024-03"]
+    assert list(shown["verdict"]) == ["cannot tell"]  # the sentence says why, once
     other = replace(WON, verdict=NOT_IDENTIFIED, why="two segments are not enough")
-    assert answers.MANY_REASONS in answers.changed_sentence(as_table([open_ended, other]))
+    several = sources.plain(answers.changed_sentence(as_table([open_ended, other])))
+    assert several.endswith(
+        "cannot be told: of reps at quota, over the span, every segment began in 2024-03; the page on the scorecard "
+        "has the reason of each of the others."
+    )
+    shown = answers.changes(as_table([open_ended, other]), currency="EUR").frame
+    assert list(map(sources.plain, shown["verdict"])) == [
+        "cannot tell: every segment began in 2024-03",
+        "cannot tell: two segments are not enough",
+    ]
     quiet = replace(WON, verdict=NO_CHANGE, change=0.0, change_low=-0.1, change_high=0.1, change_p=1.0)
     mixed = sources.plain(answers.changed_sentence(as_table([quiet, open_ended])))
     assert mixed.endswith("Of 1 figure it cannot be told: every segment began in 2024-03.")

@@ -53,7 +53,7 @@ OF_SIZES = (
     "Forecast accuracy is here whether a forecast was near enough or not. How large the errors are, and whether they "
     "became smaller, is asked on the page about joint planning, which can see more."
 )
-MANY_REASONS = "none has enough before and since the starts, and beside them, to compare"
+MANY_REASONS = "of {}, {}; the page on the scorecard has the reason of each of the others"
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
 HEADS = {
@@ -326,8 +326,14 @@ def changed_sentence(definitions: pd.DataFrame) -> str:
 
 
 def _reason(rows: pd.DataFrame) -> str:
-    """Return why the changes of figures cannot be told, where that is one reason."""
-    return sources.quoted(rows, rows.index[0], "why") if rows["why"].nunique() == 1 else MANY_REASONS
+    """Return why the changes of figures cannot be told: the one reason, or that of the first figure."""
+    first = sources.quoted(rows, rows.index[0], "why")
+    return first if _is_one_reason(rows) else MANY_REASONS.format(_figures(rows)[0], first)
+
+
+def _is_one_reason(rows: pd.DataFrame) -> bool:
+    """Return whether all changes that cannot be told have one reason."""
+    return rows.loc[rows["why"] != "", "why"].nunique() == 1
 
 
 def of_sizes(definitions: pd.DataFrame) -> list[str]:
@@ -337,7 +343,7 @@ def of_sizes(definitions: pd.DataFrame) -> list[str]:
 
 def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
     """Show each figure before and since joint planning began, the change with its interval, and whether chance makes
-    such a change."""
+    such a change; where that cannot be told for several reasons, each has its own."""
     rows = asked(definitions)
     told = sources.records(rows)
     shown = pd.DataFrame(
@@ -356,9 +362,10 @@ def changes(definitions: pd.DataFrame, *, currency: str) -> TableView:
 
 
 def _verdict(rows: pd.DataFrame, at: Any) -> str:
-    """Return whether a change is beyond chance; where that cannot be told, why."""
+    """Return whether a change is beyond chance; where that cannot be told, why, unless all have one reason."""
     verdict = VERDICTS.get(rows.at[at, "verdict"], "not shown")
-    return f"{verdict}: {sources.quoted(rows, at, 'why')}" if rows.at[at, "why"] else verdict
+    has_own = rows.at[at, "why"] and not _is_one_reason(rows)
+    return f"{verdict}: {sources.quoted(rows, at, 'why')}" if has_own else verdict
 
 
 def _figure(row: Mapping[str, Any]) -> str:
