@@ -85,7 +85,8 @@ def test_the_tables(definitions: pd.DataFrame):
 
 def test_payback_has_months_of_its_own_and_velocity_is_not_bookings(definitions: pd.DataFrame):
     card = pd.DataFrame({"measure": [BOOKINGS], "ours": [44.16e6], "months": [12]})
-    payback, velocity = cost.remarks(definitions, card, company=EURO)
+    payback, velocity, came_with = cost.remarks(definitions, card, company=EURO)
+    assert came_with == cost.CAME_WITH
     assert "of customers won November 2024 to October 2025, for whom twelve months have passed since; " in payback
     assert velocity.startswith(f"Velocity, €2.58{T}m a month, is not what was booked, €3.68{T}m a month: it is ")
     assert cost.remarks(definitions, card.iloc[:0], company=EURO)[1].startswith(

@@ -94,7 +94,8 @@ def test_those_who_never_joined_are_said_to_be_a_mean_over_the_spans(table: pd.D
 
 def test_who_did_not_buy_again_is_said_with_what_they_had_brought(table: pd.DataFrame):
     # 35 of 100, who had brought 4.525 of 18.1 m.
-    told = f"Of the year before’s 100 customers 35 (35{T}%) did not buy again; they had brought 25{T}% of its revenue."
+    told = f"Of the year before’s 100 customers 35 (35{T}%) did not buy again; they had brought 25{T}% of that year’s "
+    told += "revenue."
     assert revenue.lost_sentence(table) == told
     assert told in repr(revenue.shown(table, CARD, company=EURO, as_of="2026-10-31"))
     south = row("total", "revenue", 0.0, ends=(0, 0), level="segment", node="South")

@@ -36,7 +36,7 @@ NAMES = {
     PER_WIN: "cost per won deal",
     NEW_CUSTOMERS: "new customers",
     PER_CUSTOMER: "cost per new customer",
-    PAYBACK: "months until a new customer’s orders come to it, in revenue",
+    PAYBACK: "months until a new customer’s orders come to its cost, in revenue",
     VELOCITY: "velocity of the open deals, money a month",
 }
 HEADS = {
@@ -67,6 +67,10 @@ NOT_BOOKINGS = (
     "Velocity{velocity} is not what was booked{booked}: it is open deals × share won × mean deal won / mean months to "
     "the win, the pace of the pipeline. It is less than bookings where lost deals leave the pipeline sooner than deals "
     "are won, and more where they stay open."
+)
+
+CAME_WITH = (
+    "What came with a channel’s money need not have been brought by it: such deals may have come without it as well."
 )
 
 
@@ -105,7 +109,8 @@ def cost_sentence(definitions: pd.DataFrame, *, company: Company) -> str:
 
 
 def remarks(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) -> list[str]:
-    """Return of which customers payback is, and why velocity is not what was booked; of what is known alone."""
+    """Return of which customers payback is, why velocity is not what was booked, and that money that deals came with
+    need not have brought them; of what is known alone."""
     told = []
     payback, before = (_row(definitions, PAYBACK, f"in revenue{ending}") for ending in ("", YEAR_BEFORE))
     if payback is not None:
@@ -121,7 +126,8 @@ def remarks(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) 
             amounts = [f", {wording.money(value, currency=company.currency)} a month," for value in both]
             amounts[1] = amounts[1].removesuffix(",")
         told.append(NOT_BOOKINGS.format(velocity=amounts[0], booked=amounts[1]))
-    return told
+    channels = _known(definitions)
+    return [*told, CAME_WITH] if (channels["figure"] == CREATED).any() else told
 
 
 def _of_whom(definitions: pd.DataFrame) -> str:

@@ -111,7 +111,7 @@ def lost_sentence(table: pd.DataFrame) -> str:
     )
     if went and whole["from_value"] > 0:
         brought = wording.percent(-rows["lost"]["amount"] / whole["from_value"])
-        text += f"; they had brought {brought} of its revenue"
+        text += f"; they had brought {brought} of that year’s revenue"
     return wording.sentence(text)
 
 
