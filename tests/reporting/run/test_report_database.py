@@ -63,7 +63,10 @@ def address(postgres: Server, place: Path) -> str:
     """Return the address of a database with the small company in a schema."""
     postgres.run("postgres", "DROP DATABASE IF EXISTS report", "CREATE DATABASE report")
     postgres.run(
-        "report", "CREATE SCHEMA crm", "CREATE TABLE crm.company AS SELECT 'name' AS key, 'Tiny & Co' AS value"
+        "report",
+        "CREATE SCHEMA crm",
+        "CREATE TABLE crm.company AS SELECT 'name' AS key, 'Tiny & Co' AS value "
+        "UNION SELECT 'extracted_on', '2026-03-31'",
     )
     tables = {name: pa.Table.from_pandas(frame) for name, frame in read_raw(company(place / "files"))[0].items()}
     postgres.load("report", {name: table.drop_columns("line") for name, table in tables.items()}, schema="crm")

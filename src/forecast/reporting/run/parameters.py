@@ -58,15 +58,26 @@ def notebook_parameters(path: str | Path) -> list[Parameter]:
     Raises ParameterError where the file is no notebook or the cell holds anything but literals.
     """
     file = Path(path)
+    return parameters_of(read_notebook(file), where=file.name)
+
+
+def read_notebook(file: Path) -> dict[str, Any]:
+    """Return a notebook file as JSON. Raises ParameterError where it is none."""
     try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        content = json.loads(file.read_text(encoding="utf-8"))
+        [dict(cell) for cell in content["cells"]]
     except FileNotFoundError:
         raise ParameterError(f"{file.name}: there is no such notebook") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(f"{file.name}: this is not a notebook ({error})") from None
-    for cell in cells:
+    return dict(content)
+
+
+def parameters_of(notebook: Mapping[str, Any], *, where: str) -> list[Parameter]:
+    """Return the parameters of a notebook that was read; where : its name, for errors. Raises ParameterError."""
+    for cell in notebook["cells"]:
         if cell.get("cell_type") == "code" and "parameters" in cell.get("metadata", {}).get("tags", []):
-            return cell_parameters("".join(cell["source"]), where=file.name)
+            return cell_parameters("".join(cell["source"]), where=where)
     return []
 
 

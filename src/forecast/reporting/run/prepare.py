@@ -16,9 +16,10 @@ from typing import Any
 
 from forecast.data.asked_day import Asked, covering, day_asked
 from forecast.data.schema import Company, Log
-from forecast.errors import ParameterError, nearest
+from forecast.errors import DataError, ParameterError, nearest
 from forecast.reporting.run import export, pages, workspace
-from forecast.reporting.run.parameters import Parameter, check_parameters, notebook_parameters
+from forecast.reporting.run.parameters import Parameter, check_parameters, parameters_of, read_notebook
+from forecast.reporting.run.reading import Reading
 
 SCENARIO_NOTEBOOK = "00_explore"
 """The notebook that shows a scenario; no other receives it."""
@@ -83,7 +84,8 @@ class Job:
 
     `notebooks` are by name, in the order in which they are taken up; `logo` is a data address or empty; the folders of
     `hide` are cut off paths in what notebooks show; `private`, one of them, is where the run copies data to; `redacted`
-    says that the copy which is read holds no names; `made_from` is what the manifest records.
+    says that the copy which is read holds no names; `made_from` is what the manifest records, `reading` knows whether
+    all of it still is what it was.
     """
 
     month: workspace.Month
@@ -94,6 +96,7 @@ class Job:
     private: Path
     redacted: bool
     made_from: Mapping[str, Any]
+    reading: Reading
 
 
 def notebooks_folder(given: str | os.PathLike[str] | None = None) -> Path:
@@ -114,8 +117,8 @@ def read_notebooks(folder: Path, stages: Sequence[Stage]) -> dict[str, Notebook]
     found = {}
     for stage in stages:
         file = folder / f"{stage.name}.ipynb"
-        declared = notebook_parameters(file)
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_notebook(file)
+        declared = parameters_of(content, where=file.name)
         found[stage.name] = Notebook(stage=stage, file=file, content=content, declared=declared)
     return found
 
@@ -163,18 +166,10 @@ def prepare(
     private : an empty folder, for copies: of a database or a workbook, and the redacted one. From then on kernels,
         fingerprints and pages see the last copy only. Raises ParameterError, DataError, MachineError.
     """
-    from forecast.data.sources.files import read
-    from forecast.data.sources.read import copied, ending_on, shown
+    from forecast.data.sources.read import shown
     from forecast.data.sources.redact import read_salt, redact
 
-    place = copied(data, private / "data")
-    _check_apart(place, out)
-    log = read(place)
-    last = day_asked(day.as_of, log, now=day.now)
-    covers = covering(log, last, nothing_since=day.nothing_since)
-    if covers is not log:
-        log, place = covers, ending_on(place, private / "reaching", company=log.company, day=last)
-    as_of = str(last.date())
+    reading, place, log, as_of = _read(data, day, out=out, private=private)
     if SCENARIO_NOTEBOOK in notebooks:
         _check_scenario(notebooks[SCENARIO_NOTEBOOK].values, log, as_of=as_of)
     picture = (place / log.company.logo).resolve() if log.company.logo else None
@@ -192,16 +187,41 @@ def prepare(
     settled = {
         name: _settled(one, month=month, shown=shown(data), copy=copy, names=names) for name, one in notebooks.items()
     }
+    made_from = _made_from(settled, as_of, read_from, redacted=redacted)
+    reading.check()
     return Job(
         month=month,
-        notebooks=settled,
+        notebooks=_private(settled, private / "notebooks"),
         company=log.company,
         logo=logo,
         hide=hide,
         private=private,
         redacted=redacted,
-        made_from=_made_from(settled, as_of, read_from, redacted=redacted),
+        made_from=made_from,
+        reading=reading.of_a_copy() if redacted else reading,
     )
+
+
+def _read(data: str | os.PathLike[str], day: Asked, *, out: Path, private: Path) -> tuple[Reading, Path, Log, str]:
+    """Return the reading that begins, the folder that is read, its log, and the day that is meant."""
+    from forecast.data.sources.files import read
+    from forecast.data.sources.read import copied, ending_on
+
+    place = copied(data, private / "data")
+    own = place.is_relative_to(private)
+    if not own:
+        _check_apart(place, out)
+    reading = Reading.begin(None if own else place)
+    try:
+        log = read(place)
+    except DataError:
+        reading.check()  # of data that are being replaced nothing more can be said
+        raise
+    last = day_asked(day.as_of, log, now=day.now)
+    covers = covering(log, last, nothing_since=day.nothing_since)
+    if covers is not log:
+        log, place = covers, ending_on(place, private / "reaching", company=log.company, day=last)
+    return reading, place, log, str(last.date())
 
 
 def _check_apart(place: Path, out: Path) -> None:
@@ -235,6 +255,18 @@ def _settled(
     seen = {"tables": "../tables", "data": shown}
     published = {**values, **{name: value for name, value in seen.items() if name in values}}
     return replace(notebook, values=values, published=published)
+
+
+def _private(notebooks: Mapping[str, Notebook], folder: Path) -> dict[str, Notebook]:
+    """Return the notebooks with files of their own in a new folder, as they were read. Raises MachineError."""
+    found = {}
+    with workspace.machine("the notebooks cannot be copied"):
+        folder.mkdir()
+        for name, notebook in notebooks.items():
+            file = folder / notebook.file.name
+            file.write_text(json.dumps(notebook.content), encoding="utf-8")
+            found[name] = replace(notebook, file=file)
+    return found
 
 
 def _made_from(notebooks: Mapping[str, Notebook], day: str, place: Path, *, redacted: bool) -> dict[str, Any]:

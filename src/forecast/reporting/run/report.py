@@ -128,6 +128,7 @@ def _make(run: _Run, *, resume: bool) -> None:
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
     _run_all(run, state)
+    job.reading.check(last=True)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
     link, new = publication.publish(job, state.finished)
     run.display.published({**link.as_dict(), "new": new})
@@ -144,24 +145,32 @@ def _run_all(run: _Run, state: workspace.State) -> None:
             run.display.end(name, "kept", 0.0)
     running: dict[Future[Execution], Notebook] = {}
     failed: list[tuple[Notebook, Execution]] = []
+    refused: list[MachineError] = []
     with ThreadPoolExecutor(run.jobs) as pool:
         try:
             while waiting or running:
                 unfinished = {one.stage.name for one in (*waiting, *running.values())}
                 ready = [one for one in waiting if not unfinished.intersection(one.stage.after)]
-                for notebook in ready[: run.jobs - len(running)] if not failed else []:
+                for notebook in ready[: run.jobs - len(running)] if not (failed or refused) else []:
                     waiting.remove(notebook)
                     running[pool.submit(_run_one, run, notebook, state)] = notebook
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    notebook, execution = running.pop(future), future.result()
-                    if execution.failure is not None:
-                        failed.append((notebook, execution))
+                    notebook = running.pop(future)
+                    try:
+                        execution = future.result()
+                    except MachineError as error:
+                        refused.append(error)
+                    else:
+                        failed += [(notebook, execution)] if execution.failure is not None else []
         except BaseException:
             run.kernels.close()  # so that the threads come back
             raise
+    if refused:
+        raise refused[0]
     if failed:
+        run.job.reading.check(last=True)  # else that is what failed
         _raise(run.job, *failed[0])
 
 
@@ -182,6 +191,7 @@ def _run_one(run: _Run, notebook: Notebook, state: workspace.State) -> Execution
         _write(run.job, notebook, execution)
         peak = None if execution.peak_mb is None else round(execution.peak_mb, 1)
         with run.finishing:
+            run.job.reading.check()  # no run may take over what has seen other data
             state.finish(name, {"seconds": round(execution.seconds, 2), "peak_memory_mb": peak})
         run.display.end(name, "done", execution.seconds)
     elif not run.kernels.closed:  # else it was stopped from outside: nothing failed

@@ -217,8 +217,14 @@ def data_fingerprints(folder: Path) -> dict[str, str]:
 def code_fingerprint() -> str:
     """Return one SHA-256 over the library's files, their names and contents."""
     base = Path(forecast.__file__).parent
-    files = sorted(file for file in base.rglob("*") if file.suffix in _CODE and "__pycache__" not in file.parts)
-    return _sum(part for file in files for part in (file.relative_to(base).as_posix().encode(), file.read_bytes()))
+    parts = ((file.relative_to(base).as_posix().encode(), file.read_bytes()) for file in code_files())
+    return _sum(part for pair in parts for part in pair)
+
+
+def code_files() -> list[Path]:
+    """Return the library's files, sorted."""
+    base = Path(forecast.__file__).parent
+    return sorted(file for file in base.rglob("*") if file.suffix in _CODE and "__pycache__" not in file.parts)
 
 
 def notebook_fingerprint(notebook: Mapping[str, Any]) -> str:
