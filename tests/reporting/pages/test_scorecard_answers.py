@@ -118,7 +118,7 @@ def test_no_change_is_claimed_that_chance_could_make():
     quiet = replace(REPS, before=0.43, after=0.37, change=-0.04, change_low=-0.16, change_high=0.08, change_p=0.5)
     quiet = replace(quiet, verdict=NO_CHANGE)
     assert answers.changed_sentence(as_table([quiet])) == (
-        "Of 1 figure asked about none is shown to have changed since joint planning began."
+        "Of 1 figure asked about (reps at quota) none is shown to have changed since joint planning began."
     )
     found = replace(WON, before=0.5, after=0.6, change=0.1, change_low=0.05, change_high=0.15, change_p=0.01)
     found = replace(found, verdict=CHANGED)

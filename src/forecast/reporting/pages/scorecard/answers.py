@@ -319,7 +319,8 @@ def changed_sentence(definitions: pd.DataFrame) -> str:
     unknown = wording.plural(sources.count(open_ended), "figure")
     unknown = f" Of {unknown} it cannot be told: {_reason(open_ended)}." if len(open_ended) else ""
     if changed.empty:
-        return f"Of {rest} asked about none is shown to have changed since joint planning began.{unknown}"
+        names = wording.joined(dict.fromkeys(told["figure"]))
+        return f"Of {rest} asked about ({names}) none is shown to have changed since joint planning began.{unknown}"
     each = [f"{_figure(row)} ({_moved(row)})" for row in sources.records(changed)]
     others = f" Of {rest} more none is shown to have." if len(changed) < len(told) else ""
     return f"Changed since joint planning began, beyond chance: {wording.joined(each)}.{others}{unknown}"
