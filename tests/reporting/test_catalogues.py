@@ -22,6 +22,7 @@ MODULES = {
     "published/compare": "what differs, in the terminal",
     "published/months": "why a month cannot be read: the message of an error",
     "published/record": "what became of a run: its record",
+    "published/replay": "what could not be replayed, in the terminal",
     "published/runs": "the list of runs, in the terminal",
     "published/tables": "what differs, in the terminal",
     "published/verify": "what was found, in the terminal",

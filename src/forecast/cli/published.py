@@ -1,4 +1,4 @@
-"""The commands about months that are published: `runs`, `verify`, `compare`, `clean`."""
+"""The commands about months that are published: `runs`, `verify`, `compare`, `replay`, `clean`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command(short_help="List the runs and what came of them.")(runs)
     app.command(short_help="Say whether published files are unchanged.")(verify)
     app.command(short_help="Say what differs between two months.")(compare)
+    app.command(short_help="Make a past month with today's code, beside it.")(replay)
     app.command(short_help="Remove old months and what dead runs left.")(clean)
 
 
@@ -88,6 +89,56 @@ def compare(
     else:
         for line in found.lines():
             typer.echo(line)
+
+
+def replay(
+    month: Annotated[
+        str, typer.Argument(metavar="MONTH", help="A published month or day; `2025-06@1` is its version 1.")
+    ],
+    data: Annotated[str, typer.Option("--data", metavar="DIR", help="The data, as for a report.")],
+    out: ReportsFolder = Path("reports"),
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, max=16, help="How many notebooks run at once.")
+    ] = 2,
+    notebooks: Annotated[
+        Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of the notebooks.")
+    ] = None,
+    salt_file: Annotated[
+        Path | None, typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms of a redacted month.")
+    ] = None,
+    nothing_since: Annotated[
+        bool, typer.Option("--nothing-since", help="Nothing happened between the last record and the month's day.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")] = False,
+) -> None:
+    """Make a past month as of then with today's code, and say what differs from what was published.
+
+    Uses the parameters of the published month and of the data only what was known on its day. Nothing is published: it
+    is made in a private folder that is removed afterwards.
+
+    Example: forecast replay 2025-06 --data data/sample --out reports
+    """
+    from forecast.reporting.published.replay import replayed
+    from forecast.reporting.run.progress import progress
+
+    with replayed(
+        out,
+        month,
+        data=data,
+        jobs=jobs,
+        notebooks=notebooks,
+        progress=progress(quiet=quiet),
+        salt_file=salt_file,
+        nothing_since=nothing_since,
+    ) as found:
+        for line in found.left_out:
+            typer.echo(f"note: not replayed: {line}", err=True)
+        if as_json:
+            typer.echo(_json({**found.comparison.as_dict(), "left_out": list(found.left_out)}))
+        else:
+            for line in found.comparison.lines():
+                typer.echo(line)
 
 
 def clean(

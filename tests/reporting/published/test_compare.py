@@ -133,7 +133,7 @@ def test_two_months_of_the_same_data(make, run):
     assert differing(found) == {"day": ("2026-02-28 -> 2026-03-31",)}
     code, out, err = run("compare", "2026-02", "2026-03", "--out", "reports")
     assert (code, err) == (0, "")
-    assert "before: 2026-02-28 version 1: We expect 6 deals" in out
+    assert "before:     2026-02-28 version 1: We expect 6 deals" in out
     assert "Nothing in the tables differs, though the day differs." in out
 
 

@@ -40,6 +40,7 @@ class Comparison:
     """What differs between two published months: `causes` in what they are made from, `tables` in their numbers.
 
     changed : files of either that are not as they were published, so that nothing follows from a manifest.
+    headlines : of both. replayed : `now` is the month `before` made again, for this comparison alone.
     """
 
     before: Published
@@ -47,6 +48,8 @@ class Comparison:
     causes: Sequence[Cause]
     tables: Sequence[Difference]
     changed: Sequence[str] = ()
+    headlines: tuple[str, str] = ("", "")
+    replayed: bool = False
 
     @property
     def differing(self) -> list[Difference]:
@@ -68,16 +71,15 @@ class Comparison:
             return _NO_CAUSE
         if len(found) == 1:
             return _ONE_CAUSE.format(what=_the(found), verb=_verb(found))
-        return _SEVERAL.format(what=_the(found).capitalize(), as_of=self.before.as_of)
+        return (_SEVERAL_REPLAYED if self.replayed else _SEVERAL).format(
+            what=_the(found).capitalize(), as_of=self.before.as_of
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a program to read."""
-        sides = (("before", self.before), ("now", self.now))
+        sides = zip(("before", "now"), (self.before, self.now), self.headlines, strict=True)
         return {
-            **{
-                side: {"as_of": month.as_of, "version": month.version, "headline": headline(month.folder)}
-                for side, month in sides
-            },
+            **{side: {"as_of": month.as_of, "version": month.version, "headline": told} for side, month, told in sides},
             "made_from": [cause.as_dict() for cause in self.causes],
             "changed_since_published": list(self.changed),
             "tables": [table.as_dict() for table in self.tables],
@@ -86,8 +88,10 @@ class Comparison:
 
     def lines(self) -> Iterator[str]:
         """Yield it for a person to read."""
-        for side, month in (("before", self.before), ("now", self.now)):
-            yield f"{side + ':':8}{month.as_of} version {month.version}: {headline(month.folder) or '(no headline)'}"
+        names = ("before:", "replayed:" if self.replayed else "now:")
+        for side, month, told in zip(names, (self.before, self.now), self.headlines, strict=True):
+            version = "" if side == "replayed:" else f" version {month.version}"
+            yield f"{side:11} {month.as_of}{version}: {told or '(no headline)'}"
         yield ""
         for cause in self.causes:
             word = {True: "differs", False: "the same", None: "not known"}[cause.differs]
@@ -112,6 +116,10 @@ _ONE_CAUSE = "Of all that a month is made from only {what} {verb}: that did it."
 _SEVERAL = (
     "{what} differ; how much each did, the manifests cannot say. `forecast replay {as_of}` makes the earlier month "
     "again with today's code and data."
+)
+_SEVERAL_REPLAYED = (
+    "{what} differ; how much each did cannot be told. Replayed with the data of then, or by the code of then, "
+    "the rest stands alone."
 )
 _PLURAL = ("data", "notebooks", "libraries", "parameters", "names")
 
@@ -167,6 +175,7 @@ def compare(before: Published, now: Published) -> Comparison:
         causes=causes(before.manifest, now.manifest),
         tables=differences(tables[0], tables[1], days=(before.as_of, now.as_of)),
         changed=[name for month in (before, now) for name in _changed(month)],
+        headlines=(headline(before.folder), headline(now.folder)),
     )
 
 
