@@ -214,7 +214,7 @@ def test_the_picture_tells_each_hand_over_with_its_interval_and_its_days():
     funnel = funnel_chart.prepare_funnel(rows)
     caption = funnel_chart.describe_funnel(funnel, "a finding")
     assert [sources.plain(text) for text in caption.tooltips] == [
-        f"lead to worked: 85{T}% pass (83–87{T}%) of 200 leads, half by day 6, nine in ten by day 32",
+        f"lead to worked: 85{T}% pass (83–87{T}%) of 200 leads; half by day 6, nine in ten by day 32",
         f"opportunity to proposal: 55{T}% pass (53–57{T}%) of 90 leads",  # nothing is told of days that are not known
     ]
     assert "October 2024 to September 2026" in caption.subtitle

@@ -50,7 +50,7 @@ PASSES, DAYS = "pass, of how many", "days: half – nine in ten"
 UNKNOWN = "cannot be followed"
 SET_OUT = "{} of {}"
 WAITED = "half by day {}, nine in ten by day {}"
-TOLD = "{}: {} pass ({}) of {}"
+TOLD = "{} pass ({}) of {}"
 BY_COHORT = "{}, by the quarter in which they set out"
 LEAD = "By the quarter in which they set out:"
 
@@ -206,8 +206,8 @@ def describe_funnel(funnel: Funnel, title: str) -> Caption:
 
 def _told(row: Mapping[str, Any]) -> str:
     share, interval = wording.percent(row["value"]), wording.percents(row["low"], row["high"])
-    passes = TOLD.format(row["step"], share, interval, wording.plural(row["n"], row["n_of"]))
-    return ", ".join(filter(None, [passes, _waited(row)]))
+    passes = TOLD.format(share, interval, wording.plural(row["n"], row["n_of"]))
+    return wording.listed(row["step"], *filter(None, [passes, _waited(row)]))
 
 
 def _waited(row: Mapping[str, Any]) -> str:
