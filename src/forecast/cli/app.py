@@ -160,7 +160,8 @@ def _stopping(*, then: str) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
         typer.echo(f"stopped; the last good month is as it was, and the same command {then}", err=True)
-        raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else 143) from None
+        code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
+        raise typer.Exit(code) from None
 
 
 @app.command(short_help="List every problem of the data.")

@@ -514,7 +514,7 @@ def test_wrong_data_do_not_wait_for_kernels(place):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stopped_run_leaves_no_kernel_and_no_half_month(place, number, code):
     notebook(
         place / "notebooks",

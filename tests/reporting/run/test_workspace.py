@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from forecast.errors import MachineError, ParameterError
 from forecast.reporting.month import results as results_module
+from forecast.reporting.month import swap
 from forecast.reporting.month.results import Results, read_table, write_table
 from forecast.reporting.run import workspace
 
@@ -232,6 +233,7 @@ def test_a_swap_that_fails_puts_the_month_back(month, monkeypatch):
     (month.final / "index.html").write_text("good")
     workspace.State.open(month, "a", resume=True)
     rename = Path.rename
+    monkeypatch.setattr(swap, "exchanged", lambda *_: False)  # a disk that cannot
 
     def refuse(self: Path, target: Path) -> Path:
         if self == month.work:

@@ -9,8 +9,6 @@ form (opportunities.xlsx) is set aside under a name that nothing reads, so that 
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ import pandas as pd
 
 from forecast.data.schema import TABLES
 from forecast.data.sources.company import FILE
+from forecast.data.sources.private import OWNED, make_private
 from forecast.data.sources.tables.raw import PARQUET, is_table, stem
 from forecast.data.sources.writing import write_csv, write_parquet
 from forecast.wording import joined, plural
@@ -81,7 +80,8 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     record = sorted({*_of_earlier_import(out), *result.tables} - set(OF_THE_DEALS))
     notes = [*result.notes, *([_RECORD + ", ".join(record)] if record else [])]
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    private = make_private(f".{out.name}-", within=out.parent)
+    temporary = private.path
     try:
         for name, frame in result.tables.items():
             file = temporary / _file(name, frame)
@@ -92,12 +92,12 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
         for path in _others(out, result.tables):
             path.replace(path.with_name(path.name + ASIDE))
         own = [path for name in OF_THE_DEALS for path in _own(out, name)]
-        written = [file.replace(out / file.name) for file in sorted(temporary.iterdir())]
+        written = [file.replace(out / file.name) for file in sorted(temporary.iterdir()) if file.name != OWNED]
         for path in own:
             if path not in written:
                 path.unlink()
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        private.remove()
     return written
 
 

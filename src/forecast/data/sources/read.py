@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from forecast.data.schema import Company, Log
 from forecast.data.sources import files
 from forecast.data.sources.company import FILE, text_ending_on, write_company
 from forecast.data.sources.database.place import Place, is_address, place_in, place_of
+from forecast.data.sources.private import private_folder
 from forecast.errors import MachineError, Problem
 
 
@@ -126,19 +126,6 @@ def shown(location: str | os.PathLike[str]) -> str:
         return place.label
     path = Path(location)
     return path.name if path.is_absolute() else str(path)
-
-
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """Make a folder that only this user can read; it is gone in the end, however that comes."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="forecast-data-"))
-    except OSError as error:
-        raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpacked(workbook: Path, into: Path) -> Path:

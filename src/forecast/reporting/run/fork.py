@@ -4,12 +4,13 @@ A kernel of its own imports pandas, matplotlib and the rest anew: 2-3 CPU second
 a few tenths and shares the memory of what was imported. Nothing is computed before the fork, so a notebook finds
 the same fresh kernel as anywhere. The process listens on a socket inherited from the run (descriptor 0), one JSON
 line a question: `fork`, `poll`, `signal`. When the run goes away, however it ends, the socket closes and every
-kernel is killed with it.
+kernel is killed with it; when this process is killed itself, the system kills them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -38,6 +39,8 @@ _LIBRARIES = (
     "statsmodels.stats.multitest",
     "statsmodels.tsa.seasonal",
 )
+_ON_DEATH_OF_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 _NOT_NEEDED = ("forecast.__main__", "forecast.cli.", "forecast.simulation.", "forecast.reporting.run.")
 
 
@@ -75,6 +78,7 @@ def serve(channel: socket.socket) -> None:
 
 def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: socket.socket) -> Any:
     if question["ask"] == "fork":
+        question["parent"] = os.getpid()
         pid = os.fork()
         if pid == 0:
             os.close(channel.fileno())
@@ -107,10 +111,19 @@ def _signal(pid: int, number: int) -> None:
             return
 
 
+def _end_with_parent(parent: int) -> None:
+    """Let the system end this process when the one that forked it does, however that comes."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_ON_DEATH_OF_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before that was said
+        os._exit(1)
+
+
 def _become_kernel(question: dict[str, Any]) -> None:
     """Turn this fresh fork into an IPython kernel; never returns."""
     status = 1
     try:
+        _end_with_parent(question["parent"])
         os.setsid()
         empty = os.open(os.devnull, os.O_RDWR)
         os.dup2(empty, 0)

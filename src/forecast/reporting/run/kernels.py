@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from forecast.data.sources.private import Private, make_private
 from forecast.errors import MachineError
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -55,7 +55,7 @@ class Kernels:
 
     def __init__(self, *, forking: bool | None = None) -> None:
         self._forking = sys.platform == "linux" if forking is None else forking
-        self._folder = Path()
+        self._private: Private | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._answers: Any = None
@@ -66,7 +66,7 @@ class Kernels:
 
     def __enter__(self) -> Kernels:
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="forecast-"))
+            self._private = make_private("forecast-kernels-")
         except OSError as error:
             raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
         if self._forking:
@@ -94,7 +94,9 @@ class Kernels:
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._private is not None:
+            self._private.remove()
+            self._private = None
 
     # -- the process that forks ------------------------------------------------------------------------
 
@@ -146,7 +148,8 @@ class Kernels:
         env.update(dict.fromkeys(_THREADS, "1"))
         env["PYTHONHASHSEED"] = "0"
         env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread
-        env["IPYTHONDIR"] = str(self._folder / "ipython")
+        if self._private is not None:
+            env["IPYTHONDIR"] = str(self._private.path / "ipython")
         env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         return env
 
@@ -155,9 +158,9 @@ class Kernels:
 
         Raises RuntimeError once the run was stopped.
         """
-        if self.closed:
+        if self.closed or self._private is None:
             raise RuntimeError("the run was stopped")
-        file = self._folder / f"kernel-{len(self._managers)}-{threading.get_ident()}.json"
+        file = self._private.path / f"kernel-{len(self._managers)}-{threading.get_ident()}.json"
         self._managers[id(manager)] = manager
         return file
 
@@ -181,7 +184,9 @@ class ForkedKernel:
             try:
                 self.returncode = self.kernels.ask({"ask": "poll", "pid": self.pid})
             except OSError:
-                self.returncode = -9  # the process that forked it ends its kernels when it goes
+                self.returncode = -9  # it ends with the process that forked it
+                with contextlib.suppress(OSError):
+                    os.killpg(self.pid, signal.SIGKILL)  # and so does what it started
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:

@@ -32,6 +32,7 @@ def publish(job: Job, measured: Mapping[str, Any]) -> tuple[months.Link, bool]:
     """
     month = job.month
     with workspace.machine(f"{month.work} cannot be read"):
+        workspace.without_half_written(month.work)
         files = months.hashes(month.work)
     files.pop(workspace.STATE, None)
     standing = months.read(month.final)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.data.asked_day import Asked
-from forecast.data.sources.read import private_folder
+from forecast.data.sources.private import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
 from forecast.reporting.pages.leader import fiscal_months
 from forecast.reporting.run import export, pages, publication, workspace
@@ -123,6 +123,7 @@ class _Run:
 def _make(run: _Run, *, resume: bool) -> None:
     """Run what is not finished and publish the month; the folder of reports is locked."""
     job = run.job
+    workspace.sweep(job.month)
     state = workspace.State.open(job.month, workspace.combined(job.made_from), resume=resume)
     if job.redacted:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)

@@ -7,22 +7,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
+"""To end, and that the terminal is gone."""
+
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end what runs inside as Ctrl-C does, with all it would clean up, where the main thread can hear it.
+    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does, with all it would clean up.
 
-    Raises SystemExit(143) inside; the handler that was there before is put back.
+    Raises SystemExit inside, with 128 and the signal's number (143, 129); the handlers that were there before are put
+    back. A signal that is ignored stays so (`nohup`). Only the main thread can hear; in another one nothing is done.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise SystemExit(143)
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    heard = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = {number: before for number, before in heard.items() if before not in (signal.SIG_IGN, None)}
+    for number in heard:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, before in heard.items():
+            signal.signal(number, before)

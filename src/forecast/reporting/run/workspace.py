@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import stat
@@ -24,9 +25,12 @@ from typing import Any
 
 import forecast
 from forecast.errors import MachineError
+from forecast.reporting.month import swap
 from forecast.reporting.month.results import write_atomic, write_text
 
 STATE = "state.json"
+_HALF_WRITTEN = re.compile(r"^\..+-\d+-\d+\.[a-z]+$")
+"""What is written whole or not at all is called so until it is whole."""
 _FILE, _FOLDER = 0o644, 0o755
 """What is published may be read by whoever may open the folder of reports, whatever the umask of the run was."""
 
@@ -123,6 +127,7 @@ class State:
                 state.finished = saved["finished"]
             else:
                 shutil.rmtree(month.work, ignore_errors=True)
+            without_half_written(month.work)
             for name in ("tables", "notebooks", "analysis"):
                 (month.work / name).mkdir(parents=True, exist_ok=True)
         state._save()
@@ -141,24 +146,62 @@ class State:
 def publish(month: Month) -> None:
     """Swap the finished work in for the month; a reader finds the old month or the new one, never a mixture.
 
-    A run that is killed between the two renames is mended by `recover` in the next.
+    All of it is on the disk before. Where two names cannot be exchanged in one step, a run that is killed between two
+    renames is mended by `sweep` in the next, of whichever month.
     """
     with machine(f"{month.final} cannot be replaced"):
         (month.work / STATE).unlink(missing_ok=True)
+        without_half_written(month.work)
         readable(month.work)
+        swap.on_disk(month.work)
         shutil.rmtree(month.old, ignore_errors=True)
-        try:
-            if month.final.exists():
-                month.final.rename(month.old)
-            month.work.rename(month.final)
-        except BaseException:
-            recover(month)
-            raise
-        shutil.rmtree(month.old, ignore_errors=True)
+        if month.final.exists() and swap.exchanged(month.work, month.final):
+            shutil.rmtree(month.work, ignore_errors=True)
+        else:
+            _rename_twice(month)
+        swap.name_on_disk(month.final)
         shutil.rmtree(month.failed, ignore_errors=True)
         for empty in (month.work.parent, month.failed.parent):
             with contextlib.suppress(OSError):
                 empty.rmdir()
+
+
+def _rename_twice(month: Month) -> None:
+    """Put the month that stands aside and the work in its place."""
+    try:
+        if month.final.exists():
+            month.final.rename(month.old)
+        month.work.rename(month.final)
+    except BaseException:
+        recover(month)
+        raise
+    shutil.rmtree(month.old, ignore_errors=True)
+
+
+def sweep(month: Month) -> None:
+    """Mend what runs of any month left that were killed; the folder of reports is locked by a run of this month.
+
+    A month that was put aside goes back where it was. What was put aside for a month that stands, and work that no run
+    can continue, is removed; the unfinished work of another month stays.
+    """
+    work = month.work.parent
+    for path in sorted(work.iterdir()) if work.is_dir() else ():
+        other = Month(out=month.out, as_of=path.name.partition(".")[0])
+        if path == other.old:
+            recover(other)
+        if path.exists() and not (path / STATE).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+    with machine(f"{month.out} cannot be written"):
+        for path in month.out.iterdir():
+            if _HALF_WRITTEN.match(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def without_half_written(folder: Path) -> None:
+    """Remove what a kernel or a run that was killed had begun to write in a folder: its name begins with a dot."""
+    for path in folder.rglob(".*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def readable(path: Path) -> None:
