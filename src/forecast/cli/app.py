@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from forecast.cli import clock, imports, published
+from forecast.cli import clock, imports, published, streams
 from forecast.errors import ForecastError, MachineError, ParameterError
 from forecast.reporting.run.stopping import terminable
 
@@ -394,8 +394,20 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; always ends with SystemExit, whose code is the contract's.
 
-    SIGTERM ends it as Ctrl-C does, so that what was copied for the run is taken away.
+    SIGTERM ends it as Ctrl-C does, so that what was copied for the run is taken away. Messages that cannot be written
+    are dropped.
     """
+    with streams.forgiving() as out:
+        try:
+            _main(arguments)
+        except SystemExit as end:
+            lost = "" if end.code else streams.lost_result(out, sys.argv[1:] if arguments is None else arguments)
+            if lost:
+                _fail(lost, MachineError.exit_code)
+            raise
+
+
+def _main(arguments: list[str] | None) -> None:
     try:
         with terminable():
             app(args=arguments)
