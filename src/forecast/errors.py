@@ -28,10 +28,24 @@ _PROBLEMS_LISTED = 3
 _QUOTED, _ROW, _TEXT, _COMPARED, _NAMES_LISTED = 60, 300, 3000, 200, 20
 
 
+TRANSIENT: Mapping[str, str] = MappingProxyType(
+    {
+        "database": "a database that is gone",
+        "kernel": "a kernel that died",
+        "changed": "data or code that were replaced meanwhile",
+    }
+)
+"""What may pass by itself, so that the same command may find it gone: the one list of what `--retries` tries again."""
+
+
 class ForecastError(Exception):
-    """Anything the user can mend; `str()` of it is the whole message, without a traceback."""
+    """Anything the user can mend; `str()` of it is the whole message, without a traceback.
+
+    `transient` is a key of `TRANSIENT` where another try may help, else empty.
+    """
 
     exit_code = 1
+    transient: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +140,16 @@ class NotebookError(ForecastError):
 
     exit_code = 3
 
-    def __init__(self, what: str, *, notebook: str, cell: int | None = None, partial: str | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        notebook: str,
+        cell: int | None = None,
+        partial: str | None = None,
+        transient: str = "",
+    ) -> None:
+        self.transient = transient
         self.notebook, self.cell, self.partial = notebook, cell, partial
         where = f"{notebook}, cell {cell}" if cell is not None else notebook
         text = f"{where}: {what}"
@@ -139,6 +162,10 @@ class MachineError(ForecastError):
     """The machine would not: disk, lock, database, a missing program."""
 
     exit_code = 4
+
+    def __init__(self, what: str = "", *, transient: str = "") -> None:
+        self.transient = transient
+        super().__init__(what)
 
 
 def _cut(text: str, most: int) -> str:

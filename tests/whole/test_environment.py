@@ -66,7 +66,7 @@ def test_the_lock_pins_each_dependency_with_hashes_and_no_address(root: Path, py
 
 def test_no_dependency_is_declared_that_nothing_imports(root: Path, pyproject: dict):
     # Imported under another name; and those that analysts use in their notebooks or that others find by themselves.
-    names = {"scikit-learn": "sklearn"}
+    names = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
     for_the_user = {"ipykernel", "jupyterlab", "pyarrow", "scikit-learn", "statsmodels", "tzdata"}
     source = "\n".join(path.read_text(encoding="utf-8") for path in (root / "src").rglob("*.py"))
     for requirement in map(Requirement, pyproject["project"]["dependencies"]):

@@ -6,17 +6,15 @@ parameter is wrong, 2 the command itself was, 3 a notebook failed, 4 the machine
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from forecast.cli import clock, imports, published, streams
-from forecast.errors import ForecastError, MachineError, ParameterError
+from forecast.cli import imports, published, reporting, streams
+from forecast.errors import ForecastError, MachineError
 from forecast.reporting.run.stopping import terminable
 
 _FORMATS = ("text", "json")
@@ -57,29 +55,6 @@ Format = Annotated[
 
 # Options of `report` alone.
 ReportsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A notebook's parameter (`forecast params`)."),
-]
-Scenario = Annotated[
-    Path | None,
-    typer.Option("--scenario", metavar="FILE", help="What-if that 00_explore saved, for its page of the month."),
-]
-Resume = Annotated[
-    bool, typer.Option("--resume/--no-resume", help="Continue the same report where a run of it failed.")
-]
-Jobs = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=16, help="How many notebooks run at once.")]
-CellSeconds = Annotated[
-    float, typer.Option("--cell-seconds", metavar="S", min=1, help="A cell that takes longer fails.")
-]
-Redact = Annotated[
-    bool, typer.Option("--redact", help="Pseudonyms for deals, accounts and owners, in every file of the month.")
-]
-SaltFile = Annotated[
-    Path | None,
-    typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -99,25 +74,32 @@ def _options(
 @app.command(short_help="Make the month's report: pages, tables, manifest.")
 def report(
     data: Data,
-    as_of: AsOf,
+    as_of: reporting.Days,
     out: ReportsFolder = Path("reports"),
     months: Months = 6,
     seed: Seed = 0,
-    parameter: Parameters = None,
-    scenario: Scenario = None,
-    resume: Resume = True,
-    jobs: Jobs = 2,
+    parameter: reporting.Parameters = None,
+    parameters: reporting.ParametersFile = None,
+    scenario: reporting.Scenario = None,
+    resume: reporting.Resume = True,
+    jobs: reporting.Jobs = 2,
     notebooks: Notebooks = None,
-    cell_seconds: CellSeconds = 3600,
-    redact: Redact = False,
-    salt_file: SaltFile = None,
+    cell_seconds: reporting.CellSeconds = 3600,
+    wait: reporting.Wait = 0,
+    timeout: reporting.Timeout = None,
+    retries: reporting.Retries = 0,
+    notify: reporting.Notify = None,
+    redact: reporting.Redact = False,
+    salt_file: reporting.SaltFile = None,
     nothing_since: NothingSince = False,
-    quiet: Quiet = False,
+    log_format: reporting.LogFormat = "text",
+    quiet: reporting.Quiet = False,
 ) -> None:
     """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
 
-    Writes OUT/<as_of>/ and OUT/index.html. A run that fails leaves the last good month as it was, keeps the page of
-    the notebook that failed in OUT/failed/, and is continued by running it again.
+    Writes OUT/<as_of>/ and OUT/index.html, and of each run OUT/runs/<when>_<month>/ with status.json and run.log. A run
+    that fails leaves the last good month as it was, keeps the page of the notebook that failed in OUT/failed/, and is
+    continued by running it again. A month that comes out otherwise than it stands keeps the version that was there.
 
     With --redact the month is made from a copy of the data without names, which is gone afterwards. The pseudonyms are
     new in every run, which then starts from the first notebook; with --salt-file (made, readable by you alone, where it
@@ -125,43 +107,30 @@ def report(
 
     Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
     """
-    from forecast.reporting.published.record import Record
-    from forecast.reporting.run.progress import progress
-    from forecast.reporting.run.report import report as make
-
-    pairs = _pairs(parameter or [])
-    record = Record(out, as_of=as_of, clock=clock.now, display=progress(quiet=quiet), redacted=redact)
-    with _stopping(then="starts anew" if redact and salt_file is None else "continues"), record.kept():
-        page = make(
-            data,
-            as_of=as_of,
-            out=out,
-            months=months,
-            seed=seed,
-            parameters=pairs,
-            scenario=scenario,
-            resume=resume,
-            jobs=jobs,
-            notebooks=notebooks,
-            cell_seconds=cell_seconds,
-            progress=record,
-            redacted=redact,
-            salt_file=salt_file,
-            now=clock.now(),
-            nothing_since=nothing_since,
-        )
-    typer.echo(f"report: {page}")
-
-
-@contextlib.contextmanager
-def _stopping(*, then: str) -> Iterator[None]:
-    """Say what a stopped run leaves behind and what the same command does, and end with the signal's exit code."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as stop:
-        typer.echo(f"stopped; the last good month is as it was, and the same command {then}", err=True)
-        code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
-        raise typer.Exit(code) from None
+    options = {
+        "months": months,
+        "seed": seed,
+        "parameters": reporting.parameters_of(parameters, parameter or []),
+        "scenario": scenario,
+        "resume": resume,
+        "jobs": jobs,
+        "notebooks": notebooks,
+        "cell_seconds": cell_seconds,
+        "wait": wait,
+        "redacted": redact,
+        "salt_file": salt_file,
+        "nothing_since": nothing_since,
+    }
+    request = reporting.Request(
+        data=data,
+        out=out,
+        options=options,
+        retries=retries,
+        notify=reporting.command_of(notify),
+        as_json=reporting.is_json(log_format),
+        quiet=quiet,
+    )
+    reporting.run(request, reporting.days_of(as_of), timeout=timeout)
 
 
 @app.command(short_help="List every problem of the data.")
@@ -376,19 +345,6 @@ def params(
 
 
 published.register(app)
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    """Read NAME=VALUE."""
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ParameterError(f"{text!r} is not NAME=VALUE")
-        if name.strip() in pairs:
-            raise ParameterError(f"{name.strip()} is given twice")
-        pairs[name.strip()] = value
-    return pairs
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-PRINTING = ("check", "clean", "compare", "params", "runs", "verify")
+PRINTING = ("check", "clean", "compare", "params", "replay", "runs", "verify")
 """Commands whose result is what they print."""
 
 

@@ -25,6 +25,7 @@ from forecast.errors import DataError, ForecastError, MachineError, NotebookErro
 from forecast.reporting.month.results import write_text
 from forecast.reporting.published.runs import LOG, RUNS, STATUS, fingerprint, headline
 from forecast.reporting.run.progress import Progress
+from forecast.reporting.run.stopping import TimeUp
 
 Clock = Callable[[], dt.datetime]
 """Returns this moment, with its zone."""
@@ -41,12 +42,23 @@ class Record:
     ----------
     out : the folder of reports. It is written to where it is one (or is not there yet), else not at all.
     as_of : the month as it was asked for. clock : the moment. display : who else hears.
-    as_json : lines of the log are JSON, one object a line. redacted : messages about data with names are not kept.
+    as_json : lines of the log are JSON, one object a line. echo : where each line goes too; with `quiet` errors alone.
+    redacted : messages about data with names are not kept.
     """
 
     def __init__(
-        self, out: Path, *, as_of: str, clock: Clock, display: Progress, as_json: bool = False, redacted: bool = False
+        self,
+        out: Path,
+        *,
+        as_of: str,
+        clock: Clock,
+        display: Progress,
+        as_json: bool = False,
+        echo: TextIO | None = None,
+        quiet: bool = False,
+        redacted: bool = False,
     ) -> None:
+        self.echo, self.quiet = echo, quiet
         self.out, self.clock, self.display, self.as_json, self.redacted = out, clock, display, as_json, redacted
         self.folder: Path | None = None
         self._temporary: Path | None = None
@@ -93,6 +105,16 @@ class Record:
         self._write(outcome, notebook=stage, seconds=round(seconds, 2))
         self.display.end(stage, outcome, seconds)
 
+    def waits(self, holder: str) -> None:
+        """Hear that the run waits for another one."""
+        self._write("wait", holder=holder)
+        self.display.waits(holder)
+
+    def retries(self, why: str, *, after: float) -> None:
+        """Hear that the month is tried again, why, and after how many seconds."""
+        self.facts["retries"] = self.facts.get("retries", 0) + 1
+        self._write("retry", message=why, after=after)
+
     def published(self, facts: Mapping[str, Any]) -> None:
         """Hear what stands now: version, manifest, and whether it is new."""
         self.facts |= {"version": facts["version"], "manifest": facts["sha256"], "new": facts["new"]}
@@ -133,7 +155,7 @@ class Record:
             self.facts["status"] = "published" if self.facts.pop("new", True) else "unchanged"
             self.facts["headline"] = headline(self.out / str(self.facts["as_of"]))
         else:
-            self._write("error", message=self.facts["message"])
+            self._write("error", message=self.facts["message"], told=str(error))
         self.facts["ended"] = _moment(self.clock())
         self.facts["seconds"] = round(time.perf_counter() - self._start, 2)
         ended = {name: self.facts[name] for name in ("status", "exit_code", "seconds")}
@@ -171,20 +193,25 @@ class Record:
                 assert self.folder is not None
                 write_text(_json(self.facts), self.folder / STATUS)
 
-    def _write(self, event: str, **facts: Any) -> None:
-        """Add a line to the log; kept until there is a folder for it."""
+    def _write(self, event: str, *, told: str = "", **facts: Any) -> None:
+        """Add a line to the log; kept until there is a folder for it. told : the message that `echo` gets instead."""
         moment = _moment(self.clock())
-        line = (
-            json.dumps({"time": moment, "event": event, **facts}, ensure_ascii=False)
-            if self.as_json
-            else " ".join([moment, event, *(f"{name}={_plain(value)}" for name, value in facts.items() if value != "")])
-        )
+        line = self._line(moment, event, facts)
+        if self.echo is not None and (event == "error" or not self.quiet):
+            with contextlib.suppress(OSError, ValueError):
+                shown = {**facts, "message": told} if told else facts
+                print(self._line(moment, event, shown), file=self.echo, flush=True)
         with self._lock, contextlib.suppress(OSError, MachineError):
             self._lines = [*self._lines[-_LINES_KEPT:], line]
             if self._place() is not None and self._log is not None:
                 self._log.write("".join(f"{each}\n" for each in self._lines))
                 self._log.flush()
                 self._lines = []
+
+    def _line(self, moment: str, event: str, facts: Mapping[str, Any]) -> str:
+        if self.as_json:
+            return json.dumps({"time": moment, "event": event, **facts}, ensure_ascii=False)
+        return " ".join([moment, event, *(f"{name}={_plain(value)}" for name, value in facts.items() if value != "")])
 
     def _place(self, *, last: bool = False) -> Path | None:
         """Return the folder of this record, made when the folder of reports is one; None as long as it is not.
@@ -240,6 +267,8 @@ def _outcome(error: BaseException | None, *, redacted: bool) -> dict[str, Any]:
         if isinstance(error, NotebookError):
             facts |= {"notebook": error.notebook, "cell": error.cell, "page": error.partial}
         return facts
+    if isinstance(error, TimeUp):
+        return {"status": "stopped", "exit_code": MachineError.exit_code, "message": str(error)}
     message = f"{type(error).__name__}: {error}".splitlines()[0]
     return {"status": "failed", "exit_code": MachineError.exit_code, "message": message}
 

@@ -47,12 +47,14 @@ class Failure:
     """Why a notebook failed.
 
     `kind` is `cell`, `kernel` or `machine`; `cell` its number (1 = first of the notebook's file; None = before any).
+    `lost` : its kernel died or did not start, which may not happen again.
     """
 
     kind: str
     message: str
     cell: int | None
     source: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ def run_notebook(
         machine = isinstance(error, OSError) and not isinstance(error, TimeoutError) and not kernels.closed
         message = str(error) if machine else watch.explain(error)
         kind, cell = "machine" if machine else "kernel", watch.cell_of(watch.current)
-        failure = Failure(kind=kind, message=message, cell=cell, source=watch.source)
+        failure = Failure(kind=kind, message=message, cell=cell, source=watch.source, lost=watch.lost)
     seconds = time.perf_counter() - start
     return Execution(notebook=watch.notebook, seconds=seconds, peak_mb=watch.peak_mb, failure=failure)
 
@@ -170,6 +172,7 @@ class Watch:
         self.current: int | None = None
         self.peak_mb: float | None = None
         self.exit_code: int | None = None
+        self.lost = False
         self._starting = False
 
     @property
@@ -213,10 +216,12 @@ class Watch:
         if isinstance(error, CellTimeoutError):
             return f"the cell took longer than {self.cell_seconds:g} s and was stopped"
         if isinstance(error, DeadKernelError) or "died" in str(error):
+            self.lost = True
             memory = ", perhaps for want of memory" if self.exit_code == -9 else ""
             code = f" (exit code {self.exit_code}{memory})" if self.exit_code is not None else ""
             return f"its kernel died{code}"
         if self.current is None and isinstance(error, RuntimeError):
+            self.lost = True
             return f"its kernel did not start within {_START_SECONDS} s ({error})"
         return f"{type(error).__name__}: {error}"
 

@@ -18,6 +18,7 @@ import json
 import math
 import re
 import tokenize
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 
 from forecast.errors import ParameterError, did_you_mean, nearest
 
+_PLAIN = (str, int, float, bool, dt.date)
 TYPES = ("str", "int", "float", "bool", "date", "list[str]", "list[int]", "list[float]")
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
@@ -50,6 +52,43 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     low: float = -math.inf
     high: float = math.inf
+
+
+def parameters_file(file: Path) -> dict[str, Any]:
+    """Return the parameters of a file, TOML or YAML by its ending: plain values and lists by name.
+
+    Raises ParameterError where there is no such file, it is damaged, or it holds anything else.
+    """
+    kinds = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}
+    kind = kinds.get(file.suffix.lower())
+    if kind is None:
+        raise ParameterError(f"{file.name!r} must end in .toml, .yaml or .yml")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        found = tomllib.loads(text) if kind == "TOML" else _yaml(text)
+    except FileNotFoundError:
+        raise ParameterError(f"{file}: there is no such file") from None
+    except OSError as error:
+        raise ParameterError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # those of TOML and of decoding are among these
+        raise ParameterError(f"{file}: this is not {kind} ({' '.join(str(error).split())})") from None
+    if not isinstance(found, dict):
+        raise ParameterError(f"{file}: this is not a list of NAME = VALUE")
+    for name, value in found.items():
+        parts = value if isinstance(value, list) else [value]
+        if not isinstance(name, str) or not all(isinstance(part, _PLAIN) for part in parts):
+            raise ParameterError(f"{file}: {name} is not a plain value or a list of these")
+    return found
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    return {} if found is None else found
 
 
 def notebook_parameters(path: str | Path) -> list[Parameter]:

@@ -26,6 +26,9 @@ class Progress(Protocol):
     def end(self, stage: str, outcome: str, seconds: float) -> None:
         """Hear that a stage ended: `done`, `kept` (finished by the run before) or `failed`."""
 
+    def waits(self, holder: str) -> None:
+        """Hear that the run waits for another one, and for which."""
+
     def about(self, facts: Mapping[str, Any]) -> None:
         """Hear what the month is made from, as its manifest will have it, once the data have been read."""
 
@@ -50,6 +53,9 @@ class Quiet:
         """Say nothing."""
 
     def end(self, stage: str, outcome: str, seconds: float) -> None:
+        """Say nothing."""
+
+    def waits(self, holder: str) -> None:
         """Say nothing."""
 
     def about(self, facts: Mapping[str, Any]) -> None:
@@ -77,6 +83,10 @@ class Lines(Quiet):
     def plan(self, stages: Sequence[str], expected: Mapping[str, float]) -> None:  # noqa: ARG002
         """Remember the stages."""
         self._stages = list(stages)
+
+    def waits(self, holder: str) -> None:
+        """Write a line."""
+        self._write(f"wait   {holder} is writing here")
 
     def begin(self, stage: str) -> None:
         """Write a line."""

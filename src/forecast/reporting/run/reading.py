@@ -54,7 +54,8 @@ class Reading:
             if changed := _differing(self.files, now):
                 raise MachineError(
                     f"the data changed while the report was made ({_named(changed)}): nothing is published\n"
-                    "  mend: run it again when they are whole"
+                    "  mend: run it again when they are whole",
+                    transient="changed",
                 )
         changed = _differing(self.code, _signs(workspace.code_files()))
         if last and not changed:
@@ -62,7 +63,8 @@ class Reading:
         if changed:
             raise MachineError(
                 f"the program was replaced while the report was made ({_named(changed)}): nothing is published\n"
-                "  mend: run it again"
+                "  mend: run it again",
+                transient="changed",
             )
 
 

@@ -64,6 +64,7 @@ def report(
     salt_file: str | os.PathLike[str] | None = None,
     now: dt.datetime | None = None,
     nothing_since: bool = False,
+    wait: float = 0.0,
 ) -> Path:
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
@@ -75,6 +76,7 @@ def report(
     redacted, salt_file : replace names by pseudonyms, by a secret that lasts or is drawn for this run.
     now : the moment that an as_of of `last-month` or `today` refers to, with its zone.
     nothing_since : nothing happened between the last record and as_of; else data that end long before it are refused.
+    wait : how many seconds to wait for another run in the same folder.
 
     Raises ParameterError, DataError before a notebook runs; NotebookError, MachineError leave the last good month.
     """
@@ -93,7 +95,8 @@ def report(
         job = prepare(asked, data=data, day=day, out=Path(out), private=private, redacted=redacted, salt_file=salt_file)
         display.about(job.made_from)
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
-        with workspace.locked(job.month.out, f"the report of {job.month.as_of}"):
+        who = f"the report of {job.month.as_of}"
+        with workspace.locked(job.month.out, who, wait=wait, waits=display.waits):
             _make(run, resume=resume)
     return job.month.final / "index.html"
 
@@ -249,4 +252,5 @@ def _raise(job: Job, notebook: Notebook, execution: Execution) -> None:
         raise MachineError(f"{name}: {message}\n  the page as far as it came: {page}")
     line = pages.first_line(failure.source)
     where = f"\n  in: {line}" if line else ""
-    raise NotebookError(f"{message}{where}", notebook=name, cell=failure.cell, partial=page)
+    transient = "kernel" if failure.kind == "kernel" and failure.lost else ""
+    raise NotebookError(f"{message}{where}", notebook=name, cell=failure.cell, partial=page, transient=transient)

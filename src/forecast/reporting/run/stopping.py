@@ -7,8 +7,39 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from forecast.errors import MachineError
+
 SIGNALS = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
 """To end, and that the terminal is gone."""
+
+
+class TimeUp(BaseException):
+    """The time that was set is over; like a signal, nothing that a run takes for an error on its way out."""
+
+
+@contextmanager
+def limited(seconds: float | None, *, of: float | None = None) -> Iterator[None]:
+    """End what runs inside after so many seconds, as Ctrl-C would, where the main thread can hear it.
+
+    Raises MachineError then, which names the time of the whole (`of`) where these are what is left of it. None sets no
+    limit.
+    """
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeUp(f"it took longer than {of or seconds:g} s and was stopped; the same command continues")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except TimeUp as error:
+        raise MachineError(str(error)) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import re
 import shutil
 import socket
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +32,8 @@ from forecast.reporting.month.results import write_atomic, write_text
 STATE = "state.json"
 _HALF_WRITTEN = re.compile(r"^\..+-\d+-\d+\.[a-z]+$")
 """What is written whole or not at all is called so until it is whole."""
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at a lock that another run holds."""
 _FILE, _FOLDER = 0o644, 0o755
 """What is published may be read by whoever may open the folder of reports, whatever the umask of the run was."""
 
@@ -74,10 +77,11 @@ def machine(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(out: Path, who: str) -> Iterator[None]:
+def locked(out: Path, who: str, *, wait: float = 0.0, waits: Callable[[str], object] | None = None) -> Iterator[None]:
     """Hold the folder of reports for one run; it is made where it is not there, its parent is not.
 
-    Raises MachineError where another run holds it, naming that run. The lock ends with the process, however it ends.
+    wait : how many seconds to wait for another run to end; `waits` hears for which, once. Raises MachineError where it
+    still holds the folder then. The lock ends with the process, however it ends.
     """
     if not out.parent.is_dir():
         raise MachineError(f"{out}: the folder {out.parent} is not there; make it first")
@@ -89,9 +93,9 @@ def locked(out: Path, who: str) -> Iterator[None]:
         handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle, wait, waits)
         except BlockingIOError:
-            holder = os.read(handle, 1000).decode("utf-8", "replace").strip() or "another run"
+            holder = _holder(handle)
             raise MachineError(f"{out}: {holder} is writing here; wait for it to end, or give another --out") from None
         except OSError as error:
             raise MachineError(f"{out}: cannot be locked ({error.strerror}); give an --out on a local disk") from None
@@ -103,6 +107,27 @@ def locked(out: Path, who: str) -> Iterator[None]:
             os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, wait: float, waits: Callable[[str], object] | None) -> None:
+    """Lock a file, at the latest after so many seconds. Raises BlockingIOError where another still holds it then."""
+    end = time.monotonic() + wait
+    told = False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if (left := end - time.monotonic()) <= 0:
+                raise
+        if waits is not None and not told:
+            waits(_holder(handle))
+            told = True
+        time.sleep(min(_LOOK_AGAIN, left))
+
+
+def _holder(handle: int) -> str:
+    return os.pread(handle, 1000, 0).decode("utf-8", "replace").strip() or "another run"
 
 
 class State:

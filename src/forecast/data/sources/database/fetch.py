@@ -55,7 +55,8 @@ def fetch(place: Place, into: Path, *, pauses: Sequence[float] = PAUSES) -> None
             shutil.rmtree(into, ignore_errors=True)
             if pause is None:
                 tries = f"{len(pauses) + 1} tries" if pauses else "one try"
-                raise MachineError(f"{place.label}: {error}; given up after {tries}, nothing was kept") from None
+                message = f"{place.label}: {error}; given up after {tries}, nothing was kept"
+                raise MachineError(message, transient="database") from None
             time.sleep(pause)
         except OSError as error:
             shutil.rmtree(into, ignore_errors=True)
