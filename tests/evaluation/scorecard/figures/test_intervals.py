@@ -50,14 +50,47 @@ def test_cases_of_one_month_count_as_one():
 def test_a_ratio_by_hand():
     # 3/10 over two months of 10 and 10 with 2 and 4: rests -1 and 1, error sqrt(2 x 2) / 20 = .1, t of 1 degree 12.706.
     assert intervals.ratio([2, 4], [10, 10]) == pytest.approx((0.3 - 1.2706, 0.3 + 1.2706), abs=1e-3)
-    as_share = intervals.wilson(0.3, 0.21 / 0.01, quantile=12.706205)  # 21 cases would have that error
-    assert intervals.ratio([2, 4], [10, 10], is_share=True) == pytest.approx(as_share)
     assert np.isnan(intervals.ratio([2], [10])).all()
     assert np.isnan(intervals.ratio([1, 2], [10, 20])).all()  # no unit differs
     assert np.isnan(intervals.ratio([0, 0], [0, 0])).all()
     values = np.array([3.0, 5.0, 10.0])
     half = 4.302653 * values.std(ddof=1) / np.sqrt(3)
     assert intervals.mean(values) == pytest.approx((6 - half, 6 + half))
+
+
+def test_a_share_of_amounts_by_hand():
+    # 2 and 4 of 10 and 10, as above: variance .01. The amounts 2, 8, 4, 6 come to 400 / 120 = 3.33 equal ones, which
+    # have .21 / 3.33 = .063; seen in 2 months and 4 more: (2 x .01 + 4 x .063) / 6. t of 1 degree, there are 2 months.
+    found = intervals.share_of_amounts([1, 0, 1, 0], [2, 8, 4, 6], ["A", "A", "B", "B"])
+    variance = (2 * 0.01 + 4 * 0.063) / 6
+    assert found == pytest.approx(intervals.wilson(0.3, 0.21 / variance, quantile=12.706205))
+    assert np.isnan(intervals.share_of_amounts([1, 0], [2, 8], ["A", "A"])).all()
+    assert np.isnan(intervals.share_of_amounts([1, 1], [2, 8], ["A", "B"])).all()
+    assert np.isnan(intervals.share_of_amounts([1, 0], [2, -8], ["A", "B"])).all()
+    with pytest.raises(ParameterError, match="shapes"):
+        intervals.share_of_amounts([1, 0], [2, 8, 1], ["A", "B"])
+
+
+def test_the_ends_of_a_share_of_amounts_change_places_with_its_rest():
+    rng = np.random.default_rng(4)
+    happened, amount, unit = rng.random(40) < 0.3, np.exp(rng.normal(0, 1.3, 40)), rng.integers(0, 12, 40)
+    low, high = intervals.share_of_amounts(happened, amount, unit)
+    assert intervals.share_of_amounts(~happened, amount, unit) == pytest.approx((1 - high, 1 - low))
+    assert intervals.share_of_amounts(happened, 7 * amount, unit) == pytest.approx((low, high))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("deals", "share", "spread"), [(2, 0.2, 1.3), (6, 0.05, 1.3), (6, 0.2, 0.8), (30, 0.2, 1.3)])
+def test_shares_of_a_few_large_amounts_are_held_as_often_as_stated(deals: int, share: float, spread: float):
+    # Twelve months of so many deals each, amounts with a long tail; by months alone .80 to .94 held.
+    rng, held = np.random.default_rng(7), []
+    for _ in range(1500):
+        unit = np.repeat(np.arange(12), rng.poisson(deals, 12))
+        happened, amount = rng.random(len(unit)) < share, np.exp(rng.normal(0, spread, len(unit)))
+        low, high = intervals.share_of_amounts(happened, amount, unit)
+        if not np.isnan(low):
+            held.append(low <= share <= high)
+    assert 0.93 <= np.mean(held) <= 0.985
 
 
 @given(st.integers(1, 120), st.sampled_from([0.1, 0.5, 0.9]))

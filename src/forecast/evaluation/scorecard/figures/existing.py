@@ -171,5 +171,5 @@ def _measured(row: Definition, by: str, table: pd.DataFrame, months: Span) -> De
         return replace(row, missing="nothing was won in these months")
     if not 0 <= over.sum() <= under.sum():
         return replace(row, missing="credits outweigh what was sold of one kind, so that there is no share")
-    low, high = intervals.ratio(over, under, is_share=True)
+    low, high = intervals.share_of_amounts(existing, amount, period)
     return replace(row, value=float(over.sum() / under.sum()), low=low, high=high, n=len(table))

@@ -3,7 +3,7 @@
 Simple case: n people or deals, each on its own; then a share has Wilson's interval (`share`). Two complications. Deals
 of one month share their luck, so that they tell less than so many separate ones: their number is divided by the design
 effect of the months (`share_by`). And an amount over an amount, such as existing business over revenue, has neither a
-whole number of cases nor one size of them: its units are months (`ratio`).
+whole number of cases nor one size of them: its units are months (`ratio`, `share_of_amounts`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import bdtr, stdtrit
 
 from forecast.errors import ParameterError
+from forecast.evaluation.scorecard.funnel.incidence import PRIOR
 from forecast.evaluation.scores.amounts import as_floats
 from forecast.evaluation.scores.events import share_interval
 
@@ -78,13 +79,12 @@ def wilson(part: float, n: float, *, quantile: float = _NORMAL95) -> Interval:
     return max(0.0, below) if part > 0 else 0.0, min(1.0, above) if part < 1 else 1.0
 
 
-def ratio(over: Any, under: Any, *, is_share: bool = False) -> Interval:
+def ratio(over: Any, under: Any) -> Interval:
     """Return the interval of sum(over) / sum(under), the units being months, accounts or the like; (m,) each.
 
     r = sum y / sum x; its variance is m / (m - 1) sum (y - r x)^2 / (sum x)^2 (Cochran 1977, Sampling Techniques, 6.3),
     with Student's t of m - 1 degrees. NaN with fewer than two units, where nothing lies beneath, and where no unit
-    differs, so that nothing is known of how they do. is_share : whether it is a share, y being a part of x: then
-    Wilson's interval of as many cases as would have that variance, whose ends stay within 0 and 1.
+    differs, so that nothing is known of how they do.
     """
     y, x = as_floats(over, "over").ravel(), as_floats(under, "under").ravel()
     if y.shape != x.shape:
@@ -96,10 +96,40 @@ def ratio(over: Any, under: Any, *, is_share: bool = False) -> Interval:
     error = float(np.sqrt(count / (count - 1) * np.sum((y - found * x) ** 2))) / total
     if error <= 1e-12 * max(1.0, abs(found)):
         return NONE
-    t = float(stdtrit(count - 1, 0.975))
-    if is_share and 0 < found < 1:
-        return wilson(found, found * (1 - found) / error**2, quantile=t)
-    return found - t * error, found + t * error
+    half = float(stdtrit(count - 1, 0.975)) * error
+    return found - half, found + half
+
+
+def share_of_amounts(happened: Any, amount: Any, unit: Any) -> Interval:
+    """Return the interval of the share of an amount, such as of won value, that fell on the cases that happened.
+
+    Simple case: amounts all alike in units such as months; then the variance of the ratio of their sums, as in `ratio`,
+    and Wilson's interval of as many cases as would have it, so that the ends stay within 0 and 1. But a few large
+    amounts make that variance, and it is too small wherever none of them came to the rarer side. So it is averaged with
+    that of as many equal amounts as these come to (Kish 1965), as if this had been seen in PRIOR units more (Smyth
+    2004, Statistical Applications in Genetics and Molecular Biology 3), and the quantile is Student's t at the fewer of
+    the two, units and equal amounts.
+
+    happened : (n,) 0 or 1. amount : (n,), credits below 0; their sum above 0. unit : (n,) labels. NaN with fewer than
+    two units, and where all or nothing happened and so nothing is known of how units differ.
+    """
+    cases, a = _cases(happened), as_floats(amount, "amount").ravel()
+    labels, code = np.unique(np.asarray(unit), return_inverse=True)
+    if not cases.shape == a.shape == code.shape:
+        raise ParameterError(f"happened, amount and unit have shapes {cases.shape}, {a.shape} and {code.shape}")
+    count, total = len(labels), float(a.sum())
+    if count < FEWEST or total <= 0:
+        return NONE
+    y, x = np.bincount(code, a * cases, count), np.bincount(code, a, count)
+    found = float(y.sum()) / total
+    if not 0 < found < 1:
+        return NONE
+    seen = count / (count - 1) * float(np.sum((y - found * x) ** 2)) / total**2
+    equal, squares = total**2 / float(a @ a), float(a @ a) ** 2 / float(np.sum(a**4))
+    known = min(float(count), squares)
+    variance = (known * seen + PRIOR * found * (1 - found) / equal) / (known + PRIOR)
+    t = float(stdtrit(max(min(float(count), equal) - 1, 1.0), 0.975))
+    return wilson(found, found * (1 - found) / variance, quantile=t)
 
 
 def mean(values: Any) -> Interval:
