@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -241,6 +242,46 @@ def test_a_dying_kernel_and_an_endless_cell_end_the_run(make, place, cell, said)
     html = (place / "reports/failed/2026-03-31/02_second.html").read_text(encoding="utf-8")
     assert said.split("(")[0] in html
     assert "before" in html
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("cell", ["import sys\nsys.exit()", "raise SystemExit(0)", "import sys\nsys.exit('enough')"])
+@pytest.mark.parametrize("rest", [["print('never')"], []])
+def test_a_notebook_that_exits_before_its_end_has_failed(make, place, cell, rest):
+    make()
+    good = snapshot_of(place / "reports")
+    notebook(place / "notebooks", "02_second", "print('so far so good')", cell, *rest)
+    with pytest.raises(NotebookError, match="SystemExit") as error:
+        make()
+    assert (error.value.notebook, error.value.cell) == ("02_second", 4)
+    now = snapshot_of(place / "reports")
+    assert {name: now[name] for name in good} == good
+
+
+@pytest.mark.faults
+def test_a_cell_that_prints_without_end_is_cut_and_stopped(make, place):
+    prints = "print('begins')\nwhile True:\n    print('x' * 1000)"
+    notebook(place / "notebooks", "02_second", prints)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(NotebookError, match="the cell took longer than 3 s and was stopped"):
+        make(cell_seconds=3)
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+    )  # kilobytes; it prints that in a second
+    html = (place / "reports/failed/2026-03-31/02_second.html").read_text(encoding="utf-8")
+    assert "begins" in html
+    assert "is cut here: more than 200,000 characters" in html
+    assert len(html) < 400_000
+
+
+def test_a_cell_that_prints_much_is_published_as_far_as_a_page_can_bear(make, place):
+    notebook(
+        place / "notebooks", "02_second", WRITES.format(name="second"), "for _ in range(900):\n    print('x' * 999)"
+    )
+    make()
+    html = (place / "reports/2026-03-31/analysis/02_second.html").read_text(encoding="utf-8")
+    assert html.count("is cut here: more than 200,000 characters") == 1
+    assert 150_000 < html.count("x") < 250_000
 
 
 @pytest.mark.faults

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forecast.reporting.run import outputs
 from forecast.reporting.run.kernels import Kernels, without_iri_grammar
 
 with without_iri_grammar():
@@ -27,6 +28,7 @@ with without_iri_grammar():
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.provisioning.local_provisioner import LocalProvisioner
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbformat.v4 import new_output
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import Engine, papermill_engines
     from papermill.exceptions import PapermillExecutionError
@@ -36,6 +38,7 @@ with without_iri_grammar():
 _ENGINE = "forecast"
 _START_SECONDS = 120
 _SOCKET_PATH = 90  # the longest path of a Unix socket is 104-108 bytes; leave room for the suffix
+_OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data")
 _INJECTED = "injected-parameters"
 _STARTING = threading.Lock()
 """Kernels start one after the other: traitlets resolves the classes a kernel is made of at their first use, and two
@@ -94,6 +97,7 @@ def run_notebook(
             progress_bar=False,
             watch=watch,
         )
+        failure = watch.unfinished()
     except PapermillExecutionError as error:
         message = f"{error.ename}: {error.evalue}".rstrip(": ")
         failure = Failure(kind="cell", message=message, cell=watch.cell_of(error.cell_index), source=error.source)
@@ -187,6 +191,14 @@ class Watch:
         cells = self.notebook.cells[: index + 1]
         return max(1, sum(_INJECTED not in cell.metadata.get("tags", []) for cell in cells))
 
+    def unfinished(self) -> Failure | None:
+        """Return the failure of a notebook that ended before its last cell without an error of its own."""
+        ended = outputs.unfinished(self.notebook)
+        if ended is None:
+            return None
+        source = str(self.notebook.cells[ended[0]].source)
+        return Failure(kind="cell", message=ended[1], cell=self.cell_of(ended[0]), source=source)
+
     @contextmanager
     def starting(self) -> Iterator[None]:
         """Hold back other notebooks until the first cell of this one starts, or it has failed before."""
@@ -226,12 +238,27 @@ class Watch:
         return f"{type(error).__name__}: {error}"
 
 
+class Client(PapermillNotebookClient):
+    """papermill's client, which keeps of the outputs of a cell what a page can bear."""
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Take in a message of the kernel."""
+        if msg["msg_type"] not in _OUTPUTS:
+            return super().process_message(msg, cell, cell_index)
+        room = self.__dict__.setdefault("rooms", {}).setdefault(cell_index, outputs.Room())
+        kept, said = room.admit(msg)
+        output = super().process_message(msg, cell, cell_index) if kept else None
+        if said:
+            cell.outputs.append(new_output("stream", name="stdout", text=said))
+        return output
+
+
 def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, **_: Any) -> None:  # noqa: ARG001
     """Execute the notebook that papermill prepared; kernels are this Python, whatever the notebook names."""
     watch.notebook = nb_man.nb
     with watch.starting():
         manager = _manager(watch.kernels)
-        client = PapermillNotebookClient(
+        client = Client(
             nb_man,
             km=manager,
             timeout=None if watch.cell_seconds is None else max(1, round(watch.cell_seconds)),
@@ -273,3 +300,5 @@ def _measure(manager: Any, watch: Watch) -> None:
 papermill_engines.register(_ENGINE, ForecastEngine)
 # Its own reading of parameter cells stumbles over comments and warns of it; `parameters` has checked them already.
 logging.getLogger("papermill").setLevel(logging.ERROR)
+# Of a cell that is stopped while it prints, nbclient leaves a task behind, which ends with an error nobody asks for.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)

@@ -227,9 +227,15 @@ def _read(data: str | os.PathLike[str], day: Asked, *, out: Path, private: Path)
 def _check_apart(place: Path, out: Path) -> None:
     """Raise ParameterError where reports would be written among the data, or the data lie among the reports."""
     data, reports = place.resolve(), out.resolve()
-    if data == reports or data in reports.parents or reports in data.parents:
-        where = "the folder of the data" if data == reports else f"not apart from the folder of the data, {place}"
-        raise ParameterError(f"--out {out}: this is {where}\n  mend: name a folder beside it, such as reports")
+    if data == reports:
+        raise ParameterError(
+            f"--out {out}: this is the folder of the data\n  mend: name one beside it, such as reports"
+        )
+    if data in reports.parents or reports in data.parents:
+        raise ParameterError(
+            f"--out {out}: this is not apart from the folder of the data, {place}\n"
+            "  mend: name one beside it, such as reports"
+        )
 
 
 def _settled(

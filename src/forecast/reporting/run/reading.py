@@ -91,5 +91,5 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _named(changed: list[str]) -> str:
-    names = ", ".join(Path(name).name for name in changed[:3])
-    return names if len(changed) <= 3 else f"{names} and {len(changed) - 3} more"
+    names = [Path(name).name for name in changed]
+    return ", ".join(names if len(names) <= 4 else [*names[:3], "…"])
