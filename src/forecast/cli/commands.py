@@ -218,7 +218,10 @@ def refuse_foreign(out: Path) -> None:
         raise ParameterError(f"{out}: this is a file, not a folder")
     if not out.is_dir() or not any(out.iterdir()):
         return
-    if not any((out / f"opportunities{suffix}").is_file() for suffix in _TABLE_SUFFIXES):
+    from forecast.data.sources.filling import is_unfinished
+
+    ours = is_unfinished(out) or any((out / f"opportunities{suffix}").is_file() for suffix in _TABLE_SUFFIXES)
+    if not ours:
         raise ParameterError(f"{out}: this folder holds something else than a company's data; give an empty one")
 
 
@@ -228,19 +231,20 @@ def fill_folder(out: Path, fill: Callable[[Path], object]) -> None:
     A table that is there under the other ending (.csv, .parquet) or that the new company lacks is removed.
     """
     from forecast.data.schema import TABLES
+    from forecast.data.sources.filling import being_filled
 
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
             fill(temporary)
-            out.mkdir(exist_ok=True)
             made = {file.name for file in temporary.iterdir()}
-            for file in temporary.iterdir():
-                file.replace(out / file.name)
-            for table in TABLES:
-                for suffix in _TABLE_SUFFIXES:
-                    if f"{table}{suffix}" not in made:
-                        (out / f"{table}{suffix}").unlink(missing_ok=True)
+            with being_filled(out):
+                for file in temporary.iterdir():
+                    file.replace(out / file.name)
+                for table in TABLES:
+                    for suffix in _TABLE_SUFFIXES:
+                        if f"{table}{suffix}" not in made:
+                            (out / f"{table}{suffix}").unlink(missing_ok=True)
         finally:
             with contextlib.suppress(OSError):
                 shutil.rmtree(temporary)

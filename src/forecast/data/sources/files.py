@@ -21,6 +21,7 @@ from forecast.data.checks import validation
 from forecast.data.checks.validation import validate
 from forecast.data.schema import TABLES, Company, Log, Table
 from forecast.data.sources.company import FILE, company_from, read_company
+from forecast.data.sources.filling import is_unfinished, unfinished
 from forecast.data.sources.tables.content import read_bytes
 from forecast.data.sources.tables.delimited import check_names
 from forecast.data.sources.tables.header import TitlesAbove, has_key, in_our_spelling, spelling_note
@@ -134,6 +135,8 @@ def read_location(place: Path) -> Location:
         found.company = read_company(found.folder)
     except DataError as error:
         found.errors.append(error)
+    if place.is_dir() and is_unfinished(place):
+        found.errors.insert(0, unfinished(place))
     if place.is_dir():
         _read_folder(place, found)
     else:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from forecast.data.schema import TABLES
 from forecast.data.sources.company import FILE
+from forecast.data.sources.filling import being_filled
 from forecast.data.sources.private import OWNED, make_private
 from forecast.data.sources.tables.raw import PARQUET, is_table, stem
 from forecast.data.sources.writing import write_csv, write_parquet
@@ -88,14 +89,14 @@ def write_folder(result: Imported, out: Path) -> list[Path]:
             (write_parquet if file.suffix == PARQUET else write_csv)(frame, file)
         (temporary / FILE).write_text(result.company, encoding="utf-8")
         (temporary / NOTES).write_text("".join(f"- {note}\n" for note in notes), encoding="utf-8")
-        out.mkdir(exist_ok=True)
-        for path in _others(out, result.tables):
-            path.replace(path.with_name(path.name + ASIDE))
-        own = [path for name in OF_THE_DEALS for path in _own(out, name)]
-        written = [file.replace(out / file.name) for file in sorted(temporary.iterdir()) if file.name != OWNED]
-        for path in own:
-            if path not in written:
-                path.unlink()
+        with being_filled(out):
+            for path in _others(out, result.tables):
+                path.replace(path.with_name(path.name + ASIDE))
+            own = [path for name in OF_THE_DEALS for path in _own(out, name)]
+            written = [file.replace(out / file.name) for file in sorted(temporary.iterdir()) if file.name != OWNED]
+            for path in own:
+                if path not in written:
+                    path.unlink()
     finally:
         private.remove()
     return written

@@ -89,7 +89,7 @@ def copied(location: str | os.PathLike[str], into: Path) -> Path:
 
 
 def ending_on(place: Path, into: Path, *, company: Company, day: pd.Timestamp) -> Path:
-    """Make a folder of the same files, in place of whose company.toml is one that says until when the data go.
+    """Copy the files of a folder, with a company.toml that says until when the data go.
 
     place : a folder. into : not there yet. company : its company, whose logo is copied. Returns `into`.
     """
@@ -97,10 +97,9 @@ def ending_on(place: Path, into: Path, *, company: Company, day: pd.Timestamp) -
         into.mkdir()
         for file in place.iterdir():
             if file.is_file() and file.name != FILE:
-                (into / file.name).symlink_to(file.resolve())
+                shutil.copyfile(file, into / file.name)
         if company.logo:
             logo = into / company.logo
-            logo.unlink(missing_ok=True)
             logo.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(place / company.logo, logo)
         text = (place / FILE).read_text(encoding="utf-8-sig") if (place / FILE).is_file() else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,6 +68,28 @@ def test_columns_and_outcomes_by_hand(tmp_path: Path):
         ("3", "2026-03-05", "400.0", "", "open"),
     ]
     assert "deals.csv: columns not brought over: Area" in result.notes
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.parametrize("moves", range(5))
+def test_an_import_that_is_killed_leaves_no_folder_of_two_kinds(tmp_path: Path, moves: int):
+    mapping, source = _mapping(tmp_path), _source(tmp_path, {"deals.csv": DEALS})
+    import_crm("generic", source, tmp_path / "out", mapping=mapping)
+    (source / "deals.csv").write_text(DEALS + "4,2026-03-06,Offer,900,,running,South\n")
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom forecast.data.sources.crm.importing import import_crm\n"
+        f"moved, replace = [], Path.replace\ndef killed(path, target):\n    if len(moved) == {moves}: os._exit(9)\n"
+        "    moved.append(path)\n    return replace(path, target)\nPath.replace = killed\n"
+        "import_crm('generic', Path('in'), Path('out'), mapping=Path('own.mapping.toml'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    if done.returncode:  # else there were not so many moves
+        with pytest.raises(DataError, match="is being filled, or was when the program that did it was ended"):
+            read(tmp_path / "out")
+        import_crm("generic", source, tmp_path / "out", mapping=mapping)
+    assert len(read(tmp_path / "out").opportunities) == 4
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
