@@ -21,6 +21,7 @@ MODULES = {
     "published/clean": "what is removed, in the terminal",
     "published/compare": "what differs, in the terminal",
     "published/months": "why a month cannot be read: the message of an error",
+    "published/planned": "what would run, in the terminal",
     "published/record": "what became of a run: its record",
     "published/replay": "what could not be replayed, in the terminal",
     "published/runs": "the list of runs, in the terminal",
@@ -40,6 +41,9 @@ TEXTS = {
     "# Parameters of this run\n": "a comment in the code of the cell of parameters",
     "{}\n@media (prefers-color-scheme: dark) {\n{}\n}": "CSS",
     "\n  in: {}": "the place of an error: part of its message",
+    "the folder of the data": "part of the message of an error",
+    "not apart from the folder of the data, {}": "part of the message of an error",
+    "{} and {} more": "files in the message of an error",
     "yes": "a code of the table of quarters",
     "no": "a code of the table of quarters",
 }

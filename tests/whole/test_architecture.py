@@ -77,7 +77,7 @@ ROWS = [
     "reporting/month",
     "reporting/published",
     "reporting/run",
-    "reporting/published/record|reporting/published/clean|reporting/published/replay",
+    "reporting/published/record|reporting/published/clean|reporting/published/replay|reporting/published/planned",
     "cli",
 ]
 

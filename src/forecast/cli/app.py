@@ -93,6 +93,7 @@ def report(
     salt_file: reporting.SaltFile = None,
     nothing_since: NothingSince = False,
     log_format: reporting.LogFormat = "text",
+    dry_run: reporting.DryRun = False,
     quiet: reporting.Quiet = False,
 ) -> None:
     """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
@@ -101,9 +102,8 @@ def report(
     that fails leaves the last good month as it was, keeps the page of the notebook that failed in OUT/failed/, and is
     continued by running it again. A month that comes out otherwise than it stands keeps the version that was there.
 
-    With --redact the month is made from a copy of the data without names, which is gone afterwards. The pseudonyms are
-    new in every run, which then starts from the first notebook; with --salt-file (made, readable by you alone, where it
-    is not there) they stay the same, and a run that failed is continued.
+    With --redact the month is made from a copy of the data without names. The pseudonyms are new in every run; with
+    --salt-file (made, readable by you alone, where it is not there) they stay, and a run that failed is continued.
 
     Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
     """
@@ -130,7 +130,7 @@ def report(
         as_json=reporting.is_json(log_format),
         quiet=quiet,
     )
-    reporting.run(request, reporting.days_of(as_of), timeout=timeout)
+    reporting.run(request, reporting.days_of(as_of), timeout=timeout, dry_run=dry_run)
 
 
 @app.command(short_help="List every problem of the data.")

@@ -6,6 +6,7 @@ The options are declared here, so that `app` stays the list of commands.
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import subprocess
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _LOG_FORMATS = ("text", "json")
 _NOTIFY_SECONDS = 60
+_PLANNED = ("seed", "parameters", "scenario", "resume", "notebooks", "redacted", "salt_file")
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds before the first retry, twice as many before each that follows, up to the longest."""
 
@@ -73,6 +75,9 @@ Notify = Annotated[
 LogFormat = Annotated[
     str, typer.Option("--log-format", metavar="FORMAT", help="text, or json: one object a line, on standard error.")
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would run and why: data, parameters, lock, disk.")
+]
 Redact = Annotated[
     bool, typer.Option("--redact", help="Pseudonyms for deals, accounts and owners, in every file of the month.")
 ]
@@ -101,8 +106,8 @@ class Request:
         return bool(self.options["redacted"])
 
 
-def run(request: Request, days: Sequence[str], *, timeout: float | None) -> None:
-    """Make the report of each day; raises typer.Exit with the code of what came of them.
+def run(request: Request, days: Sequence[str], *, timeout: float | None, dry_run: bool = False) -> None:
+    """Make the report of each day, or say what it would do; raises typer.Exit with the code of what came of them.
 
     One month: its error is the command's. Several: what fails for data, parameters or a notebook is told, and the next
     is made; the machine and a signal end it. The code is the highest.
@@ -110,6 +115,8 @@ def run(request: Request, days: Sequence[str], *, timeout: float | None) -> None
     from forecast.reporting.run.stopping import limited
 
     code = 0
+    if dry_run:
+        _plan(request, days)
     start = time.monotonic()
     continues = "starts anew" if request.redacted and request.options["salt_file"] is None else "continues"
     with _stopping(then=continues):
@@ -128,6 +135,30 @@ def run(request: Request, days: Sequence[str], *, timeout: float | None) -> None
                 typer.echo(f"report: {page}")
     if code:
         raise typer.Exit(code)
+
+
+def _plan(request: Request, days: Sequence[str]) -> None:
+    """Say what the report of each day would do; raises typer.Exit with 4 where one could not be made now."""
+    from forecast.reporting.published.planned import planned
+    from forecast.reporting.run.prepare import Asked
+
+    refused = False
+    for day in days:
+        options = {name: request.options[name] for name in _PLANNED}
+        found = planned(
+            request.data,
+            day=Asked(as_of=day, now=clock.now(), nothing_since=request.options["nothing_since"]),
+            out=request.out,
+            months_ahead=request.options["months"],
+            **options,
+        )
+        if request.as_json:
+            typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+        else:
+            for line in found.lines():
+                typer.echo(line)
+        refused = refused or bool(found.refused)
+    raise typer.Exit(MachineError.exit_code if refused else 0)
 
 
 def _one(request: Request, day: str) -> Path:

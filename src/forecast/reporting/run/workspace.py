@@ -30,6 +30,7 @@ from forecast.reporting.month import swap
 from forecast.reporting.month.results import write_atomic, write_text
 
 STATE = "state.json"
+SOMEBODY = "another run"
 _HALF_WRITTEN = re.compile(r"^\..+-\d+-\d+\.[a-z]+$")
 """What is written whole or not at all is called so until it is whole."""
 _LOOK_AGAIN = 0.2
@@ -127,7 +128,7 @@ def _lock(handle: int, wait: float, waits: Callable[[str], object] | None) -> No
 
 
 def _holder(handle: int) -> str:
-    return os.pread(handle, 1000, 0).decode("utf-8", "replace").strip() or "another run"
+    return os.pread(handle, 1000, 0).decode("utf-8", "replace").strip() or SOMEBODY
 
 
 class State:
