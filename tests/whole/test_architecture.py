@@ -29,7 +29,7 @@ ROWS = [
     "data/known/coding",
     "data/known/planned",
     "data/known/recorded|data/known/events|data/known/broken",
-    "data/known/archive",
+    "data/known/archive|data/known/kept",
     "data/known/ledger",
     "data/known/breaks|data/known/segment_breaks",
     "data/known/mended",

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -395,6 +396,11 @@ class Log:
 
     def __contains__(self, name: str) -> bool:
         return name in self.tables
+
+    @cached_property
+    def kept(self) -> dict[pd.Timestamp, Any]:
+        """Snapshots of the log by their day, where somebody keeps them for others: `snapshot` hands these out."""
+        return {}
 
     def get(self, name: str) -> pd.DataFrame | None:
         """Return the table of that name, or None where the company has none."""

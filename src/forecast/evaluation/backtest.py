@@ -7,14 +7,14 @@ to the result afterwards. Forecasters see what was known alone, so what happened
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods
 from forecast.data.known.ledger import Ledger, ledger_of
-from forecast.data.known.mended import one_knowledge_each
+from forecast.data.known.mended import is_known_alike, one_knowledge_each
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.rates import by_rates
@@ -23,11 +23,14 @@ from forecast.data.submissions import name_key, submitters
 from forecast.errors import ParameterError, nearest
 from forecast.models.combined.combination import (
     MODEL,
+    Made,
     combinations,
     component_names,
     components_made,
     origins_needed,
 )
+from forecast.models.pipeline.bookings import MODEL as PIPELINE
+from forecast.models.pipeline.bookings import MODEL_WITHOUT as WITHOUT
 from forecast.models.registry import SUBMITTED, ForecasterAtOrigins, at_origins
 from forecast.models.tables import abstain
 
@@ -42,6 +45,7 @@ def backtest(
     months: int = 6,
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
+    through: Snapshot | None = None,
 ) -> pd.DataFrame:
     """Return the forecasts of every origin and model, with what was booked in the end.
 
@@ -51,6 +55,8 @@ def backtest(
     models : names of forecasters; `submitted` stands for one of every submitter.
     months : months ahead, as for each forecaster. seed : of every forecaster's draws.
     on_origin : called after each origin with how many are done and how many there are.
+    through : a snapshot of a later day with a walk that is kept (`keep_walks`): `pipeline` is read off that where it
+        passes the origins and knows of the same breaks in the record. The forecasts are the same.
 
     Returns
     -------
@@ -63,7 +69,9 @@ def backtest(
     ParameterError : an origin is no date, doubled or beyond the log; a model is unknown or doubled; months or seed is
     out of range.
     """
-    return track_record(log, origins=origins, models=models, months=months, seed=seed, on_origin=on_origin).frame()
+    return track_record(
+        log, origins=origins, models=models, months=months, seed=seed, on_origin=on_origin, through=through
+    ).frame()
 
 
 def track_record(
@@ -74,6 +82,7 @@ def track_record(
     months: int = 6,
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
+    through: Snapshot | None = None,
 ) -> NotedTable:
     """Return what `backtest` hands out, with its notes by name.
 
@@ -100,7 +109,8 @@ def track_record(
         results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
     for group in one_knowledge_each(log, days[len(early) :], ledger=ledger):
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
-        made = _components(snap, group, forecasters, months=months, seed=seed)
+        kept = _off_walk(log, through, group, forecasters, months=months, seed=seed, ledger=ledger)
+        made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
         for name, forecast in forecasters.items():
             for day, result in _each(snap, name, forecast, group, made, months=months, seed=seed):
                 results[day, name] = result
@@ -190,15 +200,37 @@ def _forecasters(log: Log, models: Sequence[str]) -> dict[str, ForecasterAtOrigi
     return forecasters
 
 
+def _off_walk(
+    log: Log,
+    through: Snapshot | None,
+    group: Sequence[pd.Timestamp],
+    names: Collection[str],
+    *,
+    months: int,
+    seed: int,
+    ledger: Ledger,
+) -> dict[str, Mapping[pd.Timestamp, NotedTable]]:
+    """Return the forecasts of `pipeline` that a later snapshot's walk has passed, by name and day; as `_components`."""
+    if through is None or not through.ledger.kept or not is_known_alike(log, group[-1], through.as_of, ledger=ledger):
+        return {}
+    days = origins_needed(through.ledger, group) if MODEL in names else list(group)
+    asked = {PIPELINE: days, WITHOUT: list(group)}
+    return {
+        name: dict(zip(each, at_origins(name)(through, origins=each, months=months, seed=seed), strict=True))
+        for name, each in asked.items()
+        if name in names or (name == PIPELINE and MODEL in names)
+    }
+
+
 def _components(
-    snap: Snapshot, group: Sequence[pd.Timestamp], names: Iterable[str], *, months: int, seed: int
+    snap: Snapshot, group: Sequence[pd.Timestamp], names: Iterable[str], *, months: int, seed: int, made: Made
 ) -> Mapping[str, Mapping[pd.Timestamp, NotedTable]]:
     """Return what `combined` is made of, by forecaster and day, where it is asked for: it needs the forecasts of past
     origins too, and those asked for anyway are among them, so that every forecaster walks once."""
     if MODEL not in names:
         return {}
     days = origins_needed(snap.ledger, group)
-    return components_made(snap, days, names=component_names(snap), months=months, seed=seed)
+    return components_made(snap, days, names=component_names(snap), months=months, seed=seed, made=made)
 
 
 def _each(

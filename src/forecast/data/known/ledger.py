@@ -27,6 +27,7 @@ from forecast.data.codes import dictionary_of, from_codes, row_codes
 from forecast.data.known.archive import Archive
 from forecast.data.known.coding import NO_DAY, NONE, OPEN, WON, PeriodTable, day_number
 from forecast.data.known.events import Events
+from forecast.data.known.kept import KeptWalk
 from forecast.data.known.recorded import outcomes_as_read_on, recorded_history, recorded_opportunities
 from forecast.data.schema import OUTCOMES, Company, Log
 from forecast.errors import ParameterError
@@ -278,6 +279,11 @@ class Ledger(Archive):
             self._close(standing, np.concatenate([closing.due(day, standing.known), again]))
             yield self._state(standing, stamp, day)
             read_up_to = day
+
+    @cached_property
+    def kept(self) -> dict[frozenset[str], KeptWalk]:
+        """Walks through all of it that are kept for others, by the columns that their models do without."""
+        return {}
 
     @cached_property
     def appears_on(self) -> np.ndarray:

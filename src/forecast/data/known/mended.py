@@ -20,6 +20,7 @@ from forecast.data.known.breaks import find_breaks
 from forecast.data.known.broken import Breaks
 from forecast.data.known.coding import days_of
 from forecast.data.known.ledger import Ledger, ledger_of, one_walk_each
+from forecast.data.rates import by_rates
 from forecast.data.schema import Log
 from forecast.errors import shortened
 from forecast.wording import day, joined, month, plural
@@ -100,6 +101,18 @@ def what_was_done(ledger: Ledger) -> list[str]:
 
 def _date(days: int) -> str:
     return day(pd.Timestamp(np.datetime64(days, "D")))
+
+
+def is_known_alike(log: Log, day: pd.Timestamp, later: pd.Timestamp, *, ledger: Ledger | None = None) -> bool:
+    """Say whether a walk that ends on a later day reads the record up to a day as one that ends on the day itself.
+
+    Simple case: both are month ends, no break in the record came between them, and plan rates are the same in all
+    years. ledger : the log's, where there is one already.
+    """
+    if day >= later:
+        return day == later
+    by_year = by_rates(log, [day, later])
+    return len(by_year) == 1 and by_year[0][0] is log and len(one_knowledge_each(log, [day, later], ledger=ledger)) == 1
 
 
 def one_knowledge_each(log: Log, days: list[pd.Timestamp], *, ledger: Ledger | None = None) -> list[list[pd.Timestamp]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -131,7 +132,10 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
     ------
     ParameterError : as_of is no date, later than the log's last day, or earlier than its first record.
     """
-    at = at_rates_of(log, log.company.periods.parse_day(as_of))
+    asked = log.company.periods.parse_day(as_of)
+    if asked in log.kept:
+        return cast("Snapshot", log.kept[asked])
+    at = at_rates_of(log, asked)
     if at is not log:  # a ledger of the log as it is would be at the rates of its last day
         log, ledger = at, None
     # A copy of the ledger: what is worked out for the frames of one day is let go with them.
@@ -159,6 +163,11 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         notes=_notes(log, opportunities, history, day),
         leads=_leads(log.get("leads"), opportunities, day),
     )
+
+
+def keep_snapshot(log: Log, snap: Snapshot) -> None:
+    """Let `snapshot` hand out this one whenever it is asked for its day of this log, with all worked out on it."""
+    log.kept[snap.as_of] = snap
 
 
 # -- opportunities and history -----------------------------------------------------------------------------

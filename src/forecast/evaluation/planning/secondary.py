@@ -33,7 +33,7 @@ from forecast.calendar import Calendar, is_quarter, parse_periods, period_labels
 from forecast.data.known.coding import OPEN, WON
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.settled import settled_actuals
-from forecast.data.known.snapshot import snapshot
+from forecast.data.known.snapshot import Snapshot, snapshot
 from forecast.data.rates import by_rates
 from forecast.data.schema import TOTAL, Log
 from forecast.errors import DataError
@@ -44,8 +44,7 @@ from forecast.evaluation.planning.inference.randomisation import ALPHA, NEVER, F
 from forecast.evaluation.planning.panel import ErrorPanel, adoption_periods, value_panel
 from forecast.evaluation.planning.verdict import NOT_IDENTIFIED, no_comparison, too_few_ways
 from forecast.evaluation.scores.comparison import FIGURES, compare, holm
-from forecast.models.win.learn import Learner
-from forecast.models.win.probabilities import chances, days_to_walk
+from forecast.models.win.probabilities import chances, days_to_walk, learned_along
 
 OUTCOMES = ("bias", "interval coverage", "win-probability calibration", "slippage")
 WITH, WITHOUT = "pipeline", "pipeline-sales-only"
@@ -106,13 +105,15 @@ class Outcomes:
     absent: dict[str, str]
 
 
-def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: int) -> pd.DataFrame:
+def model_track(
+    log: Log, track: pd.DataFrame | None, *, targets: range, seed: int, through: Snapshot | None = None
+) -> pd.DataFrame:
     """Return both models' forecasts of the target periods, one to three months ahead, by segment; `observed` settled.
 
     Parameters
     ----------
     track : a forecast table; what it lacks at month ends is computed.
-    targets : target periods, all of them settled. seed : of the forecasts computed.
+    targets : target periods, all of them settled. seed, through : of the forecasts computed, as `backtest` takes them.
 
     Returns
     -------
@@ -131,7 +132,8 @@ def model_track(log: Log, track: pd.DataFrame | None, *, targets: range, seed: i
     if track is not None and covered:
         parts.append(track[track["model"].isin((WITH, WITHOUT)) & pd.to_datetime(track["origin"]).isin(covered)])
     if missing:
-        parts.append(backtest(log, origins=missing, models=[WITH, WITHOUT], months=LEADS[-1], seed=seed))
+        both = [WITH, WITHOUT]
+        parts.append(backtest(log, origins=missing, models=both, months=LEADS[-1], seed=seed, through=through))
     rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     rows = rows[(rows["segment"] != TOTAL) & ~is_quarter(rows["target_period"])]
     rows = rows[rows["horizon"].isin(LEADS) & rows["mean"].notna()]
@@ -210,10 +212,9 @@ def _deals(ledger: Ledger, targets: range) -> tuple[pd.DataFrame, pd.DataFrame]:
     moved: list[pd.DataFrame] = []
     first, last = (pd.Timestamp(calendar.end(p)) for p in (targets.start - 1, targets.stop - 1))
     days, fit_from = days_to_walk(ledger, first=first, last=last)
-    learner = Learner(fit_from=fit_from)
     before: KnownState | None = None
-    for state in ledger.walk(days):
-        learned = learner.step(state)
+    looked_at = [day for day in days if calendar.period(day) >= targets.start - 1]
+    for state, learned in learned_along(ledger, days, days=looked_at, fit_from=fit_from):
         if before is not None and state.period in targets:
             moved.append(_slipped(before, state))
         if learned.model is not None and state.period + 1 in targets:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods, period_labels
+from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import Log
 from forecast.data.submissions import TABLE, counted
 from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, json_ready, planning_effect
@@ -94,7 +95,7 @@ def planning_study(
     left_out, table = _limits(panel, effect, seed=seed)
     detectable = {int(n): detectable_change(table, segments=int(n)) for n in table["segments"].unique()}
     targets = _targets(detail)
-    models = model_track(log, track, targets=targets, seed=seed)
+    models = model_track(log, track, targets=targets, seed=seed, through=snapshot(log, as_of=day))
     found = measure_outcomes(log, signed=detail.signed, models=models, as_of=day, targets=targets)
     others = outcome_changes(
         found.table, adoption, permutations=PERMUTATIONS, seed=seed, calendar=calendar, absent=found.absent

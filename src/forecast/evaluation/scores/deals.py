@@ -15,7 +15,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.known.ledger import Ledger, ledger_of
-from forecast.data.known.mended import one_knowledge_each
+from forecast.data.known.mended import is_known_alike, one_knowledge_each
 from forecast.data.known.snapshot import Snapshot, past_due, snapshot
 from forecast.data.schema import HORIZONS, Log
 from forecast.errors import ParameterError
@@ -79,7 +79,8 @@ def deal_track(
         raise ParameterError(f"challenger: {challenger!r} is not one of {', '.join(CHALLENGERS)}")
     ledger = ledger_of(log)
     now = snapshot(log, as_of=as_of, ledger=ledger)
-    settled = _at_days(log, [day for day in origins if _has_settled(log, day, now, horizon)], ledger=ledger)
+    checked = [day for day in origins if _has_settled(log, day, now, horizon)]
+    settled = _at_days(log, checked, ledger=ledger, now=now)
     parts = []
     for then, today in settled:
         part = _with_outcome(then, today, now, horizon)
@@ -111,15 +112,16 @@ def _why_none(then: Snapshot, today: Today) -> str:
     return f"On {then.as_of.date()} the deals had no odds yet. {reason}"
 
 
-def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger) -> list[tuple[Snapshot, Today]]:
+def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger, now: Snapshot) -> list[tuple[Snapshot, Today]]:
     """Return what was known on past days and the win model of each, as the days are given; one walk for month ends.
 
-    ledger : the log's.
+    ledger : the log's. now : a later snapshot, whose walk serves where it is kept and reads the days as they did.
     """
     days = [log.company.periods.parse_day(day) for day in origins]
     fitted: dict[pd.Timestamp, Today] = {}
     for group in one_knowledge_each(log, sorted(set(days)), ledger=ledger):
-        last = snapshot(log, as_of=group[-1], ledger=ledger)
+        serves = bool(now.ledger.kept) and is_known_alike(log, group[-1], now.as_of, ledger=ledger)
+        last = now if serves else snapshot(log, as_of=group[-1], ledger=ledger)
         fitted.update(zip(group, fit_at_days(last, days=group), strict=True))
     return [(snapshot(log, as_of=day, ledger=ledger), fitted[day]) for day in days]
 
@@ -222,7 +224,7 @@ def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str], l
     reached = [day for day in origins if 1 <= steps[day] <= FAR]
     rows = []
     until, before = (now.calendar.end(month) for month in (last, last - late))
-    for day, (then, today) in zip(reached, _at_days(log, reached, ledger=ledger), strict=True):
+    for day, (then, today) in zip(reached, _at_days(log, reached, ledger=ledger, now=now), strict=True):
         odds = odds_ahead(today, steps=steps[day])
         rows += [_ended(then, odds, became, until=until, before=before)] if len(odds) else []
     table = pd.DataFrame(rows, columns=list(EVER_COLUMNS))

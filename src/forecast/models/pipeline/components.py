@@ -7,7 +7,7 @@ summed, drawn, listed by deal or moved in a what-if are these numbers; nothing i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ import pandas as pd
 
 from forecast import wording
 from forecast.data.known.enough import MORE_RECORD, NOTHING_TO_LEARN, closed_deals, too_thin
-from forecast.data.known.ledger import KnownState
+from forecast.data.known.kept import KeptWalk
+from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.known.mended import what_was_done
 from forecast.data.schema import FURTHEST_MONTH
 from forecast.errors import DataError, ParameterError
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 
 MARKETINGS = frozenset({"lead_source", "lead_score"})
 """What marketing knows of a deal; `pipeline-sales-only` does without, and without the marketing table."""
+
+MOST_KEPT = 60_000
+"""Deals of which every stop of a walk is kept: some 2 MB a stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,19 +173,76 @@ def components_at_origins(
     """
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or not 1 <= steps <= FURTHEST_MONTH:
         raise ParameterError(f"months: {steps!r} is not a whole number from 1 to {FURTHEST_MONTH}")
-    ledger = snap.ledger
+    ledger, wanted = snap.ledger, set(origins)
     days, fit_from = days_to_walk(ledger, first=origins[0], last=origins[-1])
-    wanted = set(origins)
-    learner = Learner(without=frozenset() if marketing else MARKETINGS, fit_from=fit_from)
+    kept = ledger.kept.get(_without(marketing))
+    if kept is not None and kept.begins(days, fit_from=fit_from) and kept.has(origins):
+        stops = [_asked_anew(kept.stops[day], steps=steps) for day in origins]
+        if all(stops):
+            yield from filter(None, stops)
+            return
+    learner = Learner(without=_without(marketing), fit_from=fit_from)
+    for origin in _walk(
+        ledger, days, learner, steps=steps, marketing=marketing, is_asked=lambda view: view.as_of in wanted
+    ):
+        if origin.view.as_of in wanted:
+            yield origin
+
+
+def keep_walks(snap: Snapshot, *, most: int = MOST_KEPT) -> None:
+    """Walk through a snapshot's past once with and once without what marketing knows, and keep both walks for others.
+
+    Whatever is asked of the snapshot then, and of past days that its walk passes, is read off it: the same to the bit.
+    Of more than `most` deals the last two days alone are kept, with marketing's knowledge: all would take the memory.
+    """
+    ledger = snap.ledger
+    large = ledger.size > most
+    for marketing in (True,) if large else (True, False):
+        if _without(marketing) in ledger.kept:
+            continue
+        days, fit_from = days_to_walk(ledger)
+        learner = Learner(without=_without(marketing), fit_from=fit_from)
+        stops = {}
+        # A day on which the forecast abstains is asked by nobody: its record would be another than a forecast's.
+        for origin in _walk(
+            ledger, days, learner, steps=STEPS, marketing=marketing, is_asked=lambda view: too_thin(view) is None
+        ):
+            if not large or origin.view.as_of in days[-2:]:
+                stops[origin.view.as_of] = origin
+        first = next(iter(ledger.walk(days[:1]))).first_target
+        ledger.kept[_without(marketing)] = KeptWalk(
+            days=tuple(days), first_target=first, fit_from=fit_from, stops=stops, months=learner.months
+        )
+
+
+def _without(marketing: bool) -> frozenset[str]:
+    return frozenset() if marketing else MARKETINGS
+
+
+def _asked_anew(origin: Origin, *, steps: int) -> Origin | None:
+    """Return a stop of a walk as if it had been asked for so many months ahead; None where it was asked for fewer."""
+    asked = steps + steps_of(origin.view) - STEPS
+    return replace(origin, asked=asked) if asked <= origin.asked else None
+
+
+def _walk(
+    ledger: Ledger,
+    days: Sequence[pd.Timestamp],
+    learner: Learner,
+    *,
+    steps: int,
+    marketing: bool,
+    is_asked: Callable[[KnownState], bool],
+) -> Iterator[Origin]:
+    """Yield every day of a walk; `is_asked` says which are forecast `steps` months ahead."""
     past: PastForecasts | None = None
     for view in ledger.walk(days):
         modelled = steps_of(view)
         asked = steps + modelled - STEPS
         past = past or PastForecasts(ledger, steps=modelled)
         with one_thread():
-            origin = _origin(view, learner, past, asked=asked if view.as_of in wanted else 0, marketing=marketing)
-        if view.as_of in wanted:
-            yield origin
+            origin = _origin(view, learner, past, asked=asked if is_asked(view) else 0, marketing=marketing)
+        yield origin
 
 
 def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: int, marketing: bool) -> Origin:

@@ -62,15 +62,18 @@ def levels_at_days(snap: Snapshot, *, days: Sequence[pd.Timestamp]) -> Iterator[
     """
     wanted = set(days)
     walk, fit_from = days_to_walk(snap.ledger, first=days[0], last=days[-1])
+    segments = tuple(snap.ledger.segments)
+    kept = snap.ledger.kept.get(frozenset())
+    if kept is not None and kept.begins(walk, fit_from=fit_from) and [*days] == [kept.days[-1]]:
+        yield levels_of(kept.months.as_forecast, kept.months.counts, as_of=days[0], segments=segments)
+        return
     learner = Learner(fit_from=fit_from)
     for view in snap.ledger.walk(walk):
         with one_thread():
             learner.step(view)
             if view.as_of in wanted:
                 months = learner.months
-                yield levels_of(
-                    months.as_forecast, months.counts, as_of=view.as_of, segments=tuple(view.ledger.segments)
-                )
+                yield levels_of(months.as_forecast, months.counts, as_of=view.as_of, segments=segments)
 
 
 def levels_of(

@@ -23,7 +23,7 @@ from forecast.data.schema import FURTHEST_MONTH, HORIZONS, ODDS_COLUMNS, NotedTa
 from forecast.models.win.factors import deal_factors
 from forecast.models.win.hazards import incidence
 from forecast.models.win.landmarks import MONTH, States, steps_of
-from forecast.models.win.learn import TRACKED, WINDOW, Learner, WinModel
+from forecast.models.win.learn import TRACKED, WINDOW, Learned, Learner, WinModel
 from forecast.models.win.plateau import ages_at, in_the_end, seen_ages
 from forecast.wording import plural
 
@@ -109,13 +109,32 @@ def fit_at_days(
 
     days : ascending, at the same position in their period (`one_walk_each`), none after the snapshot's day.
     """
-    wanted = set(days)
     walk, fit_from = days_to_walk(snap.ledger, first=days[0], last=days[-1])
-    learner = Learner(without=without, fit_from=fit_from)
-    for view in snap.ledger.walk(walk):
+    for view, learned in learned_along(snap.ledger, walk, days=days, fit_from=fit_from, without=without):
+        yield Today(view=view, states=learned.states, model=learned.model)
+
+
+def learned_along(
+    ledger: Ledger,
+    walk: Sequence[pd.Timestamp],
+    *,
+    days: Sequence[pd.Timestamp],
+    fit_from: int,
+    without: frozenset[str] = frozenset(),
+) -> Iterator[tuple[KnownState, Learned]]:
+    """Yield what was known and learned on some days of a walk; read off the one that is kept, where it passes them.
+
+    walk, fit_from : as `days_to_walk` gives them. days : of the walk, ascending. without : as `Learner` takes it.
+    """
+    kept = ledger.kept.get(without)
+    if kept is not None and kept.begins(walk, fit_from=fit_from) and kept.has(days):
+        yield from ((kept.stops[day].view, kept.stops[day].learned) for day in days)
+        return
+    learner, wanted = Learner(without=without, fit_from=fit_from), set(days)
+    for view in ledger.walk(walk):
         learned = learner.step(view)
         if view.as_of in wanted:
-            yield Today(view=view, states=learned.states, model=learned.model)
+            yield view, learned
 
 
 def days_to_walk(

@@ -20,7 +20,7 @@ import pandas as pd
 from forecast import sources
 from forecast.calendar import period_labels
 from forecast.data.known.settled import late_wins, settled_actuals
-from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.known.snapshot import Snapshot, keep_snapshot, snapshot
 from forecast.data.rates import TABLE as RATES
 from forecast.data.rates import are_dated, at_rates_of
 from forecast.data.schema import HORIZONS, Log
@@ -48,7 +48,7 @@ from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.combined.combination import as_made, combinations
 from forecast.models.pipeline.bookings import MODEL_WITHOUT, drawn_bookings
-from forecast.models.pipeline.components import MARKETINGS
+from forecast.models.pipeline.components import MARKETINGS, keep_walks
 from forecast.models.pipeline.deals import win_probabilities
 from forecast.models.pipeline.followed import followed
 from forecast.models.registry import SUBMITTED, forecaster
@@ -155,6 +155,12 @@ def models(snap: Snapshot) -> list[str]:
     ]
 
 
+def keep_for_others(log: Log, snap: Snapshot) -> None:
+    """Keep a log's snapshot and the walks through its past: most tables of its day are read off them."""
+    keep_snapshot(log, snap)
+    keep_walks(snap)
+
+
 def planning(
     log: Log, *, as_of: str | pd.Timestamp, months: int = 6, seed: int = 0, results: Results | None = None
 ) -> dict[str, pd.DataFrame]:
@@ -212,7 +218,8 @@ def _deals(month: _Month) -> pd.DataFrame:
 def _backtest(month: _Month) -> pd.DataFrame:
     days = origins(month.log, as_of=month.snap.as_of, count=ORIGINS)
     names = models(month.snap)
-    track = backtest(month.log, origins=days, models=names, months=month.months, seed=month.seed)
+    keep_for_others(month.log, month.snap)
+    track = backtest(month.log, origins=days, models=names, months=month.months, seed=month.seed, through=month.snap)
     settled = _settled(month, track["target_period"])
     return track.assign(observed=track["observed"].where(settled))
 

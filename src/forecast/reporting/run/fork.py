@@ -1,10 +1,11 @@
 """A process that has imported everything once and forks a kernel from itself for each notebook (Linux only).
 
 A kernel of its own imports pandas, matplotlib and the rest anew: 2-3 CPU seconds a notebook. Forked, it starts in
-a few tenths and shares the memory of what was imported. Nothing is computed before the fork, so a notebook finds
-the same fresh kernel as anywhere. The process listens on a socket inherited from the run (descriptor 0), one JSON
-line a question: `fork`, `poll`, `signal`. When the run goes away, however it ends, the socket closes and every
-kernel is killed with it; when this process is killed itself, the system kills them.
+a few tenths and shares the memory of what was imported. So it is with the data: they are read once, and the walk
+through the company's past on which most tables rest is made once; a notebook that reads the same data finds both there,
+and the numbers it would have made itself, to the bit. The process listens on a socket inherited from the run
+(descriptor 0), one JSON line a question: `walk`, `fork`, `poll`, `signal`. When the run goes away, however it ends, the
+socket closes and every kernel is killed with it; when this process is killed itself, the system kills them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import gc
 import importlib
 import json
 import os
+import pickle
 import pkgutil
 import signal
 import socket
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 _LIBRARIES = (
     "ipykernel.kernelapp",
@@ -85,11 +87,59 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
             _become_kernel(question)
         kernels[pid] = None
         return pid
+    if question["ask"] == "walk":
+        return _walk(question["data"], question["as_of"])
     if question["ask"] == "poll":
         return _poll(question["pid"], kernels)
     if kernels.get(question["pid"], 0) is None:
         _signal(question["pid"], question["signal"])
     return None
+
+
+def _walk(data: str, as_of: str) -> bool:
+    """Have the data read and their past walked through, for every kernel forked from now on; say whether that was done.
+
+    A process of its own does it and hands over what it made: reading starts threads, and what forks must have one. What
+    goes wrong is left to the notebook that reads the data, which then says so.
+    """
+    from forecast.data.sources.read import hold
+
+    ours, theirs = os.pipe()
+    here = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _hand_over(theirs, data, as_of, parent=here)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        try:
+            held = pickle.load(pipe)
+        except (EOFError, pickle.UnpicklingError):
+            held = None
+    _, status = os.waitpid(pid, 0)
+    if held is None or status != 0:
+        return False
+    hold(held)
+    gc.collect()
+    gc.freeze()
+    return True
+
+
+def _hand_over(pipe: int, data: str, as_of: str, *, parent: int) -> NoReturn:
+    """Read and walk, write what was made to a pipe, and end."""
+    from forecast.data.known.snapshot import snapshot
+    from forecast.data.sources.read import read_to_hold
+    from forecast.reporting.month.tables import keep_for_others
+
+    status = 1
+    try:
+        _end_with_parent(parent)
+        held = read_to_hold(data)
+        keep_for_others(held.log, snapshot(held.log, as_of=as_of))
+        with os.fdopen(pipe, "wb") as out:
+            pickle.dump(held, out, protocol=pickle.HIGHEST_PROTOCOL)
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def _poll(pid: int, kernels: dict[int, int | None]) -> int | None:

@@ -60,6 +60,7 @@ class Kernels:
         self._channel: socket.socket | None = None
         self._answers: Any = None
         self._asked = False
+        self._walking = False
         self._lock = threading.Lock()
         self._managers: dict[int, Any] = {}
         self.closed = False
@@ -84,8 +85,9 @@ class Kernels:
                 manager.provisioner.process.kill()
         channel, self._channel = self._channel, None
         if channel is not None and self._server is not None:
-            if not self._asked:  # it is still loading, for nothing
-                self._server.kill()
+            if not self._asked or self._walking:  # it is busy, for nothing
+                with contextlib.suppress(OSError):
+                    os.killpg(self._server.pid, signal.SIGKILL)
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
             channel.close()
@@ -116,14 +118,37 @@ class Kernels:
     def ask(self, question: Mapping[str, Any]) -> Any:
         """Ask the forking process; raises OSError where it is gone."""
         with self._lock:
-            if self._channel is None:
-                raise OSError("the process that forks kernels is gone")
-            self._asked = True
-            self._channel.sendall(json.dumps(question).encode() + b"\n")
-            line = self._answers.readline()
+            return self._answer(question)
+
+    def _answer(self, question: Mapping[str, Any]) -> Any:
+        """Return the answer to a question; the lock is held."""
+        if self._channel is None:
+            raise OSError("the process that forks kernels is gone")
+        self._asked = True
+        self._channel.sendall(json.dumps(question).encode() + b"\n")
+        line = self._answers.readline()
         if not line:
             raise OSError("the process that forks kernels is gone")
         return json.loads(line)
+
+    def walk(self, data: str, as_of: str) -> None:
+        """Let the forking process read the data and walk through their past, for the kernels that come after.
+
+        Returns at once; a kernel that is asked for meanwhile waits. Nothing is done where kernels start by themselves.
+        """
+        if self._channel is None:
+            return
+        self._lock.acquire()  # before anybody asks for a kernel; the thread lets go of it
+        self._walking = True
+        threading.Thread(target=self._walk, args=({"ask": "walk", "data": data, "as_of": as_of},), daemon=True).start()
+
+    def _walk(self, question: Mapping[str, Any]) -> None:
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                self._answer(question)
+        finally:
+            self._walking = False
+            self._lock.release()
 
     def fork(self, arguments: list[str], env: Mapping[str, str], cwd: str) -> ForkedKernel | None:
         """Fork a kernel, or return None where there is nothing to fork from: it then starts by itself.

@@ -131,11 +131,19 @@ def _make(run: _Run, *, resume: bool) -> None:
     if job.redacted:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
+    _walk_once(run, [one for name, one in job.notebooks.items() if name not in state.finished])
     _run_all(run, state)
     job.reading.check(last=True)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
     link, new = publication.publish(job, state.finished)
     run.display.published({**link.as_dict(), "new": new})
+
+
+def _walk_once(run: _Run, notebooks: Sequence[Notebook]) -> None:
+    """Have the data read and walked through once for the notebooks to come, where several read them."""
+    folders = {one.values["data"] for one in notebooks if "data" in one.names}
+    if len(notebooks) > 1 and len(folders) == 1:
+        run.kernels.walk(str(folders.pop()), run.job.month.as_of)
 
 
 # -- running ---------------------------------------------------------------------------------------------
