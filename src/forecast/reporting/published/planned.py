@@ -168,7 +168,7 @@ def _planned(job: Job, standing: Published, *, name: str, resume: bool) -> Plann
     refused += [_FULL.format(needed=needed / 1e9, what=what) for what, there in free.items() if there < needed]
     if not out.parent.is_dir():
         refused.append(_NO_PARENT.format(folder=out.parent))
-    elif not os.access(_nearest(out), os.W_OK | os.X_OK):
+    elif not _writable(_nearest(out)):
         refused.append(_NOT_WRITABLE.format(folder=_nearest(out)))
     return Planned(
         as_of=job.month.as_of,
@@ -216,6 +216,10 @@ def lock_holder(out: Path) -> str:
     except OSError:
         pass
     return ""
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _free(folder: Path) -> int:
