@@ -126,7 +126,7 @@ def month_rows(seed: int, known: Known, rng: np.random.Generator) -> Iterator[di
         found |= {
             (existing.FIGURE, "by type, by value"): (
                 over.sum() / under.sum(),
-                intervals.ratio(over, under, is_share=True),
+                intervals.share_of_amounts(sold["existing"], sold["amount"], sold_in),
                 old_all.sum() / sold_all["amount"].sum(),
             ),
             (existing.FIGURE, "by type, by count"): (
