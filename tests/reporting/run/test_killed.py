@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,17 @@ def test_a_run_that_is_killed_leaves_no_kernel_and_the_next_one_clears_up(place)
     assert tables(place / "reports") == tables(place / "afresh")
     assert not list((place / "private").iterdir())
     assert not (place / "reports" / ".work").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_the_process_that_forks_does_not_load_on_for_nobody():
+    ours, theirs = socket.socketpair()
+    ours.close()
+    command = [sys.executable, "-X", "importtime", "-m", "forecast.reporting.run.fork"]
+    with theirs:
+        done = subprocess.run(command, stdin=theirs.fileno(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "statsmodels" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")

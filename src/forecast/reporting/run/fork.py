@@ -46,8 +46,11 @@ _ON_DEATH_OF_PARENT = 1
 _NOT_NEEDED = ("forecast.__main__", "forecast.cli.", "forecast.simulation.", "forecast.reporting.run.")
 
 
-def preload() -> None:
-    """Import what notebooks import. What cannot be imported is left to the notebook, which then says so."""
+def preload(channel: socket.socket | None = None) -> None:
+    """Import what notebooks import. What cannot be imported is left to the notebook, which then says so.
+
+    channel : to the run; where it closes meanwhile the process ends, as nobody will ask it for kernels.
+    """
     import forecast
 
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody attaches a debugger to these: .1 s a kernel
@@ -56,12 +59,24 @@ def preload() -> None:
     del sys.modules["debugpy"]
     names = [module.name for module in pkgutil.walk_packages(forecast.__path__, "forecast.") if not module.ispkg]
     for name in (*_LIBRARIES, *(name for name in names if not name.startswith(_NOT_NEEDED))):
+        if channel is not None and _is_closed(channel):
+            os._exit(0)
         try:
             importlib.import_module(name)
         except Exception:  # the notebook that needs it will tell
             continue
     gc.collect()
     gc.freeze()  # so that collecting garbage in a kernel does not copy the shared pages
+
+
+def _is_closed(channel: socket.socket) -> bool:
+    """Return whether the other end is gone."""
+    try:
+        return channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def serve(channel: socket.socket) -> None:
@@ -197,5 +212,5 @@ def _become_kernel(question: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     _channel = socket.socket(fileno=os.dup(0))
-    preload()
+    preload(_channel)
     serve(_channel)
