@@ -159,9 +159,10 @@ def test_a_month_put_aside_by_a_killed_run_comes_back_with_any_run(place, kernel
     notebook(place / "notebooks", "01_first", WRITES.format(name="first"))
     for left in (lost.old, lost.work, lost.work.with_name("2026-01-31.version")):
         (left / "tables").mkdir(parents=True)  # of a run that was killed after its month was in place
-    report("data", as_of="2026-03", **options)
-    assert [month["as_of"] for month in pages.months(lost.out)] == ["2026-03-31", "2026-02-28"]
-    assert not (lost.out / ".work").exists()
+    for _ in range(2):  # the second time it comes out as it stands
+        report("data", as_of="2026-03", **options)
+        assert [month["as_of"] for month in pages.months(lost.out)] == ["2026-03-31", "2026-02-28"]
+        assert not (lost.out / ".work").exists()
 
 
 def test_nothing_half_written_is_published(place, kernels):

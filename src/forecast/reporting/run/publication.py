@@ -51,8 +51,7 @@ def _leave_or_restore(month: workspace.Month, standing: months.Published) -> Non
     """End where the month came out as it was published: the same folder stays, unless its files were changed since."""
     with workspace.machine(f"{month.work} cannot be removed"):
         if months.hashes(month.final) == standing.files:
-            shutil.rmtree(month.work)
-            shutil.rmtree(month.failed, ignore_errors=True)
+            workspace.clear(month)
             return
         shutil.copyfile(month.final / months.MANIFEST, month.work / months.MANIFEST)
     workspace.publish(month)

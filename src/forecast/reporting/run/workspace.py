@@ -181,15 +181,18 @@ def publish(month: Month) -> None:
         readable(month.work)
         swap.on_disk(month.work)
         shutil.rmtree(month.old, ignore_errors=True)
-        if month.final.exists() and swap.exchanged(month.work, month.final):
-            shutil.rmtree(month.work, ignore_errors=True)
-        else:
+        if not (month.final.exists() and swap.exchanged(month.work, month.final)):
             _rename_twice(month)
         swap.name_on_disk(month.final)
-        shutil.rmtree(month.failed, ignore_errors=True)
-        for empty in (month.work.parent, month.failed.parent):
-            with contextlib.suppress(OSError):
-                empty.rmdir()
+    clear(month)
+
+
+def clear(month: Month) -> None:
+    """Remove the work and the failures of a month that stands, and their folders where no other month has any."""
+    for path in (month.work, month.failed):
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
 
 
 def _rename_twice(month: Month) -> None:
