@@ -108,7 +108,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "pages/quarters": {"above": FACT, "below": FACT},
     "pages/scorecard/answers": {"beyond chance": SEVERAL, "Above or below the survey is said only": READING},
     "pages/scorecard/card": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
-    "pages/scorecard/funnel": {"above": CODE, "below": CODE, "Whose plan was nearer?": "a heading"},
+    "pages/scorecard/funnel": {"above": CODE, "below": CODE, "Whose forecast was nearer?": "a heading"},
     "pages/segments": {"below plan": FACT},
     "pages/track/lately_sentences": {
         "too high": ALARM,

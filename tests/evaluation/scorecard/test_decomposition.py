@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forecast
-from forecast.evaluation.scorecard.revenue.decomposition import COLUMNS, scorecard_decomposition
+from forecast.evaluation.scorecard.revenue.decomposition import (
+    BY_PRODUCTS,
+    BY_SEGMENTS,
+    COLUMNS,
+    scorecard_decomposition,
+)
 from forecast.evaluation.scorecard.revenue.parts import ALONE, CUSTOMERS, FACTORS, Parts, parts_of, sold
 from logs import log_of, random_tables, table
 
@@ -242,8 +247,27 @@ def test_the_table_by_hand():
     assert "B" not in planning.loc["segment"].index.get_level_values(0)
 
 
+def test_the_table_says_which_shares_moved_a_mean():
+    # Units: A has 20 of 20 at 10, since B's names no customer; then A 30 at 20 (Y) and B 10 at 50 (X). B has no price
+    # of its own before, so that of after: the mean of 10, or of 20, and 50 at 3 to 1 is 10, or 7.5, above A's alone.
+    found = scorecard_decomposition(snap())
+    here = (found["comparison"] == "year") & found["split"].isin([BY_SEGMENTS, BY_PRODUCTS])
+    rows = found[here].set_index(["split", "component"])
+    assert rows.loc[(BY_SEGMENTS, "price"), ["from_value", "to_value"]].tolist() == [10, 17.5]
+    # In A X gave way to Y, at 10 and 20: X's price is 10 in both, Y's 20. Weighed by A's share, all before and 3 of 4
+    # after, that is 10 or 7.5.
+    assert rows.loc[(BY_PRODUCTS, "price"), ["from_value", "to_value"]].tolist() == [10, 17.5]
+    assert rows["amount"].isna().all()
+    assert set(rows.index.get_level_values("component")) == {"frequency", "units", "price", "deal_size"}
+    unnamed = scorecard_decomposition(snap(without="units"))
+    price = unnamed[(unnamed["component"] == "price") & (unnamed["split"] == BY_SEGMENTS)]
+    assert set(price["missing"]) == {"needs units in opportunities"}
+    assert price["to_value"].isna().all()
+
+
 def test_levels_add_up_to_the_cent():
     found = scorecard_decomposition(snap())
+    found = found[~found["split"].isin([BY_SEGMENTS, BY_PRODUCTS])]  # these have no amounts
     sums = found.pivot_table(
         index=["comparison", "split", "component"], columns="level", values="amount", aggfunc="sum"
     )

@@ -65,7 +65,7 @@ def test_where_they_differ_beyond_their_ranges_the_title_says_by_how_much():
 def test_where_deals_left_open_hide_it_the_closed_stand_against_all_that_set_out():
     shown = table(decided=(0.72, NAN), ended=(0.60, 0.51))
     rates = page.prepare_rates(shown)
-    assert sources.plain(page.title_of(rates)) == f"Deals closed say we win 72{T}%, but of all that set out 51{T}%"
+    assert sources.plain(page.title_of(rates)) == f"Deals closed say we win 72{T}%, but of all that began 51{T}%"
     assert page.reasons(shown) == [
         "Deals won or lost, by cohort: cannot tell: 29 % are open; closing what is lost would tell."
     ]

@@ -16,6 +16,13 @@ NAN = math.nan
 ENDS = (0.4913, 0.7135, 0.5322, 0.7478)
 
 
+def test_two_amounts_have_the_same_digits():
+    assert differences.from_to(41.95e6, 44.16e6, currency="EUR") == f"from €42.0 to 44.2{T}m"
+    assert differences.from_to(900e3, 1.25e6, currency="EUR") == f"from €0.90 to 1.25{T}m"
+    assert differences.from_to(-1e6, 2e6, currency="EUR") == f"from €{M}1 to 2{T}m"
+    assert differences.from_to(NAN, 2e6) == "–"
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [("", f"{M}0.7"), ("size", "0.7 points"), ("share", f"{M}3{T}%")],  # .6886 over .7117 is .9675

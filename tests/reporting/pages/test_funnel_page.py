@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -55,14 +56,21 @@ def test_the_answer_is_where_most_leads_are_lost_by_number():
     counts = (16_000, 14_000, 5_000, 9_000, 5_000, 4_000, 2_000)
     shares = (0.85, 0.34, 1.0, 0.55, 0.82, 0.61, 0.01)
     rows = [
-        row(HAND_OVER, step, value, n=n, n_of="account" if step == STEPS[-1] else "lead")
+        row(HAND_OVER, step, value, n=n, n_of="account" if step == STEPS[-1] else "lead", n_followed=1136)
         for step, value, n in zip(STEPS, shares, counts, strict=True)
     ]
     shown = page.shown(table(*rows), **WHEN)
     assert sources.plain(page.answer(table(*rows))) == (
-        f"Most leads are lost between worked and qualified: 9,240 of 14,000 (34{T}% pass)."
+        f"Most leads are lost between worked and qualified: an estimated 9,240 of 14,000 (34{T}% pass)."
     )
-    assert f"Of 2,000 accounts delivered to on time, 1{T}% ordered again within a year." in repr(shown)
+    assert (
+        f"Of 2,000 accounts delivered to on time, an estimated 1{T}% order again within a year: 1,136 of them were "
+        "followed for all of it, the others as long as they were seen."
+    ) in repr(shown)
+    (all_of_them,) = [replace(each, n_followed=2_000) for each in rows[-1:]]
+    assert page.ordered_again(table(all_of_them)) == (
+        f"Of 2,000 accounts delivered to on time, 1{T}% ordered again within a year."
+    )
     (picture,) = [part for part in shown.parts if isinstance(part, Chart)]
     assert picture.title == page.title_of(table(*rows)) == "Most leads are lost between worked and qualified"
     assert len(picture.data.grid().rows) == len(picture.tooltips) == len(picture.tooltips_narrow) == len(STEPS)
@@ -74,14 +82,14 @@ def test_few_of_few_are_not_most():
         row(HAND_OVER, step, value, n=n)
         for step, value, n in zip(STEPS, (0.9, 0.5, 1.0), (10_000, 500, 250), strict=False)
     ]
-    assert "between lead and worked: 1,000 of 10,000" in sources.plain(page.answer(table(*rows)))
+    assert "between lead and worked: an estimated 1,000 of 10,000" in sources.plain(page.answer(table(*rows)))
 
 
 def test_hand_overs_that_may_be_it_as_well_are_named():
     assert page.title_of(table(*passing(0.35, 0.34, 0.9))).endswith("worked and qualified, or between lead and worked")
     assert sources.plain(page.answer(table(*passing(0.35, 0.34, 0.9)))) == (
-        f"Most leads are lost between worked and qualified: 660 of 1,000 (34{T}% pass), or between lead and worked: "
-        f"650 of 1,000 (35{T}% pass)."
+        f"Most leads are lost between worked and qualified: an estimated 660 of 1,000 (34{T}% pass), or between lead "
+        f"and worked: an estimated 650 of 1,000 (35{T}% pass)."
     )
 
 
@@ -91,8 +99,8 @@ def test_where_a_hand_over_is_not_known_none_is_called_the_one_of_all():
     one = sources.plain(page.answer(table(*passing(0.85), row(HAND_OVER, STEPS[1], missing="needs qualified_on"))))
     assert one == f"Of 1,000 leads, 85{T}% passed from lead to worked."
     deals = sources.plain(page.answer(table(*passing(*[0.9] * 3, 0.55, 0.82)[3:])))
-    assert deals == f"Most deals are lost between opportunity and proposal: 450 of 1,000 (55{T}% pass)."
-    last = page.shown(table(row(HAND_OVER, STEPS[-1], 0.4, n_of="account")), **WHEN)
+    assert deals == f"Most deals are lost between opportunity and proposal: an estimated 450 of 1,000 (55{T}% pass)."
+    last = page.shown(table(row(HAND_OVER, STEPS[-1], 0.4, n_of="account", n_followed=200)), **WHEN)
     assert repr(last).startswith(f"Of 200 accounts delivered to on time, 40{T}% ordered again within a year.")
     assert repr(last).count("ordered again") == 1
 
@@ -117,9 +125,11 @@ def test_a_plan_is_nearer_only_where_the_test_says_so():
     told = repr(page.behind(table(near, far), CALM)).strip().splitlines()
     assert [line.removeprefix("- ") for line in told] == [
         page.NEARER,
-        f"The joint plan was nearer than sales’ own plan on the same 19 months: by 8{T}% of what was booked "
+        f"The joint forecast was nearer than sales’ own forecast on the same 19 months: by 8{T}% of what was booked "
         f"(6{T}% to 10{T}%).",
-        "Whether sales’ own plan or marketing’s plan was nearer on the same 19 months cannot be told.",
+        "Whether sales’ own forecast or marketing’s forecast was nearer on the same 19 months cannot be told: so far "
+        f"sales’ own forecast was, by 7.0{T}% of what was booked (+5.0{T}% to +9.0{T}%), not proven by this page’s "
+        "strict test.",
     ]
 
 
@@ -162,7 +172,9 @@ def test_capacity_and_plans_stand_under_lines_of_their_own():
     rows = [row(LEAK, NEVER, 0.15), row(CAPACITY, "above", 0.98, cohort="2026-12")]
     rows += [row(PLAN, "sales against joint", 0.08, p_value=0.004, n=19, n_of="month")]
     told = repr(page.behind(table(*rows, row(LEAK, ELSEWHERE, missing="needs account_id in leads")), CALM))
-    places = [told.index(text) for text in (page.BEHIND, "15", page.DELIVERY, "December", page.NEARER, "joint plan")]
+    places = [
+        told.index(text) for text in (page.BEHIND, "15", page.DELIVERY, "December", page.NEARER, "joint forecast")
+    ]
     assert places == sorted(places)
     assert told.endswith("Rejected, then won elsewhere: needs account_id in leads.")
 

@@ -1,4 +1,4 @@
-"""What the page says of the change of revenue: the sentence, the waterfall, and what is not known."""
+"""What the page says of the change of bookings: the sentence, the waterfall, and what is not known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forecast.data.schema import Company
 from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scorecard.revenue.decomposition import COLUMNS
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.pages.scorecard import revenue
+from forecast.reporting.pages.scorecard import components, revenue
 from forecast.wording import THIN as T
 
 EURO = Company(currency="EUR")
@@ -40,6 +40,8 @@ def table() -> pd.DataFrame:
         row("factor", "account_unknown", -0.01e6, ends=(2e6, 1.99e6)),
         row("factor", "deal_size", 0.0),
         row("factor", "amount_unknown", 0.0),
+        row("shares of segments", "price", NAN, ends=(900, 905)),
+        row("shares of products", "price", NAN, ends=(900, 850)),
         row("customers", "new", 2.4e6, n=(0, 20)),
         row("customers", "regained", 0.6e6, n=(0, 5)),
         row("customers", "lost", -4.2e6, n=(35, 0)),
@@ -59,14 +61,14 @@ def table() -> pd.DataFrame:
 
 def test_the_sentence_says_what_revenue_changed_by(table: pd.DataFrame):
     assert revenue.sell_sentence(table, company=EURO) == (
-        f"Revenue fell from €18.1{T}m to €17.1{T}m: fewer customers bought (−€1.2{T}m) and orders had fewer units "
+        f"Bookings fell from €18.1 to 17.1{T}m: fewer customers bought (−€1.2{T}m) and orders had fewer units "
         f"(−€100{T}k); but prices rose within segments and products (+€300{T}k); the chart has the rest."
     )
 
 
 def test_revenue_as_it_was_is_neither_risen_nor_fallen(table: pd.DataFrame):
     table.loc[0, ["amount", "to_value"]] = [100.0, 18.1001e6]
-    assert revenue.sell_sentence(table, company=EURO).startswith(f"Revenue was €18.1{T}m, as in the year before: ")
+    assert revenue.sell_sentence(table, company=EURO).startswith(f"Bookings were €18.1{T}m, as in the year before: ")
 
 
 def test_who_came_and_who_went(table: pd.DataFrame):
@@ -74,11 +76,11 @@ def test_who_came_and_who_went(table: pd.DataFrame):
     assert told == (  # what each bought, and not what the number of customers is worth: these sum to the change
         f"20 customers bought for the first time in these tables (+€2.5{T}m), 5 who had bought before the two years "
         f"came back (+€500{T}k), 35 of the year before did not buy again (−€4.53{T}m), 65 bought in both years "
-        f"(+€535{T}k) and no customer named (−€10{T}k); together that is the change of revenue (−€1{T}m)."
+        f"(+€535{T}k) and no customer named (−€10{T}k); together that is the change of bookings (−€1{T}m)."
     )
     assert against == (
-        f"Prices rose within segments and products, while over all price per unit fell (€900{T}→{T}€880): dearer "
-        "segments and products sold less."
+        f"Prices rose within segments and products, while over all price per unit fell (€900{T}→{T}€880): fewer of the "
+        "units were of dearer products."
     )
     assert planned.startswith(f"The 1 segment that plans jointly booked €5{T}m")
     assert f"€4{T}m in the same months a year before (+25{T}%)" in planned
@@ -95,7 +97,7 @@ def test_those_who_never_joined_are_said_to_be_a_mean_over_the_spans(table: pd.D
 def test_who_did_not_buy_again_is_said_with_what_they_had_brought(table: pd.DataFrame):
     # 35 of 100, who had brought 4.525 of 18.1 m.
     told = f"Of the year before’s 100 customers 35 (35{T}%) did not buy again; they had brought 25{T}% of that year’s "
-    told += "revenue."
+    told += "bookings."
     assert revenue.lost_sentence(table) == told
     assert told in repr(revenue.shown(table, CARD, company=EURO, as_of="2026-10-31"))
     south = row("total", "revenue", 0.0, ends=(0, 0), level="segment", node="South")
@@ -137,9 +139,35 @@ def test_a_bar_against_the_companys_own_figure_says_so_and_has_no_before_and_sin
     assert ends.loc["price per unit"].isna().all()
     assert ends.loc["units per order"].tolist() == [10, 9]
     assert sources.plain(chart.tooltips[2].text) == (
-        f"price per unit: +€300{T}k within segments and products; over all €900{T}→{T}€880: dearer segments and "
-        "products sold less"
+        f"price per unit: +€300{T}k within segments and products; over all €900{T}→{T}€880: fewer of the "
+        "units were of dearer products"
     )
+
+
+@pytest.mark.parametrize(
+    ("segments", "products", "told"),
+    [
+        (870, 905, "fewer of the units were of dearer segments"),
+        (890, 895, "fewer of the units were of dearer segments and products"),
+        (899, 901, components.OTHER_WEIGHTS),  # a twentieth of the change is not said to have made it
+        (NAN, NAN, components.OTHER_WEIGHTS),
+    ],
+)
+def test_only_shares_that_moved_the_figure_its_way_are_named(
+    table: pd.DataFrame, segments: float, products: float, told: str
+):
+    table.loc[table["split"] == "shares of segments", "to_value"] = segments
+    table.loc[table["split"] == "shares of products", "to_value"] = products
+    (against,) = revenue.against_sentences(table, company=EURO)
+    assert against.endswith(f": {told}.")
+    chart = revenue.revenue_waterfall(table, company=EURO, as_of="2026-10-31")
+    assert isinstance(chart, Chart)
+    assert sources.plain(chart.tooltips[2].text).endswith(f": {told}")
+
+
+def test_without_the_shares_none_is_named(table: pd.DataFrame):
+    (against,) = revenue.against_sentences(table[~table["split"].str.startswith("shares")], company=EURO)
+    assert against.endswith(f": {components.OTHER_WEIGHTS}.")
 
 
 def test_bars_begin_where_the_one_above_ended_and_end_at_the_change(table: pd.DataFrame):
@@ -155,8 +183,8 @@ def test_bars_begin_where_the_one_above_ended_and_end_at_the_change(table: pd.Da
 def test_the_chart_has_its_words(table: pd.DataFrame):
     chart = revenue.revenue_waterfall(table, company=EURO, as_of="2026-10-31")
     assert isinstance(chart, Chart)
-    assert chart.title == f"Revenue fell from €18.1{T}m to €17.1{T}m"
-    assert "zero is the revenue before" in chart.subtitle
+    assert chart.title == f"Bookings fell from €18.1 to 17.1{T}m"
+    assert "zero is what was booked before" in chart.subtitle
     assert len(chart.tooltips) == 6
     assert sources.plain(chart.tooltips[0].text) == f"customers who bought: −€1.2{T}m; 100{T}→{T}90"
 
@@ -164,9 +192,9 @@ def test_the_chart_has_its_words(table: pd.DataFrame):
 @pytest.mark.parametrize(
     ("verdict", "told"),
     [
-        ("unclear", "That luck alone made the change of revenue cannot be ruled out"),
-        ("below", "The change of revenue is beyond luck"),
-        ("too few", "Whether luck alone made the change of revenue: too few to tell"),
+        ("unclear", "The change of bookings may be luck"),
+        ("below", "The change of bookings is beyond luck"),
+        ("too few", "Whether luck alone made the change of bookings: too few to tell"),
     ],
 )
 def test_luck_is_said_by_the_scorecards_own_test(verdict: str, told: str):

@@ -47,22 +47,42 @@ def test_the_scorecard():
     shown = scorecard.shown(table, currency="EUR")  # what is not known is told once, above
     assert list(shown["ours"]) == [f"50{T}%", f"€30{T}k"]
     assert list(shown["change"]) == ["+10 points", f"+50{T}%"]
-    assert list(shown["luck"]) == ["no", "of late no"]
+    assert list(shown["luck"]) == ["no", f"of late no (€20{T}k{T}→{T}€10{T}k)"]
+    explained = scorecard.year_explained(table)
+    assert "over 12 months (c: 11) and over the last six alone" in explained
     assert scorecard.year_sentences(table, currency="EUR") == [
         f"Higher than the year before, beyond luck: a (40{T}→{T}50{T}%).",
         "In May 2026 to October 2026 lower than in the same months a year before, beyond luck: "
         f"c (€20{T}k{T}→{T}€10{T}k).",
-        scorecard.YEAR_EXPLAINED,
+        explained,
     ]
     answer = scorecard.year_answer(table, currency="EUR")
     assert answer.sentence.startswith("Higher than the year before")
     assert answer.more.startswith("In May 2026 to October 2026 lower than")
-    assert scorecard.YEAR_EXPLAINED not in answer.more
+    assert explained not in answer.more
     quiet = table.assign(against_year=["unclear", "", "unclear"], against_late=["unclear", "", "unclear"])
-    assert scorecard.year_sentences(quiet, currency="")[0] == "No change is proven of any figure."
+    assert scorecard.year_sentences(quiet, currency="")[0] == "No figure has provably changed."
     assert scorecard.changed_sentences(quiet, currency="") == []
     same = scorecard.year_sentences(quiet.assign(previous=quiet["ours"]), currency="")
-    assert same == [scorecard.YEAR_EXPLAINED]  # what has not changed at all has no change that could be open
+    assert same == [scorecard.year_explained(quiet)]  # what has not changed at all has no change that could be open
+
+
+def test_the_page_opens_with_bookings_and_the_cost_of_selling():
+    measures = ["more revenue: bookings", "lower cost: cost of sales per booked"]
+    table = pd.DataFrame({"measure": measures, "ours": [44.2e6, 0.187], "change": [0.05, -0.02]})
+    table = table.assign(unit=["money", "ratio"], against_year="unclear", against_late="", survey=NAN, months=12)
+    answer = scorecard.lead(table.assign(against_survey=""), currency="EUR")
+    assert sources.plain(answer.sentence) == (
+        f"Bookings rose by 5{T}% on the year before, which may be luck; selling cost 18.7{T}% of what was booked."
+    )
+    assert answer.more.startswith("Nothing can be compared with the survey yet.")
+    proven = scorecard.lead(table.assign(against_year="above", previous=1.0, against_survey=""), currency="EUR")
+    assert f"rose by 5{T}% on the year before, beyond luck; selling" in proven.sentence
+    short = table.assign(against_year="", months=5, first="2026-06", last="2026-10", against_survey="")
+    told = scorecard.lead(short, currency="EUR").sentence
+    assert told.startswith(f"€44.2{T}m were booked in 5 months; selling cost")
+    without = scorecard.lead(table.iloc[:0].assign(against_survey=""), currency="EUR")
+    assert without.sentence == "Nothing can be compared with the survey yet."
 
 
 def test_the_cost_of_sales_is_a_percentage_and_its_change_points():
@@ -77,11 +97,11 @@ def test_no_figure_is_called_higher_for_being_so_and_no_hope_is_a_name():
     table = pd.DataFrame(
         {"measure": ["proposals won", "lower cost: cost of sales", "more people: customers who bought", "d"]}
     ).assign(against_year=["unclear", "above", "below", "too few"], against_late="unclear")
-    table = table.assign(unit="count", previous=2.0, ours=3.0)
+    table = table.assign(unit="count", previous=2.0, ours=3.0, n_of="month", year_n=12, months=12)
     higher, lower, open_ones, few, _ = scorecard.year_sentences(table, currency="")
-    assert higher == f"Higher than the year before, beyond luck: cost of sales (2{T}→{T}3)."
+    assert higher == f"Higher than the year before, beyond luck: cost of selling (2{T}→{T}3)."
     assert lower.startswith("Lower than the year before, beyond luck: customers who bought (")
-    assert open_ones == "No change is proven of the other figure."
+    assert open_ones == "Of the other 1 figure none has provably changed."
     assert few == "Too few to tell: d."
     none = scorecard.year_sentences(table.assign(against_year=""), currency="")
     assert none == ["There is no year before to compare with."]
@@ -184,6 +204,8 @@ def test_where_luck_could_have_made_every_change_a_brief_table_says_so_once():
             "bound": "",
             "ours_n": 12,
             "months": 12,
+            "late": 5.0,
+            "late_previous": 4.0,
             "first": "2025-11",
             "last": "2026-10",
         }

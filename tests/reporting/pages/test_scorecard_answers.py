@@ -118,18 +118,36 @@ def test_no_change_is_claimed_that_chance_could_make():
     quiet = replace(REPS, before=0.43, after=0.37, change=-0.04, change_low=-0.16, change_high=0.08, change_p=0.5)
     quiet = replace(quiet, verdict=NO_CHANGE)
     assert answers.changed_sentence(as_table([quiet])) == (
-        "Of 1 figure asked about (reps at quota) none is shown to have changed since joint planning began."
+        "Of 1 measure asked about (reps at quota) none is shown to have changed since joint planning began."
     )
     found = replace(WON, before=0.5, after=0.6, change=0.1, change_low=0.05, change_high=0.15, change_p=0.01)
     found = replace(found, verdict=CHANGED)
     sentence = answers.changed_sentence(as_table([quiet, found]))
     assert sentence == (
         "Changed since joint planning began, beyond chance: close rate, won/(won+lost), cohorts, by count "
-        "(+10 percentage points). Of 1 figure more none is shown to have."
+        "(+10 percentage points). Of 1 measure more none is shown to have."
     )
     shown = answers.changes(as_table([quiet, found]), currency="EUR").frame
     assert list(shown["verdict"]) == ["not shown", "yes"]
     assert shown["change"].iloc[0] == "−4 points (−16 points to +8 points)"
+
+
+def test_measures_are_counted_and_each_is_called_what_it_is():
+    row = replace(REPS, verdict=NO_CHANGE, before=0.4, after=0.4, change=0.0, change_low=-0.1, change_high=0.1)
+    several = [
+        row,
+        replace(row, figure="forecast accuracy", definition="months within 10 %"),
+        replace(row, figure="existing business", definition="by type"),
+        replace(row, figure="existing business", definition="bought in the 12 months before"),
+        replace(row, figure="close rate", definition="won within 6 months of creation, by count"),
+    ]
+    assert answers.changed_sentence(as_table(several)) == (
+        "Of 5 measures of 4 figures asked about (reps at quota, forecast accuracy within 10 %, a coarser measure "
+        "than the size of the errors, existing business and deals won within 6 months of creation) none is shown to "
+        "have changed since joint planning began."
+    )
+    shown = answers.changes(as_table(several), currency="EUR").frame["definition"]
+    assert sources.plain(shown.iloc[-1]) == "deals won within 6 months of creation, by count"  # no close rate
 
 
 def test_what_cannot_be_told_is_said_so():
@@ -151,7 +169,7 @@ def test_what_cannot_be_told_is_said_so():
     ]
     quiet = replace(WON, verdict=NO_CHANGE, change=0.0, change_low=-0.1, change_high=0.1, change_p=1.0)
     mixed = sources.plain(answers.changed_sentence(as_table([quiet, open_ended])))
-    assert mixed.endswith("Of 1 figure it cannot be told: every segment began in 2024-03.")
+    assert mixed.endswith("Of 1 measure it cannot be told: every segment began in 2024-03.")
     assert answers.changed_sentence(as_table([REPS])) == answers.NO_STARTS
     assert answers.of_sizes(as_table([open_ended])) == []
     assert answers.of_sizes(as_table([replace(open_ended, figure="forecast accuracy")])) == [answers.OF_SIZES]
@@ -160,7 +178,7 @@ def test_what_cannot_be_told_is_said_so():
 def test_a_value_in_its_unit():
     assert amounts.value_in(0.5, "share", currency="EUR") == f"50{T}%"
     assert amounts.value_in(30_000.0, "money", currency="EUR") == f"€30{T}k"
-    assert amounts.value_in(1.5, "months", currency="EUR") == "1.5 months"
+    assert amounts.value_in(1.5, "months", currency="EUR") == "1.5 months of bookings"
     assert pd.notna(amounts.value_in(2.0, "ratio", currency="EUR"))
 
 

@@ -279,7 +279,7 @@ ROWS = (
         **survey_figure("forecast accuracy"),
         survey_is_apart=True,
         of="of our segment-months",
-        survey_of="of companies above a threshold",
+        survey_of="of companies, which had what they would call forecasting accuracy",
         of_settled=True,
     ),
     Measure(
@@ -360,7 +360,7 @@ ROWS = (
         unit="ratio",
         make=cost_of_sales,
         needs="costs",
-        meaning="cost of sales and marketing over bookings",
+        meaning="what sales and marketing cost, over bookings; the cost of what is delivered is not in it",
     ),
     Measure(
         name="delivery: on time",

@@ -6,7 +6,11 @@ words a difference anew from its cells imports this module, which adds its funct
 
 from __future__ import annotations
 
-from forecast.wording import carries, in_points, known, percent, points
+from forecast.wording import THIN, carries, in_points, known, money_range, percent, points
+
+# -- sentences ------------------------------------------------------------------------------------------
+
+FROM_TO = "from {}"
 
 
 @carries(2)
@@ -20,6 +24,16 @@ def points_between(before: float | None, after: float | None, *, places: int = 0
     assert before is not None
     assert after is not None
     return points(round(after, 2 + places) - round(before, 2 + places), short=True, digits=places)
+
+
+@carries(2)
+def from_to(before: float | None, after: float | None, *, currency: str = "") -> str:
+    """Return two amounts in one unit and with as many decimals, so that their difference can be seen: `from €42.0 to
+    44.2 m`; a dash for none."""
+    if not (known(before) and known(after)):
+        return "–"
+    ends = money_range(before, after, currency=currency)
+    return FROM_TO.format(ends.replace(f"{THIN}to{THIN}", "–").replace("–", " to "))
 
 
 @carries(2)

@@ -72,12 +72,12 @@ BOOKINGS = (
     ),
     Term(
         word="close rate, win rate",
-        meaning="deals won as a share of the deals that were won or lost",
+        meaning="deals won as a share of the deals that were won or lost; another share is said by its name",
         spellings=("close rate", "close rates", "win rate", "win rates"),
     ),
     Term(
         word="cohort",
-        meaning="the deals, leads or accounts that set out in the same months, followed from then on whatever becomes "
+        meaning="the deals, leads or accounts that began in the same months, followed from then on whatever becomes "
         "of them",
         spellings=("cohort", "cohorts"),
     ),
@@ -86,6 +86,15 @@ BOOKINGS = (
         meaning="a step from one side to the next: lead to worked, qualified, opportunity, proposal, won, delivered on "
         "time, bought again",
         spellings=("hand-over", "hand-overs"),
+    ),
+    Term(
+        word="cost of selling",
+        meaning="what sales and marketing cost, not what is delivered; the tables call it `cost of sales`",
+    ),
+    Term(
+        word="segment-month, segment-quarter",
+        meaning="a month, or quarter, of one segment",
+        spellings=("segment-month", "segment-months", "segment-quarter", "segment-quarters"),
     ),
     Term(word="pipeline coverage", meaning="open pipeline over what is still missing to plan, the sales ratio"),
     Term(word="slippage", meaning="the expected close date moved later", spellings=("slippage", "slipped", "slips")),

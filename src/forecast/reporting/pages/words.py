@@ -120,8 +120,12 @@ NO_CHANGE = "no change is proven"
 YEAR = Words(
     above="Higher than the year before, beyond luck",
     below="Lower than the year before, beyond luck",
-    unclear=f"{NO_CHANGE} of",
+    unclear="no change that is proven",
 )
+PROVEN = Words(above=BEYOND_LUCK, below=BEYOND_LUCK, unclear="which may be luck")
+"""Said after how far a figure moved against the year before."""
+
+NO_FIGURE, NONE_CHANGED = "No figure has provably changed", "none has provably changed"
 LATE = Words(
     above="higher than in the same months a year before, beyond luck",
     below="lower than in the same months a year before, beyond luck",
@@ -132,7 +136,7 @@ OF_LATE_NOT = "of late no"
 LUCK_ALONE = Words(
     above="the change of {} is beyond luck",
     below="the change of {} is beyond luck",
-    unclear="that luck alone made the change of {} cannot be ruled out",
+    unclear="the change of {} may be luck",
 )
 """Said of the change of one figure against the year before; what the figure is called."""
 

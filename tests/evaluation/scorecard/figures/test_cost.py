@@ -78,7 +78,7 @@ def test_every_figure_by_hand():
         ("no order in the 24 months before, the year before", "Total"): 1,
     }
     # Customers won in 2024: K3 for 200, and 100 more six months later: 90 comes back in 12 x 90 / 300 months.
-    payback = found.loc[("payback", "in revenue", "Total")]
+    payback = found.loc[("payback", "in bookings", "Total")]
     assert payback["value"] == pytest.approx(12 * 90 / 300)
     assert (payback["first"], payback["last"]) == ("2024-01", "2024-12")
     assert (found["first"] != "").all()
@@ -140,7 +140,7 @@ def test_one_rule_of_who_is_new_holds_for_every_figure():
     named = rows[rows.index.get_level_values("figure").isin(["cost per new customer", "payback", "new customers"])]
     assert named["means"].str.contains("24 months before").all()
     # Payback of the year before is of customers of 2023, with fewer months before them: it would find more to be new.
-    then = rows.loc[("payback", "in revenue, the year before", "Total")]
+    then = rows.loc[("payback", "in bookings, the year before", "Total")]
     assert np.isnan(then["value"])
     assert then["missing"] == "needs 24 months of wins before these to tell who is new"
 

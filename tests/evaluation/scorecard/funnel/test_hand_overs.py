@@ -13,6 +13,7 @@ from companies import make_snapshot
 from forecast.data.known.snapshot import Snapshot
 from forecast.evaluation.scorecard.close_rates import close_rates
 from forecast.evaluation.scorecard.definition import as_table as close_rates_table
+from forecast.evaluation.scorecard.funnel import hand_overs as hand_overs_module
 from forecast.evaluation.scorecard.funnel.hand_overs import STEPS, hand_over_rows, hand_overs, without_lead_rows
 from forecast.evaluation.scorecard.funnel.leaks import again_rows
 from forecast.evaluation.scorecard.funnel.rows import ALL, HAND_OVER, FunnelRow, as_table
@@ -198,3 +199,16 @@ def test_the_future_does_not_reach_a_row(past: int):
         )
     for one, other in zip(*made, strict=True):
         pd.testing.assert_frame_equal(one, other)
+
+
+def test_how_many_were_followed_for_all_of_the_days_is_counted(monkeypatch: pytest.MonkeyPatch):
+    # All 80 accounts are delivered to 181 days before the end of what is followed; a quarter of them now 10 days later.
+    snap = company(20)
+    deals = snap.opportunities.copy()
+    of_a_quarter = deals["account_id"].isin([f"A{10 * block + i}" for block in range(5) for i in range(10)])
+    for name in ("promised_on", "delivered_on"):
+        deals.loc[of_a_quarter, name] += pd.Timedelta(days=10)
+    monkeypatch.setattr(hand_overs_module, "YEAR_DAYS", 180)
+    row = by_step(hand_over_rows(replace(snap, opportunities=deals)))[STEPS[-1]]
+    assert (row.n, row.n_followed, row.missing) == (80, 60, "")
+    assert {each.n_followed for step, each in by_step(hand_over_rows(snap)).items() if step != STEPS[-1]} == {0}

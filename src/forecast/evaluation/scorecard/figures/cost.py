@@ -1,9 +1,9 @@
-"""What selling costs: per unit booked, per deal won, per new customer, how soon it is earned back; and velocity.
+"""What selling costs: per unit booked, per deal won, per new customer and of its first year; and velocity.
 
 Each figure is made for the last twelve months ended and for the twelve before. Simple case: a sum over a sum, of months
 in which costs are recorded, with months as the units of its interval. Complications: who is new is told by the same
 months of look-back in every year and figure, else one would find fewer than another; where many wins name no customer
-it is not told at all; and earning back needs twelve months after the first order, so it is of customers a year older.
+it is not told at all; and a first year takes twelve months from the first order, so it is of customers a year older.
 """
 
 from __future__ import annotations
@@ -138,14 +138,18 @@ def _per_customer(known: Known, months: Span, *, of: Span) -> list[Definition]:
 
 
 def _payback(known: Known, months: Span, *, of: Span) -> Definition:
-    """Return in how many months a new customer's orders come to what it cost to win it, of customers a year older."""
+    """Return what a new customer cost in months of its first year's bookings, of customers a year older.
+
+    Twelve times a share, by the usual name of payback: no time that passed until anything was earned back.
+    """
     won_in = _year_before(months)
     means = (
         "twelve times the cost of sales and marketing over what their new customers bought in the twelve months from "
-        "their first order on, of customers won in these months who had not bought in the {} before; in revenue, as no "
-        "margin is in the tables: with a margin of half it takes twice as long"
+        "their first order on, of customers won in these months who had not bought in the {} before: the cost in "
+        "months of that year’s bookings, no time that passed; no margin is in the tables, and with one of half it is "
+        "twice as much"
     )
-    row = Definition(figure=PAYBACK, definition="in revenue", means="", unit="months", n_of="month")
+    row = Definition(figure=PAYBACK, definition="in bookings", means="", unit="months", n_of="month")
     row = replace(row, first=won_in.first_label, last=won_in.last_label)
     back, why = _look_back(known, won_in, of=of)
     row = replace(row, means=means.format(wording.plural(back or LOOK_BACK[1], "month")))

@@ -103,9 +103,11 @@ def _row(
 ) -> FunnelRow:
     nan, months = float("nan"), months_named(snap, first, last)
     found, median, q90, followed, n, missing = Share(), nan, nan, nan, 0, each.missing
+    n_followed = 0
     if part is not None:
         here = part.setting_out(first, last)
         n, followed = len(here), followed_to(here.followed)
+        n_followed = 0 if each.within is None else int((here.followed >= each.within).sum())
         seen, found, missing = conversion(here, within=each.within)
         if seen is not None and not missing:
             median, q90, followed = seen.waited(0.5), seen.waited(0.9), seen.until
@@ -126,6 +128,7 @@ def _row(
         first=months[0],
         last=months[1],
         missing=missing,
+        n_followed=n_followed,
     )
 
 

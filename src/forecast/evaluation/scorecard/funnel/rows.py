@@ -25,7 +25,8 @@ class FunnelRow:
     days by which half and nine in ten of those that pass had passed. followed_days : the oldest age looked at. p_value
     : of a comparison of plans, or of a late first order with one on time. n, n_of : how many it rests on, and of what.
     first, last : the months it covers. missing : why the value is not known and which table would bring it; empty where
-    it is known.
+    it is known. n_followed : of what passes within so many days, how many set out so long ago; the share is an estimate
+    where they are fewer than n. 0 elsewhere.
     """
 
     part: str
@@ -46,6 +47,7 @@ class FunnelRow:
     first: str = ""
     last: str = ""
     missing: str = ""
+    n_followed: int = 0
 
 
 FUNNEL_COLUMNS = tuple(field.name for field in fields(FunnelRow))

@@ -33,6 +33,7 @@ from forecast.evaluation.scorecard.revenue.parts import (
     parts_of,
     sold,
 )
+from forecast.evaluation.scorecard.revenue.shares import Moved, means_of, moved_by_shares
 from forecast.evaluation.scorecard.spans import YEAR, Span, wins_of, year_of
 from forecast.evaluation.scores.amounts import ratio
 
@@ -44,6 +45,9 @@ BY_YEAR, BY_PLANNING = "year", "joint planning"
 COMPANY, SEGMENT, PRODUCT, BESIDE = "company", "segment", "product", "beside"
 WHOLE, BY_FACTOR, BY_CUSTOMER, BY_BUYER = "total", "factor", "customers", "buyer"
 """What the parts of a split sum to: those of `factor` and of `buyer` to the total, of `customers` to that factor."""
+
+BY_SEGMENTS, BY_PRODUCTS = "shares of segments", "shares of products"
+"""Splits without amounts: how far these shares alone moved a mean of the company, `to_value` less `from_value`."""
 
 NO_PRODUCT = "no product"
 
@@ -70,6 +74,9 @@ def scorecard_decomposition(snap: Snapshot) -> pd.DataFrame:
       `account_unknown`, `credits`, and `amount_unknown`, which is counted and is no money;
     - `customers`: `new`, `regained`, `lost`, `kept`: the factor `customers` by who came and who went;
     - `buyer`: the change by whom it came from: customers new, regained, lost, kept, and those two that stand alone;
+    - `shares of segments`, `shares of products`: of the company alone and without an amount, how far other shares of
+      segments, and of products in them, moved its `frequency`, `units`, `price` and `deal_size`: from what it was
+      (from_value) to what it would have become by them (to_value);
 
     amount (reporting currency, whole cents; NaN where it cannot be known), share (of the revenue before), from_value,
     to_value (the component's own figure: customers, orders per customer, units per order, price; NaN where it is none),
@@ -239,6 +246,7 @@ def _nodes(parts: Parts, deals: Sold, asked: _Asked, *, own: Mapping[str, _Asked
     """Yield the rows of the company, of its segments and of its products; own : the segments to tell of, and when."""
     everything = np.ones(parts.change.shape, dtype=bool)
     yield from _rows(parts, everything, level=COMPANY, node=TOTAL, asked=asked)
+    yield from _by_shares(parts, everything, asked)
     for at, segment in enumerate(deals.segments):
         if own is None or segment in own:
             cells = everything & (np.arange(len(everything)) == at)[:, None]
@@ -288,6 +296,33 @@ def _rows(parts: Parts, cells: Flags, *, level: str, node: str, asked: _Asked) -
         yield row(BY_CUSTOMER, name, parts.customers[name])
     for name in (*CUSTOMERS, *ALONE):
         yield row(BY_BUYER, name, parts.buyers[name])
+
+
+def _by_shares(parts: Parts, cells: Flags, asked: _Asked) -> Iterator[Row]:
+    """Yield how far the shares of segments, and of products in them, moved each mean of the company."""
+    then, now = (means_of(side, cells) for side in (parts.before, parts.after))
+    figures = [_figures(side, cells) for side in (parts.before, parts.after)]
+    for name in then:
+        moved = Moved(segments=np.nan, products=np.nan)
+        if not asked.missing.get(name, ""):
+            moved = moved_by_shares(then[name], now[name])
+        for split, by in ((BY_SEGMENTS, moved.segments), (BY_PRODUCTS, moved.products)):
+            yield {
+                "comparison": asked.comparison,
+                "level": COMPANY,
+                "node": TOTAL,
+                "split": split,
+                "component": name,
+                "amount": float("nan"),
+                "share": float("nan"),
+                "from_value": then[name].value,
+                "to_value": then[name].value + by,
+                "n_before": figures[0][name][1],
+                "n_after": figures[1][name][1],
+                "before": asked.before,
+                "after": asked.after,
+                "missing": asked.missing.get(name, ""),
+            }
 
 
 def _figures(side: Side, cells: Flags) -> dict[str, tuple[float, int]]:

@@ -19,6 +19,19 @@ IN_PERCENT = (ATTAINMENT, COST, COST_OF_SALES, CAPACITY)
 # -- sentences --------------------------------------------------------------------------------------------
 
 
+OF_SELLING = ("cost of sales", "cost of selling")
+"""What the tables call what selling costs, and what pages do: to many readers the first is the cost of what is sold."""
+
+
+def called(name: str) -> str:
+    """Return what a figure or a measure of the tables is called on a page.
+
+    >>> called("lower cost: cost of sales per booked")
+    'lower cost: cost of selling per booked'
+    """
+    return name.replace(*OF_SELLING)
+
+
 def unit_of(row: Mapping[Any, Any]) -> str:
     """Return in which unit a figure is told; row : of `scorecard_definitions` (figure) or `scorecard` (measure)."""
     name = row["figure"] if "figure" in row else row["measure"]
@@ -39,7 +52,7 @@ def value_in(value: float | None, unit: str, *, currency: str) -> str:
         return wording.percent(value, places=1)
     if unit == "money":
         return wording.money(value, currency=currency)
-    return f"{wording.number(value)} months" if unit == "months" else wording.number(value)
+    return f"{wording.number(value)} months of bookings" if unit == "months" else wording.number(value)
 
 
 def value_of(row: Mapping[Any, Any], *, currency: str) -> str:
@@ -48,9 +61,13 @@ def value_of(row: Mapping[Any, Any], *, currency: str) -> str:
 
 
 def with_range(row: Mapping[str, Any], *, currency: str) -> str:
-    """Return `41 % (31–53 %)`: the value of a row in its unit, and its interval where there is one."""
+    """Return `41 % (31–53 %)`: the value of a row in its unit, and its interval where there is one.
+
+    None is shown of a level of which both ends are the same.
+    """
     value = value_of(row, currency=currency)
-    if not (wording.known(row["low"]) and wording.known(row["high"])):
+    is_known = wording.known(row["low"]) and wording.known(row["high"])
+    if not is_known or (row["unit"] != "share" and row["low"] == row["value"] == row["high"]):
         return value
     return f"{value} ({_range(row['low'], row['high'], unit_of(row), currency=currency)})"
 

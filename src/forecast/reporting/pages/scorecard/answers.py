@@ -23,11 +23,12 @@ from forecast.evaluation.scorecard.definition import Definition
 from forecast.evaluation.scorecard.figures.accuracy import FIGURE as ACCURACY
 from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
+from forecast.evaluation.scorecard.figures.won_in_time import DEFINITION as WON_IN_TIME
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
 from forecast.reporting.charts.style import AXIS, OURS, SOFT, THEIRS
-from forecast.reporting.pages.scorecard.amounts import unit_of, value_in, with_range
+from forecast.reporting.pages.scorecard.amounts import called, unit_of, value_in, with_range
 
 # -- sentences --------------------------------------------------------------------------------------------
 
@@ -53,7 +54,11 @@ OF_SIZES = (
     "Forecast accuracy is here whether a forecast was near enough or not. How large the errors are, and whether they "
     "became smaller, is asked on the page about joint planning, which can see more."
 )
+HITS_ALONE = "within 10 %, a coarser measure than the size of the errors"
+"""Said of forecast accuracy where it is not shown to have changed: errors may have become smaller all the same."""
+
 MANY_REASONS = "of {}, {}; the page on the scorecard has the reason of each of the others"
+DEALS = "deals"
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
 HEADS = {
@@ -263,7 +268,7 @@ def every_definition(definitions: pd.DataFrame, *, currency: str) -> Folds:
             index=rows.index,
         )
         ways = f", counted in {wording.plural(sources.count(rows), 'way')}" if len(rows) > 1 else ""
-        caption = f"{sources.capitalised(str(figure))}{ways}"
+        caption = f"{sources.capitalised(called(str(figure)))}{ways}"
         heads = {name: head for name, head in DEFINED.items() if name != "before" or len(before)}
         parts.append(
             (
@@ -315,12 +320,17 @@ def changed_sentence(definitions: pd.DataFrame) -> str:
     if told.empty:
         return f"Whether any figure changed since joint planning began cannot be told: {_reason(open_ended)}."
     changed = told[told["verdict"] == CHANGED]
-    rest = wording.plural(sources.count(told[told["verdict"] != CHANGED]), "figure")
-    unknown = wording.plural(sources.count(open_ended), "figure")
+    rest = wording.plural(sources.count(told[told["verdict"] != CHANGED]), "measure")
+    unknown = wording.plural(sources.count(open_ended), "measure")
     unknown = f" Of {unknown} it cannot be told: {_reason(open_ended)}." if len(open_ended) else ""
     if changed.empty:
-        names = wording.joined(dict.fromkeys(told["figure"]))
-        return f"Of {rest} asked about ({names}) none is shown to have changed since joint planning began.{unknown}"
+        names = list(dict.fromkeys(map(_asked_of, sources.records(told))))
+        figures = f" of {wording.plural(len(names), 'figure')}" if len(names) < len(told) else ""
+        names = [f"{name} {HITS_ALONE}" if name == ACCURACY else name for name in names]
+        return (
+            f"Of {rest}{figures} asked about ({wording.joined(names)}) none is shown to have changed since joint "
+            f"planning began.{unknown}"
+        )
     each = [f"{_figure(row)} ({_moved(row)})" for row in sources.records(changed)]
     others = f" Of {rest} more none is shown to have." if len(changed) < len(told) else ""
     return f"Changed since joint planning began, beyond chance: {wording.joined(each)}.{others}{unknown}"
@@ -369,13 +379,24 @@ def _verdict(rows: pd.DataFrame, at: Any) -> str:
     return f"{verdict}: {sources.quoted(rows, at, 'why')}" if has_own else verdict
 
 
+def _asked_of(row: Mapping[Any, Any]) -> str:
+    """Return what a row is a measure of; of what was won in time that, since it is no share of the won or lost."""
+    return f"{DEALS} {row['definition'].split(', ')[0]}" if row["definition"] == WON_IN_TIME else str(row["figure"])
+
+
 def _figure(row: Mapping[str, Any]) -> str:
-    return f"{row['figure']}, {row['definition']}"
+    return f"{_named(row)}{row['definition']}"
 
 
 def _figures(rows: pd.DataFrame) -> list[str]:
     """Return the name of each figure, which carries where it stands."""
-    return [f"{sources.quoted(rows, at, 'figure')}, {sources.quoted(rows, at, 'definition')}" for at in rows.index]
+    named = zip(rows.index, rows.to_dict("records"), strict=True)
+    return [f"{_named(row)}{sources.quoted(rows, at, 'definition')}" for at, row in named]
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    """Return what stands before a definition: the figure, and before what was won in time that it is of deals."""
+    return f"{DEALS} " if row["definition"] == WON_IN_TIME else f"{row['figure']}, "
 
 
 def _moved(row: Mapping[str, Any]) -> str:

@@ -12,16 +12,19 @@ import pandas as pd
 from forecast import sources, wording
 from forecast.evaluation.judgement import Verdict
 from forecast.evaluation.scorecard.benchmarks import LABEL
-from forecast.evaluation.scorecard.measures import BOOKINGS
+from forecast.evaluation.scorecard.measures import BOOKINGS, COST_OF_SALES
 from forecast.evaluation.scores.comparison import FEWEST
 from forecast.reporting.charts.figure import Statement, TableView
 from forecast.reporting.pages import differences
-from forecast.reporting.pages.scorecard.amounts import PERCENTAGE, unit_of, value_in
+from forecast.reporting.pages.scorecard.amounts import PERCENTAGE, called, unit_of, value_in
 from forecast.reporting.pages.words import (
     COULD_BE_LUCK,
     LATE,
     NO_CHANGE,
+    NO_FIGURE,
+    NONE_CHANGED,
     OF_LATE_NOT,
+    PROVEN,
     SURVEY,
     SURVEY_SIDES,
     SURVEY_UNPROVEN,
@@ -49,6 +52,38 @@ FIGURES = ("ours", "previous", "change", "luck")
 
 YEAR_MONTHS = 12
 UNKNOWN = "Not known:"
+
+
+def lead(table: pd.DataFrame, *, currency: str) -> Statement:
+    """Return the answer of the page: what was booked against the year before and what selling cost, then the survey.
+
+    table : as `scorecard`.
+    """
+    booked, cost = (_known_row(table, measure) for measure in (BOOKINGS, COST_OF_SALES))
+    told = []
+    if booked is not None and wording.known(booked["change"]) and booked["against_year"]:
+        moved = f"bookings {wording.change(booked['change'])} on the year before"
+        told.append(f"{moved}, {word(booked['against_year'], PROVEN)}")
+    elif booked is not None:
+        told.append(f"{value_in(booked['ours'], booked['unit'], currency=currency)} were booked in {covered(booked)}")
+    if cost is not None:
+        told.append(f"selling cost {value_in(cost['ours'], unit_of(cost), currency=currency)} of what was booked")
+    compared = f"{finding(table)}."
+    rest = " ".join(filter(None, [covered_sentence(table), *changed_sentences(table, currency=currency)]))
+    if not told:
+        return Statement(compared, rest)
+    return Statement(wording.sentence("; ".join(told)), f"{compared} {rest}".strip())
+
+
+def covered(row: Mapping[str, Any]) -> str:
+    """Return `the last twelve months`, or how many are recorded."""
+    months = row["months"]
+    return "the last twelve months" if months >= YEAR_MONTHS else wording.plural(months, "month")
+
+
+def _known_row(table: pd.DataFrame, measure: str) -> dict[str, Any] | None:
+    rows = table[(table["measure"] == measure) & table["ours"].notna()] if len(table) else table
+    return sources.row(rows) if len(rows) else None
 
 
 def finding(table: pd.DataFrame) -> str:
@@ -180,7 +215,7 @@ def shown(table: pd.DataFrame, *, currency: str) -> pd.DataFrame:
             "ours": _ours(row, currency=currency),
             "previous": _previous(row, currency=currency),
             "change": _change(row),
-            "luck": _luck(row),
+            "luck": _luck(row, currency=currency),
             "note": sources.quoted(table, at, "note"),
         }
         for at, row in zip(table.index, sources.records(table), strict=True)
@@ -196,26 +231,25 @@ def year_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
     """
     known = table[table["against_year"] != ""]
     if known.empty:
-        return ["There is no year before to compare with."]
+        return [NO_YEAR_BEFORE]
     sentences = changed_sentences(table, currency=currency)
     found = known["against_year"].isin(_SIDES) | known["against_late"].isin(_SIDES)
     few = ~found & (known["against_year"] == "too few")
     is_open = ~found & ~few
     rest = sources.count(known[is_open & (known["ours"] != known["previous"])])
     if rest:
-        others = "the other figure" if rest == 1 else f"the other {wording.plural(rest, 'figure')}"
-        which = "any figure" if is_open.all() else others
-        sentences.append(sources.capitalised(f"{word('unclear', YEAR)} {which}."))
+        of_others = f"Of the other {wording.plural(rest, 'figure')} {NONE_CHANGED}"
+        sentences.append(f"{NO_FIGURE if is_open.all() else of_others}.")
     if few.any():
         names = wording.joined(known.loc[few, "measure"].map(plain_name))
         sentences.append(f"{sources.capitalised(TOO_FEW)}: {names}.")
-    return [*sentences, YEAR_EXPLAINED]
+    return [*sentences, year_explained(table)]
 
 
 def year_answer(table: pd.DataFrame, *, currency: str) -> Statement:
     """Return which figures rose and which fell by more than chance, as the answer over their table."""
     first, *rest = year_sentences(table, currency=currency)
-    return Statement(first, " ".join(text for text in rest if text != YEAR_EXPLAINED))
+    return Statement(first, " ".join(rest[:-1]))
 
 
 def changed_sentences(table: pd.DataFrame, *, currency: str) -> list[str]:
@@ -243,19 +277,27 @@ def _months_of_late(table: pd.DataFrame) -> str:
 
 def _moved(row: Mapping[str, Any], kind: str, *, currency: str) -> str:
     """Return `proposals won (52 → 22 %)`: the figure a year before, and now."""
+    return f"{plain_name(row['measure'])} ({_ends(row, kind, currency=currency)})"
+
+
+def _ends(row: Mapping[str, Any], kind: str, *, currency: str) -> str:
+    """Return `52 → 22 %`: a figure a year before and now, or in the last months of both years."""
     before, now = ("late_previous", "late") if kind == "late" else ("previous", "ours")
     if row["unit"] == "share":
-        return f"{plain_name(row['measure'])} ({wording.moved(row[before], row[now])})"
+        return wording.moved(row[before], row[now])
     ends = (value_in(row[end], unit_of(row), currency=currency) for end in (before, now))
-    return f"{plain_name(row['measure'])} ({f'{wording.THIN}→{wording.THIN}'.join(ends)})"
+    return f"{wording.THIN}→{wording.THIN}".join(ends)
 
 
-def _luck(row: Mapping[str, Any]) -> str:
-    """Return whether luck could have made the change on the year before; `of late no` where the last months tell."""
+def _luck(row: Mapping[str, Any], *, currency: str) -> str:
+    """Return whether luck could have made the change on the year before; where the last months alone tell, `of late
+    no` with the figure in them and a year before."""
     if not row["against_year"] or row["ours"] == row["previous"]:
         return "–"
     of_late = row["against_late"] in _SIDES and row["against_year"] not in _SIDES
-    return OF_LATE_NOT if of_late else word(row["against_year"], COULD_BE_LUCK)
+    if not of_late:
+        return word(row["against_year"], COULD_BE_LUCK)
+    return f"{OF_LATE_NOT} ({_ends(row, 'late', currency=currency)})"
 
 
 def _all_could_be_luck(known: pd.DataFrame) -> bool:
@@ -264,16 +306,32 @@ def _all_could_be_luck(known: pd.DataFrame) -> bool:
     return bool((year == "unclear").any() and year.isin(["unclear", ""]).all() and not late.isin(_SIDES).any())
 
 
+NO_YEAR_BEFORE = "There is no year before to compare with."
 YEAR_EXPLAINED = (
-    "Each month is compared with the same month a year before (reps at quota: the two years’ shares), over twelve "
-    "months and over the last six alone; all comparisons of this page are allowed one chance finding in twenty "
-    "together."
+    "Each month is compared with the same month a year before (reps at quota: the two years’ shares), over {} and over "
+    "the last six alone; all comparisons of this page are allowed one chance finding in twenty together."
 )
 
 
+def year_explained(table: pd.DataFrame) -> str:
+    """Return how the years are compared, and of which measures fewer months are. table : as `scorecard`.
+
+    `over twelve months (forecast accuracy: 11)`: a month that has not settled yet has no accuracy.
+    """
+    rows = table[(table["against_year"] != "") & (table["n_of"] == "month")]
+    fewer = rows[rows["year_n"] < rows["months"]]
+    groups = [
+        f"{wording.joined(same['measure'].map(plain_name))}: {wording.in_full(sources.row(same)['year_n'])}"
+        for _, same in fewer.groupby("year_n", sort=False)
+    ]
+    months = wording.plural(sources.row(rows)["months"], "month") if len(rows) else "the months"
+    few = f" ({'; '.join(groups)})" if groups else ""
+    return YEAR_EXPLAINED.format(f"{months}{few}")
+
+
 def plain_name(measure: str) -> str:
-    """Return the name of a measure without what one hopes for: `more people: `, `lower cost: `."""
-    return re.sub(r"^(more [a-z]+|lower cost): ", "", measure)
+    """Return the name of a measure on a page, without what one hopes for: `more people: `, `lower cost: `."""
+    return re.sub(r"^(more [a-z]+|lower cost): ", "", called(measure))
 
 
 def _change(row: Mapping[str, Any]) -> str:
@@ -302,7 +360,7 @@ _OF_FORECASTS = "forecast"
 
 def of_sales(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows without a survey's figure that tell what is sold, to how many, how often, at what price and cost,
-    and of deliveries; without the revenue itself, of which a sentence tells."""
+    and of deliveries; without the bookings themselves, of which a sentence tells."""
     others = table["measure"].str.startswith(_OF_FORECASTS) | (table["measure"] == BOOKINGS)
     return table[table["survey"].isna() & ~others]
 

@@ -38,7 +38,7 @@ NAMES = {
     DECIDED: "deals won or lost",
     ALL_ENDED: "all deals that ended",
     PROPOSALS: "proposals",
-    COMMITS: "in commit on day one",
+    COMMITS: "in commit on a month’s first day",
 }
 """What each rate is a share of."""
 
@@ -47,9 +47,9 @@ MARKS = {COHORT: OURS, NAIVE: BEFORE_START}
 UNKNOWN = "cannot be told"
 NO_RATES = "What share of our deals we win cannot be told yet"
 OPEN = "Whether deals closed flatter our close rates cannot be told"
-ALIKE = "Deals closed and cohorts tell much the same close rates"
+ALIKE = "Counted either way, we win much the same share of deals"
 APART = "Deals closed say we win {}, cohorts {}, of {}"
-FLATTER = "Deals closed say we win {}, but of all that set out {}"
+FLATTER = "Deals closed say we win {}, but of all that began {}"
 HIDDEN = "Deals still open hide what share of deals we win"
 HEADS = {"rate": "share of", "way": "followed", "value": "won", "low": "from", "high": "to", "n": "deals"}
 WHY = "Not told:"
@@ -114,8 +114,8 @@ def describe_rates(rates: Rates) -> Caption:
     return Caption(
         title=title,
         subtitle=(
-            f"Share won of …, by number, with 95 % intervals; cohorts that set out {when[COHORT]}, open deals followed "
-            f"as long as they were seen; deals closed {when[NAIVE]}"
+            f"Share won of …, by number, with 95 % intervals; by cohort: deals that began {when[COHORT]}, each "
+            f"followed from its start, those still open as long as they were seen; deals closed {when[NAIVE]}"
         ),
         description=f"{title}. {' '.join(f'{text}.' for text in told)}",
         tooltips=told,

@@ -1,4 +1,4 @@
-"""What the components of the change of revenue are called, and the rows of the month's table that tell of them."""
+"""What the components of the change of bookings are called, and the rows of the month's table that tell of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.evaluation.scorecard.revenue.decomposition import BY_FACTOR, BY_YEAR, COMPANY, SEGMENT, WHOLE
+from forecast.evaluation.scorecard.revenue.decomposition import (
+    BY_FACTOR,
+    BY_PRODUCTS,
+    BY_SEGMENTS,
+    BY_YEAR,
+    COMPANY,
+    SEGMENT,
+    WHOLE,
+)
 from forecast.evaluation.scorecard.revenue.parts import ALONE, FACTORS
 from forecast.reporting.pages.scorecard.amounts import value_in
 
@@ -34,24 +42,40 @@ WAYS = {
     "units": ("orders had more units", "orders had fewer units"),
     "price": ("prices rose", "prices fell"),
     "deal_size": ("orders grew", "orders shrank"),
-    "mix": ("dearer products sold more", "dearer products sold less"),
+    "mix": (
+        "more of the orders were of products with large orders",
+        "fewer of the orders were of products with large orders",
+    ),
     "recording": ("more is known of units in orders", "less is known of units in orders"),
     "account_unknown": ("deals that name no customer brought more", "deals that name no customer brought less"),
     "credits": ("credits took less", "credits took more"),
 }
-"""What is said of each where it added to revenue, and where it took from it."""
+"""What is said of each where it added to bookings, and where it took from them."""
 
 WITHIN = "within segments and products"
 """Added where a component goes against its own figure of the whole company, which the mix of segments moves too."""
 
 ELSEWHERE = {
     "customers": ("more where each buys for less", "fewer where each buys for less"),
-    "frequency": ("more customers where one orders often", "fewer customers where one orders often"),
-    "units": ("more orders where one has many units", "fewer orders where one has many units"),
-    "price": ("dearer segments and products sold more", "dearer segments and products sold less"),
-    "deal_size": ("more orders where they are large", "fewer orders where they are large"),
+    "frequency": (
+        "more of the customers were in {} that order often",
+        "fewer of the customers were in {} that order often",
+    ),
+    "units": (
+        "more of the orders were of {} with many units an order",
+        "fewer of the orders were of {} with many units an order",
+    ),
+    "price": ("more of the units were of dearer {}", "fewer of the units were of dearer {}"),
+    "deal_size": (
+        "more of the orders were of {} with large orders",
+        "fewer of the orders were of {} with large orders",
+    ),
 }
-"""Why the figure of the whole company rose, or fell, where the component goes against it."""
+"""Why the figure of the whole company rose, or fell, where the component goes against it; of which shares it is so."""
+
+SHARES = {BY_SEGMENTS: "segments", BY_PRODUCTS: "products"}
+OTHER_WEIGHTS = "the bar weighs segments and products by what they bring, the figure over all by their number"
+"""Said where neither share alone moved the figure of the whole company its way."""
 
 UNITS = {"customers": "count", "frequency": "ratio", "units": "ratio", "price": "money", "deal_size": "money"}
 """What the component's own figure is; of the others it is no figure of its own."""
@@ -91,6 +115,31 @@ def is_against(row: Mapping[str, Any]) -> bool:
     """Return whether a component took where its own figure of the whole company rose, or added where that fell."""
     own = sources.bare(row["to_value"]) - sources.bare(row["from_value"])
     return row["component"] in UNITS and wording.known(own) and own != 0 and (own > 0) != (row["amount"] > 0)
+
+
+def why_against(table: pd.DataFrame, row: Mapping[str, Any]) -> str:
+    """Return why a component can go against its own figure of the whole company: which shares moved that its way.
+
+    Named are only shares that by themselves moved it so, by a tenth of its change at least.
+    """
+    name, rose = row["component"], not row["amount"] > 0
+    if name not in ELSEWHERE:
+        return OTHER_WEIGHTS
+    text = ELSEWHERE[name][not rose]
+    if "{}" not in text:
+        return text
+    own = sources.bare(row["to_value"]) - sources.bare(row["from_value"])
+    named = []
+    for split, noun in SHARES.items():
+        found = row_of(table, split, name)
+        moved = 0.0 if found is None else sources.bare(found["to_value"]) - sources.bare(found["from_value"])
+        if moved * own > 0 and abs(moved) >= _TOLD_OF_CHANGE * abs(own):
+            named.append(noun)
+    return text.format(wording.joined(named)) if named else OTHER_WEIGHTS
+
+
+_TOLD_OF_CHANGE = 0.1
+"""What moved the figure of the whole company by less than this share of its change is not said to have moved it."""
 
 
 def ends_of(row: Mapping[str, Any], *, currency: str) -> str:

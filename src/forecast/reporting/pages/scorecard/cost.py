@@ -25,19 +25,20 @@ from forecast.evaluation.scorecard.figures.cost import (
 from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
 from forecast.evaluation.scorecard.measures import BOOKINGS, COST_OF_SALES
 from forecast.reporting.charts.figure import Notes, Statement, TableView, Together
-from forecast.reporting.pages.scorecard.amounts import value_of, with_range
+from forecast.reporting.pages.scorecard.amounts import called, value_of, with_range
 from forecast.reporting.pages.scorecard.revenue import luck_sentence
 
 # -- sentences --------------------------------------------------------------------------------------------
 
 MAIN = "sales and marketing"
+MONTHS = 12
 NAMES = {
-    COST: "cost of sales, of what was booked",
+    COST: "cost of selling, of what was booked",
     PER_WIN: "cost per won deal",
     NEW_CUSTOMERS: "new customers",
     PER_CUSTOMER: "cost per new customer",
-    PAYBACK: "months until a new customer’s orders come to its cost, in revenue",
-    VELOCITY: "velocity of the open deals, money a month",
+    PAYBACK: "cost of a new customer, of what it bought in its first year",
+    VELOCITY: "velocity of the open deals (their pace), money a month",
 }
 HEADS = {
     "figure": "",
@@ -48,9 +49,9 @@ HEADS = {
 }
 CHANNEL_HEADS = {
     "channel": "channel",
-    "created": "created per {} spent",
+    "created": "{0} of pipeline created per {0} of channel spend",
     "created_before": "the year before",
-    "won": "won per {} spent",
+    "won": "{0} won per {0} of channel spend",
     "won_before": "the year before",
     "why": "",
 }
@@ -59,10 +60,13 @@ CHANNELS = "Pipeline that came with marketing money, by channel, with 95 % range
 UNKNOWN = "Not known of it:"
 NOTHING = "What selling costs is not known"
 READ = "How to read it:"
-IN_REVENUE = (
-    "The months in which a new customer’s orders come to its cost are of customers {won}, for whom twelve months have "
-    "passed since{before}; orders are counted in revenue, as the tables hold no margin."
+FIRST_YEAR = (
+    "What new customers bought in their first year is known of those {won}, for whom it has passed; their cost is that "
+    "of the same months{before}. Orders are counted at what was booked, as the tables hold no margin: where half of it "
+    "is left after delivery, the cost is twice that share of what is left."
 )
+FIRST_YEAR_BEFORE = ". Of those {} it was {}"
+NOT_OVER = "not over yet"
 NOT_BOOKINGS = (
     "Velocity{velocity} is not what was booked{booked}: it is open deals × share won × mean deal won / mean months to "
     "the win, the pace of the pipeline. It is less than bookings where lost deals leave the pipeline sooner than deals "
@@ -80,7 +84,7 @@ def shown(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) ->
     definitions, card : the month's tables `scorecard_definitions` and `scorecard`.
     """
     answer = cost_sentence(definitions, company=company)
-    finding = Statement(answer, luck_sentence(card, measure=COST_OF_SALES, what="the cost of sales"))
+    finding = Statement(answer, luck_sentence(card, measure=COST_OF_SALES, what="the cost of selling"))
     nothing = Statement(wording.sentence(NOTHING), kind="nothing")
     tables = [table for table in (figures(definitions, company), by_channel(definitions, company)) if len(table.frame)]
     notes = Notes(remarks(definitions, card, company=company), READ)
@@ -100,22 +104,32 @@ def cost_sentence(definitions: pd.DataFrame, *, company: Company) -> str:
         for figure, what in ((PER_WIN, "a deal won"), (PER_CUSTOMER, "a new customer"))
         if (row := _row(definitions, figure, MAIN)) is not None
     ]
-    payback = _row(definitions, PAYBACK, "in revenue")
+    payback = _row(definitions, PAYBACK, "in bookings")
     back = ""
     if payback is not None:
-        back = f"; the orders of those {_won_in(payback)} came to their cost in {value_of(payback, **told)}"
-        back += ", in revenue; at half margin it takes twice as long"
+        back = f"; of customers {_won_in(payback)} the cost was {of_first_year(payback)} of what they bought in their "
+        back += "first year"
     return wording.sentence(f"{text}{f'; {wording.joined(each)}' if each else ''}{back}")
 
 
+def of_first_year(row: Mapping[str, Any]) -> str:
+    """Return `22 % (19–26 %)`: what a new customer cost as a share of what it bought in its first year.
+
+    The table has it in months, as twelve times that share; no time passed in it, so the page shows the share.
+    """
+    value, low, high = (row[name] / MONTHS for name in ("value", "low", "high"))
+    ends = f" ({wording.percents(low, high)})" if wording.known(row["low"]) and wording.known(row["high"]) else ""
+    return f"{wording.percent(value)}{ends}"
+
+
 def remarks(definitions: pd.DataFrame, card: pd.DataFrame, *, company: Company) -> list[str]:
-    """Return of which customers payback is, why velocity is not what was booked, and that money that deals came with
-    need not have brought them; of what is known alone."""
+    """Return of which customers a first year is told, why velocity is not what was booked, and that money that deals
+    came with need not have brought them; of what is known alone."""
     told = []
-    payback, before = (_row(definitions, PAYBACK, f"in revenue{ending}") for ending in ("", YEAR_BEFORE))
+    payback, before = (_row(definitions, PAYBACK, f"in bookings{ending}") for ending in ("", YEAR_BEFORE))
     if payback is not None:
-        then = f"; the year before of those {_won_in(before)}" if before is not None else ""
-        told.append(IN_REVENUE.format(won=_won_in(payback), before=then))
+        then = FIRST_YEAR_BEFORE.format(_won_in(before), of_first_year(before)) if before is not None else ""
+        told.append(FIRST_YEAR.format(won=_won_in(payback), before=then))
     velocity = _row(definitions, VELOCITY, SALES_FORMULA)
     if velocity is not None:
         booked = card[(card["measure"] == BOOKINGS) & card["ours"].notna()] if len(card) else card
@@ -149,12 +163,20 @@ def figures(definitions: pd.DataFrame, company: Company) -> TableView:
     rows = _known(definitions)
     rows = rows[rows["figure"].isin(NAMES) & ~rows["definition"].str.endswith(YEAR_BEFORE)]
     told = sources.records(rows)
+    # The first year of customers won in the last twelve months is not over: theirs stands under the year before.
+    is_year_before = rows["figure"].eq(PAYBACK).tolist()
     table = pd.DataFrame(
         {
             "figure": [NAMES[row["figure"]] for row in told],
             "definition": [_of_what(rows, at, row) for at, row in zip(rows.index, told, strict=True)],
-            "now": [with_range(row, currency=company.currency) for row in told],
-            "before": [_before(definitions, row, company) for row in told],
+            "now": [
+                NOT_OVER if earlier else with_range(row, currency=company.currency)
+                for row, earlier in zip(told, is_year_before, strict=True)
+            ],
+            "before": [
+                of_first_year(row) if earlier else _before(definitions, row, company)
+                for row, earlier in zip(told, is_year_before, strict=True)
+            ],
             "n": [wording.number(row["n"]) for row in told],
         },
         index=rows.index,
@@ -164,9 +186,9 @@ def figures(definitions: pd.DataFrame, company: Company) -> TableView:
 
 
 def _of_what(rows: pd.DataFrame, at: Any, row: Mapping[str, Any]) -> str:
-    """Return whose cost a figure is, or of which customers; payback has months of its own."""
+    """Return whose cost a figure is, or of which customers; what it is of a first year has months of its own."""
     if row["figure"] == PAYBACK:
-        return f"customers {_won_in(row)}; before: a year earlier"
+        return f"customers {_won_in(row)}"
     return sources.quoted(rows, at, "definition") if row["figure"] in (COST, NEW_CUSTOMERS, PER_CUSTOMER) else ""
 
 
@@ -204,7 +226,9 @@ def missing(definitions: pd.DataFrame) -> list[str]:
     lines = []
     for _, same in rows.groupby("missing", sort=False):
         names = dict.fromkeys(same["figure"])
-        lines.append(wording.sentence(f"{wording.joined(names)}: {sources.quoted(same, same.index[0], 'missing')}"))
+        lines.append(
+            wording.sentence(f"{wording.joined(map(called, names))}: {sources.quoted(same, same.index[0], 'missing')}")
+        )
     return lines
 
 

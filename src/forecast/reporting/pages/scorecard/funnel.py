@@ -21,7 +21,7 @@ from forecast.evaluation.scorecard.funnel.rows import AGAIN, ALL, CAPACITY, HAND
 from forecast.reporting.charts.figure import Notes, Statement, Together
 from forecast.reporting.pages.scorecard import funnel_chart
 from forecast.reporting.pages.track.under_alarm import stands_against
-from forecast.reporting.pages.words import PLANS_NEARER, word
+from forecast.reporting.pages.words import NOT_PROVEN, PLANS_NEARER, word
 
 # -- sentences ------------------------------------------------------------------------------------------
 
@@ -33,10 +33,13 @@ MOST_LOST, OF_KNOWN = "Most {} are lost between {}", "Of the hand-overs that are
 PASSED_ON = "What passes each hand-over, and after how long"
 PASS_ONE = "Of {}, {} passed from {}"
 ORDERED_AGAIN = "Of {} delivered to on time, {} ordered again within a year"
-FROM_NO_LEAD = (
-    "{} of {} come from no lead ({}), so that more set out for a proposal than qualified leads became opportunities"
+ESTIMATED_AGAIN = (
+    "Of {} delivered to on time, an estimated {} order again within a year: {} of them were followed for all of it, "
+    "the others as long as they were seen"
 )
-PLANS = {"sales": "sales’ own plan", "marketing": "marketing’s plan", "joint": "the joint plan"}
+FROM_NO_LEAD = "{} of {} come from no lead ({}), so that more opportunities are followed than leads became one"
+PLANS = {"sales": "sales’ own forecast", "marketing": "marketing’s forecast", "joint": "the joint forecast"}
+SO_FAR = "so far {} was, by {} of what was booked ({} to {})"
 FEWER, MORE = "After a late first order fewer bought again", "After a late first order more bought again"
 NOT_TOLD = "Whether a late first order changes that cannot be told"
 BY_TEST = "by this page’s strict test"
@@ -53,7 +56,7 @@ CHANCES, OTHERS = "The chance of it: {}", "The chance of it in the other months:
 IN_DOUBT = "An alarm stands against the forecast behind these chances, so do not plan with them: {}"
 BY_FORECAST = "By that forecast the chance that bookings exceed what can be delivered is: {}"
 BEHIND, WHY = "What lies behind it:", "Not known:"
-DELIVERY, NEARER = "Can it be delivered?", "Whose plan was nearer?"
+DELIVERY, NEARER = "Can it be delivered?", "Whose forecast was nearer?"
 
 
 def company_rows(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -103,7 +106,7 @@ def _between(step: str) -> str:
 
 def _lost_at(row: Mapping[str, Any]) -> str:
     lost, of = wording.number(row["n"] * (1 - row["value"])), wording.in_full(row["n"])
-    return f"{_between(row['step'])}: {lost} of {of} ({wording.percent(row['value'])} pass)"
+    return f"{_between(row['step'])}: an estimated {lost} of {of} ({wording.percent(row['value'])} pass)"
 
 
 def ordered_again(table: pd.DataFrame) -> str:
@@ -113,8 +116,10 @@ def ordered_again(table: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     (row,) = sources.records(rows)
-    accounts = wording.plural(row["n"], row["n_of"])
-    return wording.sentence(ORDERED_AGAIN.format(accounts, wording.percent(row["value"])))
+    accounts, share = wording.plural(row["n"], row["n_of"]), wording.percent(row["value"])
+    if row["n_followed"] < row["n"]:
+        return wording.sentence(ESTIMATED_AGAIN.format(accounts, share, wording.in_full(row["n_followed"])))
+    return wording.sentence(ORDERED_AGAIN.format(accounts, share))
 
 
 def brief(table: pd.DataFrame, *, chances: bool = True) -> list[str]:
@@ -156,7 +161,7 @@ def shown(table: pd.DataFrame, *, company: Company, as_of: Any) -> Together:
 
 
 def behind(table: pd.DataFrame, alarms: pd.DataFrame) -> Together:
-    """Show what lies behind it, what can be delivered, whose plan was nearer and what is not known, each under a line.
+    """Show what lies behind it, what can be delivered, whose forecast was nearer, what is not known, each under a line.
 
     A line without anything to stand under it is left out. alarms : the month's table.
     """
@@ -235,7 +240,7 @@ def again_sentence(table: pd.DataFrame) -> str:
             told.append(_difference(row))
         else:
             means = sources.capitalised(sources.quoted(table, at, "means"))
-            told.append(wording.sentence(f"{means}: {_figure(row)}"))
+            told.append(wording.sentence(f"{means}: {_figure(row, places=1)}"))
     since = min(filter(None, rows["first"].astype("str")), default="")
     return " ".join([*told, wording.sentence(ALL_FIRST.format(wording.month(since)))] if since else told)
 
@@ -251,9 +256,10 @@ def _leak(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
     return wording.sentence(f"{means}: {_figure(row)}")
 
 
-def _figure(row: Mapping[str, Any]) -> str:
+def _figure(row: Mapping[str, Any], *, places: int = 0) -> str:
+    """Return a share with its interval and of how many; places : as many decimals as its difference has."""
     count = wording.plural(row["n"], row["n_of"])
-    return f"{wording.percent(row['value'])} ({wording.percents(row['low'], row['high'])}, {count})"
+    return f"{wording.percent(row['value'], places=places)} ({wording.percents(row['low'], row['high'])}, {count})"
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -268,12 +274,22 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 
 def _plan(row: Mapping[str, Any]) -> str:
-    """Return whose plan was nearer, or that it cannot be told."""
+    """Return whose forecast was nearer, and by how much; in doubt which missed less so far, with its range."""
     first, second = (PLANS[name] for name in row["step"].split(" against "))
     verdict: Verdict = "unclear"
     if sources.bare(row["p_value"]) < one_level.PLANS:
         verdict = "above" if row["value"] > 0 else "below"
+    months = wording.plural(row["n"], row["n_of"])
+    if verdict == "unclear":
+        nearer, ends = (
+            (second, (row["low"], row["high"])) if row["value"] >= 0 else (first, (-row["high"], -row["low"]))
+        )
+        low, high = (wording.percent(end, sign=True, places=1) for end in ends)
+        size = wording.percent(abs(row["value"]), places=1)
+        told = word(verdict, PLANS_NEARER).format(first, second, months)
+        strictly = f" {BY_TEST}" if row["low"] > 0 or row["high"] < 0 else ""
+        so_far = f"{SO_FAR.format(nearer, size, low, high)}, {NOT_PROVEN}{strictly}"
+        return wording.sentence(sources.capitalised(f"{told}: {so_far}"))
     low, high = sorted((row["low"], row["high"]), key=lambda end: abs(sources.bare(end)))
     sizes = (wording.percent(abs(value)) for value in (row["value"], low, high))
-    months = wording.plural(row["n"], row["n_of"])
     return wording.sentence(sources.capitalised(word(verdict, PLANS_NEARER).format(first, second, months, *sizes)))

@@ -33,17 +33,17 @@ HEADS = {
     "high": "to",
     "median_days": "half of these by day",
     "q90_days": "nine in ten by day",
-    "n": "set out",
+    "n": "how many began",
 }
 COHORT_HEADS = {
-    "cohort": "set out in",
+    "cohort": "began in",
     "value": "pass (95 % interval)",
     "median_days": "half of these by day",
     "q90_days": "nine in ten by day",
-    "n": "set out",
+    "n": "how many began",
 }
 SUBTITLE = (
-    "Share of those that set out in {} to {} that passes, with 95 % intervals, and days by which half and nine in ten "
+    "Share of those that began in {} to {} that passes, with 95 % intervals, and days by which half and nine in ten "
     "of these had passed; those still on their way count as long as they were seen"
 )
 PASSES, DAYS = "pass, of how many", "days: half – nine in ten"
@@ -51,8 +51,8 @@ UNKNOWN = "cannot be followed"
 SET_OUT = "{} of {}"
 WAITED = "half by day {}, nine in ten by day {}"
 TOLD = "{} pass ({}) of {}"
-BY_COHORT = "{}, by the quarter in which they set out"
-LEAD = "By the quarter in which they set out:"
+BY_COHORT = "{}, by the quarter in which they began"
+LEAD = "By the quarter in which they began:"
 
 
 # -- one row a hand-over ----------------------------------------------------------------------------------

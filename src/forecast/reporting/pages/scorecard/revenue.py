@@ -1,4 +1,4 @@
-"""Do we sell more? What revenue changed by in a year as a waterfall and a sentence, and since planning is joint.
+"""Do we sell more? What bookings changed by in a year as a waterfall and a sentence, and since planning is joint.
 
 All is read from the month's table `scorecard_decomposition`; its parts sum to the change to the cent.
 """
@@ -31,8 +31,8 @@ from forecast.reporting.charts.axes import money_axis, row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Notes, Statement, TableView, Together
 from forecast.reporting.charts.style import AXIS, FALL, FULL_VALUE, INK, RISE
+from forecast.reporting.pages import differences
 from forecast.reporting.pages.scorecard.components import (
-    ELSEWHERE,
     NAMES,
     WAYS,
     WITHIN,
@@ -43,13 +43,14 @@ from forecast.reporting.pages.scorecard.components import (
     row_of,
     rows_of,
     segments_of,
+    why_against,
 )
 from forecast.reporting.pages.words import LUCK_ALONE, TOO_FEW, word
 
 # -- sentences --------------------------------------------------------------------------------------------
 
 MORE_WHERE = ("more of them where each buys for more", "fewer of them where each buys for more")
-"""Added where the number of customers moved revenue by more than as many customers of the mean revenue would have."""
+"""Added where the number of customers moved bookings by more than as many customers of the mean would have."""
 
 COMES_TO = {
     "new": "bought for the first time in these tables",
@@ -62,10 +63,10 @@ assert set(COMES_TO) == set(CUSTOMERS)
 
 CHANGE = "change"
 BEHIND = "Behind it:"
-MISSING = "What revenue changed by cannot be said yet"
-HEADS = {"bar": "what changed", "from_value": "before", "to_value": "since", "amount": "changed revenue by"}
-BY_SEGMENT = "What revenue changed by, by segment"
-SEGMENT_HEADS = {"node": "segment", "from_value": "revenue before", "to_value": "revenue since", "amount": "change"}
+MISSING = "What bookings changed by cannot be said yet"
+HEADS = {"bar": "what changed", "from_value": "before", "to_value": "since", "amount": "changed bookings by"}
+BY_SEGMENT = "What bookings changed by, by segment"
+SEGMENT_HEADS = {"node": "segment", "from_value": "booked before", "to_value": "booked since", "amount": "change"}
 SPLIT = (
     "That is a split of what was booked and no effect of planning: whatever else changed at the time is in it. What "
     "planning did to the forecasts is asked on the page about joint planning."
@@ -75,7 +76,7 @@ SPLIT = (
 
 
 def sell_sentence(table: pd.DataFrame, *, company: Company) -> str:
-    """Return whether we sell more: revenue then and now, and the parts of the change, those that go its way first.
+    """Return whether we sell more: bookings then and now, and the parts of the change, those that go its way first.
 
     What was booked is a fact; whether the change is more than luck, the scorecard's own rows say. table : the month's
     table `scorecard_decomposition`; empty where there is no year before.
@@ -96,7 +97,7 @@ def sell_sentence(table: pd.DataFrame, *, company: Company) -> str:
 
 
 def lost_sentence(table: pd.DataFrame) -> str:
-    """Return how many of the year before's customers did not buy again, and what share of its revenue they had brought.
+    """Return how many of the year before's customers did not buy again, and which share of its bookings they brought.
 
     A customer counts in each segment it buys in, so with several segments it is said that they did not buy there.
     """
@@ -111,12 +112,12 @@ def lost_sentence(table: pd.DataFrame) -> str:
     )
     if went and whole["from_value"] > 0:
         brought = wording.percent(-rows["lost"]["amount"] / whole["from_value"])
-        text += f"; they had brought {brought} of that year’s revenue"
+        text += f"; they had brought {brought} of that year’s bookings"
     return wording.sentence(text)
 
 
 def customers_sentence(table: pd.DataFrame, *, company: Company) -> str:
-    """Return how many customers came, came back, went and stayed, and what revenue changed by with each of them."""
+    """Return how many customers came, came back, went and stayed, and what bookings changed by with each of them."""
     rows = {row["component"]: row for row in rows_of(table, BY_BUYER)}
     whole = revenue_of(table)
     if whole is None or not rows or rows["new"]["missing"]:
@@ -133,7 +134,7 @@ def customers_sentence(table: pd.DataFrame, *, company: Company) -> str:
     ]
     told += [f"{NAMES[name]} {moved(rows[name])}" for name in ALONE if rows[name]["amount"]]
     counted = ", a customer counted in each segment it bought in" if len(segments_of(table)) > 1 else ""
-    return wording.sentence(f"{wording.joined(told)}; together that is the change of revenue {moved(whole)}{counted}")
+    return wording.sentence(f"{wording.joined(told)}; together that is the change of bookings {moved(whole)}{counted}")
 
 
 def against_sentences(table: pd.DataFrame, *, company: Company) -> list[str]:
@@ -141,7 +142,7 @@ def against_sentences(table: pd.DataFrame, *, company: Company) -> list[str]:
     told = []
     for row in components_of(table):
         if is_against(row):
-            ways = WAYS[row["component"]][row["amount"] <= 0], ELSEWHERE[row["component"]][row["amount"] > 0]
+            ways = WAYS[row["component"]][row["amount"] <= 0], why_against(table, row)
             name, ends = NAMES[row["component"]], ends_of(row, currency=company.currency)
             moved = "fell" if row["amount"] > 0 else "rose"
             told.append(
@@ -153,7 +154,7 @@ def against_sentences(table: pd.DataFrame, *, company: Company) -> list[str]:
 
 
 def segments_sentence(table: pd.DataFrame, *, company: Company) -> str:
-    """Return the two segments whose revenue moved most, from what to what; empty with fewer than three."""
+    """Return the two segments whose bookings moved most, from what to what; empty with fewer than three."""
     rows = segments_of(table)
     if len(rows) <= _NAMED or not rows["amount"].any():
         return ""
@@ -167,7 +168,7 @@ def segments_sentence(table: pd.DataFrame, *, company: Company) -> str:
     return wording.sentence(f"Of the segments {wording.joined(told)}, more than any other")
 
 
-def luck_sentence(card: pd.DataFrame, *, measure: str = BOOKINGS, what: str = "revenue") -> str:
+def luck_sentence(card: pd.DataFrame, *, measure: str = BOOKINGS, what: str = "bookings") -> str:
     """Return whether luck alone could have made the change of a measure, by the scorecard's own row; empty without it.
 
     card : the month's table `scorecard`. what : how the measure is called in the sentence.
@@ -257,15 +258,16 @@ def _largest(table: pd.DataFrame) -> float:
 
 
 def _moved(whole: Mapping[str, Any], *, company: Company) -> str:
-    """Return `revenue fell from €18.1 m to €17.1 m`, or that it is as it was."""
+    """Return `Bookings fell from €18.1 to 17.1 m`, or that they are as they were."""
     before, after = (wording.money(whole[end], currency=company.currency) for end in ("from_value", "to_value"))
     if sources.plain(before) == sources.plain(after):
-        return f"Revenue was {after}, as in the year before"
-    return f"Revenue {'rose' if whole['amount'] > 0 else 'fell'} from {before} to {after}"
+        return f"Bookings were {after}, as in the year before"
+    ends = differences.from_to(whole["from_value"], whole["to_value"], currency=company.currency)
+    return f"Bookings {'rose' if whole['amount'] > 0 else 'fell'} {ends}"
 
 
 def _way(row: Mapping[str, Any], company: Company, *, by_heads: float) -> str:
-    """Return `fewer customers bought (−€1.2 m)`; by_heads : what their number alone would have moved revenue by."""
+    """Return `fewer customers bought (−€1.2 m)`; by_heads : what their number alone would have moved bookings by."""
     amount = wording.money(row["amount"], currency=company.currency, sign=True)
     down = row["amount"] <= 0
     more = ""
@@ -277,7 +279,7 @@ def _way(row: Mapping[str, Any], company: Company, *, by_heads: float) -> str:
 
 
 def _by_heads(table: pd.DataFrame) -> float:
-    """Return what the number of customers would have moved revenue by, had each been worth the mean of all; else 0."""
+    """Return what the number of customers would have moved bookings by, had each been worth the mean of all; else 0."""
     whole, customers = revenue_of(table), row_of(table, BY_FACTOR, "customers")
     if whole is None or customers is None:
         return 0.0
@@ -302,8 +304,8 @@ def _by(before: Any, after: Any) -> str:
 class Steps:
     """What is drawn: a bar for each component, each beginning where the one above ended, and the change at the end.
 
-    rows : of the month's table, the last the change of revenue. names : of the bars. before, after : where each begins
-    and ends, in money from the revenue of the year before.
+    rows : of the month's table, the last the change of bookings. names : of the bars. before, after : where each begins
+    and ends, in money from what was booked in the year before. table : the month's table, for what the bars rest on.
     """
 
     rows: pd.DataFrame
@@ -311,10 +313,11 @@ class Steps:
     before: np.ndarray
     after: np.ndarray
     company: Company
+    table: pd.DataFrame
 
     @property
     def largest(self) -> float:
-        """How far the bars reach from the revenue of the year before; at least 1, so that an axis has a length."""
+        """How far the bars reach from the bookings of the year before; at least 1, so that an axis has a length."""
         return float(max(np.abs(self.before).max(), np.abs(self.after).max(), 1.0))
 
 
@@ -333,11 +336,12 @@ def prepare_steps(table: pd.DataFrame, *, company: Company) -> Steps | None:
     amounts = rows["amount"].to_numpy(dtype=np.float64)
     level = np.cumsum(amounts)
     before = np.append((level - amounts)[:-1], 0.0)
-    return Steps(rows=rows, names=names, before=before, after=np.append(level[:-1], amounts[-1]), company=company)
+    after = np.append(level[:-1], amounts[-1])
+    return Steps(rows=rows, names=names, before=before, after=after, company=company, table=table)
 
 
 def revenue_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> Chart | Statement:
-    """Draw what revenue changed by in a year, component by component.
+    """Draw what bookings changed by in a year, component by component.
 
     table : the month's table `scorecard_decomposition`.
     """
@@ -363,7 +367,7 @@ def revenue_waterfall(table: pd.DataFrame, *, company: Company, as_of: Any) -> C
 
 
 def draw_steps(canvas: Canvas, steps: Steps) -> Drawing:
-    """Draw a row a bar from the zero line, the revenue of the year before; amounts at the right of the bars."""
+    """Draw a row a bar from the zero line, the bookings of the year before; amounts at the right of the bars."""
     count = len(steps.names)
     figure, axes = canvas.axes(44 + 25 * count, left=width_of(steps.names), right=66, top=6, bottom=24)
     right = np.maximum(steps.before, steps.after)
@@ -409,26 +413,25 @@ def describe_steps(steps: Steps) -> Caption:
     first, last = (wording.month(part) for part in str(whole["after"]).split(" to "))
     return Caption(
         title=title,
-        subtitle=f"What changed the revenue of {first} to {last} against the twelve months before, {unit}; zero is the "
-        "revenue before, and the bars sum to the change",
+        subtitle=f"What changed the bookings of {first} to {last} against the twelve months before, {unit}; zero is "
+        "what was booked before, and the bars sum to the change",
         description=f"{title}. {described}",
-        tooltips=[_tooltip(name, row, currency=currency) for name, row in zip(steps.names, rows, strict=True)],
+        tooltips=[_tooltip(name, row, steps, currency=currency) for name, row in zip(steps.names, rows, strict=True)],
     )
 
 
-def _tooltip(name: str, row: Mapping[str, Any], *, currency: str) -> str:
+def _tooltip(name: str, row: Mapping[str, Any], steps: Steps, *, currency: str) -> str:
     """Return `customers who bought: −€1.2 m; 2,133 → 2,190`, or why the company's own figure went the other way."""
     amount = wording.named_amount("", row["amount"], currency=currency, sign=True)
     ends = ends_of(row, currency=currency)
     if is_against(row):
-        return wording.listed(
-            name, f"{amount} {WITHIN}", f"over all {ends}: {ELSEWHERE[row['component']][row['amount'] > 0]}"
-        )
+        why = why_against(steps.table, row)
+        return wording.listed(name, f"{amount} {WITHIN}", f"over all {ends}: {why}")
     return wording.listed(name, amount, ends)
 
 
 def by_segment(table: pd.DataFrame, *, company: Company) -> Folds:
-    """List what the revenue of each segment changed by, the largest change first, folded away."""
+    """List what the bookings of each segment changed by, the largest change first, folded away."""
     rows = segments_of(table)
     if rows.empty:
         return Folds([])
