@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -232,21 +229,22 @@ def fill_folder(out: Path, fill: Callable[[Path], object]) -> None:
     """
     from forecast.data.schema import TABLES
     from forecast.data.sources.filling import being_filled
+    from forecast.data.sources.private import OWNED, make_private
 
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        temporary = make_private(f".{out.name}-", within=out.parent)
         try:
-            fill(temporary)
-            made = {file.name for file in temporary.iterdir()}
+            fill(temporary.path)
+            files = [file for file in temporary.path.iterdir() if file.name != OWNED]
+            made = {file.name for file in files}
             with being_filled(out):
-                for file in temporary.iterdir():
+                for file in files:
                     file.replace(out / file.name)
                 for table in TABLES:
                     for suffix in _TABLE_SUFFIXES:
                         if f"{table}{suffix}" not in made:
                             (out / f"{table}{suffix}").unlink(missing_ok=True)
         finally:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(temporary)
+            temporary.remove()
     except OSError as error:
         raise MachineError(f"{out}: cannot be written ({error.strerror or error})") from None

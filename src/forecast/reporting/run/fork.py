@@ -21,6 +21,8 @@ import pkgutil
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 _LIBRARIES = (
@@ -46,11 +48,8 @@ _ON_DEATH_OF_PARENT = 1
 _NOT_NEEDED = ("forecast.__main__", "forecast.cli.", "forecast.simulation.", "forecast.reporting.run.")
 
 
-def preload(channel: socket.socket | None = None) -> None:
-    """Import what notebooks import. What cannot be imported is left to the notebook, which then says so.
-
-    channel : to the run; where it closes meanwhile the process ends, as nobody will ask it for kernels.
-    """
+def preload() -> None:
+    """Import what notebooks import. What cannot be imported is left to the notebook, which then says so."""
     import forecast
 
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody attaches a debugger to these: .1 s a kernel
@@ -59,14 +58,31 @@ def preload(channel: socket.socket | None = None) -> None:
     del sys.modules["debugpy"]
     names = [module.name for module in pkgutil.walk_packages(forecast.__path__, "forecast.") if not module.ispkg]
     for name in (*_LIBRARIES, *(name for name in names if not name.startswith(_NOT_NEEDED))):
-        if channel is not None and _is_closed(channel):
-            os._exit(0)
         try:
             importlib.import_module(name)
         except Exception:  # the notebook that needs it will tell
             continue
     gc.collect()
     gc.freeze()  # so that collecting garbage in a kernel does not copy the shared pages
+
+
+@contextlib.contextmanager
+def ending_with(channel: socket.socket) -> Iterator[None]:
+    """End the process at once where the run goes away while what is inside takes its time; one thread is left after."""
+    through = threading.Event()
+
+    def watch() -> None:
+        while not through.wait(0.2):
+            if _is_closed(channel):
+                os._exit(0)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        through.set()
+        watching.join()
 
 
 def _is_closed(channel: socket.socket) -> bool:
@@ -212,5 +228,6 @@ def _become_kernel(question: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     _channel = socket.socket(fileno=os.dup(0))
-    preload(_channel)
+    with ending_with(_channel):
+        preload()
     serve(_channel)

@@ -5,14 +5,13 @@ Its tables are unpacked into a folder of their own, which is gone afterwards; th
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from forecast.data.sources.private import make_private
 from forecast.data.sources.tables.content import CHUNK, is_bomb, too_large
 from forecast.data.sources.tables.raw import is_table
 from forecast.errors import DataError
@@ -33,18 +32,18 @@ def files_of(source: Path) -> Iterator[list[Path]]:
     paths = [source] if source.is_file() else sorted(path for path in source.iterdir() if path.is_file())
     paths = [path for path in paths if path == source or not path.name.startswith(".")]
     archives = [path for path in paths if path.suffix.lower() == ARCHIVE]
-    folder = Path(tempfile.mkdtemp(prefix="forecast-zip-")) if archives else None
+    folder = make_private("forecast-zip-") if archives else None
     try:
         unpacked = [
             file
             for number, path in enumerate(archives)
             if folder is not None
-            for file in _unpacked(path, folder / str(number))
+            for file in _unpacked(path, folder.path / str(number))
         ]
         yield [path for path in paths if path not in archives] + unpacked
     finally:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
 
 
 def _unpacked(path: Path, folder: Path) -> list[Path]:
