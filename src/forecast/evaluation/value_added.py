@@ -26,6 +26,7 @@ from forecast.data.schema import TOTAL
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import ratio
 from forecast.evaluation.scores.comparison import FIGURES, compare, diebold_mariano, holm, paired_targets
+from forecast.evaluation.scores.scoring import TARGET
 
 Steps = Sequence[tuple[str, str]]
 
@@ -102,13 +103,20 @@ def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
     df and p_value of `diebold_mariano` on absolute errors averaged by target month, on the targets both have, and
     p_holm: corrected over the lead times of a model and level. NaN with fewer than eight months.
     """
-    rows = scored[(scored["span"] == "month") & scored["error"].notna()]
+    rows = scored.loc[(scored["span"] == "month") & scored["error"].notna()]
+    rows = rows[["model", "level", "horizon", "target_period", "observed", "abs_error"]].assign(
+        target=rows.groupby(list(TARGET), sort=False).ngroup()
+    )
+    parts = dict(iter(rows.groupby(["model", "level", "horizon"], sort=True)))
     out: list[dict[str, object]] = []
-    for (model, level, horizon), part in rows.groupby(["model", "level", "horizon"], sort=True):
-        if model == baseline:
+    for (model, level, horizon), part in parts.items():
+        same = parts.get((baseline, level, horizon))
+        if model == baseline or same is None:
             continue
-        same = rows[(rows["model"] == baseline) & (rows["level"] == level) & (rows["horizon"] == horizon)]
-        pair = paired_targets(pd.concat([part, same]), str(model), baseline)
+        # as `paired_targets`, by the numbers of targets instead of their four columns
+        place = pd.Index(same["target"]).get_indexer(pd.Index(part["target"]))
+        both = part[place >= 0]
+        pair = both.assign(abs_error_before=same["abs_error"].to_numpy()[place[place >= 0]])
         if not pair.empty:
             out.append({"model": model, "level": level, "horizon": horizon, **compare(pair)})
     table = pd.DataFrame(out, columns=["model", "level", "horizon", "statistic", "df", "p_value"])

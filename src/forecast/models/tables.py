@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import NO_PERIOD, parse_periods, period_labels
+from forecast.calendar import NO_PERIOD, period_labels
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, QUANTILE_COLUMNS, QUANTILES, TOTAL, NotedTable
 from forecast.errors import ParameterError
 
@@ -207,13 +207,8 @@ def _with_total(values: np.ndarray) -> np.ndarray:
 def _plan(state: KnownState, periods: np.ndarray) -> np.ndarray:
     """Return the plan of each segment and period, nan where there is none; (segments, len(periods))."""
     out = np.full((len(state.segments), len(periods)), np.nan)
-    plan = state.rows_of("plan")
-    if plan is None or plan.empty:
-        return out
-    codes, names = pd.factorize(plan["period"])
-    place = pd.Index(periods).get_indexer(pd.Index(parse_periods(names)))[codes]
-    rows = np.flatnonzero(place >= 0)
-    segment = pd.Index(state.segments).get_indexer(pd.Index(plan["segment"].iloc[rows]))
-    rows, segment = rows[segment >= 0], segment[segment >= 0]
-    out[segment, place[rows]] = plan["amount"].to_numpy(dtype=np.float64)[rows]
+    period, code, amount = state.ledger.plan
+    place, segment = pd.Index(periods).get_indexer(pd.Index(period)), state.place_of_segment[code]
+    rows = np.flatnonzero((place >= 0) & (segment >= 0))
+    out[segment[rows], place[rows]] = amount[rows]
     return out

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from forecast.calendar import Calendar
+from forecast.calendar import Calendar, parse_periods
 from forecast.data.codes import dictionary_of, row_codes
 from forecast.data.known.broken import Breaks
 from forecast.data.known.coding import (
@@ -133,6 +133,16 @@ class Archive:
         created = self.opportunities["created_on"][~self.has_rows].min()
         recorded = self.history["recorded_on"].min()
         return min(day for day in (created, recorded) if not pd.isna(day))
+
+    @cached_property
+    def plan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Period, segment (code, NONE where no deal has it) and amount of each row of the table `plan`, (m,) each."""
+        table = self.tables.get("plan")
+        if table is None or table.empty:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
+        codes, names = pd.factorize(table["period"])
+        segment = pd.Index(self.segments).get_indexer(pd.Index(table["segment"]))
+        return parse_periods(names)[codes], segment, table["amount"].to_numpy(dtype=np.float64)
 
     # -- opportunities as numbers ----------------------------------------------------------------------
 

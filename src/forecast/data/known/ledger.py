@@ -190,12 +190,13 @@ class KnownState:
         """The period from which each segment of the ledger plans jointly, as known by then; `planned.NEVER` else."""
         return self.ledger.starts.as_of(self.day, segments=len(self.ledger.segments))
 
-    def rows_of(self, table: str) -> pd.DataFrame | None:
-        """Return the rows of `submitted_forecasts` known by then; `plan` as it is; None where the table is absent."""
-        frame = self.ledger.tables.get(table)
-        if frame is None or table == "plan" or self.is_last:
-            return frame
-        return frame[(frame["submitted_on"] <= self.as_of).to_numpy()]
+    def submitted(self, *, since: pd.Timestamp = pd.Timestamp.min) -> pd.DataFrame | None:
+        """Return the rows of `submitted_forecasts` known by then, maybe only those since a day; None without it."""
+        frame = self.ledger.tables.get("submitted_forecasts")
+        if frame is None:
+            return None
+        days, as_of = frame["submitted_on"].to_numpy(), self.as_of.to_datetime64()
+        return frame[((days <= as_of) | self.is_last) & (days >= since.to_datetime64())]
 
 
 class Ledger(Archive):

@@ -187,14 +187,16 @@ def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -
     submitted; there are no quantiles.
     """
     model = f"{SUBMITTED}-{submitter}"
-    table = view.rows_of("submitted_forecasts")
-    if table is None:
+    recent = view.submitted(since=view.calendar.start(view.period))
+    if recent is None:
         why = f"{model} needs the table submitted_forecasts."
         return abstain(view, model=model, months=months, notes=[why])
     periods, _ = month_targets(view, months)
-    recent = table[(table["submitted_on"] >= view.calendar.start(view.period)).to_numpy()]
-    rows = recent[(recent["submitter"].map(name_key) == name_key(submitter)).to_numpy(dtype=bool)]
-    why = why_none_counts(table) or why_none_counts(rows)
+    codes, names = pd.factorize(recent["submitter"])
+    mine = np.array([name_key(name) == name_key(submitter) for name in names] + [False])
+    rows = recent[mine[codes]]  # the last place is that of rows without a name
+    known = view.submitted() if "category" in recent else None
+    why = "" if known is None else why_none_counts(known) or why_none_counts(rows)
     if why:
         return abstain(view, model=model, months=months, notes=[f"no forecast of {submitter} counts: {why}."])
     rows = counted(rows, calendar=view.calendar)

@@ -8,8 +8,9 @@ segments and Total add up, and nothing is below what is booked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,8 +82,13 @@ def combinations(
     names = component_names(snap)
     days = origins_needed(snap.ledger, origins)
     tables = components_made(snap, days, names=names, months=months, seed=seed, made=made)
+
+    @cache  # each origin learns from those before it: a table is asked for again and again
+    def at(name: str, day: pd.Timestamp, steps: int) -> Issued:
+        return issued(tables[name][day].table, months=steps)
+
     for view in snap.ledger.walk(origins):
-        yield _combine(view, tables, days=days, months=months)
+        yield _combine(view, tables, at, days=days, months=months)
 
 
 def component_names(snap: Snapshot) -> tuple[str, ...]:
@@ -135,19 +141,28 @@ def as_made(frames: Iterable[pd.DataFrame]) -> dict[str, dict[pd.Timestamp, Note
 
 
 def _combine(
-    view: KnownState, tables: Mapping[str, Mapping[pd.Timestamp, NotedTable]], *, days: list[pd.Timestamp], months: int
+    view: KnownState,
+    tables: Mapping[str, Mapping[pd.Timestamp, NotedTable]],
+    at: Callable[[str, pd.Timestamp, int], Issued],
+    *,
+    days: list[pd.Timestamp],
+    months: int,
 ) -> Combination:
-    """Return the combination of one day from the forecasters' tables of it and of the days before it."""
+    """Return the combination of one day from the forecasters' tables of it and of the days before it.
+
+    at : the first months of a forecaster's table of a day as arrays.
+    """
     periods, _ = month_targets(view, months)
+    steps = len(periods)
     own = tables[FIRST][view.as_of]
-    now = {name: issued(table[view.as_of].table, months=len(periods)) for name, table in tables.items()}
+    now = {name: at(name, view.as_of, steps) for name in tables}
     if np.isnan(now[FIRST].mean[:-1]).any() or not view.segments:
         return Combination(forecast=abstain(view, model=MODEL, months=months, notes=own.notes))
     calendar = view.calendar
     before = [day for day in days if 1 <= view.period - calendar.period(day) <= WINDOW]
     names = [FIRST, *(name for name in tables if name != FIRST and _spoke(tables[name], [*before, view.as_of]))]
     people = np.array([name.startswith(f"{SUBMITTED}-") for name in names])
-    past = [{name: issued(tables[name][day].table, months=len(periods)) for name in names} for day in before]
+    past = [{name: at(name, day, steps) for name in names} for day in before]
     record = record_of(view, past, names=names, people=people) if past else None
     lessons = None if record is None else learn(record)
     if record is None or lessons is None:

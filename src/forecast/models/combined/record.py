@@ -84,6 +84,8 @@ def issued(table: pd.DataFrame, *, months: int) -> Issued:
 
 def aligned(values: np.ndarray, names: Sequence[str], segments: Sequence[str]) -> np.ndarray:
     """Return values by segment, (S', ...), for other segments, (S, ...): nan for those that have none."""
+    if tuple(names) == tuple(segments):
+        return np.array(values, order="C")  # laid out as below, on which the last bit of sums depends
     place = pd.Index(names).get_indexer(pd.Index(segments))
     out = np.full((len(segments), *values.shape[1:]), np.nan)
     out[place >= 0] = values[place[place >= 0]]

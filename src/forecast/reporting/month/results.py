@@ -77,11 +77,17 @@ class Results:
             return self.read(name)
         if self.folder is not None or of is None:
             return self.write(name, make())
+        return self.write(name, self.remembered(name, make, of=of, asked=asked))
+
+    def remembered(
+        self, name: str, make: Callable[[], pd.DataFrame], *, of: object, asked: tuple[Hashable, ...] = ()
+    ) -> pd.DataFrame:
+        """Return a table that is no file, made once: until it is asked for of another object, or with other values."""
         made_of, made_as, table = self._made.get(name, (None, (), None))
         if table is None or made_of is not of or made_as != asked:
             table = make()
             self._made[name] = of, asked, table
-        return self.write(name, table)
+        return table
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Write a few named values (texts, numbers) as JSON next to the tables, and return them."""

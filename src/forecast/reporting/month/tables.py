@@ -282,6 +282,12 @@ def _reps(log: Log) -> set[str]:
 
 
 def _scored(month: _Month) -> pd.DataFrame:
+    """Return the scored track record; several tables are made of it, so it is remembered, and to be read only."""
+    asked = (month.snap.as_of, month.months, month.seed)
+    return month.results.remembered("scored", lambda: _score(month), of=month.log, asked=asked)
+
+
+def _score(month: _Month) -> pd.DataFrame:
     actuals = settled_actuals(at_rates_of(month.log, month.snap.as_of))
     settled = actuals[_settled(month, actuals["period"])]
     return score(_get(month, "backtest"), actuals=settled, calendar=month.log.company.periods)
