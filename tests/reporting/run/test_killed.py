@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -126,6 +127,24 @@ def test_the_process_that_forks_does_not_load_on_for_nobody():
         done = subprocess.run(command, stdin=theirs.fileno(), capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "statsmodels" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_who_walks_through_the_past_does_not_walk_on_for_nobody(place):
+    (place / "data" / "company.toml").unlink()
+    os.mkfifo(place / "data" / "company.toml")  # reading it takes for ever
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, "-m", "forecast.reporting.run.fork"]
+        process = subprocess.Popen(command, stdin=theirs.fileno())
+    ours.sendall(json.dumps({"ask": "walk", "data": "data", "as_of": "2026-03-31"}).encode() + b"\n")
+    deadline = time.monotonic() + 90
+    while not (walker := list(children(process.pid))):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ours.close()
+    assert process.wait(timeout=30) == 0
+    assert ended(walker[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")

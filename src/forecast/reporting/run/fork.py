@@ -119,7 +119,7 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
         kernels[pid] = None
         return pid
     if question["ask"] == "walk":
-        return _walk(question["data"], question["as_of"])
+        return _walk(question["data"], question["as_of"], channel)
     if question["ask"] == "poll":
         return _poll(question["pid"], kernels)
     if kernels.get(question["pid"], 0) is None:
@@ -127,7 +127,7 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
     return None
 
 
-def _walk(data: str, as_of: str) -> bool:
+def _walk(data: str, as_of: str, channel: socket.socket) -> bool:
     """Have the data read and their past walked through, for every kernel forked from now on; say whether that was done.
 
     A process of its own does it and hands over what it made: reading starts threads, and what forks must have one. What
@@ -141,7 +141,7 @@ def _walk(data: str, as_of: str) -> bool:
     if pid == 0:
         _hand_over(theirs, data, as_of, parent=here)
     os.close(theirs)
-    with os.fdopen(ours, "rb") as pipe:
+    with ending_with(channel), os.fdopen(ours, "rb") as pipe:  # the walker ends with this process
         try:
             held = pickle.load(pipe)
         except (EOFError, pickle.UnpicklingError):
