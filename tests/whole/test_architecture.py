@@ -65,6 +65,7 @@ ROWS = [
     "evaluation/scorecard/revenue",
     "evaluation/scorecard/revenue/lmdi",
     "evaluation/scorecard/revenue/parts",
+    "evaluation/scorecard/revenue/shares",
     "evaluation/scorecard/revenue/decomposition",
     "evaluation/scorecard/figures/intervals|evaluation/scorecard/figures/since_joint",
     "evaluation/scorecard/figures",
