@@ -41,9 +41,6 @@ TEXTS = {
     "# Parameters of this run\n": "a comment in the code of the cell of parameters",
     "{}\n@media (prefers-color-scheme: dark) {\n{}\n}": "CSS",
     "\n  in: {}": "the place of an error: part of its message",
-    "the folder of the data": "part of the message of an error",
-    "not apart from the folder of the data, {}": "part of the message of an error",
-    "{} and {} more": "files in the message of an error",
     "yes": "a code of the table of quarters",
     "no": "a code of the table of quarters",
 }

@@ -21,6 +21,8 @@ import pandas as pd
 _FOLLOWS = ("horizon",)
 """Columns that follow from the others and the month's day."""
 _PLACE = "(row)"
+REMADE = "remade"
+"""The table that says what changed since the version before, which none before it has."""
 _OF_A_PAGE = re.compile(r"^page\d\d_")
 
 
@@ -91,7 +93,7 @@ def differences(before: Path, now: Path, *, days: tuple[str, str]) -> list[Diffe
     Tables of one page alone (`page03_figures`) repeat what others hold and are left out. days : the as_of of each.
     """
     paths = [path for folder in (before, now) for end in ("parquet", "json") for path in folder.glob(f"[!.]*.{end}")]
-    names = sorted({path.stem for path in paths if not _OF_A_PAGE.match(path.name)})
+    names = sorted({path.stem for path in paths if not _OF_A_PAGE.match(path.name)} - {REMADE})
     return [_of_files(name, before, now, days=days) for name in names]
 
 

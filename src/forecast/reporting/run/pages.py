@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from forecast import sources
 from forecast.data.schema import Company
 from forecast.reporting.month.results import Results, write_text
+from forecast.reporting.published import months as published
 from forecast.reporting.run import export, figures, links, workspace
 from forecast.reporting.run.parameters import Parameter
 
@@ -194,6 +195,7 @@ def months(out: Path) -> list[dict[str, Any]]:
                     "headline": headline if isinstance(headline, str) else "",
                     "caveats": but if isinstance(but := facts.get("caveats", ""), str) else "",
                     "facts": facts,
+                    "versions": _versions(out, folder.name),
                 }
             )
     return found
@@ -205,6 +207,13 @@ def _is_day(name: str) -> bool:
         return dt.date.fromisoformat(name).isoformat() == name
     except ValueError:
         return False
+
+
+def _versions(out: Path, as_of: str) -> list[dict[str, Any]]:
+    """Return the versions of a month that were replaced and are kept, the latest first."""
+    kept = [month for month in published.replaced(out, as_of) if (month.folder / "index.html").is_file()]
+    hrefs = [(month.version, f"{month.folder.relative_to(out).as_posix()}/index.html") for month in kept]
+    return [{"number": number, "href": href} for number, href in reversed(hrefs)]
 
 
 def write_index(out: Path, *, company: Company, logo: str = "") -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from forecast.reporting.month.results import write_text
-from forecast.reporting.published import book, months
+from forecast.reporting.published import book, months, remade
 from forecast.reporting.run import pages, workspace
 from forecast.reporting.run.prepare import Job
 
@@ -33,15 +33,17 @@ def publish(job: Job, measured: Mapping[str, Any]) -> tuple[months.Link, bool]:
     month = job.month
     with workspace.machine(f"{month.work} cannot be read"):
         workspace.without_half_written(month.work)
-        files = months.hashes(month.work)
-    files.pop(workspace.STATE, None)
+        remade.clear(month.work)
     standing = months.read(month.final)
     made_from = json.loads(json.dumps(job.made_from, default=str))
-    same = standing.files == files and _made_from(standing.manifest) == made_from
+    again = _made_from(standing.manifest) == made_from
+    if again and (told := remade.repeated(standing.manifest)):
+        remade.write(month.work, told, as_of=month.as_of, version=standing.version)
+    same = again and standing.files == _files(month)
     if same:
         _leave_or_restore(month, standing)
     else:
-        _replace(job, standing, {**_facts(job, measured), "files": files})
+        _replace(job, standing, _facts(job, measured))
     pages.write_index(month.out, company=job.company, logo=job.logo)
     book.note_index(month.out, book.Frame(company=job.company, logo=job.logo))
     return months.read(month.final).link, not same
@@ -60,8 +62,14 @@ def _leave_or_restore(month: workspace.Month, standing: months.Published) -> Non
 def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> None:
     """Publish the month as a new end of the chain, and keep the version that it replaces."""
     month = job.month
-    last = book.end_of_chain(book.read(month.out), months.everything(month.out))
     facts["version"] = _next_version(month, standing)
+    if standing.sha256:
+        remade.clear(month.work)
+        work = months.Published(folder=month.work, as_of=month.as_of, manifest=facts, sha256="")
+        facts[remade.TABLE] = remade.record(standing, work)
+        remade.write(month.work, facts[remade.TABLE], as_of=month.as_of, version=facts["version"])
+    facts["files"] = _files(month)
+    last = book.end_of_chain(book.read(month.out), months.everything(month.out))
     facts["previous"] = last.as_dict() if last else None
     text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(text + "\n", month.work / months.MANIFEST)
@@ -72,6 +80,12 @@ def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> Non
         _keep(month, standing)
     workspace.publish(month)
     book.note_published(month.out, link)
+
+
+def _files(month: workspace.Month) -> dict[str, str]:
+    """Return the hashes of the files that are about to be published."""
+    with workspace.machine(f"{month.work} cannot be read"):
+        return {name: value for name, value in months.hashes(month.work).items() if name != workspace.STATE}
 
 
 def _next_version(month: workspace.Month, standing: months.Published) -> int:
