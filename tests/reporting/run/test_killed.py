@@ -121,6 +121,7 @@ def test_a_run_that_is_killed_leaves_no_kernel_and_the_next_one_clears_up(place)
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 def test_the_process_that_forks_does_not_load_on_for_nobody():
     ours, theirs = socket.socketpair()
+    ours.sendall(json.dumps({"ask": "walk", "data": "data", "as_of": "2026-03-31"}).encode() + b"\n")  # asked in vain
     ours.close()
     command = [sys.executable, "-X", "importtime", "-m", "forecast.reporting.run.fork"]
     with theirs:

@@ -18,6 +18,7 @@ import json
 import os
 import pickle
 import pkgutil
+import select
 import signal
 import socket
 import sys
@@ -86,13 +87,11 @@ def ending_with(channel: socket.socket) -> Iterator[None]:
 
 
 def _is_closed(channel: socket.socket) -> bool:
-    """Return whether the other end is gone."""
-    try:
-        return channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    """Return whether the other end is gone; questions that it asked before may still wait to be read."""
+    gone = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+    waiting = select.poll()
+    waiting.register(channel, gone)
+    return any(event & gone for _, event in waiting.poll(0))
 
 
 def serve(channel: socket.socket) -> None:
