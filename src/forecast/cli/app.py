@@ -93,17 +93,15 @@ def report(
     salt_file: reporting.SaltFile = None,
     nothing_since: NothingSince = False,
     log_format: reporting.LogFormat = "text",
+    only: reporting.Only = None,
+    from_notebook: reporting.FromNotebook = None,
     dry_run: reporting.DryRun = False,
     quiet: reporting.Quiet = False,
 ) -> None:
     """Make the month's report: all notebooks, HTML pages, tables, manifest, index of months.
 
-    Writes OUT/<as_of>/ and OUT/index.html, and of each run OUT/runs/<when>_<month>/ with status.json and run.log. A run
-    that fails leaves the last good month as it was, keeps the page of the notebook that failed in OUT/failed/, and is
-    continued by running it again. A month that comes out otherwise than it stands keeps the version that was there.
-
-    With --redact the month is made from a copy of the data without names. The pseudonyms are new in every run; with
-    --salt-file (made, readable by you alone, where it is not there) they stay, and a run that failed is continued.
+    Writes OUT/<as_of>/ and OUT/index.html, and of each run OUT/runs/<when>_<month>/. A run that fails leaves the last
+    good month, keeps the page of the notebook that failed in OUT/failed/, and is continued by running it again.
 
     Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
     """
@@ -120,6 +118,7 @@ def report(
         "redacted": redact,
         "salt_file": salt_file,
         "nothing_since": nothing_since,
+        "from_notebook": from_notebook,
     }
     request = reporting.Request(
         data=data,
@@ -130,6 +129,7 @@ def report(
         as_json=reporting.is_json(log_format),
         quiet=quiet,
     )
+    request = reporting.trial(request, only)
     reporting.run(request, reporting.days_of(as_of), timeout=timeout, dry_run=dry_run)
 
 

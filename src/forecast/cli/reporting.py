@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from forecast.reporting.published.record import Record
 
 _LOG_FORMATS = ("text", "json")
+TRIAL = "trial"
+"""The folder of what was tried with --only, below the folder of reports: no month is there."""
 _NOTIFY_SECONDS = 60
-_PLANNED = ("seed", "parameters", "scenario", "resume", "notebooks", "redacted", "salt_file")
+_PLANNED = ("seed", "parameters", "scenario", "resume", "notebooks", "redacted", "salt_file", "from_notebook", "stages")
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds before the first retry, twice as many before each that follows, up to the longest."""
 
@@ -75,6 +77,14 @@ Notify = Annotated[
 LogFormat = Annotated[
     str, typer.Option("--log-format", metavar="FORMAT", help="text, or json: one object a line, on standard error.")
 ]
+Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="NOTEBOOK", help="Only this one and what it reads from, in OUT/trial; no month."),
+]
+FromNotebook = Annotated[
+    str | None,
+    typer.Option("--from-notebook", metavar="NOTEBOOK", help="Run this and all that read from it, if finished too."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what would run and why: data, parameters, lock, disk.")
 ]
@@ -83,7 +93,11 @@ Redact = Annotated[
 ]
 SaltFile = Annotated[
     Path | None,
-    typer.Option("--salt-file", metavar="FILE", help="Secret of the pseudonyms, to be the same every month."),
+    typer.Option(
+        "--salt-file",
+        metavar="FILE",
+        help="Secret of the pseudonyms, made where it is not there: the same every month; else new in every run.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors still show.")]
 
@@ -117,6 +131,9 @@ def run(request: Request, days: Sequence[str], *, timeout: float | None, dry_run
     code = 0
     if dry_run:
         _plan(request, days)
+    if request.out.name == TRIAL and request.out.parent.parent.is_dir():
+        with contextlib.suppress(OSError):  # what cannot be written is told by the run
+            request.out.parent.mkdir(exist_ok=True)
     start = time.monotonic()
     continues = "starts anew" if request.redacted and request.options["salt_file"] is None else "continues"
     with _stopping(then=continues):
@@ -144,7 +161,7 @@ def _plan(request: Request, days: Sequence[str]) -> None:
 
     refused = False
     for day in days:
-        options = {name: request.options[name] for name in _PLANNED}
+        options = {name: request.options[name] for name in _PLANNED if name in request.options}
         found = planned(
             request.data,
             day=Asked(as_of=day, now=clock.now(), nothing_since=request.options["nothing_since"]),
@@ -159,6 +176,19 @@ def _plan(request: Request, days: Sequence[str]) -> None:
                 typer.echo(line)
         refused = refused or bool(found.refused)
     raise typer.Exit(MachineError.exit_code if refused else 0)
+
+
+def trial(request: Request, only: str | None) -> Request:
+    """Return the request of one notebook and what it reads from, which is made beside the months; or the same."""
+    from forecast.reporting.run.prepare import stages_of
+
+    if only is None:
+        return request
+    if request.options["from_notebook"] is not None:
+        raise ParameterError("--only and --from-notebook exclude each other")
+    stages = stages_of(Path(only).name.removesuffix(".ipynb"))
+    options = {**request.options, "stages": stages}
+    return replace(request, out=request.out / TRIAL, options=options)
 
 
 def _one(request: Request, day: str) -> Path:

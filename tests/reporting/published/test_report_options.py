@@ -81,6 +81,49 @@ def test_days_that_cannot_be_asked_for(given, said):
         reporting.days_of(given)
 
 
+# -- some notebooks -------------------------------------------------------------------------------------
+
+
+def test_one_notebook_alone_is_tried_beside_the_months(whole, run):
+    assert run("report", *STANDARD, "--as-of", "2026-03", "-q")[0] == 0
+    before = {path: path.read_bytes() for path in REPORTS.rglob("*") if path.is_file() and "runs" not in path.parts}
+    ran = "open('ran', 'a').write('x')"
+    notebook(whole / "notebooks", "02_win_probability", ran, "print('tried')")
+    notebook(whole / "notebooks", "03_bookings", "1 / 0")
+    code, out, _ = run("report", *STANDARD, "--as-of", "2026-03", "-q", "--only", "02_win_probability")
+    assert (code, out) == (0, "report: reports/trial/2026-03-31/analysis/02_win_probability.html\n")
+    tried = REPORTS / "trial" / "2026-03-31"
+    assert "tried" in (tried / "analysis" / "02_win_probability.html").read_text()
+    assert {path.stem for path in tried.glob("notebooks/*.ipynb")} == {"04_track_record", "02_win_probability"}
+    assert {path: path.read_bytes() for path in before} == before
+    assert run("verify")[0] == 0
+    code, out, _ = run("report", *STANDARD, "--as-of", "2026-03", "-q", "--only", "02_win_probability", "--dry-run")
+    assert (code, out.count("    run  ")) == (0, 2)
+
+
+def test_from_a_notebook_on_finished_ones_run_again(whole, run):
+    for name in ("01_data_audit", "02_win_probability", "04_track_record"):
+        notebook(whole / "notebooks", name, f"open('ran', 'a').write('{name} ')")
+    notebook(whole / "notebooks", "07_leadership_brief", "import os\nassert os.path.exists('mended')")
+    assert run("report", *STANDARD, "--as-of", "2026-03", "-q")[0] == 3
+    (whole / "ran").unlink()
+    (whole / "mended").touch()
+    asked = ("report", *STANDARD, "--as-of", "2026-03", "-q", "--from-notebook", "02_win_probability")
+    assert "take over  01_data_audit" in run(*asked, "--dry-run")[1]
+    assert run(*asked)[0] == 0
+    assert (whole / "ran").read_text().split() == ["02_win_probability"]
+
+
+def test_notebooks_that_are_none(whole, run):  # noqa: ARG001
+    for option in ("--only", "--from-notebook"):
+        code, _, err = run("report", *STANDARD, "--as-of", "2026-03", option, "03_booking", "-q")
+        assert code == 1
+        assert "there is no notebook '03_booking'; did you mean '03_bookings'?" in err
+    code, _, err = run("report", *STANDARD, "--as-of", "2026-03", "--only", "a", "--from-notebook", "b")
+    assert code == 1
+    assert "exclude each other" in err
+
+
 # -- parameters -----------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ from forecast.reporting.run.prepare import (
     notebooks_folder,
     prepare,
     read_notebooks,
+    stages_from,
     with_values,
 )
 
@@ -133,12 +134,14 @@ def planned(
     stages: Sequence[Stage] = STAGES,
     redacted: bool = False,
     salt_file: Path | None = None,
+    from_notebook: str | None = None,
 ) -> Planned:
     """Return what a report would do; the arguments are those of a report.
 
     A secret of pseudonyms that is not there yet is not made. Raises ParameterError, DataError, MachineError as the run
     would.
     """
+    anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months_ahead, "seed": seed}
     asked = with_values(
         read_notebooks(notebooks_folder(notebooks), stages),
@@ -150,16 +153,17 @@ def planned(
     with private_folder() as private:
         job = prepare(asked, data=data, day=day, out=out, private=private, redacted=redacted, salt_file=salt)
         standing = months.read(job.month.final)
-        return _planned(job, standing, name=shown(data), resume=resume)
+        return _planned(job, standing, name=shown(data), resume=resume, anew=anew)
 
 
-def _planned(job: Job, standing: Published, *, name: str, resume: bool) -> Planned:
+def _planned(job: Job, standing: Published, *, name: str, resume: bool, anew: frozenset[str]) -> Planned:
     out = job.month.out
     place = next(iter(job.notebooks.values())).values.get("data", "")
     paths = [Path(place) / file for file in job.made_from["fingerprints"]["data"]]
     size = sum(path.stat().st_size for path in paths if path.is_file())
     differs = causes(standing.manifest, job.made_from) if standing.sha256 else None
     finished, of_other = _finished(job, resume=resume)
+    finished = [notebook for notebook in finished if notebook not in anew]
     month = sum(path.stat().st_size for path in standing.folder.rglob("*") if path.is_file()) if standing.sha256 else 0
     needed = max(_ROOM * month, _LEAST)
     free = {_REPORTS: _free(out), _TEMPORARY: _free(Path(tempfile.gettempdir()))}

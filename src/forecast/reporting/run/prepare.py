@@ -99,6 +99,24 @@ class Job:
     reading: Reading
 
 
+def stages_of(name: str, stages: Sequence[Stage] = STAGES) -> tuple[Stage, ...]:
+    """Return one stage and those it reads from, in the order of all. Raises ParameterError where there is none."""
+    known = {stage.name: stage for stage in stages}
+    if name not in known:
+        raise ParameterError(f"there is no notebook {name!r}; {nearest(name, known)}")
+    wanted, ahead = set(), [name]
+    while ahead:
+        wanted.add(one := ahead.pop())
+        ahead.extend(each for each in known[one].after if each in known)
+    return tuple(stage for stage in stages if stage.name in wanted)
+
+
+def stages_from(name: str, stages: Sequence[Stage] = STAGES) -> frozenset[str]:
+    """Return the names of one stage and of all that read from it. Raises ParameterError where there is none."""
+    stages_of(name, stages)
+    return frozenset(one.name for one in stages if name in {each.name for each in stages_of(one.name, stages)})
+
+
 def notebooks_folder(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder of the notebooks: the given one, else the project's, else `notebooks` here or above."""
     if given is not None:

@@ -31,6 +31,7 @@ from forecast.reporting.run.prepare import (
     notebooks_folder,
     prepare,
     read_notebooks,
+    stages_from,
     with_values,
 )
 from forecast.reporting.run.progress import Progress, Quiet
@@ -65,6 +66,7 @@ def report(
     now: dt.datetime | None = None,
     nothing_since: bool = False,
     wait: float = 0.0,
+    from_notebook: str | None = None,
 ) -> Path:
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
@@ -77,10 +79,12 @@ def report(
     now : the moment that an as_of of `last-month` or `today` refers to, with its zone.
     nothing_since : nothing happened between the last record and as_of; else data that end long before it are refused.
     wait : how many seconds to wait for another run in the same folder.
+    from_notebook : this one and all that read from it are run again, also where a failed run has finished them.
 
     Raises ParameterError, DataError before a notebook runs; NotebookError, MachineError leave the last good month.
     """
     _check_options(jobs, cell_seconds, salted=salt_file is not None, redacted=redacted)
+    anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     day = Asked(as_of=as_of, now=now, nothing_since=nothing_since)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
     asked = read_notebooks(notebooks_folder(notebooks), stages)
@@ -97,8 +101,13 @@ def report(
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
         who = f"the report of {job.month.as_of}"
         with workspace.locked(job.month.out, who, wait=wait, waits=display.waits):
-            _make(run, resume=resume)
-    return job.month.final / "index.html"
+            _make(run, resume=resume, anew=anew)
+    last = list(job.notebooks.values())[-1].stage
+    return job.month.final / ("index.html" if _has_leader(job) else _href(last))
+
+
+def _has_leader(job: Job) -> bool:
+    return any(notebook.stage.kind == "leader" for notebook in job.notebooks.values())
 
 
 def _check_options(jobs: int, cell_seconds: float, *, salted: bool, redacted: bool) -> None:
@@ -123,11 +132,12 @@ class _Run:
     finishing: threading.Lock = field(default_factory=threading.Lock)
 
 
-def _make(run: _Run, *, resume: bool) -> None:
+def _make(run: _Run, *, resume: bool, anew: frozenset[str] = frozenset()) -> None:
     """Run what is not finished and publish the month; the folder of reports is locked."""
     job = run.job
     workspace.sweep(job.month)
     state = workspace.State.open(job.month, workspace.combined(job.made_from), resume=resume)
+    state.forget(anew)
     if job.redacted:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))

@@ -18,7 +18,7 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -158,6 +158,11 @@ class State:
                 (month.work / name).mkdir(parents=True, exist_ok=True)
         state._save()
         return state
+
+    def forget(self, notebooks: Collection[str]) -> None:
+        """Take notebooks for not finished; what they are made from is the same, so their tables still hold."""
+        self.finished = {name: value for name, value in self.finished.items() if name not in notebooks}
+        self._save()
 
     def finish(self, notebook: str, measured: Mapping[str, Any]) -> None:
         """Note that a notebook is finished, with what was measured."""
