@@ -176,6 +176,15 @@ def test_a_run_that_ended_before_it_noted_what_it_published_is_followed(make, ru
     assert run("verify")[0] == 0
 
 
+def test_a_run_that_ended_before_it_published_has_kept_the_month_that_stands(make, run):
+    make("2026-02")
+    make("2026-03")
+    shutil.copytree("reports/2026-03-31", "reports/versions/2026-03-31/1")  # as far as it came
+    code, out, _ = run("verify", "--out", "reports")
+    assert code == 0, out
+    assert "from another folder" not in out
+
+
 def test_a_lost_book_is_told_and_made_again(make, run):
     make("2026-02")
     make("2026-03")
