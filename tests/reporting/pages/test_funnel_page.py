@@ -238,6 +238,14 @@ def test_the_picture_tells_each_hand_over_with_its_interval_and_its_days():
         assert first.x > second.x
 
 
+def test_no_line_of_days_runs_past_the_last_tick():
+    rows = table(row(HAND_OVER, STEPS[-1], 0.01, median_days=286.0, q90_days=345.0))
+    drawn = funnel_chart.draw_funnel(Canvas(width=720), funnel_chart.prepare_funnel(rows))
+    days = drawn.figure.axes[1]
+    assert days.get_xlim() == (0, 400)
+    assert max(days.get_xticks()) == 400
+
+
 def test_a_hand_over_that_cannot_be_followed_keeps_its_place_in_the_picture():
     rows = table(*passing(0.85), row(HAND_OVER, STEPS[1], missing="needs qualified_on"), *passing(0.9)[:0])
     caption = funnel_chart.describe_funnel(funnel_chart.prepare_funnel(rows), "a finding")

@@ -10,6 +10,7 @@ from forecast import sources
 from forecast.data.schema import Company
 from forecast.evaluation.scorecard.measures import BOOKINGS
 from forecast.evaluation.scorecard.revenue.decomposition import COLUMNS
+from forecast.reporting.charts.canvas import Canvas
 from forecast.reporting.charts.figure import Chart, Statement
 from forecast.reporting.pages.scorecard import components, revenue
 from forecast.wording import THIN as T
@@ -178,6 +179,13 @@ def test_bars_begin_where_the_one_above_ended_and_end_at_the_change(table: pd.Da
     np.testing.assert_allclose(steps.before[1:-1], steps.after[:-2])
     assert steps.before[0] == steps.before[-1] == 0
     assert steps.after[-1] == pytest.approx(steps.after[-2])
+
+
+def test_all_bars_have_one_unit(table: pd.DataFrame):
+    steps = revenue.prepare_steps(table, company=EURO)
+    assert steps is not None
+    (axes,) = revenue.draw_steps(Canvas(width=720), steps).figure.axes
+    assert [sources.plain(text.get_text()) for text in axes.texts] == ["−1.2", "−0.1", "+0.3", "+0.01", "−0.01", "−1"]
 
 
 def test_the_chart_has_its_words(table: pd.DataFrame):

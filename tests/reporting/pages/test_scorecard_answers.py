@@ -74,8 +74,7 @@ def test_of_a_segment_nothing_is_told_of_the_company():
 def test_the_table_says_of_how_many_and_whether_they_can_be_compared():
     shown = answers.beside_table(as_table([REPS, PROPOSALS]), currency="EUR").frame
     assert list(shown["ours"]) == [f"41{T}% (31–53{T}%)", f"82{T}% (81–83{T}%)"]
-    assert list(shown["n"]) == ["75 reps", "5,304 deals"]
-    assert list(shown["months"]) == ["Nov 25 to Oct 26", "–"]
+    assert list(map(sources.plain, shown["n"])) == ["75 reps, Nov 25 to Oct 26", "5,304 deals"]
     assert shown["question"].iloc[0] == "reps at quota: over the span"
     assert shown["compared"].iloc[0] == "yes"
     assert shown["compared"].iloc[1].startswith("not ranked: ours is a share of deals closed")
@@ -102,6 +101,14 @@ def test_the_picture_has_a_mark_for_each_share(company):
     assert isinstance(picture, Chart)
     drawn = answers.draw_five(Canvas(width=700), answers.prepare_five(table))
     assert [mark.visible for mark in drawn.marks] == [True, True]
+    (narrow,) = answers.draw_five(Canvas(width=350), answers.prepare_five(table)).figure.axes
+    legend = [text for text in narrow.texts if text.get_text() in (answers.OURS_LABEL, answers.SURVEY_LABEL)]
+    boxes = [text.get_window_extent() for text in legend]
+    assert len(boxes) == 2
+    assert not boxes[0].overlaps(boxes[1])
+    assert max(box.x1 for box in boxes) <= narrow.figure.bbox.x1
+    shown = [text.get_text() for text in narrow.texts]
+    assert f"41{T}% (31–53{T}%)" in map(sources.plain, shown)  # told where a dot may hide it
     caption = answers.describe_five(answers.prepare_five(table), "a finding")
     assert f"reps at quota: ours 41{T}% (31–53{T}%), survey 60{T}%." in sources.plain(caption.description)
     assert len(caption.tooltips) == len(drawn.marks)

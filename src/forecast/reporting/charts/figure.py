@@ -257,7 +257,8 @@ class TableView:
     most : rows shown. The rest is counted beneath, with the file that holds it where a notebook wrote one, else folded
     away there. fold : the line behind which the table is folded away, if any.
     brief : whether the rest of a table that is written with the page is left to its file, instead of folded away.
-    stacks : whether a row becomes a block where there is little room, as on a phone; its last figure by its name.
+    stacks : whether a row becomes a block where there is little room, as on a phone; a last figure stands by its name,
+    a last text below all.
     """
 
     frame: pd.DataFrame

@@ -64,8 +64,7 @@ NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 HEADS = {
     "question": "",
     "ours": "ours (95 % range)",
-    "n": "of how many",
-    "months": "in",
+    "n": "of how many, in",
     "survey": f"the survey ({LABEL})",
     "compared": "can they be compared?",
 }
@@ -173,24 +172,42 @@ def draw_five(canvas: Canvas, five: Five) -> Drawing:
     """Draw a line from 0 to 100 % for each question: our dot, its interval as a bar, and the survey's tick
     where it is a share of the same thing."""
     names = list(map(str, five.shares["name"]))
-    figure, axes = canvas.axes(70 + 36 * len(names), left=width_of(names), right=22, top=34, bottom=24)
+    top = 50 if canvas.narrow else 34
+    figure, axes = canvas.axes(36 + top + 36 * len(names), left=width_of(names), right=22, top=top, bottom=24)
     for at, row in enumerate(sources.records(five.shares)):
         _draw_question(axes, at, row)
     row_axis(axes, names)
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(len(names) - 0.5, -0.75)
     share_axis(axes, axis="x")
-    axes.text(0, -0.95, OURS_LABEL, color=OURS.name, va="bottom")
-    axes.text(0.5 if not canvas.narrow else 0.72, -0.95, SURVEY_LABEL, color=SOFT, va="bottom")
+    # On a phone the two lines of the legend stand one above the other.
+    places_of = ((0, 22), (0, 5)) if canvas.narrow else ((0, 8), (0.5, 8))
+    for (x, lift), text, color in zip(places_of, (OURS_LABEL, SURVEY_LABEL), (OURS.name, SOFT), strict=True):
+        axes.annotate(
+            text,
+            (x, 1),
+            xycoords=axes.transAxes,
+            xytext=(0, lift),
+            textcoords="offset points",
+            color=color,
+            va="bottom",
+        )
     return Drawing(figure=figure, marks=places(axes, five.shares["value"], range(len(names))))
 
 
 def _draw_question(axes: Axes, at: int, row: Mapping[Any, Any]) -> None:
     axes.hlines(at, 0, 1, color=AXIS, linewidth=0.6, zorder=1)
     axes.scatter([row["tick"]], [at], s=240, **THEIRS.points, linewidth=3, zorder=2)
-    axes.hlines(at, row["low"], row["high"], **OURS.bar, linewidth=7, zorder=1.5)
-    axes.scatter([row["value"]], [at], s=80, **OURS.points, zorder=3, clip_on=False)
-    axes.text(row["value"], at - 0.27, wording.percent(row["value"]), ha="center", va="bottom", color=OURS.name)
+    axes.hlines(at, row["low"], row["high"], **OURS.bar, linewidth=9, zorder=1.5)
+    axes.scatter([row["value"]], [at], s=24, **OURS.points, zorder=3, clip_on=False)
+    # A range that the dot hides is told all the same; towards an end of the axis the text stays inside it.
+    side = "left" if row["value"] < _NEAR_AN_END else "right" if row["value"] > 1 - _NEAR_AN_END else "center"
+    at_x = {"left": row["low"], "right": row["high"], "center": row["value"]}[side]
+    axes.text(at_x, at - 0.2, with_range(row, currency=""), ha=side, va="bottom", color=OURS.name)
+
+
+_NEAR_AN_END = 0.3
+"""Within this share of an end of the axis a number and its range do not fit on both sides of the dot on a phone."""
 
 
 # -- sentences of the picture -----------------------------------------------------------------------------
@@ -230,8 +247,7 @@ def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
         {
             "question": [f"{name}: {sources.quoted(found, at, 'definition')}" for at, name in found["name"].items()],
             "ours": [with_range(row, currency=currency) for row in sources.records(found)],
-            "n": [_count(row) for row in sources.records(found)],
-            "months": [_months(row) for row in found.to_dict("records")],
+            "n": [", ".join(filter(None, [_count(row), _months(row)])) for row in sources.records(found)],
             "survey": found["survey_says"],
             "compared": [
                 f"{COMPARED[row['standing']]}{': ' if row['why'] else ''}{row['why']}"
@@ -245,7 +261,7 @@ def beside_table(definitions: pd.DataFrame, *, currency: str) -> TableView:
         "The survey’s questions, and our answers",
         columns=HEADS,
         formats=dict.fromkeys(HEADS, str),
-        right=["ours", "n"],
+        right=["ours"],
         stacks=True,
     )
 
@@ -293,9 +309,9 @@ def _before(rows: pd.DataFrame, of: Mapping[Any, Any], *, currency: str) -> str:
 
 
 def _months(row: Mapping[Any, Any]) -> str:
-    """Return `Nov 25 to Oct 26`."""
+    """Return `Nov 25 to Oct 26`; nothing where it covers none."""
     ends = [wording.short_month(row[end], year=True) for end in ("first", "last")]
-    return " to ".join(ends) if all(ends) else "–"
+    return " to ".join(ends) if all(ends) else ""
 
 
 def _count(row: Mapping[str, Any]) -> str:

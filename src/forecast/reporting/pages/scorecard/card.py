@@ -383,4 +383,5 @@ def figures(table: pd.DataFrame, *, currency: str, caption: str = CAPTION, brief
     if brief and "luck" in heads and _all_could_be_luck(table[table["ours"].notna()]):
         del heads["luck"]
         caption = f"{caption}: {NO_CHANGE}"
-    return TableView(worded, caption, columns=heads, formats=dict.fromkeys(heads, str), right=FIGURES)
+    formats = dict.fromkeys(heads, str)
+    return TableView(worded, caption, columns=heads, formats=formats, right=FIGURES, stacks="note" in heads)

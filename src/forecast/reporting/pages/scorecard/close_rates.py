@@ -38,7 +38,7 @@ NAMES = {
     DECIDED: "deals won or lost",
     ALL_ENDED: "all deals that ended",
     PROPOSALS: "proposals",
-    COMMITS: "in commit on a month’s first day",
+    COMMITS: "commit at month start",
 }
 """What each rate is a share of."""
 

@@ -50,9 +50,9 @@ HEADS = {
 CHANNEL_HEADS = {
     "channel": "channel",
     "created": "{0} of pipeline created per {0} of channel spend",
-    "created_before": "the year before",
+    "created_before": "pipeline, the year before",
     "won": "{0} won per {0} of channel spend",
-    "won_before": "the year before",
+    "won_before": "won, the year before",
     "why": "",
 }
 CAPTION = "What selling costs, with 95 % ranges"

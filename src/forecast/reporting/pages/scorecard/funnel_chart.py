@@ -175,8 +175,10 @@ def _draw_days(axes: Axes, funnel: Funnel, rows: list[dict[str, Any]]) -> None:
     """Draw a line of days for each hand-over: a dot where half of those that pass had passed, to where nine in ten
     had."""
     _frame(axes, len(rows), title=DAYS)
-    axes.set_xlim(0, max(1.05 * funnel.longest, 1.0) if wording.known(funnel.longest) else 1.0)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10], integer=True)
+    longest = max(funnel.longest, 1.0) if wording.known(funnel.longest) else 1.0
+    axes.set_xlim(0, ticks.tick_values(0, longest)[-1])  # no line runs past the last tick
+    axes.xaxis.set_major_locator(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.number(value)))
     axes.grid(True, axis="x", color=GRID)
     for at, row in enumerate(rows):

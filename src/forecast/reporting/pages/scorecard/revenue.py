@@ -371,7 +371,7 @@ def draw_steps(canvas: Canvas, steps: Steps) -> Drawing:
     count = len(steps.names)
     figure, axes = canvas.axes(44 + 25 * count, left=width_of(steps.names), right=66, top=6, bottom=24)
     right = np.maximum(steps.before, steps.after)
-    amounts = sources.column(steps.rows, "amount")
+    amounts, scale = sources.column(steps.rows, "amount"), wording.axis_unit(steps.largest)[0]
     for i in range(count):
         low, high = sorted((steps.before[i], steps.after[i]))
         mark = FULL_VALUE if i == count - 1 else RISE if steps.after[i] >= steps.before[i] else FALL
@@ -379,7 +379,7 @@ def draw_steps(canvas: Canvas, steps: Steps) -> Drawing:
         if i + 1 < count:
             axes.vlines(steps.after[i], i - 0.31, i + 1.31, color=AXIS, linewidth=1, zorder=1)
         axes.annotate(
-            wording.money(amounts[i], sign=True),
+            _in_unit(amounts[i], scale),
             (right[i], i),
             xytext=(5, 0),
             textcoords="offset points",
@@ -395,6 +395,11 @@ def draw_steps(canvas: Canvas, steps: Steps) -> Drawing:
     axes.axvline(0, color=INK, linewidth=1.2, zorder=3)
     money_axis(axes, steps.largest, currency=steps.company.currency, axis="x", ticks=3 if canvas.narrow else 6)
     return Drawing(figure=figure, marks=places(axes, right, range(count)))
+
+
+def _in_unit(amount: Any, scale: float) -> str:
+    """Return `+0.663`: an amount in the unit of the axis, the same for all bars."""
+    return f"{'+' if amount > 0 else ''}{wording.number(amount / scale)}"
 
 
 # -- sentences of the waterfall ---------------------------------------------------------------------------
