@@ -61,7 +61,8 @@ def test_the_answer_is_where_most_leads_are_lost_by_number():
     ]
     shown = page.shown(table(*rows), **WHEN)
     assert sources.plain(page.answer(table(*rows))) == (
-        f"Most leads are lost between worked and qualified: an estimated 9,240 of 14,000 (34{T}% pass)."
+        "Most leads are lost, rejected or left undecided, between worked and qualified: "
+        f"an estimated 9,240 of 14,000 (34{T}% pass)."
     )
     assert (
         f"Of 2,000 accounts delivered to on time, an estimated 1{T}% order again within a year: 1,136 of them were "
@@ -88,14 +89,15 @@ def test_few_of_few_are_not_most():
 def test_hand_overs_that_may_be_it_as_well_are_named():
     assert page.title_of(table(*passing(0.35, 0.34, 0.9))).endswith("worked and qualified, or between lead and worked")
     assert sources.plain(page.answer(table(*passing(0.35, 0.34, 0.9)))) == (
-        f"Most leads are lost between worked and qualified: an estimated 660 of 1,000 (34{T}% pass), or between lead "
+        "Most leads are lost, rejected or left undecided, between worked and qualified: "
+        f"an estimated 660 of 1,000 (34{T}% pass), or between lead "
         f"and worked: an estimated 650 of 1,000 (35{T}% pass)."
     )
 
 
 def test_where_a_hand_over_is_not_known_none_is_called_the_one_of_all():
     two = page.answer(table(*passing(0.85, 0.34)))
-    assert "Of the hand-overs that are known, most leads are lost between worked and qualified" in two
+    assert "Of the hand-overs that are known, most leads are lost, rejected or left undecided, between worked" in two
     one = sources.plain(page.answer(table(*passing(0.85), row(HAND_OVER, STEPS[1], missing="needs qualified_on"))))
     assert one == f"Of 1,000 leads, 85{T}% passed from lead to worked."
     deals = sources.plain(page.answer(table(*passing(*[0.9] * 3, 0.55, 0.82)[3:])))
@@ -182,7 +184,7 @@ def test_capacity_and_plans_stand_under_lines_of_their_own():
 def test_the_leader_reads_the_answer_and_the_months_without_chances_under_an_alarm():
     rows = table(*passing(0.85, 0.34, 1.0), row(CAPACITY, "above", 0.98, cohort="2026-12"))
     lost, exceeded = (sources.plain(text) for text in page.brief(rows))
-    assert lost.startswith("Most leads are lost between worked and qualified")
+    assert lost.startswith("Most leads are lost, rejected or left undecided, between worked and qualified")
     assert exceeded == f"In December 2026 bookings will probably exceed what can be delivered (98{T}%)."
     assert len(page.brief(rows, chances=False)) == 1
     assert page.brief(table(row(HAND_OVER, STEPS[0], missing="needs leads"))) == []

@@ -29,7 +29,10 @@ NOTHING = "No hand-over can be followed yet"
 KINDS = (("leads", STEPS[:3]), ("deals", STEPS[3:5]))
 """What is lost at several hand-overs, which are compared with each other by number: leads; else deals."""
 
-MOST_LOST, OF_KNOWN = "Most {} are lost between {}", "Of the hand-overs that are known, most {} are lost between {}"
+MOST_LOST, OF_KNOWN = "Most {} are lost{} between {}", "Of the hand-overs that are known, most {} are lost{} between {}"
+LOST_BY = {"leads": ", rejected or left undecided,", "deals": ""}
+"""How they are lost, said in the answer."""
+
 PASSED_ON = "What passes each hand-over, and after how long"
 PASS_ONE = "Of {}, {} passed from {}"
 ORDERED_AGAIN = "Of {} delivered to on time, {} ordered again within a year"
@@ -76,7 +79,7 @@ def answer(table: pd.DataFrame) -> str:
         here = known[known["step"].isin(steps)]
         if len(here) > 1:
             most = MOST_LOST if len(here) == len(steps) else OF_KNOWN
-            return wording.sentence(most.format(noun, _where_lost(here)))
+            return wording.sentence(most.format(noun, LOST_BY[noun], _where_lost(here)))
     if known.empty:
         return wording.sentence(NOTHING) if rows["value"].isna().all() else ordered_again(table)
     (first, *_) = sources.records(known)
@@ -140,7 +143,7 @@ def title_of(table: pd.DataFrame) -> str:
         here = known[known["step"].isin(steps)]
         if len(here) > 1:
             most = MOST_LOST if len(here) == len(steps) else OF_KNOWN
-            return most.format(noun, ", or between ".join(map(_between, _may_be_most(here)["step"])))
+            return most.format(noun, "", ", or between ".join(map(_between, _may_be_most(here)["step"])))
     return PASSED_ON
 
 
