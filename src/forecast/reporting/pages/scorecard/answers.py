@@ -24,6 +24,7 @@ from forecast.evaluation.scorecard.figures.accuracy import FIGURE as ACCURACY
 from forecast.evaluation.scorecard.figures.existing import YEAR_BEFORE
 from forecast.evaluation.scorecard.figures.since_joint import CHANGED
 from forecast.evaluation.scorecard.figures.won_in_time import DEFINITION as WON_IN_TIME
+from forecast.evaluation.scorecard.figures.won_in_time import WITHIN
 from forecast.reporting.charts.axes import row_axis, share_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
@@ -54,11 +55,11 @@ OF_SIZES = (
     "Forecast accuracy is here whether a forecast was near enough or not. How large the errors are, and whether they "
     "became smaller, is asked on the page about joint planning, which can see more."
 )
-HITS_ALONE = "within 10 %, a coarser measure than the size of the errors"
+HITS_ALONE = "as near enough or not, a coarser measure than the size of the errors"
 """Said of forecast accuracy where it is not shown to have changed: errors may have become smaller all the same."""
 
 MANY_REASONS = "of {}, {}; the page on the scorecard has the reason of each of the others"
-DEALS = "deals"
+DEALS, WON_WITHIN = "deals", "deals won within {} months of creation"
 NO_STARTS = "No segment has begun to plan jointly, as far as the tables tell."
 
 HEADS = {
@@ -341,7 +342,8 @@ def changed_sentence(definitions: pd.DataFrame) -> str:
     unknown = f" Of {unknown} it cannot be told: {_reason(open_ended)}." if len(open_ended) else ""
     if changed.empty:
         names = list(dict.fromkeys(map(_asked_of, sources.records(told))))
-        figures = f" of {wording.plural(len(names), 'figure')}" if len(names) < len(told) else ""
+        many = "one figure" if len(names) == 1 else f"{wording.spelt(len(names))} figures"
+        figures = f" of {many}" if len(names) < len(told) else ""
         names = [f"{name} {HITS_ALONE}" if name == ACCURACY else name for name in names]
         return (
             f"Of {rest}{figures} asked about ({wording.joined(names)}) none is shown to have changed since joint "
@@ -397,7 +399,7 @@ def _verdict(rows: pd.DataFrame, at: Any) -> str:
 
 def _asked_of(row: Mapping[Any, Any]) -> str:
     """Return what a row is a measure of; of what was won in time that, since it is no share of the won or lost."""
-    return f"{DEALS} {row['definition'].split(', ')[0]}" if row["definition"] == WON_IN_TIME else str(row["figure"])
+    return WON_WITHIN.format(wording.spelt(WITHIN)) if row["definition"] == WON_IN_TIME else str(row["figure"])
 
 
 def _figure(row: Mapping[str, Any]) -> str:
