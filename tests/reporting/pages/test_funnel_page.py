@@ -184,7 +184,7 @@ def test_capacity_and_plans_stand_under_lines_of_their_own():
 def test_the_leader_reads_the_answer_and_the_months_without_chances_under_an_alarm():
     rows = table(*passing(0.85, 0.34, 1.0), row(CAPACITY, "above", 0.98, cohort="2026-12"))
     lost, exceeded = (sources.plain(text) for text in page.brief(rows))
-    assert lost.startswith("Most leads are lost, rejected or left undecided, between worked and qualified")
+    assert lost.startswith("Most leads are lost between worked and qualified")
     assert exceeded == f"In December 2026 bookings will probably exceed what can be delivered (98{T}%)."
     assert len(page.brief(rows, chances=False)) == 1
     assert page.brief(table(row(HAND_OVER, STEPS[0], missing="needs leads"))) == []

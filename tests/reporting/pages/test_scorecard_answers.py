@@ -149,9 +149,9 @@ def test_measures_are_counted_and_each_is_called_what_it_is():
         replace(row, figure="close rate", definition="won within 6 months of creation, by count"),
     ]
     assert answers.changed_sentence(as_table(several)) == (
-        "Of 5 measures of four figures asked about (reps at quota, forecast accuracy as near enough or not, a coarser "
-        "measure than the size of the errors, existing business and deals won within six months of creation) none is "
-        "shown to have changed since joint planning began."
+        "Of 5 measures of four figures asked about (reps at quota, forecast accuracy by hits, coarser than the size "
+        "of errors, existing business and deals won within six months of creation) none is shown to have changed "
+        "since joint planning began."
     )
     shown = answers.changes(as_table(several), currency="EUR").frame["definition"]
     assert sources.plain(shown.iloc[-1]) == "deals won within 6 months of creation, by count"  # no close rate

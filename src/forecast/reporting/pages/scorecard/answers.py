@@ -55,7 +55,7 @@ OF_SIZES = (
     "Forecast accuracy is here whether a forecast was near enough or not. How large the errors are, and whether they "
     "became smaller, is asked on the page about joint planning, which can see more."
 )
-HITS_ALONE = "as near enough or not, a coarser measure than the size of the errors"
+HITS_ALONE = "by hits, coarser than the size of errors"
 """Said of forecast accuracy where it is not shown to have changed: errors may have become smaller all the same."""
 
 MANY_REASONS = "of {}, {}; the page on the scorecard has the reason of each of the others"
@@ -173,8 +173,8 @@ def draw_five(canvas: Canvas, five: Five) -> Drawing:
     """Draw a line from 0 to 100 % for each question: our dot, its interval as a bar, and the survey's tick
     where it is a share of the same thing."""
     names = list(map(str, five.shares["name"]))
-    top = 50 if canvas.narrow else 34
-    figure, axes = canvas.axes(36 + top + 36 * len(names), left=width_of(names), right=22, top=top, bottom=24)
+    top, pitch = (50, 33) if canvas.narrow else (34, 36)
+    figure, axes = canvas.axes(36 + top + pitch * len(names), left=width_of(names), right=22, top=top, bottom=24)
     for at, row in enumerate(sources.records(five.shares)):
         _draw_question(axes, at, row)
     row_axis(axes, names)

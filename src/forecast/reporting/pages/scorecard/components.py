@@ -42,10 +42,7 @@ WAYS = {
     "units": ("orders had more units", "orders had fewer units"),
     "price": ("prices rose", "prices fell"),
     "deal_size": ("orders grew", "orders shrank"),
-    "mix": (
-        "more of the orders were of products with large orders",
-        "fewer of the orders were of products with large orders",
-    ),
+    "mix": ("products with large orders sold more", "products with large orders sold less"),
     "recording": ("more is known of units in orders", "less is known of units in orders"),
     "account_unknown": ("deals that name no customer brought more", "deals that name no customer brought less"),
     "credits": ("credits took less", "credits took more"),

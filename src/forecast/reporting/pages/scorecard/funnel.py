@@ -68,8 +68,10 @@ def company_rows(table: pd.DataFrame, part: str) -> pd.DataFrame:
     return table[here & ((table["cohort"] == ALL) | (part == CAPACITY))]
 
 
-def answer(table: pd.DataFrame) -> str:
+def answer(table: pd.DataFrame, *, brief: bool = False) -> str:
     """Return between which steps most leads are lost, by number, and what may be it as well; without leads of deals.
+
+    brief : without how they are lost.
 
     Where a hand-over of theirs is not known the sentence speaks of those that are; of a single one it says who passed.
     """
@@ -79,7 +81,7 @@ def answer(table: pd.DataFrame) -> str:
         here = known[known["step"].isin(steps)]
         if len(here) > 1:
             most = MOST_LOST if len(here) == len(steps) else OF_KNOWN
-            return wording.sentence(most.format(noun, LOST_BY[noun], _where_lost(here)))
+            return wording.sentence(most.format(noun, "" if brief else LOST_BY[noun], _where_lost(here)))
     if known.empty:
         return wording.sentence(NOTHING) if rows["value"].isna().all() else ordered_again(table)
     (first, *_) = sources.records(known)
@@ -130,7 +132,7 @@ def brief(table: pd.DataFrame, *, chances: bool = True) -> list[str]:
 
     For a page on other things: nothing where neither is known. chances : whether the forecast may be told as chances.
     """
-    lost = answer(table)
+    lost = answer(table, brief=True)
     probable = _probable(table) if chances else ""
     return [text for text in ("" if sources.plain(lost) == wording.sentence(NOTHING) else lost, probable) if text]
 
