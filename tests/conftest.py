@@ -39,6 +39,7 @@ REQUIRE_ALL = bool(os.environ.get("FORECAST_REQUIRE_ALL"))
 LONGEST = (
     "report",
     "tests/schedules/test_cron.py",
+    "tests/schedules/test_jupyter_scheduler.py",
     "tests/whole/test_no_future.py",
     "tests/whole/test_jupyterlab.py",
     "tests/whole/test_damaged.py",
