@@ -28,6 +28,8 @@ _LOG_FORMATS = ("text", "json")
 TRIAL = "trial"
 """The folder of what was tried with --only, below the folder of reports: no month is there."""
 _NOTIFY_SECONDS = 60
+_IDENTIFYING = ("months", "seed", "parameters", "scenario", "notebooks")
+"""What a month is made from besides data and day."""
 _PLANNED = ("seed", "parameters", "scenario", "resume", "notebooks", "redacted", "salt_file", "from_notebook", "stages")
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds before the first retry, twice as many before each that follows, up to the longest."""
@@ -54,7 +56,7 @@ Scenario = Annotated[
     typer.Option("--scenario", metavar="FILE", help="What-if that 00_explore saved, for its page of the month."),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume/--no-resume", help="Continue the same report where a run of it failed.")
+    bool, typer.Option("--resume/--no-resume", help="Continue where a run failed; run nothing where nothing changed.")
 ]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=16, help="How many notebooks run at once.")]
 CellSeconds = Annotated[
@@ -216,7 +218,9 @@ def _one(request: Request, day: str) -> Path:
 
 
 def _tried(request: Request, day: str, record: Record) -> Path:
-    """Make one month, again after an error that may pass by itself, as often as is asked."""
+    """Make one month, again after an error that may pass by itself, as often as is asked; or find it made already."""
+    if page := _found(request, day, record):
+        return page
     from forecast.reporting.run.report import report
 
     for tries in range(request.retries + 1):
@@ -231,6 +235,23 @@ def _tried(request: Request, day: str, record: Record) -> Path:
                 typer.echo(f"again in {pause:g} s, after {TRANSIENT[error.transient]}: {error}", err=True)
             time.sleep(pause)
     raise AssertionError("the last try returns or raises")
+
+
+def _found(request: Request, day: str, record: Record) -> Path | None:
+    """Return the page of the month where it was published from exactly this, so that there is nothing to make."""
+    from forecast.reporting.run.prepare import as_published
+
+    some_anew = request.options["from_notebook"] is not None or "stages" in request.options
+    if not request.options["resume"] or request.redacted or some_anew:
+        return None
+    asked = {name: request.options[name] for name in _IDENTIFYING}
+    try:
+        page = as_published(request.data, as_of=day, out=request.out, now=clock.now(), progress=record, **asked)
+    except (ForecastError, OSError):  # the run says it, as it always does
+        return None
+    if page and not (request.quiet or request.as_json):
+        typer.echo("unchanged: published from exactly this, so nothing was run; --no-resume makes it again", err=True)
+    return page
 
 
 def _notify(command: Sequence[str], record: Record) -> None:

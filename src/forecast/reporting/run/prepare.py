@@ -7,19 +7,25 @@ What reads and checks a scenario is loaded only where one is asked for.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from forecast.data.asked_day import Asked, covering, day_asked
 from forecast.data.schema import Company, Log
 from forecast.errors import DataError, ParameterError, nearest
-from forecast.reporting.run import export, pages, workspace
+from forecast.reporting.run import workspace
 from forecast.reporting.run.parameters import Parameter, check_parameters, parameters_of, read_notebook
 from forecast.reporting.run.reading import Reading
+
+if TYPE_CHECKING:
+    from forecast.reporting.run.progress import Progress
 
 SCENARIO_NOTEBOOK = "00_explore"
 """The notebook that shows a scenario; no other receives it."""
@@ -75,6 +81,8 @@ class Notebook:
     @property
     def title(self) -> str:
         """Its first heading."""
+        from forecast.reporting.run import export
+
         return export.heading(self.content, self.stage.name)
 
 
@@ -186,6 +194,7 @@ def prepare(
     """
     from forecast.data.sources.read import shown
     from forecast.data.sources.redact import read_salt, redact
+    from forecast.reporting.run import export, pages  # they load what draws
 
     reading, place, log, as_of = _read(data, day, out=out, private=private)
     if SCENARIO_NOTEBOOK in notebooks:
@@ -218,6 +227,59 @@ def prepare(
         made_from=made_from,
         reading=reading.of_a_copy() if redacted else reading,
     )
+
+
+def as_published(
+    data: str | os.PathLike[str],
+    *,
+    as_of: str,
+    out: Path,
+    months: int = 6,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    scenario: str | os.PathLike[str] | None = None,
+    notebooks: str | os.PathLike[str] | None = None,
+    now: dt.datetime | None = None,
+    progress: Progress,
+) -> Path | None:
+    """Return the leader's page of a month that was published from exactly this; None where that is not certain.
+
+    Simple case: parameters, every data file, notebooks, the program and its packages are those that the manifest names,
+    and every published file is as it was published: then a run would make the same again. Nothing of the data is read
+    but bytes, and nothing is loaded that computes or draws. Of a copy (a database, a workbook, a month without names),
+    and where work was left or a run failed since, the run itself decides.
+
+    The arguments are those of `report`; progress hears what stands. Raises ParameterError as `report` does.
+    """
+    from forecast.data.sources import files
+    from forecast.data.sources.company import read_company
+    from forecast.data.sources.read import database_of, shown
+    from forecast.reporting.published.months import hashes, read
+
+    day = Asked(as_of=as_of, now=now)
+    standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
+    asked = read_notebooks(notebooks_folder(notebooks), STAGES)
+    asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
+    if not out.is_dir() or database_of(data) is not None or not (place := files.locate(data)).is_dir():
+        return None
+    company = read_company(place)
+    nothing = Log(tables={}, company=company, extracted_on=pd.Timestamp.max)
+    month = workspace.Month(out=out, as_of=str(day_asked(day.as_of, nothing, now=day.now).date()))
+    stands = read(month.final)
+    if stands.problem or month.work.exists() or month.failed.exists() or not (out / "index.html").is_file():
+        return None
+    if company.logo and Path(company.logo).parent != Path():  # no file of the folder itself: it has no fingerprint
+        return None
+    settled = {
+        name: _settled(one, month=month, shown=shown(data), copy=None, names=None) for name, one in asked.items()
+    }
+    made_from = json.loads(json.dumps(_made_from(settled, month.as_of, place, redacted=False), default=str))
+    same = all(stands.manifest.get(name) == value for name, value in made_from.items())
+    if not same or hashes(month.final) != stands.files:
+        return None
+    progress.about(made_from)
+    progress.published({**stands.link.as_dict(), "new": False})
+    return month.final / "index.html"
 
 
 def _read(data: str | os.PathLike[str], day: Asked, *, out: Path, private: Path) -> tuple[Reading, Path, Log, str]:
