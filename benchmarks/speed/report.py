@@ -6,6 +6,7 @@ of its own, as the highest sum over the whole process tree of the memory each pr
 of what is shared (PSS, Linux), because looking costs time.
 
     python -m benchmarks.speed.report --rounds 5
+    python -m benchmarks.speed.report --rounds 3 --against ff5d463    the report of a commit, in the same rounds
 """
 
 from __future__ import annotations
@@ -55,15 +56,32 @@ def plain_script(data: str, as_of: str, tables: str) -> str:
     return "from IPython.display import display\n" + "\n\n".join(parts) + "\n"
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Run a command to its end; return its CPU seconds, children included, and its wall seconds."""
+def run(command: list[str], *, root: Path = ROOT) -> tuple[float, float]:
+    """Run a command of the project in `root` to its end; return CPU seconds, children included, and wall seconds."""
     before, start = os.times(), time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    env = {**environment(), "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
     wall, after = time.perf_counter() - start, os.times()
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return cpu, wall
+
+
+def against(commit: str, command: list[str], *, rounds: int) -> dict[str, float]:
+    """Return the median CPU seconds of the report at a commit and as it is, run in turns, and their ratio."""
+    seconds: dict[str, list[float]] = {"then": [], "now": []}
+    with tempfile.TemporaryDirectory() as folder:
+        then = Path(folder) / "then"
+        subprocess.run(["git", "worktree", "add", "--detach", str(then), commit], cwd=ROOT, check=True)
+        try:
+            for number in range(rounds):
+                for name, root in (("then", then), ("now", ROOT)):
+                    seconds[name].append(run([*command, "--out", f"{folder}/{name}-{number}"], root=root)[0])
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(then)], cwd=ROOT, check=True)
+    found = {name: statistics.median(values) for name, values in seconds.items()}
+    return {**found, "ratio": found["now"] / found["then"]}
 
 
 def peak_memory(command: list[str]) -> float:
@@ -100,22 +118,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", default="data/sample")
     parser.add_argument("--as-of", default="2026-10-31")
+    parser.add_argument("--against", metavar="COMMIT", help="compare the CPU of the report with that of a commit")
     options = parser.parse_args()
+    if options.against:
+        command = [sys.executable, "-m", "forecast", "report", "--data", str((ROOT / options.data).resolve())]
+        found = against(options.against, [*command, "--as-of", options.as_of, "-q"], rounds=options.rounds)
+        print(f"CPU s: {found['then']:.1f} at {options.against}, {found['now']:.1f} now, ratio {found['ratio']:.2f}")
+        return
 
     with tempfile.TemporaryDirectory() as folder:
         out, tables, script = Path(folder) / "reports", Path(folder) / "tables", Path(folder) / "cells.py"
         report = [sys.executable, "-m", "forecast", "report", "--data", options.data, "--as-of", options.as_of]
-        report += ["--out", str(out)]
         cells = [sys.executable, str(script)]
         seconds: dict[str, list[tuple[float, float]]] = {"report": [], "cells": []}
         for number in range(options.rounds + 1):
-            # A folder of its own each time: the script must compute what it would otherwise find.
+            # A folder of its own each time: both must compute what they would otherwise find.
             script.write_text(plain_script(options.data, options.as_of, f"{tables}-{number}"), encoding="utf-8")
-            measured = {"report": run(report), "cells": run(cells)}
+            measured = {"report": run([*report, "--out", f"{out}-{number}"]), "cells": run(cells)}
             if number:  # the first round warms the file cache
                 for name, pair in measured.items():
                     seconds[name].append(pair)
-        memory = {"report": peak_memory(report)}
+        memory = {"report": peak_memory([*report, "--out", str(out)])}
         script.write_text(plain_script(options.data, options.as_of, f"{tables}-memory"), encoding="utf-8")
         memory["cells"] = peak_memory(cells)
 
