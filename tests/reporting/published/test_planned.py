@@ -66,7 +66,9 @@ def test_before_the_first_month(whole, run, plan):  # noqa: ARG001
 
 def test_beside_the_month_that_stands(whole, run, plan, more_data):
     assert run(*STANDARD, "-q")[0] == 0
-    assert plan()[1]["why"].startswith("all would run; the month stands as made from exactly this")
+    assert plan()[1]["why"].startswith("none would run: the month stands as published")
+    again = plan("--no-resume")[1]
+    assert again["why"].startswith("all would run; the month stands as made from exactly this")
     more_data()
     notebook(whole / "notebooks", "03_bookings", "2")
     found = plan("--months", "4")[1]

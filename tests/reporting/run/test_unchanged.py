@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from forecast.cli.app import main
+from forecast.data.asked_day import Asked
+from forecast.reporting.published.planned import planned
 from forecast.reporting.run import prepare, workspace
 from forecast.reporting.run.prepare import STAGES, as_published
 from forecast.reporting.run.progress import Quiet
@@ -135,3 +137,15 @@ def test_the_command_says_so_and_no_resume_makes_it_again(place, capsys, monkeyp
     assert "nothing was run" in ran()
     monkeypatch.setattr(prepare, "as_published", None)  # is not asked
     assert "done   07_leadership_brief" in ran("--no-resume")
+
+
+def test_a_dry_run_says_that_nothing_would_run(place):
+    asked = {"day": Asked(as_of="2026-03"), "out": place / "reports", "notebooks": place / "notebooks"}
+    plan = planned(place / "data", **asked)
+    assert plan.why.startswith("none would run")
+    assert all(plan.notebooks.values())
+    assert planned(place / "data", **asked, resume=False).why.startswith("all would run")
+    changed(place / "data" / "opportunities.csv")
+    again = planned(place / "data", **asked)
+    assert again.why.startswith("all would run")
+    assert not any(again.notebooks.values())

@@ -5,18 +5,20 @@ Data are read and checked as by a run, in a private copy where a run makes one; 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from forecast.data.sources.private import private_folder
 from forecast.data.sources.read import shown
+from forecast.errors import ForecastError
 from forecast.reporting.published import months
 from forecast.reporting.published.compare import Cause, causes
 from forecast.reporting.published.months import Published
@@ -26,12 +28,14 @@ from forecast.reporting.run.prepare import (
     Asked,
     Job,
     Stage,
+    as_published,
     notebooks_folder,
     prepare,
     read_notebooks,
     stages_from,
     with_values,
 )
+from forecast.reporting.run.progress import Quiet
 
 _ROOM = 3
 """So many times the month that stands must fit on the disk: the new one, and what is written on the way."""
@@ -96,6 +100,7 @@ class Planned:
 
 _NO_MONTH = "all would run: no such month stands"
 _SAME = "all would run; the month stands as made from exactly this, so nothing would be published unless it differs"
+_STANDS = "none would run: the month stands as published, made from exactly this; with --no-resume all would"
 _OTHER = "all would run, and the version that stands would be kept: {what} differ from what it is made from"
 _CONTINUED = "those not yet finished would run: a run of exactly this report failed before"
 _STATE_OF_OTHER = "; a run of something else has left work, which would go"
@@ -153,7 +158,25 @@ def planned(
     with private_folder() as private:
         job = prepare(asked, data=data, day=day, out=out, private=private, redacted=redacted, salt_file=salt)
         standing = months.read(job.month.final)
-        return _planned(job, standing, name=shown(data), resume=resume, anew=anew)
+        found = _planned(job, standing, name=shown(data), resume=resume, anew=anew)
+    if not resume or redacted or anew or stages is not STAGES:
+        return found
+    with contextlib.suppress(ForecastError, OSError):  # then it is run, and says so
+        stands = as_published(
+            data,
+            as_of=day.as_of,
+            out=out,
+            months=months_ahead,
+            seed=seed,
+            parameters=parameters,
+            scenario=scenario,
+            notebooks=notebooks,
+            now=day.now,
+            progress=Quiet(),
+        )
+        if stands:
+            return replace(found, notebooks=dict.fromkeys(found.notebooks, True), why=_STANDS)
+    return found
 
 
 def _planned(job: Job, standing: Published, *, name: str, resume: bool, anew: frozenset[str]) -> Planned:
