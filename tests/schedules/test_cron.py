@@ -13,7 +13,7 @@ import pytest
 import crond
 from scheduled_months import Morning, mornings, table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

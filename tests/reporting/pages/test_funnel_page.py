@@ -65,12 +65,12 @@ def test_the_answer_is_where_most_leads_are_lost_by_number():
         f"an estimated 9,240 of 14,000 (34{T}% pass)."
     )
     assert (
-        f"Of 2,000 accounts delivered to on time, an estimated 1{T}% order again within a year: 1,136 of them were "
+        f"Of 2,000 accounts with a first delivery on time in these months, an estimated 1{T}% order again within a year: 1,136 of them were "
         "followed for all of it, the others as long as they were seen."
     ) in repr(shown)
     (all_of_them,) = [replace(each, n_followed=2_000) for each in rows[-1:]]
     assert page.ordered_again(table(all_of_them)) == (
-        f"Of 2,000 accounts delivered to on time, 1{T}% ordered again within a year."
+        f"Of 2,000 accounts with a first delivery on time in these months, 1{T}% ordered again within a year."
     )
     (picture,) = [part for part in shown.parts if isinstance(part, Chart)]
     assert picture.title == page.title_of(table(*rows)) == "Most leads are lost between worked and qualified"
@@ -103,7 +103,9 @@ def test_where_a_hand_over_is_not_known_none_is_called_the_one_of_all():
     deals = sources.plain(page.answer(table(*passing(*[0.9] * 3, 0.55, 0.82)[3:])))
     assert deals == f"Most deals are lost between opportunity and proposal: an estimated 450 of 1,000 (55{T}% pass)."
     last = page.shown(table(row(HAND_OVER, STEPS[-1], 0.4, n_of="account", n_followed=200)), **WHEN)
-    assert repr(last).startswith(f"Of 200 accounts delivered to on time, 40{T}% ordered again within a year.")
+    assert repr(last).startswith(
+        f"Of 200 accounts with a first delivery on time in these months, 40{T}% ordered again within a year."
+    )
     assert repr(last).count("ordered again") == 1
 
 
@@ -141,12 +143,13 @@ def test_months_that_will_probably_exceed_what_can_be_delivered_come_first():
     assert [sources.plain(text) for text in page.capacity_sentences(rows, CALM)] == [
         f"In December 2026 and March 2027 bookings will probably exceed what can be delivered (98{T}%, 94{T}%).",
         f"The chance of it in the other months: November 2026 26{T}%.",
+        f"{page.SEGMENTS}.",
     ]
     calm = [sources.plain(text) for text in page.capacity_sentences(rows[rows["value"] <= 0.5], CALM)]
-    assert calm == [f"{page.IMPROBABLE}.", f"The chance of it: November 2026 26{T}%."]
+    assert calm == [f"{page.IMPROBABLE}.", f"The chance of it: November 2026 26{T}%.", f"{page.SEGMENTS}."]
     even = table(row(CAPACITY, "above", 0.5, cohort="2026-11"))
     assert sources.plain(page.capacity_sentences(even, CALM)[0]) == f"{page.IMPROBABLE}."
-    assert len(page.capacity_sentences(rows[rows["value"] > 0.5], CALM)) == 1
+    assert len(page.capacity_sentences(rows[rows["value"] > 0.5], CALM)) == 2
     assert (
         page.capacity_sentences(table(row(CAPACITY, "above", cohort="2026-11", missing="needs capacity")), CALM) == []
     )

@@ -35,10 +35,10 @@ LOST_BY = {"leads": ", rejected or left undecided,", "deals": ""}
 
 PASSED_ON = "What passes each hand-over, and after how long"
 PASS_ONE = "Of {}, {} passed from {}"
-ORDERED_AGAIN = "Of {} delivered to on time, {} ordered again within a year"
+ORDERED_AGAIN = "Of {} with a first delivery on time in these months, {} ordered again within a year"
 ESTIMATED_AGAIN = (
-    "Of {} delivered to on time, an estimated {} order again within a year: {} of them were followed for all of it, "
-    "the others as long as they were seen"
+    "Of {} with a first delivery on time in these months, an estimated {} order again within a year: {} of them were "
+    "followed for all of it, the others as long as they were seen"
 )
 FROM_NO_LEAD = "{} of {} come from no lead ({}), so that more opportunities are followed than leads became one"
 PLANS = {"sales": "sales’ own forecast", "marketing": "marketing’s forecast", "joint": "the joint forecast"}
@@ -48,8 +48,8 @@ NOT_TOLD = "Whether a late first order changes that cannot be told"
 BY_TEST = "by this page’s strict test"
 NO_EFFECT = "orders are not late by lot, so that this is no effect of being late"
 ALL_FIRST = (
-    "These are all first orders since {}, followed from the day promised; the picture has those delivered in its own "
-    "months, followed from the delivery"
+    "These are all first orders since {}, late or not, followed from the day promised; the picture follows accounts "
+    "from their first delivery on time in its own months, whether an order before that was late or not"
 )
 PROBABLE, IMPROBABLE = (
     "In {} bookings will probably exceed what can be delivered ({})",
@@ -57,6 +57,7 @@ PROBABLE, IMPROBABLE = (
 )
 CHANCES, OTHERS = "The chance of it: {}", "The chance of it in the other months: {}"
 IN_DOUBT = "An alarm stands against the forecast behind these chances, so do not plan with them: {}"
+SEGMENTS = "These are chances of the company; a segment may exceed what it can deliver in other months (table capacity)"
 BY_FORECAST = "By that forecast the chance that bookings exceed what can be delivered is: {}"
 BEHIND, WHY = "What lies behind it:", "Not known:"
 DELIVERY, NEARER = "Can it be delivered?", "Whose forecast was nearer?"
@@ -214,7 +215,7 @@ def capacity_sentences(table: pd.DataFrame, alarms: pd.DataFrame) -> list[str]:
     others = [row for row in rows if not row["value"] > 0.5]
     first = _probable(table) or wording.sentence(IMPROBABLE)
     told = (CHANCES if len(others) == len(rows) else OTHERS).format(_chances(others))
-    return [first, wording.sentence(told)] if others else [first]
+    return [first, *([wording.sentence(told)] if others else []), wording.sentence(SEGMENTS)]
 
 
 def _chances(rows: list[dict[str, Any]]) -> str:
