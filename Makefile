@@ -54,7 +54,7 @@ test-quick: $(STAMP) ## the tests that take little time, three minutes together
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow and not browser and not long"
 
 .PHONY: test-long
-test-long: $(STAMP) ## the long studies of error rates
+test-long: $(STAMP) ## the long studies of error rates, and schedulers that really run
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "long and not faults"
 
 .PHONY: faults

@@ -65,8 +65,8 @@ def test_the_answer_is_where_most_leads_are_lost_by_number():
         f"an estimated 9,240 of 14,000 (34{T}% pass)."
     )
     assert (
-        f"Of 2,000 accounts with a first delivery on time in these months, an estimated 1{T}% order again within a year: 1,136 of them were "
-        "followed for all of it, the others as long as they were seen."
+        f"Of 2,000 accounts with a first delivery on time in these months, an estimated 1{T}% order again within a "
+        "year: 1,136 of them were followed for all of it, the others as long as they were seen."
     ) in repr(shown)
     (all_of_them,) = [replace(each, n_followed=2_000) for each in rows[-1:]]
     assert page.ordered_again(table(all_of_them)) == (
@@ -206,7 +206,7 @@ def test_late_orders_are_called_no_cause():
     assert "200 accounts" in told
     assert page.FEWER in told
     assert page.NO_EFFECT in told
-    assert "These are all first orders since February 2022, followed from the day promised" in told
+    assert "These are all first orders since February 2022, late or not, followed from the day promised" in told
     open_ = row(AGAIN, DIFFERENCE, -0.01, low=-0.05, high=0.03, n_of="account", p_value=0.6)
     assert f"{page.NOT_TOLD}:" in page.again_sentence(table(open_))
 
