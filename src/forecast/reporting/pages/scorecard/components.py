@@ -42,7 +42,7 @@ WAYS = {
     "units": ("orders had more units", "orders had fewer units"),
     "price": ("prices rose", "prices fell"),
     "deal_size": ("orders grew", "orders shrank"),
-    "mix": ("products whose orders are worth more sold more", "products whose orders are worth more sold less"),
+    "mix": ("products with dearer orders sold more", "products with dearer orders sold less"),
     "recording": ("more is known of units in orders", "less is known of units in orders"),
     "account_unknown": ("deals that name no customer brought more", "deals that name no customer brought less"),
     "credits": ("credits took less", "credits took more"),
@@ -64,8 +64,8 @@ ELSEWHERE = {
     ),
     "price": ("more of the units were of dearer {}", "fewer of the units were of dearer {}"),
     "deal_size": (
-        "more of the orders were of {} whose orders are worth more",
-        "fewer of the orders were of {} whose orders are worth more",
+        "more of the orders were of {} with dearer orders",
+        "fewer of the orders were of {} with dearer orders",
     ),
 }
 """Why the figure of the whole company rose, or fell, where the component goes against it; of which shares it is so."""
