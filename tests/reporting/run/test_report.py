@@ -586,8 +586,8 @@ def test_a_stopped_run_leaves_no_kernel_and_no_half_month(place, number, code):
         "--notebooks",
         "notebooks",
     ]
-    # Tests started in the background ignore Ctrl-C, those started by `nohup` that the terminal is gone, and so would what
-    # they start.
+    # Tests started in the background ignore Ctrl-C, those started by `nohup` that the terminal is gone; and so would
+    # what they start.
     usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
     heard = functools.partial(signal.signal, number, usual)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
