@@ -56,6 +56,11 @@ def missing() -> str:
         return "no cron on this machine: install the package cron"
     if _faketime() is None:
         return "no libfaketime on this machine: install the package faketime"
+    return ""
+
+
+def forbidden() -> str:
+    """Return what the machine does not allow a daemon of our own, which no package brings; empty where nothing is."""
     tried = subprocess.run([*_as_root(), *_apart(), "true"], capture_output=True, check=False)
     if tried.returncode != 0:
         return "no name spaces for mounts and processes: run as root, or as one who may sudo"
