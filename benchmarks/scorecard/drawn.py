@@ -35,6 +35,19 @@ STREAM = 101
 """Of the random numbers that draw: none that the simulation has."""
 
 
+def share_held(part: pd.DataFrame, name: str) -> tuple[str, list[tuple[str, str, float, str]]]:
+    """Return in words how often intervals held, with the standard error over companies, and the rows to record of it.
+
+    part : seed, held, true, low, high. name : of the case.
+    """
+    by_company = part.groupby("seed")["held"].mean()
+    held, error = float(part["held"].mean()), float(by_company.std() / np.sqrt(len(by_company)))
+    above, below = (part["true"] < part["low"]).mean(), (part["true"] > part["high"]).mean()
+    told = f"held {held:.3f} +- {error:.3f} of {len(part)} (too high {above:.3f}, too low {below:.3f})"
+    case, measure = f"{name}, {len(by_company)} companies", "in the 95 % interval"
+    return told, [(case, measure, held, "share"), (case, f"{measure}, standard error", error, "share")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Large:
     """A large company: its log, and what is known of it on AS_OF and LATER."""

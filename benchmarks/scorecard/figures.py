@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmarks.accuracy.tracks import log_of
 from benchmarks.results import record
-from benchmarks.scorecard.drawn import AS_OF, SHARE, STREAM, Large, draw_accounts, draw_reps, large_company
+from benchmarks.scorecard.drawn import AS_OF, SHARE, STREAM, Large, draw_accounts, draw_reps, large_company, share_held
 from benchmarks.seeds import SCORECARD
 from forecast import seeds
 from forecast.data.known.snapshot import snapshot
@@ -213,17 +213,9 @@ def report(companies: Iterable[int], *, keep: bool) -> None:
     definition = table["definition"].where(table["way"] != ANEW, table["definition"].str.split(",").str[0])
     for names, recorded in ((by_figure + ", " + definition + where, False), (by_figure, True), (table["way"], True)):
         for name, part in table.groupby(names, sort=False):
-            by_company = part.groupby("seed")["held"].mean()
-            error = float(by_company.std() / np.sqrt(len(by_company)))
-            above, below = (part["true"] < part["low"]).mean(), (part["true"] > part["high"]).mean()
-            print(
-                f"{name:90s} held {part['held'].mean():.3f} +- {error:.3f} of {len(part)} "
-                f"(too high {above:.3f}, too low {below:.3f}; true {part['true'].mean():.4g})"
-            )
-            case = f"{name}, {len(by_company)} companies"
-            if recorded:
-                rows += [(case, "in the 95 % interval", float(part["held"].mean()), "share")]
-                rows += [(case, "in the 95 % interval, standard error", error, "share")]
+            told, of_part = share_held(part, name)
+            print(f"{name:90s} {told}, true {part['true'].mean():.4g}")
+            rows += of_part if recorded else []
     if keep:
         record("scorecard figures", rows)
 

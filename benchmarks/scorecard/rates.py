@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.results import record
-from benchmarks.scorecard.drawn import AS_OF, STREAM, draw_accounts, draw_leads, large_company
+from benchmarks.scorecard.drawn import AS_OF, STREAM, draw_accounts, draw_leads, large_company, share_held
 from benchmarks.seeds import SCORECARD_AGAIN
 from forecast import seeds
 from forecast.calendar import parse_period
@@ -189,18 +189,13 @@ def report(companies: Iterable[int], *, keep: bool) -> None:
     as_recorded = told[~told["rate"].str.contains("left open")]
     rows = []
     for name, part in [*told.groupby("rate", sort=False), ("all as recorded", as_recorded)]:
-        by_company = part.groupby("seed")["held"].mean()
-        error = float(by_company.std() / np.sqrt(len(by_company)))
-        above, below = (part["true"] < part["low"]).mean(), (part["true"] > part["high"]).mean()
+        told, of_part = share_held(part, name)
         total = part[part["segment"] == TOTAL]
         print(
-            f"{name:45s} held {part['held'].mean():.3f} +- {error:.3f} of {len(part)} (too high {above:.3f}, too low "
-            f"{below:.3f}; Total {total['held'].mean():.3f}, true {total['true'].mean():.3f}, "
-            f"value {total['value'].mean():.3f})"
+            f"{name:45s} {told}; Total {total['held'].mean():.3f}, true {total['true'].mean():.3f}, "
+            f"value {total['value'].mean():.3f}"
         )
-        case = f"{name}, {len(by_company)} companies"
-        rows += [(case, "in the 95 % interval", float(part["held"].mean()), "share")]
-        rows += [(case, "in the 95 % interval, standard error", error, "share")]
+        rows += of_part
     if keep:
         record("scorecard rates", rows)
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import bdtr, stdtrit
 
 from forecast.errors import ParameterError
-from forecast.evaluation.scorecard.funnel.incidence import PRIOR
+from forecast.evaluation.scorecard.funnel.incidence import steadied
 from forecast.evaluation.scores.amounts import as_floats
 from forecast.evaluation.scores.events import share_interval
 
@@ -106,8 +106,8 @@ def share_of_amounts(happened: Any, amount: Any, unit: Any) -> Interval:
     Simple case: amounts all alike in units such as months; then the variance of the ratio of their sums, as in `ratio`,
     and Wilson's interval of as many cases as would have it, so that the ends stay within 0 and 1. But a few large
     amounts make that variance, and it is too small wherever none of them came to the rarer side. So it is averaged with
-    that of as many equal amounts as these come to (Kish 1965), as if this had been seen in PRIOR units more (Smyth
-    2004, Statistical Applications in Genetics and Molecular Biology 3), and the quantile is Student's t at the fewer of
+    that of as many equal amounts as these come to (Kish 1965), as `steadied` does
+    it, and the quantile is Student's t at the fewer of
     the two, units and equal amounts.
 
     happened : (n,) 0 or 1. amount : (n,), credits below 0; their sum above 0. unit : (n,) labels. NaN with fewer than
@@ -126,8 +126,7 @@ def share_of_amounts(happened: Any, amount: Any, unit: Any) -> Interval:
         return NONE
     seen = count / (count - 1) * float(np.sum((y - found * x) ** 2)) / total**2
     equal, squares = total**2 / float(a @ a), float(a @ a) ** 2 / float(np.sum(a**4))
-    known = min(float(count), squares)
-    variance = (known * seen + PRIOR * found * (1 - found) / equal) / (known + PRIOR)
+    variance = steadied(seen, found, seen_in=min(float(count), squares), equal=equal)
     t = float(stdtrit(max(min(float(count), equal) - 1, 1.0), 0.975))
     return wilson(found, found * (1 - found) / variance, quantile=t)
 

@@ -270,6 +270,15 @@ def share_of(yes: Any, *, weight: Any = None) -> Share:
     return cumulative_incidence(np.ones(len(yes)), np.where(yes, 1, 2), weight=weight).share()
 
 
+def steadied(variance: float, share: float, *, seen_in: float, equal: float) -> float:
+    """Return the variance of a share by weight, averaged with that of as many equal units, as if this had been seen in
+    PRIOR more (Smyth 2004, *Statistical Applications in Genetics and Molecular Biology* 3).
+
+    seen_in : on how many it rests. equal : how many equal units the weights amount to (Kish); above 0.
+    """
+    return (seen_in * variance + PRIOR * share * (1.0 - share) / equal) / (seen_in + PRIOR)
+
+
 def interval(value: float, variance: float, *, units: float, squares: float | None = None) -> Share:
     """Return a share with its 95 % interval: Wilson's, at the number of units that would have this variance.
 
@@ -284,7 +293,7 @@ def interval(value: float, variance: float, *, units: float, squares: float | No
     """
     value = min(max(value, 0.0), 1.0)
     if squares is not None and units > 0:
-        variance = (squares * variance + PRIOR * value * (1.0 - value) / units) / (squares + PRIOR)
+        variance = steadied(variance, value, seen_in=squares, equal=units)
     n = value * (1.0 - value) / variance if variance > 1e-300 and 1e-12 < value < 1 - 1e-12 else units
     if not n > 0:
         return Share(value=value, low=0.0, high=1.0)
