@@ -31,6 +31,11 @@ How values are written:
 - **workbooks** are .xlsx: dates are cells formatted as dates, or text such as `31/10/2026` where a day above 12 shows
   its order; a formula's error, and a formula that was never calculated, is refused with its cell. Of several sheets in
   `opportunities.xlsx` the one with the columns is taken; two such are refused.
+- **partitions**: a folder `opportunities/` (or `opportunities.parquet/`) of Parquet files, at any depth, is one table,
+  as of any other; rows follow each other in the order of the files' names. All have the same columns of the same kinds.
+  A folder `segment=North` gives a column of the table that the files do not hold; other such names (`year=2026`) say
+  only where files lie, and that is said. What is wrong in one is told with its name; files that begin with `_` or `.`
+  are passed over, any other that is no Parquet is refused.
 - files and sheets that are none of our tables are left alone and named; one that is nearly called like a table and has
   its key columns is taken for a misspelling and refused.
 - **dates** as `2026-10-31`. A timestamp is accepted and stands for its day in the company's timezone; where every value

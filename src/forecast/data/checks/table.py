@@ -21,6 +21,9 @@ from forecast.data.schema import TABLES, TOTAL, Column, Company, Kind, Table
 from forecast.data.zones import ambiguity
 from forecast.errors import ROWS_LISTED, Problem, Severity, nearest, shortened
 
+BEGINS = "partitions"
+"""Under this attribute a raw table keeps the names of its partitions, each with the number of its first row."""
+
 LINE = "line"
 """Name of the index of a frame that came from a CSV file: its values are the file's line numbers."""
 
@@ -49,7 +52,9 @@ def check_table(name: str, raw: pd.DataFrame, company: Company) -> tuple[pd.Data
             found += _check_values(table, declared, raw, typed, bad, company=company)
     # Nothing is copied that came typed: a log of millions of rows is there once.
     frame = pd.DataFrame(columns, index=raw.index, copy=False)
+    frame.attrs = raw.attrs  # in which partition a row lies
     found += _check_key(table, frame)
+    frame.attrs = {}
     return frame, found
 
 
@@ -113,8 +118,15 @@ def _rows_at(frame: pd.DataFrame, mask: np.ndarray, key: Sequence[str], column: 
             name = " / ".join(parts) if parts else f"row {int(position) + 1}"
         if column in row and pd.notna(row[column]) and (frame.index.name == LINE or [column] != list(key)):
             name += f" ({_text(row[column])!r})"
-        shown.append(name)
+        shown.append(name + _partition(frame, int(position)))
     return tuple(shown)
+
+
+def _partition(frame: pd.DataFrame, row: int) -> str:
+    """Return in which partition a row lies; nothing where the table is one file."""
+    begins = frame.attrs.get(BEGINS, {})
+    inside = [name for name, begin in begins.items() if begin <= row]
+    return f" in {inside[-1]}" if inside else ""
 
 
 def _text(value: object) -> str:

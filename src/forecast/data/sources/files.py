@@ -26,6 +26,7 @@ from forecast.data.sources.tables.content import read_bytes
 from forecast.data.sources.tables.delimited import check_names
 from forecast.data.sources.tables.header import TitlesAbove, has_key, in_our_spelling, spelling_note
 from forecast.data.sources.tables.ours import in_our_form
+from forecast.data.sources.tables.partitions import is_partitioned, read_partitions, table_named
 from forecast.data.sources.tables.raw import WORKBOOK, RawTable, ending, is_table, stem
 from forecast.data.sources.tables.read import is_workbook, read_tables
 from forecast.data.sources.tables.workbook import Workbook
@@ -157,9 +158,13 @@ def _where_it_may_be(folder: Path) -> str:
     """Return the mend where a folder has no opportunities: a folder below it that has, else to add them."""
     below = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(_NOT_OURS)]
     for path in below[:_FOLDERS_LOOKED_INTO]:
-        if any(is_table(file) and stem(file) == "opportunities" for file in path.iterdir()):
+        if any(_is_table(file) and stem(file) == "opportunities" for file in path.iterdir()):
             return f"it is in {path.name!r} below: name {folder / path.name}"
     return f"add opportunities.csv or opportunities.parquet; {_NEEDED}"
+
+
+def _is_table(path: Path) -> bool:
+    return is_partitioned(path) if path.is_dir() else is_table(path)
 
 
 # -- a folder ------------------------------------------------------------------------------------------
@@ -167,13 +172,16 @@ def _where_it_may_be(folder: Path) -> str:
 
 def _read_folder(folder: Path, found: Location) -> None:
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(_NOT_OURS)]
-    candidates = [path for path in paths if is_table(path)]
+    parted = [path for path in paths if is_partitioned(path)]
+    candidates = [path for path in paths if is_table(path) and path not in parted]
     files = [path for path in candidates if path.is_file()]
     found.errors += _misspelt(paths, files)
     found.errors += [_no_file(path) for path in candidates if path not in files and stem(path) in TABLES]
     others = []
-    for path in files:
-        if ending(path) in WORKBOOK:
+    for path in sorted([*files, *parted]):
+        if path in parted:
+            _attempt(found, partial(_take_partitions, found, path))
+        elif ending(path) in WORKBOOK:
             _attempt(found, partial(_read_workbook_beside, path, found))
         elif stem(path) in TABLES:
             _attempt(found, partial(_take_file, found, path))
@@ -202,6 +210,10 @@ def _take_file(found: Location, path: Path) -> None:
     header = TitlesAbove(TABLES[stem(path)])
     raw = read_tables(path, table=stem(path), typed=True, header=header)[0]
     _take(found, path, replace(raw, notes=(*raw.notes, *header.note(raw.file))))
+
+
+def _take_partitions(found: Location, path: Path) -> None:
+    _take(found, path, read_partitions(path, table=table_named(path)))
 
 
 def _take(found: Location, path: Path, raw: RawTable, *, name: str = "") -> None:
@@ -254,7 +266,7 @@ def _misspelt(paths: list[Path], files: list[Path]) -> list[DataError]:
 
     A near name alone is none: accounts.csv is not a misspelt `costs`. The file has the columns of that table, too.
     """
-    absent = set(TABLES) - {stem(path) for path in files}
+    absent = set(TABLES) - {stem(path) for path in files} - {table_named(path) for path in paths if path.is_dir()}
     errors = []
     if not any(path.name == FILE for path in paths):
         near = [path for path in paths if path.suffix == ".toml" and did_you_mean(path.stem.lower(), [_COMPANY])]

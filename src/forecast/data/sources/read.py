@@ -21,6 +21,7 @@ from forecast.data.sources import files
 from forecast.data.sources.company import FILE, text_ending_on, write_company
 from forecast.data.sources.database.place import Place, is_address, place_in, place_of
 from forecast.data.sources.private import private_folder
+from forecast.data.sources.tables.partitions import files_of
 from forecast.errors import MachineError, Problem
 
 
@@ -84,9 +85,13 @@ def _held(place: Path) -> Log | None:
 
 def _stamps(place: Path) -> tuple[tuple[str, int, int, int], ...]:
     """Return name, size, time of the last change and place on the disk of each file of a folder, or of a workbook."""
-    entries = sorted(place.iterdir()) if place.is_dir() else [place]
-    facts = ((entry.name, entry.stat()) for entry in entries if entry.exists())
+    entries = [*sorted(place.iterdir()), *_partitions(place)] if place.is_dir() else [place]
+    facts = ((str(entry.relative_to(place.parent)), entry.stat()) for entry in entries if entry.exists())
     return tuple((name, each.st_size, each.st_mtime_ns, each.st_ino) for name, each in facts)
+
+
+def _partitions(folder: Path) -> list[Path]:
+    return [file for file in files_of(folder) if file.parent != folder]
 
 
 def examine(location: str | os.PathLike[str]) -> tuple[Log | None, list[Problem]]:
@@ -137,9 +142,11 @@ def ending_on(place: Path, into: Path, *, company: Company, day: pd.Timestamp) -
     """
     try:
         into.mkdir()
-        for file in place.iterdir():
-            if file.is_file() and file.name != FILE:
-                shutil.copyfile(file, into / file.name)
+        for file in files_of(place):
+            if file.name != FILE:
+                copy = into / file.relative_to(place)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
         if company.logo:
             logo = into / company.logo
             logo.parent.mkdir(parents=True, exist_ok=True)

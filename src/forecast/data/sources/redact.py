@@ -215,13 +215,15 @@ def _followed(
 
 
 def _copy(name: str, frame: pd.DataFrame, changed: Mapping[str, pd.Series], file: Path, into: Path) -> None:
-    """Write one table: as it is where nothing changed, Parquet as Parquet; everything else as CSV.
+    """Write one table: as it is where nothing changed, Parquet as Parquet, of partitions one; everything else as CSV.
 
     A workbook holds more than its cells (who wrote it, what stood there before), so that none is ever copied.
     """
     kind = ending(file)
-    if not changed and kind not in WORKBOOK and not file.is_symlink():
+    if not changed and file.is_file() and kind not in WORKBOOK and not file.is_symlink():
         shutil.copyfile(file, into / file.name)
+    elif file.is_dir():  # of partitions
+        frame.assign(**changed).to_parquet(into / f"{name}{PARQUET}")
     elif kind == PARQUET:
         table = papq.read_table(file)
         for column, values in changed.items():

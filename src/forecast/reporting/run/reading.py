@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from forecast.data.sources.tables.partitions import files_of
 from forecast.errors import MachineError
 from forecast.reporting.run import workspace
 
@@ -70,7 +71,7 @@ class Reading:
 
 def _files_of(data: Path) -> list[Path]:
     with workspace.machine("the data cannot be read"):
-        return [file for file in data.iterdir() if file.is_file() and not file.name.startswith((".", _BESIDE))]
+        return [file for file in files_of(data) if not file.name.startswith(_BESIDE)]
 
 
 def _signs(files: Iterable[Path], *, changes: bool = False) -> dict[str, Sign]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import forecast
+from forecast.data.sources.tables.partitions import files_of
 from forecast.errors import MachineError
 from forecast.reporting.month import swap
 from forecast.reporting.month.results import write_atomic, write_text
@@ -286,9 +287,8 @@ _CODE = (".py", ".j2", ".css", ".js", ".json")
 
 
 def data_fingerprints(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a data folder, by name; of nothing below it and nothing hidden."""
-    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    return {file.name: file_fingerprint(file) for file in sorted(files)}
+    """Return the SHA-256 of each file of a data folder, partitions included, by name; of nothing hidden."""
+    return {file.relative_to(folder).as_posix(): file_fingerprint(file) for file in files_of(folder)}
 
 
 def code_fingerprint() -> str:

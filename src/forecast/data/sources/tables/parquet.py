@@ -28,7 +28,7 @@ def read_parquet(path: Path, *, table: str) -> pd.DataFrame:
             f"{named(path.name, table)} is empty", table=table, mend="write the table again, or take the file away"
         )
     try:
-        _check_size(path, table=table)
+        check_size(path, table=table, name=named(path.name, table))
         check_names(papq.read_schema(path).names, separator="", file=path.name, table=table)
         frame = _typed_columns(path)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError) as error:
@@ -41,7 +41,8 @@ def read_parquet(path: Path, *, table: str) -> pd.DataFrame:
     return frame
 
 
-def _check_size(path: Path, *, table: str) -> None:
+def check_size(path: Path, *, table: str, name: str) -> None:
+    """Raise DataError, with the file's name, where it claims more than a file of its size can hold."""
     known = papq.read_metadata(path)
     size = max(
         known.num_rows * known.num_columns * _BYTES_A_VALUE,
@@ -49,7 +50,7 @@ def _check_size(path: Path, *, table: str) -> None:
     )
     if size > LARGEST and size > RATIO * path.stat().st_size:
         raise DataError(
-            f"{named(path.name, table)} claims {known.num_rows:,} rows, more than a file of its size can hold",
+            f"{name} claims {known.num_rows:,} rows, more than a file of its size can hold",
             table=table,
             mend="write the file again",
         )
