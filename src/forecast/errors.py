@@ -47,6 +47,17 @@ class ForecastError(Exception):
     exit_code = 1
     transient: str = ""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let an error pass from one process to another as it is, whatever it was made from."""
+        return _as_it_was, (type(self), self.args, dict(self.__dict__))
+
+
+def _as_it_was(kind: type[ForecastError], args: tuple[object, ...], facts: Mapping[str, object]) -> ForecastError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:

@@ -38,7 +38,7 @@ ROWS = [
     "data/asked_day",
     "data/audit",
     "simulation",
-    "models/tables",
+    "models/tables|models/spread",
     "models/win",
     "models/pipeline",
     "models/baselines",

@@ -53,6 +53,16 @@ Format = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="text to read, json for a program; the same findings.")
 ]
 
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers", metavar="N", min=1, max=256, help="Processes of this machine among which work is spread."
+    ),
+]
+Dask = Annotated[
+    str, typer.Option("--dask", metavar="ADDRESS", help="A Dask scheduler, tcp://HOST:PORT, whose workers do the work.")
+]
+
 # Options of `report` alone.
 ReportsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")]
 
@@ -201,14 +211,29 @@ def backtest(
     ] = "pipeline,ets,seasonal-naive,stage-weighted",
     months: Months = 6,
     seed: Seed = 0,
+    workers: Workers = 1,
+    dask: Dask = "",
 ) -> None:
     """Write the forecasts as they would have been made at past month ends, with what happened.
 
     Example: forecast backtest --data data/sample --from 2025-06 --to 2026-04 --models pipeline,ets --out track.parquet
+
+    Example: forecast backtest --data data/sample --from 2025-06 --to 2026-04 --workers 2 --out track.parquet
     """
     from forecast.cli.commands import backtest as run
 
-    run(data, first=first, last=last, step=step, models=models.split(","), months=months, seed=seed, out=out)
+    run(
+        data,
+        first=first,
+        last=last,
+        step=step,
+        models=models.split(","),
+        months=months,
+        seed=seed,
+        out=out,
+        workers=workers,
+        dask=dask,
+    )
 
 
 @app.command(short_help="Say whether joint planning helped.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -58,13 +58,25 @@ def _snapshot(data: str, as_of: str, *, nothing_since: bool) -> Snapshot:
 
 
 def backtest(
-    data: str, *, first: str, last: str, step: int, models: list[str], months: int, seed: int, out: Path
+    data: str,
+    *,
+    first: str,
+    last: str,
+    step: int,
+    models: list[str],
+    months: int,
+    seed: int,
+    out: Path,
+    workers: int = 1,
+    dask: str = "",
 ) -> None:
     """Write the forecasts of past month ends with what happened."""
     from forecast.evaluation.backtest import month_ends, track_record
     from forecast.models.registry import forecaster
+    from forecast.models.spread.spread import check_places
 
     _check_out(out)
+    check_places(workers=workers, dask=dask)
     names = [name.strip() for name in models if name.strip()]
     if not names:
         raise ParameterError("--models names no model")
@@ -73,7 +85,8 @@ def backtest(
             forecaster(name)  # an unknown one is refused before the data are read
     log = forecast.read(data)
     ends = month_ends(log, first=first, last=last, step=step)
-    _write(track_record(log, origins=ends, models=names, months=months, seed=seed), out)
+    places: dict[str, Any] = {"workers": workers, "dask": dask}
+    _write(track_record(log, origins=ends, models=names, months=months, seed=seed, **places), out)
 
 
 def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:

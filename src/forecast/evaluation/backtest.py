@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, TOTAL, Log, NotedTab
 from forecast.data.submissions import name_key, submitters
 from forecast.errors import ParameterError, nearest
 from forecast.models.combined.combination import (
+    COMPONENTS,
     MODEL,
     Made,
     combinations,
@@ -32,6 +35,7 @@ from forecast.models.combined.combination import (
 from forecast.models.pipeline.bookings import MODEL as PIPELINE
 from forecast.models.pipeline.bookings import MODEL_WITHOUT as WITHOUT
 from forecast.models.registry import SUBMITTED, ForecasterAtOrigins, at_origins
+from forecast.models.spread.spread import are_several, spread
 from forecast.models.tables import abstain
 
 DEFAULT_MODELS = ("pipeline", "ets", "seasonal-naive", "stage-weighted", "stage-weighted-future", "stage-age")
@@ -46,6 +50,8 @@ def backtest(
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
     through: Snapshot | None = None,
+    workers: int = 1,
+    dask: str = "",
 ) -> pd.DataFrame:
     """Return the forecasts of every origin and model, with what was booked in the end.
 
@@ -57,6 +63,8 @@ def backtest(
     on_origin : called after each origin with how many are done and how many there are.
     through : a snapshot of a later day with a walk that is kept (`keep_walks`): `pipeline` is read off that where it
         passes the origins and knows of the same breaks in the record. The forecasts are the same.
+    workers, dask : let processes of this machine, or the workers of the Dask cluster with this address, make the
+        forecasts; each makes those of a forecaster. The result is the same to the bit.
 
     Returns
     -------
@@ -67,10 +75,18 @@ def backtest(
     Raises
     ------
     ParameterError : an origin is no date, doubled or beyond the log; a model is unknown or doubled; months or seed is
-    out of range.
+    out of range; workers or dask cannot be. MachineError : as `spread` raises it.
     """
     return track_record(
-        log, origins=origins, models=models, months=months, seed=seed, on_origin=on_origin, through=through
+        log,
+        origins=origins,
+        models=models,
+        months=months,
+        seed=seed,
+        on_origin=on_origin,
+        through=through,
+        workers=workers,
+        dask=dask,
     ).frame()
 
 
@@ -83,6 +99,8 @@ def track_record(
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
     through: Snapshot | None = None,
+    workers: int = 1,
+    dask: str = "",
 ) -> NotedTable:
     """Return what `backtest` hands out, with its notes by name.
 
@@ -92,36 +110,90 @@ def track_record(
     forecaster abstains; and origins of years with other plan rates are forecast, and what came is converted, at the
     rates of their own year.
     """
+    several = are_several(workers=workers, dask=dask)
     days, forecasters = parse_origins(log, origins), _forecasters(log, models)
     by_year = by_rates(log, days)
     if len(by_year) > 1 or by_year[0][0] is not log:
-        parts = [
-            track_record(at, origins=list(itertools.compress(days, mine)), models=models, months=months, seed=seed)
-            for at, mine in by_year
-        ]
-        tables = pd.concat([part.table for part in parts], ignore_index=True)
-        return NotedTable(table=tables, notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)))
+        asked: dict[str, Any] = {"models": models, "months": months, "seed": seed, "workers": workers, "dask": dask}
+        parts = [track_record(at, origins=list(itertools.compress(days, mine)), **asked) for at, mine in by_year]
+        return NotedTable(
+            table=pd.concat([part.table for part in parts], ignore_index=True),
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        )
     ledger = ledger_of(log)
     early = [day for day in days if day < ledger.first_day]
-    results: dict[tuple[pd.Timestamp, str], NotedTable] = {}
-    for state, name in itertools.product(ledger.walk(early) if early else (), forecasters):
-        why = f"{name}: nothing was known before the log's first record on {ledger.first_day:%Y-%m-%d}."
-        results[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
-    for group in one_knowledge_each(log, days[len(early) :], ledger=ledger):
+    results = _before_the_log(ledger, early, forecasters, months=months)
+    ours = len(results)
+
+    def take(made: Mapping[tuple[pd.Timestamp, str], NotedTable]) -> None:
+        for key, result in made.items():
+            results[key] = result
+            done = len(results) - ours
+            if on_origin is not None and done % len(forecasters) == 0:
+                on_origin(done // len(forecasters), len(days))
+
+    groups = one_knowledge_each(log, days[len(early) :], ledger=ledger)
+    if several:
+        pieces = [(group, names) for group in groups for names in _apart(forecasters)]
+        shared = (replace(log), months, seed)  # without what is kept of the log for others
+        spread(_piece, pieces, workers=workers, dask=dask, shared=shared, on_result=lambda _, made: take(made))
+    for group in () if several else groups:
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
         kept = _off_walk(log, through, group, forecasters, months=months, seed=seed, ledger=ledger)
-        made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
-        for name, forecast in forecasters.items():
-            for day, result in _each(snap, name, forecast, group, made, months=months, seed=seed):
-                results[day, name] = result
-                done = len(results) - len(early) * len(forecasters)
-                if on_origin is not None and done % len(forecasters) == 0:
-                    on_origin(done // len(forecasters), len(days))
+        for key, result in _of_group(snap, group, forecasters, kept, months=months, seed=seed):
+            take({key: result})
     in_order = {key: results[key] for key in itertools.product(days, forecasters)}
     track = pd.concat([result.table for result in in_order.values()], ignore_index=True)
     extra = [name for name in (*ADDENDS, "plan", "p_at_least_plan") if name in track]
     track = track[[*FORECAST_COLUMNS, *extra]].assign(observed=observed(log, track, ledger=ledger))
     return NotedTable(table=track, notes=_notes({key: result.notes for key, result in in_order.items()}))
+
+
+def _before_the_log(
+    ledger: Ledger, days: Sequence[pd.Timestamp], names: Iterable[str], *, months: int
+) -> dict[tuple[pd.Timestamp, str], NotedTable]:
+    """Return the abstentions of days on which nothing was known yet, by day and forecaster."""
+    found = {}
+    for state, name in itertools.product(ledger.walk(days) if days else (), names):
+        why = f"{name}: nothing was known before the log's first record on {ledger.first_day:%Y-%m-%d}."
+        found[state.as_of, name] = abstain(state, model=name, months=months, notes=[why])
+    return found
+
+
+def _apart(names: Collection[str]) -> list[list[str]]:
+    """Return forecasters in parts that share no work, the longest first: what is combined goes with its combination."""
+    asked = list(names)
+    parts_of_it = (
+        {*COMPONENTS, *(name for name in asked if name.startswith(f"{SUBMITTED}-"))} if MODEL in asked else set()
+    )
+    together = [name for name in asked if name == MODEL or name in parts_of_it]
+    alone = sorted((name for name in asked if name not in together), key=lambda name: name not in (PIPELINE, WITHOUT))
+    return [part for part in (together, *([name] for name in alone)) if part]
+
+
+def _piece(
+    piece: tuple[Sequence[pd.Timestamp], Sequence[str]], log: Log, months: int, seed: int
+) -> dict[tuple[pd.Timestamp, str], NotedTable]:
+    """Return the tables of some origins and forecasters, by both, in a process that has the log alone."""
+    group, names = piece
+    snap = snapshot(log, as_of=group[-1])
+    return dict(_of_group(snap, group, _forecasters(log, names), {}, months=months, seed=seed))
+
+
+def _of_group(
+    snap: Snapshot,
+    group: Sequence[pd.Timestamp],
+    forecasters: Mapping[str, ForecasterAtOrigins],
+    kept: Mapping[str, Mapping[pd.Timestamp, NotedTable]],
+    *,
+    months: int,
+    seed: int,
+) -> Iterator[tuple[tuple[pd.Timestamp, str], NotedTable]]:
+    """Yield the tables of origins that one walk can serve, by origin and forecaster; kept : those that are there."""
+    made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
+    for name, forecast in forecasters.items():
+        for day, result in _each(snap, name, forecast, group, made, months=months, seed=seed):
+            yield (day, name), result
 
 
 def month_ends(log: Log, *, first: str, last: str, step: int = 1) -> list[pd.Timestamp]:
