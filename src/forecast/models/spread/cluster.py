@@ -39,36 +39,26 @@ def on_cluster(
     on_result: Callable[[int, Any], object] | None,
 ) -> list[Any]:
     """Return the results in the order of the items; arguments as `spread`. Raises MachineError, and what it raises."""
-    try:
-        return _on_cluster(function, items, shared, address=address, on_result=on_result)
-    except _Raised as raised:
-        raise raised.error from None
-
-
-def _on_cluster(
-    function: Callable[..., Any],
-    items: Sequence[Any],
-    shared: tuple[Any, ...],
-    *,
-    address: str,
-    on_result: Callable[[int, Any], object] | None,
-) -> list[Any]:
-    with _client(address) as client, _scheduler_lost(address), client.as_current():
-        crew = _Crew(client, address)
-        crew.look()  # a cluster without workers is told at once, not after the first item
+    with _connected(address) as crew:
         # Kept by the scheduler: a worker that comes later, or has lost it, gets it again.
-        held = client.submit(_held, shared, pure=False, retries=3)
-        made = worker.made_of()
-        futures = [client.submit(_work, function, item, held, made, pure=False) for item in items]
-        try:
-            return _gathered(futures, crew, on_result=on_result)
-        finally:
-            with contextlib.suppress(Exception):
-                client.cancel([*futures, held], force=True)
+        kept = crew.client.submit(_held, shared, pure=False, retries=3)
+        return crew.asked(function, items, kept, on_result=on_result)
 
 
-def _held(shared: tuple[Any, ...]) -> tuple[Any, ...]:
-    return shared
+@contextmanager
+def held_there(items: Sequence[Any], *, address: str) -> Iterator[Callable[..., list[Any]]]:
+    """Hold items on the workers, and give what asks all of them; see `held`."""
+    with _connected(address) as crew:
+        kept = [crew.client.submit(_held, item, pure=False, retries=3) for item in items]
+
+        def each(function: Callable[..., Any], *arguments: Any) -> list[Any]:
+            return crew.asked(function, kept, arguments)
+
+        yield each
+
+
+def _held(what: Any) -> Any:
+    return what
 
 
 def _work(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], made: dict[str, str]) -> Any:
@@ -136,6 +126,23 @@ class _Crew:
         self.client, self.address = client, address
         self._last_seen: float | None = None
 
+    def asked(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        shared: Any,
+        *,
+        on_result: Callable[[int, Any], object] | None = None,
+    ) -> list[Any]:
+        """Return the results of items; items and what is shared may be kept by the scheduler."""
+        made = worker.made_of()
+        futures = [self.client.submit(_work, function, item, shared, made, pure=False) for item in items]
+        try:
+            return _gathered(futures, self, on_result=on_result)
+        finally:
+            with contextlib.suppress(Exception):
+                self.client.cancel(futures, force=True)
+
     def seen(self) -> None:
         """Note that somebody works."""
         self._last_seen = time.monotonic()
@@ -149,6 +156,18 @@ class _Crew:
             raise MachineError(
                 f"{self.address}: this cluster has no workers\n  mend: start some: dask worker {self.address}"
             )
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[_Crew]:
+    """Connect to a cluster that has workers; what goes wrong is an error in words, or what the function raised."""
+    try:
+        with _client(address) as client, _scheduler_lost(address), client.as_current():
+            crew = _Crew(client, address)
+            crew.look()  # a cluster without workers is told at once, not after the first item
+            yield crew
+    except _Raised as raised:
+        raise raised.error from None
 
 
 @contextmanager

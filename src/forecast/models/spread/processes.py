@@ -28,55 +28,59 @@ _shared: tuple[Any, ...] = ()
 """In a worker: the arguments that all items share."""
 
 
-def in_processes(
-    function: Callable[..., Any],
-    items: Sequence[Any],
-    shared: tuple[Any, ...],
-    *,
-    workers: int,
-    on_result: Callable[[int, Any], object] | None,
-) -> list[Any]:
-    """Return the results in the order of the items; arguments as `spread`. Raises MachineError, and what it raises."""
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+class Pool:
+    """Processes that share arguments; leaving the context ends them.
 
-    results: dict[int, Any] = {}
-    broken = 0
-    while len(results) < len(items):
-        left, before = [position for position in range(len(items)) if position not in results], len(results)
-        try:
-            _until_broken(function, items, left, shared, workers=workers, results=results, on_result=on_result)
-        except BrokenProcessPool:
-            broken = 1 if len(results) > before else broken + 1
-            if broken >= _TRIES:
-                raise MachineError(
-                    f"worker processes died {_TRIES} times in a row, perhaps for want of memory\n"
-                    f"  mend: fewer than {workers} workers"
-                ) from None
-    return [results[position] for position in range(len(items))]
+    shared : the arguments that follow the item, the same for all. workers : how many processes.
+    """
 
+    def __init__(self, shared: tuple[Any, ...], *, workers: int) -> None:
+        self.shared, self.workers = shared, workers
+        self._executor: Any = None
 
-def _until_broken(
-    function: Callable[..., Any],
-    items: Sequence[Any],
-    left: Sequence[int],
-    shared: tuple[Any, ...],
-    *,
-    workers: int,
-    results: dict[int, Any],
-    on_result: Callable[[int, Any], object] | None,
-) -> None:
-    """Put the results of items into `results` as they come; the processes are gone in the end, however that comes."""
-    from joblib.externals.loky import ProcessPoolExecutor
+    def __enter__(self) -> Pool:
+        return self
 
-    pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(left)),
-        initializer=_begin,
-        initargs=(shared, os.getpid()),
-        env=dict.fromkeys(worker.THREADS, "1"),
-    )
-    whole = False
-    try:
+    def __exit__(self, failed: object, *_: object) -> None:
+        self._end(kill=failed is not None)
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        *,
+        on_result: Callable[[int, Any], object] | None = None,
+    ) -> list[Any]:
+        """Return the results in the order of the items; see `spread`. Raises MachineError, what the function does."""
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        results: dict[int, Any] = {}
+        broken = 0
+        while len(results) < len(items):
+            before = len(results)
+            try:
+                self._until_broken(function, items, results, on_result)
+            except BrokenProcessPool:
+                self._end(kill=True)
+                broken = 1 if len(results) > before else broken + 1
+                if broken >= _TRIES:
+                    raise MachineError(
+                        f"worker processes died {_TRIES} times in a row, perhaps for want of memory\n"
+                        f"  mend: fewer than {self.workers} workers"
+                    ) from None
+        return [results[position] for position in range(len(items))]
+
+    def _until_broken(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        results: dict[int, Any],
+        on_result: Callable[[int, Any], object] | None,
+    ) -> None:
+        """Put the results that are not there yet into `results`, as they come."""
+        pool = self._begun()
         work = partial(_work, function, worker.made_of())
+        left = [position for position in range(len(items)) if position not in results]
         waiting = {pool.submit(work, items[position]): position for position in left}
         while waiting:
             ended = wait(waiting, return_when=FIRST_COMPLETED).done
@@ -86,9 +90,23 @@ def _until_broken(
                 results[position] = future.result()
                 if on_result is not None:
                     on_result(position, results[position])
-        whole = True
-    finally:
-        pool.shutdown(wait=True, kill_workers=not whole)
+
+    def _begun(self) -> Any:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                max_workers=self.workers,
+                initializer=_begin,
+                initargs=(self.shared, os.getpid()),
+                env=dict.fromkeys(worker.THREADS, "1"),
+            )
+        return self._executor
+
+    def _end(self, *, kill: bool) -> None:
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True, kill_workers=kill)
 
 
 def _begin(shared: tuple[Any, ...], asker: int) -> None:

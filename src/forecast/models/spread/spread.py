@@ -9,7 +9,8 @@ done again by another; an error of the function ends all, as it would in a loop.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from forecast.errors import ParameterError
@@ -57,9 +58,10 @@ def spread(
 
         return on_cluster(function, todo, shared, address=dask, on_result=on_result)
     if workers > 1 and len(todo) > 1:
-        from forecast.models.spread.processes import in_processes
+        from forecast.models.spread.processes import Pool
 
-        return in_processes(function, todo, shared, workers=min(workers, len(todo)), on_result=on_result)
+        with Pool(shared, workers=min(workers, len(todo))) as pool:
+            return pool.run(function, todo, on_result=on_result)
     results = []
     with one_thread():
         for position, item in enumerate(todo):
@@ -67,6 +69,43 @@ def spread(
             if on_result is not None:
                 on_result(position, results[-1])
     return results
+
+
+@contextmanager
+def held(items: Sequence[Any], *, workers: int = 1, dask: str = "") -> Iterator[Callable[..., list[Any]]]:
+    """Hold items where work is done, and give what asks all of them: `each(function, *arguments)`.
+
+    `each` returns `function(item, *arguments)` of every item, in their order, as often as it is asked; items are sent
+    once. On a cluster each is where there is room, so that together they may be more than one machine holds; a process
+    of this machine has all of them. The rest as `spread`.
+    """
+    check_places(workers=workers, dask=dask)
+    if dask:
+        from forecast.models.spread.cluster import held_there
+
+        with held_there(items, address=dask) as each:
+            yield each
+    elif workers > 1 and len(items) > 1:
+        from forecast.models.spread.processes import Pool
+
+        with Pool(tuple(items), workers=min(workers, len(items))) as pool:
+
+            def asked(function: Callable[..., Any], *arguments: Any) -> list[Any]:
+                return pool.run(_of_held, [(position, function, arguments) for position in range(len(items))])
+
+            yield asked
+    else:
+
+        def here(function: Callable[..., Any], *arguments: Any) -> list[Any]:
+            with one_thread():
+                return [function(item, *arguments) for item in items]
+
+        yield here
+
+
+def _of_held(asked: tuple[int, Callable[..., Any], tuple[Any, ...]], *items: Any) -> Any:
+    position, function, arguments = asked
+    return function(items[position], *arguments)
 
 
 def check_places(*, workers: int, dask: str) -> None:

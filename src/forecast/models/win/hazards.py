@@ -12,7 +12,7 @@ Learning*, 4.4.1), and `incidence` turns hazards into chances. The complications
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,8 +23,10 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
+from forecast.models.spread.spread import held
 from forecast.models.win.encoding import Encoding
 from forecast.models.win.landmarks import Rows
+from forecast.models.win.logistic import blocks_of, fit_by_blocks, fit_logistic, gram_of, row_losses
 from forecast.wording import plural
 
 FEWEST_EACH = 20
@@ -53,12 +55,14 @@ MOST_CLOSED = 0.97
 _ITERATIONS = 12
 _LEAST_RIDGE, _MOST_RIDGE = 0.1, 1e7
 
-_CHUNK = 2048
-_MOST_STEPS = 30
-_SHORTEST_STEP = 1e-4
 
-Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
-"""From coefficients to what is minimised, and the linear predictor of each row."""
+@dataclass(frozen=True, kw_only=True)
+class Divided:
+    """How the rows of a fit are divided: into how many blocks at most, and who adds them up, as `spread` takes it."""
+
+    blocks: int
+    workers: int = 1
+    dask: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +83,32 @@ class Fit:
 
 
 def fit_in_full(
-    code: Encoding, design: np.ndarray, rows: Rows, *, won: int, lost: int, start: Fit | None = None
+    code: Encoding,
+    design: np.ndarray,
+    rows: Rows,
+    *,
+    won: int,
+    lost: int,
+    start: Fit | None = None,
+    divided: Divided | None = None,
 ) -> Fit:
     """Return the hazards fitted to rows; `won` and `lost` are the deals known to have closed so.
 
     code, design : how the rows are encoded, and the matrix of it, whose first columns are those of the base rate.
     start : an earlier fit to begin from, in the blocks of columns that it has too; it changes the path, not the answer.
+    divided : have the sums over all rows added up block by block, in processes or on a cluster; coefficients are
+        the same to 1e-8, and to the bit whoever adds the same blocks. None adds them here. Raises as `spread`.
     """
     base_rate = code.base_rate
     if min(won, lost) < FEWEST_EACH:
         reason = f"only {plural(won, 'deal')} won and {lost} lost: the base rate by age is given to all"
     else:
-        full = _fitted(code, design, rows, start=None if start is None else _carried_over(start, code))
+        before = None if start is None else _carried_over(start, code)
+        full = _fitted(code, design, rows, start=before, divided=divided)
         if _covariates_help(base_rate, full, design, rows):
             return full
         reason = NO_SKILL
-    plain = _fitted(base_rate, design, rows)
+    plain = _fitted(base_rate, design, rows, divided=divided)
     return replace(plain, informed=False, reason=reason)
 
 
@@ -120,6 +134,7 @@ def _fitted(
     *,
     start: np.ndarray | None = None,
     subset: np.ndarray | None = None,
+    divided: Divided | None = None,
 ) -> Fit:
     """Return both causes fitted to rows, or to a subset of them; `design` begins with the columns of `code`."""
     x, weight, outcomes, offset = design[:, : code.width], rows.weight, (rows.won, rows.lost), rows.offset
@@ -137,7 +152,12 @@ def _fitted(
             ).beta
         else:
             first = start[:, cause]
-        fits.append(fit_logistic(x, y, ridge=code.ridge, weight=weight, offset=beyond, start=first))
+        if divided is None:
+            fits.append(fit_logistic(x, y, ridge=code.ridge, weight=weight, offset=beyond, start=first))
+        else:
+            blocks = blocks_of(x, y, weight=weight, offset=beyond, count=divided.blocks)
+            with held(blocks, workers=divided.workers, dask=divided.dask) as each:
+                fits.append(fit_by_blocks(each, rows=len(x), ridge=code.ridge, start=first))
     beta = np.column_stack([each.beta for each in fits])
     return Fit(code=code, beta=beta, gram=(fits[0].information, fits[1].information))
 
@@ -342,123 +362,6 @@ def _solved(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndar
         inverse = np.linalg.pinv(matrix)
         return inverse @ target, inverse.diagonal()
     return dpotrs(factor, target, lower=0)[0], dpotri(factor, lower=0)[0].diagonal()
-
-
-# -- one logistic regression ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogisticFit:
-    """Coefficients (columns,), and the penalised information  sum w p (1 - p) x x' + diag(ridge)  (columns, columns).
-
-    The information is that of the last step at which it was summed, near the coefficients.
-    """
-
-    beta: np.ndarray
-    information: np.ndarray
-
-
-def fit_logistic(
-    design: np.ndarray,
-    outcome: np.ndarray,
-    *,
-    ridge: np.ndarray,
-    weight: np.ndarray | None = None,
-    offset: np.ndarray | None = None,
-    start: np.ndarray | None = None,
-    tolerance: float = 1e-5,
-) -> LogisticFit:
-    """Fit a ridge logistic regression by Newton's method.
-
-    Simple case: with p the chances by the coefficients so far, a step goes to where the quadratic about them is least,
-    beta <- beta + H^-1 (sum w x (y - p) - ridge beta),  H = sum w p (1 - p) x x' + diag(ridge).  Three complications:
-    a step from far away may overshoot, so it is halved until the likelihood rises enough; H is most of the work and
-    changes little near the end, so it is summed anew only while steps do not shrink fast; and `design` may be in
-    single precision, so the gradient is summed in float64 and only the path, not the answer, feels it.
-
-    design : (rows, columns). outcome : (rows,) 0 or 1. ridge : (columns,), of the penalty sum ridge beta^2 / 2.
-    weight : (rows,), 1 where left out. offset : (rows,), what stands in the linear predictor as it is, 0 where left
-    out. start : (columns,) where to begin. tolerance : ends where the next step would
-    gain less log likelihood than this, grown by a thousandth a row.
-    """
-    y = np.asarray(outcome, dtype=design.dtype)
-    w = np.ones(len(design)) if weight is None else weight
-    beta = np.zeros(design.shape[1]) if start is None else start.astype(float)
-    objective = _penalised_loss(design, y, w, ridge, offset)
-    value, eta = objective(beta)
-    factor, gain_before = None, np.inf
-    for _ in range(_MOST_STEPS):
-        p = expit(eta.astype(float))
-        gradient = _product(design, w * (y - p)) - ridge * beta
-        if factor is None:
-            information = gram_of(design, w * p * (1 - p))
-            information[np.diag_indices(len(beta))] += ridge + 1e-8 * (1 + information.diagonal())
-            factor = cho_factor(information, check_finite=False)
-        move = cho_solve(factor, gradient, check_finite=False)
-        gain = float(gradient @ move)
-        if gain < tolerance * (1 + 1e-3 * len(design)):
-            return LogisticFit(beta=beta + move, information=information)
-        share, value, eta = _halved_until_lower(objective, beta, move, value=value, gain=gain)
-        beta = beta + share * move
-        if share < 1.0 or gain > 0.05 * gain_before:
-            factor = None
-        gain_before = gain
-    return LogisticFit(beta=beta, information=information)
-
-
-def _penalised_loss(
-    design: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: np.ndarray, offset: np.ndarray | None
-) -> Objective:
-    beyond = 0.0 if offset is None else offset.astype(design.dtype)
-
-    def objective(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        eta = design @ beta.astype(design.dtype) + beyond
-        return float(weight @ (softplus(eta) - y * eta) + 0.5 * ridge @ beta**2), eta
-
-    return objective
-
-
-def _halved_until_lower(
-    objective: Objective, beta: np.ndarray, move: np.ndarray, *, value: float, gain: float
-) -> tuple[float, float, np.ndarray]:
-    """Return the share of a move to go (1, 1/2, 1/4, ...), and the objective and the linear predictor there.
-
-    value : of the objective now. gain : what the move would gain if the objective were as steep all the way.
-    """
-    share = 1.0
-    while True:
-        trial, eta = objective(beta + share * move)
-        if trial <= value - 1e-4 * share * gain or share < _SHORTEST_STEP:
-            return share, trial, eta
-        share /= 2
-
-
-def softplus(eta: np.ndarray) -> np.ndarray:
-    """Return log(1 + exp(eta)) in the precision of `eta`; plain ufuncs, which numpy vectorises."""
-    return np.maximum(eta, 0) + np.log1p(np.exp(-np.abs(eta)))
-
-
-def gram_of(design: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return sum of weight x x' over the rows, (columns, columns) float64; summed in parts that stay in the cache."""
-    root = np.sqrt(weight).astype(design.dtype)
-    total = np.zeros((design.shape[1], design.shape[1]))
-    for at in range(0, len(root), _CHUNK):
-        part = design[at : at + _CHUNK] * root[at : at + _CHUNK, None]
-        total += part.T @ part
-    return total
-
-
-def _product(design: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Return design' vector, summed in chunks so that single precision does not add up its errors."""
-    total = np.zeros(design.shape[1])
-    for at in range(0, len(vector), 4096):
-        total += vector[at : at + 4096].astype(design.dtype) @ design[at : at + 4096]
-    return total
-
-
-def row_losses(eta: np.ndarray, outcomes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return -log likelihood of each row, summed over causes, in nats; eta (rows, causes)."""
-    return np.sum([softplus(eta[:, k]) - y * eta[:, k] for k, y in enumerate(outcomes)], axis=0)
 
 
 def one_thread() -> AbstractContextManager[object]:
