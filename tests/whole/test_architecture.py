@@ -38,7 +38,7 @@ ROWS = [
     "data/asked_day",
     "data/audit",
     "simulation",
-    "models/tables|models/spread",
+    "models/tables|models/spread|models/logistic",
     "models/win",
     "models/pipeline",
     "models/baselines",

@@ -15,9 +15,9 @@ from scipy.stats import multivariate_normal, norm, rankdata
 
 import forecast
 from companies import make_snapshot, plain_company
+from forecast.models.logistic import fit_logistic
 from forecast.models.win.encoding import normal_scores
 from forecast.models.win.hazards import learned_ridge
-from forecast.models.win.logistic import fit_logistic
 from forecast.models.win.probabilities import chances_ahead, fit_win_model
 from forecast.simulation.company import simulate, write
 

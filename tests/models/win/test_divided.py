@@ -9,9 +9,9 @@ import pytest
 
 import forecast
 from clusters import running
+from forecast.models.logistic import Block, blocks_of, fit_by_blocks, fit_logistic
 from forecast.models.win import learn
 from forecast.models.win.hazards import Divided, Fit, fit_in_full
-from forecast.models.win.logistic import Block, blocks_of, fit_by_blocks, fit_logistic
 from forecast.simulation.company import simulate, write
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from forecast.models.logistic import fit_logistic, row_losses
 from forecast.models.win.hazards import MOST_CLOSED, both_hazards, incidence, one_thread
-from forecast.models.win.logistic import fit_logistic, row_losses
 
 
 def some_rows(n: int = 3000, columns: int = 5, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

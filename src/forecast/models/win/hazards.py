@@ -23,10 +23,10 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
+from forecast.models.logistic import blocks_of, fit_by_blocks, fit_logistic, gram_of, row_losses
 from forecast.models.spread.spread import held
 from forecast.models.win.encoding import Encoding
 from forecast.models.win.landmarks import Rows
-from forecast.models.win.logistic import blocks_of, fit_by_blocks, fit_logistic, gram_of, row_losses
 from forecast.wording import plural
 
 FEWEST_EACH = 20
