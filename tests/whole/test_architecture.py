@@ -21,7 +21,7 @@ ROWS = [
     "sources",
     "wording|seeds",
     "differences",
-    "data/schema|data/text|data/zones",
+    "data/schema|data/text|data/zones|data/memory",
     "data/codes",
     "data/submissions|data/rates",
     "data/checks",

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from forecast.cli import imports, published, reporting, streams
+from forecast.cli import imports, limits, published, reporting, streams
 from forecast.errors import ForecastError, MachineError
 from forecast.reporting.run.stopping import terminable
 
@@ -82,6 +82,7 @@ def _options(
 
 
 @app.command(short_help="Make the month's report: pages, tables, manifest.")
+@limits.limited
 def report(
     data: Data,
     as_of: reporting.Days,
@@ -144,6 +145,7 @@ def report(
 
 
 @app.command(short_help="List every problem of the data.")
+@limits.limited
 def check(data: Data, output: Format = "text") -> None:
     """List every problem of the data: fatal, changes the answer, cosmetic; each with its rows and its mend.
 
@@ -159,6 +161,7 @@ def check(data: Data, output: Format = "text") -> None:
 
 
 @app.command(short_help="Write the bookings forecast.")
+@limits.limited
 def bookings(
     data: Data,
     as_of: AsOf,
@@ -182,6 +185,7 @@ def bookings(
 
 
 @app.command(short_help="Write the open deals' win probabilities.")
+@limits.limited
 def deals(
     data: Data,
     as_of: AsOf,
@@ -200,6 +204,7 @@ def deals(
 
 
 @app.command(short_help="Write past forecasts with what happened.")
+@limits.limited
 def backtest(
     data: Data,
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First origin, a month.")],
@@ -237,6 +242,7 @@ def backtest(
 
 
 @app.command(short_help="Say whether joint planning helped.")
+@limits.limited
 def planning(
     data: Data,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Result, ending in .json.")],

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from forecast.cli import limits
 from forecast.errors import ParameterError
 
 ReportsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the reports.")]
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command(short_help="List the runs and what came of them.")(runs)
     app.command(short_help="Say whether published files are unchanged.")(verify)
     app.command(short_help="Say what differs between two months.")(compare)
-    app.command(short_help="Make a past month with today's code, beside it.")(replay)
+    app.command(short_help="Make a past month with today's code, beside it.")(limits.limited(replay))
     app.command(short_help="Remove old months and what dead runs left.")(clean)
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from forecast.data.checks.across import HAPPENED, check_across
 from forecast.data.checks.credits import settle_credits
@@ -20,6 +19,7 @@ from forecast.data.checks.own_periods import TABLE as OWN_PERIODS
 from forecast.data.checks.own_periods import with_own_periods
 from forecast.data.checks.table import check_table, problem_at
 from forecast.data.codes import by_key, places, recoded
+from forecast.data.memory import give_back
 from forecast.data.schema import TABLES, Company, Log
 from forecast.errors import SEVERITIES, DataError, Problem, nearest
 from forecast.wording import money, plural, share
@@ -114,7 +114,7 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
             frame, wrong = check_table(name, given, company)
             del given
             found += wrong
-            _give_back()
+            give_back()
             whole = all(column.name in frame for column in table.columns if column.required)
             if whole and (len(frame) or name == "opportunities"):
                 typed[name] = frame
@@ -127,9 +127,9 @@ def _examine(raw: dict[str, pd.DataFrame], company: Company) -> tuple[dict[str, 
         for name in _NAMING:
             if name in typed:
                 typed[name] = _share_names(typed[name], typed["opportunities"]["opportunity_id"])
-                _give_back()
+                give_back()
         found += check_across(typed, company)
-    _give_back()
+    give_back()
     return typed, company, sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
 
 
@@ -193,8 +193,3 @@ def _in_order(typed: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         # Where rows may repeat there is no key: all columns then say the order, so that no source does.
         tables[name] = by_key(frame, TABLES[name].key or [str(column) for column in frame])
     return tables
-
-
-def _give_back() -> None:
-    """Give memory that was freed back to the system: Arrow's allocator would not."""
-    pa.default_memory_pool().release_unused()

@@ -25,7 +25,7 @@ from forecast.errors import DataError, ForecastError, MachineError, NotebookErro
 from forecast.reporting.month.results import write_text
 from forecast.reporting.published.runs import LOG, RUNS, STATUS, fingerprint, headline
 from forecast.reporting.run.progress import Progress
-from forecast.reporting.run.stopping import TimeUp
+from forecast.reporting.run.stopping import Stopped
 
 Clock = Callable[[], dt.datetime]
 """Returns this moment, with its zone."""
@@ -267,7 +267,7 @@ def _outcome(error: BaseException | None, *, redacted: bool) -> dict[str, Any]:
         if isinstance(error, NotebookError):
             facts |= {"notebook": error.notebook, "cell": error.cell, "page": error.partial}
         return facts
-    if isinstance(error, TimeUp):
+    if isinstance(error, Stopped):
         return {"status": "stopped", "exit_code": MachineError.exit_code, "message": str(error)}
     message = f"{type(error).__name__}: {error}".splitlines()[0]
     return {"status": "failed", "exit_code": MachineError.exit_code, "message": message}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.data.asked_day import Asked
+from forecast.data.memory import give_back
 from forecast.data.sources.private import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
 from forecast.reporting.pages.leader import fiscal_months
@@ -134,6 +135,7 @@ class _Run:
 
 def _make(run: _Run, *, resume: bool, anew: frozenset[str] = frozenset()) -> None:
     """Run what is not finished and publish the month; the folder of reports is locked."""
+    give_back()  # of the data only what the job says is needed from here on
     job = run.job
     workspace.sweep(job.month)
     state = workspace.State.open(job.month, workspace.combined(job.made_from), resume=resume)

@@ -13,8 +13,16 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sig
 """To end, and that the terminal is gone."""
 
 
-class TimeUp(BaseException):
-    """The time that was set is over; like a signal, nothing that a run takes for an error on its way out."""
+class Stopped(BaseException):
+    """The run has to end; like a signal, nothing that it takes for an error on its way out."""
+
+
+class TimeUp(Stopped):
+    """The time that was set is over."""
+
+
+class MemoryUp(Stopped):
+    """More memory is taken than was allowed."""
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from forecast.data import memory
 from forecast.data.sources.database.place import Place
 from forecast.data.sources.database.session import (
     RELATION,
@@ -30,10 +32,14 @@ FROM information_schema.tables WHERE table_catalog = current_catalog() ORDER BY 
 
 
 @contextmanager
-def opened(place: Place) -> Iterator[Duck]:
-    """Open the file and close it. Raises DataError where it is none, Lost where another process writes it."""
+def opened(place: Place, *, beside: Path) -> Iterator[Duck]:
+    """Open the file and close it. Raises DataError where it is none, Lost where another process writes it.
+
+    beside : a folder of the run's own, in which what sorting cannot hold within the limit of memory is put down.
+    """
+    settings: dict[str, Any] = {"temp_directory": str(beside / "sorting"), **memory.for_duckdb()}
     try:
-        connection = duckdb.connect(place.address, read_only=True)
+        connection = duckdb.connect(place.address, read_only=True, config=settings)
     except duckdb.Error as error:
         if "lock" in str(error).lower():
             raise Lost(f"{place.label}: another process has it open to write ({first_words(str(error))})") from None

@@ -48,7 +48,7 @@ def fetch(place: Place, into: Path, *, pauses: Sequence[float] = PAUSES) -> None
     for pause in (*pauses, None):
         try:
             into.mkdir(parents=True)
-            with _opened(place) as session:
+            with _opened(place, beside=into.parent) as session:
                 _copy(place, session, into)
             return
         except Lost as error:
@@ -66,7 +66,7 @@ def fetch(place: Place, into: Path, *, pauses: Sequence[float] = PAUSES) -> None
             raise
 
 
-def _opened(place: Place) -> AbstractContextManager[Session]:
+def _opened(place: Place, *, beside: Path) -> AbstractContextManager[Session]:
     """Return a session of the database; each driver is loaded where it is used."""
     if place.kind == "postgresql":
         from forecast.data.sources.database import postgres
@@ -75,7 +75,7 @@ def _opened(place: Place) -> AbstractContextManager[Session]:
     if place.kind == "duckdb":
         from forecast.data.sources.database import duck
 
-        return duck.opened(place)
+        return duck.opened(place, beside=beside)
     from forecast.data.sources.database import anysql
 
     return anysql.opened(place)

@@ -25,12 +25,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as papq
 
+from forecast.data import memory
 from forecast.data.checks.table import BEGINS
 from forecast.data.codes import from_dictionary
 from forecast.data.schema import TABLES
 from forecast.data.sources.tables.delimited import check_names, first_line
 from forecast.data.sources.tables.parquet import check_size
-from forecast.data.sources.tables.raw import PARQUET, RawTable
+from forecast.data.sources.tables.raw import PARQUET, RawTable, stem
 from forecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ def files_of(place: Path) -> list[Path]:
         elif is_partitioned(path):
             found += _files(path)
     return found
+
+
+def table_of_file(file: Path, place: Path) -> str:
+    """Return the table that a file of a data folder belongs to: by its own name, or of the folder of partitions."""
+    inside = file.relative_to(place).parts
+    return stem(file) if len(inside) == 1 else table_named(place / inside[0])
 
 
 def read_partitions(folder: Path, *, table: str) -> RawTable:
@@ -229,7 +236,7 @@ def _listed(names: Sequence[str]) -> str:
 def _connected() -> duckdb.DuckDBPyConnection:
     import duckdb  # loads where it is used
 
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": 1, **memory.for_duckdb()})
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
