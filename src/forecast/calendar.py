@@ -230,7 +230,12 @@ def _own_starts(own: tuple[tuple[int, int], ...], first: int, last: int) -> np.n
 
 def parse_period(text: str) -> int:
     """Read `2026-10` as a period."""
-    match = _MONTH.match(str(text).strip())
+    return _period_of(str(text))
+
+
+@lru_cache(maxsize=10_000)  # columns hold the same few hundred months again and again
+def _period_of(text: str) -> int:
+    match = _MONTH.match(text.strip())
     if not match:
         raise ParameterError(f"{text!r} is not a month; write it as 2026-10")
     return int(match[1]) * 12 + int(match[2]) - 1

@@ -11,11 +11,11 @@ import datetime as dt
 import zoneinfo
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.checks.validation import last_record
+from forecast.data.codes import places
 from forecast.data.schema import Log
 from forecast.errors import ParameterError
 
@@ -125,7 +125,7 @@ def _first_record(log: Log) -> pd.Timestamp:
     deals, history = log.opportunities, log.get("opportunity_history")
     if history is None or history.empty:
         return deals["created_on"].min()
-    followed = np.asarray(deals["opportunity_id"].isin(history["opportunity_id"]))
+    followed = places(deals["opportunity_id"], history["opportunity_id"]) >= 0
     recorded = history["recorded_at"].min()
     days = [deals.loc[~followed, "created_on"].min()]
     if pd.notna(recorded):

@@ -55,6 +55,11 @@ def submitters(table: pd.DataFrame | None) -> list[str]:
     return [] if table is None else sorted(spelled(table["submitter"].dropna().unique()).values())
 
 
+def commits(table: pd.DataFrame) -> bool:
+    """Return whether a forecast of the category that counts is among these; they have categories."""
+    return any(name_key(str(name)) == COMMIT for name in table["category"].dropna().unique())
+
+
 def why_none_counts(table: pd.DataFrame) -> str:
     """Return why none of these forecasts counts, in half a sentence; empty where one can."""
     if "category" not in table.columns:

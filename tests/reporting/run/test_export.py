@@ -10,7 +10,7 @@ import pytest
 
 from forecast.data.schema import Company
 from forecast.reporting.charts.figure import TableView
-from forecast.reporting.pages.leader import fiscal_months
+from forecast.reporting.pages.fiscal import fiscal_months
 from forecast.reporting.run import export, pages
 from forecast.reporting.run.engine import Execution, Failure
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecast.calendar import Calendar
 from forecast.data.audit.scope import settled_by_month, submitters_of_other_scope
+from forecast.data.codes import places
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import Log
 from forecast.data.submissions import ABSENT, official_forecasts
@@ -40,12 +41,13 @@ class Known:
     other_scope: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
-    def with_proposal(self) -> frozenset[str] | None:
-        """The opportunities that had a proposal out, by id; None where the tables do not say."""
+    def closed_with_proposal(self) -> pd.DataFrame | None:
+        """Those of `closed` that had a proposal out; None where the tables do not say."""
         names, history = proposal_stages(self.snap), self.snap.history
         if history is None or not names:
             return None
-        return frozenset(history.loc[history["stage"].isin(names), "opportunity_id"].unique())
+        had = history.loc[history["stage"].isin(names), "opportunity_id"].drop_duplicates()
+        return self.closed[places(self.closed["opportunity_id"], had) >= 0]
 
     def of_bookings(self, forecasts: pd.DataFrame) -> pd.DataFrame:
         """Return those of some forecasts (segment, submitter) that are of bookings, as an accuracy can be told of."""

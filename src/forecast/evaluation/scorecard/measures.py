@@ -182,10 +182,10 @@ def first_orders_count_as_new(known: Known) -> str:
 
 def proposals_won(known: Known, span: Span) -> float | None:
     """Share of the opportunities closed in the span that had a proposal out and were won."""
-    if known.with_proposal is None:
+    closed = known.closed_with_proposal
+    if closed is None:
         return None
-    closed = known.closed[span.has(known.closed["period"])]
-    out = closed[closed["opportunity_id"].isin(known.with_proposal)]
+    out = closed[span.has(closed["period"])]
     return float((out["outcome"] == "won").mean()) if len(out) else float("nan")
 
 

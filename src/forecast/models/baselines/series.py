@@ -24,7 +24,7 @@ from scipy.special import ndtr
 
 from forecast.calendar import period_label
 from forecast.data.schema import NotedTable
-from forecast.data.submissions import counted, name_key, why_none_counts
+from forecast.data.submissions import commits, counted, name_key, why_none_counts
 from forecast.models.baselines.smoothing import PERIOD, EtsPath, ets_path
 from forecast.models.baselines.theta import pooled, theta_mixture
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, known_bookings, month_targets
@@ -195,8 +195,10 @@ def submitted(view: KnownState, *, submitter: str, months: int, seed: int = 0) -
     codes, names = pd.factorize(recent["submitter"])
     mine = np.array([name_key(name) == name_key(submitter) for name in names] + [False])
     rows = recent[mine[codes]]  # the last place is that of rows without a name
-    known = view.submitted() if "category" in recent else None
-    why = "" if known is None else why_none_counts(known) or why_none_counts(rows)
+    why = ""
+    if "category" in recent and not commits(rows):  # else it is among all that are known, too
+        known = view.submitted()
+        why = "" if known is None else why_none_counts(known) or why_none_counts(rows)
     if why:
         return abstain(view, model=model, months=months, notes=[f"no forecast of {submitter} counts: {why}."])
     rows = counted(rows, calendar=view.calendar)

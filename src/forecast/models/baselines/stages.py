@@ -172,7 +172,7 @@ def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: n
             inside = (origin >= 0) & (origin < len(first)) & (segment >= 0)
             day = days[np.clip(origin, 0, len(first) - 1)]
             for out, chosen in ((then, inside & (closed <= day)), (new, inside & (created > day))):
-                np.add.at(out, (origin[chosen], segment[chosen], step), amount[chosen])
+                out[:, :, step] = _summed((origin[chosen], segment[chosen]), amount[chosen], shape[:2])
     return _Panel(
         periods=periods,
         stages=len(view.ledger.stages),
@@ -186,6 +186,12 @@ def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: n
         new=np.where(settled, new, np.nan),
         wait=view.months_settling,
     )
+
+
+def _summed(place: tuple[np.ndarray, ...], values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the sum of the values at each place of a table of this shape, in their order; 0 where there is none."""
+    cell = np.ravel_multi_index(place, shape)
+    return np.bincount(cell, values, minlength=int(np.prod(shape))).reshape(shape)
 
 
 def _days_at(view: KnownState, origins: np.ndarray) -> np.ndarray:
@@ -218,18 +224,17 @@ def _win_rates(view: KnownState, panel: _Panel) -> np.ndarray:
     """
     ledger, count = view.ledger, panel.stages
     passed = (ledger.day <= view.day) & (ledger.stage >= 0)
-    seen = np.unique(ledger.deal[passed].astype(np.int64) * count + ledger.stage[passed])
-    deal, stage = seen // count, seen % count
+    seen = np.zeros((len(view.outcome), count), dtype=bool)
+    seen[ledger.deal[passed], ledger.stage[passed]] = True
+    deal, stage = np.nonzero(seen)
     every = np.flatnonzero(view.known)
     deal, stage = np.concatenate([deal, every]), np.concatenate([stage, np.full(len(every), count)])
     closed = view.outcome[deal] != OPEN
     deal, stage = deal[closed], stage[closed]
     from_origin = np.searchsorted(panel.days, view.closed_on[deal])  # the first origin by which it was closed
     shape = (len(panel.days) + 1, count + 1)
-    ended = np.zeros(shape)
-    won = np.zeros(shape)
-    np.add.at(ended, (from_origin, stage), 1.0)
-    np.add.at(won, (from_origin, stage), view.outcome[deal] == WON)
+    ended = _summed((from_origin, stage), np.ones(len(deal)), shape)
+    won = _summed((from_origin, stage), view.outcome[deal] == WON, shape)
     ended, won = np.cumsum(ended, axis=0)[:-1], np.cumsum(won, axis=0)[:-1]
     overall = (won[:, -1:] + 0.5) / (ended[:, -1:] + 2.0)
     return (won + _RATE_PRIOR * overall) / (ended + _RATE_PRIOR)
@@ -243,10 +248,9 @@ def _by_expected_close(panel: _Panel, rates: np.ndarray) -> np.ndarray:
     state, origin = _states(panel)
     step = state["due"]  # below 0 where overdue or without a date
     keep = (step >= 0) & (step < len(panel.periods)) & (state["segment"] >= 0)
-    out = np.zeros((len(rates), len(panel.booked), len(panel.periods)))
     value = state["amount"] * rates[origin, state["stage"]]
-    np.add.at(out, (origin[keep], state["segment"][keep], step[keep]), value[keep])
-    return out
+    shape = (len(rates), len(panel.booked), len(panel.periods))
+    return _summed((origin[keep], state["segment"][keep], step[keep]), value[keep], shape)
 
 
 def _by_age(panel: _Panel) -> np.ndarray:

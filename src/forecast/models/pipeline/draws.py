@@ -63,14 +63,16 @@ def _coins(
     edges = np.ascontiguousarray(np.cumsum(chance, axis=1).T, dtype=np.float32)
     u = rng.random((n, draws), dtype=np.float32)
     won = u < edges[-1][:, None]
-    at = np.flatnonzero(won)
-    deal = np.repeat(np.arange(n), np.count_nonzero(won, axis=1))
+    at, wins = np.flatnonzero(won), np.count_nonzero(won, axis=1)
     drawn = u.ravel()[at]
-    when = np.zeros(len(at), dtype=np.int32)
+    step = np.zeros(len(at), dtype=np.uint8)  # at most 24
     for edge in edges[:-1]:
-        when += drawn >= edge[deal]
-    paid = value.ravel()[deal * steps + when] * ratios[rng.integers(0, len(ratios), len(at), dtype=np.int32)]
-    return np.bincount((at - deal * draws) * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
+        step += (drawn >= np.repeat(edge, wins)).view(np.uint8)
+    when = step.astype(np.int64)
+    paid = value.ravel()[np.repeat(np.arange(n) * steps, wins) + when]
+    paid *= ratios[rng.integers(0, len(ratios), len(at), dtype=np.int32)]
+    at -= np.repeat(np.arange(n) * draws, wins)
+    return np.bincount(at * steps + when, paid, minlength=draws * steps).reshape(draws, steps)
 
 
 def _by_sign(deals: np.ndarray, value: np.ndarray) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.calendar import period_label, year_before
+from forecast.calendar import year_before
 from forecast.data.audit.amounts import SEGMENT_SIZE
 from forecast.data.audit.names import NEARLY_ALIKE, RENAMED, SEVERAL_WAYS, WRONG_ENCODING
 from forecast.data.known.settled import booked_by_month
@@ -84,22 +84,6 @@ READING = {
     "answer.",
 }
 """How what the page shows is read, by subject."""
-
-
-def fiscal_months(company: Company, *, as_of: str | pd.Timestamp) -> str:
-    """Return what a month's name means where it is no month of the calendar, empty where it is one.
-
-    >>> fiscal_months(Company(calendar="4-5-4", fiscal_year_start=2, week_starts_on="sunday"), as_of="2026-10-10")
-    'Months are fiscal months of weeks (4-5-4): October 2026 is 4 October to 31 October 2026.'
-    """
-    calendar = company.periods
-    if calendar.by_month:
-        return ""
-    period = calendar.period(as_of)
-    kind = "the company’s own fiscal months" if calendar.own else f"fiscal months of weeks ({calendar.pattern})"
-    start, end = calendar.start(period), calendar.end(period)
-    first = wording.day(start) if start.year != end.year else wording.day(start).rsplit(" ", 1)[0]
-    return f"Months are {kind}: {wording.month(period_label(period))} is {first} to {wording.day(end)}."
 
 
 def doubts(

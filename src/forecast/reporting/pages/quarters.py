@@ -24,7 +24,6 @@ from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, em
 from forecast.reporting.charts.figure import Chart, Statement, TableColumns
 from forecast.reporting.charts.flags import flags_of_days
 from forecast.reporting.charts.style import BOOKED, FORECAST, PLAN, RANGE80, RANGE95
-from forecast.reporting.pages.bookings.causes import then_and_now
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 
@@ -274,6 +273,14 @@ def one_month(table: pd.DataFrame) -> tuple[str, str]:
     return (
         f"How the forecast of {quarter} moves shows from the second month on.",
         f"So far one report here holds it, made {when(table['as_of'].iloc[0])}.",
+    )
+
+
+def then_and_now(before: str, after: str, *, day: Any, period: str) -> str:
+    """Return the forecast of a period as of an earlier day, which no report need have held, and as of now, in words."""
+    then = wording.day(day).rsplit(" ", 1)[0]
+    return wording.sentence(
+        f"computed as of {then}, the forecast of {wording.month(period)} would have been {before}; now {after}"
     )
 
 

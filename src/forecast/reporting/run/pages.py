@@ -25,15 +25,13 @@ from forecast.reporting.run import export, figures, links, workspace
 from forecast.reporting.run.parameters import Parameter
 
 if TYPE_CHECKING:
+    from forecast.reporting.charts.figure import Chart, Statement
     from forecast.reporting.run.engine import Execution
 import numpy as np
 import pandas as pd
 
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL
-from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.charts.flags import KINDS
-from forecast.reporting.pages import quarters
 from forecast.reporting.pages.bookings.prepare import MODEL
 
 _INJECTED = "injected-parameters"
@@ -287,6 +285,9 @@ def movements(out: Path, days: Sequence[str], *, company: Company) -> list[Chart
 
     Nothing where no month can be read; a sentence where only one has forecast the quarter.
     """
+    from forecast.reporting.charts.figure import Statement
+    from forecast.reporting.pages import quarters  # what draws is loaded when the notebooks are through
+
     table = forecasts(out, days)
     if table.empty:
         return []
@@ -327,6 +328,8 @@ def _quarters(file: Path, day: str) -> pd.DataFrame:
 
 def _events(out: Path, day: str) -> pd.DataFrame | None:
     """Return the events that a month knew, None where it left none that can be read."""
+    from forecast.reporting.charts.flags import KINDS
+
     table = _read(out / day / "tables" / f"{EVENTS}.parquet")
     if table is None or not set(KINDS) <= set(table):
         return None

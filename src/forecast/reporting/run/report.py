@@ -21,7 +21,7 @@ from forecast.data.asked_day import Asked
 from forecast.data.memory import give_back
 from forecast.data.sources.private import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
-from forecast.reporting.pages.leader import fiscal_months
+from forecast.reporting.pages.fiscal import fiscal_months
 from forecast.reporting.run import export, pages, publication, workspace
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import (

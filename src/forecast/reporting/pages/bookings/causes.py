@@ -21,6 +21,7 @@ from forecast.models.pipeline.explained import COMPANY
 from forecast.reporting.charts.canvas import Caption, chart, empty
 from forecast.reporting.charts.figure import Chart, Folds, Format, Statement, TableView
 from forecast.reporting.pages.bookings.changes import DEAL_HEADS, Waterfall, draw_waterfall
+from forecast.reporting.pages.quarters import then_and_now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,14 +181,6 @@ def moved_sentence(moved: Moved | None) -> str:
 
     before, after = expected("before", "chance_before"), expected("after", "chance_after")
     return then_and_now(before, after, day=ends["since"], period=str(ends["target_period"]))
-
-
-def then_and_now(before: str, after: str, *, day: Any, period: str) -> str:
-    """Return the forecast of a period as of an earlier day, which no report need have held, and as of now, in words."""
-    then = wording.day(day).rsplit(" ", 1)[0]
-    return wording.sentence(
-        f"computed as of {then}, the forecast of {wording.month(period)} would have been {before}; now {after}"
-    )
 
 
 def causes_sentence(moved: Moved | None, *, most: int = 2) -> str:
