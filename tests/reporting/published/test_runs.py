@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -136,6 +138,21 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
         assert not file.parent.exists()
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.faults
+def test_what_a_killed_run_told_from_elsewhere_is_swept_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "private"))
+    (tmp_path / "private").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    kept = record(out=tmp_path / "mine")
+    with kept.kept():
+        pass
+    file = kept.status_file()
+    os.close(kept._temporary.handle)  # as a kill does
+    with record(out=tmp_path / "mine").kept():
+        assert not file.parent.exists()
 
 
 def test_a_clock_that_was_set_back_overwrites_nothing(tmp_path):

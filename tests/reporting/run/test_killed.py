@@ -220,6 +220,12 @@ def test_only_folders_whose_owner_is_gone_are_swept(tmp_path):
     sweep("forecast-x-", within=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {mine.path.name, "forecast-x-somebodys"}
     assert (mine.path / OWNED).is_file()
+    gone = subprocess.run([sys.executable, "-c", "import os\nprint(os.getpid())"], capture_output=True, check=True)
+    for process in (int(gone.stdout), os.getpid()):  # killed before its folder had an owner, and just making one
+        (tmp_path / f".new-{process}-forecast-x-a").mkdir()
+    sweep("forecast-x-", within=tmp_path)
+    (tmp_path / f".new-{os.getpid()}-forecast-x-a").rmdir()
+    assert {path.name for path in tmp_path.iterdir()} == {mine.path.name, "forecast-x-somebodys"}
     assert mine.path.stat().st_mode & 0o077 == 0
     mine.remove()
     assert not mine.path.exists()

@@ -245,7 +245,10 @@ def test_a_dying_kernel_and_an_endless_cell_end_the_run(make, place, cell, said)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("cell", ["import sys\nsys.exit()", "raise SystemExit(0)", "import sys\nsys.exit('enough')"])
+@pytest.mark.parametrize(
+    "cell",
+    ["import sys\nsys.exit()", "raise SystemExit(0)", "import sys\nsys.exit('enough')", "exit()", "print(1)\nquit()"],
+)
 @pytest.mark.parametrize("rest", [["print('never')"], []])
 def test_a_notebook_that_exits_before_its_end_has_failed(make, place, cell, rest):
     make()

@@ -21,6 +21,8 @@ from forecast.errors import MachineError
 
 OWNED = ".owned"
 """The file that a folder's owner has locked."""
+_NEW = ".new-"
+"""How a folder's name begins, and the number of the process that makes it, until it has its owner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +45,13 @@ def make_private(prefix: str, *, within: Path | None = None) -> Private:
     Raises OSError where it cannot be made.
     """
     sweep(prefix, within=within)
-    made = Path(tempfile.mkdtemp(prefix=f".new-{prefix}", dir=within))
+    made = Path(tempfile.mkdtemp(prefix=f"{_NEW}{os.getpid()}-{prefix}", dir=within))
     handle = os.open(made / OWNED, os.O_RDWR | os.O_CREAT, 0o600)
     with contextlib.suppress(OSError):  # a disk that knows no locks: then nobody can sweep it
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     # It has its name only once it has its owner.
-    return Private(path=made.rename(made.with_name(made.name.removeprefix(".new-"))), handle=handle)
+    own = made.with_name(made.name.removeprefix(f"{_NEW}{os.getpid()}-"))
+    return Private(path=made.rename(own), handle=handle)
 
 
 def sweep(prefix: str, *, within: Path | None = None) -> None:
@@ -56,14 +59,32 @@ def sweep(prefix: str, *, within: Path | None = None) -> None:
     place = Path(tempfile.gettempdir()) if within is None else within
     with contextlib.suppress(OSError), os.scandir(place) as entries:
         for entry in entries:
-            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
+            ours = entry.name.startswith(prefix) or _is_deserted(entry.name, prefix)
+            if ours and entry.is_dir(follow_symlinks=False):
                 with contextlib.suppress(OSError):
                     _sweep(Path(entry.path))
+
+
+def _is_deserted(name: str, prefix: str) -> bool:
+    """Return whether a folder was being made by a process that is gone, killed before the folder had its owner."""
+    process, dash, rest = name.removeprefix(_NEW).partition("-")
+    if not (name.startswith(_NEW) and process.isdigit() and dash and rest.startswith(prefix)):
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _sweep(folder: Path) -> None:
     """Remove a folder if it is ours and nobody owns it."""
     if folder.stat().st_uid != os.geteuid():
+        return
+    if folder.name.startswith(_NEW):
+        shutil.rmtree(folder, ignore_errors=True)
         return
     handle = os.open(folder / OWNED, os.O_RDWR | os.O_NOFOLLOW)
     try:

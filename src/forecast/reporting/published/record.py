@@ -12,8 +12,6 @@ import datetime as dt
 import fcntl
 import json
 import re
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from forecast.data.sources.private import Private, make_private, sweep
 from forecast.errors import DataError, ForecastError, MachineError, NotebookError, ParameterError
 from forecast.reporting.month.results import write_text
 from forecast.reporting.published.runs import LOG, RUNS, STATUS, fingerprint, headline
@@ -31,6 +30,8 @@ Clock = Callable[[], dt.datetime]
 """Returns this moment, with its zone."""
 
 _LINES_KEPT = 10_000
+_ELSEWHERE = "forecast-status-"
+"""How the temporary folder is called that holds the status where no reports can be written."""
 _NAME = re.compile(r"[^0-9A-Za-z-]")
 _NOT_KEPT = "what was wrong names rows of data with names, and is not kept of a redacted run: it went to standard error"
 
@@ -61,7 +62,7 @@ class Record:
         self.echo, self.quiet = echo, quiet
         self.out, self.clock, self.display, self.as_json, self.redacted = out, clock, display, as_json, redacted
         self.folder: Path | None = None
-        self._temporary: Path | None = None
+        self._temporary: Private | None = None
         self._lock = threading.Lock()
         self._log: TextIO | None = None
         self._lines: list[str] = []
@@ -138,6 +139,7 @@ class Record:
     @contextlib.contextmanager
     def kept(self) -> Iterator[Record]:
         """Keep the record from beginning to end of what runs inside, whatever comes of it."""
+        sweep(_ELSEWHERE)  # of a run that was killed while it told somebody
         self._began = self.clock()
         self.facts["started"] = _moment(self._began)
         self._write("run", asked=self.facts["asked"])
@@ -173,16 +175,17 @@ class Record:
         if self.folder is not None and (self.folder / STATUS).is_file():
             return self.folder / STATUS
         try:
-            self._temporary = Path(tempfile.mkdtemp(prefix="forecast-status-"))
+            self._temporary = make_private(_ELSEWHERE)
         except OSError as error:
             raise MachineError(f"no temporary folder can be made ({error.strerror}); set TMPDIR") from None
-        write_text(_json(self.facts), self._temporary / STATUS)
-        return self._temporary / STATUS
+        file = self._temporary.path / STATUS
+        write_text(_json(self.facts), file)
+        return file
 
     def forget(self) -> None:
         """Remove what `status_file` had to write elsewhere."""
         if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary.remove()
 
     # -- writing -----------------------------------------------------------------------------------------
 

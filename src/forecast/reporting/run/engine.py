@@ -101,6 +101,8 @@ def run_notebook(
     except PapermillExecutionError as error:
         message = f"{error.ename}: {error.evalue}".rstrip(": ")
         failure = Failure(kind="cell", message=message, cell=watch.cell_of(error.cell_index), source=error.source)
+    except _Exited:
+        failure = Failure(kind="kernel", message=outputs.EXITED, cell=watch.cell_of(watch.current), source=watch.source)
     except Exception as error:  # whatever went wrong, the run must go on to say so and end its kernels
         machine = isinstance(error, OSError) and not isinstance(error, TimeoutError) and not kernels.closed
         message = str(error) if machine else watch.explain(error)
@@ -108,6 +110,10 @@ def run_notebook(
         failure = Failure(kind=kind, message=message, cell=cell, source=watch.source, lost=watch.lost)
     seconds = time.perf_counter() - start
     return Execution(notebook=watch.notebook, seconds=seconds, peak_mb=watch.peak_mb, failure=failure)
+
+
+class _Exited(Exception):
+    """A cell asked its kernel to end."""
 
 
 class Provisioner(LocalProvisioner):
@@ -153,7 +159,7 @@ def _manager(kernels: Kernels) -> Manager:
     manager = Manager()
     manager.kernels = kernels
     manager._kernel_spec = KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        argv=[sys.executable, "-m", "forecast.reporting.run.outputs", "-f", "{connection_file}"],
         display_name="Python 3",
         language="python",
     )
@@ -221,6 +227,11 @@ class Watch:
         if self.on_cell is not None:
             self.on_cell(self.cell_of(index) or 1, self.cell_of(len(self.notebook.cells) - 1) or 1)
 
+    def executed(self, reply: Mapping[str, Any]) -> None:
+        """Hear how a kernel answered a cell. Raises _Exited where the cell asked it to end."""
+        if outputs.exits(reply.get("content", {})):
+            raise _Exited
+
     def explain(self, error: Exception) -> str:
         """Say what an exception of the client means."""
         if self.kernels.closed:
@@ -269,6 +280,7 @@ def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, 
             shutdown_kernel="immediate",
             ipython_hist_file=":memory:",
             on_cell_start=lambda cell, cell_index: watch.started(cell_index),  # noqa: ARG005
+            on_cell_executed=lambda cell, cell_index, execute_reply: watch.executed(execute_reply),  # noqa: ARG005
         )
         try:
             client.execute(env=watch.kernels.environment())

@@ -215,6 +215,9 @@ def _become_kernel(question: dict[str, Any]) -> None:
         sys.path.insert(0, "")
         from ipykernel.kernelapp import IPKernelApp
 
+        from forecast.reporting.run.outputs import limit_at_source
+
+        limit_at_source()
         app = IPKernelApp.instance()
         app.initialize(question["arguments"])
         app.start()
