@@ -106,6 +106,7 @@ def test_nothing_is_left_over_far_ahead(company):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_nothing_is_left_over_on_the_sample(sample):
     hold_that_nothing_is_left_over(forecast.read(sample), as_of="2026-10-12")
 

@@ -62,8 +62,9 @@ def test_the_odds_of_past_days_in_one_walk_are_those_of_each_day(log):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "months", "back"),
-    [("pipeline-sales-only", 108, (1, 9, 21)), pytest.param("pipeline", 132, (1, 9, 17), marks=pytest.mark.long)],
+    [("pipeline-sales-only", 108, (1, 9, 21)), ("pipeline", 132, (1, 9, 17))],
 )
+@pytest.mark.long
 def test_a_walk_begins_early_enough_for_a_long_past(tmp_path, name: str, months: int, back: tuple[int, ...]):
     # Eleven years: the walk of the last origin begins in the middle of them, the others' earlier. Nine years: a walk
     # that began six years before an origin moved a quantile by .1 to 1 %.

@@ -79,8 +79,8 @@ def assert_the_same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("day", ["2026-06-30", "2026-06-17"])
-@pytest.mark.parametrize("most", [components.MOST_KEPT, 0])
+@pytest.mark.parametrize("day", [pytest.param("2026-06-30", marks=pytest.mark.long), "2026-06-17"])
+@pytest.mark.parametrize("most", [components.MOST_KEPT, pytest.param(0, marks=pytest.mark.long)])
 def test_what_is_asked_of_the_day_is_the_same_to_the_bit(day, most):
     kept = log_of_company()
     with_walks(kept, day, most=most)
@@ -88,6 +88,7 @@ def test_what_is_asked_of_the_day_is_the_same_to_the_bit(day, most):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_more_months_than_were_kept_are_walked_anew():
     kept = log_of_company()
     with_walks(kept, "2026-06-30")
@@ -95,7 +96,7 @@ def test_more_months_than_were_kept_are_walked_anew():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("day", ["2026-06-30", "2026-06-17"])
+@pytest.mark.parametrize("day", ["2026-06-30", pytest.param("2026-06-17", marks=pytest.mark.long)])
 def test_what_is_asked_of_past_days_is_the_same_to_the_bit(day):
     kept = log_of_company()
     with_walks(kept, day)

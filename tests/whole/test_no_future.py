@@ -33,6 +33,7 @@ FUTURES = ("the evening's", "another", "a wilder one")
 EVERY = (*MODELS, "submitted-sales")
 CARRY = pytest.mark.parametrize("carry", [False, True], ids=["closed_on today's", "history carries closed_on"])
 PAIRS = pytest.mark.parametrize(("day", "carry"), list(zip(DAYS, (False, True), strict=True)), ids=DAYS)
+MONTHS_END_IS_LONG = pytest.mark.parametrize("day", [pytest.param(DAYS[0], marks=pytest.mark.long), DAYS[1]])
 """Each day and each kind of history once. Every future is held on both days with both kinds where the snapshots are
 compared, whole; a forecaster is given the snapshot alone, so what it makes of them need not be held for all four.
 """
@@ -156,8 +157,14 @@ def test_a_snapshot_holds_nothing_of_the_future(future: str, day: str, carry: bo
 
 
 @pytest.mark.slow
-@PAIRS
-@pytest.mark.parametrize("model", EVERY)
+@pytest.mark.parametrize(
+    ("model", "day", "carry"),
+    [
+        pytest.param(model, day, carry, marks=[] if (model, day) in in_turn(EVERY) else pytest.mark.long)
+        for day, carry in zip(DAYS, (False, True), strict=True)
+        for model in EVERY
+    ],
+)
 def test_no_model_sees_the_future(model: str, day: str, carry: bool):
     said = real(day, model, carry)
     assert ",,,," not in said or model.startswith("submitted")  # it did not abstain
@@ -167,7 +174,7 @@ def test_no_model_sees_the_future(model: str, day: str, carry: bool):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("day", DAYS)
+@MONTHS_END_IS_LONG
 def test_what_is_dated_ahead_moves_no_forecast_before_it_is_known(day: str):
     """Starts of joint planning and events that are announced later, in any order of rows; all else stands."""
     rng = np.random.default_rng(21)
@@ -180,7 +187,7 @@ def test_what_is_dated_ahead_moves_no_forecast_before_it_is_known(day: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("day", DAYS)
+@MONTHS_END_IS_LONG
 @pytest.mark.parametrize("model", ["pipeline", "stage-age"])
 def test_what_an_extraction_of_that_evening_says_is_what_is_said_in_hindsight(model: str, day: str):
     """Without deals that history does not tell of: of these the last day of a log shows today's values."""
@@ -326,7 +333,10 @@ def mixed(tables: Tables) -> Tables:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("day", "suffixes", "future"),
-    [(DAYS[0], ("csv", "parquet"), FUTURES[0]), (DAYS[1], ("parquet", "csv"), FUTURES[2])],
+    [
+        pytest.param(DAYS[0], ("csv", "parquet"), FUTURES[0], marks=pytest.mark.long),
+        (DAYS[1], ("parquet", "csv"), FUTURES[2]),
+    ],
     ids=DAYS,
 )
 def test_the_files_are_the_same_to_the_byte(
@@ -391,7 +401,7 @@ def test_an_origin_of_a_backtest_sees_nothing_later(day: str, future: str, carry
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("future", FUTURES[1:])
+@pytest.mark.parametrize("future", [pytest.param(FUTURES[1], marks=pytest.mark.long), FUTURES[2]])
 def test_earlier_origins_of_a_backtest_see_nothing_later(future: str):
     """All origins are walked through in one replay of the last one's snapshot, which holds what came after."""
     one = track(*ORIGINS)

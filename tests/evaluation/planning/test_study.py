@@ -373,6 +373,7 @@ def test_information_leaves_out_what_has_no_pair():
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("study")
+@pytest.mark.long
 def test_the_track_given_and_the_one_computed_tell_the_same(log: Log, study):
     detail = errors_in_detail(log)
     first, last = (

@@ -88,6 +88,7 @@ def test_a_new_crm_costs_little_against_the_oracle():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_origins_before_a_break_do_not_know_of_it():
     _, log = company("newcrm", 54)
     days = [pd.Timestamp(day).as_unit("us") for day in ("2025-04-30", "2025-05-31", "2025-06-30", "2025-07-31")]

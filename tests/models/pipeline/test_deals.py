@@ -141,6 +141,7 @@ def test_on_real_data_without_signal(real_data: Path, tmp_path: Path, as_of: str
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_on_a_redacted_month(tmp_path: Path):
     # Few enough deals that no row is thinned: thinning goes by a hash of the name (docs/privacy.md).
     write(simulate(opportunities=12_000, seed=1), tmp_path / "data")

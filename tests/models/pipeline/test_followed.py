@@ -137,6 +137,7 @@ def test_without_a_model_it_is_empty_and_months_out_of_range_are_refused(snap):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_a_company_was_made_to_do_is_what_is_reckoned_with(tmp_path):
     broken = made(tmp_path / "break", "break", seed=51)
     level = broken[(broken["kind"] == LEVEL) & (broken["name"] == TOTAL) & (broken["of"] == WINS)]

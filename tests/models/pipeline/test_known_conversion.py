@@ -180,6 +180,7 @@ def test_young_deals_that_a_campaign_ahead_lifts_say_nothing_of_other_months():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0, 2.0])
+@pytest.mark.long
 def test_wins_of_deals_to_come_follow_a_campaign_ahead(factor: float):
     found = [
         components(snapshot_of(deals_of(seed, factor), table_of()), steps=STEPS).wins.mean(axis=0) for seed in range(4)

@@ -86,6 +86,7 @@ def test_where_nothing_can_be_told_it_says_so_and_other_rows_stay_as_they_are():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_without_an_effect_few_pages_claim_any_change():
     claims = 0
     for seed in range(604, 704):
