@@ -63,7 +63,7 @@ def preload() -> None:
             importlib.import_module(name)
         except Exception:  # the notebook that needs it will tell
             continue
-    gc.collect()
+    _give_back()
     gc.freeze()  # so that collecting garbage in a kernel does not copy the shared pages
 
 
@@ -92,6 +92,14 @@ def _is_closed(channel: socket.socket) -> bool:
     waiting = select.poll()
     waiting.register(channel, gone)
     return any(event & gone for _, event in waiting.poll(0))
+
+
+def _give_back() -> None:
+    """Give free memory back to the system, so that kernels do not begin with it."""
+    from forecast.data.memory import give_back
+
+    gc.collect()
+    give_back()
 
 
 def serve(channel: socket.socket) -> None:
@@ -149,7 +157,7 @@ def _walk(data: str, as_of: str, channel: socket.socket) -> bool:
     if held is None or status != 0:
         return False
     hold(held)
-    gc.collect()
+    _give_back()
     gc.freeze()
     return True
 

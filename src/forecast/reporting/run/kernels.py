@@ -23,7 +23,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 _PASSWORDS = ("PGPASSWORD", "PGSSLPASSWORD", "FORECAST_DATABASE_PASSWORD")
 """Of databases, which no notebook reads: the run has copied the data."""
 
-_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 1 << 26, "MALLOC_TRIM_THRESHOLD_": 1 << 26, "MALLOC_TOP_PAD_": 1 << 22}
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 1 << 24, "MALLOC_TRIM_THRESHOLD_": 1 << 25, "MALLOC_TOP_PAD_": 1 << 22}
 """Bytes up to which the C library keeps what an array gave back for the next one, instead of asking the system for
 fresh pages each time: a sixth of the time of a notebook that draws much."""
 
@@ -176,6 +176,7 @@ class Kernels:
         env = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", *_PASSWORDS)}
         env.update(dict.fromkeys(_THREADS, "1"))
         env.update({name: str(size) for name, size in _MEMORY.items()})
+        env["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # of one store of free memory rather than two
         env["PYTHONHASHSEED"] = "0"
         env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread
         if self._private is not None:
