@@ -78,6 +78,8 @@ ROWS = [
     "reporting/month",
     "reporting/published",
     "reporting/run",
+    "reporting/published/takeover",
+    "reporting/run/report",
     "reporting/published/record|reporting/published/clean|reporting/published/replay|reporting/published/planned",
     "cli",
 ]

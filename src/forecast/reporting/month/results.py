@@ -29,6 +29,11 @@ _GUARDED = re.compile(r"(?<=[;\t\n])'('*)(?=[=+\-@＝＋－＠])")
 _PLAIN_NUMBER = re.compile(r"^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?%?$")
 
 
+NOTED = "FORECAST_TABLES_NOTED"
+"""The variable of the environment that names a file in which a run has noted what its notebook asks for and writes."""
+ASKED, WROTE = "asked", "wrote"
+
+
 class Results:
     """A folder of result tables; with the folder `""` nothing is written, and what was made is remembered at most.
 
@@ -42,7 +47,10 @@ class Results:
         self._made: dict[str, tuple[object, tuple[Hashable, ...], pd.DataFrame]] = {}
 
     def __contains__(self, name: str) -> bool:
-        return self.folder is not None and self._file(name, "parquet").is_file()
+        if self.folder is None:
+            return False
+        _note(ASKED, name)
+        return self._file(name, "parquet").is_file()
 
     def write(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         """Write a table as Parquet and CSV, each whole or not at all, and return it; its rows are counted from 0.
@@ -53,6 +61,7 @@ class Results:
         if self.folder is not None:
             write_table(written, self._file(name, "csv"), parents=True)
             write_table(written, self._file(name, "parquet"))
+            _note(WROTE, name)
         return sources.of_file(written, name)
 
     def read(self, name: str) -> pd.DataFrame:
@@ -95,11 +104,15 @@ class Results:
             plain = {key: sources.plain(value) if isinstance(value, str) else value for key, value in facts.items()}
             text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False, default=str)
             write_text(text + "\n", self._file(name, "json"), parents=True)
+            _note(WROTE, name)
         return facts
 
     def read_facts(self, name: str) -> dict[str, Any]:
         """Read named values; empty where there are none."""
-        if self.folder is None or not self._file(name, "json").is_file():
+        if self.folder is None:
+            return {}
+        _note(ASKED, name)
+        if not self._file(name, "json").is_file():
             return {}
         return dict(json.loads(self._file(name, "json").read_text(encoding="utf-8")))
 
@@ -108,6 +121,19 @@ class Results:
             raise ParameterError(f"{name!r} cannot name a table; use small letters, digits, _ and -")
         assert self.folder is not None
         return self.folder / f"{name}.{suffix}"
+
+
+def _note(what: str, name: str) -> None:
+    """Note that a table was asked for, found or not, or was written, where a run wants to know."""
+    if file := os.environ.get(NOTED):
+        with Path(file).open("a", encoding="utf-8") as notes:
+            notes.write(f"{what} {name}\n")
+
+
+def noted(file: Path) -> dict[str, list[str]]:
+    """Return the names of the tables that were asked for (`ASKED`) and written (`WROTE`), sorted, from such a file."""
+    lines = file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
+    return {what: sorted({line[len(what) + 1 :] for line in lines if line.startswith(what)}) for what in (ASKED, WROTE)}
 
 
 def _without_sources(table: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from forecast.errors import ForecastError
 from forecast.reporting.published import months
 from forecast.reporting.published.compare import Cause, causes
 from forecast.reporting.published.months import Published
+from forecast.reporting.published.takeover import Takeover, takeover
 from forecast.reporting.run import workspace
 from forecast.reporting.run.prepare import (
     STAGES,
@@ -36,6 +37,7 @@ from forecast.reporting.run.prepare import (
     with_values,
 )
 from forecast.reporting.run.progress import Quiet
+from forecast.wording import joined
 
 _ROOM = 3
 """So many times the month that stands must fit on the disk: the new one, and what is written on the way."""
@@ -48,7 +50,8 @@ class Planned:
 
     data : how the data are called; files, size : how many there are, and their bytes.
     causes : what differs from what the month that stands is made from; None where none stands.
-    notebooks : of each whether it would be taken over from a run that failed. why : why those that run would.
+    notebooks : of each whether it would be taken over, from a run that failed or the month that stands. why : why those
+    that run would.
     holder : who holds the folder. free : bytes on the disks; needed : about how many it takes.
     refused : why it could not be done now, empty where it could.
     """
@@ -102,6 +105,8 @@ _NO_MONTH = "all would run: no such month stands"
 _SAME = "all would run; the month stands as made from exactly this, so nothing would be published unless it differs"
 _STANDS = "none would run: the month stands as published, made from exactly this; with --no-resume all would"
 _OTHER = "all would run, and the version that stands would be kept: {what} differ from what it is made from"
+_SOME = "some would run, the others be taken over from the month that stands: what changed or is asked for ({changed})"
+_READERS = " and what asks for tables of that ({after})"
 _CONTINUED = "those not yet finished would run: a run of exactly this report failed before"
 _STATE_OF_OTHER = "; a run of something else has left work, which would go"
 _HELD = "{holder} is writing there"
@@ -187,6 +192,7 @@ def _planned(job: Job, standing: Published, *, name: str, resume: bool, anew: fr
     differs = causes(standing.manifest, job.made_from) if standing.sha256 else None
     finished, of_other = _finished(job, resume=resume)
     finished = [notebook for notebook in finished if notebook not in anew]
+    found = takeover(job, anew=anew) if resume and not _is_continued(job) else None
     month = sum(path.stat().st_size for path in standing.folder.rglob("*") if path.is_file()) if standing.sha256 else 0
     needed = max(_ROOM * month, _LEAST)
     free = {_REPORTS: _free(out), _TEMPORARY: _free(Path(tempfile.gettempdir()))}
@@ -204,13 +210,23 @@ def _planned(job: Job, standing: Published, *, name: str, resume: bool, anew: fr
         size=size,
         parameters={name: notebook.published for name, notebook in job.notebooks.items()},
         causes=differs,
-        notebooks={name: name in finished for name in job.notebooks},
-        why=_why(differs, finished, of_other=of_other),
+        notebooks={name: name in (found.kept if found else finished) for name in job.notebooks},
+        why=_of_some(found) if found else _why(differs, finished, of_other=of_other),
         holder=holder,
         free=free,
         needed=needed,
         refused=refused,
     )
+
+
+def _is_continued(job: Job) -> bool:
+    return workspace.State.is_of(job.month, workspace.combined(job.made_from))
+
+
+def _of_some(found: Takeover) -> str:
+    """Return why some notebooks would run and the others be taken over from the month that stands."""
+    after = [name for name in found.run if name not in found.changed]
+    return _SOME.format(changed=joined(found.changed)) + (_READERS.format(after=joined(after)) if after else "")
 
 
 def _why(differs: Sequence[Cause] | None, finished: Sequence[str], *, of_other: bool) -> str:

@@ -77,13 +77,16 @@ def run_notebook(
     kernels: Kernels,
     on_cell: Callable[[int, int], None] | None = None,
     cell_seconds: float | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Execution:
     """Run one notebook by papermill and return what came of it; a failing notebook is no exception here.
 
     `on_cell` hears the number of each cell that starts and how many there are; a cell that takes longer than
-    `cell_seconds` fails. Several notebooks may run at once, each in a thread of its own.
+    `cell_seconds` fails. `environment` : variables that its kernel has beyond those of all. Several notebooks may run
+    at once, each in a thread of its own.
     """
     watch = Watch(kernels=kernels, on_cell=on_cell, cell_seconds=cell_seconds)
+    watch.environment.update(environment or {})
     start = time.perf_counter()
     failure: Failure | None = None
     try:
@@ -178,6 +181,7 @@ class Watch:
         self, *, kernels: Kernels, on_cell: Callable[[int, int], None] | None, cell_seconds: float | None
     ) -> None:
         self.kernels, self.on_cell, self.cell_seconds = kernels, on_cell, cell_seconds
+        self.environment = kernels.environment()
         self.notebook: Any = None
         self.current: int | None = None
         self.peak_mb: float | None = None
@@ -283,7 +287,7 @@ def _execute(cls: type[Engine], nb_man: Any, kernel_name: str, *, watch: Watch, 
             on_cell_executed=lambda cell, cell_index, execute_reply: watch.executed(execute_reply),  # noqa: ARG005
         )
         try:
-            client.execute(env=watch.kernels.environment())
+            client.execute(env=watch.environment)
         finally:
             _measure(manager, watch)
             with contextlib.suppress(Exception):

@@ -21,7 +21,9 @@ from forecast.data.asked_day import Asked
 from forecast.data.memory import give_back
 from forecast.data.sources.private import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
+from forecast.reporting.month.results import NOTED, noted
 from forecast.reporting.pages.fiscal import fiscal_months
+from forecast.reporting.published.takeover import contradicted, take_over, takeover
 from forecast.reporting.run import export, pages, publication, workspace
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import (
@@ -138,13 +140,19 @@ def _make(run: _Run, *, resume: bool, anew: frozenset[str] = frozenset()) -> Non
     give_back()  # of the data only what the job says is needed from here on
     job = run.job
     workspace.sweep(job.month)
-    state = workspace.State.open(job.month, workspace.combined(job.made_from), resume=resume)
+    made_from = workspace.combined(job.made_from)
+    if resume and not workspace.State.is_of(job.month, made_from) and (found := takeover(job, anew=anew)):
+        take_over(job, found)
+    state = workspace.State.open(job.month, made_from, resume=resume)
     state.forget(anew)
     if job.redacted:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)
     run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
     _walk_once(run, [one for name, one in job.notebooks.items() if name not in state.finished])
     _run_all(run, state)
+    if contradicted(state.finished):
+        state = workspace.State.open(job.month, made_from, resume=False)
+        _run_all(run, state)
     job.reading.check(last=True)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
     link, new = publication.publish(job, state.finished)
@@ -204,20 +212,25 @@ def _run_one(run: _Run, notebook: Notebook, state: workspace.State) -> Execution
 
     name = notebook.stage.name
     run.display.begin(name)
+    notes = run.job.private / f"{name}.tables"
+    notes.unlink(missing_ok=True)
     execution = run_notebook(
         notebook.file,
         notebook.values,
         kernels=run.kernels,
         on_cell=lambda number, cells: run.display.cell(name, number, cells),
         cell_seconds=run.cell_seconds,
+        environment={NOTED: str(notes)},
     )
     if execution.failure is None:
         _write(run.job, notebook, execution)
         peak = None if execution.peak_mb is None else round(execution.peak_mb, 1)
         with run.finishing:
             run.job.reading.check()  # no run may take over what has seen other data
-            state.finish(name, {"seconds": round(execution.seconds, 2), "peak_memory_mb": peak})
+            measured = {"seconds": round(execution.seconds, 2), "peak_memory_mb": peak}
+            state.finish(name, {**measured, **noted(notes)})
         run.display.end(name, "done", execution.seconds)
+        give_back()  # of the page's tables and text
     elif not run.kernels.closed:  # else it was stopped from outside: nothing failed
         _write(run.job, notebook, execution)
         run.display.end(name, "failed", execution.seconds)

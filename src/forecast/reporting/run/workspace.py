@@ -160,6 +160,11 @@ class State:
         state._save()
         return state
 
+    @staticmethod
+    def is_of(month: Month, fingerprint: str) -> bool:
+        """Return whether work of a run lies there that was made from the same."""
+        return _read(month.work / STATE).get("fingerprint") == fingerprint
+
     def forget(self, notebooks: Collection[str]) -> None:
         """Take notebooks for not finished; what they are made from is the same, so their tables still hold."""
         self.finished = {name: value for name, value in self.finished.items() if name not in notebooks}
