@@ -106,6 +106,9 @@ def report(
     log_format: reporting.LogFormat = "text",
     only: reporting.Only = None,
     from_notebook: reporting.FromNotebook = None,
+    by: reporting.By = None,
+    workers: Workers = 1,
+    dask: Dask = "",
     dry_run: reporting.DryRun = False,
     quiet: reporting.Quiet = False,
 ) -> None:
@@ -125,12 +128,9 @@ def report(
         "jobs": jobs,
         "notebooks": notebooks,
         "cell_seconds": cell_seconds,
-        "wait": wait,
-        "redacted": redact,
-        "salt_file": salt_file,
-        "nothing_since": nothing_since,
-        "from_notebook": from_notebook,
     }
+    options |= {"wait": wait, "nothing_since": nothing_since, "redacted": redact, "salt_file": salt_file}
+    options |= {"from_notebook": from_notebook, "by": by, "workers": workers, "dask": dask}
     request = reporting.Request(
         data=data,
         out=out,

@@ -28,9 +28,20 @@ _LOG_FORMATS = ("text", "json")
 TRIAL = "trial"
 """The folder of what was tried with --only, below the folder of reports: no month is there."""
 _NOTIFY_SECONDS = 60
-_IDENTIFYING = ("months", "seed", "parameters", "scenario", "notebooks")
+_IDENTIFYING = ("months", "seed", "parameters", "scenario", "notebooks", "by")
 """What a month is made from besides data and day."""
-_PLANNED = ("seed", "parameters", "scenario", "resume", "notebooks", "redacted", "salt_file", "from_notebook", "stages")
+_PLANNED = (
+    "seed",
+    "parameters",
+    "scenario",
+    "resume",
+    "notebooks",
+    "redacted",
+    "salt_file",
+    "from_notebook",
+    "by",
+    "stages",
+)
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds before the first retry, twice as many before each that follows, up to the longest."""
 
@@ -86,6 +97,9 @@ Only = Annotated[
 FromNotebook = Annotated[
     str | None,
     typer.Option("--from-notebook", metavar="NOTEBOOK", help="Run this and all that read from it, if finished too."),
+]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="segment", help="Also a page of every segment, in segments/ of the month.")
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what would run and why: data, parameters, lock, disk.")
@@ -188,6 +202,8 @@ def trial(request: Request, only: str | None) -> Request:
         return request
     if request.options["from_notebook"] is not None:
         raise ParameterError("--only and --from-notebook exclude each other")
+    if request.options["by"] is not None:
+        raise ParameterError("--only and --by exclude each other: the pages of segments read from all notebooks")
     stages = stages_of(Path(only).name.removesuffix(".ipynb"))
     options = {**request.options, "stages": stages}
     return replace(request, out=request.out / TRIAL, options=options)

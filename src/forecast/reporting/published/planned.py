@@ -30,6 +30,7 @@ from forecast.reporting.run.prepare import (
     Job,
     Stage,
     as_published,
+    divided_by,
     notebooks_folder,
     prepare,
     read_notebooks,
@@ -145,6 +146,7 @@ def planned(
     redacted: bool = False,
     salt_file: Path | None = None,
     from_notebook: str | None = None,
+    by: str | None = None,
 ) -> Planned:
     """Return what a report would do; the arguments are those of a report.
 
@@ -154,7 +156,7 @@ def planned(
     anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months_ahead, "seed": seed}
     asked = with_values(
-        read_notebooks(notebooks_folder(notebooks), stages),
+        read_notebooks(notebooks_folder(notebooks), (*stages, *divided_by(by))),
         standard=standard,
         given=parameters or {},
         scenario=scenario,
@@ -177,6 +179,7 @@ def planned(
             scenario=scenario,
             notebooks=notebooks,
             now=day.now,
+            by=by,
             progress=Quiet(),
         )
         if stands:
@@ -186,6 +189,7 @@ def planned(
 
 def _planned(job: Job, standing: Published, *, name: str, resume: bool, anew: frozenset[str]) -> Planned:
     out = job.month.out
+    run = {**job.notebooks, **({job.each.stage.name: job.each} if job.each is not None else {})}
     place = next(iter(job.notebooks.values())).values.get("data", "")
     paths = [Path(place) / file for file in job.made_from["fingerprints"]["data"]]
     size = sum(path.stat().st_size for path in paths if path.is_file())
@@ -208,9 +212,9 @@ def _planned(job: Job, standing: Published, *, name: str, resume: bool, anew: fr
         data=name,
         files=len(paths),
         size=size,
-        parameters={name: notebook.published for name, notebook in job.notebooks.items()},
+        parameters={name: notebook.published for name, notebook in run.items()},
         causes=differs,
-        notebooks={name: name in (found.kept if found else finished) for name in job.notebooks},
+        notebooks={name: name in (found.kept if found else finished) for name in run},
         why=_of_some(found) if found else _why(differs, finished, of_other=of_other),
         holder=holder,
         free=free,

@@ -19,10 +19,12 @@ from forecast.reporting.published import months
 from forecast.reporting.published.compare import Comparison, compare
 from forecast.reporting.run.kernels import Kernels
 from forecast.reporting.run.prepare import (
+    BY,
     SCENARIO_NOTEBOOK,
     STAGES,
     Notebook,
     Stage,
+    divided_by,
     notebooks_folder,
     read_notebooks,
 )
@@ -64,7 +66,9 @@ def replayed(
     asked = month.manifest.get("parameters")
     if not isinstance(asked, dict):
         raise ParameterError(f"{month.folder}: its {months.MANIFEST} does not say by which parameters it was made")
-    today = read_notebooks(notebooks_folder(notebooks), stages)
+    by = next((by for by, stage in BY.items() if stage.name in asked), None)
+    asked = {name: _without_part(values) if by and name == BY[by].name else values for name, values in asked.items()}
+    today = read_notebooks(notebooks_folder(notebooks), (*stages, *divided_by(by)))
     given, left_out = parameters_of_then(asked, today)
     options = {option: given.pop(option, default) for option, default in _OPTIONS.items()}
     redacted = bool(month.manifest.get("redacted"))
@@ -86,9 +90,15 @@ def replayed(
             redacted=redacted,
             salt_file=salt_file,
             nothing_since=nothing_since,
+            by=by,
         )
         found = compare(month, months.read(page.parent))
         yield Replayed(comparison=replace(found, replayed=True), left_out=left_out)
+
+
+def _without_part(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a notebook that is run for each part of the month, without the part."""
+    return {name: value for name, value in values.items() if name not in BY}
 
 
 def parameters_of_then(

@@ -58,6 +58,10 @@ STAGES = (
 )
 
 
+BY = {"segment": Stage(name="10_segment", after=tuple(stage.name for stage in STAGES))}
+"""What a report can be divided by, and the notebook that is run for each part; it reads the month's tables."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Notebook:
     """One notebook of the report.
@@ -93,7 +97,7 @@ class Job:
     `notebooks` are by name, in the order in which they are taken up; `logo` is a data address or empty; the folders of
     `hide` are cut off paths in what notebooks show; `private`, one of them, is where the run copies data to; `redacted`
     says that the copy which is read holds no names; `made_from` is what the manifest records, `reading` knows whether
-    all of it still is what it was.
+    all of it still is what it was. `each` is the notebook that is run for every segment, None where that is not asked.
     """
 
     month: workspace.Month
@@ -105,6 +109,16 @@ class Job:
     redacted: bool
     made_from: Mapping[str, Any]
     reading: Reading
+    each: Notebook | None = None
+
+
+def divided_by(by: str | None) -> tuple[Stage, ...]:
+    """Return the stages that are run for each part of a month; none where it is not divided. Raises ParameterError."""
+    if by is None:
+        return ()
+    if by not in BY:
+        raise ParameterError(f"a report cannot be divided by {by!r}; {nearest(by, BY)}")
+    return (BY[by],)
 
 
 def stages_of(name: str, stages: Sequence[Stage] = STAGES) -> tuple[Stage, ...]:
@@ -216,9 +230,12 @@ def prepare(
     }
     made_from = _made_from(settled, as_of, read_from, redacted=redacted)
     reading.check()
+    each = [name for name in settled if name in {stage.name for stage in BY.values()}]
+    run = _private(settled, private / "notebooks")
     return Job(
         month=month,
-        notebooks=_private(settled, private / "notebooks"),
+        notebooks={name: one for name, one in run.items() if name not in each},
+        each=run[each[0]] if each else None,
         company=log.company,
         logo=logo,
         hide=hide,
@@ -240,6 +257,7 @@ def as_published(
     scenario: str | os.PathLike[str] | None = None,
     notebooks: str | os.PathLike[str] | None = None,
     now: dt.datetime | None = None,
+    by: str | None = None,
     progress: Progress,
 ) -> Path | None:
     """Return the leader's page of a month that was published from exactly this; None where that is not certain.
@@ -258,7 +276,7 @@ def as_published(
 
     day = Asked(as_of=as_of, now=now)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
-    asked = read_notebooks(notebooks_folder(notebooks), STAGES)
+    asked = read_notebooks(notebooks_folder(notebooks), (*STAGES, *divided_by(by)))
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     if not out.is_dir() or database_of(data) is not None or not (place := files.locate(data)).is_dir():
         return None

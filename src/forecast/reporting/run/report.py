@@ -21,6 +21,7 @@ from forecast.data.asked_day import Asked
 from forecast.data.memory import give_back
 from forecast.data.sources.private import private_folder
 from forecast.errors import MachineError, NotebookError, ParameterError
+from forecast.models.spread.spread import are_several
 from forecast.reporting.month.results import NOTED, noted
 from forecast.reporting.pages.fiscal import fiscal_months
 from forecast.reporting.published.takeover import contradicted, take_over, takeover
@@ -31,6 +32,7 @@ from forecast.reporting.run.prepare import (
     Job,
     Notebook,
     Stage,
+    divided_by,
     notebooks_folder,
     prepare,
     read_notebooks,
@@ -39,6 +41,8 @@ from forecast.reporting.run.prepare import (
 )
 from forecast.reporting.run.progress import Progress, Quiet
 from forecast.reporting.run.stopping import terminable
+from forecast.reporting.segments.month import Places, make_pages, measured
+from forecast.reporting.segments.month import link as link_to_segments
 
 if TYPE_CHECKING:
     from forecast.reporting.run.engine import Execution
@@ -70,6 +74,9 @@ def report(
     nothing_since: bool = False,
     wait: float = 0.0,
     from_notebook: str | None = None,
+    by: str | None = None,
+    workers: int = 1,
+    dask: str = "",
 ) -> Path:
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
@@ -79,18 +86,21 @@ def report(
     notebooks, stages : their folder, by default the project's, and which of them to run.
     kernels : where kernels come from, already open, to make several reports with one; by default of its own.
     redacted, salt_file : replace names by pseudonyms, by a secret that lasts or is drawn for this run.
-    now : the moment that an as_of of `last-month` or `today` refers to, with its zone.
-    nothing_since : nothing happened between the last record and as_of; else data that end long before it are refused.
+    now : the moment that an as_of of `last-month` or `today` refers to, with its zone. nothing_since : nothing happened
+        between the last record and as_of; else data that end long before it are refused.
     wait : how many seconds to wait for another run in the same folder.
     from_notebook : this one and all that read from it are run again, also where a failed run has finished them.
+    by : `segment` for a page of every segment beside the company's. workers, dask : who makes these pages, as `spread`
+        takes it; the same bytes whoever does.
 
     Raises ParameterError, DataError before a notebook runs; NotebookError, MachineError leave the last good month.
     """
     _check_options(jobs, cell_seconds, salted=salt_file is not None, redacted=redacted)
+    each = _divided(by, workers=workers, dask=dask)
     anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     day = Asked(as_of=as_of, now=now, nothing_since=nothing_since)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
-    asked = read_notebooks(notebooks_folder(notebooks), stages)
+    asked = read_notebooks(notebooks_folder(notebooks), (*stages, *each))
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     with (
         terminable(),
@@ -101,12 +111,19 @@ def report(
         # The kernels' libraries load in a process of their own while the data are read here.
         job = prepare(asked, data=data, day=day, out=Path(out), private=private, redacted=redacted, salt_file=salt_file)
         display.about(job.made_from)
-        run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds)
-        who = f"the report of {job.month.as_of}"
-        with workspace.locked(job.month.out, who, wait=wait, waits=display.waits):
+        places = Places(kernels=source, workers=workers, dask=dask)
+        run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds, places=places)
+        with workspace.locked(job.month.out, f"the report of {job.month.as_of}", wait=wait, waits=display.waits):
             _make(run, resume=resume, anew=anew)
-    last = list(job.notebooks.values())[-1].stage
-    return job.month.final / ("index.html" if _has_leader(job) else _href(last))
+    return job.month.final / ("index.html" if _has_leader(job) else _href(list(job.notebooks.values())[-1].stage))
+
+
+def _divided(by: str | None, *, workers: int, dask: str) -> tuple[Stage, ...]:
+    """Return the stages that are run for each part of the month. Raises ParameterError for places without work."""
+    each = divided_by(by)
+    if are_several(workers=workers, dask=dask) and not each:
+        raise ParameterError("workers and dask make pages of segments: give --by segment too, or --jobs for notebooks")
+    return each
 
 
 def _has_leader(job: Job) -> bool:
@@ -132,6 +149,7 @@ class _Run:
     display: Progress
     jobs: int
     cell_seconds: float
+    places: Places
     finishing: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -147,15 +165,18 @@ def _make(run: _Run, *, resume: bool, anew: frozenset[str] = frozenset()) -> Non
     state.forget(anew)
     if job.redacted:  # what a run with names has left there
         shutil.rmtree(job.month.failed, ignore_errors=True)
-    run.display.plan(list(job.notebooks), pages.seconds_of_last_run(job.month.out))
+    planned = [*job.notebooks, *([] if job.each is None else [job.each.stage.name])]
+    run.display.plan(planned, pages.seconds_of_last_run(job.month.out))
     _walk_once(run, [one for name, one in job.notebooks.items() if name not in state.finished])
     _run_all(run, state)
     if contradicted(state.finished):
         state = workspace.State.open(job.month, made_from, resume=False)
         _run_all(run, state)
+    if job.each is not None:
+        make_pages(job, state, places=run.places, display=run.display, cell_seconds=run.cell_seconds)
     job.reading.check(last=True)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
-    link, new = publication.publish(job, state.finished)
+    link, new = publication.publish(job, measured(state.finished))
     run.display.published({**link.as_dict(), "new": new})
 
 
@@ -272,7 +293,8 @@ def _links(job: Job, here: Stage) -> list[dict[str, str]]:
     """Return the month's pages as seen from one of them: the leader's first, then the analyses by name."""
     up = "" if here.kind == "leader" else "../"
     ordered = sorted(job.notebooks.values(), key=lambda one: (one.stage.kind != "leader", one.stage.name))
-    return [{"name": one.stage.name, "title": one.title, "href": up + _href(one.stage)} for one in ordered]
+    found = [{"name": one.stage.name, "title": one.title, "href": up + _href(one.stage)} for one in ordered]
+    return found if job.each is None else [*found, link_to_segments(up)]
 
 
 def _raise(job: Job, notebook: Notebook, execution: Execution) -> None:

@@ -166,8 +166,12 @@ class State:
         return _read(month.work / STATE).get("fingerprint") == fingerprint
 
     def forget(self, notebooks: Collection[str]) -> None:
-        """Take notebooks for not finished; what they are made from is the same, so their tables still hold."""
-        self.finished = {name: value for name, value in self.finished.items() if name not in notebooks}
+        """Take notebooks for not finished; what they are made from is the same, so their tables still hold.
+
+        Pages of segments read from them all: with any notebook they are made again.
+        """
+        kept = {name: value for name, value in self.finished.items() if name not in notebooks}
+        self.finished = {name: value for name, value in kept.items() if not notebooks or "/" not in name}
         self._save()
 
     def finish(self, notebook: str, measured: Mapping[str, Any]) -> None:

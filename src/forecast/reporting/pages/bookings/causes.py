@@ -39,17 +39,24 @@ class Moved:
 
 
 def prepare_moved(
-    causes: pd.DataFrame, ends: pd.DataFrame, *, period: str, company: Company, chances: bool = True
+    causes: pd.DataFrame,
+    ends: pd.DataFrame,
+    *,
+    period: str,
+    company: Company,
+    chances: bool = True,
+    level: str = COMPANY,
 ) -> Moved | None:
     """Return how the forecast of a period moved; None where either day has none of it.
 
     causes, ends : the month's tables `changes_forecast` and `changes_forecast_ends`. chances : whether those of
-    reaching plan may be told; where an alarm stands against the forecast they may not.
+    reaching plan may be told; where an alarm stands against the forecast they may not. level : `company`, or `segment`,
+    of which the tables then hold one.
     """
-    both = ends[(ends["target_period"] == period) & (ends["level"] == COMPANY)]
+    both = ends[(ends["target_period"] == period) & (ends["level"] == level)]
     if both.empty:
         return None
-    rows = causes[(causes["target_period"] == period) & (causes["level"] == COMPANY)]
+    rows = causes[(causes["target_period"] == period) & (causes["level"] == level)]
     causes, chances = rows[rows["amount"].abs() >= CENT], chances and bool(rows["points"].notna().any())
     return Moved(ends=sources.row(both), causes=causes, company=company, chances=chances)
 

@@ -1,0 +1,1 @@
+"""A page for every segment of a month, beside the company's."""
