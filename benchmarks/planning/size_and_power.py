@@ -1,6 +1,6 @@
 """How often the planning verdict is wrong where nothing changed, and how often it sees a change that is there.
 
-    python -m benchmarks.planning.size_and_power [--only TEXT] [--part 1/2] [--out rows.csv]
+    python -m benchmarks.planning.size_and_power [--only TEXT] [--part 1/2] [--workers 2] [--out rows.csv]
 
 Simulates panels of forecast errors (`process`), with what can go wrong in them, and asks the library for its verdict
 on every one (`verdicts`). The table goes to standard output, as Markdown, with what misses its bar in bold; `--out`
@@ -20,6 +20,7 @@ from benchmarks.planning.verdicts import (
     HEADING,
     IN_FULL,
     PERMUTATIONS,
+    Answer,
     Bars,
     Row,
     append,
@@ -31,6 +32,7 @@ from benchmarks.planning.verdicts import (
     write,
 )
 from benchmarks.seeds import SIZE_AND_POWER
+from forecast.models.spread.spread import spread
 
 __all__ = ["NEVERS", "Scenario", "run"]
 
@@ -127,24 +129,42 @@ def bars(of: Bars, panels: int) -> Bars:
     return Bars(false=0.05 + 2 * math.sqrt(0.05 * 0.95 / panels), power=of.power, coverage=of.coverage)
 
 
-def run(scenario: Scenario, *, panels: int, seed: int, block: int = 250, permutations: int = PERMUTATIONS) -> Row:
-    """Return how the library judges `panels` panels of a scenario."""
-    began = time.process_time()
-    answers, truths = [], []
-    for start in range(0, panels, block):
-        drawn = panels_of(scenario, min(block, panels - start), seed * 1_000 + start // block)
-        truths.append(drawn.truth)
-        for i, (error, benchmark, dates) in enumerate(zip(drawn.error, drawn.benchmark, drawn.dates, strict=True)):
-            answers.append(
-                judge(
-                    panel_of(error, benchmark, dates),
-                    truth=drawn.truth,
-                    seed=start + i,
-                    in_full=start + i < IN_FULL,
-                    permutations=permutations,
-                )
-            )
+def run(
+    scenario: Scenario,
+    *,
+    panels: int,
+    seed: int,
+    block: int = 250,
+    permutations: int = PERMUTATIONS,
+    workers: int = 1,
+    dask: str = "",
+) -> Row:
+    """Return how the library judges `panels` panels of a scenario; workers, dask : who judges blocks of them."""
+    shared = (scenario, panels, seed, block, permutations)
+    found = spread(_block, range(0, panels, block), workers=workers, dask=dask, shared=shared)
+    answers = [answer for _, judged, _ in found for answer in judged]
+    truths = [truth for truth, *_ in found]
+    began = time.process_time() - sum(seconds for *_, seconds in found)
     return row_of(scenario.name, answers, truth=sum(truths) / len(truths), began=began)
+
+
+def _block(
+    start: int, scenario: Scenario, panels: int, seed: int, block: int, permutations: int
+) -> tuple[float, list[Answer], float]:
+    """Return the truth of one block of panels, from number `start` on, how the library judges each, and CPU seconds."""
+    began = time.process_time()
+    drawn = panels_of(scenario, min(block, panels - start), seed * 1_000 + start // block)
+    answers = [
+        judge(
+            panel_of(error, benchmark, dates),
+            truth=drawn.truth,
+            seed=start + i,
+            in_full=start + i < IN_FULL,
+            permutations=permutations,
+        )
+        for i, (error, benchmark, dates) in enumerate(zip(drawn.error, drawn.benchmark, drawn.dates, strict=True))
+    ]
+    return drawn.truth, answers, time.process_time() - began
 
 
 def show(path: Path, *, keep: bool) -> None:
@@ -165,6 +185,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SIZE_AND_POWER)
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--part", default="1/1", help="i/n: every n-th scenario, from the i-th on")
+    parser.add_argument("--workers", type=int, default=1, help="processes that judge blocks of panels")
+    parser.add_argument("--dask", default="", help="the address of a Dask scheduler whose workers do")
     parser.add_argument("--out", type=Path, help="CSV to which rows are added")
     parser.add_argument("--show", type=Path, help="print the table of a CSV, and run nothing")
     parser.add_argument("--write", action="store_true", help="with --show: put the rows into results.csv")
@@ -177,7 +199,7 @@ def main() -> None:
     print(HEADING)
     for scenario, asked in chosen:
         panels = options.still if any(scenario is each for each, _ in STILL) else options.panels
-        row = run(scenario, panels=panels, seed=options.seed)
+        row = run(scenario, panels=panels, seed=options.seed, workers=options.workers, dask=options.dask)
         print(line(row, bars(asked, row.panels)), flush=True)
         if options.out:
             append(options.out, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 from pathlib import Path
@@ -91,3 +92,15 @@ def test_shares_of_verdicts(root: Path, monkeypatch: pytest.MonkeyPatch):
     assert cut.improved > 0.85 - 3 * math.sqrt(0.85 * 0.15 / 60)
     assert cut.worsened == 0
     assert cut.median_change == pytest.approx(-0.3, abs=0.05)
+
+
+@pytest.mark.slow
+def test_rows_are_the_same_whoever_judges(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(root)
+    bench = importlib.import_module("benchmarks.planning.size_and_power")
+    asked = {"panels": 5, "seed": 23, "block": 2, "permutations": 1000}
+    scenario = bench.Scenario("spells", steps=(bench.process.spells,), effect=0.3)
+    rows = [bench.run(scenario, **asked, workers=workers) for workers in (1, 2)]
+    alone, spread = (dataclasses.replace(row, seconds=0.0) for row in rows)
+    assert spread == alone
+    assert rows[1].seconds > 0

@@ -81,37 +81,32 @@ def report(
     """Make the report of one month and return its leader's page, `<out>/<as_of>/index.html`.
 
     data, as_of, months, seed, parameters, scenario : what it is about, as `forecast report` explains them.
-    resume : take over the notebooks that a failed run of exactly this report has finished.
+    resume : take over what a failed run of exactly this finished. from_notebook : but this and all that read from it.
     jobs, cell_seconds : how many notebooks run at once, and how long one of their cells may take.
     notebooks, stages : their folder, by default the project's, and which of them to run.
     kernels : where kernels come from, already open, to make several reports with one; by default of its own.
-    redacted, salt_file : replace names by pseudonyms, by a secret that lasts or is drawn for this run.
-    now : the moment that an as_of of `last-month` or `today` refers to, with its zone. nothing_since : nothing happened
-        between the last record and as_of; else data that end long before it are refused.
-    wait : how many seconds to wait for another run in the same folder.
-    from_notebook : this one and all that read from it are run again, also where a failed run has finished them.
-    by : `segment` for a page of every segment beside the company's. workers, dask : who makes these pages, as `spread`
-        takes it; the same bytes whoever does.
+    redacted, salt_file : replace names by pseudonyms, by a secret that lasts, or is drawn for this run.
+    now : what an as_of of `last-month` or `today` refers to, with its zone. wait : seconds to wait for another run.
+    nothing_since : nothing happened between the last record and as_of; else data that end long before it are refused.
+    by : `segment` for a page of each beside the company's; workers, dask : who makes these, as `spread` takes it.
 
     Raises ParameterError, DataError before a notebook runs; NotebookError, MachineError leave the last good month.
     """
     _check_options(jobs, cell_seconds, salted=salt_file is not None, redacted=redacted)
-    each = _divided(by, workers=workers, dask=dask)
     anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     day = Asked(as_of=as_of, now=now, nothing_since=nothing_since)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
-    asked = read_notebooks(notebooks_folder(notebooks), (*stages, *each))
+    asked = read_notebooks(notebooks_folder(notebooks), (*stages, *_divided(by, workers=workers, dask=dask)))
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     with (
         terminable(),
         private_folder() as private,
-        nullcontext(kernels) if kernels else Kernels() as source,
+        nullcontext(kernels) if kernels else Kernels() as source,  # its libraries load while the data are read here
         progress or Quiet() as display,
     ):
-        # The kernels' libraries load in a process of their own while the data are read here.
+        places = Places(kernels=source, workers=workers, dask=dask)
         job = prepare(asked, data=data, day=day, out=Path(out), private=private, redacted=redacted, salt_file=salt_file)
         display.about(job.made_from)
-        places = Places(kernels=source, workers=workers, dask=dask)
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds, places=places)
         with workspace.locked(job.month.out, f"the report of {job.month.as_of}", wait=wait, waits=display.waits):
             _make(run, resume=resume, anew=anew)

@@ -65,7 +65,7 @@ def make_pages(job: Job, state: workspace.State, *, places: Places, display: Pro
             _write(job.month.work / FOLDER, each.files)
             job.reading.check()  # no run may take over what has seen other data
             peak = None if each.peak_mb is None else round(each.peak_mb, 1)
-            facts = {"seconds": round(each.seconds, 2), "peak_memory_mb": peak, ASKED: [], WROTE: []}
+            facts: dict[str, Any] = {"seconds": round(each.seconds, 2), "peak_memory_mb": peak, ASKED: [], WROTE: []}
             state.finish(_key(each.name), facts)
         there = sum(_key(name) in state.finished for name in names.values())
         display.cell(NOTEBOOK, max(there, 1), max(len(names), 1))
@@ -75,7 +75,7 @@ def make_pages(job: Job, state: workspace.State, *, places: Places, display: Pro
         for segment, parts in divided(results, todo)
     ]
     if are_several(workers=places.workers, dask=places.dask):
-        size = _size(len(pieces), workers=_CLUSTER if places.dask else places.workers)
+        size = piece_size(len(pieces), workers=_CLUSTER if places.dask else places.workers)
         parts = [pieces[at : at + size] for at in range(0, len(pieces), size)]
         where: dict[str, Any] = {"workers": places.workers, "dask": places.dask}
         spread(make, parts, **where, shared=(asked,), on_result=lambda _, made: take(made))
@@ -110,7 +110,8 @@ def _is_there(job: Job, state: workspace.State, name: str) -> bool:
     return _key(name) in state.finished and (job.month.work / FOLDER / f"{name}.html").is_file()
 
 
-def _size(count: int, *, workers: int) -> int:
+def piece_size(count: int, *, workers: int) -> int:
+    """Return how many segments a piece of work has, of so many for so many workers."""
     return min(max(math.ceil(count / (_PIECES * workers)), _FEWEST), _MOST)
 
 
