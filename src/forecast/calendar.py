@@ -268,5 +268,11 @@ def period_labels(periods: Any) -> list[str]:
 
 
 def parse_periods(texts: Any) -> np.ndarray:
-    """Read labels such as `2026-10` as periods; shape (n,), int64."""
-    return np.array([parse_period(text) for text in texts], dtype=np.int64)
+    """Read labels such as `2026-10` as periods; shape (n,), int64. Of a column each different label is read once."""
+    if not isinstance(texts, pd.Series):
+        return np.array([parse_period(text) for text in texts], dtype=np.int64)
+    codes, labels = pd.factorize(texts)
+    periods = np.array([parse_period(label) for label in labels], dtype=np.int64)
+    if (codes < 0).any():
+        parse_period("nan")  # a missing label is none
+    return periods[codes]

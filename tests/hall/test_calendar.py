@@ -297,3 +297,12 @@ def test_own_periods_by_hand_and_beyond_their_ends():
 def test_calendars_that_do_not_exist(wrong: dict, message: str):
     with pytest.raises(ParameterError, match=message):
         Calendar(**wrong)
+
+
+def test_a_column_of_labels_is_read_like_a_list_of_them():
+    labels = ["2026-10", " 2025-01", "2026-10"]
+    assert list(parse_periods(pd.Series(labels, dtype="str"))) == list(parse_periods(labels)) == [24321, 24300, 24321]
+    assert parse_periods(pd.Series([], dtype="str")).shape == (0,)
+    for wrong in (None, "2026-13"):
+        with pytest.raises(ParameterError, match="is not a month"):
+            parse_periods(pd.Series(["2026-10", wrong], dtype="str"))

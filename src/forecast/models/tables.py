@@ -7,7 +7,7 @@ and `Total` are sums of the same draws, so that their quantiles come from the jo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -107,7 +107,8 @@ def from_draws(
     if draws.ndim != 3 or draws.shape[1:] != shape or not np.isfinite(draws).all():
         raise ValueError(f"draws: {draws.shape} is not (n, {shape[0]}, {shape[1]}), or a draw is not finite")
     point = draws.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
-    table, past = _rows(state, model=model, mean=point, periods=periods, addends=addends)
+    columns, past = _rows(state, model=model, mean=point, periods=periods, addends=addends)
+    plan = columns["plan"]
     # One row a target: months, then quarters; the draws last, so that sorting runs along memory.
     by_target = np.moveaxis(draws, 0, 2).transpose(1, 0, 2)
     quarters, _ = quarter_targets(state, periods)
@@ -117,16 +118,16 @@ def from_draws(
         summed = np.stack([by_target[mask].sum(axis=0) for mask in inside])
         parts.append(summed + past.T[:, :, None])
     values = np.concatenate(parts)
-    values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1).reshape(len(table), -1)
+    values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1).reshape(len(plan), -1)
     values.sort(axis=1)
     place = np.array(QUANTILES) * (values.shape[1] - 1)
     below = np.floor(place).astype(np.int64)
     low, high = values[:, below], values[:, np.minimum(below + 1, values.shape[1] - 1)]
-    table[list(QUANTILE_COLUMNS)] = np.clip(low + (high - low) * (place - below), low, high)
-    plan = table["plan"].to_numpy()
+    quantiles = np.clip(low + (high - low) * (place - below), low, high)
+    columns.update(zip(QUANTILE_COLUMNS, quantiles.T, strict=True))
     reached = (values >= plan[:, None]).mean(axis=1)
-    table["p_at_least_plan"] = np.where(np.isnan(plan), np.nan, reached)
-    return table
+    columns["p_at_least_plan"] = np.where(np.isnan(plan), np.nan, reached)
+    return pd.DataFrame(columns)
 
 
 def from_means(
@@ -142,7 +143,7 @@ def from_means(
     A total or a quarter is given only where all its parts are.
     """
     mean = np.asarray(mean, dtype=np.float64)
-    return _rows(state, model=model, mean=mean, periods=periods, addends=addends)[0]
+    return pd.DataFrame(_rows(state, model=model, mean=mean, periods=periods, addends=addends)[0])
 
 
 def abstain(state: KnownState, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
@@ -154,8 +155,11 @@ def abstain(state: KnownState, *, model: str, months: int, notes: Sequence[str])
 
 def _rows(
     state: KnownState, *, model: str, mean: np.ndarray, periods: np.ndarray, addends: Addends | None
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the table with its means, addends and plan, and what past months of each quarter booked, (segments, Q)."""
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Return the columns of the table, with its means, addends and plan, and what past months of each quarter booked.
+
+    The latter is (segments, Q).
+    """
     calendar, segments = state.calendar, state.segments
     quarters, quarter_horizons = quarter_targets(state, periods)
     ahead = np.array([calendar.quarter_periods(int(quarter)) for quarter in quarters], dtype=np.int64).reshape(-1, 3)
@@ -180,7 +184,7 @@ def _rows(
     span = np.arange(min(periods[0], ahead.min(initial=periods[0])), periods[-1] + 1)
     plan = _plan(state, span)
     plan = np.concatenate([plan[:, periods - span[0]], plan[:, ahead - span[0]].sum(axis=2)], axis=1)
-    columns: dict[str, object] = {
+    columns: dict[str, Any] = {
         "model": pd.Series([model] * rows, dtype="str"),
         "origin": np.full(rows, state.as_of.to_datetime64().astype("datetime64[us]")),
         "target_period": pd.Series([label for label in labels for _ in range(each)], dtype="str"),
@@ -195,7 +199,7 @@ def _rows(
         columns[name] = column(values, past if name == "booked" else 0.0)
     columns["plan"] = _with_total(plan).T.ravel()
     columns["p_at_least_plan"] = np.full(rows, np.nan)
-    return pd.DataFrame(columns), past
+    return columns, past
 
 
 def _with_total(values: np.ndarray) -> np.ndarray:
