@@ -1,4 +1,4 @@
-"""The list of segments and one segment's part of a month: values by hand, sums to the cent, numbers that lead to cells."""
+"""The list of segments and a segment's part of a month: values by hand, sums to the cent, numbers lead to cells."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_its_record_and_its_deals_by_hand():
     )
     rows = one_segment.record_rows(past, segment="C")
     assert list(rows["target_period"]) == ["2026-09", "2026-08"]
-    assert "one of two ended inside" in one_segment.record_sentence(rows)
+    assert "1 of 2 ended inside" in one_segment.record_sentence(rows)
     assert one_segment.record_sentence(rows.iloc[:0]) == one_segment.NO_RECORD
     deals = pd.DataFrame({"opportunity_id": ["O1", "O2"], "expected_amount": [100.0, 50.0], "p_win": [0.5, 0.1]})
     assert one_segment.deals_sentence(deals, company=COMPANY) == "2 open deals, together worth €150 by their odds."
