@@ -58,8 +58,9 @@ test-long: $(STAMP) ## the long studies of error rates, and schedulers that real
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "long and not faults"
 
 .PHONY: faults
-faults: $(STAMP) ## runs that are killed, disks that are full, folders that cannot be written, 2,000 damaged companies
+faults: $(STAMP) ## runs that are killed, disks that are full, 2,000 damaged companies; the table of docs/reliability.md
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m faults
+	@$(BIN)/python tests/faults/table.py
 
 .PHONY: lint
 lint: $(STAMP) ## ruff (rules and format) and mypy

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,24 @@ class Server:
 
     folder: Path
     port: int
+    command: tuple[str, ...] = ()
+    who: dict[str, Any] = field(default_factory=dict)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it in its folder."""
+        with (self.folder / "log").open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                self.command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.who
+            )
+        self.processes.append(process)
+        return process
+
+    def restart(self) -> None:
+        """End it without waiting for its clients, and start it again."""
+        self.processes[-1].send_signal(signal.SIGINT)
+        self.processes[-1].wait(timeout=60)
+        _wait(self, self.start())
 
     def address(self, database: str, *, user: str = "forecast", socket: bool = False, schema: str = "") -> str:
         """Return the address of a database, without a password."""
@@ -109,21 +127,20 @@ def _started(bin_: Path, folder: Path, who: dict[str, Any]) -> Iterator[Server]:
         "max_connections": 20,
         "shared_buffers": "64MB",
     }
-    command = [bin_ / "postgres", "-D", folder / "data"]
+    command = [str(bin_ / "postgres"), "-D", str(folder / "data")]
     command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **who)
+    server = Server(folder=folder, port=port, command=tuple(command), who=who)
     try:
-        server = Server(folder=folder, port=port)
-        _wait(server, process)
+        _wait(server, server.start())
         yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for process in server.processes:
+            process.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:

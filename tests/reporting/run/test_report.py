@@ -510,6 +510,12 @@ def test_a_start_that_fails_lets_the_next_one_go(place, kernels, monkeypatch):
     assert run_notebook(notebook(place, "two", "x = 1"), {}, kernels=kernels).failure is None
 
 
+def test_a_kernel_that_cannot_start_says_why():
+    watch = engine.Watch(kernels=Kernels(forking=False), on_cell=None, cell_seconds=None)
+    assert watch.explain(RuntimeError("can't start new thread")) == "its kernel did not start (can't start new thread)"
+    assert watch.lost
+
+
 @pytest.mark.parametrize("forking", [True, False])
 def test_no_kernel_starts_after_the_end(place, forking):
     kernels = Kernels(forking=forking)

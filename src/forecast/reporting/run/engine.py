@@ -249,7 +249,7 @@ class Watch:
             return f"its kernel died{code}"
         if self.current is None and isinstance(error, RuntimeError):
             self.lost = True
-            return f"its kernel did not start within {_START_SECONDS} s ({error})"
+            return f"its kernel did not start ({error})"  # which says how long was waited, where it was that
         return f"{type(error).__name__}: {error}"
 
 
