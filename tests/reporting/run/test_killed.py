@@ -225,6 +225,12 @@ def test_only_folders_whose_owner_is_gone_are_swept(tmp_path):
         (tmp_path / f".new-{process}-forecast-x-a").mkdir()
     sweep("forecast-x-", within=tmp_path)
     (tmp_path / f".new-{os.getpid()}-forecast-x-a").rmdir()
+    removed = code.partition("(made.path")[0] + (
+        "import shutil\n(made.path / '.owned').unlink()\nshutil.rmtree = lambda *_, **__: os._exit(9)\nmade.remove()"
+    )
+    subprocess.run([sys.executable, "-c", removed, str(tmp_path)], check=False)  # killed while it removed its folder
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".new-")]
+    sweep("forecast-x-", within=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {mine.path.name, "forecast-x-somebodys"}
     assert mine.path.stat().st_mode & 0o077 == 0
     mine.remove()

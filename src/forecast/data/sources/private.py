@@ -22,7 +22,8 @@ from forecast.errors import MachineError
 OWNED = ".owned"
 """The file that a folder's owner has locked."""
 _NEW = ".new-"
-"""How a folder's name begins, and the number of the process that makes it, until it has its owner."""
+"""How a folder's name begins, and then the number of a process: it makes the folder, which has no owner yet, or removes
+it, and may have removed that file already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Private:
 
     def remove(self) -> None:
         """Remove the folder with all in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
         with contextlib.suppress(OSError):
             os.close(self.handle)
 
@@ -66,7 +67,7 @@ def sweep(prefix: str, *, within: Path | None = None) -> None:
 
 
 def _is_deserted(name: str, prefix: str) -> bool:
-    """Return whether a folder was being made by a process that is gone, killed before the folder had its owner."""
+    """Return whether a folder was being made or removed by a process that is gone: killed while it did."""
     process, dash, rest = name.removeprefix(_NEW).partition("-")
     if not (name.startswith(_NEW) and process.isdigit() and dash and rest.startswith(prefix)):
         return False
@@ -89,9 +90,16 @@ def _sweep(folder: Path) -> None:
     handle = os.open(folder / OWNED, os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     finally:
         os.close(handle)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that is held by this process; one that is killed meanwhile leaves it to be swept."""
+    with contextlib.suppress(OSError):
+        folder = folder.rename(folder.with_name(f"{_NEW}{os.getpid()}-{folder.name}"))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
