@@ -13,7 +13,10 @@ import pytest
 
 from forecast.cli.app import main
 from forecast.data.asked_day import Asked
+from forecast.errors import MachineError
+from forecast.reporting.published import book
 from forecast.reporting.published.planned import planned
+from forecast.reporting.published.verify import verify
 from forecast.reporting.run import prepare, workspace
 from forecast.reporting.run.prepare import STAGES, as_published
 from forecast.reporting.run.progress import Quiet
@@ -63,6 +66,26 @@ def test_the_same_again_is_found(place, as_of):
     assert page == place / "reports" / "2026-03-31" / "index.html"
     assert [each["new"] for each in hears.told] == [False]
     assert hears.told[0]["version"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+def test_a_month_that_was_published_but_not_listed_is_listed_by_the_next_run(place, monkeypatch):
+    def full(*_: object) -> None:
+        raise MachineError("the disk is full")
+
+    asked = {"as_of": "2026-03", "out": place / "reports", "notebooks": place / "notebooks"}
+    with (place / "data" / "opportunities.csv").open("a") as file:
+        file.write("O4,2026-02-03,South,Open,70,2026-05-01,,open\n")
+    monkeypatch.setattr(book, "note_published", full)  # the month is in its place, the list of months is not written
+    with pytest.raises(MachineError):
+        report(place / "data", **asked)
+    assert found(place) is None
+    assert [each.rpartition("; ")[2] for each in verify(place / "reports").problems] == ["the next report mends it"]
+    monkeypatch.undo()
+    report(place / "data", **asked)
+    assert found(place) is not None
+    assert verify(place / "reports").unchanged
 
 
 def changed(file: Path) -> None:

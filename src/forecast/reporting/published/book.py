@@ -124,6 +124,12 @@ def end_of_chain(book: Book, months: Sequence[Published]) -> Link | None:
     return newest.link if newest else None
 
 
+def note_replacing(out: Path) -> None:
+    """Note that a month is about to be replaced, so that the page of months will no longer be right: whatever ends the
+    run before that page is written again, the next one finds it so."""
+    write(out, replace(read(out), index="", whole=True))
+
+
 def note_published(out: Path, last: Link) -> None:
     """Note a publication; the page of months is about to be written."""
     write(out, replace(read(out), last=last, index="", whole=True))

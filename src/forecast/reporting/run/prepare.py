@@ -263,8 +263,8 @@ def as_published(
     """Return the leader's page of a month that was published from exactly this; None where that is not certain.
 
     Simple case: parameters, every data file, notebooks, the program and its packages are those that the manifest names,
-    and every published file is as it was published: then a run would make the same again. Nothing of the data is read
-    but bytes, and nothing is loaded that computes or draws. Of a copy (a database, a workbook, a month without names),
+    and every published file and the page of months are as they were published: then a run would make the same again.
+    Nothing of the data is read but bytes, and nothing is loaded that computes or draws. Of a copy (a database, a workbook, a month without names),
     and where work was left or a run failed since, the run itself decides.
 
     The arguments are those of `report`; progress hears what stands. Raises ParameterError as `report` does.
@@ -272,6 +272,7 @@ def as_published(
     from forecast.data.sources import files
     from forecast.data.sources.company import read_company
     from forecast.data.sources.read import database_of, shown
+    from forecast.reporting.published import book
     from forecast.reporting.published.months import hashes, read
 
     day = Asked(as_of=as_of, now=now)
@@ -285,6 +286,8 @@ def as_published(
     month = workspace.Month(out=out, as_of=str(day_asked(day.as_of, nothing, now=day.now).date()))
     stands = read(month.final)
     if stands.problem or month.work.exists() or month.failed.exists() or not (out / "index.html").is_file():
+        return None
+    if not (listed := book.read(out).index) or listed != book.index_hash(out):  # a run ended before it was written
         return None
     if company.logo and Path(company.logo).parent != Path():  # no file of the folder itself: it has no fingerprint
         return None

@@ -78,6 +78,7 @@ def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> Non
         _take_away_names(month, standing)
     if standing.sha256 and (standing.manifest.get("redacted") or not job.redacted):
         _keep(month, standing)
+    book.note_replacing(month.out)
     workspace.publish(month)
     book.note_published(month.out, link)
 
