@@ -264,8 +264,8 @@ def as_published(
 
     Simple case: parameters, every data file, notebooks, the program and its packages are those that the manifest names,
     and every published file and the page of months are as they were published: then a run would make the same again.
-    Nothing of the data is read but bytes, and nothing is loaded that computes or draws. Of a copy (a database, a workbook, a month without names),
-    and where work was left or a run failed since, the run itself decides.
+    Nothing of the data is read but bytes, and nothing is loaded that computes or draws. Of a copy (a database, a
+    workbook, a month without names), and where work was left or a run failed since, the run itself decides.
 
     The arguments are those of `report`; progress hears what stands. Raises ParameterError as `report` does.
     """
