@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar
+from forecast.data.codes import places
 from forecast.data.known.ledger import Ledger, ledger_of
 from forecast.data.known.mended import is_known_alike, one_knowledge_each
 from forecast.data.known.snapshot import Snapshot, past_due, snapshot
@@ -80,9 +81,10 @@ def deal_track(
     ledger = ledger_of(log)
     now = snapshot(log, as_of=as_of, ledger=ledger)
     checked = [day for day in origins if _has_settled(log, day, now, horizon)]
-    settled = _at_days(log, checked, ledger=ledger, now=now)
+    fitted = _at_days(log, checked, ledger=ledger, now=now)
     parts = []
-    for then, today in settled:
+    for day, today in zip(checked, fitted, strict=True):
+        then = snapshot(log, as_of=day, ledger=ledger)  # one at a time: each is as large as the log
         part = _with_outcome(then, today, now, horizon)
         if challenger != "none":
             second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
@@ -92,7 +94,7 @@ def deal_track(
     if not any(len(part) for part in parts):
         columns = _COLUMNS if challenger == "none" else _COLUMNS | {"p_challenger": "float64"}
         none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-        none.attrs["why"] = _why_none(*settled[-1]) if settled else _TOO_NEAR
+        none.attrs["why"] = _why_none(fitted[-1]) if fitted else _TOO_NEAR
         return none
     return pd.concat(parts, ignore_index=True)
 
@@ -103,17 +105,17 @@ _TOO_NEAR = (
 )
 
 
-def _why_none(then: Snapshot, today: Today) -> str:
+def _why_none(today: Today) -> str:
     """Return why no probability of past days, of which this is the last, can be held against what became of it."""
-    if not (then.opportunities["outcome"] == "open").any():
+    if not len(today.view.open_deals):
         return "No deal was open on the past days."
     notes = odds_table(today.view, today.states, today.model).notes
     reason = notes[0] if notes else "no open deal had a probability then."
-    return f"On {then.as_of.date()} the deals had no odds yet. {reason}"
+    return f"On {today.view.as_of.date()} the deals had no odds yet. {reason}"
 
 
-def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger, now: Snapshot) -> list[tuple[Snapshot, Today]]:
-    """Return what was known on past days and the win model of each, as the days are given; one walk for month ends.
+def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger, now: Snapshot) -> list[Today]:
+    """Return the win model of past days, as the days are given; one walk for month ends.
 
     ledger : the log's. now : a later snapshot, whose walk serves where it is kept and reads the days as they did.
     """
@@ -123,7 +125,7 @@ def _at_days(log: Log, origins: Sequence[str], *, ledger: Ledger, now: Snapshot)
         serves = bool(now.ledger.kept) and is_known_alike(log, group[-1], now.as_of, ledger=ledger)
         last = now if serves else snapshot(log, as_of=group[-1], ledger=ledger)
         fitted.update(zip(group, fit_at_days(last, days=group), strict=True))
-    return [(snapshot(log, as_of=day, ledger=ledger), fitted[day]) for day in days]
+    return [fitted[day] for day in days]
 
 
 def _has_settled(log: Log, day: str, now: Snapshot, horizon: int) -> bool:
@@ -136,13 +138,18 @@ def _with_outcome(then: Snapshot, today: Today, now: Snapshot, horizon: int) -> 
     """Return the probabilities of a past day, and whether each deal was won in time by what is known now."""
     p = odds_table(today.view, today.states, today.model).table[["opportunity_id", f"p_win_{horizon}"]]
     p = p.set_axis(["opportunity_id", "p"], axis=1).dropna(subset=["p"])
-    then_known = then.opportunities.set_index("opportunity_id")[["segment", "stage"]]
-    became = now.opportunities.set_index("opportunity_id")[["outcome", "closed_on"]]
-    frame = p.join(then_known, on="opportunity_id").join(became, on="opportunity_id")
+    frame = _joined(_joined(p, then.opportunities, ["segment", "stage"]), now.opportunities, ["outcome", "closed_on"])
     end = then.calendar.end(then.period + horizon)
     frame["won"] = ((frame["outcome"] == "won") & (frame["closed_on"] <= end)).astype("float64")
     frame.insert(0, "origin", then.as_of)
     return frame[list(_COLUMNS)]
+
+
+def _joined(frame: pd.DataFrame, deals: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows of some deals with columns of those deals, missing where one is not there."""
+    place = places(frame["opportunity_id"], deals["opportunity_id"])
+    taken = {name: deals[name].array.take(place, allow_fill=True) for name in columns}
+    return frame.assign(**{name: pd.Series(values, index=frame.index) for name, values in taken.items()})
 
 
 def past_due_record(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str]) -> pd.DataFrame:
@@ -224,9 +231,9 @@ def ever_track(log: Log, *, as_of: str | pd.Timestamp, origins: Sequence[str], l
     reached = [day for day in origins if 1 <= steps[day] <= FAR]
     rows = []
     until, before = (now.calendar.end(month) for month in (last, last - late))
-    for day, (then, today) in zip(reached, _at_days(log, reached, ledger=ledger, now=now), strict=True):
+    for day, today in zip(reached, _at_days(log, reached, ledger=ledger, now=now), strict=True):
         odds = odds_ahead(today, steps=steps[day])
-        rows += [_ended(then, odds, became, until=until, before=before)] if len(odds) else []
+        rows += [_ended(today.view.as_of, odds, became, until=until, before=before)] if len(odds) else []
     table = pd.DataFrame(rows, columns=list(EVER_COLUMNS))
     dates = dict.fromkeys(("origin", "until"), "datetime64[us]")
     return table.astype({name: dates.get(name, "float64") for name in EVER_COLUMNS})
@@ -240,7 +247,7 @@ def _steps_until(last: int, day: str, calendar: Calendar) -> int:
 
 
 def _ended(
-    then: Snapshot, odds: pd.DataFrame, became: pd.DataFrame, *, until: pd.Timestamp, before: pd.Timestamp
+    day: pd.Timestamp, odds: pd.DataFrame, became: pd.DataFrame, *, until: pd.Timestamp, before: pd.Timestamp
 ) -> dict[str, Any]:
     """Return what was expected of the deals of a day, and what came by the end of `until`; EVER_COLUMNS.
 
@@ -252,7 +259,7 @@ def _ended(
     low, high = wins_interval(by, spread, deals=len(odds))
     expected, expected_low, expected_high = wins_in_the_end(odds["p"], odds["low"], odds["high"])
     return {
-        "origin": then.as_of.normalize(),
+        "origin": day.normalize(),
         "deals": len(odds),
         "expected": expected,
         "expected_low": expected_low,
