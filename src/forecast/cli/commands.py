@@ -71,6 +71,8 @@ def backtest(
     dask: str = "",
 ) -> None:
     """Write the forecasts of past month ends with what happened."""
+    from forecast.data.known.recorded import for_forecasters
+    from forecast.data.memory import give_back
     from forecast.evaluation.backtest import month_ends, track_record
     from forecast.models.registry import forecaster
     from forecast.models.spread.spread import check_places
@@ -83,7 +85,8 @@ def backtest(
     for name in names:
         if name != "submitted":
             forecaster(name)  # an unknown one is refused before the data are read
-    log = forecast.read(data)
+    log = for_forecasters(forecast.read(data))
+    give_back()
     ends = month_ends(log, first=first, last=last, step=step)
     places: dict[str, Any] = {"workers": workers, "dask": dask}
     _write(track_record(log, origins=ends, models=names, months=months, seed=seed, **places), out)

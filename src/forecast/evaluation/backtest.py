@@ -132,7 +132,8 @@ def track_record(
             if on_origin is not None and done % len(forecasters) == 0:
                 on_origin(done // len(forecasters), len(days))
 
-    groups = one_knowledge_each(log, days[len(early) :], ledger=ledger)
+    # On a ledger of its own: what is worked out there is let go before the forecasters work out their own.
+    groups = one_knowledge_each(log, days[len(early) :], ledger=replace(ledger))
     if several:
         pieces = [(group, names) for group in groups for names in _apart(forecasters)]
         shared = (replace(log), months, seed)  # without what is kept of the log for others

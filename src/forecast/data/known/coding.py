@@ -72,6 +72,27 @@ _DAY_LENGTH = 86_400_000_000
 _NO_MOMENT = np.iinfo(np.int64).min
 
 
+def counted_days(days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different days, ascending, and how often each is there; (k,) both.
+
+    >>> counted_days(np.array([7, 5, 7], dtype=np.int32))
+    (array([5, 7], dtype=int32), array([1, 2]))
+    """
+    if not len(days):
+        return days, np.zeros(0, dtype=np.int64)
+    first, last = int(days.min()), int(days.max())
+    if last - first > np.iinfo(np.uint16).max:
+        return np.unique(days, return_counts=True)
+    counts = np.zeros(last - first + 1, dtype=np.int64)
+    for at in range(0, len(days), _COUNTED):  # in parts, since each is copied in a wider kind
+        counts += np.bincount(days[at : at + _COUNTED] - first, minlength=len(counts))
+    there = np.flatnonzero(counts)
+    return (there + first).astype(days.dtype), counts[there]
+
+
+_COUNTED = 1 << 20
+
+
 class PeriodTable:
     """The periods of all days from a first to a last one, to look up many times."""
 

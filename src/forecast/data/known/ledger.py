@@ -325,8 +325,8 @@ class Ledger(Archive):
         """Return the rows recorded after one day and until another, in the order of the history."""
         if after is None:
             return np.flatnonzero(self.day <= until)
-        days = np.array([after, until], dtype=self.day.dtype)  # of another kind, all of them would be copied
-        first, stop = np.searchsorted(self.day, days, side="right", sorter=self.by_day)
+        days, rows = self.rows_until
+        first, stop = (rows[np.searchsorted(days, day, side="right")] for day in (after, until))
         return np.sort(self.by_day[first:stop])
 
     def _read_rows(self, standing: _Standing, rows: np.ndarray, day: int) -> np.ndarray:
