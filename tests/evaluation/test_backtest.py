@@ -9,6 +9,7 @@ import pytest
 import forecast
 from forecast.data.checks.validation import validate
 from forecast.data.known.ledger import ledger_of
+from forecast.data.known.recorded import for_forecasters
 from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import FORECAST_COLUMNS, Company, Log
@@ -250,3 +251,17 @@ def test_on_the_sample_ets_beats_last_year_at_every_horizon(sample):
     months = track[track["target_period"].str.contains("-") & (track["segment"] != "Total")]
     error = (months["mean"] - months["observed"]).abs().groupby([months["model"], months["horizon"]]).sum()
     assert (error["ets"] < error["seasonal-naive"]).all()
+
+
+@pytest.mark.slow
+def test_what_no_forecaster_looks_at_may_be_let_go(log):
+    lean = for_forecasters(log)
+    assert not {"account_id", "lost_reason", "promised_on", "delivered_on"} & set(lean.opportunities)
+    assert len(lean.tables["leads"]) == 0
+    assert list(lean.missing) == list(log.missing)
+    asked = {
+        "origins": ["2026-03", "2026-04-12"],
+        "models": ["combined", "pipeline-sales-only", "submitted", "stage-age"],
+        "seed": 0,
+    }
+    pd.testing.assert_frame_equal(forecast.backtest(lean, **asked), forecast.backtest(log, **asked), check_exact=True)

@@ -9,7 +9,7 @@ import pytest
 import forecast
 from companies import make_snapshot
 from forecast.data.codes import dictionary_of, row_codes
-from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, days_of, in_order
+from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, counted_days, days_of, in_order
 from forecast.data.known.ledger import ledger_of
 from forecast.data.known.recorded import outcomes_as_read_on
 from forecast.errors import ParameterError
@@ -181,3 +181,27 @@ def test_a_table_of_periods_says_what_the_calendar_says(log):
     assert expected[0] == 0
     assert (PeriodTable.over(calendar, days[2:], None, days).of(days) == expected).all()
     assert PeriodTable.over(calendar, days[:1], None).of(days[:1]).tolist() == [0]
+
+
+def test_days_are_counted_whatever_their_span():
+    days = np.array([7, 5, 7, 20, NO_DAY], dtype=np.int32)
+    for some, counted in (
+        (days[:4], ([5, 7, 20], [1, 2, 1])),
+        (days, ([NO_DAY, 5, 7, 20], [1, 1, 2, 1])),
+        (days[:0], ([], [])),
+    ):
+        found, counts = counted_days(some)
+        assert (found.tolist(), counts.tolist()) == counted
+        assert found.dtype == np.int32
+
+
+def test_the_rows_of_a_span_are_those_recorded_in_it(log):
+    ledger = ledger_of(log)
+    ends = np.unique(ledger.day)[[0, 5, 100, -1]]
+    for after, until in (
+        (int(ends[0]) - 3, int(ends[0])),
+        (int(ends[1]), int(ends[2])),
+        (int(ends[2]), int(ends[3]) + 9),
+    ):
+        expected = np.flatnonzero((ledger.day > after) & (ledger.day <= until))
+        np.testing.assert_array_equal(ledger._rows_recorded(after=after, until=until), expected)
