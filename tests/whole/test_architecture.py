@@ -184,6 +184,14 @@ def test_public_functions_take_no_open_keywords():
                 assert node.args.kwarg is None, f"{module}.{node.name} takes **{node.args.kwarg.arg}"
 
 
+@pytest.mark.slow
+def test_the_run_loads_nothing_that_draws_or_fits():
+    # Kernels do that; the run's own process stays small, and what draws the list of months is loaded in the end.
+    code = "import sys, json, forecast.reporting.run.report; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert not {"matplotlib", "scipy", "sklearn", "statsmodels"}.intersection(loaded)
+
+
 def test_import_forecast_loads_nothing_heavy():
     code = "import sys, json, forecast; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)

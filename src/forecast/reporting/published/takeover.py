@@ -96,7 +96,7 @@ def contradicted(finished: Mapping[str, Mapping[str, Any]]) -> bool:
 
     finished : of each notebook what the manifest says.
     """
-    wrote = {table for facts in finished.values() if not facts.get(TAKEN) for table in facts[WROTE]}
+    wrote = {table for facts in finished.values() if not facts.get(TAKEN) for table in facts.get(WROTE, ())}
     taken = [facts for facts in finished.values() if facts.get(TAKEN)]
     return any(wrote.intersection((*facts[ASKED], *facts[WROTE])) for facts in taken)
 

@@ -41,11 +41,10 @@ from forecast.reporting.run.prepare import (
 )
 from forecast.reporting.run.progress import Progress, Quiet
 from forecast.reporting.run.stopping import terminable
-from forecast.reporting.segments.month import Places, make_pages, measured
-from forecast.reporting.segments.month import link as link_to_segments
 
 if TYPE_CHECKING:
     from forecast.reporting.run.engine import Execution
+    from forecast.reporting.segments.month import Places
 
 CELL_SECONDS = 3600.0
 """A cell that takes longer than this has lost its way."""
@@ -104,7 +103,7 @@ def report(
         nullcontext(kernels) if kernels else Kernels() as source,  # its libraries load while the data are read here
         progress or Quiet() as display,
     ):
-        places = Places(kernels=source, workers=workers, dask=dask)
+        places = _places(source, workers=workers, dask=dask) if by else None
         job = prepare(asked, data=data, day=day, out=Path(out), private=private, redacted=redacted, salt_file=salt_file)
         display.about(job.made_from)
         run = _Run(job=job, kernels=source, display=display, jobs=jobs, cell_seconds=cell_seconds, places=places)
@@ -135,6 +134,12 @@ def _check_options(jobs: int, cell_seconds: float, *, salted: bool, redacted: bo
         raise ParameterError("a salt is of use in a redacted report only: give --redact too")
 
 
+def _places(kernels: Kernels, *, workers: int, dask: str) -> Places:
+    from forecast.reporting.segments.month import Places
+
+    return Places(kernels=kernels, workers=workers, dask=dask)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     """One run of a job: where its kernels come from, who sees how far it is, how many notebooks go at once."""
@@ -144,7 +149,7 @@ class _Run:
     display: Progress
     jobs: int
     cell_seconds: float
-    places: Places
+    places: Places | None
     finishing: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -167,11 +172,15 @@ def _make(run: _Run, *, resume: bool, anew: frozenset[str] = frozenset()) -> Non
     if contradicted(state.finished):
         state = workspace.State.open(job.month, made_from, resume=False)
         _run_all(run, state)
-    if job.each is not None:
+    finished: Mapping[str, Mapping[str, Any]] = state.finished
+    if run.places is not None:
+        from forecast.reporting.segments.month import make_pages, measured  # they load what draws and forecasts
+
         make_pages(job, state, places=run.places, display=run.display, cell_seconds=run.cell_seconds)
+        finished = measured(state.finished)
     job.reading.check(last=True)
     pages.write_glossary(job.month.work, company=job.company, logo=job.logo)
-    link, new = publication.publish(job, measured(state.finished))
+    link, new = publication.publish(job, finished)
     run.display.published({**link.as_dict(), "new": new})
 
 
@@ -289,7 +298,11 @@ def _links(job: Job, here: Stage) -> list[dict[str, str]]:
     up = "" if here.kind == "leader" else "../"
     ordered = sorted(job.notebooks.values(), key=lambda one: (one.stage.kind != "leader", one.stage.name))
     found = [{"name": one.stage.name, "title": one.title, "href": up + _href(one.stage)} for one in ordered]
-    return found if job.each is None else [*found, link_to_segments(up)]
+    if job.each is None:
+        return found
+    from forecast.reporting.segments.month import link
+
+    return [*found, link(up)]
 
 
 def _raise(job: Job, notebook: Notebook, execution: Execution) -> None:
