@@ -12,6 +12,7 @@ import pytest
 
 from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.reporting.run.parameters import notebook_parameters
+from forecast.reporting.run.prepare import STAGES
 from tiny import tiny_company
 
 with without_iri_grammar():
@@ -20,6 +21,8 @@ with without_iri_grammar():
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REPORTS = [path for path in NOTEBOOKS if not path.name.startswith("00")]
+OF_EACH_MONTH = [path for path in REPORTS if path.stem in {stage.name for stage in STAGES}]
+"""Those that a report runs without being asked for more."""
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
@@ -126,7 +129,7 @@ def test_it_says_what_it_cannot_show_where_almost_everything_is_missing(path: Pa
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("maven")
-@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_EACH_MONTH, ids=lambda path: path.stem)
 def test_it_runs_on_a_real_export_without_history(path: Path, maven_report: Path):
     month = maven_report / "2017-12-31"
     page = month / "index.html" if path.stem.startswith("07") else month / "analysis" / f"{path.stem}.html"
@@ -139,3 +142,12 @@ def test_it_runs_on_a_real_export_without_history(path: Path, maven_report: Path
         assert "The effect of planning together: submitted_forecasts and joint_planning." in words
         history = "since last month, odds by stage and date and formal sales process: the table opportunity_history."
         assert history in words
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("maven")
+def test_a_segments_page_runs_on_a_real_export_without_history(maven_report: Path, maven_company: Path):
+    tables, path = maven_report / "2017-12-31" / "tables", ROOT / "notebooks" / "10_segment.ipynb"
+    html = run(path, data=str(maven_company), as_of="2017-12-31", tables=str(tables))
+    assert "we expect to book" in re.sub(r"<[^>]+>", "", html)
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", html).lower().replace("finance", "")
