@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.data.schema import Company
-from forecast.reporting.charts.axes import line_labels
+from forecast.reporting.charts.axes import line_labels, money_axis
 from forecast.reporting.charts.canvas import (
     Box,
     Canvas,
@@ -124,3 +124,16 @@ def test_a_tooltip_lies_where_its_mark_is():
     assert [(tip.x, tip.y) for tip in shown] == [pytest.approx(place) for place in ((40, 170), (640, 20), (340, 95))]
     with pytest.raises(ValueError, match="shorter"):
         drawn(texts[:-1])  # a caption that forgets a mark would put every text after it in the wrong place
+
+
+@pytest.mark.parametrize(("largest", "moves"), [(960_000.0, True), (1_900_000.0, False), (96_000.0, False)])
+def test_the_longest_amount_beside_an_axis_has_room(largest: float, moves: bool):
+    # By hand: 1,000 is five signs of .6 x 12 pixels and a gap of 5, 41 where there were 34; 0.5 and 100 fit.
+    figure, axes = Canvas(width=390).axes(250, left=34, right=78)
+    axes.set_ylim(0, largest * 1.06)
+    money_axis(axes, largest, currency="EUR")
+    figure.canvas.draw()
+    box = axes.get_position()
+    assert box.x0 * 390 == pytest.approx(41 if moves else 34)
+    assert box.x1 * 390 == pytest.approx(390 - 78)
+    assert min(label.get_window_extent().x0 for label in axes.get_yticklabels()) >= 0

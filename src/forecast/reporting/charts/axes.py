@@ -20,15 +20,36 @@ from forecast.reporting.charts.canvas import Box, boxes_inside, boxes_near, dist
 from forecast.reporting.charts.figure import Format
 from forecast.reporting.charts.style import AXIS, GRID, INK, PAPER, SMALL
 
+_TICK_GAP = 5.0
+"""Pixels between the label of a tick and the axes, and left of the label."""
+
 
 def money_axis(axes: Axes, largest: float, *, currency: str, axis: str = "y", ticks: int = 5) -> str:
-    """Put round amounts on an axis, without units, and return the unit for the subtitle."""
+    """Put round amounts on an axis, without units, and return the unit for the subtitle.
+
+    Beside a drawing's only axes the longest amount has room: they begin further right where it takes that. For after
+    the limits are set.
+    """
     scale, unit = wording.axis_unit(largest, currency=currency)
     target = axes.yaxis if axis == "y" else axes.xaxis
     target.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
     target.set_major_formatter(FuncFormatter(lambda value, _: wording.number(round(value / scale, 6))))
     axes.grid(True, axis=axis, color=GRID)  # type: ignore[arg-type]
+    figure = axes.get_figure(root=True)
+    if axis == "y" and figure is not None and len(figure.axes) == 1:
+        _leave_room(axes, width=72 * figure.get_size_inches()[0])
     return unit
+
+
+def _leave_room(axes: Axes, *, width: float) -> None:
+    """Let axes begin where the longest label of their ticks has room to the left; width : of the drawing, in pixels."""
+    low, high = axes.get_ylim()
+    ticks = [value for value in axes.yaxis.get_major_locator()() if low <= value <= high]
+    labels = axes.yaxis.get_major_formatter().format_ticks(ticks)
+    wanted = (_TICK_GAP + max((_long(label, SMALL) for label in labels), default=0.0)) / width
+    box = axes.get_position()
+    if box.x0 < wanted < box.x1:
+        axes.set_position((wanted, box.y0, box.x1 - wanted, box.height))
 
 
 def money_formats(table: pd.DataFrame, company: Company, *, p: str = "") -> dict[str, Format]:

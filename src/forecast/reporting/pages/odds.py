@@ -429,9 +429,9 @@ def draw_deal_odds(canvas: Canvas, odds: DealOdds) -> Drawing:
     share_axis(axes, axis="x", ticks=5 if canvas.narrow else 10)
     axes.tick_params(axis="x", pad=8)  # clear of the 0 of the other axis
     axes.grid(False)
+    axes.set_ylim(0, largest * 1.1 or 1.0)
     money_axis(axes, largest, currency=odds.company.currency)
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, largest * 1.1 or 1.0)
     axes.set_xlabel(LABELS["steps, narrow" if canvas.narrow else "steps"], loc="left")
     return Drawing(figure=figure, marks=places(axes, odds.middles, odds.amounts))
 
