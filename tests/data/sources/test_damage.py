@@ -290,8 +290,11 @@ class TestInAFolder:
 
     def test_what_is_no_file(self, folder):
         (folder / "plan.parquet").mkdir()
-        assert "plan: plan.parquet is no file" in self.fatal(folder)
+        assert "plan: plan.parquet holds no Parquet file" in self.fatal(folder)
         (folder / "plan.parquet").rmdir()
+        (folder / "plan.csv").mkdir()
+        assert "plan: plan.csv is no file" in self.fatal(folder)
+        (folder / "plan.csv").rmdir()
         os.mkfifo(folder / "plan.csv")
         assert "plan: plan.csv is no file" in self.fatal(folder)
 

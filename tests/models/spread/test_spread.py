@@ -188,7 +188,12 @@ with terminable():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_running_when_it_is_stopped(tmp_path: Path, number: int, root: Path):
     environment = {**os.environ, "PYTHONPATH": f"{root / 'tests'}{os.pathsep}{root / 'src'}"}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path], env=environment, stderr=subprocess.DEVNULL)
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run behind, it is ignored, and would stay so
+    try:
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path], env=environment, stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
