@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -94,7 +95,7 @@ def test_workers_that_always_die_are_an_error_in_words():
 
 @pytest.mark.slow
 @pytest.mark.faults
-def test_a_scheduler_that_is_killed_is_an_error_in_words_and_no_hang(tmp_path: Path):
+def test_a_scheduler_that_is_killed_is_an_error_in_words_and_no_hang(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     with running() as cluster:
         threading.Thread(target=_kill_once_begun, args=(cluster, tmp_path), daemon=True).start()
         start = time.monotonic()
@@ -102,6 +103,8 @@ def test_a_scheduler_that_is_killed_is_an_error_in_words_and_no_hang(tmp_path: P
             spread(work.slow, range(4), dask=cluster.address, shared=(tmp_path, 3.0))
         assert time.monotonic() - start < 25
         assert lost.value.exit_code == 4
+    assert "Traceback" not in capfd.readouterr().err
+    assert logging.getLogger("distributed.client").level != logging.CRITICAL + 1  # it may talk to others again
 
 
 def _kill_once_begun(cluster: Cluster, folder: Path) -> None:

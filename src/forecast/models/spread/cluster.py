@@ -26,6 +26,8 @@ CONNECT_SECONDS = 10.0
 """So long a scheduler may take to answer."""
 WITHOUT_WORKERS_SECONDS = 30.0
 """So long a cluster may be without workers: one that was killed is started again by its nanny within a few seconds."""
+_TALKERS = ("distributed", "tornado", "asyncio")
+"""The loggers, with all below them, of a client and of the loop it runs in."""
 _LOOK = 1.0
 """Seconds without a result after which we look whether anybody works."""
 
@@ -180,11 +182,7 @@ def _client(address: str) -> Iterator[Any]:
             "a Dask cluster needs the packages dask and distributed, which are not installed\n"
             "  mend: pip install 'forecast[dask]', or give --workers"
         ) from None
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado")]
-    before = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL + 1)
-    client = None
+    client, levels = None, _quiet()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions and sizes: what matters of them is told by `worker.done`
@@ -201,8 +199,20 @@ def _client(address: str) -> Iterator[Any]:
         if client is not None:
             with contextlib.suppress(Exception):
                 client.close(timeout=2)
-        for each, level in zip(loggers, before, strict=True):
-            each.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _quiet() -> dict[str, int]:
+    """Let the client and its loop say nothing: what matters is told in words here. Returns the levels there were.
+
+    Dask gives its loggers levels one by one, so that the parent's would not do.
+    """
+    names = [name for name in (*logging.root.manager.loggerDict, *_TALKERS) if name.split(".")[0] in _TALKERS]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    return levels
 
 
 @contextmanager
