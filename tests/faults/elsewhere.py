@@ -175,7 +175,7 @@ def thousand_months(case: Case) -> Found:
     if -1 in places or places != sorted(places):
         found.answer.append("the list of months is not all of them, newest first")
     found.lost = max(0.0, run.seconds - place.seconds)
-    found.note = f"{len(days)} months: {run.seconds:.1f} s, {run.peak_mb:.0f} MB; without: {place.seconds:.1f} s"
+    found.note = f"{run.seconds:.1f} s, {run.peak_mb:.0f} MB; without them: {place.seconds:.1f} s"
     told = months.standing(place.out)
     if len(told) != len(days) + 2:
         found.intact.append(f"{len(told)} months stand")

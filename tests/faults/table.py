@@ -52,7 +52,7 @@ def main() -> int:
             rows.append(row)
             wrong += problems
             print(row, end="", flush=True)
-            if asked.write or not (asked.quick or asked.only or asked.times):
+            if (asked.write and fault is chosen[-1]) or not (asked.quick or asked.only or asked.times):
                 _write(rows, time.monotonic() - start, also=bool(asked.only))
     for problem in wrong:
         print(problem)
@@ -127,8 +127,13 @@ def _write(rows: list[str], seconds: float, *, also: bool) -> None:
     kept = [line for line in lines if not line.startswith("|") and line.strip()]
     when = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
     whole = ", ".join(f"{name} {one.seconds:.1f} s and {one.operations:,}" for name, one in _PLACES.items())
-    told = [f"Made on {when} in {seconds / 60:.0f} minutes. Undisturbed runs, and their changes of files: {whole}.\n"]
-    told = [*kept, *told, *(f"{line}.\n" for line in _TOLD)]
+    what = f"The row of {', '.join(row.split('|')[1].strip() for row in rows)} was made anew" if also else "Made"
+    told = [
+        f"{what} on {when} in {max(seconds / 60, 1):.0f} min. Undisturbed runs, and their changes of files: {whole}.\n"
+    ]
+    told += [f"{line}.\n" for line in _TOLD]
+    begins = tuple(line.split(":")[0].split(" on ")[0] for line in told)
+    told = [*(f"{line.rstrip()}\n" for line in kept if not line.startswith(begins)), *told]
     table = "".join(named[fault.name] for fault in FAULTS if fault.name in named)
     text = f"\n{HEAD}|---|---|---|---|---|---|---|\n{table}\n" + "".join(f"{line}\n" for line in told)
     PAGE.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
