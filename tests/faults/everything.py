@@ -12,25 +12,16 @@ from faults import elsewhere, faults, spread
 from faults.faults import PAUSES, ROOT, Fault
 from faults.place import REPORT, Place, prepared
 from faults.runs import Disk
+from forecast.reporting.run.prepare import STAGES
 from reports import WRITES, company, notebook
 
-STAGES = (
-    "00_explore",
-    "01_data_audit",
-    "02_win_probability",
-    "03_bookings",
-    "04_track_record",
-    "05_joint_planning",
-    "06_scorecard",
-    "07_leadership_brief",
-)
 NEWER = "O4,2026-02-20,South,Open,30,2026-06-01,,open\n"
 
 
 def small(folder: Path, disk: Disk) -> Place:
     """Return three deals and eight notebooks of a few lines; newer data have a fourth deal."""
     company(folder / "data")
-    for name in STAGES:
+    for name in (stage.name for stage in STAGES):
         cells = [PAUSES] if name == "04_track_record" else []
         notebook(folder / "notebooks", name, *cells, WRITES.format(name=f"t{name[:2]}"))
     (folder / "newer").mkdir()

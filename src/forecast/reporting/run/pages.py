@@ -17,22 +17,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from forecast import sources
-from forecast.data.schema import Company
+from forecast.calendar import is_quarter
+from forecast.data.schema import TOTAL, Company
+from forecast.errors import MachineError, NotebookError
 from forecast.reporting.month.results import Results, write_text
+from forecast.reporting.pages.bookings.prepare import MODEL
 from forecast.reporting.published import months as published
 from forecast.reporting.run import export, figures, links, workspace
 from forecast.reporting.run.parameters import Parameter
 
 if TYPE_CHECKING:
     from forecast.reporting.charts.figure import Chart, Statement
-    from forecast.reporting.run.engine import Execution
-import numpy as np
-import pandas as pd
-
-from forecast.calendar import is_quarter
-from forecast.data.schema import TOTAL
-from forecast.reporting.pages.bookings.prepare import MODEL
+    from forecast.reporting.run.engine import Execution, Failure
 
 _INJECTED = "injected-parameters"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
@@ -247,10 +247,27 @@ def _facts(file: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def first_line(source: str) -> str:
+def _first_line(source: str) -> str:
     """Return the first line of code in a cell, for the message of its failure."""
     lines = [line.strip() for line in source.splitlines() if line.strip() and not line.strip().startswith("#")]
     return lines[0] if lines else ""
+
+
+def error_of(failure: Failure, *, notebook: str, page: Path) -> MachineError | NotebookError:
+    """Return the error of a notebook that failed: the machine's where a disk or the like did it, else the notebook's.
+
+    page : its page as far as it came.
+    """
+    if failure.kind == "machine" or failure.message.startswith(("MachineError", "OSError: [Errno 28]")):
+        return MachineError(f"{notebook}: {failure.message}\n  the page as far as it came: {page}")
+    line = _first_line(failure.source)
+    return NotebookError(
+        failure.message + (f"\n  in: {line}" if line else ""),
+        notebook=notebook,
+        cell=failure.cell,
+        partial=str(page),
+        transient="kernel" if failure.kind == "kernel" and failure.lost else "",
+    )
 
 
 _NEEDED = ("model", "segment", "target_period", "horizon", "mean", "q10", "q90")

@@ -13,14 +13,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.data.asked_day import Asked
 from forecast.data.memory import give_back
 from forecast.data.sources.private import private_folder
-from forecast.errors import MachineError, NotebookError, ParameterError
+from forecast.errors import MachineError, ParameterError
 from forecast.models.spread.spread import are_several
 from forecast.reporting.month.results import NOTED, noted
 from forecast.reporting.pages.fiscal import fiscal_months
@@ -309,11 +309,5 @@ def _raise(job: Job, notebook: Notebook, execution: Execution) -> None:
     failure = execution.failure
     assert failure is not None
     name = notebook.stage.name
-    message = failure.message.replace(f"{job.private}{os.sep}", "")
-    page = str(job.month.failed / f"{name}.html")
-    if failure.kind == "machine" or failure.message.startswith(("MachineError", "OSError: [Errno 28]")):
-        raise MachineError(f"{name}: {message}\n  the page as far as it came: {page}")
-    line = pages.first_line(failure.source)
-    where = f"\n  in: {line}" if line else ""
-    transient = "kernel" if failure.kind == "kernel" and failure.lost else ""
-    raise NotebookError(f"{message}{where}", notebook=name, cell=failure.cell, partial=page, transient=transient)
+    told = replace(failure, message=failure.message.replace(f"{job.private}{os.sep}", ""))
+    raise pages.error_of(told, notebook=name, page=job.month.failed / f"{name}.html")

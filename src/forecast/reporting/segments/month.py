@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from forecast.data.sources.company import FILE
-from forecast.errors import MachineError, NotebookError
 from forecast.models.spread.spread import are_several, spread
 from forecast.reporting.month.one_segment import divided, segments_of
 from forecast.reporting.month.results import ASKED, WROTE, Results, write_atomic
@@ -181,12 +180,6 @@ def _raise(job: Job, made: Made) -> None:
     """Write the page of a failure where failures lie, and raise what a notebook that failed raises."""
     folder = job.month.failed / FOLDER
     _write(folder, made.files)
-    failure, page = made.failure, str(folder / f"{made.name}.html")
     who = OF.format(notebook=NOTEBOOK, segment=made.segment)
     job.reading.check(last=True)  # else that is what failed
-    if failure.kind == "machine" or failure.message.startswith(("MachineError", "OSError: [Errno 28]")):
-        raise MachineError(f"{who}: {failure.message}\n  the page as far as it came: {page}")
-    line = pages.first_line(failure.source)
-    where = f"\n  in: {line}" if line else ""
-    transient = "kernel" if failure.kind == "kernel" and failure.lost else ""
-    raise NotebookError(f"{failure.message}{where}", notebook=who, cell=failure.cell, partial=page, transient=transient)
+    raise pages.error_of(made.failure, notebook=who, page=folder / f"{made.name}.html")
