@@ -131,6 +131,8 @@ def _is_invisible(node: ast.AST) -> bool:
             return True
         if isinstance(above, ast.Call) and _name(above.func) in INVISIBLE_CALLS:
             return True
+        if isinstance(above, ast.Call) and _name(above.func).endswith("Error"):
+            return True
         if isinstance(above, ast.keyword) and above.arg in STYLES:
             return True
         if isinstance(above, ast.FormattedValue) and above.format_spec is below:
