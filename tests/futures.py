@@ -155,6 +155,8 @@ def known_by(tables: Tables, day: str, zone: str) -> Tables:
     events = out["events"]
     events = events[events["announced_on"].fillna(events["from"]) <= cut].reset_index(drop=True)
     out["events"] = events.assign(to=events["to"].where(events["announced_on"].notna() | (events["to"] <= cut)))
+    placed = out["hierarchy"][out["hierarchy"]["from"] <= cut].reset_index(drop=True)
+    out["hierarchy"] = placed.assign(to=placed["to"].where(placed["to"] <= cut))
     for name in ("delivered_on_time", "satisfaction"):
         out["delivery"][name] = out["delivery"][name].where(out["delivery"]["period"] <= last)
     return out
@@ -340,9 +342,21 @@ def _later_of_the_rest(
     told = cut + pd.Timedelta(days=int(rng.integers(1, 30)))
     starts["announced_on"] = starts["announced_on"].mask(set_later & (rng.random(len(starts)) < 0.5), told)
     out["events"] = _later_events(out["events"], cut, later, segments, rng)
+    out["hierarchy"] = _later_places(out["hierarchy"], later)
     for name in ("delivered_on_time", "satisfaction"):
         coming = out["delivery"]["period"].isin(months)
         out["delivery"][name] = out["delivery"][name].mask(coming, 0.5)
+
+
+def _later_places(hierarchy: pd.DataFrame, later: Callable[[int], pd.Series]) -> pd.DataFrame:
+    """Return what belonged where by a day, with an end of a later day where none was known, and another place since."""
+    lasting = hierarchy[hierarchy["to"].isna()].reset_index(drop=True)
+    ends = later(len(lasting))
+    before = pd.concat([hierarchy[hierarchy["to"].notna()], lasting.assign(to=ends)])
+    moves = (ends + pd.Timedelta(days=1)).astype("datetime64[us]")
+    after = lasting.assign(**{"from": moves, "to": pd.NaT, "parent": "Elsewhere"})
+    after["to"] = after["to"].astype("datetime64[us]")
+    return pd.concat([before, after], ignore_index=True)
 
 
 def _later_events(

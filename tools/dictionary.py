@@ -78,6 +78,9 @@ Forecasts of the past are made from what was known then. A day counts to its end
   the capacity of `delivery` are always known.
 - An event is known from `announced_on`, with its end; without it from its first day, and its end once that has come.
   One that was announced only after it had begun is not known before the announcement.
+- A row of `hierarchy` is known from its first day. It holds until its `to`, which is known once it has come, or until
+  the next row of its node begins. Two parents at once, and a node that by way of its parents belongs to itself, are
+  refused.
 - The log ends on `extracted_on`; a later day is refused, and so is one before the first record. Where nobody
   says `extracted_on`, `report`, `bookings` and `deals` also refuse a day without a record in the ten days up to it and
   with none after it, and name the day on which the data end; `--nothing-since` says that nothing happened.
@@ -86,6 +89,7 @@ Forecasts of the past are made from what was known then. A day counts to its end
 
 _NO_LOSS = {
     "events": "charts over time have no flags of what the company did or met",
+    "hierarchy": "forecasts are of segments and the whole, of nothing between or below",
     "stage_changes": "two names of a stage are read as one only where `stages` has both at one position",
 }
 """What tables bring whose absence no report complains of."""

@@ -28,7 +28,7 @@ ROWS = [
     "data/sources",
     "data/known/coding",
     "data/known/planned",
-    "data/known/recorded|data/known/events|data/known/broken",
+    "data/known/recorded|data/known/events|data/known/broken|data/known/places",
     "data/known/archive|data/known/kept",
     "data/known/ledger",
     "data/known/breaks|data/known/segment_breaks",

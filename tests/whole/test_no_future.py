@@ -115,6 +115,8 @@ def test_the_futures_are_others_in_everything_recorded_later(day: str, carry: bo
     assert (other["events"]["from"] <= cut).sum() > len(evening["events"])  # told later of days before
     assert ((evening["events"]["from"] > cut) & (evening["events"]["announced_on"] <= cut)).sum() > 5
     assert ((evening["events"]["to"] > cut) & (evening["events"]["announced_on"] <= cut)).sum() > 5
+    assert differing(tables, other, "hierarchy") > 5  # ends that lie ahead, and places since
+    assert len(evening["hierarchy"]) < len(other["hierarchy"])
     assert differing(tables, other, "joint_planning") >= (day == DAYS[0])
     ahead = evening["joint_planning"]["adopted_on"] > cut
     assert ahead.any()

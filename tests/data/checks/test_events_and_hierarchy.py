@@ -29,8 +29,9 @@ EVENTS = table(
 HIERARCHY = table(
     """
     of      node from       parent to
-    segment East 2026-01-01 Europe 2026-02-28
+    segment East 2026-01-01 Europe .
     segment East 2026-03-01 Asia   .
+    segment West 2026-01-01 Europe .
     """
 )
 GOOD = {"opportunities": OPPORTUNITIES, "stages": STAGES, "events": EVENTS, "hierarchy": HIERARCHY}
@@ -41,7 +42,7 @@ def test_they_are_read_with_their_kinds():
     log = log_of(GOOD)
     assert log.tables["events"]["from"].tolist() == pd.to_datetime(["2026-02-01", "2026-03-01", "2026-03-01"]).tolist()
     assert log.tables["events"]["to"].isna().tolist() == [False, True, True]
-    assert log.tables["hierarchy"]["parent"].tolist() == ["Europe", "Asia"]
+    assert log.tables["hierarchy"]["parent"].tolist() == ["Europe", "Asia", "Europe"]
     # What is planned does not make the log longer: it ends with the month of the last closure.
     assert log.extracted_on == pd.Timestamp("2026-03-31")
 

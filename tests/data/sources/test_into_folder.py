@@ -41,6 +41,16 @@ def test_a_table_of_ones_own_stays(tmp_path: Path):
     assert "is your own and stays: the export's 2 rows of quotas are not written" in notes
 
 
+def test_a_hierarchy_which_no_export_holds_stays(tmp_path: Path):
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    own = "of,node,from,parent\nowner,Ann,2026-01-01,Team\n"
+    (ours / "hierarchy.csv").write_text(own, encoding="utf-8")
+    again(tmp_path, day="2026-10-20")
+    assert (ours / "hierarchy.csv").read_text(encoding="utf-8") == own
+    assert forecast.read(ours).tables["hierarchy"]["parent"].tolist() == ["Team"]
+
+
 def test_a_table_of_an_earlier_import_is_replaced(tmp_path: Path):
     again(tmp_path, day="2026-10-20", ForecastingQuota=QUOTAS)
     again(tmp_path, day="2026-10-21", ForecastingQuota=QUOTAS.replace(",20\n", ",30\n"))

@@ -15,6 +15,7 @@ from forecast.data import submissions
 from forecast.data.checks.amounts import amounts_against_history
 from forecast.data.checks.currencies import check_currencies
 from forecast.data.checks.events import check_events
+from forecast.data.checks.hierarchy import check_hierarchy
 from forecast.data.checks.stage_changes import check_stage_changes
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, own_places, places, ranks
@@ -47,6 +48,7 @@ def check_across(tables: Tables, company: Company) -> list[Problem]:
         *_leads(tables),
         *_segments(tables),
         *check_events(tables),
+        *check_hierarchy(tables),
         *check_stage_changes(tables),
         *_submissions(tables),
     ]

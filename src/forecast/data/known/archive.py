@@ -69,7 +69,7 @@ class Archive:
     deal : (m,) the opportunity of each row, its place in `opportunities`.
     segments, stages : the levels behind their codes; of stages the open ones, in the company's order.
     meaning_follows_deals : whether the company does not say what its stages mean, so that this is read off each day's.
-    tables : `marketing`, `submitted_forecasts`, `plan` and `joint_planning`, as known on the last day.
+    tables : `marketing`, `submitted_forecasts`, `plan`, `joint_planning` and others, as known on the last day.
     breaks : the breaks in the record that are known; what is read here is read with them in mind.
     """
 

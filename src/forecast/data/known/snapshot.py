@@ -22,6 +22,7 @@ from forecast.data.known.coding import LOST, OPEN, dates_of
 from forecast.data.known.events import known_events
 from forecast.data.known.ledger import KnownState, Ledger, ledger_of
 from forecast.data.known.mended import mended, names_since
+from forecast.data.known.places import known_hierarchy
 from forecast.data.rates import at_rates_of
 from forecast.data.schema import OUTCOMES, Company, Log
 
@@ -40,6 +41,7 @@ class Snapshot:
     stage_changes : names that stages had got by then.
     leads, marketing, submitted_forecasts, plan, joint_planning, quotas, costs, delivery : as known; None where absent.
     events : those announced or begun by then, each once; `to` is empty where it lies ahead and was not announced.
+    hierarchy : the rows that had begun by then; `to` is empty where it lies ahead.
     segments : of the known opportunities, sorted.
     notes : sentences: what this snapshot cannot say, and which table would bring it.
 
@@ -61,6 +63,7 @@ class Snapshot:
     delivery: pd.DataFrame | None
     events: pd.DataFrame | None
     stage_changes: pd.DataFrame | None = None
+    hierarchy: pd.DataFrame | None = None
     segments: tuple[str, ...]
     has_history: bool
     notes: tuple[str, ...]
@@ -110,6 +113,7 @@ class Snapshot:
                 "submitted_forecasts": self.submitted_forecasts,
                 "plan": self.plan,
                 "joint_planning": self.joint_planning,
+                "hierarchy": self.hierarchy,
             },
         )
 
@@ -158,6 +162,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         delivery=ended.blank(log.get("delivery"), ["delivered_on_time", "satisfaction"]),
         events=known_events(log.get("events"), day=day),
         stage_changes=_by(log.get("stage_changes"), "from", day),
+        hierarchy=known_hierarchy(log.get("hierarchy"), day=day),
         segments=tuple(sorted(opportunities["segment"].unique())),
         has_history=history is not None,
         notes=_notes(log, opportunities, history, day),
