@@ -146,6 +146,15 @@ class ParameterError(ForecastError):
     """A parameter, option or name is unknown, ill-typed or out of range."""
 
 
+class ModelError(ForecastError):
+    """A model of the user's own failed, or what it returned is no forecast: which model, as of which day, the mend."""
+
+    def __init__(self, what: str, *, model: str, origin: str = "", mend: str = "") -> None:
+        self.model, self.origin = model, origin
+        text = f"{model} at {origin}: {what}" if origin else f"{model}: {what}"
+        super().__init__(f"{text}\n  mend: {mend}" if mend else text)
+
+
 class NotebookError(ForecastError):
     """A notebook failed while running; names it, its cell, and where the page as far as it came was written."""
 

@@ -42,6 +42,7 @@ ROWS = [
     "models/win",
     "models/pipeline",
     "models/baselines",
+    "models/own",
     "models/registry",
     "models/combined",
     "evaluation/backtest|evaluation/changed",

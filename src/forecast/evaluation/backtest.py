@@ -32,9 +32,10 @@ from forecast.models.combined.combination import (
     components_made,
     origins_needed,
 )
+from forecast.models.own.model import OwnModel
 from forecast.models.pipeline.bookings import MODEL as PIPELINE
 from forecast.models.pipeline.bookings import MODEL_WITHOUT as WITHOUT
-from forecast.models.registry import SUBMITTED, ForecasterAtOrigins, at_origins
+from forecast.models.registry import SUBMITTED, ForecasterAtOrigins, Given, at_origins, own_or_name, own_table
 from forecast.models.spread.spread import are_several, spread
 from forecast.models.tables import abstain
 
@@ -45,7 +46,7 @@ def backtest(
     log: Log,
     *,
     origins: Iterable[str | pd.Timestamp],
-    models: Sequence[str] = DEFAULT_MODELS,
+    models: Sequence[Given] = DEFAULT_MODELS,
     months: int = 6,
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
@@ -58,7 +59,9 @@ def backtest(
     Parameters
     ----------
     origins : days, or months such as 2025-06 (their last day); no duplicates, none after the log's last day.
-    models : names of forecasters; `submitted` stands for one of every submitter.
+    models : names of forecasters, `submitted` for one of every submitter; and models of one's own: a function
+        `mine(snap, *, months, seed)`, handed a copy of what was known, which returns segment, target_period, mean and
+        any quantiles (or draws), called by its `__name__`, or `(name, function)`: docs/your_own_model.md.
     months : months ahead, as for each forecaster. seed : of every forecaster's draws.
     on_origin : called after each origin with how many are done and how many there are.
     through : a snapshot of a later day with a walk that is kept (`keep_walks`): `pipeline` is read off that where it
@@ -75,7 +78,15 @@ def backtest(
     Raises
     ------
     ParameterError : an origin is no date, doubled or beyond the log; a model is unknown or doubled; months or seed is
-    out of range; workers or dask cannot be. MachineError : as `spread` raises it.
+    out of range; workers or dask cannot be. ModelError : a model of one's own raised, or returned what is no forecast.
+    MachineError : as `spread` raises it.
+
+    Examples
+    --------
+    >>> log = read("data/sample")
+    >>> track = backtest(log, origins=["2026-06"], models=["ets", ("theirs", forecaster("ets"))], months=3)
+    >>> sorted(track["model"].unique())
+    ['ets', 'theirs']
     """
     return track_record(
         log,
@@ -94,7 +105,7 @@ def track_record(
     log: Log,
     *,
     origins: Iterable[str | pd.Timestamp],
-    models: Sequence[str] = DEFAULT_MODELS,
+    models: Sequence[Given] = DEFAULT_MODELS,
     months: int = 6,
     seed: int = 0,
     on_origin: Callable[[int, int], None] | None = None,
@@ -114,8 +125,8 @@ def track_record(
     days, forecasters = parse_origins(log, origins), _forecasters(log, models)
     by_year = by_rates(log, days)
     if len(by_year) > 1 or by_year[0][0] is not log:
-        asked: dict[str, Any] = {"models": models, "months": months, "seed": seed, "workers": workers, "dask": dask}
-        parts = [track_record(at, origins=list(itertools.compress(days, mine)), **asked) for at, mine in by_year]
+        same: dict[str, Any] = {"models": models, "months": months, "seed": seed, "workers": workers, "dask": dask}
+        parts = [track_record(at, origins=list(itertools.compress(days, mine)), **same) for at, mine in by_year]
         return NotedTable(
             table=pd.concat([part.table for part in parts], ignore_index=True),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
@@ -135,13 +146,14 @@ def track_record(
     # On a ledger of its own: what is worked out there is let go before the forecasters work out their own.
     groups = one_knowledge_each(log, days[len(early) :], ledger=replace(ledger))
     if several:
-        pieces = [(group, names) for group in groups for names in _apart(forecasters)]
+        asked = {name: each.ready() if isinstance(each, OwnModel) else name for name, each in forecasters.items()}
+        pieces = [(group, [asked[name] for name in names]) for group in groups for names in _apart(forecasters)]
         shared = (replace(log), months, seed)  # without what is kept of the log for others
         spread(_piece, pieces, workers=workers, dask=dask, shared=shared, on_result=lambda _, made: take(made))
     for group in () if several else groups:
         snap = snapshot(log, as_of=group[-1], ledger=ledger)
         kept = _off_walk(log, through, group, forecasters, months=months, seed=seed, ledger=ledger)
-        for key, result in _of_group(snap, group, forecasters, kept, months=months, seed=seed):
+        for key, result in _of_group(log, snap, group, forecasters, kept, months=months, seed=seed):
             take({key: result})
     in_order = {key: results[key] for key in itertools.product(days, forecasters)}
     track = pd.concat([result.table for result in in_order.values()], ignore_index=True)
@@ -173,18 +185,19 @@ def _apart(names: Collection[str]) -> list[list[str]]:
 
 
 def _piece(
-    piece: tuple[Sequence[pd.Timestamp], Sequence[str]], log: Log, months: int, seed: int
+    piece: tuple[Sequence[pd.Timestamp], Sequence[Given]], log: Log, months: int, seed: int
 ) -> dict[tuple[pd.Timestamp, str], NotedTable]:
     """Return the tables of some origins and forecasters, by both, in a process that has the log alone."""
     group, names = piece
     snap = snapshot(log, as_of=group[-1])
-    return dict(_of_group(snap, group, _forecasters(log, names), {}, months=months, seed=seed))
+    return dict(_of_group(log, snap, group, _forecasters(log, names), {}, months=months, seed=seed))
 
 
 def _of_group(
+    log: Log,
     snap: Snapshot,
     group: Sequence[pd.Timestamp],
-    forecasters: Mapping[str, ForecasterAtOrigins],
+    forecasters: Mapping[str, ForecasterAtOrigins | OwnModel],
     kept: Mapping[str, Mapping[pd.Timestamp, NotedTable]],
     *,
     months: int,
@@ -193,8 +206,22 @@ def _of_group(
     """Yield the tables of origins that one walk can serve, by origin and forecaster; kept : those that are there."""
     made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
     for name, forecast in forecasters.items():
-        for day, result in _each(snap, name, forecast, group, made, months=months, seed=seed):
+        if isinstance(forecast, OwnModel):
+            found = _own(log, snap, forecast, group, months=months, seed=seed)
+        else:
+            found = _each(snap, name, forecast, group, made, months=months, seed=seed)
+        for day, result in found:
             yield (day, name), result
+
+
+def _own(
+    log: Log, snap: Snapshot, model: OwnModel, group: Sequence[pd.Timestamp], *, months: int, seed: int
+) -> Iterator[tuple[pd.Timestamp, NotedTable]]:
+    """Yield the days of a group and the tables of a model of one's own, which sees each day's snapshot alone."""
+    ledger = ledger_of(log)
+    for state in snap.ledger.walk(group):
+        then = snapshot(log, as_of=state.as_of, ledger=ledger)
+        yield state.as_of, own_table(model, then, state, months=months, seed=seed)
 
 
 def month_ends(log: Log, *, first: str, last: str, step: int = 1) -> list[pd.Timestamp]:
@@ -252,14 +279,21 @@ def observed(log: Log, table: pd.DataFrame, *, ledger: Ledger | None = None) -> 
     return np.where((row >= 0) & (column >= 0), values, np.nan)
 
 
-def _forecasters(log: Log, models: Sequence[str]) -> dict[str, ForecasterAtOrigins]:
+def _forecasters(log: Log, models: Sequence[Given]) -> dict[str, ForecasterAtOrigins | OwnModel]:
     """Return the forecasters by name, in the order given; each unknown, doubled or misspelt name is refused."""
-    if isinstance(models, str):
-        raise ParameterError(f"models: {models!r} is one name; give a list of names, such as [{models!r}]")
+    if isinstance(models, str) or callable(models):
+        raise ParameterError(f"models: {models!r} is one model; give a list of them, such as [{models!r}]")
     known = [f"{SUBMITTED}-{submitter}" for submitter in submitters(log.get("submitted_forecasts"))]
     spelled = {name_key(name): name for name in known}
-    forecasters: dict[str, ForecasterAtOrigins] = {}
-    for name in models:
+    forecasters: dict[str, ForecasterAtOrigins | OwnModel] = {}
+    for given in models:
+        name = own_or_name(given)
+        if isinstance(name, OwnModel):
+            if name_key(name.name) in map(name_key, forecasters):
+                mend = "give another (name, function)"
+                raise ParameterError(f"models: {name.name!r} stands there more than once\n  mend: {mend}")
+            forecasters[name.name] = name
+            continue
         if name == SUBMITTED and not known:
             raise ParameterError(f"models: {SUBMITTED!r} needs the table submitted_forecasts")
         for each in known if name == SUBMITTED else [spelled.get(name_key(name), name)]:

@@ -146,6 +146,25 @@ def from_means(
     return pd.DataFrame(_rows(state, model=model, mean=mean, periods=periods, addends=addends)[0])
 
 
+def chance_of(amount: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return the chance of at least an amount, (n,), nan where there is none; quantiles : (n, 7).
+
+    Straight lines between quantiles; beyond the outer ones half the outer probability, since nothing is known there.
+    """
+    out = np.full(len(amount), np.nan)
+    levels = np.array(QUANTILES)
+    for row in np.flatnonzero(np.isfinite(amount) & np.isfinite(quantiles).all(axis=1)):
+        q, x = quantiles[row], amount[row]
+        if x <= q[0]:
+            out[row] = 1.0 if q[0] == q[-1] and x <= q[0] else 1 - levels[0] / 2
+        elif x > q[-1]:
+            out[row] = 0.0 if q[0] == q[-1] else levels[0] / 2
+        else:
+            at = int(np.searchsorted(q, x, side="left"))
+            out[row] = 1 - (levels[at - 1] + (levels[at] - levels[at - 1]) * (x - q[at - 1]) / (q[at] - q[at - 1]))
+    return out
+
+
 def abstain(state: KnownState, *, model: str, months: int, notes: Sequence[str]) -> NotedTable:
     """Return a forecast table without numbers, with notes that say why."""
     periods, _ = month_targets(state, months)

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import lognorm
 
 from forecast.data.schema import QUANTILES
-from forecast.models.combined.ranges import chance_of, moved, power_needed, widened
+from forecast.models.combined.ranges import moved, power_needed, widened
+from forecast.models.tables import chance_of
 
 LAW = np.array([1.0, 2, 3, 4, 5, 8, 16])
 

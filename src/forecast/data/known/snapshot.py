@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import wording
-from forecast.calendar import Calendar, period_label
+from forecast.calendar import Calendar, period_label, period_labels
 from forecast.data.codes import blanked, from_codes, places
 from forecast.data.known.breaks import find_breaks
 from forecast.data.known.broken import Breaks
@@ -82,6 +82,14 @@ class Snapshot:
     def at_month_end(self) -> bool:
         """Whether as_of is the last day of its period, so that no month is in progress."""
         return self.as_of == self.calendar.end(self.period)
+
+    def targets(self, months: int) -> list[str]:
+        """Return the months to forecast, as they are written: the next `months`, after the one in progress if any.
+
+        >>> snapshot(log, as_of="2026-10-31").targets(2)  # doctest: +SKIP
+        ['2026-11', '2026-12']
+        """
+        return period_labels(range(self.period + self.at_month_end, self.period + months + 1))
 
     @cached_property
     def breaks(self) -> Breaks:

@@ -120,9 +120,11 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     out["bias"] = ratio(total["_error"], total["_observed"])
     out["mase"] = ratio(total["_scaled"], total["_scale"])
     for nominal, *_ in INTERVALS:
-        out[f"coverage{nominal}"] = np.where(total["_size_q"] > 0, ratio(total[f"_in{nominal}"], total["_n_q"]), np.nan)
-    for column in ("pinball", "crps", "interval80"):
-        out[column] = np.where(total["_n_q"] > 0, ratio(total[f"_{column}"], total["_size_q"]), np.nan)
+        inside, size = ratio(total[f"_in{nominal}"], total[f"_n_{nominal}"]), total[f"_size_{nominal}"]
+        out[f"coverage{nominal}"] = np.where(size > 0, inside, np.nan)
+    for column, ranged in (("pinball", "q"), ("crps", "q"), ("interval80", "80")):
+        share = ratio(total[f"_{column}"], total[f"_size_{ranged}"])
+        out[column] = np.where(total[f"_n_{ranged}"] > 0, share, np.nan)
     out["n_common"] = total["_n_common"].astype(np.int64)
     anything = total["_size"] > 0
     out["skill"] = np.where(anything, 1 - ratio(total["_abs_error_common"], total["_abs_error_baseline"]), np.nan)
@@ -273,7 +275,9 @@ def _with_baseline(scored: pd.DataFrame, baseline: str) -> pd.DataFrame:
 def _summed(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return the sums of what `summarise` divides, by group: n, abstained, and the others with `_` before the name."""
     known_error = rows["error"].notna()
-    has_q, has_scale = rows["crps"].notna(), rows["scale"].notna() & known_error
+    has_scale = rows["scale"].notna() & known_error
+    # A forecaster may have given some quantiles and not others: a range is judged where its two ends are there.
+    ranged = {"q": rows["crps"].notna()} | {str(nominal): rows[f"in{nominal}"].notna() for nominal, *_ in INTERVALS}
     size = rows["observed"].abs()
     as_they_are = ("error", "abs_error", "pinball", "crps", "interval80", "in50", "in80", "in95")
     of_both = ("abs_error_common", "abs_error_baseline", "crps_common", "crps_baseline")
@@ -282,8 +286,8 @@ def _summed(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         "size": size.where(known_error),
         "scaled": rows["abs_error"].where(has_scale),
         "scale": rows["scale"].where(has_scale),
-        "size_q": size.where(has_q),
-        "n_q": has_q.astype(np.int64),
+        **{f"size_{name}": size.where(there) for name, there in ranged.items()},
+        **{f"n_{name}": there.astype(np.int64) for name, there in ranged.items()},
         "n_common": rows["abs_error_common"].notna().astype(np.int64),
         **{name: rows[name] for name in (*as_they_are, *of_both)},
     }

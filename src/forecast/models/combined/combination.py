@@ -18,11 +18,11 @@ import pandas as pd
 
 from forecast.data.schema import FORECAST_COLUMNS, QUANTILE_COLUMNS, NotedTable
 from forecast.data.submissions import submitters
-from forecast.models.combined.ranges import chance_of, moved, power_needed, widened
+from forecast.models.combined.ranges import moved, power_needed, widened
 from forecast.models.combined.record import Issued, Record, aligned, issued, record_of
 from forecast.models.combined.weights import DISCOUNT, FEWEST, Lessons, learn
 from forecast.models.registry import SUBMITTED, at_origins
-from forecast.models.tables import abstain, from_means, month_targets, quarter_targets
+from forecast.models.tables import abstain, chance_of, from_means, month_targets, quarter_targets
 
 if TYPE_CHECKING:
     from forecast.data.known.ledger import KnownState, Ledger
