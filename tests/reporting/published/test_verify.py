@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forecast.errors import ParameterError
+from forecast.errors import MachineError, ParameterError
 from forecast.reporting.published import book, months
 from forecast.reporting.published.verify import verify
 
@@ -282,3 +282,26 @@ def test_months_are_found_by_day_and_by_month(make, tmp_path):
         months.find(out, "2026-03")
     with pytest.raises(ParameterError, match=r"has no manifest\.json"):
         months.find(out, "2026-03-15")
+
+
+@pytest.mark.parametrize("name", ["2026-03-31/manifest.json", "published.json"])
+def test_what_is_published_and_cannot_be_read_is_not_written_over(make, more_data, name):
+    make()
+    file = Path("reports") / name
+    content, first = file.read_bytes(), manifest("2026-03-31")
+    file.unlink()
+    file.mkdir()  # what no user can read as a file
+    before = contents("reports")
+    more_data()
+    with pytest.raises(MachineError, match=rf"{file.name}.* cannot be read .*nothing is"):
+        make()
+    after = contents("reports")
+    assert {name: after[name] for name in before if not name.startswith(".")} == {
+        name: value for name, value in before.items() if not name.startswith(".")
+    }
+    file.rmdir()
+    file.write_bytes(content)
+    make()
+    assert manifest("2026-03-31")["version"] == 2
+    assert manifest("2026-03-31", version=1) == first
+    assert verify(Path("reports")).unchanged

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from forecast.data.schema import Company
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, MachineError
 from forecast.reporting.month.results import write_text
 from forecast.reporting.published.months import Link, Published
 
@@ -59,10 +59,31 @@ class Book:
 def read(out: Path) -> Book:
     """Return the book of a folder of reports."""
     try:
-        facts = json.loads((out / BOOK).read_text(encoding="utf-8"))
+        return _of_text((out / BOOK).read_bytes())
+    except OSError:
+        return Book(whole=False)
+
+
+def read_to_change(out: Path) -> Book:
+    """Return the book as `read` does, to write it again.
+
+    Raises MachineError where it is there and cannot be read: what is written then would lack all that stands in it.
+    """
+    try:
+        return _of_text((out / BOOK).read_bytes())
+    except FileNotFoundError:
+        return Book(whole=False)
+    except OSError as error:
+        raise MachineError(f"{out / BOOK}: cannot be read ({error.strerror or error}); nothing is written") from None
+
+
+def _of_text(content: bytes) -> Book:
+    """Return what stands in the file of a book."""
+    try:
+        facts = json.loads(content)
         entries = [(Link.read(each), each) for each in facts.get("removed", [])]
         index = facts.get("index", "")
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError):
         return Book(whole=False)
     removed = tuple(
         Removed(link=link, previous=Link.read(each.get("previous")), reason=str(each.get("reason", "")))
@@ -127,17 +148,17 @@ def end_of_chain(book: Book, months: Sequence[Published]) -> Link | None:
 def note_replacing(out: Path) -> None:
     """Note that a month is about to be replaced, so that the page of months will no longer be right: whatever ends the
     run before that page is written again, the next one finds it so."""
-    write(out, replace(read(out), index="", whole=True))
+    write(out, replace(read_to_change(out), index="", whole=True))
 
 
 def note_published(out: Path, last: Link) -> None:
     """Note a publication; the page of months is about to be written."""
-    write(out, replace(read(out), last=last, index="", whole=True))
+    write(out, replace(read_to_change(out), last=last, index="", whole=True))
 
 
 def note_index(out: Path, frame: Frame) -> None:
     """Note the page of months as it now is, and what it takes to write it again."""
-    write(out, replace(read(out), index=index_hash(out), frame=frame, whole=True))
+    write(out, replace(read_to_change(out), index=index_hash(out), frame=frame, whole=True))
 
 
 def index_hash(out: Path) -> str:

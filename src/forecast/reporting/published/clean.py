@@ -72,7 +72,7 @@ def clean(out: Path, *, keep: int, keep_versions: int | None = None) -> list[Was
                 workspace.recover(workspace.Month(out=folder, as_of=path.stem))
         found = waste(folder, keep=keep, keep_versions=keep_versions)
         gone = [each.month for each in found if each.month is not None]
-        noted = book.read(folder)
+        noted = book.read_to_change(folder)
         if gone and noted.frame is None:
             raise ParameterError(
                 f"{folder}: {book.BOOK} does not say how to write the list of months; make a report here, then clean"

@@ -30,6 +30,7 @@ class Published:
     """One version of one month: the one that stands, or (`replaced`) one before it.
 
     manifest : what `manifest.json` says; empty where it cannot be read, and `problem` says why. sha256 : of that file.
+    unreadable : it is there, and the machine does not let it be read; what it says is not known then.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Published:
     replaced: bool = False
     number: int = 1
     problem: str = ""
+    unreadable: bool = False
 
     @property
     def version(self) -> int:
@@ -154,7 +156,7 @@ def find(out: Path, name: str) -> Published:
 
 def read(folder: Path, *, as_of: str = "", number: int = 1) -> Published:
     """Return what lies in a month's folder; as_of, number : of a version that was replaced."""
-    manifest, sha256, problem = {}, "", ""
+    manifest, sha256, problem, unreadable = {}, "", "", False
     try:
         content = (folder / MANIFEST).read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
@@ -163,8 +165,10 @@ def read(folder: Path, *, as_of: str = "", number: int = 1) -> Published:
             manifest, problem = {}, f"its {MANIFEST} is damaged"
     except FileNotFoundError:
         problem = f"it has no {MANIFEST}"
-    except (OSError, ValueError) as error:
-        problem = f"its {MANIFEST} cannot be read ({getattr(error, 'strerror', None) or 'it is damaged'})"
+    except OSError as error:
+        problem, unreadable = f"its {MANIFEST} cannot be read ({error.strerror or error})", True
+    except ValueError:
+        problem = f"its {MANIFEST} cannot be read (it is damaged)"
     return Published(
         folder=folder,
         as_of=as_of or folder.name,
@@ -173,6 +177,7 @@ def read(folder: Path, *, as_of: str = "", number: int = 1) -> Published:
         replaced=bool(as_of),
         number=number,
         problem=problem,
+        unreadable=unreadable,
     )
 
 

@@ -8,6 +8,7 @@ and with it every month that was published since, stays what it was.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from forecast.errors import MachineError
 from forecast.reporting.month.results import write_text
 from forecast.reporting.published import book, months, remade
 from forecast.reporting.run import pages, workspace
@@ -35,6 +37,8 @@ def publish(job: Job, measured: Mapping[str, Any]) -> tuple[months.Link, bool]:
         workspace.without_half_written(month.work)
         remade.clear(month.work)
     standing = months.read(month.final)
+    if standing.unreadable:  # else the version that leaders saw would be taken for none, and not be kept
+        raise MachineError(f"{standing.folder}: {standing.problem}; nothing is published")
     made_from = json.loads(json.dumps(job.made_from, default=str))
     again = _made_from(standing.manifest) == made_from
     if again and (told := remade.repeated(standing.manifest)):
@@ -42,11 +46,12 @@ def publish(job: Job, measured: Mapping[str, Any]) -> tuple[months.Link, bool]:
     same = again and standing.files == _files(month)
     if same:
         _leave_or_restore(month, standing)
+        link = standing.link
     else:
-        _replace(job, standing, _facts(job, measured))
+        link = _replace(job, standing, _facts(job, measured))
     pages.write_index(month.out, company=job.company, logo=job.logo)
     book.note_index(month.out, book.Frame(company=job.company, logo=job.logo))
-    return months.read(month.final).link, not same
+    return link, not same
 
 
 def _leave_or_restore(month: workspace.Month, standing: months.Published) -> None:
@@ -59,8 +64,8 @@ def _leave_or_restore(month: workspace.Month, standing: months.Published) -> Non
     workspace.publish(month)
 
 
-def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> None:
-    """Publish the month as a new end of the chain, and keep the version that it replaces."""
+def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> months.Link:
+    """Publish the month as a new end of the chain, and keep the version that it replaces; return that end."""
     month = job.month
     facts["version"] = _next_version(month, standing)
     if standing.sha256:
@@ -69,11 +74,12 @@ def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> Non
         facts[remade.TABLE] = remade.record(standing, work)
         remade.write(month.work, facts[remade.TABLE], as_of=month.as_of, version=facts["version"])
     facts["files"] = _files(month)
-    last = book.end_of_chain(book.read(month.out), months.everything(month.out))
+    last = book.end_of_chain(book.read_to_change(month.out), months.everything(month.out))
     facts["previous"] = last.as_dict() if last else None
-    text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True)
-    write_text(text + "\n", month.work / months.MANIFEST)
-    link = months.read(month.work).link
+    text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    write_text(text, month.work / months.MANIFEST)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    link = months.Link(as_of=month.as_of, version=facts["version"], sha256=sha256)
     if job.redacted:
         _take_away_names(month, standing)
     if standing.sha256 and (standing.manifest.get("redacted") or not job.redacted):
@@ -81,6 +87,7 @@ def _replace(job: Job, standing: months.Published, facts: dict[str, Any]) -> Non
     book.note_replacing(month.out)
     workspace.publish(month)
     book.note_published(month.out, link)
+    return link
 
 
 def _files(month: workspace.Month) -> dict[str, str]:
@@ -91,7 +98,7 @@ def _files(month: workspace.Month) -> dict[str, str]:
 
 def _next_version(month: workspace.Month, standing: months.Published) -> int:
     """Return the number of the version about to be published: one more than any before it."""
-    removed = [each.link.version for each in book.read(month.out).removed if each.link.as_of == month.as_of]
+    removed = [each.link.version for each in book.read_to_change(month.out).removed if each.link.as_of == month.as_of]
     kept = [each.version for each in months.replaced(month.out, month.as_of)]
     stands = [standing.version] if standing.sha256 else []
     return 1 + max([*removed, *kept, *stands], default=0)
@@ -121,7 +128,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 def _take_away_names(month: workspace.Month, standing: months.Published) -> None:
     """Remove the versions of a month that hold names, now that it is published without; the book notes them."""
-    noted = book.read(month.out)
+    noted = book.read_to_change(month.out)
     named = [each for each in months.replaced(month.out, month.as_of) if not each.manifest.get("redacted")]
     gone = [each for each in (*named, standing) if each.sha256 and not each.manifest.get("redacted")]
     if gone:
