@@ -25,12 +25,16 @@ too, by a draw in which people knew a month more), 7177: the words of the odds o
 by a day (used), 7178: the page on planning as a whole, 7179: the paired test on real series, 7180: the words of the
 odds once the last day is asked for itself, 7184: the words of the scorecard once the last months are asked about alone,
 7186: scorecards once like months are compared and the formal process is not held against the survey, 7185: records with
-the joint forecast held against the model. The others from 7181 on have not been looked at."""
+the joint forecast held against the model, 7190 to 7193: ranges by level. The others from 7181 on have not been looked
+at."""
 
 SIZE_AND_POWER = 7172
 
 WORDS = {"odds": 7180, "record": 7185, "scorecard": 7186}
 """Histories whose sentences are read, by page."""
+
+BY_LEVEL = (7190, 7191, 7192, 7193)
+"""Companies whose forecasts by level are held against what came, node by node."""
 
 PLANNING_PAGE = 7178
 """Companies on which the words of the page on planning are read together."""

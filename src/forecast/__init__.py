@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from forecast.data.schema import Company, Log
     from forecast.data.sources.read import read
     from forecast.evaluation.backtest import backtest
+    from forecast.evaluation.by_level import backtest_by_level
     from forecast.evaluation.changed import changes_forecast
     from forecast.evaluation.planning.effect import planning_effect, planning_errors
     from forecast.evaluation.scores.scoring import score, summarise
+    from forecast.models.hierarchy.forecast import forecast_by_level
     from forecast.models.pipeline.bookings import forecast_bookings
     from forecast.models.pipeline.deals import win_probabilities
 
@@ -27,8 +29,10 @@ _HOME = {
     "Log": "forecast.data.schema",
     "Snapshot": "forecast.data.known.snapshot",
     "backtest": "forecast.evaluation.backtest",
+    "backtest_by_level": "forecast.evaluation.by_level",
     "changes_forecast": "forecast.evaluation.changed",
     "forecast_bookings": "forecast.models.pipeline.bookings",
+    "forecast_by_level": "forecast.models.hierarchy.forecast",
     "planning_effect": "forecast.evaluation.planning.effect",
     "planning_errors": "forecast.evaluation.planning.effect",
     "read": "forecast.data.sources.read",
@@ -44,8 +48,10 @@ __all__ = [
     "Log",
     "Snapshot",
     "backtest",
+    "backtest_by_level",
     "changes_forecast",
     "forecast_bookings",
+    "forecast_by_level",
     "planning_effect",
     "planning_errors",
     "read",

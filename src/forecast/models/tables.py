@@ -120,14 +120,18 @@ def from_draws(
     values = np.concatenate(parts)
     values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1).reshape(len(plan), -1)
     values.sort(axis=1)
-    place = np.array(QUANTILES) * (values.shape[1] - 1)
-    below = np.floor(place).astype(np.int64)
-    low, high = values[:, below], values[:, np.minimum(below + 1, values.shape[1] - 1)]
-    quantiles = np.clip(low + (high - low) * (place - below), low, high)
-    columns.update(zip(QUANTILE_COLUMNS, quantiles.T, strict=True))
+    columns.update(zip(QUANTILE_COLUMNS, quantiles_of(values).T, strict=True))
     reached = (values >= plan[:, None]).mean(axis=1)
     columns["p_at_least_plan"] = np.where(np.isnan(plan), np.nan, reached)
     return pd.DataFrame(columns)
+
+
+def quantiles_of(values: np.ndarray) -> np.ndarray:
+    """Return the quantiles of `QUANTILES` of each row of draws, (k, 7). values : (k, n), each row ascending."""
+    place = np.array(QUANTILES) * (values.shape[1] - 1)
+    below = np.floor(place).astype(np.int64)
+    low, high = values[:, below], values[:, np.minimum(below + 1, values.shape[1] - 1)]
+    return np.clip(low + (high - low) * (place - below), low, high)
 
 
 def from_means(
