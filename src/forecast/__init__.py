@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from forecast.data.known.settled import settled_actuals
     from forecast.data.known.snapshot import Snapshot, snapshot
     from forecast.data.schema import Company, Log
-    from forecast.data.sources.read import read
+    from forecast.data.selection.reading import read
+    from forecast.data.selection.select import select
     from forecast.evaluation.backtest import backtest
     from forecast.evaluation.by_level import backtest_by_level
     from forecast.evaluation.changed import changes_forecast
@@ -35,8 +36,9 @@ _HOME = {
     "forecast_by_level": "forecast.models.hierarchy.forecast",
     "planning_effect": "forecast.evaluation.planning.effect",
     "planning_errors": "forecast.evaluation.planning.effect",
-    "read": "forecast.data.sources.read",
+    "read": "forecast.data.selection.reading",
     "score": "forecast.evaluation.scores.scoring",
+    "select": "forecast.data.selection.select",
     "settled_actuals": "forecast.data.known.settled",
     "snapshot": "forecast.data.known.snapshot",
     "summarise": "forecast.evaluation.scores.scoring",
@@ -56,6 +58,7 @@ __all__ = [
     "planning_errors",
     "read",
     "score",
+    "select",
     "settled_actuals",
     "snapshot",
     "summarise",

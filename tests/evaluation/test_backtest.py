@@ -187,7 +187,7 @@ def test_origins_are_sorted_and_months_are_their_last_day():
         ({"origins": ["2025-11", "2026-03-01"]}, "2026-03-01 is after the log's last day, 2026-02-28"),
         ({"origins": ["soon"]}, "'soon' is not a date"),
         ({"models": []}, "models: there is none"),
-        ({"models": "ets"}, r"give a list of names, such as \['ets'\]"),
+        ({"models": "ets"}, r"give a list of them, such as \['ets'\]"),
         ({"models": ["ets", "ets"]}, "'ets' stands there more than once"),
         ({"models": ["est"]}, "did you mean 'ets'"),
         ({"models": ["submitted"]}, "needs the table submitted_forecasts"),

@@ -36,6 +36,7 @@ ROWS = [
     "data/known/snapshot|data/known/enough",
     "data/known/settled|data/known/changes",
     "data/asked_day",
+    "data/selection",
     "data/audit",
     "simulation",
     "models/tables|models/spread|models/logistic",

@@ -77,7 +77,8 @@ class TestForm:
         code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
         assert 6 <= len(code) <= 12
         for cell in code:
-            assert len(cell["source"]) <= 15, cell["id"]
+            if "parameters" not in cell["metadata"].get("tags", []):  # that is a list, a line each
+                assert len(cell["source"]) <= 15, cell["id"]
             tree = ast.parse(source(cell))
             made = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef, ast.For, ast.While)
             assert not [node for node in ast.walk(tree) if isinstance(node, made)], cell["id"]

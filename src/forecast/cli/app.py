@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +43,12 @@ AsOf = Annotated[
 ]
 NothingSince = Annotated[
     bool, typer.Option("--nothing-since", help="Nothing happened between the last record and the day of --as-of.")
+]
+Where = Annotated[
+    str,
+    typer.Option(
+        "--where", metavar="SQL", help="Only the deals that a condition picks, such as \"product = 'GTX Plus'\"."
+    ),
 ]
 Months = Annotated[int, typer.Option("--months", metavar="N", min=1, max=24, help="How many months ahead.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same numbers.")]
@@ -107,6 +113,7 @@ def report(
     only: reporting.Only = None,
     from_notebook: reporting.FromNotebook = None,
     by: reporting.By = None,
+    where: Where = "",
     workers: Workers = 1,
     dask: Dask = "",
     dry_run: reporting.DryRun = False,
@@ -126,11 +133,10 @@ def report(
         "scenario": scenario,
         "resume": resume,
         "jobs": jobs,
-        "notebooks": notebooks,
-        "cell_seconds": cell_seconds,
     }
+    options |= {"notebooks": notebooks, "cell_seconds": cell_seconds}
     options |= {"wait": wait, "nothing_since": nothing_since, "redacted": redact, "salt_file": salt_file}
-    options |= {"from_notebook": from_notebook, "by": by, "workers": workers, "dask": dask}
+    options |= {"from_notebook": from_notebook, "by": by, "where": where, "workers": workers, "dask": dask}
     request = reporting.Request(
         data=data,
         out=out,
@@ -146,7 +152,7 @@ def report(
 
 @app.command(short_help="List every problem of the data.")
 @limits.limited
-def check(data: Data, output: Format = "text") -> None:
+def check(data: Data, where: Where = "", output: Format = "text") -> None:
     """List every problem of the data: fatal, changes the answer, cosmetic; each with its rows and its mend.
 
     Ends with 1 if any is fatal.
@@ -157,7 +163,7 @@ def check(data: Data, output: Format = "text") -> None:
 
     if output not in _FORMATS:
         raise typer.BadParameter(f"{output!r} is not one of {', '.join(_FORMATS)}", param_hint="--format")
-    raise typer.Exit(run(data, output=output))
+    raise typer.Exit(run(data, where=where, output=output))
 
 
 @app.command(short_help="Write the bookings forecast.")
@@ -166,6 +172,7 @@ def bookings(
     data: Data,
     as_of: AsOf,
     out: OutFile,
+    where: Where = "",
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="Whose forecast: pipeline, combined, ets, submitted-sales, …")
     ] = "pipeline",
@@ -181,7 +188,8 @@ def bookings(
     """
     from forecast.cli.commands import bookings as run
 
-    run(data, as_of=as_of, model=model, out=out, months=months, seed=seed, nothing_since=nothing_since)
+    about: dict[str, Any] = {"as_of": as_of, "where": where, "nothing_since": nothing_since}
+    run(data, model=model, out=out, months=months, seed=seed, **about)
 
 
 @app.command(short_help="Write the open deals' win probabilities.")
@@ -190,6 +198,7 @@ def deals(
     data: Data,
     as_of: AsOf,
     out: OutFile,
+    where: Where = "",
     months: Months = 6,
     seed: Seed = 0,
     nothing_since: NothingSince = False,
@@ -200,7 +209,8 @@ def deals(
     """
     from forecast.cli.commands import deals as run
 
-    run(data, as_of=as_of, out=out, months=months, seed=seed, nothing_since=nothing_since)
+    about: dict[str, Any] = {"as_of": as_of, "where": where, "nothing_since": nothing_since}
+    run(data, out=out, months=months, seed=seed, **about)
 
 
 @app.command(short_help="Write past forecasts with what happened.")
@@ -210,6 +220,7 @@ def backtest(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First origin, a month.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last origin, a month.")],
     out: OutFile,
+    where: Where = "",
     step: Annotated[int, typer.Option("--step", metavar="N", min=1, help="Months from one origin to the next.")] = 1,
     models: Annotated[
         str, typer.Option("--models", metavar="NAMES", help="Models, with commas between.")
@@ -231,6 +242,7 @@ def backtest(
         data,
         first=first,
         last=last,
+        where=where,
         step=step,
         models=models.split(","),
         months=months,
@@ -250,6 +262,7 @@ def planning(
         Path | None,
         typer.Option("--backtest", metavar="FILE", help="A backtest that holds `ets`; without it one is made."),
     ] = None,
+    where: Where = "",
     seed: Seed = 0,
 ) -> None:
     """Say whether forecasts got better when sales and marketing began to plan together, as JSON.
@@ -258,7 +271,7 @@ def planning(
     """
     from forecast.cli.commands import planning as run
 
-    run(data, backtest=backtest, seed=seed, out=out)
+    run(data, backtest=backtest, where=where, seed=seed, out=out)
 
 
 @app.command(short_help="Make a company whose truth is known.")

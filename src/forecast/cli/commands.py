@@ -19,7 +19,7 @@ from forecast.errors import MachineError, ParameterError, nearest
 
 if TYPE_CHECKING:
     from forecast.data.known.snapshot import Snapshot
-    from forecast.data.schema import NotedTable
+    from forecast.data.schema import Log, NotedTable
 
 _TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -28,33 +28,53 @@ _TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 def bookings(
-    data: str, *, as_of: str, model: str, out: Path, months: int, seed: int, nothing_since: bool = False
+    data: str,
+    *,
+    as_of: str,
+    model: str,
+    out: Path,
+    months: int,
+    seed: int,
+    where: str = "",
+    nothing_since: bool = False,
 ) -> None:
     """Write the bookings forecast of a forecaster."""
     from forecast.models.registry import at_origins
 
     _check_out(out)
     forecaster = at_origins(model)  # an unknown one is refused before the data are read
-    snap = _snapshot(data, as_of, nothing_since=nothing_since)
+    snap = _snapshot(data, as_of, where=where, nothing_since=nothing_since)
     _write(next(iter(forecaster(snap, origins=[snap.as_of], months=months, seed=seed))), out)
 
 
-def deals(data: str, *, as_of: str, out: Path, months: int, seed: int, nothing_since: bool = False) -> None:
+def deals(
+    data: str, *, as_of: str, out: Path, months: int, seed: int, where: str = "", nothing_since: bool = False
+) -> None:
     """Write the open deals with their win probabilities and what they are expected to bring."""
     from forecast.models.pipeline.deals import deals_table
 
     _check_out(out)
-    snap = _snapshot(data, as_of, nothing_since=nothing_since)
+    snap = _snapshot(data, as_of, where=where, nothing_since=nothing_since)
     _write(deals_table(snap, months=months, seed=seed), out)
 
 
-def _snapshot(data: str, as_of: str, *, nothing_since: bool) -> Snapshot:
-    """Read the data and return what was known on the day that is asked for."""
+def _snapshot(data: str, as_of: str, *, where: str, nothing_since: bool) -> Snapshot:
+    """Read the data and return what was known on the day that is asked for, of all deals or of those of a condition."""
     from forecast.data.asked_day import covering, day_asked
 
     log = forecast.read(data)
     day = day_asked(as_of, log, now=clock.now())
-    return forecast.snapshot(covering(log, day, nothing_since=nothing_since), as_of=day)
+    log = covering(log, day, nothing_since=nothing_since)
+    return forecast.snapshot(_part(log, where), as_of=day)
+
+
+def _part(log: Log, where: str) -> Log:
+    """Return the log of the deals that a condition picks, and print what was left out with the others."""
+    if not where:
+        return log
+    part = forecast.select(log, where=where)
+    _print_notes(str(note) for note in part.notes[len(log.notes) :])
+    return part
 
 
 def backtest(
@@ -69,6 +89,7 @@ def backtest(
     out: Path,
     workers: int = 1,
     dask: str = "",
+    where: str = "",
 ) -> None:
     """Write the forecasts of past month ends with what happened."""
     from forecast.data.known.recorded import for_forecasters
@@ -85,14 +106,14 @@ def backtest(
     for name in names:
         if name != "submitted":
             forecaster(name)  # an unknown one is refused before the data are read
-    log = for_forecasters(forecast.read(data))
+    log = for_forecasters(_part(forecast.read(data), where))
     give_back()
     ends = month_ends(log, first=first, last=last, step=step)
     places: dict[str, Any] = {"workers": workers, "dask": dask}
     _write(track_record(log, origins=ends, models=names, months=months, seed=seed, **places), out)
 
 
-def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:
+def planning(data: str, *, backtest: Path | None, seed: int, out: Path, where: str = "") -> None:
     """Write whether joint planning helped, as JSON."""
     if out.suffix.lower() != ".json":
         raise ParameterError(f"{out.name!r} must end in .json")
@@ -101,7 +122,7 @@ def planning(data: str, *, backtest: Path | None, seed: int, out: Path) -> None:
     from forecast.reporting.month import results
 
     track = None if backtest is None else results.read_table(backtest)
-    log = forecast.read(data)
+    log = _part(forecast.read(data), where)
     study = planning_study(log, track=track, seed=seed)
     text = json.dumps(study.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     results.write_text(text + "\n", out)
@@ -147,11 +168,11 @@ def _print_notes(notes: Iterable[str]) -> None:
 # -- what is printed -----------------------------------------------------------------------------------
 
 
-def check(data: str, *, output: str) -> int:
+def check(data: str, *, output: str, where: str = "") -> int:
     """Print every problem of the data, worst first, as text or JSON; return 1 where one is fatal, else 0."""
     from forecast.data.audit.findings import findings
 
-    found = findings(data)
+    found = findings(data, part=(lambda log: forecast.select(log, where=where)) if where else None)
     as_json = output == "json"
     typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else found.text())
     return 1 if found.is_fatal else 0

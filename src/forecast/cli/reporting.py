@@ -28,7 +28,7 @@ _LOG_FORMATS = ("text", "json")
 TRIAL = "trial"
 """The folder of what was tried with --only, below the folder of reports: no month is there."""
 _NOTIFY_SECONDS = 60
-_IDENTIFYING = ("months", "seed", "parameters", "scenario", "notebooks", "by")
+_IDENTIFYING = ("months", "seed", "parameters", "scenario", "notebooks", "by", "where")
 """What a month is made from besides data and day."""
 _PLANNED = (
     "seed",
@@ -40,6 +40,7 @@ _PLANNED = (
     "salt_file",
     "from_notebook",
     "by",
+    "where",
     "stages",
 )
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0

@@ -11,8 +11,8 @@ import pytest
 
 import forecast
 from forecast.data.schema import Log
-from forecast.data.sources import read
-from forecast.data.sources.read import hold, read_to_hold
+from forecast.data.selection import reading
+from forecast.data.selection.reading import hold, read_to_hold
 
 ROWS = {
     "opportunity_id": ["a", "b"],
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing_held(monkeypatch):
-    monkeypatch.setattr(read, "_for_the_next", [])
+    monkeypatch.setattr(reading, "_for_the_next", [])
 
 
 def held_for(folder: Path) -> Log:

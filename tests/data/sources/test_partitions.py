@@ -12,9 +12,10 @@ import pyarrow.parquet as papq
 import pytest
 
 import forecast
+from forecast.data.selection.reading import hold, read_to_hold
 from forecast.data.sources import redact as redacting
 from forecast.data.sources.files import problems_in, read
-from forecast.data.sources.read import ending_on, hold, read_to_hold
+from forecast.data.sources.read import ending_on
 from forecast.data.sources.tables.partitions import files_of
 from forecast.errors import DataError, MachineError
 from forecast.reporting.run.reading import Reading

@@ -7,7 +7,7 @@ rank. The JSON has the same findings in the same words, under keys that stay.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,16 +86,18 @@ class Findings:
         }
 
 
-def findings(location: str | os.PathLike[str]) -> Findings:
-    """Return every problem of a data location, the gravest first.
+def findings(location: str | os.PathLike[str], *, part: Callable[[Log], Log] | None = None) -> Findings:
+    """Return every problem of a data location, the gravest first; of a part of its log, what misleads there.
 
     Raises
     ------
-    DataError : there is nothing at the location.
+    DataError : there is nothing at the location. Also what `part` raises.
 
     Example: `findings("data/sample").is_fatal` is False.
     """
     log, found = examine(location)
+    if log is not None and part is not None:
+        log = part(log)
     if log is not None:
         # In the order of the audit, which holds again what reading found.
         read_first = {(problem.table, problem.column, problem.what): problem for problem in found}

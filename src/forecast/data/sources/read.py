@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -43,55 +43,9 @@ def read(location: str | os.PathLike[str]) -> Log:
     """
     place = database_of(location)
     if place is None:
-        found = files.locate(location)
-        return _held(found) or files.read(found)
+        return files.read(location)
     with in_files(location) as folder:
         return replace(files.read(folder), source=place.label)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """The log of a folder, and how the folder stood before it was read: `stamps`, as `_stamps` gives them."""
-
-    place: Path
-    stamps: tuple[tuple[str, int, int, int], ...]
-    log: Log
-
-
-def read_to_hold(location: str | os.PathLike[str]) -> Held:
-    """Read a folder, to be held for a later `read` (`hold`). Raises as `read` does."""
-    place = files.locate(location)
-    stamps = _stamps(place)  # before it is read: what changes meanwhile must not be missed
-    return Held(place=place, stamps=stamps, log=files.read(place))
-
-
-def hold(held: Held) -> None:
-    """Hold a log for the next `read` of its folder in this process or in one forked from it.
-
-    Simple case: nobody touches the folder, and the next reader gets this log, once; whoever reads again reads anew. A
-    folder in which any file was changed, added or taken away since is read anew, too.
-    """
-    _for_the_next.append(held)
-
-
-_for_the_next: list[Held] = []
-
-
-def _held(place: Path) -> Log | None:
-    """Return the log held for a folder, and hold it no longer; None where the folder is not as it was."""
-    held = _for_the_next.pop() if _for_the_next else None
-    return held.log if held is not None and held.place == place and held.stamps == _stamps(place) else None
-
-
-def _stamps(place: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Return name, size, time of the last change and place on the disk of each file of a folder, or of a workbook."""
-    entries = [*sorted(place.iterdir()), *_partitions(place)] if place.is_dir() else [place]
-    facts = ((str(entry.relative_to(place.parent)), entry.stat()) for entry in entries if entry.exists())
-    return tuple((name, each.st_size, each.st_mtime_ns, each.st_ino) for name, each in facts)
-
-
-def _partitions(folder: Path) -> list[Path]:
-    return [file for file in files_of(folder) if file.parent != folder]
 
 
 def examine(location: str | os.PathLike[str]) -> tuple[Log | None, list[Problem]]:

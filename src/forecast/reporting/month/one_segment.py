@@ -19,8 +19,9 @@ import pandas as pd
 
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import TOTAL, Company
+from forecast.data.selection.reading import read
+from forecast.data.selection.select import called
 from forecast.data.sources.company import read_company
-from forecast.data.sources.read import read
 from forecast.errors import ParameterError, nearest
 from forecast.evaluation.scores.scoring import BASELINE
 from forecast.models.pipeline.bookings import MODEL
@@ -63,20 +64,22 @@ def of_segment(
     data: str | os.PathLike[str],
     as_of: str | pd.Timestamp,
     tables: str | os.PathLike[str] = "",
+    where: str = "",
     months: int = 6,
     seed: int = 0,
 ) -> OneSegment:
     """Return what a month knows of a segment.
 
-    segment : its name; empty for the one that should bring the most. data : where the company's tables are. tables :
+    segment : its name; empty for the one that should bring the most. data, where : as `read` takes them. tables :
     the folder of the month's tables; what is not there is made, and written there unless it is "". months, seed : as
     the tables take them. Raises ParameterError for a segment that the day does not know, and what the makers raise.
     """
     results = Results(tables)
-    log = None if all(name in results for name in NAMES) else read(data)
+    log = None if all(name in results for name in NAMES) else read(data, where=where)
     if log is None:
         found = {name: results.read(name) for name in NAMES}
         company = read_company(Path(data)) if Path(data).is_dir() else read(data).company
+        company = called(company, where) if where else company
     else:
         asked: dict[str, Any] = {"as_of": as_of, "months": months, "seed": seed, "results": results}
         found = {name: month_tables.table(name, log, **asked) for name in NAMES if name in month_tables.MAKERS}

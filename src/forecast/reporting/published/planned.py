@@ -22,6 +22,7 @@ from forecast.errors import ForecastError
 from forecast.reporting.published import months
 from forecast.reporting.published.compare import Cause, causes
 from forecast.reporting.published.months import Published
+from forecast.reporting.published.part import PARAMETER
 from forecast.reporting.published.takeover import Takeover, takeover
 from forecast.reporting.run import workspace
 from forecast.reporting.run.prepare import (
@@ -147,6 +148,7 @@ def planned(
     salt_file: Path | None = None,
     from_notebook: str | None = None,
     by: str | None = None,
+    where: str = "",
 ) -> Planned:
     """Return what a report would do; the arguments are those of a report.
 
@@ -155,6 +157,7 @@ def planned(
     """
     anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months_ahead, "seed": seed}
+    standard[PARAMETER] = where
     asked = with_values(
         read_notebooks(notebooks_folder(notebooks), (*stages, *divided_by(by))),
         standard=standard,
@@ -180,6 +183,7 @@ def planned(
             notebooks=notebooks,
             now=day.now,
             by=by,
+            where=where,
             progress=Quiet(),
         )
         if stands:

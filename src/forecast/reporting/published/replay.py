@@ -32,7 +32,7 @@ from forecast.reporting.run.progress import Progress
 from forecast.reporting.run.report import report
 
 _SETTLED = ("data", "as_of", "tables")
-_OPTIONS = {"months": 6, "seed": 0}
+_OPTIONS = {"months": 6, "seed": 0, "where": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,7 @@ def replayed(
             salt_file=salt_file,
             nothing_since=nothing_since,
             by=by,
+            where=options["where"],
         )
         found = compare(month, months.read(page.parent))
         yield Replayed(comparison=replace(found, replayed=True), left_out=left_out)

@@ -126,7 +126,7 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
         kernels[pid] = None
         return pid
     if question["ask"] == "walk":
-        return _walk(question["data"], question["as_of"], channel)
+        return _walk(question["data"], question["as_of"], question["where"], channel)
     if question["ask"] == "poll":
         return _poll(question["pid"], kernels)
     if kernels.get(question["pid"], 0) is None:
@@ -134,19 +134,19 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
     return None
 
 
-def _walk(data: str, as_of: str, channel: socket.socket) -> bool:
+def _walk(data: str, as_of: str, where: str, channel: socket.socket) -> bool:
     """Have the data read and their past walked through, for every kernel forked from now on; say whether that was done.
 
     A process of its own does it and hands over what it made: reading starts threads, and what forks must have one. What
     goes wrong is left to the notebook that reads the data, which then says so.
     """
-    from forecast.data.sources.read import hold
+    from forecast.data.selection.reading import hold
 
     ours, theirs = os.pipe()
     here = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _hand_over(theirs, data, as_of, parent=here)
+        _hand_over(theirs, data, as_of, where, parent=here)
     os.close(theirs)
     with ending_with(channel), os.fdopen(ours, "rb") as pipe:  # the walker ends with this process
         try:
@@ -162,16 +162,16 @@ def _walk(data: str, as_of: str, channel: socket.socket) -> bool:
     return True
 
 
-def _hand_over(pipe: int, data: str, as_of: str, *, parent: int) -> NoReturn:
+def _hand_over(pipe: int, data: str, as_of: str, where: str, *, parent: int) -> NoReturn:
     """Read and walk, write what was made to a pipe, and end."""
     from forecast.data.known.snapshot import snapshot
-    from forecast.data.sources.read import read_to_hold
+    from forecast.data.selection.reading import read_to_hold
     from forecast.reporting.month.tables import keep_for_others
 
     status = 1
     try:
         _end_with_parent(parent)
-        held = read_to_hold(data)
+        held = read_to_hold(data, where=where)
         keep_for_others(held.log, snapshot(held.log, as_of=as_of))
         with os.fdopen(pipe, "wb") as out:
             pickle.dump(held, out, protocol=pickle.HIGHEST_PROTOCOL)

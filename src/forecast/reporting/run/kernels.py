@@ -135,7 +135,7 @@ class Kernels:
             raise OSError("the process that forks kernels is gone")
         return json.loads(line)
 
-    def walk(self, data: str, as_of: str) -> None:
+    def walk(self, data: str, as_of: str, *, where: str = "") -> None:
         """Let the forking process read the data and walk through their past, for the kernels that come after.
 
         Returns at once; a kernel that is asked for meanwhile waits. Nothing is done where kernels start by themselves.
@@ -144,7 +144,8 @@ class Kernels:
             return
         self._lock.acquire()  # before anybody asks for a kernel; the thread lets go of it
         self._walking = True
-        threading.Thread(target=self._walk, args=({"ask": "walk", "data": data, "as_of": as_of},), daemon=True).start()
+        question = {"ask": "walk", "data": data, "as_of": as_of, "where": where}
+        threading.Thread(target=self._walk, args=(question,), daemon=True).start()
 
     def _walk(self, question: Mapping[str, Any]) -> None:
         try:

@@ -20,6 +20,7 @@ import pandas as pd
 from forecast.data.asked_day import Asked, covering, day_asked
 from forecast.data.schema import Company, Log
 from forecast.errors import DataError, ParameterError, nearest
+from forecast.reporting.published.part import PARAMETER, check_part, part_of
 from forecast.reporting.run import workspace
 from forecast.reporting.run.parameters import Parameter, check_parameters, parameters_of, read_notebook
 from forecast.reporting.run.reading import Reading
@@ -32,6 +33,7 @@ SCENARIO_NOTEBOOK = "00_explore"
 
 _TEXTS, _DEALS = ("segment", "product"), ("won", "lost")
 _OPTIONS = {"data": "--data", "as_of": "--as-of", "months": "--months", "seed": "--seed", "tables": "--out"}
+_OPTIONS[PARAMETER] = "--where"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,10 @@ def with_values(
             raise ParameterError(f"no notebook has a parameter {name!r}; {nearest(name, known)}")
     found = {}
     for name, notebook in notebooks.items():
+        if standard.get(PARAMETER) and "data" in notebook.names and PARAMETER not in notebook.names:
+            raise ParameterError(
+                f"{name} has no parameter {PARAMETER!r}: it would show the whole company; leave out --where"
+            )
         own = {key: value for key, value in {**standard, **given}.items() if key in notebook.names}
         own.update(scene if name == SCENARIO_NOTEBOOK else {})
         found[name] = replace(notebook, values=check_parameters(own, notebook.declared, where=name))
@@ -210,7 +216,10 @@ def prepare(
     from forecast.data.sources.redact import read_salt, redact
     from forecast.reporting.run import export, pages  # they load what draws
 
-    reading, place, log, as_of = _read(data, day, out=out, private=private)
+    where = part_of(one.values for one in notebooks.values())
+    check_part(where, out=out, redacted=redacted)
+    reading, place, whole, as_of = _read(data, day, out=out, private=private)
+    log = _part(whole, where)
     if SCENARIO_NOTEBOOK in notebooks:
         _check_scenario(notebooks[SCENARIO_NOTEBOOK].values, log, as_of=as_of)
     picture = (place / log.company.logo).resolve() if log.company.logo else None
@@ -221,7 +230,7 @@ def prepare(
     if redacted:
         salt = read_salt(None if salt_file is None else Path(salt_file), outside=out)
         read_from = private / "redacted"
-        names = redact(place, read_from, log=log, salt=salt)
+        names = redact(place, read_from, log=whole, salt=salt)
     month = workspace.Month(out=out, as_of=as_of)
     # A folder that is read as it is keeps the name it was given by.
     copy = read_from if read_from.is_relative_to(private) else None
@@ -258,6 +267,7 @@ def as_published(
     notebooks: str | os.PathLike[str] | None = None,
     now: dt.datetime | None = None,
     by: str | None = None,
+    where: str = "",
     progress: Progress,
 ) -> Path | None:
     """Return the leader's page of a month that was published from exactly this; None where that is not certain.
@@ -276,7 +286,7 @@ def as_published(
     from forecast.reporting.published.months import hashes, read
 
     day = Asked(as_of=as_of, now=now)
-    standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
+    standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed, PARAMETER: where}
     asked = read_notebooks(notebooks_folder(notebooks), (*STAGES, *divided_by(by)))
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     if not out.is_dir() or database_of(data) is not None or not (place := files.locate(data)).is_dir():
@@ -323,6 +333,15 @@ def _read(data: str | os.PathLike[str], day: Asked, *, out: Path, private: Path)
     if covers is not log:
         log, place = covers, ending_on(place, private / "reaching", company=log.company, day=last)
     return reading, place, log, str(last.date())
+
+
+def _part(log: Log, where: str) -> Log:
+    """Return the log of the deals that a condition picks; the log where there is none. Raises ParameterError."""
+    if not where:
+        return log
+    from forecast.data.selection.select import select  # loads what reads a condition
+
+    return select(log, where=where)
 
 
 def _check_apart(place: Path, out: Path) -> None:

@@ -24,6 +24,7 @@ from forecast.errors import MachineError, ParameterError
 from forecast.models.spread.spread import are_several
 from forecast.reporting.month.results import NOTED, noted
 from forecast.reporting.pages.fiscal import fiscal_months
+from forecast.reporting.published.part import PARAMETER
 from forecast.reporting.published.takeover import contradicted, take_over, takeover
 from forecast.reporting.run import export, pages, publication, workspace
 from forecast.reporting.run.kernels import Kernels
@@ -74,6 +75,7 @@ def report(
     wait: float = 0.0,
     from_notebook: str | None = None,
     by: str | None = None,
+    where: str = "",
     workers: int = 1,
     dask: str = "",
 ) -> Path:
@@ -81,20 +83,19 @@ def report(
 
     data, as_of, months, seed, parameters, scenario : what it is about, as `forecast report` explains them.
     resume : take over what a failed run of exactly this finished. from_notebook : but this and all that read from it.
-    jobs, cell_seconds : how many notebooks run at once, and how long one of their cells may take.
-    notebooks, stages : their folder, by default the project's, and which of them to run.
-    kernels : where kernels come from, already open, to make several reports with one; by default of its own.
-    redacted, salt_file : replace names by pseudonyms, by a secret that lasts, or is drawn for this run.
-    now : what an as_of of `last-month` or `today` refers to, with its zone. wait : seconds to wait for another run.
-    nothing_since : nothing happened between the last record and as_of; else data that end long before it are refused.
-    by : `segment` for a page of each beside the company's; workers, dask : who makes these, as `spread` takes it.
+    jobs, cell_seconds : how many notebooks run at once, how long a cell may take. notebooks, stages : their folder, by
+    default the project's, and which to run. kernels : where kernels come from, open; by default of its own. redacted,
+    salt_file : replace names by pseudonyms, by a secret that lasts, or is drawn for this run. now : what
+    `last-month` or `today` refers to, with its zone. wait : seconds to wait for another run. nothing_since : nothing
+    happened between the last record and as_of; else data that end long before it are refused.
+    where : its deals, as `select` takes it. by : `segment` for a page of each; workers, dask : who makes these.
 
     Raises ParameterError, DataError before a notebook runs; NotebookError, MachineError leave the last good month.
     """
     _check_options(jobs, cell_seconds, salted=salt_file is not None, redacted=redacted)
     anew = frozenset() if from_notebook is None else stages_from(from_notebook, stages)
     day = Asked(as_of=as_of, now=now, nothing_since=nothing_since)
-    standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed}
+    standard = {"data": os.fspath(data), "as_of": day.first_guess, "months": months, "seed": seed, PARAMETER: where}
     asked = read_notebooks(notebooks_folder(notebooks), (*stages, *_divided(by, workers=workers, dask=dask)))
     asked = with_values(asked, standard=standard, given=parameters or {}, scenario=scenario)
     with (
@@ -186,9 +187,10 @@ def _make(run: _Run, *, resume: bool, anew: frozenset[str] = frozenset()) -> Non
 
 def _walk_once(run: _Run, notebooks: Sequence[Notebook]) -> None:
     """Have the data read and walked through once for the notebooks to come, where several read them."""
-    folders = {one.values["data"] for one in notebooks if "data" in one.names}
-    if len(notebooks) > 1 and len(folders) == 1:
-        run.kernels.walk(str(folders.pop()), run.job.month.as_of)
+    asked = {(str(one.values["data"]), str(one.values.get(PARAMETER, ""))) for one in notebooks if "data" in one.names}
+    if len(notebooks) > 1 and len(asked) == 1:
+        ((data, where),) = asked
+        run.kernels.walk(data, run.job.month.as_of, where=where)
 
 
 # -- running ---------------------------------------------------------------------------------------------
