@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from forecast.data.known.settled import settled_actuals
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import FORECAST_COLUMNS, Company, Log
 from forecast.errors import ParameterError
+from forecast.evaluation import backtest as backtest_module
 from forecast.evaluation.backtest import DEFAULT_MODELS, backtest, month_ends, observed
 from forecast.models.registry import forecaster
 from forecast.simulation.company import simulate
@@ -251,6 +254,29 @@ def test_on_the_sample_ets_beats_last_year_at_every_horizon(sample):
     months = track[track["target_period"].str.contains("-") & (track["segment"] != "Total")]
     error = (months["mean"] - months["observed"]).abs().groupby([months["model"], months["horizon"]]).sum()
     assert (error["ets"] < error["seasonal-naive"]).all()
+
+
+def test_a_snapshot_is_let_go_before_the_next_is_made_and_what_came_is_looked_up(log, monkeypatch):
+    made, alive = [], []
+
+    def count() -> None:
+        alive.append(sum(each() is not None for each in made))
+
+    def watched(*args, **options):
+        count()
+        snap = snapshot(*args, **options)
+        made.append(weakref.ref(snap))
+        return snap
+
+    def looked_up(*args, **options):
+        count()
+        return observed(*args, **options)
+
+    monkeypatch.setattr(backtest_module, "snapshot", watched)
+    monkeypatch.setattr(backtest_module, "observed", looked_up)
+    backtest(log, origins=["2026-03-10", "2026-04-12"], models=["stage-weighted", "pipeline"])
+    assert len(made) == 2
+    assert alive == [0, 0, 0]
 
 
 @pytest.mark.slow

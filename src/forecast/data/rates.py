@@ -93,15 +93,16 @@ def by_rates(log: Log, days: Any) -> list[tuple[Log, np.ndarray]]:
     return list(found.values())
 
 
-def converted(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.ndarray:
-    """Return amounts times the plan rate of their currency on the log's last day; (n,) float64.
+def converted(log: Log, amount: pd.Series, currency: pd.Series | None) -> pd.Series:
+    """Return amounts times the plan rate of their currency on the log's last day, float64.
 
-    An empty currency is the reporting one. A currency that has no rate by then makes nan: no deal in it is known yet.
+    Simple case: there is no other currency, and it is the column as it is. An empty currency is the reporting one. A
+    currency that has no rate by then makes nan: no deal in it is known yet.
     """
-    values = amount.to_numpy(dtype=np.float64)
     rates = log.get(TABLE)
     if currency is None or rates is None:
-        return values.copy()
+        return amount.astype(np.float64)
+    values = amount.to_numpy(dtype=np.float64)
     now = rates_on(rates, log.extracted_on, log.company.periods)
     names = [*now["currency"], log.company.currency]
     # The last is for what `places` gives as -1: none at all, or one without a rate.
@@ -111,4 +112,4 @@ def converted(log: Log, amount: pd.Series, currency: pd.Series | None) -> np.nda
     if without:
         rate[np.asarray(currency.isin(without))] = np.nan
     rate *= values
-    return rate
+    return pd.Series(rate, index=amount.index, copy=False)

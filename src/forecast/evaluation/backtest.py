@@ -151,9 +151,12 @@ def track_record(
         shared = (replace(log), months, seed)  # without what is kept of the log for others
         spread(_piece, pieces, workers=workers, dask=dask, shared=shared, on_result=lambda _, made: take(made))
     for group in () if several else groups:
-        snap = snapshot(log, as_of=group[-1], ledger=ledger)
         kept = _off_walk(log, through, group, forecasters, months=months, seed=seed, ledger=ledger)
-        for key, result in _of_group(log, snap, group, forecasters, kept, months=months, seed=seed):
+        # The snapshot and what was worked out on it is let go before the next one is made, or what came is looked up.
+        made = _of_group(
+            log, snapshot(log, as_of=group[-1], ledger=ledger), group, forecasters, kept, months=months, seed=seed
+        )
+        for key, result in made:
             take({key: result})
     in_order = {key: results[key] for key in itertools.product(days, forecasters)}
     track = pd.concat([result.table for result in in_order.values()], ignore_index=True)

@@ -40,7 +40,7 @@ def agrees(seen, snap, ids) -> None:
     has = row >= 0
     is_open = has & (seen.outcome[here] == 0)
     assert (ledger.stage[row[is_open]] == codes_of(deals["stage"], ledger.stages)[is_open]).all()
-    assert (ledger.since[row[has]] == days_of(deals["stage_since"])[has]).all()
+    assert (ledger.since(row[has]) == days_of(deals["stage_since"])[has]).all()
     assert (ledger.slips[row[has]] == deals["slips"].to_numpy()[has]).all()
     assert (ledger.expected[row[has]] == days_of(deals["expected_close_on"])[has]).all()
 

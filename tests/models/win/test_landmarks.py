@@ -126,6 +126,33 @@ def test_thinned_rows_stand_for_all():
     assert (again.landmark == some.landmark).all()
 
 
+def test_thinned_rows_are_some_of_all_in_their_order_at_one_share_for_every_origin():
+    view, past = walked(make_snapshot("2022-12-31", plain_company(deals=9000, months=36, seed=6)))
+    target = max(past)
+    every = rows_of(view, past, target, most_events=10**6, most_quiet=10**6)
+    some = rows_of(view, past, target, most_events=100, most_quiet=200)
+
+    def each(rows: Rows) -> list[tuple]:
+        states, at = rows.states, rows.landmark
+        return list(zip(rows.step, states.deal[at], states.age[at], rows.won, rows.lost, strict=True))
+
+    place = {row: k for k, row in enumerate(each(every))}
+    assert (np.diff([place[row] for row in each(some)]) > 0).all()
+    assert len(np.unique(some.step)) > 1
+    assert len(np.unique(some.landmark)) == len(some.states)  # no state is there for nothing
+    events = int((every.won | every.lost).sum())
+    shares = np.where(some.won | some.lost, min(1.0, 100 / events), 200 / (len(every) - events))
+    assert (some.weight == 1 / shares).all()
+
+
+def test_what_is_the_same_for_all_deals_of_a_day_takes_no_memory():
+    states = open_states(walked(make_snapshot("2022-12-31", plain_company(deals=900, months=36, seed=5)))[0])
+    assert len(states.target) == len(states) > 50
+    assert states.target.strides == states.quarter_position.strides == (0,)
+    kept = states.take(np.arange(3))
+    assert kept.target.tolist() == states.target[:3].tolist()
+
+
 def test_a_month_has_settled_once_the_settle_days_are_over():
     deals = plain_company(deals=50, months=12, seed=1)
     november = 2020 * 12 + 10

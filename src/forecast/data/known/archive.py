@@ -19,6 +19,7 @@ from forecast.data.known.coding import (
     Column,
     Marketing,
     PeriodTable,
+    as_small,
     codes_of,
     column_of,
     count_by_period,
@@ -27,7 +28,7 @@ from forecast.data.known.coding import (
     days_of,
     in_order,
     owners,
-    run_start,
+    rows_into_run,
     slips_of,
 )
 from forecast.data.known.planned import Starts
@@ -321,26 +322,35 @@ class Archive:
         """Whether a deal has any row; (n,)."""
         return np.bincount(self.deal, minlength=self.size) > 0
 
+    def since(self, rows: np.ndarray) -> np.ndarray:
+        """Return the day on which the deal entered the stage it is in at some rows; (k,)."""
+        return self.day[rows - self._rows_in_stage[rows]]
+
     @cached_property
-    def since(self) -> np.ndarray:
-        """The day on which the deal entered the stage it is in at each row; (m,)."""
-        return self.day[run_start(self.is_first, row_codes(dictionary_of(self.history["stage"])))]
+    def _rows_in_stage(self) -> np.ndarray:
+        """How many rows before each one the deal had already been in its stage, one after the other; (m,) as_small."""
+        return rows_into_run(self.is_first, row_codes(dictionary_of(self.history["stage"])))
 
     @cached_property
     def slips(self) -> np.ndarray:
-        """How often the expected close had moved later by each row; (m,)."""
-        return slips_of(self.is_first, self.expected)
+        """How often the expected close had moved later by each row; (m,) unsigned, see `as_small`."""
+        return as_small(slips_of(self.is_first, self.expected))
+
+    def outcome_row(self, rows: np.ndarray) -> np.ndarray:
+        """Return the row at which the outcome of some rows began: the first of the run of rows that share it; (k,)."""
+        return rows - self._rows_of_outcome[rows]
 
     @cached_property
-    def outcome_row(self) -> np.ndarray:
-        """The row at which the outcome of each row began: the first of the run of rows that share it; (m,)."""
-        return run_start(self.is_first, self.result)
+    def _rows_of_outcome(self) -> np.ndarray:
+        """How many rows before each one had its outcome, one after the other; (m,) as_small."""
+        return rows_into_run(self.is_first, self.result)
 
     @cached_property
     def final_outcome_row(self) -> np.ndarray:
         """The row at which the outcome that stands in the end began, -1 where a deal has no row; (n,)."""
         out = np.full(self.size, -1, dtype=np.int32)
-        out[self.deal] = self.outcome_row  # in order of time, so the last one stays
+        last = np.flatnonzero(np.append(self.is_first[1:], True)[: len(self.deal)])
+        out[self.deal[last]] = self.outcome_row(last)
         return out
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,14 @@ NONE = -1
 """Code of an unknown level."""
 NO_DAY = np.iinfo(np.int32).min
 """A missing day; days are counted since 1970, int32."""
+PART = 1 << 20
+"""Rows that are worked on at once where what is made of them on the way is wider than they are."""
+
+
+def in_parts(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield arrays of one length in parts of `PART` rows."""
+    for at in range(0, len(arrays[0]), PART):
+        yield tuple(each[at : at + PART] for each in arrays)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +32,7 @@ class Column:
     """A covariate: codes into `levels` (NONE = unknown), or numbers (nan = unknown) where `levels` is None.
 
     `fixed` (n,) holds the opportunities' values, `recorded` (m,) those of the history rows where history carries it,
-    codes in the smallest integers that hold them.
+    both as codes in the smallest integers that hold them.
     Text is read as numbers as long as every value known is one, whatever is written later: `parsed` holds the number
     of each level (and of NONE, last), nan where it is none.
     """
@@ -59,12 +68,39 @@ def dates_of(days: np.ndarray) -> np.ndarray:
 
 
 def in_order(days: np.ndarray) -> np.ndarray:
-    """Return the stable order of days; (n,) int32. A span of days is short, so that counting them is enough."""
-    if len(days):
-        first, last = int(days.min()), int(days.max())
-        if last - first <= np.iinfo(np.uint16).max:
-            days = (days - first).astype(np.uint16)
-    return np.argsort(days, kind="stable").astype(np.int32)
+    """Return the stable order of days; (n,) int32.
+
+    Simple case: the days span at most 180 years. How many rows each day has says where its rows go, so that parts are
+    sorted one at a time and put there; all at once would take numbers twice as wide for every row.
+    """
+    distinct, counts = counted_days(days)
+    if not len(days) or int(distinct[-1]) - int(distinct[0]) > np.iinfo(np.uint16).max:
+        return np.argsort(days, kind="stable").astype(np.int32)
+    first = int(distinct[0])
+    begins = np.zeros(int(distinct[-1]) - first + 1, dtype=np.int64)
+    begins[distinct - first] = np.cumsum(counts) - counts
+    out = np.empty(len(days), dtype=np.int32)
+    for at in range(0, len(days), PART):
+        part = (days[at : at + PART] - first).astype(np.uint16)
+        order = np.argsort(part, kind="stable")
+        of_day = np.bincount(part, minlength=len(begins))
+        place = begins - (np.cumsum(of_day) - of_day)
+        out[place[part[order]] + np.arange(len(part))] = order + at
+        begins += of_day
+    return out
+
+
+def as_small(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers of 0 or more as the smallest unsigned integers that hold the largest of them; (n,).
+
+    Never as 0 - x or x - y of two of them: what falls below 0 would turn round.
+
+    >>> as_small(np.array([0, 255])).dtype, as_small(np.array([0, 256])).dtype
+    (dtype('uint8'), dtype('uint16'))
+    """
+    if len(values) and int(values.min()) < 0:
+        raise ValueError(f"{int(values.min())} is below 0")
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
 _DAY_LENGTH = 86_400_000_000
@@ -84,13 +120,10 @@ def counted_days(days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if last - first > np.iinfo(np.uint16).max:
         return np.unique(days, return_counts=True)
     counts = np.zeros(last - first + 1, dtype=np.int64)
-    for at in range(0, len(days), _COUNTED):  # in parts, since each is copied in a wider kind
-        counts += np.bincount(days[at : at + _COUNTED] - first, minlength=len(counts))
+    for at in range(0, len(days), PART):  # in parts, since each is copied in a wider kind
+        counts += np.bincount(days[at : at + PART] - first, minlength=len(counts))
     there = np.flatnonzero(counts)
     return (there + first).astype(days.dtype), counts[there]
-
-
-_COUNTED = 1 << 20
 
 
 class PeriodTable:
@@ -157,11 +190,12 @@ def column_of(fixed: pd.Series | None, recorded: pd.Series | None, n: int) -> Co
     def in_levels(part: tuple[np.ndarray, list[str]] | None, kind: np.dtype) -> np.ndarray | None:
         return None if part is None else np.array([*(place[level] for level in part[1]), NONE], dtype=kind)[part[0]]
 
-    values = in_levels(parts[0], np.dtype(np.int32))
+    kind = np.min_scalar_type(-len(levels) - 1)
+    values = in_levels(parts[0], kind)
     parsed = pd.to_numeric(pd.Series([*levels, None], dtype=object), errors="coerce").to_numpy(np.float64)
     return Column(
-        fixed=np.full(n, NONE, dtype=np.int32) if values is None else values,
-        recorded=in_levels(parts[1], np.min_scalar_type(-len(levels) - 1)),
+        fixed=np.full(n, NONE, dtype=kind) if values is None else values,
+        recorded=in_levels(parts[1], kind),
         levels=levels,
         parsed=parsed,
     )
@@ -219,6 +253,12 @@ def run_start(new: np.ndarray, values: np.ndarray) -> np.ndarray:
     here = np.arange(len(new), dtype=np.int32)
     here[~starts] = 0
     return np.maximum.accumulate(here, out=here) if len(new) else here
+
+
+def rows_into_run(new: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return how many rows of its run of equal values lie before each row, as `as_small`; `new` as for `run_start`."""
+    start = run_start(new, values)
+    return as_small(np.subtract(np.arange(len(new), dtype=np.int32), start, out=start))
 
 
 def slips_of(new: np.ndarray, expected: np.ndarray) -> np.ndarray:

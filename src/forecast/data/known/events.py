@@ -129,10 +129,14 @@ class Events:
 
         segment, product : (n,) codes, NONE where a deal has none. target : the period of bit 0.
         """
-        out = np.zeros((len(segment), min(len(self.kinds), MOST_KINDS)), dtype=np.uint32)
+        shape = (len(segment), min(len(self.kinds), MOST_KINDS))
         place = {kind: at for at, kind in enumerate(self.by_first_known[:MOST_KINDS])}
         begin, end = np.maximum(self.first - target, 0), np.minimum(self.last - target, MONTHS - 1)
-        for event in np.flatnonzero(self.has_end & (begin <= end)):
+        ahead = np.flatnonzero(self.has_end & (begin <= end))
+        if not len(ahead):
+            return np.broadcast_to(np.uint32(0), shape)  # of thousands of deals it takes no memory
+        out = np.zeros(shape, dtype=np.uint32)
+        for event in ahead:
             months = np.uint32((1 << int(end[event]) + 1) - (1 << int(begin[event])))
             concerned = np.ones(len(segment), dtype=bool)
             for about, of_deal in ((self.segment[event], segment), (self.product[event], product)):

@@ -350,13 +350,13 @@ class Ledger(Archive):
         again (the day on the last day belongs to its last closure: an earlier one counts on the day it was recorded).
         Where each row carries a closing day of its own, there is nothing to find out.
         """
-        result, recorded = self.result[last], self.day[self.outcome_row[last]]
+        result, recorded = self.result[last], self.day[self.outcome_row(last)]
         if self.recorded_closed_on is not None:
             given = self.recorded_closed_on[last]
             usable = given != NO_DAY
         else:
             given = self.final_closed_on[deals]
-            same_closure = self.outcome_row[last] == self.final_outcome_row[deals]
+            same_closure = self.outcome_row(last) == self.final_outcome_row[deals]
             usable = (given != NO_DAY) & (given <= day) & (self.final_outcome[deals] == result) & same_closure
         return np.where(result == OPEN, NO_DAY, np.where(usable, given, recorded))
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.codes import from_codes, places
-from forecast.data.known.coding import OPEN
-from forecast.data.rates import converted
+from forecast.data.known.coding import OPEN, in_parts
+from forecast.data.rates import TABLE, are_dated, converted
 from forecast.data.schema import OUTCOMES, Log
 
 FIXED = ("type", "lead_source", "product", "owner", "account_id", "lead_score", "currency", "units")
@@ -33,15 +33,32 @@ _NOT_LOOKED_AT = ("account_id", "lost_reason", "promised_on", "delivered_on")
 def for_forecasters(log: Log) -> Log:
     """Return a log without what no forecaster looks at: accounts, what came after a win, leads one by one.
 
-    Two fifths of a log as the simulated one; forecasts are the same to the bit.
+    Two fifths of a log as the simulated one; forecasts are the same to the bit. Amounts are in the reporting currency
+    from the start where one rate a currency holds for all days, so that they are not there twice.
     """
     unused = [name for name in _NOT_LOOKED_AT if name not in log.company.fixed_at_creation]
-    opportunities = log.opportunities.drop(columns=unused, errors="ignore")
-    tables = {**log.tables, "opportunities": opportunities}
+    tables = {**log.tables, **_in_reporting_currency(log)}
+    tables["opportunities"] = tables["opportunities"].drop(columns=unused, errors="ignore")
     leads = log.get("leads")
     if leads is not None:  # a slice of none would hold all of them
         tables["leads"] = pd.DataFrame({name: pd.Series(dtype=leads[name].dtype) for name in leads})
     return replace(log, tables=tables)
+
+
+def _in_reporting_currency(log: Log) -> dict[str, pd.DataFrame]:
+    """Return opportunities and history with amounts in the reporting currency and without currencies; as they are
+    where there is no rate, rates change from a day on, or a deal's currency is a covariate."""
+    rates, history = log.get(TABLE), log.get("opportunity_history")
+    found = {"opportunities": log.opportunities} | ({} if history is None else {"opportunity_history": history})
+    if rates is None or are_dated(rates) or "currency" in log.company.fixed_at_creation:
+        return found
+    amounts = {"opportunities": converted(log, log.opportunities["amount"], log.opportunities.get("currency"))}
+    if history is not None:
+        amounts["opportunity_history"] = _history_amount(log, history, log.opportunities)
+    return {
+        name: frame.drop(columns="currency", errors="ignore").assign(amount=amounts[name])
+        for name, frame in found.items()
+    }
 
 
 def recorded_opportunities(log: Log) -> pd.DataFrame:
@@ -65,22 +82,27 @@ def recorded_history(log: Log, opportunities: pd.DataFrame) -> pd.DataFrame | No
     stages, recorded_on = stage_outcomes(log), _local_days(history["recorded_at"], log.company.timezone)
     meaning = np.array([OUTCOMES.index(value) for value in stages.values()] + [OPEN], dtype=np.int8)
     outcome = from_codes(meaning[places(history["stage"], list(stages))], OUTCOMES)
-    currency = history.get("currency")
-    if "currency" in opportunities and (currency is None or currency.isna().any()):
-        deal = places(history["opportunity_id"], opportunities["opportunity_id"])
-        of_deal = pd.Series(opportunities["currency"].array.take(deal, allow_fill=True), index=history.index)
-        currency = of_deal if currency is None else currency.where(currency.notna(), of_deal)
     columns: dict[str, object] = {
         "opportunity_id": history["opportunity_id"],
         "recorded_at": history["recorded_at"],
         "recorded_on": recorded_on,
         "stage": history["stage"],
         "outcome": outcome.set_axis(history.index),
-        "amount": converted(log, history["amount"], currency),
+        "amount": _history_amount(log, history, opportunities),
         "expected_close_on": history["expected_close_on"],
     }
     columns |= {name: history[name] for name in history if name not in columns and name != "currency"}
     return pd.DataFrame(columns, copy=False)
+
+
+def _history_amount(log: Log, history: pd.DataFrame, opportunities: pd.DataFrame) -> pd.Series:
+    """Return the amounts of history in the reporting currency: at the rate of a row's own currency, or its deal's."""
+    currency = history.get("currency")
+    if "currency" in opportunities and (currency is None or currency.isna().any()):
+        deal = places(history["opportunity_id"], opportunities["opportunity_id"])
+        of_deal = pd.Series(opportunities["currency"].array.take(deal, allow_fill=True), index=history.index)
+        currency = of_deal if currency is None else currency.where(currency.notna(), of_deal)
+    return converted(log, history["amount"], currency)
 
 
 def stage_outcomes(log: Log) -> dict[str, str]:
@@ -138,6 +160,11 @@ def outcomes_as_read_on(
 
 def _local_days(values: pd.Series, timezone: str) -> np.ndarray:
     """Return the day of each moment in a timezone; (m,) datetime64[us]."""
+    if timezone == "UTC" and values.dt.unit == "us":
+        moments = values.array.view("int64")
+        if not any((part % _DAY_LENGTH).any() for (part,) in in_parts(moments)):
+            moments.flags.writeable = False  # each is a day's beginning: the log's own column serves
+            return moments.view("datetime64[us]")
     local = values.dt.tz_convert(timezone).dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     start = local.view(np.int64) // _DAY_LENGTH
     start *= _DAY_LENGTH

@@ -206,7 +206,7 @@ def _opportunities(state: KnownState) -> pd.DataFrame:
     outcome = from_codes(state.outcome, OUTCOMES)
     has_row = np.flatnonzero(rows >= 0)
     stage_since, slips = np.full(len(base), np.datetime64("NaT", "us")), np.full(len(base), np.nan)
-    stage_since[has_row] = dates_of(ledger.since[rows[has_row]])
+    stage_since[has_row] = dates_of(ledger.since(rows[has_row]))
     slips[has_row] = ledger.slips[rows[has_row]]
     columns: dict[str, object] = {
         "opportunity_id": base["opportunity_id"],

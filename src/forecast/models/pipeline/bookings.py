@@ -72,7 +72,9 @@ def bookings_at_origins(
     check_seed(seed)
     model = MODEL if marketing else MODEL_WITHOUT
     for origin in components_at_origins(snap, origins=origins, steps=months, marketing=marketing):
-        yield table_of(origin, drawn_at(origin, seed=seed), model=model, months=months)
+        table = table_of(origin, drawn_at(origin, seed=seed), model=model, months=months)
+        del origin  # as where it comes from
+        yield table
 
 
 @dataclass(frozen=True, kw_only=True)

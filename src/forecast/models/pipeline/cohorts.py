@@ -7,11 +7,12 @@ month they lie in has settled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.known.coding import NONE, WON
+from forecast.data.known.coding import NONE, PART, WON
 from forecast.data.known.ledger import KnownState
 from forecast.models.pipeline.begun_anew import created_before
 
@@ -61,24 +62,22 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
     periods = np.arange(first, last + 1)
     names, channels, group = _groups(view, marketing=marketing)
     shape = (len(ledger.segments), len(names), len(periods))
+    cells = int(np.prod(shape))
     won = known & (view.outcome == WON) & (view.segment != NONE)
     age = np.maximum(view.closed_in - born, 0)
     counted = won & (view.closed_in <= settled) & (age < steps)
     late = known & _late_in_month(view, periods) if part > 0 else known
     known = known & (view.segment != NONE)
 
+    def cell(here: np.ndarray) -> np.ndarray:
+        return (view.segment[here].astype(np.int64) * len(names) + group[here]) * len(periods) + born[here] - first
+
     def count(which: np.ndarray) -> np.ndarray:
-        here = np.flatnonzero(which)
-        cell = (view.segment[here] * len(names) + group[here]) * len(periods) + born[here] - first
-        return np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape).astype(float)
+        return sums_by(cell, which, cells).reshape(shape)
 
     def by_age(which: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        here = np.flatnonzero(which)
-        cell = (view.segment[here] * len(names) + group[here]) * len(periods) + born[here] - first
-        flat = np.bincount(
-            cell * steps + age[here], None if weights is None else weights[here], minlength=int(np.prod(shape)) * steps
-        )
-        return flat.reshape(*shape, steps).astype(float)
+        flat = sums_by(lambda here: cell(here) * steps + age[here], which, cells * steps, weights)
+        return flat.reshape(*shape, steps)
 
     created, wins = count(known), by_age(counted)
     if ledger.breaks.begun:
@@ -93,13 +92,33 @@ def cohorts(view: KnownState, *, steps: int, marketing: bool = True) -> Cohorts:
         channels=channels,
         created=created,
         won=wins,
-        amount=by_age(counted, np.nan_to_num(view.amount)),
+        amount=by_age(counted, view.amount),
         late_created=late_created,
         late_won=late_wins,
         won_young=count(won & (view.closed_in < view.first_target) & (age < steps)),
         pool=pool,
         group=group,
     )
+
+
+def sums_by(
+    cell: Callable[[np.ndarray], np.ndarray], which: np.ndarray, cells: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return how many deals lie in each cell, or the sum of their weights (nan counts as 0), (cells,) float64.
+
+    The same as `np.bincount` of all deals to the bit, but part by part: each weight is added in the order of the deals.
+
+    cell : of some deals (k,) -> (k,). which : (n,) bool, the deals that count. weights : (n,).
+    """
+    out = np.zeros(cells)
+    size = max(PART, cells)
+    for at in range(0, len(which), size):
+        here = np.flatnonzero(which[at : at + size]) + at
+        if weights is None:
+            out += np.bincount(cell(here), minlength=cells)
+        else:
+            np.add.at(out, cell(here), np.nan_to_num(weights[here]))
+    return out
 
 
 def _late_in_month(view: KnownState, periods: np.ndarray) -> np.ndarray:
@@ -122,7 +141,7 @@ def _groups(view: KnownState, *, marketing: bool) -> tuple[tuple[str, ...], tupl
     """
     columns, known = view.ledger.columns, view.known
     n = view.ledger.size
-    label, names = np.zeros(n, dtype=np.int64), ["all"]
+    label, names = np.zeros(n, dtype=np.int8), ["all"]
     kind, source = columns.get("type"), columns.get("lead_source")
     if kind is not None and kind.levels is not None:
         label, names = np.where(kind.fixed == NONE, len(kind.levels), kind.fixed), [*kind.levels, "other"]
@@ -133,7 +152,8 @@ def _groups(view: KnownState, *, marketing: bool) -> tuple[tuple[str, ...], tupl
         now = table.channel[(table.period <= view.last_complete) & (table.channel != NONE)]
         channels = {listed[code] for code in np.unique(now)} & set(source.levels)
         place = np.array(
-            [*(len(names) + k if level in channels else NONE for k, level in enumerate(source.levels)), NONE]
+            [*(len(names) + k if level in channels else NONE for k, level in enumerate(source.levels)), NONE],
+            dtype=np.int32,
         )
         matched = place[source.fixed]
         label = np.where(matched != NONE, matched, label)
@@ -142,8 +162,8 @@ def _groups(view: KnownState, *, marketing: bool) -> tuple[tuple[str, ...], tupl
     # By name, so that the groups of a day do not depend on what is coded later; a name may be both type and channel.
     labels = sorted({names[code] for code in present})
     if len(labels) > _MOST_GROUPS or not labels:
-        return ("all",), ("",), np.zeros(n, dtype=np.int64)
-    lookup = np.zeros(len(names), dtype=np.int64)
+        return ("all",), ("",), np.zeros(n, dtype=np.int8)
+    lookup = np.zeros(len(names), dtype=np.int8)  # of at most `_MOST_GROUPS`
     for code in present:
         lookup[code] = labels.index(names[code])
     return tuple(labels), tuple(name if name in channels else "" for name in labels), lookup[label]

@@ -187,6 +187,7 @@ def components_at_origins(
     ):
         if origin.view.as_of in wanted:
             yield origin
+        del origin  # before the next day is walked to: what was known of millions of deals would be there twice
 
 
 def keep_walks(snap: Snapshot, *, most: int = MOST_KEPT) -> None:
@@ -209,6 +210,7 @@ def keep_walks(snap: Snapshot, *, most: int = MOST_KEPT) -> None:
         ):
             if not large or origin.view.as_of in days[-2:]:
                 stops[origin.view.as_of] = origin
+            del origin
         first = next(iter(ledger.walk(days[:1]))).first_target
         ledger.kept[_without(marketing)] = KeptWalk(
             days=tuple(days), first_target=first, fit_from=fit_from, stops=stops, months=learner.months
@@ -242,7 +244,9 @@ def _walk(
         past = past or PastForecasts(ledger, steps=modelled)
         with one_thread():
             origin = _origin(view, learner, past, asked=asked if is_asked(view) else 0, marketing=marketing)
+        del view
         yield origin
+        del origin
 
 
 def _origin(view: KnownState, learner: Learner, past: PastForecasts, *, asked: int, marketing: bool) -> Origin:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast import wording
-from forecast.data.known.coding import NONE
+from forecast.data.known.coding import NONE, in_parts
 from forecast.data.known.ledger import KnownState
 from forecast.models.win.landmarks import States
 
@@ -88,7 +88,11 @@ def amount_bounds(view: KnownState, states: States) -> np.ndarray:
 
 def counted(amount: np.ndarray, segment: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Return amounts as far as they count, (n,), credits (below 0) likewise; segment (n,), codes. nan stays."""
-    return np.clip(amount, -bounds[segment], bounds[segment])
+    out = np.empty(len(amount))
+    for into, each, code in in_parts(out, amount, segment):
+        bound = bounds[code]
+        np.clip(each, -bound, bound, out=into)
+    return out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,9 @@ class LikeDeals:
     factors: Mapping[str, np.ndarray]
 
     def amounts(self, states: States) -> np.ndarray:
-        """Return the amounts of deals, (n,), as those like them brought where their own is empty."""
+        """Return the amounts of deals, (n,), as those like them brought where their own is empty; read only."""
+        if not np.isnan(states.amount).any():
+            return states.amount
         value = self.segment[states.segment]
         for name, factor in self.factors.items():
             value = value * factor[states.factors[name]]

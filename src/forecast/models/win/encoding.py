@@ -21,7 +21,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from forecast.data.audit.leaks import leaking
-from forecast.data.known.coding import NONE, Column
+from forecast.data.known.coding import NONE, Column, in_parts
 from forecast.data.known.events import MONTHS
 from forecast.data.known.ledger import KnownState, Ledger
 from forecast.data.schema import OUTCOMES
@@ -119,13 +119,13 @@ def vocabulary(view: KnownState) -> Vocabulary:
     for name, column in ledger.columns.items():
         if name in left_out:
             continue
-        values = column.fixed[view.known] if column.recorded is None else column.recorded[recorded]
-        if _is_number(column, values):
-            if _number_helps(ledger, column, values, recorded):
+        counts = _counts(column, view.known if column.recorded is None else recorded)
+        if _is_number(column, counts):
+            if _number_helps(view, column, recorded):
                 numbers.append(name)
             continue
         assert column.levels is not None
-        frequent = _frequent(values, len(column.levels), most=None if name == "owner" else _MOST_LEVELS)
+        frequent = _frequent(counts, most=None if name == "owner" else _MOST_LEVELS)
         if len(frequent) > 1:
             places[name] = np.full(len(column.levels) + 1, NONE)
             places[name][frequent] = np.arange(len(frequent))
@@ -148,9 +148,20 @@ def _segment_places(view: KnownState) -> np.ndarray:
     return np.append(np.where(exists, np.cumsum(exists) - 1, NONE), NONE)
 
 
-def _frequent(values: np.ndarray, levels: int, *, most: int | None) -> np.ndarray:
-    """Return the codes that occur, ascending; of more than `most` the most frequent."""
-    counts = np.bincount(values[values != NONE], minlength=levels)
+def _counts(column: Column, known: np.ndarray) -> np.ndarray:
+    """Return how often each level is there among what is known, (levels,); none of a column of numbers.
+
+    known : (n,) or, where history carries the column, (m,) bool.
+    """
+    out = np.zeros(len(column.levels or ()), dtype=np.int64)
+    if column.levels is not None:
+        for codes, there in in_parts(column.fixed if column.recorded is None else column.recorded, known):
+            out += np.bincount(codes[there & (codes != NONE)], minlength=len(out))
+    return out
+
+
+def _frequent(counts: np.ndarray, *, most: int | None) -> np.ndarray:
+    """Return the codes that occur, ascending; of more than `most` the most frequent. counts : (levels,)."""
     order = np.argsort(-counts, kind="stable")
     return np.sort(order[counts[order] > 0][:most])
 
@@ -164,7 +175,7 @@ def _leaks(view: KnownState) -> dict[str, str]:
     for name, column in ledger.columns.items():
         if column.recorded is None:
             values = column.fixed[deals]
-            is_number = _is_number(column, values)
+            is_number = _is_number(column, _counts(replace(column, fixed=values), np.ones(len(values), dtype=bool)))
             frame[name] = column.as_numbers(values) if is_number else np.where(values == NONE, np.nan, values)
     if "amount" in view.company.fixed_at_creation:
         frame["amount"] = view.amount[deals]
@@ -173,31 +184,37 @@ def _leaks(view: KnownState) -> dict[str, str]:
     return leaking(pd.DataFrame(frame), np.array(OUTCOMES)[view.outcome[deals]])
 
 
-def _is_number(column: Column, values: np.ndarray) -> bool:
-    """Say whether a column holds numbers, by the values known."""
+def _is_number(column: Column, counts: np.ndarray) -> bool:
+    """Say whether a column holds numbers, by how often each level is known, (levels,)."""
     if column.levels is None or column.parsed is None:
         return True
-    seen = np.unique(values[values != NONE])
+    seen = np.flatnonzero(counts)
     return len(seen) > 0 and bool(np.isfinite(column.parsed[seen]).all())
 
 
-def _number_helps(ledger: Ledger, column: Column, values: np.ndarray, recorded: np.ndarray) -> bool:
+def _number_helps(view: KnownState, column: Column, recorded: np.ndarray) -> bool:
     """Say whether a number column varies, and does not merely repeat the stage."""
-    known = column.as_numbers(values)
-    known = known[np.isfinite(known)]
-    varies = len(known) > 0 and known.min() < known.max()
-    if column.recorded is None or not varies:
-        return bool(varies)
-    return not _follows_from_stage(ledger, column.as_numbers(column.recorded), recorded)
+    given, there = (column.fixed, view.known) if column.recorded is None else (column.recorded, recorded)
+    low, high = np.inf, -np.inf
+    for part, known in in_parts(given, there):
+        values = column.as_numbers(part[known])
+        values = values[np.isfinite(values)]
+        low, high = min(low, values.min(initial=np.inf)), max(high, values.max(initial=-np.inf))
+    if column.recorded is None or not low < high:
+        return bool(low < high)
+    return not _follows_from_stage(view.ledger, column, recorded)
 
 
-def _follows_from_stage(ledger: Ledger, values: np.ndarray, recorded: np.ndarray) -> bool:
+def _follows_from_stage(ledger: Ledger, column: Column, recorded: np.ndarray) -> bool:
     """Say whether a number carried by history has one value a stage; closing stages are one for each result."""
-    use = recorded & np.isfinite(values)
-    stage = np.where(ledger.stage[use] == NONE, len(ledger.stages) + ledger.result[use], ledger.stage[use])
     low, high = np.full(len(ledger.stages) + 3, np.inf), np.full(len(ledger.stages) + 3, -np.inf)
-    np.minimum.at(low, stage, values[use])
-    np.maximum.at(high, stage, values[use])
+    assert column.recorded is not None
+    for part, known, stage_of, result in in_parts(column.recorded, recorded, ledger.stage, ledger.result):
+        values = column.as_numbers(part)
+        use = known & np.isfinite(values)
+        stage = np.where(stage_of == NONE, len(ledger.stages) + result.astype(np.int64), stage_of)[use]
+        np.minimum.at(low, stage, values[use])
+        np.maximum.at(high, stage, values[use])
     return bool((low >= high).all())
 
 

@@ -129,7 +129,7 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
     if len(ledger.deal):
         last = row[has_row]
         stage[has_row], expected[has_row] = ledger.stage[last], ledger.expected[last]
-        stage_age[has_row] = np.maximum(view.day - ledger.since[last], 0) / MONTH
+        stage_age[has_row] = np.maximum(view.day - ledger.since(last), 0) / MONTH
         slips[has_row] = ledger.slips[last]
     amount = view.amount[deals]
     if "amount" not in view.company.fixed_at_creation:
@@ -141,9 +141,9 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
     used = ledger.columns if names is None else {name: ledger.columns[name] for name in names}
     values = {name: _values(column, deals, row) for name, column in used.items()}
     return States(
-        deal=deals,
-        target=np.full(n, view.first_target, dtype=np.int32),
-        quarter_position=np.full(n, view.quarter_position, dtype=np.int32),
+        deal=deals.astype(np.int32),
+        target=np.broadcast_to(np.int32(view.first_target), n),
+        quarter_position=np.broadcast_to(np.int32(view.quarter_position), n),
         segment=view.segment[deals],
         stage=stage,
         amount=amount,
@@ -152,7 +152,7 @@ def open_states(view: KnownState, names: Iterable[str] | None = None) -> States:
         due=due,
         overdue=dated & (expected <= view.day),
         slips=slips,
-        planned_from=np.append(view.planned_from, NEVER)[view.segment[deals]],
+        planned_from=np.append(view.planned_from, NEVER).astype(np.int32)[view.segment[deals]],
         events=_events(view, deals, row),
         factors={name: x for name, x in values.items() if used[name].levels is not None},
         numbers={name: used[name].as_numbers(x) for name, x in values.items() if _may_be_number(used[name])},
@@ -325,8 +325,14 @@ def month_rows(parts: list[AtRisk], month: int, *, hashes: np.ndarray, most_even
 
     hashes : of each deal of the ledger.
     """
-    rows = stacked([_rows_of(part) for part in parts])
-    return _thinned(rows, hashes, month, most_events=most_events, most_quiet=most_quiet)
+    events = sum(int((part.won | part.lost).sum()) for part in parts)
+    quiet = sum(len(part.deal) for part in parts) - events
+    event_share, quiet_share = min(1.0, most_events / max(events, 1)), min(1.0, most_quiet / max(quiet, 1))
+    if min(quiet_share, event_share) == 1.0:
+        return stacked([_rows_of(part) for part in parts])
+    # Origin by origin: of all at once, the states of millions of deals would be copied for the few that are drawn.
+    shares = {"event_share": event_share, "quiet_share": quiet_share}
+    return stacked([_thinned(_rows_of(part), hashes, month, **shares) for part in parts])
 
 
 def _rows_of(part: AtRisk) -> Rows:
@@ -342,14 +348,9 @@ def _rows_of(part: AtRisk) -> Rows:
     )
 
 
-def _thinned(rows: Rows, hashes: np.ndarray, target: int, *, most_events: int, most_quiet: int) -> Rows:
-    """Return about so many of the rows with an event and of the others, weighted by the inverse of their share."""
-    event = rows.won | rows.lost
-    quiet_share = min(1.0, most_quiet / max(int((~event).sum()), 1))
-    event_share = min(1.0, most_events / max(int(event.sum()), 1))
-    if min(quiet_share, event_share) == 1.0:
-        return rows
-    share = np.where(event, event_share, quiet_share)
+def _thinned(rows: Rows, hashes: np.ndarray, target: int, *, event_share: float, quiet_share: float) -> Rows:
+    """Return a share of the rows with an event and one of the others, drawn, and weighted by its inverse."""
+    share = np.where(rows.won | rows.lost, event_share, quiet_share)
     draw = np.flatnonzero(_uniform(hashes[rows.states.deal[rows.landmark]], target * 64 + rows.step) < share)
     used, landmark = np.unique(rows.landmark[draw], return_inverse=True)
     return Rows(

@@ -134,16 +134,17 @@ class Learned:
 class _Origin:
     """The forecast made at one origin, and how it fared by owner.
 
-    logits : (n, steps, 2), of its open deals without the owners' part; None without owners, and once all is known.
+    logits : by step (n, 2), of its open deals without the owners' part; none without owners.
     errors : (owners, 2 causes, 2): sums of y - p and of p (1 - p), added to as months settle.
-    expected : of step 0. offset : (n, steps, 2), what the shift added to the logits; None where there was none. Both
-    are dropped once all is known.
+    expected : of step 0. offset : by step (n, 2), what the shift added to the logits; none where there was no shift.
+
+    What belongs to a month is dropped once that has settled, since nobody will ask for it again.
     """
 
-    logits: np.ndarray | None
+    logits: dict[int, np.ndarray]
     errors: np.ndarray
     expected: Expected | None
-    offset: np.ndarray | None
+    offset: dict[int, np.ndarray]
 
 
 class Learner:
@@ -217,12 +218,11 @@ class Learner:
         plain = model.code.logits(states, model.beta, steps=steps_of(view))
         logits = model.shifted(plain, states)
         owners = len(model.words.factors.get("owner", ()))
-        as_forecast = _as_forecast(model, states, logits).astype(np.float32) if owners else None
         self._origins[target] = _Origin(
-            logits=as_forecast,
+            logits=_by_step(_as_forecast(model, states, logits)) if owners else {},
             errors=np.zeros((owners, 2, 2)),
             expected=Expected(logits=plain[:, 0].astype(np.float32), shift=model.shift) if model.informed else None,
-            offset=None if model.shift is None else (logits - plain).astype(np.float32),
+            offset={} if model.shift is None else _by_step(logits, plain),
         )
         return Learned(states=states, model=model, logits=logits, plain=plain)
 
@@ -244,8 +244,9 @@ class Learner:
             self._months.settle(month, parts[0], expected, code=None if self._fit is None else self._fit.code)
         for part in parts:
             origin = self._origins.get(month - part.step)
-            if origin is not None and origin.logits is not None:
-                origin.errors += _errors_by_owner(part, origin.logits[part.deal, part.step], owners=len(origin.errors))
+            logits = None if origin is None else origin.logits.pop(part.step, None)
+            if origin is not None and logits is not None:
+                origin.errors += _errors_by_owner(part, logits[part.deal], owners=len(origin.errors))
 
     def _forget(self, target: int, steps: int) -> None:
         """Drop what no later day will ask for: the next month to settle is seen from up to `steps` origins back."""
@@ -253,7 +254,7 @@ class Learner:
         self._past = {month: states for month, states in self._past.items() if month > self._next - steps}
         self._rows = {month: rows for month, rows in self._rows.items() if month >= target - WINDOW - 12}
         self._origins = {
-            month: replace(origin, logits=None, expected=None, offset=None) if month + steps <= self._next else origin
+            month: replace(origin, logits={}, expected=None, offset={}) if month + steps <= self._next else origin
             for month, origin in self._origins.items()
             if month >= target - TRACKED
         }
@@ -263,9 +264,8 @@ class Learner:
     def _with_offset(self, part: AtRisk, month: int) -> AtRisk:
         """Return what became of an origin's deals in a month with what the shift had put into their logits."""
         origin = self._origins.get(month - part.step)
-        if origin is None or origin.offset is None:
-            return part
-        return replace(part, offset=origin.offset[part.deal, part.step])
+        offset = None if origin is None else origin.offset.pop(part.step, None)
+        return part if offset is None else replace(part, offset=offset[part.deal])
 
     def _shift(self, view: KnownState, model: WinModel, *, anew: bool) -> Shift | None:
         """Return how far levels have moved from what the model expects; `anew` says that it was fitted in full."""
@@ -339,6 +339,12 @@ def _as_forecast(model: WinModel, states: States, logits: np.ndarray) -> np.ndar
     if model.informed:
         return logits
     return logit(np.stack(model.hazards(states, steps=logits.shape[1], logits=logits), axis=2))
+
+
+def _by_step(logits: np.ndarray, less: np.ndarray | None = None) -> dict[int, np.ndarray]:
+    """Return logits (n, steps, 2) apart by step, float32, so that each can be dropped alone; less : taken off first."""
+    steps = range(logits.shape[1])
+    return {s: (logits[:, s] if less is None else logits[:, s] - less[:, s]).astype(np.float32) for s in steps}
 
 
 def _errors_by_owner(part: AtRisk, logits: np.ndarray, *, owners: int) -> np.ndarray:
