@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import parse_periods, period_labels
+from forecast.data.codes import dictionary_of, row_codes
 from forecast.evaluation.scorecard.definition import Definition
 from forecast.evaluation.scorecard.figures import intervals
 from forecast.evaluation.scorecard.figures.since_joint import Monthly
@@ -67,12 +68,11 @@ def tenure_of(known: Known, span: Span, names: pd.Index) -> pd.Series:
     quotas = known.snap.quotas
     assert quotas is not None
     seen = [pd.Series(parse_periods(quotas["period"]), index=quotas["owner"].to_numpy())]
-    deals = known.snap.opportunities.dropna(subset=["owner"])
-    seen.append(pd.Series(calendar.period_of(deals["created_on"]), index=deals["owner"].to_numpy()))
+    deals = known.snap.opportunities
+    seen.append(_first_of_each(deals["owner"], calendar.period_of(deals["created_on"])))
     history = known.snap.history
     if history is not None and "owner" in history.columns:
-        rows = history.dropna(subset=["owner"])
-        seen.append(pd.Series(calendar.period_of(rows["recorded_on"]), index=rows["owner"].to_numpy()))
+        seen.append(_first_of_each(history["owner"], calendar.period_of(history["recorded_on"])))
     first = pd.concat(seen).groupby(level=0).min().reindex(names).astype(float)
     begins = calendar.period(known.snap.opportunities["created_on"].min())
     from_before = (first < begins + AT_THE_START).to_numpy()
@@ -85,6 +85,16 @@ def tenure_of(known: Known, span: Span, names: pd.Index) -> pd.Series:
     group = np.select([months < 12, months < 24], GROUPS[:2], GROUPS[2])
     group = np.where(from_before & (months < 24), GROUPS[3], group)
     return pd.Series(group, index=names)
+
+
+def _first_of_each(names: pd.Series, periods: np.ndarray) -> pd.Series:
+    """Return the first of the periods (n,) beside each name, by name."""
+    held = dictionary_of(names)
+    codes, none = row_codes(held), np.iinfo(np.int64).max
+    first = np.full(len(held.dictionary) + 1, none)  # the last for those without a name
+    np.minimum.at(first, codes, periods)
+    there = first[:-1] != none
+    return pd.Series(first[:-1][there], index=held.dictionary.filter(there).to_pylist(), dtype=np.int64)
 
 
 def monthly(known: Known, span: Span) -> list[Monthly]:

@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import period_labels
+from forecast.data.codes import places
+from forecast.data.known.coding import codes_of
 from forecast.data.schema import TOTAL
 from forecast.evaluation.scorecard.definition import Definition
 from forecast.evaluation.scorecard.figures import intervals
@@ -121,9 +123,9 @@ def followed_by_deal(known: Known) -> pd.DataFrame | None:
     deals = deals.loc[np.unique(rows["deal"])].copy()
     deals["in_order"] = ~by_deal["back"].any()
     stages = known.snap.stages
-    places = np.unique(stages.loc[stages["outcome"] == "open", "position"].to_numpy(dtype=np.float64))
+    positions = np.unique(stages.loc[stages["outcome"] == "open", "position"].to_numpy(dtype=np.float64))
     been, furthest = by_deal["position"].nunique(), by_deal["position"].max()
-    asked = np.where(deals["outcome"] == "won", len(places), np.searchsorted(places, furthest, side="right"))
+    asked = np.where(deals["outcome"] == "won", len(positions), np.searchsorted(positions, furthest, side="right"))
     deals["none_skipped"] = been.to_numpy() == asked
     deals["dates_kept"] = by_deal["kept"].all()
     deals["not_stalled"] = ~by_deal["stalled"].any()
@@ -136,24 +138,28 @@ def _open_rows(known: Known, history: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of history in which closed deals were open: deal (place in `closed`), position, back, kept,
     stalled; as each stood until the next row, or until the deal closed."""
     closed, stages = known.closed.reset_index(drop=True), known.snap.stages
-    rows = history[["opportunity_id", "recorded_on", "stage", "expected_close_on"]].copy()
-    rows["deal"] = pd.Index(closed["opportunity_id"]).get_indexer(rows["opportunity_id"])
-    rows = rows[(rows["deal"] >= 0).to_numpy()]
-    last = rows["opportunity_id"].ne(rows["opportunity_id"].shift(-1))
-    until = rows["recorded_on"].shift(-1).mask(last, closed["closed_on"].reindex(rows["deal"]).to_numpy())
+    meaning = stages.drop_duplicates("stage")
+    # Numbers alone: a name a row would take more memory than all of this.
+    deal, stage = places(history["opportunity_id"], closed["opportunity_id"]), tuple(meaning["stage"])
+    of_closed = np.flatnonzero(deal >= 0)
+    rows = history[["recorded_on", "expected_close_on"]].iloc[of_closed]
+    rows = rows.assign(deal=deal[of_closed], stage=codes_of(history["stage"], stage)[of_closed])
+    last = rows["deal"].ne(rows["deal"].shift(-1))
+    until = rows["recorded_on"].shift(-1).mask(last, closed["closed_on"].to_numpy()[rows["deal"]])
     rows["days"] = (until - rows["recorded_on"]).dt.days.clip(lower=0)
     overdue = (rows["expected_close_on"] < until - pd.Timedelta(days=1)) | rows["expected_close_on"].isna()
     rows["kept"] = ~(overdue & (rows["days"] > 0))
-    meaning = stages.drop_duplicates("stage").set_index("stage")
-    rows["position"] = rows["stage"].map(meaning["position"]).astype(float)
-    rows = rows[(rows["stage"].map(meaning["outcome"]) == "open").to_numpy()]
+    is_open = np.append((meaning["outcome"] == "open").to_numpy(dtype=bool), False)[rows["stage"]]  # not where unknown
+    rows = rows[is_open].drop(columns=["recorded_on", "expected_close_on"])
+    rows["position"] = meaning["position"].to_numpy(dtype=np.float64)[rows["stage"]]
     same_deal = rows["deal"].eq(rows["deal"].shift())
     rows["back"] = same_deal & (rows["position"] < rows["position"].shift())
     stay = (~same_deal | rows["stage"].ne(rows["stage"].shift())).cumsum()
     stays = rows.groupby(stay).agg(stage=("stage", "first"), days=("days", "sum"))
     by_stage = stays.groupby("stage")["days"]
     longest = by_stage.quantile(LONGEST).where(by_stage.size() >= FEWEST_STAYS, np.inf)
-    rows["stalled"] = rows["days"].to_numpy() > longest.reindex(rows["stage"]).to_numpy(dtype=np.float64)
+    limits = longest.reindex(range(len(stage))).to_numpy(dtype=np.float64)
+    rows["stalled"] = rows["days"].to_numpy() > limits[rows["stage"]]
     return rows
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecast.data.codes import looked_up, places
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import TOTAL
 from forecast.evaluation.scorecard.funnel.incidence import (
@@ -248,8 +249,8 @@ def _of_leads(snap: Snapshot) -> Iterator[HandOver]:
 
 def _opportunity_created(snap: Snapshot) -> np.ndarray:
     assert snap.leads is not None
-    created = snap.opportunities.set_index("opportunity_id")["created_on"]
-    return days_of(snap.leads["opportunity_id"].map(created))
+    deals = snap.opportunities
+    return days_of(looked_up(snap.leads["opportunity_id"], deals["opportunity_id"], deals["created_on"]))
 
 
 def without_lead_rows(snap: Snapshot) -> list[FunnelRow]:
@@ -264,7 +265,9 @@ def without_lead_rows(snap: Snapshot) -> list[FunnelRow]:
     elif "opportunity_id" not in leads or not leads["opportunity_id"].notna().any():
         missing = "needs opportunity_id in leads"
     else:
-        named = snap.opportunities["opportunity_id"].isin(leads["opportunity_id"].dropna()).to_numpy(dtype=bool)
+        named = np.zeros(len(snap.opportunities), dtype=bool)
+        place = places(leads["opportunity_id"], snap.opportunities["opportunity_id"])
+        named[place[place >= 0]] = True
     deals, (_, first, last) = since_creation(snap), _quarters(snap, max(leads_begin(snap), record_begins(snap)))[0]
     rows, months = [], months_named(snap, first, last)
     for segment in (None, *snap.segments):

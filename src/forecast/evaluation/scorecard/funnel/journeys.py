@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, period_label
+from forecast.data.codes import by_level, dictionary_of, places
+from forecast.data.known.coding import codes_of
 from forecast.data.known.snapshot import Snapshot
 
 OPEN, WON, LOST, UNDECIDED = 0, 1, 2, 3
@@ -105,7 +107,7 @@ def since_creation(snap: Snapshot) -> Journeys:
         end=np.where(ended == OPEN, _NAT, np.maximum(closed, start)),
         ended=np.where(use, ended, -1),
         amount=deals["amount"].to_numpy(dtype=np.float64),
-        segment=pd.Index(snap.segments).get_indexer(pd.Index(deals["segment"])),
+        segment=codes_of(deals["segment"], snap.segments).astype(np.int64),
         segments=snap.segments,
         until=until,
     )
@@ -144,9 +146,10 @@ def first_proposal(snap: Snapshot) -> np.ndarray | None:
     names = proposal_stages(snap)
     if snap.history is None or not names:
         return None
-    rows = snap.history.loc[snap.history["stage"].isin(names), ["opportunity_id", "recorded_on"]]
-    first = rows.groupby("opportunity_id")["recorded_on"].min()
-    return days_of(first.reindex(snap.opportunities["opportunity_id"]))
+    place = places(snap.history["opportunity_id"], snap.opportunities["opportunity_id"])
+    rows = np.flatnonzero((codes_of(snap.history["stage"], tuple(names)) >= 0) & (place >= 0))
+    day = days_of(snap.history["recorded_on"].iloc[rows])
+    return _first_by(place[rows], day, len(snap.opportunities))
 
 
 def commit_on_day_one(snap: Snapshot) -> tuple[np.ndarray, np.ndarray] | None:
@@ -159,20 +162,20 @@ def commit_on_day_one(snap: Snapshot) -> tuple[np.ndarray, np.ndarray] | None:
     if history is None or "forecast_category" not in history or not history["forecast_category"].notna().any():
         return None
     deals, calendar = snap.opportunities, snap.calendar
-    place = pd.Index(deals["opportunity_id"]).get_indexer(pd.Index(history["opportunity_id"]))
-    since = days_of(history["recorded_on"])
-    same = np.append(place[1:] == place[:-1], False)
+    whose = places(history["opportunity_id"], deals["opportunity_id"])
+    recorded = history["recorded_on"].to_numpy()
+    rows = np.flatnonzero(_is_commit(history["forecast_category"]) & (whose >= 0))
+    # A row stands until the deal's next one, or until the deal is closed.
+    following = np.minimum(rows + 1, len(whose) - 1)
+    place, since = whose[rows], recorded[rows].astype("datetime64[D]")
+    same = (whose[following] == place) & (following > rows)
     closed = days_of(deals["closed_on"])
     end = np.where(np.isnat(closed), np.datetime64("9999-12-31", "D"), closed)[place]
-    to = np.where(same, np.minimum(np.append(since[1:], since[-1:]), end), end)
-    category = history["forecast_category"].astype("str").str.strip().str.lower().to_numpy()
-    rows = np.flatnonzero((category == COMMIT) & (place >= 0))
-    day, place, since, to = _next_first(calendar, since)[rows], place[rows], since[rows], to[rows]
+    to = np.where(same, np.minimum(recorded[following].astype("datetime64[D]"), end), end)
+    day = _next_first(calendar, since)
 
     stood = (day < to) & (day <= np.datetime64(snap.as_of, "D"))
-    first = pd.Series(day[stood]).groupby(place[stood]).min()
-    out = np.full(len(deals), _NAT)
-    out[first.index.to_numpy(dtype=np.int64)] = first.to_numpy().astype("datetime64[D]")
+    out = _first_by(place[stood], day[stood], len(deals))
 
     closing = np.full(len(deals), _NAT)
     known = ~np.isnat(closed)
@@ -181,6 +184,21 @@ def commit_on_day_one(snap: Snapshot) -> tuple[np.ndarray, np.ndarray] | None:
     at_closing = np.zeros(len(deals), dtype=bool)
     at_closing[place[then]] = True
     return out, at_closing
+
+
+def _is_commit(category: pd.Series) -> np.ndarray:
+    """Return which rows are in commit, (n,) bool; each different text is looked at once."""
+    held = dictionary_of(category.astype("str"))
+    levels = pd.Series(held.dictionary.to_pylist(), dtype="str").str.strip().str.lower()
+    return by_level(held, (levels == COMMIT).to_numpy(dtype=bool), missing=False)
+
+
+def _first_by(place: np.ndarray, day: np.ndarray, n: int) -> np.ndarray:
+    """Return the first day at each of n places, NaT where there is none; place, day : (k,)."""
+    out, none, known = np.full(n, np.iinfo(np.int64).max), _NAT.view(np.int64), ~np.isnat(day)
+    np.minimum.at(out, place[known], day[known].view(np.int64))
+    out[out == np.iinfo(np.int64).max] = none
+    return out.view("datetime64[D]")
 
 
 def _next_first(calendar: Calendar, days: np.ndarray) -> np.ndarray:
