@@ -152,11 +152,7 @@ def track_record(
         spread(_piece, pieces, workers=workers, dask=dask, shared=shared, on_result=lambda _, made: take(made))
     for group in () if several else groups:
         kept = _off_walk(log, through, group, forecasters, months=months, seed=seed, ledger=ledger)
-        # The snapshot and what was worked out on it is let go before the next one is made, or what came is looked up.
-        made = _of_group(
-            log, snapshot(log, as_of=group[-1], ledger=ledger), group, forecasters, kept, months=months, seed=seed
-        )
-        for key, result in made:
+        for key, result in _of_group(log, ledger, group, forecasters, kept, months=months, seed=seed):
             take({key: result})
     in_order = {key: results[key] for key in itertools.product(days, forecasters)}
     track = pd.concat([result.table for result in in_order.values()], ignore_index=True)
@@ -192,13 +188,12 @@ def _piece(
 ) -> dict[tuple[pd.Timestamp, str], NotedTable]:
     """Return the tables of some origins and forecasters, by both, in a process that has the log alone."""
     group, names = piece
-    snap = snapshot(log, as_of=group[-1])
-    return dict(_of_group(log, snap, group, _forecasters(log, names), {}, months=months, seed=seed))
+    return dict(_of_group(log, None, group, _forecasters(log, names), {}, months=months, seed=seed))
 
 
 def _of_group(
     log: Log,
-    snap: Snapshot,
+    ledger: Ledger | None,
     group: Sequence[pd.Timestamp],
     forecasters: Mapping[str, ForecasterAtOrigins | OwnModel],
     kept: Mapping[str, Mapping[pd.Timestamp, NotedTable]],
@@ -206,7 +201,11 @@ def _of_group(
     months: int,
     seed: int,
 ) -> Iterator[tuple[tuple[pd.Timestamp, str], NotedTable]]:
-    """Yield the tables of origins that one walk can serve, by origin and forecaster; kept : those that are there."""
+    """Yield the tables of origins that one walk can serve, by origin and forecaster; kept : those that are there.
+
+    The snapshot, and what was worked out on it, is let go with the last table. ledger : the log's, where there is one.
+    """
+    snap = snapshot(log, as_of=group[-1], ledger=ledger)
     made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
     for name, forecast in forecasters.items():
         if isinstance(forecast, OwnModel):
