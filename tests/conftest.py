@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+import loaded
 import maven
 from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.reporting.run.report import report
@@ -91,6 +92,20 @@ def _absent(reason: str) -> None:
     if REQUIRE_ALL:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_loaded_once() -> Iterator[None]:
+    """Let the reports made in this process fork their kernels from what is loaded once; see `loaded`."""
+    with loaded.shared():
+        yield
+
+
+@pytest.fixture
+def kernels_as_for_a_user() -> Iterator[None]:
+    """Let each `Kernels` of a test load for itself."""
+    with loaded.not_shared():
+        yield
 
 
 @pytest.fixture(scope="session")

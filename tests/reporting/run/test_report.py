@@ -459,6 +459,7 @@ def test_notebooks_wait_for_those_they_read_from_and_run_side_by_side(make, plac
     make(jobs=2)
 
 
+@pytest.mark.usefixtures("kernels_as_for_a_user")
 @pytest.mark.parametrize("forking", [True, False])
 def test_kernels_are_this_python_whatever_is_installed(place, forking, monkeypatch):
     if forking and sys.platform != "linux":
@@ -529,6 +530,7 @@ def test_no_kernel_starts_after_the_end(place, forking):
 
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+@pytest.mark.usefixtures("kernels_as_for_a_user")
 def test_the_loss_of_what_forks_is_made_good(place):
     file = notebook(place, "still", "print('ran')")
     with Kernels(forking=True) as kernels:
@@ -540,6 +542,7 @@ def test_the_loss_of_what_forks_is_made_good(place):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+@pytest.mark.usefixtures("kernels_as_for_a_user")
 def test_what_forks_has_one_thread_and_no_random_state_in_common(place):
     code = (
         "import os\nfrom forecast.reporting.run.fork import preload\npreload()\n"
@@ -555,6 +558,7 @@ def test_what_forks_has_one_thread_and_no_random_state_in_common(place):
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.usefixtures("kernels_as_for_a_user")
 def test_wrong_data_do_not_wait_for_kernels(place):
     (place / "data" / "opportunities.csv").write_text("")
     start = time.perf_counter()
