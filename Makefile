@@ -59,8 +59,8 @@ test-long: $(STAMP) ## the long studies of error rates, and schedulers that real
 
 .PHONY: faults
 faults: $(STAMP) ## runs that are killed, disks that are full, 2,000 damaged companies; the table of docs/reliability.md
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m faults
 	@$(BIN)/python tests/faults/table.py
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m faults
 
 .PHONY: lint
 lint: $(STAMP) ## ruff (rules and format) and mypy

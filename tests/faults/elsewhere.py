@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
@@ -16,9 +17,10 @@ import pyarrow as pa
 
 import forecast
 import servers
-from faults.faults import Case
-from faults.place import BEFORE, REPORT, Found, Place, answered, left_lying, prepared, survived
-from faults.runs import KILL, Disk, left_running, start
+from faults.faults import FEW, Case
+from faults.place import BEFORE, MONTH, REPORT, Found, Place, answered, differing, left_lying, prepared, survived
+from faults.runs import FULL, KILL, ONCE, READING, Disk, Run, left_running, start, temporary
+from faults.sweeps import operation, refused, traced
 from forecast.errors import DataError
 from forecast.reporting.published import book, months
 from forecast.reporting.published.verify import verify
@@ -62,8 +64,11 @@ def importing(folder: Path, disk: Disk) -> Place:
     disk.set(0, below=[whole.folder])
     done = whole.run(disk=disk).wait()
     assert done.code == 0, done.said
-    expected = _files(whole.folder / "ours")
-    return Place(**{**place.__dict__, "expected": expected, "operations": disk.count, "seconds": done.seconds})
+    facts = {"expected": _files(whole.folder / "ours"), "operations": disk.count, "seconds": done.seconds}
+    for name in ("trace", "readings"):
+        copied = place.copy(folder.with_name(f"{folder.name}-{name}"))
+        facts[name] = traced(copied, disk, readings=name == "readings")
+    return Place(**{**place.__dict__, **facts})
 
 
 def import_killed(case: Case) -> Found:
@@ -78,7 +83,35 @@ def import_killed(case: Case) -> Found:
         run = place.run(disk=case.disk).wait()
     found = answered(run, (-signal.SIGKILL, 0))
     found.note = case.disk.first_hit
-    found.intact += _whole_or_refused(place)
+    return _import_survived(place, run, found)
+
+
+def import_full(case: Case) -> Found:
+    """Let the disk be full from a write of an import on, to its end."""
+    return _import_refused(case, FULL, how=errno.ENOSPC)
+
+
+def import_fails_once(case: Case) -> Found:
+    """Let one operation of an import alone fail."""
+    return _import_refused(case, ONCE, how=errno.ENOSPC if operation(case).needs == "room" else errno.EIO)
+
+
+def import_unreadable(case: Case) -> Found:
+    """Let one reading of an import fail by an error of the disk."""
+    return _import_refused(case, READING, how=errno.EIO)
+
+
+def _import_refused(case: Case, mode: int, *, how: int) -> Found:
+    run, missed = refused(case, mode, how=how)
+    found = answered(run, (0, 4) if mode != READING else (0, 1, 4), "error: ")
+    found.answer += [missed] if missed else []
+    found.note = f"{operation(case).what} {operation(case).file}: {run.code}"
+    return _import_survived(case.place, run, found)
+
+
+def _import_survived(place: Place, run: Run, found: Found) -> Found:
+    """Return what holds after a fault to an import: the folder whole or refused, the next import right to the byte."""
+    found.intact += _whole_or_refused(place, made=run.code == 0)
     following = place.run().wait()
     if following.code != 0:
         found.next_run.append(f"the next import ended with {following.code}: {following.said[-500:]}")
@@ -86,7 +119,7 @@ def import_killed(case: Case) -> Found:
         found.next_run.append("the folder is not what an undisturbed import makes")
     found.left += [f"still runs: {command}" for command in left_running(place.folder)]
     lying = {path.name for path in place.folder.iterdir()} - {"export", "ours", "tmp"}
-    lying |= {path.name for path in (place.folder / "tmp").iterdir()}
+    lying |= {path.name for folder in temporary(place.folder) for path in folder.iterdir()}
     found.left += [f"left: {name}" for name in sorted(lying)]
     found.lost = max(0.0, run.seconds + following.seconds - place.seconds)
     return found
@@ -97,9 +130,11 @@ def _files(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def _whole_or_refused(place: Place) -> list[str]:
-    """Return what is wrong where a folder is neither of one import nor refused when it is read."""
+def _whole_or_refused(place: Place, *, made: bool) -> list[str]:
+    """Return what is wrong where a folder is neither of one import nor refused when it is read; made : it is new."""
     now = _files(place.folder / "ours")
+    if made and now != place.expected:
+        return ["the import ended with 0, and the folder is not what it makes"]
     if now in (place.published, place.expected):
         return []
     try:
@@ -124,19 +159,14 @@ def database(folder: Path, disk: Disk) -> Place:
 
     tables = {name: pa.Table.from_pandas(frame) for name, frame in read_raw(company(folder / "files"))[0].items()}
     server.load("postgres", {"deals": tables["opportunities"].drop_columns("line")})
-    company_table = (
-        "CREATE TABLE company AS SELECT 'name' AS key, 'Tiny' AS value UNION SELECT 'extracted_on', '2026-03-31'"
-    )
-    server.run("postgres", company_table, SLOW)
+    server.run("postgres", COMPANY, SLOW)
     _SERVERS.append(server)
-    for name in ("00_explore", "01_data_audit", "02_win_probability", "03_bookings", "04_track_record"):
-        notebook(folder / "notebooks", name, WRITES.format(name=f"t{name[:2]}"))
-    for name in ("05_joint_planning", "06_scorecard", "07_leadership_brief"):
+    for name in FEW:
         notebook(folder / "notebooks", name, WRITES.format(name=f"t{name[:2]}"))
     (folder / "newer").mkdir()
     (folder / "data").mkdir()
     command = [server.address("postgres") if each == "data" else each for each in REPORT]
-    return prepared(folder, command=command, older=("2026-02",), fresh=True, disk=disk)
+    return prepared(folder, command=command, older=("2026-02",), fresh=True, disk=disk, stages=FEW)
 
 
 _SERVERS: list[servers.Server] = []
@@ -156,7 +186,7 @@ def database_restarted(case: Case) -> Found:
     time.sleep(case.dice.random())
     server.restart()
     run.wait()
-    return survived(case.place, spent=run.seconds, found=answered(run, (0, 4), "database"))
+    return survived(case.place, run=run, found=answered(run, (0, 4), "database"))
 
 
 # -- a thousand months ------------------------------------------------------------------------------------
@@ -170,7 +200,7 @@ def thousand_months(case: Case) -> Found:
     run = place.run().wait()
     found = answered(run, (0,))
     listed = (place.out / "index.html").read_text(encoding="utf-8")
-    wanted = sorted([*days, BEFORE, "2026-03-31"], reverse=True)
+    wanted = sorted([*days, BEFORE, MONTH], reverse=True)
     places = [listed.find(f'href="{day}/index.html"') for day in wanted]
     if -1 in places or places != sorted(places):
         found.answer.append("the list of months is not all of them, newest first")
@@ -183,6 +213,7 @@ def thousand_months(case: Case) -> Found:
     again = place.run("--no-resume").wait()
     if again.code != 0:
         found.next_run.append(f"the next run ended with {again.code}: {again.said[-500:]}")
+    found.next_run += differing(place, of=(BEFORE, MONTH, f"versions/{MONTH}"))
     found.left += [*left_running(place.folder), *left_lying(place)]
     return found
 

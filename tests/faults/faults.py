@@ -1,7 +1,7 @@
 """The faults that a month must survive, one row each: what is done, how often, and how; `table.py` does them all.
 
 Each does one thing to one run in a folder of its own, and returns what `place.survived` found afterwards. Moments are
-drawn by a seed. Small: eight notebooks of a few lines and three deals; real: the project's notebooks, 528 deals.
+drawn by a seed. Small: three notebooks of a few lines and three deals; real: the project's notebooks, 528 deals.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faults.place import Found, Place, answered, survived
-from faults.runs import COUNT, FULL, KILL, READ_ONLY, Disk, Run
+from faults.runs import COUNT, KILL, READ_ONLY, Disk, Run
 from reports import WRITES, notebook
 
 ROOT = Path(__file__).resolve().parents[2]
+FEW = ("01_data_audit", "04_track_record", "07_leadership_brief")
+"""The notebooks of a small report: two side by side, and one that waits for them."""
 PAUSES = """\
 import os, time
 if os.path.exists('wait'):
@@ -33,13 +35,17 @@ if os.path.exists('wait'):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One time that a fault is done: a place of its own, which time of how many, and its dice."""
+    """One time that a fault is done: a place of its own, which time of how many, and its dice.
+
+    target : what it is done to, where each of a list is tried.
+    """
 
     place: Place
     number: int
     times: int
     dice: random.Random
     disk: Disk
+    target: object = None
 
     @property
     def share(self) -> float:
@@ -51,14 +57,17 @@ class Case:
 class Fault:
     """One row of the table. `place` names the company it is done to; `quick` times are done in every test.
 
-    told : what it noted is told below the table.
+    each : what it is done to, once each, in a place; with True every single one. Else it is done so many `times`.
+    told : what it noted is told below the table. alone : all times are done by one worker.
     """
 
     name: str
     done: str
-    times: int
     do: Callable[[Case], Found]
+    times: int = 0
+    each: Callable[[Place, bool], Sequence[object]] | None = None
     place: str = "small"
+    alone: bool = False
     quick: int = 0
     told: bool = False
 
@@ -66,24 +75,20 @@ class Fault:
 # -- killed -----------------------------------------------------------------------------------------------
 
 
-def killed_at(case: Case) -> Found:
-    """Kill the run at an operation on files; the last fifth of the times in the last twentieth of them."""
-    share = case.share
-    if case.number >= case.times * 0.8:
-        share = 0.95 + 0.05 * case.dice.random()
-    case.disk.set(KILL, at=max(1, round(share * case.place.operations)), below=[case.place.folder])
-    run = case.place.run(disk=case.disk).wait()
+def killed(case: Case) -> Found:
+    """Kill the run: every other time after a share of the time it takes, whatever it does just then, else at a file."""
+    if case.number % 2:
+        run = case.place.run()
+        time.sleep(case.share * case.place.seconds)
+        run.kill()
+    else:
+        share = case.share if case.number % 10 else 0.95 + 0.05 * case.dice.random()
+        case.disk.set(KILL, at=max(1, round(share * case.place.operations)), below=[case.place.folder])
+        run = case.place.run(disk=case.disk).wait()
     found = answered(run, (-signal.SIGKILL, 0))
     found.note = case.disk.first_hit
-    return survived(case.place, spent=run.seconds, found=found)
-
-
-def killed_after(case: Case) -> Found:
-    """Kill the run after a share of the time it takes, whatever it does just then."""
-    run = case.place.run()
-    time.sleep(case.share * case.place.seconds)
-    run.kill()
-    return survived(case.place, spent=run.seconds, found=answered(run, (-signal.SIGKILL, 0)))
+    case.disk.set(COUNT)
+    return survived(case.place, run=run, found=found)
 
 
 def kernel_killed(case: Case) -> Found:
@@ -92,46 +97,30 @@ def kernel_killed(case: Case) -> Found:
     def kill(_: Run) -> None:
         os.kill(int((case.place.folder / "kernel").read_text()), signal.SIGKILL)
 
-    return _meanwhile(case, kill, codes=(3,), words="its kernel died")
+    return meanwhile(case, kill, codes=(3,), words="its kernel died")
 
 
-def _meanwhile(
-    case: Case, do: Callable[[Run], object], *, codes: tuple[int, ...], words: str = "", **run: Any
-) -> Found:
+def meanwhile(case: Case, do: Callable[[Run], object], *, codes: tuple[int, ...], words: str = "", **run: Any) -> Found:
     """Start the run, wait until a cell of 04_track_record waits, do something, let the cell go on, and look."""
-    started, folder = _paused(case, **run), case.place.folder
+    started, folder = paused(case, **run), case.place.folder
     do(started)
     (folder / "wait").unlink()
     started.wait()
-    return survived(case.place, spent=started.seconds, found=answered(started, codes, words))
+    return survived(case.place, run=started, found=answered(started, codes, words))
 
 
 # -- the disk ---------------------------------------------------------------------------------------------
 
 
-def disk_full(case: Case) -> Found:
-    """Let the disk be full from an operation on to the end of the run; then there is room again."""
-    return _with_disk(case, FULL, at=max(1, round(case.share * case.place.operations)), below=[case.place.folder])
-
-
 def read_only(case: Case) -> Found:
     """Let one of the folders be read-only for the whole run: reports, TMPDIR, then the data."""
     name = ("reports", "tmp", "data")[case.number % 3]
-    found = _with_disk(case, READ_ONLY, at=1, below=[case.place.folder / name])
-    found.note = name
-    return found
-
-
-def _with_disk(case: Case, mode: int, *, at: int, below: list[Path]) -> Found:
-    case.disk.set(mode, at=at, below=below)
+    case.disk.set(READ_ONLY, below=[case.place.folder / name])
     run = case.place.run(disk=case.disk).wait()
-    hit = case.disk.first_hit
     case.disk.set(COUNT)
-    found = answered(run, (4, 0), "error: ")
-    if run.code == 0 and mode == READ_ONLY and below[0].name == "reports":
-        found.answer.append("published where nothing can be written")
-    found.note = hit
-    return survived(case.place, spent=run.seconds, found=found)
+    found = answered(run, (4,) if name == "reports" else (0,), "error: ")
+    found.note = name
+    return survived(case.place, run=run, found=found)
 
 
 # -- what a report is made from ---------------------------------------------------------------------------
@@ -142,26 +131,26 @@ def data_replaced(case: Case) -> Found:
     file = case.place.folder / "data" / "opportunities.csv"
     kept = file.read_text()
 
-    started, folder = _paused(case), case.place.folder
+    started, folder = paused(case), case.place.folder
     file.with_name("x").write_text(kept + "O9,2026-02-03,South,Open,70,2026-05-01,,open\n")
     file.with_name("x").replace(file)
     (folder / "wait").unlink()
     started.wait()
     file.write_text(kept)
     found = answered(started, (4,), "the data changed while the report was made (opportunities.csv)")
-    return survived(case.place, spent=started.seconds, found=found)
+    return survived(case.place, run=started, found=found)
 
 
 def notebook_replaced(case: Case) -> Found:
     """Replace a notebook that has not run yet; it runs as it was read."""
     file = case.place.folder / "notebooks" / "07_leadership_brief.ipynb"
     kept = file.read_text()
-    started = _paused(case)
-    file.write_text((case.place.folder / "notebooks" / "06_scorecard.ipynb").read_text())
+    started = paused(case)
+    file.write_text((case.place.folder / "notebooks" / "01_data_audit.ipynb").read_text())
     (case.place.folder / "wait").unlink()
     started.wait()
     file.write_text(kept)
-    return survived(case.place, spent=started.seconds, found=answered(started, (0,)))
+    return survived(case.place, run=started, found=answered(started, (0,)))
 
 
 def code_replaced(case: Case) -> Found:
@@ -171,20 +160,20 @@ def code_replaced(case: Case) -> Found:
     shutil.copytree(ROOT / "src" / "forecast", source / "forecast", ignore=shutil.ignore_patterns("__pycache__"))
     place = Place(**{**place.__dict__, "fresh": True})
     changed = Case(**{**case.__dict__, "place": place})
-    started = _paused(changed, env={"PYTHONPATH": str(source)})
+    started = paused(changed, env={"PYTHONPATH": str(source)})
     file = source / "forecast" / "wording.py"
     file.write_text(file.read_text() + "# newer\n")
     (place.folder / "wait").unlink()
     started.wait()
     found = answered(started, (4,), "the program was replaced while the report was made (wording.py)")
-    return survived(case.place, spent=started.seconds, found=found)
+    return survived(case.place, run=started, found=found)
 
 
-def _paused(case: Case, **run: Any) -> Run:
+def paused(case: Case, *, more: Sequence[str] = (), **run: Any) -> Run:
     """Start the run, and return it once a cell of 04_track_record waits."""
     folder = case.place.folder
     (folder / "wait").touch()
-    started = case.place.run(**run)
+    started = case.place.run(*more, **run)
     while not ((folder / "kernel").exists() and (folder / "kernel").read_text()) and not started.ended():
         time.sleep(0.02)
     return started
@@ -194,7 +183,7 @@ def clock_back(case: Case) -> Found:
     """Set the clock back: by 400 days before the run, or by 40 days while it runs."""
     if case.number % 2 == 0:
         case.disk.clock_back(days=400)
-    found = _meanwhile(case, lambda _: case.disk.clock_back(days=440), codes=(0,))
+    found = meanwhile(case, lambda _: case.disk.clock_back(days=440), codes=(0,))
     case.disk.set(COUNT)
     records = sorted((path.name for path in (case.place.out / "runs").iterdir()), key=lambda name: name[:10])
     found.note = f"records of runs from {records[0]} to {records[-1]}"
@@ -235,7 +224,7 @@ def _with_cell(case: Case, cell: str, words: str, *, more: tuple[str, ...] = (),
     notebook(folder, "04_track_record", cell, WRITES.format(name="t04"))
     started = case.place.run(*more, **run).wait()
     (folder / "04_track_record.ipynb").write_text(kept)
-    return survived(case.place, spent=started.seconds, found=answered(started, (3,), words))
+    return survived(case.place, run=started, found=answered(started, (3,), words))
 
 
 # -- several at once --------------------------------------------------------------------------------------
@@ -254,10 +243,13 @@ def two_at_once(case: Case) -> Found:
     refused = [run.said for run in runs if run.code == 4]
     if any("is writing here" not in said for said in refused):
         found.answer.append(f"does not say who writes: {refused}")
-    return survived(case.place, spent=max(run.seconds for run in runs), found=found)
+    return survived(case.place, run=max(runs, key=lambda run: run.seconds), found=found)
+
+
+STREAMS = ("closed", "full", "pipe")
 
 
 def log_closed(case: Case) -> Found:
-    """Close standard input, output and error before the run begins."""
-    run = case.place.run(streams=False).wait()
-    return survived(case.place, spent=run.seconds, found=answered(run, (0,)))
+    """Close standard input, output and error before the run begins; or let them be full, or lead to nobody."""
+    run = case.place.run(streams=STREAMS[case.number % len(STREAMS)]).wait()
+    return survived(case.place, run=run, found=answered(run, (0,)))

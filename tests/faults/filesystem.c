@@ -1,8 +1,11 @@
 /* A file system that fails when it is told to, put before the system's own by LD_PRELOAD.
 
    What changes files below certain folders is counted, over all processes of a run, in a file that they share. At the
-   n-th such operation the run is killed, or the disk is full from then on, or it was read-only all along; all else goes
-   through as it is. Reading is never touched. The clock of the wall can be set back as well, in seconds (`behind`). */
+   n-th such operation the run is sent a signal (`how`: kill -9, or one that it hears), the disk is full from then on, it
+   was read-only all along, or that one operation alone ends with an error (`how`); all else goes through as it is.
+   Reading is touched where the n-th reading below the folders is to end with an error, and nowhere else. Each operation
+   can be written down (`trace`). A file system may lack what others have (`lacks`), and the clock of the wall may be set
+   back, in seconds (`behind`). */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,12 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { COUNT = 0, KILL = 1, FULL = 2, READ_ONLY = 3 };
-/* What an operation needs: a change of names alone, or room on the disk. */
-enum { NAME = 0, ROOM = 1 };
+enum { COUNT = 0, KILL = 1, FULL = 2, READ_ONLY = 3, ONCE = 4, READING = 5 };
+/* What an operation needs: a change of names alone, room on the disk, or nothing but what is there. */
+enum { NAME = 0, ROOM = 1, READS = 2 };
+/* What a file system may lack: the exchange of two names, hard links. */
+enum { NO_EXCHANGE = 1, NO_LINKS = 2 };
 
 struct control {
-    int64_t count, nth, mode, process, hits, behind;
+    int64_t count, nth, mode, process, hits, behind, how, lacks, trace;
     char below[2048]; /* folders, each with a colon behind it */
     char first[1024]; /* the operation that was hit first */
 };
@@ -80,19 +85,33 @@ static int of_name(int folder, const char *name, char *path) {
     return snprintf(path, PATH_MAX, "%s/%s", base, name) < PATH_MAX;
 }
 
+/* Write an operation down, one line each, in a file beside that of the control. */
+static void note(int64_t place, const char *what, const char *path, int needs) {
+    char file[PATH_MAX], line[2 * PATH_MAX];
+    snprintf(file, sizeof file, "%s.trace", getenv("FAULTS_CONTROL"));
+    int length = snprintf(line, sizeof line, "%lld %s %s %s\n", (long long)place, needs == ROOM ? "room" : "name", what, path);
+    int handle = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (handle < 0) return;
+    if (length > 0) syscall(SYS_write, handle, line, (size_t)length);
+    syscall(SYS_close, handle);
+}
+
 /* Return the error that an operation on a path ends with, 0 where it is to go on. */
 static int verdict(const char *what, const char *path, int needs) {
     if (!control || control->process <= 0 || !is_below(path)) return 0; /* no run has begun */
+    if ((needs == READS) != (control->mode == READING)) return 0;
     int64_t place = __atomic_add_fetch(&control->count, 1, __ATOMIC_SEQ_CST);
+    if (control->trace) note(place, what, path, needs);
     if (control->mode == COUNT || place < control->nth) return 0;
+    if ((control->mode == ONCE || control->mode == READING) && place != control->nth) return 0;
     if (control->mode == FULL && needs != ROOM) return 0;
     if (__atomic_fetch_add(&control->hits, 1, __ATOMIC_SEQ_CST) == 0)
         snprintf(control->first, sizeof control->first, "%s %s", what, path);
     if (control->mode == KILL) {
-        if (place == control->nth) kill((pid_t)control->process, SIGKILL);
+        if (place == control->nth) kill((pid_t)control->process, (int)control->how);
         return 0;
     }
-    return control->mode == FULL ? ENOSPC : EROFS;
+    return control->mode == FULL ? ENOSPC : control->mode == READ_ONLY ? EROFS : (int)control->how;
 }
 
 static int by_name(const char *what, int folder, const char *name, int needs) {
@@ -103,6 +122,15 @@ static int by_name(const char *what, int folder, const char *name, int needs) {
 static int by_handle(const char *what, int handle) {
     char path[PATH_MAX];
     return control && of_handle(handle, path) ? verdict(what, path, ROOM) : 0;
+}
+
+static int lacks(int what) { return control && (control->lacks & what) != 0; }
+
+/* Only where readings are to fail is it asked what a handle is. */
+static int reading(int handle) {
+    char path[PATH_MAX];
+    if (!control || control->mode != READING) return 0;
+    return of_handle(handle, path) ? verdict("read", path, READS) : 0;
 }
 
 #define NEXT(name) static __typeof__(&name) next; if (!next) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
@@ -150,6 +178,21 @@ ssize_t sendfile64(int to, int from, off64_t *at, size_t count) {
 ssize_t copy_file_range(int from, off64_t *at, int to, off64_t *there, size_t count, unsigned flags) {
     NEXT(copy_file_range); REFUSED(by_handle("copy", to)); return next(from, at, to, there, count, flags);
 }
+ssize_t read(int handle, void *bytes, size_t count) {
+    NEXT(read); REFUSED(reading(handle)); return next(handle, bytes, count);
+}
+ssize_t pread(int handle, void *bytes, size_t count, off_t at) {
+    NEXT(pread); REFUSED(reading(handle)); return next(handle, bytes, count, at);
+}
+ssize_t pread64(int handle, void *bytes, size_t count, off64_t at) {
+    NEXT(pread64); REFUSED(reading(handle)); return next(handle, bytes, count, at);
+}
+int fsync(int handle) {
+    char path[PATH_MAX];
+    NEXT(fsync);
+    REFUSED(control && of_handle(handle, path) ? verdict("fsync", path, NAME) : 0);
+    return next(handle);
+}
 int mkdir(const char *path, mode_t mode) {
     NEXT(mkdir); REFUSED(by_name("mkdir", AT_FDCWD, path, ROOM)); return next(path, mode);
 }
@@ -157,10 +200,10 @@ int mkdirat(int folder, const char *path, mode_t mode) {
     NEXT(mkdirat); REFUSED(by_name("mkdir", folder, path, ROOM)); return next(folder, path, mode);
 }
 int link(const char *path, const char *other) {
-    NEXT(link); REFUSED(by_name("link", AT_FDCWD, other, ROOM)); return next(path, other);
+    NEXT(link); REFUSED(lacks(NO_LINKS) ? EPERM : 0); REFUSED(by_name("link", AT_FDCWD, other, ROOM)); return next(path, other);
 }
 int linkat(int folder, const char *path, int there, const char *other, int flags) {
-    NEXT(linkat); REFUSED(by_name("link", there, other, ROOM)); return next(folder, path, there, other, flags);
+    NEXT(linkat); REFUSED(lacks(NO_LINKS) ? EPERM : 0); REFUSED(by_name("link", there, other, ROOM)); return next(folder, path, there, other, flags);
 }
 int rename(const char *path, const char *other) {
     NEXT(rename); REFUSED(by_name("rename", AT_FDCWD, other, NAME)); return next(path, other);
@@ -169,7 +212,7 @@ int renameat(int folder, const char *path, int there, const char *other) {
     NEXT(renameat); REFUSED(by_name("rename", there, other, NAME)); return next(folder, path, there, other);
 }
 int renameat2(int folder, const char *path, int there, const char *other, unsigned flags) {
-    NEXT(renameat2); REFUSED(by_name("exchange", there, other, NAME)); return next(folder, path, there, other, flags);
+    NEXT(renameat2); REFUSED(lacks(NO_EXCHANGE) ? EINVAL : 0); REFUSED(by_name("exchange", there, other, NAME)); return next(folder, path, there, other, flags);
 }
 int unlink(const char *path) {
     NEXT(unlink); REFUSED(by_name("unlink", AT_FDCWD, path, NAME)); return next(path);

@@ -25,11 +25,24 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "src"
+STAGES = "FAULTS_STAGES"
+"""In the environment of a run: the notebooks of a report, all of them where it is empty."""
+_PROGRAM = f"""
+import sys
+sys.path.append({str(HERE.parent)!r})
+from faults.runs import few_stages
+few_stages()
+from forecast.cli.app import main
+main()
+"""
 MARK = "FAULTS_PLACE"
 """In the environment of a run and of all that it starts: the folder of the run."""
-COUNT, KILL, FULL, READ_ONLY = range(4)
-"""What the disk does: nothing but count, kill the run at an operation, be full from it on, refuse every change."""
-_HEAD = struct.Struct("6q")
+COUNT, KILL, FULL, READ_ONLY, ONCE, READING = range(6)
+"""What the disk does: nothing but count, send the run a signal at an operation, be full from it on, refuse every
+change, let one operation alone end with an error, let one reading."""
+NO_EXCHANGE, NO_LINKS = 1, 2
+"""What a file system may lack."""
+_HEAD = struct.Struct("9q")
 _SIZE = _HEAD.size + 2048 + 1024
 LONGEST = 300.0
 """Seconds after which a run has lost its way."""
@@ -56,15 +69,33 @@ def with_disk() -> None:
 class Disk:
     """The file that the failing file system shares with all processes of a run."""
 
+    SIZE = _SIZE
+
     def __init__(self) -> None:
+        self._trace = Path(os.environ["FAULTS_CONTROL"] + ".trace")
+        self.name = self._trace.parent.name
         with Path(os.environ["FAULTS_CONTROL"]).open("r+b") as file:
             self._shared = mmap.mmap(file.fileno(), _SIZE)
 
-    def set(self, mode: int, *, at: int = 1, below: Sequence[Path] = ()) -> None:
-        """Set what the disk does below folders, from which operation on; the count begins anew."""
+    def set(
+        self,
+        mode: int,
+        *,
+        at: int = 1,
+        below: Sequence[Path] = (),
+        how: int = signal.SIGKILL,
+        lacks: int = 0,
+        trace: bool = False,
+    ) -> None:
+        """Set what the disk does below folders, from which operation on; the count begins anew.
+
+        how : the signal (KILL) or the error's number (ONCE, READING). lacks : what the file system cannot do. trace :
+            operations are written down, and read by `traced`.
+        """
+        self._trace.unlink(missing_ok=True)
         text = "".join(f"{folder}:" for folder in below).encode()
         self._shared[_HEAD.size :] = text.ljust(2048, b"\0") + b"\0" * 1024
-        self._shared[: _HEAD.size] = _HEAD.pack(0, at, mode, 0, 0, 0)
+        self._shared[: _HEAD.size] = _HEAD.pack(0, at, mode, 0, 0, 0, how, lacks, trace)
 
     def of(self, process: int) -> None:
         """Say which process is the run."""
@@ -83,6 +114,12 @@ class Disk:
     def count(self) -> int:
         """How many operations there were."""
         return int(_HEAD.unpack(self._shared[: _HEAD.size])[0])
+
+    def traced(self) -> list[tuple[int, str, str, str]]:
+        """Return the operations that were written down: number, what it needs (room, name), what it is, its path."""
+        lines = self._trace.read_text(errors="replace").splitlines() if self._trace.exists() else []
+        parts = [line.split(" ", 3) for line in lines]
+        return sorted((int(number), needs, what, path) for number, needs, what, path in parts)
 
     @property
     def first_hit(self) -> str:
@@ -132,6 +169,11 @@ class Run:
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
 
+def temporary(folder: Path) -> tuple[Path, Path]:
+    """Return where a run in a folder puts what is temporary: its TMPDIR, and where Python turns to without that."""
+    return folder / "tmp", folder.with_name(f"{folder.name}-temp")
+
+
 def start(
     folder: Path,
     *arguments: str,
@@ -139,19 +181,24 @@ def start(
     env: Mapping[str, str] | None = None,
     limit: Callable[[], object] | None = None,
     disk: Disk | None = None,
-    streams: bool = True,
+    streams: str = "file",
+    stages: Sequence[str] = (),
 ) -> Run:
     """Start a command of ours in a folder, in a session of its own, with a TMPDIR of its own beside its data.
 
     fresh : a Python of its own. env : further names of its environment. limit : is called in it before it begins.
-    disk : what hears which process it is. streams : False closes standard input, output and error.
+    disk : what hears which process it is. streams : where standard output and error go, as `_streams` says.
+    stages : the notebooks that a report has; none for all of them.
     """
     handle, name = tempfile.mkstemp(prefix="log-", dir=Path(os.environ["FAULTS_CONTROL"]).parent)
     os.close(handle)
     log = Path(name)
-    (folder / "tmp").mkdir(exist_ok=True)
-    named = {MARK: str(folder), "TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SOURCE)}
-    named |= env or {}
+    first, other = temporary(folder)
+    for each in (first, other):
+        each.mkdir(exist_ok=True)
+    named = {MARK: str(folder), "TMPDIR": str(first), "TEMP": str(other), "OMP_NUM_THREADS": "1"}
+    named["PYTHONPATH"] = str(SOURCE)
+    named |= {STAGES: ",".join(stages), **(env or {})}
     started = time.monotonic()
     sys.stdout.flush()
     process = os.fork()
@@ -162,29 +209,45 @@ def start(
             os.chdir(folder)
             os.environ.update(named)
             tempfile.tempdir = None
-            _streams(log, open_=streams)
+            _streams(log, streams)
             if limit is not None:
                 limit()
             if disk is not None:
                 disk.of(os.getpid())
             if fresh:
-                os.execv(sys.executable, [sys.executable, "-m", "forecast", *arguments])
+                os.execv(sys.executable, [sys.executable, "-c", _PROGRAM, *arguments])
             status = _become(arguments)
         finally:
             os._exit(status)
     return Run(process=process, folder=folder, started=started, log=log)
 
 
-def _streams(log: Path, *, open_: bool) -> None:
-    """Lead the standard streams to a file, or close them."""
-    if not open_:
+def _streams(log: Path, where: str) -> None:
+    """Lead standard streams to a `file`, to a `full` disk, to a `pipe` that nobody reads, or have them `closed`."""
+    if where == "closed":
         for descriptor in range(3):
             os.close(descriptor)
         return
-    for descriptor, (name, flags) in enumerate([(os.devnull, os.O_RDONLY), (str(log), os.O_WRONLY | os.O_APPEND)]):
-        handle = os.open(name, flags)
-        os.dup2(handle, descriptor)
-    os.dup2(1, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if where == "pipe":
+        nobody, out = os.pipe()
+        os.close(nobody)
+    else:
+        out = os.open("/dev/full" if where == "full" else log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+
+
+def few_stages() -> None:
+    """Let a report of this process have the notebooks that the environment names, and no others."""
+    names = os.environ.get(STAGES, "").split(",")
+    if names == [""]:
+        return
+    from forecast.reporting.run import prepare, report
+
+    kept = tuple(stage for stage in prepare.STAGES if stage.name in names)
+    prepare.STAGES = report.STAGES = kept  # type: ignore[misc]
+    report.report.__kwdefaults__["stages"] = kept
 
 
 def _become(arguments: Sequence[str]) -> int:
@@ -192,6 +255,7 @@ def _become(arguments: Sequence[str]) -> int:
     from forecast.cli import app
     from forecast.reporting.run.kernels import Kernels
 
+    few_stages()
     Kernels._start_server = _fork_server  # type: ignore[method-assign]
     sys.argv = ["forecast", *arguments]
     try:
@@ -250,16 +314,22 @@ def _fork_server(self: Any) -> None:
 
 
 def left_running(folder: Path, *, seconds: float = 15.0) -> list[str]:
-    """Return the commands of what a run in a folder has started and what still runs after so many seconds.
-
-    Processes are found by their session and working folder, or by the mark in their environment.
-    """
+    """Return the commands of what a run in a folder has started and what still runs after so many seconds."""
     end = time.monotonic() + seconds
     while True:
-        found = [command for process in Path("/proc").glob("[0-9]*") if (command := _of(process, folder))]
+        found = processes(folder)
         if not found or time.monotonic() > end:
-            return found
+            return list(found.values())
         time.sleep(0.05)
+
+
+def processes(folder: Path) -> dict[int, str]:
+    """Return the processes that a run in a folder has started, and their commands.
+
+    They are found by their working folder, or by the mark in their environment.
+    """
+    found = {int(process.name): _of(process, folder) for process in Path("/proc").glob("[0-9]*")}
+    return {process: command for process, command in found.items() if command}
 
 
 def _of(process: Path, folder: Path) -> str:

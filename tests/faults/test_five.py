@@ -37,7 +37,7 @@ def test_what_is_left_is_found(tmp_path):
         (tmp_path / name).touch()
     place = Place(folder=tmp_path, command=(), published={})
     assert left_lying(place) == [
-        "left in TMPDIR: forecast-kernels-x",
+        "left in tmp: forecast-kernels-x",
         "left in reports: .work",
         "left in reports: 2026-03-31/.half-1-2.csv",
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.errors import ParameterError
+from forecast.errors import MachineError, ParameterError
 from forecast.reporting.published import months
 from forecast.reporting.published.compare import causes, compare
 from forecast.reporting.published.tables import difference, differences
@@ -119,6 +121,21 @@ def test_damaged_and_missing_tables_are_named(tmp_path):
     assert found["deals"].problem == "there was none before"
     assert (found["headline"].numbers_differ, found["headline"].texts_differ) == (1, 1)
     assert "page03_months" not in found
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE])
+def test_where_the_disk_fails_nothing_is_said_of_a_table(tmp_path, monkeypatch, number):
+    before, now = tmp_path / "before", tmp_path / "now"
+    for folder in (before, now):
+        folder.mkdir()
+        bookings().to_parquet(folder / "bookings.parquet")
+
+    def fails(file, **_):
+        raise OSError(number, os.strerror(number), str(file))
+
+    monkeypatch.setattr(pd, "read_parquet", fails)
+    with pytest.raises(MachineError, match=rf"bookings: cannot be read \({os.strerror(number)}\)"):
+        differences(before, now, days=("", ""))
 
 
 # -- what did it ----------------------------------------------------------------------------------------

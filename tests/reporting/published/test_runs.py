@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from forecast.data.sources.private import make_private
 from forecast.errors import DataError, MachineError, NotebookError
 from forecast.reporting.published.record import Record
 from forecast.reporting.published.runs import runs, took
@@ -230,3 +231,13 @@ def test_nothing_to_list(run, tmp_path, monkeypatch):
 )
 def test_times_in_words(seconds, words):
     assert took(seconds) == words
+
+
+def test_a_run_that_has_nothing_to_do_removes_what_one_left_that_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary" / "forecast-of-somebody").mkdir(parents=True)
+    for name in ("forecast-data-", "forecast-kernels-"):
+        os.close(make_private(name).handle)  # its owner is gone
+    record = Record(tmp_path / "reports", as_of="2026-03", clock=lambda: dt.datetime.now(dt.UTC), display=Quiet())
+    with record.kept():
+        assert [path.name for path in (tmp_path / "temporary").iterdir()] == ["forecast-of-somebody"]

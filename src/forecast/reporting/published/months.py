@@ -7,6 +7,7 @@ A month is `<out>/<as_of>/`. When it is made again and comes out otherwise, the 
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 from forecast.errors import MachineError, ParameterError, nearest
 
+_OF_THE_DISK = frozenset({errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, getattr(errno, "ESTALE", errno.EIO)})
 MANIFEST = "manifest.json"
 VERSIONS = "versions"
 """The folder of the versions that a later one replaced."""
@@ -179,6 +181,16 @@ def read(folder: Path, *, as_of: str = "", number: int = 1) -> Published:
         problem=problem,
         unreadable=unreadable,
     )
+
+
+def refuse_failing(error: Exception, file: Path) -> None:
+    """Raise MachineError where a file was not read because the disk or the machine failed.
+
+    A file that is missing, damaged or not allowed is told as such; of one that may be right in the next moment nothing
+    can be said, least of all on a page.
+    """
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        raise MachineError(f"{file}: cannot be read ({error.strerror or error})") from None
 
 
 def hashes(folder: Path) -> dict[str, str]:

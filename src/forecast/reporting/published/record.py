@@ -30,7 +30,9 @@ Clock = Callable[[], dt.datetime]
 """Returns this moment, with its zone."""
 
 _LINES_KEPT = 10_000
-_ELSEWHERE = "forecast-status-"
+_OURS = "forecast-"
+"""How all temporary folders of a run are called."""
+_ELSEWHERE = f"{_OURS}status-"
 """How the temporary folder is called that holds the status where no reports can be written."""
 _NAME = re.compile(r"[^0-9A-Za-z-]")
 _NOT_KEPT = "what was wrong names rows of data with names, and is not kept of a redacted run: it went to standard error"
@@ -139,7 +141,7 @@ class Record:
     @contextlib.contextmanager
     def kept(self) -> Iterator[Record]:
         """Keep the record from beginning to end of what runs inside, whatever comes of it."""
-        sweep(_ELSEWHERE)  # of a run that was killed while it told somebody
+        sweep(_OURS)  # what runs left that were killed when their month was published: this one may have nothing to do
         self._began = self.clock()
         self.facts["started"] = _moment(self._began)
         self._write("run", asked=self.facts["asked"])

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.reporting.published.months import refuse_failing
+
 _FOLLOWS = ("horizon",)
 """Columns that follow from the others and the month's day."""
 _PLACE = "(row)"
@@ -226,7 +228,8 @@ def _of_files(name: str, before: Path, now: Path, *, days: tuple[str, str]) -> D
             tables.append(_read(folder, name))
         except FileNotFoundError:
             return Difference(table=name, problem=f"there was none {when}" if when == "before" else "there is none now")
-        except (OSError, ValueError, TypeError, KeyError, NotImplementedError):  # pyarrow's errors are among these
+        except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:  # pyarrow's are among these
+            refuse_failing(error, folder / name)
             return Difference(table=name, problem=f"cannot be read as it was {when}")
     return difference(name, *tables, days=days)
 

@@ -242,7 +242,8 @@ def seconds_of_last_run(out: Path) -> dict[str, float]:
 def _facts(file: Path) -> dict[str, Any]:
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        published.refuse_failing(error, file)
         return {}
     return facts if isinstance(facts, dict) else {}
 
@@ -360,7 +361,8 @@ def _read(file: Path) -> pd.DataFrame | None:
     """Return a month's table, or None where it is not there or not readable as one."""
     try:
         return pd.read_parquet(file)
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError):  # pyarrow's errors are among these
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:  # pyarrow's are among these
+        published.refuse_failing(error, file)
         return None
 
 
