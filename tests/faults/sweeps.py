@@ -1,9 +1,9 @@
 """Every operation on files of a run, each refused in a run of its own: the disk is full from it on, or it alone fails.
 
 An undisturbed run writes down what it does to files, one notebook at a time, so that the order is the same in every run
-and the n-th operation is the same one. The disk is full at each write. Of what fails alone `places` picks one of each kind,
-the first and the last of them: an operation, and the file it is done to (numbers, days and the names of notebooks left
-out); with `every` all are tried.
+and the n-th operation is the same one. The disk is full at each write. Of what fails alone `places` picks one of each
+kind, the first and the last of them: an operation, and the file it is done to (numbers, days and the names of notebooks
+left out); with `every` all are tried.
 """
 
 from __future__ import annotations
