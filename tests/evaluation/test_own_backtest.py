@@ -12,10 +12,11 @@ import pytest
 
 import forecast
 from clusters import running
+from forecast.cli import app
 from forecast.data.checks.validation import validate
 from forecast.data.schema import Company, Log
 from forecast.errors import ModelError, ParameterError
-from forecast.simulation.company import simulate
+from forecast.simulation.company import simulate, write
 
 ORIGINS = ["2025-10-31", "2026-01-15", "2026-02-28"]
 MODULE = '''
@@ -145,3 +146,28 @@ def test_the_combination_is_the_same_beside_it(log: Log, mine):
     beside = forecast.backtest(log, models=["pipeline", mine, "combined"], **asked)
     beside = beside[beside["model"] != "recent"].reset_index(drop=True)
     pd.testing.assert_frame_equal(beside, alone, check_exact=True)
+
+
+LOOKS = """
+import pandas as pd
+
+
+def looks(snap, *, months, seed):
+    assert len(snap.leads)
+    assert "account_id" in snap.opportunities
+    assert (snap.history["recorded_at"].dt.hour > 0).any()
+    return pd.DataFrame({"segment": snap.segments[0], "target_period": snap.targets(months), "mean": 1.0})
+"""
+
+
+@pytest.mark.slow
+def test_on_the_command_line_it_may_look_at_all_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    write(simulate(opportunities=600, months=30, seed=11, segments=3), tmp_path / "data")
+    (tmp_path / "a_model_that_looks.py").write_text(LOOKS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    span = ["--from", "2026-02", "--to", "2026-02", "--months", "1", "--models", "a_model_that_looks:looks"]
+    with pytest.raises(SystemExit) as ended:
+        app.main(["backtest", "--data", "data", *span, "--out", "track.csv"])
+    assert not ended.value.code, capsys.readouterr().err
+    assert (pd.read_csv("track.csv")["mean"] == 1.0).any()

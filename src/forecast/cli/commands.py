@@ -95,7 +95,7 @@ def backtest(
     from forecast.data.known.recorded import for_forecasters
     from forecast.data.memory import give_back
     from forecast.evaluation.backtest import month_ends, track_record
-    from forecast.models.registry import forecaster
+    from forecast.models.registry import forecaster, own_or_name
     from forecast.models.spread.spread import check_places
 
     _check_out(out)
@@ -106,7 +106,9 @@ def backtest(
     for name in names:
         if name != "submitted":
             forecaster(name)  # an unknown one is refused before the data are read
-    log = for_forecasters(_part(forecast.read(data), where))
+    log = _part(forecast.read(data), where)
+    if all(isinstance(own_or_name(name), str) for name in names):  # a model of one's own may look at all of it
+        log = for_forecasters(log)
     give_back()
     ends = month_ends(log, first=first, last=last, step=step)
     places: dict[str, Any] = {"workers": workers, "dask": dask}

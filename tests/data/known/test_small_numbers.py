@@ -137,6 +137,29 @@ def test_amounts_at_rates_that_change_wait_for_the_day_that_is_asked(log: Log):
     assert "currency" in for_forecasters(own).opportunities
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Tokyo", "America/New_York"])
+def test_a_lean_log_has_days_in_place_of_moments_and_its_ledger_shares_them(log: Log, zone: str):
+    late = log.tables["opportunity_history"]["recorded_at"] + pd.Timedelta(hours=23, minutes=30)
+    history = log.tables["opportunity_history"].assign(recorded_at=late)
+    there = replace(
+        log, company=replace(log.company, timezone=zone), tables={**log.tables, "opportunity_history": history}
+    )
+    lean = for_forecasters(there)
+    whole, own = ledger_of(there), ledger_of(lean)
+    assert own.day.tolist() == whole.day.tolist()
+    assert own.history["recorded_on"].tolist() == whole.history["recorded_on"].tolist()
+    moments = (own.history[name].array.view("int64") for name in ("recorded_on", "recorded_at"))
+    assert np.shares_memory(*moments)
+    assert there.company.timezone == zone
+    assert there.tables["opportunity_history"]["recorded_at"].tolist() == late.tolist()
+
+
+def test_rows_out_of_order_keep_their_moments(log: Log):
+    history = log.tables["opportunity_history"].iloc[::-1].reset_index(drop=True)
+    lean = for_forecasters(replace(log, tables={**log.tables, "opportunity_history": history}))
+    assert lean.tables["opportunity_history"]["recorded_at"].tolist() == history["recorded_at"].tolist()
+
+
 def test_moments_that_begin_days_serve_as_days_and_cannot_be_written(log: Log):
     when, held = log.tables["opportunity_history"]["recorded_at"], ledger_of(log).history["recorded_on"]
     assert held.tolist() == when.dt.tz_localize(None).tolist()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.codes import from_codes, places
-from forecast.data.known.coding import OPEN, in_parts
+from forecast.data.known.coding import OPEN, in_parts, owners
 from forecast.data.rates import TABLE, are_dated, converted
 from forecast.data.schema import OUTCOMES, Log
 
@@ -33,8 +33,10 @@ _NOT_LOOKED_AT = ("account_id", "lost_reason", "promised_on", "delivered_on")
 def for_forecasters(log: Log) -> Log:
     """Return a log without what no forecaster looks at: accounts, what came after a win, leads one by one.
 
-    Two fifths of a log as the simulated one; forecasts are the same to the bit. Amounts are in the reporting currency
-    from the start where one rate a currency holds for all days, so that they are not there twice.
+    Half of a log as the simulated one with its ledger; forecasts are the same to the bit. What a ledger would make of
+    the log's own columns is made here, so that it is not there twice: amounts in the reporting currency, where one rate
+    a currency holds for all days, and the day of each row in place of its moment, where rows are in order (the time
+    zone is then UTC, in which a day begins as it says).
     """
     unused = [name for name in _NOT_LOOKED_AT if name not in log.company.fixed_at_creation]
     tables = {**log.tables, **_in_reporting_currency(log)}
@@ -42,7 +44,12 @@ def for_forecasters(log: Log) -> Log:
     leads = log.get("leads")
     if leads is not None:  # a slice of none would hold all of them
         tables["leads"] = pd.DataFrame({name: pd.Series(dtype=leads[name].dtype) for name in leads})
-    return replace(log, tables=tables)
+    history = tables.get("opportunity_history")
+    if history is None or owners(tables["opportunities"]["opportunity_id"], history)[1] is not None:
+        return replace(log, tables=tables)
+    days = pd.Series(_local_days(history["recorded_at"], log.company.timezone), index=history.index, copy=False)
+    tables["opportunity_history"] = history.assign(recorded_at=days.dt.tz_localize("UTC"))
+    return replace(log, tables=tables, company=replace(log.company, timezone="UTC"))
 
 
 def _in_reporting_currency(log: Log) -> dict[str, pd.DataFrame]:
