@@ -73,21 +73,6 @@ PLACES: Mapping[str, Callable[[Path, Disk], Place]] = {
 
 FAULTS = (
     Fault(
-        name="killed",
-        done="kill -9 of a report of 528 deals by three small notebooks, at an operation on files (a fifth where "
-        "folders are exchanged) or at a moment",
-        do=faults.killed,
-        times=34,
-        place="few",
-    ),
-    Fault(
-        name="killed, real notebooks",
-        done="kill -9 of a report of 528 deals: at an operation on files, or at a moment, from the first to the last",
-        do=faults.killed,
-        times=16,
-        place="real",
-    ),
-    Fault(
         name="import killed",
         done="kill -9 of an import of 500 deals over one of 400, at a file or at a moment",
         do=elsewhere.import_killed,
@@ -285,5 +270,20 @@ FAULTS = (
         do=spread.scheduler_killed,
         times=2,
         place="spread",
+    ),
+    Fault(
+        name="killed",
+        done="kill -9 of a report of 528 deals by three small notebooks, at an operation on files (a fifth where "
+        "folders are exchanged) or at a moment",
+        do=faults.killed,
+        times=34,
+        place="few",
+    ),
+    Fault(
+        name="killed, real notebooks",
+        done="kill -9 of a report of 528 deals: at an operation on files, or at a moment, from the first to the last",
+        do=faults.killed,
+        times=16,
+        place="real",
     ),
 )

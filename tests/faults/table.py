@@ -119,11 +119,9 @@ class _Told:
         self.found: dict[str, list[dict[str, Any]]] = {}
         self.whole: dict[str, dict[str, Any]] = {}
         self.lost: list[str] = []
-        self.jobs: dict[str, int] = {}
 
     def __call__(self, job: workers.Job, answer: dict[str, Any]) -> None:
         """Hear the answer to a job."""
-        self.jobs[job.fault] = self.jobs.get(job.fault, 0) + 1
         self.found.setdefault(job.fault, []).extend(answer["found"])
         if "place" in answer:
             self.whole[answer["place"]] = answer["whole"]
