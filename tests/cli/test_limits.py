@@ -60,6 +60,23 @@ def test_what_is_taken_counts_children_and_what_is_shared_once():
 # -- watched ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("given", "store"), [(None, "system"), ("jemalloc", "jemalloc")])
+def test_a_report_takes_its_memory_from_one_store(tmp_path, given, store):
+    # What Arrow frees is then given back to the system too; who has chosen another store keeps it.
+    code = (
+        "import sys\nfrom forecast.cli import app\n"
+        "try: app.main(['report', '--data', 'nowhere', '--as-of', '2026-03', '-q'])\n"
+        "except SystemExit: pass\n"
+        "import pyarrow\nprint(pyarrow.default_memory_pool().backend_name)"
+    )
+    env = {name: value for name, value in os.environ.items() if name not in memory.ONE_STORE}
+    env |= {} if given is None else dict.fromkeys(memory.ONE_STORE, given)
+    ran = [sys.executable, "-c", code]
+    done = subprocess.run(ran, capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
+    assert "nowhere" in done.stderr
+    assert done.stdout.split() == [store]
+
+
 def test_within_the_limit_nothing_is_noticed(monkeypatch):
     monkeypatch.delenv(memory.VARIABLE, raising=False)
     with kept(int(memory.used()) + 10**9):

@@ -21,7 +21,7 @@ ROWS = [
     "sources",
     "wording|seeds",
     "differences",
-    "data/schema|data/text|data/zones|data/memory",
+    "data/schema|data/text|data/zones|data/memory|data/mapped",
     "data/codes",
     "data/submissions|data/rates",
     "data/checks",
@@ -191,9 +191,14 @@ def test_public_functions_take_no_open_keywords():
 @pytest.mark.slow
 def test_the_run_loads_nothing_that_draws_or_fits():
     # Kernels do that; the run's own process stays small, and what draws the list of months is loaded in the end.
-    code = "import sys, json, forecast.reporting.run.report; print(json.dumps(sorted(sys.modules)))"
+    code = (
+        "import sys, json, forecast.cli.app, forecast.reporting.run.report\n"
+        "from forecast.reporting.run import engine, export\n"
+        "export.glossary_page(company='C')\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-    assert not {"matplotlib", "scipy", "sklearn", "statsmodels"}.intersection(loaded)
+    assert not {"matplotlib", "scipy", "sklearn", "statsmodels", "duckdb", "IPython", "ipykernel"}.intersection(loaded)
 
 
 def test_import_forecast_loads_nothing_heavy():

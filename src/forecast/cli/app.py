@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from forecast.cli import imports, limits, published, reporting, streams
+from forecast.data import memory
 from forecast.errors import ForecastError, MachineError
 from forecast.reporting.run.stopping import terminable
 
@@ -126,15 +127,15 @@ def report(
 
     Example: forecast report --data data/sample --as-of 2026-10-31 --out reports
     """
+    memory.from_one_store()  # before anything of Arrow is loaded
     options = {
         "months": months,
         "seed": seed,
         "parameters": reporting.parameters_of(parameters, parameter or []),
         "scenario": scenario,
         "resume": resume,
-        "jobs": jobs,
     }
-    options |= {"notebooks": notebooks, "cell_seconds": cell_seconds}
+    options |= {"notebooks": notebooks, "cell_seconds": cell_seconds, "jobs": jobs}
     options |= {"wait": wait, "nothing_since": nothing_since, "redacted": redact, "salt_file": salt_file}
     options |= {"from_notebook": from_notebook, "by": by, "where": where, "workers": workers, "dask": dask}
     request = reporting.Request(

@@ -32,6 +32,7 @@ TWO = (Stage(name="01_first"), Stage(name="07_brief", after=("01_first",), kind=
 WAITS = (
     "import os, time\nif os.path.exists('wait'):\n    open('kernel', 'w').write(str(os.getpid()))\n    time.sleep(99)"
 )
+WALK = {"ask": "walk", "data": "data", "as_of": "2026-03-31", "where": "", "folder": "."}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_a_run_that_is_killed_leaves_no_kernel_and_the_next_one_clears_up(place)
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 def test_the_process_that_forks_does_not_load_on_for_nobody():
     ours, theirs = socket.socketpair()
-    ours.sendall(json.dumps({"ask": "walk", "data": "data", "as_of": "2026-03-31"}).encode() + b"\n")  # asked in vain
+    ours.sendall(json.dumps(WALK).encode() + b"\n")  # asked in vain
     ours.close()
     command = [sys.executable, "-X", "importtime", "-m", "forecast.reporting.run.fork"]
     with theirs:
@@ -138,7 +139,7 @@ def test_who_walks_through_the_past_does_not_walk_on_for_nobody(place):
     with theirs:
         command = [sys.executable, "-m", "forecast.reporting.run.fork"]
         process = subprocess.Popen(command, stdin=theirs.fileno())
-    ours.sendall(json.dumps({"ask": "walk", "data": "data", "as_of": "2026-03-31"}).encode() + b"\n")
+    ours.sendall(json.dumps(WALK).encode() + b"\n")
     deadline = time.monotonic() + 90
     while not (walker := list(children(process.pid))):
         assert time.monotonic() < deadline

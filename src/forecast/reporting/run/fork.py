@@ -22,9 +22,10 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NoReturn
 
 _LIBRARIES = (
     "ipykernel.kernelapp",
@@ -126,7 +127,7 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
         kernels[pid] = None
         return pid
     if question["ask"] == "walk":
-        return _walk(question["data"], question["as_of"], question["where"], channel)
+        return _walk(question, channel)
     if question["ask"] == "poll":
         return _poll(question["pid"], kernels)
     if kernels.get(question["pid"], 0) is None:
@@ -134,24 +135,32 @@ def _answer(question: dict[str, Any], kernels: dict[int, int | None], channel: s
     return None
 
 
-def _walk(data: str, as_of: str, where: str, channel: socket.socket) -> bool:
+def _walk(asked: Mapping[str, str], channel: socket.socket) -> bool:
     """Have the data read and their past walked through, for every kernel forked from now on; say whether that was done.
 
-    A process of its own does it and hands over what it made: reading starts threads, and what forks must have one. What
-    goes wrong is left to the notebook that reads the data, which then says so.
+    asked : `data`, `as_of` and `where` as the notebooks have them, and a `folder` for files.
+
+    A process of its own does it and hands over what it made: reading starts threads, and what forks must have one. Its
+    arrays come in a file without a name, of which a kernel holds in memory what it reads (`data.mapped`).
+    What goes wrong is left to the notebook that reads the data, which then says so.
     """
+    from forecast.data.mapped import read_mapped
     from forecast.data.selection.reading import hold
 
+    try:
+        file = tempfile.TemporaryFile(dir=asked["folder"])  # noqa: SIM115  (closed below, by both processes)
+    except OSError:
+        return False
     ours, theirs = os.pipe()
     here = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _hand_over(theirs, data, as_of, where, parent=here)
+        _hand_over(theirs, file, asked, parent=here)
     os.close(theirs)
-    with ending_with(channel), os.fdopen(ours, "rb") as pipe:  # the walker ends with this process
+    with file, ending_with(channel), os.fdopen(ours, "rb") as pipe:  # the walker ends with this process
         try:
-            held = pickle.load(pipe)
-        except (EOFError, pickle.UnpicklingError):
+            held = read_mapped(pickle.load(pipe), file)
+        except (EOFError, pickle.UnpicklingError, OSError, ValueError):
             held = None
     _, status = os.waitpid(pid, 0)
     if held is None or status != 0:
@@ -162,19 +171,20 @@ def _walk(data: str, as_of: str, where: str, channel: socket.socket) -> bool:
     return True
 
 
-def _hand_over(pipe: int, data: str, as_of: str, where: str, *, parent: int) -> NoReturn:
-    """Read and walk, write what was made to a pipe, and end."""
+def _hand_over(pipe: int, file: IO[bytes], asked: Mapping[str, str], *, parent: int) -> NoReturn:
+    """Read and walk, write what was made to a file and a pipe, and end."""
     from forecast.data.known.snapshot import snapshot
+    from forecast.data.mapped import write_mapped
     from forecast.data.selection.reading import read_to_hold
     from forecast.reporting.month.tables import keep_for_others
 
     status = 1
     try:
         _end_with_parent(parent)
-        held = read_to_hold(data, where=where)
-        keep_for_others(held.log, snapshot(held.log, as_of=as_of))
+        held = read_to_hold(asked["data"], where=asked["where"])
+        keep_for_others(held.log, snapshot(held.log, as_of=asked["as_of"]))
         with os.fdopen(pipe, "wb") as out:
-            pickle.dump(held, out, protocol=pickle.HIGHEST_PROTOCOL)
+            pickle.dump(write_mapped(held, file), out, protocol=pickle.HIGHEST_PROTOCOL)
         status = 0
     finally:
         os._exit(status)

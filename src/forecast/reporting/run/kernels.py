@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from forecast.data.memory import ONE_STORE
 from forecast.data.sources.private import Private, make_private
 from forecast.errors import MachineError
 
@@ -140,11 +141,12 @@ class Kernels:
 
         Returns at once; a kernel that is asked for meanwhile waits. Nothing is done where kernels start by themselves.
         """
-        if self._channel is None:
+        if self._channel is None or self._private is None:
             return
         self._lock.acquire()  # before anybody asks for a kernel; the thread lets go of it
         self._walking = True
-        question = {"ask": "walk", "data": data, "as_of": as_of, "where": where}
+        folder = str(self._private.path)
+        question = {"ask": "walk", "data": data, "as_of": as_of, "where": where, "folder": folder}
         threading.Thread(target=self._walk, args=(question,), daemon=True).start()
 
     def _walk(self, question: Mapping[str, Any]) -> None:
@@ -177,7 +179,7 @@ class Kernels:
         env = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", *_PASSWORDS)}
         env.update(dict.fromkeys(_THREADS, "1"))
         env.update({name: str(size) for name, size in _MEMORY.items()})
-        env["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # of one store of free memory rather than two
+        env.update(ONE_STORE)
         env["PYTHONHASHSEED"] = "0"
         env["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what forks must have one thread
         if self._private is not None:
