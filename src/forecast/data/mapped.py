@@ -43,24 +43,22 @@ def write_mapped(thing: object, file: IO[bytes]) -> Mapped:
     >>> bool((again["numbers"] == numbers).all())
     True
     """
-    large: list[memoryview] = []
+    places: list[tuple[int, int]] = []
 
     def goes_with_the_rest(buffer: pickle.PickleBuffer) -> bool:
+        """Write an array that is large enough; say whether it was not."""
         content = buffer.raw()
         if content.nbytes < _LEAST:
             return True
-        large.append(content)
-        return False
-
-    rest = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=goes_with_the_rest)
-    places, end = [], 0
-    for content in large:
+        end = sum(places[-1]) if places else 0
         start = -(-end // _STEP) * _STEP
         file.write(bytes(start - end))
         for begin in range(0, content.nbytes, _AT_ONCE):
             file.write(content[begin : begin + _AT_ONCE])
         places.append((start, content.nbytes))
-        end = start + content.nbytes
+        return False
+
+    rest = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=goes_with_the_rest)
     file.flush()
     return Mapped(rest=rest, places=places)
 
