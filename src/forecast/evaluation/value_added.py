@@ -27,6 +27,7 @@ from forecast.errors import DataError, ParameterError
 from forecast.evaluation.scores.amounts import ratio
 from forecast.evaluation.scores.comparison import FIGURES, compare, diebold_mariano, holm, paired_targets
 from forecast.evaluation.scores.scoring import TARGET
+from forecast.models.registry import own_among
 
 Steps = Sequence[tuple[str, str]]
 
@@ -125,7 +126,8 @@ def skill_tests(scored: pd.DataFrame, *, baseline: str = "ets") -> pd.DataFrame:
 
 
 def ladder_of(models: Iterable[str]) -> Steps:
-    """Return `LADDER` for the models that made forecasts: whoever else submitted is compared with the model.
+    """Return `LADDER` for the models that made forecasts: whoever else submitted is compared with the model, and so is
+    each model of one's own.
 
     The stage-weighted pipeline stands without the deals to come where there is none with them, and before the model
     where there is none without marketing.
@@ -138,6 +140,7 @@ def ladder_of(models: Iterable[str]) -> Steps:
     steps = [(instead.get(step, step), instead.get(before, before)) for step, before in LADDER]
     known = {step for step, _ in LADDER}
     others = [(name, "pipeline") for name in sorted(names) if name.startswith(_PEOPLE) and name not in known]
+    others += [(name, "pipeline") for name in sorted(own_among(names))]
     return (*((step, before) for step, before in steps if step != before), *others)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -43,6 +43,11 @@ SUBMITTED = "submitted"
 
 Given = str | Function | tuple[str, Function] | OwnModel
 """How a forecaster is given: by a name, or a model of one's own by its function, or `(name, function)`."""
+
+
+def own_among(names: Iterable[str]) -> list[str]:
+    """Return which names of a table's models are of models of one's own, each once, in their order."""
+    return [name for name in dict.fromkeys(names) if name not in _FORECASTERS and not name.startswith(f"{SUBMITTED}-")]
 
 
 class Forecaster(Protocol):

@@ -220,15 +220,15 @@ def _backtest(month: _Month) -> pd.DataFrame:
     names = models(month.snap)
     keep_for_others(month.log, month.snap)
     track = backtest(month.log, origins=days, models=names, months=month.months, seed=month.seed, through=month.snap)
-    settled = _settled(month, track["target_period"])
+    settled = settled_by(month.log, month.snap.as_of, track["target_period"])
     return track.assign(observed=track["observed"].where(settled))
 
 
-def _settled(month: _Month, targets: pd.Series) -> np.ndarray:
-    """Return which target periods (months, quarters) had settled on as_of; (n,) bool."""
-    company, calendar = month.log.company, month.log.company.periods
-    last = calendar.last_settled(month.snap.as_of, settle_days=company.settle_days)
-    first = calendar.period(month.log.opportunities["created_on"].min())
+def settled_by(log: Log, day: pd.Timestamp, targets: pd.Series) -> np.ndarray:
+    """Return which target periods (months, quarters) had settled on a day; (n,) bool."""
+    company, calendar = log.company, log.company.periods
+    last = calendar.last_settled(day, settle_days=company.settle_days)
+    first = calendar.period(log.opportunities["created_on"].min())
     months = range(min(first, last), last + 1)
     quarters = {calendar.quarter_of(period) for period in months if calendar.quarter_position(period) == 2}
     known = {*period_labels(months), *map(calendar.quarter_label, quarters)}
@@ -241,12 +241,16 @@ def _scores(month: _Month) -> pd.DataFrame:
     Where reps submit forecasts themselves, `by_rep` says which models are theirs. `why` is the reason of a model that
     made none of the forecasts of a row, the last it gave; else empty.
     """
-    scored = _scored(month)
+    return _with_reps(month, scores_of(_scored(month), _get(month, "backtest").attrs.get("notes", [])))
+
+
+def scores_of(scored: pd.DataFrame, notes: Sequence[str]) -> pd.DataFrame:
+    """Return the table `scores`, without `by_rep`. notes : of the backtest, with the reasons of abstentions."""
     tests = skill_tests(scored)[["model", "level", "horizon", "p_value", "p_holm"]].assign(span="month")
     table = summarise(scored, by=list(SCORES_BY)).merge(tests, on=list(SCORES_BY), how="left")
-    reasons = reasons_of(_get(month, "backtest").attrs.get("notes", []), table["model"].unique())
+    reasons = reasons_of(notes, table["model"].unique())
     why = table["model"].map(reasons).where(table["n"] == 0, "").astype("str")
-    return _with_reps(month, table.assign(why=why))
+    return table.assign(why=why)
 
 
 def reasons_of(notes: Sequence[str], models: Iterable[str]) -> dict[str, str]:
@@ -288,9 +292,14 @@ def _scored(month: _Month) -> pd.DataFrame:
 
 
 def _score(month: _Month) -> pd.DataFrame:
-    actuals = settled_actuals(at_rates_of(month.log, month.snap.as_of))
-    settled = actuals[_settled(month, actuals["period"])]
-    return score(_get(month, "backtest"), actuals=settled, calendar=month.log.company.periods)
+    return scored_by(month.log, month.snap.as_of, _get(month, "backtest"))
+
+
+def scored_by(log: Log, day: pd.Timestamp, track: pd.DataFrame) -> pd.DataFrame:
+    """Return a backtest scored against what had settled by a day, as `score` does."""
+    actuals = settled_actuals(at_rates_of(log, day))
+    settled = actuals[settled_by(log, day, actuals["period"])]
+    return score(track, actuals=settled, calendar=log.company.periods)
 
 
 def _lately(month: _Month) -> pd.DataFrame:
@@ -315,7 +324,7 @@ def _submissions(month: _Month, people: list[str]) -> pd.DataFrame:
     first, day = calendar.period(month.log.opportunities["created_on"].min()), month.snap.as_of
     days = origins(month.log, as_of=day, count=calendar.period(day) - first)
     track = backtest(month.log, origins=days, models=people, months=1, seed=month.seed)
-    track = track[_settled(month, track["target_period"])]
+    track = track[settled_by(month.log, month.snap.as_of, track["target_period"])]
     return score(track, calendar=calendar)
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forecast.reporting.month.own_code import PARAMETER
 from forecast.reporting.month.results import ASKED, WROTE, write_text
 from forecast.reporting.published import months
 from forecast.reporting.published.tables import REMADE
@@ -118,10 +119,17 @@ def _same_ground(job: Job, manifest: Mapping[str, Any]) -> bool:
 def _differs(job: Job, name: str, manifest: Mapping[str, Any]) -> bool:
     asked = json.loads(json.dumps(job.made_from, default=str))
     there = manifest["fingerprints"].get("notebooks", {})
+    if asked["parameters"][name].get(PARAMETER) and _own(asked) != _own(manifest):
+        return True
     return bool(
         asked["parameters"][name] != manifest["parameters"][name]
         or asked["fingerprints"]["notebooks"][name] != there.get(name)
     )
+
+
+def _own(manifest: Mapping[str, Any]) -> Any:
+    """Return the fingerprints of models of one's own that a month is made from."""
+    return manifest["fingerprints"].get(PARAMETER)
 
 
 def _is_noted(facts: Any) -> bool:

@@ -20,6 +20,7 @@ import pandas as pd
 from forecast.data.asked_day import Asked, covering, day_asked
 from forecast.data.schema import Company, Log
 from forecast.errors import DataError, ParameterError, nearest
+from forecast.reporting.month import own_code
 from forecast.reporting.published.part import PARAMETER, check_part, part_of
 from forecast.reporting.run import workspace
 from forecast.reporting.run.parameters import Parameter, check_parameters, parameters_of, read_notebook
@@ -237,6 +238,7 @@ def prepare(
     settled = {
         name: _settled(one, month=month, shown=shown(data), copy=copy, names=names) for name, one in notebooks.items()
     }
+    own_code.check(one.values for one in settled.values())
     made_from = _made_from(settled, as_of, read_from, redacted=redacted)
     reading.check()
     each = [name for name in settled if name in {stage.name for stage in BY.values()}]
@@ -396,6 +398,7 @@ def _private(notebooks: Mapping[str, Notebook], folder: Path) -> dict[str, Noteb
 
 
 def _made_from(notebooks: Mapping[str, Notebook], day: str, place: Path, *, redacted: bool) -> dict[str, Any]:
+    own = own_code.prints(notebook.values for notebook in notebooks.values())
     return {
         "as_of": day,
         "redacted": redacted,
@@ -404,6 +407,7 @@ def _made_from(notebooks: Mapping[str, Notebook], day: str, place: Path, *, reda
             "data": workspace.data_fingerprints(place),
             "code": workspace.code_fingerprint(),
             "notebooks": {name: workspace.notebook_fingerprint(one.content) for name, one in notebooks.items()},
+            **({own_code.PARAMETER: own} if own else {}),
         },
         "versions": workspace.versions(),
     }

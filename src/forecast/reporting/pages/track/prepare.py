@@ -15,12 +15,13 @@ from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Company
 from forecast.evaluation.judgement import Finding
+from forecast.models.registry import own_among
 
 OURS, BENCHMARK = "pipeline", "ets"
 LUCK = 0.05
 """A difference counts where luck alone shows as much at most this often, corrected for how many are looked at."""
 
-_MOST_SERIES = 5
+_MOST_SERIES, _MOST_OWN = 5, 2
 _OTHERS = ("stage-weighted-future", "seasonal-naive", "stage-weighted", "pipeline-sales-only", "ets-theta")
 
 
@@ -62,7 +63,7 @@ def by_segment(summary: pd.DataFrame, *, reps: Sequence[str] = (), models: int =
     """
     known = summary[summary["wape"].notna() & ~summary["model"].isin(reps)]
     names = set(known["model"].unique())
-    first = [name for name in (OURS, BENCHMARK) if name in names]
+    first = [name for name in (OURS, BENCHMARK, *own_among(sorted(names))) if name in names]
     kept = [*first, *(name for name in order_of(names) if name in names and name not in first)][:models]
     wide = known[known["model"].isin(kept)].pivot_table(index="segment", columns="model", values="wape")
     wide = wide[[model for model in order_of(kept) if model in wide]]
@@ -71,9 +72,9 @@ def by_segment(summary: pd.DataFrame, *, reps: Sequence[str] = (), models: int =
 
 
 def order_of(models: Iterable[str]) -> list[str]:
-    """Return the models in the order of tables: ours, the people by name, the benchmark, the rest by name."""
+    """Return the models in the order of tables: ours, people by name, one's own, the benchmark, the rest by name."""
     names = sorted(models)
-    first = [OURS, *(name for name in names if name.startswith("submitted-")), BENCHMARK]
+    first = [OURS, *(name for name in names if name.startswith("submitted-")), *own_among(names), BENCHMARK]
     return [*first, *(name for name in names if name not in first)]
 
 
@@ -127,9 +128,10 @@ def prepare_accuracy(scores: pd.DataFrame, *, level: str, relative: bool, judged
 
 
 def _worth_drawing(models: list[str]) -> list[str]:
-    """Return at most five models: ours, people, the benchmark, then the best known of the rest."""
+    """Return at most five models: ours, people, the benchmark, the best known of the rest; and two of one's own."""
     order = [OURS, *sorted(model for model in models if model.startswith("submitted-")), BENCHMARK, *_OTHERS]
-    return [model for model in order if model in models][:_MOST_SERIES] or models[:_MOST_SERIES]
+    known = [model for model in order if model in models][:_MOST_SERIES] or models[:_MOST_SERIES]
+    return [*known, *(model for model in own_among(models) if model not in known)][: len(known) + _MOST_OWN]
 
 
 @dataclass(frozen=True, kw_only=True)

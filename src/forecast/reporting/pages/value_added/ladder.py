@@ -17,6 +17,7 @@ from forecast import sources, wording
 from forecast.data.schema import Company
 from forecast.evaluation import judgement
 from forecast.evaluation.questions import of_comparison
+from forecast.models.registry import own_among
 from forecast.reporting.charts.axes import share_axis
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty, places
 from forecast.reporting.charts.figure import Chart, Format, Statement
@@ -152,6 +153,9 @@ def ladder_sentences(table: pd.DataFrame) -> list[str]:
         )
     if (table["lag"] > 0).any():
         sentences.append(LAG_CAVEAT)
+    if own := own_among(table["step"]):
+        whose = wording.joined([model_name(name) for name in own])
+        sentences.append(f"{sources.capitalised(whose)} {'is a model' if len(own) == 1 else 'are models'} of your own.")
     return [*sentences, *filter(None, [joint_caveat(table)])]
 
 
