@@ -33,6 +33,17 @@ def test_the_first_model_runs_and_is_short(root: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_adapters_run_as_they_stand_there(number: int, root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(root)
+    space: dict[str, object] = {"__name__": "documented"}
+    exec(compile(code(root, number), "documented", "exec"), space)
+    track = space["track"]
+    assert isinstance(track, pd.DataFrame)
+    assert len(track)
+
+
+@pytest.mark.slow
 def test_by_its_name_on_the_command_line(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -224,12 +224,10 @@ def simulate(
     changes: list[str],
 ) -> None:
     """Simulate a company and write its data folder."""
-    from forecast.calendar import parse_period
     from forecast.simulation.changes.kinds import parse_change
     from forecast.simulation.company import simulate as make
     from forecast.simulation.company import write
 
-    parse_period(end)
     refuse_foreign(out)
     company = make(
         opportunities=opportunities,

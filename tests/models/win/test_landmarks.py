@@ -12,7 +12,16 @@ from forecast.calendar import parse_periods
 from forecast.data.schema import Company
 from forecast.models.pipeline.corrections import PastForecasts
 from forecast.models.win.encoding import vocabulary
-from forecast.models.win.landmarks import NO_EVENT, STEPS, UNDATED, Rows, at_risk, landmarks, month_rows, open_states
+from forecast.models.win.landmarks import (
+    NO_EVENT,
+    STEPS,
+    UNDATED,
+    Rows,
+    at_risk,
+    month_rows,
+    open_states,
+    seen_landmarks,
+)
 from forecast.models.win.learn import Learner
 from logs import log_of
 
@@ -30,7 +39,7 @@ def walked(snap, months: int = 36):
 
 def panel_of(snap, months: int = 36):
     view, past = walked(snap, months)
-    return landmarks(view, past, months=months)
+    return seen_landmarks(view, past, months=months)
 
 
 def rows_of(view, past, month: int, *, most_events: int, most_quiet: int) -> Rows:

@@ -153,7 +153,7 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
     # A copy of the ledger: what is worked out for the frames of one day is let go with them.
     state = (ledger_of(log) if ledger is None else replace(ledger)).as_of(as_of)
     day = state.as_of
-    history, opportunities = _history(state), _opportunities(state)
+    history, opportunities = _history(state), opportunities_of(state)
     ended = _Ended(state.last_complete)
     return Snapshot(
         as_of=day,
@@ -196,7 +196,7 @@ def _history(state: KnownState) -> pd.DataFrame | None:
     return ledger.history.copy(deep=False) if known.all() else ledger.history[known].reset_index(drop=True)
 
 
-def _opportunities(state: KnownState) -> pd.DataFrame:
+def opportunities_of(state: KnownState) -> pd.DataFrame:
     """Return one row an opportunity known at the end of a day, with what was then known of it; see `Snapshot`."""
     ledger = state.ledger
     base, closed = ledger.opportunities, state.outcome != OPEN

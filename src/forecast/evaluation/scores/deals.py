@@ -6,7 +6,7 @@ whether another model's were nearer, with a test that says how often chance alon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,15 @@ from forecast.evaluation.scores.events import (
     wins_in_the_end,
     wins_interval,
 )
+from forecast.models.own.model import copied
 from forecast.models.win.challenger import KINDS, challenger_probabilities
 from forecast.models.win.probabilities import FAR, Today, fit_at_days, odds_ahead, odds_table
 
 CHANCE = 0.95
 CHALLENGERS = ("none", *KINDS)
+
+Opinion = Callable[..., pd.DataFrame]
+"""A second model of one's own: called as opinion(snapshot, horizon=, seed=), it gives opportunity_id and p."""
 
 _COLUMNS = {
     "origin": "datetime64[us]",
@@ -53,7 +57,7 @@ def deal_track(
     origins: Sequence[str],
     horizon: int = 3,
     seed: int = 0,
-    challenger: str = "none",
+    challenger: str | Opinion = "none",
 ) -> pd.DataFrame:
     """Return the probability of every deal open on past days, and whether it was won within `horizon` months.
 
@@ -62,7 +66,8 @@ def deal_track(
     log : the company's tables. as_of : the day whose knowledge tells what became of deals: nothing later is used.
     origins : past days (ISO); those whose `horizon` months had not all settled by `as_of` are left out.
     horizon : months, 1 to 6. seed : of the challenger.
-    challenger : none, or a second model whose probabilities come with it: logistic or boosting.
+    challenger : none, or a second model whose probabilities come with it: logistic, boosting, or one of your own,
+        called as challenger(snapshot, horizon=, seed=), which gives opportunity_id and p (`adapters.sklearn`).
 
     Returns
     -------
@@ -76,7 +81,7 @@ def deal_track(
     """
     if not 1 <= horizon <= HORIZONS:
         raise ParameterError(f"horizon: {horizon} is not a whole number from 1 to {HORIZONS}")
-    if challenger not in CHALLENGERS:
+    if not callable(challenger) and challenger not in CHALLENGERS:
         raise ParameterError(f"challenger: {challenger!r} is not one of {', '.join(CHALLENGERS)}")
     ledger = ledger_of(log)
     now = snapshot(log, as_of=as_of, ledger=ledger)
@@ -87,8 +92,7 @@ def deal_track(
         then = snapshot(log, as_of=day, ledger=ledger)  # one at a time: each is as large as the log
         part = _with_outcome(then, today, now, horizon)
         if challenger != "none":
-            second = challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
-            second = second.rename(columns={"p": "p_challenger"})
+            second = _second(challenger, then, horizon=horizon, seed=seed).rename(columns={"p": "p_challenger"})
             part = part.merge(second, on="opportunity_id", how="left", validate="one_to_one")
         parts.append(part)
     if not any(len(part) for part in parts):
@@ -97,6 +101,22 @@ def deal_track(
         none.attrs["why"] = _why_none(fitted[-1]) if fitted else _TOO_NEAR
         return none
     return pd.concat(parts, ignore_index=True)
+
+
+def _second(challenger: str | Opinion, then: Snapshot, *, horizon: int, seed: int) -> pd.DataFrame:
+    """Return opportunity_id and p of the second model on a past day; raises ParameterError where it gives no such."""
+    if isinstance(challenger, str):
+        return challenger_probabilities(then, kind=challenger, horizon=horizon, seed=seed)
+    said = challenger(copied(then), horizon=horizon, seed=seed)
+    wanted = "a DataFrame with opportunity_id, one row a deal, and p from 0 to 1"
+    if not isinstance(said, pd.DataFrame) or not {"opportunity_id", "p"} <= set(said.columns):
+        raise ParameterError(f"challenger: it gave {type(said).__name__} without these columns\n  mend: {wanted}")
+    p = pd.to_numeric(said["p"], errors="coerce")
+    wrong = (p.isna() & said["p"].notna()) | (p < 0) | (p > 1) | said["opportunity_id"].duplicated()
+    if wrong.any():
+        first = said.loc[wrong, "opportunity_id"].iloc[0]
+        raise ParameterError(f"challenger: on {then.as_of.date()} what it said of {first} is none\n  mend: {wanted}")
+    return said[["opportunity_id"]].assign(p=p)
 
 
 _TOO_NEAR = (

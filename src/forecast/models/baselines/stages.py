@@ -23,7 +23,7 @@ from forecast.data.known.ledger import KnownState
 from forecast.data.schema import NotedTable
 from forecast.models.baselines.series import draws_from_errors
 from forecast.models.tables import abstain, bookings_in, from_draws, from_means, month_targets
-from forecast.models.win.landmarks import Landmarks, States, landmarks, open_states
+from forecast.models.win.landmarks import Landmarks, States, open_states, seen_landmarks
 from forecast.seeds import check_seed, generator
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _AGE_PRIOR = 20.0
 class _Panel:
     """Open deals now and at O past origins, and bookings; targets are months 0..M-1 from the first one forecast.
 
-    `stage` codes are 0..K-1, K where unknown. past : the same of `landmarks`. `actual`, `booked_then` : (O, S, M), what
+    `stage` codes are 0..K-1, K where unknown. past : at past origins. `actual`, `booked_then` : (O, S, M), what
     was booked in the end (nan = not settled) and what was booked by the origin. `booked` : (S, M), now.
     `days` : (O + 1,), the past origins and now. `new` : (O, S, M), booked by deals created after the origin.
     `wait` : how many of the months that are over have not settled.
@@ -151,7 +151,7 @@ def _why_not(view: KnownState, model: str) -> str:
 
 
 def _panel(view: KnownState, past: Mapping[int, States], now: States, periods: np.ndarray) -> _Panel:
-    seen = landmarks(view, past, months=LEARN_MONTHS + view.months_settling)
+    seen = seen_landmarks(view, past, months=LEARN_MONTHS + view.months_settling)
     first = seen.origins + bool(view.at_month_end)  # target 0 of each past origin
     target = first[:, None] + np.arange(len(periods))[None, :]
     span = np.arange(first[0] if len(first) else periods[0], periods[-1] + 1)

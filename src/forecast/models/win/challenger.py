@@ -19,7 +19,7 @@ from forecast.data.schema import HORIZONS
 from forecast.errors import ParameterError
 from forecast.models.win.encoding import Vocabulary, log_size, vocabulary
 from forecast.models.win.hazards import FEWEST_EACH
-from forecast.models.win.landmarks import UNDATED, States, landmarks, open_states, steps_of
+from forecast.models.win.landmarks import UNDATED, States, open_states, seen_landmarks, steps_of
 from forecast.models.win.learn import WINDOW
 from forecast.seeds import check_seed
 
@@ -88,7 +88,7 @@ def _landmarks(snap: Snapshot, *, horizon: int) -> tuple[Vocabulary, States, np.
     past: dict[int, States] = {}
     for view in ledger.walk(ledger.days_like(snap.as_of, first=begin)):
         past[view.first_target] = open_states(view)
-    seen = landmarks(view, past, months=WINDOW)
+    seen = seen_landmarks(view, past, months=WINDOW)
     steps = horizon + steps_of(view) - HORIZONS
     use = np.flatnonzero(seen.states.target + steps - 1 <= view.last_settled)
     use = use[:: 1 + len(use) // _MOST_LANDMARKS]

@@ -228,7 +228,7 @@ class Landmarks:
         return len(self.states)
 
 
-def landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36) -> Landmarks:
+def seen_landmarks(view: KnownState, past: Mapping[int, States], *, months: int = 36) -> Landmarks:
     """Return the deals that were open at the last `months` past origins, with what became of them by the view's day.
 
     past : by step 0's period, the states at each past origin. They begin where closures are recorded.
