@@ -18,7 +18,7 @@ from forecast.reporting.published.verify import verify
 from forecast.reporting.run.prepare import STAGES
 from forecast.reporting.run.progress import Quiet
 from forecast.reporting.run.report import report
-from reports import company, notebook
+from reports import PARAMETERS, company, notebook
 
 START = "import pandas as pd\nfrom forecast.reporting.month.results import Results\nresults = Results(tables)"
 MAKES = "results.write('{name}', pd.DataFrame({{'value': [{value}]}}))"
@@ -133,6 +133,54 @@ def test_what_changed_is_run_and_what_it_touches_and_comes_out_as_of_a_full_run(
     } - ran
     assert manifest["version"] == 2
     assert verify(place / "reports").unchanged
+
+
+ALL_TABLES = """\
+import forecast
+from forecast.reporting.charts.flags import dated
+from forecast.reporting.month import one_segment, tables as made
+log = forecast.read(data)
+for name in one_segment.NAMES:
+    if name in made.MAKERS:
+        made.table(name, log, as_of=as_of, results=results)
+results.write("events", dated(forecast.snapshot(log, as_of=as_of)))"""
+OF_SEGMENT = """\
+from forecast.reporting.charts.figure import Statement
+from forecast.reporting.month.one_segment import of_segment
+part = of_segment(segment, data=data, tables=tables, as_of=as_of)
+Statement(f"{part.segment}: {len(part.deals)}")"""
+
+
+def write_segment(place: Path, *more: str) -> None:
+    """Write the notebook that is run for every segment."""
+    asked = f'{PARAMETERS}\nsegment: str = ""  # name of the segment'
+    notebook(place / "notebooks", "10_segment", OF_SEGMENT, *more, parameters=asked, title="What of it?")
+
+
+@pytest.mark.slow
+def test_the_pages_of_segments_are_made_again_and_what_they_read_is_taken_over(tmp_path):
+    three = tuple(stage for stage in STAGES if stage.name[:2] in ("04", "06", "07"))
+    every, options = {stage.name[:2] for stage in three}, {"stages": three, "by": "segment"}
+    company(tmp_path / "data")
+    for stage in three:
+        write(tmp_path, stage.name, *([ALL_TABLES] if stage.name[:2] == "04" else []))
+    write_segment(tmp_path)
+    assert make(tmp_path, stages=three) == every
+    assert make(tmp_path, **options) == {*every, "10"}  # no page of the month that stands leads to them
+    for change, ran in (
+        (lambda: write_segment(tmp_path, "1 + 1"), {"10"}),
+        (lambda: changed_text(tmp_path), {"06", "07", "10"}),
+    ):
+        change()
+        asked = {"day": Asked(as_of="2026-03"), "out": tmp_path / "reports", "notebooks": tmp_path / "notebooks"}
+        plan = planned(tmp_path / "data", **asked, **options)
+        assert {name[:2] for name, kept in plan.notebooks.items() if not kept} == ran
+        assert make(tmp_path, **options) == ran
+        manifest = read(month(tmp_path)).manifest["notebooks"]
+        assert {name[:2] for name, facts in manifest.items() if facts.get("taken_over")} == every - ran
+    assert make(tmp_path, out="full", **options) == {*every, "10"}
+    assert without_note(tmp_path, "reports") == without_note(tmp_path, "full")
+    assert verify(tmp_path / "reports").unchanged
 
 
 @pytest.mark.slow

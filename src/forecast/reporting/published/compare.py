@@ -7,7 +7,7 @@ differs, it did it, since the same give the same bytes; where several do, the ma
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,7 +193,7 @@ def causes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Cause]:
         code,
         _several("notebooks", prints.get("notebooks"), other.get("notebooks")),
         _several("libraries", *libraries, shown=True),
-        _several("parameters", _parameters(before), _parameters(now), shown=True),
+        _several("parameters", *(_parameters(each, of=_shared(before, now)) for each in (before, now)), shown=True),
         _single("names", before.get("redacted"), now.get("redacted")),
     ]
 
@@ -224,15 +224,21 @@ def _moved(before: Mapping[str, Any], now: Mapping[str, Any], *, only: Sequence[
     return tuple(f"{name} {first} -> {second}" for name, first, second in values)
 
 
-def _parameters(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the parameters of all notebooks by `notebook.name`, without those that follow from the month."""
+def _shared(before: Mapping[str, Any], now: Mapping[str, Any]) -> Collection[str]:
+    """Return the notebooks that both manifests have parameters of; what a notebook more has is no other parameter."""
+    both = [_part(manifest, "parameters") for manifest in (before, now)]
+    return set(both[0]) & set(both[1]) or {*both[0], *both[1]}
+
+
+def _parameters(manifest: Mapping[str, Any], *, of: Collection[str]) -> dict[str, Any] | None:
+    """Return the parameters of some notebooks by `notebook.name`, without those that follow from the month."""
     found = manifest.get("parameters")
     if not isinstance(found, dict):
         return None
     return {
         f"{notebook}.{name}": value
         for notebook, values in found.items()
-        if isinstance(values, dict)
+        if notebook in of and isinstance(values, dict)
         for name, value in values.items()
         if name not in _OF_THE_MONTH
     }

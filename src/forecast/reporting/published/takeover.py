@@ -6,6 +6,8 @@ that asked for a table which it wrote, and so on from these; of the others the e
 tables come from the month that stands, each with the hash that the manifest has of it. Which notebook asked for which
 table, found or not, and wrote which, is in the manifest: `Results` notes it while they run.
 
+Pages of segments read all tables: where something is run, they are made again.
+
 Whatever is not certain lets everything run: another title (it stands on every page), a month made before tables were
 noted, a changed file, a notebook that reaches for the folder of tables other than through `Results`, a logo of which
 there is no fingerprint. A table that a changed notebook writes for the first time, and that one taken over had looked
@@ -27,7 +29,7 @@ from forecast.reporting.month.results import ASKED, WROTE, write_text
 from forecast.reporting.published import months
 from forecast.reporting.published.tables import REMADE
 from forecast.reporting.run import export, workspace
-from forecast.reporting.run.prepare import Job, Notebook
+from forecast.reporting.run.prepare import LISTED, Job, Notebook
 
 TAKEN = "taken_over"
 """What a manifest says of a notebook that was taken over, beside the tables it asked for (`ASKED`) and wrote."""
@@ -39,7 +41,8 @@ _SAME = ("as_of", "redacted", "versions")
 class Takeover:
     """What is taken over from the month that stands.
 
-    changed : the notebooks that differ, or that are to be run anew. run : those and all that their tables touch.
+    changed : the notebooks that differ, or that are to be run anew. run : those and all that their tables touch, and
+    the one that is run for every part.
     kept : of each other notebook what the manifest says. files : the hash of each file that is taken over, by its path.
     """
 
@@ -58,19 +61,22 @@ def takeover(job: Job, *, anew: Collection[str] = ()) -> Takeover | None:
     standing = months.read(job.month.final)
     if standing.problem or standing.files is None or job.redacted or not _same_ground(job, standing.manifest):
         return None
-    told = standing.manifest.get("notebooks")
-    if not isinstance(told, dict) or set(told) != set(job.notebooks) or not all(map(_is_noted, told.values())):
+    told = _told(job, standing.manifest)
+    if told is None or not all(map(_is_noted, told.values())):
         return None
     if not all(_is_plain(notebook) for notebook in job.notebooks.values()) or not _same_titles(job, standing.folder):
         return None
-    changed = [name for name in job.notebooks if name in anew or _differs(job, name, standing.manifest)]
-    wrote = {name: _wrote(name, told[name], standing.files) for name in told}
-    touched = _touched(changed, wrote, {name: {*told[name][ASKED], *wrote[name]} for name in told})
+    each = [] if job.each is None else [job.each.stage.name]  # run for every part in any case
+    changed = [name for name in (*job.notebooks, *each) if name in anew or _differs(job, name, standing.manifest)]
+    own = {name: value for name, value in standing.files.items() if not (each and _of_the_list(name))}
+    wrote = {name: _wrote(name, told[name], own) for name in told}
+    touched = _touched(set(changed) - set(each), wrote, {name: {*told[name][ASKED], *wrote[name]} for name in told})
     kept = {name: {**told[name], TAKEN: True} for name in job.notebooks if name not in touched}
-    files = _files(kept, wrote, job, standing.files)
+    files = _files(kept, wrote, job, own)
     if not changed or not kept or files is None or months.hashes(standing.folder) != standing.files:
         return None
-    return Takeover(changed=tuple(changed), run=tuple(n for n in job.notebooks if n in touched), kept=kept, files=files)
+    run = (*(name for name in job.notebooks if name in touched), *each)
+    return Takeover(changed=tuple(changed), run=run, kept=kept, files=files)
 
 
 def take_over(job: Job, found: Takeover) -> None:
@@ -114,6 +120,21 @@ def _same_ground(job: Job, manifest: Mapping[str, Any]) -> bool:
         and set(asked["parameters"]) == set(manifest.get("parameters", {}))
         and (not logo or Path(logo).parent == Path())
     )
+
+
+def _told(job: Job, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a manifest tells of each of the run's notebooks; None where it tells of others, or not of all."""
+    told = manifest.get("notebooks")
+    every = {*job.notebooks, *([] if job.each is None else [job.each.stage.name])}
+    if not isinstance(told, dict) or set(told) != every:
+        return None
+    return {name: told[name] for name in job.notebooks}
+
+
+def _of_the_list(file: str) -> bool:
+    """Return whether a file of a month is a table of the page that lists its parts, which is made anew."""
+    table = Path(file).stem
+    return file.startswith("tables/") and (table == LISTED or table.startswith(f"{LISTED}_"))
 
 
 def _differs(job: Job, name: str, manifest: Mapping[str, Any]) -> bool:

@@ -63,6 +63,8 @@ STAGES = (
 
 BY = {"segment": Stage(name="10_segment", after=tuple(stage.name for stage in STAGES))}
 """What a report can be divided by, and the notebook that is run for each part; it reads the month's tables."""
+LISTED = "segments"
+"""The table of a month that lists its parts; the tables of the page that shows it begin so."""
 
 
 @dataclass(frozen=True, kw_only=True)

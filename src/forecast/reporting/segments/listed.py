@@ -20,8 +20,6 @@ from forecast.reporting.month.one_segment import SEGMENT, segments_of
 from forecast.reporting.month.results import Results
 from forecast.reporting.pages.bookings.prepare import MODEL, headline_row
 
-TABLE = "segments"
-
 # -- sentences ------------------------------------------------------------------------------------------
 
 TITLE = "What will each segment book?"

@@ -20,9 +20,9 @@ from forecast.reporting.month.results import ASKED, WROTE, Results, write_atomic
 from forecast.reporting.pages.fiscal import fiscal_months
 from forecast.reporting.run import export, figures, links, pages, workspace
 from forecast.reporting.run.kernels import Kernels
-from forecast.reporting.run.prepare import Job
+from forecast.reporting.run.prepare import LISTED, Job
 from forecast.reporting.run.progress import Progress
-from forecast.reporting.segments.listed import TABLE, TITLE, linked, listed, segments_table
+from forecast.reporting.segments.listed import TITLE, linked, listed, segments_table
 from forecast.reporting.segments.names import file_names
 from forecast.reporting.segments.page import FOLDER, NOTEBOOK, Asked, Made, Piece, make, one, packed
 
@@ -165,13 +165,13 @@ def _write_list(job: Job, results: Results, names: Mapping[str, str]) -> None:
     """Write the table of the segments and the page that lists them."""
     import nbformat.v4
 
-    table = results.write(TABLE, segments_table(results, names))
+    table = results.write(LISTED, segments_table(results, names))
     shown = listed(table, company=job.company)._repr_html_()
     output = nbformat.v4.new_output("display_data", data={"text/html": linked(shown, table)})
     cells = [nbformat.v4.new_markdown_cell(f"# {TITLE}"), nbformat.v4.new_code_cell("", outputs=[output])]
     notebook = nbformat.v4.new_notebook(cells=cells)
     page = export.page(notebook, _frame(job, title=TITLE, name=FOLDER))
-    page = figures.with_tables(page, name=TABLE, results=results)
+    page = figures.with_tables(page, name=LISTED, results=results)
     page = links.with_terms(page, f"../{links.GLOSSARY}")
     _write(job.month.work / FOLDER, {"index.html": page.encode("utf-8")})
 
