@@ -214,7 +214,9 @@ def redacted_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def redacted_report(redacted_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return the folder of reports on it, redacted, of a month that is not over; copies of the data had `private`.
+    """Return the folder of reports on it, redacted, of a month that is not over, with a page for every segment.
+
+    Copies of the data had `private`.
 
     Tests that use it carry `pytest.mark.xdist_group("redacted")`.
     """
@@ -222,5 +224,5 @@ def redacted_report(redacted_company: Path, tmp_path_factory: pytest.TempPathFac
     (folder / "private").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder / "private"))
-        report(redacted_company, as_of="2026-10-20", out=folder / "reports", redacted=True)
+        report(redacted_company, as_of="2026-10-20", out=folder / "reports", redacted=True, by="segment")
     return folder / "reports"

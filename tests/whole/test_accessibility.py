@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from browser import browser
+from browser import axe_faults, browser, each_page, open_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("report")]
 
@@ -39,46 +37,13 @@ def pages_of(report: Path) -> list[Path]:
     return pages
 
 
-def open_page(chrome, path: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True, free: bool = False):
-    """Return a page, offline; `free` of its policy, which forbids the script of axe as it forbids every other."""
-    context = chrome.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if dark else "light",
-        offline=True,
-        bypass_csp=free,
-        java_script_enabled=scripts,
-    )
-    page = context.new_page()
-    page.goto(path.as_uri())
-    return page
-
-
-def each_page(chrome, paths: list[Path], **look: Any) -> Iterator[tuple[Path, Any]]:
-    """Yield pages as `open_page` returns them, one after another in one tab: each tab begins a process of its own."""
-    page = open_page(chrome, paths[0], **look)
-    for path in paths:
-        if path != paths[0]:
-            page.goto(path.as_uri())
-        yield path, page
-        page.mouse.move(0, 0)
-    page.context.close()
-
-
 @pytest.mark.parametrize(
     ("width", "dark", "all_pages"), [(1280, False, True), (390, True, True), (1280, True, False), (390, False, False)]
 )
 def test_axe_finds_nothing(chrome, sample_report: Path, width: int, dark: bool, all_pages: bool):
     """All pages wide and light, narrow and dark, for no colour depends on the width; the leader's page in all four."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = []
     paths = pages_of(sample_report) if all_pages else [sample_report / MONTH / "index.html"]
-    for path, page in each_page(chrome, paths, width=width, dark=dark, free=True):
-        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-        for rule in Axe().run(page).response["violations"]:
-            where = [node["target"] for node in rule["nodes"]][:3]
-            found.append(f"{path.relative_to(sample_report)}: {rule['id']} ({rule['impact']}) {rule['help']} {where}")
-    assert not found, "\n".join(found)
+    assert not axe_faults(each_page(chrome, paths, width=width, dark=dark, free=True), below=sample_report)
 
 
 def test_every_picture_names_its_finding_and_has_its_data(chrome, sample_report: Path):
