@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import re
 import threading
@@ -83,11 +84,14 @@ def test_each_segment_has_a_page_and_the_same_bytes_wherever_it_is_made(company:
     assert "<b>South" not in listed
     table = pd.read_parquet(month / "tables" / "segments.parquet")
     assert set(table["segment"]) == {*SEGMENTS, "Total"}
+    listed_as = dict(zip(table["page"], table["segment"], strict=True))
     for name in pages:
         text, folder = alone[name].decode(), name.removesuffix(".html")
         assert "Tiny &amp; Co: " in text
         assert 'href="../glossary.html' in text
         assert 'href="index.html"' in text
+        part = html.unescape(re.findall('<p class="part">(.*?)</p>', text)[0])
+        assert listed_as[name.removeprefix("segments/")] == part
         notebook = nbformat.reads(alone[f"{folder}/10_segment.ipynb"].decode(), as_version=4)
         assert str(place) not in json.dumps(notebook)
         assert "/tmp/" not in text

@@ -45,7 +45,7 @@ class Page:
     as seen from this one; `parameters` are name, value and meaning; `logo` is a data address or empty; `report` is
     what the company calls the report, `footer` its sentence at the foot, if it has one of its own; `calendar` what the
     months are, where they are not the calendar's;
-    `redacted` pages say that names on them are pseudonyms.
+    `redacted` pages say that names on them are pseudonyms; `part` stands over the title of a page of one segment.
     """
 
     kind: str
@@ -60,6 +60,7 @@ class Page:
     footer: str = ""
     calendar: str = ""
     redacted: bool = False
+    part: str = ""
 
     @property
     def up(self) -> str:
@@ -82,6 +83,7 @@ def page(notebook: Any, frame: Page) -> str:
         "footer": frame.footer,
         "calendar": frame.calendar,
         "redacted": frame.redacted,
+        "part": frame.part,
         "glossary": frame.up + links.GLOSSARY,
         "glossary_title": glossary.TITLE,
         "css": _css(),

@@ -78,7 +78,7 @@ def listed(table: pd.DataFrame, *, company: Company) -> Together:
     formats |= {"p_at_least_plan": wording.chance, "change": _signed(company)}
     known = table["target_period"].dropna()
     caption = f"Bookings of {wording.month(known.iloc[0])} by segment" if len(known) else NO_FORECAST
-    view = TableView(table, caption, columns=HEADS, formats=formats, total=TOTAL, most=len(table))
+    view = TableView(table, caption, columns=HEADS, formats=formats, total=TOTAL, most=len(table), stacks=True)
     return Together(Statement(segments_sentence(table, company=company)), view)
 
 

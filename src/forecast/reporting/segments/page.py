@@ -106,7 +106,8 @@ def one(piece: Piece, asked: Asked, *, kernels: Kernels) -> Made:
         executed = pages.with_failure(ran) if failed else ran.notebook
         shown = {**asked.published, "segment": piece.segment, "tables": _TABLES}
         tidied = pages.tidy(executed, shown, hide=[place, place.resolve()])
-        frame = replace(asked.frame, title=piece.segment, parameters=pages.parameter_rows(asked.declared, shown))
+        rows = pages.parameter_rows(asked.declared, shown)
+        frame = replace(asked.frame, title=piece.segment, part=piece.segment, parameters=rows)
         if failed:
             pages.write_notebook(tidied, place / "out" / f"{NOTEBOOK}.ipynb")
             pages.write_page(tidied, frame, place / "out" / f"{piece.name}.html")
