@@ -188,6 +188,17 @@ class MachineError(ForecastError):
         super().__init__(what)
 
 
+def expect(given: object, kind: type, *, call: str, mend: str) -> None:
+    """Raise ParameterError where a function was given something else than what it works on, with the call to make.
+
+    >>> expect("data/sample", dict, call="snapshot", mend="forecast.read(...)")
+    Traceback (most recent call last):
+    forecast.errors.ParameterError: snapshot takes a dict, not a str; give forecast.read(...)
+    """
+    if not isinstance(given, kind):
+        raise ParameterError(f"{call} takes a {kind.__name__}, not a {type(given).__name__}; give {mend}")
+
+
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 

@@ -19,7 +19,7 @@ ROWS = [
     "errors",
     "calendar",
     "sources",
-    "wording|seeds",
+    "wording|seeds|display",
     "differences",
     "data/schema|data/text|data/zones|data/memory|data/mapped",
     "data/codes",

@@ -2,8 +2,7 @@
 
 This module only declares. `checks` holds a set of tables against the declaration, `sources` bring tables from
 somewhere, and `known` answers what was known on a day. Dates are `datetime64[us]` at midnight, timestamps
-`datetime64[us, UTC]`, periods text such as `2026-10`, amounts and measures float64, everything else pandas `str` (which
-`text` may hold as codes).
+`datetime64[us, UTC]`, periods text such as `2026-10`, amounts and measures float64, all else `str`, or codes of it.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from forecast.calendar import Calendar
+from forecast.display import Told as Told
+from forecast.display import counted, named
 from forecast.errors import Problem
 
 Kind = Literal["key", "text", "date", "timestamp", "period", "amount", "number"]
@@ -342,7 +343,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Company:
-    """What `company.toml` says; every field has a default."""
+    """What `company.toml` says; every field has a default: `Company(name="Ours", currency="EUR")`."""
 
     name: str = "The company"
     currency: str = ""
@@ -380,8 +381,8 @@ COMPANY_KEYS = tuple(field.name for field in fields(Company) if field.name != "o
 """The keys of company.toml."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Log:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Log(Told):
     """A validated set of tables. `extracted_on` is the log's last day; tables that are absent are not in `tables`.
 
     `notes` are the problems that are not fatal: rows left out, values read with a doubt.
@@ -410,6 +411,18 @@ class Log:
     def opportunities(self) -> pd.DataFrame:
         """The one table that is always there."""
         return self.tables["opportunities"]
+
+    def _told(self) -> tuple[str, dict[str, str]]:
+        deals, still = self.opportunities, int((self.opportunities["outcome"] == "open").sum())
+        facts = {
+            "opportunities": f"{len(deals):,}, {still:,} of them open",
+            "until": f"{self.extracted_on:%Y-%m-%d}",
+            "segments": named(sorted(deals["segment"].dropna().unique())),
+            "tables": counted({name: rows for name, rows in self.tables.items() if rows is not deals}),
+            "missing": ", ".join(self.missing),
+            "notes": f"{len(self.notes):,} in log.notes" * bool(self.notes),
+        }
+        return f"Log of {self.company.name}", facts | {"next": 'forecast.snapshot(log, as_of="…")'}
 
     @property
     def missing(self) -> dict[str, str]:

@@ -83,10 +83,11 @@ def backtest(
 
     Examples
     --------
-    >>> log = read("data/sample")
-    >>> track = backtest(log, origins=["2026-06"], models=["ets", ("theirs", forecaster("ets"))], months=3)
-    >>> sorted(track["model"].unique())
-    ['ets', 'theirs']
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> track = forecast.backtest(log, origins=["2025-06"], models=["ets", "seasonal-naive"], months=3)
+    >>> sorted(track["model"].unique()), len(track)
+    (['ets', 'seasonal-naive'], 104)
     """
     return track_record(
         log,

@@ -55,6 +55,14 @@ def backtest_by_level(
     Raises
     ------
     ParameterError : as `backtest` raises it.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> track = forecast.backtest_by_level(log, origins=["2025-06"], months=3, ranges=False)
+    >>> set(track["of"].unique()) >= {"segment", "product"}, track["target_period"].nunique()
+    (True, 3)
     """
     days = parse_origins(log, origins)
     parts = [

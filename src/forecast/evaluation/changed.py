@@ -58,11 +58,13 @@ def changes_forecast(
     ------
     ParameterError : a day is no date, beyond the log, or not in order; months or seed is out of range.
 
-    Example
-    -------
-    >>> table = changes_forecast(log, as_of="2026-10-31")  # doctest: +SKIP
-    >>> table[(table.level == "company") & (table.target_period == "FY26 Q4")].set_index("cause").amount.sum()
-    -257901.66
+    Examples
+    --------
+    >>> import forecast
+    >>> table = forecast.changes_forecast(forecast.read("data/sample"), as_of="2026-10-31", months=3)
+    >>> quarter = table[(table["level"] == "company") & (table["target_period"] == "FY26 Q4")]
+    >>> len(quarter), "created" in set(quarter["cause"])
+    (10, True)
     """
     change = explained(log, snapshot(log, as_of=as_of), since=since, months=months, seed=seed)
     return NotedTable(table=change.causes, notes=change.notes).frame()

@@ -47,9 +47,10 @@ def landmarks(
 
     Examples
     --------
-    >>> seen = landmarks(read("data/sample"), origins=["2026-01", "2026-02"], horizon=3)
+    >>> import forecast
+    >>> seen = forecast.landmarks(forecast.read("data/sample"), origins=["2026-01", "2026-02"], horizon=3)
     >>> seen.groupby("origin")["won"].mean().round(2).tolist()
-    [0.23, 0.23]
+    [0.48, 0.48]
     """
     if isinstance(horizon, bool) or not isinstance(horizon, int) or not 1 <= horizon <= FURTHEST_MONTH:
         raise ParameterError(f"horizon: {horizon!r} is not a whole number from 1 to {FURTHEST_MONTH}")

@@ -17,7 +17,6 @@ import pandas as pd
 from scipy.special import ndtr
 
 from forecast.calendar import Calendar, period_labels
-from forecast.data.schema import TOTAL
 from forecast.errors import ParameterError
 from forecast.simulation import parameters as par
 from forecast.simulation.changes.contracts import Contracts
@@ -26,6 +25,9 @@ from forecast.simulation.changes.regime import Course, Regime
 from forecast.simulation.demand import Demand, Leads, Staff, reorder_rate
 from forecast.simulation.parameters import Clock, Kind, Settings
 from forecast.simulation.pipeline import Pipeline, chances, rates
+
+TOTAL = "Total"
+"""The name of the sum, as data/README.md reserves it: a simulator writes files, and knows nothing of who reads them."""
 
 GRID_STEP = 0.5
 _QUALITY_RANGE, _SIZE_RANGE = (-4.0, 4.0), (-4.0, 10.0)

@@ -60,6 +60,13 @@ def settled_actuals(log: Log, *, settle_days: int | None = None, ledger: Ledger 
     Raises
     ------
     ParameterError : settle_days is negative.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> actuals = forecast.settled_actuals(forecast.read("data/sample"))
+    >>> list(actuals), actuals["period"].max()  # October has not settled: the log ends with it
+    (['period', 'segment', 'amount', 'deals'], '2026-09')
     """
     days = log.company.settle_days if settle_days is None else settle_days
     if days < 0:

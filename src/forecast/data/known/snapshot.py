@@ -25,10 +25,12 @@ from forecast.data.known.mended import mended, names_since
 from forecast.data.known.places import known_hierarchy
 from forecast.data.rates import at_rates_of
 from forecast.data.schema import OUTCOMES, Company, Log
+from forecast.display import Told, counted, named
+from forecast.errors import expect
 
 
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Snapshot(Told):
     """What was known at the end of a day, in the company's timezone.
 
     opportunities : one row an opportunity known, sorted by opportunity_id: opportunity_id, created_on, segment, stage,
@@ -46,6 +48,13 @@ class Snapshot:
     notes : sentences: what this snapshot cannot say, and which table would bring it.
 
     Treat the frames as read-only.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> snap = forecast.snapshot(forecast.read("data/sample"), as_of="2025-06-30")
+    >>> len(snap.segments), snap.has_history, snap.at_month_end
+    (12, True, True)
     """
 
     as_of: pd.Timestamp
@@ -67,6 +76,20 @@ class Snapshot:
     segments: tuple[str, ...]
     has_history: bool
     notes: tuple[str, ...]
+
+    def _told(self) -> tuple[str, dict[str, str]]:
+        """Return what a snapshot shows of itself."""
+        outcomes = self.opportunities["outcome"].value_counts()
+        counts = ", ".join(f"{int(outcomes.get(name, 0)):,} {name}" for name in OUTCOMES)
+        tables = ("history", "leads", "marketing", "submitted_forecasts", "plan", "quotas", "events")
+        facts = {
+            "opportunities": f"{len(self.opportunities):,}: {counts}",
+            "segments": named(self.segments),
+            "known then": counted({name: getattr(self, name) for name in tables}),
+            "notes": f"{len(self.notes):,} in snap.notes" if self.notes else "",
+            "next": "forecast.forecast_bookings(snap), forecast.win_probabilities(snap)",
+        }
+        return f"Snapshot of {self.company.name} on {self.as_of:%Y-%m-%d}", facts
 
     @property
     def calendar(self) -> Calendar:
@@ -142,8 +165,16 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
 
     Raises
     ------
-    ParameterError : as_of is no date, later than the log's last day, or earlier than its first record.
+    ParameterError : as_of is no date, later than the log's last day, or earlier than its first record; log is none.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> snap = forecast.snapshot(forecast.read("data/sample"), as_of="2025-06-30")
+    >>> snap.opportunities["outcome"].value_counts().to_dict()
+    {'lost': 7781, 'won': 6275, 'open': 1034}
     """
+    expect(log, Log, call="snapshot", mend='forecast.snapshot(forecast.read("data/sample"), as_of=…)')
     asked = log.company.periods.parse_day(as_of)
     if asked in log.kept:
         return cast("Snapshot", log.kept[asked])
@@ -176,6 +207,11 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         notes=_notes(log, opportunities, history, day),
         leads=_leads(log.get("leads"), opportunities, day),
     )
+
+
+def expect_snapshot(given: object, *, call: str) -> None:
+    """Raise ParameterError where a model was given something else than a snapshot, such as a log."""
+    expect(given, Snapshot, call=call, mend="a snapshot: forecast.snapshot(log, as_of=…)")
 
 
 def keep_snapshot(log: Log, snap: Snapshot) -> None:

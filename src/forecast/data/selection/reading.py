@@ -34,7 +34,14 @@ def read(location: str | os.PathLike[str], *, where: str = "") -> Log:
     ParameterError : the address of a database is none, or holds a password; the condition cannot be read.
     MachineError : the database cannot be reached, was lost while it was read, or may not be read.
 
-    Example: `read("data/sample", where="product = 'Core'")`.
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> log.company.name, f"{len(log.opportunities):,}", f"{log.extracted_on:%Y-%m-%d}"
+    ('Sample Company', '21,408', '2026-10-31')
+    >>> forecast.read("data/sample", where="product = 'Core'").company.name
+    "Sample Company (product = 'Core')"
     """
     if database_of(location) is None and (log := _held(files.locate(location), where)):
         return log

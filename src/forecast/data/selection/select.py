@@ -62,8 +62,12 @@ def select(
     Examples
     --------
     >>> import forecast
-    >>> log = forecast.read("data/sample")  # doctest: +SKIP
-    >>> forecast.select(log, product="Core", since="2024-11")  # doctest: +SKIP
+    >>> log = forecast.read("data/sample")
+    >>> part = forecast.select(log, product="Core", since="2024-11")
+    >>> part.company.name
+    'Sample Company (since 2024-11-01; product Core)'
+    >>> len(part.opportunities) < len(log.opportunities), "plan" in part
+    (True, False)
     """
     parts = []
     if until is not None:

@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendar import Calendar, period_label
+from forecast.data.schema import Told
 from forecast.errors import ParameterError
 from forecast.evaluation.planning.assessment import Assessment, assess
 from forecast.evaluation.planning.errors import planning_errors
@@ -195,8 +196,8 @@ PERMUTATIONS = 10_000
 Verdict = Literal["improved", "worsened", "no detectable change", "not identified"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PlanningEffect:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PlanningEffect(Told):
     """The answer, with everything that qualifies it.
 
     relative_change : change of the errors, -0.30 = they fell by 30 %, on the scale of the test, on which gross misses
@@ -259,6 +260,19 @@ class PlanningEffect:
     by_segment: pd.DataFrame
     event_study: pd.DataFrame
 
+    def _told(self) -> tuple[str, dict[str, str]]:
+        low, high = self.interval
+        facts = {
+            "answer": self.answer,
+            "change": f"{self.relative_change:+.3f}, 95 % from {low:+.3f} to {high:+.3f}",
+            "p-value": f"{self.p_value:.2g}; the smallest there can be is {self.smallest_p:.2g}",
+            "of": f"{self.n_adopting:,} of {self.n_segments:,} segments began, {self.n_months:,} months",
+            "withheld": ", ".join(self.withheld),
+            "reasons": "; ".join(self.reasons),
+            "next": "effect.sentence, effect.by_segment, effect.event_study, effect.to_dict()",
+        }
+        return f"Did planning together help: {self.verdict}", facts
+
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON can hold them: tables as lists of rows, what is not finite as None."""
         return {field.name: json_ready(getattr(self, field.name)) for field in dataclasses.fields(self)}
@@ -289,6 +303,14 @@ def planning_effect(
         stand among the `reasons`.
 
     Raises DataError for input that cannot be read as such (see `error_panel`), ParameterError for the options.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> effect = forecast.planning_effect(forecast.planning_errors(log), log.tables["joint_planning"])
+    >>> effect.verdict, effect.interval[0] < effect.relative_change < effect.interval[1]
+    ('improved', True)
     """
     seed = check_seed(seed)
     if isinstance(permutations, bool) or not isinstance(permutations, (int, np.integer)) or permutations < 1_000:

@@ -67,6 +67,13 @@ def planning_errors(
 
     `attrs` of the frame carries `dropped` (reason -> segment-months left out), `notes` (segments left out whole, and
     why) and `horizons` (the series).
+
+    Examples
+    --------
+    >>> import forecast
+    >>> errors = forecast.planning_errors(forecast.read("data/sample"))
+    >>> list(errors), errors.attrs["horizons"]
+    (['segment', 'period', 'error', 'benchmark_error'], [0, 1, 2, 3])
     """
     detail = errors_in_detail(log, track, as_of=as_of)
     out = detail.errors.copy()

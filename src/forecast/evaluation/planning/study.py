@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecast.calendar import parse_periods, period_labels
 from forecast.data.known.snapshot import snapshot
-from forecast.data.schema import Log
+from forecast.data.schema import Log, Told
 from forecast.data.submissions import TABLE, counted
 from forecast.evaluation.planning.effect import PERMUTATIONS, PlanningEffect, json_ready, planning_effect
 from forecast.evaluation.planning.errors import PlanningErrors, errors_in_detail
@@ -38,8 +38,8 @@ from forecast.evaluation.planning.secondary import (
 from forecast.evaluation.planning.verdict import NO_STARTS, STARTS
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PlanningStudy:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PlanningStudy(Told):
     """The verdict and what qualifies it.
 
     effect : the answer. leave_one_out : the effect without each segment in turn, see `limits.leave_one_out`;
@@ -57,6 +57,10 @@ class PlanningStudy:
     secondary: pd.DataFrame
     information: pd.DataFrame
     levels: pd.DataFrame
+
+    def _told(self) -> tuple[str, dict[str, str]]:
+        title, facts = self.effect._told()
+        return title, facts | {"next": "study.effect, study.leave_one_out, study.power, study.secondary, study.levels"}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effect's attributes, then the rest, as JSON can hold them; what is not finite is None."""

@@ -65,6 +65,14 @@ def score(
     quantiles.
 
     Raises DataError where a column is missing or holds text for a number.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> scored = forecast.score(forecast.backtest(log, origins=["2025-06"], models=["ets"], months=3))
+    >>> bool((scored["error"] == scored["mean"] - scored["observed"]).all())
+    True
     """
     if season < 1:
         raise ParameterError(f"season: {season} is not 1 or more")
@@ -109,6 +117,16 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     with different `n` were scored on different targets: compare their skill, or take `common_targets` first.
 
     Raises ParameterError for an unknown column or baseline, naming the nearest.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> track = forecast.backtest(log, origins=["2025-06", "2025-09"], models=["ets", "seasonal-naive"], months=3)
+    >>> forecast.summarise(forecast.score(track), by=["model"])[["model", "n", "wape", "skill"]].round(2)
+                model    n  wape  skill
+    0             ets  104  0.26   0.00
+    1  seasonal-naive  104  0.24   0.08
     """
     keys = _checked_keys(scored, by)
     if baseline is not None:

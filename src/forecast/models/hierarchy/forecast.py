@@ -17,6 +17,7 @@ import pandas as pd
 
 from forecast.data.known.coding import NONE
 from forecast.data.known.ledger import KnownState
+from forecast.data.known.snapshot import expect_snapshot
 from forecast.data.schema import ADDENDS, QUANTILE_COLUMNS, QUANTILES, TOTAL, NotedTable
 from forecast.errors import DataError
 from forecast.models.hierarchy.cells import Draws, Holders, Parted
@@ -62,11 +63,15 @@ def forecast_by_level(snap: Snapshot, *, months: int = 6, seed: int = 0) -> pd.D
     ------
     ParameterError : months or seed out of range.
 
-    Example
-    -------
-    >>> table = forecast.forecast_by_level(snap, months=3)  # doctest: +SKIP
-    >>> table[(table["of"] == "segment") & (table["level"] == 1)]  # doctest: +SKIP
+    Examples
+    --------
+    >>> import forecast
+    >>> snap = forecast.snapshot(forecast.read("data/sample"), as_of="2026-10-31")
+    >>> table = forecast.forecast_by_level(snap, months=3)
+    >>> sorted(table["of"].unique()), table["target_period"].nunique()
+    (['product', 'segment'], 4)
     """
+    expect_snapshot(snap, call="forecast_by_level")
     return next(levels_at_origins(snap, origins=[snap.as_of], months=months, seed=seed)).frame()
 
 

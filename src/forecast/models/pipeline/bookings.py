@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.data.known.snapshot import expect_snapshot
 from forecast.data.schema import ADDENDS, FORECAST_COLUMNS, NotedTable
 from forecast.errors import DataError
 from forecast.models.pipeline.components import Components, Origin, components_at_origins
@@ -40,7 +41,7 @@ class Addends:
 
 
 def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketing: bool = True) -> pd.DataFrame:
-    """Return the forecast of bookings.
+    """Return the forecast of bookings by the model `pipeline`; without marketing it is `pipeline-sales-only`.
 
     Parameters
     ----------
@@ -57,8 +58,20 @@ def forecast_bookings(snap: Snapshot, *, months: int = 6, seed: int = 0, marketi
 
     Raises
     ------
-    ParameterError : months or seed out of range.
+    ParameterError : months or seed out of range, or snap is no snapshot.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> snap = forecast.snapshot(forecast.read("data/sample"), as_of="2026-10-31")
+    >>> table = forecast.forecast_bookings(snap, months=3, seed=0)
+    >>> total = table[table["segment"] == "Total"]
+    >>> list(total["target_period"])
+    ['2026-11', '2026-12', '2027-01', 'FY26 Q4']
+    >>> bool((total["q10"] <= total["mean"]).all() and (total["mean"] <= total["q90"]).all())
+    True
     """
+    expect_snapshot(snap, call="forecast_bookings")
     return next(bookings_at_origins(snap, origins=[snap.as_of], months=months, seed=seed, marketing=marketing)).frame()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.known.coding import NONE
+from forecast.data.known.snapshot import expect_snapshot
 from forecast.data.schema import NotedTable, deal_columns
 from forecast.errors import DataError
 from forecast.models.pipeline.components import Components, Origin, components_at_origins, expected_in_the_end
@@ -48,8 +49,17 @@ def win_probabilities(snap: Snapshot, *, months: int = 6, seed: int = 0) -> pd.D
 
     Raises
     ------
-    ParameterError : months is not from 1 to 24, or seed is not an integer >= 0.
+    ParameterError : months is not from 1 to 24, seed is not an integer >= 0, or snap is no snapshot.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> snap = forecast.snapshot(forecast.read("data/sample"), as_of="2026-10-31")
+    >>> deals = forecast.win_probabilities(snap)
+    >>> bool(deals["p_win"].between(0, 1).all())
+    True
     """
+    expect_snapshot(snap, call="win_probabilities")
     return deals_table(snap, months=months, seed=seed).frame()
 
 

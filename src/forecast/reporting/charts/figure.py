@@ -8,6 +8,7 @@ the same bytes on every run.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import sources, wording
+from forecast.reporting.charts.save import save
 from forecast.reporting.charts.svg import svg
 
 if TYPE_CHECKING:
@@ -118,6 +120,13 @@ class Chart:
         cited = [source for tip in tooltips for source in sources.cited(tip.text)]
         quoted = _in_single_quotes(encoded)
         return Plot(variant=variant, tooltips=quoted, picture=Markup(picture), cited=" ".join(cited))
+
+    def save(self, file: str | os.PathLike[str], *, dpi: int = 200) -> None:
+        """Write the chart for a slide: .png, .svg or .pdf, with its title, measure and unit, and source.
+
+        Raises ParameterError for another ending, MachineError where it cannot be written.
+        """
+        save(self.figure, Path(file), title=self.title, subtitle=self.subtitle, source=self.source, dpi=dpi)
 
     def _repr_html_(self) -> str:
         return render("chart", self)
