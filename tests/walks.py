@@ -20,8 +20,11 @@ from forecast.data.known.snapshot import Snapshot
 from forecast.models.pipeline import bookings, components, deals, explained
 from forecast.models.pipeline.components import Origin
 
-KEPT = 12
+KEPT = 24
 """Walks kept; the one asked for least recently goes first."""
+
+_MODULES = (bookings, components, deals, explained)
+_OWN = components.components_at_origins
 
 
 def _content(value: object) -> object:
@@ -34,19 +37,28 @@ def _content(value: object) -> object:
 @contextmanager
 def kept_walks() -> Iterator[None]:
     """Keep the walks asked for from here on, by the content of the snapshot and all that was asked."""
-    walk, kept = components.components_at_origins, OrderedDict[bytes, list[Origin]]()
+    kept = OrderedDict[bytes, list[Origin]]()
 
     def once(snap: Snapshot, *, origins: list[pd.Timestamp], steps: int, marketing: bool) -> Iterator[Origin]:
         content = [_content(getattr(snap, field.name)) for field in fields(snap)]
         key = hashlib.sha256(pickle.dumps([content, list(origins), steps, marketing])).digest()
         if key not in kept:
-            kept[key] = list(walk(snap, origins=origins, steps=steps, marketing=marketing))
+            kept[key] = list(_OWN(snap, origins=origins, steps=steps, marketing=marketing))
             if len(kept) > KEPT:
                 kept.popitem(last=False)
         kept.move_to_end(key)
         return iter(kept[key])
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (bookings, components, deals, explained):
+        for module in _MODULES:
             patch.setattr(module, "components_at_origins", once)
+        yield
+
+
+@contextmanager
+def own_walks() -> Iterator[None]:
+    """Let each forecast made inside this walk by itself, also where walks are kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in _MODULES:
+            patch.setattr(module, "components_at_origins", _OWN)
         yield
