@@ -195,16 +195,17 @@ def clock_back(case: Case) -> Found:
 # -- what a notebook does ---------------------------------------------------------------------------------
 
 ENDLESS = {
-    "loops": ("while True:\n    pass", "the cell took longer than 3 s and was stopped"),
-    "prints": ("while True:\n    print('x' * 1000)", "the cell took longer than 3 s and was stopped"),
-    "prints one text": ("print('x' * 500_000_000)\nraise ValueError('so much')", "ValueError: so much"),
+    "loops": ("while True:\n    pass", "3", "the cell took longer than 3 s and was stopped"),
+    "prints": ("while True:\n    print('x' * 1000)", "3", "the cell took longer than 3 s and was stopped"),
+    "prints one text": ("print('x' * 500_000_000)\nraise ValueError('so much')", "120", "ValueError: so much"),
 }
+"""Cells, after how many seconds they are stopped, and what is said then."""
 
 
 def endless(case: Case) -> Found:
     """Let a cell loop for ever, print for ever, or print a text of half a gigabyte."""
-    cell, words = list(ENDLESS.values())[case.number % len(ENDLESS)]
-    return _with_cell(case, cell, words, more=("--cell-seconds", "3"))
+    cell, seconds, words = list(ENDLESS.values())[case.number % len(ENDLESS)]
+    return _with_cell(case, cell, words, more=("--cell-seconds", seconds))
 
 
 def no_memory(case: Case) -> Found:

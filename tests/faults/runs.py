@@ -255,6 +255,7 @@ def _become(arguments: Sequence[str]) -> int:
     from forecast.cli import app
     from forecast.reporting.run.kernels import Kernels
 
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # type: ignore[assignment]
     few_stages()
     Kernels._start_server = _fork_server  # type: ignore[method-assign]
     sys.argv = ["forecast", *arguments]

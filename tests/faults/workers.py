@@ -92,7 +92,7 @@ def work(folder: Path) -> int:
 
     answers, sys.stdout = sys.stdout, sys.stderr
     disk = runs.Disk()
-    own = Path(folder) / f"worker-{disk.name}"
+    own = Path(folder) / disk.name[-8:]  # short: the names of sockets below it may have some hundred letters
     own.mkdir()
     with OPEN:
         for line in sys.stdin:
