@@ -184,11 +184,23 @@ def test_blanked_rows_are_missing_and_the_rest_stays(plain: pd.Series, lean: pd.
     assert is_coded(blanked(lean, keep))
 
 
+def test_texts_of_python_are_those_of_a_plain_column_each_made_once(plain: pd.Series, lean: pd.Series):
+    for column, whole in ((lean, plain), (lean[1:4], plain[1:4]), (lean.take([2, 0, 2, 2]), plain.take([2, 0, 2, 2]))):
+        found, expected = column.to_numpy(), whole.to_numpy()
+        assert found.dtype == expected.dtype == object
+        assert [None if pd.isna(x) else x for x in found] == [None if pd.isna(x) else x for x in expected]
+        assert all(x is np.nan for x in found[pd.isna(found)])
+    assert len({id(x) for x in lean.to_numpy()}) == lean.nunique(dropna=False)
+    filled = lean.to_numpy(na_value="?")
+    assert filled.tolist() == plain.to_numpy(na_value="?").tolist()
+
+
 # -- under a pandas that does otherwise ----------------------------------------------------------------
 
 BROKEN = {
     "isna": lambda self: np.zeros(len(self), dtype=bool),
     "take": lambda self, *_, **__: self[:1],
+    "to_numpy": lambda self, *_, **__: np.array(["x"] * len(self), dtype=object),
     "factorize": lambda self, *_: (np.zeros(len(self), dtype=np.intp), self[:1]),
     "_cmp_method": lambda self, *_: np.ones(len(self), dtype=bool),
     "_pa_array": property(lambda self: pa.chunked_array([pa.array(["x"] * len(self), pa.large_string())])),

@@ -4,7 +4,7 @@ To everybody it is a pandas column of kind `str` like any other: it makes its te
 asked often (missing values, rows, equality with a word, distinct values) is answered from the numbers. What is computed
 from it is plain text again, except some of its rows. `codes` holds the functions that work with the numbers.
 
-The class stands on an attribute that pandas does not document. `works` tries five operations once, and where a later
+The class stands on an attribute that pandas does not document. `works` tries six operations once, and where a later
 pandas answers one of them otherwise every column is plain text: results stay, memory is what it was
 (docs/decisions/text_as_codes.md).
 """
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.extensions import no_default
 from pandas.arrays import ArrowStringArray
 
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
@@ -76,6 +77,14 @@ class CodedText(ArrowStringArray):
     @property
     def _hasna(self) -> bool:
         return bool(self._held.null_count)
+
+    def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: Any = no_default) -> np.ndarray:
+        """Return the texts, as `ExtensionArray.to_numpy`; (n,) object. Each different one is made once for all rows."""
+        plainly = self.is_coded and dtype in (None, object) and na_value is no_default
+        if not plainly or not 0 < len(self._held.dictionary) <= len(self):
+            return super().to_numpy(dtype=dtype, copy=copy, na_value=na_value)
+        texts = np.array([*self._held.dictionary.to_pylist(), self._dtype.na_value], dtype=object)
+        return np.asarray(texts[np.asarray(pc.fill_null(self._held.indices, -1))])
 
     def isna(self) -> np.ndarray:
         """Return which values are missing; (n,) bool."""
@@ -175,6 +184,7 @@ _TRIED: tuple[Callable[[pd.Series], pd.Series], ...] = (
     lambda column: column == "b",
     lambda column: pd.concat([column.take([3, 1]), column.iloc[1:], column[np.array([True, True, False, True])]]),
     lambda column: pd.concat([pd.Series(part) for part in pd.factorize(column)]).astype("str"),
+    lambda column: pd.Series(column.to_numpy(), dtype=object),
     lambda column: column.str.upper(),
 )
-"""Missing values, equality, rows, distinct values, and what pandas does with the text itself."""
+"""Missing values, equality, rows, distinct values, texts of Python, and what pandas does with the text itself."""
