@@ -26,7 +26,7 @@ _BYTES: Mapping[str, int] = {"opportunities": 100, "opportunity_history": 40, "l
 _BASE = 150e6
 """Bytes of Python with its libraries."""
 
-_TIMES: Mapping[str, float] = {"check": 2.0, "report": 3.0}
+_TIMES: Mapping[str, float] = {"check": 2.0, "backtest": 1.6, "report": 3.0}
 """How often the bytes of the log a command takes at its peak, at least; others as `_OTHERWISE`."""
 _OTHERWISE = 2.0
 
