@@ -185,11 +185,7 @@ class Learner:
         if self._next is None:
             self._next = target
         for month in range(self._next, settled + 1):
-            parts = [self._with_offset(part, month) for part in at_risk(view, self._past, month)]
-            if parts:
-                hashes = view.ledger.hashes
-                rows = month_rows(parts, month, hashes=hashes, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
-                self._learn_month(month, parts, rows)
+            self._learn_settled(view, month)  # what became of its deals is let go before a model is fitted
         self._next = max(self._next, settled + 1)
         self._forget(target, steps_of(view))
 
@@ -227,6 +223,14 @@ class Learner:
         return Learned(states=states, model=model, logits=logits, plain=plain)
 
     # -- rows ----------------------------------------------------------------------------------------
+
+    def _learn_settled(self, view: KnownState, month: int) -> None:
+        """Learn from what became, by the view's day, of the deals at risk in a month that has settled."""
+        parts = [self._with_offset(part, month) for part in at_risk(view, self._past, month)]
+        if parts:
+            hashes = view.ledger.hashes
+            rows = month_rows(parts, month, hashes=hashes, most_events=MOST_EVENTS, most_quiet=MOST_QUIET)
+            self._learn_month(month, parts, rows)
 
     def _learn_month(self, month: int, parts: list[AtRisk], rows: Rows) -> None:
         """Learn from a target month that has settled: its rows move the fit, and past forecasts of it get their errors.
