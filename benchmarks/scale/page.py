@@ -126,7 +126,11 @@ def main() -> None:
             found, "CPU", title="CPU grows more slowly than the company", unit="CPU seconds", ticks=[1, 10, 100, 1000]
         ),
         "memory": picture(
-            found, "memory", title="Memory grows with the company", unit="MB", ticks=[100, 300, 1000, 3000, 10000]
+            found,
+            "memory",
+            title="Memory grows with the company",
+            unit="MB",
+            ticks=[100, 300, 1000, 3000, 10000, 30000],
         ),
     }
     for name, content in drawn.items():
