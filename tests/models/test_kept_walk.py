@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pandas as pd
 import pytest
 
@@ -28,6 +30,14 @@ def log_of_company(months: int = 36) -> Log:
     """Return the log of a small simulated company, a new one each time: what is kept hangs on it."""
     company = simulate(opportunities=1500, months=months, seed=11, segments=3)
     return validate(company.tables, Company(**company.company))
+
+
+@cache
+def log_with_walks(day: str, *, most: int = components.MOST_KEPT) -> Log:
+    """Return a log of the same company whose walk to a day is kept; who asks it something changes nothing of it."""
+    log = log_of_company()
+    with_walks(log, day, most=most)
+    return log
 
 
 def with_walks(log: Log, day: str, *, most: int = components.MOST_KEPT) -> Snapshot:
@@ -82,24 +92,21 @@ def assert_the_same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]
 @pytest.mark.parametrize("day", [pytest.param("2026-06-30", marks=pytest.mark.long), "2026-06-17"])
 @pytest.mark.parametrize("most", [components.MOST_KEPT, pytest.param(0, marks=pytest.mark.long)])
 def test_what_is_asked_of_the_day_is_the_same_to_the_bit(day, most):
-    kept = log_of_company()
-    with_walks(kept, day, most=most)
+    kept = log_with_walks(day, most=most)
     assert_the_same(of_the_day(log_of_company(), day, 6), of_the_day(kept, day, 6))
 
 
 @pytest.mark.slow
 @pytest.mark.long
 def test_more_months_than_were_kept_are_walked_anew():
-    kept = log_of_company()
-    with_walks(kept, "2026-06-30")
+    kept = log_with_walks("2026-06-30")
     assert_the_same(of_the_day(log_of_company(), "2026-06-30", 9), of_the_day(kept, "2026-06-30", 9))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("day", ["2026-06-30", pytest.param("2026-06-17", marks=pytest.mark.long)])
 def test_what_is_asked_of_past_days_is_the_same_to_the_bit(day):
-    kept = log_of_company()
-    with_walks(kept, day)
+    kept = log_with_walks(day)
     assert_the_same(of_the_past(log_of_company(), day), of_the_past(kept, day))
 
 
@@ -131,8 +138,7 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.slow
 def test_nobody_walks_again(monkeypatch):
-    log = log_of_company()
-    with_walks(log, "2026-06-30")
+    log = log_with_walks("2026-06-30")
     made = walks(monkeypatch)
     of_the_day(log, "2026-06-30", 6)
     backtest(log, origins=PAST, models=["pipeline", "combined"], through=snapshot(log, as_of="2026-06-30"))
@@ -141,10 +147,9 @@ def test_nobody_walks_again(monkeypatch):
 
 @pytest.mark.slow
 def test_a_later_walk_serves_no_day_that_it_does_not_pass(monkeypatch):
-    log = log_of_company()
-    through = with_walks(log, "2026-06-30")
+    log = log_with_walks("2026-06-30")
     made = walks(monkeypatch)
-    backtest(log, origins=["2026-02-11"], models=["pipeline"], through=through)
+    backtest(log, origins=["2026-02-11"], models=["pipeline"], through=snapshot(log, as_of="2026-06-30"))
     assert made
 
 
