@@ -57,10 +57,8 @@ def main() -> int:
     jobs, told = _jobs(chosen, asked), _Told()
     with tempfile.TemporaryDirectory(prefix="fl-", dir=_room()) as folder:
         through = workers.all_done(jobs, Path(folder), workers=1 if asked.quick else asked.workers, heard=told)
-    if not through:  # what was done in full is told all the same
-        chosen = [
-            fault for fault in chosen if told.jobs.get(fault.name) == sum(job.fault == fault.name for job in jobs)
-        ]
+    if not through:  # what was done is told all the same
+        chosen = [fault for fault in chosen if told.found.get(fault.name)]
     rows = [told.row(fault) for fault in chosen]
     print("".join(rows), end="", flush=True)
     if asked.write or not (asked.quick or asked.only or asked.times):

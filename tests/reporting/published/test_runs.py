@@ -241,3 +241,16 @@ def test_a_run_that_has_nothing_to_do_removes_what_one_left_that_was_killed(tmp_
     record = Record(tmp_path / "reports", as_of="2026-03", clock=lambda: dt.datetime.now(dt.UTC), display=Quiet())
     with record.kept():
         assert [path.name for path in (tmp_path / "temporary").iterdir()] == ["forecast-of-somebody"]
+
+
+def test_a_status_that_a_killed_run_had_half_written_is_removed(tmp_path):
+    gone = subprocess.run([sys.executable, "-c", "import os\nprint(os.getpid())"], capture_output=True, check=True)
+    folder = tmp_path / "reports" / "runs" / "2026-04-03T06-00-01Z_2026-03"
+    folder.mkdir(parents=True)
+    (folder / f".status-{int(gone.stdout)}-14.json").write_text("{")
+    kept = {"status.json", f".status-{os.getpid()}-14.json", ".status-of-somebody.json"}
+    for name in kept:
+        (folder / name).touch()
+    record = Record(tmp_path / "reports", as_of="2026-03", clock=lambda: dt.datetime.now(dt.UTC), display=Quiet())
+    with record.kept():
+        assert {path.name for path in folder.iterdir()} == kept

@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import fcntl
 import json
+import os
 import re
 import threading
 import time
@@ -142,6 +143,7 @@ class Record:
     def kept(self) -> Iterator[Record]:
         """Keep the record from beginning to end of what runs inside, whatever comes of it."""
         sweep(_OURS)  # what runs left that were killed when their month was published: this one may have nothing to do
+        _sweep_records(self.out)
         self._began = self.clock()
         self.facts["started"] = _moment(self._began)
         self._write("run", asked=self.facts["asked"])
@@ -248,6 +250,19 @@ class Record:
                 folder.mkdir()
                 return folder
         raise MachineError(f"{self.out / RUNS}: too many runs are called {name}")
+
+
+def _sweep_records(out: Path) -> None:
+    """Remove the status files that runs had half written when they were killed: whose process is gone."""
+    with contextlib.suppress(OSError):
+        for path in (out / RUNS).glob(f"*/.{Path(STATUS).stem}-*-*.json"):
+            process = path.name.split("-")[1]
+            try:
+                os.kill(int(process), 0)
+            except (ProcessLookupError, OverflowError):
+                path.unlink(missing_ok=True)
+            except (OSError, ValueError):  # another user's, or no file of ours
+                continue
 
 
 def _outcome(error: BaseException | None, *, redacted: bool) -> dict[str, Any]:
