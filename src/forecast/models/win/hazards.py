@@ -104,11 +104,11 @@ def fit_in_full(
         reason = f"only {plural(won, 'deal')} won and {lost} lost: the base rate by age is given to all"
     else:
         before = None if start is None else _carried_over(start, code)
-        full = _fitted(code, design, rows, start=before, divided=divided)
+        full = fitted(code, design, rows, start=before, divided=divided)
         if _covariates_help(base_rate, full, design, rows):
             return full
         reason = NO_SKILL
-    plain = _fitted(base_rate, design, rows, divided=divided)
+    plain = fitted(base_rate, design, rows, divided=divided)
     return replace(plain, informed=False, reason=reason)
 
 
@@ -127,7 +127,7 @@ def _carried_over(fit: Fit, code: Encoding) -> np.ndarray | None:
     return out
 
 
-def _fitted(
+def fitted(
     code: Encoding,
     design: np.ndarray,
     rows: Rows,
@@ -187,7 +187,7 @@ def _covariates_help(base_rate: Encoding, full: Fit, design: np.ndarray, rows: R
     from losses beyond chance.
     """
     sample = np.arange(0, len(rows), 1 + len(rows) // _COMPARED)
-    base = _fitted(base_rate, design, rows, subset=sample)
+    base = fitted(base_rate, design, rows, subset=sample)
     share = rows.weight.sum() / rows.weight[sample].sum()
     gain = (_losses(base.beta, design, rows, sample) - _losses(full.beta, design, rows, sample)) * share
     if gain / full.code.steps > 2 * full.code.width and rows.states.stage.max(initial=-1) >= 0:
@@ -200,8 +200,8 @@ def _covariates_help(base_rate: Encoding, full: Fit, design: np.ndarray, rows: R
     before = after = 0.0
     closures, shifts = [], []
     for learned, later in ((early, late), (late, early)):
-        plain = _fitted(base_rate, design, rows, subset=learned).beta
-        rich = _fitted(full.code, design, rows, subset=learned).beta
+        plain = fitted(base_rate, design, rows, subset=learned).beta
+        rich = fitted(full.code, design, rows, subset=learned).beta
         before += _losses(plain, design, rows, later)
         after += _losses(rich, design, rows, later)
         closed = later[rows.won[later] | rows.lost[later]]
