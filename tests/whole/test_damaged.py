@@ -180,6 +180,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("damaged")
 
 
+@pytest.mark.usefixtures("kept_walks")  # what is read as it was is forecast as it was
 @pytest.mark.filterwarnings("error::RuntimeWarning")  # a line of numpy's in front of what is said
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
