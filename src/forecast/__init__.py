@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.backtest import backtest
     from forecast.evaluation.by_level import backtest_by_level
     from forecast.evaluation.changed import changes_forecast
-    from forecast.evaluation.landmarks import landmarks
+    from forecast.evaluation.own.landmarks import landmarks
     from forecast.evaluation.planning.effect import planning_effect, planning_errors
     from forecast.evaluation.scores.scoring import score, summarise
     from forecast.models.hierarchy.forecast import forecast_by_level
@@ -35,7 +35,7 @@ _HOME = {
     "changes_forecast": "forecast.evaluation.changed",
     "forecast_bookings": "forecast.models.pipeline.bookings",
     "forecast_by_level": "forecast.models.hierarchy.forecast",
-    "landmarks": "forecast.evaluation.landmarks",
+    "landmarks": "forecast.evaluation.own.landmarks",
     "planning_effect": "forecast.evaluation.planning.effect",
     "planning_errors": "forecast.evaluation.planning.effect",
     "read": "forecast.data.selection.reading",

@@ -19,7 +19,7 @@ from reports import PARAMETERS, company, notebook
 BACKTEST = ("backtest", "--data", "DATA", "--out", "OUT.csv")
 COMMANDS = (
     *("report", "check", "bookings", "deals", "backtest", "planning", "simulate", "init", "import", "params"),
-    *("runs", "verify", "compare", "replay", "clean"),
+    *("runs", "verify", "compare", "replay", "clean", "leaktest"),
 )
 
 

@@ -50,7 +50,7 @@ ROWS = [
     "adapters",
     "evaluation/backtest|evaluation/changed",
     "evaluation/by_level",
-    "evaluation/landmarks",
+    "evaluation/own",
     "evaluation/scores",
     "evaluation/judgement",
     "evaluation/value_added|evaluation/alarms|evaluation/last_months|evaluation/people",

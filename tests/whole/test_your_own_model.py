@@ -33,7 +33,7 @@ def test_the_first_model_runs_and_is_short(root: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_adapters_run_as_they_stand_there(number: int, root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(root)
     space: dict[str, object] = {"__name__": "documented"}

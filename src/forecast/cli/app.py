@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forecast.cli import imports, limits, published, reporting, streams
+from forecast.cli import imports, limits, own, published, reporting, streams
 from forecast.data import memory
 from forecast.errors import ForecastError, MachineError
 from forecast.reporting.run.stopping import terminable
@@ -390,6 +390,7 @@ def params(
 
 
 published.register(app)
+own.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
