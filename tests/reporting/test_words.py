@@ -110,6 +110,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "pages/scorecard/card": {"above": CODE, "below": CODE, "|lower cost): ": CODE},
     "pages/scorecard/funnel": {"above": CODE, "below": CODE, "Whose forecast was nearer?": "a heading"},
     "pages/segments": {"below plan": FACT},
+    "pages/track/by_level": {"off to one side by more than luck": "the head of a column; its words come from `word`"},
     "pages/track/lately_sentences": {
         "too high": ALARM,
         "too low": ALARM,

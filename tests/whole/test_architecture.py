@@ -54,7 +54,7 @@ ROWS = [
     "evaluation/scores",
     "evaluation/judgement",
     "evaluation/value_added|evaluation/alarms|evaluation/last_months|evaluation/people",
-    "evaluation/lately|evaluation/levels",
+    "evaluation/lately|evaluation/levels|evaluation/level_scores",
     "evaluation/questions",
     "evaluation/planning",
     "evaluation/scorecard/definition",

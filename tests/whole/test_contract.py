@@ -190,6 +190,7 @@ def test_report_folder(sample_report: Path):
     added = ("value_added", "habits", "adjustments", "late_wins", *(f"planning_{name}" for name in beside))
     added += ("benchmark", "lately", "alarms", "odds_ever", "odds_past", "odds_bins", "odds_days", "odds_judgements")
     added += ("events", "levels", "levels_found", "followed")
+    added += ("hierarchy_forecast", "hierarchy_scores")
     added += ("capacity", "scorecard_definitions", "scorecard_funnel", "scorecard_decomposition")
     for name in ("bookings", "deals", "backtest", "scores", "planning", "scorecard", *added):
         parquet, csv = table(month / "tables" / f"{name}.parquet"), table(month / "tables" / f"{name}.csv")
@@ -199,6 +200,21 @@ def test_report_folder(sample_report: Path):
     text = json.dumps(manifest)
     for word in ("parameters", "seed", "fingerprint", "versions", "seconds", "memory"):
         assert word in text, word
+
+
+def hold_that_levels_add_up(nodes: pd.DataFrame, bookings: pd.DataFrame) -> None:
+    """Hold that in every tree the children of a node bring what it does, to the cent, the whole all of it."""
+    total = bookings[bookings["segment"] == "Total"].set_index("target_period")
+    for _, tree in nodes.groupby("of"):
+        whole = tree[tree["level"] == 0].set_index("target_period")
+        below = tree[tree["level"] > 0]
+        above = below["path"].str.rpartition(" > ")[0].replace("", "Total")
+        own = tree.set_index(["path", "target_period"])
+        for name in ("mean", "booked", "open_pipeline", "not_yet_created"):
+            assert (whole[name] - total[name]).abs().max() < 0.005
+            sums = below.groupby([above, "target_period"])[name].sum()
+            assert len(sums) > 8
+            assert (sums - own[name].reindex(sums.index)).abs().max() < 0.005
 
 
 def test_report_tables(sample_report: Path, root: Path):
@@ -212,6 +228,7 @@ def test_report_tables(sample_report: Path, root: Path):
     # As a reader adds up: from the CSV files alone.
     snap = forecast.snapshot(forecast.read(root / "data" / "sample"), as_of="2026-10-31")
     hold_that_deals_add_up(table(tables / "deals.csv"), table(tables / "bookings.csv"), snap)
+    hold_that_levels_add_up(table(tables / "hierarchy_forecast.csv"), table(tables / "bookings.csv"))
     steps = table(tables / "value_added.parquet")["step"]
     assert steps.tolist() == [step for step, _ in LADDER]
     ends = {f"{interval}_{end}" for interval in INTERVALS for end in ("low", "high")}

@@ -85,8 +85,9 @@ def _tracks(
     days = [day for day in days if day >= ledger.first_day]
     came = _settled(log, ledger, days, months=months)
     for group in one_knowledge_each(log, days, ledger=replace(ledger)):
-        kept = through if through is not None and is_known_alike(log, group[-1], through.as_of, ledger=ledger) else None
-        snap = snapshot(log, as_of=group[-1], ledger=ledger) if kept is None else kept
+        snap = through
+        if snap is None or not snap.ledger.kept or not is_known_alike(log, group[-1], snap.as_of, ledger=ledger):
+            snap = snapshot(log, as_of=group[-1], ledger=ledger)
         for origin in components_at_origins(snap, origins=group, steps=months, marketing=True):
             table = by_level(origin, months=months, seed=seed if ranges else None).table
             by_month = table[~table["target_period"].str.contains(" ")].reset_index(drop=True)
@@ -133,7 +134,7 @@ def _with_observed(table: pd.DataFrame, view: KnownState, came: pd.DataFrame) ->
     """Return a day's table with what came of each node, and rows for those that nobody knew of."""
     settled = came.attrs["periods"]
     inside = came[came["target_period"].isin(table["target_period"].unique())]
-    sums = pd.concat([_by_node(inside, tree) for tree in layouts(view)] or [inside], ignore_index=True)
+    sums = pd.concat([_by_node(inside, tree) for tree in view.once(layouts)] or [inside], ignore_index=True)
     if not len(table):
         return table.assign(observed=np.nan)
     joined = table.merge(sums, on=list(KEY), how="outer", suffixes=("", "_of"), indicator=True, sort=False)

@@ -175,6 +175,19 @@ def test_a_hierarchy_leaves_the_rest_to_the_whole_and_nothing_else_moves(log):
     )
 
 
+def test_a_part_of_the_company_keeps_its_places(log):
+    some = sorted(log.opportunities["segment"].unique())[:2]
+    part = forecast.select(log, segment=some)
+    pd.testing.assert_frame_equal(part.get("hierarchy"), log.get("hierarchy"))
+    table = forecast_by_level(forecast.snapshot(part, as_of=DAYS[0]), months=2)
+    assert set(table.loc[table["kind"] == "segment", "node"]) == set(some)
+    assert differences(table) == 0
+    until = forecast.select(log, until="2025-03-31").get("hierarchy")
+    assert until["from"].max() <= pd.Timestamp("2025-03-31")
+    assert not (until["to"] > pd.Timestamp("2025-03-31")).any()
+    assert len(until) < len(log.get("hierarchy"))
+
+
 def test_parameters_are_checked_and_too_thin_data_have_nodes_without_numbers(log):
     snap = forecast.snapshot(log, as_of=DAYS[0])
     with pytest.raises(ParameterError, match="months"):

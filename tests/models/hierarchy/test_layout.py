@@ -53,7 +53,7 @@ def test_owners_of_segments_stand_below_them_also_with_deals_elsewhere():
     assert tree.path_of("South", "Cyd") == ("South", "Cyd")  # both new since
     assert [kind for _, kind in tree.nodes_of("East", "Ada")] == [
         *("total", "group", "group", "segment"),
-        *("group", "owner"),
+        *("team", "owner"),
     ]
     assert written(tree.path_of("West", "Bob")) == "West > Team-2 > Bob"
     assert written(()) == "Total"

@@ -73,9 +73,9 @@ def test_absent_tables_are_counted_and_told_once(tmp_path: Path):
 def test_that_every_table_is_there_is_said_only_where_each_is():
     covered = pd.DataFrame({"table": ["opportunities", "plan", "events", "hierarchy"], "rows": [9, 3, 0, 0]})
     assert audit.every_table(covered) == (
-        "Every table is there that a page rests on; events and hierarchy are not, and no page reads them."
+        "Every table is there that a page rests on; events and hierarchy are not, and no page needs them."
     )
-    assert audit.every_table(covered.iloc[:3]).endswith("; events is not, and no page reads it.")
+    assert audit.every_table(covered.iloc[:3]).endswith("; events is not, and no page needs it.")
     assert audit.every_table(covered.iloc[:2]) == "Every table is there."
 
 

@@ -52,7 +52,8 @@ def forecast_by_level(snap: Snapshot, *, months: int = 6, seed: int = 0) -> pd.D
     -------
     A row a node and month, then a row a node and fiscal quarter whose months are all past or forecast. `of` names the
     tree (segment, owner or product), `level` is 0 for the whole (`Total`), 1 for what stands directly below it, and so
-    on; `kind` says what a node is (total, group, segment, owner, product), `path` where it stands, such as
+    on; `kind` says what a node is (total, group of segments, segment,
+    team, owner, family, product), `path` where it stands, such as
     `Europe > North > Ada`; then node, parent, origin, target_period, horizon, mean, q2.5 … q97.5, booked,
     open_pipeline, not_yet_created, in the reporting currency. Sorted by tree, then path, then horizon, months first.
     In each tree the children of a node add up to it, to the cent; trees are other cuts of the same money, and nothing
@@ -91,7 +92,7 @@ def levels_at_origins(
 def by_level(origin: Origin, *, months: int, seed: int | None) -> NotedTable:
     """Return the table of `forecast_by_level` of one day of a walk; seed : None for expectations alone."""
     view, parts = origin.view, origin.forecast()
-    trees = layouts(view)
+    trees = view.once(layouts)
     if not trees:
         return NotedTable(table=_typed(pd.DataFrame(columns=list(COLUMNS))), notes=(NO_TABLE,))
     targets = Targets.of(view, months)

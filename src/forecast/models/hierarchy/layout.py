@@ -25,8 +25,8 @@ SEGMENT, OWNER, PRODUCT = "segment", "owner", "product"
 NOBODY: Mapping[str, str] = {OWNER: NO_OWNER, PRODUCT: "no product"}
 """What the leaf of deals is called that have no owner or product."""
 
-WHOLE, GROUP = "total", "group"
-"""The kinds of nodes that are no segment, owner or product: the whole; a region, a team, a family."""
+WHOLE, GROUP, TEAM, FAMILY = "total", "group", "team", "family"
+"""The kinds of nodes that are no segment, owner or product: the whole; what stands above segments, owners, products."""
 
 ITSELF = "{} itself"
 """What the leaf is called that holds the own deals of a segment, owner or product to which others belong."""
@@ -91,7 +91,8 @@ class Layout:
         return self._down_to(self.path_of(segment, name), above=self._above(segment))
 
     def _down_to(self, path: Path, *, above: Path) -> list[tuple[Path, str]]:
-        found = [(path[:end], GROUP) for end in range(len(path) + 1)]
+        lower = FAMILY if self.by == PRODUCT else TEAM
+        found = [(path[:end], GROUP if end < len(above) else lower) for end in range(len(path) + 1)]
         found[0] = ((), WHOLE)
         if above:
             found[len(above)] = (above, SEGMENT)

@@ -188,7 +188,7 @@ class Cards:
 class Together:
     """Several of these from one cell, one after the other."""
 
-    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds | Together) -> None:
+    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds | Tree | Together) -> None:
         self.parts = parts
 
     def _repr_html_(self) -> str:
@@ -204,7 +204,7 @@ class Shown(Together):
     A page whose heading has nothing beneath it drops the heading too, and says at its end what it cannot show.
     """
 
-    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds | Together) -> None:
+    def __init__(self, *parts: Chart | Statement | Notes | Cards | TableView | Folds | Tree | Together) -> None:
         super().__init__(*(part for part in parts if _says_something(part)))
 
 
@@ -229,6 +229,36 @@ class Folds:
 
     def __repr__(self) -> str:
         return sources.plain("\n".join([self.lead, *(f"- {line}" for line, _ in self.parts)]).strip())
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A line of a tree, and what is folded away behind it."""
+
+    line: str
+    below: Sequence[Branch] = ()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Lines that open on those below them, all folded away behind one that says what they are; nothing without any."""
+
+    lead: str
+    branches: Sequence[Branch]
+    notes: Sequence[str] = ()
+
+    def _repr_html_(self) -> str:
+        return render("tree", self) if self.branches else ""
+
+    def __repr__(self) -> str:
+        def lines(branches: Sequence[Branch], depth: int) -> list[str]:
+            return [
+                line
+                for branch in branches
+                for line in (f"{'  ' * depth}- {branch.line}", *lines(branch.below, depth + 1))
+            ]
+
+        return sources.plain("\n".join([self.lead, *lines(self.branches, 0)]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -388,6 +418,7 @@ def _templates() -> Environment:
     environment.filters["tied"] = _tied
     environment.filters["plain"] = sources.plain
     environment.filters["source"] = _source_of
+    environment.filters["all_sources"] = _all_sources_of
     environment.filters["inside"] = _inside
     environment.filters["html"] = lambda part: Markup(part._repr_html_())
     return environment
@@ -438,6 +469,14 @@ def _source_of(cell: str) -> Markup | str:
     found = sources.pieces(cell)
     whole = len(found) == 1 and found[0][0]
     return Markup(' data-src="{}"').format(wording.clean(found[0][0])) if whole else ""
+
+
+def _all_sources_of(line: str) -> Markup | str:
+    """Return the attribute of an element that holds a line: all sources that it carries, in order; else nothing."""
+    from markupsafe import Markup
+
+    cited = sources.cited(line)
+    return Markup(' data-src="{}"').format(" ".join(map(wording.clean, cited))) if cited else ""
 
 
 def _inside(cell: str) -> object:

@@ -95,9 +95,9 @@ def _tidy(element: ET.Element, used: Mapping[str, str]) -> None:
         del attributes["transform"]
     for key in ("d", "x", "y", "width", "height", "transform"):
         if key in attributes:
-            attributes[key] = _NUMBER.sub(lambda match: f"{float(match[0]):.1f}", attributes[key])
+            attributes[key] = _NUMBER.sub(lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), attributes[key])
     if "d" in attributes:
-        attributes["d"] = re.sub(r"\s+", " ", attributes["d"]).strip()
+        attributes["d"] = re.sub(r"\s*([A-Za-z])\s*", r"\1", re.sub(r"\s+", " ", attributes["d"])).strip()
     if "style" in attributes:
         parts = [part.strip() for part in attributes["style"].split(";")]
         looks = [re.sub(r":\s+", ":", part) for part in parts if part and not part.startswith("font-family")]
@@ -121,13 +121,18 @@ def _prune(root: ET.Element) -> None:
         root.remove(child)
         if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
             content.extend(child)
-        elif child.tag != "path" or "d" in child.attrib:  # a line between unknown points has no shape
-            content.append(child)
+        elif child.tag != "path" or ("d" in child.attrib and not _is_unseen(child)):
+            content.append(child)  # a line between unknown points has no shape
     for child in content:
         if len(root) and _look_alike(root[-1], child):
-            root[-1].attrib["d"] += f" {child.attrib['d']}"
+            root[-1].attrib["d"] += child.attrib["d"]
         else:
             root.append(child)
+
+
+def _is_unseen(path: ET.Element) -> bool:
+    """Return whether a path is neither filled nor drawn, nor referred to."""
+    return path.get("style") == "fill:none" and "id" not in path.attrib
 
 
 def _look_alike(one: ET.Element, other: ET.Element) -> bool:

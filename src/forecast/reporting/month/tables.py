@@ -28,9 +28,11 @@ from forecast.data.submissions import name_key, submitters
 from forecast.errors import DataError, ParameterError, nearest
 from forecast.evaluation import questions
 from forecast.evaluation.backtest import backtest
+from forecast.evaluation.by_level import backtest_by_level
 from forecast.evaluation.changed import explained
 from forecast.evaluation.judgement import Finding
 from forecast.evaluation.lately import LAST, alarms, lately, parted
+from forecast.evaluation.level_scores import scores_by_level
 from forecast.evaluation.levels import TABLES as LEVELS
 from forecast.evaluation.levels import levels_on
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
@@ -47,6 +49,7 @@ from forecast.evaluation.scores.events import wins_in_the_end
 from forecast.evaluation.scores.scoring import BASELINE, score, summarise
 from forecast.evaluation.value_added import adjustments, habits, ladder_of, skill_tests, value_added
 from forecast.models.combined.combination import as_made, combinations
+from forecast.models.hierarchy.forecast import forecast_by_level
 from forecast.models.pipeline.bookings import MODEL_WITHOUT, drawn_bookings
 from forecast.models.pipeline.components import MARKETINGS, keep_walks
 from forecast.models.pipeline.deals import win_probabilities
@@ -99,10 +102,10 @@ def table(
 
     Parameters
     ----------
-    name : bookings, capacity, benchmark, combined, weights, deals, backtest, scores, lately, alarms, parted, planning,
-        planning_levels, levels, levels_found, followed, scorecard, scorecard_decomposition, scorecard_definitions,
-        scorecard_funnel, judgements, value_added, habits, adjustments, odds_ever, late_wins, overdue, notes,
-        changes_forecast, changes_forecast_deals or changes_forecast_ends.
+    name : bookings, capacity, hierarchy_forecast, hierarchy_scores, benchmark, combined, weights, deals, backtest,
+        scores, lately, alarms, parted, planning, planning_levels, levels, levels_found, followed, scorecard,
+        scorecard_decomposition, scorecard_definitions, scorecard_funnel, judgements, value_added, habits, adjustments,
+        odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -196,6 +199,18 @@ def _bookings(month: _Month) -> pd.DataFrame:
 def _capacity(month: _Month) -> pd.DataFrame:
     """Return the chance that bookings exceed what can be delivered, where `bookings` is there without it."""
     return as_table(capacity_rows(month.snap, months=month.months, seed=month.seed))
+
+
+def _by_level(month: _Month) -> pd.DataFrame:
+    return forecast_by_level(month.snap, months=month.months, seed=month.seed)
+
+
+def _scores_by_level(month: _Month) -> pd.DataFrame:
+    """Return how near forecasts by level were at the month ends of the track record, as settled by as_of."""
+    days, through = origins(month.log, as_of=month.snap.as_of), month.snap
+    track = backtest_by_level(month.log, origins=days, months=month.months, ranges=False, through=through)
+    settled = settled_by(month.log, month.snap.as_of, track["target_period"])
+    return scores_by_level(track.assign(observed=track["observed"].where(settled)))
 
 
 def _benchmark(month: _Month) -> pd.DataFrame:
@@ -440,6 +455,8 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
     {
         "bookings": _bookings,
         "capacity": _capacity,
+        "hierarchy_forecast": _by_level,
+        "hierarchy_scores": _scores_by_level,
         "benchmark": _benchmark,
         **_each(_combination, "combined", "weights"),
         "deals": _deals,

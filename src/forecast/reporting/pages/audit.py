@@ -174,12 +174,12 @@ def not_shown(table: pd.DataFrame, coverage: pd.DataFrame, notes: Sequence[str])
 
 
 def every_table(coverage: pd.DataFrame) -> str:
-    """Return that no table is missing; those that are not there and that no page reads are named."""
+    """Return that no table is missing; those that are not there and that no page needs are named."""
     unused = list(coverage.loc[coverage["rows"] == 0, "table"])
     if not unused:
         return f"{EVERY_TABLE}."
     are, them = ("is", "it") if len(unused) == 1 else ("are", "them")
-    return f"{EVERY_TABLE} that a page rests on; {wording.joined(unused)} {are} not, and no page reads {them}."
+    return f"{EVERY_TABLE} that a page rests on; {wording.joined(unused)} {are} not, and no page needs {them}."
 
 
 def caveats(table: pd.DataFrame) -> list[str]:
