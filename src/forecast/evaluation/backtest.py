@@ -207,6 +207,8 @@ def _of_group(
     The snapshot, and what was worked out on it, is let go with the last table. ledger : the log's, where there is one.
     """
     snap = snapshot(log, as_of=group[-1], ledger=ledger)
+    if group[-1] not in log.kept:  # what is worked out for people takes memory, and no forecaster reads it
+        snap = replace(snap, opportunities=snap.opportunities.drop(columns=["stage_since", "slips"]))
     made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
     for name, forecast in forecasters.items():
         if isinstance(forecast, OwnModel):

@@ -9,7 +9,7 @@ import pytest
 import forecast
 from companies import make_snapshot
 from forecast.data.codes import dictionary_of, row_codes
-from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, counted_days, days_of, in_order
+from forecast.data.known.coding import NO_DAY, PeriodTable, codes_of, counted_days, days_of
 from forecast.data.known.ledger import ledger_of
 from forecast.data.known.recorded import outcomes_as_read_on
 from forecast.errors import ParameterError
@@ -161,16 +161,6 @@ def test_a_day_outside_the_log_is_refused(log):
     with pytest.raises(ParameterError, match="earlier than the log's first record"):
         ledger.as_of(ledger.first_day - pd.Timedelta(days=1))
     assert ledger.as_of(ledger.first_day).known.any()
-
-
-def test_days_in_order_are_those_of_a_stable_sort():
-    rng = np.random.default_rng(0)
-    for span in (5, 60_000, 70_000, 10**9):
-        days = rng.integers(-100, span, 1000).astype(np.int32)
-        assert (in_order(days) == np.argsort(days, kind="stable")).all()
-    with_none = np.array([3, NO_DAY, 1, NO_DAY], dtype=np.int32)
-    assert in_order(with_none).tolist() == [1, 3, 2, 0]
-    assert in_order(with_none[:0]).tolist() == []
 
 
 def test_a_table_of_periods_says_what_the_calendar_says(log):

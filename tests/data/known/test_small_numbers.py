@@ -11,7 +11,7 @@ import pytest
 import forecast
 from companies import make_snapshot
 from forecast.data.known import coding
-from forecast.data.known.coding import NONE, as_small, column_of, in_order, in_parts, rows_into_run, run_start
+from forecast.data.known.coding import NONE, as_small, column_of, in_parts, rows_into_run, run_start
 from forecast.data.known.ledger import ledger_of
 from forecast.data.known.recorded import for_forecasters
 from forecast.data.schema import Company, Log
@@ -73,12 +73,6 @@ def test_parts_are_all_of_it_in_order(monkeypatch):
     parts = list(in_parts(np.arange(8), np.arange(8) % 2))
     assert [len(a) for a, _ in parts] == [3, 3, 2]
     assert np.concatenate([a for a, _ in parts]).tolist() == list(range(8))
-
-
-def test_an_order_found_in_parts_is_that_of_a_stable_sort(monkeypatch):
-    monkeypatch.setattr(coding, "PART", 7)
-    days = np.random.default_rng(1).integers(19_000, 19_030, 500).astype(np.int32)
-    assert (in_order(days) == np.argsort(days, kind="stable")).all()
 
 
 @pytest.mark.parametrize("part", [5, 10_000])

@@ -23,10 +23,8 @@ from forecast.data.known.coding import (
     codes_of,
     column_of,
     count_by_period,
-    counted_days,
     dates_of,
     days_of,
-    in_order,
     owners,
     rows_into_run,
     slips_of,
@@ -363,20 +361,6 @@ class Archive:
     def closing_periods(self) -> PeriodTable:
         """The periods of all days on which a deal may count as closed."""
         return PeriodTable.over(self.calendar, self.final_closed_on, self.day, self.recorded_closed_on)
-
-    @cached_property
-    def rows_until(self) -> tuple[np.ndarray, np.ndarray]:
-        """The k days on which rows were recorded, ascending, and how many rows had been: before the first, by each.
-
-        Shapes (k,) and (k + 1,).
-        """
-        days, counts = counted_days(self.day)
-        return days, np.append(0, np.cumsum(counts))
-
-    @cached_property
-    def by_day(self) -> np.ndarray:
-        """The order of the rows by the day they were recorded, else as they are; (m,)."""
-        return in_order(self.day)
 
     @cached_property
     def close_dates(self) -> PeriodTable:

@@ -67,29 +67,6 @@ def dates_of(days: np.ndarray) -> np.ndarray:
     return dates
 
 
-def in_order(days: np.ndarray) -> np.ndarray:
-    """Return the stable order of days; (n,) int32.
-
-    Simple case: the days span at most 180 years. How many rows each day has says where its rows go, so that parts are
-    sorted one at a time and put there; all at once would take numbers twice as wide for every row.
-    """
-    distinct, counts = counted_days(days)
-    if not len(days) or int(distinct[-1]) - int(distinct[0]) > np.iinfo(np.uint16).max:
-        return np.argsort(days, kind="stable").astype(np.int32)
-    first = int(distinct[0])
-    begins = np.zeros(int(distinct[-1]) - first + 1, dtype=np.int64)
-    begins[distinct - first] = np.cumsum(counts) - counts
-    out = np.empty(len(days), dtype=np.int32)
-    for at in range(0, len(days), PART):
-        part = (days[at : at + PART] - first).astype(np.uint16)
-        order = np.argsort(part, kind="stable")
-        of_day = np.bincount(part, minlength=len(begins))
-        place = begins - (np.cumsum(of_day) - of_day)
-        out[place[part[order]] + np.arange(len(part))] = order + at
-        begins += of_day
-    return out
-
-
 def as_small(values: np.ndarray) -> np.ndarray:
     """Return whole numbers of 0 or more as the smallest unsigned integers that hold the largest of them; (n,).
 

@@ -323,11 +323,11 @@ class Ledger(Archive):
 
     def _rows_recorded(self, *, after: int | None, until: int) -> np.ndarray:
         """Return the rows recorded after one day and until another, in the order of the history."""
-        if after is None:
-            return np.flatnonzero(self.day <= until)
-        days, rows = self.rows_until
-        first, stop = (rows[np.searchsorted(days, day, side="right")] for day in (after, until))
-        return np.sort(self.by_day[first:stop])
+        # Every row is looked at for each day: to keep the order of days would take as much memory as a column more.
+        new = self.day <= until
+        if after is not None:
+            new &= self.day > after
+        return np.flatnonzero(new)
 
     def _read_rows(self, standing: _Standing, rows: np.ndarray, day: int) -> np.ndarray:
         """Let deals stand as the last of their new rows says; return these deals."""
