@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.reporting.run.parameters import notebook_parameters
-from forecast.reporting.run.prepare import STAGES
+from forecast.reporting.run.prepare import ANALYST, STAGES
 from tiny import tiny_company
 
 with without_iri_grammar():
@@ -33,12 +34,17 @@ def source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def run(path: Path, **parameters: object) -> str:
-    """Run a notebook's cells as one script and return the HTML of what each cell shows."""
+def is_analysts(cell: dict[str, Any]) -> bool:
+    """Return whether a cell is for whoever works in the notebook, so that a report leaves it out."""
+    return ANALYST in cell["metadata"].get("tags", [])
+
+
+def run(path: Path, *, whole: bool = False, **parameters: object) -> str:
+    """Run a notebook's cells as one script and return the HTML of what each cell shows; whole : the analyst's too."""
     names: dict[str, Any] = {}
     shown = []
     for cell in cells(path):
-        if cell["cell_type"] != "code":
+        if cell["cell_type"] != "code" or (is_analysts(cell) and not whole):
             continue
         body = ast.parse(source(cell)).body
         last = body.pop() if isinstance(body[-1], ast.Expr) else None
@@ -47,7 +53,7 @@ def run(path: Path, **parameters: object) -> str:
             names.update(parameters)
         if last is not None:
             value = eval(compile(ast.Expression(last.value), cell["id"], "eval"), names)
-            shown.append(value._repr_html_())
+            shown.append(value._repr_html_() if hasattr(value, "_repr_html_") else str(value))
     return "\n".join(shown)
 
 
@@ -75,7 +81,7 @@ class TestForm:
 
     def test_it_is_thin(self, path: Path):
         code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
-        assert 6 <= len(code) <= 12
+        assert 6 <= len([cell for cell in code if not is_analysts(cell)]) <= 12
         for cell in code:
             if "parameters" not in cell["metadata"].get("tags", []):  # that is a list, a line each
                 assert len(cell["source"]) <= 15, cell["id"]
@@ -152,3 +158,32 @@ def test_a_segments_page_runs_on_a_real_export_without_history(maven_report: Pat
     html = run(path, data=str(maven_company), as_of="2017-12-31", tables=str(tables))
     assert "we expect to book" in re.sub(r"<[^>]+>", "", html)
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", html).lower().replace("finance", "")
+
+
+WORKED_IN = [path for path in REPORTS if any(is_analysts(cell) for cell in cells(path))]
+
+
+def test_every_notebook_of_the_month_but_the_brief_is_worked_in():
+    assert {path.stem for path in WORKED_IN} == {path.stem for path in OF_EACH_MONTH if not path.stem.startswith("07")}
+
+
+@pytest.mark.parametrize("path", WORKED_IN, ids=lambda path: path.stem)
+def test_it_teaches(path: Path):
+    # A word on what to look for, the frames themselves, and three cells to change at the end.
+    mine = [cell for cell in cells(path) if is_analysts(cell)]
+    assert source(mine[0]).startswith("**What to look for.**")
+    tried = [cell for cell in mine if cell["cell_type"] == "code" and cell["id"].startswith("try-")]
+    assert len(tried) == 3
+    assert [cell["id"] for cell in cells(path)][-3:] == [cell["id"] for cell in tried]
+    shown = [cell for cell in mine if cell["cell_type"] == "code" and cell not in tried]
+    assert len(shown) >= 3
+    assert all(source(cell).startswith(("#", "import ")) for cell in [*shown, *tried]), "a cell without a word on it"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WORKED_IN, ids=lambda path: path.stem)
+@pytest.mark.xdist_group("report")
+def test_what_is_for_the_analyst_runs(path: Path, sample_report: Path, tmp_path: Path):
+    tables = shutil.copytree(sample_report / "2026-10-31" / "tables", tmp_path / "tables")
+    html = run(path, whole=True, data=str(ROOT / "data" / "sample"), tables=str(tables))
+    assert "Traceback" not in html

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SCENARIO_NOTEBOOK = "00_explore"
 """The notebook that shows a scenario; no other receives it."""
 
+ANALYST = "analyst"
+"""The tag of cells that show a frame or try something: JupyterLab and plain papermill run them, a report does not."""
+
 _TEXTS, _DEALS = ("segment", "product"), ("won", "lost")
 _OPTIONS = {"data": "--data", "as_of": "--as-of", "months": "--months", "seed": "--seed", "tables": "--out"}
 _OPTIONS[PARAMETER] = "--where"
@@ -162,10 +165,16 @@ def read_notebooks(folder: Path, stages: Sequence[Stage]) -> dict[str, Notebook]
     found = {}
     for stage in stages:
         file = folder / f"{stage.name}.ipynb"
-        content = read_notebook(file)
+        content = for_the_month(read_notebook(file))
         declared = parameters_of(content, where=file.name)
         found[stage.name] = Notebook(stage=stage, file=file, content=content, declared=declared)
     return found
+
+
+def for_the_month(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook without the cells that are for whoever works in it, tagged `analyst`: a report runs no such."""
+    cells = [cell for cell in content["cells"] if ANALYST not in cell.get("metadata", {}).get("tags", [])]
+    return {**content, "cells": cells}
 
 
 def with_values(
