@@ -53,7 +53,7 @@ def run(path: Path, *, whole: bool = False, **parameters: object) -> str:
             names.update(parameters)
         if last is not None:
             value = eval(compile(ast.Expression(last.value), cell["id"], "eval"), names)
-            shown.append(value._repr_html_() if hasattr(value, "_repr_html_") else str(value))
+            shown.append((hasattr(value, "_repr_html_") and value._repr_html_()) or str(value))
     return "\n".join(shown)
 
 

@@ -56,6 +56,15 @@ def test_lines_open_on_what_they_are_made_of_the_largest_first():
     )
 
 
+def test_the_leaders_page_names_no_owner():
+    text = repr(drill_down(TABLE, period="FY26 Q4", company=COMPANY, brief=True))
+    assert "Ada" not in text
+    assert "owners" not in text
+    assert "North" in text
+    alone = rows(("owner", "Total", "total", 9e6), ("owner", "Bob", "owner", 9e6))
+    assert drill_down(alone, period="FY26 Q4", company=COMPANY, brief=True)._repr_html_() == ""
+
+
 def test_without_a_table_a_number_or_the_period_nothing_is_shown():
     for tables, period in (((), "FY26 Q4"), ((TABLE,), "FY27 Q1"), ((TABLE.assign(mean=float("nan")),), "FY26 Q4")):
         assert drill_down(*tables, period=period, company=COMPANY)._repr_html_() == ""

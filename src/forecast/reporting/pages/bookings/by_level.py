@@ -25,13 +25,13 @@ def drill_down(*tables: pd.DataFrame, period: str, company: Company, most: int =
     """Return the trees of a period, each folded away behind a line; nothing where no table is given, or no number.
 
     tables : the month's `hierarchy_forecast`, none where the company has no hierarchy. period : the headline's. most :
-    nodes of a tree. brief : without the words on how it is read.
+    nodes of a tree. brief : for the leader's page, which names no owner, and without the words on how it is read.
     """
     known = [table[(table["target_period"] == period) & table["mean"].notna()] for table in tables]
+    known = [table[table["kind"] != "owner"] if brief else table for table in known]
     trees = [(of, rows[rows["of"] == of]) for rows in known for of in LEADS]
-    return Shown(
-        *(_tree(rows, of, period=period, company=company, most=most, brief=brief) for of, rows in trees if len(rows))
-    )
+    trees = [(of, rows) for of, rows in trees if (rows["level"] > 0).any()]
+    return Shown(*(_tree(rows, of, period=period, company=company, most=most, brief=brief) for of, rows in trees))
 
 
 def _tree(rows: pd.DataFrame, of: str, *, period: str, company: Company, most: int, brief: bool) -> Tree:
