@@ -25,7 +25,7 @@ RANKS: Mapping[Severity, str] = MappingProxyType(
 ROWS_LISTED = 5
 """So many rows of a problem are named; the rest are counted."""
 _PROBLEMS_LISTED = 3
-_QUOTED, _ROW, _TEXT, _COMPARED, _NAMES_LISTED = 60, 300, 3000, 200, 20
+_QUOTED, _ROW, _TEXT, _COMPARED, _NAMES_LISTED, _LETTERS_LISTED = 60, 300, 3000, 200, 20, 300
 
 
 TRANSIENT: Mapping[str, str] = MappingProxyType(
@@ -227,5 +227,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES_LISTED:,} more" if len(names) > _NAMES_LISTED else ""
-    return "known: " + ", ".join(map(shortened, names[:_NAMES_LISTED])) + more
+    """Return the first names, as many as a reader takes in: 20, or fewer where they are long."""
+    shown: list[str] = []
+    for name in map(shortened, names[:_NAMES_LISTED]):
+        if shown and sum(map(len, shown)) + len(name) > _LETTERS_LISTED:
+            break
+        shown.append(name)
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return "known: " + ", ".join(shown) + more

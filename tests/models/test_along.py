@@ -110,8 +110,9 @@ def test_the_owners_answer_for_what_was_forecast_also_where_only_the_base_rate_w
     learner, told = Learner(fit_from=fit_from), 0
     for seen in ledger.walk(days[:20]):
         learned = learner.step(seen)
-        logits = learner._origins[seen.first_target].logits if learned.model is not None else None
-        if logits is not None and not learned.model.informed:
+        by_step = learner._origins[seen.first_target].logits if learned.model is not None else {}
+        if by_step and not learned.model.informed:
+            logits = np.stack([by_step[step] for step in sorted(by_step)], axis=1)
             hazards = np.stack(learned.model.hazards(learned.states, steps=logits.shape[1]), axis=2)
             np.testing.assert_allclose(expit(logits.astype(float)), hazards, rtol=1e-5)
             told += len(logits)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import forecast
 import hostile
 from forecast.data.sources.files import read_raw
-from forecast.data.sources.redact import pseudonyms, read_salt, redact
+from forecast.data.sources.redact import TEAM, pseudonyms, read_salt, redact
 from forecast.errors import MachineError, ParameterError
 
 SALT = b"0" * 32
@@ -136,9 +136,12 @@ def test_people_of_the_hierarchy_and_sentences_are_replaced_segments_and_product
     )
     copied(small, tmp_path / "copy")
     after = pd.read_csv(tmp_path / "copy" / "hierarchy.csv")
-    owners = pseudonyms(["Ada", "Eve", "Team of Zoe"], kind="owner", salt=SALT)
-    assert after["node"].tolist() == [*owners.values(), "North", "Core"]
-    assert after["parent"].tolist() == [owners["Team of Zoe"]] * 2 + ["North", "Europe", "Software"]
+    owners, team = (
+        pseudonyms(["Ada", "Eve"], kind="owner", salt=SALT),
+        pseudonyms(["Team of Zoe"], kind=TEAM, salt=SALT),
+    )
+    assert after["node"].tolist() == [*owners.values(), *team.values(), "North", "Core"]
+    assert after["parent"].tolist() == [*team.values()] * 2 + ["North", "Europe", "Software"]
     for name in ("hierarchy", "events", "submitted_forecasts"):
         for word in (b"Ada", b"Eve", b"Zoe", b"Acme"):
             assert word not in (tmp_path / "copy" / f"{name}.csv").read_bytes(), f"{word!r} in {name}"

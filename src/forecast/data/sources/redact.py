@@ -41,7 +41,10 @@ NAMES = {
 TEXT = "text"
 """What the pseudonym of a text in a column of the company's own begins with."""
 
-_FOLLOWED = ("account", "owner")
+TEAM = "team"
+"""What the pseudonym of somebody begins with whom owners belong to in the hierarchy, and who owns no deal."""
+
+_FOLLOWED = ("account", "owner", TEAM)
 _RESERVED = {*OUTCOMES, TOTAL, "sales", "marketing", "joint", "delivery", "new", "existing", "true", "false"}
 _SHORTEST = 16
 _DIGITS = 8
@@ -176,7 +179,10 @@ def _pseudonyms(
         for column, kind in columns.items():
             values.setdefault(kind, set()).update(_text(raw[table][column]).dropna().unique())
     if "hierarchy" in raw:
-        values.setdefault("owner", set()).update(_people(raw["hierarchy"], raw["opportunities"]))
+        people, owners = _people(raw["hierarchy"], raw["opportunities"]), values.setdefault("owner", set())
+        above = set(_text(raw["hierarchy"]["parent"]).dropna()) if people else set()
+        values[TEAM] = (people & above) - owners
+        owners |= people - values[TEAM]
     return {kind: pseudonyms(sorted(some), kind=kind, salt=salt) for kind, some in values.items()}
 
 

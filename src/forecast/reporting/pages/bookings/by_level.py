@@ -81,7 +81,7 @@ def _kinds(rows: pd.DataFrame) -> str:
     return wording.joined([KINDS[kind] for kind in order])
 
 
-_LONGEST = 40
+_LONGEST = 28
 
 
 # -- sentences ------------------------------------------------------------------------------------------
