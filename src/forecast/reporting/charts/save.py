@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast import sources, wording
 from forecast.errors import MachineError, ParameterError
-from forecast.reporting.charts.style import INK, SOFT, drawing
+from forecast.reporting.charts.style import INK, PAPER, SOFT, drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def save(figure: Figure, file: Path, *, title: str, subtitle: str, source: str, 
     with drawing():
         words = [*_write_lines(figure, above, upwards=True), *_write_lines(figure, below, upwards=False)]
         try:
-            figure.savefig(file, dpi=dpi, bbox_inches="tight", pad_inches=_EDGE, metadata=date, facecolor="white")
+            figure.savefig(file, dpi=dpi, bbox_inches="tight", pad_inches=_EDGE, metadata=date, facecolor=PAPER)
         except OSError as error:
             raise MachineError(f"{file}: cannot be written ({error.strerror or error})") from None
         finally:
