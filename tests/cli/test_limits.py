@@ -191,13 +191,14 @@ def test_a_run_within_its_limit_stays_below_it_and_answers_the_same(tmp_path, sa
 
 @pytest.mark.slow
 def test_a_run_that_cannot_keep_its_limit_ends_with_4_and_leaves_nothing(tmp_path, sample):
+    # What it shares with other programs of the moment counts in part: the limit lies well below what it takes alone.
     (tmp_path / "tmp").mkdir()
-    out, limit = tmp_path / "out" / "bookings.csv", 3 * 10**8
+    out, limit = tmp_path / "out" / "bookings.csv", 25 * 10**7
     out.parent.mkdir()
     asked = ["bookings", "--data", str(sample), "--as-of", "2026-10", "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "forecast", *asked],
-        env={**os.environ, memory.VARIABLE: "300MB", "TMPDIR": str(tmp_path / "tmp")},
+        env={**os.environ, memory.VARIABLE: "250MB", "TMPDIR": str(tmp_path / "tmp")},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -207,7 +208,7 @@ def test_a_run_that_cannot_keep_its_limit_ends_with_4_and_leaves_nothing(tmp_pat
         time.sleep(0.02)
     assert process.returncode == 4
     assert process.stderr is not None
-    assert "more than the 300 MB of --memory-limit were needed: stopped" in process.stderr.read()
+    assert "more than the 250 MB of --memory-limit were needed: stopped" in process.stderr.read()
     assert peak < 1.2 * limit  # one array may come on top before anybody looks
     assert not list(out.parent.iterdir())
     assert not list((tmp_path / "tmp").iterdir())
