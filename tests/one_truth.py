@@ -30,7 +30,7 @@ ALLOWED = {
     "a quarter or a fiscal year": r"\bFY ?\d\d(?:\d\d)?(?: ?Q[1-4])?\b|\bQ[1-4]\b",
     "the level that a range or an interval is made for": r"\b(?:80|95) ?% (?=range|interval)|\((?:80|95) ?%\)",
     "the page of a month, or a file of its tables, by its name": r"\b(?:page)?[01][0-9]_[a-z_]+",
-    "a name of a redacted copy": r"\b(?:deal|account|owner|lead|reason|text)-[0-9a-f]{8,}\b",
+    "a name of a redacted copy": r"\b(?:deal|account|owner|team|lead|reason|text)-[0-9a-f]{8,}\b",
     "the months within which a win counts, a parameter": r"\bwithin \d+ months?\b",
     "how often chance may give as much for a check of planning to count, a constant": r"^up to [\d.]+ of 100$",
     "what is so by definition": r"50 % is chance|in 95 % of cases|5 of 100 or fewer",
