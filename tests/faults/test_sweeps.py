@@ -24,7 +24,7 @@ def operations(*told: str) -> list[Operation]:
 
 
 def test_what_differs_from_run_to_run_is_left_out_of_a_path():
-    folder = Path("/dev/shm/case")
+    folder = Path("/of/a/case")
     names = {
         f"{folder}/tmp/forecast-data-a8_k2xyz/04_track_record.tables": "/tmp/forecast-data-X/#_track_record.tables",
         f"{folder}/tmp/.new-17-forecast-kernels-a8_k2xyz/.owned": "/tmp/.new-#-forecast-kernels-X/.owned",
@@ -38,9 +38,9 @@ def test_what_differs_from_run_to_run_is_left_out_of_a_path():
 
 def test_the_first_and_the_last_of_each_kind_are_tried_or_all():
     done = operations(
-        "write /work/.t#.csv",
-        "write /work/.t#.csv",
-        "write /work/.t#.csv",
+        "write /data/.t#.csv",
+        "write /data/.t#.csv",
+        "write /data/.t#.csv",
         "write /#_first.html",
         "write /#_other.html",
     )

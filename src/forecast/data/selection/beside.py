@@ -25,7 +25,9 @@ BY_SEGMENT = ("plan", "marketing", "leads", "submitted_forecasts", "costs", "del
 _ALSO_OF_A_PART = ("joint_planning",)
 """When a segment began to plan jointly is as true of a part of it."""
 
-_PERIOD = {"plan": "period", "marketing": "period", "costs": "period", "delivery": "period", "quotas": "period"}
+_PERIOD = dict.fromkeys(("plan", "marketing", "costs", "delivery", "quotas"), "period")
+_PERIOD |= {"submitted_forecasts": "target_period"}
+"""Which period a row of a table is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,7 @@ class Cut:
             frame = self._quotas(frame)
         elif name == "events":
             frame = self._events(frame)
-        elif name == "opportunity_history":
-            frame = frame[places(frame["opportunity_id"], self.deals) >= 0]
-        if name == "leads" and "opportunity_id" in frame:
-            frame = frame[frame["opportunity_id"].isna() | (places(frame["opportunity_id"], self.deals) >= 0)]
+        frame = of_deals(name, frame, self.deals)
         return frame.reset_index(drop=True) if len(frame) else None
 
     def _by_segment(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -98,20 +97,27 @@ class Cut:
         return frame[stays]
 
 
-def since_day(name: str, frame: pd.DataFrame, *, day: pd.Timestamp, calendar: Calendar) -> pd.DataFrame | None:
-    """Return what of a table is about the time from a day on, None where nothing is.
+def of_deals(name: str, frame: pd.DataFrame, deals: pd.Series) -> pd.DataFrame:
+    """Return the rows of history of some deals, and the leads that became one of these or none; others as they are."""
+    if name == "opportunity_history":
+        return frame[places(frame["opportunity_id"], deals) >= 0]
+    if name == "leads" and "opportunity_id" in frame:
+        return frame[frame["opportunity_id"].isna() | (places(frame["opportunity_id"], deals) >= 0)]
+    return frame
+
+
+def since_day(name: str, frame: pd.DataFrame, *, day: pd.Timestamp, calendar: Calendar) -> pd.DataFrame:
+    """Return what of a table is about the time from a day on.
 
     Of tables by period, the periods that begin on the day or later; leads that came in since; events that last.
     """
     if name in _PERIOD:
-        frame = frame[_begins_since(frame[_PERIOD[name]], day, calendar)]
-    elif name == "submitted_forecasts":
-        frame = frame[_begins_since(frame["target_period"], day, calendar)]
-    elif name == "leads":
-        frame = frame[frame["created_on"] >= day]
-    elif name == "events":
-        frame = frame[(frame["from"] >= day) | (frame["to"] >= day if "to" in frame else False)]
-    return frame.reset_index(drop=True) if len(frame) else None
+        return frame[_begins_since(frame[_PERIOD[name]], day, calendar)]
+    if name == "leads":
+        return frame[frame["created_on"] >= day]
+    if name == "events":
+        return frame[(frame["from"] >= day) | (frame["to"] >= day if "to" in frame else False)]
+    return frame
 
 
 def _begins_since(labels: pd.Series, day: pd.Timestamp, calendar: Calendar) -> np.ndarray:

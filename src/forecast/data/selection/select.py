@@ -9,11 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from forecast.data.codes import places
 from forecast.data.known.snapshot import snapshot
 from forecast.data.schema import Company, Log
 from forecast.data.selection.at_creation import at_creation, moved, not_known_then
-from forecast.data.selection.beside import Cut, since_day
+from forecast.data.selection.beside import Cut, of_deals, since_day
 from forecast.data.selection.condition import chosen, not_among
 from forecast.errors import ParameterError, Problem
 from forecast.wording import joined, plural
@@ -125,14 +124,9 @@ def _since(log: Log, since: str | pd.Timestamp) -> tuple[Log, pd.Timestamp]:
     deals = log.opportunities[stays].reset_index(drop=True)
     tables: dict[str, pd.DataFrame] = {}
     for name, frame in log.tables.items():
-        left = since_day(name, frame, day=day, calendar=calendar)
-        if name == "opportunity_history":
-            left = frame[places(frame["opportunity_id"], deals["opportunity_id"]) >= 0].reset_index(drop=True)
-        if name == "leads" and left is not None and "opportunity_id" in left:
-            there = places(left["opportunity_id"], deals["opportunity_id"]) >= 0
-            left = left[left["opportunity_id"].isna() | there].reset_index(drop=True)
-        if left is not None:
-            tables[name] = left
+        left = of_deals(name, since_day(name, frame, day=day, calendar=calendar), deals["opportunity_id"])
+        if len(left) or name == "opportunity_history":
+            tables[name] = left.reset_index(drop=True)
     return replace(log, tables={**tables, "opportunities": deals}), day
 
 

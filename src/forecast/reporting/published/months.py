@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,12 @@ def is_day(name: str) -> bool:
 
 def standing(out: Path) -> list[Published]:
     """Return the months that stand, oldest first; a folder called like one counts, whatever it holds."""
-    return [read(path) for path in _folders(out) if is_day(path.name)]
+    return [*newest_first(out)][::-1]
+
+
+def newest_first(out: Path) -> Iterator[Published]:
+    """Yield the same months, each read when it is asked for: who wants the last need not read a thousand."""
+    return (read(path) for path in reversed(_folders(out)) if is_day(path.name))
 
 
 def replaced(out: Path, as_of: str | None = None) -> list[Published]:

@@ -49,7 +49,7 @@ def check_part(where: str, *, out: Path, redacted: bool) -> None:
             )
     if not out.is_dir():
         return
-    for month in reversed(months.standing(out)):
+    for month in months.newest_first(out):
         asked = month.manifest.get("parameters")
         if not isinstance(asked, dict) or not asked:
             continue
