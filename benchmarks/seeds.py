@@ -39,6 +39,9 @@ BY_LEVEL = (7190, 7191, 7192, 7193)
 PLANNING_PAGE = 7178
 """Companies on which the words of the page on planning are read together."""
 
+JUDGEMENT = 7187
+"""Companies whose people change the number before them."""
+
 PAIRED = 7179
 """Real series on which two forecasters are made equal."""
 

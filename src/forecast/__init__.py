@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from forecast.evaluation.by_level import backtest_by_level
     from forecast.evaluation.changed import changes_forecast
     from forecast.evaluation.own.landmarks import landmarks
+    from forecast.evaluation.people.overrides import overrides
+    from forecast.evaluation.people.value import value_of_judgement
     from forecast.evaluation.planning.effect import planning_effect, planning_errors
     from forecast.evaluation.scores.scoring import score, summarise
     from forecast.models.hierarchy.forecast import forecast_by_level
@@ -36,6 +38,7 @@ _HOME = {
     "forecast_bookings": "forecast.models.pipeline.bookings",
     "forecast_by_level": "forecast.models.hierarchy.forecast",
     "landmarks": "forecast.evaluation.own.landmarks",
+    "overrides": "forecast.evaluation.people.overrides",
     "planning_effect": "forecast.evaluation.planning.effect",
     "planning_errors": "forecast.evaluation.planning.effect",
     "read": "forecast.data.selection.reading",
@@ -44,6 +47,7 @@ _HOME = {
     "settled_actuals": "forecast.data.known.settled",
     "snapshot": "forecast.data.known.snapshot",
     "summarise": "forecast.evaluation.scores.scoring",
+    "value_of_judgement": "forecast.evaluation.people.value",
     "win_probabilities": "forecast.models.pipeline.deals",
 }
 
@@ -57,6 +61,7 @@ __all__ = [
     "forecast_bookings",
     "forecast_by_level",
     "landmarks",
+    "overrides",
     "planning_effect",
     "planning_errors",
     "read",
@@ -65,6 +70,7 @@ __all__ = [
     "settled_actuals",
     "snapshot",
     "summarise",
+    "value_of_judgement",
     "win_probabilities",
 ]
 

@@ -11,7 +11,7 @@ Simple case: sales submits one amount for each segment and month, and it counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -71,18 +71,19 @@ def why_none_counts(table: pd.DataFrame) -> str:
     return f"categories exist ({listed}) but none is {COMMIT!r}, the one that counts"
 
 
-def counted(table: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
+def counted(table: pd.DataFrame, *, calendar: Calendar, beside: Sequence[str] = ()) -> pd.DataFrame:
     """Return the forecasts that count, one row a submitter, segment, target and month submitted in.
 
     Parameters
     ----------
     table : rows of `submitted_forecasts` as known; where `why_none_counts` says why, none of them counts.
+    beside : more of its columns that are wanted.
 
     Returns
     -------
     segment, origin (period submitted in), target (period), horizon = target - origin (int64, may be negative),
-    submitter, submitted_on, amount, by submitted_on. Of the same day `commit` goes before no category, and the row
-    further down before one further up.
+    submitter, submitted_on, amount, and those beside, by submitted_on. Of the same day `commit` goes before no
+    category, and the row further down before one further up.
     """
     counts = (table["segment"] != TOTAL).to_numpy(dtype=bool)
     explicit = np.zeros(len(table), dtype=bool)
@@ -103,6 +104,7 @@ def counted(table: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
             "submitter": pd.array([names[name_key(name)] for name in rows["submitter"]], dtype="str"),
             "submitted_on": rows["submitted_on"].array,
             "amount": rows["amount"].array,
+            **{name: rows[name].array for name in beside},
         }
     )
     return out.drop_duplicates(["segment", "origin", "target", "submitter"], keep="last", ignore_index=True)

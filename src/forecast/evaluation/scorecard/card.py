@@ -22,7 +22,7 @@ from forecast.data.submissions import TABLE
 from forecast.errors import ParameterError
 from forecast.evaluation.judgement import Estimate, Finding, judge, mean_of
 from forecast.evaluation.last_months import mean_of_late
-from forecast.evaluation.people import of_share, of_shares, with_shared_luck
+from forecast.evaluation.people.shares import of_share, of_shares, with_shared_luck
 from forecast.evaluation.scorecard.figures.process import FIGURE as PROCESS
 from forecast.evaluation.scorecard.figures.process import followed_by_deal
 from forecast.evaluation.scorecard.known import Known, known_of

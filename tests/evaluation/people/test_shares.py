@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from forecast.evaluation import people
 from forecast.evaluation.judgement import mean_of
+from forecast.evaluation.people import shares as people
 from forecast.evaluation.scores.comparison import FEWEST
 
 
