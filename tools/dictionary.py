@@ -49,8 +49,11 @@ How values are written:
   rates that held on its first day, and a forecast those of the year it is made in.
 - **empty** means not known or not yet. Leave it empty; `n/a`, `-` or `9999-12-31` are refused.
 - a **segment** is the unit in which joint planning is adopted and forecasts are submitted. `Total` is reserved.
-- a column not named here is read as numbers or dates where every value is one, as text otherwise. It counts as a
-  covariate only if `fixed_at_creation` lists it.
+- a **column of your own**, one not named here, is read as numbers or dates where every value is one, as text otherwise
+  (lists and the like by how they are written). `opportunities`, `opportunity_history`, `leads` and `marketing` may have
+  any number of them; [what is known of them on a day](#columns-of-your-own) says how far they go. In any other table
+  they are left out, and `forecast check` says so. The names `stage_since`, `slips` and `recorded_on` are of figures
+  that are worked out for each day: a column that is called so is not in a snapshot, and the check says so.
 """
 
 _AS_OF = """
@@ -85,6 +88,24 @@ Forecasts of the past are made from what was known then. A day counts to its end
   says `extracted_on`, `report`, `bookings` and `deals` also refuse a day without a record in the ten days up to it and
   with none after it, and name the day on which the data end; `--nothing-since` says that nothing happened.
 - Bookings of a month are **settled** `settle_days` after it ended: what was then recorded as won in it.
+
+### Columns of your own
+
+| where it stands | `snap.opportunities`, `snap.leads` | models of ours use it | `landmarks`, `--where` |
+| --- | --- | --- | --- |
+| `opportunity_history` | as of the day: what the last row recorded by then says | yes | yes, the first row |
+| `opportunities`, listed in `fixed_at_creation` | as it is, on every day | yes | yes |
+| `opportunities` alone | today's value on the log's last day; **empty on every earlier day** | never | no |
+| `leads` | today's value on the log's last day; **empty on every earlier day** | never | - |
+| `marketing` | with its month, once that has ended | never | - |
+
+A column without a history holds today's value, and nobody knows since when: the price at which a deal was won, the
+reason it was lost, the competitor who won it are all filled in at the end, and a forecast that looks at them has seen
+the future. So a snapshot of a past day leaves such a column empty and says so in `snap.notes`. The values as they stood
+when the data were extracted are in `snap.own_columns` (opportunity_id and these columns, a row a deal known that day):
+**as of extraction, not as of the day**, to cut and count by, not to forecast from. A model of your own is not handed
+them, and one that fetches them from the log is what `forecast leaktest` finds. A deal without a row of history has no
+past either: its columns of your own are empty until the last day, closed or not.
 """
 
 _NO_LOSS = {

@@ -34,6 +34,9 @@ TOTAL = "Total"
 UNASSIGNED = "Unassigned"
 """What an import calls the segment of rows whose segment nothing says."""
 
+WORKED_OUT = ("stage_since", "slips", "recorded_on")
+"""What a snapshot works out for each day: a company's own column of such a name is not among its columns."""
+
 OUTCOMES = ("open", "won", "lost")
 
 CREDITS = ("keep", "leave-out")
@@ -159,13 +162,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _needed("stage", "key", "name of the stage"),
                     _needed("position", "number", "order of the stage, from 1"),
                     _needed("outcome", "text", "open, won or lost", values=OUTCOMES),
-                    _optional(
-                        "probability",
-                        "number",
-                        "probability the CRM gives the stage",
-                        unit="0 to 1",
-                        minimum=0,
-                    ),
+                    _optional("probability", "number", "probability the CRM gives the stage", unit="0 to 1", minimum=0),
                     _optional("is_proposal", "text", "true where a proposal is out at this stage"),
                 ),
                 without="stages are ordered by how often they end in a win, and proposals cannot be told",
@@ -197,6 +194,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                     _optional("account_id", "text", "the account it came from"),
                 ),
                 without="how marketing's leads are worked and handed over cannot be shown",
+                extra_columns=True,
             ),
             Table(
                 name="marketing",

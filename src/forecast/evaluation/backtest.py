@@ -208,7 +208,8 @@ def _of_group(
     """
     snap = snapshot(log, as_of=group[-1], ledger=ledger)
     if group[-1] not in log.kept:  # what is worked out for people takes memory, and no forecaster reads it
-        snap = replace(snap, opportunities=snap.opportunities.drop(columns=["stage_since", "slips"]))
+        unread = ["stage_since", "slips", *([] if snap.own_columns is None else list(snap.own_columns)[1:])]
+        snap = replace(snap, own_columns=None, opportunities=snap.opportunities.drop(columns=unread))
     made = {**kept, **_components(snap, group, forecasters, months=months, seed=seed, made=kept)}
     for name, forecast in forecasters.items():
         if isinstance(forecast, OwnModel):

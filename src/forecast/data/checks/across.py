@@ -19,7 +19,7 @@ from forecast.data.checks.hierarchy import check_hierarchy
 from forecast.data.checks.stage_changes import check_stage_changes
 from forecast.data.checks.table import problem_at
 from forecast.data.codes import key_order, own_places, places, ranks
-from forecast.data.schema import OUTCOMES, UNASSIGNED, Company
+from forecast.data.schema import OUTCOMES, UNASSIGNED, WORKED_OUT, Company
 from forecast.errors import Problem, did_you_mean, nearest, shortened
 
 Tables = Mapping[str, pd.DataFrame]
@@ -246,6 +246,10 @@ def _history_against_today(
     ]
 
 
+_NEVER_FIXED = dict.fromkeys(("outcome", "closed_on", "lost_reason"), "known only when a deal closes")
+_NEVER_FIXED |= dict.fromkeys(WORKED_OUT, "a figure that is worked out for each day")
+
+
 def _fixed_columns(tables: Tables, company: Company) -> list[Problem]:
     columns = list(tables[OPPS].columns)
     return [
@@ -257,6 +261,15 @@ def _fixed_columns(tables: Tables, company: Company) -> list[Problem]:
         )
         for name in company.fixed_at_creation
         if name not in columns
+    ] + [
+        Problem(
+            table="company.toml",
+            column="fixed_at_creation",
+            what=f"{name!r} is {_NEVER_FIXED[name]}",
+            mend="take it out of the list, or give a column of your own another name",
+        )
+        for name in company.fixed_at_creation
+        if name in _NEVER_FIXED
     ]
 
 

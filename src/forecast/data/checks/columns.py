@@ -14,7 +14,7 @@ import pandas as pd
 from rapidfuzz import fuzz, process
 
 from forecast.data.checks.kinds import LOOKS, as_kind
-from forecast.data.schema import Column, Table
+from forecast.data.schema import WORKED_OUT, Column, Table
 from forecast.errors import Problem, shortened
 
 _NEAR = 80
@@ -174,6 +174,9 @@ def _unknown(table: Table, name: str, meant: str | None) -> list[Problem]:
         mend = f"did you mean {meant!r}? Rename it if so"
         what = "looks like a misspelt column"
         return [Problem(severity="warning", table=table.name, column=column, what=what, mend=mend)]
+    if table.extra_columns and name in WORKED_OUT:
+        what = "a figure of this name is worked out for each day, so that snapshots and models do not hold this column"
+        return [Problem(severity="info", table=table.name, column=column, what=what, mend="give it another name")]
     if not table.extra_columns:
         mend = "take it out, or keep it as a remark: nothing reads it"
         what = "this column is not known and is left out"

@@ -31,7 +31,7 @@ from forecast.data.known.coding import (
 )
 from forecast.data.known.planned import Starts
 from forecast.data.known.recorded import FIXED, STATE
-from forecast.data.schema import OUTCOMES, Company
+from forecast.data.schema import OUTCOMES, TABLES, WORKED_OUT, Company
 
 _NOT_COVARIATES = (*("opportunity_id", "stage", "amount", "expected_close_on", "segment", "closed_on"), "account_id")
 """The state is read apart; an account's name says who it is, not how its deals go."""
@@ -265,6 +265,17 @@ class Archive:
         return tuple(
             name for name in dict.fromkeys([*FIXED, *listed]) if name in self.opportunities and name not in taken
         )
+
+    @cached_property
+    def own_columns(self) -> tuple[str, ...]:
+        """The company's own columns of `opportunities` that hold today's values alone.
+
+        History does not carry them, and nobody says that they are fixed at creation: what they were on a past day is
+        not known, and no model of ours looks at them.
+        """
+        declared = (column.name for column in TABLES["opportunities"].columns)
+        taken = {*declared, *WORKED_OUT, *self.recorded_columns, *self.company.fixed_at_creation}
+        return tuple(name for name in self.opportunities if name not in taken)
 
     # -- history as numbers ----------------------------------------------------------------------------
 

@@ -24,9 +24,11 @@ from forecast.data.known.ledger import KnownState, Ledger, ledger_of
 from forecast.data.known.mended import mended, names_since
 from forecast.data.known.places import known_hierarchy
 from forecast.data.rates import at_rates_of
-from forecast.data.schema import OUTCOMES, Company, Log
+from forecast.data.schema import OUTCOMES, TABLES, Company, Log
 from forecast.display import Told, counted, named
-from forecast.errors import expect
+from forecast.errors import expect, shortened
+
+_DECLARED = frozenset(column.name for column in TABLES["opportunities"].columns)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -36,7 +38,11 @@ class Snapshot(Told):
     opportunities : one row an opportunity known, sorted by opportunity_id: opportunity_id, created_on, segment, stage,
         amount (reporting currency), expected_close_on, outcome, closed_on (empty unless known closed), stage_since (day
         the current stage was entered), slips (times expected_close_on had moved later; empty where history is silent),
-        then the optional columns, those listed in `fixed_at_creation` and those that history carries.
+        then the optional columns, those listed in `fixed_at_creation` and those that history carries; last the
+        company's own columns that are neither, which are empty on any day but the log's last one: nobody knows what
+        they held.
+    own_columns : opportunity_id and these columns as they stood when the data were extracted, **not as of the day**, a
+        row an opportunity known; None where there are none, and in what a model of one's own is given.
     history : every row of history recorded by then, sorted by opportunity_id, recorded_at: also recorded_on (local
         day), outcome (of the stage), amount in the reporting currency. None where the company has none.
     stages : stage, position, outcome, [probability, is_proposal]; derived where the company gives none.
@@ -73,6 +79,7 @@ class Snapshot(Told):
     events: pd.DataFrame | None
     stage_changes: pd.DataFrame | None = None
     hierarchy: pd.DataFrame | None = None
+    own_columns: pd.DataFrame | None = None
     segments: tuple[str, ...]
     has_history: bool
     notes: tuple[str, ...]
@@ -185,11 +192,12 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
     state = (ledger_of(log) if ledger is None else replace(ledger)).as_of(as_of)
     day = state.as_of
     history, opportunities = _history(state), opportunities_of(state)
+    own = _own_columns(state)
     ended = _Ended(state.last_complete)
     return Snapshot(
         as_of=day,
         company=log.company,
-        opportunities=opportunities,
+        opportunities=opportunities if own is None else _with_own(opportunities, own, known=state.is_last),
         history=history,
         stages=_stages(log, opportunities, history),
         marketing=ended.rows(log.get("marketing")),
@@ -203,9 +211,10 @@ def snapshot(log: Log, *, as_of: str | pd.Timestamp, ledger: Ledger | None = Non
         stage_changes=_by(log.get("stage_changes"), "from", day),
         hierarchy=known_hierarchy(log.get("hierarchy"), day=day),
         segments=tuple(sorted(opportunities["segment"].unique())),
+        own_columns=own,
         has_history=history is not None,
-        notes=_notes(log, opportunities, history, day),
-        leads=_leads(log.get("leads"), opportunities, day),
+        notes=(*_notes(log, opportunities, history, day), *_note_of_own(own, is_last=state.is_last)),
+        leads=_leads(log.get("leads"), opportunities, day, is_last=state.is_last),
     )
 
 
@@ -267,16 +276,34 @@ def opportunities_of(state: KnownState) -> pd.DataFrame:
     return frame if state.known.all() else frame[state.known].reset_index(drop=True)
 
 
+def _own_columns(state: KnownState) -> pd.DataFrame | None:
+    """Return the company's own columns without a past, of the deals known; None where there are none."""
+    names = state.ledger.own_columns
+    if not names:
+        return None
+    frame = state.ledger.opportunities[["opportunity_id", *names]]
+    return frame if state.known.all() else frame[state.known].reset_index(drop=True)
+
+
+def _with_own(opportunities: pd.DataFrame, own: pd.DataFrame, *, known: bool) -> pd.DataFrame:
+    """Return opportunities with the company's own columns, which are empty where their values are not known."""
+    keep = np.full(len(own), known)
+    columns = {name: blanked(own[name], keep) for name in own if name != "opportunity_id"}
+    return pd.concat([opportunities, pd.DataFrame(columns, copy=False)], axis=1)
+
+
 def _as_known(state: KnownState, name: str, rows: np.ndarray) -> pd.Series:
     """Return a column that changes as a deal goes on; `rows` are the deals' last rows of history, -1 without one.
 
     Simple case: it is as the last row says. The complications: of a deal without rows only creation and closure are
-    known, so that today's value is shown once it is closed, since closing settles it, or on the last day; a deal that
-    no row closes has today's stage once its closing day has come.
+    known, so that today's value is shown once it is closed, since closing settles it, or on the last day; a column of
+    the company's own may be written after that, and is shown on the last day alone; a deal that no row closes has
+    today's stage once its closing day has come.
     """
     ledger, closed, rowless = state.ledger, state.outcome != OPEN, rows < 0
     from_creation = name == "segment" or name in ledger.company.fixed_at_creation
-    as_today = rowless & (closed | state.is_last | from_creation)
+    settled = closed & (name in _DECLARED)
+    as_today = rowless & (settled | state.is_last | from_creation)
     if name not in ledger.recorded_columns:
         return blanked(ledger.opportunities[name], as_today)
     if name == "stage":
@@ -345,13 +372,21 @@ def _starts(frame: pd.DataFrame | None, day: pd.Timestamp) -> pd.DataFrame | Non
     )
 
 
-def _leads(leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame | None:
-    """Return the leads that had come in, each later date blank; their opportunity only once that is known."""
+def _leads(
+    leads: pd.DataFrame | None, opportunities: pd.DataFrame, day: pd.Timestamp, *, is_last: bool
+) -> pd.DataFrame | None:
+    """Return the leads that had come in, each later date blank; their opportunity only once that is known.
+
+    The company's own columns of leads have no history: they are empty on any day but the last.
+    """
     known = _blank_later(_by(leads, "created_on", day), ["worked_on", "qualified_on", "rejected_on"], day)
     if known is not None and "opportunity_id" in known:
         there = places(known["opportunity_id"], opportunities["opportunity_id"]) >= 0
         if not (there | known["opportunity_id"].isna()).all():
             known["opportunity_id"] = known["opportunity_id"].where(there)
+    own = [] if known is None or is_last else [name for name in known if TABLES["leads"].column(name) is None]
+    if known is not None and own:
+        known = known.assign(**{name: blanked(known[name], np.zeros(len(known), dtype=bool)) for name in own})
     return known
 
 
@@ -422,3 +457,14 @@ def _notes(log: Log, opportunities: pd.DataFrame, history: pd.DataFrame | None, 
     if "currencies" in log.missing:
         notes.append(f"There is no table currencies: {log.missing['currencies']}.")
     return tuple(notes)
+
+
+def _note_of_own(own: pd.DataFrame | None, *, is_last: bool) -> list[str]:
+    """Return what is to be said of own columns that are empty on this day."""
+    if own is None or is_last:
+        return []
+    names = wording.joined([shortened(name) for name in own if name != "opportunity_id"], most=3)
+    return [
+        f"Of {names} only today's values are known, not those of the day: empty here, as extracted in own_columns; "
+        "list what never changes in fixed_at_creation of company.toml."
+    ]

@@ -12,7 +12,7 @@ import pandas as pd
 from forecast.data.codes import places
 from forecast.data.known.recorded import FIXED, STATE, recorded_history
 from forecast.data.rates import converted
-from forecast.data.schema import Log
+from forecast.data.schema import TABLES, Log
 
 _NOT_OF_A_DEAL = ("opportunity_id", "recorded_at", "recorded_on", "outcome", "closed_on")
 
@@ -54,7 +54,8 @@ def not_known_then(log: Log) -> dict[str, str]:
     known = {"opportunity_id", "created_on", "segment", *FIXED, *log.company.fixed_at_creation}
     known |= set() if history is None else set(history)
     later = [name for name in log.opportunities if name not in known or name in ("outcome", "closed_on")]
-    return {name: CHANGES if name in STATE else LATER for name in later}
+    ends = {column.name for column in TABLES["opportunities"].columns} - set(STATE)
+    return {name: LATER if name in ends else CHANGES for name in later}
 
 
 def moved(log: Log, column: str, then: pd.Series) -> int:

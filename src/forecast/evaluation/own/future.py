@@ -3,7 +3,8 @@
 Simple case: the deals open on the day get what became of others: their rows of later days, their outcome and today's
 values, at another amount; a quarter of them stay as they are. The rest: of deals that came later a third is gone, and
 the others have another segment and amount; leads, marketing, submissions, costs and delivery of later days have other
-numbers; starts and events not known yet are gone or elsewhere. The plan and quotas stand: they are made in advance.
+numbers; starts and events not known yet are gone or elsewhere; the company's own columns without a history, of which
+nobody knows what they held on the day, hold those of other rows. The plan and quotas stand: they are made in advance.
 
 Whether what was known stands is not believed but looked at: the snapshots of the day are compared, frame by frame, and
 a table whose change would show in one keeps its future, which is said.
@@ -19,7 +20,7 @@ import pandas as pd
 
 from forecast.calendar import period_label
 from forecast.data.known.snapshot import Snapshot, snapshot
-from forecast.data.schema import Log
+from forecast.data.schema import TABLES, Log
 from forecast.seeds import generator
 
 Tables = dict[str, pd.DataFrame]
@@ -72,6 +73,8 @@ def _differing(one: Snapshot, other: Snapshot) -> set[str]:
     """Return the tables of which two snapshots hold something else."""
     found = set()
     for field in fields(one):
+        if field.name == "own_columns":  # of the extraction, not of the day: another future has others
+            continue
         a, b = getattr(one, field.name), getattr(other, field.name)
         same = a.equals(b) if isinstance(a, pd.DataFrame) and isinstance(b, pd.DataFrame) else a is b or a == b
         if not same:
@@ -102,9 +105,11 @@ def _deals(log: Log, then: Snapshot, rng: np.random.Generator) -> Tables:
     fixed = set(log.company.fixed_at_creation)
     out = deals.copy()
     moving = [name for name in deals if name not in _OWNED and (name in (*_OF_THE_END, *recorded) or name == "amount")]
-    moving = [name for name in (*moving, *_unowned(deals, recorded)) if name not in fixed]
-    for name in dict.fromkeys(moving):
+    for name in dict.fromkeys(name for name in moving if name not in fixed):
         out[name] = deals[name].take(source).set_axis(deals.index)
+    for name in _unowned(deals, recorded):
+        if name not in fixed:
+            out[name] = _drawn_again(deals[name], rng)
     if "amount" not in fixed:
         out["amount"] = np.round(out["amount"] * factor, 2)
     for name in ("segment", "product", "owner", "lead_source"):
@@ -120,11 +125,14 @@ def _deals(log: Log, then: Snapshot, rng: np.random.Generator) -> Tables:
 
 
 def _unowned(deals: pd.DataFrame, recorded: tuple[str, ...]) -> list[str]:
-    """Return the company's own columns: today's values of an open deal, which may know its end."""
-    from forecast.data.schema import TABLES
-
+    """Return the company's own columns without a history: today's values, which may know a deal's end."""
     ours = {column.name for column in TABLES["opportunities"].columns}
     return [name for name in deals if name not in ours and name not in recorded]
+
+
+def _drawn_again(values: pd.Series, rng: np.random.Generator) -> pd.Series:
+    """Return a column in which each row has the value of any row, so that no sum of it stays as it was."""
+    return values.take(rng.integers(0, len(values), len(values))).set_axis(values.index)
 
 
 def _stand(out: pd.DataFrame, then: Snapshot, stays: np.ndarray) -> None:
@@ -204,6 +212,8 @@ def _leads(frame: pd.DataFrame, then: Snapshot, rng: np.random.Generator) -> pd.
     later = (out["created_on"] > then.as_of).to_numpy()
     if later.any():
         out.loc[later, "segment"] = out.loc[later, "segment"].sample(frac=1, random_state=rng).to_numpy()
+    for name in (name for name in out if TABLES["leads"].column(name) is None):
+        out[name] = _drawn_again(out[name], rng)
     if "opportunity_id" in out:
         unknown = ~out["opportunity_id"].isin(then.opportunities["opportunity_id"])
         out["opportunity_id"] = out["opportunity_id"].mask(unknown)

@@ -102,10 +102,12 @@ def own_model(given: Any) -> OwnModel:
 def copied(snap: Snapshot) -> Snapshot:
     """Return a snapshot of copies, text as plain text: nothing of it is shared, not even levels that it does not hold.
 
-    What was worked out on the snapshot is not handed on, nor on which day the data were extracted.
+    What was worked out on the snapshot is not handed on, nor on which day the data were extracted, nor what the
+    company's own columns held on that day.
     """
     frames = {field.name: getattr(snap, field.name) for field in fields(snap)}
     plain = {name: _plain(frame) for name, frame in frames.items() if isinstance(frame, pd.DataFrame)}
+    plain["own_columns"] = None
     return replace(snap, company=replace(snap.company, extracted_on=snap.as_of), **plain)
 
 
