@@ -138,6 +138,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "better": VERDICT,
         "worse": VERDICT,
     },
+    "pages/value_added/own": {"better": VERDICT, "worse": VERDICT},
     "pages/value_added/people": {
         "came closer": FACT,
         "closer than the model": READING,

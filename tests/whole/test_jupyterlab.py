@@ -105,8 +105,8 @@ def page(lab: str, chromium: str) -> Iterator[object]:
         yield page
 
 
-def test_there_are_nine_notebooks():
-    assert len(NOTEBOOKS) == 9
+def test_there_are_ten_notebooks():
+    assert len(NOTEBOOKS) == 10
     assert {EXPLORER, TABLES} < set(NOTEBOOKS)
 
 
