@@ -35,7 +35,6 @@ MODULES = {
 TEXTS = {
     "not identified": "a verdict, as the table `planning` holds it",
     "offset points": "a unit of matplotlib",
-    "outcome == 'open'": "a condition of pandas",
     "OSError: [Errno 28]": "how an error begins",
     "the report of {}": "who holds the lock: part of the message of an error",
     "# Parameters of this run\n": "a comment in the code of the cell of parameters",

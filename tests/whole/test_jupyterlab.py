@@ -220,9 +220,14 @@ def explore(page, lab: str) -> None:
     said.append(another(page, shown, said[-1]))
     assert all(text.startswith("The levers ") for text in said), said
 
+    another_day(page, whole)
+    said = [another(page, shown, "")]
+
     # A deal found by a word, taken as won.
     whole.get_by_role("tab", name="Deals").click()
     rows = whole.locator("select[multiple], .forecast-rows select")
+    whole.locator(".forecast-list:not(.forecast-busy)").wait_for()
+    rows.locator("option").first.wait_for(state="attached")
     before = rows.locator("option").count()
     deal = rows.locator("option").nth(1).inner_text().split()[0]
     whole.get_by_placeholder("any word").fill(deal)
@@ -249,6 +254,54 @@ def explore(page, lab: str) -> None:
     assert "No lever is moved" in another(page, shown, said[-1])
     assert page.evaluate(ERRORS) == []
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+SEEN = """
+() => {
+  const whole = document.querySelector('.forecast-explorer'), picture = whole.querySelector('.forecast-picture');
+  window.seen = [];
+  const look = () => {
+    const day = new Date(whole.querySelector('select').selectedOptions[0].text + 'T12:00');
+    const words = day.toLocaleDateString('en-GB', {day: 'numeric', month: 'long', year: 'numeric'});
+    const source = picture.querySelector('.source'), of = source ? source.textContent : '';
+    const title = picture.querySelector('.title');
+    const now = {agrees: of.includes(words), grey: picture.classList.contains('forecast-busy'),
+                 title: title ? title.textContent : '', from: performance.now()};
+    const last = window.seen.at(-1);
+    if (!last || ['agrees', 'grey', 'title'].some(name => last[name] !== now[name])) window.seen.push(now);
+    if (window.seen !== null) requestAnimationFrame(look);
+  };
+  look();
+}
+"""
+DONE = """
+() => {
+  const last = window.seen.at(-1);
+  return last.agrees && !last.grey && window.seen.length > 2;
+}
+"""
+
+
+def another_day(page, whole) -> None:
+    """Choose another day, and move a lever four times while it is worked out: nothing shown contradicts a control."""
+    before = page.evaluate("() => document.querySelector('.forecast-explorer .forecast-picture').innerText")
+    page.evaluate(SEEN)
+    whole.locator("select").first.select_option(index=3)
+    whole.locator(".noUi-handle").nth(3).focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(DONE, polling=100)
+    seen = page.evaluate("() => window.seen")
+    ends = [state["from"] for state in seen[1:]] + [seen[-1]["from"]]
+    wrong = [
+        end - state["from"] for state, end in zip(seen, ends, strict=True) if not state["agrees"] and not state["grey"]
+    ]
+    assert any(state["grey"] for state in seen)
+    assert sum(wrong) < 1000, seen  # until the kernel has heard of it, in milliseconds
+    after = seen[next(i for i, state in enumerate(seen) if state["grey"]) :]
+    shown = {state["title"] for state in after if not state["grey"]}
+    assert len(shown) == 1, seen  # the moves in between are passed over
+    assert before != page.evaluate("() => document.querySelector('.forecast-explorer .forecast-picture').innerText")
 
 
 def another(page, shown, before: str) -> str:

@@ -13,12 +13,14 @@ import pytest
 
 import forecast
 from forecast import sources, wording
-from forecast.errors import ParameterError
+from forecast.errors import DataError, ParameterError
 from forecast.reporting.charts.figure import Chart, Statement
-from forecast.reporting.explorer import sentences
+from forecast.reporting.explorer import days, sentences
+from forecast.reporting.explorer.days import Day
 from forecast.reporting.explorer.explorer import Explorer
-from forecast.reporting.explorer.scenario import Levers
+from forecast.reporting.explorer.scenario import Levers, scenario
 from forecast.reporting.explorer.scenario_file import read_scenario
+from forecast.reporting.explorer.work import BUSY
 from forecast.wording import MINUS
 from forecast.wording import THIN as T
 from tiny import OPPORTUNITIES, edited, tiny_company
@@ -50,11 +52,16 @@ def shared(log, deals, tmp_path_factory) -> Explorer:
 def explorer(shared) -> Iterator[Explorer]:
     """One explorer for all tests, everything back after each."""
     yield shared
+    shared.tabs.selected_index = 0
     shared.panel.reset.click()
     shared.table.search.value, shared.table.stage.value, shared.table.owner.value = "", "", ""
     shared.table.sort.value, shared.table.direction.value = "amount", True
     shared.segment.value, shared.product.value, shared.day.value = "Total", "", DAY
     shared.name.value, shared.saved.value = "what-if", ""
+
+
+def look(explorer: Explorer, tab: str) -> None:
+    explorer.tabs.selected_index = sentences.TABS.index(tab)
 
 
 def test_an_alarm_on_the_companys_forecast_is_said_of_every_answer():
@@ -122,6 +129,98 @@ def test_all_levers_back_draws_once(explorer, monkeypatch):
     assert not drawn
 
 
+def is_grey(widget: Any) -> bool:
+    return BUSY in widget._dom_classes
+
+
+@pytest.mark.slow
+def test_a_tab_is_grey_until_it_is_of_what_the_controls_say(explorer):
+    for tab in ("Pipeline", "Deals", "What if"):
+        look(explorer, tab)
+    assert not any(map(is_grey, (explorer.picture, explorer.pipe, *explorer.table.follows)))
+    pipe, rows = explorer.pipe.value, explorer.table.rows.options
+    explorer.segment.value = "Iberia"
+    assert not is_grey(explorer.picture)
+    assert all(map(is_grey, (explorer.pipe, *explorer.table.follows)))
+    assert (explorer.pipe.value, explorer.table.rows.options) == (pipe, rows)
+    look(explorer, "Deals")
+    assert set(explorer.table.listed()["segment"]) == {"Iberia"}
+    assert not any(map(is_grey, explorer.table.follows))
+    assert is_grey(explorer.pipe)
+    explorer.levers["win_rate"].value = 0.3  # from the keyboard, say
+    assert is_grey(explorer.picture)
+    look(explorer, "What if")
+    assert "Iberia" in explorer.picture.value
+    assert not is_grey(explorer.picture)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tab", sentences.TABS)
+@pytest.mark.parametrize("error", [DataError("the tables disagree", mend="mend them"), ValueError("seven")])
+def test_where_a_tab_fails_the_reason_stands_in_place_of_the_old_picture(explorer, monkeypatch, tab, error):
+    def fail(*_: object) -> None:
+        raise error
+
+    look(explorer, tab)
+    shown = {"What if": explorer.picture, "Pipeline": explorer.pipe, "Deals": explorer.table.why}[tab]
+    with monkeypatch.context() as broken:
+        broken.setattr(Day, "scenario", fail)
+        broken.setattr(Explorer, "deals", fail)
+        explorer.segment.value = "Alps"
+        assert (
+            "The tables disagree. Mend them." if isinstance(error, DataError) else "ValueError: Seven."
+        ) in shown.value
+        assert "<svg" not in shown.value
+        assert not is_grey(shown)
+        if tab == "Deals":
+            assert explorer.table.rows.options == ()
+            assert explorer.table.count.value == ""
+    explorer.segment.value = "Total"
+    assert "ValueError" not in shown.value
+    assert "disagree" not in shown.value
+
+
+@pytest.mark.slow
+def test_what_was_saved_is_not_said_of_what_is_moved_then(explorer):
+    explorer.save.click()
+    assert "Saved" in explorer.saved.value
+    explorer.levers["win_rate"].value = 0.35
+    assert explorer.saved.value == ""
+
+
+@pytest.mark.slow
+def test_the_same_scenario_is_worked_out_once(explorer, monkeypatch):
+    made = []
+    monkeypatch.setattr(days, "scenario", lambda *given, **more: (made.append(1), scenario(*given, **more))[1])
+    explorer.levers["win_rate"].value = 0.45
+    for segment in ("Alps", "Iberia", "Total"):
+        explorer.segment.value = segment
+    assert len(made) == 1
+
+
+def test_names_are_whole_and_told_apart(tmp_path):
+    lines = OPPORTUNITIES
+    for line, product in (
+        (7, "GTX Plus Basic"),
+        (8, "GTX Plus Pro"),
+        (9, "A product of a name too long for any list of choices"),
+    ):
+        lines = edited(lines, line, product=product)
+    folder = tiny_company(tmp_path / "data", opportunities=lines)
+    explorer = Explorer(forecast.read(folder), as_of="2026-03-31")
+    shown = [label for label, _ in explorer.product.options]
+    assert {"GTX Plus Basic", "GTX Plus Pro"} <= set(shown)
+    look(explorer, "Deals")
+    listed = [label for label, _ in explorer.table.rows.options]
+    for name in ("GTX Plus Basic", "GTX Plus Pro"):
+        assert any(name in label.replace("\N{NO-BREAK SPACE}", " ") for label in listed)
+    long = next(name for _, name in explorer.product.options if name.startswith("A product"))
+    explorer.product.value = long
+    assert explorer.product.tooltip == long
+    explorer.product.value = "GTX Plus Pro"
+    assert explorer.product.tooltip is None
+
+
 @pytest.mark.slow
 def test_the_shares_are_of_the_segment_shown(explorer):
     explorer.segment.value = "Iberia"
@@ -146,8 +245,11 @@ def test_base_and_scenario_have_a_range(explorer):
 
 @pytest.mark.slow
 def test_a_product_narrows_pipeline_and_deals_and_says_what_it_does_not_narrow(explorer):
-    everything, before = len(explorer.table.listed()), finding(explorer)
+    before = finding(explorer)
+    look(explorer, "Pipeline")
     pipe = explorer.pipe.value
+    look(explorer, "Deals")
+    everything = len(explorer.table.listed())
     assert explorer.product_note.value == ""
     counts = {}
     for _, product in explorer.product.options[1:]:
@@ -156,6 +258,7 @@ def test_a_product_narrows_pipeline_and_deals_and_says_what_it_does_not_narrow(e
         assert set(listed["product"]) == {product}
         counts[product] = len(listed)
     assert sum(counts.values()) == everything
+    look(explorer, "Pipeline")
     assert explorer.pipe.value != pipe
     assert "not yet created is forecast by segment alone" in explorer.product_note.value
     assert finding(explorer) == before  # the forecast itself is of all products
@@ -191,6 +294,7 @@ def test_every_mark_says_its_values(explorer):
 
 @pytest.mark.slow
 def test_deals_are_filtered_and_sorted(explorer):
+    look(explorer, "Deals")
     table = explorer.table
     table.stage.value = "Negotiation"
     table.sort.value = "p_win"
@@ -211,18 +315,21 @@ def test_deals_are_filtered_and_sorted(explorer):
 
 @pytest.mark.slow
 def test_a_long_list_says_that_it_is_cut(explorer):
+    look(explorer, "Deals")
     assert len(explorer.table.rows.options) == 200
     assert "The first 200 are listed" in explorer.table.count.value
 
 
 @pytest.mark.slow
 def test_lines_are_columns(explorer):
+    look(explorer, "Deals")
     lengths = {len(label) for label, _ in explorer.table.rows.options}
     assert len(lengths) == 1
 
 
 @pytest.mark.slow
 def test_the_chosen_deal_is_explained(explorer):
+    look(explorer, "Deals")
     table = explorer.table
     table.sort.value = "p_win"
     row = table.listed().iloc[3]
@@ -236,6 +343,7 @@ def test_the_chosen_deal_is_explained(explorer):
 
 @pytest.mark.slow
 def test_a_deal_set_to_won_and_to_lost(explorer):
+    look(explorer, "Deals")
     table = explorer.table
     deal = table.rows.value
     amount = table.listed().iloc[0]["amount"]
@@ -259,8 +367,10 @@ def test_a_deal_set_to_won_and_to_lost(explorer):
 
 @pytest.mark.slow
 def test_another_day_forgets_deals_that_are_not_open_then(explorer):
+    look(explorer, "Deals")
     explorer.table.sort.value = "created_on"
     explorer.table.outcome.value = "won"
+    look(explorer, "What if")
     before = explorer.picture.value
     explorer.day.value = explorer.day.options[6]
     assert explorer.moved() == Levers()
@@ -324,7 +434,7 @@ def test_it_opens_where_the_parameters_say(log, deals):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"segment": "Alpes"}, "there is no segment 'Alpes'; did you mean 'Alps'?"),
+        ({"segment": "Alpes"}, "there is no segment 'Alpes' on that day; did you mean 'Alps'?"),
         ({"product": "Cor"}, "no open deal is of the product 'Cor'; did you mean 'Core'?"),
         ({"levers": Levers(won=("O-00001",))}, "'O-00001' is not an open deal"),
         ({"levers": Levers(leads=3)}, "leads: 3 is not from -1 to 2"),
@@ -340,6 +450,7 @@ def test_what_the_day_does_not_know_is_refused(log, deals, given, said):
 def test_a_scenario_is_saved_and_read_back(explorer):
     explorer.segment.value = "Alps"
     explorer.levers["win_rate"].value = 0.25
+    look(explorer, "Deals")
     explorer.table.outcome.value = "won"
     explorer.name.value = " spring "
     explorer.save.click()
@@ -359,6 +470,8 @@ def test_names_from_a_crm_are_text(tmp_path):
     opportunities = edited(OPPORTUNITIES, 8, product=bad, owner=bad, segment=bad, account_id=bad)
     folder = tiny_company(tmp_path / "data", opportunities=opportunities, plan=None)
     explorer = Explorer(forecast.read(folder), as_of="2026-03-31", segment=bad, product=bad)
+    for tab in sentences.TABS:
+        look(explorer, tab)
     table = explorer.table
     html = [
         explorer.product_note,
@@ -383,6 +496,8 @@ def test_thin_data_abstain_and_still_list_the_deals(tmp_path):
     assert all(slider.disabled for slider in explorer.levers.values())
     assert explorer.panel.joint.disabled
     assert explorer.panel.work_out.layout.display == "none"
+    look(explorer, "Pipeline")
+    look(explorer, "Deals")
     assert [deal for _, deal in explorer.table.rows.options] == ["O8", "O6", "O7"]
     assert "too few closed deals to tell" in explorer.table.why.value
     assert "nan" not in (explorer.pipe.value + explorer.table.count.value).split("</svg>")[-1]
@@ -393,6 +508,7 @@ def test_without_products_and_owners_their_filters_are_off(tmp_path):
     folder = tiny_company(tmp_path / "data", opportunities="\n".join(rows) + "\n")
     explorer = Explorer(forecast.read(folder), as_of="2026-03-31")
     assert explorer.product.disabled
+    look(explorer, "Deals")
     assert explorer.table.owner.disabled
     assert "product" not in explorer.deal_list().columns
     assert len(explorer.table.rows.options) == 3

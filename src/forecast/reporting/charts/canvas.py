@@ -117,15 +117,18 @@ def chart(
     formats: Mapping[str, Format] | None = None,
     by: str = "",
     flags: Flags = NO_FLAGS,
+    widths: Sequence[int] = (WIDE, NARROW),
 ) -> Chart:
     """Draw a record for a page's column and for a phone, and put its caption, data and source to it.
 
     table : the data of the chart; heads : what stands over its columns, in order, those without are not shown;
     formats : how they are worded. by : as `Chart` takes it. flags : of an axis of time, for the axes drawn first.
+    widths : of the two drawings; a single one where the picture's column is known.
     """
     with drawing():
-        canvases = (Canvas(width=width, flags=flags) for width in (WIDE, NARROW))
-        wide, narrow = (_drawn(_flagged(draw(canvas, record), flags), caption) for canvas in canvases)
+        canvases = (Canvas(width=width, flags=flags) for width in widths)
+        drawings = [_drawn(_flagged(draw(canvas, record), flags), caption) for canvas in canvases]
+    wide, narrow = drawings[0], drawings[1] if len(drawings) > 1 else None
     return Chart(
         figure=wide[0],
         title=caption.title,
@@ -133,11 +136,11 @@ def chart(
         description=" ".join(filter(None, [caption.description, flags.description])),
         table=table,
         source=wording.source(company, as_of),
-        narrow=narrow[0],
+        narrow=None if narrow is None else narrow[0],
         heads=heads,
         formats=formats or {},
         tooltips=wide[1],
-        tooltips_narrow=narrow[1],
+        tooltips_narrow=() if narrow is None else narrow[1],
         by=by,
         flags=flags.sentences,
         flagged=flags.titled(caption.title),

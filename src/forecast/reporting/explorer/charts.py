@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,13 @@ from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, r
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart
 from forecast.reporting.charts.flags import flags_of
-from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, INK, RISE
+from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, INK, NARROW, RISE, WIDE
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.scenario import CENT, RELATIVE, Levers
 from forecast.reporting.explorer.sentences import LABELS, LEVER_WORDS
+
+ON_PAGE, IN_LAB = (WIDE, NARROW), (560,)
+"""Widths of a chart's drawings: on a page, and in the explorer, where one serves the column beside the levers."""
 
 # -- months with and without the levers -----------------------------------------------------------------
 
@@ -36,12 +40,18 @@ class WhatIf:
 
 
 def what_if(
-    table: pd.DataFrame, *, company: Company, as_of: Any, segment: str = TOTAL, events: pd.DataFrame | None = None
+    table: pd.DataFrame,
+    *,
+    company: Company,
+    as_of: Any,
+    segment: str = TOTAL,
+    events: pd.DataFrame | None = None,
+    widths: Sequence[int] = ON_PAGE,
 ) -> Chart:
     """Draw the months of a scenario next to the base, each with its 80 % range.
 
     table : period, segment, base, scenario, quantiles of both, as `scenario.Scenario` holds it. events : to be flagged,
-    as `dated` gives them.
+    as `dated` gives them. widths : as `chart` takes them.
     """
     rows = sources.named(table[table["segment"] == segment], "what_if")
     record = WhatIf(rows=rows, company=company)
@@ -57,6 +67,7 @@ def what_if(
         formats=dict.fromkeys(amounts, wording.in_currency(company.currency)),
         by="x",
         flags=flags_of(events, list(rows["period"]), company=company, name="what_if", segment=segment),
+        widths=widths,
     )
 
 
@@ -106,10 +117,19 @@ class LeverShares:
         return max(float(np.abs(self.amounts).max(initial=0.0)), 1.0)
 
 
-def shares(changes: pd.DataFrame, levers: Levers, *, company: Company, as_of: Any, segment: str = TOTAL) -> Chart:
+def shares(
+    changes: pd.DataFrame,
+    levers: Levers,
+    *,
+    company: Company,
+    as_of: Any,
+    segment: str = TOTAL,
+    widths: Sequence[int] = ON_PAGE,
+) -> Chart:
     """Draw what each lever brings of the change; the bars add up to it.
 
-    changes : lever, change, as `Scenario.shares_of` gives them. levers : as they were moved.
+    changes : lever, change, as `Scenario.shares_of` gives them. levers : as they were moved. widths : as `chart` takes
+    them.
     """
     rows = lever_rows(changes, levers)
     record = LeverShares(rows=rows, company=company)
@@ -126,6 +146,7 @@ def shares(changes: pd.DataFrame, levers: Levers, *, company: Company, as_of: An
             "change": lambda amount: wording.money(amount, currency=company.currency, sign=True),
         },
         by="y",
+        widths=widths,
     )
 
 
@@ -186,11 +207,12 @@ def pipeline(
     whose: str,
     segment: str = TOTAL,
     events: pd.DataFrame | None = None,
+    widths: Sequence[int] = ON_PAGE,
 ) -> Chart:
     """Draw the open pipeline by month of expected close: its amount, and what it should bring in the end.
 
     table : month, deals, amount, expected_amount, as `by_month` of the table of deals returns it. whose : in words.
-    events : to be flagged, as `dated` gives them, of the company and of a segment.
+    events : to be flagged, as `dated` gives them, of the company and of a segment. widths : as `chart` takes them.
     """
     rows = sources.named(table, "pipeline_by_month")
     record = Pipeline(rows=rows, company=company)
@@ -205,6 +227,7 @@ def pipeline(
         formats=dict.fromkeys(("amount", "expected_amount"), wording.in_currency(company.currency)),
         by="x",
         flags=flags_of(events, list(rows["month"]), company=company, name="pipeline_by_month", segment=segment),
+        widths=widths,
     )
 
 

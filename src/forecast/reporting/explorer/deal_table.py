@@ -19,6 +19,7 @@ from forecast.data.schema import HORIZONS, TOTAL
 from forecast.errors import ParameterError
 from forecast.reporting.charts.figure import Cards, Notes, Statement, render
 from forecast.reporting.explorer import sentences
+from forecast.reporting.explorer.names import is_cut, labels, widths
 from forecast.reporting.explorer.scenario import Base, Levers, by_deal
 from forecast.reporting.explorer.sentences import AS_FORECAST, LATER, LOST, OVERDUE, SORTS, UNDATED, WIDGETS, WON
 
@@ -128,7 +129,14 @@ MOST = 200
 """Rows listed at most; filters bring the rest into view."""
 
 _MARKS = {AS_FORECAST: " ", WON: "W", LOST: "L"}
-_WIDTHS = (2, 13, 13, 15, 11, 12, 11, 9, 7)
+_COLUMNS = ("", "opportunity_id", "segment", "stage", "product", "owner", "expected_close_on", "amount", "p_win")
+_LEAST = (2, 9, 9, 9, 9, 9, 12, 9, 8)
+_ROOM = 132
+"""Characters of a line, if that is enough for the narrowest columns."""
+
+_MONO = 7.55
+"""Pixels of a character of the list."""
+
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -152,17 +160,9 @@ class DealTable:
         by = [(label, name) for name, label in SORTS.items()]
         self.sort = w.Dropdown(options=by, description=WIDGETS["order"], style=style)
         self.direction = w.Dropdown(options=[(sentences.LARGEST_FIRST, True), (sentences.SMALLEST_FIRST, False)])
-        for box, width in (
-            (self.search, "290px"),
-            (self.stage, "200px"),
-            (self.owner, "180px"),
-            (self.sort, "200px"),
-            (self.direction, "200px"),
-        ):
-            box.layout = w.Layout(width=width)
-        self.count = w.HTML()
-        self.head = w.HTML(_pre(_line(sentences.LIST_HEADS)))
-        self.rows = w.Select(options=[], rows=12, layout=w.Layout(width="calc(100% - 6px)", min_width="690px"))
+        self.search.layout = w.Layout(width="290px")
+        self.count, self.head, self.why = w.HTML(), w.HTML(), w.HTML()
+        self.rows = w.Select(options=[], rows=12)
         self.rows.add_class("forecast-rows")
         self.outcome = w.ToggleButtons(
             options=[AS_FORECAST, WON, LOST],
@@ -170,22 +170,22 @@ class DealTable:
             disabled=True,
             style={"button_width": "100px"},
         )
-        self.why = w.HTML()
+        wrap = w.Layout(flex_flow="row wrap")
+        self._filters = w.HBox([self.search, self.stage, self.owner, self.sort, self.direction], layout=wrap)
+        self._listed = w.VBox([self.head, self.rows], layout=w.Layout(overflow="auto"))
+        self._listed.add_class("forecast-list")
+        self._take = w.HBox([w.Label(WIDGETS["take"]), self.outcome], layout=wrap)
+        self.view = w.VBox([self._filters, self.count, self._listed, self._take, self.why])
+        self._make_lines(self._frame)
         for box in (self.search, self.stage, self.owner, self.sort, self.direction):
             box.observe(self._filtered, names="value")
         self.rows.observe(self._picked, names="value")
         self.outcome.observe(self._set, names="value")
 
     @property
-    def view(self) -> Any:
-        """The table as one widget."""
-        import ipywidgets as w
-
-        boxes = [self.search, self.stage, self.owner, self.sort, self.direction]
-        filters = w.HBox(boxes, layout=w.Layout(flex_flow="row wrap"))
-        listed = w.VBox([self.head, self.rows], layout=w.Layout(overflow="auto"))
-        take = w.HBox([w.Label(WIDGETS["take"]), self.outcome], layout=w.Layout(flex_flow="row wrap"))
-        return w.VBox([filters, self.count, listed, take, self.why])
+    def follows(self) -> tuple[Any, ...]:
+        """The widgets that show something of the deals."""
+        return (self._filters, self.count, self._listed, self._take, self.why)
 
     @property
     def won(self) -> tuple[str, ...]:
@@ -211,22 +211,39 @@ class DealTable:
             ):
                 before = box.value
                 values = sorted({str(value) for value in frame[column] if str(value)})
-                box.options = [(everything, ""), *((wording.label(value), value) for value in values)]
+                shown = labels(values)
+                box.options = [(everything, ""), *((shown[value], value) for value in values)]
                 box.value = before if before in values else ""
                 box.disabled = not values
         finally:
             self._held = False
+        self._make_lines(frame)
         self._filtered()
 
     def listed(self) -> pd.DataFrame:
         """Return the deals that the filters leave, in the order asked for; all of them, however many are listed."""
+        if self._frame.empty:
+            return self._frame
         fitting = chosen(self._frame, stage=self.stage.value, owner=self.owner.value, text=self.search.value)
         return in_order(fitting, self.sort.value, descending=self.direction.value)
 
-    def forget(self, deals: set[str] | None = None) -> None:
-        """Put deals back to as forecast: those that are not in `deals`, or all."""
+    def forget(self, deals: set[str] | None = None, *, list_anew: bool = True) -> None:
+        """Put deals back to as forecast: those that are not in `deals`, or all.
+
+        list_anew : not where other deals are shown soon in any case.
+        """
         self.taken = {deal: how for deal, how in self.taken.items() if deals is not None and deal in deals}
-        self._filtered()
+        if list_anew:
+            self._filtered()
+
+    def empty(self) -> None:
+        """Show no deal at all."""
+        self._frame, self.count.value = pd.DataFrame(), ""
+        self._held = True
+        try:
+            self.rows.options, self.outcome.value, self.outcome.disabled = [], AS_FORECAST, True
+        finally:
+            self._held = False
 
     # -- what the widgets call -------------------------------------------------------------------------
 
@@ -247,13 +264,36 @@ class DealTable:
             self._held = False
         self._picked()
 
+    def _make_lines(self, frame: pd.DataFrame) -> None:
+        """Give each column of the list the room that its longest name needs, and let no two names look the same."""
+        names = {column: frame[column].astype(str) for column in _COLUMNS[1:6] if column in frame}
+        wanted = [2 + max(values.str.len().max(), 0) if len(values) else 0 for values in names.values()] or [0] * 5
+        heads = [len(head) + 2 for head in sentences.LIST_HEADS]
+        asked = [2, *map(int, wanted), 12, 9, 8]
+        least = [max(pair) for pair in zip(_LEAST, heads, strict=True)]
+        self._widths = widths(zip(least, asked, strict=True), room=_ROOM)
+        self._labels = {
+            column: labels(values.unique(), most=width - 2)
+            for (column, values), width in zip(names.items(), self._widths[1:6], strict=False)
+        }
+        self.head.value = render("list_head", self._line(sentences.LIST_HEADS))
+        self.rows.layout.width = f"{round(_MONO * sum(self._widths)) + 30}px"
+
     def _row(self, row: Any) -> str:
         closes = "" if pd.isna(row.expected_close_on) else f"{row.expected_close_on:%Y-%m-%d}"
         chance = "" if pd.isna(row.p_win) else f"{100 * row.p_win:.0f} %"
         amount = wording.money(row.amount)
         mark = _MARKS[self.taken.get(row.opportunity_id, AS_FORECAST)]
-        cells = [mark, row.opportunity_id, row.segment, row.stage, row.product, row.owner, closes, amount, chance]
-        return _line(cells)
+        names = [self._labels[column].get(str(getattr(row, column)), "") for column in _COLUMNS[1:6]]
+        return self._line([mark, *names, closes, amount, chance])
+
+    def _line(self, cells: Sequence[str]) -> str:
+        """Return cells as one line of fixed columns; the last two set right."""
+        parts = []
+        for place, (width, cell) in enumerate(zip(self._widths, cells, strict=True)):
+            text = cell.replace(wording.THIN, " ")
+            parts.append(text.rjust(width) if place >= len(self._widths) - 2 else text.ljust(width))
+        return "".join(parts).replace(" ", _SPACE)
 
     def _picked(self, _: Any = None) -> None:
         if self._held:
@@ -266,6 +306,14 @@ class DealTable:
         finally:
             self._held = False
         self.why.value = "" if deal is None else self.reasons(deal)
+        self.rows.tooltip = None if deal is None else self._whole_names(deal)
+
+    def _whole_names(self, deal: str) -> str | None:
+        """Return the names of a deal of which the list shows but a part; None where there are none."""
+        row = self._frame[self._frame["opportunity_id"] == deal].iloc[0]
+        pairs = [(str(row[column]), shown) for column, shown in self._labels.items()]
+        cut = [name for name, shown in pairs if name in shown and is_cut(name, shown[name])]
+        return "; ".join(cut) or None
 
     def reasons(self, deal: str) -> str:
         """Return, as HTML, a deal's chances by month and what speaks for and against it."""
@@ -294,17 +342,3 @@ class DealTable:
             self.taken[deal] = self.outcome.value
         self._filtered()
         self._changed()
-
-
-def _line(cells: Sequence[str]) -> str:
-    """Return cells as one line of fixed columns; the last two set right."""
-    parts = []
-    for place, (width, cell) in enumerate(zip(_WIDTHS, cells, strict=True)):
-        text = wording.label(cell, most=width - 1) if cell else ""
-        text = text.replace(wording.THIN, " ")
-        parts.append(text.rjust(width) if place >= len(_WIDTHS) - 2 else text.ljust(width))
-    return "".join(parts).replace(" ", _SPACE)
-
-
-def _pre(line: str) -> str:
-    return render("list_head", line)

@@ -7,7 +7,8 @@ ipywidgets around `scenario` and its neighbours; no server of its own. What a pa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.calendar import period_labels
-from forecast.data.known.snapshot import Snapshot, snapshot
+from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
-from forecast.errors import DataError, ForecastError, ParameterError, nearest
-from forecast.models.pipeline.deals import win_probabilities
+from forecast.errors import DataError, ForecastError
 from forecast.reporting.charts.figure import Chart, Statement, TableView, render
-from forecast.reporting.charts.flags import dated
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer import sentences
+from forecast.reporting.explorer.charts import IN_LAB, ON_PAGE
+from forecast.reporting.explorer.days import Day, Days, days_back
 from forecast.reporting.explorer.deal_table import (
     SEARCHED,
     DealTable,
@@ -31,15 +32,15 @@ from forecast.reporting.explorer.deal_table import (
     by_stage,
     chosen,
     in_order,
-    open_deals,
     share_of_open,
 )
-from forecast.reporting.explorer.levers import JointPlanning, LeverPanel, joint_planning
-from forecast.reporting.explorer.scenario import Base, Levers, base, check_levers, scenario
-from forecast.reporting.explorer.scenario_file import write_scenario
+from forecast.reporting.explorer.levers import JointPlanning, LeverPanel
+from forecast.reporting.explorer.names import is_cut, labels
+from forecast.reporting.explorer.scenario import Base, Levers, check_deals, check_ranges
+from forecast.reporting.explorer.scenario_file import check_choice, write_scenario
 from forecast.reporting.explorer.sentences import LOST, WIDGETS, WON
+from forecast.reporting.explorer.work import Pane, Work
 
-_DAYS_BACK = 24
 _LOOKS = Path(__file__).parents[1] / "templates" / "explorer.css"
 
 
@@ -77,36 +78,77 @@ class Explorer:
         alarms: pd.DataFrame | None = None,
         scenarios: str | os.PathLike[str] = "scenarios",
     ) -> None:
+        self.log, self.months, self.scenarios = log, months, scenarios
+        self._first = str(log.company.periods.parse_day(as_of).date())
+        self._make_planning, self._alarms = make_planning, alarms
+
+        def day(name: str) -> Day:
+            given = {"deals": deals, "planning": planning} if name == self._first else {}
+            return Day(log, name, months=months, seed=seed, **given)
+
+        self._days = Days(day)
+        start = levers or Levers()
+        first = self._days[self._first]
+        check_choice(segment, product, segments=first.snap.segments, products=first.products)
+        check_ranges(start)
+        check_deals(start, first.open_ids)
+        self._make_widgets(start)
+        self._offer(first)
+        self.segment.value, self.product.value = segment, product
+        self._prepared, self._held = "", False
+        self._watch()
+        self._note_choice()
+        self._work.ask(*self._panes, first=True)
+
+    def _make_widgets(self, start: Levers) -> None:
         import ipywidgets as w
 
-        self.log, self.months, self.seed, self.scenarios = log, months, seed, scenarios
-        self._first = str(log.company.periods.parse_day(as_of).date())
-        self._planning, self._make_planning = planning, make_planning
-        self._bases: dict[str, Base] = {}
-        self._snaps: dict[str, Snapshot] = {}
-        self._deals: dict[str, pd.DataFrame] = {}
-        self._given, self._alarms = deals, alarms
-        start = levers or Levers()
         style = {"description_width": "initial"}
-        self.day = w.Dropdown(options=self._days(), value=self._first, description=WIDGETS["as_of"], style=style)
+        back = days_back(self.log, self._first)
+        self.day = w.Dropdown(options=back, value=self._first, description=WIDGETS["as_of"], style=style)
         self.segment = w.Dropdown(options=[TOTAL], value=TOTAL, description=WIDGETS["segment"], style=style)
-        self.product = w.Dropdown(
-            options=[(sentences.ALL_PRODUCTS, "")], value="", description=WIDGETS["product"], style=style
-        )
+        everything = [(sentences.ALL_PRODUCTS, "")]
+        self.product = w.Dropdown(options=everything, value="", description=WIDGETS["product"], style=style)
         self.product_note, self.picture, self.pipe = w.HTML(), w.HTML(), w.HTML()
         taken = {**dict.fromkeys(start.won, WON), **dict.fromkeys(start.lost, LOST)}
-        self.panel = LeverPanel(start, changed=self._answer, work_out=self._work_out)
-        self.table = DealTable(currency=log.company.currency, changed=self._answer, taken=taken)
+        self.panel = LeverPanel(start, changed=self._moved, work_out=self._work_out)
+        self.table = DealTable(currency=self.log.company.currency, changed=self._moved, taken=taken)
         words = {"placeholder": WIDGETS["a name"], "description": WIDGETS["name"]}
         self.name = w.Text(value="what-if", style=style, layout=w.Layout(width="220px"), **words)
         self.save = w.Button(description=WIDGETS["save"], icon="save", layout=w.Layout(width="auto"))
         self.saved = w.HTML()
-        self._held = False
-        self._start(segment, product, start)
-        self._whole_day()
-        self.day.observe(self._whole_day, names="value")
+        self._set_out()
+
+    def _set_out(self) -> None:
+        """Put the widgets together: what is looked at above, three tabs below."""
+        import ipywidgets as w
+        from markupsafe import Markup
+
+        wrap = w.Layout(flex_flow="row wrap")
+        looked_at = w.HBox([self.day, self.segment, self.product], layout=wrap)
+        save = w.VBox([w.HBox([self.name, self.save], layout=wrap), self.saved])
+        left = w.VBox([self.panel.view, save], layout=w.Layout(flex="0 0 385px"))
+        right = w.VBox([self.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
+        what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
+        self.tabs = w.Tab([what_if, self.pipe, self.table.view], titles=sentences.TABS, selected_index=0)
+        looks = w.HTML(render("style", Markup(_LOOKS.read_text("utf-8"))))  # the library's own, not text
+        self.view = w.VBox([looks, looked_at, self.product_note, self.tabs])
+        self.view.add_class("forecast-explorer")
+        for picture in (self.picture, self.pipe):
+            picture.add_class("forecast-picture")
+
+    def _watch(self) -> None:
+        """Let each tab follow the controls it shows something of."""
+        shows = self._in_place_of
+        what_if = Pane(self.picture, self.panel.joint_note, make=self._what_if, failed=shows(self.picture))
+        pipeline = Pane(self.pipe, make=self._pipeline, failed=shows(self.pipe))
+        deals = Pane(*self.table.follows, make=self._deals, failed=shows(self.table.why, self.table.empty))
+        self._panes = (what_if, pipeline, deals)
+        self._work = Work(lambda: self._panes[self.tabs.selected_index or 0])
+        self.day.observe(self._another_day, names="value")
         self.segment.observe(self._narrowed, names="value")
         self.product.observe(self._narrowed, names="value")
+        self.tabs.observe(lambda _: self._work.ask(), names="selected_index")
         self.panel.reset.on_click(self._back)
         self.save.on_click(self._save)
 
@@ -115,96 +157,71 @@ class Explorer:
         """The sliders by the name of their lever."""
         return self.panel.sliders
 
-    @property
-    def view(self) -> Any:
-        """The whole explorer as one widget: what is looked at above, three tabs below."""
-        import ipywidgets as w
-        from markupsafe import Markup
-
-        wrap = w.Layout(flex_flow="row wrap")
-        for box in (self.day, self.segment, self.product):
-            box.layout = w.Layout(width="215px")
-        looked_at = w.HBox([self.day, self.segment, self.product], layout=wrap)
-        save = w.VBox([w.HBox([self.name, self.save], layout=wrap), self.saved])
-        left = w.VBox([self.panel.view, save], layout=w.Layout(flex="0 0 385px"))
-        right = w.VBox([self.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
-        right.add_class("forecast-picture")
-        what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
-        tabs = w.Tab([what_if, self.pipe, self.table.view], titles=sentences.TABS)
-        looks = w.HTML(render("style", Markup(_LOOKS.read_text("utf-8"))))  # the library's own, not text
-        whole = w.VBox([looks, looked_at, self.product_note, tabs])
-        whole.add_class("forecast-explorer")
-        return whole
-
     def moved(self) -> Levers:
         """Return the levers as the widgets stand."""
         return self.panel.levers(won=self.table.won, lost=self.table.lost)
 
     # -- what is known of the day shown ----------------------------------------------------------------
 
+    @property
+    def known(self) -> Day:
+        """What is known of the day shown."""
+        return self._days[self.day.value]
+
     def snapshot(self) -> Snapshot:
         """Return what was known on the day shown."""
-        day = self.day.value
-        if day not in self._snaps:
-            self._snaps[day] = snapshot(self.log, as_of=day)
-        return self._snaps[day]
+        return self.known.snap
 
     def base(self) -> Base:
         """Return the forecast of the day shown, taken apart; computed once a day.
 
         Raises DataError where the data are too thin, saying what is needed.
         """
-        day = self.day.value
-        if day not in self._bases:
-            self._bases[day] = base(self.snapshot(), months=self.months, seed=self.seed)
-        return self._bases[day]
+        return self.known.base
 
     def deals(self) -> pd.DataFrame:
         """Return the open deals of the day, segment and product shown, with their chances."""
-        day = self.day.value
-        if day not in self._deals:
-            ready = self._given if day == self._first else None
-            found = win_probabilities(self.snapshot(), months=self.months, seed=self.seed) if ready is None else ready
-            self._deals[day] = open_deals(self.snapshot(), found)
-        return chosen(self._deals[day], segment=self.segment.value, product=self.product.value)
+        return chosen(self.known.deals, segment=self.segment.value, product=self.product.value)
 
     def joint_planning(self) -> JointPlanning:
         """Return the lever of joint planning as it stands on the day shown."""
-        row = self._planning if self.day.value == self._first else None
-        return joint_planning(row, self.snapshot(), self.base().segments)
+        return self.known.joint_planning()
 
     # -- what is shown ---------------------------------------------------------------------------------
 
-    def answer(self, levers: Levers) -> list[Chart | Statement]:
-        """Return what levers do to the day and segment shown: finding, charts and notes, or why there is no answer."""
+    def answer(self, levers: Levers, *, widths: Sequence[int] = ON_PAGE) -> list[Chart | Statement]:
+        """Return what levers do to the day and segment shown: finding, charts and notes, or why there is no answer.
+
+        widths : of the charts' drawings, as `chart` takes them.
+        """
         company, day, segment = self.log.company, self.day.value, self.segment.value
         try:
             given = self.base()
         except DataError as error:
             return [Statement(sentences.TOO_THIN, wording.sentence(error.problem.mend), kind="abstain")]
-        joint = self.joint_planning()
-        starts = levers.joint_planning and joint.offered
-        result = scenario(given, levers, width=joint.width if starts else None)
+        joint, result = self.joint_planning(), self.known.scenario(levers)
         moved = result.table[result.table["segment"] == segment]
         change = sentences.finding(sources.named(moved, "what_if"), segment=segment, company=company)
         changes = result.shares_of(segment)
         change = sentences.supposed(change, explorer_charts.lever_rows(changes, levers))
+        looks = {"company": company, "as_of": day, "segment": segment, "widths": widths}
         shown: list[Chart | Statement] = [
             Statement(f"{change}.", self._caveat()),
-            explorer_charts.what_if(
-                result.table, company=company, as_of=day, segment=segment, events=dated(self.snapshot())
-            ),
+            explorer_charts.what_if(result.table, events=self.known.events, **looks),
         ]
         if levers != Levers(joint_planning=levers.joint_planning):
-            shown.append(explorer_charts.shares(changes, levers, company=company, as_of=day, segment=segment))
+            shown.append(explorer_charts.shares(changes, levers, **looks))
         if levers.joint_planning:
-            shown.append(Statement(sentences.STARTS[starts], joint.sentence, kind="note"))
+            shown.append(Statement(sentences.STARTS[joint.offered], joint.sentence, kind="note"))
         if self.product.value:
             shown.append(self._product_note(given, levers))
         return shown
 
-    def pipeline(self) -> list[Chart | Statement | TableView]:
-        """Return the open pipeline of what is chosen: by month of expected close, and by stage."""
+    def pipeline(self, *, widths: Sequence[int] = ON_PAGE) -> list[Chart | Statement | TableView]:
+        """Return the open pipeline of what is chosen: by month of expected close, and by stage.
+
+        widths : of the chart's drawings, as `chart` takes them.
+        """
         deals, company = self.deals(), self.log.company
         if deals.empty:
             return [Statement(f"{sentences.NO_DEAL}.", kind="note")]
@@ -217,7 +234,8 @@ class Explorer:
                 as_of=self.day.value,
                 whose=self._whose(),
                 segment=self.segment.value,
-                events=dated(self.snapshot()),
+                events=self.known.events,
+                widths=widths,
             ),
             TableView(
                 sources.named(by_stage(deals, self.snapshot().stages), "pipeline_by_stage"),
@@ -246,44 +264,16 @@ class Explorer:
 
     # -- how -------------------------------------------------------------------------------------------
 
-    def _days(self) -> list[str]:
-        calendar = self.log.company.periods
-        day = pd.Timestamp(self._first)
-        ends = [calendar.end(calendar.period(day) - back) for back in range(1, _DAYS_BACK)]
-        first = self.log.opportunities["created_on"].min()
-        return [self._first, *(str(end.date()) for end in ends if end >= first and end < day)]
-
-    def _start(self, segment: str, product: str, levers: Levers) -> None:
-        """Take over what is shown at first, refusing what the day does not know."""
-        known = [TOTAL, *self.snapshot().segments]
-        if segment not in known:
-            raise ParameterError(f"segment: there is no segment {segment!r}; {nearest(segment, known)}")
-        products = self._products()
-        if product and product not in products:
-            raise ParameterError(f"product: no open deal is of the product {product!r}; {nearest(product, products)}")
-        self._options()
-        self.segment.value, self.product.value = segment, product
-        try:
-            check_levers(self.base(), levers)
-        except DataError:
-            self.table.forget()
-
-    def _products(self) -> list[str]:
-        known = self.snapshot().opportunities
-        if "product" not in known:
-            return []
-        return sorted({str(value) for value in known.loc[known["outcome"] == "open", "product"].dropna()})
-
-    def _options(self) -> None:
-        """Offer the segments and products of the day shown; what was chosen stays where it is still known."""
+    def _offer(self, day: Day) -> None:
+        """Offer the segments and products of a day; what was chosen stays where it is still known."""
         for box, everything, names in (
-            (self.segment, (TOTAL, TOTAL), self.snapshot().segments),
-            (self.product, (sentences.ALL_PRODUCTS, ""), self._products()),
+            (self.segment, (TOTAL, TOTAL), day.snap.segments),
+            (self.product, (sentences.ALL_PRODUCTS, ""), day.products),
         ):
-            before = box.value
-            box.options = [everything, *((wording.label(name), name) for name in names)]
+            before, shown = box.value, labels(names)
+            box.options = [everything, *((shown[name], name) for name in names)]
             box.value = before if before in names else everything[1]
-        self.product.disabled = len(self.product.options) < 2
+        self._release()
 
     def _whose(self) -> str:
         return sentences.whose_deals(self.segment.value, self.product.value)
@@ -304,56 +294,105 @@ class Explorer:
         )
         return Statement(sentence, sentences.NOT_NARROWED, kind="note")
 
+    def _prepare(self) -> None:
+        """Let the controls be those of the day shown, once it is worked out."""
+        day = self.known
+        if self._prepared == day.day:
+            return
+        with self._quiet():
+            self._offer(day)
+        self._note_choice()
+        thin = day.is_thin
+        joint = JointPlanning(offered=False, sentence="") if thin else day.joint_planning()
+        ask = day.planning is None and self._make_planning is not None and day.day == self._first
+        marketing = not thin and day.base.has_marketing
+        self.panel.offer(thin=thin, has_marketing=marketing, joint=joint, ask=ask and not thin)
+        self.table.forget(set() if thin else day.open_ids, list_anew=False)
+        self.panel.name_deals(self.table.won, self.table.lost)
+        self._prepared = day.day
+
+    # -- the tabs: each works out what it shows, and returns what shows it ---------------------------------
+
+    def _what_if(self) -> Callable[[], None]:
+        self._prepare()
+        shown = self.answer(self.moved(), widths=IN_LAB)
+        alone = len(shown) == 1  # why there is no answer; else the chart's title is the finding
+        html = _html(shown) if alone else _html(shown[1:]) + render("note", self._caveat())
+        return lambda: setattr(self.picture, "value", html)
+
+    def _pipeline(self) -> Callable[[], None]:
+        self._prepare()
+        html = _html(self.pipeline(widths=IN_LAB))
+        return lambda: setattr(self.pipe, "value", html)
+
+    def _deals(self) -> Callable[[], None]:
+        self._prepare()
+        deals = self.deals()
+        ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
+        return lambda: self.table.show(deals, months=ahead)
+
+    def _in_place_of(self, picture: Any, *others: Callable[[], None]) -> Callable[[BaseException], None]:
+        """Return what shows why there is no picture, in its place."""
+
+        def show(error: BaseException) -> None:
+            for other in others:
+                other()
+            picture.value = Statement(sentences.not_worked_out(error), kind="abstain")._repr_html_()
+            self._release()
+
+        return show
+
     # -- what the widgets call -------------------------------------------------------------------------
 
-    def _whole_day(self, _: Any = None) -> None:
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Set controls without an answer to each."""
         self._held = True
         try:
-            self._options()
+            yield
         finally:
             self._held = False
-        try:
-            given: Base | None = self.base()
-        except DataError:
-            given = None
-        joint = JointPlanning(offered=False, sentence="") if given is None else self.joint_planning()
-        ask = self._planning is None and self._make_planning is not None and self.day.value == self._first
-        marketing = given is not None and given.has_marketing
-        self.panel.offer(thin=given is None, has_marketing=marketing, joint=joint, ask=ask and given is not None)
-        self.table.forget(set(self.snapshot().opportunities.query("outcome == 'open'")["opportunity_id"]))
-        self._narrowed()
+
+    def _another_day(self, _: Any = None) -> None:
+        self.segment.disabled = self.product.disabled = True  # what there is to choose is of the day before
+        self._moved(everything=True)
 
     def _narrowed(self, _: Any = None) -> None:
-        if self._held:
-            return
-        self.product_note.value = render("note", sentences.PRODUCT_NOTE) if self.product.value else ""
-        self.pipe.value = "".join(part._repr_html_() for part in self.pipeline())
-        ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
-        self.table.show(self.deals(), months=ahead)
-        self._answer()
+        if not self._held:
+            self._note_choice()
+            self._moved(everything=True)
 
-    def _answer(self) -> None:
+    def _note_choice(self) -> None:
+        for box in (self.segment, self.product):
+            box.tooltip = box.value if box.value and is_cut(box.value, box.label) else None
+        self.product_note.value = render("note", sentences.PRODUCT_NOTE) if self.product.value else ""
+
+    def _moved(self, *, everything: bool = False) -> None:
+        """Answer a move: of a lever or a deal, or of what everything follows."""
+        self.saved.value = ""  # what was saved is not what the levers say now
         self.panel.name_deals(self.table.won, self.table.lost)
-        shown = self.answer(self.moved())
-        if len(shown) == 1:
-            self.picture.value = shown[0]._repr_html_()
-            return  # why there is no answer
-        caveat = render("note", self._caveat())  # the chart's title is the finding
-        self.picture.value = "".join(part._repr_html_() for part in shown[1:]) + caveat
+        self._work.ask(*(self._panes if everything else self._panes[:1]))
+
+    def _release(self) -> None:
+        self.segment.disabled, self.product.disabled = False, len(self.product.options) < 2
 
     def _back(self, _: Any = None) -> None:
         self.panel.back()
         self.table.forget()
-        self._answer()
+        self._moved()
 
     def _work_out(self) -> None:
         assert self._make_planning is not None
         self.panel.work_out.disabled, self.panel.work_out.description = True, WIDGETS["working"]
         try:
-            self._planning = self._make_planning()
+            self._days[self._first].planning = self._make_planning()
+        except ForecastError as error:
+            self.panel.joint_note.value = render("note", sentences.not_worked_out(error))
+            return
         finally:
             self.panel.work_out.disabled, self.panel.work_out.description = False, WIDGETS["work out"]
-        self._whole_day()
+        self._prepared = ""
+        self._moved()
 
     def _save(self, _: Any = None) -> None:
         try:
@@ -368,3 +407,7 @@ class Explorer:
             self.saved.value = render("note", error, sentences.NOT_SAVED)
             return
         self.saved.value = render("saved", sentences.command(self.day.value, file.resolve()))
+
+
+def _html(parts: Iterable[Chart | Statement | TableView]) -> str:
+    return "".join(part._repr_html_() for part in parts)

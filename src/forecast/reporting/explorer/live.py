@@ -11,9 +11,10 @@ from typing import Any
 
 from forecast.errors import ForecastError, ParameterError, nearest
 from forecast.reporting.charts.figure import Statement, render
+from forecast.reporting.explorer.sentences import not_worked_out
+from forecast.reporting.explorer.work import Pane, Work
 
 _LOOKS = Path(__file__).parents[1] / "templates" / "explorer.css"
-_BUSY = "forecast-busy"
 
 
 class Live:
@@ -65,20 +66,29 @@ class Live:
         )
         self.picture = w.HTML(self.shown(self.value))
         self.picture.add_class("forecast-picture")
-        self.control.observe(self._chosen, names="value")
+        pane = Pane(self.picture, make=self._drawn, failed=self._failed)
+        work = Work(lambda: pane)
+        self.control.observe(lambda _: work.ask(pane), names="value")
         looks = w.HTML(render("style", Markup(_LOOKS.read_text("utf-8"))))  # the library's own, not text
         whole = w.VBox([looks, self.control, self.picture])
         whole.add_class("forecast-explorer")
         return whole
 
-    def _chosen(self, change: Mapping[str, Any]) -> None:
-        """Draw anew; meanwhile the old picture is grey, since it is not of what the control says."""
-        self.picture.add_class(_BUSY)
-        try:
-            self.picture.value = self.shown(change["new"])
-            self.value = change["new"]
-        finally:
-            self.picture.remove_class(_BUSY)
+    def _drawn(self) -> Callable[[], None]:
+        """Draw what the control says, and return what shows it."""
+        value = self.control.value
+        html = self.shown(value)
+
+        def show() -> None:
+            self.value, self.picture.value = value, html
+
+        return show
+
+    def _failed(self, error: BaseException) -> None:
+        self.value, self.picture.value = (
+            self.control.value,
+            Statement(not_worked_out(error), kind="nothing")._repr_html_(),
+        )
 
     def _repr_html_(self) -> str:
         return self.shown(self.value)

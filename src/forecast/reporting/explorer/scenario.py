@@ -175,18 +175,19 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
 
 def shapley_by_segment(parts: Components, levers: Levers) -> np.ndarray:
     """Return Shapley's shares of the change of each segment, (5, R); they add up over levers to its change."""
+    moved = [lever for lever in LEVERS if _only(levers, (lever,)) != Levers()]  # the others bring nothing in any order
     worth = {}
-    for size in range(len(LEVERS) + 1):
-        for picked in itertools.combinations(LEVERS, size):
+    for size in range(len(moved) + 1):
+        for picked in itertools.combinations(moved, size):
             worth[frozenset(picked)] = _means(_moved(parts, _only(levers, picked))).sum(axis=1)
     shares = np.zeros((len(LEVERS), len(parts.booked)))
-    for place, lever in enumerate(LEVERS):
-        others = [name for name in LEVERS if name != lever]
-        for size in range(len(LEVERS)):
-            weight = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(LEVERS))
+    for lever in moved:
+        others = [name for name in moved if name != lever]
+        for size in range(len(moved)):
+            weight = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(moved))
             for picked in itertools.combinations(others, size):
                 without = frozenset(picked)
-                shares[place] += weight * (worth[without | {lever}] - worth[without])
+                shares[LEVERS.index(lever)] += weight * (worth[without | {lever}] - worth[without])
     return shares
 
 
@@ -292,11 +293,16 @@ def _with_total(values: np.ndarray) -> np.ndarray:
 
 def check_levers(given: Base, levers: Levers) -> None:
     """Raise ParameterError where a lever is out of its range or a deal is not open."""
+    check_ranges(levers)
+    check_deals(levers, given.parts.ids.tolist())
+
+
+def check_ranges(levers: Levers) -> None:
+    """Raise ParameterError where a lever is out of its range."""
     for name, (low, high) in RANGES.items():
         value = getattr(levers, name)
         if not low <= value <= high:
             raise ParameterError(f"{name}: {value} is not from {low:g} to {high:g}")
-    check_deals(levers, given.parts.ids.tolist())
 
 
 def check_deals(levers: Levers, open_deals: Iterable[str]) -> None:

@@ -76,14 +76,18 @@ def check_scenario(
     values: Mapping[str, Any], *, segments: Iterable[str], products: Iterable[str], open_deals: Iterable[str]
 ) -> None:
     """Raise ParameterError where a scenario names a segment, product or open deal that the day does not know."""
+    check_choice(values.get("segment", TOTAL), values.get("product", ""), segments=segments, products=products)
+    check_deals(Levers.given(won=values.get("won", ()), lost=values.get("lost", ())), open_deals)
+
+
+def check_choice(segment: str, product: str, *, segments: Iterable[str], products: Iterable[str]) -> None:
+    """Raise ParameterError where the day does not know a segment or product; product : empty for all."""
     known = [TOTAL, *segments]
-    segment, product = values.get("segment", TOTAL), values.get("product", "")
     if segment not in known:
         raise ParameterError(f"segment: there is no segment {segment!r} on that day; {nearest(segment, known)}")
     offered = sorted(set(products))
     if product and product not in offered:
         raise ParameterError(f"product: no open deal is of the product {product!r}; {nearest(product, offered)}")
-    check_deals(Levers.given(won=values.get("won", ()), lost=values.get("lost", ())), open_deals)
 
 
 def _field(name: str, value: Any, where: str) -> Any:

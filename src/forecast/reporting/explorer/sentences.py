@@ -12,6 +12,7 @@ import pandas as pd
 
 from forecast import sources, wording
 from forecast.data.schema import Company
+from forecast.errors import DataError, ForecastError
 from forecast.evaluation.planning.verdict import interval_words
 from forecast.reporting.charts.canvas import Caption
 from forecast.reporting.explorer.scenario import CENT, ranges_differ
@@ -66,6 +67,7 @@ STARTS = {
     False: "Joint planning does not start.",
 }
 NO_DEAL = "No deal is open here"
+INTERRUPTED = "The computation was interrupted; any control asks for it again."
 NOT_SAVED = "Not saved."
 
 # -- what stands on the widgets -------------------------------------------------------------------------
@@ -326,6 +328,17 @@ def deals_by_hand(won: Sequence[str], lost: Sequence[str]) -> str:
 def command(as_of: str, file: object) -> str:
     """Return the command that makes a report of a saved scenario."""
     return f"forecast report --data DIR --as-of {as_of} --scenario {file}"
+
+
+def not_worked_out(error: BaseException) -> str:
+    """Return why there is nothing to be shown."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, DataError):
+        return f"{wording.sentence(error.problem.what)} {wording.sentence(error.problem.mend)}".strip()
+    if isinstance(error, ForecastError):
+        return wording.sentence(str(error))
+    return f"This could not be worked out: {type(error).__name__}: {wording.sentence(str(error))}"
 
 
 # -- joint planning -------------------------------------------------------------------------------------
