@@ -27,7 +27,8 @@ SUBJECTS = (
     ("Data", ("read", "select", "Log", "Company")),
     ("What was known on a day", ("snapshot", "Snapshot", "settled_actuals", "landmarks")),
     ("Forecasts", ("win_probabilities", "forecast_bookings", "forecast_by_level", "changes_forecast")),
-    ("How good", ("backtest", "backtest_by_level", "score", "summarise", "overrides", "value_of_judgement")),
+    ("How good", ("backtest", "backtest_by_level", "score", "summarise")),
+    ("What people change", ("overrides", "value_of_judgement", "write_override")),
     ("Did planning together help", ("planning_errors", "planning_effect")),
 )
 """The public names, in the order in which one needs them."""

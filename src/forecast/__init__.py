@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from forecast.models.hierarchy.forecast import forecast_by_level
     from forecast.models.pipeline.bookings import forecast_bookings
     from forecast.models.pipeline.deals import win_probabilities
+    from forecast.reporting.explorer.override_file import write_override
 
 __version__ = "0.2.0"
 
@@ -49,6 +50,7 @@ _HOME = {
     "summarise": "forecast.evaluation.scores.scoring",
     "value_of_judgement": "forecast.evaluation.people.value",
     "win_probabilities": "forecast.models.pipeline.deals",
+    "write_override": "forecast.reporting.explorer.override_file",
 }
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "summarise",
     "value_of_judgement",
     "win_probabilities",
+    "write_override",
 ]
 
 

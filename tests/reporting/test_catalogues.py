@@ -18,6 +18,7 @@ BASE = SOURCE / "reporting"
 
 # What is no text of a page, and why.
 MODULES = {
+    "explorer/override_file": "what is wrong with an override or its file: the message of an error",
     "published/clean": "what is removed, in the terminal",
     "published/compare": "what differs, in the terminal",
     "published/months": "why a month cannot be read: the message of an error",

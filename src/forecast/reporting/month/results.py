@@ -223,6 +223,11 @@ def _date_format(table: pd.DataFrame) -> str | None:
     return "%Y-%m-%d" if days else None
 
 
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet would take a text, or a part of it, for a formula."""
+    return bool(_guard(text) != text)
+
+
 def _guard(value: Any) -> Any:
     if not isinstance(value, str):
         return value

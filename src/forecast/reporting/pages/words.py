@@ -94,6 +94,13 @@ LESS, MORE = "less", "more"
 STEP = Words(above=LESS, below=MORE, unclear="{unproven}")
 STEPS = Words(above="closer", below="further off", unclear="No step shows a difference")
 CHANGE = Words(above="missed by less than the model", below="missed by more than the model", unclear="{unproven}")
+PAST_CHANGES = Words(
+    above="closer, beyond luck",
+    below="further off, beyond luck",
+    unclear="whether they came closer cannot be told",
+)
+"""Said of what people submitted, against the number they changed."""
+
 BEYOND_CHANCE = "beyond chance"
 BEYOND_LUCK = "beyond luck"
 NOT_PROVEN = "not proven"
