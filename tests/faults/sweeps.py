@@ -1,9 +1,9 @@
 """Every operation on files of a run, each refused in a run of its own: the disk is full from it on, or it alone fails.
 
-An undisturbed run writes down what it does to files, one notebook at a time, so that the order is the same in every run
-and the n-th operation is the same one. The disk is full at each write. Of what fails alone `places` picks one of each
-kind, the first and the last of them: an operation, and the file it is done to (numbers, days and the names of notebooks
-left out); with `every` all are tried.
+An undisturbed run writes down what it does to files, one notebook at a time, so that the order is the same in every
+run, but for a few neighbours, and the n-th operation is the same one. The disk is full at each write. Of what fails
+alone `places` picks one of each kind, the first and the last of them: an operation, and the file it is done to
+(numbers, days and the names of notebooks left out); with `every` all are tried.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _MANY = ("unlink", "rmdir", "chmod", "fsync", "link", "mkdir")
 """What is done to whole folders, file by file: one kind a folder."""
 NEVER = 1 << 60
 """The number of an operation that no run comes to."""
+NEIGHBOURS = 4
+"""How far the order of two operations may differ between runs: the log is written by the run, and what a kernel no
+longer needs is removed by another process meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +119,15 @@ def refused(case: Case, mode: int, *, how: int, more: Sequence[str] = ()) -> tup
     run = case.place.run(*more, disk=case.disk).wait()
     what, _, path = case.disk.first_hit.partition(" ")
     case.disk.set(COUNT)
-    was = f"{what} {plain(path, case.place.folder)}"
-    return run, "" if was == f"{wanted.what} {wanted.file}" else f"hit {was}, not {wanted.what} {wanted.file}"
+    was = what, plain(path, case.place.folder)
+    near = neighbours(case.place.readings if mode == READING else case.place.trace, wanted)
+    return run, "" if was in near else f"hit {' '.join(was)}, not {wanted.what} {wanted.file}"
+
+
+def neighbours(trace: Sequence[Operation], wanted: Operation) -> set[tuple[str, str]]:
+    """Return what is done, and to which file, at an operation and at the few before and after it."""
+    beside = (each for each in trace if abs(each.number - wanted.number) <= NEIGHBOURS)
+    return {(wanted.what, wanted.file), *((each.what, each.file) for each in beside)}
 
 
 def _refused(case: Case, mode: int, *, how: int) -> Found:

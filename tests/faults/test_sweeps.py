@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.runs import Disk
-from faults.sweeps import Operation, places, plain
+from faults.sweeps import Operation, neighbours, places, plain
 
 HERE = Path(__file__).parent
 
@@ -48,6 +48,12 @@ def test_the_first_and_the_last_of_each_kind_are_tried_or_all():
     assert places(done, every=True) == done
     removed = operations("unlink /out/.work/a/t", "unlink /out/.work/a/u", "unlink /out/.work/a/v", "unlink /out/.lock")
     assert [each.number for each in places(removed, every=False)] == [1, 3, 4]
+
+
+def test_another_operation_counts_only_where_it_is_a_neighbour_of_the_one_that_was_meant():
+    done = operations(*(f"write /{letter}" for letter in "abcdefghijkl"))
+    near = neighbours(done, done[5])
+    assert near == {("write", f"/{letter}") for letter in "bcdefghij"}
 
 
 PROGRAM = """
