@@ -9,10 +9,18 @@ import pandas as pd
 import pytest
 
 from forecast.calendar import Calendar
+from forecast.errors import ParameterError
 from forecast.evaluation.planning.assessment import assess
 from forecast.evaluation.planning.effect import planning_effect
 from forecast.evaluation.planning.inference.randomisation import Cells
-from forecast.evaluation.planning.limits import CUTS, detectable_change, leave_one_out, power, scale_to_unit_mean
+from forecast.evaluation.planning.limits import (
+    CUTS,
+    detectable_change,
+    leave_one_out,
+    otherwise,
+    power,
+    scale_to_unit_mean,
+)
 from forecast.evaluation.planning.panel import ErrorPanel, error_panel
 from panels import panel_of
 
@@ -21,6 +29,50 @@ WAYS = 1_000
 
 def laid_out(errors: pd.DataFrame, adoption: pd.DataFrame) -> ErrorPanel:
     return error_panel(errors, adoption, calendar=Calendar())
+
+
+# -- other data ------------------------------------------------------------------------------------------
+
+
+def test_the_first_months_are_those_from_each_start_on():
+    errors, adoption = panel_of(dates=(20, 26, None), months=30, seed=3)
+    panel = laid_out(errors, adoption)
+    gone = panel.without_first(2)
+    lost = {
+        (panel.segments[s], int(panel.months[t]))
+        for s, t in zip(*np.nonzero(panel.observed & ~gone.observed), strict=True)
+    }
+    first = int(panel.months[0])
+    assert lost == {("S00", first + 20), ("S00", first + 21), ("S01", first + 26), ("S01", first + 27)}
+    assert panel.without_first(0).observed.all()
+    assert np.array_equal(np.isnan(gone.benchmark), ~gone.observed)
+    with pytest.raises(ParameterError, match="is not a whole number from 0 on"):
+        panel.without_first(-1)
+
+
+@pytest.mark.slow
+def test_looked_at_otherwise_is_the_effect_of_what_is_left():
+    panel = laid_out(*panel_of(cut=0.3, seed=4))
+    one = leave_one_out(panel, permutations=WAYS, seed=2).set_index("segment").loc["S05"]
+    assert otherwise(panel, without="S05", permutations=WAYS, seed=2) == pytest.approx(one.to_dict())
+    # the change came at once and stayed: without the first months it is about the same
+    later = otherwise(panel, first=3, permutations=WAYS, seed=2)
+    assert later["interval_low"] < -0.3 < later["interval_high"]
+    with pytest.raises(ParameterError, match="is no segment of the study; did you mean 'S05'"):
+        otherwise(panel, without="S5", seed=2)
+
+
+@pytest.mark.slow
+def test_a_change_that_lasted_two_months_is_gone_without_them():
+    errors, adoption = panel_of(cut=0.0, seed=6)
+    starts = adoption.set_index("segment")["adopted_on"]
+    since = (pd.PeriodIndex(errors["period"], freq="M") - pd.PeriodIndex(errors["segment"].map(starts), freq="M")).map(
+        lambda gap: getattr(gap, "n", -1)
+    )
+    short = errors.assign(error=errors["error"].where(~np.isin(since, (0, 1)), errors["error"] * 0.02))
+    panel, plain = laid_out(short, adoption), laid_out(errors, adoption)
+    left = otherwise(panel, first=2, permutations=WAYS, seed=2)
+    assert left == pytest.approx(otherwise(plain, first=2, permutations=WAYS, seed=2))
 
 
 # -- one segment less ------------------------------------------------------------------------------------

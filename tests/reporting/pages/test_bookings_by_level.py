@@ -9,7 +9,7 @@ import pandas as pd
 from forecast import sources
 from forecast.data.schema import Company
 from forecast.reporting.pages.bookings import by_level as hierarchy
-from forecast.reporting.pages.bookings.by_level import drill_down
+from forecast.reporting.pages.bookings.by_level import drill_down, kinds_below, nodes_of
 
 COMPANY = Company(currency="EUR")
 
@@ -78,3 +78,31 @@ def test_of_a_large_company_the_lowest_levels_are_left_to_the_file():
     assert hierarchy.LEFT in text._repr_html_()
     assert hierarchy.deepest(pd.Series([0, 1, 1, 2])) == 2
     assert hierarchy.deepest(pd.Series([1] * 900)) == 1
+
+
+def names(kind: str, segment: str = "Total", **more: object) -> list[str]:
+    html = nodes_of(TABLE, kind=kind, segment=segment, period="FY26 Q4", company=COMPANY, **more)._repr_html_()
+    return re.findall(r"South|East|North|World|Things|Ada", html[html.index("<tbody") :])
+
+
+def test_the_nodes_of_one_kind_are_those_on_the_way_to_a_segment():
+    assert list(kinds_below(TABLE).values()) == ["segment", "group", "family", "owner"]
+    assert names("segment") == ["North", "East", "South"]
+    assert names("segment", "East") == ["East"]
+    assert names("group", "East") == ["World"]
+    assert names("owner", "North") == ["Ada"]
+    assert names("segment", most=1) == ["North"]
+
+
+def test_a_tree_that_is_not_cut_by_segment_is_shown_whole_and_says_so():
+    html = nodes_of(TABLE, kind="family", segment="East", period="FY26 Q4", company=COMPANY)._repr_html_()
+    assert "Families of the company, FY26 Q4" in html
+
+
+def test_where_no_node_is_there_that_is_said_and_without_a_kind_nothing():
+    assert "There are no owners of South" in repr(
+        nodes_of(TABLE, kind="owner", segment="South", period="FY26 Q4", company=COMPANY)
+    )
+    assert nodes_of(TABLE, kind="", period="FY26 Q4", company=COMPANY)._repr_html_() == ""
+    assert nodes_of(None, kind="team", period="FY26 Q4", company=COMPANY)._repr_html_() == ""
+    assert kinds_below(None) == {}

@@ -70,6 +70,16 @@ class ErrorPanel:
             dates=self.dates[others],
         )
 
+    def without_first(self, months: int) -> ErrorPanel:
+        """Return the panel without so many months of each segment from its start on; raises ParameterError."""
+        if isinstance(months, bool) or not isinstance(months, int) or months < 0:
+            raise ParameterError(f"months: {months!r} is not a whole number from 0 on")
+        since = self.months[None, :] - self.dates[:, None]
+        first = (since >= 0) & (since < months)
+        return replace(
+            self, error=np.where(first, np.nan, self.error), benchmark=np.where(first, np.nan, self.benchmark)
+        )
+
 
 def error_panel(
     errors: pd.DataFrame, adoption: pd.DataFrame, *, calendar: Calendar, dropped: Mapping[str, int] | None = None

@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from forecast import sources, wording
-from forecast.data.schema import Company
-from forecast.reporting.charts.figure import Branch, Shown, Tree
+from forecast.data.schema import TOTAL, Company
+from forecast.reporting.charts.figure import Branch, Shown, Statement, TableView, Tree
 
 MOST = 250
 """Nodes of a tree on a page, at most; of more, the lowest levels are left to the file."""
 
 _BETWEEN = " > "
+SEGMENT = "segment"
+"""The tree that is cut by segment, and the kind of its nodes that are segments."""
 
 
 def drill_down(*tables: pd.DataFrame, period: str, company: Company, most: int = MOST, brief: bool = False) -> Shown:
@@ -81,6 +83,50 @@ def _kinds(rows: pd.DataFrame) -> str:
     return wording.joined([KINDS[kind] for kind in order])
 
 
+def kinds_below(table: pd.DataFrame | None) -> dict[str, str]:
+    """Return the kinds of nodes there are below the whole, by the words for them, the highest first; none of None."""
+    if table is None:
+        return {}
+    rows = table[table["level"] > 0].sort_values("level", kind="stable")
+    return {KINDS[kind]: kind for kind in rows["kind"].unique() if kind in KINDS}
+
+
+def nodes_of(
+    table: pd.DataFrame | None, *, kind: str, segment: str = TOTAL, period: str, company: Company, most: int = 12
+) -> TableView | Statement | Shown:
+    """Return the nodes of one kind as a table: what each should bring in a period, with its range.
+
+    table : the month's `hierarchy_forecast`; nothing is shown of None, and of no kind. segment : those that lie on the
+    way from the whole to it or below it; of a tree that is not cut by segment (products) all are shown, and the caption
+    says so. most : rows, the largest first.
+    """
+    if table is None or not kind:
+        return Shown()
+    rows = table[(table["kind"] == kind) & (table["target_period"] == period) & table["mean"].notna()]
+    trees = [SEGMENT, *(of for of in rows["of"].unique() if of != SEGMENT)]
+    tree = next((of for of in trees if (rows["of"] == of).any()), SEGMENT)  # of two the one that is cut by segment
+    rows, of_all = rows[rows["of"] == tree], segment == TOTAL or tree != SEGMENT
+    if not of_all:
+        home = table.loc[(table["of"] == SEGMENT) & (table["kind"] == SEGMENT) & (table["node"] == segment), "path"]
+        ways = [str(way) for way in home.unique()]
+        near = [any(_on_the_way(str(path), way) for way in ways) for path in rows["path"]]
+        rows = rows[near]
+    where = WHOLE if of_all else wording.label(segment)
+    if rows.empty:
+        return Statement(NO_NODES.format(KINDS.get(kind, kind), where, wording.month(period)), kind="nothing")
+    shown = rows.nlargest(most, "mean")[["node", "mean", "q10", "q90"]].reset_index(drop=True)
+    caption = NODES.format(sources.capitalised(KINDS[kind]), where, wording.month(period))
+    if len(rows) > most:
+        caption += LARGEST.format(f"{most:,}", f"{len(rows):,}")
+    money = wording.in_currency(company.currency)
+    return TableView(shown, caption, columns=NODE_HEADS, formats=dict.fromkeys(("mean", "q10", "q90"), money))
+
+
+def _on_the_way(path: str, home: str) -> bool:
+    """Return whether one of two places of a tree lies above or below the other, or is it."""
+    return f"{path}{_BETWEEN}".startswith(f"{home}{_BETWEEN}") or f"{home}{_BETWEEN}".startswith(f"{path}{_BETWEEN}")
+
+
 _LONGEST = 28
 
 
@@ -106,3 +152,7 @@ READING = (
     "another cut of the same money."
 )
 LEFT = "What stands further down is in the table hierarchy_forecast."
+NODES, WHOLE, LARGEST = "{} of {}, {}", "the company", "; the {} that should bring the most, of {}"
+NO_NODES = "There are no {} of {} in {}."
+NODE_HEADS = {"node": "name", "mean": "expected", "q10": "from (80 %)", "q90": "to (80 %)"}
+"""The table of the nodes of one kind."""
