@@ -85,7 +85,7 @@ def test_all_questions_of_a_page_are_corrected_together():
     corrected = weighted_holm([e.p_value for e in estimates], [e.weight for e in estimates])
     np.testing.assert_allclose([finding.p_page for finding in found.values()], corrected)
     assert {"skill segment", "skill total", "ranges segment", "bias", "habit 0", "step 0"} <= set(found)
-    assert set(questions.WEIGHTS) - {"odds slope", "odds level", "odds lately", "change"} <= set(found)
+    assert set(questions.WEIGHTS) - {"odds slope", "odds level", "odds lately", "change", "override"} <= set(found)
 
 
 @pytest.mark.parametrize(

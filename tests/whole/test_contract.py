@@ -187,7 +187,7 @@ def test_report_folder(sample_report: Path):
     assert {path.stem for path in (month / "analysis").glob("*.html")} >= set(NOTEBOOKS[:-1])
     assert {path.stem for path in (month / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
     beside = ("levels", "segments", "months", "outcomes", "information", "power")
-    added = ("value_added", "habits", "adjustments", "late_wins", *(f"planning_{name}" for name in beside))
+    added = ("value_added", "habits", "adjustments", "overrides", "late_wins", *(f"planning_{name}" for name in beside))
     added += ("benchmark", "lately", "alarms", "odds_ever", "odds_past", "odds_bins", "odds_days", "odds_judgements")
     added += ("events", "levels", "levels_found", "followed")
     added += ("hierarchy_forecast", "hierarchy_scores")

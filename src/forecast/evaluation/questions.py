@@ -29,6 +29,7 @@ from forecast.evaluation.judgement import (
 )
 from forecast.evaluation.scores.amounts import ratio
 from forecast.evaluation.scores.comparison import (
+    FEWEST,
     PairedTest,
     compare,
     degrees_of_freedom,
@@ -62,6 +63,7 @@ WEIGHTS: Mapping[str, float] = {
     "ranges total": 3.0,
     "bias": 1.0,
     "change": 0.25,
+    "override": 0.25,
 }
 """Question -> its share of a page's level; 1 for all others."""
 
@@ -119,17 +121,22 @@ def _use(past: pd.DataFrame, *, alike: float | None) -> Estimate:
 
 
 def of_record(
-    scored: pd.DataFrame, steps: pd.DataFrame, habits: pd.DataFrame, changes: pd.DataFrame
+    scored: pd.DataFrame,
+    steps: pd.DataFrame,
+    habits: pd.DataFrame,
+    changes: pd.DataFrame,
+    overrides: pd.DataFrame | None = None,
 ) -> dict[str, Finding]:
     """Return what may be said of the track record, by question.
 
     scored : what `score` gave. steps, habits, changes : of `value_added`, `habits` by submitter and `adjustments`.
+    overrides : of `values_by_cut`, where people wrote down what they changed or why.
 
     `skill segment`, `skill total` : share of the benchmark's miss that the model's is smaller by, all lead times
     together. `ranges …` : share of its 80 % ranges that held at the shortest lead time; further ahead months overlap,
     and two years of them tell next to nothing. `bias` : of segments' months at the shortest lead time. `step i`,
-    `habit i`, `change i` : of row i. `combined total` : share of the model's miss of the company's months that the
-    combination's is smaller by, all lead times together; only where there is a combination.
+    `habit i`, `change i`, `override i` : of row i. `combined total` : share of the model's miss of the company's months
+    that the combination's is smaller by, all lead times together; only where there is a combination.
     """
     months = scored[(scored["span"] == "month") & scored["error"].notna()]
     estimates: dict[str, Estimate] = {}
@@ -149,6 +156,8 @@ def of_record(
     estimates |= {f"habit {i}": of_habit(row) for i, row in enumerate(habits.to_dict("records"))}
     weight = WEIGHTS["change"]
     estimates |= {f"change {i}": of_comparison(row, weight=weight) for i, row in enumerate(changes.to_dict("records"))}
+    if overrides is not None:
+        estimates |= {f"override {i}": of_override(row) for i, row in enumerate(overrides.to_dict("records"))}
     return judge(estimates)
 
 
@@ -177,6 +186,24 @@ def _bias(ours: pd.DataFrame) -> Estimate:
 def of_comparison(row: Mapping[Any, Any], *, weight: float = 1.0) -> Estimate:
     """Return the estimate of a row of `value_added` or `adjustments`: what it takes off the miss, in shares of 1."""
     return _of_two(of_test(_test(row), value=float(row["added"]), weight=weight), row)
+
+
+def of_override(row: Mapping[Any, Any]) -> Estimate:
+    """Return the estimate of a row of `values_by_cut`: what overrides took off the miss of their base."""
+    return Estimate(
+        value=float(row["added"]),
+        promised=0.0,
+        low=float(row["low"]),
+        high=float(row["high"]),
+        p_value=float(row["p_value"]),
+        n=int(row["months"]),
+        unit="month",
+        fewest=FEWEST,
+        weight=WEIGHTS["override"],
+        ours=float(row["wape"]),
+        theirs=float(row["wape_before"]),
+        agreeing=float(row["agreeing"]),
+    )
 
 
 def _of_two(estimate: Estimate, figures: Mapping[Any, Any]) -> Estimate:

@@ -10,7 +10,7 @@ import forecast
 from forecast.calendar import period_label
 from forecast.data.schema import Log
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.people.value import FIGURES, GROUPS, value_of
+from forecast.evaluation.people.value import FIGURES, GROUPS, value_of, values_by_cut, with_verdicts
 from forecast.evaluation.scores.comparison import diebold_mariano
 
 
@@ -166,6 +166,22 @@ def test_where_overrides_are_worth_nothing_it_rarely_claims_and_its_p_values_are
     assert np.mean(claims) <= 0.05
     assert np.mean(np.array(values) <= 0.05) <= 0.05
     assert 0.4 < np.mean(values) < 0.7
+
+
+def test_what_a_page_asks_is_one_table():
+    frame = rows(24, seed=11, segments=8, reasons=0.6)
+    found = values_by_cut(frame).set_index(["by", "group"])
+    assert list(found.index) == [("person", f"P{k}") for k in range(3)] + [
+        ("reason", "without a reason"),
+        ("reason", "with a reason"),
+    ]
+    assert found.loc[("reason", "with a reason"), "verdict"] == "closer"
+    alone = value_of(frame, by=["written"]).set_index("written")
+    assert found.loc[("reason", "with a reason"), "shrunk"] == alone.loc["yes", "shrunk"]  # each cut to its own mean
+    assert found.loc[("reason", "with a reason"), "p_holm"] > alone.loc["yes", "p_holm"]  # of five, not of two
+    again = with_verdicts(found.assign(p_holm=1.0))
+    assert again["verdict"].eq("cannot tell").all()
+    assert values_by_cut(frame.iloc[:0]).empty
 
 
 def test_the_public_function_on_the_sample(sample_log):

@@ -44,6 +44,11 @@ OTHERS = "other reasons"
 ALIKE = 10
 """Fewest overrides with one reason for a row of its own."""
 
+CUTS = {"person": "submitter", "reason": "written"}
+"""What a page asks of overrides: of each person, and of those with a written reason and those without one."""
+
+WRITTEN = {"yes": "with a reason", "no": "without a reason"}
+
 CLOSER, FURTHER, UNCLEAR, TOO_FEW = "closer", "further off", "cannot tell", "too few to tell"
 
 
@@ -120,7 +125,7 @@ def value_of(rows: pd.DataFrame, *, by: Sequence[str] = ("submitter",)) -> pd.Da
     table["luck"] = np.where(added > 0, p / 2, 1 - p / 2)
     pooled = partial_pooling(table["added"], table["_error"])
     table = table.assign(shrunk=pooled.shrunk, p_holm=holm(p))
-    table["verdict"] = pd.array([_verdict(row) for row in table.to_dict("records")], dtype="str")
+    table = with_verdicts(table)
     whole = dict.fromkeys(("n", "months", "agreeing"), "int64")
     floats = {name: "float64" for name in FIGURES if name not in (*whole, "verdict")}
     return table.drop(columns="_error").astype({**whole, **floats})
@@ -145,6 +150,25 @@ def _together(table: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]) -> p
     whole = {name: _figures(part)["p_value"] for name, part in parts}
     p = [whole[tuple(row)] for row in asked[others].to_numpy(dtype=object)]
     return table.assign(p_value=np.maximum(table["p_value"].astype(np.float64), np.array(p, dtype=np.float64)))
+
+
+def values_by_cut(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what overrides were worth by CUTS, one table below the other: by (person, reason), group, FIGURES.
+
+    rows : as `overrides` gives them. Each cut is shrunk to its own mean; p_holm counts all rows.
+    """
+    parts = []
+    for cut, column in CUTS.items():
+        part = value_of(rows, by=[column])
+        group = part[column].map(WRITTEN) if column == "written" else part[column]
+        parts.append(part.drop(columns=column).assign(by=cut, group=group))
+    table = pd.concat(parts, ignore_index=True)[["by", "group", *FIGURES]].astype({"by": "str", "group": "str"})
+    return with_verdicts(table.assign(p_holm=holm(table["p_value"])))
+
+
+def with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with `verdict` by its `added` and `p_holm`."""
+    return table.assign(verdict=pd.array([_verdict(row) for row in table.to_dict("records")], dtype="str"))
 
 
 def _keys(by: Sequence[str]) -> list[str]:

@@ -79,9 +79,9 @@ def _steps(
     scored: pd.DataFrame, own: pd.DataFrame, log: Log, steps: pd.DataFrame, month: dict[str, Any]
 ) -> pd.DataFrame:
     """Return the steps of models of one's own, with p-values corrected over all that is tested on the page."""
-    people, changes = (tables.table(name, log, **month) for name in ("habits", "adjustments"))
+    people, changes, worth = (tables.table(name, log, **month) for name in ("habits", "adjustments", "overrides"))
     every = _below(steps, own)
-    found = questions.of_record(scored, every, people, changes)
+    found = questions.of_record(scored, every, people, changes, worth)
     return questions.with_page(every, found, "step").iloc[len(steps) :]
 
 

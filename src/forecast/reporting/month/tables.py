@@ -35,6 +35,7 @@ from forecast.evaluation.lately import LAST, alarms, lately, parted
 from forecast.evaluation.level_scores import scores_by_level
 from forecast.evaluation.levels import TABLES as LEVELS
 from forecast.evaluation.levels import levels_on
+from forecast.evaluation.people.value import with_verdicts
 from forecast.evaluation.planning.levels import LEVEL_COLUMNS
 from forecast.evaluation.planning.study import planning_study
 from forecast.evaluation.scorecard.card import scorecard
@@ -55,6 +56,7 @@ from forecast.models.pipeline.components import MARKETINGS, keep_walks
 from forecast.models.pipeline.deals import win_probabilities
 from forecast.models.pipeline.followed import followed
 from forecast.models.registry import SUBMITTED, forecaster
+from forecast.reporting.month.overridden import override_values
 from forecast.reporting.month.planning_rows import not_scored, row_of, tables_of
 from forecast.reporting.month.results import Results
 
@@ -105,7 +107,8 @@ def table(
     name : bookings, capacity, hierarchy_forecast, hierarchy_scores, benchmark, combined, weights, deals, backtest,
         scores, lately, alarms, parted, planning, planning_levels, levels, levels_found, followed, scorecard,
         scorecard_decomposition, scorecard_definitions, scorecard_funnel, judgements, value_added, habits, adjustments,
-        odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or changes_forecast_ends.
+        overrides, odds_ever, late_wins, overdue, notes, changes_forecast, changes_forecast_deals or
+        changes_forecast_ends.
     log, as_of : the company's tables, and the day whose knowledge is used.
     months, seed : as `forecast_bookings`, `win_probabilities` and `backtest` take them.
     results : the folder of result files; None or `Results("")` writes nothing, and the latter remembers what was made
@@ -387,12 +390,14 @@ def _record(month: _Month) -> dict[str, pd.DataFrame]:
     names = scored.loc[scored["error"].notna(), "model"]
     steps = value_added(scored, ladder=ladder_of(names), lag=1)
     people, changes = habits(scored, by=["submitter"]), adjustments(scored)
-    found = questions.of_record(scored, steps, people, changes)
+    worth = override_values(month.log, month.snap.as_of, _get(month, "backtest"))
+    found = questions.of_record(scored, steps, people, changes, worth)
     made = {
         "judgements": questions.as_table(found),
         "value_added": questions.with_page(steps, found, "step"),
         "habits": questions.with_page(people, found, "habit"),
         "adjustments": questions.with_page(changes, found, "change"),
+        "overrides": with_verdicts(questions.with_page(worth, found, "override")),
     }
     return {name: month.results.write(name, frame) for name, frame in made.items()}
 
@@ -472,7 +477,7 @@ MAKERS: Mapping[str, Callable[[_Month], pd.DataFrame]] = MappingProxyType(
         **_each(_scorecards, "scorecard", "scorecard_definitions"),
         "scorecard_decomposition": lambda month: scorecard_decomposition(month.snap),
         "scorecard_funnel": _funnel,
-        **_each(_record, "judgements", "value_added", "habits", "adjustments"),
+        **_each(_record, "judgements", "value_added", "habits", "adjustments", "overrides"),
         "odds_ever": _odds_ever,
         "late_wins": lambda month: late_wins(month.log, as_of=month.snap.as_of),
         "overdue": _overdue,

@@ -94,6 +94,11 @@ LESS, MORE = "less", "more"
 STEP = Words(above=LESS, below=MORE, unclear="{unproven}")
 STEPS = Words(above="closer", below="further off", unclear="No step shows a difference")
 CHANGE = Words(above="missed by less than the model", below="missed by more than the model", unclear="{unproven}")
+OVERRIDES = Words(
+    above="missed by less than the numbers they changed",
+    below="missed by more than the numbers they changed",
+    unclear="{unproven}",
+)
 PAST_CHANGES = Words(
     above="closer, beyond luck",
     below="further off, beyond luck",
