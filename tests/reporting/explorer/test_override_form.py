@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+import forecast
 from forecast.calendar import period_label
 from forecast.errors import DataError, ParameterError
-from forecast.reporting.explorer.override_form import OverrideForm, past_sentence
+from forecast.reporting.explorer import scenario
+from forecast.reporting.explorer.override_form import OverrideForm, bases_of, past_sentence
 from logs import log_of, table
 
 DEALS = """
@@ -120,6 +122,23 @@ def test_where_nothing_is_forecast_it_says_so(form):
     thin = OverrideForm(form.log, as_of="2026-03-31", bookings=BOOKINGS.iloc[-2:], file="o.csv", past=past)
     assert "too thin for a forecast" in thin._repr_html_()
     assert "too thin for a forecast" in thin.view.value
+
+
+@pytest.mark.slow
+def test_the_bases_are_those_of_the_explorer(sample):
+    log = forecast.read(sample)
+    snap = forecast.snapshot(log, as_of="2026-10-31")
+    bases = bases_of(lambda: scenario.base(snap, months=2))
+    table = forecast.forecast_bookings(snap, months=2)
+    months = table[table["target_period"].isin(bases["target_period"])]
+    both = bases.merge(months, on=["target_period", "segment"], suffixes=("", "_table"), validate="one_to_one")
+    assert len(both) == len(bases) == 26
+    assert both["mean"].to_numpy() == pytest.approx(both["mean_table"].to_numpy())
+
+    def thin() -> scenario.Base:
+        raise DataError("too few deals")
+
+    assert bases_of(thin).empty
 
 
 def test_bad_input(form):

@@ -17,11 +17,26 @@ from forecast import sources, wording
 from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import TABLE, name_key, submitters
-from forecast.errors import ForecastError, ParameterError
+from forecast.errors import DataError, ForecastError, ParameterError
 from forecast.evaluation.people.value import CLOSER, FURTHER, TOO_FEW, value_of
 from forecast.reporting.charts.figure import Statement, render
 from forecast.reporting.explorer.override_file import write_override
+from forecast.reporting.explorer.scenario import Base, Levers, scenario
 from forecast.reporting.pages.words import PAST_CHANGES
+
+_NAMES = (("target_period", "str"), ("segment", "str"))
+
+
+def bases_of(make: Callable[[], Base]) -> pd.DataFrame:
+    """Return the forecast of each month and segment of what the explorer has taken apart: target_period, segment, mean.
+
+    make : makes it, or has it already. Without a row where the data are too thin for a forecast.
+    """
+    try:
+        table = scenario(make(), Levers()).table
+    except DataError:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in (*_NAMES, ("mean", "float64"))})
+    return table.rename(columns={"period": "target_period", "base": "mean"})[["target_period", "segment", "mean"]]
 
 
 class OverrideForm:
