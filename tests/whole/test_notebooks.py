@@ -14,7 +14,7 @@ import pytest
 
 from forecast.reporting.run.kernels import without_iri_grammar
 from forecast.reporting.run.parameters import notebook_parameters
-from forecast.reporting.run.prepare import ANALYST, STAGES
+from forecast.reporting.run.prepare import ANALYST, STAGES, for_the_month
 from tiny import tiny_company
 
 with without_iri_grammar():
@@ -40,6 +40,13 @@ def source(cell: dict[str, Any]) -> str:
 def is_analysts(cell: dict[str, Any]) -> bool:
     """Return whether a cell is for whoever works in the notebook, so that a report leaves it out."""
     return ANALYST in cell["metadata"].get("tags", [])
+
+
+def names_of(some: list[dict[str, Any]], *, made: bool = False) -> set[str]:
+    """Return the names in cells of code; made : only those that they make."""
+    trees = [ast.parse(source(cell)) for cell in some if cell["cell_type"] == "code"]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return {node.id for node in nodes if not made or isinstance(node.ctx, ast.Store)}
 
 
 def run(path: Path, *, whole: bool = False, **parameters: object) -> str:
@@ -169,9 +176,18 @@ def test_a_segments_page_runs_on_a_real_export_without_history(maven_report: Pat
 WORKED_IN = [path for path in REPORTS if any(is_analysts(cell) for cell in cells(path))]
 
 
-def test_every_notebook_of_the_month_but_the_brief_is_worked_in():
-    of_each_month = {path.stem for path in OF_EACH_MONTH if not path.stem.startswith("07")}
-    assert {path.stem for path in WORKED_IN} == {*of_each_month, OWN.stem}
+def test_every_notebook_of_the_month_is_worked_in():
+    assert {path.stem for path in WORKED_IN} == {*(path.stem for path in OF_EACH_MONTH), OWN.stem}
+
+
+def test_what_is_for_the_analyst_is_no_part_of_a_leaders_page():
+    brief = json.loads((ROOT / "notebooks" / "07_leadership_brief.ipynb").read_text(encoding="utf-8"))
+    kept = for_the_month(brief)["cells"]
+    assert [cell["id"] for cell in kept][-1] == "limits"
+    assert not any(cell["id"].startswith(("try-", "look-")) or "by-hand" in cell["id"] for cell in kept)
+    # what the page is made of needs no name that an analyst's cell makes
+    mine = [cell for cell in brief["cells"] if is_analysts(cell)]
+    assert not names_of(mine, made=True) & names_of(kept)
 
 
 @pytest.mark.parametrize("path", WORKED_IN, ids=lambda path: path.stem)
