@@ -25,9 +25,10 @@ What `import forecast` gives. Everything below is also in `help(forecast.read)` 
 
 SUBJECTS = (
     ("Data", ("read", "select", "Log", "Company")),
-    ("What was known on a day", ("snapshot", "Snapshot", "settled_actuals", "landmarks")),
+    ("What was known on a day", ("snapshot", "Snapshot", "settled_actuals", "landmarks", "slips")),
     ("Forecasts", ("win_probabilities", "forecast_bookings", "forecast_by_level", "changes_forecast")),
-    ("How good", ("backtest", "backtest_by_level", "score", "summarise")),
+    ("What if, and a picture", ("what_if", "bookings_chart")),
+    ("How good", ("backtest", "backtest_by_level", "score", "summarise", "deal_track", "second_opinion")),
     ("What people change", ("overrides", "value_of_judgement", "write_override")),
     ("Did planning together help", ("planning_errors", "planning_effect")),
 )

@@ -124,3 +124,14 @@ def test_what_cannot_be_fitted_is_told(log: Log):
         called(forecaster(lambda y: undefined(y), name="mine"))(late, months=1, seed=0)  # noqa: F821
     with pytest.raises(ParameterError, match="is no name for a model"):
         forecaster(damped, name="a b")
+
+
+@pytest.mark.parametrize("months", [1, 3])
+def test_a_model_by_quarters_is_refused_and_one_of_the_last_years_taken(log: Log, months: int):
+    """Three quarters ahead, taken for three months, would be three times too high and look like a forecast."""
+    snap = forecast.snapshot(log, as_of="2026-09-30")
+    by_quarter = forecaster(lambda y: damped(y.resample("QS").sum()), name="by-quarter", draws=100)
+    with pytest.raises(ModelError, match="takes months only: give the model y as it is"):
+        called(by_quarter)(snap, months=months, seed=0)
+    recent = called(forecaster(lambda y: damped(y.iloc[-24:]), name="recent", draws=100))(snap, months=months, seed=0)
+    assert recent["mean"].notna().all()

@@ -15,7 +15,15 @@ WITHOUT = {"Log", "Company"}
 """Records that nobody makes by hand; `read` shows them."""
 
 
-LONG = {"backtest_by_level", "changes_forecast", "forecast_by_level", "planning_effect"}
+LONG = {
+    "backtest_by_level",
+    "deal_track",
+    "second_opinion",
+    "what_if",
+    "changes_forecast",
+    "forecast_by_level",
+    "planning_effect",
+}
 """Examples that take seconds."""
 
 

@@ -78,6 +78,14 @@ def deal_track(
     Raises
     ------
     ParameterError : horizon or challenger is none of these, or a day is no date.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> track = forecast.deal_track(log, as_of="2026-10-31", origins=["2026-06-30"], horizon=3)
+    >>> len(track), track[["p", "won"]].mean().round(2).tolist()
+    (1298, [0.47, 0.43])
     """
     if not 1 <= horizon <= HORIZONS:
         raise ParameterError(f"horizon: {horizon} is not a whole number from 1 to {HORIZONS}")
@@ -364,9 +372,23 @@ def second_opinion(track: pd.DataFrame) -> SecondOpinion:
 
     track : what `deal_track` gives with a challenger.
 
+    Returns
+    -------
+    `table`: model (`ours`, `challenger`), brier and log_loss (lower is better), auc, slope (of calibration; 1 is right)
+    and n; `curves`: mean probability and share won by model in bins; `days`; `test`: of the same Brier score.
+
     Raises
     ------
     ParameterError : the track has no challenger.
+
+    Examples
+    --------
+    >>> import forecast
+    >>> log = forecast.read("data/sample")
+    >>> track = forecast.deal_track(log, as_of="2026-10-31", origins=["2026-06-30"], challenger="logistic")
+    >>> found = forecast.second_opinion(track)
+    >>> found.table["model"].tolist(), found.days
+    (['ours', 'challenger'], 1)
     """
     if "p_challenger" not in track:
         raise ParameterError("track: it has no challenger; ask deal_track for one")

@@ -45,6 +45,8 @@ def forecaster(
     factory : makes the model of a series, `factory(y)`; with leads, `factory(y, exog)`. y : a Series of monthly
         bookings with the months' first days as its index; exog : a DataFrame with the column leads on the same index.
         ETSModel, SARIMAX, UnobservedComponents, STLForecast, and whatever else has `fit` and gives `forecast`.
+        The series is monthly and stays so: a model of y by quarters is refused, and the quarters of a forecast table
+        are the sums of its months, without a range.
     name : what it is called. leads : None, or so many months by which leads come before the bookings they explain; what
         is not known yet of the months ahead is the mean of the last twelve.
     window : the last so many months are fitted. draws : paths simulated, where the results can.
@@ -94,7 +96,9 @@ def _rows(
         model = factory(y) if past is None else factory(y, past)
         results = model.fit(**({"disp": False} if "disp" in inspect.signature(model.fit).parameters else {}))
         more = {} if coming is None else {"exog": coming}
-        mean = np.asarray(results.forecast(steps, **more), dtype=np.float64)
+        forecast = results.forecast(steps, **more)
+        _expect_months(forecast, last=y.index[-1])
+        mean = np.asarray(forecast, dtype=np.float64)
         paths = _simulated(results, steps, draws=draws, seed=seed, more=more)
     if not np.isfinite(mean).all():
         raise ValueError("its forecast is not finite")
@@ -103,6 +107,19 @@ def _rows(
         paths = np.maximum(paths, floor[:, None])
         columns |= dict(zip(QUANTILE_COLUMNS, np.quantile(paths, QUANTILES, axis=1), strict=True))
     return pd.DataFrame(columns)
+
+
+def _expect_months(forecast: Any, *, last: pd.Timestamp) -> None:
+    """Raise ValueError where a forecast is of other steps than the months after the last one, such as quarters."""
+    index = getattr(forecast, "index", None)
+    if not isinstance(index, pd.DatetimeIndex):
+        return
+    wanted = pd.period_range(last, periods=len(index) + 1, freq="M")[1:]
+    if index.freqstr not in (None, "MS", "ME") or list(index.to_period("M")) != list(wanted):
+        raise ValueError(
+            f"its steps are not the months after {last:%Y-%m} (the first is {index[0]:%Y-%m}, {index.freqstr}); this "
+            "adapter takes months only: give the model y as it is, or its last months; quarters are summed from months"
+        )
 
 
 def _simulated(results: Any, steps: int, *, draws: int, seed: int, more: dict[str, Any]) -> np.ndarray | None:
