@@ -250,6 +250,9 @@ def explore(page, lab: str) -> None:
     assert saved["won"] == [deal]
     assert saved["win_rate"] > 0.1
     assert saved["slippage"] > 0
+    whole.get_by_role("tab", name="Scenarios").click()
+    whole.locator(".forecast-picture thead th", has_text="from-lab").wait_for()
+    whole.get_by_role("tab", name="What if").click()
     whole.get_by_role("button", name="All levers back").click()
     assert "No lever is moved" in another(page, shown, said[-1])
     assert page.evaluate(ERRORS) == []

@@ -160,3 +160,26 @@ def test_what_fails_while_it_is_shown_leaves_no_grey():
     Work(lambda: pane).ask(pane)
     assert widget.value.startswith("no room")
     assert not widget.is_grey
+
+
+def test_a_button_waits_for_what_was_moved_before(loop):
+    widget, value, done = Widget(), [0], []
+    pane = pane_of(widget, lambda: str(value[0]))
+    asked = Work(lambda: pane)
+    value[0] = 1
+    asked.ask(pane)
+    asked.then(lambda: done.append((value[0], widget.value)))
+    loop.turn()
+    value[0] = 2  # the slider's last value, overtaken by the button
+    asked.ask(pane)
+    for _ in range(6):
+        loop.turn()
+    assert done == [(2, "2")]
+    assert loop.calls == []
+
+
+def test_a_button_without_a_kernel_acts_at_once():
+    done: list[int] = []
+    pane = pane_of(Widget(), lambda: "new")
+    Work(lambda: pane).then(lambda: done.append(1))
+    assert done == [1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,15 @@ from forecast import sources, wording
 from forecast.data.schema import TOTAL, Company
 from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, row_axis, zero_line
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
-from forecast.reporting.charts.figure import Chart
+from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView
 from forecast.reporting.charts.flags import flags_of
-from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, INK, NARROW, RISE, WIDE
+from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, GRID, INK, NARROW, RISE, WIDE
 from forecast.reporting.explorer import sentences
-from forecast.reporting.explorer.scenario import CENT, RELATIVE, Levers
+from forecast.reporting.explorer.compare import ALL, Comparison
+from forecast.reporting.explorer.scenario import CENT, LEVERS, RELATIVE, Levers
 from forecast.reporting.explorer.sentences import LABELS, LEVER_WORDS
 
-ON_PAGE, IN_LAB = (WIDE, NARROW), (560,)
+ON_PAGE, IN_LAB = (WIDE, NARROW), (480,)
 """Widths of a chart's drawings: on a page, and in the explorer, where one serves the column beside the levers."""
 
 # -- months with and without the levers -----------------------------------------------------------------
@@ -242,3 +244,119 @@ def draw_pipeline(canvas: Canvas, record: Pipeline) -> Drawing:
     axes.set_ylim(0, record.largest * 1.08)
     money_axis(axes, record.largest, currency=record.company.currency)
     return Drawing(figure=figure, marks=places(axes, x, rows["amount"]))
+
+
+# -- scenarios side by side -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Scenarios of all months together: scenario, mean, q10, q90, change; the base first."""
+
+    rows: pd.DataFrame
+    company: Company
+
+    @property
+    def largest(self) -> float:
+        """The largest amount drawn; at least 1, so that an axis has a length."""
+        return max(float(self.rows[["mean", "q90"]].max().max()), 1.0)
+
+
+def side_by_side(
+    given: Comparison, *, company: Company, as_of: Any, widths: Sequence[int] = ON_PAGE
+) -> list[Chart | Statement | TableView | Notes]:
+    """Return scenarios as a chart, a table, and what is to be said of them; or why none is compared."""
+    said = [sentences.about(name, why, left_out=True) for name, why in given.left_out.items()]
+    said += [sentences.about(name, why, left_out=False) for name, why in given.remarks.items()]
+    if len(given.names) == 1:
+        return [Statement(sentences.NONE_COMPARED, kind="abstain"), Notes(said)]
+    table = compared_table(given, company=company)
+    return [
+        compared(given, company=company, as_of=as_of, widths=widths),
+        TableView(table, sentences.COMPARED_CAPTION, right=given.names),
+        Notes(said),
+    ]
+
+
+def compared(given: Comparison, *, company: Company, as_of: Any, widths: Sequence[int] = ON_PAGE) -> Chart:
+    """Draw scenarios side by side: the expected bookings of all months, each with its 80 % range."""
+    record = Compared(rows=given.whole, company=company)
+    months = given.table["period"].nunique() - 1
+    return chart(
+        record,
+        draw_compared,
+        sentences.describe_compared(
+            record.rows, months=months, segment=given.segment, company=company, largest=record.largest
+        ),
+        table=record.rows,
+        heads=sentences.COMPARED_HEADS,
+        company=company,
+        as_of=as_of,
+        formats={
+            **dict.fromkeys(("mean", "q10", "q90"), wording.in_currency(company.currency)),
+            "change": partial(_signed, currency=company.currency),
+        },
+        by="y",
+        widths=widths,
+    )
+
+
+def draw_compared(canvas: Canvas, record: Compared) -> Drawing:
+    """Draw a point a scenario with a line from its 10 to its 90 % quantile, the base in grey and as a line."""
+    rows = record.rows
+    names = [wording.label(name, most=18) for name in rows["scenario"]]
+    figure, axes = canvas.axes(46 + 34 * len(rows), left=14 + 7 * max(map(len, names)), right=145, top=6, bottom=26)
+    y, means = np.arange(len(rows), dtype=float), rows["mean"].to_numpy(dtype=float)
+    colours = [FULL_VALUE.name, *[FORECAST.colour] * (len(rows) - 1)]
+    axes.axvline(means[0], color=GRID, linewidth=2, zorder=1)
+    axes.hlines(y, rows["q10"], rows["q90"], color=colours, linewidth=2, zorder=2)
+    for row, mean, colour in zip(y, means, colours, strict=True):
+        axes.plot(mean, row, marker="o" if colour == FORECAST.colour else "s", color=colour, markersize=7, zorder=3)
+    row_axis(axes, names)
+    low, high = float(rows["q10"].min()), float(rows["q90"].max())
+    room = max(0.05 * (high - low), 1.0)
+    axes.set_xlim(max(low - room, 0.0) if low >= 0 else low - room, high + room)
+    money_axis(axes, record.largest, currency=record.company.currency, axis="x", ticks=4)
+    for place, row in zip(y, sources.records(rows), strict=True):
+        axes.annotate(
+            sentences.compared_label(row, currency=record.company.currency),
+            (1.0, place),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            annotation_clip=False,
+        )
+    return Drawing(figure=figure, marks=places(axes, means, y))
+
+
+def compared_table(given: Comparison, *, company: Company) -> pd.DataFrame:
+    """Return scenarios side by side in words: a column each; the shares of the levers add up to the difference."""
+    currency, months = company.currency, [period for period in given.table["period"].unique() if period != ALL]
+    money, signed = partial(wording.money, currency=currency), partial(_signed, currency=currency)
+    rows, whole = sentences.COMPARED_ROWS, given.whole
+    table = {
+        sentences.all_months(len(months)): [money(amount) for amount in whole["mean"]],
+        rows["range"]: [
+            wording.money_range(low, high, currency=currency)
+            for low, high in zip(whole["q10"], whole["q90"], strict=True)
+        ],
+        rows["change"]: [signed(change) for change in whole["change"]],
+    }
+    for lever in LEVERS:
+        shares = given.by_lever.loc[given.by_lever["lever"] == lever, "change"]
+        if shares.abs().max() >= CENT:
+            table[rows["share"].format(LEVER_WORDS[lever])] = [signed(share) for share in shares]
+    for month in months:
+        means = given.table.loc[given.table["period"] == month, "mean"]
+        table[wording.month(month)] = [money(mean) for mean in means]
+    frame = pd.DataFrame(table.values(), columns=given.names)
+    frame.insert(0, sentences.BOOKINGS, list(table))
+    return frame
+
+
+def _signed(amount: float, *, currency: str) -> str:
+    """Return a difference with its sign, and one below a cent as nothing."""
+    some = abs(amount) >= CENT
+    return wording.money(amount if some else 0.0, currency=currency, sign=some)

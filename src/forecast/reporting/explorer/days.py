@@ -17,6 +17,8 @@ from forecast.reporting.explorer.levers import JointPlanning, joint_planning
 from forecast.reporting.explorer.scenario import Base, Levers, Scenario, base, scenario
 
 _DAYS_BACK = 24
+_KEPT = 16
+"""Scenarios of a day that are kept."""
 
 
 class Day:
@@ -40,7 +42,7 @@ class Day:
     ) -> None:
         self.day, self.planning = day, planning
         self._log, self._months, self._seed, self._deals = log, months, seed, deals
-        self._last: tuple[tuple[Levers, bool], Scenario] | None = None
+        self._scenarios: dict[tuple[Levers, bool], Scenario] = {}
 
     @cached_property
     def snap(self) -> Snapshot:
@@ -97,13 +99,14 @@ class Day:
         return joint_planning(self.planning, self.snap, self.base.segments)
 
     def scenario(self, levers: Levers) -> Scenario:
-        """Return the forecast with the levers moved; the last one asked for is kept. Raises as `scenario` does."""
+        """Return the forecast with the levers moved; the last few asked for are kept. Raises as `scenario` does."""
         joint = self.joint_planning()
-        starts = levers.joint_planning and joint.offered
-        if self._last is None or self._last[0] != (levers, starts):
-            moved = scenario(self.base, levers, width=joint.width if starts else None)
-            self._last = ((levers, starts), moved)
-        return self._last[1]
+        asked = (levers, levers.joint_planning and joint.offered)
+        if asked not in self._scenarios:
+            self._scenarios[asked] = scenario(self.base, levers, width=joint.width if asked[1] else None)
+            for oldest in list(self._scenarios)[:-_KEPT]:
+                del self._scenarios[oldest]
+        return self._scenarios[asked]
 
 
 def days_back(log: Log, first: str) -> list[str]:

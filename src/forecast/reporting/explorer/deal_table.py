@@ -236,6 +236,11 @@ class DealTable:
         if list_anew:
             self._filtered()
 
+    def take(self, won: Sequence[str], lost: Sequence[str]) -> None:
+        """Take deals as won and as lost, and all others as forecast."""
+        self.taken = {**dict.fromkeys(won, WON), **dict.fromkeys(lost, LOST)}
+        self._filtered()
+
     def empty(self) -> None:
         """Show no deal at all."""
         self._frame, self.count.value = pd.DataFrame(), ""

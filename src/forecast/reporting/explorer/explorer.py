@@ -20,10 +20,11 @@ from forecast.calendar import period_labels
 from forecast.data.known.snapshot import Snapshot
 from forecast.data.schema import HORIZONS, TOTAL, Log
 from forecast.errors import DataError, ForecastError
-from forecast.reporting.charts.figure import Chart, Statement, TableView, render
+from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView, render
 from forecast.reporting.explorer import charts as explorer_charts
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.charts import IN_LAB, ON_PAGE
+from forecast.reporting.explorer.compare import compare, read_or_why
 from forecast.reporting.explorer.days import Day, Days, days_back
 from forecast.reporting.explorer.deal_table import (
     SEARCHED,
@@ -37,9 +38,19 @@ from forecast.reporting.explorer.deal_table import (
 from forecast.reporting.explorer.levers import JointPlanning, LeverPanel
 from forecast.reporting.explorer.names import is_cut, labels
 from forecast.reporting.explorer.scenario import Base, Levers, check_deals, check_ranges
-from forecast.reporting.explorer.scenario_file import check_choice, write_scenario
+from forecast.reporting.explorer.scenario_file import (
+    check_choice,
+    check_scenario,
+    levers_of,
+    read_scenario,
+    write_scenario,
+)
 from forecast.reporting.explorer.sentences import LOST, WIDGETS, WON
+from forecast.reporting.explorer.shelf import Shelf
 from forecast.reporting.explorer.work import Pane, Work
+
+_SCENARIOS = len(sentences.TABS) - 1
+"""The place of the tab of scenarios."""
 
 _LOOKS = Path(__file__).parents[1] / "templates" / "explorer.css"
 
@@ -117,20 +128,28 @@ class Explorer:
         self.name = w.Text(value="what-if", style=style, layout=w.Layout(width="220px"), **words)
         self.save = w.Button(description=WIDGETS["save"], icon="save", layout=w.Layout(width="auto"))
         self.saved = w.HTML()
+        self.shelf = Shelf(
+            self.scenarios,
+            load=self.load,
+            changed=lambda: self._work.ask(self._panes[_SCENARIOS]),
+            then=lambda call: self._work.then(call),
+        )
         self._set_out()
 
     def _set_out(self) -> None:
-        """Put the widgets together: what is looked at above, three tabs below."""
+        """Put the widgets together: what is looked at above, four tabs below."""
         import ipywidgets as w
         from markupsafe import Markup
 
         wrap = w.Layout(flex_flow="row wrap")
         looked_at = w.HBox([self.day, self.segment, self.product], layout=wrap)
         save = w.VBox([w.HBox([self.name, self.save], layout=wrap), self.saved])
-        left = w.VBox([self.panel.view, save], layout=w.Layout(flex="0 0 385px"))
+        left = w.VBox([self.panel.view, save], layout=w.Layout(flex="0 1 385px"))
         right = w.VBox([self.picture], layout=w.Layout(flex="1 1 420px", min_width="320px"))
         what_if = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
-        self.tabs = w.Tab([what_if, self.pipe, self.table.view], titles=sentences.TABS, selected_index=0)
+        self.tabs = w.Tab(
+            [what_if, self.pipe, self.table.view, self.shelf.view], titles=sentences.TABS, selected_index=0
+        )
         looks = w.HTML(render("style", Markup(_LOOKS.read_text("utf-8"))))  # the library's own, not text
         self.view = w.VBox([looks, looked_at, self.product_note, self.tabs])
         self.view.add_class("forecast-explorer")
@@ -143,14 +162,15 @@ class Explorer:
         what_if = Pane(self.picture, self.panel.joint_note, make=self._what_if, failed=shows(self.picture))
         pipeline = Pane(self.pipe, make=self._pipeline, failed=shows(self.pipe))
         deals = Pane(*self.table.follows, make=self._deals, failed=shows(self.table.why, self.table.empty))
-        self._panes = (what_if, pipeline, deals)
+        compared = Pane(self.shelf.picture, make=self._compare, failed=shows(self.shelf.picture))
+        self._panes = (what_if, pipeline, deals, compared)
         self._work = Work(lambda: self._panes[self.tabs.selected_index or 0])
         self.day.observe(self._another_day, names="value")
         self.segment.observe(self._narrowed, names="value")
         self.product.observe(self._narrowed, names="value")
-        self.tabs.observe(lambda _: self._work.ask(), names="selected_index")
+        self.tabs.observe(self._looked_at, names="selected_index")
         self.panel.reset.on_click(self._back)
-        self.save.on_click(self._save)
+        self.save.on_click(lambda _: self._work.then(self._save))
 
     @property
     def levers(self) -> dict[str, Any]:
@@ -262,6 +282,28 @@ class Explorer:
             right=("amount", "p_win"),
         )
 
+    def compared(
+        self, names: Sequence[str] | None = None, *, widths: Sequence[int] = ON_PAGE
+    ) -> list[Chart | Statement | TableView | Notes]:
+        """Return saved scenarios side by side with the base and the levers as they stand, on the day and segment shown.
+
+        names : of the scenarios; those chosen in the tab by default, the first where none is. widths : of the chart's
+        drawings, as `chart` takes them.
+        """
+        try:
+            offered = self.joint_planning().offered
+        except DataError as error:
+            return [Statement(sentences.TOO_THIN, wording.sentence(error.problem.mend), kind="abstain")]
+        found = self.shelf.compared() if names is None else list(names)
+        scenarios: dict[str, Levers | str] = {name: read_or_why(self._file(name)) for name in found}
+        now = self.moved()
+        if now not in (Levers(), *scenarios.values()):
+            scenarios[sentences.AS_MOVED] = now
+        if not scenarios:
+            return [Statement(sentences.NONE_SAVED, kind="note")]
+        given = compare(scenarios, self.known.scenario, segment=self.segment.value, joint_offered=offered)
+        return explorer_charts.side_by_side(given, company=self.log.company, as_of=self.day.value, widths=widths)
+
     # -- how -------------------------------------------------------------------------------------------
 
     def _offer(self, day: Day) -> None:
@@ -331,6 +373,11 @@ class Explorer:
         ahead = period_labels(self.snapshot().period + np.arange(1, HORIZONS + 1))
         return lambda: self.table.show(deals, months=ahead)
 
+    def _compare(self) -> Callable[[], None]:
+        self._prepare()
+        html = _html(self.compared(widths=IN_LAB))
+        return lambda: setattr(self.shelf.picture, "value", html)
+
     def _in_place_of(self, picture: Any, *others: Callable[[], None]) -> Callable[[BaseException], None]:
         """Return what shows why there is no picture, in its place."""
 
@@ -371,7 +418,14 @@ class Explorer:
         """Answer a move: of a lever or a deal, or of what everything follows."""
         self.saved.value = ""  # what was saved is not what the levers say now
         self.panel.name_deals(self.table.won, self.table.lost)
-        self._work.ask(*(self._panes if everything else self._panes[:1]))
+        self._work.ask(*(self._panes if everything else (self._panes[0], self._panes[_SCENARIOS])))
+
+    def _looked_at(self, _: Any = None) -> None:
+        if self.tabs.selected_index == _SCENARIOS:  # files may have come and gone
+            self.shelf.list_anew()
+            self._work.ask(self._panes[_SCENARIOS])
+        else:
+            self._work.ask()
 
     def _release(self) -> None:
         self.segment.disabled, self.product.disabled = False, len(self.product.options) < 2
@@ -394,7 +448,7 @@ class Explorer:
         self._prepared = ""
         self._moved()
 
-    def _save(self, _: Any = None) -> None:
+    def _save(self) -> None:
         try:
             file = write_scenario(
                 self.moved(),
@@ -407,7 +461,31 @@ class Explorer:
             self.saved.value = render("note", error, sentences.NOT_SAVED)
             return
         self.saved.value = render("saved", sentences.command(self.day.value, file.resolve()))
+        self.shelf.list_anew()
+        self._panes[_SCENARIOS].turn_grey()
+
+    def load(self, name: str) -> str:
+        """Set the levers, deals, segment and product to those of a saved scenario; return what is not moved, if any.
+
+        Raises ParameterError, and moves nothing, where it cannot be read or the day does not know what it names.
+        """
+        values = read_scenario(self._file(name))
+        self._prepare()
+        day, levers = self.known, levers_of(values)
+        check_scenario(values, segments=day.snap.segments, products=day.products, open_deals=day.open_ids)
+        with self._quiet():
+            self.segment.value, self.product.value = values.get("segment", TOTAL), values.get("product", "")
+        self.panel.put(levers)
+        self.table.take(levers.won, levers.lost)
+        self.name.value = name
+        self._note_choice()
+        self._moved(everything=True)
+        unmoved = levers.joint_planning and not self.panel.joint.value
+        return wording.sentence(sentences.WITHOUT_JOINT) if unmoved else ""
+
+    def _file(self, name: str) -> Path:
+        return Path(self.scenarios) / f"{name}.json"
 
 
-def _html(parts: Iterable[Chart | Statement | TableView]) -> str:
+def _html(parts: Iterable[Chart | Statement | TableView | Notes]) -> str:
     return "".join(part._repr_html_() for part in parts)

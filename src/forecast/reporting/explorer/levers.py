@@ -50,7 +50,7 @@ class LeverPanel:
                 readout_format=".2f" if name == "slippage" else "+.0%",
                 continuous_update=False,
                 style={"description_width": "135px"},
-                layout=w.Layout(width="370px"),
+                layout=w.Layout(width="370px", max_width="100%"),
             )
         self.joint = w.Checkbox(
             value=levers.joint_planning, description=WIDGETS["joint"], indent=False, layout=w.Layout(width="auto")
@@ -96,11 +96,15 @@ class LeverPanel:
 
     def back(self) -> None:
         """Put every slider and the switch back, without a call of `changed`."""
+        self.put(Levers())
+
+    def put(self, levers: Levers) -> None:
+        """Put every slider, and the switch where it may be moved, as levers stand, without a call of `changed`."""
         self._held = True
         try:
-            for slider in self.sliders.values():
-                slider.value = 0.0
-            self.joint.value = False
+            for name, slider in self.sliders.items():
+                slider.value = getattr(levers, name)
+            self.joint.value = levers.joint_planning and not self.joint.disabled
         finally:
             self._held = False
 

@@ -98,9 +98,9 @@ class Base:
         return bool(self.parts.marketed.sum() > 0)
 
     @cached_property
-    def quantiles(self) -> np.ndarray:
-        """The base's quantiles, (7, R + 1, S); drawn once."""
-        return _quantiles(_draws(self.parts, seed=self.seed), np.ones(len(self.segments)), self.parts.booked)
+    def ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """The base's quantiles by month, (7, R + 1, S), and of all months together, (7, R + 1); drawn once."""
+        return _ranges(_draws(self.parts, seed=self.seed), np.ones(len(self.segments)), self.parts.booked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +109,13 @@ class Scenario:
 
     table : period, segment (and Total), base, scenario (means), the scenario's quantiles, and base_q10, base_q50 and
     base_q90. by_lever : segment (and Total), lever, change; the shares of the segment's change over all months, which
-    they add up to exactly.
+    they add up to exactly. whole : segment (and Total), and of all months together base, scenario, q10, q50, q90 and
+    base_q10, base_q50, base_q90: the range of the sum, not the sum of the ranges.
     """
 
     table: pd.DataFrame
     by_lever: pd.DataFrame
+    whole: pd.DataFrame
 
     @property
     def shares(self) -> pd.DataFrame:
@@ -152,7 +154,7 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
     moved = _moved(given.parts, levers)
     before, after = _means(given.parts), _means(moved)
     stretch = np.ones(len(given.segments)) if width is None else width
-    quantiles = _quantiles(_draws(moved, seed=given.seed), stretch, moved.booked)
+    quantiles, of_all = _ranges(_draws(moved, seed=given.seed), stretch, moved.booked)
     names = [*given.segments, TOTAL]
     table = pd.DataFrame(
         {
@@ -164,13 +166,18 @@ def scenario(given: Base, levers: Levers, *, width: np.ndarray | None = None) ->
     )
     for column, values in zip(QUANTILE_COLUMNS, quantiles, strict=True):
         table[column] = values.T.ravel()
+    sums = {"base": _with_total(before).sum(axis=1), "scenario": _with_total(after).sum(axis=1)}
+    whole = pd.DataFrame({"segment": names, **sums})
+    base_quantiles, base_of_all = given.ranges
     for column in RANGE:
-        table[f"base_{column}"] = given.quantiles[QUANTILE_COLUMNS.index(column)].T.ravel()
+        place = QUANTILE_COLUMNS.index(column)
+        table[f"base_{column}"] = base_quantiles[place].T.ravel()
+        whole[column], whole[f"base_{column}"] = of_all[place], base_of_all[place]
     changes = _with_total(shapley_by_segment(given.parts, levers).T)
     by_lever = pd.DataFrame(
         {"segment": np.repeat(names, len(LEVERS)), "lever": [*LEVERS] * len(names), "change": changes.ravel()}
     )
-    return Scenario(table=table, by_lever=by_lever)
+    return Scenario(table=table, by_lever=by_lever, whole=whole)
 
 
 def shapley_by_segment(parts: Components, levers: Levers) -> np.ndarray:
@@ -207,16 +214,21 @@ def _draws(parts: Components, *, seed: int) -> np.ndarray:
     return draw(parts, seed=seed).draws + parts.booked
 
 
-def _quantiles(draws: np.ndarray, width: np.ndarray, booked: np.ndarray) -> np.ndarray:
-    """Return quantiles of draws (D, R, S) by segment and in total, (7, R + 1, S), with ranges as wide as asked."""
+def _ranges(draws: np.ndarray, width: np.ndarray, booked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return quantiles of draws by segment and in total, (7, R + 1, S), and of all steps together, (7, R + 1).
+
+    draws : (D, R, S). width : (R,), what the range of each segment is multiplied by.
+    """
     total = draws.sum(axis=1, keepdims=True)
     if not (width == 1.0).all():
         median, median_of_total = np.median(draws, axis=0), np.median(total, axis=0)
         draws = median + width[:, None] * (draws - median)
         total = draws.sum(axis=1, keepdims=True)
         total += median_of_total - np.median(total, axis=0)
-    both = np.concatenate([draws, total], axis=1)
-    return np.asarray(np.quantile(np.maximum(both, _with_total(booked)), QUANTILES, axis=0))
+    both = np.maximum(np.concatenate([draws, total], axis=1), _with_total(booked))
+    return np.asarray(np.quantile(both, QUANTILES, axis=0)), np.asarray(
+        np.quantile(both.sum(axis=2), QUANTILES, axis=0)
+    )
 
 
 def ranges_differ(rows: pd.DataFrame) -> bool:

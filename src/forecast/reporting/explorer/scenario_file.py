@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast.data.schema import TOTAL
-from forecast.errors import ParameterError, nearest
+from forecast.errors import MachineError, ParameterError, nearest
 from forecast.reporting.explorer.scenario import RANGES, Levers, check_deals
 from forecast.reporting.month.results import write_text
 
@@ -38,14 +38,44 @@ def write_scenario(
     ------
     ParameterError : the name is not made of letters, digits, _ and -. MachineError : the file cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise ParameterError(f"{name!r} cannot name a scenario; use up to 64 letters, digits, _ and -")
+    _check_name(name)
     values: dict[str, Any] = {"segment": segment, "product": product}
     values.update({lever: getattr(levers, lever) for lever in RANGES})
     values.update(won=list(levers.won), lost=list(levers.lost), joint_planning=levers.joint_planning)
     file = Path(folder) / f"{name}.json"
     write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", file, parents=True)
     return file
+
+
+def saved_scenarios(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the scenarios in a folder, sorted; none where there is no such folder."""
+    try:
+        return sorted(file.stem for file in Path(folder).glob("*.json") if _NAME.fullmatch(file.stem))
+    except OSError as error:
+        raise ParameterError(f"{folder}: cannot be read ({error.strerror})") from None
+
+
+def delete_scenario(name: str, *, folder: str | os.PathLike[str]) -> None:
+    """Remove `<folder>/<name>.json`; one that is not there any more is no error.
+
+    Raises ParameterError where the name is none of a scenario, MachineError where the file cannot be removed.
+    """
+    _check_name(name)
+    file = Path(folder) / f"{name}.json"
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(f"{file}: cannot be removed ({error.strerror})") from None
+
+
+def levers_of(values: Mapping[str, Any]) -> Levers:
+    """Return the levers of a scenario as `read_scenario` gives it."""
+    return Levers.given(**{name: value for name, value in values.items() if name not in TEXTS})
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ParameterError(f"{name!r} cannot name a scenario; use up to 64 letters, digits, _ and -")
 
 
 def read_scenario(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -83,6 +83,10 @@ WIDGETS = {
     "work out": "Work it out now",
     "working": "Working it out …",
     "reset": "All levers back",
+    "saved": "Saved",
+    "load": "Load",
+    "delete": "Delete",
+    "really": "Delete {}?",
     "find": "Find",
     "any word": "any word: deal, stage, owner, factor",
     "stage": "Stage",
@@ -90,7 +94,7 @@ WIDGETS = {
     "order": "Order",
     "take": "Take the chosen deal as",
 }
-TABS = ("What if", "Pipeline", "Deals")
+TABS = ("What if", "Pipeline", "Deals", "Scenarios")
 ALL_PRODUCTS, ALL_STAGES, ALL_OWNERS = "all products", "every stage", "everybody"
 LARGEST_FIRST, SMALLEST_FIRST = "largest or latest first", "smallest or earliest first"
 SLIDERS = {
@@ -339,6 +343,94 @@ def not_worked_out(error: BaseException) -> str:
     if isinstance(error, ForecastError):
         return wording.sentence(str(error))
     return f"This could not be worked out: {type(error).__name__}: {wording.sentence(str(error))}"
+
+
+# -- scenarios side by side ------------------------------------------------------------------------------
+
+AS_MOVED = "as moved now"
+"""What the levers are called that stand as they are, and are not saved."""
+
+WITHOUT_JOINT = "joint planning does not start here; the range is the one without it"
+NONE_SAVED = "No scenario is saved here yet: move levers in the tab What if, and save them under a name."
+NONE_COMPARED = "No scenario that is saved can be compared."
+CHOOSE = "Chosen are compared with the base; with none chosen, the first {}. Several with Ctrl or Shift."
+LOADED = "The levers stand as saved under this name."
+NOT_LOADED = "Not loaded."
+DELETED = "Deleted."
+COMPARED_CAPTION = "Scenarios side by side"
+COMPARED_ROWS = {
+    "all": "{}, expected",
+    "range": "80 % range",
+    "change": "difference to base",
+    "share": "of it {}",
+}
+"""The rows of the table of scenarios."""
+
+BOOKINGS = "bookings"
+COMPARED_HEADS = {
+    "scenario": "scenario",
+    "mean": "expected",
+    "q10": "low (80 %)",
+    "q90": "high (80 %)",
+    "change": "difference to base",
+}
+
+
+def all_months(months: int) -> str:
+    """Return what stands at the row of all months together."""
+    return COMPARED_ROWS["all"].format(wording.plural(months, "month"))
+
+
+def compared_finding(whole: pd.DataFrame, *, months: int, currency: str) -> str:
+    """Return by how much scenarios differ from the base; whole : scenario, mean, change of all months, base first."""
+    rows = whole.iloc[1:]
+    if rows.empty:
+        return NONE_COMPARED.removesuffix(".")
+    parts = [
+        f"{row['scenario']} {_adds(row['change'], currency=currency)}"
+        for row in sources.records(rows.sort_values("change", ascending=False, kind="stable"))
+    ]
+    more = parts if len(parts) <= 3 else [parts[0], parts[-1]]  # best and worst
+    return f"In {wording.plural(months, 'month')}, {wording.joined(more)}"
+
+
+def _adds(change: float, *, currency: str) -> str:
+    if abs(change) < CENT:
+        return "changes nothing"
+    return f"{'adds' if change > 0 else 'takes'} {wording.money(abs(change), currency=currency)}"
+
+
+def describe_compared(whole: pd.DataFrame, *, months: int, segment: str, company: Company, largest: float) -> Caption:
+    """Return the words of scenarios side by side; whole : scenario, mean, q10, q90, change of all months."""
+    currency = company.currency
+    title = compared_finding(whole, months=months, currency=currency)
+    unit = wording.axis_unit(largest, currency=currency)[1]
+    return Caption(
+        title=title,
+        subtitle=f"Expected bookings of {wording.plural(months, 'month')}, {unit}, {who(segment)}; lines: 80 % range",
+        description=f"{title}. A point a scenario with its 80 % range, and a line where the base is.",
+        tooltips=[
+            wording.listed(
+                row["scenario"],
+                wording.named_amount("", row["mean"], currency=currency),
+                wording.named_range(row["q10"], row["q90"], currency=currency),
+            )
+            for row in sources.records(whole)
+        ],
+    )
+
+
+def compared_label(row: Mapping[Any, Any], *, currency: str) -> str:
+    """Return what is written at the point of a scenario: its amount, and the difference to the base."""
+    amount = wording.money(row["mean"], currency=currency)
+    if abs(row["change"]) < CENT:
+        return amount
+    return f"{amount} ({wording.money(row['change'], currency=currency, sign=True)})"
+
+
+def about(name: str, why: str, *, left_out: bool) -> str:
+    """Return why a scenario has no number, or what is to be known of its numbers."""
+    return f"{name}: {'not compared: ' if left_out else ''}{wording.sentence(why)}"
 
 
 # -- joint planning -------------------------------------------------------------------------------------

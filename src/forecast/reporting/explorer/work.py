@@ -20,6 +20,9 @@ BUSY = "forecast-busy"
 _PAUSE = 0.02
 """Seconds in which further moves arrive that were made before."""
 
+_SETTLED = 0.15
+"""Seconds without a move after which a button does what it is for."""
+
 
 class Pane:
     """Something that follows controls, such as a picture.
@@ -71,6 +74,24 @@ class Work:
         self._asked += 1
         loop = _loop(cell_too=first)
         _soon(loop, partial(self._make, self._asked, loop))
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Make a call once what is looked at is what the controls say, and nothing has moved for a moment.
+
+        A browser sends what a control says one value at a time, and a pressed button at once: the button may overtake
+        the last value of a slider.
+        """
+        loop = _loop(cell_too=False)
+        if loop is None:
+            call()
+        else:
+            loop.call_later(_SETTLED, partial(self._then, self._asked, loop, call))
+
+    def _then(self, asked: int, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        if asked == self._asked and not self._shown().stale:
+            call()
+        else:
+            loop.call_later(_SETTLED, partial(self._then, self._asked, loop, call))
 
     def _make(self, asked: int, loop: asyncio.AbstractEventLoop | None) -> None:
         """Work out the pane looked at, if no control has moved since."""
