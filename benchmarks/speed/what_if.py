@@ -43,7 +43,8 @@ def main() -> None:
         "a segment in Pipeline": lambda i: (_look(explorer, 1), _next(explorer.segment, i)),
         "a segment in Deals": lambda i: (_look(explorer, 2), _next(explorer.segment, i)),
         "a product in Deals": lambda i: (_look(explorer, 2), _next(explorer.product, i)),
-        "a segment in every tab": lambda i: (_next(explorer.segment, i), *(_look(explorer, tab) for tab in range(3))),
+        "a lever in Scenarios": lambda i: (_look(explorer, 3), _set(explorer.levers["win_rate"], (i % 9 + 1) / 20)),
+        "a segment in every tab": lambda i: (_next(explorer.segment, i), *(_look(explorer, tab) for tab in range(4))),
     }
     explorer.levers["leads"].value = explorer.levers["cycle_time"].value = 0.1
     rows = []
