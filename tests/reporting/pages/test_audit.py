@@ -84,7 +84,7 @@ def test_what_a_snapshot_cannot_say_of_a_table_that_is_there_is_told_too():
     none = pd.DataFrame({"finding": ["f"], "rank": ["cosmetic"]})
     html = audit.not_shown(none, pd.DataFrame({"table": ["plan"], "rows": [1]}), notes)._repr_html_()
     assert "no row of 12" in html
-    assert 'data-src="page_notes:0:note|text"' in html
+    assert 'data-table="page_notes" data-rows=' in html  # what it leads to is written with the page
     assert "nothing is planned" not in html
     assert "Every table is there." in html
 

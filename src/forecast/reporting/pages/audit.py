@@ -20,7 +20,7 @@ from forecast.data.schema import Company
 from forecast.errors import RANKS
 from forecast.reporting.charts.axes import row_axis, width_of
 from forecast.reporting.charts.canvas import Canvas, Caption, Drawing, chart, empty
-from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView, Together
+from forecast.reporting.charts.figure import Chart, Statement, TableView, Together
 from forecast.reporting.charts.flags import flags_of_days
 from forecast.reporting.charts.style import INK, OPEN_PIPELINE, SOFT
 from forecast.reporting.pages.bookings.sentences import NO_TABLE_NOTE
@@ -53,6 +53,8 @@ _SPEAKS_FOR_ITSELF = re.compile(
 """Findings that name what they are about; others are led by the name of their column."""
 
 ABSENT = "Tables that are absent"
+UNKNOWN = "What else is not known of the day"
+UNKNOWN_HEADS = {"note": "what the data do not say"}
 AS_IT_WAS = "Past days are read as they then were"
 EVERY_TABLE = "Every table is there"
 DEALS_COVER, TABLES_COVER = "The deals cover", "The tables cover"
@@ -167,10 +169,11 @@ def not_shown(table: pd.DataFrame, coverage: pd.DataFrame, notes: Sequence[str])
     """
     absent = table[table["finding"] == NO_TABLE]
     others = pd.DataFrame({"note": [note for note in notes if not note.startswith(NO_TABLE_NOTE)]}, dtype="str")
-    quoted = sources.texts(sources.named(others, "notes", texts=["note"]), "note")
+    named = sources.named(others, "notes", texts=["note"])
+    more = [] if others.empty else [TableView(named, UNKNOWN, columns=UNKNOWN_HEADS)]
     if absent.empty:
-        return Together(Statement(every_table(coverage), kind="note"), Notes(quoted))
-    return Together(TableView(absent, ABSENT, columns=ABSENT_HEADS), Notes(quoted))
+        return Together(Statement(every_table(coverage), kind="note"), *more)
+    return Together(TableView(absent, ABSENT, columns=ABSENT_HEADS), *more)
 
 
 def every_table(coverage: pd.DataFrame) -> str:
