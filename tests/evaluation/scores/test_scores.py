@@ -422,3 +422,29 @@ def test_inputs_stay_as_they_were():
     before = TRACK.copy(deep=True)
     scoring.summarise(scoring.score(TRACK), by=["model", "horizon"])
     pd.testing.assert_frame_equal(TRACK, before)
+
+
+def two_spans() -> pd.DataFrame:
+    """Two months that miss by 10 either way, and the quarter made of them, which misses by nothing."""
+    row = {"model": "ets", "origin": pd.Timestamp("2025-12-31"), "horizon": 1, "segment": "East"}
+    targets = [("2026-01", 110.0, 100.0), ("2026-02", 90.0, 100.0), ("FY26 Q1", 200.0, 200.0)]
+    return scoring.score(pd.DataFrame([row | dict(zip(SPANS, each, strict=True)) for each in targets]))
+
+
+SPANS = ("target_period", "mean", "observed")
+
+
+def test_months_and_quarters_summed_up_together_are_told():
+    mixed = scoring.summarise(two_spans(), by=["model"])
+    assert mixed["wape"].item() == pytest.approx(20 / 400)  # half of what the months miss by
+    assert "sales count twice" in mixed.attrs["notes"][0]
+    for by in (["model", "span"], ["target_period"]):
+        assert "notes" not in scoring.summarise(two_spans(), by=by).attrs
+    months = scoring.summarise(two_spans().query("span == 'month'"), by=["model"])
+    assert months["wape"].item() == pytest.approx(20 / 200)
+    assert "notes" not in months.attrs
+
+
+def test_what_is_not_scored_is_sent_to_score():
+    with pytest.raises(ParameterError, match=r"give forecast\.score\(track\)"):
+        scoring.summarise(two_spans().drop(columns="abs_error"), by=["model"])

@@ -37,7 +37,13 @@ BOOKINGS = pd.DataFrame(
 
 def past(months: int = 12, *, better: float = 30.0) -> pd.DataFrame:
     rows = [
-        {"submitter": "Sales", "target_period": period_label(12 * 2025 + t), "direction": way, "observed": 100.0}
+        {
+            "submitter": "Sales",
+            "target_period": period_label(12 * 2025 + t),
+            "direction": way,
+            "observed": 100.0,
+            "against": "base",
+        }
         | {"abs_error_before": 40.0 + t % 3, "abs_error": 40.0 - better + (t * t) % 5}
         for t in range(months)
         for way in ("up", "down")
@@ -87,10 +93,18 @@ def test_what_past_changes_of_that_direction_brought(form):
     said = form.past_note.value
     assert "12 upward changes by sales in 12 months missed by" in said
     assert "closer, beyond luck" in said
+    assert "began with other numbers than the model" in said  # a poor base makes any change look good
     form.amount.value = 90
     assert "downward" in form.past_note.value
     form.who.value = "nobody yet"
     assert "No downward change by nobody yet has settled yet" in form.past_note.value
+
+
+def test_against_the_model_nothing_is_added(form):
+    form._history = past().assign(against="pipeline")
+    form.who.value, form.amount.value = "sales", 130
+    assert form.past_note.value.count("closer, beyond luck.") == 1
+    assert "other numbers" not in form.past_note.value
 
 
 def test_it_is_no_louder_than_its_test():

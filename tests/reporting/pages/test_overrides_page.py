@@ -57,7 +57,7 @@ def test_the_table_says_how_much_how_often_and_whether_it_could_be_luck():
         assert f"overrides:0:{name}" in html
     assert "<b>x</b>" not in html
     assert "lead times since May" in html
-    assert "Against a base that misses by much" in html
+    assert "A base that misses by much flatters any change" in html
 
 
 def test_where_nobody_wrote_what_was_changed_there_is_nothing():

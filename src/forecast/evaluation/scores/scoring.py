@@ -116,18 +116,25 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     all: no miss is a share of nothing, and a range that begins at 0 holds nothing by itself. Rows of different models
     with different `n` were scored on different targets: compare their skill, or take `common_targets` first.
 
-    Raises ParameterError for an unknown column or baseline, naming the nearest.
+    A quarter is the sum of its months. Where a row sums up both, each sale counts twice and errors that cancel out
+    weigh less; `attrs["notes"]` say so. Take `scored[scored["span"] == "month"]`, or group by `span`.
+
+    Raises ParameterError for an unknown column or baseline, naming the nearest, and for a track that is not scored yet.
 
     Examples
     --------
     >>> import forecast
     >>> log = forecast.read("data/sample")
     >>> track = forecast.backtest(log, origins=["2025-06", "2025-09"], models=["ets", "seasonal-naive"], months=3)
-    >>> forecast.summarise(forecast.score(track), by=["model"])[["model", "n", "wape", "skill"]].round(2)
-                model    n  wape  skill
-    0             ets  104  0.26   0.00
-    1  seasonal-naive  104  0.24   0.08
+    >>> scored = forecast.score(track)
+    >>> months = scored[(scored["span"] == "month") & (scored["level"] == "segment")]
+    >>> forecast.summarise(months, by=["model"])[["model", "n", "wape", "skill"]].round(2)
+                model   n  wape  skill
+    0             ets  72  0.39   0.00
+    1  seasonal-naive  72  0.44  -0.12
     """
+    if "abs_error" not in scored:
+        raise ParameterError("scored: these forecasts are not scored yet; give forecast.score(track)")
     keys = _checked_keys(scored, by)
     if baseline is not None:
         _check_model(scored, baseline)
@@ -147,7 +154,16 @@ def summarise(scored: pd.DataFrame, *, by: Sequence[str], baseline: str | None =
     anything = total["_size"] > 0
     out["skill"] = np.where(anything, 1 - ratio(total["_abs_error_common"], total["_abs_error_baseline"]), np.nan)
     out["skill_crps"] = np.where(anything, 1 - ratio(total["_crps_common"], total["_crps_baseline"]), np.nan)
+    if not {"span", "target_period"} & set(keys) and scored["span"].nunique() > 1:
+        out.attrs["notes"] = [MIXED]
     return out
+
+
+MIXED = (
+    "Months and the quarters made of them are summed up together, so that sales count twice: take rows of one span, "
+    "scored[scored['span'] == 'month'], or group by span."
+)
+"""The note of a summary that counts what was booked more than once."""
 
 
 # -- one row a forecast ----------------------------------------------------------------------------------

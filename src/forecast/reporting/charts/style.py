@@ -134,8 +134,9 @@ OTHER_MODELS = tuple(
 
 RISE, FALL, LEVEL = (Mark(colour=colour, opacity=0.9) for colour in (BLUE, RED, GREY))
 FULL_VALUE = Mark(colour=GREY, opacity=0.55)
+NOT_MOVED = Mark(colour=GREY, marker="s")
 """What adds to an amount, what takes from it, what does neither; deals at full value, or the base that a
-what-if starts from."""
+what-if starts from; that base as a point."""
 
 CHANGED, UNPROVEN = (Mark(colour=colour, opacity=0.55) for colour in (BLUE, GREY))
 BEFORE_START = Mark(colour=GREY, marker="D", hollow=True)

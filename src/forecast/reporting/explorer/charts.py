@@ -16,7 +16,7 @@ from forecast.reporting.charts.axes import end_labels, money_axis, month_axis, r
 from forecast.reporting.charts.canvas import Canvas, Drawing, chart, places
 from forecast.reporting.charts.figure import Chart, Notes, Statement, TableView
 from forecast.reporting.charts.flags import flags_of
-from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, GRID, INK, NARROW, RISE, WIDE
+from forecast.reporting.charts.style import FALL, FORECAST, FULL_VALUE, GRID, INK, NARROW, NOT_MOVED, RISE, WIDE
 from forecast.reporting.explorer import sentences
 from forecast.reporting.explorer.compare import ALL, Comparison
 from forecast.reporting.explorer.scenario import CENT, LEVERS, RELATIVE, Levers
@@ -307,11 +307,11 @@ def draw_compared(canvas: Canvas, record: Compared) -> Drawing:
     names = [wording.label(name, most=18) for name in rows["scenario"]]
     figure, axes = canvas.axes(46 + 34 * len(rows), left=14 + 7 * max(map(len, names)), right=145, top=6, bottom=26)
     y, means = np.arange(len(rows), dtype=float), rows["mean"].to_numpy(dtype=float)
-    colours = [FULL_VALUE.name, *[FORECAST.colour] * (len(rows) - 1)]
+    marks = [NOT_MOVED, *[FORECAST] * (len(rows) - 1)]
     axes.axvline(means[0], color=GRID, linewidth=2, zorder=1)
-    axes.hlines(y, rows["q10"], rows["q90"], color=colours, linewidth=2, zorder=2)
-    for row, mean, colour in zip(y, means, colours, strict=True):
-        axes.plot(mean, row, marker="o" if colour == FORECAST.colour else "s", color=colour, markersize=7, zorder=3)
+    axes.hlines(y, rows["q10"], rows["q90"], color=[mark.name for mark in marks], linewidth=2, zorder=2)
+    for row, mean, mark in zip(y, means, marks, strict=True):
+        axes.plot(mean, row, marker=mark.marker, color=mark.name, markersize=7, zorder=3)
     row_axis(axes, names)
     low, high = float(rows["q10"].min()), float(rows["q90"].max())
     room = max(0.05 * (high - low), 1.0)

@@ -18,6 +18,7 @@ from forecast.calendar import is_quarter
 from forecast.data.schema import TOTAL, Log
 from forecast.data.submissions import TABLE, name_key, submitters
 from forecast.errors import DataError, ForecastError, ParameterError
+from forecast.evaluation.people.overrides import MODEL
 from forecast.evaluation.people.value import CLOSER, FURTHER, TOO_FEW, value_of
 from forecast.reporting.charts.figure import Statement, render
 from forecast.reporting.explorer.override_file import write_override
@@ -136,7 +137,8 @@ class OverrideForm:
         way = "up" if change > 0 else "down"
         rows = value_of(mine, by=["direction"])
         rows = rows[rows["direction"] == way]
-        return past_sentence(sources.records(rows)[0] if len(rows) else None, who=who, way=way)
+        own = bool((mine["against"] != MODEL).any())
+        return past_sentence(sources.records(rows)[0] if len(rows) else None, who=who, way=way, own=own)
 
     # -- what the widgets call -------------------------------------------------------------------------
 
@@ -212,10 +214,17 @@ def saved_sentence(file: str, segment: str, month: str, amount: str) -> str:
     return f"Written to {wording.label(file)}: {wording.label(segment)}, {month}, {amount}."
 
 
-def past_sentence(row: Mapping[str, Any] | None, *, who: str, way: str) -> str:
+OWN_BASES = (
+    "They began with other numbers than the model's, and a base that misses by much flatters any change. Page 04 and "
+    "forecast.value_of_judgement(log, against='pipeline') hold people against the model."
+)
+
+
+def past_sentence(row: Mapping[str, Any] | None, *, who: str, way: str, own: bool = False) -> str:
     """Return what somebody's past changes of a direction brought, as loudly as their test allows.
 
-    row : of `value_of` by direction, of this person alone; None where there are none.
+    row : of `value_of` by direction, of this person alone; None where there are none. own : whether some of them were
+    of a base of their own and not of the model's forecast: a poor base makes any change look good, so that is said.
     """
     name = wording.label(who)
     if row is None:
@@ -226,4 +235,4 @@ def past_sentence(row: Mapping[str, Any] | None, *, who: str, way: str) -> str:
         return f"Too few months to tell what {changes} brought ({months}; 8 are needed)."
     said = {CLOSER: PAST_CHANGES.above, FURTHER: PAST_CHANGES.below}.get(row["verdict"], PAST_CHANGES.unclear)
     misses = f"missed by {wording.percent(row['wape'])}, what they had changed by {wording.percent(row['wape_before'])}"
-    return f"{changes} in {months} {misses}: {said}."
+    return f"{changes} in {months} {misses}: {said}." + (f" {OWN_BASES}" if own else "")

@@ -32,13 +32,13 @@ CAPTION = "Overrides against the numbers they changed, all segments and lead tim
 NOTES = (
     "An override is a forecast that differs from the number it began with: the base that its row names, else the "
     "model’s forecast of the month end before.",
-    "Against a base that misses by much any change looks well. The steps before this hold people against the model.",
-    "What is expected next is what was taken off the miss, drawn towards the mean of all persons, or of both kinds of "
-    "reasons, the more the less its months say.",
+    "A base that misses by much flatters any change. The steps before this hold people against the model.",
+    "The miss before is that of the numbers they changed. Expected next is what was taken off it, drawn towards the "
+    "mean of all persons, or of both kinds of reasons, the more the less its months say.",
 )
 OVERRIDE_COLUMNS: TableColumns = {
-    "columns": {"group": "overrides", "n": "how many", "wape_before": "miss of what they changed"}
-    | {"wape": "their miss", "shrunk": "off the miss, expected next", "so": "so in months", "p_holm": "could be luck?"},
+    "columns": {"group": "overrides", "n": "how many", "wape_before": "miss before"}
+    | {"wape": "miss after", "shrunk": "expected next", "so": "so in months", "p_holm": "could be luck?"},
     "formats": dict.fromkeys(("wape_before", "wape"), wording.whole)
     | {"group": wording.label, "shrunk": more, "so": str, "p_holm": luck},
 }
