@@ -191,6 +191,18 @@ def test_what_is_for_the_analyst_is_no_part_of_a_leaders_page():
 
 
 @pytest.mark.parametrize("path", WORKED_IN, ids=lambda path: path.stem)
+def test_a_live_choice_still_works_after_the_cells_below_have_run(path: Path):
+    # What is drawn of a choice looks its names up when it is made, so no later cell may give them to something else.
+    all_cells = cells(path)
+    for place, cell in enumerate(all_cells):
+        if "Live(" in source(cell):
+            drawn = [node for node in ast.walk(ast.parse(source(cell))) if isinstance(node, ast.Lambda)]
+            asked = {node.id for each in drawn for node in ast.walk(each.body) if isinstance(node, ast.Name)}
+            given = {name.arg for each in drawn for name in each.args.args}
+            assert not (asked - given) & names_of(all_cells[place + 1 :], made=True), cell["id"]
+
+
+@pytest.mark.parametrize("path", WORKED_IN, ids=lambda path: path.stem)
 def test_it_teaches(path: Path):
     # A word on what to look for, the frames themselves, and three cells to change at the end.
     mine = [cell for cell in cells(path) if is_analysts(cell)]
@@ -212,7 +224,7 @@ def test_what_is_for_the_analyst_runs(path: Path, sample_report: Path, tmp_path:
     assert "Traceback" not in html
     if path == OWN:
         said = re.sub(r"<[^>]+>|\s+", " ", html)
-        assert "On month ends that were not used to choose it, this model misses by" in said
+        assert "On month ends that were not used to choose it, this model, segment by segment, misses by" in said
         assert "my_models:mine: no leak found" in said
 
 

@@ -59,7 +59,7 @@ def form(tmp_path) -> OverrideForm:
 
 
 def test_the_base_is_shown_and_is_where_the_amount_begins(form):
-    assert "The model expects" in form.base_note.value
+    assert "As of 2026-03-31 the model expects" in form.base_note.value
     assert (form.base, form.amount.value) == (100.0, 100.0)
     form.month.value = "2026-05"
     assert "200" in form.base_note.value

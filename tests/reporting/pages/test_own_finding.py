@@ -38,7 +38,7 @@ def noise() -> np.random.Generator:
 def test_what_the_test_shows_is_said_with_its_chance(noise):
     small, large = 10 + noise.uniform(0, 2, 24), 30 + noise.uniform(0, 2, 24)
     text = said(small, large, small + noise.normal(0, 1, 24))
-    assert "On month ends that were not used to choose it, this model misses by 11" in text
+    assert "On month ends that were not used to choose it, this model, segment by segment, misses by 11" in text
     assert "in 24 of 24 months" in text
     assert "of 10,000 cases, allowing for the 2 comparisons here" in text
     assert "It was picked from 3 models on 12 month ends before" in text

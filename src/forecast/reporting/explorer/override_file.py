@@ -113,7 +113,7 @@ def _checked(log: Log, given: Mapping[str, object]) -> dict[str, object]:
         raise ParameterError("amount: it is the base itself\n  mend: nothing need be written where nothing is changed")
     if len(_WORD.findall(str(row["reason"]))) < LEAST_WORDS:
         mend = f"write why it is not the base, in {LEAST_WORDS} words at least, such as 'renewal postponed'"
-        raise ParameterError(f"reason: {row['reason']!r} gives none\n  mend: {mend}")
+        raise ParameterError(f"reason: there is none in {row['reason']!r}\n  mend: {mend}")
     calendar = log.company.periods
     target = int(parse_periods([str(row["target_period"])])[0])
     if calendar.end(target) < pd.Timestamp(str(row["submitted_on"])):

@@ -91,7 +91,7 @@ class OverrideForm:
 
         def looks(name: str, width: str = "230px") -> dict[str, Any]:
             style = {"description_width": "initial"}
-            return {"description": WIDGETS[name], "style": style, "layout": w.Layout(width=width)}
+            return {"description": WIDGETS[name], "style": style, "layout": w.Layout(width=width, max_width="100%")}
 
         offered = [(wording.label(name), name) for name in names]
         self.segment = w.Dropdown(options=offered, value=start, **looks("segment"))
@@ -146,9 +146,8 @@ class OverrideForm:
         """Show the base, and begin with it as the amount."""
         base, currency = self.base, self.log.company.currency
         amount = wording.in_currency(currency)(base)
-        self.base_note.value = render("note", base_sentence(amount, self.segment.value, self.month.value))
+        self.base_note.value = render("note", base_sentence(amount, self.segment.value, self.month.value, day=self.day))
         self.amount.value = base
-        self.saved.value = ""
         self._told()
 
     def _told(self, _: Any = None) -> None:
@@ -157,6 +156,7 @@ class OverrideForm:
         except ForecastError as error:
             said = str(error)
         self.past_note.value = render("note", said) if said else ""
+        self.saved.value = ""
 
     def _save(self, _: Any = None) -> None:
         try:
@@ -204,9 +204,9 @@ NOTHING = "The data are too thin for a forecast, so there is no number to change
 WAYS = {"up": "upward", "down": "downward"}
 
 
-def base_sentence(amount: str, segment: str, month: str) -> str:
-    """Return what the model expects, which is the base of a change."""
-    return f"The model expects {amount} of {wording.label(segment)} in {month}: the base of your change."
+def base_sentence(amount: str, segment: str, month: str, *, day: str) -> str:
+    """Return what the model expects as of a day, which is the base of a change."""
+    return f"As of {day} the model expects {amount} of {wording.label(segment)} in {month}: the base of your change."
 
 
 def saved_sentence(file: str, segment: str, month: str, amount: str) -> str:

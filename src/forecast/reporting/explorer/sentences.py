@@ -448,7 +448,7 @@ def joint_sentence(facts: Mapping[Any, Any], waiting: Iterable[str]) -> str:
     shape = "narrower" if change < 0 else "wider"
     return (
         f"Mean errors of submitted forecasts {moved} where segments began, relative to those that had not "
-        f"({interval_words(low, high)}). The range of "
+        f"({interval_words(low, high)}). Once it is started, the range of "
         f"{wording.joined(waiting, most=4)} is drawn {wording.whole(abs(change))} {shape} around its median, as if the "
         "model's errors changed as those of people did; that is assumed. Bookings do not move: nothing says they would."
     )

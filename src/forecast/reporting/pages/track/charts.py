@@ -86,7 +86,9 @@ def draw_accuracy(canvas: Canvas, misses: Accuracy) -> Drawing:
     series, horizons = misses.series, misses.horizons
     last = horizons[-1]
     at_end = [model_name(model) for model, rows in series.items() if rows["horizon"].iloc[-1] == last]
-    figure, axes = canvas.axes(270, left=44, right=width_of(at_end, most=40) if canvas.narrow else 160, bottom=40)
+    figure, axes = canvas.axes(
+        270, left=44, right=max(width_of(at_end, most=40), 0 if canvas.narrow else 160), bottom=40
+    )
     looks = _looks(misses.models)
     for model, rows in series.items():
         axes.plot(rows["horizon"], rows["drawn"], **looks[model].series, markersize=5, zorder=4 if model == OURS else 3)

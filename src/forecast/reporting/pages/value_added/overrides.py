@@ -34,8 +34,12 @@ NOTES = (
     "model’s forecast of the month end before.",
     "A base that misses by much flatters any change. The steps before this hold people against the model.",
     "The miss before is that of the numbers they changed. Expected next is what was taken off it, drawn towards the "
-    "mean of all persons, or of both kinds of reasons, the more the less its months say.",
+    "mean of all persons, or of both kinds of reasons, the more the less its months say; it supposes that the numbers "
+    "they begin with stay as they were.",
+    "With a reason and without are not held against each other: reasons are written for large changes, and by some "
+    "people more often.",
 )
+NO_MODEL = ", which does not say that they missed by less than the model"
 OVERRIDE_COLUMNS: TableColumns = {
     "columns": {"group": "overrides", "n": "how many", "wape_before": "miss before"}
     | {"wape": "miss after", "shrunk": "expected next", "so": "so in months", "p_holm": "could be luck?"},
@@ -58,7 +62,8 @@ def overrides_finding(table: pd.DataFrame) -> str:
     ]
     if not parts:
         return f"No overrides missed by less or by more than the numbers they changed {BEYOND_CHANCE}"
-    return f"{sources.capitalised('; '.join(parts))}, {BEYOND_CHANCE}"
+    doubt = NO_MODEL if (table["verdict"] == CLOSER).any() else ""
+    return f"{sources.capitalised('; '.join(parts))}, {BEYOND_CHANCE}{doubt}"
 
 
 def _subject(rows: pd.DataFrame) -> str:
