@@ -61,6 +61,7 @@ def test_the_table_says_how_much_how_often_and_whether_it_could_be_luck():
         assert f"overrides:0:{name}" in html
     assert "<b>x</b>" not in html
     assert "lead times since May" in html
+    assert "overrides:1:shrunk" not in html  # what luck may have brought promises nothing
     assert "A base that misses by much flatters any change" in html
 
 

@@ -22,7 +22,9 @@ def what_overrides_brought(table: pd.DataFrame, *, pooled: str = "") -> Together
     if table.empty:
         return Together()
     so = [_agreeing(row) for row in sources.records(table)]
-    shown = TableView(table.assign(so=so), f"{CAPTION}{pooled}", right=["so"], **OVERRIDE_COLUMNS)
+    beyond = table["verdict"].isin((CLOSER, FURTHER))  # what luck may have brought promises nothing
+    rows = table.assign(so=so, shrunk=table["shrunk"].where(beyond))
+    shown = TableView(rows, f"{CAPTION}{pooled}", right=["so"], **OVERRIDE_COLUMNS)
     return Together(Statement(f"{overrides_finding(table)}."), Notes(NOTES), shown)
 
 
@@ -33,9 +35,9 @@ NOTES = (
     "An override is a forecast that differs from the number it began with: the base that its row names, else the "
     "model’s forecast of the month end before.",
     "A base that misses by much flatters any change. The steps before this hold people against the model.",
-    "The miss before is that of the numbers they changed. Expected next is what was taken off it, drawn towards the "
-    "mean of all persons, or of both kinds of reasons, the more the less its months say; it supposes that the numbers "
-    "they begin with stay as they were.",
+    "The miss before is that of the numbers they changed. Expected next, where luck alone does not explain it, is what "
+    "was taken off, drawn towards the mean of all persons, or of both kinds of reasons, the more the less its months "
+    "say; it supposes that the numbers they begin with stay as they were.",
     "With a reason and without are not held against each other: reasons are written for large changes, and by some "
     "people more often.",
 )
