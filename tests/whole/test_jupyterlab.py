@@ -208,6 +208,8 @@ def explore(page, lab: str) -> None:
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
         polling=200,
     )
+    page.wait_for_function(f"() => ({UNRUN.strip()})().length === 0", polling=200)
+    assert page.evaluate(ERRORS) == []
 
     # Sliders: by mouse, then by keyboard; the picture says something else each time.
     handles = whole.locator(".noUi-handle")
