@@ -110,6 +110,25 @@ def counted(table: pd.DataFrame, *, calendar: Calendar, beside: Sequence[str] = 
     return out.drop_duplicates(["segment", "origin", "target", "submitter"], keep="last", ignore_index=True)
 
 
+def submitted_by(log: Log, day: pd.Timestamp | None, *, counts: str) -> pd.DataFrame:
+    """Return what segments submitted by a day, or ever; rows of the total are none.
+
+    counts : what the category that counts is called in the mend.
+
+    Raises DataError where the table is missing or empty, or categories exist but none is `commit`.
+    """
+    table = log.get(TABLE)
+    if table is None or table.empty:
+        raise DataError(ABSENT, table=TABLE, mend="add the amounts that people forecast")
+    known = table[(table["segment"] != TOTAL).to_numpy()]
+    known = known if day is None else known[(known["submitted_on"] <= day).to_numpy()]
+    why = why_none_counts(known)
+    if why:
+        mend = f"call the {counts} {COMMIT!r}, or leave the column out"
+        raise DataError(why, table=TABLE, column="category", mend=mend)
+    return known
+
+
 def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.DataFrame:
     """Return the official forecast of each segment, origin month and target month, `COLUMNS`, sorted by these three.
 
@@ -118,15 +137,7 @@ def official_forecasts(log: Log, *, as_of: pd.Timestamp | None = None) -> pd.Dat
     Raises DataError where the table is missing, categories exist but none is `commit`, or several submit and none is
     `joint` or `sales`.
     """
-    table = log.get(TABLE)
-    if table is None or table.empty:
-        raise DataError(ABSENT, table=TABLE, mend="add the amounts that people forecast")
-    known = table[(table["segment"] != TOTAL).to_numpy()]
-    known = known if as_of is None else known[(known["submitted_on"] <= as_of).to_numpy()]
-    why = why_none_counts(known)
-    if why:
-        mend = f"call the official forecast's category {COMMIT!r}, or leave the column out"
-        raise DataError(why, table=TABLE, column="category", mend=mend)
+    known = submitted_by(log, as_of, counts="official forecast's category")
     rows = counted(known, calendar=log.company.periods)
     rows = rows[rows["horizon"].isin(HORIZONS)]
     names = sorted(rows["submitter"].unique())

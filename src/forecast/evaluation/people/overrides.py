@@ -19,8 +19,8 @@ import pandas as pd
 
 from forecast.calendar import is_quarter, parse_periods, period_labels
 from forecast.data.rates import by_rates
-from forecast.data.schema import FURTHEST_MONTH, TOTAL, Log, NotedTable
-from forecast.data.submissions import TABLE, counted, name_key, spelled, why_none_counts
+from forecast.data.schema import FURTHEST_MONTH, Log, NotedTable
+from forecast.data.submissions import counted, name_key, spelled, submitted_by
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.backtest import backtest, observed, parse_origins
 from forecast.evaluation.value_added import SMALL
@@ -131,14 +131,7 @@ def _left_out(why: str, count: int) -> str:
 
 def _submitted(log: Log, day: pd.Timestamp) -> pd.DataFrame:
     """Return the submissions that count, as known on a day, with base and reason."""
-    table = log.get(TABLE)
-    if table is None or table.empty:
-        raise DataError("is missing or empty", table=TABLE, mend="add the amounts that people forecast")
-    known = table[((table["segment"] != TOTAL) & (table["submitted_on"] <= day)).to_numpy()]
-    why = why_none_counts(known)
-    if why:
-        mend = "call the category that counts 'commit', or leave the column out"
-        raise DataError(why, table=TABLE, column="category", mend=mend)
+    known = submitted_by(log, day, counts="category that counts")
     known = known.assign(
         base=known.get("base", np.nan),
         reason=known["reason"].fillna("").astype("str") if "reason" in known else "",
